@@ -1,0 +1,49 @@
+# Everything sets itself up in .venv; the machine needs Python 3.11+, pip and make.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: help demo test test-lowest lint format bench clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+$(READY): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "ims_async needs Python 3.11 or later; set PYTHON=python3.12, say")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[cli,dev]'
+	@touch $(READY)
+
+demo: $(READY)  ## the main job against the embedded simulator, over HTTP on loopback
+	$(BIN)/ims-async demo
+
+lint: $(READY)  ## ruff, mypy --strict, import-layer contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)  ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+test-lowest:  ## the suite on the lowest versions that pyproject.toml allows
+	$(MAKE) VENV=.venv-lowest .venv-lowest/.lowest
+	.venv-lowest/bin/python -m pytest -q
+
+.venv-lowest/.lowest: pyproject.toml tests/lowest.txt
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -e '.[cli,dev]' -c tests/lowest.txt
+	@touch $@
+
+test: lint test-lowest  ## everything: lint, types, layers, lowest versions, tests with branch coverage
+	$(BIN)/python -X dev -m pytest --cov --cov-report=term
+
+bench: $(READY)  ## the benchmarks, with peers side by side; prints ratios
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(BIN)/python -m benchmarks.codec
+	$(BIN)/python -m benchmarks.jobs
+
+clean:  ## remove what the targets made
+	rm -rf .venv .venv-lowest .mypy_cache .ruff_cache .import_linter_cache .coverage htmlcov
