@@ -1,0 +1,184 @@
+"""Everything ims_async raises: one tree, each class says what happened and what the caller may do.
+
+All are plain, picklable exceptions. A job inside one does not travel: a pickled error keeps the job's
+`token`, which resumes it anywhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .job import ImsJob
+    from .report import JobReport
+    from .rules import Finding
+    from .status import JobToken
+
+
+class ImsError(Exception):
+    """The root: `except ImsError` catches all that this library raises on purpose."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
+
+
+class InvalidInput(ImsError, ValueError):
+    """Something handed in is not usable: the message names what, where and what to do. Nothing was sent."""
+
+    def __init__(self, message: str = "", *, problems: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems) or (str(self),)
+
+
+class InvalidDecision(InvalidInput):
+    """Decisions were refused before sending, with every finding listed. Nothing was sent."""
+
+    def __init__(self, message: str = "", *, findings: Sequence[Finding] = ()) -> None:
+        super().__init__(message, problems=[str(finding) for finding in findings])
+        self.findings = tuple(findings)
+
+
+class PayloadTooLarge(ImsError):
+    """The body would pass the GSP's limit. Nothing was sent: submit in smaller batches."""
+
+    def __init__(self, message: str = "", *, size: int = 0, limit: int = 0) -> None:
+        super().__init__(message)
+        self.size, self.limit = size, limit
+
+
+class NotSupported(ImsError):
+    """This GSP documents no route for what was asked."""
+
+
+class NotSent(ImsError):
+    """The request never left this machine (and was tried again): sending it once more is safe."""
+
+
+class JobError(ImsError):
+    """Something about one job. `job` is the handle in this process, `token` resumes it in any other."""
+
+    def __init__(
+        self, message: str = "", *, job: ImsJob | None = None, token: JobToken | None = None
+    ) -> None:
+        super().__init__(message)
+        self.job = job
+        self.token = token if token is not None or job is None else job.token
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "job": None}
+
+    def __reduce__(self) -> Any:
+        return type(self), (str(self),), self.__getstate__()
+
+
+class OutcomeUnknown(JobError):
+    """A change left this machine and no readable answer came: it may or may not take effect.
+
+    Call `taxpayer.reconcile(error.job)`, which looks; do not send the change again.
+    """
+
+
+class JobInFlight(JobError):
+    """Another save or reset of this GSTIN is still running; the gateway takes one at a time."""
+
+
+class JobFailed(JobError):
+    """The gateway refused the whole job (ER): no record of it was applied."""
+
+    def __init__(
+        self, message: str = "", *, code: str = "", report: JobReport | None = None, job: ImsJob | None = None
+    ) -> None:
+        super().__init__(message, job=job)
+        self.code, self.report = code, report
+
+
+class RecordsRejected(JobError):
+    """Some records of a finished job were not applied. Raised by `report.raise_for_failures()` only."""
+
+    def __init__(self, message: str = "", *, report: JobReport | None = None) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class JobTimeout(JobError, TimeoutError):
+    """We stopped waiting; the job runs on at the gateway. Await it again, or resume it from its token."""
+
+
+class GatewayError(ImsError):
+    """The gateway answered with an error. `code` is the gateway's own, compared as an opaque string."""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        code: str = "",
+        http_status: int | None = None,
+        transaction_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = str(self)
+        self.code, self.http_status, self.transaction_id = code, http_status, transaction_id
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        code = getattr(self, "code", "")
+        return f"{code}: {text}" if code and not text.startswith(code) else text
+
+
+class NotAuthorized(GatewayError):
+    """A credential is missing, wrong or refused: check the API key, or log in again."""
+
+
+class SessionExpired(NotAuthorized):
+    """The taxpayer's session has ended and cannot be renewed: log in again with an OTP."""
+
+
+class OtpRequired(NotAuthorized):
+    """There is no session for this taxpayer yet, or a fresh OTP is demanded: log in first."""
+
+
+class RateLimited(GatewayError):
+    """Too many requests. `retry_after` says in how many seconds to try again, where the gateway told."""
+
+    def __init__(self, message: str = "", *, retry_after: float | None = None, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.retry_after = retry_after
+
+
+class QuotaExhausted(GatewayError):
+    """The account's credits or quota are used up: top up with the GSP; trying again does not help."""
+
+
+class GatewayUnavailable(GatewayError):
+    """The gateway is down, or a read was dropped or timed out (then `http_status` is None)."""
+
+
+class UnexpectedAnswer(ImsError):
+    """A read's answer does not fit the documented contract; `problems` name the field paths."""
+
+    def __init__(self, message: str = "", *, problems: Sequence[str] = (), body: bytes = b"") -> None:
+        super().__init__(message or "; ".join(problems[:5]))
+        self.problems = tuple(problems)
+        self.body = body
+
+
+class DownloadQueued(ImsError):
+    """The rows are still being prepared: neither rows nor none. `estimate` is in seconds, if told."""
+
+    def __init__(self, message: str = "", *, estimate: float | None = None) -> None:
+        super().__init__(message)
+        self.estimate = estimate
+
+
+class JournalError(ImsError):
+    """The journal could not be read or written; what it held before is intact."""
+
+
+class ClientClosed(ImsError):
+    """The client was closed while this was waiting; `token` resumes the job elsewhere."""
+
+    def __init__(self, message: str = "", *, token: JobToken | None = None) -> None:
+        super().__init__(message)
+        self.token = token
