@@ -1,0 +1,53 @@
+"""Values that must not be seen: masked wherever they are shown, and not to be pickled."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any, NoReturn
+
+
+class Secret:
+    """A credential's value. `reveal()` is the one way to it; `repr`, `str` and formats are masked."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str | Secret) -> None:
+        text = value.reveal() if isinstance(value, Secret) else value
+        self._value: str = text.strip()
+
+    def reveal(self) -> str:
+        """Return the value."""
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+    def __repr__(self) -> str:
+        return "Secret('…')"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret is not pickled; hand the credential over another way")
+
+
+def jwt_expiry(token: str) -> float | None:
+    """Return the `exp` of a JWT (epoch seconds), or None where it is no JWT or names none. Not verified."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims: Any = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        return float(claims["exp"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
