@@ -1,0 +1,287 @@
+"""The documents of IMS as values: frozen, exact money (`Decimal`, rupees), real dates; no JSON, no HTTP."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import attrs
+
+from .vocabulary import Action, GoodsType, Section, SupplierSection
+
+
+class RecordKey(NamedTuple):
+    """What tells one record from another within a GSTIN."""
+
+    section: Section | str
+    supplier: str
+    number: str
+    date: dt.date | None
+    return_period: str | None
+
+    def __str__(self) -> str:
+        day = self.date.strftime("%d-%m-%Y") if self.date else "?"
+        return f"{self.section} {self.number} of {day} from {self.supplier} ({self.return_period})"
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class ItcReduction:
+    """How much input tax credit is given up on accepting, in rupees per tax head.
+
+    `declared` None with `required` True is a full reversal, `required` False says nothing is to be
+    reversed. Build it with `none()`, `full()` or `partial(…)`.
+    """
+
+    required: bool
+    igst: Decimal | None = None
+    cgst: Decimal | None = None
+    sgst: Decimal | None = None
+    cess: Decimal | None = None
+
+    @classmethod
+    def none(cls) -> ItcReduction:
+        """Declare that no credit is to be reversed (`itcRedReq` N)."""
+        return cls(required=False)
+
+    @classmethod
+    def full(cls) -> ItcReduction:
+        """Reverse the whole credit (`itcRedReq` Y without amounts)."""
+        return cls(required=True)
+
+    @classmethod
+    def partial(
+        cls,
+        *,
+        igst: Decimal | int = 0,
+        cgst: Decimal | int = 0,
+        sgst: Decimal | int = 0,
+        cess: Decimal | int = 0,
+    ) -> ItcReduction:
+        """Reverse these amounts, in rupees (`itcRedReq` Y with `declIgst`, `declCgst`, …)."""
+        return cls(
+            required=True, igst=Decimal(igst), cgst=Decimal(cgst), sgst=Decimal(sgst), cess=Decimal(cess)
+        )
+
+    @property
+    def amounts(self) -> dict[str, Decimal]:
+        """The declared heads by name; empty for a full or no reversal."""
+        heads = {"igst": self.igst, "cgst": self.cgst, "sgst": self.sgst, "cess": self.cess}
+        return {head: amount for head, amount in heads.items() if amount is not None}
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Invoice:
+    """One invoice or note, of any section, as the recipient sees it.
+
+    Money is in rupees, exact. `number`, `return_period` (`"102024"`) and `place_of_supply` (`"07"`) are
+    text: their leading zeros count. What a gateway adds later lands in `extra`.
+    Fields: https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/invoices
+    """
+
+    section: Section
+    supplier: str
+    number: str
+    date: dt.date
+    return_period: str
+    value: Decimal
+    taxable_value: Decimal
+    igst: Decimal
+    cgst: Decimal
+    sgst: Decimal
+    cess: Decimal
+    action: Action = Action.NO_ACTION
+    original_number: str | None = None
+    original_date: dt.date | None = None
+    type: str | None = None
+    source_form: str | None = None
+    place_of_supply: str | None = None
+    pending_allowed: bool | None = None
+    supplier_filed: bool | None = None
+    supplier_name: str | None = None
+    remarks: str | None = None
+    remarks_allowed: bool | None = None
+    itc_reduction: ItcReduction | None = None
+    itc_reduction_allowed: bool | None = None
+    hash: str | None = None
+    extra: dict[str, Any] = attrs.field(factory=dict, hash=False)
+    # A gateway's own ids go back as they came, even where they break a published pattern; typed ones are
+    # refused. So a record remembers whether it was read.
+    read_from_gateway: bool = attrs.field(default=False, eq=False, repr=False)
+
+    @property
+    def key(self) -> RecordKey:
+        """`(section, supplier, number, date, return_period)`."""
+        return RecordKey(self.section, self.supplier, self.number, self.date, self.return_period)
+
+    def accept(self, remarks: str | None = None, itc_reduction: ItcReduction | None = None) -> Decision:
+        """Decide to accept it. `save` checks; accepting a credit note needs an `itc_reduction`."""
+        return Decision(invoice=self, action=Action.ACCEPT, remarks=remarks, itc_reduction=itc_reduction)
+
+    def reject(self, remarks: str | None = None) -> Decision:
+        """Decide to reject it."""
+        return Decision(invoice=self, action=Action.REJECT, remarks=remarks)
+
+    def keep_pending(self, remarks: str | None = None) -> Decision:
+        """Decide to keep it pending; `save` refuses where the gateway does not allow that."""
+        return Decision(invoice=self, action=Action.PENDING, remarks=remarks)
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Decision:
+    """What to do with one record. The record's `action` is what the gateway is told it was before."""
+
+    invoice: Invoice
+    action: Action
+    remarks: str | None = None
+    itc_reduction: ItcReduction | None = None
+
+    @property
+    def section(self) -> Section:
+        """The record's section."""
+        return self.invoice.section
+
+    @property
+    def supplier(self) -> str:
+        """The supplier's GSTIN."""
+        return self.invoice.supplier
+
+    @property
+    def number(self) -> str:
+        """The document's number."""
+        return self.invoice.number
+
+    @property
+    def date(self) -> dt.date:
+        """The document's date."""
+        return self.invoice.date
+
+    @property
+    def return_period(self) -> str:
+        """The supplier's return period, `MMYYYY`."""
+        return self.invoice.return_period
+
+    @property
+    def key(self) -> RecordKey:
+        """The record's key."""
+        return self.invoice.key
+
+
+class InvoiceList(list[Invoice]):
+    """The rows of an answer: a list, which also keeps what could not be read as a row."""
+
+    def __init__(
+        self,
+        rows: list[Invoice] | None = None,
+        *,
+        problems: tuple[str, ...] = (),
+        other: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(rows or [])
+        self.problems = problems
+        self.other = dict(other or {})
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class SectionCounts:
+    """How many records of one section stand at each action."""
+
+    no_action: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    pending: int = 0
+    extra: dict[str, Any] = attrs.field(factory=dict, hash=False)
+
+    @property
+    def total(self) -> int:
+        """All four together."""
+        return self.no_action + self.accepted + self.rejected + self.pending
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Counts:
+    """Counts by section: `counts[Section.B2B].no_action`, `counts["impg"]`; an absent section counts zero."""
+
+    total: int
+    goods_type: GoodsType = GoodsType.OTHERS
+    sections: dict[str, SectionCounts] = attrs.field(factory=dict, hash=False)
+    extra: dict[str, Any] = attrs.field(factory=dict, hash=False)
+
+    def __getitem__(self, section: Section | str) -> SectionCounts:
+        return self.sections.get(str(section).lower(), _NO_COUNTS)
+
+
+_NO_COUNTS = SectionCounts()
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class LineItem:
+    """One rate line of a supplier-view document, in rupees; `rate` is a percentage."""
+
+    number: int
+    rate: Decimal
+    taxable_value: Decimal
+    igst: Decimal = Decimal(0)
+    cgst: Decimal = Decimal(0)
+    sgst: Decimal = Decimal(0)
+    cess: Decimal = Decimal(0)
+    extra: dict[str, Any] = attrs.field(factory=dict, hash=False)
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class SalesInvoice:
+    """A document that this taxpayer reported, with what its recipient did about it.
+
+    `action` is `NO_ACTION` where the gateway names none; `deleted` items (flag D) may lack amounts.
+    https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/sales
+    """
+
+    section: SupplierSection
+    recipient: str
+    number: str
+    date: dt.date
+    action: Action = Action.NO_ACTION
+    value: Decimal | None = None
+    supplier: str | None = None
+    list_name: str | None = None
+    original_number: str | None = None
+    original_date: dt.date | None = None
+    type: str | None = None
+    note_type: str | None = None
+    place_of_supply: str | None = None
+    items: tuple[LineItem, ...] = ()
+    deleted: bool = False
+    flag: str | None = None
+    checksum: str | None = None
+    extra: dict[str, Any] = attrs.field(factory=dict, hash=False)
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class AddedBackLiability:
+    """A document whose rejection by the recipient was added back to this supplier's liability; rupees.
+
+    https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/added-back-liabilities
+    """
+
+    section: SupplierSection
+    recipient: str
+    number: str
+    date: dt.date
+    value: Decimal
+    taxable_value: Decimal
+    igst: Decimal
+    cgst: Decimal
+    sgst: Decimal
+    cess: Decimal
+    supplier_period: str
+    source_form: str
+    recipient_name: str | None = None
+    supplier: str | None = None
+    supplier_name: str | None = None
+    original_number: str | None = None
+    original_date: dt.date | None = None
+    type: str | None = None
+    note_type: str | None = None
+    remarks: str | None = None
+    extra: dict[str, Any] = attrs.field(factory=dict, hash=False)

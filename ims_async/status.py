@@ -1,0 +1,143 @@
+"""What is known of a job: its state, its error report, and the token that finds it again."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from enum import StrEnum
+from typing import Any, Final
+
+import attrs
+
+from .errors import InvalidInput
+from .vocabulary import Section
+
+
+class JobKind(StrEnum):
+    """Which change a job makes; the values are GSTN's `reqtyp`."""
+
+    SAVE = "SAVE"
+    RESET = "RESET"
+
+
+class JobState(StrEnum):
+    """Where a job stands. `UNKNOWN`: it was sent and no reference came back."""
+
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+    @property
+    def final(self) -> bool:
+        """True once the gateway will not change its mind."""
+        return self in _FINAL
+
+
+_FINAL: Final = frozenset({JobState.SUCCEEDED, JobState.PARTIAL, JobState.FAILED})
+
+
+@attrs.frozen(kw_only=True)
+class ErrorEntry:
+    """One record that the gateway refused, as its error report names it.
+
+    `section` is a `Section`, or the gateway's raw key where it is none that we know. `number` is None
+    where the entry names a supplier only.
+    """
+
+    section: Section | str
+    supplier: str
+    number: str | None
+    return_period: str | None
+    code: str
+    message: str
+
+
+@attrs.frozen(kw_only=True)
+class JobStatus:
+    """One reading of a job. `processed` and `errors` are the gateway's counts, None where it gave none.
+
+    `polled_at` is in seconds since the epoch; `carrier_done` says that the task which carries the job has
+    ended, where a GSP has such a task.
+    """
+
+    state: JobState
+    raw_code: str = ""
+    processed: int | None = None
+    errors: int | None = None
+    error_code: str = ""
+    error_message: str = ""
+    error_report: tuple[ErrorEntry, ...] = ()
+    polled_at: float | None = None
+    carrier_done: bool = False
+    raw: dict[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
+
+    @property
+    def done(self) -> bool:
+        """True in a final state."""
+        return self.state.final
+
+
+_TOKEN_VERSION: Final = 1
+_TOKEN_LIMIT: Final = 1000  # bytes; a token must fit a database column, a queue message, a log line
+
+
+@attrs.frozen(kw_only=True)
+class JobToken:
+    """All that is needed to find a job again, and no secret: keep it anywhere, resume it in any process."""
+
+    gsp: str
+    host: str
+    gstin: str
+    kind: JobKind
+    reference_id: str | None
+    submitted: int | None = None
+    submitted_at: dt.datetime | None = None
+
+    def dumps(self) -> str:
+        """Return versioned JSON, under 1 kB."""
+        facts = {
+            "v": _TOKEN_VERSION,
+            "gsp": self.gsp,
+            "host": self.host,
+            "gstin": self.gstin,
+            "kind": str(self.kind),
+            "ref": self.reference_id,
+            "n": self.submitted,
+            "at": self.submitted_at.isoformat() if self.submitted_at else None,
+        }
+        return json.dumps(facts, separators=(",", ":"))
+
+    @classmethod
+    def loads(cls, text: str) -> JobToken:
+        """Read what `dumps` wrote. Raises `InvalidInput` for anything else."""
+        try:
+            if len(text) > _TOKEN_LIMIT:
+                raise ValueError(f"it is {len(text)} characters long, a token has fewer than {_TOKEN_LIMIT}")
+            facts = json.loads(text)
+            if facts["v"] != _TOKEN_VERSION:
+                raise ValueError(f"it has version {facts['v']!r}, this release reads {_TOKEN_VERSION}")
+            submitted = facts["n"]
+            if submitted is not None and not (isinstance(submitted, int) and submitted >= 0):
+                raise ValueError("its count is not a number")
+            return cls(
+                gsp=_text(facts, "gsp"),
+                host=_text(facts, "host"),
+                gstin=_text(facts, "gstin"),
+                kind=JobKind(facts["kind"]),
+                reference_id=None if facts["ref"] is None else _text(facts, "ref"),
+                submitted=submitted,
+                submitted_at=dt.datetime.fromisoformat(facts["at"]) if facts["at"] else None,
+            )
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise InvalidInput(
+                f"this is not a job token: {error}; pass what JobToken.dumps() gave"
+            ) from error
+
+
+def _text(facts: dict[str, Any], name: str) -> str:
+    value = facts[name]
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is not text")
+    return value
