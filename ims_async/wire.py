@@ -1,0 +1,255 @@
+"""What crosses the wire, as values: a request, a response, a verdict on it, and the conversations of them.
+
+A conversation is a generator: it yields what to send, is given what came back, and returns the typed
+value. It does no I/O and never waits. It may yield `PAUSE` during long work, so that others get a turn.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import ipaddress
+import json
+import urllib.parse
+from collections.abc import Callable, Generator, Mapping, Sequence
+from decimal import Decimal
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
+
+import attrs
+
+from .errors import ImsError, InvalidInput, UnexpectedAnswer
+from .secret import Secret
+
+if TYPE_CHECKING:
+    from .records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
+    from .status import JobKind, JobStatus
+    from .vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
+
+T = TypeVar("T")
+
+# Names of headers whose values may be shown; all others are secrets until proven otherwise.
+_SHOWN_HEADERS: Final = frozenset({"accept", "content-type", "x-api-version", "x-source"})
+
+
+class Needs(Enum):
+    """Which credential a request carries."""
+
+    NONE = auto()
+    ACCOUNT = auto()
+    TAXPAYER = auto()
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """One HTTP request to be. `changes` marks a save or reset: it is never repeated once it may have left.
+
+    `repeatable` says that asking twice does no harm (reads); an OTP, say, is asked for once.
+    `url` is without its query. The credential is added by the GSP's `sign` just before sending.
+    """
+
+    operation: str
+    method: str
+    url: str
+    query: Mapping[str, str] = attrs.field(factory=dict, repr=lambda query: repr(sorted(query)))
+    headers: Mapping[str, str] = attrs.field(
+        factory=dict,
+        repr=lambda headers: repr({k: v if k.lower() in _SHOWN_HEADERS else "…" for k, v in headers.items()}),
+    )
+    body: bytes | None = attrs.field(default=None, repr=lambda body: f"<{len(body or b'')} bytes>")
+    needs: Needs = Needs.TAXPAYER
+    changes: bool = False
+    repeatable: bool = attrs.field(default=attrs.Factory(lambda self: self.method == "GET", takes_self=True))
+
+    @property
+    def target(self) -> str:
+        """The URL with its query, as it goes on the wire."""
+        return f"{self.url}?{urllib.parse.urlencode(self.query)}" if self.query else self.url
+
+
+@attrs.define(kw_only=True)
+class Response:
+    """One HTTP answer, read to its end. Header names are lower case; `received_at` is epoch seconds."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = attrs.field(repr=lambda body: f"<{len(body)} bytes>")
+    received_at: float = 0.0
+    _parsed: Any = attrs.field(default=None, init=False, repr=False, eq=False)
+
+    def json(self) -> Any:
+        """Parse the body once, numbers exact. Raises `UnexpectedAnswer` where it is not JSON."""
+        if self._parsed is None:
+            self._parsed = parse_json(self.body)
+        return self._parsed
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+# The C scanner behind the decoder: reads one value at a place and says where it ended.
+SCAN: Final[Callable[[str, int], tuple[Any, int]]] = vars(DECODER)["scan_once"]
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse JSON with exact decimals. Raises `UnexpectedAnswer` that shows how the body begins."""
+    try:
+        return DECODER.decode(body.decode("utf-8-sig"))
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        raise UnexpectedAnswer(
+            f"the answer is not JSON ({type(error).__name__}: {error}); it begins {body[:60]!r}",
+            problems=["$: not JSON"],
+            body=body,
+        ) from None
+
+
+class VerdictKind(Enum):
+    """What a GSP makes of an answer, before a conversation sees it."""
+
+    FINE = auto()
+    REFUSED = auto()
+    """The credential is stale: renew it and ask again."""
+    THROTTLED = auto()
+    UNAVAILABLE = auto()
+    FAILED = auto()
+
+
+@attrs.frozen(kw_only=True)
+class Verdict:
+    """A judged answer: what the driver may do about it, and the error to raise where it can do nothing.
+
+    `not_before` is the point in time (epoch seconds) before which the gateway wants no further request.
+    """
+
+    kind: VerdictKind
+    error: ImsError | None = None
+    not_before: float | None = None
+
+
+class Pause(Enum):
+    """Yielded by a conversation in long work: nothing is sent, other tasks get a turn."""
+
+    PAUSE = auto()
+
+
+PAUSE: Final = Pause.PAUSE
+Conversation = Generator["Request | Pause", "Response", T]
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """What a GSP takes. `save_bytes` bounds the body of one save or reset, in bytes."""
+
+    save_bytes: int = 4_000_000
+
+
+@attrs.frozen(kw_only=True)
+class Token:
+    """A credential's value with its life (`expires_at`: epoch seconds, None where nobody told)."""
+
+    value: Secret
+    expires_at: float | None = None
+
+
+@runtime_checkable
+class Gsp(Protocol):
+    """One GST Suvidha Provider: everything peculiar to it, and no I/O."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def base_url(self) -> str: ...
+    @property
+    def limits(self) -> Limits: ...
+    @property
+    def account_id(self) -> str:
+        """What tells this account from another, without being a secret."""
+        ...
+
+    def sign(self, request: Request, token: Secret | None) -> Request:
+        """Add the credential that the request needs."""
+        ...
+
+    def judge(self, request: Request, response: Response) -> Verdict:
+        """Say what an answer is; pure."""
+        ...
+
+    def counts(self, gstin: str, goods_type: GoodsType) -> Conversation[Counts]: ...
+    def invoices(
+        self, gstin: str, section: Section, status: Action | None, *, strict: bool
+    ) -> Conversation[InvoiceList]: ...
+    def save(self, gstin: str, decisions: Sequence[Decision]) -> Conversation[str]: ...
+    def reset(self, gstin: str, invoices: Sequence[Invoice]) -> Conversation[str]: ...
+    def status(self, gstin: str, reference_id: str, kind: JobKind) -> Conversation[JobStatus]: ...
+    def sales(
+        self, gstin: str, year: int, month: int, section: SupplierSection, form: SourceForm
+    ) -> Conversation[list[SalesInvoice]]: ...
+    def added_back_liabilities(
+        self, gstin: str, year: int, month: int, section: SupplierSection
+    ) -> Conversation[list[AddedBackLiability]]: ...
+    def authenticate(self) -> Conversation[Token]: ...
+    def request_otp(self, gstin: str, username: str) -> Conversation[None]: ...
+    def verify_otp(self, gstin: str, username: str, otp: str) -> Conversation[Token]: ...
+    def refresh(self, gstin: str) -> Conversation[Token]: ...
+    def logout(self, gstin: str) -> Conversation[None]: ...
+
+
+class Credential(Protocol):
+    """Something that yields a live token, and renews it when told that a value was refused."""
+
+    async def current(self) -> Token:
+        """Return a token that has life left. Raises `NotAuthorized` where there is none to be had."""
+        ...
+
+    async def renew(self, refused: Token) -> Token:
+        """Return a token other than `refused`; concurrent callers share one renewal."""
+        ...
+
+
+def told_to_wait_until(response: Response) -> float | None:
+    """Return the point in time (epoch seconds) that the answer's headers ask to wait for, if any.
+
+    Retry-After counts as seconds, whole or not, or as a date; X-RateLimit-Reset is epoch seconds.
+    https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
+    """
+    hint = response.headers.get("retry-after", "").strip()
+    if hint:
+        try:
+            return response.received_at + max(float(hint), 0.0)
+        except ValueError:
+            pass
+        try:
+            return email.utils.parsedate_to_datetime(hint).timestamp()
+        except ValueError:
+            pass
+    try:
+        return float(response.headers["x-ratelimit-reset"])
+    except (KeyError, ValueError):
+        return None
+
+
+def check_base_url(url: str, *, insecure: bool = False) -> str:
+    """Return the URL without a closing slash. Plain http is for loopback only, unless `insecure`."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise InvalidInput(f"base URL {url!r}: {error}; write https://host") from None
+    if parts.scheme not in ("http", "https") or not host or parts.username or parts.query or parts.fragment:
+        raise InvalidInput(f"base URL {url!r} is not usable: write https://host, without user or query")
+    if parts.scheme == "http" and not insecure and not _is_loopback(host):
+        raise InvalidInput(
+            f"base URL {url!r} would send credentials in clear text: use https "
+            "(plain http is for loopback only; insecure=True overrides)"
+        )
+    return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
