@@ -1,0 +1,99 @@
+"""Settling by looking: what the gateway shows now, set against what was decided. Pure; it sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+import attrs
+
+from .records import Decision, Invoice, RecordKey
+from .vocabulary import Action
+
+
+class Effect(StrEnum):
+    """What a second look says of one decision."""
+
+    APPLIED = "applied"
+    NOT_APPLIED = "not applied"
+    CHANGED = "changed"
+    """The supplier edited or withdrew the record, or the gateway does not show it: a person has to look."""
+    CANNOT_TELL_YET = "cannot tell yet"
+
+
+@attrs.frozen(kw_only=True)
+class Reconciliation:
+    """Every decision in exactly one of four piles. `settled` is True when none is left open."""
+
+    applied: tuple[Decision | Invoice, ...] = ()
+    not_applied: tuple[Decision | Invoice, ...] = ()
+    changed: tuple[Decision | Invoice, ...] = ()
+    cannot_tell_yet: tuple[Decision | Invoice, ...] = ()
+
+    @property
+    def settled(self) -> bool:
+        """True when no decision is left open."""
+        return not self.cannot_tell_yet
+
+
+def compare(
+    records: Iterable[Decision | Invoice], current: Mapping[RecordKey, Invoice], *, quiet: bool
+) -> Reconciliation:
+    """Set decisions (or, for a reset, invoices) against what the gateway shows now.
+
+    `quiet` says that enough time has passed for a job that was still running to have ended; before that,
+    a record that stands as it stood may still change, and the answer is "cannot tell yet".
+    """
+    piles: dict[Effect, list[Decision | Invoice]] = {effect: [] for effect in Effect}
+    for record in records:
+        piles[_look(record, current.get(record.key), quiet=quiet)].append(record)
+    return Reconciliation(
+        applied=tuple(piles[Effect.APPLIED]),
+        not_applied=tuple(piles[Effect.NOT_APPLIED]),
+        changed=tuple(piles[Effect.CHANGED]),
+        cannot_tell_yet=tuple(piles[Effect.CANNOT_TELL_YET]),
+    )
+
+
+def _look(record: Decision | Invoice, now: Invoice | None, *, quiet: bool) -> Effect:
+    before = record.invoice if isinstance(record, Decision) else record
+    wanted = record.action if isinstance(record, Decision) else Action.NO_ACTION
+    if now is None or not same_document(before, now):
+        return Effect.CHANGED
+    if now.action is not wanted:
+        return Effect.NOT_APPLIED if quiet else Effect.CANNOT_TELL_YET
+    if now.action is before.action and isinstance(record, Decision):
+        return _look_at_details(record, now, quiet=quiet)
+    return Effect.APPLIED
+
+
+def _look_at_details(decision: Decision, now: Invoice, *, quiet: bool) -> Effect:
+    """Only remarks or the credit given up were to change: the action alone would prove nothing."""
+    pairs = ((decision.remarks, now.remarks), (decision.itc_reduction, now.itc_reduction))
+    wanted = [(decided, shown) for decided, shown in pairs if decided is not None]
+    if all(decided == shown for decided, shown in wanted):
+        return Effect.APPLIED
+    if not quiet:
+        return Effect.CANNOT_TELL_YET
+    # A gateway that does not show remarks at all leaves the question to a person.
+    return Effect.CHANGED if any(shown is None for _, shown in wanted) else Effect.NOT_APPLIED
+
+
+def same_document(before: Invoice, now: Invoice) -> bool:
+    """True if the supplier has not edited the record: hash, amounts and ids are what they were."""
+    if before.hash is not None and now.hash is not None and before.hash != now.hash:
+        return False
+    return _facts(before) == _facts(now)
+
+
+def _facts(invoice: Invoice) -> tuple[object, ...]:
+    return (
+        invoice.value,
+        invoice.taxable_value,
+        invoice.igst,
+        invoice.cgst,
+        invoice.sgst,
+        invoice.cess,
+        invoice.original_number,
+        invoice.original_date,
+    )

@@ -1,0 +1,255 @@
+"""Accounting: what a status means for what was submitted, and what became of each record."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from typing import Final
+
+import attrs
+
+from .errors import RecordsRejected
+from .records import Decision, Invoice, RecordKey
+from .status import ErrorEntry, JobState, JobStatus
+
+Record = Decision | Invoice
+
+
+class PReading(Enum):
+    """How status code `P` is read. The vendor's pages disagree: one says processing, one processed.
+
+    https://developer.sandbox.co.in/reference/check-invoice-status-api says processed,
+    https://developer.sandbox.co.in/api-reference/gst/compliance/guides/taxpayer/invoice-management-system/overview
+    says processing. `EVIDENCE` (the default) believes the counts.
+    """
+
+    EVIDENCE = "evidence"
+    PROCESSED = "processed"
+    PROCESSING = "processing"
+
+
+STABLE_POLLS: Final = 3
+STABLE_SECONDS: Final = 60.0
+
+
+@attrs.frozen
+class Evidence:
+    """How long the counts of a job have stood still: seen over `polls` polls since `since` (seconds)."""
+
+    counts: tuple[int, int] = (0, 0)
+    polls: int = 0
+    since: float = 0.0
+
+    def with_poll(self, status: JobStatus, now: float) -> Evidence:
+        """Return the evidence after one more poll; `now` is in seconds of any clock that only advances."""
+        counts = (status.processed or 0, status.errors or 0)
+        if counts == self.counts and self.polls:
+            return attrs.evolve(self, polls=self.polls + 1)
+        return Evidence(counts, 1, now)
+
+    def stands_still(self, now: float) -> bool:
+        """True if a count that is not zero has not changed over three polls and 60 s."""
+        return any(self.counts) and self.polls >= STABLE_POLLS and now - self.since >= STABLE_SECONDS
+
+
+def settle(
+    status: JobStatus,
+    *,
+    submitted: int | None,
+    evidence: Evidence,
+    now: float,
+    p_means: PReading = PReading.EVIDENCE,
+) -> JobStatus:
+    """Decide what a status means. Only the code `P` needs evidence; all others mean what they say."""
+    if status.raw_code.strip().upper() != "P":
+        return status
+    has_errors = bool(status.error_report) or (status.errors or 0) > 0
+    if has_errors:
+        done = p_means is not PReading.PROCESSING
+    elif p_means is PReading.EVIDENCE:
+        done = status.carrier_done or _accounts_for(status, submitted) or evidence.stands_still(now)
+    else:
+        done = p_means is PReading.PROCESSED
+    if not done:
+        return attrs.evolve(status, state=JobState.PROCESSING)
+    return attrs.evolve(status, state=JobState.PARTIAL if has_errors else JobState.SUCCEEDED)
+
+
+def _accounts_for(status: JobStatus, submitted: int | None) -> bool:
+    """True if as many were processed as were sent. A job whose size nobody knows cannot be told so."""
+    if not submitted or status.processed is None:
+        return False
+    return status.processed + (status.errors or 0) >= submitted
+
+
+@attrs.frozen(kw_only=True)
+class RecordFailure:
+    """A record that was not applied. `record` is the very object that was submitted, None if unknown here."""
+
+    record: Record | None
+    key: RecordKey
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.code} {self.message}".rstrip()
+
+
+@attrs.frozen(kw_only=True)
+class JobReport:
+    """What became of each record of a finished job: `succeeded + failed + unaccounted` is what was sent.
+
+    `unaccounted` holds records of which the gateway's counts do not tell: `taxpayer.reconcile(job)` looks.
+    `unmatched` holds error entries that fit nothing that was sent. A job resumed without its records has
+    `succeeded` empty; `submitted` and `unaccounted_count` then say how many there are.
+    """
+
+    state: JobState
+    submitted: int | None
+    succeeded: tuple[Record, ...] = ()
+    failed: tuple[RecordFailure, ...] = ()
+    unaccounted: tuple[Record, ...] = ()
+    unmatched: tuple[ErrorEntry, ...] = ()
+    unaccounted_count: int = 0
+    processed_count: int | None = None
+    error_count: int | None = None
+    error_code: str = ""
+    error_message: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """True if every record is known to be applied."""
+        return (
+            self.state is JobState.SUCCEEDED
+            and not self.failed
+            and not self.unmatched
+            and not self.unaccounted_count
+        )
+
+    def raise_for_failures(self) -> None:
+        """Raise `RecordsRejected` unless `ok`."""
+        if self.ok:
+            return
+        shown = "; ".join(str(failure) for failure in self.failed[:3])
+        raise RecordsRejected(
+            f"{len(self.failed)} of {self.submitted if self.submitted is not None else '?'} records failed, "
+            f"{self.unaccounted_count} unaccounted for: {shown or 'see report'}",
+            report=self,
+        )
+
+
+def account(status: JobStatus, records: Sequence[Record] | None, submitted: int | None) -> JobReport:
+    """Say what became of each record, from a final status."""
+    if records is None:
+        return _account_without_records(status, submitted)
+    if status.state is JobState.FAILED:
+        failed = {
+            place: RecordFailure(
+                record=record, key=record.key, code=status.error_code or "ER", message=status.error_message
+            )
+            for place, record in enumerate(records)
+        }
+        unmatched: list[ErrorEntry] = []
+    else:
+        failed, unmatched = _join(status.error_report, records)
+    rest = tuple(record for place, record in enumerate(records) if place not in failed)
+    told = status.state is JobState.FAILED or _tells_of_all(status, len(records), len(failed), len(unmatched))
+    return _report(
+        status,
+        submitted=len(records),
+        succeeded=rest if told else (),
+        failed=tuple(failed[place] for place in sorted(failed)),
+        unaccounted=() if told else rest,
+        unmatched=tuple(unmatched),
+        unaccounted_count=0 if told else len(rest),
+    )
+
+
+def _report(status: JobStatus, **facts: object) -> JobReport:
+    return JobReport(
+        state=status.state,
+        processed_count=status.processed,
+        error_count=status.errors,
+        error_code=status.error_code,
+        error_message=status.error_message,
+        **facts,  # type: ignore[arg-type] # the two callers name JobReport's own fields
+    )
+
+
+def _account_without_records(status: JobStatus, submitted: int | None) -> JobReport:
+    failed = tuple(
+        RecordFailure(
+            record=None,
+            key=RecordKey(entry.section, entry.supplier, entry.number or "", None, entry.return_period),
+            code=entry.code,
+            message=entry.message,
+        )
+        for entry in status.error_report
+    )
+    rest = 0 if submitted is None or status.state is JobState.FAILED else max(submitted - len(failed), 0)
+    told = not rest or _tells_of_all(status, submitted or 0, len(failed), 0)
+    return _report(status, submitted=submitted, failed=failed, unaccounted_count=0 if told else rest)
+
+
+def _tells_of_all(status: JobStatus, sent: int, failed: int, unmatched: int) -> bool:
+    """True if every record that is not listed as failed is thereby known to have succeeded.
+
+    Whether `proc_cnt` includes failures is not documented, so both readings are consistent; the list of
+    errors must be as long as the count of them says. An entry that fits nothing may mean any of the rest.
+    """
+    processed, errors = status.processed, status.errors
+    if unmatched:
+        return False
+    if status.state is JobState.SUCCEEDED and processed is None:
+        return not failed and not errors  # the code says so, and nothing speaks against it
+    if processed is None:
+        return False
+    if errors is None:
+        return processed + failed == sent
+    return errors == failed and (processed == sent or processed + errors == sent)
+
+
+def _join(
+    entries: Iterable[ErrorEntry], records: Sequence[Record]
+) -> tuple[dict[int, RecordFailure], list[ErrorEntry]]:
+    """Join error entries to records on section, supplier, number and return period.
+
+    Two records that differ in nothing but their date cannot be told apart by an entry: both stay
+    unaccounted, unless there is an entry for each.
+    """
+    exact: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    folded: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    ids: tuple[str, ...]
+    for place, record in enumerate(records):
+        ids = (record.section, record.supplier, record.number, record.return_period)
+        exact[ids].append(place)
+        folded[_fold(ids)].append(place)
+    by_target: dict[tuple[int, ...], list[ErrorEntry]] = defaultdict(list)
+    unmatched: list[ErrorEntry] = []
+    for entry in entries:
+        ids = (entry.section, entry.supplier, entry.number or "", entry.return_period or "")
+        places = exact.get(ids) or folded.get(_fold(ids)) or []
+        if places:
+            by_target[tuple(places)].append(entry)
+        else:
+            unmatched.append(entry)
+    failed: dict[int, RecordFailure] = {}
+    for targets, found in by_target.items():
+        if len(targets) > 1 and len(found) < len(targets):
+            unmatched.extend(found)
+            continue
+        for place in targets:
+            failed[place] = _failure(records[place], found)
+    return failed, unmatched
+
+
+def _fold(ids: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(part.strip().upper() for part in ids)
+
+
+def _failure(record: Record, entries: Sequence[ErrorEntry]) -> RecordFailure:
+    """One failure per record; where the gateway gives several reasons, all are told."""
+    reasons = list(dict.fromkeys((entry.code, entry.message) for entry in entries))
+    message = "; ".join([reasons[0][1], *(f"{code}: {text}" for code, text in reasons[1:])])
+    return RecordFailure(record=record, key=record.key, code=reasons[0][0], message=message)

@@ -1,0 +1,209 @@
+"""The offline checks: what would certainly be refused is refused here, with every reason at once.
+
+Each check is a small pure function over one record. Ids and amounts that a gateway itself reported are
+never refused, only warned about: they go back as they came.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+import attrs
+
+from .errors import InvalidDecision
+from .records import Decision, Invoice, RecordKey
+from .vocabulary import Action, Section, gstin_problem, period_problem
+
+Record = Decision | Invoice
+
+
+class Level(StrEnum):
+    """What a finding does: `REFUSE` keeps the batch from being sent, `WARN` only tells."""
+
+    REFUSE = "refuse"
+    WARN = "warn"
+
+
+@attrs.frozen(kw_only=True)
+class Finding:
+    """One thing that is wrong with one record. `place` counts from 0 in the batch."""
+
+    code: str
+    level: Level
+    message: str
+    place: int
+    key: RecordKey
+    record: Record = attrs.field(repr=False)
+
+    def __str__(self) -> str:
+        return f"record {self.place + 1} ({self.key}): {self.message}"
+
+
+@attrs.frozen
+class _Problem:
+    code: str
+    message: str
+    typed_only: bool = False  # refused where a person typed it, warned about where the gateway sent it
+
+
+# https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/save (schema)
+NUMBER: Final = re.compile(r"(?=.{1,16}\Z)[/\-0]*[a-zA-Z0-9/\-]*[a-zA-Z1-9]+[a-zA-Z0-9/\-]*", re.ASCII)
+_PLACE_OF_SUPPLY: Final = re.compile(r"3[0-8]|[12][0-9]|0[1-9]|96|97", re.ASCII)
+_SOURCE_FORMS: Final = frozenset({"R1", "R1A", "IFF", "R5"})
+_TYPES: Final = frozenset({"R", "DE", "SEWP", "SEWOP", "CBW"})
+_VALUE_LIMIT: Final = Decimal("9999999999999.99")
+_AMOUNT_LIMIT: Final = Decimal("99999999999.99")
+# Where the vendor's newest save example carries itcRedReq and decl*.
+_REDUCIBLE: Final = frozenset({Section.B2BA, Section.B2BDNA, Section.B2BCN, Section.B2BCNA, Section.ECOMA})
+
+
+def number_problem(text: object) -> str | None:
+    """Say what is wrong with a document's number, or None."""
+    if not isinstance(text, str) or not text:
+        return f"number {text!r} is missing or not text"
+    if len(text) > 16:
+        return f"number {text!r} has {len(text)} characters; a GST document number has at most 16"
+    if not NUMBER.fullmatch(text):
+        return f"number {text!r} may hold letters, digits, - and / only, and not zeros alone"
+    return None
+
+
+def amount_problem(name: str, amount: object, limit: Decimal = _AMOUNT_LIMIT) -> str | None:
+    """Say what is wrong with an amount in rupees, or None."""
+    if not isinstance(amount, Decimal):
+        return f"{name} {amount!r} is not a Decimal; money is exact: use Decimal('10.50')"
+    if not amount.is_finite():
+        return f"{name} {amount} is not an amount"
+    if amount < 0:
+        return f"{name} {amount} is negative; IMS takes amounts of notes as positive figures too"
+    exponent = amount.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -2 and amount != round(amount, 2):
+        return f"{name} {amount} has more than two decimals; round it to paise"
+    if amount > limit:
+        return f"{name} {amount} is more than the {limit} that the gateway takes"
+    return None
+
+
+def _shape(record: Record) -> Iterator[_Problem]:
+    invoice = record.invoice if isinstance(record, Decision) else record
+    if not isinstance(invoice.section, Section):
+        yield _Problem("section", f"section {invoice.section!r} is not a Section; use Section.parse(…)")
+    if not isinstance(invoice.action, Action):
+        yield _Problem("previous-action", f"the record's action {invoice.action!r} is not an Action")
+    if type(invoice.date) is not dt.date:
+        yield _Problem("date", f"date {invoice.date!r} is not a datetime.date")
+    amounts = (
+        ("value", invoice.value, _VALUE_LIMIT),
+        ("taxable_value", invoice.taxable_value, _AMOUNT_LIMIT),
+        ("igst", invoice.igst, _AMOUNT_LIMIT),
+        ("cgst", invoice.cgst, _AMOUNT_LIMIT),
+        ("sgst", invoice.sgst, _AMOUNT_LIMIT),
+        ("cess", invoice.cess, _AMOUNT_LIMIT),
+    )
+    for name, amount, limit in amounts:
+        if problem := amount_problem(name, amount, limit):
+            writable = isinstance(amount, Decimal) and amount.is_finite() and amount.adjusted() < 20
+            yield _Problem("amount", problem, typed_only=writable)
+
+
+def _ids(record: Record) -> Iterator[_Problem]:
+    invoice = record.invoice if isinstance(record, Decision) else record
+    if problem := gstin_problem(invoice.supplier):
+        yield _Problem("supplier", f"supplier: {problem}", typed_only=True)
+    if problem := number_problem(invoice.number):
+        yield _Problem("number", problem, typed_only=True)
+    if problem := period_problem(invoice.return_period):
+        yield _Problem("return-period", problem, typed_only=True)
+    if not _PLACE_OF_SUPPLY.fullmatch(invoice.place_of_supply or ""):
+        message = f"place of supply {invoice.place_of_supply!r} is not a two-digit state code as text"
+        yield _Problem("place-of-supply", message, typed_only=True)
+    if invoice.source_form not in _SOURCE_FORMS:
+        message = f"source form {invoice.source_form!r} is not one of {', '.join(sorted(_SOURCE_FORMS))}"
+        yield _Problem("source-form", message, typed_only=True)
+    if not invoice.section.is_ecommerce and invoice.type not in _TYPES:
+        message = f"invoice type {invoice.type!r} is not one of {', '.join(sorted(_TYPES))}"
+        yield _Problem("type", message, typed_only=True)
+    if invoice.section.is_amendment and not (invoice.original_number and invoice.original_date):
+        yield _Problem(
+            "original", "an amendment needs the number and date of the document it amends", typed_only=True
+        )
+
+
+def _action(record: Record) -> Iterator[_Problem]:
+    if not isinstance(record, Decision):
+        return
+    if record.action is Action.NO_ACTION:
+        yield _Problem("action", "action N cannot be saved; use reset to take a decision back")
+    elif not isinstance(record.action, Action):
+        yield _Problem("action", f"action {record.action!r} is not an Action")
+    if record.action is Action.PENDING and record.invoice.pending_allowed is False:
+        yield _Problem(
+            "pending-blocked",
+            "the gateway does not allow this record to be kept pending; accept or reject it",
+        )
+
+
+def _itc_reduction(record: Record) -> Iterator[_Problem]:
+    reduction = record.itc_reduction if isinstance(record, Decision) else None
+    if reduction is None or not isinstance(record, Decision):
+        return
+    if record.action is not Action.ACCEPT:
+        yield _Problem("itc-reduction", "an ITC reduction goes with accepting only")
+    if record.section not in _REDUCIBLE:
+        yield _Problem("itc-reduction", f"section {record.section} documents no ITC reduction")
+    if record.invoice.itc_reduction_allowed is False:
+        yield _Problem("itc-reduction", "the gateway takes no ITC reduction for this record")
+    for name, amount in reduction.amounts.items():
+        if problem := amount_problem(f"ITC reduction, {name}", amount):
+            yield _Problem("itc-reduction", problem)
+
+
+_CHECKS: Final[tuple[Callable[[Record], Iterator[_Problem]], ...]] = (_shape, _ids, _action, _itc_reduction)
+
+
+def check_one(record: Record, place: int, seen: dict[RecordKey, int]) -> list[Finding]:
+    """Return the findings on one record of a batch; `seen` remembers the keys before it."""
+    problems: list[_Problem] = []
+    for examine in _CHECKS:
+        problems.extend(examine(record))
+        if problems and examine is _shape and any(p.code == "section" for p in problems):
+            break  # the other checks ask the section
+    first = seen.setdefault(record.key, place)
+    if first != place:
+        problems.append(
+            _Problem("duplicate", f"the same record is in the batch already, as record {first + 1}")
+        )
+    if not problems:
+        return []
+    invoice = record.invoice if isinstance(record, Decision) else record
+    return [
+        Finding(
+            code=problem.code,
+            level=Level.WARN if problem.typed_only and invoice.read_from_gateway else Level.REFUSE,
+            message=problem.message,
+            place=place,
+            key=record.key,
+            record=record,
+        )
+        for problem in problems
+    ]
+
+
+def check(decisions: Iterable[Record]) -> list[Finding]:
+    """Return all findings on a batch of decisions (or, for a reset, invoices), in its order."""
+    seen: dict[RecordKey, int] = {}
+    return [finding for place, record in enumerate(decisions) for finding in check_one(record, place, seen)]
+
+
+def refuse(findings: Sequence[Finding]) -> None:
+    """Raise `InvalidDecision` with all findings if any of them refuses."""
+    refused = [finding for finding in findings if finding.level is Level.REFUSE]
+    if refused:
+        shown = "; ".join(str(finding) for finding in refused[:3])
+        more = f"; and {len(refused) - 3} more (see .findings)" if len(refused) > 3 else ""
+        raise InvalidDecision(f"nothing was sent: {shown}{more}", findings=findings)
