@@ -1,0 +1,55 @@
+"""GSTN's own error codes, whichever GSP carries them: one register, so that equal codes mean equal errors.
+
+Codes are compared as opaque text: their zero padding is irregular (IMSSAV005 beside IMSSAV0010).
+Register: https://developer.sandbox.co.in/docs/gstn-response-codes and the pages of each endpoint.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .errors import (
+    DownloadQueued,
+    GatewayError,
+    GatewayUnavailable,
+    ImsError,
+    JobInFlight,
+    NotAuthorized,
+    OtpRequired,
+    SessionExpired,
+)
+
+NO_RECORDS: Final = frozenset(
+    # "Nothing found" comes as an error; to a caller it is an empty list.
+    {"RET11416", "RET11417", "RET13508", "RET13509", "RET13510", "IMS0027", "RETWEB_04"}
+)
+_SESSION_ENDED: Final = frozenset(
+    {"AUTH4033", "AUTH4038", "AUTH158", "RET11402", "RET11407", "RT-R1R3BAV-1007"}
+)
+_OTP_NEEDED: Final = frozenset({"RETOTPREQUEST", "EVCREQUEST", "AUTH4034"})
+_NOT_AUTHORIZED: Final = frozenset(
+    {"AUTH403", "AUTH4032", "AUTH4036", "AUTH4037", "AUTH4041", "RET11401", "RET11409"}
+)
+_DOWN: Final = frozenset(
+    {"TEC4001", "GSPGSTDOWN", "GSPERR300", "RET12501-04", "RET13504", "RET13505", "OTP0007"}
+)
+JOB_RUNNING: Final = "IMSSAV0015"
+_FILE_PENDING: Final = "RTN_24"
+
+
+def gstn_error(code: str, message: str, *, http_status: int | None, transaction_id: str | None) -> ImsError:
+    """Return the typed error for a code of GSTN's. A code that is not in the register is a `GatewayError`."""
+    if code == JOB_RUNNING:
+        return JobInFlight(f"{code}: {message}")
+    if code == _FILE_PENDING:
+        return DownloadQueued(f"{code}: {message}")
+    kind: type[GatewayError] = GatewayError
+    for codes, error in (
+        (_SESSION_ENDED, SessionExpired),
+        (_OTP_NEEDED, OtpRequired),
+        (_NOT_AUTHORIZED, NotAuthorized),
+        (_DOWN, GatewayUnavailable),
+    ):
+        if code in codes:
+            kind = error
+    return kind(message, code=code, http_status=http_status, transaction_id=transaction_id)
