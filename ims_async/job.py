@@ -1,0 +1,387 @@
+"""A job's handle: one driver however many wait, polls spaced by policy, states told as they change."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import attrs
+
+from .errors import (
+    ClientClosed,
+    GatewayError,
+    ImsError,
+    JobFailed,
+    JobTimeout,
+    NotAuthorized,
+    NotSent,
+    OutcomeUnknown,
+    QuotaExhausted,
+    RateLimited,
+    UnexpectedAnswer,
+)
+from .report import Evidence, JobReport, Record, account, settle
+from .retry import PollPolicy
+from .status import JobKind, JobState, JobStatus, JobToken
+
+_log = logging.getLogger("ims_async")
+
+Poll = Callable[[str, JobKind], Awaitable[JobStatus]]
+
+
+@attrs.define
+class _Watch:
+    """The polling of one job so far, in seconds of the event loop's clock."""
+
+    delays: Iterator[float]
+    next_at: float
+    deadline: float | None = None
+    polls: int = 0
+    evidence: Evidence = attrs.field(factory=Evidence)
+    refusals: int = 0
+    trouble: ImsError | None = None
+
+
+class ImsJob:
+    """A save or reset that the gateway has accepted for processing. Await it for its `JobReport`.
+
+    It polls only while somebody waits or listens, since every poll is billed; ten waiters make the polls
+    of one. Cancelling a waiter, even the last, loses nothing.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_closed",
+        "_driver",
+        "_history",
+        "_policy",
+        "_poll",
+        "_records",
+        "_report",
+        "_sleeping",
+        "_token",
+        "_waiting",
+        "_watch",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        token: JobToken,
+        *,
+        poll: Poll,
+        policy: PollPolicy,
+        records: Sequence[Record] | None = None,
+    ) -> None:
+        self._token, self._poll, self._policy = token, poll, policy
+        self._records = None if records is None else tuple(records)
+        first = JobState.PROCESSING if token.reference_id is not None else JobState.UNKNOWN
+        self._history: list[JobStatus] = [JobStatus(state=first)]
+        self._report: JobReport | None = None
+        self._driver: asyncio.Task[None] | None = None
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._watch: _Watch | None = None
+        self._closed = self._sleeping = False
+
+    # -- what is known, without asking ---------------------------------------------------------------
+
+    @property
+    def token(self) -> JobToken:
+        """What finds the job again, in any process; holds no secret."""
+        return self._token
+
+    @property
+    def reference_id(self) -> str | None:
+        """The gateway's name for the job; None where no answer to the change came back."""
+        return self._token.reference_id
+
+    @property
+    def gstin(self) -> str:
+        """The taxpayer."""
+        return self._token.gstin
+
+    @property
+    def kind(self) -> JobKind:
+        """Save or reset."""
+        return self._token.kind
+
+    @property
+    def submitted_at(self) -> dt.datetime | None:
+        """When it was handed to the gateway, in UTC."""
+        return self._token.submitted_at
+
+    @property
+    def submitted(self) -> int | None:
+        """How many records it carries, where that is known."""
+        return self._token.submitted
+
+    @property
+    def records(self) -> tuple[Record, ...] | None:
+        """The very objects that were submitted; None for a job resumed without them."""
+        return self._records
+
+    @property
+    def status(self) -> JobStatus:
+        """The last reading. No I/O."""
+        return self._history[-1]
+
+    @property
+    def done(self) -> bool:
+        """True once the gateway has given its final word, and we have heard it. No I/O."""
+        return self.status.done
+
+    def __repr__(self) -> str:
+        name = self.reference_id or "without reference"
+        return f"<ImsJob {self.kind.value} {name} of {self.gstin}: {self.status.state}>"
+
+    # -- waiting ---------------------------------------------------------------------------------------
+
+    def __await__(self) -> Generator[Any, None, JobReport]:
+        return self.result().__await__()
+
+    async def result(self, timeout: float | None = None) -> JobReport:  # noqa: ASYNC109 # public name
+        """Wait for the end and return the report; all waiters get the same object. `timeout` in seconds.
+
+        Raises `JobFailed` where the gateway refused the whole job, `JobTimeout` when waiting ended first,
+        `OutcomeUnknown` for a job without a reference, `NotAuthorized` where a person has to log in.
+        """
+        status = await self.wait(timeout)
+        report = self.report
+        assert report is not None  # noqa: S101 # a final status makes the report
+        if status.state is JobState.FAILED:
+            code = status.error_code or status.raw_code
+            reason = f"{code} {status.error_message}".rstrip()
+            raise JobFailed(
+                f"the gateway refused job {self.reference_id} as a whole: {reason}",
+                code=code,
+                report=report,
+                job=self,
+            )
+        return report
+
+    @property
+    def report(self) -> JobReport | None:
+        """The report of a finished job, or None. No I/O."""
+        if self._report is None and self.done:
+            self._report = account(self.status, self._records, self.submitted)
+        return self._report
+
+    async def wait(self, timeout: float | None = None) -> JobStatus:  # noqa: ASYNC109 # public name
+        """Wait for the final status, which may be a failure. `timeout` in seconds; see `result`."""
+        try:
+            async with asyncio.timeout(timeout) as limit:
+                while not self.done:
+                    await self._next_change()
+        except TimeoutError as error:
+            if isinstance(error, JobTimeout) or not limit.expired():
+                raise
+            raise self._timed_out(f"no final status within the {timeout:g} s asked for") from None
+        return self.status
+
+    async def events(self) -> AsyncIterator[JobStatus]:
+        """Yield each change of status, from the first on, also for a late listener; ends with the job."""
+        told = 0
+        while True:
+            while told < len(self._history):
+                told += 1
+                yield self._history[told - 1]
+            if self.done:
+                return
+            await self._next_change()
+
+    async def refresh(self) -> JobStatus:
+        """Poll once, now, and return the status. Raises what the poll raises; the job is not harmed."""
+        if not self.done:
+            watch = self._ready_watch()
+            await self._poll_once(watch)
+            watch.trouble = None
+        return self.status
+
+    async def _next_change(self) -> None:
+        """Wait, as one of those for whom the job is polled, until something is new."""
+        if self.reference_id is None:
+            raise self._without_reference()
+        if self._closed:
+            raise ClientClosed(_CLOSED, token=self.token)
+        change = asyncio.get_running_loop().create_future()
+        self._waiting.add(change)
+        if self._driver is None:
+            self._driver = asyncio.create_task(self._drive(), name=f"poll {self.reference_id}")
+        try:
+            await change
+        finally:
+            self._waiting.discard(change)
+            # Soon, not now: one who waits on for the end asks again at once, and keeps the driver.
+            asyncio.get_running_loop().call_soon(self._rest_if_alone)
+
+    # -- the one driver --------------------------------------------------------------------------------
+
+    async def _drive(self) -> None:
+        """Poll while somebody waits, until the gateway's final word or the deadline."""
+        try:
+            watch = self._ready_watch()
+            while self._waiting and not self.done:
+                await self._sleep_until(min(watch.next_at, watch.deadline or watch.next_at))
+                if watch.deadline is not None and self._now() >= watch.deadline:
+                    self._tell_all(self._timed_out(f"the deadline of {self._policy.deadline:g} s has passed"))
+                    watch.deadline = None
+                    return
+                failure = await self._poll_quietly(watch)
+                if failure is not None:
+                    self._tell_all(failure)
+                    return
+        finally:
+            if self._driver is asyncio.current_task():
+                self._driver = None
+
+    async def _sleep_until(self, moment: float) -> None:
+        if (delay := moment - self._now()) > 0:
+            self._sleeping = True
+            try:
+                await asyncio.sleep(delay)
+            finally:
+                self._sleeping = False
+
+    async def _poll_quietly(self, watch: _Watch) -> Exception | None:
+        """Poll once; absorb what time may heal, return what a person has to hear."""
+        try:
+            await self._poll_once(watch)
+        except (NotAuthorized, QuotaExhausted) as error:
+            watch.trouble, watch.refusals = error, watch.refusals + 1
+            # A credential that is missing here, or was refused twice, will not come back by waiting.
+            return error if error.http_status is None or watch.refusals > 1 else None
+        except (GatewayError, NotSent, UnexpectedAnswer) as error:
+            watch.trouble = error
+            if isinstance(error, RateLimited) and error.retry_after is not None:
+                watch.next_at = max(
+                    watch.next_at, self._now() + min(error.retry_after, self._policy.deadline)
+                )
+        except Exception as error:  # noqa: BLE001 # a defect is the waiters' to see, not the event loop's
+            return error
+        else:
+            watch.trouble, watch.refusals = None, 0
+        return None
+
+    async def _poll_once(self, watch: _Watch) -> None:
+        reference = self.reference_id
+        if reference is None:
+            raise self._without_reference()
+        if watch.deadline is None:
+            watch.deadline = self._now() + self._policy.deadline
+        watch.polls += 1
+        try:
+            status = await self._poll(reference, self.kind)
+        finally:
+            watch.next_at = self._now() + next(watch.delays)
+        now = self._now()
+        watch.evidence = watch.evidence.with_poll(status, now)
+        self._note(
+            settle(
+                status,
+                submitted=self.submitted,
+                evidence=watch.evidence,
+                now=now,
+                p_means=self._policy.p_means,
+            )
+        )
+
+    def _note(self, status: JobStatus) -> None:
+        """Keep a reading; wake those who wait if it says anything new."""
+        last = self.status
+        if last.done:
+            return
+        if _facts(status) == _facts(last):
+            self._history[-1] = status
+            return
+        if status.raw_code.strip().upper() not in _KNOWN_CODES and status.raw_code != last.raw_code:
+            _log.warning(
+                "job %s: status code %r is not documented; polling on", self.reference_id, status.raw_code
+            )
+        self._history.append(status)
+        for change in self._waiting:
+            if not change.done():
+                change.set_result(None)
+
+    def _tell_all(self, error: Exception) -> None:
+        for change in self._waiting:
+            if not change.done():
+                change.set_exception(error)
+
+    def _timed_out(self, why: str) -> JobTimeout:
+        watch, last = self._watch, self.status
+        polls = watch.polls if watch else 0
+        trouble = f"; the last poll failed: {watch.trouble}" if watch and watch.trouble else ""
+        return JobTimeout(
+            f"job {self.reference_id} of {self.gstin} runs on: {why}, {polls} polls, last status "
+            f"{last.raw_code or 'none'} ({last.state}){trouble}; await it again, or resume its token",
+            job=self,
+        )
+
+    def _without_reference(self) -> OutcomeUnknown:
+        return OutcomeUnknown(
+            "the change was sent and no reference came back: call taxpayer.reconcile(job)", job=self
+        )
+
+    def _ready_watch(self) -> _Watch:
+        now = self._now()
+        if self._watch is None:
+            delays = self._policy.delays()
+            self._watch = _Watch(delays, now + next(delays))
+        elif self._watch.deadline is not None and now >= self._watch.deadline:
+            self._watch.deadline = None  # nobody waited when it passed; a new wait starts a new one
+        return self._watch
+
+    def _rest_if_alone(self) -> None:
+        """Stop a driver that only sleeps when nobody waits any more; a poll under way is let finish."""
+        if not self._waiting and self._sleeping and self._driver is not None:
+            self._driver.cancel()
+            self._driver = None
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    # -- for the client --------------------------------------------------------------------------------
+
+    def settle_by_looking(self, status: JobStatus) -> None:
+        """Take a final status that was found out by reading the records, for a job without a reference."""
+        self._note(status)
+
+    async def aclose(self) -> None:
+        """Stop polling; those who wait get `ClientClosed` with the token."""
+        self._closed = True
+        self._tell_all(ClientClosed(_CLOSED, token=self.token))
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            driver.cancel()
+            await asyncio.wait([driver])
+
+
+_CLOSED: Final = "the client was closed; the job runs on at the gateway: resume it from its token"
+_KNOWN_CODES: Final = frozenset({"", "S", "P", "PE", "ER", "IP", "REC"})
+
+
+def _facts(status: JobStatus) -> tuple[object, ...]:
+    """What makes two readings different to a listener."""
+    return status.state, status.raw_code, status.processed, status.errors, status.error_code
+
+
+async def as_completed(jobs: Iterable[ImsJob]) -> AsyncIterator[ImsJob]:
+    """Yield jobs as they end, failed ones too: ask each for its `report` or `status`.
+
+    A job that stops being waited for (deadline, lost session) is yielded as well, not `done`; no job's
+    trouble drops a sibling.
+    """
+    waits = {asyncio.create_task(job.wait()): job for job in dict.fromkeys(jobs)}
+    try:
+        pending = set(waits)
+        while pending:
+            finished, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for wait in finished:
+                if not wait.cancelled():
+                    wait.exception()  # heard: the job itself tells what is the matter
+                yield waits[wait]
+    finally:
+        for wait in waits:
+            wait.cancel()
