@@ -1,0 +1,126 @@
+"""The door: one client for one GSP account and any number of taxpayers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import urllib.parse
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from .errors import InvalidInput
+from .exchange import Exchange
+from .job import ImsJob
+from .pacing import Pacer, RateLimit
+from .retry import PollPolicy, RetryPolicy
+from .session import AccountCredential, CredentialStore, MemoryCredentialStore
+from .status import JobToken
+from .taxpayer import Services, Taxpayer
+from .transport import AiohttpTransport, Handler, MemoryTransport, Timeouts, Transport
+from .vocabulary import parse_gstin
+from .wire import Gsp
+
+if TYPE_CHECKING:
+    import aiohttp
+
+
+class ImsClient:
+    """A client for one GSP account: one pool of connections, one limiter, any number of taxpayers.
+
+    Use it as an async context manager; entering does no I/O. `session` is the caller's own
+    `aiohttp.ClientSession` and is never closed here; `transport` is another way out altogether, for
+    example a simulator's. `rate=None` sets no budget: only the gateway's hints are obeyed.
+    `credentials` is told of each new token. `trust_env` takes proxies from the environment. `clock`
+    gives seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        gsp: Gsp,
+        *,
+        journal: None = None,
+        poll: PollPolicy | None = None,
+        retry: RetryPolicy | None = None,
+        rate: RateLimit | None = None,
+        credentials: CredentialStore | None = None,
+        session: aiohttp.ClientSession | None = None,
+        transport: Transport | Handler | None = None,
+        timeouts: Timeouts | None = None,
+        trust_env: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if journal is not None:
+            raise InvalidInput(
+                "this release keeps jobs in memory and in their tokens: there is no journal yet"
+            )
+        if session is not None and transport is not None:
+            raise InvalidInput("pass session or transport, not both")
+        way = transport or AiohttpTransport(
+            session=session, timeouts=timeouts, trust_env=trust_env, clock=clock
+        )
+        exchange = Exchange(
+            gsp,
+            way if isinstance(way, Transport) else MemoryTransport(way, clock=clock),
+            retry=retry or RetryPolicy(),
+            pacer=Pacer(rate, clock=clock),
+            clock=clock,
+        )
+        store = credentials or MemoryCredentialStore()
+        self._services = Services(
+            gsp=gsp,
+            exchange=exchange,
+            account=AccountCredential(exchange, gsp, store, clock),
+            store=store,
+            poll=poll or PollPolicy(),
+            clock=clock,
+        )
+        self._taxpayers: dict[str, Taxpayer] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def taxpayer(self, gstin: str, *, token: str | None = None, check: bool = True) -> Taxpayer:
+        """Return the taxpayer of a GSTIN, the same object each time. No I/O.
+
+        `token` is an access token that was had elsewhere; without one, log in with an OTP. Raises
+        `InvalidInput` for a GSTIN with a wrong checksum; test hosts use such ones: `check=False`.
+        """
+        name = parse_gstin(gstin, what="the taxpayer's GSTIN") if check else str(gstin).strip().upper()
+        if not name:
+            raise InvalidInput("the taxpayer's GSTIN is empty")
+        taxpayer = self._taxpayers.get(name)
+        if taxpayer is None:
+            taxpayer = self._taxpayers[name] = Taxpayer(name, self._services)
+        if token is not None:
+            taxpayer.use_token(token)
+        return taxpayer
+
+    def resume(self, token: JobToken | str) -> ImsJob:
+        """Return a handle on the job of a token, from this process or another. No I/O.
+
+        Raises `InvalidInput` for a token of another GSP or host.
+        """
+        known = token if isinstance(token, JobToken) else JobToken.loads(token)
+        gsp = self._services.gsp
+        host = urllib.parse.urlsplit(gsp.base_url).netloc
+        if (known.gsp, known.host) != (gsp.kind, host):
+            raise InvalidInput(
+                f"this job was submitted to {known.gsp} at {known.host}; "
+                f"this client talks to {gsp.kind} at {host}"
+            )
+        return self.taxpayer(known.gstin, check=False).resume(known)
+
+    async def unfinished(self) -> list[ImsJob]:
+        """Return the jobs of this client that have not ended, unknown outcomes included."""
+        return [job for taxpayer in self._taxpayers.values() for job in taxpayer.unfinished()]
+
+    async def aclose(self) -> None:
+        """Close: waiters get `ClientClosed` with their tokens; nobody is logged out."""
+        await asyncio.gather(*(taxpayer.aclose() for taxpayer in self._taxpayers.values()))
+        await self._services.exchange.aclose()

@@ -1,0 +1,352 @@
+"""One GSTIN: its reads, its changes one at a time, its session."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import urllib.parse
+import weakref
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+
+import attrs
+
+from . import rules
+from .errors import InvalidInput, JobInFlight, JobTimeout, OutcomeUnknown
+from .exchange import Credentials, Exchange
+from .job import ImsJob
+from .reconcile import Reconciliation, compare
+from .records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, RecordKey, SalesInvoice
+from .report import Record
+from .retry import PollPolicy
+from .session import AccountCredential, CredentialStore, TaxpayerCredential
+from .status import ErrorEntry, JobKind, JobState, JobStatus, JobToken
+from .vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
+from .wire import Gsp
+
+_CHECKS_PER_TURN = 500
+
+
+@attrs.frozen(kw_only=True)
+class Services:
+    """What a client's taxpayers share."""
+
+    gsp: Gsp
+    exchange: Exchange
+    account: AccountCredential
+    store: CredentialStore
+    poll: PollPolicy
+    clock: Callable[[], float]
+
+
+class Taxpayer:
+    """One GSTIN at one GSP. Made by `client.taxpayer(…)`, which returns the same object each time."""
+
+    def __init__(self, gstin: str, services: Services) -> None:
+        self.gstin = gstin
+        self._services = services
+        self._session = TaxpayerCredential(
+            services.exchange, services.gsp, services.store, services.clock, gstin, services.account
+        )
+        self._credentials = Credentials(account=services.account, taxpayer=self._session, gstin=gstin)
+        self._turn = asyncio.Lock()
+        self._sending: asyncio.Task[ImsJob] | None = None
+        self._job: ImsJob | None = None
+        self._handles: weakref.WeakValueDictionary[str, ImsJob] = weakref.WeakValueDictionary()
+
+    def __repr__(self) -> str:
+        return f"<Taxpayer {self.gstin}>"
+
+    # -- reads -----------------------------------------------------------------------------------------
+
+    async def counts(self, goods_type: GoodsType = GoodsType.OTHERS) -> Counts:
+        """Count documents by section and action."""
+        gsp = self._services.gsp
+        return await self._services.exchange.run(gsp.counts(self.gstin, goods_type), self._credentials)
+
+    async def invoices(
+        self, section: Section | str, status: Action | str | None = None, *, strict: bool = True
+    ) -> InvoiceList:
+        """Fetch one section's documents, all or those at one action.
+
+        Raises `UnexpectedAnswer` naming each field that does not fit; with `strict=False` those rows are
+        told in the list's `problems` instead.
+        """
+        wanted = section if isinstance(section, Section) else Section.parse(section)
+        action = Action.parse(status) if isinstance(status, str) else status
+        conversation = self._services.gsp.invoices(self.gstin, wanted, action, strict=strict)
+        return await self._services.exchange.run(conversation, self._credentials)
+
+    async def all_invoices(
+        self, status: Action | str | None = None, *, strict: bool = True
+    ) -> AsyncIterator[Invoice]:
+        """Yield the documents of every section, fetched one answer at a time."""
+        for section in Section:
+            for invoice in await self.invoices(section, status, strict=strict):
+                yield invoice
+
+    async def sales(
+        self,
+        year: int,
+        month: int,
+        section: SupplierSection | str,
+        *,
+        form: SourceForm = SourceForm.GSTR1,
+    ) -> list[SalesInvoice]:
+        """Fetch what recipients did about this taxpayer's own documents of one return period."""
+        conversation = self._services.gsp.sales(self.gstin, year, month, _supplier_section(section), form)
+        return await self._services.exchange.run(conversation, self._credentials)
+
+    async def added_back_liabilities(
+        self, year: int, month: int, section: SupplierSection | str
+    ) -> list[AddedBackLiability]:
+        """Fetch documents whose rejection was added back to this taxpayer's liability."""
+        wanted = _supplier_section(section)
+        if wanted in (SupplierSection.B2B, SupplierSection.ECOM):
+            raise InvalidInput(
+                f"section {wanted} has no added-back liabilities; use cdnr, cdnra, b2ba or ecoma"
+            )
+        conversation = self._services.gsp.added_back_liabilities(self.gstin, year, month, wanted)
+        return await self._services.exchange.run(conversation, self._credentials)
+
+    # -- changes ---------------------------------------------------------------------------------------
+
+    async def save(self, decisions: Iterable[Decision], *, queue: bool = True) -> ImsJob:
+        """Submit decisions and return the job: accepted for processing, not yet applied.
+
+        Waits for this GSTIN's turn, since the gateway takes one job at a time (`queue=False` raises
+        `JobInFlight` instead). Raises `InvalidDecision` with every finding, `PayloadTooLarge`, and
+        `OutcomeUnknown` where the change may have left and no readable answer came.
+        """
+        records = list(decisions)
+        for place, record in enumerate(records):
+            if not isinstance(record, Decision):
+                raise InvalidInput(
+                    f"item {place + 1} is a {type(record).__name__}, not a Decision: "
+                    "use invoice.accept(), .reject() or .keep_pending()"
+                )
+        return await self._submit(JobKind.SAVE, records, queue=queue)
+
+    async def reset(self, invoices: Iterable[Invoice], *, queue: bool = True) -> ImsJob:
+        """Take the action on these records back to "no action"; otherwise as `save`."""
+        records = list(invoices)
+        for place, record in enumerate(records):
+            if not isinstance(record, Invoice):
+                raise InvalidInput(
+                    f"item {place + 1} is a {type(record).__name__}, not an Invoice: reset takes invoices "
+                    "as they were read"
+                )
+        return await self._submit(JobKind.RESET, records, queue=queue)
+
+    async def _submit(self, kind: JobKind, records: Sequence[Record], *, queue: bool) -> ImsJob:
+        if not records:
+            raise InvalidInput(f"nothing to {kind.value.lower()}: the batch is empty")
+        await self._check(records)
+        if not queue and (self._turn.locked() or (self._job is not None and not self._job.done)):
+            raise JobInFlight(f"another job of {self.gstin} is running", job=self._job)
+        async with self._turn:
+            await self._wait_for_turn()
+            # A caller that is cancelled from here on must not lose the reply: the sending goes on, and
+            # the job stands in `client.unfinished()`.
+            self._sending = asyncio.create_task(self._send(kind, records, queue=queue))
+            self._sending.add_done_callback(_heard)
+            return await asyncio.shield(self._sending)
+
+    async def _check(self, records: Sequence[Record]) -> None:
+        findings: list[rules.Finding] = []
+        seen: dict[RecordKey, int] = {}
+        for place, record in enumerate(records):
+            findings.extend(rules.check_one(record, place, seen))
+            if place % _CHECKS_PER_TURN == _CHECKS_PER_TURN - 1:
+                await asyncio.sleep(0)
+        rules.refuse(findings)
+
+    async def _wait_for_turn(self) -> None:
+        """Wait until this GSTIN has no job in flight, driving the one ahead if nobody else does."""
+        if self._sending is not None and not self._sending.done():
+            await asyncio.wait([self._sending])
+        ahead = self._job
+        if ahead is None or ahead.done:
+            return
+        if ahead.reference_id is None:
+            raise JobInFlight(
+                f"what became of the last change of {self.gstin} is not known: "
+                "call taxpayer.reconcile(error.job) first",
+                job=ahead,
+            )
+        try:
+            await ahead.wait()
+        except JobTimeout as error:
+            raise JobInFlight(f"nothing was sent, the job ahead still runs: {error}", job=ahead) from error
+
+    async def _send(self, kind: JobKind, records: Sequence[Record], *, queue: bool) -> ImsJob:
+        """Send the change, once; where the gateway says that another job runs, wait and ask again."""
+        delays = self._services.poll.delays()
+        ends_at = self._services.clock() + self._services.poll.deadline
+        while True:
+            try:
+                reference = await self._send_once(kind, records)
+                break
+            except JobInFlight as error:  # refused with IMSSAV0015: nothing was done
+                delay = next(delays)
+                if not queue or self._services.clock() + delay > ends_at:
+                    raise JobInFlight(
+                        f"nothing was sent: a job of {self.gstin} from elsewhere is running ({error})"
+                    ) from error
+            await asyncio.sleep(delay)
+        self._job = self._handle(self._token(kind, reference, len(records)), records)
+        return self._job
+
+    async def _send_once(self, kind: JobKind, records: Sequence[Record]) -> str:
+        gsp = self._services.gsp
+        if kind is JobKind.SAVE:
+            conversation = gsp.save(self.gstin, [r for r in records if isinstance(r, Decision)])
+        else:
+            conversation = gsp.reset(self.gstin, [r for r in records if isinstance(r, Invoice)])
+        try:
+            return await self._services.exchange.run(conversation, self._credentials)
+        except OutcomeUnknown as error:
+            job = self._handle(self._token(kind, None, len(records)), records)
+            self._job = job  # the turn is held until `reconcile` has settled it
+            raise OutcomeUnknown(
+                f"{error}; {len(records)} records of {self.gstin}: call taxpayer.reconcile(error.job), "
+                "do not send them again",
+                job=job,
+            ) from error
+
+    # -- jobs ------------------------------------------------------------------------------------------
+
+    def job(self, reference_id: str, *, kind: JobKind = JobKind.SAVE) -> ImsJob:
+        """Return a handle on a job known by its reference only; what it carries is then unknown."""
+        if not isinstance(reference_id, str) or not reference_id.strip():
+            raise InvalidInput("reference_id is empty: it is what the gateway answered to the save or reset")
+        token = attrs.evolve(self._token(kind, reference_id.strip(), None), submitted_at=None)
+        return self._handle(token, None)
+
+    def resume(self, token: JobToken) -> ImsJob:
+        """Return a handle on the job of a token. No I/O."""
+        return self._handle(token, None)
+
+    def unfinished(self) -> list[ImsJob]:
+        """The jobs of this process that have not ended."""
+        return [job for job in (self._job,) if job is not None and not job.done]
+
+    async def reconcile(
+        self, job: ImsJob, decisions: Iterable[Record] | None = None, *, quiet: float = 1800.0
+    ) -> Reconciliation:
+        """Re-read the records and say which decisions took effect. Sends no change.
+
+        The gateway may still be working on a job whose reference was lost, so "not applied" is said only
+        once `quiet` seconds have passed since it was submitted; before that it is "cannot tell yet".
+        `decisions` are needed for a job that was resumed without its records.
+        """
+        records = list(decisions) if decisions is not None else list(job.records or ())
+        if not records:
+            raise InvalidInput("the job does not carry its records: pass them as reconcile(job, decisions)")
+        current: dict[RecordKey, Invoice] = {}
+        for section in dict.fromkeys(record.section for record in records):
+            for invoice in await self.invoices(section, strict=False):
+                current[invoice.key] = invoice
+        age = None if job.submitted_at is None else self._services.clock() - job.submitted_at.timestamp()
+        found = compare(records, current, quiet=job.done or age is None or age >= quiet)
+        if job.reference_id is None and found.settled and not job.done:
+            job.settle_by_looking(_status_of(found))
+        return found
+
+    def _token(self, kind: JobKind, reference_id: str | None, submitted: int | None) -> JobToken:
+        gsp = self._services.gsp
+        return JobToken(
+            gsp=gsp.kind,
+            host=urllib.parse.urlsplit(gsp.base_url).netloc,
+            gstin=self.gstin,
+            kind=kind,
+            reference_id=reference_id,
+            submitted=submitted,
+            submitted_at=dt.datetime.fromtimestamp(self._services.clock(), dt.UTC),
+        )
+
+    def _handle(self, token: JobToken, records: Sequence[Record] | None) -> ImsJob:
+        """Return the one handle on a job in this process, so that it has one driver."""
+        reference = token.reference_id
+        if reference is not None and (known := self._handles.get(reference)) is not None:
+            return known
+        job = ImsJob(token, poll=self._poll, policy=self._services.poll, records=records)
+        if reference is not None:
+            self._handles[reference] = job
+        return job
+
+    async def _poll(self, reference_id: str, kind: JobKind) -> JobStatus:
+        conversation = self._services.gsp.status(self.gstin, reference_id, kind)
+        return await self._services.exchange.run(conversation, self._credentials, retry=False)
+
+    # -- session ---------------------------------------------------------------------------------------
+
+    def use_token(self, token: str) -> None:
+        """Use an access token that was had elsewhere."""
+        self._session.hold(token)
+
+    async def request_otp(self, username: str) -> None:
+        """Have GSTN send an OTP to the taxpayer; `username` is the one on the GST portal."""
+        await self._session.request_otp(username)
+
+    async def verify_otp(self, otp: str, *, username: str | None = None) -> None:
+        """Begin the session with the OTP that came; digits, as text: leading zeros count."""
+        await self._session.verify_otp(otp, username)
+
+    async def refresh(self) -> None:
+        """Renew the session now; it renews itself ahead of its end otherwise."""
+        await self._session.refresh()
+
+    async def logout(self, *, wait: bool = False) -> None:
+        """End the session. Raises `JobInFlight` while a job runs, or waits for it with `wait=True`."""
+        for job in self.unfinished():
+            if not wait:
+                raise JobInFlight(
+                    f"a job of {self.gstin} is running; logging out might fail it: pass wait=True", job=job
+                )
+            await job.wait()
+        await self._session.logout()
+
+    async def aclose(self) -> None:
+        """Let a change that is being sent be answered, and stop polling. Nobody is logged out."""
+        if self._sending is not None and not self._sending.done():
+            await asyncio.wait([self._sending])
+        for job in list(self._handles.values()):
+            await job.aclose()
+
+
+def _heard(sending: asyncio.Task[ImsJob]) -> None:
+    if not sending.cancelled():
+        sending.exception()
+
+
+def _supplier_section(section: SupplierSection | str) -> SupplierSection:
+    try:
+        return SupplierSection(str(section).strip().lower())
+    except ValueError:
+        known = ", ".join(SupplierSection)
+        raise InvalidInput(f"section {section!r} is not in the supplier view; use one of: {known}") from None
+
+
+def _status_of(found: Reconciliation) -> JobStatus:
+    """Put what a second look found into the words of a job's status."""
+    failed = [
+        ErrorEntry(
+            section=record.section,
+            supplier=record.supplier,
+            number=record.number,
+            return_period=record.return_period,
+            code="",
+            message=message,
+        )
+        for records, message in (
+            (found.not_applied, "not applied, as a second look showed"),
+            (found.changed, "changed by the supplier, or gone, as a second look showed"),
+        )
+        for record in records
+    ]
+    return JobStatus(
+        state=JobState.PARTIAL if failed else JobState.SUCCEEDED,
+        processed=len(found.applied),
+        errors=len(failed),
+        error_report=tuple(failed),
+    )
