@@ -1,0 +1,26 @@
+"""A fake GST Suvidha Provider, for demos and for the tests of programs that use IMS.
+
+It imports nothing else of this library: its reading of the documents is its own.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .people import Taxpayer
+    from .records import Effect, LoggedRequest, Record, RecordError, SimJob
+    from .simulator import Simulator
+
+__all__ = ["Effect", "LoggedRequest", "Record", "RecordError", "SimJob", "Simulator", "Taxpayer"]
+
+# pytest imports this package at start-up, for its plugin, in every project that has the library installed:
+# so the names are fetched when they are asked for.
+_HOMES = {"Simulator": "simulator", "Taxpayer": "people"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES.get(name, 'records')}", __name__), name)

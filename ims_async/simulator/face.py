@@ -1,0 +1,143 @@
+"""What every face has in common: a request, a refusal, a window of requests, a door."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .sessions import Session
+
+Answer = tuple[int, dict[str, str], bytes]
+"""HTTP status, headers, body."""
+
+
+class Face(Protocol):
+    """One GSP's way of talking about the world."""
+
+    def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+        """Answer one HTTP request; `path` includes the query string."""
+        ...
+
+
+class Refused(Exception):
+    """The gateway itself says no: an HTTP error with a message."""
+
+    def __init__(self, status: int, message: str, *, code: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = status if code is None else code
+        """The code in the body, which on one documented occasion is not the HTTP status."""
+
+
+@dataclass(slots=True)
+class Request:
+    """A request taken apart; header names are in lower case."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    session: Session | None = None
+    gstin: str = ""
+    """Whose request it turned out to be."""
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """The variable parts of the path."""
+
+    @classmethod
+    def of(cls, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Request:
+        """Take a request apart."""
+        split = urlsplit(path)
+        lowered = {name.lower(): value for name, value in headers.items()}
+        query = dict(parse_qsl(split.query, keep_blank_values=True))
+        return cls(method.upper(), unquote(split.path), query, lowered, body)
+
+    def json(self) -> dict[str, Any]:
+        """Read the body as a JSON object, its numbers exactly; refuse anything else."""
+        try:
+            found = json.loads(self.body, parse_float=Decimal, parse_constant=_no_constant)
+        except ValueError:
+            raise Refused(400, "Request body is not readable JSON") from None
+        if not isinstance(found, dict):
+            raise Refused(400, "Request body is not a JSON object")
+        return found
+
+    def asked(self, name: str) -> str:
+        """Return a query parameter that must be there."""
+        value = self.query.get(name, "")
+        if not value:
+            raise Refused(400, f"Query parameter {name} is missing")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """An answer that a test wants to be given."""
+
+    answer: Answer
+    after: bool
+    """Whether the request takes effect first: what is lost is only the true answer."""
+
+
+class Script:
+    """Answers that tests planned for the next requests of an operation."""
+
+    def __init__(self) -> None:
+        self._planned: dict[str, deque[Planned]] = {}
+
+    def plan(self, operation: str, answer: Answer, *, after: bool) -> None:
+        """Queue an answer."""
+        self._planned.setdefault(operation, deque()).append(Planned(answer, after))
+
+    def take(self, operation: str) -> Planned | None:
+        """Take the next answer for an operation, if there is one."""
+        queue = self._planned.get(operation)
+        return queue.popleft() if queue else None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def write(content: Any) -> bytes:
+    """Write JSON: a whole amount as an integer, any other as a decimal fraction."""
+    return json.dumps(content, default=_number, separators=(",", ":")).encode()
+
+
+def _number(value: object) -> float:
+    if not isinstance(value, Decimal):
+        raise TypeError(f"{value!r} cannot be written as JSON")
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+class Window:
+    """Count requests per API key in fixed windows of 60 seconds; a window opens with its first request."""
+
+    SECONDS = 60.0
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._windows: dict[str, tuple[float, int]] = {}
+
+    def take(self, key: str, now: float) -> tuple[bool, dict[str, str]]:
+        """Take one request if there is room; return whether there was, and the headers that say so."""
+        start, used = self._windows.get(key, (now, 0))
+        if now >= start + self.SECONDS:
+            start, used = now, 0
+        allowed = used < self._limit
+        used += allowed
+        self._windows[key] = (start, used)
+        return allowed, {
+            "X-RateLimit-Limit": str(self._limit),
+            "X-RateLimit-Remaining": str(self._limit - used),
+            "X-RateLimit-Reset": str(math.ceil(start + self.SECONDS)),
+        }

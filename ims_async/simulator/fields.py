@@ -1,0 +1,210 @@
+"""The simulator's own table of the fields of a save and a reset, and a strict check against it.
+
+Written from the vendor's request schemas, on purpose without a look at the SDK's table: a misreading that
+both shared could pass a test, a misreading of one of them cannot.
+https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/save
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Kind = Literal["save", "reset"]
+"""Which of the two requests that change a record."""
+
+Check = Callable[[Any], str]
+"""A check of one value: what is wrong with it, or an empty string."""
+
+_MAX_AMOUNT = Decimal("99999999999.99")
+_MAX_VALUE = Decimal("9999999999999.99")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How one section names the parts of a record."""
+
+    number: str
+    date: str
+    original_number: str = ""
+    """Empty in a section without amendments."""
+    original_date: str = ""
+    typed: bool = True
+    """Whether the rows carry `inv_typ`."""
+    reduces: bool = False
+    """Whether the vendor's example shows `itcRedReq` and the declared amounts here."""
+    report: str = ""
+    """The key in an error report where it is not the section's own name."""
+
+
+SHAPES: Mapping[str, Shape] = {
+    "b2b": Shape("inum", "idt"),
+    "b2ba": Shape("inum", "idt", "oinum", "oidt", reduces=True),
+    "b2bdn": Shape("nt_num", "nt_dt", report="dn"),
+    "b2bdna": Shape("nt_num", "nt_dt", "ont_num", "ont_dt", reduces=True, report="dna"),
+    "b2bcn": Shape("nt_num", "nt_dt", reduces=True, report="cn"),
+    "b2bcna": Shape("nt_num", "nt_dt", "ont_num", "ont_dt", reduces=True, report="cna"),
+    "ecom": Shape("inum", "idt", typed=False),
+    "ecoma": Shape("inum", "idt", "oinum", "oidt", typed=False, reduces=True),
+}
+"""The eight sections of the recipient's view, by their name in bodies."""
+
+AMOUNTS: Mapping[str, str] = {
+    "val": "value",
+    "txval": "taxable",
+    "iamt": "igst",
+    "camt": "cgst",
+    "samt": "sgst",
+    "cess": "cess",
+}
+"""The money fields of a row and the attributes of a record that they show."""
+
+DECLARED = ("declIgst", "declCgst", "declSgst", "declCess")
+"""The declared ITC reduction of a save."""
+
+
+def _matching(pattern: str, what: str) -> Check:
+    matches = re.compile(pattern).fullmatch
+
+    def check(value: Any) -> str:
+        if not isinstance(value, str):
+            return "is not a string"
+        return "" if matches(value) else f"is not {what}"
+
+    return check
+
+
+def _one_of(*allowed: str) -> Check:
+    def check(value: Any) -> str:
+        return "" if isinstance(value, str) and value in allowed else f"is not one of {', '.join(allowed)}"
+
+    return check
+
+
+def _money(maximum: Decimal) -> Check:
+    def check(value: Any) -> str:
+        if isinstance(value, bool) or not isinstance(value, int | Decimal):
+            return "is not a number"
+        if not 0 <= value <= maximum:
+            return f"is not between 0 and {maximum}"
+        if isinstance(value, Decimal) and value % Decimal("0.01"):
+            return "has more than two decimals"
+        return ""
+
+    return check
+
+
+@lru_cache(maxsize=4096)
+def _is_date(text: str) -> bool:
+    found = re.fullmatch(r"([0-9]{2})-([0-9]{2})-([0-9]{4})", text)
+    if not found:
+        return False
+    day, month, year = map(int, found.groups())
+    try:
+        date(year, month, day)
+    except ValueError:
+        return False
+    return True
+
+
+def _date(value: Any) -> str:
+    return "" if isinstance(value, str) and _is_date(value) else "is not a date DD-MM-YYYY"
+
+
+def _text(value: Any) -> str:
+    return "" if isinstance(value, str) else "is not a string"
+
+
+GSTIN = r"[0-9]{2}[a-zA-Z]{5}[0-9]{4}[a-zA-Z][1-9A-Za-z][Zz1-9A-Ja-j][0-9a-zA-Z]"
+"""The pattern of a GSTIN, to be matched in full."""
+
+_GSTIN = _matching(GSTIN, "a GSTIN")
+_PERIOD = _matching(r"(0[1-9]|1[012])(19|20)[0-9]{2}", "a return period MMYYYY")
+# At most 16 of these characters, and at least one of them a letter or a digit from 1 to 9.
+_NUMBER = _matching(r"(?=.*[a-zA-Z1-9])[a-zA-Z0-9/-]{1,16}", "a document number")
+_PLACE = _matching(r"3[0-8]|[12][0-9]|0[1-9]|96|97", "a place of supply")
+_ALWAYS: Mapping[str, Check] = {
+    "stin": _GSTIN,
+    "rtnprd": _PERIOD,
+    "srcform": _one_of("R1", "R1A", "IFF"),
+    "pos": _PLACE,
+    **{name: _money(_MAX_VALUE if name == "val" else _MAX_AMOUNT) for name in AMOUNTS},
+    "prev_status": _one_of("A", "R", "P", "N"),
+}
+
+
+@cache
+def required(section: str, kind: Kind) -> Mapping[str, Check]:
+    """List the documented fields of a row of `section`, every one of which must be there."""
+    shape = SHAPES[section]
+    table = dict(_ALWAYS) | {shape.number: _NUMBER, shape.date: _date}
+    if shape.original_number:
+        table |= {shape.original_number: _NUMBER, shape.original_date: _date}
+    if shape.typed:
+        table["inv_typ"] = _one_of("R", "DE", "SEWP", "SEWOP", "CBW")
+    if kind == "save":
+        table["action"] = _one_of("A", "R", "P")
+    return table
+
+
+@cache
+def optional(section: str, kind: Kind) -> Mapping[str, Check]:
+    """List the fields that no schema has and the vendor's newest example of a save shows."""
+    if kind == "reset":
+        return {}
+    table: dict[str, Check] = {"remarks": _text}
+    if SHAPES[section].reduces:
+        table |= {"itcRedReq": _one_of("Y", "N"), **dict.fromkeys(DECLARED, _money(_MAX_AMOUNT))}
+    return table
+
+
+def problems(body: Mapping[str, Any], *, kind: Kind) -> list[str]:
+    """Say all that is wrong with the body of a save or a reset, one sentence each, with the path to it.
+
+    Numbers must have been read as `int` and `Decimal`; a `float` is refused, its decimals can't be counted.
+    """
+    checks = {"rtin": _GSTIN, "reqtyp": _one_of(kind.upper())}
+    found = [f"{name}: is not known" for name in body if name not in checks and name != "invdata"]
+    for name, check in checks.items():
+        wrong = check(body[name]) if name in body else "is missing"
+        if wrong:
+            found.append(f"{name}: {wrong}")
+    sections = body.get("invdata")
+    if not isinstance(sections, dict):
+        return [*found, "invdata: is missing or not an object"]
+    if not sections.keys() & SHAPES.keys():
+        found.append("invdata: has none of the sections")
+    for section, rows in sections.items():
+        if section not in SHAPES:
+            found.append(f"invdata.{section}: is not known")
+        elif not isinstance(rows, list):
+            found.append(f"invdata.{section}: is not an array")
+        else:
+            found += _rows_problems(section, rows, kind)
+    return found
+
+
+def _rows_problems(section: str, rows: list[Any], kind: Kind) -> list[str]:
+    must = required(section, kind)
+    known = {**must, **optional(section, kind)}
+    found: list[str] = []
+    for index, row in enumerate(rows):
+        path = f"invdata.{section}[{index}]"
+        if not isinstance(row, dict):
+            found.append(f"{path}: is not an object")
+            continue
+        found += [f"{path}.{name}: is missing" for name in must if name not in row]
+        for name, value in row.items():
+            check = known.get(name)
+            wrong = check(value) if check else "is not known"
+            if wrong:
+                found.append(f"{path}.{name}: {wrong}")
+    return found

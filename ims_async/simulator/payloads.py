@@ -1,0 +1,93 @@
+"""What the portal itself says, whichever GSP carries it: counts, rows, the status of a job."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from .fields import AMOUNTS, SHAPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .records import Record, RecordError, SimJob
+    from .rules import Rules
+    from .world import World
+
+STATUS_WORDS = {"accepted": "A", "rejected": "R", "pending": "P", "no_action_taken": "N"}
+"""The filter of the list of invoices and the actions that it stands for."""
+
+_COUNT_WORDS = {"N": "noaction", "R": "reject", "P": "pending", "A": "accept"}
+_COUNT_SECTIONS = {
+    "others": ("all_oth", tuple(SHAPES)),
+    "inward_supplies": ("inv_supp_isd", ("isd", "isda", "isdcn", "isdcna")),
+    "imports": ("imp_gds", ("impg", "impga", "impgsez", "impgseza")),
+}
+GOODS = tuple(_COUNT_SECTIONS)
+"""What can be counted."""
+
+
+def count(world: World, gstin: str, goods: str) -> dict[str, Any]:
+    """Count the records per section and action; imports and supplies of ISDs are always zero here."""
+    top, sections = _COUNT_SECTIONS[goods]
+    counts: dict[str, Any] = {section: dict.fromkeys(_COUNT_WORDS.values(), 0) for section in sections}
+    records = world.records(gstin) if goods == "others" else []
+    for record in records:
+        counts[record.section][_COUNT_WORDS[record.action]] += 1
+    return {top: {**counts, "ttl_cnt": len(records)}}
+
+
+@cache
+def _columns(section: str) -> tuple[tuple[str, str], ...]:
+    shape = SHAPES[section]
+    names = {"stin": "supplier", "rtnprd": "period", "srcform": "form", "pos": "place", **AMOUNTS}
+    names |= {shape.number: "number", shape.date: "date", "action": "action", "hash": "hash"}
+    if shape.original_number:
+        names |= {shape.original_number: "original_number", shape.original_date: "original_date"}
+    if shape.typed:
+        names["inv_typ"] = "type"
+    return tuple(names.items())
+
+
+def rows(records: Iterable[Record], section: str) -> dict[str, Any]:
+    """Show records as the list of invoices does: exactly the documented fields, money in rupees."""
+    columns = _columns(section)
+    return {
+        section: [
+            {
+                **{name: getattr(record, attribute) for name, attribute in columns},
+                "ispendactblocked": "Y" if record.blocked else "N",
+                "srcfilstatus": "Filed" if record.filed else "Not Filed",
+            }
+            for record in records
+        ]
+    }
+
+
+def status(job: SimJob, rules: Rules) -> dict[str, Any]:
+    """Show where a job is; a reset says SAV as well, as in the documented result of one."""
+    if not job.done:
+        # Two documented readings of the code P, see `p_means`; no example of a job in progress is documented.
+        return {"status_cd": "IP" if rules.p_means == "processed" else "P", "transTypCd": "SAV"}
+    shown: dict[str, Any] = {"status_cd": job.code, "transTypCd": "SAV", "err_cd": "", "err_msg": ""}
+    if job.failure:
+        code, message = job.failure
+        return {**shown, "err_cd": code, "err_msg": message, "proc_cnt": "0", "err_cnt": "0"}
+    processed = job.succeeded + (len(job.errors) if rules.proc_cnt_counts == "all" else 0)
+    shown["proc_cnt"] = str(processed)
+    if job.errors:
+        shown |= {"err_cnt": str(len(job.errors)), "error_report": error_report(job.errors)}
+    return shown
+
+
+def error_report(errors: Iterable[RecordError]) -> dict[str, list[dict[str, Any]]]:
+    """Group errors by section, supplier and code; notes go under `cn` and `dn` and are named by `inum`."""
+    report: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
+    for error in errors:
+        entries = report.setdefault(SHAPES[error.section].report or error.section, {})
+        entry = entries.setdefault(
+            (error.supplier, error.code),
+            {"stin": error.supplier, "error_cd": error.code, "error_msg": error.message, "inv": []},
+        )
+        entry["inv"].append({"inum": error.number, "rtnprd": error.period})
+    return {section: list(entries.values()) for section, entries in report.items()}

@@ -1,0 +1,101 @@
+"""What the portal holds against a change of one record, and the settings that a test can choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from .fields import AMOUNTS, SHAPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from random import Random
+
+    from .fields import Kind
+    from .records import Record
+
+SCHEMA_FAILURE = ("IMSSAV005", "Schema validation failure")
+STALE = ("IMSSAV0010", "Either previous action is incorrect/ invoice might have edited by supplier")
+BUSY = (
+    "IMSSAV0015",
+    "Previous Save or Reset request is already under progress. Please try after some time.",
+)
+ITC_MISSING = ("IMSSAV0054", "Error! Please enter value for the column itcRedReq.")
+# No document names a code for these three: the simulator's own, so that nobody takes them for the portal's.
+PENDING_BLOCKED = ("IMSSIM001", "Simulator: Pending is not allowed for this record.")
+WRONG_RECIPIENT = ("IMSSIM002", "Simulator: rtin is not the GSTIN of the session.")
+UNKNOWN_REFERENCE = ("IMSSIM003", "Simulator: no request with this reference_id.")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How this portal behaves where the documents leave a choice, and its secrets. Times in seconds."""
+
+    job_seconds: float | Callable[[Random], float]
+    p_means: Literal["processed", "processing"]
+    conflict: Literal["reply", "status"]
+    proc_cnt_counts: Literal["successes", "all"]
+    itc_reduction_required: bool
+    rate_limit: int | None
+    token_seconds: float
+    account_token_seconds: float
+    max_sessions: int | None
+    api_key: str
+    api_secret: str
+    otp: str
+
+
+@cache
+def _compared(section: str) -> tuple[tuple[str, str], ...]:
+    shape = SHAPES[section]
+    pairs = {"srcform": "form", "pos": "place", shape.date: "date", **AMOUNTS}
+    if shape.typed:
+        pairs["inv_typ"] = "type"
+    if shape.original_number:
+        pairs |= {shape.original_number: "original_number", shape.original_date: "original_date"}
+    return tuple(pairs.items())
+
+
+def objection(
+    record: Record | None, section: str, row: Mapping[str, Any], kind: Kind, rules: Rules
+) -> tuple[str, str] | None:
+    """Say why the portal refuses this change, as code and message, or None if it does not."""
+    if record is None or row["prev_status"] != record.action:
+        return STALE
+    if any(row[name] != getattr(record, attribute) for name, attribute in _compared(section)):
+        return STALE
+    if kind == "reset":
+        return None
+    if row["action"] == "P" and record.blocked:
+        return PENDING_BLOCKED
+    # Seen on a live portal in April 2026, for original credit notes.
+    if (
+        rules.itc_reduction_required
+        and section == "b2bcn"
+        and row["action"] == "A"
+        and "itcRedReq" not in row
+    ):
+        return ITC_MISSING
+    return None
+
+
+def changed(record: Record, row: Mapping[str, Any], kind: Kind) -> Record:
+    """Return the record as it is after the change; a reset takes back the remarks and declarations too."""
+    if kind == "reset":
+        row = {"action": "N"}
+    return replace(
+        record,
+        action=row["action"],
+        remarks=row.get("remarks"),
+        itc_reduction=row.get("itcRedReq"),
+        declared_igst=_exact(row.get("declIgst")),
+        declared_cgst=_exact(row.get("declCgst")),
+        declared_sgst=_exact(row.get("declSgst")),
+        declared_cess=_exact(row.get("declCess")),
+    )
+
+
+def _exact(amount: int | Decimal | None) -> Decimal | None:
+    return None if amount is None else Decimal(amount)

@@ -1,0 +1,81 @@
+"""Who may come in: account tokens, taxpayer sessions and their end."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+
+@dataclass(slots=True)
+class Session:
+    """A token and what it opens."""
+
+    token: str
+    gstin: str
+    """Empty for the account's own token, which opens the login endpoints only."""
+    expires_at: float
+    """Epoch seconds."""
+    ended: bool = False
+    """Whether a refresh replaced it or a logout ended it."""
+
+
+class Sessions:
+    """Every token that was ever given out."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, Session] = {}
+        self._serial = count(1)
+        self._asked: set[str] = set()
+
+    def open(self, gstin: str, *, now: float, seconds: float) -> Session:
+        """Give out a token for `gstin`, or for the account if it is empty, that lives for `seconds`."""
+        claims = {"sub": gstin or "account", "aud": "API", "source": "primary", "intent": "ACCESS_TOKEN"}
+        token = _jwt({**claims, "iat": int(now), "exp": int(now + seconds), "jti": next(self._serial)})
+        self._sessions[token] = Session(token, gstin, now + seconds)
+        return self._sessions[token]
+
+    def find(self, token: str) -> Session | None:
+        """Find the session of a token, ended or not."""
+        return self._sessions.get(token)
+
+    def renew(self, session: Session, *, now: float, seconds: float) -> Session:
+        """Replace a session by one with a new token; the old token stops working."""
+        session.ended = True
+        return self.open(session.gstin, now=now, seconds=seconds)
+
+    def expire(self, token: str, *, now: float) -> None:
+        """Let a token expire now."""
+        session = self._sessions[token]
+        session.expires_at = min(session.expires_at, now)
+
+    def expire_all(self, gstin: str, *, now: float) -> None:
+        """Let every token of a taxpayer expire now."""
+        for session in self._sessions.values():
+            if session.gstin == gstin:
+                session.expires_at = min(session.expires_at, now)
+
+    def live(self, gstin: str, *, now: float) -> int:
+        """Count the sessions of a taxpayer that are neither ended nor expired."""
+        return sum(
+            session.gstin == gstin and not session.ended and session.expires_at > now
+            for session in self._sessions.values()
+        )
+
+    def ask_otp(self, gstin: str) -> None:
+        """Note that an OTP was sent to the taxpayer."""
+        self._asked.add(gstin)
+
+    def take_otp(self, gstin: str) -> bool:
+        """Use up the OTP that was sent, and say whether one was."""
+        if gstin not in self._asked:
+            return False
+        self._asked.discard(gstin)
+        return True
+
+
+def _jwt(claims: dict[str, Any]) -> str:
+    parts = [json.dumps({"alg": "none", "typ": "JWT"}), json.dumps(claims), "unsigned"]
+    return ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts)

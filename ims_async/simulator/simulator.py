@@ -1,0 +1,225 @@
+"""The simulator as tests and demos see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from .clock import Clock
+from .face import write
+from .rules import Rules
+from .sandbox import Sandbox
+from .server import Server
+from .world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from decimal import Decimal
+    from random import Random
+    from types import TracebackType
+
+    from .face import Answer, Face
+    from .people import Taxpayer
+    from .records import Effect, LoggedRequest, Record, SimJob
+
+
+class Simulator:
+    """A fake GSP with taxpayers, records and jobs, that remembers all that was asked of it.
+
+    Use it in memory through `handle` or `transport`, or as an async context manager, which serves a socket at
+    `url`. `invoices` is per taxpayer; `sections` limits which sections have records. `clock` returns epoch
+    seconds. `job_seconds` is how long a save or reset takes, or a function that draws it.
+
+    Where the documents leave a choice, choose: `p_means` (status code P: "processed" or "processing"),
+    `conflict` (a second save while one runs is refused in the "reply" or in the job's "status"),
+    `proc_cnt_counts` ("successes" or "all" records), `itc_reduction_required` (to accept a credit note).
+    `rate_limit` is in requests per 60 seconds and API key. `token_seconds` and `account_token_seconds` are
+    the lives of the two tokens; `max_sessions` is how many sessions a taxpayer may have open.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 7,
+        taxpayers: int = 1,
+        invoices: int = 100,
+        sections: Sequence[str] | None = None,
+        clock: Callable[[], float] | None = None,
+        job_seconds: float | Callable[[Random], float] = 3.0,
+        p_means: Literal["processed", "processing"] = "processed",
+        conflict: Literal["reply", "status"] = "reply",
+        proc_cnt_counts: Literal["successes", "all"] = "successes",
+        itc_reduction_required: bool = True,
+        rate_limit: int | None = None,
+        token_seconds: float = 21600.0,
+        account_token_seconds: float = 86400.0,
+        max_sessions: int | None = None,
+        api_key: str = "key_test_demo",
+        api_secret: str = "secret_test_demo",  # noqa: S107  # a made-up secret of a made-up gateway
+        otp: str = "575757",
+        port: int = 0,
+    ) -> None:
+        rules = Rules(
+            job_seconds=job_seconds,
+            p_means=p_means,
+            conflict=conflict,
+            proc_cnt_counts=proc_cnt_counts,
+            itc_reduction_required=itc_reduction_required,
+            rate_limit=rate_limit,
+            token_seconds=token_seconds,
+            account_token_seconds=account_token_seconds,
+            max_sessions=max_sessions,
+            api_key=api_key,
+            api_secret=api_secret,
+            otp=otp,
+        )
+        self._world = World(
+            rules, Clock(clock), seed=seed, taxpayers=taxpayers, invoices=invoices, sections=sections
+        )
+        self._face = Sandbox(self._world)
+        self._server = Server(self._face, port)
+        self._url = ""
+
+    async def __aenter__(self) -> Self:
+        """Start the socket server."""
+        self._url = await self._server.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the socket server."""
+        self._url = ""
+        await self._server.stop()
+
+    @property
+    def url(self) -> str:
+        """The address of the socket server, which runs inside `async with`."""
+        if not self._url:
+            raise RuntimeError(
+                "The simulator listens only inside `async with`; `transport` works without it."
+            )
+        return self._url
+
+    @property
+    def transport(self) -> Face:
+        """The in-memory door: an object with `handle`, which needs no server."""
+        return self._face
+
+    def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+        """Answer one HTTP request in memory: status, headers, body. `path` includes the query string."""
+        return self._face.handle(method, path, headers, body)
+
+    @property
+    def taxpayers(self) -> list[Taxpayer]:
+        """The taxpayers, each with `gstin`, `username` and `name`."""
+        return list(self._world.taxpayers)
+
+    @property
+    def gstins(self) -> list[str]:
+        """The GSTINs of the taxpayers."""
+        return [person.gstin for person in self._world.taxpayers]
+
+    def token(self, gstin: str) -> str:
+        """Mint a taxpayer's access token, as if the OTP login had happened."""
+        if self._world.taxpayer(gstin) is None:
+            raise LookupError(f"{gstin} is none of this simulator's taxpayers.")
+        seconds = self._world.rules.token_seconds
+        return self._world.sessions.open(gstin, now=self._world.now(), seconds=seconds).token
+
+    def expire(self, token: str) -> None:
+        """Let a token expire now."""
+        self._world.sessions.expire(token, now=self._world.now())
+
+    def expire_all(self, gstin: str) -> None:
+        """Let every token of a taxpayer expire now."""
+        self._world.sessions.expire_all(gstin, now=self._world.now())
+
+    def records(self, gstin: str, section: str | None = None) -> list[Record]:
+        """Return the truth, of one section or of all: the records as they are now, not live."""
+        return self._world.records(gstin, section)
+
+    def record(self, gstin: str, section: str, supplier: str, number: str, period: str) -> Record:
+        """Return one record as it is now."""
+        return self._world.record(gstin, section, supplier, number, period)
+
+    def edit(
+        self,
+        gstin: str,
+        section: str,
+        number: str,
+        *,
+        supplier: str | None = None,
+        period: str | None = None,
+        taxable: Decimal | None = None,
+    ) -> Record:
+        """Let the supplier edit a saved record: other amounts, another hash, the recipient's action is gone.
+
+        The taxable value grows by 100 rupees unless `taxable` says what it becomes. Say `supplier` and
+        `period` where several records of the section have the number.
+        """
+        return self._world.edit(gstin, self._world.find(gstin, section, number, supplier, period), taxable)
+
+    def block_pending(
+        self, gstin: str, section: str, number: str, *, supplier: str | None = None, period: str | None = None
+    ) -> Record:
+        """Bar Pending for a record; an action already taken stays."""
+        return self._world.block_pending(gstin, self._world.find(gstin, section, number, supplier, period))
+
+    @property
+    def requests(self) -> list[LoggedRequest]:
+        """Every request that arrived, in order."""
+        return list(self._world.requests)
+
+    def count(self, operation: str, gstin: str | None = None) -> int:
+        """Count the requests of an operation, of one taxpayer or of all."""
+        return sum(
+            request.operation == operation and gstin in {None, request.gstin}
+            for request in self._world.requests
+        )
+
+    @property
+    def effects(self) -> list[Effect]:
+        """Every action that was applied to a record by now, in order."""
+        self._world.settle()
+        return list(self._world.effects)
+
+    @property
+    def jobs(self) -> list[SimJob]:
+        """Every save and reset that was taken in, in order, as live objects."""
+        self._world.settle()
+        return list(self._world.jobs.values())
+
+    def script_status(self, reference: str | None, *statuses: dict[str, Any]) -> None:
+        """Answer the next polls of a job, or of the job submitted next if None, with these raw statuses."""
+        if reference is None:
+            self._world.script_next(statuses)
+        else:
+            self._world.jobs[reference].scripted.extend(statuses)
+
+    def script_answer(
+        self,
+        operation: str,
+        status: int,
+        content: bytes | Mapping[str, Any] = b"",
+        *,
+        headers: Mapping[str, str] | None = None,
+        after: bool = False,
+    ) -> None:
+        """Answer the next request of an operation with this; with `after` the request takes effect first.
+
+        A mapping is written as JSON, bytes go out as they are.
+        """
+        if isinstance(content, bytes):
+            answer = (status, dict(headers or {}), content)
+        else:
+            answer = (status, {"Content-Type": "application/json", **(headers or {})}, write(content))
+        self._face.script.plan(operation, answer, after=after)
+
+    def now(self) -> float:
+        """Return the simulator's time in epoch seconds."""
+        return self._world.now()
+
+    def advance(self, seconds: float) -> None:
+        """Move the simulator's own clock forward; an error if the clock is the caller's."""
+        self._world.clock.advance(seconds)
+        self._world.settle()

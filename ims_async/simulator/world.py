@@ -1,0 +1,191 @@
+"""The world behind every face: taxpayers, their records, jobs that take effect when due. No HTTP."""
+
+from __future__ import annotations
+
+import heapq
+import uuid
+from collections import deque
+from dataclasses import replace
+from decimal import Decimal
+from itertools import count
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from .fields import SHAPES, Kind, problems
+from .outward import Outward
+from .people import make_taxpayers
+from .records import Effect, LoggedRequest, Record, RecordError, SimJob
+from .rules import BUSY, SCHEMA_FAILURE, changed, objection
+from .seeding import make_book, revalued
+from .sessions import Sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .clock import Clock
+    from .people import Taxpayer
+    from .rules import Rules
+
+
+class Busy(Exception):
+    """Another save or reset of this GSTIN is under way."""
+
+
+class World:
+    """Everything the portal knows. The same seed makes the same world."""
+
+    def __init__(
+        self,
+        rules: Rules,
+        clock: Clock,
+        *,
+        seed: int,
+        taxpayers: int,
+        invoices: int,
+        sections: Sequence[str] | None = None,
+    ) -> None:
+        self.rules = rules
+        self.clock = clock
+        self.sessions = Sessions()
+        self.taxpayers: list[Taxpayer] = make_taxpayers(Random(f"{seed}/taxpayers"), taxpayers)
+        self.outward = {person.gstin: Outward(seed, person) for person in self.taxpayers}
+        self.jobs: dict[str, SimJob] = {}
+        self.effects: list[Effect] = []
+        self.requests: list[LoggedRequest] = []
+        self._books = {
+            person.gstin: make_book(Random(f"{seed}/{person.gstin}"), person, invoices, sections)
+            for person in self.taxpayers
+        }
+        self._ids = Random(f"{seed}/ids")
+        self._durations = Random(f"{seed}/durations")
+        self._due: list[tuple[float, int, SimJob]] = []
+        self._serial = count()
+        self._turn: dict[str, SimJob] = {}
+        self._scripts: deque[list[dict[str, Any]]] = deque()
+
+    def now(self) -> float:
+        """Return the time in epoch seconds."""
+        return self.clock.now()
+
+    def transaction_id(self) -> str:
+        """Draw the identifier of one answer."""
+        return str(uuid.UUID(int=self._ids.getrandbits(128), version=4))
+
+    def taxpayer(self, gstin: str) -> Taxpayer | None:
+        """Find a taxpayer by GSTIN."""
+        return next((person for person in self.taxpayers if person.gstin == gstin), None)
+
+    def records(self, gstin: str, section: str | None = None) -> list[Record]:
+        """Return the records of a taxpayer, of one section or of all, as they are now."""
+        self.settle()
+        chosen = SHAPES if section is None else (section,)
+        return [record for name in chosen for record in self._books[gstin][name].values()]
+
+    def record(self, gstin: str, section: str, supplier: str, number: str, period: str) -> Record:
+        """Return one record as it is now."""
+        self.settle()
+        return self._books[gstin][section][supplier, number, period]
+
+    def find(self, gstin: str, section: str, number: str, supplier: str | None, period: str | None) -> Record:
+        """Find the one record with this number; supplier and period are needed where several have it."""
+        found = [
+            record
+            for record in self.records(gstin, section)
+            if record.number == number
+            and supplier in {None, record.supplier}
+            and period in {None, record.period}
+        ]
+        if len(found) != 1:
+            raise LookupError(
+                f"{len(found)} records of {section} have the number {number!r} and match the rest."
+            )
+        return found[0]
+
+    def edit(self, gstin: str, record: Record, taxable: Decimal | None = None) -> Record:
+        """Let the supplier change the amounts of a record, which takes the recipient's action back."""
+        edited = revalued(record, record.taxable + 100 if taxable is None else Decimal(taxable))
+        return self._put(gstin, changed(edited, {}, "reset"))
+
+    def block_pending(self, gstin: str, record: Record) -> Record:
+        """Bar Pending for a record; an action already taken stays."""
+        return self._put(gstin, replace(record, blocked=True))
+
+    def _put(self, gstin: str, record: Record) -> Record:
+        self._books[gstin][record.section][record.key] = record
+        return record
+
+    def script_next(self, statuses: Sequence[dict[str, Any]]) -> None:
+        """Queue raw statuses for the job that is submitted next."""
+        self._scripts.append(list(statuses))
+
+    def submit(self, gstin: str, kind: Kind, body: Mapping[str, Any]) -> SimJob:
+        """Take in a save or reset; raise Busy if one of this GSTIN is under way and the reply must say so."""
+        self.settle()
+        now = self.now()
+        busy = gstin in self._turn
+        if busy and self.rules.conflict == "reply":
+            raise Busy
+        wrong = problems(body, kind=kind)
+        rows = {} if wrong else body["invdata"]
+        seconds = self.rules.job_seconds
+        job = SimJob(
+            reference=f"{self._ids.getrandbits(60):015x}",
+            gstin=gstin,
+            kind=kind,
+            submitted_at=now,
+            due_at=now + (seconds(self._durations) if callable(seconds) else seconds),
+            records=_size(body),
+            rows=rows,
+            failure=BUSY if busy else SCHEMA_FAILURE if wrong else None,
+            problems=wrong,
+            scripted=self._scripts.popleft() if self._scripts else [],
+        )
+        if not busy:
+            self._turn[gstin] = job
+        self.jobs[job.reference] = job
+        heapq.heappush(self._due, (job.due_at, next(self._serial), job))
+        self.settle()
+        return job
+
+    def settle(self) -> None:
+        """Let every job that is due by now take effect, in the order in which they became due."""
+        now = self.now()
+        while self._due and self._due[0][0] <= now:
+            job = heapq.heappop(self._due)[2]
+            self._finish(job)
+            if self._turn.get(job.gstin) is job:
+                del self._turn[job.gstin]
+
+    def _finish(self, job: SimJob) -> None:
+        for section, rows in job.rows.items() if not job.failure else ():
+            for row in rows:
+                self._apply(job, section, row)
+        job.rows = {}
+        if job.failure:
+            job.code = "ER"
+        elif job.errors:
+            job.code = "PE"
+        else:
+            job.code = "P" if self.rules.p_means == "processed" else "S"
+
+    def _apply(self, job: SimJob, section: str, row: Mapping[str, Any]) -> None:
+        key = (row["stin"], row[SHAPES[section].number], row["rtnprd"])
+        book = self._books[job.gstin][section]
+        record = book.get(key)
+        wrong = objection(record, section, row, job.kind, self.rules)
+        if record is None or wrong:
+            code, message = wrong or ("", "")
+            job.errors.append(RecordError(section, *key, code, message))
+            return
+        book[key] = after = changed(record, row, job.kind)
+        job.succeeded += 1
+        self.effects.append(
+            Effect(job.due_at, job.reference, job.gstin, section, *key, record.action, after.action)
+        )
+
+
+def _size(body: Mapping[str, Any]) -> int:
+    sections = body.get("invdata")
+    if not isinstance(sections, dict):
+        return 0
+    return sum(len(rows) for rows in sections.values() if isinstance(rows, list))
