@@ -120,8 +120,8 @@ def reader(
     known = frozenset(wire.values())
     fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(record)  # type: ignore[arg-type] # always attrs
     given_names = [field.name for field in fields if field.name not in wire]
-    as_given = {  # NUL: no row can have such a key by accident
-        name: override(rename=f"\0{name}", struct_hook=lambda value, _: value) for name in given_names
+    as_given = {  # no row has such a key by accident
+        name: override(rename=f"«{name}»", struct_hook=_one_argument(_as_it_is)) for name in given_names
     }
     renamed = {name: override(rename=key) for name, key in wire.items()}
     for name, hook in (hooks or {}).items():
@@ -133,9 +133,13 @@ def reader(
         if not isinstance(row, dict):
             raise TypeError(f"{row!r:.60} is not an object")
         given["extra"] = {**{key: row[key] for key in row.keys() - known}, **given.get("extra", {})}
-        return structure({**row, **{f"\0{name}": value for name, value in given.items()}}, record)
+        return structure({**row, **{f"«{name}»": value for name, value in given.items()}}, record)
 
     return read
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _one_argument(hook: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
