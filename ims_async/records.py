@@ -22,7 +22,7 @@ class RecordKey(NamedTuple):
     return_period: str | None
 
     def __str__(self) -> str:
-        day = self.date.strftime("%d-%m-%Y") if self.date else "?"
+        day = f"{self.date:%d-%m-%Y}" if isinstance(self.date, dt.date) else self.date or "?"
         return f"{self.section} {self.number} of {day} from {self.supplier} ({self.return_period})"
 
 

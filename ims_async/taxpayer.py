@@ -144,12 +144,25 @@ class Taxpayer:
         if not queue and (self._turn.locked() or (self._job is not None and not self._job.done)):
             raise JobInFlight(f"another job of {self.gstin} is running", job=self._job)
         async with self._turn:
-            await self._wait_for_turn()
-            # A caller that is cancelled from here on must not lose the reply: the sending goes on, and
-            # the job stands in `client.unfinished()`.
-            self._sending = asyncio.create_task(self._send(kind, records, queue=queue))
-            self._sending.add_done_callback(_heard)
-            return await asyncio.shield(self._sending)
+            delays = self._services.poll.delays()
+            ends_at = self._services.clock() + self._services.poll.deadline
+            while True:
+                await self._wait_for_turn()
+                try:
+                    return await self._send_shielded(kind, records)
+                except JobInFlight as error:  # IMSSAV0015: another job runs, nothing was done with this one
+                    delay = next(delays)
+                    if not queue or self._services.clock() + delay > ends_at:
+                        raise JobInFlight(
+                            f"nothing was sent: a job of {self.gstin} from elsewhere is running ({error})"
+                        ) from error
+                await asyncio.sleep(delay)
+
+    async def _send_shielded(self, kind: JobKind, records: Sequence[Record]) -> ImsJob:
+        """Send the change; a caller cancelled meanwhile loses no reply: the job stands in `unfinished`."""
+        self._sending = asyncio.create_task(self._send(kind, records))
+        self._sending.add_done_callback(_heard)
+        return await asyncio.shield(self._sending)
 
     async def _check(self, records: Sequence[Record]) -> None:
         findings: list[rules.Finding] = []
@@ -178,40 +191,23 @@ class Taxpayer:
         except JobTimeout as error:
             raise JobInFlight(f"nothing was sent, the job ahead still runs: {error}", job=ahead) from error
 
-    async def _send(self, kind: JobKind, records: Sequence[Record], *, queue: bool) -> ImsJob:
-        """Send the change, once; where the gateway says that another job runs, wait and ask again."""
-        delays = self._services.poll.delays()
-        ends_at = self._services.clock() + self._services.poll.deadline
-        while True:
-            try:
-                reference = await self._send_once(kind, records)
-                break
-            except JobInFlight as error:  # refused with IMSSAV0015: nothing was done
-                delay = next(delays)
-                if not queue or self._services.clock() + delay > ends_at:
-                    raise JobInFlight(
-                        f"nothing was sent: a job of {self.gstin} from elsewhere is running ({error})"
-                    ) from error
-            await asyncio.sleep(delay)
-        self._job = self._handle(self._token(kind, reference, len(records)), records)
-        return self._job
-
-    async def _send_once(self, kind: JobKind, records: Sequence[Record]) -> str:
+    async def _send(self, kind: JobKind, records: Sequence[Record]) -> ImsJob:
         gsp = self._services.gsp
         if kind is JobKind.SAVE:
             conversation = gsp.save(self.gstin, [r for r in records if isinstance(r, Decision)])
         else:
             conversation = gsp.reset(self.gstin, [r for r in records if isinstance(r, Invoice)])
         try:
-            return await self._services.exchange.run(conversation, self._credentials)
+            reference = await self._services.exchange.run(conversation, self._credentials)
         except OutcomeUnknown as error:
-            job = self._handle(self._token(kind, None, len(records)), records)
-            self._job = job  # the turn is held until `reconcile` has settled it
+            self._job = self._handle(self._token(kind, None, len(records)), records)  # holds the turn
             raise OutcomeUnknown(
                 f"{error}; {len(records)} records of {self.gstin}: call taxpayer.reconcile(error.job), "
                 "do not send them again",
-                job=job,
+                job=self._job,
             ) from error
+        self._job = self._handle(self._token(kind, reference, len(records)), records)
+        return self._job
 
     # -- jobs ------------------------------------------------------------------------------------------
 

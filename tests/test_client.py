@@ -1,0 +1,257 @@
+"""The client: one account, many taxpayers, jobs that survive the process."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import subprocess
+import sys
+
+import aiohttp
+import pytest
+
+import ims_async
+from ims_async import (
+    ClientClosed,
+    ImsClient,
+    InvalidInput,
+    ItcReduction,
+    JobToken,
+    NotAuthorized,
+    NotSent,
+    Sandbox,
+    Section,
+    as_completed,
+)
+from ims_async.simulator import Simulator
+
+from .conftest import ONE_TRY, QUICK, make_client
+
+
+def test_everything_that_is_offered_exists_and_is_sorted() -> None:
+    """`__all__` is the public surface, in order, each name once."""
+    names = ims_async.__all__
+    assert sorted(names) == names
+    assert len(set(names)) == len(names)
+    assert all(hasattr(ims_async, name) for name in names)
+
+
+async def test_one_gstin_is_one_object(client: ImsClient, sim: Simulator) -> None:
+    """Whatever its case; a token handed in later is used from then on."""
+    gstin = sim.gstins[0]
+    assert client.taxpayer(gstin) is client.taxpayer(gstin.lower())
+    with pytest.raises(NotAuthorized):
+        await client.taxpayer(gstin).counts()
+    assert (await client.taxpayer(gstin, token=sim.token(gstin)).counts()).total > 0
+
+
+def test_an_own_gstin_with_a_wrong_checksum_is_refused(client: ImsClient) -> None:
+    """The error names the digit; test hosts, which use such GSTINs, are served by `check=False`."""
+    with pytest.raises(InvalidInput, match="must be F"):
+        client.taxpayer("29AAACQ3770E1ZA")
+    assert client.taxpayer("29AAACQ3770E1ZA", check=False).gstin == "29AAACQ3770E1ZA"
+    with pytest.raises(InvalidInput, match="empty"):
+        client.taxpayer(" ", check=False)
+
+
+def test_what_cannot_work_is_refused_when_the_client_is_made(sim: Simulator) -> None:
+    """An empty key, clear-text http to a strange host, a journal in a release without one."""
+    with pytest.raises(InvalidInput, match="api_key"):
+        Sandbox("")
+    with pytest.raises(InvalidInput, match="https"):
+        Sandbox("key", base_url="http://example.com")
+    with pytest.raises(InvalidInput, match="source"):
+        Sandbox("key", source="third")  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="journal"):
+        ImsClient(Sandbox("key"), journal="jobs.sqlite")  # type: ignore[arg-type]
+    assert Sandbox("key", test=True).base_url == "https://test-api.sandbox.co.in"
+    assert Sandbox("key", base_url="http://[::1]:8080/").base_url == "http://[::1]:8080"
+
+
+async def test_entering_and_leaving_does_no_io(sim: Simulator) -> None:
+    """Nothing is sent, and no session is opened, before something is asked for."""
+    async with make_client(sim):
+        pass
+    async with ImsClient(Sandbox("key")):
+        pass
+    assert sim.requests == []
+
+
+@pytest.mark.looptime
+async def test_closing_while_jobs_run_hands_out_their_tokens_and_logs_nobody_out(sim: Simulator) -> None:
+    """A shutdown loses no job: the tokens resume them in the next process."""
+    tokens: list[str] = []
+    async with make_client(sim) as client:
+        jobs = []
+        for gstin in sim.gstins:
+            taxpayer = client.taxpayer(gstin, token=sim.token(gstin))
+            row = (await taxpayer.invoices(Section.B2B))[0]
+            jobs.append(await taxpayer.save([row.accept()]))
+
+        async def watch(job: ims_async.ImsJob) -> None:
+            try:
+                await job
+            except ClientClosed as closed:
+                assert closed.token is not None
+                tokens.append(closed.token.dumps())
+
+        watchers = [asyncio.create_task(watch(job)) for job in jobs]
+        await asyncio.sleep(1)
+        await client.aclose()
+        await asyncio.gather(*watchers)
+        with pytest.raises(ClientClosed):
+            await client.taxpayer(sim.gstins[0]).counts()
+    assert sim.count("logout") == 0
+    assert len(tokens) == 2
+    later = make_client(sim)
+    for text in tokens:
+        token = JobToken.loads(text)
+        later.taxpayer(token.gstin, token=sim.token(token.gstin))
+        report = await later.resume(text)
+        assert report.ok
+        assert report.submitted == 1
+
+
+@pytest.mark.looptime
+async def test_resuming_without_a_session_says_so_at_the_first_poll(
+    client: ImsClient, sim: Simulator
+) -> None:
+    """`resume` does no I/O; waiting would not make a credential."""
+    gstin = sim.gstins[0]
+    job = await client.taxpayer(gstin, token=sim.token(gstin)).save(
+        [(await client.taxpayer(gstin).invoices(Section.B2B))[0].accept()]
+    )
+    stranger = make_client(sim)
+    asked = len(sim.requests)
+    handle = stranger.resume(job.token)
+    assert len(sim.requests) == asked
+    with pytest.raises(NotAuthorized):
+        await handle
+
+
+def test_a_token_of_another_host_is_refused(client: ImsClient) -> None:
+    """A test host's job is not looked for on the production host."""
+    token = JobToken(
+        gsp="sandbox",
+        host="elsewhere",
+        gstin="29AAACQ3770E1ZF",
+        kind=ims_async.JobKind.SAVE,
+        reference_id="r",
+    )
+    with pytest.raises(InvalidInput, match="elsewhere"):
+        client.resume(token)
+    with pytest.raises(InvalidInput, match="not a job token"):
+        client.resume("{}")
+
+
+@pytest.mark.looptime
+async def test_many_taxpayers_at_once(sim: Simulator) -> None:
+    """Concurrent GSTINs over one client, finished in the order in which their jobs end."""
+    crowd = Simulator(seed=11, taxpayers=20, invoices=16, job_seconds=lambda rng: rng.uniform(1, 600))
+    async with make_client(crowd) as client:
+
+        async def save_all(gstin: str) -> ims_async.ImsJob:
+            taxpayer = client.taxpayer(gstin, token=crowd.token(gstin))
+            rows = [row async for row in taxpayer.all_invoices()]
+            return await taxpayer.save(
+                [
+                    row.accept(itc_reduction=ItcReduction.none() if row.section is Section.B2BCN else None)
+                    for row in rows
+                ]
+            )
+
+        jobs = await asyncio.gather(*(save_all(gstin) for gstin in crowd.gstins))
+        finished = [job async for job in as_completed(jobs)]
+        assert {job.gstin for job in finished} == set(crowd.gstins)
+        assert all(job.report is not None and job.report.ok for job in finished)
+    assert len(crowd.effects) == 20 * 16
+
+
+RESUME = """
+import asyncio, sys
+from ims_async import ImsClient, PollPolicy, Sandbox, JobToken
+
+async def main(url: str, session: str, text: str) -> None:
+    async with ImsClient(Sandbox("key_test_demo", base_url=url), poll=PollPolicy(initial_delay=0)) as client:
+        token = JobToken.loads(text)
+        client.taxpayer(token.gstin, token=session)
+        report = await client.resume(token)
+        print(report.state, report.submitted, report.ok)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_a_job_is_resumed_in_another_process_from_its_token(sim: Simulator) -> None:
+    """A real process, a real socket: the token is all that is handed over, beside the session."""
+    async with Simulator(seed=7, invoices=20, job_seconds=0) as world:
+        gstin = world.gstins[0]
+        async with ImsClient(Sandbox("key_test_demo", base_url=world.url)) as client:
+            taxpayer = client.taxpayer(gstin, token=world.token(gstin))
+            rows = await taxpayer.invoices(Section.B2B)
+            job = await taxpayer.save([row.accept() for row in rows])
+            text = job.token.dumps()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-W", "error", "-c", RESUME, world.url, world.token(gstin), text,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        output, errors = await process.communicate()
+    assert errors.decode() == ""
+    assert output.decode().split() == ["succeeded", str(len(rows)), "True"]
+
+
+async def test_the_main_job_over_a_real_socket(sim: Simulator) -> None:
+    """Login, read, save, report, reset, logout over HTTP on loopback; nothing is left open."""
+    async with Simulator(seed=7, invoices=30, job_seconds=0) as world:
+        person = world.taxpayers[0]
+        gsp = Sandbox("key_test_demo", "secret_test_demo", base_url=world.url)
+        async with ImsClient(gsp, poll=QUICK) as client:
+            acme = client.taxpayer(person.gstin)
+            await acme.request_otp(person.username)
+            await acme.verify_otp("575757")
+            rows = await acme.invoices(Section.B2B)
+            assert (await (await acme.save([row.reject() for row in rows]))).ok
+            assert (await (await acme.reset(await acme.invoices(Section.B2B)))).ok
+            await acme.logout()
+    gc.collect()
+
+
+async def test_a_session_of_the_caller_s_own_is_used_and_not_closed(sim: Simulator) -> None:
+    """`session=`: the caller opened it, the caller closes it."""
+    async with Simulator(seed=7, invoices=10, job_seconds=0) as world, aiohttp.ClientSession() as session:
+        gsp = Sandbox("key_test_demo", base_url=world.url)
+        async with ImsClient(gsp, session=session) as client:
+            gstin = world.gstins[0]
+            assert (await client.taxpayer(gstin, token=world.token(gstin)).counts()).total == 10
+        assert not session.closed
+    with pytest.raises(InvalidInput, match="not both"):
+        ImsClient(gsp, session=session, transport=sim.transport)
+
+
+async def test_a_gateway_that_is_not_there_is_told_as_not_sent(unused_tcp_port: int) -> None:
+    """Nothing left this machine: trying later is safe."""
+    gsp = Sandbox("key", base_url=f"http://127.0.0.1:{unused_tcp_port}")
+    async with ImsClient(gsp, retry=ONE_TRY) as client:
+        with pytest.raises(NotSent):
+            await client.taxpayer("29AAACQ3770E1ZF", token="t").counts()
+
+
+def test_importing_the_package_does_not_import_aiohttp() -> None:
+    """Only who sends pays for it."""
+    code = "import sys, ims_async; print('aiohttp' in sys.modules, 'ims_async.simulator' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
+def test_the_fixture_that_users_get_is_a_simulator(ims_simulator: Simulator) -> None:
+    """The pytest plugin comes with the package."""
+    assert len(ims_simulator.gstins) == 2
+
+
+@pytest.mark.ims_simulator(seed=3, taxpayers=1, invoices=8)
+async def test_the_fixture_takes_other_settings(ims_simulator: Simulator) -> None:
+    """A user's test, in full."""
+    gstin = ims_simulator.gstins[0]
+    async with ImsClient(Sandbox("key_test_demo"), transport=ims_simulator.transport) as client:
+        counts = await client.taxpayer(gstin, token=ims_simulator.token(gstin)).counts()
+    assert counts.total == 8

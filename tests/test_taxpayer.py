@@ -1,0 +1,605 @@
+"""The main job over the simulator, in virtual time: nothing lost, nothing twice, every record told."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Sequence
+from decimal import Decimal
+
+import attrs
+import pytest
+
+from ims_async import (
+    Action,
+    Decision,
+    GoodsType,
+    ImsClient,
+    InvalidDecision,
+    InvalidInput,
+    Invoice,
+    ItcReduction,
+    JobFailed,
+    JobInFlight,
+    JobKind,
+    JobState,
+    OtpRequired,
+    OutcomeUnknown,
+    PayloadTooLarge,
+    PollPolicy,
+    PReading,
+    RecordsRejected,
+    Sandbox,
+    Section,
+    SourceForm,
+    SupplierSection,
+    Taxpayer,
+)
+from ims_async.simulator import Simulator
+
+from .conftest import make_client
+
+pytestmark = pytest.mark.looptime
+
+
+@pytest.fixture
+def acme(client: ImsClient, sim: Simulator) -> Taxpayer:
+    """The first taxpayer, logged in."""
+    return client.taxpayer(sim.gstins[0], token=sim.token(sim.gstins[0]))
+
+
+def accept(invoice: Invoice) -> Decision:
+    """Accept, with the declaration that a credit note needs."""
+    reduction = ItcReduction.none() if invoice.section is Section.B2BCN else None
+    return invoice.accept(itc_reduction=reduction)
+
+
+async def undecided(taxpayer: Taxpayer) -> list[Invoice]:
+    """All records without an action, of every section."""
+    return [invoice async for invoice in taxpayer.all_invoices(Action.NO_ACTION)]
+
+
+def truth(sim: Simulator, gstin: str) -> dict[tuple[str, ...], str]:
+    """The actions as the simulator has them."""
+    return {
+        (record.section, record.supplier, record.number, record.period): record.action
+        for record in sim.records(gstin)
+    }
+
+
+def ids(record: Decision | Invoice) -> tuple[str, ...]:
+    """What the simulator calls a record."""
+    return (record.section, record.supplier, record.number, record.return_period)
+
+
+async def test_login_by_otp_then_counts_agree_with_the_records(client: ImsClient, sim: Simulator) -> None:
+    """From nothing but a key, a user name and an OTP."""
+    person = sim.taxpayers[0]
+    acme = client.taxpayer(person.gstin)
+    with pytest.raises(OtpRequired, match="request_otp"):
+        await acme.counts()
+    await acme.request_otp(person.username)
+    await acme.verify_otp("575757")
+    counts = await acme.counts()
+    assert counts.total == len(sim.records(person.gstin))
+    for section in Section:
+        rows = await acme.invoices(section)
+        actions = [row.action for row in rows]
+        assert counts[section].no_action == actions.count(Action.NO_ACTION)
+        assert counts[section].pending == actions.count(Action.PENDING)
+        assert counts[section].total == len(rows)
+
+
+async def test_a_saved_batch_of_every_section_is_applied_and_reported(acme: Taxpayer, sim: Simulator) -> None:
+    """Accepted, rejected and pending, in all eight sections; the gateway's truth agrees with the report."""
+    rows = await undecided(acme)
+    assert {row.section for row in rows} == set(Section)
+    decisions = []
+    for place, row in enumerate(rows):
+        if place % 7 == 0:
+            decisions.append(row.reject("not ours"))
+        elif place % 5 == 0 and row.pending_allowed:
+            decisions.append(row.keep_pending())
+        else:
+            decisions.append(accept(row))
+    job = await acme.save(decisions)
+    assert not job.done
+    report = await job
+    assert report.ok
+    assert [id(record) for record in report.succeeded] == [id(decision) for decision in decisions]
+    now = truth(sim, acme.gstin)
+    assert all(now[ids(decision)] == decision.action for decision in decisions)
+    assert len(sim.effects) == len(decisions)
+
+
+async def test_reset_takes_decisions_back_also_of_records_without_one(acme: Taxpayer, sim: Simulator) -> None:
+    """A reset of a record already at N is sent too."""
+    rows = await acme.invoices(Section.B2B)
+    await (await acme.save([row.accept() for row in rows[:2]]))
+    again = await acme.invoices(Section.B2B)
+    assert again[0].action is Action.ACCEPT
+    report = await (await acme.reset(again))
+    assert report.ok
+    assert len(report.succeeded) == len(again)
+    assert all(row.action is Action.NO_ACTION for row in await acme.invoices("b2b"))
+
+
+async def test_records_edited_by_the_supplier_are_the_ones_that_fail(acme: Taxpayer, sim: Simulator) -> None:
+    """PE: credit and debit notes come back under `cn` and `dn`, and are joined to what was sent."""
+    chosen = {}
+    rows = await undecided(acme)
+    for section in Section:
+        row = next(row for row in rows if row.section is section)
+        sim.edit(acme.gstin, section, row.number, supplier=row.supplier, period=row.return_period)
+        chosen[section] = row
+    decisions = [accept(row) for row in rows]
+    report = await (await acme.save(decisions))
+    assert report.state is JobState.PARTIAL
+    assert {failure.record.section for failure in report.failed if failure.record} == set(Section)
+    assert {failure.code for failure in report.failed} == {"IMSSAV0010"}
+    assert {failure.key for failure in report.failed} == {row.key for row in chosen.values()}
+    assert len(report.succeeded) + len(report.failed) == len(decisions)
+    assert not report.unaccounted
+    assert not report.unmatched
+    with pytest.raises(RecordsRejected, match="IMSSAV0010") as caught:
+        report.raise_for_failures()
+    assert caught.value.report is report
+
+
+async def test_the_same_number_in_two_periods_never_collides(acme: Taxpayer, sim: Simulator) -> None:
+    """One of the twins fails, the other succeeds."""
+    rows = await undecided(acme)
+    seen: dict[tuple[str, ...], Invoice] = {}
+    twins = next(
+        (seen[same], row)
+        for row in rows
+        if (same := (row.section, row.supplier, row.number)) in seen or seen.setdefault(same, row) is not row
+    )
+    assert twins[0].return_period != twins[1].return_period
+    sim.edit(
+        acme.gstin, twins[0].section, twins[0].number,
+        supplier=twins[0].supplier, period=twins[0].return_period,
+    )  # fmt: skip
+    report = await (await acme.save([accept(twin) for twin in twins]))
+    assert [failure.key for failure in report.failed] == [twins[0].key]
+    assert [record.key for record in report.succeeded] == [twins[1].key]
+
+
+async def test_a_batch_of_which_every_record_fails_is_partial_with_all_failed(
+    acme: Taxpayer, sim: Simulator
+) -> None:
+    """PE with proc_cnt 0, as a live gateway answered; here for credit notes without the declaration."""
+    notes = [row for row in await undecided(acme) if row.section is Section.B2BCN]
+    report = await (await acme.save([note.accept() for note in notes]))
+    assert report.state is JobState.PARTIAL
+    assert report.processed_count == 0
+    assert not report.succeeded
+    assert {failure.code for failure in report.failed} == {"IMSSAV0054"}
+    assert [
+        failure.record.invoice for failure in report.failed if isinstance(failure.record, Decision)
+    ] == notes
+
+
+@pytest.mark.parametrize("reading", ["processed", "processing"])
+@pytest.mark.parametrize("counting", ["successes", "all"])
+async def test_both_readings_of_p_and_of_the_counts_end_in_the_same_report(
+    reading: str, counting: str
+) -> None:
+    """Whichever of the vendor's two pages is right, a job is neither reported early nor polled for ever."""
+    sim = Simulator(seed=3, invoices=40, job_seconds=300, p_means=reading, proc_cnt_counts=counting)  # type: ignore[arg-type]
+    acme = make_client(sim).taxpayer(sim.gstins[0], token=sim.token(sim.gstins[0]))
+    rows = await undecided(acme)
+    sim.edit(
+        acme.gstin, rows[0].section, rows[0].number, supplier=rows[0].supplier, period=rows[0].return_period
+    )
+    started = asyncio.get_running_loop().time()
+    whole = await acme.save([accept(row) for row in rows[1:]])
+    assert (await whole).ok
+    assert asyncio.get_running_loop().time() - started >= 300
+    part = await acme.reset(rows[:1])
+    report = await part
+    assert [failure.key for failure in report.failed] == [rows[0].key] or report.ok
+
+
+async def test_p_can_be_pinned_to_processing(sim: Simulator) -> None:
+    """`p_means=PROCESSING`: a P is never the end, whatever it counts."""
+    policy = PollPolicy(p_means=PReading.PROCESSING, deadline=200)
+    acme = make_client(sim, poll=policy).taxpayer(sim.gstins[0], token=sim.token(sim.gstins[0]))
+    job = await acme.save([accept((await undecided(acme))[0])])
+    with pytest.raises(TimeoutError):
+        await job
+
+
+async def test_contradictory_counts_make_the_unlisted_unaccounted_and_reconcile_settles_them(
+    acme: Taxpayer, sim: Simulator
+) -> None:
+    """Ten processed, three errors, two listed: the third is found by looking."""
+    rows = [row for row in await undecided(acme) if row.section is Section.B2B][:10]
+    for row in rows[:3]:
+        sim.edit(acme.gstin, "b2b", row.number, supplier=row.supplier, period=row.return_period)
+    listed = [
+        {
+            "stin": row.supplier,
+            "error_cd": "IMSSAV0010",
+            "error_msg": "edited",
+            "inv": [{"inum": row.number, "rtnprd": row.return_period}],
+        }
+        for row in rows[:2]
+    ]
+    sim.script_status(
+        None,
+        {"status_cd": "IP", "transTypCd": "SAV"},
+        {"status_cd": "IP", "transTypCd": "SAV"},
+        {
+            "status_cd": "PE", "transTypCd": "SAV", "proc_cnt": "10", "err_cnt": "3",
+            "error_report": {"b2b": listed},
+        },
+    )  # fmt: skip
+    job = await acme.save([row.accept() for row in rows])
+    report = await job
+    assert [failure.key for failure in report.failed] == [row.key for row in rows[:2]]
+    assert [record.key for record in report.unaccounted] == [row.key for row in rows[2:]]
+    assert not report.succeeded
+    found = await acme.reconcile(job, report.unaccounted)
+    assert [record.key for record in found.changed] == [rows[2].key]
+    assert len(found.applied) == len(rows) - 3
+    assert found.settled
+
+
+async def test_a_job_refused_as_a_whole_gives_every_record_its_code(acme: Taxpayer, sim: Simulator) -> None:
+    """ER: `JobFailed`, and the report names each record."""
+    rows = (await acme.invoices(Section.B2B))[:3]
+    sim.script_status(
+        None,
+        {"status_cd": "ER", "transTypCd": "SAV", "proc_cnt": "0", "err_cnt": "0",
+         "err_cd": "IMSSAV005", "err_msg": "Schema validation failure"},
+    )  # fmt: skip
+    job = await acme.save([row.accept() for row in rows])
+    with pytest.raises(JobFailed, match="IMSSAV005") as caught:
+        await job
+    assert caught.value.report is not None
+    assert [failure.code for failure in caught.value.report.failed] == ["IMSSAV005"] * 3
+
+
+# -- one job in flight per GSTIN -----------------------------------------------------------------------
+
+
+async def test_saves_of_one_gstin_queue_in_order_and_drive_the_job_ahead(
+    acme: Taxpayer, sim: Simulator
+) -> None:
+    """Three saves at once: three jobs, one after the other, although nobody awaits the first two."""
+    rows = await undecided(acme)
+    jobs = await asyncio.gather(*(acme.save([accept(row)]) for row in rows[:3]))
+    assert [job.done for job in jobs] == [True, True, False]
+    await jobs[2]
+    assert [(job.submitted_at, job.records) for job in sim.jobs] == sorted(
+        (job.submitted_at, job.records) for job in sim.jobs
+    )
+    assert sim.count("save") == 3
+    assert all(job.code == "P" for job in sim.jobs)
+
+
+async def test_without_queueing_a_second_save_is_refused_before_it_is_sent(
+    acme: Taxpayer, sim: Simulator
+) -> None:
+    """`queue=False` raises at once, and names the job."""
+    rows = await undecided(acme)
+    job = await acme.save([accept(rows[0])])
+    with pytest.raises(JobInFlight) as caught:
+        await acme.save([accept(rows[1])], queue=False)
+    assert caught.value.job is job
+    assert sim.count("save") == 1
+
+
+async def test_taxpayers_do_not_wait_for_each_other(client: ImsClient, sim: Simulator) -> None:
+    """The turn is per GSTIN."""
+    both = [client.taxpayer(gstin, token=sim.token(gstin)) for gstin in sim.gstins]
+    jobs = [await taxpayer.save([accept((await undecided(taxpayer))[0])]) for taxpayer in both]
+    assert not any(job.done for job in jobs)
+    assert [(await job).ok for job in jobs] == [True, True]
+
+
+async def test_a_job_running_elsewhere_is_waited_for(acme: Taxpayer, sim: Simulator) -> None:
+    """IMSSAV0015 in the reply: refused, nothing was done, so it is asked again until it is taken."""
+    rows = await undecided(acme)
+    elsewhere = make_client(sim).taxpayer(acme.gstin, token=sim.token(acme.gstin))
+    await elsewhere.save([accept(rows[0])])
+    job = await acme.save([accept(rows[1])])
+    assert sim.count("save") > 2
+    assert (await job).ok
+    assert len(sim.effects) == 2
+
+
+async def test_a_job_running_elsewhere_raises_without_queueing(acme: Taxpayer, sim: Simulator) -> None:
+    """IMSSAV0015 with `queue=False`: told at once."""
+    rows = await undecided(acme)
+    elsewhere = make_client(sim).taxpayer(acme.gstin, token=sim.token(acme.gstin))
+    await elsewhere.save([accept(rows[0])])
+    with pytest.raises(JobInFlight, match="IMSSAV0015"):
+        await acme.save([accept(rows[1])], queue=False)
+
+
+@pytest.mark.sim(conflict="status")
+async def test_a_job_running_elsewhere_told_as_er_is_a_failed_job(acme: Taxpayer, sim: Simulator) -> None:
+    """The documents do not say where IMSSAV0015 comes: as ER it is the job's own failure."""
+    rows = await undecided(acme)
+    elsewhere = make_client(sim).taxpayer(acme.gstin, token=sim.token(acme.gstin))
+    await elsewhere.save([accept(rows[0])])
+    with pytest.raises(JobFailed, match="IMSSAV0015"):
+        await (await acme.save([accept(rows[1])]))
+
+
+# -- lost answers ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", [b"", b"<html>502</html>", b'{"code":200,"data":{"data":{"refe'])
+async def test_a_change_whose_answer_cannot_be_read_is_unknown_and_reconciled(
+    acme: Taxpayer, sim: Simulator, answer: bytes
+) -> None:
+    """It took effect; we look, and never send it again. The GSTIN's turn is held meanwhile."""
+    rows = await undecided(acme)
+    sim.script_answer("save", 200, answer, after=True)
+    with pytest.raises(OutcomeUnknown, match="reconcile") as caught:
+        await acme.save([accept(row) for row in rows[:4]])
+    job = caught.value.job
+    assert job is not None
+    assert job.status.state is JobState.UNKNOWN
+    assert sim.count("save") == 1
+    with pytest.raises(JobInFlight, match="reconcile"):
+        await acme.save([accept(rows[5])])
+    early = await acme.reconcile(job)
+    assert len(early.cannot_tell_yet) == 4
+    await asyncio.sleep(60)
+    found = await acme.reconcile(job)
+    assert len(found.applied) == 4
+    assert job.done
+    report = job.report
+    assert report is not None
+    assert report.ok
+    assert (await (await acme.save([accept(rows[5])]))).ok
+    assert sim.count("save") == 2
+
+
+async def test_a_change_that_was_not_applied_is_said_so_only_after_the_quiet_period(
+    acme: Taxpayer, sim: Simulator
+) -> None:
+    """Before it, the gateway may still be working on it."""
+    rows = await undecided(acme)
+    sim.script_answer("save", 504, {"code": 504, "message": "Endpoint request timed out"})
+    with pytest.raises(OutcomeUnknown) as caught:
+        await acme.save([accept(row) for row in rows[:3]])
+    job = caught.value.job
+    assert job is not None
+    await asyncio.sleep(1700)
+    assert len((await acme.reconcile(job)).cannot_tell_yet) == 3
+    assert len((await acme.reconcile(job, quiet=600)).not_applied) == 3
+    assert job.done
+    assert job.report is not None
+    assert len(job.report.failed) == 3
+    assert not job.report.unaccounted
+    assert sim.count("save") == 1
+
+
+async def test_a_caller_cancelled_while_sending_loses_neither_the_job_nor_the_turn(
+    client: ImsClient, acme: Taxpayer, sim: Simulator
+) -> None:
+    """The reply is read all the same, and the job stands in `unfinished`."""
+    rows = await undecided(acme)
+    saving = asyncio.create_task(acme.save([accept(rows[0])]))
+    while not sim.count("save"):
+        await asyncio.sleep(0)
+    saving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await saving
+    second = await acme.save([accept(rows[1])])
+    assert (await second).ok
+    assert sim.count("save") == 2
+    assert len(sim.effects) == 2
+
+
+async def test_a_cancelled_save_stands_in_unfinished(
+    client: ImsClient, acme: Taxpayer, sim: Simulator
+) -> None:
+    """Nothing that was handed to the gateway is forgotten."""
+    rows = await undecided(acme)
+    saving = asyncio.create_task(acme.save([accept(rows[0])]))
+    while not sim.count("save"):
+        await asyncio.sleep(0)
+    saving.cancel()
+    await asyncio.sleep(1)
+    (job,) = await client.unfinished()
+    assert job.reference_id == sim.jobs[0].reference
+    assert (await job).ok
+    assert await client.unfinished() == []
+
+
+async def test_reconcile_needs_the_records(acme: Taxpayer, sim: Simulator) -> None:
+    """A job known by its reference only does not carry them."""
+    with pytest.raises(InvalidInput, match="reconcile"):
+        await acme.reconcile(acme.job("ref"))
+
+
+# -- bad input: refused before anything is sent ----------------------------------------------------------
+
+
+def changed(invoice: Invoice, **facts: object) -> Invoice:
+    """A record as a person might have typed it."""
+    return attrs.evolve(invoice, read_from_gateway=False, **facts)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        ({"supplier": "29AAACQ3770E1ZA"}, "checksum"),
+        ({"supplier": "29AAACQ"}, "15 characters"),
+        ({"return_period": "132024"}, "MMYYYY"),
+        ({"date": "31-02-2024"}, "datetime.date"),
+        ({"igst": Decimal(-1)}, "negative"),
+        ({"value": Decimal("10.123")}, "two decimals"),
+        ({"value": 10.5}, "Decimal"),
+        ({"cess": Decimal("NaN")}, "not an amount"),
+        ({"number": "A" * 17}, "17 characters"),
+        ({"number": "000"}, "zeros"),
+        ({"place_of_supply": "7"}, "two-digit"),
+        ({"section": "b2b"}, "Section"),
+    ],
+)
+async def test_a_bad_record_is_refused_before_sending(
+    acme: Taxpayer, sim: Simulator, facts: dict[str, object], says: str
+) -> None:
+    """The finding names the record and what is wrong with it."""
+    rows = await acme.invoices(Section.B2B)
+    with pytest.raises(InvalidDecision, match=says) as caught:
+        await acme.save([rows[0].accept(), changed(rows[1], **facts).accept()])
+    assert [finding.place for finding in caught.value.findings] == [1]
+    assert sim.count("save") == 0
+
+
+async def test_all_findings_of_a_batch_are_told_at_once(acme: Taxpayer, sim: Simulator) -> None:
+    """Not the first only."""
+    rows = await acme.invoices(Section.B2B)
+    blocked = attrs.evolve(rows[0], pending_allowed=False)
+    batch = [
+        blocked.keep_pending(),
+        Decision(invoice=rows[1], action=Action.NO_ACTION),
+        rows[2].accept(),
+        rows[2].reject(),
+        rows[3].accept(itc_reduction=ItcReduction.full()),
+    ]
+    with pytest.raises(InvalidDecision) as caught:
+        await acme.save(batch)
+    assert [finding.code for finding in caught.value.findings] == [
+        "pending-blocked", "action", "duplicate", "itc-reduction",
+    ]  # fmt: skip
+    assert "use reset" in str(caught.value.findings[1])
+    assert sim.count("save") == 0
+
+
+@pytest.mark.parametrize("batch", [[], [1], ["x"]])
+async def test_what_is_no_batch_of_decisions_is_refused(acme: Taxpayer, batch: Sequence[object]) -> None:
+    """An empty batch, or something else than decisions."""
+    with pytest.raises(InvalidInput):
+        await acme.save(batch)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput):
+        await acme.reset(batch)  # type: ignore[arg-type]
+
+
+async def test_an_invoice_is_not_a_decision_and_a_decision_no_invoice(acme: Taxpayer) -> None:
+    """Each error says which method is meant."""
+    row = (await acme.invoices(Section.B2B))[0]
+    with pytest.raises(InvalidInput, match="accept"):
+        await acme.save([row])  # type: ignore[list-item]
+    with pytest.raises(InvalidInput, match="reset takes invoices"):
+        await acme.reset([row.accept()])  # type: ignore[list-item]
+
+
+async def test_a_body_over_the_limit_is_not_sent(sim: Simulator) -> None:
+    """The error says how big it is, what the limit is, and what to do."""
+    client = ImsClient(
+        Sandbox("key_test_demo", "secret_test_demo", save_bytes=2_000), transport=sim.transport, clock=sim.now
+    )
+    acme = client.taxpayer(sim.gstins[0], token=sim.token(sim.gstins[0]))
+    rows = await undecided(acme)
+    with pytest.raises(PayloadTooLarge, match="smaller batches") as caught:
+        await acme.save([accept(row) for row in rows])
+    assert caught.value.limit == 2_000 < caught.value.size
+    assert sim.count("save") == 0
+    assert (await (await acme.save([accept(rows[0])]))).ok
+
+
+# -- the rest ----------------------------------------------------------------------------------------------
+
+
+async def test_the_supplier_view_tells_what_recipients_did(acme: Taxpayer) -> None:
+    """Every section, both forms; nothing found is an empty list, not an error."""
+    for section in SupplierSection:
+        for form in (SourceForm.GSTR1, SourceForm.GSTR1A):
+            sales = await acme.sales(2024, 10, section, form=form)
+            assert sales
+            assert {sale.section for sale in sales} == {section}
+    ecom = await acme.sales(2024, 10, "ecom")
+    assert {sale.deleted for sale in ecom} == {True, False}
+    assert await acme.sales(2020, 1, SupplierSection.B2B) == []
+
+
+async def test_added_back_liabilities_are_read_in_their_four_sections(acme: Taxpayer) -> None:
+    """Nothing found is an empty list; a section that has none is refused."""
+    for section in ("cdnr", "cdnra", "b2ba", "ecoma"):
+        assert await acme.added_back_liabilities(2024, 10, section)
+        assert await acme.added_back_liabilities(2020, 1, section) == []
+    with pytest.raises(InvalidInput, match="cdnr"):
+        await acme.added_back_liabilities(2024, 10, "b2b")
+
+
+@pytest.mark.parametrize(("year", "month"), [(2024, 13), (2024, 0), (1999, 1)])
+async def test_a_period_that_does_not_exist_is_refused(acme: Taxpayer, year: int, month: int) -> None:
+    """Before anything is sent."""
+    with pytest.raises(InvalidInput, match="return period"):
+        await acme.sales(year, month, SupplierSection.B2B)
+
+
+async def test_counts_of_all_three_goods_types(acme: Taxpayer) -> None:
+    """Imports and inward supplies have sections of their own."""
+    assert (await acme.counts(GoodsType.IMPORTS))["impg"].total == 0
+    assert (await acme.counts(GoodsType.INWARD_SUPPLIES))["isd"].total == 0
+
+
+async def test_a_job_can_be_followed_by_its_reference_alone(acme: Taxpayer, sim: Simulator) -> None:
+    """In the same process it is the same handle; elsewhere the report has keys and no records."""
+    rows = await undecided(acme)
+    sim.edit(
+        acme.gstin, rows[0].section, rows[0].number, supplier=rows[0].supplier, period=rows[0].return_period
+    )
+    job = await acme.save([accept(row) for row in rows[:5]])
+    assert job.reference_id is not None
+    assert acme.job(job.reference_id) is job
+    other = make_client(sim).taxpayer(acme.gstin, token=sim.token(acme.gstin)).job(job.reference_id)
+    report = await other
+    assert report.succeeded == ()
+    assert report.submitted is None
+    assert [failure.record for failure in report.failed] == [None]
+    assert report.failed[0].key[:3] == rows[0].key[:3]
+    with pytest.raises(InvalidInput, match="reference_id"):
+        acme.job(" ")
+
+
+async def test_a_reset_job_knows_its_kind_and_time(acme: Taxpayer, sim: Simulator) -> None:
+    """Facts of the handle, without I/O."""
+    rows = await acme.invoices(Section.B2B)
+    job = await acme.reset(rows)
+    assert job.kind is JobKind.RESET
+    assert job.submitted == len(rows)
+    assert job.submitted_at == dt.datetime.fromtimestamp(sim.now(), dt.UTC)
+    assert job.gstin == acme.gstin
+    assert repr(job) == f"<ImsJob RESET {job.reference_id} of {acme.gstin}: processing>"
+
+
+async def test_nobody_is_logged_out_while_a_job_runs(acme: Taxpayer, sim: Simulator) -> None:
+    """Refused, or waited for where that was asked."""
+    job = await acme.save([accept((await undecided(acme))[0])])
+    with pytest.raises(JobInFlight, match="wait=True"):
+        await acme.logout()
+    await acme.logout(wait=True)
+    assert job.done
+    with pytest.raises(OtpRequired):
+        await acme.counts()
+
+
+async def test_a_session_that_would_expire_during_a_long_job_is_renewed_ahead() -> None:
+    """Tokens of an hour, a job of five: the poll loop never notices."""
+    slow = Simulator(seed=7, invoices=20, job_seconds=5 * 3600, token_seconds=3600)
+    client = make_client(slow, poll=PollPolicy(max_interval=300, deadline=6 * 3600))
+    acme = client.taxpayer(slow.gstins[0], token=slow.token(slow.gstins[0]))
+    assert (await (await acme.save([accept((await undecided(acme))[0])]))).ok
+    assert slow.count("refresh") >= 4
+    assert all(request.status == 200 for request in slow.requests)
+
+
+async def test_a_token_refused_in_the_middle_of_polling_is_renewed_once(
+    acme: Taxpayer, sim: Simulator
+) -> None:
+    """403 for a stale token: refreshed, asked again, no poll lost."""
+    job = await acme.save([accept((await undecided(acme))[0])])
+    sim.script_answer("status", 403, {"code": 403, "message": "Access token expired"})
+    assert (await job).ok
+    assert sim.count("refresh") == 1
