@@ -1,116 +1,29 @@
 """Work with India's GST Invoice Management System (IMS) from asyncio: jobs you can await, every record
 accounted for."""
 
-from .client import ImsClient
-from .errors import (
-    ClientClosed,
-    DownloadQueued,
-    GatewayError,
-    GatewayUnavailable,
-    ImsError,
-    InvalidDecision,
-    InvalidInput,
-    JobError,
-    JobFailed,
-    JobInFlight,
-    JobTimeout,
-    JournalError,
-    NotAuthorized,
-    NotSent,
-    NotSupported,
-    OtpRequired,
-    OutcomeUnknown,
-    PayloadTooLarge,
-    QuotaExhausted,
-    RateLimited,
-    RecordsRejected,
-    SessionExpired,
-    UnexpectedAnswer,
-)
-from .gsp.sandbox import Sandbox
-from .job import ImsJob, as_completed
-from .pacing import RateLimit
-from .reconcile import Reconciliation
-from .records import (
-    AddedBackLiability,
-    Counts,
-    Decision,
-    Invoice,
-    InvoiceList,
-    ItcReduction,
-    LineItem,
-    RecordKey,
-    SalesInvoice,
-    SectionCounts,
-)
-from .report import JobReport, PReading, RecordFailure
-from .retry import PollPolicy, RetryPolicy
-from .session import CredentialStore, FileCredentialStore, MemoryCredentialStore
-from .status import ErrorEntry, JobKind, JobState, JobStatus, JobToken
-from .taxpayer import Taxpayer
-from .transport import Timeouts
-from .vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._public import *  # noqa: F403 # the one list of names, which type checkers follow
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "Action",
-    "AddedBackLiability",
-    "ClientClosed",
-    "Counts",
-    "CredentialStore",
-    "Decision",
-    "DownloadQueued",
-    "ErrorEntry",
-    "FileCredentialStore",
-    "GatewayError",
-    "GatewayUnavailable",
-    "GoodsType",
-    "ImsClient",
-    "ImsError",
-    "ImsJob",
-    "InvalidDecision",
-    "InvalidInput",
-    "Invoice",
-    "InvoiceList",
-    "ItcReduction",
-    "JobError",
-    "JobFailed",
-    "JobInFlight",
-    "JobKind",
-    "JobReport",
-    "JobState",
-    "JobStatus",
-    "JobTimeout",
-    "JobToken",
-    "JournalError",
-    "LineItem",
-    "MemoryCredentialStore",
-    "NotAuthorized",
-    "NotSent",
-    "NotSupported",
-    "OtpRequired",
-    "OutcomeUnknown",
-    "PReading",
-    "PayloadTooLarge",
-    "PollPolicy",
-    "QuotaExhausted",
-    "RateLimit",
-    "RateLimited",
-    "Reconciliation",
-    "RecordFailure",
-    "RecordKey",
-    "RecordsRejected",
-    "RetryPolicy",
-    "SalesInvoice",
-    "Sandbox",
-    "Section",
-    "SectionCounts",
-    "SessionExpired",
-    "SourceForm",
-    "SupplierSection",
-    "Taxpayer",
-    "Timeouts",
-    "UnexpectedAnswer",
-    "as_completed",
-]
+
+def __getattr__(name: str) -> Any:
+    """Fetch the public names when one is first asked for.
+
+    pytest imports this package at start-up, for its plugin, in every project that has it installed: those
+    that do not use it there should not pay for it.
+    """
+    if name.startswith("__") and name != "__all__":
+        raise AttributeError(name)
+    public = import_module("._public", __name__)
+    if name != "__all__" and name not in public.__all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals().update({known: getattr(public, known) for known in (*public.__all__, "__all__")})
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return [*__getattr__("__all__"), "__version__"]
