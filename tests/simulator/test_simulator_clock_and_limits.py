@@ -6,7 +6,7 @@ import asyncio
 import time
 
 import pytest
-from simulator_portal import BASE, Portal, save_line
+from .simulator_portal import BASE, Portal, save_line
 
 from ims_async.simulator import Simulator
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from simulator_portal import BASE, Portal
+from .simulator_portal import BASE, Portal
 
 from ims_async.simulator import Simulator
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from simulator_portal import BASE, Portal, reset_line, save_line
+from .simulator_portal import BASE, Portal, reset_line, save_line
 
 from ims_async.simulator import Record, Simulator
 from ims_async.simulator.fields import SHAPES

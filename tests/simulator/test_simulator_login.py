@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from simulator_portal import BASE, Portal
+from .simulator_portal import BASE, Portal
 
 from ims_async.simulator import Simulator
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from simulator_portal import BASE, Portal, save_line
+from .simulator_portal import BASE, Portal, save_line
 
 import ims_async.simulator as package
 from ims_async.simulator import Simulator

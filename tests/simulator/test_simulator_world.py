@@ -7,7 +7,7 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
-from simulator_portal import Portal
+from .simulator_portal import Portal
 
 from ims_async.simulator import Simulator
 from ims_async.simulator.fields import SHAPES

@@ -1,0 +1,99 @@
+"""The commands, put together."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from .changes import check, push, reset, show_job
+from .demo import demo
+from .login import login
+from .reads import counts, liabilities, pull, sales
+from .simulate import simulate
+
+app = typer.Typer(
+    name="ims-async",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+jobs = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look after jobs that were sent.")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ims-async {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Work with India's GST Invoice Management System: pull, decide, push, and account for every record.
+
+    Credentials come from the environment (IMS_API_KEY, IMS_API_SECRET, IMS_GSTIN, IMS_TOKEN) or a prompt,
+    never from arguments; IMS_TEST=1 talks to the test host, IMS_BASE_URL to another. Exit codes: 0 every
+    record is accounted for and none failed, 1 some failed or the gateway did, 2 bad input, 130 stopped.
+    """
+
+
+app.command(short_help="Show the whole way on a simulated gateway.", epilog="Example: ims-async demo")(demo)
+app.command(
+    short_help="Begin a session with an OTP.",
+    epilog="Example: ims-async login --gstin 29AAACQ3770E1ZF --username acme.traders",
+)(login)
+app.command(
+    short_help="Count records by section and action.", epilog="Example: ims-async counts --goods imports"
+)(counts)
+app.command(
+    short_help="Write records to a CSV file.",
+    epilog="Example: ims-async pull --out acme.csv --section b2b --status no_action",
+)(pull)
+app.command(short_help="Check a file of decisions offline.", epilog="Example: ims-async check acme.csv")(
+    check
+)
+app.command(
+    short_help="Send the decisions of a file.", epilog="Example: ims-async push acme.csv --report outcome.csv"
+)(push)
+app.command(
+    short_help="Take a file's records back to no action.", epilog="Example: ims-async reset acme.csv --yes"
+)(reset)
+app.command(
+    short_help="Show recipients' actions on your own sales.",
+    epilog="Example: ims-async sales 2024 10 --section cdnr --out sales.csv",
+)(sales)
+app.command(
+    short_help="Show liability that rejections added back.",
+    epilog="Example: ims-async liabilities 2024 10 --section cdnr",
+)(liabilities)
+app.command(
+    short_help="Run a fake gateway until Ctrl-C.",
+    epilog="Example: ims-async simulate --port 8070 --job-seconds 10",
+)(simulate)
+jobs.command(
+    "show",
+    short_help="Show how a job stands.",
+    epilog="Example: ims-async jobs show 4c808f0a93d7577 --gstin 29AAACQ3770E1ZF --wait",
+)(show_job)
+app.add_typer(jobs, name="jobs")
+
+
+@jobs.callback()
+def _jobs() -> None:
+    """Look after jobs that were sent."""
+
+
+def run() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character shows another
+    app(prog_name="ims-async")

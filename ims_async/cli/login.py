@@ -1,0 +1,63 @@
+"""`login`: an OTP for a session, which is kept in a file that only its owner can read."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from .options import Debug, Gstin, Json, NoCheck
+from .settings import Settings, ask_otp, ask_username, credential_file, gather
+from .voice import OK, Voice
+
+
+def login(
+    gstin: Gstin = None,
+    username: Annotated[
+        str | None,
+        typer.Option(
+            "--username",
+            metavar="NAME",
+            help="The taxpayer's user name at the GST portal; IMS_USERNAME otherwise. "
+            "Example: --username acme.traders",
+            show_default=False,
+        ),
+    ] = None,
+    no_check: NoCheck = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Begin a taxpayer's session with an OTP.
+
+    GSTN sends the OTP to the taxpayer's phone and mail; you are asked for it, or it is read from standard
+    input. The session lasts about six hours, renews itself while it is used, and is kept in a file that
+    only you can read. The API must be allowed at the GST portal (Manage API Access).
+    """
+    voice = Voice(json, debug)
+
+    def work() -> int:
+        settings = gather(gstin, check=not no_check, logging_in=True)
+        name = ask_username(username)
+        asyncio.run(_request(settings, name))
+        voice.tell(f"GSTN has sent an OTP to the phone and mail of {settings.gstin}.")
+        otp = ask_otp()
+        asyncio.run(_verify(settings, name, otp))
+        voice.say(f"Logged in: {settings.gstin}. The session is kept in {credential_file()}.")
+        voice.document({"ok": True, "gstin": settings.gstin, "credential_file": str(credential_file())})
+        return OK
+
+    voice.run(work)
+
+
+# Two clients, one before and one after the question: while a person is asked, Ctrl-C must stop at once.
+
+
+async def _request(settings: Settings, username: str) -> None:
+    async with settings.client() as client:
+        await settings.taxpayer(client).request_otp(username)
+
+
+async def _verify(settings: Settings, username: str, otp: str) -> None:
+    async with settings.client() as client:
+        await settings.taxpayer(client).verify_otp(otp, username=username)

@@ -1,0 +1,203 @@
+"""The commands that only read: `counts`, `pull`, `sales`, `liabilities`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from .. import tables
+from ..errors import InvalidInput
+from ..records import InvoiceList
+from ..taxpayer import Taxpayer
+from ..vocabulary import Action, GoodsType, Section, SourceForm
+from . import show
+from .options import (
+    Debug,
+    Gstin,
+    Json,
+    Month,
+    NoCheck,
+    Out,
+    Overwrite,
+    PullTo,
+    Sections,
+    Status,
+    SupplierSectionName,
+    Year,
+)
+from .settings import Settings, gather
+from .voice import NOT_ALL_WELL, OK, Voice
+
+T = TypeVar("T")
+
+
+class Form(StrEnum):
+    """The supplier's forms, as one writes them."""
+
+    GSTR1 = "gstr1"
+    GSTR1A = "gstr1a"
+
+
+async def ask(settings: Settings, question: Callable[[Taxpayer], Awaitable[T]]) -> T:
+    """Open a client, ask one thing of the taxpayer, close it."""
+    async with settings.client() as client:
+        return await question(settings.taxpayer(client))
+
+
+async def fetch(
+    taxpayer: Taxpayer, voice: Voice, sections: Iterable[Section], status: Action | None = None
+) -> dict[Section, InvoiceList]:
+    """Fetch sections one after the other, telling of each; a row that cannot be read is told, not hidden."""
+    found: dict[Section, InvoiceList] = {}
+    for section in sections:
+        rows = found[section] = await taxpayer.invoices(section, status, strict=False)
+        voice.tell(f"{section}: {len(rows):,} records")
+        for problem in rows.problems:
+            voice.tell(f"{section}: a row cannot be read and is left out: {problem}")
+        for name in rows.other:
+            voice.tell(f"{section}: the answer also holds {name!r}, which this release does not know")
+    return found
+
+
+def counts(
+    gstin: Gstin = None,
+    goods: Annotated[
+        GoodsType,
+        typer.Option("--goods", help="Which documents to count. Example: --goods imports"),
+    ] = GoodsType.OTHERS,
+    no_check: NoCheck = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Count a taxpayer's records by section and action."""
+    voice = Voice(json, debug)
+
+    def work() -> int:
+        settings = gather(gstin, check=not no_check)
+        found = asyncio.run(ask(settings, lambda taxpayer: taxpayer.counts(goods)))
+        voice.show(show.counts_table(found, settings.gstin))
+        voice.document({"ok": True, "gstin": settings.gstin, **show.counts_facts(found)})
+        return OK
+
+    voice.run(work)
+
+
+def pull(
+    out: PullTo,
+    section: Sections = None,
+    status: Status = None,
+    overwrite: Overwrite = False,
+    gstin: Gstin = None,
+    no_check: NoCheck = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write a taxpayer's records to a CSV file, to be decided on.
+
+    Fill in its column 'action' with A (accept), R (reject) or P (keep pending), in any spreadsheet; rows left
+    empty stay undecided. Then push the file.
+    """
+    voice = Voice(json, debug)
+
+    def work() -> int:
+        wanted = [Section.parse(name) for name in section or Section]
+        action = None if status is None else Action.parse(status)
+        if not overwrite:
+            _keep_decisions(out)
+        settings = gather(gstin, check=not no_check)
+        found = asyncio.run(ask(settings, lambda taxpayer: fetch(taxpayer, voice, wanted, action)))
+        written = tables.write_invoices(out, (invoice for rows in found.values() for invoice in rows))
+        problems = [problem for rows in found.values() for problem in rows.problems]
+        voice.say(
+            f"{written:,} records are in {out}. Fill in the column 'action', then: ims-async push {out}"
+        )
+        sections = {name.value: len(rows) for name, rows in found.items()}
+        facts = {"gstin": settings.gstin, "file": str(out), "records": written, "sections": sections}
+        voice.document({"ok": not problems, **facts, "problems": problems})
+        return NOT_ALL_WELL if problems else OK
+
+    voice.run(work)
+
+
+def _keep_decisions(out: Path) -> None:
+    """Refuse to write over a file in which somebody has decided something."""
+    if not out.is_file() or not out.stat().st_size:
+        return
+    try:
+        decided = len(tables.read_decisions(out, check_suppliers=False))
+    except InvalidInput as error:
+        if all("no row is decided" in problem for problem in error.problems):
+            return
+        decided = 0
+    what = f"holds {decided:,} decisions" if decided else "is there already and is not a fresh pull"
+    raise InvalidInput(f"{out} {what}: choose another name, or pass --overwrite")
+
+
+def sales(
+    year: Year,
+    month: Month,
+    section: SupplierSectionName,
+    form: Annotated[
+        Form, typer.Option("--form", help="The supplier's form. Example: --form gstr1a")
+    ] = Form.GSTR1,
+    out: Out = None,
+    gstin: Gstin = None,
+    no_check: NoCheck = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Show what recipients did about this taxpayer's own documents of a return period."""
+    voice = Voice(json, debug)
+
+    def work() -> int:
+        settings = gather(gstin, check=not no_check)
+        source = SourceForm[form.name]
+        found = asyncio.run(ask(settings, lambda taxpayer: taxpayer.sales(year, month, section, form=source)))
+        if out is not None:
+            tables.write_sales(out, found)
+            voice.say(f"{len(found):,} documents are in {out}.")
+        else:
+            voice.show(show.sales_table(f"{form} of {settings.gstin}, {month:02d}/{year}", found))
+        facts = {"gstin": settings.gstin, "file": str(out) if out else None, "records": len(found)}
+        voice.document({"ok": True, **facts, "documents": [] if out else show.facts_of(found)})
+        return OK
+
+    voice.run(work)
+
+
+def liabilities(
+    year: Year,
+    month: Month,
+    section: SupplierSectionName,
+    out: Out = None,
+    gstin: Gstin = None,
+    no_check: NoCheck = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Show documents whose rejection by the recipient was added back to this taxpayer's liability.
+
+    Sections: cdnr, cdnra, b2ba, ecoma.
+    """
+    voice = Voice(json, debug)
+
+    def work() -> int:
+        settings = gather(gstin, check=not no_check)
+        found = asyncio.run(
+            ask(settings, lambda taxpayer: taxpayer.added_back_liabilities(year, month, section))
+        )
+        if out is not None:
+            tables.write_added_back(out, found)
+            voice.say(f"{len(found):,} documents are in {out}.")
+        else:
+            voice.show(show.liabilities_table(f"added back to {settings.gstin}, {month:02d}/{year}", found))
+        facts = {"gstin": settings.gstin, "file": str(out) if out else None, "records": len(found)}
+        voice.document({"ok": True, **facts, "documents": [] if out else show.facts_of(found)})
+        return OK
+
+    voice.run(work)

@@ -1,0 +1,90 @@
+"""`simulate`: a fake gateway on a local port, to try the other commands on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from ..errors import InvalidInput
+from ..simulator import Simulator
+from . import show
+from .options import Debug, Json
+from .voice import OK, Voice
+
+API_KEY = "key_test_demo"
+API_SECRET = "secret_test_demo"  # noqa: S105 # a made-up secret of a made-up gateway
+OTP = "575757"
+
+
+def simulate(
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="0 takes a free one. Example: --port 8070")
+    ] = 0,
+    taxpayers: Annotated[int, typer.Option("--taxpayers", min=1, help="Example: --taxpayers 2")] = 5,
+    invoices: Annotated[
+        int, typer.Option("--invoices", min=0, help="Records per taxpayer. Example: --invoices 1000")
+    ] = 200,
+    job_seconds: Annotated[
+        float, typer.Option("--job-seconds", min=0.0, help="How long a job takes. Example: --job-seconds 10")
+    ] = 3.0,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed, another world. Example: --seed 1")] = 7,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Run a fake gateway on this machine until Ctrl-C, and print what connects the other commands to it."""
+    voice = Voice(json, debug)
+
+    def work() -> int:
+        simulator = Simulator(
+            seed=seed,
+            taxpayers=taxpayers,
+            invoices=invoices,
+            job_seconds=job_seconds,
+            api_key=API_KEY,
+            api_secret=API_SECRET,
+            otp=OTP,
+            port=port,
+        )
+        try:
+            asyncio.run(_serve(voice, simulator))
+        except KeyboardInterrupt:
+            pass
+        except OSError as error:
+            raise InvalidInput(f"port {port} is in use or not allowed: choose another ({error})") from None
+        voice.tell("The simulator has stopped.")
+        return OK
+
+    voice.run(work)
+
+
+async def _serve(voice: Voice, simulator: Simulator) -> None:
+    stopped = asyncio.Event()
+    with contextlib.suppress(NotImplementedError):  # Windows has Ctrl-C only
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    async with simulator:
+        variables = {
+            "IMS_BASE_URL": simulator.url,
+            "IMS_API_KEY": API_KEY,
+            "IMS_API_SECRET": API_SECRET,
+            "IMS_GSTIN": simulator.gstins[0],
+        }
+        for name, value in variables.items():
+            voice.say(f"export {name}={value}")
+        voice.show(people_table(simulator))
+        name = simulator.taxpayers[0].username
+        voice.say(f"OTP: {OTP}. Try, in another terminal: ims-async login --username {name}")
+        people = [{"gstin": p.gstin, "username": p.username, "name": p.name} for p in simulator.taxpayers]
+        voice.document({"ok": True, "environment": variables, "otp": OTP, "taxpayers": people})
+        voice.tell("Ctrl-C stops it.")
+        await stopped.wait()
+
+
+def people_table(simulator: Simulator) -> Table:
+    """Show the taxpayers of a simulator."""
+    rows = [(person.gstin, person.name, person.username) for person in simulator.taxpayers]
+    return show.table("taxpayers", ("GSTIN", "name", "username"), rows)

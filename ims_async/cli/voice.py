@@ -1,0 +1,166 @@
+"""How a command speaks and ends: to a person or to a machine, and with which exit code."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
+
+import attrs
+import typer
+from rich.console import Console, RenderableType
+
+from ..codec.writing import json_text
+from ..errors import (
+    GatewayError,
+    ImsError,
+    InvalidInput,
+    JobTimeout,
+    NotAuthorized,
+    OtpRequired,
+    OutcomeUnknown,
+    PayloadTooLarge,
+    SessionExpired,
+)
+from ..status import JobToken
+
+OK: Final = 0
+NOT_ALL_WELL: Final = 1
+BAD_INPUT: Final = 2
+INTERRUPTED: Final = 130
+
+_PIPE_WIDTH: Final = 140  # columns, where there is no terminal: wide enough that no cell is cut
+
+
+def printable(text: object) -> str:
+    """Return text from elsewhere without control characters: no stranger steers the terminal."""
+    return "".join(c if c.isprintable() else " " for c in str(text))
+
+
+@attrs.define
+class Voice:
+    """One command's way of speaking: answers to stdout, progress and errors to stderr.
+
+    With `json` the answer is one JSON document. `left_behind` holds the tokens of jobs that run on at
+    the gateway while nobody looks any more.
+    """
+
+    json: bool = False
+    debug: bool = False
+    left_behind: list[JobToken] = attrs.field(factory=list)
+
+    def tell(self, sentence: str) -> None:
+        """Print a sentence to stderr."""
+        sys.stderr.write(f"{printable(sentence)}\n")
+        sys.stderr.flush()
+
+    def say(self, sentence: str = "") -> None:
+        """Print a sentence of the answer, for persons."""
+        if not self.json:
+            self.console().print(printable(sentence), markup=False, highlight=False, soft_wrap=True)
+
+    def show(self, *parts: RenderableType) -> None:
+        """Print tables of the answer, for persons."""
+        if not self.json:
+            self.console().print(*parts)
+
+    def document(self, facts: dict[str, Any]) -> None:
+        """Print the answer for machines."""
+        if self.json:
+            sys.stdout.write(f"{json_text(facts)}\n")
+            sys.stdout.flush()
+
+    def console(self) -> Console:
+        """Return the console of the answers."""
+        console = Console(file=sys.stdout, highlight=False, emoji=False)
+        if not console.is_terminal:
+            console.width = max(console.width, _PIPE_WIDTH)
+        return console
+
+    def error_console(self) -> Console:
+        """Return the console of progress."""
+        return Console(file=sys.stderr, highlight=False, emoji=False)
+
+    def run(self, work: Callable[[], int]) -> NoReturn:
+        """Do the work and exit with its code; each error becomes one clear sentence and its own code."""
+        try:
+            code = work()
+        except (KeyboardInterrupt, typer.Abort):
+            code = INTERRUPTED
+            self._explain_stop()
+        except (typer.Exit, BrokenPipeError):
+            raise
+        except Exception as error:  # noqa: BLE001 # the last door: what is told here is told in a sentence
+            code = self._explain(error)
+        raise typer.Exit(code)
+
+    def _explain(self, error: Exception) -> int:
+        if self.debug:
+            traceback.print_exception(error, file=sys.stderr)
+        facts: dict[str, Any] = {"type": type(error).__name__, "message": sentence_of(error)}
+        if isinstance(error, InvalidInput) and len(error.problems) > 1:
+            self.tell(f"Error: {len(error.problems)} problems; nothing was sent.")
+            for problem in error.problems:
+                self.tell(f"  {problem}")
+        else:
+            self.tell(f"Error: {facts['message']}")
+        if isinstance(error, InvalidInput):
+            facts["problems"] = list(error.problems)
+        if isinstance(error, GatewayError):
+            facts |= {"code": error.code, "http_status": error.http_status}
+            facts["transaction_id"] = error.transaction_id
+        self._point_to_jobs()
+        self.document({"ok": False, "error": facts, "jobs": [token.dumps() for token in self.left_behind]})
+        return BAD_INPUT if isinstance(error, InvalidInput) else NOT_ALL_WELL
+
+    def _explain_stop(self) -> None:
+        running = [token for token in self.left_behind if token.reference_id]
+        if not self.left_behind:
+            self.tell("Stopped; no job was left running.")
+        elif not running:
+            self.tell(f"Stopped. {UNKNOWN}")
+        else:
+            self.tell("Stopped.")
+        self._point_to_jobs()
+        tokens = [token.dumps() for token in self.left_behind]
+        self.document({"ok": False, "error": {"type": "Interrupted", "message": "stopped"}, "jobs": tokens})
+
+    def _point_to_jobs(self) -> None:
+        for token in self.left_behind:
+            if token.reference_id:
+                self.tell(
+                    f"Job {token.reference_id} runs on at the gateway; do not send its records again. "
+                    f"Go on with: {how_to_go_on(token)}"
+                )
+
+
+UNKNOWN: Final = (
+    "It is not known whether the gateway took it. Do not push the file again. Wait 30 minutes, then pull "
+    "into a new file: what took effect shows in its column 'action when pulled'."
+)
+
+
+def how_to_go_on(token: JobToken) -> str:
+    """Return the command that waits for a job from any terminal."""
+    return f"ims-async jobs show {shlex.quote(token.dumps())} --wait"
+
+
+def sentence_of(error: BaseException) -> str:
+    """Put an error in words for a person at a terminal, with what to do."""
+    if isinstance(error, OutcomeUnknown):
+        return f"{error.__cause__ or error}. {UNKNOWN}"
+    if isinstance(error, OtpRequired):
+        return "there is no session for this taxpayer: run `ims-async login`, or set IMS_TOKEN"
+    if isinstance(error, SessionExpired):
+        return f"{error}; the session has ended: run `ims-async login`"
+    if isinstance(error, NotAuthorized):
+        return f"{error}; check IMS_API_KEY and IMS_API_SECRET, or run `ims-async login`"
+    if isinstance(error, PayloadTooLarge):
+        return f"{error}; split the file"
+    if isinstance(error, JobTimeout):
+        return "we stopped waiting; the job runs on at the gateway"
+    if isinstance(error, ImsError):
+        return str(error)
+    return f"unexpected {type(error).__name__}: {error}; run it again with --debug and report what it shows"

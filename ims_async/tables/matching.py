@@ -1,0 +1,114 @@
+"""Rows of a file set against what the gateway shows now: who changed what in between is told, not sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from .. import rules
+from ..records import Decision, Invoice, RecordKey
+from ..vocabulary import Action
+from .columns import to_cell
+from .reading import raise_all
+from .row import AS_TEXT, Row
+
+_COLUMN_OF_FINDING: Final = {
+    "action": "action",
+    "pending-blocked": "action",
+    "itc-reduction": "ITC reduction",
+}
+
+
+def match(rows: Iterable[Row], current: Iterable[Invoice]) -> list[Decision]:
+    """Join decided rows to invoices pulled just now, and return the decisions in the rows' order.
+
+    Raises `InvalidInput` with every row whose record is gone, was edited by the supplier, or was acted on
+    since the file was pulled, and with what the offline checks hold against a decision.
+    """
+    found, problems = _join(rows, current, lambda row: {row.pulled_action})
+    decisions: list[Decision] = []
+    seen: dict[RecordKey, int] = {}
+    for place, (row, invoice) in enumerate(found):
+        if row.action is None:
+            problems.append(f"{row.where('action')}: the row is not decided")
+            continue
+        decision = Decision(
+            invoice=invoice, action=row.action, remarks=row.remarks, itc_reduction=row.itc_reduction
+        )
+        decisions.append(decision)
+        problems.extend(
+            f"{row.where(_COLUMN_OF_FINDING.get(finding.code))}: {finding.message}"
+            for finding in rules.check_one(decision, place, seen)
+            if finding.level is rules.Level.REFUSE
+        )
+    raise_all(problems)
+    return decisions
+
+
+def match_records(rows: Iterable[Row], current: Iterable[Invoice]) -> list[Invoice]:
+    """Join rows to invoices pulled just now, for a reset, and return the invoices in the rows' order.
+
+    A record may stand as it was pulled or as the row decided. Raises `InvalidInput` as `match` does.
+    """
+    found, problems = _join(rows, current, lambda row: {row.pulled_action, row.action})
+    raise_all(problems)
+    return [invoice for _, invoice in found]
+
+
+def _join(
+    rows: Iterable[Row], current: Iterable[Invoice], expected: Callable[[Row], set[Action | None]]
+) -> tuple[list[tuple[Row, Invoice]], list[str]]:
+    index = _Index(current)
+    found: list[tuple[Row, Invoice]] = []
+    problems: list[str] = []
+    for row in rows:
+        invoice = index.get(row)
+        problem = index.missing(row) if invoice is None else _change(row, invoice, expected(row))
+        if problem:
+            problems.append(f"{row.where()}: {row.section} {row.number} from {row.supplier}: {problem}")
+        elif invoice is not None:
+            found.append((row, invoice))
+    return found, problems
+
+
+class _Index:
+    """Invoices by key, and by number without what a spreadsheet may have taken off it."""
+
+    def __init__(self, current: Iterable[Invoice]) -> None:
+        self._exact: dict[RecordKey, Invoice] = {}
+        self._near: dict[tuple[str, ...], Invoice] = {}
+        for invoice in current:
+            self._exact[invoice.key._replace(supplier=invoice.supplier.upper())] = invoice
+            self._near[_near_key(invoice)] = invoice
+
+    def get(self, row: Row) -> Invoice | None:
+        return self._exact.get(row.key._replace(supplier=row.supplier.upper()))
+
+    def missing(self, row: Row) -> str:
+        near = self._near.get(_near_key(row))
+        if near is None:
+            return "the gateway does not show this record (any more): pull again"
+        if near.number != row.number:
+            return f"the gateway shows it as number {near.number}: has a spreadsheet rewritten it? {AS_TEXT}"
+        return f"the gateway shows it with the date {to_cell(near.date)}: pull again"
+
+
+def _near_key(record: Row | Invoice) -> tuple[str, ...]:
+    number = record.number.strip().lstrip("0").upper()
+    return record.section, record.supplier.upper(), number, record.return_period
+
+
+def _change(row: Row, invoice: Invoice, expected: set[Action | None]) -> str | None:
+    """Say what happened to a record since its row was pulled, or None."""
+    if invoice.hash is not None and row.hash is None:
+        return "its hash cell is empty, so nobody can tell whether the supplier edited it: pull again"
+    if invoice.hash is not None and row.hash != invoice.hash:
+        return (
+            "the supplier has edited it since it was pulled (its hash is another): pull again, decide again"
+        )
+    if invoice.action not in expected:
+        return (
+            f"its action at the gateway is {invoice.action} now and was {row.pulled_action} when pulled: "
+            "pull again, decide again"
+        )
+    return None

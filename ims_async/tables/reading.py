@@ -1,0 +1,248 @@
+"""A file in: its text, its columns, its rows, and every fault by file, row and column."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, Final
+
+import attrs
+
+from .. import rules
+from ..errors import InvalidInput
+from ..records import RecordKey
+from ..vocabulary import Action
+from .columns import LONGEST_CELL, READ_COLUMNS, unshielded
+from .row import PARSERS, Row, any_action, any_supplier, where
+
+Source = str | os.PathLike[str] | IO[str] | IO[bytes]
+
+_LONGEST_FILE: Final = 200_000_000  # bytes, about 700,000 rows
+_MOST_COLUMNS: Final = 256
+_LONGEST_PROBLEM: Final = 1000  # characters; a problem may quote a cell
+_AS_UTF8: Final = "save it as 'CSV UTF-8'"
+
+
+def read_decisions(source: Source, *, check_suppliers: bool = True) -> list[Row]:
+    """Read the decided rows of a file; rows with an empty `action` are undecided and left out.
+
+    Raises `InvalidInput` whose `problems` name every fault by file, row (1 is the header) and column.
+    `check_suppliers=False` takes GSTINs as they are: test hosts mask them.
+    """
+    return _read(source, deciding=True, check_suppliers=check_suppliers)
+
+
+def read_records(source: Source, *, check_suppliers: bool = True) -> list[Row]:
+    """Read every row of a file, decided or not, for a reset; an action that is no action is passed over.
+
+    Raises `InvalidInput` as `read_decisions` does.
+    """
+    return _read(source, deciding=False, check_suppliers=check_suppliers)
+
+
+def _read(source: Source, *, deciding: bool, check_suppliers: bool) -> list[Row]:
+    name, text = _text_of(source)
+    page = _Page(name)
+    lines = page.open(text)
+    parsers = dict(PARSERS)
+    if not check_suppliers:
+        parsers["supplier"] = any_supplier
+    if not deciding:
+        parsers |= {"action": any_action, "ITC reduction": lambda _: None, "remarks": lambda _: None}
+    rows: list[Row] = []
+    seen: dict[RecordKey, int] = {}
+    for cells in lines:
+        if not any(cells) or (deciding and not page.cell(cells, "action").strip()):
+            continue
+        row = page.read_row(cells, parsers)
+        if row is None:
+            continue
+        first = seen.setdefault(row.key, row.line)
+        if first != row.line:
+            page.refuse(None, f"the same record ({row.key}) stands in row {first} already: keep one of them")
+        rows.append(row)
+    if not rows and not page.problems:
+        page.line = 1
+        page.refuse(
+            "action" if deciding else None,
+            "no row is decided: write A, R or P into this column" if deciding else "there is no record in it",
+        )
+    page.finish()
+    return rows
+
+
+@attrs.define
+class _Page:
+    """A file being read: where it stands, which column is where, and what was wrong so far."""
+
+    name: str
+    line: int = 1
+    width: int = 0
+    columns: dict[str, int] = attrs.field(factory=dict)
+    problems: list[str] = attrs.field(factory=list)
+
+    def refuse(self, column: str | None, what: str) -> None:
+        short = what if len(what) <= _LONGEST_PROBLEM else f"{what[:_LONGEST_PROBLEM]}…"
+        self.problems.append(f"{where(self.name, self.line, column)}: {short}")
+
+    def finish(self) -> None:
+        raise_all(self.problems)
+
+    def open(self, text: str) -> Iterator[list[str]]:
+        """Read the header, and return the rows below it; a row that cannot be told apart is refused."""
+        end = text.find("\n")
+        delimiter = _delimiter_of(text[: end if end >= 0 else len(text)][:LONGEST_CELL])
+        # strict: a quote that is never closed would otherwise swallow the rows below it
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        self._read_header(next(self._cells(reader), []))
+        self.finish()
+        return self._rows(reader)
+
+    def _read_header(self, header: list[str]) -> None:
+        self.width = len(header)
+        if self.width > _MOST_COLUMNS:
+            self.refuse(
+                None,
+                f"it has {self.width:,} columns, a file of decisions has about 23: is it the right file?",
+            )
+            return
+        places: dict[str, int] = {}
+        for place, heading in enumerate(header):
+            name = _folded(heading)
+            if name and name in places:
+                self.refuse(
+                    heading.strip()[:40],
+                    f"two columns (the {places[name] + 1}th and {place + 1}th) have this name: keep one",
+                )
+            places.setdefault(name, place)
+        for column in READ_COLUMNS:
+            if _folded(column) not in places:
+                there = ", ".join(heading.strip()[:40] or "(no name)" for heading in header[:40])
+                self.refuse(column, f"this column is missing; the file has: {there}")
+        self.columns = {column: places.get(_folded(column), 0) for column in READ_COLUMNS}
+
+    def _cells(self, reader: Iterator[list[str]]) -> Iterator[list[str]]:
+        try:
+            yield from reader
+        except csv.Error as error:
+            self.line += self.width > 0
+            self.refuse(None, f"it cannot be read as CSV: {error} (are the quotes in pairs?)")
+            self.finish()
+
+    def _rows(self, reader: Iterator[list[str]]) -> Iterator[list[str]]:
+        for line, cells in enumerate(self._cells(reader), start=2):
+            self.line = line
+            if len(cells) > self.width:
+                self.refuse(
+                    None,
+                    f"it has {len(cells):,} cells under {self.width} columns: "
+                    "put quotes around a cell with a comma in it",
+                )
+            else:
+                yield cells
+
+    def cell(self, cells: Sequence[str], column: str) -> str:
+        place = self.columns[column]
+        return cells[place] if place < len(cells) else ""  # spreadsheets leave empty cells at the end away
+
+    def read_row(self, cells: Sequence[str], parsers: dict[str, Callable[[str], Any]]) -> Row | None:
+        """Read one row, or tell all that is wrong with it."""
+        found: dict[str, Any] = {}
+        for column, parse in parsers.items():
+            text = self.cell(cells, column)
+            try:
+                if len(text) > LONGEST_CELL:
+                    raise ValueError(
+                        f"{len(text):,} characters are more than the {LONGEST_CELL:,} a cell may hold"
+                    )
+                found[column] = parse(unshielded(text))
+            except ValueError as error:
+                self.refuse(column, str(error))
+        if found.get("hash") is None and (problem := rules.number_problem(found.get("number", "1"))):
+            self.refuse("number", problem)
+        if found.get("ITC reduction") is not None and found.get("action", Action.ACCEPT) is not Action.ACCEPT:
+            self.refuse("ITC reduction", "it goes with accepting only: empty this cell")
+        if len(found) < len(parsers):
+            return None
+        return Row(
+            file=self.name,
+            line=self.line,
+            section=found["section"],
+            supplier=found["supplier"],
+            number=found["number"],
+            date=found["date"],
+            return_period=found["return period"],
+            action=found["action"],
+            pulled_action=found["action when pulled"],
+            hash=found["hash"],
+            remarks=found["remarks"],
+            itc_reduction=found["ITC reduction"],
+        )
+
+
+def _folded(heading: str) -> str:
+    return "".join(heading.replace("_", " ").split()).casefold()
+
+
+def _delimiter_of(header: str) -> str:
+    """Choose comma, semicolon or tab, whichever tells the most of our columns apart."""
+    known = {_folded(column) for column in READ_COLUMNS}
+
+    def names_found(delimiter: str) -> int:
+        return sum(_folded(part.strip().strip('"')) in known for part in header.split(delimiter))
+
+    return max(",;\t", key=names_found)
+
+
+def raise_all(problems: Sequence[str]) -> None:
+    """Raise `InvalidInput` with all problems, if there are any."""
+    if problems:
+        more = f"; and {len(problems) - 3} more (see .problems)" if len(problems) > 3 else ""
+        raise InvalidInput("; ".join(problems[:3]) + more, problems=problems)
+
+
+def _text_of(source: Source) -> tuple[str, str]:
+    """Return a file's name and its text."""
+    if isinstance(source, str | os.PathLike):
+        name = str(source)
+        try:
+            with Path(source).open("rb") as file:
+                content: bytes | str = file.read(_LONGEST_FILE + 1)
+        except OSError as error:
+            raise InvalidInput(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from None
+        except ValueError as error:  # a NUL in the name
+            raise InvalidInput(f"{name!r} cannot be read: {error}") from None
+    else:
+        name = str(getattr(source, "name", "the file"))
+        try:
+            content = source.read(_LONGEST_FILE + 1)
+        except UnicodeDecodeError:
+            raise InvalidInput(f"{name} is not UTF-8: {_AS_UTF8}") from None
+    if len(content) > _LONGEST_FILE:
+        raise InvalidInput(f"{name} is larger than {_LONGEST_FILE:,} bytes: split it")
+    text = content.removeprefix("\ufeff") if isinstance(content, str) else _decoded(name, content)
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise InvalidInput(
+            f"{where(name, line, None)}: it holds NUL bytes, so it is not a text file; {_AS_UTF8}"
+        )
+    if not text.strip():
+        raise InvalidInput(f"{name} is empty: pull the records into it first")
+    return name, text
+
+
+def _decoded(name: str, content: bytes) -> str:
+    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise InvalidInput(f"{name} is a spreadsheet's own format, not CSV: {_AS_UTF8}")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InvalidInput(f"{name} is encoded as UTF-16: {_AS_UTF8}")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InvalidInput(
+            f"{where(name, line, None)}: the byte {content[error.start]:#04x} is not UTF-8: {_AS_UTF8}"
+        ) from None

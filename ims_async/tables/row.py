@@ -1,0 +1,171 @@
+"""One row of a file of decisions, and what each of its cells may say."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Final, NoReturn
+
+import attrs
+
+from .. import rules
+from ..codec.values import parse_day
+from ..errors import InvalidInput
+from ..records import ItcReduction, RecordKey
+from ..vocabulary import Action, Section, gstin_problem, period_problem
+
+AS_TEXT: Final = "format the column as text, so that the spreadsheet leaves it alone"
+
+
+def where(file: str, line: int, column: str | None = None) -> str:
+    """Say where something stands: `FILE row 7, column action`."""
+    return f"{file} row {line}" + (f", column {column}" if column else "")
+
+
+@attrs.frozen(kw_only=True)
+class Row:
+    """One row of a file of decisions. `line` counts from 1, the header; `action` None is undecided."""
+
+    file: str
+    line: int
+    section: Section
+    supplier: str
+    number: str
+    date: dt.date
+    return_period: str
+    action: Action | None
+    pulled_action: Action
+    hash: str | None = None
+    remarks: str | None = None
+    itc_reduction: ItcReduction | None = None
+
+    @property
+    def key(self) -> RecordKey:
+        """The key of the record that the row is about."""
+        return RecordKey(self.section, self.supplier, self.number, self.date, self.return_period)
+
+    def where(self, column: str | None = None) -> str:
+        """Say where it stands: `FILE row 7, column action`."""
+        return where(self.file, self.line, column)
+
+
+# -- what a cell may say: each returns the value, or raises `ValueError` with a sentence ------------------
+
+
+@functools.lru_cache(maxsize=10_000)
+def _supplier(text: str) -> str:
+    name = text.strip()
+    if problem := gstin_problem(name):
+        raise ValueError(f"{problem}; check it for a typing error")
+    return name.upper()
+
+
+def any_supplier(text: str) -> str:
+    """Take a GSTIN as it is: test hosts mask them."""
+    return text.strip().upper() or _fail("empty: write the supplier's GSTIN")
+
+
+def _number(text: str) -> str:
+    """Take a number as it is: what a gateway reported goes back verbatim, even with a stray blank in it."""
+    if not text or len(text) > 16:
+        raise ValueError(rules.number_problem(text) or "")
+    return text
+
+
+# What a spreadsheet makes of 05-10-2024 when it takes it for a date of its own.
+_REWRITTEN: Final = re.compile(
+    r"[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[/.][0-9]{1,2}[/.][0-9]{2,4}"
+    r"|[0-9]-[0-9]{1,2}-[0-9]{2,4}|[0-9]{2}-[0-9]-[0-9]{2,4}|[0-9]{2}-[0-9]{2}-[0-9]{2}"
+    r"|[0-9]{1,2}-[A-Za-z]{3}-[0-9]{2,4}|[0-9]{5}"
+)
+
+
+def _date(text: str) -> dt.date:
+    day = text.strip()
+    if _REWRITTEN.fullmatch(day):
+        _fail(f"{day!r} looks rewritten by a spreadsheet; dates are DD-MM-YYYY (05-10-2024): {AS_TEXT}")
+    return parse_day(day)
+
+
+def _period(text: str) -> str:
+    period = text.strip()
+    problem = period_problem(period)
+    if problem and len(period) == 5 and not period_problem(f"0{period}"):
+        _fail(f"{period!r} has lost its leading zero: write 0{period}, and {AS_TEXT}")
+    return _fail(problem) if problem else period
+
+
+def _decided(text: str) -> Action:
+    action = Action.parse(text)
+    if action is Action.NO_ACTION:
+        _fail("N cannot be saved: to take a decision back use reset; to leave it undecided empty the cell")
+    return action
+
+
+def any_action(text: str) -> Action | None:
+    """Take an action, or None for what is none."""
+    try:
+        return Action.parse(text)
+    except InvalidInput:
+        return None
+
+
+def _pulled(text: str) -> Action:
+    try:
+        return Action.parse(text)
+    except InvalidInput:
+        return _fail(
+            f"{text!r} is not what a pull writes here (A, R, P or N): pull again, edit only 'action'"
+        )
+
+
+_AMOUNT: Final = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?", re.ASCII)
+_HEADS: Final = ("igst", "cgst", "sgst", "cess")
+_REDUCTION_HINT: Final = "write none, full, or amounts such as igst=10.50;cgst=0;sgst=0;cess=0"
+
+
+def _reduction(text: str) -> ItcReduction | None:
+    words = "".join(text.split()).casefold()
+    if words in ("", "none", "full"):
+        return {"": None, "none": ItcReduction.none(), "full": ItcReduction.full()}[words]
+    amounts: dict[str, Decimal] = {}
+    for part in words.strip(";").split(";"):
+        head, equals, amount = part.partition("=")
+        if not equals or head not in _HEADS:
+            _fail(f"{text[:60]!r} is not understood: {_REDUCTION_HINT}")
+        if head in amounts:
+            _fail(f"{head} stands in it twice: {_REDUCTION_HINT}")
+        amounts[head] = _amount(head, amount)
+    return ItcReduction.partial(**amounts)
+
+
+def _amount(head: str, text: str) -> Decimal:
+    if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text, re.ASCII) or len(text) > 40:
+        _fail(f"{head} {text[:40]!r} is not an amount: write rupees such as 1250.50, without commas")
+    amount = Decimal(text)
+    if problem := rules.amount_problem(head, amount):
+        _fail(problem)
+    if not _AMOUNT.fullmatch(text):
+        _fail(f"{head} {text} has more than two decimals; round it to paise")
+    return amount
+
+
+def _fail(message: str) -> NoReturn:
+    raise ValueError(message)
+
+
+PARSERS: Final[dict[str, Callable[[str], Any]]] = {
+    "section": Section.parse,
+    "supplier": _supplier,
+    "number": _number,
+    "date": _date,
+    "return period": _period,
+    "action": _decided,
+    "action when pulled": _pulled,
+    "hash": lambda text: text.strip() or None,
+    "remarks": lambda text: text if text.strip() else None,
+    "ITC reduction": _reduction,
+}

@@ -1,0 +1,360 @@
+"""The commands that only read, logging in, and how errors are told."""
+
+from __future__ import annotations
+
+import csv
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ims_async import __version__
+from ims_async.cli import settings
+from ims_async.errors import InvalidInput
+from tests.cli.cli_shell import SECRETS, Shell, accept, opened
+
+COMMANDS = ["demo", "login", "counts", "pull", "check", "push", "reset", "sales", "liabilities", "simulate"]
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Shell]:
+    """A shell without a session."""
+    with opened(tmp_path, monkeypatch, capsys) as found:
+        yield found
+
+
+# -- help ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [*([name] for name in COMMANDS), ["jobs", "show"]])
+def test_every_command_has_help_with_an_example_json_and_debug(shell: Shell, command: list[str]) -> None:
+    """Ask each command what it does."""
+    ended = shell.run(*command, "--help")
+    assert ended.code == 0
+    assert f"Example: ims-async {' '.join(command)}" in ended.out
+    assert "--json" in ended.out
+    assert "--debug" in ended.out
+
+
+def test_no_command_takes_a_secret_as_an_argument(shell: Shell) -> None:
+    """Look for options that would put a secret into the process list."""
+    for command in COMMANDS:
+        options = re.findall(r"--[a-z-]+", shell.run(command, "--help").out)
+        assert not [name for name in options if re.search("key|secret|token|otp|password", name)]
+
+
+def test_the_version_is_told(shell: Shell) -> None:
+    """Ask for it."""
+    assert shell.run("--version").out == f"ims-async {__version__}\n"
+
+
+def test_without_its_extra_the_command_line_says_how_to_get_it() -> None:
+    """Run in an interpreter that has no typer."""
+    code = "import sys; sys.modules['typer'] = None; from ims_async.__main__ import main; main()"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr == "The command line needs its extra: pip install 'ims-async[cli]'\n"
+
+
+def test_an_unknown_option_is_bad_input(shell: Shell) -> None:
+    """Mistype one."""
+    ended = shell.run("counts", "--good")
+    assert ended.code == 2
+    assert "--good" in ended.err
+
+
+# -- logging in ----------------------------------------------------------------------------------------
+
+
+def test_an_otp_from_standard_input_begins_a_session_that_other_commands_use(shell: Shell) -> None:
+    """Log in, then count; the session lies in a file that only its owner can read."""
+    ended = shell.run("login", "--username", shell.sim.taxpayers[0].username, stdin="575757\n")
+    assert (ended.code, ended.out.startswith(f"Logged in: {shell.gstin}.")) == (0, True)
+    assert f"GSTN has sent an OTP to the phone and mail of {shell.gstin}" in ended.err
+    kept = shell.here / "state" / "ims-async" / "credentials.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert shell.run("counts").code == 0
+
+
+def test_at_a_terminal_what_is_missing_is_asked_for_and_secrets_are_hidden(shell: Shell) -> None:
+    """Log in without any variable set; each answer is prompted for."""
+    asked: list[tuple[str, bool]] = []
+    answers = {
+        "API key": SECRETS["IMS_API_KEY"],
+        "API secret": SECRETS["IMS_API_SECRET"],
+        "GSTIN": shell.gstin,
+        "User name": shell.sim.taxpayers[0].username,
+        "OTP": "575757",
+    }
+
+    def prompt(what: str, *, hide_input: bool = False, err: bool) -> str:
+        asked.append((what, hide_input))
+        assert err
+        return answers[what]
+
+    for name in ("IMS_API_KEY", "IMS_API_SECRET", "IMS_GSTIN"):
+        shell.monkeypatch.delenv(name)
+    shell.monkeypatch.setattr(settings, "_at_terminal", lambda: True)
+    shell.monkeypatch.setattr("typer.prompt", prompt)
+    assert shell.run("login").code == 0
+    assert asked == [
+        ("API key", True),
+        ("API secret", True),
+        ("GSTIN", False),
+        ("User name", False),
+        ("OTP", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("missing", "command", "words"),
+    [
+        ("IMS_API_KEY", "counts", "IMS_API_KEY is not set"),
+        ("IMS_API_SECRET", "login", "IMS_API_SECRET is not set"),
+        (
+            "IMS_GSTIN",
+            "counts",
+            "IMS_GSTIN is not set, and there is no terminal to ask at; set it or pass --gstin",
+        ),
+        ("IMS_USERNAME", "login", "IMS_USERNAME is not set"),
+    ],
+)
+def test_a_missing_credential_is_named_where_nobody_can_be_asked(
+    shell: Shell, missing: str, command: str, words: str
+) -> None:
+    """Leave one variable away."""
+    shell.monkeypatch.delenv(missing, raising=False)
+    ended = shell.run(command)
+    assert ended.code == 2
+    assert words in ended.err
+
+
+def test_login_without_an_otp_says_so(shell: Shell) -> None:
+    """Close standard input."""
+    ended = shell.run("login", "--username", "x")
+    assert ended.code in (1, 2)
+    ended = shell.run("login", "--username", shell.sim.taxpayers[0].username)
+    assert (ended.code, "no OTP came on standard input" in ended.err) == (2, True)
+
+
+def test_a_wrong_otp_is_told_in_a_sentence(shell: Shell) -> None:
+    """Mistype it."""
+    ended = shell.run("login", "--username", shell.sim.taxpayers[0].username, stdin="111111\n")
+    assert ended.code == 1
+    assert ended.err.splitlines()[-1].startswith("Error: ")
+    assert "Traceback" not in ended.err
+
+
+def test_without_a_session_the_way_to_one_is_named(shell: Shell) -> None:
+    """Count before logging in."""
+    ended = shell.run("counts")
+    assert ended.code == 1
+    assert (
+        "Error: there is no session for this taxpayer: run `ims-async login`, or set IMS_TOKEN" in ended.err
+    )
+
+
+def test_a_mistyped_gstin_is_refused_unless_checks_are_off(shell: Shell) -> None:
+    """Mistype the last character."""
+    shell.with_token()
+    wrong = shell.gstin[:-1] + ("A" if shell.gstin[-1] != "A" else "B")
+    ended = shell.run("counts", "--gstin", wrong)
+    assert ended.code == 2
+    assert "fails the GSTIN checksum" in ended.err
+    assert shell.run("counts", "--gstin", wrong, "--no-check").code == 0
+
+
+def test_a_base_url_that_would_show_credentials_is_refused(shell: Shell) -> None:
+    """Point at plain http of another machine, and set an odd IMS_TEST."""
+    shell.monkeypatch.setenv("IMS_BASE_URL", "http://example.com")
+    ended = shell.run("counts")
+    assert (ended.code, "in clear text" in ended.err) == (2, True)
+    shell.monkeypatch.setenv("IMS_TEST", "maybe")
+    ended = shell.run("counts")
+    assert (ended.code, "IMS_TEST is 'maybe'" in ended.err) == (2, True)
+
+
+def test_the_credential_file_lies_in_the_platforms_state_directory(tmp_path: Path) -> None:
+    """Look on three platforms; a relative XDG_STATE_HOME is to be ignored."""
+    found = settings.credential_file({"XDG_STATE_HOME": str(tmp_path)}, platform="linux")
+    assert found == tmp_path / "ims-async" / "credentials.json"
+    home = Path.home() / ".local" / "state" / "ims-async" / "credentials.json"
+    assert settings.credential_file({"XDG_STATE_HOME": "here"}, platform="linux") == home
+    assert settings.credential_file({}, platform="darwin") == home
+    found = settings.credential_file({"LOCALAPPDATA": str(tmp_path)}, platform="win32")
+    assert found == tmp_path / "ims-async" / "credentials.json"
+
+
+def test_a_credential_file_that_others_can_read_is_refused(shell: Shell) -> None:
+    """Open the file to the world."""
+    shell.run("login", "--username", shell.sim.taxpayers[0].username, stdin="575757\n")
+    (shell.here / "state" / "ims-async" / "credentials.json").chmod(0o644)
+    ended = shell.run("counts")
+    assert (ended.code, "can be read by others" in ended.err) == (2, True)
+
+
+# -- reading -------------------------------------------------------------------------------------------
+
+
+def test_counts_are_shown_as_a_table_and_as_json(shell: Shell) -> None:
+    """Count the simulator's sixty records."""
+    shell.with_token()
+    assert re.search(r"all +\d+ +\d+ +\d+ +\d+ +60", shell.run("counts").out)
+    found = shell.run("counts", "--json").json()
+    assert (found["ok"], found["gstin"], found["total"]) == (True, shell.gstin, 60)
+    assert sum(section["total"] for section in found["sections"].values()) == 60
+    assert shell.run("counts", "--goods", "imports", "--json").json()["goods_type"] == "imports"
+
+
+def test_pull_writes_every_record_or_the_sections_and_status_asked_for(shell: Shell) -> None:
+    """Pull all, then two sections, then what stands at no action."""
+    shell.with_token()
+    file = shell.pulled()
+    assert len(list(csv.reader(file.read_text("utf-8").splitlines()))) == 61
+    ended = shell.run("pull", "--out", "two.csv", "--section", "CN", "--section", "b2b", "--json")
+    found = ended.json()
+    assert set(found["sections"]) == {"b2bcn", "b2b"}
+    assert found["records"] == sum(found["sections"].values())
+    free = [r for r in shell.sim.records(shell.gstin) if r.action == "N"]
+    assert shell.run("pull", "--out", "n.csv", "--status", "no_action", "--json").json()["records"] == len(
+        free
+    )
+    for option in (("--section", "b2c"), ("--status", "done")):
+        assert shell.run("pull", "--out", "x.csv", *option).code == 2
+
+
+def test_pull_does_not_write_over_decisions(shell: Shell) -> None:
+    """Pull twice: a fresh pull is replaced, a decided file is not, unless that is asked for."""
+    shell.with_token()
+    shell.pulled()
+    file, decided = shell.decided(accept)
+    ended = shell.run("pull", "--out", file)
+    assert ended.code == 2
+    assert f"holds {decided} decisions: choose another name, or pass --overwrite" in ended.err
+    assert shell.run("pull", "--out", file, "--overwrite").code == 0
+    (shell.here / "letter.csv").write_text("Dear Sir")
+    assert "is there already" in shell.run("pull", "--out", "letter.csv").err
+
+
+def test_a_row_that_cannot_be_read_is_told_and_the_others_are_written(shell: Shell) -> None:
+    """Answer with one good row and one without a date."""
+    shell.with_token()
+    shell.pulled("whole.csv", "--section", "b2b")
+    _, _, body = shell.sim.handle(
+        "GET",
+        "/gst/compliance/tax-payer/invoices?section=B2B",
+        {
+            "x-api-key": "key_test_demo",
+            "authorization": shell.sim.token(shell.gstin),
+            "x-api-version": "1.0.0",
+        },
+    )
+    shell.sim.script_answer("invoices", 200, body.replace(b'"idt":', b'"day":', 1))
+    ended = shell.run("pull", "--out", "some.csv", "--section", "b2b", "--json")
+    assert ended.code == 1
+    (problem,) = ended.json()["problems"]
+    assert "data.data.b2b[0].idt: missing" in problem
+    assert problem in ended.err
+
+
+def test_sales_and_liabilities_are_shown_and_written(shell: Shell) -> None:
+    """Look at the supplier's side of October 2024."""
+    shell.with_token()
+    assert "recipient" in shell.run("sales", 2024, 10, "--section", "cdnr").out
+    found = shell.run("sales", 2024, 10, "--section", "b2b", "--form", "gstr1a", "--json").json()
+    assert found["records"] == len(found["documents"]) == 8
+    assert re.fullmatch(r"\d\d-10-2024", found["documents"][0]["date"])
+    assert shell.run("sales", 2024, 10, "--section", "b2b", "--out", "sales.csv").code == 0
+    assert len((shell.here / "sales.csv").read_text().splitlines()) == 9
+    assert "CN" not in shell.run("liabilities", 2024, 10, "--section", "cdnr").err
+    assert shell.run("liabilities", 2024, 10, "--section", "b2ba", "--json").json()["records"] == 2
+    assert shell.run("liabilities", 2024, 10, "--section", "ecoma", "--out", "debt.csv").code == 0
+    for command in (("sales", 2024, 13), ("sales", 1999, 1), ("liabilities", 2024, 0)):
+        ended = shell.run(*command, "--section", "cdnr")
+        assert (ended.code, "not a GST return period" in ended.err) == (2, True)
+    assert shell.run("liabilities", 2024, 10, "--section", "b2b").code == 2
+
+
+# -- errors --------------------------------------------------------------------------------------------
+
+
+def test_a_gateways_error_is_one_sentence_and_one_document(shell: Shell) -> None:
+    """Let the gateway refuse with a code, and say it in JSON too."""
+    shell.with_token()
+    refusal = {"error": {"error_cd": "RET99999", "message": "No \x1b[31mluck"}, "status_cd": "0"}
+    envelope = {"code": 200, "data": refusal, "transaction_id": "t-1"}
+    shell.sim.script_answer("count", 200, envelope)
+    ended = shell.run("counts", "--json")
+    assert ended.code == 1
+    error = ended.json()["error"]
+    assert (error["code"], error["transaction_id"]) == ("RET99999", "t-1")
+    assert ended.err == "Error: RET99999: No  [31mluck\n"
+
+
+def test_the_traceback_is_shown_only_when_asked_for(shell: Shell) -> None:
+    """Ask with --debug."""
+    assert "Traceback" not in shell.run("counts").err
+    assert "Traceback" in shell.run("counts", "--debug").err
+
+
+def test_a_defect_is_told_without_a_traceback(shell: Shell) -> None:
+    """Break something inside."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    shell.monkeypatch.setattr("ims_async.cli.reads.gather", broken)
+    ended = shell.run("counts")
+    assert ended.code == 1
+    assert "Error: unexpected ZeroDivisionError: oops; run it again with --debug" in ended.err
+
+
+def test_no_secret_is_ever_printed(shell: Shell) -> None:
+    """Run many commands, failing ones too, and look for each secret in all that they said."""
+    token = shell.sim.token(shell.gstin)
+    said: list[str] = []
+
+    def run(*arguments: Any, stdin: str = "") -> None:
+        ended = shell.run(*arguments, stdin=stdin)
+        said.append(ended.out + ended.err)
+
+    name = shell.sim.taxpayers[0].username
+    run("counts", "--debug")
+    run("login", "--username", name, "--debug", stdin="575757\n")
+    run("login", "--username", name, "--debug", stdin="987654\n")
+    shell.monkeypatch.setenv("IMS_TOKEN", token)
+    run("counts", "--debug", "--json")
+    run("pull", "--out", "a.csv", "--debug")
+    shell.sim.expire_all(shell.gstin)
+    run("counts", "--debug", "--json")
+    shell.monkeypatch.setenv("IMS_API_SECRET", "another_planted_secret")
+    shell.monkeypatch.setenv("IMS_API_KEY", "planted_wrong_key")
+    run("counts", "--debug")
+    run("login", "--username", name, "--debug")
+    text = "".join(said)
+    for secret in (
+        *SECRETS.values(),
+        token,
+        "another_planted_secret",
+        "planted_wrong_key",
+        "575757",
+        "987654",
+    ):
+        assert secret not in text
+
+
+def test_settings_do_not_show_their_secrets(shell: Shell) -> None:
+    """Print them."""
+    shell.with_token()
+    shown = repr(settings.gather(None))
+    assert SECRETS["IMS_API_SECRET"] not in shown
+    assert shell.sim.token(shell.gstin) not in shown
+    with pytest.raises(InvalidInput, match="pass --yes"):
+        settings.confirmed("Send?", yes=False)

@@ -1,0 +1,117 @@
+"""How a command ends and how jobs are watched at a terminal."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+import typer
+from rich.console import Console
+
+from ims_async import (
+    GatewayError,
+    ImsJob,
+    InvalidInput,
+    JobInFlight,
+    JobKind,
+    JobState,
+    JobStatus,
+    JobTimeout,
+    JobToken,
+    NotAuthorized,
+    OutcomeUnknown,
+    PayloadTooLarge,
+    PollPolicy,
+    SessionExpired,
+)
+from ims_async.cli.progress import board
+from ims_async.cli.voice import Voice, how_to_go_on, sentence_of
+
+TOKEN = JobToken(gsp="sandbox", host="h", gstin="G", kind=JobKind.SAVE, reference_id="abc", submitted=10)
+
+
+@pytest.mark.parametrize(
+    ("error", "part"),
+    [
+        (OutcomeUnknown("x"), "Do not push the file again"),
+        (SessionExpired("token expired"), "token expired; the session has ended: run `ims-async login`"),
+        (NotAuthorized("bad key"), "check IMS_API_KEY and IMS_API_SECRET"),
+        (PayloadTooLarge("too large"), "split the file"),
+        (JobTimeout("x"), "the job runs on at the gateway"),
+        (JobInFlight("another runs"), "another runs"),
+        (GatewayError("no", code="X1"), "X1: no"),
+        (KeyError("k"), "unexpected KeyError"),
+    ],
+)
+def test_each_error_says_in_a_sentence_what_to_do(error: Exception, part: str) -> None:
+    """Put each into words."""
+    assert part in sentence_of(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(InvalidInput("x"), 2), (GatewayError("x"), 1), (KeyboardInterrupt(), 130), (typer.Abort(), 130)],
+)
+def test_each_ending_has_its_exit_code(
+    error: BaseException, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """End with each, a job being left behind: its token is printed."""
+
+    def work() -> int:
+        raise error
+
+    with pytest.raises(typer.Exit) as ended:
+        Voice(left_behind=[TOKEN]).run(work)
+    assert ended.value.exit_code == code
+    assert f"Go on with: {how_to_go_on(TOKEN)}" in capsys.readouterr().err
+
+
+def test_a_stop_while_the_change_was_on_its_way_says_not_to_push_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Stop with a job that never got a reference."""
+
+    def work() -> int:
+        raise KeyboardInterrupt
+
+    token = JobToken(gsp="sandbox", host="h", gstin="G", kind=JobKind.SAVE, reference_id=None)
+    with pytest.raises(typer.Exit):
+        Voice(json=True, left_behind=[token]).run(work)
+    captured = capsys.readouterr()
+    assert "Stopped. It is not known whether the gateway took it. Do not push the file again." in captured.err
+    assert '"jobs":["{' in captured.out
+
+
+class Told(ImsJob):
+    """A job that tells a few readings at once."""
+
+    async def events(self) -> AsyncIterator[JobStatus]:
+        """Yield what a real job might tell."""
+        yield JobStatus(state=JobState.PROCESSING)
+        yield JobStatus(state=JobState.PROCESSING, raw_code="IP", processed=4)
+        yield JobStatus(state=JobState.PARTIAL, raw_code="PE", processed=9, errors=1)
+
+
+async def test_at_a_terminal_a_job_is_one_live_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Watch a job on a console that takes itself for a terminal."""
+    screen = Console(file=io.StringIO(), force_terminal=True, width=120, legacy_windows=False)
+    monkeypatch.setattr(Voice, "error_console", lambda self: screen)
+    job = Told(TOKEN, poll=cast("Any", None), policy=PollPolicy())
+    with board(Voice()) as shown:
+        await shown.follow(job, "save abc")
+    said = cast("io.StringIO", screen.file).getvalue()
+    assert "save abc" in said
+    assert "partial (PE), 9 processed, 1 refused" in said
+
+
+async def test_elsewhere_each_change_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Watch the same job without a terminal."""
+    with board(Voice()) as shown:
+        await shown.follow(Told(TOKEN, poll=cast("Any", None), policy=PollPolicy()), "save abc")
+    assert capsys.readouterr().err.splitlines() == [
+        "save abc: processing, 0 s",
+        "save abc: processing (IP), 4 processed, 0 s",
+        "save abc: partial (PE), 9 processed, 1 refused, 0 s",
+    ]
