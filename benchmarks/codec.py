@@ -1,0 +1,270 @@
+"""Reading and writing 100,000 invoices, against the floor and against peers: `python -m benchmarks.codec`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from ims_async import Decision, ImsClient, ImsJob, JobKind, PollPolicy, Sandbox, Section
+from ims_async.codec import PackedBody, pack_body
+
+from . import peers, workload
+from .measure import (
+    Row,
+    can_tell_memory,
+    in_fresh_process,
+    longest_gap,
+    resident,
+    show,
+    show_timings,
+    take_turns,
+)
+
+ANSWER_BYTES: Final = 4_000_000  # the answer during whose decoding others want their turn
+STALLS: Final = 5
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print all tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.codec", description=__doc__)
+    parser.add_argument("--records", type=int, default=100_000, help="how many invoices (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="how many rounds in turns (%(default)s)")
+    parser.add_argument("--seed", type=int, default=7)
+    chosen = parser.parse_args(arguments)
+    print(f"Python {sys.version.split()[0]}; CPU times and ratios are medians of {chosen.rounds} rounds")
+    for name in peers.missing():
+        print(f"skipped: {name} is not installed")
+    rows = workload.rows(chosen.records, chosen.seed)
+    body = workload.answer(rows)
+    check(body, rows)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "answer.json"
+        path.write_bytes(body)
+        decode(body, chosen.rounds)
+        decode_one(rows, chosen.rounds)
+        encode(body, rows, chosen.rounds)
+        memory(path, chosen.records)
+        few = max(1, chosen.records * ANSWER_BYTES // len(body))
+        path.write_bytes(workload.answer((rows * (few // len(rows) + 1))[:few]))
+        stalls(path, chosen.records, chosen.seed)
+
+
+def check(body: bytes, rows: list[dict[str, Any]]) -> None:
+    """See that all contenders read the same, before any of them is praised for its speed."""
+    for name, read in peers.decoders().items():
+        found = read(body)
+        assert len(found) == len(rows), name
+        if not isinstance(found[0], dict):
+            assert all(
+                got.taxable_value == Decimal(str(row["txval"])) for got, row in zip(found, rows, strict=True)
+            ), name
+
+
+def decode(body: bytes, rounds: int) -> None:
+    """Time from the bytes of an answer to its rows."""
+    calls = {name: _bound(read, body) for name, read in peers.decoders().items()}
+    count = len(peers.ours(body))
+    show_timings(
+        f"decode {count:,} invoices, an answer of {len(body) / 1e6:.1f} MB",
+        take_turns(calls, floor=peers.FLOOR, rounds=rounds),
+        ours=peers.OURS,
+        goal=3.3,
+    )
+
+
+def decode_one(rows: list[dict[str, Any]], rounds: int) -> None:
+    """Time an answer with a single row, from its bytes."""
+    body = workload.answer(rows[:1])
+    calls = {name: _bound(read, body) for name, read in peers.decoders().items()}
+    timings = take_turns(calls, floor=peers.FLOOR, rounds=rounds, repeat=3000)
+    show(
+        f"decode an answer of one invoice, {len(body)} bytes",
+        [
+            Row(
+                name,
+                f"{timing.seconds * 1e6:,.1f} µs",
+                f"{timing.ratio:.2f} ×" if timing.ratio is not None else "",
+                20.0 if name == peers.OURS else None,
+                timing.seconds * 1e6,
+                "µs",
+            )
+            for name, timing in timings.items()
+        ],
+    )
+
+
+def _bound(read: peers.Decode, body: bytes) -> Callable[[], object]:
+    return lambda: read(body)
+
+
+def decisions(body: bytes) -> list[Decision]:
+    """Decide on every row: every fifth is rejected."""
+    return [row.accept() if place % 5 else row.reject() for place, row in enumerate(peers.ours(body))]
+
+
+def pack(records: list[Decision]) -> bytes:
+    """Write a save's body as the client does, at once."""
+    packing = pack_body(workload.GSTIN, JobKind.SAVE, records)
+    while True:
+        try:
+            next(packing)
+        except StopIteration as stop:
+            packed: PackedBody = stop.value
+            return packed.content
+
+
+def encode(body: bytes, rows: list[dict[str, Any]], rounds: int) -> None:
+    """Time from typed decisions to the bytes of a save."""
+    records, wanted = decisions(body), workload.save_rows(rows)
+    ours = "ims_async, exact decimals"
+    calls: dict[str, Callable[[], bytes]] = {**peers.encoders(wanted), ours: lambda: pack(records)}
+    for name, call in calls.items():
+        assert json.loads(call())["invdata"]["b2b"] == wanted, name
+    timings = take_turns(calls, floor=peers.ENCODE_FLOOR, rounds=rounds)
+    size = len(pack(records)) / 1e6
+    show_timings(f"encode {len(records):,} decisions, a body of {size:.1f} MB", timings, ours=ours, goal=6.0)
+
+
+# -- memory ----------------------------------------------------------------------------------------------
+
+
+def memory(path: Path, records: int) -> None:
+    """Weigh what each way to read keeps, and the most that it held; each in a process of its own."""
+    if not can_tell_memory():
+        print("\nmemory: skipped, this system does not tell a process how much it holds")
+        return
+    lines = []
+    for name in peers.decoders():
+        kept, peak = (in_fresh_process(weigh, name, str(path))[place] / records / 1000 for place in (0, 1))
+        ours = name == peers.OURS
+        lines.append(Row(name, f"{kept:.2f} kB", "kept", 1.0 if ours else None, kept, "kB"))
+        lines.append(Row("", f"{peak:.2f} kB", "peak", 1.3 if ours else None, peak, "kB"))
+    show("memory per decoded record, beside the answer's own bytes", lines)
+
+
+def weigh(name: str, path: str) -> tuple[int, int]:
+    """Return how many bytes more this process holds, and held at most, after reading an answer."""
+    read = peers.decoders()[name]
+    body = Path(path).read_bytes()
+    read(workload.answer(workload.rows(3, seed=1)))
+    gc.collect()
+    before, _ = resident()
+    rows = read(body)
+    gc.collect()
+    after, most = resident()
+    assert rows  # both are alive until here
+    assert body
+    return after - before, most - before
+
+
+# -- the event loop --------------------------------------------------------------------------------------
+
+
+def stalls(path: Path, records: int, seed: int) -> None:
+    """Look how long others wait for a turn while an answer is read, and while decisions are saved."""
+    size = path.stat().st_size / 1e6
+    lines = []
+    for name in peers.decoders():
+        gap = in_fresh_process(stall_of_reading, name, str(path)) * 1000
+        lines.append(Row(name, f"{gap:.1f} ms", "", 15.0 if name == peers.OURS else None, gap, "ms"))
+    show(f"longest gap of a 1 ms ticker while an answer of {size:.1f} MB is read (median of {STALLS})", lines)
+    gaps = in_fresh_process(stalls_of_saving, records, seed)
+    steps = [Row(step, f"{gap * 1000:.1f} ms", "", 25.0, gap * 1000, "ms") for step, gap in gaps.items()]
+    show(f"the same while {records:,} decisions are saved (one run)", steps)
+
+
+class Gateway:
+    """A server in memory that answers from a table, by the last word of the path."""
+
+    def __init__(self, answers: Mapping[str, bytes]) -> None:
+        self._answers = answers
+
+    def handle(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Answer at once."""
+        return (
+            200,
+            {"content-type": "application/json"},
+            self._answers[path.partition("?")[0].rsplit("/", 1)[1]],
+        )
+
+
+def _client(answers: Mapping[str, bytes]) -> ImsClient:
+    gateway = Sandbox("key_bench", save_bytes=1_000_000_000)
+    return ImsClient(gateway, transport=Gateway(answers), poll=PollPolicy(initial_delay=0))
+
+
+def stall_of_reading(name: str, path: str) -> float:
+    """Return the median of the longest gaps while an answer is read; ours goes through the whole client."""
+    body = Path(path).read_bytes()
+    client = _client({"invoices": body})
+    taxpayer = client.taxpayer(workload.GSTIN, token="token_bench")  # noqa: S106 # of no gateway
+    read = peers.decoders()[name]
+
+    async def work() -> object:
+        return await taxpayer.invoices(Section.B2B) if name == peers.OURS else read(body)
+
+    async def gaps() -> list[float]:
+        await work()
+        return [await longest_gap(work) for _ in range(STALLS)]
+
+    return statistics.median(asyncio.run(gaps()))
+
+
+def stalls_of_saving(records: int, seed: int) -> dict[str, float]:
+    """Return the longest gaps of a save and of its report, with one record in a hundred refused."""
+    rows = workload.rows(records, seed)
+    wanted = decisions(workload.answer(rows))
+    errors = [
+        {
+            "stin": r["stin"],
+            "error_cd": "E1",
+            "error_msg": "no",
+            "inv": [{"inum": r["inum"], "rtnprd": r["rtnprd"]}],
+        }
+        for r in rows[::100]
+    ]
+    status = {"status_cd": "PE", "proc_cnt": records - len(errors), "err_cnt": len(errors)}
+    del rows
+
+    async def run() -> dict[str, float]:
+        client = _client(
+            {
+                "save": _envelope({"reference_id": "ref1"}),
+                "status": _envelope({**status, "error_report": {"b2b": errors}}),
+            }
+        )
+        taxpayer = client.taxpayer(workload.GSTIN, token="token_bench")  # noqa: S106
+        jobs: list[ImsJob] = []
+
+        async def save() -> None:
+            jobs.append(await taxpayer.save(wanted))
+
+        return {
+            "checks and encoding: await taxpayer.save(…)": await longest_gap(save),
+            "status and joins: await job": await longest_gap(lambda: jobs[0].result()),
+        }
+
+    return asyncio.run(run())
+
+
+def _envelope(payload: dict[str, Any]) -> bytes:
+    return json.dumps({"code": 200, "data": {"status_cd": "1", "data": payload}}).encode()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,240 @@
+"""A service that looks after several GSTINs for ever, and that can be stopped and started at any time.
+
+    python examples/service.py --simulate --rounds 1
+
+Each GSTIN has a worker: pull what waits, decide, save, wait for the job, print, sleep, again. A job's token
+is on disk before anything else happens, so that a stop (SIGINT, SIGTERM), a deploy or a crash loses no job:
+the next start resumes it from its token.
+
+Without `--simulate` it talks to the real host, and needs IMS_API_KEY, IMS_API_SECRET, IMS_GSTINS (separated
+by commas) and IMS_FOLDER, where jobs.json and sessions.json are kept. No service can log in by itself, since
+an OTP goes to a person: see `log_in`. The sessions that a person began are renewed, and kept in the file.
+
+With `--simulate` the made-up gateway outlives the service: stop it while jobs run (Ctrl-C), and it is started
+once more, as the next process would be, and resumes them.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from ims_async import (
+    Action,
+    ClientClosed,
+    Decision,
+    FileCredentialStore,
+    ImsClient,
+    ImsError,
+    ImsJob,
+    Invoice,
+    ItcReduction,
+    JobFailed,
+    JobToken,
+    OutcomeUnknown,
+    Sandbox,
+    Section,
+    Taxpayer,
+)
+from ims_async.simulator import Simulator
+
+QUIET = 1800.0  # seconds after which a save whose answer was lost has surely taken effect, or none
+
+
+def say(gstin: str, text: object) -> None:
+    """Print a line with the time and the GSTIN; a real service would log it."""
+    print(f"{time.strftime('%H:%M:%S')}  {gstin}  {text}", flush=True)
+
+
+def decide(invoice: Invoice) -> Decision:
+    """Reject what is big and not yet filed by its supplier, accept the rest."""
+    if invoice.value > Decimal(200_000) and not invoice.supplier_filed:
+        return invoice.reject()
+    if invoice.section in (Section.B2BCN, Section.B2BCNA):
+        return invoice.accept(itc_reduction=ItcReduction.none())
+    return invoice.accept()
+
+
+class TokenFile:
+    """The tokens of the jobs that have not ended, as JSON text in a file that is replaced in one step."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._tokens: list[str] = json.loads(path.read_text()) if path.exists() else []
+
+    def of(self, gstin: str) -> list[JobToken]:
+        """Return the tokens of one GSTIN, oldest first."""
+        return [token for token in map(JobToken.loads, self._tokens) if token.gstin == gstin]
+
+    def keep(self, token: JobToken) -> None:
+        """Have the token on disk when this returns. A few hundred bytes: a thread would cost more."""
+        if token.dumps() not in self._tokens:
+            self._tokens.append(token.dumps())
+            self._write()
+
+    def drop(self, token: JobToken) -> None:
+        """Forget a job that has ended."""
+        self._tokens.remove(token.dumps())
+        self._write()
+
+    def _write(self) -> None:
+        beside = self._path.with_suffix(".new")
+        with beside.open("w") as file:
+            json.dump(self._tokens, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self._path)
+
+
+class Service:
+    """The workers of one client; `stopping` is set when they shall end."""
+
+    def __init__(self, client: ImsClient, tokens: TokenFile, *, every: float, rounds: int | None) -> None:
+        self._client, self._tokens, self._every, self._rounds = client, tokens, every, rounds
+        self.stopping = asyncio.Event()
+
+    async def run(self, gstins: Iterable[str]) -> None:
+        """Work until every worker is through with its rounds, or `stopping` is set."""
+        async with asyncio.TaskGroup() as group:
+            closer = group.create_task(self._close_when_stopping())
+            workers = [group.create_task(self._work(gstin)) for gstin in gstins]
+            await asyncio.wait(workers)
+            if not self.stopping.is_set():
+                closer.cancel()
+
+    async def _close_when_stopping(self) -> None:
+        await self.stopping.wait()
+        # A save on its way out is answered first, so that its token is known. Then everybody who waits for
+        # a job, or asks for anything, gets ClientClosed. The jobs run on at the gateway.
+        await self._client.aclose()
+
+    async def _work(self, gstin: str) -> None:
+        taxpayer = self._client.taxpayer(gstin)
+        done = 0
+        try:
+            while not self.stopping.is_set() and done != self._rounds:
+                try:
+                    await self._round(taxpayer)
+                except ClientClosed:
+                    raise
+                except ImsError as error:  # told, and tried again next time: one GSTIN stops no other
+                    say(gstin, f"{type(error).__name__}: {error}")
+                done += 1
+                if done != self._rounds:
+                    await self._sleep(self._every)
+        except ClientClosed:
+            say(gstin, f"stopped; {len(self._tokens.of(gstin))} jobs are kept for the next start")
+
+    async def _round(self, taxpayer: Taxpayer) -> None:
+        """Finish what was begun, by this process or the one before it; then decide on what waits."""
+        for token in self._tokens.of(taxpayer.gstin):
+            say(taxpayer.gstin, f"resumes job {token.reference_id}")
+            await self._finish(taxpayer, self._client.resume(token))
+        decisions = [decide(invoice) async for invoice in taxpayer.all_invoices(Action.NO_ACTION)]
+        if not decisions:
+            say(taxpayer.gstin, "nothing waits")
+            return
+        try:
+            job = await taxpayer.save(decisions)
+        except OutcomeUnknown as unknown:
+            if unknown.job is None:
+                raise
+            job = unknown.job
+        self._tokens.keep(job.token)  # before anything else is awaited
+        say(taxpayer.gstin, f"saved {len(decisions)} decisions as job {job.reference_id}")
+        await self._finish(taxpayer, job)
+
+    async def _finish(self, taxpayer: Taxpayer, job: ImsJob) -> None:
+        """Wait for a job's end and forget its token; every error but a final one leaves the token."""
+        try:
+            report = await job
+        except JobFailed as error:  # refused as a whole: nothing of it was applied
+            say(taxpayer.gstin, error)
+        except OutcomeUnknown:
+            await self._look(taxpayer, job)
+        else:
+            # A job resumed from its token has no records, only their number: what was not applied has no
+            # action still, and the next round finds it.
+            say(taxpayer.gstin, f"job {job.reference_id} {report.state}, {report.processed_count} processed")
+            for failure in report.failed:
+                say(taxpayer.gstin, f"  {failure}")
+        self._tokens.drop(job.token)
+
+    async def _look(self, taxpayer: Taxpayer, job: ImsJob) -> None:
+        """A save left and no answer came: it may have taken effect. Do not send it again; wait, then look."""
+        submitted = job.submitted_at or datetime.now(UTC)
+        await self._sleep(QUIET - (datetime.now(UTC) - submitted).total_seconds())
+        if job.records is not None:
+            found = await taxpayer.reconcile(job, quiet=QUIET)
+            say(taxpayer.gstin, f"answer lost: {len(found.applied)} applied, {len(found.not_applied)} not")
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep, unless the service is being stopped: then raise `ClientClosed`, as every other wait does."""
+        try:
+            async with asyncio.timeout(max(seconds, 0.0)):
+                await self.stopping.wait()
+        except TimeoutError:
+            return
+        raise ClientClosed("the service is being stopped")
+
+
+async def serve(
+    gateway: Sandbox, gstins: list[str], folder: Path, *, every: float, rounds: int | None
+) -> bool:
+    """Run the service until its rounds are over or a signal stops it; say whether it was a signal."""
+    tokens = TokenFile(folder / "jobs.json")
+    async with ImsClient(gateway, credentials=FileCredentialStore(folder / "sessions.json")) as client:
+        service = Service(client, tokens, every=every, rounds=rounds)
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, service.stopping.set)
+        await service.run(gstins)
+        return service.stopping.is_set()
+
+
+async def log_in(gateway: Sandbox, gstin: str, username: str, otp: str, folder: Path) -> None:
+    """Begin the session of one GSTIN: a person's part, done with the same store as the service's."""
+    async with ImsClient(gateway, credentials=FileCredentialStore(folder / "sessions.json")) as client:
+        taxpayer = client.taxpayer(gstin)
+        await taxpayer.request_otp(username)
+        await taxpayer.verify_otp(otp)
+
+
+async def simulate(folder: Path, *, every: float, rounds: int | None) -> None:
+    """Serve three made-up taxpayers, and start again after the first signal."""
+    async with Simulator(seed=7, taxpayers=3, invoices=60, job_seconds=5.0) as sim:
+        gateway = Sandbox("key_test_demo", "secret_test_demo", base_url=sim.url)
+        for person in sim.taxpayers:
+            await log_in(gateway, person.gstin, person.username, "575757", folder)
+        if await serve(gateway, sim.gstins, folder, every=every, rounds=rounds):
+            print("-- stopped by a signal; started again --", flush=True)
+            await serve(gateway, sim.gstins, folder, every=every, rounds=rounds)
+
+
+def main() -> None:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--simulate", action="store_true", help="use a made-up gateway on this machine")
+    parser.add_argument(
+        "--every", type=float, default=3600.0, help="seconds between two rounds (%(default)g)"
+    )
+    parser.add_argument("--rounds", type=int, help="end after so many rounds (for ever)")
+    chosen = parser.parse_args()
+    if chosen.simulate:
+        with tempfile.TemporaryDirectory() as made:
+            asyncio.run(simulate(Path(made), every=chosen.every, rounds=chosen.rounds))
+    else:
+        gateway = Sandbox(os.environ["IMS_API_KEY"], os.environ["IMS_API_SECRET"])
+        gstins, folder = os.environ["IMS_GSTINS"].split(","), Path(os.environ["IMS_FOLDER"])
+        asyncio.run(serve(gateway, gstins, folder, every=chosen.every, rounds=chosen.rounds))
+
+
+if __name__ == "__main__":
+    main()
