@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any, Final
 
@@ -53,18 +54,8 @@ class ImsJob:
     """
 
     __slots__ = (
-        "__weakref__",
-        "_closed",
-        "_driver",
-        "_history",
-        "_policy",
-        "_poll",
-        "_records",
-        "_report",
-        "_sleeping",
-        "_token",
-        "_waiting",
-        "_watch",
+        "__weakref__", "_alarm", "_closed", "_history", "_limit", "_poll", "_poll_task", "_policy",
+        "_records", "_report", "_token", "_waiting", "_watch",
     )  # fmt: skip
 
     def __init__(
@@ -77,13 +68,14 @@ class ImsJob:
     ) -> None:
         self._token, self._poll, self._policy = token, poll, policy
         self._records = None if records is None else tuple(records)
-        first = JobState.PROCESSING if token.reference_id is not None else JobState.UNKNOWN
-        self._history: list[JobStatus] = [JobStatus(state=first)]
+        self._history = [_UNKNOWN if token.reference_id is None else _SUBMITTED]
         self._report: JobReport | None = None
-        self._driver: asyncio.Task[None] | None = None
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._limit: asyncio.TimerHandle | None = None
+        self._poll_task: asyncio.Task[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
         self._watch: _Watch | None = None
-        self._closed = self._sleeping = False
+        self._closed = False
 
     # -- what is known, without asking ---------------------------------------------------------------
 
@@ -170,10 +162,13 @@ class ImsJob:
 
     async def wait(self, timeout: float | None = None) -> JobStatus:  # noqa: ASYNC109 # public name
         """Wait for the final status, which may be a failure. `timeout` in seconds; see `result`."""
+        if timeout is None:
+            while not self.done:
+                await self._change()
+            return self.status
         try:
             async with asyncio.timeout(timeout) as limit:
-                while not self.done:
-                    await self._next_change()
+                await self.wait()
         except TimeoutError as error:
             if isinstance(error, JobTimeout) or not limit.expired():
                 raise
@@ -189,60 +184,76 @@ class ImsJob:
                 yield self._history[told - 1]
             if self.done:
                 return
-            await self._next_change()
+            await self._change()
 
     async def refresh(self) -> JobStatus:
         """Poll once, now, and return the status. Raises what the poll raises; the job is not harmed."""
         if not self.done:
             watch = self._ready_watch()
+            watch.polls += 1
             await self._poll_once(watch)
             watch.trouble = None
         return self.status
 
-    async def _next_change(self) -> None:
-        """Wait, as one of those for whom the job is polled, until something is new."""
+    def _change(self) -> asyncio.Future[None]:
+        """Return what to await, as one of those for whom the job is polled, until something is new."""
         if self.reference_id is None:
             raise self._without_reference()
         if self._closed:
             raise ClientClosed(_CLOSED, token=self.token)
         change = asyncio.get_running_loop().create_future()
-        self._waiting.add(change)
-        if self._driver is None:
-            self._driver = asyncio.create_task(self._drive(), name=f"poll {self.reference_id}")
+        self._waiting.append(change)
+        change.add_done_callback(self._leave)
+        self._set_alarms()
+        return change
+
+    def _leave(self, change: asyncio.Future[None]) -> None:
+        self._waiting.remove(change)
+        if not self._waiting:
+            self._rest()
+
+    # -- the one driver: an alarm between polls, a task only while one is under way --------------------
+
+    def _set_alarms(self) -> None:
+        """Be woken for the next poll, and at the deadline, which holds also while a poll hangs."""
+        if self.done:
+            return
+        loop, watch = asyncio.get_running_loop(), self._ready_watch()
+        if self._alarm is None and self._poll_task is None:
+            self._alarm = loop.call_at(watch.next_at, self._ring, watch)
+        if self._limit is None and watch.polls:
+            if watch.deadline is None:
+                watch.deadline = loop.time() + self._policy.deadline
+            self._limit = loop.call_at(watch.deadline, self._give_up, watch)
+
+    def _ring(self, watch: _Watch) -> None:
+        self._alarm = None
+        watch.polls += 1
+        self._poll_task = asyncio.get_running_loop().create_task(self._poll_and_go_on(watch))
+        if self._limit is None:
+            self._set_alarms()
+
+    def _give_up(self, watch: _Watch) -> None:
+        self._limit = None
+        self._tell_all(self._timed_out(f"the deadline of {self._policy.deadline:g} s has passed"))
+        watch.deadline = None
+
+    async def _poll_and_go_on(self, watch: _Watch) -> None:
         try:
-            await change
+            failure = await self._poll_quietly(watch)
         finally:
-            self._waiting.discard(change)
-            # Soon, not now: one who waits on for the end asks again at once, and keeps the driver.
-            asyncio.get_running_loop().call_soon(self._rest_if_alone)
+            self._poll_task = None
+        if failure is not None:
+            self._tell_all(failure)
+        elif self._waiting:
+            self._set_alarms()
 
-    # -- the one driver --------------------------------------------------------------------------------
-
-    async def _drive(self) -> None:
-        """Poll while somebody waits, until the gateway's final word or the deadline."""
-        try:
-            watch = self._ready_watch()
-            while self._waiting and not self.done:
-                await self._sleep_until(min(watch.next_at, watch.deadline or watch.next_at))
-                if watch.deadline is not None and self._now() >= watch.deadline:
-                    self._tell_all(self._timed_out(f"the deadline of {self._policy.deadline:g} s has passed"))
-                    watch.deadline = None
-                    return
-                failure = await self._poll_quietly(watch)
-                if failure is not None:
-                    self._tell_all(failure)
-                    return
-        finally:
-            if self._driver is asyncio.current_task():
-                self._driver = None
-
-    async def _sleep_until(self, moment: float) -> None:
-        if (delay := moment - self._now()) > 0:
-            self._sleeping = True
-            try:
-                await asyncio.sleep(delay)
-            finally:
-                self._sleeping = False
+    def _rest(self) -> None:
+        """Stop the alarms when nobody waits any more; a poll under way is let finish: it is paid for."""
+        for alarm in (self._alarm, self._limit):
+            if alarm is not None:
+                alarm.cancel()
+        self._alarm = self._limit = None
 
     async def _poll_quietly(self, watch: _Watch) -> Exception | None:
         """Poll once; absorb what time may heal, return what a person has to hear."""
@@ -268,9 +279,6 @@ class ImsJob:
         reference = self.reference_id
         if reference is None:
             raise self._without_reference()
-        if watch.deadline is None:
-            watch.deadline = self._now() + self._policy.deadline
-        watch.polls += 1
         try:
             status = await self._poll(reference, self.kind)
         finally:
@@ -333,12 +341,6 @@ class ImsJob:
             self._watch.deadline = None  # nobody waited when it passed; a new wait starts a new one
         return self._watch
 
-    def _rest_if_alone(self) -> None:
-        """Stop a driver that only sleeps when nobody waits any more; a poll under way is let finish."""
-        if not self._waiting and self._sleeping and self._driver is not None:
-            self._driver.cancel()
-            self._driver = None
-
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
@@ -352,12 +354,14 @@ class ImsJob:
         """Stop polling; those who wait get `ClientClosed` with the token."""
         self._closed = True
         self._tell_all(ClientClosed(_CLOSED, token=self.token))
-        driver, self._driver = self._driver, None
-        if driver is not None:
-            driver.cancel()
-            await asyncio.wait([driver])
+        self._rest()
+        if self._poll_task is not None:
+            self._poll_task.cancel()
+            await asyncio.wait([self._poll_task])
 
 
+_SUBMITTED: Final = JobStatus(state=JobState.PROCESSING)
+_UNKNOWN: Final = JobStatus(state=JobState.UNKNOWN)
 _CLOSED: Final = "the client was closed; the job runs on at the gateway: resume it from its token"
 _KNOWN_CODES: Final = frozenset({"", "S", "P", "PE", "ER", "IP", "REC"})
 

@@ -209,6 +209,18 @@ async def test_a_deadline_that_passed_unwatched_starts_anew() -> None:
     assert (await job).ok
 
 
+async def test_the_deadline_holds_while_a_poll_hangs() -> None:
+    """A poll that never answers does not keep the waiters for ever."""
+    gateway = Gateway(IP, takes=1e9)
+    job = make_job(gateway, policy=PollPolicy(deadline=100))
+    for _ in range(2):
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(JobTimeout, match="1 polls"):
+            await job
+        assert asyncio.get_running_loop().time() - started <= 102.1
+    await job.aclose()
+
+
 async def test_a_timeout_of_the_caller_s_own_stays_the_caller_s() -> None:
     """An `asyncio.timeout` around the await is not turned into our error."""
     job = make_job(Gateway(IP))
