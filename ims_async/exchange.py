@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import attrs
 
@@ -19,7 +20,7 @@ from .errors import (
     UnexpectedAnswer,
 )
 from .pacing import Pacer
-from .retry import RetryPolicy
+from .retry import RetryPolicy, lengthened
 from .transport import Transport
 from .wire import (
     Conversation,
@@ -39,24 +40,42 @@ T = TypeVar("T")
 _log = logging.getLogger("ims_async")
 
 
+class Holder(Credential, Protocol):
+    """A credential that also knows, without asking anybody, whether its token still does."""
+
+    @property
+    def ready(self) -> Token | None:
+        """The token at hand, or None where it has to be had or renewed first."""
+        ...
+
+
 @attrs.frozen(kw_only=True)
 class Credentials:
-    """Where the credentials of one taxpayer's requests come from."""
+    """Where the credentials of one taxpayer's requests come from.
 
-    account: Credential | None = None
-    taxpayer: Credential | None = None
+    `ahead` lets a request overtake those that wait for their turn, since they will wait for its answer.
+    """
+
+    account: Holder | None = None
+    taxpayer: Holder | None = None
     gstin: str | None = None
+    ahead: bool = False
 
-    def of(self, request: Request) -> Credential | None:
+    def of(self, request: Request) -> Holder | None:
         """Return the credential that a request needs."""
         if request.needs is Needs.NONE:
             return None
-        return self.account if request.needs is Needs.ACCOUNT else self.taxpayer
+        credential = self.account if request.needs is Needs.ACCOUNT else self.taxpayer
+        if credential is None:
+            raise RuntimeError(
+                f"no {request.needs.name.lower()} credential was given for {request.operation}"
+            )
+        return credential
 
 
 @attrs.define
 class _Tries:
-    """What one request may still cost: tries, time, and one renewal of its credential."""
+    """What one request may still cost: tries, time (on the loop's clock), one renewal of its credential."""
 
     delays: Iterator[float]
     ends_at: float
@@ -76,7 +95,7 @@ class Exchange:
             pacer,
             clock,
         )
-        self._closed = False
+        self._closed = asyncio.Event()
 
     async def run(self, conversation: Conversation[T], credentials: Credentials, *, retry: bool = True) -> T:
         """Drive a conversation to its end and return its value.
@@ -111,90 +130,127 @@ class Exchange:
 
     async def _deliver(self, request: Request, credentials: Credentials, *, retry: bool) -> Response:
         """Send one request until it has an answer that the conversation may see."""
-        tries = _Tries(
-            iter(self._retry.delays()) if retry else iter(()), self._clock() + self._retry.max_time
-        )
+        tries = _Tries(iter(self._retry.delays()) if retry else iter(()), _now() + self._retry.max_time)
         while True:
-            failure = await self._attempt(request, credentials, tries)
-            if isinstance(failure, Response):
-                return failure
-            error, delay = failure
-            if delay is None:
-                raise error
-            _log.debug("%s: %s; again in %.1f s", request.operation, type(error).__name__, delay)
-            await asyncio.sleep(delay)
+            outcome = await self._attempt(request, credentials, tries)
+            if isinstance(outcome, Response):
+                return outcome
+            error, delay = outcome
+            try:
+                if delay is None:
+                    raise error
+                _log.debug("%s: %s; again in %.1f s", request.operation, type(error).__name__, delay)
+            finally:
+                del error, outcome  # an error keeps frames alive, for as long as the wait is
+            await self._rest(delay)
 
     async def _attempt(
         self, request: Request, credentials: Credentials, tries: _Tries
     ) -> Response | tuple[ImsError, float | None]:
         """Send once; return the answer, or the error with the delay after which to try again."""
-        if self._closed:
-            raise ClientClosed("the client is closed; nothing was sent")
-        credential = credentials.of(request)
-        if credential is None and request.needs is not Needs.NONE:
-            raise RuntimeError(
-                f"no {request.needs.name.lower()} credential was given for {request.operation}"
-            )
-        token = await credential.current() if credential else None
-        await self._pacer.turn(credentials.gstin)
+        credential, waited = credentials.of(request), False
+        while True:
+            self._check_open()
+            token = await credential.current() if credential else None
+            async with self._pacer.turn(credentials.gstin, ahead=credentials.ahead or waited) as turn:
+                self._check_open()
+                if credential is not None and not waited:
+                    token = credential.ready  # the wait for the turn may have been long
+                if credential is None or token is not None:
+                    answer = await self._send(request, token)
+                    break
+                turn.give_back()
+            waited = True
+        if isinstance(answer, Response):
+            return await self._consider(request, answer, credential, token, tries)
+        return answer, self._after_loss(request, answer, tries)
+
+    async def _send(self, request: Request, token: Token | None) -> Response | ImsError:
+        """Return the answer, or what came instead of one."""
         try:
-            response = await self._transport.send(self._gsp.sign(request, token.value if token else None))
-        except NotSent as error:
-            return error, self._next_delay(tries)
-        except GatewayUnavailable as error:
-            if request.changes:
-                raise OutcomeUnknown(f"{error}; it may or may not have taken effect") from error
-            return error, self._next_delay(tries) if request.repeatable else None
+            return await self._transport.send(self._gsp.sign(request, token.value if token else None))
+        except (NotSent, GatewayUnavailable, UnexpectedAnswer) as error:
+            return error
+
+    def _after_loss(self, request: Request, error: ImsError, tries: _Tries) -> float | None:
+        """Return the delay after which to try again where no answer came, or None."""
+        if isinstance(error, NotSent):
+            return self._next_delay(tries)
+        if request.changes:
+            raise _unknown(error) from error
+        lost = isinstance(error, GatewayUnavailable)  # else it was refused unread, as it would be again
+        return self._next_delay(tries) if lost and request.repeatable else None
+
+    async def _consider(
+        self,
+        request: Request,
+        response: Response,
+        credential: Holder | None,
+        token: Token | None,
+        tries: _Tries,
+    ) -> Response | tuple[ImsError, float | None]:
+        """Decide on an answer; of those that are not fine all but an outage prove that nothing was done."""
         verdict = self._gsp.judge(request, response)
         if verdict.not_before is not None and verdict.not_before - self._clock() <= self._retry.max_hint:
             self._pacer.not_before(verdict.not_before)
         if verdict.kind is VerdictKind.FINE:
             return response
-        return await self._consider(request, verdict, credential, token, tries)
-
-    async def _consider(
-        self,
-        request: Request,
-        verdict: Verdict,
-        credential: Credential | None,
-        token: Token | None,
-        tries: _Tries,
-    ) -> tuple[ImsError, float | None]:
-        """Decide on an answer that is not fine; all but an outage are proof that nothing was done."""
         error = verdict.error or GatewayUnavailable("the gateway refused without a reason")
         if verdict.kind is VerdictKind.REFUSED and credential and token and not tries.renewed:
             tries.renewed = True  # once: a fresh token that is refused too will not get better
             await credential.renew(token)
             return error, 0.0
         if verdict.kind is VerdictKind.THROTTLED:
-            return error, self._throttled(error, verdict, tries)
+            return error, self._as_asked(error, verdict, tries)
         if verdict.kind is VerdictKind.UNAVAILABLE:
             if request.changes:
-                raise OutcomeUnknown(f"{error}; it may or may not have taken effect") from error
-            return error, self._next_delay(tries) if request.repeatable else None
+                raise _unknown(error) from error
+            return error, self._as_asked(error, verdict, tries) if request.repeatable else None
         return error, None
 
     def _next_delay(self, tries: _Tries) -> float | None:
         delay = next(tries.delays, None)
-        return None if delay is None or self._clock() + delay > tries.ends_at else delay
+        return None if delay is None or _now() + delay > tries.ends_at else delay
 
-    def _throttled(self, error: ImsError, verdict: Verdict, tries: _Tries) -> float | None:
+    def _as_asked(self, error: ImsError, verdict: Verdict, tries: _Tries) -> float | None:
         """Wait as long as the gateway asks, if that is bearable; its wish costs a try, not our time."""
-        delay = next(tries.delays, None)
-        if delay is None or verdict.not_before is None:
-            return delay
-        asked = verdict.not_before - self._clock()
+        if verdict.not_before is None:
+            return self._next_delay(tries)
+        asked = max(verdict.not_before - self._clock(), 0.0)
         if asked > self._retry.max_hint:
             if isinstance(error, RateLimited):
                 error.retry_after = asked
             return None
-        tries.ends_at += max(asked, 0.0)
-        return max(asked, delay)
+        delay = next(tries.delays, None)
+        if delay is None:
+            return None
+        delay = max(lengthened(asked), delay)
+        tries.ends_at += delay
+        return delay
+
+    async def _rest(self, delay: float) -> None:
+        """Sleep, but not past the end of the client."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay):
+                await self._closed.wait()
+
+    def _check_open(self) -> None:
+        if self._closed.is_set():
+            raise ClientClosed("the client is closed; nothing was sent")
 
     async def aclose(self) -> None:
-        """Close the transport; what is asked from now on raises `ClientClosed`."""
-        self._closed = True
+        """Close the transport; who waits, and whoever asks from now on, gets `ClientClosed`."""
+        self._closed.set()
+        self._pacer.close()
         await self._transport.aclose()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _unknown(error: ImsError) -> OutcomeUnknown:
+    return OutcomeUnknown(f"{error}; it may or may not have taken effect")
 
 
 _NOTHING = Response(status=0, headers={}, body=b"")

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import attrs
 
-from .records import Decision, Invoice, RecordKey
+from .records import Decision, Invoice, ItcReduction, RecordKey
 from .vocabulary import Action
 
 
@@ -71,12 +71,19 @@ def _look_at_details(decision: Decision, now: Invoice, *, quiet: bool) -> Effect
     """Only remarks or the credit given up were to change: the action alone would prove nothing."""
     pairs = ((decision.remarks, now.remarks), (decision.itc_reduction, now.itc_reduction))
     wanted = [(decided, shown) for decided, shown in pairs if decided is not None]
-    if all(decided == shown for decided, shown in wanted):
+    if all(_meant(decided) == _meant(shown) for decided, shown in wanted):
         return Effect.APPLIED
     if not quiet:
         return Effect.CANNOT_TELL_YET
     # A gateway that does not show remarks at all leaves the question to a person.
     return Effect.CHANGED if any(shown is None for _, shown in wanted) else Effect.NOT_APPLIED
+
+
+def _meant(detail: str | ItcReduction | None) -> object:
+    """No remarks are empty remarks, and a tax head that is not declared is one of zero rupees."""
+    if isinstance(detail, ItcReduction):
+        return detail.required, {head: amount for head, amount in detail.amounts.items() if amount}
+    return detail or None
 
 
 def same_document(before: Invoice, now: Invoice) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Final
@@ -61,10 +61,14 @@ def settle(
     now: float,
     p_means: PReading = PReading.EVIDENCE,
 ) -> JobStatus:
-    """Decide what a status means. Only the code `P` needs evidence; all others mean what they say."""
-    if status.raw_code.strip().upper() != "P":
-        return status
+    """Decide what a status means. Only the code `P` needs evidence; all others mean what they say.
+
+    A success that lists refused records is a partial one, whatever its code.
+    """
     has_errors = bool(status.error_report) or (status.errors or 0) > 0
+    if status.raw_code.strip().upper() != "P":
+        partial = has_errors and status.state is JobState.SUCCEEDED
+        return attrs.evolve(status, state=JobState.PARTIAL) if partial else status
     if has_errors:
         done = p_means is not PReading.PROCESSING
     elif p_means is PReading.EVIDENCE:
@@ -143,16 +147,12 @@ def account(status: JobStatus, records: Sequence[Record] | None, submitted: int 
     """Say what became of each record, from a final status."""
     if records is None:
         return _account_without_records(status, submitted)
+    failed, unmatched = _join(status.error_report, records)
     if status.state is JobState.FAILED:
         failed = {
-            place: RecordFailure(
-                record=record, key=record.key, code=status.error_code or "ER", message=status.error_message
-            )
+            place: _refused_with_all(record, status, failed.get(place))
             for place, record in enumerate(records)
         }
-        unmatched: list[ErrorEntry] = []
-    else:
-        failed, unmatched = _join(status.error_report, records)
     rest = tuple(record for place, record in enumerate(records) if place not in failed)
     told = status.state is JobState.FAILED or _tells_of_all(status, len(records), len(failed), len(unmatched))
     return _report(
@@ -178,18 +178,24 @@ def _report(status: JobStatus, **facts: object) -> JobReport:
 
 
 def _account_without_records(status: JobStatus, submitted: int | None) -> JobReport:
-    failed = tuple(
-        RecordFailure(
-            record=None,
-            key=RecordKey(entry.section, entry.supplier, entry.number or "", None, entry.return_period),
-            code=entry.code,
-            message=entry.message,
-        )
-        for entry in status.error_report
-    )
+    named: dict[RecordKey, list[ErrorEntry]] = defaultdict(list)
+    unmatched: list[ErrorEntry] = []
+    for entry in status.error_report:
+        if entry.number is None:
+            unmatched.append(entry)  # it may mean any record of its supplier
+        else:
+            key = RecordKey(entry.section, entry.supplier, entry.number, None, entry.return_period)
+            named[key].append(entry)
+    failed = tuple(_failure(None, key, entries) for key, entries in named.items())
     rest = 0 if submitted is None or status.state is JobState.FAILED else max(submitted - len(failed), 0)
-    told = not rest or _tells_of_all(status, submitted or 0, len(failed), 0)
-    return _report(status, submitted=submitted, failed=failed, unaccounted_count=0 if told else rest)
+    told = not rest or _tells_of_all(status, submitted or 0, len(failed), len(unmatched))
+    return _report(
+        status,
+        submitted=submitted,
+        failed=failed,
+        unmatched=tuple(unmatched),
+        unaccounted_count=0 if told else rest,
+    )
 
 
 def _tells_of_all(status: JobStatus, sent: int, failed: int, unmatched: int) -> bool:
@@ -216,7 +222,8 @@ def _join(
     """Join error entries to records on section, supplier, number and return period.
 
     Two records that differ in nothing but their date cannot be told apart by an entry: both stay
-    unaccounted, unless there is an entry for each.
+    unaccounted, unless the same reason is given as often as there are such records. (Two reasons may
+    both be about one of them.)
     """
     exact: dict[tuple[str, ...], list[int]] = defaultdict(list)
     folded: dict[tuple[str, ...], list[int]] = defaultdict(list)
@@ -236,11 +243,12 @@ def _join(
             unmatched.append(entry)
     failed: dict[int, RecordFailure] = {}
     for targets, found in by_target.items():
-        if len(targets) > 1 and len(found) < len(targets):
+        told = max(Counter((entry.code, entry.message) for entry in found).values())
+        if len(targets) > 1 and told < len(targets):
             unmatched.extend(found)
             continue
         for place in targets:
-            failed[place] = _failure(records[place], found)
+            failed[place] = _failure(records[place], records[place].key, found)
     return failed, unmatched
 
 
@@ -248,8 +256,16 @@ def _fold(ids: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(part.strip().upper() for part in ids)
 
 
-def _failure(record: Record, entries: Sequence[ErrorEntry]) -> RecordFailure:
+def _refused_with_all(record: Record, status: JobStatus, own: RecordFailure | None) -> RecordFailure:
+    """Give a record the job's code; a reason of its own is told behind the job's."""
+    message = status.error_message
+    if own is not None:
+        message = f"{message}; {own.code}: {own.message}" if message else f"{own.code}: {own.message}"
+    return RecordFailure(record=record, key=record.key, code=status.error_code or "ER", message=message)
+
+
+def _failure(record: Record | None, key: RecordKey, entries: Sequence[ErrorEntry]) -> RecordFailure:
     """One failure per record; where the gateway gives several reasons, all are told."""
     reasons = list(dict.fromkeys((entry.code, entry.message) for entry in entries))
     message = "; ".join([reasons[0][1], *(f"{code}: {text}" for code, text in reasons[1:])])
-    return RecordFailure(record=record, key=record.key, code=reasons[0][0], message=message)
+    return RecordFailure(record=record, key=key, code=reasons[0][0], message=message)

@@ -7,7 +7,7 @@ they give up, and keep every waiting frame alive.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Final
 
 import attrs
 import backoff
@@ -18,19 +18,34 @@ from .report import PReading
 _SPREAD: Final = 0.1  # jitter adds up to this share of a delay, and never takes any away
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _positive(_: object, attribute: attrs.Attribute[float], value: float) -> None:
-    if not value > 0:
-        raise InvalidInput(f"{attribute.name} {value!r} must be more than 0 (seconds, or a factor)")
+    if not (_is_number(value) and value > 0):
+        raise InvalidInput(f"{attribute.name} {value!r} must be more than 0 seconds")
 
 
 def _not_negative(_: object, attribute: attrs.Attribute[float], value: float) -> None:
-    if not value >= 0:
-        raise InvalidInput(f"{attribute.name} {value!r} must not be negative (seconds)")
+    if not (_is_number(value) and value >= 0):
+        raise InvalidInput(f"{attribute.name} {value!r} must be a number of seconds, not negative")
 
 
-def _at_least_one(_: object, attribute: attrs.Attribute[Any], value: float) -> None:
-    if not value >= 1:
+def _factor(_: object, attribute: attrs.Attribute[float], value: float) -> None:
+    if not (_is_number(value) and value >= 1):
         raise InvalidInput(f"{attribute.name} {value!r} must be at least 1")
+
+
+def _count(_: object, attribute: attrs.Attribute[int], value: int) -> None:
+    if not (_is_number(value) and isinstance(value, int) and value >= 1):
+        raise InvalidInput(f"{attribute.name} {value!r} must be a whole number, at least 1")
+
+
+def _reading(_: object, attribute: attrs.Attribute[PReading], value: PReading) -> None:
+    if not isinstance(value, PReading):
+        known = ", ".join(f"PReading.{reading.name}" for reading in PReading)
+        raise InvalidInput(f"{attribute.name} {value!r} is unknown; use one of: {known}")
 
 
 @attrs.frozen(kw_only=True)
@@ -40,15 +55,15 @@ class PollPolicy:
     The first poll comes after `initial_delay`, later ones `factor` times further apart, up to
     `max_interval`, each spread by a jitter that only lengthens. `deadline` counts from the first poll of
     this process. `p_means` pins the reading of status code P. `schedule` replaces the delays: a function
-    that returns an iterator of seconds; when that ends, its last delay repeats.
+    that returns an iterator of seconds, `backoff.fibo` say; when that ends, its last delay repeats.
     """
 
     initial_delay: float = attrs.field(default=2.0, validator=_not_negative)
-    factor: float = attrs.field(default=2.0, validator=_at_least_one)
+    factor: float = attrs.field(default=2.0, validator=_factor)
     max_interval: float = attrs.field(default=60.0, validator=_positive)
     deadline: float = attrs.field(default=1800.0, validator=_positive)
-    p_means: PReading = PReading.EVIDENCE
-    schedule: Callable[[], Iterator[float]] | None = None
+    p_means: PReading = attrs.field(default=PReading.EVIDENCE, validator=_reading)
+    schedule: Callable[[], Iterator[float | None]] | None = None
 
     def delays(self) -> Iterator[float]:
         """Yield the delay before each poll, for ever."""
@@ -57,13 +72,16 @@ class PollPolicy:
         yield self.initial_delay
         expo = backoff.expo(self.factor, max(self.initial_delay, 0.001) * self.factor, self.max_interval)
         next(expo)  # backoff's generators are primed once
-        for delay in expo:
-            yield lengthened(delay)
+        yield from map(lengthened, expo)
 
 
-def _for_ever(delays: Iterator[float], otherwise: float) -> Iterator[float]:
+def _for_ever(delays: Iterator[float | None], otherwise: float) -> Iterator[float]:
     last = otherwise
     for delay in delays:
+        if delay is None:
+            continue  # backoff's generators say so once, to be primed
+        if not (_is_number(delay) and delay >= 0):
+            raise InvalidInput(f"the schedule gave {delay!r}: it must give seconds, none negative")
         last = delay
         yield delay
     while True:
@@ -83,7 +101,7 @@ class RetryPolicy:
     waited for on top, up to `max_hint`; a longer one is raised as `RateLimited`.
     """
 
-    max_tries: int = attrs.field(default=3, validator=_at_least_one)
+    max_tries: int = attrs.field(default=3, validator=_count)
     max_time: float = attrs.field(default=20.0, validator=_positive)
     initial: float = attrs.field(default=0.5, validator=_not_negative)
     max_interval: float = attrs.field(default=8.0, validator=_positive)

@@ -81,12 +81,20 @@ def amount_problem(name: str, amount: object, limit: Decimal = _AMOUNT_LIMIT) ->
         return f"{name} {amount} is not an amount"
     if amount < 0:
         return f"{name} {amount} is negative; IMS takes amounts of notes as positive figures too"
+    if amount > limit:
+        return f"{name} {amount} is more than the {limit} that the gateway takes"
     exponent = amount.as_tuple().exponent
     if isinstance(exponent, int) and exponent < -2 and amount != round(amount, 2):
         return f"{name} {amount} has more than two decimals; round it to paise"
-    if amount > limit:
-        return f"{name} {amount} is more than the {limit} that the gateway takes"
     return None
+
+
+def _writable(amount: object) -> bool:
+    """True for an amount that can be written out, even if it is no sensible one: `1E+999999` cannot."""
+    if not isinstance(amount, Decimal) or not amount.is_finite():
+        return False
+    exponent = amount.as_tuple().exponent
+    return isinstance(exponent, int) and exponent > -20 and amount.adjusted() < 20
 
 
 def _shape(record: Record) -> Iterator[_Problem]:
@@ -107,31 +115,45 @@ def _shape(record: Record) -> Iterator[_Problem]:
     )
     for name, amount, limit in amounts:
         if problem := amount_problem(name, amount, limit):
-            writable = isinstance(amount, Decimal) and amount.is_finite() and amount.adjusted() < 20
-            yield _Problem("amount", problem, typed_only=writable)
+            yield _Problem("amount", problem, typed_only=_writable(amount))
+
+
+def _is_text(value: object) -> bool:
+    """True for text and nothing; a number in its place was put there by a person, not by the gateway."""
+    return value is None or isinstance(value, str)
 
 
 def _ids(record: Record) -> Iterator[_Problem]:
     invoice = record.invoice if isinstance(record, Decision) else record
     if problem := gstin_problem(invoice.supplier):
-        yield _Problem("supplier", f"supplier: {problem}", typed_only=True)
+        yield _Problem("supplier", f"supplier: {problem}", typed_only=isinstance(invoice.supplier, str))
     if problem := number_problem(invoice.number):
-        yield _Problem("number", problem, typed_only=True)
+        yield _Problem("number", problem, typed_only=isinstance(invoice.number, str))
     if problem := period_problem(invoice.return_period):
-        yield _Problem("return-period", problem, typed_only=True)
-    if not _PLACE_OF_SUPPLY.fullmatch(invoice.place_of_supply or ""):
-        message = f"place of supply {invoice.place_of_supply!r} is not a two-digit state code as text"
-        yield _Problem("place-of-supply", message, typed_only=True)
-    if invoice.source_form not in _SOURCE_FORMS:
-        message = f"source form {invoice.source_form!r} is not one of {', '.join(sorted(_SOURCE_FORMS))}"
-        yield _Problem("source-form", message, typed_only=True)
-    if not invoice.section.is_ecommerce and invoice.type not in _TYPES:
-        message = f"invoice type {invoice.type!r} is not one of {', '.join(sorted(_TYPES))}"
-        yield _Problem("type", message, typed_only=True)
-    if invoice.section.is_amendment and not (invoice.original_number and invoice.original_date):
-        yield _Problem(
-            "original", "an amendment needs the number and date of the document it amends", typed_only=True
-        )
+        yield _Problem("return-period", problem, typed_only=isinstance(invoice.return_period, str))
+    place, form, kind = invoice.place_of_supply, invoice.source_form, invoice.type
+    if not (isinstance(place, str) and _PLACE_OF_SUPPLY.fullmatch(place)):
+        message = f"place of supply {place!r} is not a two-digit state code as text"
+        yield _Problem("place-of-supply", message, typed_only=_is_text(place))
+    if not (isinstance(form, str) and form in _SOURCE_FORMS):
+        message = f"source form {form!r} is not one of {', '.join(sorted(_SOURCE_FORMS))}"
+        yield _Problem("source-form", message, typed_only=_is_text(form))
+    if not invoice.section.is_ecommerce and not (isinstance(kind, str) and kind in _TYPES):
+        message = f"invoice type {kind!r} is not one of {', '.join(sorted(_TYPES))}"
+        yield _Problem("type", message, typed_only=_is_text(kind))
+    if invoice.section.is_amendment:
+        yield from _original(invoice)
+
+
+def _original(invoice: Invoice) -> Iterator[_Problem]:
+    number, day = invoice.original_number, invoice.original_date
+    if not number or day is None:
+        message = "an amendment needs the number and date of the document it amends"
+        yield _Problem("original", message, typed_only=_is_text(number))
+    elif problem := number_problem(number):
+        yield _Problem("original", f"original {problem}", typed_only=_is_text(number))
+    if day is not None and type(day) is not dt.date:
+        yield _Problem("original", f"original date {day!r} is not a datetime.date")
 
 
 def _action(record: Record) -> Iterator[_Problem]:
@@ -146,6 +168,8 @@ def _action(record: Record) -> Iterator[_Problem]:
             "pending-blocked",
             "the gateway does not allow this record to be kept pending; accept or reject it",
         )
+    if not _is_text(record.remarks):
+        yield _Problem("remarks", f"remarks {record.remarks!r} are not text")
 
 
 def _itc_reduction(record: Record) -> Iterator[_Problem]:
@@ -173,7 +197,10 @@ def check_one(record: Record, place: int, seen: dict[RecordKey, int]) -> list[Fi
         problems.extend(examine(record))
         if problems and examine is _shape and any(p.code == "section" for p in problems):
             break  # the other checks ask the section
-    first = seen.setdefault(record.key, place)
+    try:
+        first = seen.setdefault(record.key, place)
+    except TypeError:
+        first = place  # an id that is a list, say: told above
     if first != place:
         problems.append(
             _Problem("duplicate", f"the same record is in the batch already, as record {first + 1}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from typing import Any, NoReturn
 
 
@@ -48,6 +49,7 @@ def jwt_expiry(token: str) -> float | None:
         return None
     try:
         claims: Any = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-        return float(claims["exp"])
-    except (ValueError, TypeError, KeyError, RecursionError):
+        expiry = float(claims["exp"])
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
+    return expiry if math.isfinite(expiry) else None

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import json
 import logging
+import math
 import os
 import tempfile
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import attrs
 
-from .errors import ImsError, InvalidInput, NotAuthorized, OtpRequired, SessionExpired
+from .errors import ImsError, InvalidInput, NotAuthorized, OtpRequired, SessionExpired, UnexpectedAnswer
 from .exchange import Credentials, Exchange
 from .secret import Secret, jwt_expiry
-from .wire import Gsp, Token
+from .wire import Conversation, Gsp, Token
+
+T = TypeVar("T")
 
 _log = logging.getLogger("ims_async")
 
-_RENEW_BEFORE: Final = 600.0  # seconds before the end; a refresh is authorised by the dying token itself
+# Seconds before the end. A refresh is authorised by the dying token itself, and is made when somebody asks:
+# whoever does so at least once an hour does not lose the session.
+_RENEW_BEFORE: Final = 3600.0
+_RENEW_AGAIN: Final = 30.0  # seconds after a renewal ahead of the end that failed
 
 
 class CredentialStore(Protocol):
@@ -68,11 +75,13 @@ class FileCredentialStore:
         if kept is None:
             return None
         try:
-            return Token(value=Secret(kept["token"]), expires_at=kept["expires_at"])
-        except (KeyError, TypeError, AttributeError):
-            raise InvalidInput(
-                f"credential file {self._path} is damaged: delete it and log in again"
-            ) from None
+            value, expires_at = kept["token"], kept["expires_at"]
+        except (KeyError, TypeError):
+            raise self._damaged() from None
+        known = isinstance(expires_at, int | float) and math.isfinite(expires_at)
+        if not isinstance(value, str) or not (known or expires_at is None):
+            raise self._damaged()
+        return Token(value=Secret(value), expires_at=expires_at)
 
     async def save(self, account: str, gstin: str, token: Token | None) -> None:
         """Keep a new token; None forgets it."""
@@ -95,13 +104,18 @@ class FileCredentialStore:
                 kept = json.load(file)
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
-            if isinstance(error, InvalidInput):
-                raise
+        except InvalidInput:
+            raise
+        except OSError as error:
             raise InvalidInput(f"credential file {self._path} cannot be read: {error}") from None
+        except (ValueError, RecursionError):
+            raise self._damaged() from None  # without the parser's words, which may show what it read
         if not isinstance(kept, dict):
-            raise InvalidInput(f"credential file {self._path} is damaged: delete it and log in again")
+            raise self._damaged()
         return kept
+
+    def _damaged(self) -> InvalidInput:
+        return InvalidInput(f"credential file {self._path} is damaged: delete it and log in again")
 
     def _write(self, kept: dict[str, Any]) -> None:
         try:
@@ -110,6 +124,8 @@ class FileCredentialStore:
             try:
                 with os.fdopen(handle, "w", encoding="utf-8") as file:
                     json.dump(kept, file)
+                    file.flush()
+                    os.fsync(file.fileno())  # else a power cut can leave an empty file in its place
                 Path(name).replace(self._path)
             except BaseException:
                 Path(name).unlink(missing_ok=True)
@@ -133,7 +149,7 @@ class _Held:
         return cls(token, token.expires_at - min(_RENEW_BEFORE, life / 4))
 
 
-class _Renewable:
+class _Renewable(abc.ABC):
     """A token that is renewed once for any number of callers."""
 
     def __init__(
@@ -142,25 +158,27 @@ class _Renewable:
         self._exchange, self._gsp, self._store, self._clock = exchange, gsp, store, clock
         self._gstin = gstin
         self._held: _Held | None = None
+        self._given: Secret | None = None
         self._flight: asyncio.Task[Token] | None = None
         self._dead: tuple[Secret, NotAuthorized] | None = None
 
     async def current(self) -> Token:
         """Return a token that has life left, renewing it ahead of its end."""
-        if self._held is None and (kept := await self._store.load(self._gsp.account_id, self._gstin)):
-            self._hold(kept)
         held = self._held
         if held is None:
-            return await self._share(self._first)
-        if held.renew_at is None or self._clock() < held.renew_at:
+            token = await self._share(self._begin)
+            held = self._held or _Held(token, None)
+        if not self._due(held):
             return held.token
         try:
             return await self.renew(held.token)
         except NotAuthorized:
             raise
         except ImsError as error:
-            if held.token.expires_at is not None and self._clock() >= held.token.expires_at:
+            ends_at, now = held.token.expires_at, self._clock()
+            if ends_at is None or now >= ends_at:
                 raise
+            held.renew_at = min(now + _RENEW_AGAIN, ends_at)
             _log.warning("the token could not be renewed ahead of its end: %s", type(error).__name__)
             return held.token
 
@@ -170,8 +188,9 @@ class _Renewable:
         if held is not None and held.token.value != refused.value:
             return held.token
         if self._dead is not None and self._dead[0] == refused.value:
-            raise self._dead[1]
-        return await self._share(lambda: self._next(refused))
+            # Bare: each raise would add its frames to the last one's.
+            raise self._dead[1].with_traceback(None)
+        return await self._share(lambda: self._renewed(refused))
 
     async def adopt(self, token: Token | None) -> None:
         """Take a token that came from elsewhere (a login), and tell the store."""
@@ -181,16 +200,40 @@ class _Renewable:
         await self._store.save(self._gsp.account_id, self._gstin, token)
 
     def hold(self, value: str) -> None:
-        """Take a token that the caller handed in; its life is read off it where that can be done."""
-        self._hold(Token(value=Secret(value), expires_at=jwt_expiry(value)))
+        """Take a token that the caller handed in; its life is read off it where that can be done.
+
+        Handing in the same one again is no news: it may have been renewed since.
+        """
+        if not isinstance(value, str) or not value.strip():
+            raise InvalidInput("the token is empty: pass the access token as text, without `Bearer`")
+        given = Secret(value)
+        if given != self._given:
+            self._given = given
+            self._hold(Token(value=given, expires_at=jwt_expiry(given.reveal())))
 
     @property
     def held(self) -> Token | None:
         """The token at hand, without asking anybody."""
         return self._held.token if self._held else None
 
+    @property
+    def ready(self) -> Token | None:
+        """The token at hand, or None where it has to be had or renewed first."""
+        return None if self._held is None or self._due(self._held) else self._held.token
+
+    def _due(self, held: _Held) -> bool:
+        return held.renew_at is not None and self._clock() >= held.renew_at
+
     def _hold(self, token: Token) -> None:
         self._held = _Held.now(token, self._clock())
+
+    async def _ask(self, conversation: Conversation[T], credentials: Credentials) -> T:
+        """Run a step of the login; an answer that cannot be read is not shown: it may hold a token."""
+        try:
+            return await self._exchange.run(conversation, credentials)
+        except UnexpectedAnswer as error:
+            problems = [problem.partition(":")[0] for problem in error.problems]
+        raise UnexpectedAnswer("the gateway's answer to the login cannot be read", problems=problems)
 
     async def _share(self, work: Callable[[], Coroutine[Any, Any, Token]]) -> Token:
         """Join the renewal under way, or begin one; a caller that goes away does not stop it."""
@@ -204,15 +247,55 @@ class _Renewable:
         if not flight.cancelled():
             flight.exception()  # seen here even where every caller has gone
 
+    async def _begin(self) -> Token:
+        """Have the token that is kept, or the first one."""
+        kept = await self._store.load(self._gsp.account_id, self._gstin)
+        if self._held is not None:
+            return self._held.token  # handed in meanwhile
+        if kept is None:
+            return await self._first()
+        self._hold(kept)
+        return kept
+
+    async def _renewed(self, refused: Token) -> Token:
+        """Have the token that another process put into the store, or a new one."""
+        kept = await self._store.load(self._gsp.account_id, self._gstin)
+        if kept is not None and self._outlives(kept, refused):
+            self._hold(kept)
+            return kept
+        try:
+            token = await self._next(refused)
+        except NotAuthorized as error:
+            self._dead = (refused.value, error)  # nobody need ask again with this value
+            raise
+        if self._held is None or self._held.token.value != refused.value:
+            return self._held.token if self._held else token  # logged in or out meanwhile
+        await self._keep(token)
+        return token
+
+    def _outlives(self, token: Token, other: Token) -> bool:
+        ends_at = token.expires_at
+        return (
+            token.value != other.value
+            and ends_at is not None
+            and ends_at > max(other.expires_at or 0.0, self._clock())
+        )
+
+    async def _keep(self, token: Token) -> None:
+        """Hold a token that nobody asked for; a full disk is no reason to drop a live session."""
+        self._hold(token)
+        try:
+            await self._store.save(self._gsp.account_id, self._gstin, token)
+        except Exception as error:  # noqa: BLE001 # a store is anybody's code, and its words may hold the token
+            _log.warning("a token could not be stored: %s", type(error).__name__)
+
+    @abc.abstractmethod
     async def _first(self) -> Token:
-        raise NotImplementedError
+        """Have a token where there is none."""
 
+    @abc.abstractmethod
     async def _next(self, refused: Token) -> Token:
-        raise NotImplementedError
-
-    async def _bury(self, token: Token, error: NotAuthorized) -> None:
-        """Remember that this value cannot be renewed, so that nobody asks again."""
-        self._dead = (token.value, error)
+        """Have another token in place of one that is refused, or soon will be."""
 
 
 class AccountCredential(_Renewable):
@@ -224,16 +307,15 @@ class AccountCredential(_Renewable):
         super().__init__(exchange, gsp, store, clock, gstin="")
 
     async def _first(self) -> Token:
-        token = await self._exchange.run(self._gsp.authenticate(), Credentials())
-        await self.adopt(token)
+        token = await self._authenticate()
+        await self._keep(token)
         return token
 
     async def _next(self, refused: Token) -> Token:
-        try:
-            return await self._first()
-        except NotAuthorized as error:
-            await self._bury(refused, error)
-            raise
+        return await self._authenticate()
+
+    async def _authenticate(self) -> Token:
+        return await self._ask(self._gsp.authenticate(), Credentials(ahead=True))
 
 
 @attrs.frozen
@@ -243,6 +325,10 @@ class _Fixed:
     token: Token
 
     async def current(self) -> Token:
+        return self.token
+
+    @property
+    def ready(self) -> Token:
         return self.token
 
     async def renew(self, refused: Token) -> Token:
@@ -262,7 +348,7 @@ class TaxpayerCredential(_Renewable):
         account: AccountCredential,
     ) -> None:
         super().__init__(exchange, gsp, store, clock, gstin)
-        self._account = account
+        self._account = Credentials(account=account, gstin=gstin, ahead=True)
         self._username: str | None = None
 
     async def request_otp(self, username: str) -> None:
@@ -270,31 +356,35 @@ class TaxpayerCredential(_Renewable):
         if not isinstance(username, str) or not username.strip():
             raise InvalidInput("username is empty: it is the taxpayer's user name on the GST portal")
         self._username = username.strip()
-        await self._exchange.run(
-            self._gsp.request_otp(self._gstin, self._username), Credentials(account=self._account)
-        )
+        await self._ask(self._gsp.request_otp(self._gstin, self._username), self._account)
 
     async def verify_otp(self, otp: str, username: str | None = None) -> None:
         """Begin the session with the OTP that the taxpayer received; digits, as text."""
         name = username or self._username
         if name is None:
             raise InvalidInput("call request_otp(username) first, or pass the username here")
-        if not isinstance(otp, str) or not otp.strip().isdigit():
-            raise InvalidInput("the OTP is text of digits only, for example '575757'")
-        token = await self._exchange.run(
-            self._gsp.verify_otp(self._gstin, name, otp.strip()), Credentials(account=self._account)
-        )
-        await self.adopt(token)
+        digits = otp.strip() if isinstance(otp, str) else ""
+        if not (digits.isascii() and digits.isdigit()):
+            raise InvalidInput("the OTP is text of the digits 0 to 9 only, for example '575757'")
+        await self.adopt(await self._ask(self._gsp.verify_otp(self._gstin, name, digits), self._account))
 
     async def logout(self) -> None:
-        """End the session at the gateway and forget the token."""
-        token = await self.current()
-        await self._exchange.run(self._gsp.logout(self._gstin), Credentials(taxpayer=_Fixed(token)))
+        """End the session at the gateway and forget the token; a session that has ended is no error."""
+        if self._flight is not None:
+            await asyncio.wait([self._flight])  # or it would bring the session back
+        token = self.held or await self.current()
+        try:
+            await self._ask(self._gsp.logout(self._gstin), self._own(token))
+        except SessionExpired:
+            _log.debug("the session to log out of had ended")
         await self.adopt(None)
 
     async def refresh(self) -> None:
         """Renew the token now."""
         await self.renew(await self.current())
+
+    def _own(self, token: Token) -> Credentials:
+        return Credentials(taxpayer=_Fixed(token), gstin=self._gstin, ahead=True)
 
     async def _first(self) -> Token:
         raise OtpRequired(
@@ -302,12 +392,4 @@ class TaxpayerCredential(_Renewable):
         )
 
     async def _next(self, refused: Token) -> Token:
-        try:
-            token = await self._exchange.run(
-                self._gsp.refresh(self._gstin), Credentials(taxpayer=_Fixed(refused), gstin=self._gstin)
-            )
-        except NotAuthorized as error:
-            await self._bury(refused, error)
-            raise
-        await self.adopt(token)
-        return token
+        return await self._ask(self._gsp.refresh(self._gstin), self._own(refused))

@@ -119,7 +119,7 @@ class JobToken:
             if facts["v"] != _TOKEN_VERSION:
                 raise ValueError(f"it has version {facts['v']!r}, this release reads {_TOKEN_VERSION}")
             submitted = facts["n"]
-            if submitted is not None and not (isinstance(submitted, int) and submitted >= 0):
+            if submitted is not None and not (type(submitted) is int and submitted >= 0):
                 raise ValueError("its count is not a number")
             return cls(
                 gsp=_text(facts, "gsp"),

@@ -6,13 +6,19 @@ No exception of aiohttp's leaves this room, not even as a cause: their texts hol
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
+import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+import urllib.parse
+import urllib.request
+import zlib
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import attrs
 
-from .errors import GatewayUnavailable, ImsError, NotSent
+from .errors import ClientClosed, GatewayUnavailable, ImsError, InvalidInput, NotSent, UnexpectedAnswer
 from .wire import Request, Response
 
 if TYPE_CHECKING:
@@ -20,10 +26,17 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], float]
 
+_UNPACKED_AT_ONCE: Final = 1024 * 1024  # bytes; a bomb goes off in steps of this size
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
 
 @runtime_checkable
 class Transport(Protocol):
-    """Anything that can send a request. Raises `NotSent` where it never left, else `AnswerLost`."""
+    """Anything that can send a request.
+
+    Raises `NotSent` where it never left, `AnswerLost` where no whole answer came back, and
+    `UnexpectedAnswer` for an answer that is refused unread.
+    """
 
     async def send(self, request: Request) -> Response: ...
     async def aclose(self) -> None: ...
@@ -67,26 +80,57 @@ class MemoryTransport:
         """Nothing to close."""
 
 
+def _positive(_: object, attribute: attrs.Attribute[float], value: float) -> None:
+    if not value > 0:
+        raise InvalidInput(f"{attribute.name} {value!r} must be more than 0 seconds")
+
+
 @attrs.frozen(kw_only=True)
 class Timeouts:
-    """Limits on single steps, in seconds; there is none on the whole, since a big answer may take long."""
+    """Limits on single steps, in seconds; there is none on the whole, since a big answer may take long.
 
-    connect: float = 10.0
-    read: float = 60.0
+    `connect` is for finding the host and connecting to it, proxy and TLS included. `read` is the longest
+    silence: while a body is sent, before the answer begins, and between two parts of it.
+    """
+
+    connect: float = attrs.field(default=10.0, validator=_positive)
+    read: float = attrs.field(default=60.0, validator=_positive)
 
 
-@attrs.define
+@attrs.define(eq=False)
 class _Attempt:
-    """How far one request got."""
+    """How far one request got, and how long its present step may take."""
 
+    limit: asyncio.Timeout
+    timeouts: Timeouts
     left: bool = False
+
+    def connecting(self) -> None:
+        self._allow(self.timeouts.connect)
+
+    def connected(self) -> None:
+        self._allow(None)
+
+    def progress(self) -> None:
+        self._allow(self.timeouts.read)
+
+    def _allow(self, seconds: float | None) -> None:
+        when = None if seconds is None else asyncio.get_running_loop().time() + seconds
+        # An early answer can end the attempt while its body is still being written.
+        with contextlib.suppress(RuntimeError):
+            self.limit.reschedule(when)
+
+
+class _TroubleError(Exception):
+    """A failure in words of our own, which are safe to show."""
 
 
 class AiohttpTransport:
     """Sends over HTTP with one pool of connections, opened when first used.
 
-    `session` is the caller's own and is never closed here. `trust_env` takes proxies from the
-    environment. An answer longer than `max_answer` bytes (after decompression) is refused.
+    `session` is the caller's own and is never closed here; its cookies are not sent. `trust_env` takes
+    proxies, and nothing else, from the environment. An answer longer than `max_answer` bytes (after
+    decompression) is refused.
     """
 
     def __init__(
@@ -104,38 +148,52 @@ class AiohttpTransport:
         self._timeouts = timeouts or Timeouts()
         self._connections, self._max_answer = connections, max_answer
         self._trust_env, self._clock = trust_env, clock
+        self._closed = False
         # More than this many at once only queue inside aiohttp, where they stall the loop.
         self._slots = asyncio.Semaphore(connections)
 
     async def send(self, request: Request) -> Response:
         """Send one request and read its answer to the end."""
+        _check_headers(request)
         async with self._slots:
-            attempt = _Attempt()
-            failure: ImsError
+            if self._closed:
+                raise ClientClosed("the client is closed; nothing was sent")
+            attempt = _Attempt(asyncio.timeout(None), self._timeouts)
             try:
-                return await self._exchange(request, attempt)
-            except (OSError, _aiohttp().ClientError, _DroppedError, ValueError) as error:
+                async with attempt.limit:
+                    return await self._exchange(request, attempt)
+            except ImsError:
+                raise
+            except Exception as error:  # noqa: BLE001 # whatever it was, what counts is how far it got
                 failure = _failure(request, attempt, error)
-        raise failure  # outside the handler, so that aiohttp's error is not its context
+        try:
+            raise failure  # outside the handler, so that aiohttp's error is not its context
+        finally:
+            del failure  # it holds this frame
 
     async def _exchange(self, request: Request, attempt: _Attempt) -> Response:
         import yarl
 
         session = self._session()
         if session.closed:
-            raise ValueError("the session that was handed in is closed")
+            raise ClientClosed("the session that was handed in is closed; nothing was sent")
         async with session.request(
             request.method,
             yarl.URL(request.target, encoded=True),
-            data=request.body,
-            headers=dict(request.headers),
+            # In parts, each of which is progress; a large body in one piece would also stall the loop.
+            data=io.BytesIO(request.body) if request.body is not None else None,
+            headers={"Accept-Encoding": "gzip", **request.headers},
+            skip_auto_headers=("Content-Type",),
             allow_redirects=False,  # the key and the token would travel along
+            auto_decompress=False,  # it is done here, in bounded steps
+            raise_for_status=False,  # whatever a caller's session does: an error's body is ours to read
+            proxy=_proxy_of(request.url) if self._trust_env else None,
             trace_request_ctx=attempt,
-            timeout=self._timeout(),
+            timeout=_aiohttp().ClientTimeout(total=None),  # `attempt` keeps the time
             # Beside the session's own, which naming any would replace.
-            middlewares=(_never_twice, *getattr(session, "_middlewares", ())),
+            middlewares=(_once_without_cookies, *getattr(session, "_middlewares", ())),
         ) as answer:
-            body = await self._read(answer)
+            body = await self._read(answer, attempt)
             return Response(
                 status=answer.status,
                 headers={name.lower(): value for name, value in answer.headers.items()},
@@ -143,23 +201,22 @@ class AiohttpTransport:
                 received_at=self._clock(),
             )
 
-    async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, answer: aiohttp.ClientResponse, attempt: _Attempt) -> bytes:
+        unpack = _unpacker(answer.headers.get("Content-Encoding", ""))
         parts: list[bytes] = []
         size = 0
-        async for part in answer.content.iter_any():
-            size += len(part)
-            if size > self._max_answer:
-                answer.close()
-                raise ValueError(f"the answer is longer than {self._max_answer:,} bytes")
-            parts.append(part)
+        attempt.progress()
+        async for packed in answer.content.iter_any():
+            attempt.progress()
+            for part in unpack(packed):
+                size += len(part)
+                if size > self._max_answer:
+                    answer.close()
+                    raise UnexpectedAnswer(f"the answer is longer than {self._max_answer:,} bytes")
+                parts.append(part)
+        if isinstance(unpack, _Gunzip) and not unpack.complete:
+            raise _TroubleError("the packed answer is cut short")
         return b"".join(parts)
-
-    def _timeout(self) -> aiohttp.ClientTimeout:
-        limits = self._timeouts
-        timeout: aiohttp.ClientTimeout = _aiohttp().ClientTimeout(
-            total=None, connect=None, sock_connect=limits.connect, sock_read=limits.read
-        )
-        return timeout
 
     def _session(self) -> aiohttp.ClientSession:
         if self._given is not None:
@@ -170,13 +227,13 @@ class AiohttpTransport:
             self._own = http.ClientSession(
                 connector=http.TCPConnector(limit=self._connections),
                 cookie_jar=http.DummyCookieJar(),  # a cookie would be shared between taxpayers
-                trust_env=self._trust_env,
             )
             _watch(self._own)
         return self._own
 
     async def aclose(self) -> None:
         """Close our own connections; a session that was handed in stays open."""
+        self._closed = True
         if self._own is not None:
             own, self._own = self._own, None
             await own.close()
@@ -188,46 +245,127 @@ def _aiohttp() -> Any:
     return aiohttp
 
 
+def _check_headers(request: Request) -> None:
+    for name, value in request.headers.items():
+        if _CONTROL.search(value):
+            raise InvalidInput(
+                f"header {name} of {request.operation} holds a line break or another control character: "
+                "check the key and the token; nothing was sent"
+            )
+
+
+def _proxy_of(url: str) -> str | None:
+    """Return the proxy that the environment names for a URL.
+
+    aiohttp's own `trust_env` would also send what ~/.netrc holds for the host, in place of the token.
+    """
+    parts = urllib.parse.urlsplit(url)
+    proxy = urllib.request.getproxies_environment().get(parts.scheme)
+    return None if proxy is None or urllib.request.proxy_bypass(parts.netloc) else proxy
+
+
 def _watch(session: aiohttp.ClientSession) -> None:
-    """Note when a request's headers are about to leave; before that, sending again is safe."""
+    """Note each step of a request: until its headers are about to leave, sending again is safe.
+
+    aiohttp's own limits leave out looking up the host and sending the body, and count queueing in.
+    """
     if any(getattr(trace, "ims_async", False) for trace in session.trace_configs):
         return
 
-    async def leaving(_: object, context: Any, __: object) -> None:
-        attempt = context.trace_request_ctx
-        if isinstance(attempt, _Attempt):
-            attempt.left = True
+    def on(note: Callable[[_Attempt], None]) -> Callable[[object, Any, object], Awaitable[None]]:
+        async def step(_: object, context: Any, __: object) -> None:
+            attempt = context.trace_request_ctx
+            if isinstance(attempt, _Attempt):  # else one of the caller's own requests
+                note(attempt)
+
+        return step
+
+    def leaving(attempt: _Attempt) -> None:
+        attempt.left = True
+        attempt.progress()
 
     trace = _aiohttp().TraceConfig()
     trace.ims_async = True
-    trace.on_request_headers_sent.append(leaving)
+    trace.on_connection_create_start.append(on(_Attempt.connecting))
+    trace.on_connection_create_end.append(on(_Attempt.connected))
+    trace.on_request_headers_sent.append(on(leaving))
+    trace.on_request_chunk_sent.append(on(_Attempt.progress))
     trace.freeze()
     session.trace_configs.append(trace)
 
 
-class _DroppedError(Exception):
-    """The server dropped the connection; in this form aiohttp does not send the request again by itself."""
-
-
-async def _never_twice(
+async def _once_without_cookies(
     request: aiohttp.ClientRequest, handler: Callable[[Any], Awaitable[aiohttp.ClientResponse]]
 ) -> aiohttp.ClientResponse:
-    """Keep aiohttp from repeating a PUT whose connection was dropped: the first may have taken effect."""
+    """Keep aiohttp from repeating a PUT whose connection was dropped: the first may have taken effect.
+
+    And leave out cookies, which a caller's own session may have and would share between taxpayers.
+    """
     http = _aiohttp()
+    request.headers.popall("Cookie", None)
     try:
         return await handler(request)
     except http.ClientConnectorError:
         raise  # never connected, and never repeated by aiohttp
     except (http.ClientOSError, http.ServerDisconnectedError) as error:
         reason = type(error).__name__
-    raise _DroppedError(reason)
+    raise _TroubleError(reason)
+
+
+def _as_it_is(part: bytes) -> tuple[bytes]:
+    return (part,)
+
+
+class _Gunzip:
+    """Unpacks gzip as it arrives, in pieces of bounded size. https://www.rfc-editor.org/rfc/rfc1952"""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(wbits=31)
+        self._begun = False
+
+    def __call__(self, data: bytes) -> Iterator[bytes]:
+        self._begun = True
+        while True:
+            piece = self._member.decompress(data, _UNPACKED_AT_ONCE)
+            yield piece
+            data = self._member.unconsumed_tail
+            if self._member.eof:
+                data = self._member.unused_data
+                if not data:
+                    return
+                self._member = zlib.decompressobj(wbits=31)
+            elif not data and len(piece) < _UNPACKED_AT_ONCE:
+                return
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing; zlib itself does not mind an end in the middle."""
+        return self._member.eof or not self._begun
+
+
+def _unpacker(encoding: str) -> Callable[[bytes], Iterator[bytes] | tuple[bytes]]:
+    name = encoding.strip().lower()
+    if name in ("", "identity"):
+        return _as_it_is
+    if name in ("gzip", "x-gzip"):
+        return _Gunzip()
+    raise UnexpectedAnswer(f"the answer is packed as {name[:20]!r}, which was not asked for")
 
 
 def _failure(request: Request, attempt: _Attempt, error: Exception) -> ImsError:
     """Say how far a request got, in words that hold no URL and no header."""
-    reason = str(error) if type(error) in (_DroppedError, ValueError) else type(error).__name__
     cause = getattr(error, "os_error", None)
-    detail = f" ({cause.strerror})" if isinstance(cause, OSError) and cause.strerror else ""
+    if attempt.limit.expired():
+        limits = attempt.timeouts
+        reason = (
+            f"silence for {limits.read:g} s" if attempt.left else f"no connection within {limits.connect:g} s"
+        )
+    elif isinstance(error, _TroubleError):
+        reason = str(error)
+    elif isinstance(cause, OSError) and cause.strerror:
+        reason = f"{type(error).__name__} ({cause.strerror})"
+    else:
+        reason = type(error).__name__
     if not attempt.left:
-        return NotSent(f"{request.operation} never left this machine: {reason}{detail}")
-    return AnswerLost(f"no whole answer to {request.operation} came back: {reason}{detail}")
+        return NotSent(f"{request.operation} never left this machine: {reason}")
+    return AnswerLost(f"no whole answer to {request.operation} came back: {reason}")

@@ -134,8 +134,8 @@ def gstin_checksum(first14: str) -> str:
 def gstin_problem(text: object) -> str | None:
     """Say what is wrong with a GSTIN (its pattern, then its check digit), or None."""
     if not isinstance(text, str) or len(text) != 15:
-        return f"{text!r} is not a GSTIN: it has 15 characters, for example 29AAACQ3770E1ZF"
-    if not _GSTIN.fullmatch(text.upper()):
+        return f"{text!r:.60} is not a GSTIN: it has 15 characters, for example 29AAACQ3770E1ZF"
+    if not (text.isascii() and _GSTIN.fullmatch(text.upper())):
         return f"{text!r} does not have the pattern of a GSTIN (state code, PAN, entity, Z, check digit)"
     expected = gstin_checksum(text.upper()[:14])
     if text[14].upper() != expected:
@@ -154,13 +154,15 @@ def parse_gstin(text: str, *, what: str = "GSTIN") -> str:
 def period_problem(text: object) -> str | None:
     """Say what is wrong with a return period `MMYYYY`, or None."""
     if not isinstance(text, str) or not _PERIOD.fullmatch(text):
-        return f"{text!r} is not a return period: write MMYYYY, for example 102024 for October 2024"
+        return f"{text!r:.60} is not a return period: write MMYYYY, for example 102024 for October 2024"
     return None
 
 
 def return_period(year: int, month: int) -> str:
     """Return `MMYYYY` for a year and a month (1 to 12). Raises `InvalidInput`."""
-    if not (isinstance(year, int) and isinstance(month, int) and 1 <= month <= 12 and 2017 <= year <= 2099):
+    if not (isinstance(year, int) and isinstance(month, int) and 1 <= month <= 12) or not (
+        (2017, 7) <= (year, month) <= (2099, 12)
+    ):
         raise InvalidInput(
             f"year {year!r}, month {month!r} is not a GST return period: "
             "the month is 1 to 12 and GST began in July 2017"

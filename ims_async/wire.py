@@ -6,9 +6,12 @@ value. It does no I/O and never waits. It may yield `PAUSE` during long work, so
 
 from __future__ import annotations
 
+import datetime as dt
 import email.utils
 import ipaddress
 import json
+import math
+import re
 import urllib.parse
 from collections.abc import Callable, Generator, Mapping, Sequence
 from decimal import Decimal
@@ -28,7 +31,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # Names of headers whose values may be shown; all others are secrets until proven otherwise.
-_SHOWN_HEADERS: Final = frozenset({"accept", "content-type", "x-api-version", "x-source"})
+_SHOWN_HEADERS: Final = frozenset(
+    {"accept", "content-type", "x-api-version", "x-source", "date", "retry-after"}
+    | {"x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"}
+)
+
+
+def _masked(headers: Mapping[str, str]) -> str:
+    return repr({name: value if name.lower() in _SHOWN_HEADERS else "…" for name, value in headers.items()})
 
 
 class Needs(Enum):
@@ -51,10 +61,7 @@ class Request:
     method: str
     url: str
     query: Mapping[str, str] = attrs.field(factory=dict, repr=lambda query: repr(sorted(query)))
-    headers: Mapping[str, str] = attrs.field(
-        factory=dict,
-        repr=lambda headers: repr({k: v if k.lower() in _SHOWN_HEADERS else "…" for k, v in headers.items()}),
-    )
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=_masked)
     body: bytes | None = attrs.field(default=None, repr=lambda body: f"<{len(body or b'')} bytes>")
     needs: Needs = Needs.TAXPAYER
     changes: bool = False
@@ -71,7 +78,7 @@ class Response:
     """One HTTP answer, read to its end. Header names are lower case; `received_at` is epoch seconds."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = attrs.field(repr=_masked)
     body: bytes = attrs.field(repr=lambda body: f"<{len(body)} bytes>")
     received_at: float = 0.0
     _parsed: Any = attrs.field(default=None, init=False, repr=False, eq=False)
@@ -214,30 +221,39 @@ def told_to_wait_until(response: Response) -> float | None:
     https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
     """
     hint = response.headers.get("retry-after", "").strip()
-    if hint:
-        try:
-            return response.received_at + max(float(hint), 0.0)
-        except ValueError:
-            pass
-        try:
-            return email.utils.parsedate_to_datetime(hint).timestamp()
-        except ValueError:
-            pass
+    if (seconds := _number(hint)) is not None:
+        return response.received_at + max(seconds, 0.0)
     try:
-        return float(response.headers["x-ratelimit-reset"])
-    except (KeyError, ValueError):
+        date = email.utils.parsedate_to_datetime(hint)
+        # A date without a zone is read as UTC, which HTTP dates are in; never as this machine's time.
+        return (date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return _number(response.headers.get("x-ratelimit-reset", ""))
+
+
+def _number(text: str) -> float | None:
+    """Read a number; one that is not finite is no point in time."""
+    try:
+        number = float(text)
+    except ValueError:
         return None
+    return number if math.isfinite(number) else None
+
+
+_PLAIN_URL: Final = re.compile(r"[^\s?#]+")
 
 
 def check_base_url(url: str, *, insecure: bool = False) -> str:
     """Return the URL without a closing slash. Plain http is for loopback only, unless `insecure`."""
+    if not isinstance(url, str) or "@" in url:  # a user with a password may be in it: it is not shown
+        raise InvalidInput("the base URL is not usable: write https://host as text, without user or password")
     try:
         parts = urllib.parse.urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise InvalidInput(f"base URL {url!r}: {error}; write https://host") from None
-    if parts.scheme not in ("http", "https") or not host or parts.username or parts.query or parts.fragment:
-        raise InvalidInput(f"base URL {url!r} is not usable: write https://host, without user or query")
+    if parts.scheme not in ("http", "https") or not host or not _PLAIN_URL.fullmatch(url):
+        raise InvalidInput(f"base URL {url!r} is not usable: write https://host, without query or spaces")
     if parts.scheme == "http" and not insecure and not _is_loopback(host):
         raise InvalidInput(
             f"base URL {url!r} would send credentials in clear text: use https "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 import attrs
@@ -89,11 +91,14 @@ def read_status(
     )
 
 
+_COUNT: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
+
+
 def _count(value: object) -> int | None:
     """Counts come as text or as numbers, and may be missing; what is no count is no evidence."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
+    if isinstance(value, str) and _COUNT.fullmatch(value.strip()):
         return int(value)
     return None
 
@@ -161,6 +166,7 @@ _read_item = reader(LineItem, _ITEM_NAMES)
 _read_sale = reader(SalesInvoice, _SALES_NAMES)
 _read_sold_note = reader(SalesInvoice, _SALES_NOTE_NAMES)
 
+_TEXT: Any = str | None
 FORM_KEYS: Final = {SourceForm.GSTR1: "gstr1", SourceForm.GSTR1A: "gstr1a"}
 
 
@@ -250,11 +256,11 @@ def _read_party(
                 facts,  # noqa: B023 # called at once
                 section=section,
                 recipient=recipient,
-                supplier=party.get("stin"),
+                supplier=CONVERTER.structure(party.get("stin"), _TEXT),
                 list_name=list_name,
                 items=items,  # noqa: B023
                 deleted=deleted,  # noqa: B023
-                flag=flag,  # noqa: B023
+                flag=CONVERTER.structure(flag, _TEXT),  # noqa: B023
                 extra={name: value for name, value in beside.items() if name not in facts},  # noqa: B023
             ),
             names,
@@ -271,12 +277,19 @@ def _read_items(items: object, path: str, problems: _Problems) -> Iterator[LineI
         outer = item if isinstance(item, dict) else {}
         number, details = outer.get("num", 0), outer.get("itm_det")
         read = problems.attempt(
-            lambda: _read_item(details, number=int(number)),  # noqa: B023 # called at once
+            lambda: _read_item(details, number=_line_number(number)),  # noqa: B023 # called at once
             _ITEM_NAMES,
             f"{place}.itm_det",
         )
         if read is not None:
             yield read
+
+
+def _line_number(number: object) -> int:
+    """Take a line's number; the schema says number, so `1.0` is one. Raises `TypeError`."""
+    if isinstance(number, Decimal) and number.adjusted() < 10 and number == int(number):
+        return int(number)
+    return CONVERTER.structure(number, int)
 
 
 _ADDED_BACK_NAMES: Final = {

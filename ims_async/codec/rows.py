@@ -7,6 +7,7 @@ hook. A row that the quick reader cannot take goes through the plain one, which 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from decimal import Decimal
@@ -14,7 +15,7 @@ from typing import Any, Final, get_args
 
 import attrs
 
-from ..errors import UnexpectedAnswer
+from ..errors import DownloadQueued, UnexpectedAnswer
 from ..records import Invoice, InvoiceList, ItcReduction
 from ..vocabulary import SECTION_ALIASES, Section
 from ..wire import DECODER, PAUSE, SCAN, Pause
@@ -87,10 +88,10 @@ def _flags(row: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
     given: dict[str, Any] = {}
     used: set[str] = set()
     for name, spellings in _FLAGS:
-        for key in spellings:
-            if key in row and _is_letter(row[key], _ALLOWED):
-                given.setdefault(name, _ALLOWED[row[key]])
-                used.add(key)
+        key = next((spelling for spelling in spellings if spelling in row), "")
+        if key and _is_letter(row[key], _ALLOWED):
+            given[name] = _ALLOWED[row[key]]
+            used.add(key)
     if _is_letter(row.get("srcfilstatus"), _FILED):
         given["supplier_filed"] = _FILED[row["srcfilstatus"]]
         used.add("srcfilstatus")
@@ -142,13 +143,15 @@ def _quick_reader(section: Section, plain: Callable[[object], Invoice]) -> Calla
                 return plain(row)  # a newer gateway's rows carry more; cattrs knows what to do with that
             draft = _Draft()
             supplier, number, hash_ = row["stin"], row[number_key], row["hash"]
-            source_form, place = row["srcform"], row["pos"]
+            source_form, place, blocked = row["srcform"], row["pos"], row["ispendactblocked"]
             kind: Any = row["inv_typ"] if typed else None
             original = row[original_number_key] if amended else None
             if not (type(supplier) is type(number) is type(hash_) is type(source_form) is type(place) is str):
                 return plain(row)
             if (typed and type(kind) is not str) or (amended and type(original) is not str):
                 return plain(row)
+            if type(blocked) is not str and type(blocked) is not bool:
+                return plain(row)  # 1 is no letter, although it equals True
             draft.section = section
             draft.supplier, draft.number, draft.hash = share(supplier, supplier), number, hash_
             draft.source_form, draft.place_of_supply = share(source_form, source_form), share(place, place)
@@ -169,7 +172,7 @@ def _quick_reader(section: Section, plain: Callable[[object], Invoice]) -> Calla
             amount = row["cess"]
             draft.cess = amount if type(amount) is Decimal else money(amount)
             draft.action = ACTIONS[row["action"]]
-            draft.pending_allowed = _ALLOWED[row["ispendactblocked"]]
+            draft.pending_allowed = _ALLOWED[blocked]
             draft.supplier_filed = _FILED[row["srcfilstatus"]]
             draft.supplier_name = draft.remarks = draft.remarks_allowed = None
             draft.itc_reduction = draft.itc_reduction_allowed = None
@@ -290,6 +293,7 @@ class _Reading:
 
     path: tuple[str, ...]
     found: bool = False
+    unreadable: int = 0
     rows: InvoiceList = attrs.field(factory=InvoiceList)
     problems: list[str] = attrs.field(factory=list)
 
@@ -301,7 +305,8 @@ def read_invoices(
 
     A row that does not fit is told in `UnexpectedAnswer.problems`, with all the others; with
     `strict=False` it is told in the list's own `problems`, beside the good rows. A section that nobody
-    knows is kept, unread, in the list's `other`.
+    knows is kept, unread, in the list's `other`. Rows that come later as a file (a `token` stands in
+    their place) are `DownloadQueued`, so that nobody takes them for none.
     """
     reading = _Reading(tuple(path))
     try:
@@ -317,9 +322,21 @@ def read_invoices(
     rows = reading.rows
     rows.problems = tuple(reading.problems)
     if rows.problems and (strict or not reading.found):
-        many = f"{len(rows.problems)} of {len(rows) + len(rows.problems)} rows cannot be read: "
+        bad, good = reading.unreadable, len(rows)
+        many = f"{bad} of {good + bad} rows cannot be read: " if bad else "the answer does not fit: "
         raise UnexpectedAnswer(many + "; ".join(rows.problems[:3]), problems=rows.problems, body=body)
+    if "token" in rows.other and not rows:
+        raise DownloadQueued(estimate=_seconds(rows.other.get("est")))
     return rows
+
+
+def _seconds(minutes: object) -> float | None:
+    """Read the estimate that comes with a download token; it is in minutes, as text or as a number."""
+    try:
+        estimate = float(minutes) * 60 if isinstance(minutes, str | int | Decimal) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return estimate if math.isfinite(estimate) else None
 
 
 def _walk(scanner: _Scanner, reading: _Reading, depth: int) -> Generator[Pause, Any, None]:
@@ -334,6 +351,8 @@ def _walk(scanner: _Scanner, reading: _Reading, depth: int) -> Generator[Pause, 
             yield from _read_section(scanner, reading, section, f"{'.'.join(reading.path)}.{key}")
         elif (value := scanner.value()) is not None or section is None:
             reading.rows.other[key] = value
+            if section is not None:
+                reading.problems.append(f"{'.'.join(reading.path)}.{key}: {value!r:.60} is not an array")
 
 
 def _read_section(
@@ -344,6 +363,7 @@ def _read_section(
         try:
             rows.append(read(row))
         except Exception as error:  # noqa: BLE001 # any trouble with one row is told, and costs no other row
+            reading.unreadable += 1
             reading.problems.extend(problems_of(error, wire_names(section), f"{path}[{place}]"))
         if place % _ROWS_PER_TURN == _ROWS_PER_TURN - 1:
             yield PAUSE

@@ -51,7 +51,7 @@ def parse_day(text: object) -> dt.date:
                 return dt.date(int(year), int(month), int(day))
             except ValueError:
                 pass  # 31-02-2024: told below
-    raise ValueError(f"{text!r} is not a date that exists; dates are DD-MM-YYYY")
+    raise ValueError(f"{text!r:.60} is not a date that exists; dates are DD-MM-YYYY")
 
 
 def money(number: object) -> Decimal:
@@ -60,19 +60,19 @@ def money(number: object) -> Decimal:
         return number
     if type(number) is int:
         return Decimal(number)
-    raise TypeError(f"{number!r} is not a number")
+    raise TypeError(f"{number!r:.60} is not a number")
 
 
 def text(value: object) -> str:
     """Take JSON text as it is. Raises `TypeError` for a number: `7` is not `"007"`."""
     if type(value) is not str:
-        raise TypeError(f"{value!r} is not text")
+        raise TypeError(f"{value!r:.60} is not text")
     return value
 
 
 def _whole(value: object) -> int:
     if type(value) is not int:
-        raise TypeError(f"{value!r} is not a whole number")
+        raise TypeError(f"{value!r:.60} is not a whole number")
     return value
 
 
@@ -90,7 +90,7 @@ def _action(value: object) -> Action:
         raise KeyError("action")
     if isinstance(value, str) and value in ACTIONS:
         return ACTIONS[value]
-    raise ValueError(f"{value!r} is not an action; it is one of A, R, P, N")
+    raise ValueError(f"{value!r:.60} is not an action; it is one of A, R, P, N")
 
 
 def _build_converter() -> Converter:
@@ -120,7 +120,7 @@ def reader(
     known = frozenset(wire.values())
     fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(record)  # type: ignore[arg-type] # always attrs
     given_names = [field.name for field in fields if field.name not in wire]
-    as_given = {  # no row has such a key by accident
+    as_given = {
         name: override(rename=f"«{name}»", struct_hook=_one_argument(_as_it_is)) for name in given_names
     }
     renamed = {name: override(rename=key) for name, key in wire.items()}
@@ -132,8 +132,9 @@ def reader(
     def read(row: object, **given: Any) -> R:
         if not isinstance(row, dict):
             raise TypeError(f"{row!r:.60} is not an object")
-        given["extra"] = {**{key: row[key] for key in row.keys() - known}, **given.get("extra", {})}
-        return structure({**row, **{f"«{name}»": value for name, value in given.items()}}, record)
+        given["extra"] = {**{key: row[key] for key in row if key not in known}, **given.get("extra", {})}
+        facts = {key: row[key] for key in row.keys() & known}  # so no row can have a key like «hash»
+        return structure({**facts, **{f"«{name}»": value for name, value in given.items()}}, record)
 
     return read
 

@@ -43,7 +43,7 @@ def money_text(amount: Decimal) -> str:
 
 
 def _ids_and_amounts(section: Section, invoice: Invoice) -> str:
-    number, day, original_number, original_day = _ID_KEYS[section]
+    number, day, _, _ = _ID_KEYS[section]
     text = (
         f'{{"stin":{quote(invoice.supplier)},"rtnprd":{quote(invoice.return_period)}'
         f',"{number}":{quote(invoice.number)},"{day}":{_DAY_TEXTS[invoice.date]}'
@@ -57,12 +57,15 @@ def _ids_and_amounts(section: Section, invoice: Invoice) -> str:
         text += f',"pos":{quote(invoice.place_of_supply)}'
     if invoice.type is not None and not section.is_ecommerce:
         text += f',"inv_typ":{quote(invoice.type)}'
-    if section.is_amendment and invoice.original_number is not None and invoice.original_date is not None:
-        text += (
-            f',"{original_number}":{quote(invoice.original_number)}'
-            f',"{original_day}":{_DAY_TEXTS[invoice.original_date]}'
-        )
+    if section.is_amendment:
+        text += _original(invoice)
     return text
+
+
+def _original(invoice: Invoice) -> str:
+    _, _, number, day = _ID_KEYS[invoice.section]
+    text = "" if invoice.original_number is None else f',"{number}":{quote(invoice.original_number)}'
+    return text if invoice.original_date is None else f'{text},"{day}":{_DAY_TEXTS[invoice.original_date]}'
 
 
 _ID_KEYS: Final = {
@@ -103,6 +106,8 @@ def reset_row(invoice: Invoice) -> str:
 def write_invoice(invoice: Invoice) -> str:
     """Write an invoice as the row that it was read from, nothing lost: `read_invoice` gives it back."""
     text = f'{_ids_and_amounts(invoice.section, invoice)},"action":"{invoice.action.value}"'
+    if not invoice.section.is_amendment:
+        text += _original(invoice)
     facts: dict[str, Any] = {
         "hash": invoice.hash,
         "tradenm": invoice.supplier_name,
@@ -131,13 +136,15 @@ def json_text(value: Any) -> str:
         return quote(value)
     if isinstance(value, int):
         return str(value)
-    if isinstance(value, Decimal):
-        return money_text(value)
+    if isinstance(value, Decimal) and value.is_finite():
+        return str(
+            value
+        )  # with its exponent, if it has one: JSON knows it, and zeros without end are no help
     if isinstance(value, dict):
         return "{" + ",".join(f"{quote(str(key))}:{json_text(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(json_text(item) for item in value) + "]"
-    raise TypeError(f"{type(value).__name__} is not a JSON value")
+    raise TypeError(f"{value!r:.60} ({type(value).__name__}) is not a JSON value")
 
 
 @attrs.frozen

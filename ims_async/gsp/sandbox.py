@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
@@ -82,6 +83,11 @@ def _secret(value: str | Secret | None) -> Secret | None:
     return None if value is None else Secret(value)
 
 
+def _key(value: object) -> Secret:
+    """Take a key as it comes, from an environment that may not have it: nothing is an empty key."""
+    return Secret(value if isinstance(value, str | Secret) else "")
+
+
 @attrs.frozen(eq=False)
 class Sandbox:
     """Sandbox as a GSP: `Sandbox(api_key="…", api_secret="…")`.
@@ -94,7 +100,7 @@ class Sandbox:
     Raises `InvalidInput` for an empty key or an unusable `base_url`.
     """
 
-    api_key: Secret = attrs.field(converter=Secret)
+    api_key: Secret = attrs.field(converter=_key)
     api_secret: Secret | None = attrs.field(default=None, converter=_secret)
     base_url: str = attrs.field(default="", kw_only=True)
     test: bool = attrs.field(default=False, kw_only=True)
@@ -106,7 +112,7 @@ class Sandbox:
 
     def __attrs_post_init__(self) -> None:
         if not self.api_key:
-            raise InvalidInput("api_key is empty; take it from the provider's console")
+            raise InvalidInput("api_key is empty or not text; take it from the provider's console")
         if self.source not in ("primary", "secondary"):
             raise InvalidInput(f"source {self.source!r} is unknown; use 'primary' or 'secondary'")
         url = check_base_url(self.base_url or (TEST if self.test else PRODUCTION), insecure=self.insecure)
@@ -159,7 +165,8 @@ class Sandbox:
 
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/authentication/generate_otp
         """
-        yield self._login_request("otp", "/otp", gstin, username)
+        response = yield self._login_request("otp", "/otp", gstin, username)
+        _done(response)
 
     def verify_otp(self, gstin: str, username: str, otp: str) -> Conversation[Token]:
         """Trade the OTP for a taxpayer token, which lives six hours.
@@ -183,7 +190,8 @@ class Sandbox:
 
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/authentication/logout
         """
-        yield self._request("logout", "POST", f"{_TAXPAYER}/logout")
+        response = yield self._request("logout", "POST", f"{_TAXPAYER}/logout")
+        _done(response)
 
     def _login_request(
         self, operation: str, path: str, gstin: str, username: str, query: Mapping[str, str] | None = None
@@ -197,10 +205,8 @@ class Sandbox:
     def _taxpayer_token(self, response: Response) -> Token:
         data = _member(response.json(), "data")
         value = Secret(_text(data, "access_token", "data"))
-        told = [data.get(key) for key in ("token_expiry", "session_expiry")]
-        ends = [float(at) / 1000 for at in told if isinstance(at, int)]  # documented in milliseconds
-        if (expiry := jwt_expiry(value.reveal())) is not None:
-            ends.append(expiry)
+        told = [_epoch(data.get(key)) for key in ("token_expiry", "session_expiry")]
+        ends = [at for at in (*told, jwt_expiry(value.reveal())) if at is not None]
         return Token(value=value, expires_at=min(ends, default=None))
 
     # -- the seven endpoints of IMS ----------------------------------------------------------------
@@ -349,34 +355,38 @@ class Sandbox:
 
         https://developer.sandbox.co.in/guides/developer-resources/errors
         """
+        verdict = self._judge_body(request, response)
         spent = response.headers.get("x-ratelimit-remaining", "").strip() == "0"
-        not_before = told_to_wait_until(response) if spent or response.status == 429 else None
-        if response.status < 300 and len(response.body) > _LONGEST_REFUSAL:
-            return Verdict(kind=VerdictKind.FINE, not_before=not_before)
-        envelope = _envelope(response)
-        code = envelope.get("code")
-        # Documented: HTTP 500 whose body says 422. A body without data is believed on what it is.
-        status = code if isinstance(code, int) and code >= 400 and "data" not in envelope else response.status
-        if status >= 300:
-            return self._judge_http(request, response, status, str(envelope.get("message") or ""), not_before)
-        data = envelope.get("data")
-        if isinstance(data, dict) and str(data.get("status_cd", "1")) == "0":
-            return _judge_gstn(request, response, data, envelope.get("transaction_id"), not_before)
-        return Verdict(kind=VerdictKind.FINE, not_before=not_before)
+        asked = response.status >= 300 and "retry-after" in response.headers  # as a 503 may
+        if spent or asked or verdict.kind is VerdictKind.THROTTLED:
+            return attrs.evolve(verdict, not_before=told_to_wait_until(response))
+        return verdict
 
-    def _judge_http(
-        self, request: Request, response: Response, status: int, message: str, not_before: float | None
-    ) -> Verdict:
+    def _judge_body(self, request: Request, response: Response) -> Verdict:
+        if response.status < 300 and len(response.body) > _LONGEST_REFUSAL:
+            return Verdict(kind=VerdictKind.FINE)
+        envelope = _envelope(response)
+        code, data = envelope.get("code"), envelope.get("data")
+        # Documented: HTTP 500 whose body says 422. A body without data is believed on what it is.
+        status = code if isinstance(code, int) and code >= 400 and not data else response.status
+        if status >= 300:
+            return self._judge_http(request, response, status, str(envelope.get("message") or ""))
+        if isinstance(data, dict) and str(data.get("status_cd", "1")) == "0":
+            return _judge_gstn(request, response, data, _transaction_id(envelope))
+        return Verdict(kind=VerdictKind.FINE)
+
+    def _judge_http(self, request: Request, response: Response, status: int, message: str) -> Verdict:
         facts: dict[str, Any] = {
             "code": str(status),
             "http_status": response.status,
-            "transaction_id": _envelope(response).get("transaction_id"),
+            "transaction_id": _transaction_id(_envelope(response)),
         }
         text = message or f"HTTP {response.status} from the gateway"
         if status == 429:
-            wait = None if not_before is None else max(not_before - response.received_at, 0.0)
+            until = told_to_wait_until(response)
+            wait = None if until is None else max(until - response.received_at, 0.0)
             error: ImsError = RateLimited(text, retry_after=wait, **facts)
-            return Verdict(kind=VerdictKind.THROTTLED, error=error, not_before=not_before)
+            return Verdict(kind=VerdictKind.THROTTLED, error=error)
         if status >= 500:
             return Verdict(kind=VerdictKind.UNAVAILABLE, error=GatewayUnavailable(text, **facts))
         if status == 403:
@@ -396,15 +406,24 @@ class Sandbox:
         return Verdict(kind=VerdictKind.FAILED, error=GatewayError(text, **facts))
 
 
+# https://developer.sandbox.co.in/guides/developer-resources/errors gives the reasons, not the wording.
+_SPENT: Final = re.compile(r"quota|credit|wallet|balance", re.IGNORECASE)
+_STALE: Final = re.compile(r"token|session|expired", re.IGNORECASE)
+# An API key or a plan that expired is no token; "Missing Authentication Token" is what the vendor's
+# gateway product says of a path that does not exist; a privilege that a token lacks, its successor lacks.
+_NOT_STALE: Final = re.compile(
+    r"\bkeys?\b|plan\b|subscription|licen[cs]e|missing|privilege|permission", re.IGNORECASE
+)
+
+
 def _judge_forbidden(request: Request, message: str, facts: dict[str, Any]) -> Verdict:
     """Tell a stale token from an empty wallet: both are 403, and only the message differs.
 
     A 403 that says neither is not answered by renewing the token: that would be a loop.
     """
-    words = message.lower()
-    if "quota" in words or "credit" in words:
+    if _SPENT.search(message):
         return Verdict(kind=VerdictKind.FAILED, error=QuotaExhausted(message, **facts))
-    if "token" in words or "session" in words or "expired" in words:
+    if _STALE.search(message) and not _NOT_STALE.search(message):
         error = SessionExpired if request.needs is Needs.TAXPAYER else NotAuthorized
         return Verdict(kind=VerdictKind.REFUSED, error=error(message, **facts))
     return Verdict(kind=VerdictKind.FAILED, error=NotAuthorized(message, **facts))
@@ -414,21 +433,25 @@ def _judge_gstn(
     request: Request,
     response: Response,
     data: dict[str, Any],
-    transaction_id: object,
-    not_before: float | None,
+    transaction_id: str | None,
 ) -> Verdict:
     told = data.get("error")
-    facts = told if isinstance(told, dict) else {}
+    facts = told if isinstance(told, dict) else {"message": told}
     error = gstn_error(
         str(facts.get("error_cd") or ""),
         str(facts.get("message") or "GSTN refused without saying why (status_cd 0)"),
         http_status=response.status,
-        transaction_id=str(transaction_id) if transaction_id else None,
+        transaction_id=transaction_id,
     )
     stale = isinstance(error, SessionExpired) and request.needs is Needs.TAXPAYER
     down = isinstance(error, GatewayUnavailable)
     kind = VerdictKind.REFUSED if stale else VerdictKind.UNAVAILABLE if down else VerdictKind.FAILED
-    return Verdict(kind=kind, error=error, not_before=not_before)
+    return Verdict(kind=kind, error=error)
+
+
+def _transaction_id(envelope: Mapping[str, Any]) -> str | None:
+    told = envelope.get("transaction_id")
+    return str(told) if told else None
 
 
 def _envelope(response: Response) -> dict[str, Any]:
@@ -438,6 +461,21 @@ def _envelope(response: Response) -> dict[str, Any]:
     except UnexpectedAnswer:
         return {}
     return envelope if isinstance(envelope, dict) else {}
+
+
+def _done(response: Response) -> None:
+    """Check that an answer which carries nothing else says that it was done. A web page does not."""
+    data = _member(response.json(), "data")
+    if str(_member(data, "status_cd", "data.")) != "1":
+        raise UnexpectedAnswer(problems=[f"data.status_cd: {data['status_cd']!r:.60} is not 1"])
+
+
+def _epoch(told: object) -> float | None:
+    """Read a point in time: documented in milliseconds; siblings give text, and one of them seconds."""
+    text = str(told) if type(told) is int else told
+    if not (isinstance(text, str) and re.fullmatch(r"[0-9]{1,15}", text)):
+        return None
+    return int(text) / (1 if int(text) < 100_000_000_000 else 1000)
 
 
 def _payload(response: Response) -> Any:

@@ -1,0 +1,196 @@
+"""Settling by looking: what the gateway shows now against what was decided."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ims_async import Action, Decision, Invoice, ItcReduction, Reconciliation, Section
+from ims_async.reconcile import Effect, compare, same_document
+
+BEFORE = Invoice(
+    section=Section.B2BCNA,
+    supplier="29AAACQ3770E1ZF",
+    number="CN/1",
+    date=dt.date(2024, 11, 5),
+    return_period="112024",
+    value=Decimal("118.00"),
+    taxable_value=Decimal(100),
+    igst=Decimal(18),
+    cgst=Decimal(0),
+    sgst=Decimal(0),
+    cess=Decimal(0),
+    original_number="CN/0",
+    original_date=dt.date(2024, 10, 5),
+    hash="f00",
+)
+ACCEPTED = attrs.evolve(BEFORE, action=Action.ACCEPT)
+REJECTED = attrs.evolve(BEFORE, action=Action.REJECT)
+
+APPLIED, NOT_APPLIED = Effect.APPLIED, Effect.NOT_APPLIED
+CHANGED, CANNOT_TELL = Effect.CHANGED, Effect.CANNOT_TELL_YET
+
+
+def effect(record: Decision | Invoice, now: Invoice | None, *, quiet: bool) -> Effect:
+    """Compare one record and say which pile it is in."""
+    found = compare([record], {} if now is None else {now.key: now}, quiet=quiet)
+    piles = {
+        APPLIED: found.applied,
+        NOT_APPLIED: found.not_applied,
+        CHANGED: found.changed,
+        CANNOT_TELL: found.cannot_tell_yet,
+    }
+    (pile,) = [name for name, records in piles.items() if records]
+    assert piles[pile] == (record,)
+    assert found.settled is (pile is not CANNOT_TELL)
+    return pile
+
+
+@pytest.mark.parametrize(
+    ("record", "now", "quiet", "still_running"),
+    [
+        (BEFORE.accept(), ACCEPTED, APPLIED, APPLIED),
+        (BEFORE.accept(), BEFORE, NOT_APPLIED, CANNOT_TELL),
+        (BEFORE.accept(), REJECTED, NOT_APPLIED, CANNOT_TELL),
+        (BEFORE.accept("fine"), ACCEPTED, APPLIED, APPLIED),
+        (BEFORE.accept(), None, CHANGED, CHANGED),
+        (BEFORE.accept(), attrs.evolve(ACCEPTED, hash="f01"), CHANGED, CHANGED),
+        (BEFORE.accept(), attrs.evolve(BEFORE, hash="f01"), CHANGED, CHANGED),
+        (ACCEPTED, BEFORE, APPLIED, APPLIED),
+        (ACCEPTED, ACCEPTED, NOT_APPLIED, CANNOT_TELL),
+        (ACCEPTED, REJECTED, NOT_APPLIED, CANNOT_TELL),
+        (ACCEPTED, None, CHANGED, CHANGED),
+        (BEFORE, BEFORE, APPLIED, APPLIED),
+        (ACCEPTED.accept(), ACCEPTED, APPLIED, APPLIED),
+    ],
+)
+def test_a_second_look_tells_what_took_effect(
+    record: Decision | Invoice, now: Invoice | None, quiet: Effect, still_running: Effect
+) -> None:
+    """Say "not applied" only after the quiet time; a change by the supplier is told at once."""
+    assert effect(record, now, quiet=True) is quiet
+    assert effect(record, now, quiet=False) is still_running
+
+
+def _shown(**facts: Any) -> Invoice:
+    return attrs.evolve(ACCEPTED, **facts)
+
+
+PARTIAL = ItcReduction.partial(igst=Decimal("5.50"))
+
+
+@pytest.mark.parametrize(
+    ("decide", "now", "quiet", "still_running"),
+    [
+        (lambda i: i.accept("new"), _shown(remarks="new"), APPLIED, APPLIED),
+        (lambda i: i.accept("new"), _shown(remarks="old"), NOT_APPLIED, CANNOT_TELL),
+        (lambda i: i.accept("new"), _shown(), CHANGED, CANNOT_TELL),
+        (lambda i: i.accept(""), _shown(), APPLIED, APPLIED),
+        (lambda i: i.accept(""), _shown(remarks="old"), NOT_APPLIED, CANNOT_TELL),
+        (lambda i: i.accept(itc_reduction=PARTIAL), _shown(itc_reduction=PARTIAL), APPLIED, APPLIED),
+        (
+            lambda i: i.accept(itc_reduction=PARTIAL),
+            _shown(itc_reduction=ItcReduction(required=True, igst=Decimal("5.5"))),
+            APPLIED,
+            APPLIED,
+        ),
+        (
+            lambda i: i.accept(itc_reduction=PARTIAL),
+            _shown(itc_reduction=ItcReduction.full()),
+            NOT_APPLIED,
+            CANNOT_TELL,
+        ),
+        (
+            lambda i: i.accept(itc_reduction=ItcReduction.none()),
+            _shown(itc_reduction=ItcReduction.full()),
+            NOT_APPLIED,
+            CANNOT_TELL,
+        ),
+        (lambda i: i.accept(itc_reduction=PARTIAL), _shown(remarks="x"), CHANGED, CANNOT_TELL),
+        (
+            lambda i: i.accept("new", PARTIAL),
+            _shown(remarks="new", itc_reduction=ItcReduction.none()),
+            NOT_APPLIED,
+            CANNOT_TELL,
+        ),
+        (lambda i: i.accept("new", PARTIAL), _shown(itc_reduction=PARTIAL), CHANGED, CANNOT_TELL),
+    ],
+)
+def test_an_edit_of_remarks_or_reduction_alone_is_looked_at_closely(
+    decide: Callable[[Invoice], Decision], now: Invoice, quiet: Effect, still_running: Effect
+) -> None:
+    """Compare the details where the action was the same before: the action alone would prove nothing.
+
+    What a gateway does not show at all is for a person.
+    """
+    decision = decide(ACCEPTED)
+    assert effect(decision, now, quiet=True) is quiet
+    assert effect(decision, now, quiet=False) is still_running
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"value": Decimal(119)}, {"taxable_value": Decimal(101)}, {"igst": Decimal(19)}, {"cgst": Decimal(1)},
+     {"sgst": Decimal(1)}, {"cess": Decimal(1)}, {"original_number": "CN/00"},
+     {"original_date": dt.date(2024, 10, 6)}, {"hash": "f01"}],
+    ids=str,
+)  # fmt: skip
+def test_a_record_that_the_supplier_edited_is_another_document(change: dict[str, Any]) -> None:
+    """Notice a change of hash, of any amount, and of what it amends."""
+    assert not same_document(BEFORE, attrs.evolve(BEFORE, **change))
+    assert not same_document(attrs.evolve(BEFORE, **change), BEFORE)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"hash": None}, {"value": Decimal(118)}, {"supplier_filed": True}, {"remarks": "x"},
+     {"action": Action.PENDING}, {"pending_allowed": False}, {"supplier_name": "Acme"},
+     {"extra": {"newer": 1}}],
+    ids=str,
+)  # fmt: skip
+def test_what_does_not_come_from_the_suppliers_document_does_not_change_it(change: dict[str, Any]) -> None:
+    """Ignore what filing, acting or a newer gateway changes, and how an amount is written."""
+    assert same_document(BEFORE, attrs.evolve(BEFORE, **change))
+
+
+_shown_versions = st.builds(
+    attrs.evolve,
+    st.just(BEFORE),
+    number=st.sampled_from(["1", "2", "3"]),
+    action=st.sampled_from(Action),
+    remarks=st.sampled_from([None, "", "x"]),
+    hash=st.sampled_from([None, "f00", "f01"]),
+)
+_decisions = st.builds(
+    Decision,
+    invoice=_shown_versions,
+    action=st.sampled_from(Action),
+    remarks=st.sampled_from([None, "", "x"]),
+    itc_reduction=st.sampled_from([None, PARTIAL]),
+)
+
+
+@given(st.lists(_decisions, max_size=8), st.lists(_shown_versions, max_size=3), st.booleans())
+def test_every_decision_is_in_exactly_one_pile(
+    decisions: list[Decision], shown: list[Invoice], quiet: bool
+) -> None:
+    """Sort all decisions, in their order, whatever the gateway shows."""
+    current = {invoice.key: invoice for invoice in shown}
+    found = compare(decisions, current, quiet=quiet)
+    piles = [*found.applied, *found.not_applied, *found.changed, *found.cannot_tell_yet]
+    assert sorted(map(id, piles)) == sorted(map(id, decisions))
+    assert not (quiet and found.cannot_tell_yet)
+    assert quiet or not found.not_applied
+
+
+def test_nothing_is_settled_from_the_start() -> None:
+    """Have no open decision where there is none at all."""
+    assert Reconciliation().settled
+    assert compare([], {}, quiet=False) == Reconciliation()

@@ -1,0 +1,133 @@
+"""Secrets: masked wherever they are shown, never pickled."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import pytest
+
+from ims_async import Sandbox
+from ims_async.secret import Secret, jwt_expiry
+from ims_async.wire import Needs, Request, Response, Token
+
+PLANTED = "s3cr3t-planted"
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        repr,
+        str,
+        lambda secret: f"{secret}",
+        lambda secret: f"{secret!r:>40}",
+        lambda secret: f"{secret:>40}",
+        lambda secret: "%s" % secret,  # noqa: UP031 # this is a way that values are shown
+        lambda secret: "%r" % (secret,),  # noqa: UP031
+        lambda secret: repr({"key": [secret]}),
+        lambda secret: repr(attrs.asdict(Token(value=secret))),
+    ],
+)
+def test_a_secret_is_masked_however_it_is_shown(show: Callable[[Secret], str]) -> None:
+    """Show a mask in every way that Python turns values to text."""
+    shown = show(Secret(PLANTED))
+    assert PLANTED not in shown
+    assert "…" in shown
+
+
+def test_a_secret_reveals_its_value_only_when_asked() -> None:
+    """Give the value, without the white space that came with it, to `reveal` alone."""
+    assert Secret(f" {PLANTED}\n").reveal() == PLANTED
+    assert Secret(Secret(PLANTED)).reveal() == PLANTED
+
+
+def test_secrets_compare_by_value_and_with_secrets_only() -> None:
+    """Equal values are equal and hash alike, but never equal their text."""
+    assert Secret("a") == Secret("a")
+    assert Secret("a") != Secret("b")
+    assert Secret("a") != "a"
+    assert len({Secret("a"), Secret("a"), Secret("b")}) == 2
+    assert not Secret("")
+    assert Secret("a")
+
+
+@pytest.mark.parametrize("copying", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_secret_is_neither_pickled_nor_copied(copying: Callable[[Any], Any]) -> None:
+    """Refuse to leave the process, also from inside a client's settings."""
+    for holder in (Secret(PLANTED), Token(value=Secret(PLANTED)), [Secret(PLANTED)]):
+        if copying is copy.copy and not isinstance(holder, Secret):
+            continue  # a shallow copy shares the secret
+        with pytest.raises(TypeError, match="not pickled"):
+            copying(holder)
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(Sandbox(PLANTED, PLANTED))
+
+
+def test_nothing_that_holds_a_secret_shows_it() -> None:
+    """Keep keys, tokens, OTPs, bodies and unknown headers out of every `repr`."""
+    gsp = Sandbox("key_live_planted", PLANTED)
+    request = Request(
+        operation="verify",
+        method="POST",
+        url="https://api.sandbox.co.in/x",
+        query={"otp": PLANTED},
+        headers={"x-api-version": "1.0.0", "Cookie": PLANTED},
+        body=PLANTED.encode(),
+    )
+    signed = gsp.sign(request, Secret(PLANTED))
+    authenticating = gsp.sign(attrs.evolve(request, operation="authenticate", needs=Needs.NONE), None)
+    response = Response(
+        status=200,
+        headers={"set-cookie": PLANTED, "x-amzn-requestid": PLANTED, "retry-after": "3"},
+        body=PLANTED.encode(),
+    )
+    for holder in (gsp, request, signed, authenticating, response, Token(value=Secret(PLANTED))):
+        assert PLANTED not in repr(holder)
+        assert "key_live_planted" not in repr(holder)
+    assert signed.headers["authorization"] == PLANTED
+    assert "'x-api-version': '1.0.0'" in repr(signed)
+    assert "['otp']" in repr(signed)
+    assert f"<{len(PLANTED)} bytes>" in repr(signed)
+    assert "'retry-after': '3'" in repr(response)
+
+
+def _jwt(payload: bytes) -> str:
+    return f"e30.{base64.urlsafe_b64encode(payload).decode().rstrip('=')}.signature"
+
+
+@pytest.mark.parametrize(
+    ("token", "expiry"),
+    [
+        (_jwt(b'{"exp": 1712947711}'), 1712947711.0),
+        (_jwt(b'{"exp": 1712947711.5, "sub": "29AAACQ3770E1ZF"}'), 1712947711.5),
+        (_jwt(b'{"sub": "29AAACQ3770E1ZF"}'), None),
+        (_jwt(b'{"exp": null}'), None),
+        (_jwt(b'{"exp": "soon"}'), None),
+        (_jwt(b'{"exp": NaN}'), None),
+        (_jwt(b'{"exp": Infinity}'), None),
+        (_jwt(b'{"exp": 1' + b"0" * 400 + b"}"), None),
+        (_jwt(b"[1712947711]"), None),
+        (_jwt(b"[" * 100_000), None),
+        (_jwt(b"\xff\xfe"), None),
+        ("no.jwt", None),
+        ("a.b.c", None),
+        ("a.é.c", None),
+        ("{{$headers 'authorization'}}", None),
+        ("", None),
+    ],
+)
+def test_the_expiry_of_a_token_is_read_where_it_is_told(token: str, expiry: float | None) -> None:
+    """Read `exp` of a JWT, and nothing out of what is none."""
+    assert jwt_expiry(token) == expiry
+
+
+def test_a_padded_claim_set_is_read_whatever_its_length() -> None:
+    """Restore the padding that JWTs leave out."""
+    for filler in range(5):
+        claims = json.dumps({"exp": 5, "x": "y" * filler}).encode()
+        assert jwt_expiry(_jwt(claims)) == 5.0

@@ -1,0 +1,110 @@
+"""Job tokens and states: found again anywhere, by text without secrets."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ims_async import InvalidInput, JobKind, JobState, JobStatus, JobToken
+from tests import strategies
+
+TOKEN = JobToken(
+    gsp="sandbox",
+    host="api.sandbox.co.in",
+    gstin="29AAACQ3770E1ZF",
+    kind=JobKind.SAVE,
+    reference_id="0032e479bcb644c",
+    submitted=8,
+    submitted_at=dt.datetime(2025, 5, 6, 11, 28, 52, tzinfo=dt.UTC),
+)
+
+
+@given(
+    gstin=strategies.gstins(),
+    kind=st.sampled_from(JobKind),
+    reference_id=st.none() | st.text(max_size=60),
+    submitted=st.none() | st.integers(0, 10**9),
+    submitted_at=st.none() | st.datetimes(timezones=st.just(dt.UTC)),
+)
+def test_a_token_reads_back_what_it_wrote(gstin: str, kind: JobKind, **facts: Any) -> None:
+    """Round trip through versioned JSON under 1 kB, for every token there can be."""
+    token = JobToken(gsp="vayana", host="x" * 100, gstin=gstin, kind=kind, **facts)
+    text = token.dumps()
+    assert JobToken.loads(text) == token
+    assert len(text.encode()) < 1000
+    assert json.loads(text)["v"] == 1
+
+
+def test_a_token_holds_ids_only() -> None:
+    """Write exactly the allow-listed facts, none of them a credential."""
+    assert sorted(json.loads(TOKEN.dumps())) == ["at", "gsp", "gstin", "host", "kind", "n", "ref", "v"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"v": 2}, {"v": "1"}, {"v": None}, {"gsp": 1}, {"host": None}, {"gstin": ["x"]},
+        {"kind": "DELETE"}, {"kind": []}, {"ref": 5}, {"n": -1}, {"n": "8"}, {"n": 8.5}, {"n": True},
+        {"at": "yesterday"}, {"at": 5},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_token_of_another_version_or_shape_is_refused(change: dict[str, Any]) -> None:
+    """Raise `InvalidInput` for each wrong fact."""
+    text = json.dumps({**json.loads(TOKEN.dumps()), **change})
+    with pytest.raises(InvalidInput, match="not a job token"):
+        JobToken.loads(text)
+
+
+@pytest.mark.parametrize("name", ["v", "gsp", "host", "gstin", "kind", "ref", "n", "at"])
+def test_a_token_without_one_of_its_facts_is_refused(name: str) -> None:
+    """Miss each fact in turn."""
+    facts = json.loads(TOKEN.dumps())
+    del facts[name]
+    with pytest.raises(InvalidInput, match=name):
+        JobToken.loads(json.dumps(facts))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "null", "7", '"text"', "[]", "{}", "{", "[" * 900, "<html>", "0032e479bcb644c", None, 7, "9" * 5000],
+    ids=lambda text: repr(text)[:12],
+)
+def test_what_is_no_token_is_refused(text: Any) -> None:
+    """Raise `InvalidInput` for junk of every kind."""
+    with pytest.raises(InvalidInput, match="not a job token"):
+        JobToken.loads(text)
+
+
+def test_a_huge_token_is_refused_unread() -> None:
+    """Bound what is parsed, also where it would be a token with something added."""
+    text = json.dumps({**json.loads(TOKEN.dumps()), "more": "x" * 1000})
+    with pytest.raises(InvalidInput, match="characters long"):
+        JobToken.loads(text)
+
+
+@given(st.text(max_size=200) | st.binary(max_size=200))
+def test_no_text_at_all_makes_a_token_raise_anything_else(text: Any) -> None:
+    """Raise `InvalidInput`, never another error, for any text or bytes."""
+    with pytest.raises(InvalidInput):
+        JobToken.loads(text)
+
+
+def test_three_states_are_final() -> None:
+    """End with success, partial success and failure; an unknown outcome is still open."""
+    assert [state for state in JobState if state.final] == ["succeeded", "partial", "failed"]
+    assert JobStatus(state=JobState.PARTIAL).done
+    assert not JobStatus(state=JobState.UNKNOWN).done
+
+
+def test_a_status_is_the_same_whatever_else_the_gateway_wrote() -> None:
+    """Leave the raw answer out of comparisons and out of sight."""
+    status = JobStatus(state=JobState.SUCCEEDED, raw_code="S", raw={"status_cd": "S"})
+    assert status == attrs.evolve(status, raw={})
+    assert "status_cd" not in repr(status)
