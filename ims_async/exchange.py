@@ -216,7 +216,7 @@ class Exchange:
         """Wait as long as the gateway asks, if that is bearable; its wish costs a try, not our time."""
         if verdict.not_before is None:
             return self._next_delay(tries)
-        asked = max(verdict.not_before - self._clock(), 0.0)
+        asked = verdict.not_before - self._clock()
         if asked > self._retry.max_hint:
             if isinstance(error, RateLimited):
                 error.retry_after = asked

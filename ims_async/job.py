@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any, Final
 
@@ -54,8 +53,19 @@ class ImsJob:
     """
 
     __slots__ = (
-        "__weakref__", "_alarm", "_closed", "_history", "_limit", "_poll", "_poll_task", "_policy",
-        "_records", "_report", "_token", "_waiting", "_watch",
+        "__weakref__",
+        "_alarm",
+        "_closed",
+        "_history",
+        "_limit",
+        "_policy",
+        "_poll",
+        "_poll_task",
+        "_records",
+        "_report",
+        "_token",
+        "_waiting",
+        "_watch",
     )  # fmt: skip
 
     def __init__(

@@ -149,7 +149,6 @@ class Pacer:
             await turn.leave
         except asyncio.CancelledError:
             if not turn.leave.cancelled():  # called and cancelled in one breath
-                turn.leave.exception()
                 turn.give_back()
                 turn.end(loop.time())
             self._admit()

@@ -182,6 +182,9 @@ class InvoiceList(list[Invoice]):
         self.problems = problems
         self.other = dict(other or {})
 
+    def __repr__(self) -> str:
+        return f"<InvoiceList of {len(self):,} rows, {len(self.problems):,} problems>"
+
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class SectionCounts:

@@ -17,11 +17,10 @@ Record = Decision | Invoice
 
 
 class PReading(Enum):
-    """How status code `P` is read. The vendor's pages disagree: one says processing, one processed.
+    """How status code `P` is read. One GSP's pages say processing here and processed there.
 
-    https://developer.sandbox.co.in/reference/check-invoice-status-api says processed,
-    https://developer.sandbox.co.in/api-reference/gst/compliance/guides/taxpayer/invoice-management-system/overview
-    says processing. `EVIDENCE` (the default) believes the counts.
+    GSTN's own sheet, "IMS - Get IMS Request Status", does not define it. `EVIDENCE` (the default) believes
+    the counts.
     """
 
     EVIDENCE = "evidence"
@@ -45,7 +44,7 @@ class Evidence:
         """Return the evidence after one more poll; `now` is in seconds of any clock that only advances."""
         counts = (status.processed or 0, status.errors or 0)
         if counts == self.counts and self.polls:
-            return attrs.evolve(self, polls=self.polls + 1)
+            return Evidence(counts, self.polls + 1, self.since)
         return Evidence(counts, 1, now)
 
     def stands_still(self, now: float) -> bool:
@@ -100,6 +99,10 @@ class RecordFailure:
         return f"{self.key}: {self.code} {self.message}".rstrip()
 
 
+def _how_many(things: tuple[object, ...]) -> str:
+    return f"<{len(things):,}>"
+
+
 @attrs.frozen(kw_only=True)
 class JobReport:
     """What became of each record of a finished job: `succeeded + failed + unaccounted` is what was sent.
@@ -111,10 +114,11 @@ class JobReport:
 
     state: JobState
     submitted: int | None
-    succeeded: tuple[Record, ...] = ()
-    failed: tuple[RecordFailure, ...] = ()
-    unaccounted: tuple[Record, ...] = ()
-    unmatched: tuple[ErrorEntry, ...] = ()
+    # Shown as counts: a report of 100,000 records is 65 MB of text otherwise.
+    succeeded: tuple[Record, ...] = attrs.field(default=(), repr=_how_many)
+    failed: tuple[RecordFailure, ...] = attrs.field(default=(), repr=_how_many)
+    unaccounted: tuple[Record, ...] = attrs.field(default=(), repr=_how_many)
+    unmatched: tuple[ErrorEntry, ...] = attrs.field(default=(), repr=_how_many)
     unaccounted_count: int = 0
     processed_count: int | None = None
     error_count: int | None = None
@@ -225,10 +229,14 @@ def _join(
     unaccounted, unless the same reason is given as often as there are such records. (Two reasons may
     both be about one of them.)
     """
+    entries = list(entries)
+    named = {_fold_one(entry.number or "") for entry in entries}
     exact: dict[tuple[str, ...], list[int]] = defaultdict(list)
     folded: dict[tuple[str, ...], list[int]] = defaultdict(list)
     ids: tuple[str, ...]
     for place, record in enumerate(records):
+        if _fold_one(record.number) not in named:
+            continue  # most of a big batch is named nowhere, and needs no place in an index
         ids = (record.section, record.supplier, record.number, record.return_period)
         exact[ids].append(place)
         folded[_fold(ids)].append(place)
@@ -253,7 +261,11 @@ def _join(
 
 
 def _fold(ids: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(part.strip().upper() for part in ids)
+    return tuple(map(_fold_one, ids))
+
+
+def _fold_one(part: str) -> str:
+    return part.strip().upper()
 
 
 def _refused_with_all(record: Record, status: JobStatus, own: RecordFailure | None) -> RecordFailure:

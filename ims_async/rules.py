@@ -190,7 +190,7 @@ def _itc_reduction(record: Record) -> Iterator[_Problem]:
 _CHECKS: Final[tuple[Callable[[Record], Iterator[_Problem]], ...]] = (_shape, _ids, _action, _itc_reduction)
 
 
-def check_one(record: Record, place: int, seen: dict[RecordKey, int]) -> list[Finding]:
+def check_one(record: Record, place: int, seen: dict[tuple[object, ...], int]) -> list[Finding]:
     """Return the findings on one record of a batch; `seen` remembers the keys before it."""
     problems: list[_Problem] = []
     for examine in _CHECKS:
@@ -198,7 +198,8 @@ def check_one(record: Record, place: int, seen: dict[RecordKey, int]) -> list[Fi
         if problems and examine is _shape and any(p.code == "section" for p in problems):
             break  # the other checks ask the section
     try:
-        first = seen.setdefault(record.key, place)
+        # A plain tuple: of a named one the collector would keep track, 100,000 times over.
+        first = seen.setdefault(tuple(record.key), place)
     except TypeError:
         first = place  # an id that is a list, say: told above
     if first != place:
@@ -223,7 +224,7 @@ def check_one(record: Record, place: int, seen: dict[RecordKey, int]) -> list[Fi
 
 def check(decisions: Iterable[Record]) -> list[Finding]:
     """Return all findings on a batch of decisions (or, for a reset, invoices), in its order."""
-    seen: dict[RecordKey, int] = {}
+    seen: dict[tuple[object, ...], int] = {}
     return [finding for place, record in enumerate(decisions) for finding in check_one(record, place, seen)]
 
 

@@ -237,10 +237,12 @@ class _Renewable(abc.ABC):
 
     async def _share(self, work: Callable[[], Coroutine[Any, Any, Token]]) -> Token:
         """Join the renewal under way, or begin one; a caller that goes away does not stop it."""
-        if self._flight is None:
-            self._flight = asyncio.create_task(work())
-            self._flight.add_done_callback(self._landed)
-        return await asyncio.shield(self._flight)
+        flight = self._flight
+        if flight is None:
+            flight = self._flight = asyncio.create_task(work())
+            flight.add_done_callback(self._landed)
+        await asyncio.wait([flight])
+        return flight.result()
 
     def _landed(self, flight: asyncio.Task[Token]) -> None:
         self._flight = None

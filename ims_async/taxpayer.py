@@ -166,7 +166,7 @@ class Taxpayer:
 
     async def _check(self, records: Sequence[Record]) -> None:
         findings: list[rules.Finding] = []
-        seen: dict[RecordKey, int] = {}
+        seen: dict[tuple[object, ...], int] = {}
         for place, record in enumerate(records):
             findings.extend(rules.check_one(record, place, seen))
             if place % _CHECKS_PER_TURN == _CHECKS_PER_TURN - 1:

@@ -108,17 +108,13 @@ class _Attempt:
     def connecting(self) -> None:
         self._allow(self.timeouts.connect)
 
-    def connected(self) -> None:
-        self._allow(None)
-
     def progress(self) -> None:
         self._allow(self.timeouts.read)
 
-    def _allow(self, seconds: float | None) -> None:
-        when = None if seconds is None else asyncio.get_running_loop().time() + seconds
-        # An early answer can end the attempt while its body is still being written.
+    def _allow(self, seconds: float) -> None:
+        # The attempt may have ended in this very moment, with a part of its body still on the way out.
         with contextlib.suppress(RuntimeError):
-            self.limit.reschedule(when)
+            self.limit.reschedule(asyncio.get_running_loop().time() + seconds)
 
 
 class _TroubleError(Exception):
@@ -211,7 +207,6 @@ class AiohttpTransport:
             for part in unpack(packed):
                 size += len(part)
                 if size > self._max_answer:
-                    answer.close()
                     raise UnexpectedAnswer(f"the answer is longer than {self._max_answer:,} bytes")
                 parts.append(part)
         if isinstance(unpack, _Gunzip) and not unpack.complete:
@@ -287,7 +282,6 @@ def _watch(session: aiohttp.ClientSession) -> None:
     trace = _aiohttp().TraceConfig()
     trace.ims_async = True
     trace.on_connection_create_start.append(on(_Attempt.connecting))
-    trace.on_connection_create_end.append(on(_Attempt.connected))
     trace.on_request_headers_sent.append(on(leaving))
     trace.on_request_chunk_sent.append(on(_Attempt.progress))
     trace.freeze()
@@ -326,15 +320,14 @@ class _Gunzip:
     def __call__(self, data: bytes) -> Iterator[bytes]:
         self._begun = True
         while True:
-            piece = self._member.decompress(data, _UNPACKED_AT_ONCE)
-            yield piece
+            yield self._member.decompress(data, _UNPACKED_AT_ONCE)
             data = self._member.unconsumed_tail
             if self._member.eof:
                 data = self._member.unused_data
                 if not data:
                     return
                 self._member = zlib.decompressobj(wbits=31)
-            elif not data and len(piece) < _UNPACKED_AT_ONCE:
+            elif not data:
                 return
 
     @property

@@ -238,7 +238,8 @@ async def test_a_gateway_that_is_not_there_is_told_as_not_sent(unused_tcp_port: 
 
 def test_importing_the_package_does_not_import_aiohttp() -> None:
     """Only who sends pays for it."""
-    code = "import sys; from ims_async import ImsClient; print('aiohttp' in sys.modules, 'ims_async.simulator' in sys.modules)"
+    loaded = "print('aiohttp' in sys.modules, 'ims_async.simulator' in sys.modules)"
+    code = f"import sys; from ims_async import ImsClient; {loaded}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
 

@@ -137,7 +137,7 @@ def _outcome(read_row: Any, section: Section, row: object) -> str:
 def test_the_quick_reader_agrees_with_the_plain_one(section: Section, data: st.DataObject) -> None:
     """Read any row, also one that does not fit, to the same value or the same problems."""
     row = data.draw(strategies.mutated_rows(section))
-    quick, plain = codec_rows._QUICK[section], codec_rows._PLAIN[section]
+    quick, plain = codec_rows.quick_reader(section), codec_rows.plain_reader(section)
     assert _outcome(quick, section, row) == _outcome(plain, section, row)
 
 
@@ -145,7 +145,7 @@ def test_the_quick_reader_agrees_with_the_plain_one(section: Section, data: st.D
 @pytest.mark.parametrize("value", strategies.ODD_VALUES, ids=repr)
 def test_the_two_readers_agree_on_each_odd_value_in_each_field(section: Section, value: object) -> None:
     """Put every odd value into every field, one at a time."""
-    quick, plain = codec_rows._QUICK[section], codec_rows._PLAIN[section]
+    quick, plain = codec_rows.quick_reader(section), codec_rows.plain_reader(section)
     for key in strategies.documented_row(section):
         row = {**strategies.documented_row(section), key: value}
         assert _outcome(quick, section, row) == _outcome(plain, section, row)
@@ -477,7 +477,7 @@ def test_equal_texts_of_an_answer_are_one_object() -> None:
 def test_the_memory_of_shared_texts_stays_small() -> None:
     """Forget suppliers before a hostile gateway fills the memory with them."""
     shared = codec_rows._SharedTexts({str(number): "" for number in range(50_001)})
-    assert shared.setdefault("29AAACQ3770E1ZF", "29AAACQ3770E1ZF") == "29AAACQ3770E1ZF"
+    assert shared["29AAACQ3770E1ZF"] == "29AAACQ3770E1ZF"
     assert len(shared) == 1
 
 

@@ -353,6 +353,19 @@ async def test_an_absurd_hint_raises_instead_of_sleeping(request_: Request) -> N
     assert now() == 0.0
 
 
+async def test_an_absurd_hint_is_told_even_if_the_gsp_did_not() -> None:
+    """The verdict names a moment; how far off that is stands in the error."""
+
+    class Terse(Sandbox):
+        def judge(self, request: Request, response: Response) -> Verdict:
+            error = RateLimited("too many")
+            return Verdict(kind=VerdictKind.THROTTLED, error=error, not_before=EPOCH + 9000.0)
+
+    with pytest.raises(RateLimited) as caught:
+        await exchange(Script(answer(429)), gsp=Terse("key", "secret")).run(asking(READ), Credentials())
+    assert caught.value.retry_after == pytest.approx(9000.0)
+
+
 async def test_throttling_without_a_hint_is_bounded_like_any_trouble() -> None:
     """By tries and by time."""
     script = Script(answer(429))
@@ -504,6 +517,38 @@ async def test_a_token_that_fell_due_while_a_request_queued_is_renewed_first() -
 # -- the conversation itself ---------------------------------------------------------------------------
 
 
+async def test_a_request_that_has_queued_goes_ahead_once_its_token_is_there() -> None:
+    """Behind the one that took its turn meanwhile, before those who came later."""
+
+    class SlowPurse(Purse):
+        async def renew(self, refused: Token) -> Token:
+            await asyncio.sleep(5.0)
+            return await super().renew(refused)
+
+    slow, other, script = SlowPurse(), Purse(), Script(answer())
+    slow.number, way = 100, exchange(script, rate=RateLimit(1))
+    purses = [("a", other), ("b", slow), ("c", other), ("d", other)]
+    queued = [way.run(asking(SIGNED), Credentials(taxpayer=purse, gstin=name)) for name, purse in purses]
+    everything = asyncio.gather(*queued)
+    await asyncio.sleep(30.0)
+    slow.stale = True
+    await everything
+    assert tokens(script) == ["token 1", "token 1", "token 101", "token 1"]
+
+
+async def test_a_token_that_is_due_and_cannot_be_renewed_is_used_as_it_is() -> None:
+    """One that still lives, during an outage: the request does not ask for ever."""
+
+    class Due(Purse):
+        @property
+        def ready(self) -> None:
+            return None
+
+    script = Script(answer())
+    assert await exchange(script).run(asking(SIGNED), Credentials(taxpayer=Due())) == "fine"
+    assert tokens(script) == ["token 1"]
+
+
 class Watched:
     """Says how a conversation ended."""
 
@@ -597,13 +642,15 @@ async def test_an_error_that_is_waited_out_is_not_kept() -> None:
 async def test_after_closing_nothing_is_sent() -> None:
     """The transport is closed as well, and closing again is fine."""
     script = Script(answer())
-    way = exchange(script)
+    way = exchange(script, rate=RateLimit(1))
+    await way.run(asking(READ), Credentials())
     await way.aclose()
     await way.aclose()
     with pytest.raises(ClientClosed):
         await way.run(asking(READ), Credentials())
-    assert not script.sent
     assert script.closed
+    assert len(script.sent) == 1
+    assert now() == 0.0  # nor is a turn waited for
 
 
 async def test_closing_ends_every_wait_at_once() -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -321,8 +322,13 @@ async def test_a_hundred_refusals_make_one_renewal(sim: Simulator) -> None:
 
 
 async def test_a_late_refusal_of_the_old_token_does_not_discard_the_new_one(sim: Simulator) -> None:
-    """The answer to a request that left before the renewal comes after it."""
-    client = make_client(sim, transport=Slow(sim, "/count", seconds=60.0))
+    """The answer to a request that left before the renewal comes after it, and no store helps."""
+
+    class Forgetful(MemoryCredentialStore):
+        async def load(self, account: str, gstin: str) -> Token | None:
+            return None
+
+    client = make_client(sim, transport=Slow(sim, "/count", seconds=60.0), credentials=Forgetful())
     taxpayer = with_token(client, sim)
     sim.script_answer("count", 403, {"code": 403, "message": "Invalid access token"})
     late = asyncio.create_task(taxpayer.counts())
@@ -411,7 +417,19 @@ async def test_a_renewal_ahead_of_the_end_that_is_refused_ends_the_session(
     assert [request.operation for request in sim.requests] == ["refresh"]
 
 
-async def test_a_renewal_goes_ahead_of_the_queue(sim: Simulator) -> None:
+@pytest.mark.sim(invoices=0, taxpayers=90)
+async def test_a_renewal_does_not_queue_behind_other_taxpayers(sim: Simulator) -> None:
+    """With a budget of one a minute it would come when the token is dead."""
+    client = make_client(sim, rate=RateLimit(1))
+    taxpayer = with_token(client, sim)
+    await asyncio.sleep(5.01 * HOUR)
+    others = [client.taxpayer(name, token=sim.token(name), check=False) for name in sim.gstins[1:]]
+    await asyncio.gather(*(other.counts() for other in others), taxpayer.counts())
+    assert {request.status for request in sim.requests} == {200}
+    assert [request.operation for request in sim.requests[:2]] == ["count", "refresh"]
+
+
+async def test_tokens_that_fall_due_in_the_queue_are_renewed_in_time(sim: Simulator) -> None:
     """With a budget of one a minute, a hundred requests wait longer than the token lives on."""
     client = make_client(sim, rate=RateLimit(1))
     taxpayer = with_token(client, sim)
@@ -437,6 +455,8 @@ async def test_a_caller_who_goes_away_does_not_stop_a_renewal(sim: Simulator) ->
 
 async def test_a_renewal_that_nobody_waits_for_any_more_ends_quietly(sim: Simulator) -> None:
     """With its error seen, so that the loop does not complain; the next caller is not harmed."""
+    complaints: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, facts: complaints.append(facts))
     client = make_client(sim, transport=Slow(sim, "/refresh"))
     taxpayer = with_token(client, sim)
     await asyncio.sleep(5.9 * HOUR)
@@ -447,12 +467,17 @@ async def test_a_renewal_that_nobody_waits_for_any_more_ends_quietly(sim: Simula
     await asyncio.wait([caller])
     await asyncio.sleep(1.0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
+    del caller
+    gc.collect()
+    assert not complaints
     await taxpayer.counts()
     assert sim.count("refresh") == 2
 
 
 async def test_a_renewal_that_is_cancelled_itself_cancels_those_who_wait(sim: Simulator) -> None:
-    """As when the loop ends all that runs on it; the next caller begins another."""
+    """As when the loop ends all that runs on it; nobody complains."""
+    complaints: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, facts: complaints.append(facts))
     client = make_client(sim, transport=Slow(sim, "/refresh"))
     taxpayer = with_token(client, sim)
     caller = asyncio.create_task(taxpayer.refresh())
@@ -462,6 +487,7 @@ async def test_a_renewal_that_is_cancelled_itself_cancels_those_who_wait(sim: Si
     with pytest.raises(asyncio.CancelledError):
         await caller
     assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert not complaints
 
 
 async def test_a_login_during_a_renewal_is_not_undone_by_it(sim: Simulator) -> None:

@@ -265,6 +265,18 @@ async def test_a_save_of_megabytes_arrives_whole_and_without_a_warning(transport
     assert server.heard[0].header("content-length") == str(len(body))
 
 
+async def test_an_answer_that_comes_before_the_body_is_sent_is_taken(transport: AiohttpTransport) -> None:
+    """A gateway may refuse a size as soon as it has seen the headers."""
+
+    async def early(server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\n{}")
+        await asyncio.Event().wait()
+
+    async with serving(early, read=False) as server:
+        response = await transport.send(request(server, "POST", body=b"x" * 10_000_000))
+    assert (response.status, response.body) == (413, b"{}")
+
+
 async def test_redirects_are_not_followed(transport: AiohttpTransport) -> None:
     """The key and the token would travel along."""
     async with serving(reply()) as other:
@@ -280,6 +292,7 @@ async def test_no_cookie_is_sent_back(transport: AiohttpTransport) -> None:
         for _ in range(2):
             await transport.send(request(server.url.replace("127.0.0.1", "localhost")))
     assert [heard.header("cookie") for heard in server.heard] == [None, None]
+    assert not list(vars(transport)["_own"].cookie_jar)
 
 
 async def test_the_cookies_of_a_handed_in_session_are_not_sent() -> None:
@@ -528,6 +541,7 @@ async def test_a_host_that_is_not_found_means_not_sent(
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
     error = await failure(transport, request("http://gateway.invalid", path="/gst/otp_of_mine"))
     assert isinstance(error, NotSent)
+    assert "Name or service not known" in str(error)
     assert "gateway.invalid" not in str(error)
 
 
@@ -664,3 +678,16 @@ async def test_memory_takes_the_same_bytes_as_a_socket() -> None:
     assert response.headers == {"x-asked": "GET /count?otp=otp_of_mine ['x-api-key']"}
     assert (response.body, response.received_at) == (b"", 12.0)
     await way.aclose()
+
+
+async def test_memory_answers_after_others_had_a_turn() -> None:
+    """As a socket does: code that counts on an answer at once would fail with one."""
+    order: list[str] = []
+
+    async def sending() -> None:
+        order.append("asked")
+        await MemoryTransport(Echo()).send(request("https://gateway.example"))
+        order.append("answered")
+
+    await asyncio.gather(sending(), sending())
+    assert order == ["asked", "asked", "answered", "answered"]

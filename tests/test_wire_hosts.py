@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import email.utils
+import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -92,6 +94,19 @@ def test_retry_after_in_seconds_counts_from_the_answer(hint: str, wait: float) -
     assert told(retry_after=hint) == NOW + wait
 
 
+@pytest.fixture
+def in_india(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let this machine's clock show Indian time, where the system can be told so."""
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "IST-5:30")
+        if hasattr(time, "tzset"):
+            time.tzset()
+        yield
+    if hasattr(time, "tzset"):
+        time.tzset()
+
+
+@pytest.mark.usefixtures("in_india")
 @pytest.mark.parametrize("zone", ["GMT", "+0000", "-0000"])
 def test_retry_after_as_a_date_is_that_moment(zone: str) -> None:
     """In UTC, whatever the zone of this machine and however it is spelled."""

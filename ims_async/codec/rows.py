@@ -7,18 +7,19 @@ hook. A row that the quick reader cannot take goes through the plain one, which 
 
 from __future__ import annotations
 
+import functools
 import math
-import re
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from decimal import Decimal
-from typing import Any, Final, get_args
+from typing import Annotated, Any, Final, get_args
 
 import attrs
 
 from ..errors import DownloadQueued, UnexpectedAnswer
 from ..records import Invoice, InvoiceList, ItcReduction
 from ..vocabulary import SECTION_ALIASES, Section
-from ..wire import DECODER, PAUSE, SCAN, Pause
+from ..wire import PAUSE, Pause
+from .scanner import Scanner
 from .values import ACTIONS, CONVERTER, DAYS, MISSING, PERIODS, YES_NO, money, problems_of, reader
 
 _ROWS_PER_TURN: Final = 100  # about 1 ms of work between two turns of the event loop
@@ -103,7 +104,9 @@ def _flags(row: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
     return given, used
 
 
-def _plain_reader(section: Section) -> Callable[[object], Invoice]:
+@functools.cache
+def plain_reader(section: Section) -> Callable[[object], Invoice]:
+    """Return the reader that defines what a row is, and names what is wrong with one."""
     read = reader(Invoice, wire_names(section), hooks={"return_period": PERIODS.__getitem__})
 
     def plain(row: object) -> Invoice:
@@ -126,21 +129,37 @@ _Draft: Any = attrs.make_class(
     init=False,
     eq=False,
 )
-_OPTIONAL: Final = ("supplier_name", "remarks", "remarks_allowed", "itc_reduction", "itc_reduction_allowed")
+# What live gateways send beside the documented properties.
+_NEWER: Final = frozenset({"tradenm", "remarks"})
 
 
-def _quick_reader(section: Section, plain: Callable[[object], Invoice]) -> Callable[[Any], Invoice]:
+def _fill_newer(draft: Any, row: dict[str, Any], base: frozenset[str]) -> bool:
+    """Fill in what a row carries beyond the documented properties; False leaves it to the plain reader."""
+    name, remarks = row.get("tradenm"), row.get("remarks")
+    if not (isinstance(name, str | None) and isinstance(remarks, str | None)):
+        return False
+    given, used = _flags(row)
+    draft.supplier_name, draft.remarks = name, remarks
+    draft.remarks_allowed = given.get("remarks_allowed")
+    draft.itc_reduction = given.get("itc_reduction")
+    draft.itc_reduction_allowed = given.get("itc_reduction_allowed")
+    known = base | used | _NEWER
+    draft.extra = {key: value for key, value in row.items() if key not in known}
+    return True
+
+
+def _quick_reader(section: Section, plain: Callable[[object], Invoice]) -> Callable[..., Invoice]:
     names = wire_names(section)
     number_key, day_key = names["number"], names["date"]
     original_number_key, original_day_key = names["original_number"], names["original_date"]
     amended, typed = section.is_amendment, not section.is_ecommerce
-    documented = 16 + typed + 2 * amended
-    share: Callable[[str, str], str] = _SharedTexts().setdefault
+    # A row that is no amendment and names an original all the same is rare: the plain reader's business.
+    strange = frozenset() if amended else frozenset({original_number_key, original_day_key})
+    base = frozenset(names.values()) - _NEWER - strange | {"ispendactblocked", "srcfilstatus"}
+    shared = _SharedTexts()
 
-    def quick(row: Any) -> Invoice:
+    def quick(row: Any, _: Any = None) -> Invoice:
         try:
-            if len(row) != documented:
-                return plain(row)  # a newer gateway's rows carry more; cattrs knows what to do with that
             draft = _Draft()
             supplier, number, hash_ = row["stin"], row[number_key], row["hash"]
             source_form, place, blocked = row["srcform"], row["pos"], row["ispendactblocked"]
@@ -153,9 +172,9 @@ def _quick_reader(section: Section, plain: Callable[[object], Invoice]) -> Calla
             if type(blocked) is not str and type(blocked) is not bool:
                 return plain(row)  # 1 is no letter, although it equals True
             draft.section = section
-            draft.supplier, draft.number, draft.hash = share(supplier, supplier), number, hash_
-            draft.source_form, draft.place_of_supply = share(source_form, source_form), share(place, place)
-            draft.type = share(kind, kind) if typed else None
+            draft.supplier, draft.number, draft.hash = shared[supplier], number, hash_
+            draft.source_form, draft.place_of_supply = shared[source_form], shared[place]
+            draft.type = shared[kind] if typed else None
             draft.date, draft.return_period = DAYS[row[day_key]], PERIODS[row["rtnprd"]]
             draft.original_number = original
             draft.original_date = DAYS[row[original_day_key]] if amended else None
@@ -174,9 +193,12 @@ def _quick_reader(section: Section, plain: Callable[[object], Invoice]) -> Calla
             draft.action = ACTIONS[row["action"]]
             draft.pending_allowed = _ALLOWED[blocked]
             draft.supplier_filed = _FILED[row["srcfilstatus"]]
-            draft.supplier_name = draft.remarks = draft.remarks_allowed = None
-            draft.itc_reduction = draft.itc_reduction_allowed = None
-            draft.extra = {}
+            if len(row) == len(base):
+                draft.supplier_name = draft.remarks = draft.remarks_allowed = None
+                draft.itc_reduction = draft.itc_reduction_allowed = None
+                draft.extra = {}
+            elif not strange.isdisjoint(row) or not _fill_newer(draft, row, base):
+                return plain(row)
             draft.read_from_gateway = True
             draft.__class__ = Invoice
         except (KeyError, TypeError, ValueError):
@@ -190,13 +212,11 @@ def _quick_reader(section: Section, plain: Callable[[object], Invoice]) -> Calla
 class _SharedTexts(dict[str, str]):
     """Equal texts as one string in memory, for the few suppliers, places and forms of an answer."""
 
-    def setdefault(self, text: str, default: str) -> str:
-        if len(self) > 50_000:
+    def __missing__(self, text: str) -> str:
+        if len(self) >= 50_000:
             self.clear()
-        return super().setdefault(text, default)
-
-
-_PLAIN: Final = {section: _plain_reader(section) for section in Section}
+        self[text] = text
+        return text
 
 
 def _is_row(wanted: object) -> bool:
@@ -206,85 +226,21 @@ def _is_row(wanted: object) -> bool:
 
 def _row_hook(wanted: Any) -> Callable[[Any, Any], Invoice]:
     section = get_args(wanted)[1]
-    quick = _quick_reader(section, _PLAIN[section])
-    return lambda row, _: quick(row)
+    return _quick_reader(section, plain_reader(section))
 
 
 CONVERTER.register_structure_hook_factory(_is_row, _row_hook)
-_QUICK: Final = {section: _quick_reader(section, _PLAIN[section]) for section in Section}
+
+
+@functools.cache
+def quick_reader(section: Section) -> Callable[..., Invoice]:
+    """Return the cattrs hook of a section's rows, `Annotated[Invoice, section]`; made when first needed."""
+    return CONVERTER.get_structure_hook(Annotated[Invoice, section])
 
 
 def read_invoice(section: Section, row: object) -> Invoice:
     """Read one row of a section. Raises what `problems_of` spells out."""
-    return _QUICK[section](row)
-
-
-class _Scanner:
-    """A cursor over JSON text that reads one value at a time with the standard library's C scanner."""
-
-    def __init__(self, text: str) -> None:
-        self.text, self.at = text, 0
-
-    def value(self) -> Any:
-        found, self.at = DECODER.raw_decode(self.text, self._skip())
-        return found
-
-    def members(self) -> Iterator[str]:
-        """Yield an object's keys; the caller reads each value before asking for the next key."""
-        self._expect("{")
-        if self._next("}"):
-            return
-        while True:
-            key = self.value()
-            if not isinstance(key, str):
-                raise ValueError(f"a key that is not text at character {self.at}")  # noqa: TRY004 # as JSON errors are
-            self._expect(":")
-            yield key
-            if self._next("}"):
-                return
-            self._expect(",")
-
-    def elements(self) -> Iterator[Any]:
-        """Yield an array's elements, each read when it is asked for."""
-        self._expect("[")
-        if self._next("]"):
-            return
-        scan, text = SCAN, self.text
-        while True:
-            self._skip()
-            found, self.at = scan(text, self.at)
-            yield found
-            if text[self.at : self.at + 1] != ",":
-                if self._next("]"):
-                    return
-                self._expect(",")
-            else:
-                self.at += 1
-
-    def begins(self, character: str) -> bool:
-        return self.text.startswith(character, self._skip())
-
-    def end(self) -> None:
-        if self._skip() != len(self.text):
-            raise ValueError(f"more text after the end, at character {self.at}")
-
-    def _skip(self) -> int:
-        space = _SPACE.match(self.text, self.at)
-        self.at = space.end() if space else self.at
-        return self.at
-
-    def _next(self, character: str) -> bool:
-        if self.begins(character):
-            self.at += 1
-            return True
-        return False
-
-    def _expect(self, character: str) -> None:
-        if not self._next(character):
-            raise ValueError(f"{character!r} expected at character {self.at}")
-
-
-_SPACE: Final = re.compile(r"[ \t\r\n]*")
+    return quick_reader(section)(row)
 
 
 @attrs.define
@@ -310,7 +266,7 @@ def read_invoices(
     """
     reading = _Reading(tuple(path))
     try:
-        scanner = _Scanner(body.decode("utf-8-sig"))
+        scanner = Scanner(body.decode("utf-8-sig"))
         yield from _walk(scanner, reading, 0)
         scanner.end()
     except (ValueError, ArithmeticError, RecursionError, StopIteration, RuntimeError) as error:
@@ -339,7 +295,7 @@ def _seconds(minutes: object) -> float | None:
     return estimate if math.isfinite(estimate) else None
 
 
-def _walk(scanner: _Scanner, reading: _Reading, depth: int) -> Generator[Pause, Any, None]:
+def _walk(scanner: Scanner, reading: _Reading, depth: int) -> Generator[Pause, Any, None]:
     for key in scanner.members():
         if depth < len(reading.path):
             if key == reading.path[depth] and scanner.begins("{"):
@@ -356,9 +312,9 @@ def _walk(scanner: _Scanner, reading: _Reading, depth: int) -> Generator[Pause, 
 
 
 def _read_section(
-    scanner: _Scanner, reading: _Reading, section: Section, path: str
+    scanner: Scanner, reading: _Reading, section: Section, path: str
 ) -> Generator[Pause, Any, None]:
-    read, rows = _QUICK[section], reading.rows
+    read, rows = quick_reader(section), reading.rows
     for place, row in enumerate(scanner.elements()):
         try:
             rows.append(read(row))

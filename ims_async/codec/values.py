@@ -42,6 +42,16 @@ class _Periods(dict[str, str]):
         return str(text)
 
 
+class _Wholes(dict[int, Decimal]):
+    """A whole number of rupees to its `Decimal`: half of all amounts are zero, and share one object."""
+
+    def __missing__(self, number: int) -> Decimal:
+        if len(self) >= _CACHE_LIMIT:
+            self.clear()
+        self[number] = amount = Decimal(number)
+        return amount
+
+
 def parse_day(text: object) -> dt.date:
     """Read DD-MM-YYYY. Raises `ValueError` that says so."""
     if isinstance(text, str) and len(text) == 10 and text[2] == text[5] == "-" and text.isascii():
@@ -59,7 +69,7 @@ def money(number: object) -> Decimal:
     if type(number) is Decimal:
         return number
     if type(number) is int:
-        return Decimal(number)
+        return WHOLES[number]
     raise TypeError(f"{number!r:.60} is not a number")
 
 
@@ -76,6 +86,7 @@ def _whole(value: object) -> int:
     return value
 
 
+WHOLES: Final = _Wholes()
 DAYS: Final = _Days()
 PERIODS: Final = _Periods()
 ACTIONS: Final[dict[object, Action]] = {str(action): action for action in Action}

@@ -42,38 +42,63 @@ def money_text(amount: Decimal) -> str:
     return format(amount, "f") if "E" in text else text
 
 
-def _ids_and_amounts(section: Section, invoice: Invoice) -> str:
-    number, day, _, _ = _ID_KEYS[section]
+class _Quoted(dict[str, str]):
+    """The few suppliers, periods, places and forms of a batch, each quoted once."""
+
+    def __missing__(self, text: str) -> str:
+        if len(self) >= 20_000:
+            self.clear()
+        self[text] = quoted = quote(text)
+        return quoted
+
+
+_QUOTED: Final = _Quoted()
+
+
+def _amounts(invoice: Invoice) -> str:
     text = (
-        f'{{"stin":{quote(invoice.supplier)},"rtnprd":{quote(invoice.return_period)}'
-        f',"{number}":{quote(invoice.number)},"{day}":{_DAY_TEXTS[invoice.date]}'
+        f',"val":{invoice.value!s},"txval":{invoice.taxable_value!s},"iamt":{invoice.igst!s}'
+        f',"camt":{invoice.cgst!s},"samt":{invoice.sgst!s},"cess":{invoice.cess!s}'
+    )
+    if "E" not in text:  # true but for amounts such as 1E+3, which is how a Decimal may show 1000
+        return text
+    return (
         f',"val":{money_text(invoice.value)},"txval":{money_text(invoice.taxable_value)}'
         f',"iamt":{money_text(invoice.igst)},"camt":{money_text(invoice.cgst)}'
         f',"samt":{money_text(invoice.sgst)},"cess":{money_text(invoice.cess)}'
     )
+
+
+def _ids_and_amounts(section: Section, invoice: Invoice) -> str:
+    number, day, amended, typed = _KEYS[section]
+    text = (
+        f'{{"stin":{_QUOTED[invoice.supplier]},"rtnprd":{_QUOTED[invoice.return_period]}'
+        f',"{number}":{quote(invoice.number)},"{day}":{_DAY_TEXTS[invoice.date]}{_amounts(invoice)}'
+    )
     if invoice.source_form is not None:
-        text += f',"srcform":{quote(invoice.source_form)}'
+        text += f',"srcform":{_QUOTED[invoice.source_form]}'
     if invoice.place_of_supply is not None:
-        text += f',"pos":{quote(invoice.place_of_supply)}'
-    if invoice.type is not None and not section.is_ecommerce:
-        text += f',"inv_typ":{quote(invoice.type)}'
-    if section.is_amendment:
+        text += f',"pos":{_QUOTED[invoice.place_of_supply]}'
+    if typed and invoice.type is not None:
+        text += f',"inv_typ":{_QUOTED[invoice.type]}'
+    if amended:
         text += _original(invoice)
     return text
 
 
 def _original(invoice: Invoice) -> str:
-    _, _, number, day = _ID_KEYS[invoice.section]
+    names = wire_names(invoice.section)
+    number, day = names["original_number"], names["original_date"]
     text = "" if invoice.original_number is None else f',"{number}":{quote(invoice.original_number)}'
     return text if invoice.original_date is None else f'{text},"{day}":{_DAY_TEXTS[invoice.original_date]}'
 
 
-_ID_KEYS: Final = {
-    section: tuple(
-        wire_names(section)[name] for name in ("number", "date", "original_number", "original_date")
-    )
-    for section in Section
-}
+def _keys(section: Section) -> tuple[str, str, bool, bool]:
+    names = wire_names(section)
+    return names["number"], names["date"], section.is_amendment, not section.is_ecommerce
+
+
+_KEYS: Final = {section: _keys(section) for section in Section}
 
 
 def _reduction_text(reduction: ItcReduction) -> str:
@@ -88,7 +113,7 @@ def save_row(decision: Decision) -> str:
     invoice = decision.invoice
     text = (
         f"{_ids_and_amounts(invoice.section, invoice)}"
-        f',"action":"{decision.action.value}","prev_status":"{invoice.action.value}"'
+        f',"action":"{decision.action}","prev_status":"{invoice.action}"'
     )
     # The three below are in the vendor's newest example only, not in its schema: sent when they are set.
     if decision.remarks is not None:
@@ -151,7 +176,7 @@ def json_text(value: Any) -> str:
 class PackedBody:
     """A body ready to be sent, and how many records it carries."""
 
-    content: bytes
+    content: bytes = attrs.field(repr=lambda content: f"<{len(content):,} bytes>")
     records: int
 
 
@@ -159,12 +184,17 @@ def pack_body(
     gstin: str, kind: JobKind, records: Sequence[Decision | Invoice]
 ) -> Generator[Pause, Any, PackedBody]:
     """Write `{rtin, reqtyp, invdata}`, rows in the order given within each section, pausing on the way."""
-    rows: dict[Section, list[str]] = {}
-    for place, record in enumerate(records, start=1):
-        row = save_row(record) if isinstance(record, Decision) else reset_row(record)
-        rows.setdefault(record.section, []).append(row)
-        if place % _ROWS_PER_TURN == 0:
+    written: dict[Section, list[bytes]] = {}
+    for start in range(0, len(records), _ROWS_PER_TURN):
+        rows: dict[Section, list[str]] = {}
+        for record in records[start : start + _ROWS_PER_TURN]:
+            row = save_row(record) if isinstance(record, Decision) else reset_row(record)
+            rows.setdefault(record.section, []).append(row)
+        for section, texts in rows.items():
+            # Slices are bytes at once: one long text would be turned into bytes in a single breath.
+            written.setdefault(section, []).append(",".join(texts).encode("ascii"))
+        if start + _ROWS_PER_TURN <= len(records):
             yield PAUSE
-    sections = ",".join(f'"{section.value}":[{",".join(texts)}]' for section, texts in rows.items())
-    body = f'{{"rtin":{quote(gstin)},"reqtyp":"{kind.value}","invdata":{{{sections}}}}}'
-    return PackedBody(body.encode("ascii"), len(records))
+    sections = (b'"%b":[%b]' % (section.encode(), b",".join(parts)) for section, parts in written.items())
+    head = f'{{"rtin":{quote(gstin)},"reqtyp":"{kind}","invdata":{{'.encode("ascii")
+    return PackedBody(head + b",".join(sections) + b"}}", len(records))

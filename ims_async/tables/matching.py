@@ -27,7 +27,7 @@ def match(rows: Iterable[Row], current: Iterable[Invoice]) -> list[Decision]:
     """
     found, problems = _join(rows, current, lambda row: {row.pulled_action})
     decisions: list[Decision] = []
-    seen: dict[RecordKey, int] = {}
+    seen: dict[tuple[object, ...], int] = {}
     for place, (row, invoice) in enumerate(found):
         if row.action is None:
             problems.append(f"{row.where('action')}: the row is not decided")

@@ -6,9 +6,10 @@ import asyncio
 import time
 
 import pytest
-from .simulator_portal import BASE, Portal, save_line
 
 from ims_async.simulator import Simulator
+
+from .simulator_portal import BASE, Portal, save_line
 
 COUNT = f"{BASE}/invoices/count?type_of_goods=others"
 

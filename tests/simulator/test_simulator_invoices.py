@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from .simulator_portal import BASE, Portal
 
 from ims_async.simulator import Simulator
+
+from .simulator_portal import BASE, Portal
 
 _COMMON = {
     *("stin", "rtnprd", "srcform", "pos", "val", "txval", "iamt", "camt", "samt", "cess"),

@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from .simulator_portal import BASE, Portal, reset_line, save_line
 
 from ims_async.simulator import Record, Simulator
 from ims_async.simulator.fields import SHAPES
+
+from .simulator_portal import BASE, Portal, reset_line, save_line
 
 STALE = ("IMSSAV0010", "Either previous action is incorrect/ invoice might have edited by supplier")
 REDUCED = {"itcRedReq": "Y", "declIgst": 10, "declCgst": 5.5, "declSgst": 5.5, "declCess": 0}

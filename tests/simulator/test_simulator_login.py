@@ -7,9 +7,10 @@ import json
 from typing import Any
 
 import pytest
-from .simulator_portal import BASE, Portal
 
 from ims_async.simulator import Simulator
+
+from .simulator_portal import BASE, Portal
 
 COUNT = f"{BASE}/invoices/count?type_of_goods=others"
 

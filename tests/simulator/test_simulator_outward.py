@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from .simulator_portal import BASE, Portal
 
 from ims_async.simulator import Simulator
+
+from .simulator_portal import BASE, Portal
 
 _ITEMS = {"rt", "txval"}
 _INVOICE = {"cflag", "inum", "chksum", "idt", "inv_typ", "pos", "rchrg", "updby", "val", "itms"}

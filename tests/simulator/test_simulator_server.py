@@ -10,10 +10,11 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from .simulator_portal import BASE, Portal, save_line
 
 import ims_async.simulator as package
 from ims_async.simulator import Simulator
+
+from .simulator_portal import BASE, Portal, save_line
 
 MODULES = sorted(Path(package.__file__).parent.glob("*.py"))
 

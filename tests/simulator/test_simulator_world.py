@@ -7,12 +7,13 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
-from .simulator_portal import Portal
 
 from ims_async.simulator import Simulator
 from ims_async.simulator.fields import SHAPES
 from ims_async.simulator.people import check_character
 from ims_async.simulator.seeding import PERIODS
+
+from .simulator_portal import Portal
 
 
 def test_the_same_seed_makes_the_same_world() -> None:
