@@ -1,7 +1,7 @@
 """GSTN's own error codes, whichever GSP carries them: one register, so that equal codes mean equal errors.
 
 Codes are compared as opaque text: their zero padding is irregular (IMSSAV005 beside IMSSAV0010).
-Register: https://developer.sandbox.co.in/docs/gstn-response-codes and the pages of each endpoint.
+The codes are those that the GSPs' pages name (linked in `gsp/`); GSTN publishes no complete list.
 """
 
 from __future__ import annotations

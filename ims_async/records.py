@@ -77,7 +77,7 @@ class Invoice:
 
     Money is in rupees, exact. `number`, `return_period` (`"102024"`) and `place_of_supply` (`"07"`) are
     text: their leading zeros count. What a gateway adds later lands in `extra`.
-    Fields: https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/invoices
+    Fields: GST API documentation, "IMS - Get Invoice".
     """
 
     section: Section
@@ -237,7 +237,7 @@ class SalesInvoice:
     """A document that this taxpayer reported, with what its recipient did about it.
 
     `action` is `NO_ACTION` where the gateway names none; `deleted` items (flag D) may lack amounts.
-    https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/sales
+    Fields: GST API documentation, "IMS - Get Supplier Invoices API".
     """
 
     section: SupplierSection
@@ -264,7 +264,7 @@ class SalesInvoice:
 class AddedBackLiability:
     """A document whose rejection by the recipient was added back to this supplier's liability; rupees.
 
-    https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/added-back-liabilities
+    Fields: GST API documentation, "IMS - Get Added Back Liability Records".
     """
 
     section: SupplierSection

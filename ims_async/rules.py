@@ -51,7 +51,7 @@ class _Problem:
     typed_only: bool = False  # refused where a person typed it, warned about where the gateway sent it
 
 
-# https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/save (schema)
+# Patterns and limits: GST API documentation, the schemas of "IMS - Save IMS Action" and "Reset IMS Action".
 NUMBER: Final = re.compile(r"(?=.{1,16}\Z)[/\-0]*[a-zA-Z0-9/\-]*[a-zA-Z1-9]+[a-zA-Z0-9/\-]*", re.ASCII)
 _PLACE_OF_SUPPLY: Final = re.compile(r"3[0-8]|[12][0-9]|0[1-9]|96|97", re.ASCII)
 _SOURCE_FORMS: Final = frozenset({"R1", "R1A", "IFF", "R5"})

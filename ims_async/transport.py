@@ -6,7 +6,7 @@ No exception of aiohttp's leaves this room, not even as a cause: their texts hol
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import functools
 import io
 import re
 import time
@@ -97,24 +97,52 @@ class Timeouts:
     read: float = attrs.field(default=60.0, validator=_positive)
 
 
-@attrs.define(eq=False)
 class _Attempt:
     """How far one request got, and how long its present step may take."""
 
-    limit: asyncio.Timeout
-    timeouts: Timeouts
-    left: bool = False
+    __slots__ = ("_deadline", "_loop", "_timer", "left", "limit", "timeouts")
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self.timeouts, self.left = timeouts, False
+        self.limit = asyncio.timeout(None)
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
 
     def connecting(self) -> None:
+        """Begin to connect."""
         self._allow(self.timeouts.connect)
 
+    def leaving(self) -> None:
+        """Begin to send."""
+        self.left = True
+        self.progress()
+
     def progress(self) -> None:
+        """Begin the next step of sending or receiving."""
         self._allow(self.timeouts.read)
 
+    def done(self) -> None:
+        """End it."""
+        if self._timer is not None:
+            self._timer.cancel()
+
     def _allow(self, seconds: float) -> None:
-        # The attempt may have ended in this very moment, with a part of its body still on the way out.
-        with contextlib.suppress(RuntimeError):
-            self.limit.reschedule(asyncio.get_running_loop().time() + seconds)
+        # The timer is left where it is when there is more time: setting it anew at each step would cost
+        # more than all the rest of this room.
+        self._deadline = self._loop.time() + seconds
+        if self._timer is None or self._timer.when() > self._deadline:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        self.done()
+        self._timer = self._loop.call_at(self._deadline, self._look)
+
+    def _look(self) -> None:
+        if self._loop.time() < self._deadline:
+            self._set_timer()
+        else:
+            self.limit.reschedule(self._deadline)  # which has passed
 
 
 class _TroubleError(Exception):
@@ -154,7 +182,7 @@ class AiohttpTransport:
         async with self._slots:
             if self._closed:
                 raise ClientClosed("the client is closed; nothing was sent")
-            attempt = _Attempt(asyncio.timeout(None), self._timeouts)
+            attempt = _Attempt(self._timeouts)
             try:
                 async with attempt.limit:
                     return await self._exchange(request, attempt)
@@ -162,6 +190,8 @@ class AiohttpTransport:
                 raise
             except Exception as error:  # noqa: BLE001 # whatever it was, what counts is how far it got
                 failure = _failure(request, attempt, error)
+            finally:
+                attempt.done()
         try:
             raise failure  # outside the handler, so that aiohttp's error is not its context
         finally:
@@ -179,13 +209,14 @@ class AiohttpTransport:
             # In parts, each of which is progress; a large body in one piece would also stall the loop.
             data=io.BytesIO(request.body) if request.body is not None else None,
             headers={"Accept-Encoding": "gzip", **request.headers},
-            skip_auto_headers=("Content-Type",),
+            # aiohttp makes up a type for a POST without a body.
+            skip_auto_headers=("Content-Type",) if request.body is None and request.method != "GET" else None,
             allow_redirects=False,  # the key and the token would travel along
             auto_decompress=False,  # it is done here, in bounded steps
             raise_for_status=False,  # whatever a caller's session does: an error's body is ours to read
             proxy=_proxy_of(request.url) if self._trust_env else None,
             trace_request_ctx=attempt,
-            timeout=_aiohttp().ClientTimeout(total=None),  # `attempt` keeps the time
+            timeout=_no_limits(),  # `attempt` keeps the time
             # Beside the session's own, which naming any would replace.
             middlewares=(_once_without_cookies, *getattr(session, "_middlewares", ())),
         ) as answer:
@@ -240,13 +271,20 @@ def _aiohttp() -> Any:
     return aiohttp
 
 
+@functools.cache
+def _no_limits() -> aiohttp.ClientTimeout:
+    limits: aiohttp.ClientTimeout = _aiohttp().ClientTimeout(total=None)
+    return limits
+
+
 def _check_headers(request: Request) -> None:
-    for name, value in request.headers.items():
-        if _CONTROL.search(value):
-            raise InvalidInput(
-                f"header {name} of {request.operation} holds a line break or another control character: "
-                "check the key and the token; nothing was sent"
-            )
+    if not _CONTROL.search(" ".join(request.headers.values())):
+        return
+    (name, *_) = (name for name, value in request.headers.items() if _CONTROL.search(value))
+    raise InvalidInput(
+        f"header {name} of {request.operation} holds a line break or another control character: "
+        "check the key and the token; nothing was sent"
+    )
 
 
 def _proxy_of(url: str) -> str | None:
@@ -275,14 +313,10 @@ def _watch(session: aiohttp.ClientSession) -> None:
 
         return step
 
-    def leaving(attempt: _Attempt) -> None:
-        attempt.left = True
-        attempt.progress()
-
     trace = _aiohttp().TraceConfig()
     trace.ims_async = True
     trace.on_connection_create_start.append(on(_Attempt.connecting))
-    trace.on_request_headers_sent.append(on(leaving))
+    trace.on_request_headers_sent.append(on(_Attempt.leaving))
     trace.on_request_chunk_sent.append(on(_Attempt.progress))
     trace.freeze()
     session.trace_configs.append(trace)

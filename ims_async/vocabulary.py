@@ -50,7 +50,7 @@ _NOTES: Final = frozenset({Section.B2BDN, Section.B2BDNA, Section.B2BCN, Section
 _AMENDMENTS: Final = frozenset({Section.B2BA, Section.B2BDNA, Section.B2BCNA, Section.ECOMA})
 
 # One section, several names: queries say CN, bodies say b2bcn, error reports say cn.
-# https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/invoices
+# GST API documentation, "IMS - Get Invoice", "IMS - Save IMS Action", "IMS - Get IMS Request Status".
 SECTION_ALIASES: Final[dict[str, Section]] = {
     **{str(section): section for section in Section},
     "dn": Section.B2BDN,

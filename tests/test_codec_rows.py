@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ims_async import Action, DownloadQueued, ImsError, Invoice, InvoiceList, ItcReduction, Section
 from ims_async.codec import problems_of, read_invoice, read_invoices, write_invoice
 from ims_async.codec import rows as codec_rows
-from ims_async.codec.values import CONVERTER, DAYS, PERIODS, parse_day
+from ims_async.codec.values import CONVERTER, DAYS, PERIODS, WHOLES, parse_day
 from ims_async.codec.writing import json_text
 from ims_async.errors import UnexpectedAnswer
 from ims_async.vocabulary import period_problem
@@ -261,6 +261,15 @@ def test_unknown_fields_are_kept_in_extra() -> None:
     assert invoice.section is Section.ECOM
 
 
+@pytest.mark.parametrize("section", Section)
+def test_unknown_fields_keep_their_order(section: Section) -> None:
+    """Give newer fields in the order of the row, the same in every process, by both readers."""
+    newer = {f"newer{number}": number for number in range(12)}
+    row = {**newer, **strategies.documented_row(section), "last": None}
+    for read_row in (codec_rows.quick_reader(section), codec_rows.plain_reader(section)):
+        assert list(read_row(row).extra) == [*newer, "last"]
+
+
 @pytest.mark.parametrize("key", ["srcform", "inv_typ", "pos", "hash", "ispendactblocked", "srcfilstatus"])
 @pytest.mark.parametrize("value", [None, ...], ids=["null", "missing"])
 def test_a_row_may_lack_what_it_can_be_understood_without(key: str, value: object) -> None:
@@ -481,14 +490,16 @@ def test_the_memory_of_shared_texts_stays_small() -> None:
     assert len(shared) == 1
 
 
-def test_the_memories_of_dates_and_periods_stay_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget dates and periods before a hostile gateway fills the memory with them."""
+def test_the_memories_of_values_stay_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget dates, periods and amounts before a hostile gateway fills the memory with them."""
     monkeypatch.setattr("ims_async.codec.values._CACHE_LIMIT", 3)
     for year in range(2000, 2010):
         assert DAYS[f"05-11-{year}"].year == year
         assert PERIODS[f"11{year}"] == f"11{year}"
+        assert str(WHOLES[year]) == str(year)
     assert len(DAYS) <= 3
     assert len(PERIODS) <= 3
+    assert len(WHOLES) <= 3
 
 
 def test_a_day_has_two_digits_two_digits_four_digits() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ims_async import Action, Decision, Invoice, ItcReduction, JobKind, Section
-from ims_async.codec import pack_body, read_invoice, write_invoice
+from ims_async.codec import pack_body, read_invoice, write_invoice, writing
 from ims_async.codec.writing import json_text, money_text
 from ims_async.wire import PAUSE, parse_json
 from tests import strategies
@@ -177,8 +177,8 @@ def test_rows_keep_their_order_within_each_section() -> None:
 
 
 def test_packing_pauses_on_the_way() -> None:
-    """Give other tasks a turn every 200 rows."""
-    for count, wanted in ((0, 0), (199, 0), (200, 1), (1000, 5)):
+    """Give other tasks a turn between every 200 rows."""
+    for count, wanted in ((0, 0), (199, 0), (201, 1), (450, 2), (1001, 5)):
         assert sum(1 for _ in pack_body(GSTIN, JobKind.RESET, [invoice()] * count)) == wanted
 
 
@@ -250,10 +250,11 @@ def test_days_are_written_with_all_their_digits(day: dt.date) -> None:
     assert row["idt"] == f"{day.day:02}-{day.month:02}-{day.year:04}"
 
 
-def test_the_memory_of_dates_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write every day right, also after the memory of days was cleared."""
-    from ims_async.codec import writing
-
+def test_the_memories_of_dates_and_texts_stay_small() -> None:
+    """Write every day and text right, also after the memory of them was cleared."""
+    quoted = writing._Quoted({str(number): "" for number in range(20_000)})
+    assert quoted['29"'] == '"29\\""'
+    assert len(quoted) == 1
     texts = writing._DayTexts({dt.date.fromordinal(n + 1): "" for n in range(20_000)})
     assert texts[dt.date(2024, 11, 5)] == '"05-11-2024"'
     assert len(texts) == 1

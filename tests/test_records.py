@@ -121,6 +121,7 @@ def test_a_list_of_invoices_keeps_what_could_not_be_read() -> None:
     back = pickle.loads(pickle.dumps(rows))  # noqa: S301 # our own bytes
     assert back == rows == [_plain()]
     assert (back.problems, back.other) == (rows.problems, {"impg": [1]})
+    assert repr(rows) == "<InvoiceList of 1 rows, 1 problems>"
     assert InvoiceList() == []
     assert InvoiceList().other == {}
     assert InvoiceList().problems == ()

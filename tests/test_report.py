@@ -164,6 +164,8 @@ def test_counts_stand_still_after_three_polls_and_a_minute() -> None:
     assert (evidence.polls, evidence.since) == (4, 100.0)
     moved = evidence.with_poll(status("P", processed=3, errors=1), 170.0)
     assert (moved.polls, moved.since, moved.stands_still(999.0)) == (1, 170.0, False)
+    worse = moved.with_poll(status("P", processed=3, errors=2), 180.0)
+    assert (worse.polls, worse.since) == (1, 180.0)
     two = Evidence().with_poll(three, 0.0).with_poll(three, 500.0)
     assert not two.stands_still(500.0)
 
@@ -524,6 +526,7 @@ def test_a_report_without_records_never_counts_more_than_were_sent(
 def test_a_report_is_ok_only_without_anything_open() -> None:
     """Take each thing that may be open for not ok."""
     fine = JobReport(state=JobState.SUCCEEDED, submitted=1)
+    assert len(repr(attrs.evolve(fine, succeeded=(invoice(),) * 1000))) < 500
     assert fine.ok
     failure = RecordFailure(record=None, key=invoice().key, code="", message="")
     for change in (

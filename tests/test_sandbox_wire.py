@@ -410,6 +410,8 @@ def test_a_body_over_the_limit_is_not_sent() -> None:
     with pytest.raises(PayloadTooLarge, match="3 records make a body of") as caught:
         next(small.reset(GSTIN, [INVOICE] * 3))
     assert (caught.value.limit, caught.value.size > 300) == (300, True)
+    exact = Sandbox("k", save_bytes=caught.value.size)
+    assert len(first_request(exact.reset(GSTIN, [INVOICE] * 3)).body or b"") == caught.value.size
 
 
 def test_a_long_save_pauses_while_it_is_written() -> None:
@@ -605,6 +607,7 @@ UNAVAILABLE, FAILED = VerdictKind.UNAVAILABLE, VerdictKind.FAILED
         (200, {**failure(422), "data": None}, FAILED, GatewayError, "422"),
         (200, {**failure(422), "data": {}}, FAILED, GatewayError, "422"),
         (200, {**fine(data={}), "code": 422}, FINE, None, None),
+        (300, None, FAILED, GatewayError, "300"),
         (301, None, FAILED, GatewayError, "301"),
         (302, HTML, FAILED, GatewayError, "302"),
         (400, failure(400), FAILED, GatewayError, "400"),
@@ -648,6 +651,7 @@ def test_a_redirect_says_that_it_is_not_followed() -> None:
     error = judge(answer(307, None, location="https://elsewhere.example")).error
     assert "redirects (HTTP 307), which is not followed" in str(error)
     assert "elsewhere" not in str(error)
+    assert "redirects" not in str(judge(answer(400, None)).error)
 
 
 def test_a_refused_size_is_told_as_such() -> None:

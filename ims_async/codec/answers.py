@@ -17,7 +17,7 @@ from .values import CONVERTER, member, problems_of, reader
 
 _GROUPS: Final = {
     # Which group answers which question is named by the vendor's schema titles only.
-    # https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/invoice_count
+    # GST API documentation, "IMS - Get Invoice Count".
     GoodsType.OTHERS: "all_oth",
     GoodsType.INWARD_SUPPLIES: "inv_supp_isd",
     GoodsType.IMPORTS: "imp_gds",
@@ -62,7 +62,7 @@ def read_counts(data: object, goods_type: GoodsType, path: str) -> Counts:
 
 
 _CODES: Final = {
-    # https://developer.sandbox.co.in/reference/check-invoice-status-api ; P is read in report.settle
+    # GST API documentation, "IMS - Get IMS Request Status"; P is read in report.settle
     "S": JobState.SUCCEEDED,
     "PE": JobState.PARTIAL,
     "ER": JobState.FAILED,
@@ -201,7 +201,7 @@ class _Problems:
 def read_sales(data: object, form: SourceForm, path: str) -> list[SalesInvoice]:
     """Read the supplier view: each document with what its recipient did. Live and deleted items.
 
-    https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/sales
+    GST API documentation, "IMS - Get Supplier Invoices API".
     """
     key = FORM_KEYS[form]
     sections = member(data, key, path)
@@ -337,7 +337,7 @@ _READ_ADDED_BACK: Final = {
 def read_added_back(data: object, path: str) -> list[AddedBackLiability]:
     """Read the documents whose rejection was added back to the supplier's liability.
 
-    https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/added-back-liabilities
+    GST API documentation, "IMS - Get Added Back Liability Records".
     """
     sections = member(data, "rejInvAddBackLiab", path)
     if not isinstance(sections, dict):

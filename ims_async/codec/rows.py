@@ -56,7 +56,7 @@ _NOTE_NAMES: Final = {
 DECLARED: Final = {"igst": "declIgst", "cgst": "declCgst", "sgst": "declSgst", "cess": "declCess"}
 # Each flag with its spellings, the likeliest first, and whether Y means "not allowed". The vendors' pages
 # disagree on what `ispendactblocked` says; its name and GSTN's use agree: Y is blocked.
-# https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/invoices
+# GST API documentation, "IMS - Get Invoice".
 _FLAGS: Final = (
     ("pending_allowed", ("ispendactblocked", "ispendactnallwd")),
     ("remarks_allowed", ("isRemarksBlocked",)),

@@ -1,7 +1,8 @@
 """Bodies of save and reset, written straight to text: exact money, exactly the documented properties.
 
 The standard library's encoder cannot write a `Decimal` as a number, so a row is put together from its
-known keys; that is also three times as fast. https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/save
+known keys; that is also the faster way.
+GST API documentation, "IMS - Save IMS Action", "IMS - Reset IMS Action".
 """
 
 from __future__ import annotations

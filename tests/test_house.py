@@ -1,0 +1,60 @@
+"""Rules of the house that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import ims_async
+
+ROOT = Path(ims_async.__file__).parent
+ROOMS = sorted(path for path in ROOT.rglob("*.py"))
+NAMING_A_GSP = {"gsp", "simulator", "cli", "_public.py"}
+
+
+@pytest.mark.parametrize(
+    "room",
+    [room for room in ROOMS if room.relative_to(ROOT).parts[0] not in NAMING_A_GSP],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_only_the_rooms_of_a_gsp_and_the_shell_name_one(room: Path) -> None:
+    """Whatever is peculiar to one provider stays in its own room, words included."""
+    text = room.read_text(encoding="utf-8").lower()
+    assert "sandbox" not in text
+    assert "vayana" not in text
+
+
+def public_things() -> list[tuple[str, ast.AST]]:
+    """Every public class and function of the rooms that users meet."""
+    found: list[tuple[str, ast.AST]] = []
+    for room in ROOMS:
+        if room.relative_to(ROOT).parts[0] in {"cli", "simulator"}:
+            continue
+        for node in ast.parse(room.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                found.append((f"{room.stem}.{node.name}", node))
+                found += [
+                    (f"{room.stem}.{node.name}.{inner.name}", inner)
+                    for inner in node.body
+                    if isinstance(node, ast.ClassDef)
+                    and isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)
+                ]
+    return [(name, node) for name, node in found if not any(part.startswith("_") for part in name.split("."))]
+
+
+def test_every_public_class_function_and_method_has_a_docstring() -> None:
+    """One sentence at least; protocols' one-line members may speak through their names."""
+    silent = [
+        name
+        for name, node in public_things()
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and ast.get_docstring(node) is None
+        and not _only_dots(node)
+    ]
+    assert silent == []
+
+
+def _only_dots(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return all(isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant) for line in node.body)
