@@ -84,7 +84,7 @@ def read_status(
         errors=_count(data.get("err_cnt")),
         error_code=str(data.get("err_cd") or ""),
         error_message=str(data.get("err_msg") or ""),
-        error_report=read_error_report(data.get("error_report"), f"{path}.error_report"),
+        error_report=read_error_report(data.get("error_report")),
         polled_at=polled_at,
         carrier_done=carrier_done,
         raw={key: value for key, value in data.items() if key != "error_report"},
@@ -103,15 +103,16 @@ def _count(value: object) -> int | None:
     return None
 
 
-def read_error_report(report: object, path: str) -> tuple[ErrorEntry, ...]:
-    """Read the section-keyed report, one entry per record that it names; nothing in it is dropped."""
+def read_error_report(report: object) -> tuple[ErrorEntry, ...]:
+    """Read the section-keyed report, one entry per record that it names; nothing in it is dropped.
+
+    A report of another shape is told as it is, under no section: a job does not hang on its form.
+    """
     if not report:
         return ()
-    if not isinstance(report, dict):
-        raise UnexpectedAnswer(problems=[f"{path}: {report!r:.60} is not an object keyed by section"])
     return tuple(
         entry
-        for key, errors in report.items()
+        for key, errors in (report.items() if isinstance(report, dict) else [("", report)])
         for error in (errors if isinstance(errors, list) else [errors])
         for entry in _entries(key, error)
     )
@@ -120,7 +121,7 @@ def read_error_report(report: object, path: str) -> tuple[ErrorEntry, ...]:
 def _entries(key: str, error: object) -> Iterator[ErrorEntry]:
     """Yield the entries of one error; whatever its shape, something is yielded, so that it is told."""
     section = SECTION_ALIASES.get(key.lower(), key)
-    facts = error if isinstance(error, dict) else {"error_msg": repr(error)}
+    facts = error if isinstance(error, dict) else {"error_msg": f"{error!r:.500}"}
     named = facts.get("inv")
     documents = named if isinstance(named, list) and named else [named or {}]
     for document in documents:

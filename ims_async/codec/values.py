@@ -179,9 +179,9 @@ def _say(error: BaseException) -> str:
 
 
 def member(value: object, key: str, path: str) -> Any:
-    """Return `value[key]`. Raises `UnexpectedAnswer` naming `path.key`."""
+    """Return `value[key]`. Raises `UnexpectedAnswer` naming `path.key`; the path of the whole is ""."""
     if not isinstance(value, dict):
-        raise UnexpectedAnswer(problems=[f"{path}: {value!r:.60} is not an object"])
+        raise UnexpectedAnswer(problems=[f"{path or '$'}: {value!r:.60} is not an object"])
     if key not in value:
-        raise UnexpectedAnswer(problems=[f"{path}.{key}: missing"])
+        raise UnexpectedAnswer(problems=[f"{path}.{key}".lstrip(".") + ": missing"])
     return value[key]

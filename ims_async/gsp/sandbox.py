@@ -7,26 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import attrs
 
 from .. import codec
+from ..codec.values import member
 from ..errors import (
     GatewayError,
-    GatewayUnavailable,
-    ImsError,
     InvalidInput,
     NotAuthorized,
     PayloadTooLarge,
-    QuotaExhausted,
-    RateLimited,
-    SessionExpired,
-    UnexpectedAnswer,
 )
-from ..gstn import NO_RECORDS, gstn_error
+from ..gstn import NO_RECORDS
 from ..records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
 from ..secret import Secret, jwt_expiry
 from ..status import JobKind, JobStatus
@@ -39,10 +33,9 @@ from ..wire import (
     Response,
     Token,
     Verdict,
-    VerdictKind,
     check_base_url,
-    told_to_wait_until,
 )
+from .sandbox_answers import check_done, epoch, judge, payload, text
 
 # https://developer.sandbox.co.in/guides/developer-resources/environments
 PRODUCTION: Final = "https://api.sandbox.co.in"
@@ -73,9 +66,6 @@ _STATUS_QUERY: Final = {
 # https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/sales
 _RETURN_TYPE: Final = {SourceForm.GSTR1: "gstr-1", SourceForm.GSTR1A: "gstr-1a"}
 
-# An envelope that reports a failure is a few hundred bytes; a longer body holds rows, which the
-# conversation reads as a stream: parsing it here too would read them twice.
-_LONGEST_REFUSAL: Final = 16_384
 _ACCOUNT_TOKEN_LIFE: Final = 86_400.0  # seconds; the answer names no expiry, the guide says 24 hours
 
 
@@ -156,7 +146,7 @@ class Sandbox:
             raise NotAuthorized("logging in needs the API secret: Sandbox(api_key, api_secret)")
         request = self._request("authenticate", "POST", "/authenticate", needs=Needs.NONE)
         response = yield attrs.evolve(request, repeatable=True)
-        value = Secret(_text(_member(response.json(), "data"), "access_token", "data"))
+        value = Secret(text(member(response.json(), "data", ""), "access_token", "data"))
         expires_at = jwt_expiry(value.reveal()) or response.received_at + _ACCOUNT_TOKEN_LIFE
         return Token(value=value, expires_at=expires_at)
 
@@ -166,7 +156,7 @@ class Sandbox:
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/authentication/generate_otp
         """
         response = yield self._login_request("otp", "/otp", gstin, username)
-        _done(response)
+        check_done(response)
 
     def verify_otp(self, gstin: str, username: str, otp: str) -> Conversation[Token]:
         """Trade the OTP for a taxpayer token, which lives six hours.
@@ -191,7 +181,7 @@ class Sandbox:
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/authentication/logout
         """
         response = yield self._request("logout", "POST", f"{_TAXPAYER}/logout")
-        _done(response)
+        check_done(response)
 
     def _login_request(
         self, operation: str, path: str, gstin: str, username: str, query: Mapping[str, str] | None = None
@@ -203,9 +193,9 @@ class Sandbox:
         return attrs.evolve(request, headers={**request.headers, "x-source": self.source})
 
     def _taxpayer_token(self, response: Response) -> Token:
-        data = _member(response.json(), "data")
-        value = Secret(_text(data, "access_token", "data"))
-        told = [_epoch(data.get(key)) for key in ("token_expiry", "session_expiry")]
+        data = member(response.json(), "data", "")
+        value = Secret(text(data, "access_token", "data"))
+        told = [epoch(data.get(key)) for key in ("token_expiry", "session_expiry")]
         ends = [at for at in (*told, jwt_expiry(value.reveal())) if at is not None]
         return Token(value=value, expires_at=min(ends, default=None))
 
@@ -223,7 +213,7 @@ class Sandbox:
             if error.code in NO_RECORDS:
                 return Counts(total=0, goods_type=goods_type)
             raise
-        return codec.read_counts(_payload(response), goods_type, "data.data")
+        return codec.read_counts(payload(response), goods_type, "data.data")
 
     def invoices(
         self, gstin: str, section: Section, status: Action | None, *, strict: bool
@@ -271,7 +261,7 @@ class Sandbox:
         response = yield self._request(
             operation, "POST", f"{_INVOICES}/status/{operation}", body=packed.content, changes=True
         )
-        return _text(_payload(response), "reference_id", "data.data")
+        return text(payload(response), "reference_id", "data.data")
 
     def status(self, gstin: str, reference_id: str, kind: JobKind) -> Conversation[JobStatus]:
         """Read how a job stands.
@@ -280,7 +270,7 @@ class Sandbox:
         """
         query = {"reference_id": reference_id}
         response = yield self._request("status", "GET", f"{_INVOICES}/status", query=query)
-        return codec.read_status(_payload(response), "data.data", polled_at=response.received_at)
+        return codec.read_status(payload(response), "data.data", polled_at=response.received_at)
 
     def sales(
         self, gstin: str, year: int, month: int, section: SupplierSection, form: SourceForm
@@ -300,7 +290,7 @@ class Sandbox:
             if error.code in NO_RECORDS:
                 return []
             raise
-        return codec.read_sales(_payload(response), form, "data.data")
+        return codec.read_sales(payload(response), form, "data.data")
 
     def added_back_liabilities(
         self, gstin: str, year: int, month: int, section: SupplierSection
@@ -318,7 +308,7 @@ class Sandbox:
             if error.code in NO_RECORDS:
                 return []
             raise
-        return codec.read_added_back(_payload(response), "data.data")
+        return codec.read_added_back(payload(response), "data.data")
 
     def _supplier_section(self, section: SupplierSection) -> str:
         return section.value.upper() if self.supplier_section_case == "upper" else section.value
@@ -348,149 +338,6 @@ class Sandbox:
             changes=changes,
         )
 
-    # -- verdicts ----------------------------------------------------------------------------------
-
     def judge(self, request: Request, response: Response) -> Verdict:
-        """Tell a success from the four shapes of failure, two of which come with HTTP 200.
-
-        https://developer.sandbox.co.in/guides/developer-resources/errors
-        """
-        verdict = self._judge_body(request, response)
-        spent = response.headers.get("x-ratelimit-remaining", "").strip() == "0"
-        asked = response.status >= 300 and "retry-after" in response.headers  # as a 503 may
-        if spent or asked or verdict.kind is VerdictKind.THROTTLED:
-            return attrs.evolve(verdict, not_before=told_to_wait_until(response))
-        return verdict
-
-    def _judge_body(self, request: Request, response: Response) -> Verdict:
-        if response.status < 300 and len(response.body) > _LONGEST_REFUSAL:
-            return Verdict(kind=VerdictKind.FINE)
-        envelope = _envelope(response)
-        code, data = envelope.get("code"), envelope.get("data")
-        # Documented: HTTP 500 whose body says 422. A body without data is believed on what it is.
-        status = code if isinstance(code, int) and code >= 400 and not data else response.status
-        if status >= 300:
-            return self._judge_http(request, response, status, str(envelope.get("message") or ""))
-        if isinstance(data, dict) and str(data.get("status_cd", "1")) == "0":
-            return _judge_gstn(request, response, data, _transaction_id(envelope))
-        return Verdict(kind=VerdictKind.FINE)
-
-    def _judge_http(self, request: Request, response: Response, status: int, message: str) -> Verdict:
-        facts: dict[str, Any] = {
-            "code": str(status),
-            "http_status": response.status,
-            "transaction_id": _transaction_id(_envelope(response)),
-        }
-        text = message or f"HTTP {response.status} from the gateway"
-        if status == 429:
-            until = told_to_wait_until(response)
-            wait = None if until is None else max(until - response.received_at, 0.0)
-            error: ImsError = RateLimited(text, retry_after=wait, **facts)
-            return Verdict(kind=VerdictKind.THROTTLED, error=error)
-        if status >= 500:
-            return Verdict(kind=VerdictKind.UNAVAILABLE, error=GatewayUnavailable(text, **facts))
-        if status == 403:
-            return _judge_forbidden(request, text, facts)
-        if status == 401:
-            return Verdict(
-                kind=VerdictKind.FAILED, error=NotAuthorized(f"{text}: check the API key", **facts)
-            )
-        if status == 413:
-            return Verdict(
-                kind=VerdictKind.FAILED, error=PayloadTooLarge(f"the gateway refused the size: {text}")
-            )
-        if status < 400:
-            text = (
-                f"the gateway redirects (HTTP {response.status}), which is not followed: check the base URL"
-            )
-        return Verdict(kind=VerdictKind.FAILED, error=GatewayError(text, **facts))
-
-
-# https://developer.sandbox.co.in/guides/developer-resources/errors gives the reasons, not the wording.
-_SPENT: Final = re.compile(r"quota|credit|wallet|balance", re.IGNORECASE)
-_STALE: Final = re.compile(r"token|session|expired", re.IGNORECASE)
-# An API key or a plan that expired is no token; "Missing Authentication Token" is what the vendor's
-# gateway product says of a path that does not exist; a privilege that a token lacks, its successor lacks.
-_NOT_STALE: Final = re.compile(
-    r"\bkeys?\b|plan\b|subscription|licen[cs]e|missing|privilege|permission", re.IGNORECASE
-)
-
-
-def _judge_forbidden(request: Request, message: str, facts: dict[str, Any]) -> Verdict:
-    """Tell a stale token from an empty wallet: both are 403, and only the message differs.
-
-    A 403 that says neither is not answered by renewing the token: that would be a loop.
-    """
-    if _SPENT.search(message):
-        return Verdict(kind=VerdictKind.FAILED, error=QuotaExhausted(message, **facts))
-    if _STALE.search(message) and not _NOT_STALE.search(message):
-        error = SessionExpired if request.needs is Needs.TAXPAYER else NotAuthorized
-        return Verdict(kind=VerdictKind.REFUSED, error=error(message, **facts))
-    return Verdict(kind=VerdictKind.FAILED, error=NotAuthorized(message, **facts))
-
-
-def _judge_gstn(
-    request: Request,
-    response: Response,
-    data: dict[str, Any],
-    transaction_id: str | None,
-) -> Verdict:
-    told = data.get("error")
-    facts = told if isinstance(told, dict) else {"message": told}
-    error = gstn_error(
-        str(facts.get("error_cd") or ""),
-        str(facts.get("message") or "GSTN refused without saying why (status_cd 0)"),
-        http_status=response.status,
-        transaction_id=transaction_id,
-    )
-    stale = isinstance(error, SessionExpired) and request.needs is Needs.TAXPAYER
-    down = isinstance(error, GatewayUnavailable)
-    kind = VerdictKind.REFUSED if stale else VerdictKind.UNAVAILABLE if down else VerdictKind.FAILED
-    return Verdict(kind=kind, error=error)
-
-
-def _transaction_id(envelope: Mapping[str, Any]) -> str | None:
-    told = envelope.get("transaction_id")
-    return str(told) if told else None
-
-
-def _envelope(response: Response) -> dict[str, Any]:
-    """Return the body as an object, or an empty one: what cannot be read is for the conversation to say."""
-    try:
-        envelope = response.json()
-    except UnexpectedAnswer:
-        return {}
-    return envelope if isinstance(envelope, dict) else {}
-
-
-def _done(response: Response) -> None:
-    """Check that an answer which carries nothing else says that it was done. A web page does not."""
-    data = _member(response.json(), "data")
-    if str(_member(data, "status_cd", "data.")) != "1":
-        raise UnexpectedAnswer(problems=[f"data.status_cd: {data['status_cd']!r:.60} is not 1"])
-
-
-def _epoch(told: object) -> float | None:
-    """Read a point in time: documented in milliseconds; siblings give text, and one of them seconds."""
-    text = str(told) if type(told) is int else told
-    if not (isinstance(text, str) and re.fullmatch(r"[0-9]{1,15}", text)):
-        return None
-    return int(text) / (1 if int(text) < 100_000_000_000 else 1000)
-
-
-def _payload(response: Response) -> Any:
-    """Return GSTN's own payload, which the envelope holds at `data.data`."""
-    return _member(_member(response.json(), "data"), "data", "data.")
-
-
-def _member(value: Any, key: str, path: str = "") -> Any:
-    if not isinstance(value, dict) or key not in value:
-        raise UnexpectedAnswer(problems=[f"{path}{key}: missing"])
-    return value[key]
-
-
-def _text(value: Any, key: str, path: str) -> str:
-    found = _member(value, key, f"{path}.")
-    if not isinstance(found, str) or not found:
-        raise UnexpectedAnswer(problems=[f"{path}.{key}: {found!r:.60} is not text"])
-    return found
+        """Say what an answer is, before a conversation sees it."""
+        return judge(request, response)

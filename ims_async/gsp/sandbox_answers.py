@@ -1,0 +1,170 @@
+"""What Sandbox's answers are: its envelopes, the verdict on each, and the values out of them.
+
+https://developer.sandbox.co.in/guides/developer-resources/request_response_structure
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+
+from ..codec.values import member
+from ..errors import (
+    GatewayError,
+    GatewayUnavailable,
+    ImsError,
+    NotAuthorized,
+    PayloadTooLarge,
+    QuotaExhausted,
+    RateLimited,
+    SessionExpired,
+    UnexpectedAnswer,
+)
+from ..gstn import gstn_error
+from ..wire import Needs, Request, Response, Verdict, VerdictKind, told_to_wait_until
+
+# An envelope that reports a failure is a few hundred bytes; a longer body holds rows, which the
+# conversation reads as a stream: parsing it here too would read them twice.
+_LONGEST_REFUSAL: Final = 16_384
+
+
+def judge(request: Request, response: Response) -> Verdict:
+    """Tell a success from the four shapes of failure, two of which come with HTTP 200.
+
+    https://developer.sandbox.co.in/guides/developer-resources/errors
+    """
+    verdict = _judge_body(request, response)
+    spent = response.headers.get("x-ratelimit-remaining", "").strip() == "0"
+    asked = response.status >= 300 and "retry-after" in response.headers  # as a 503 may
+    if spent or asked or verdict.kind is VerdictKind.THROTTLED:
+        return attrs.evolve(verdict, not_before=told_to_wait_until(response))
+    return verdict
+
+
+def _judge_body(request: Request, response: Response) -> Verdict:
+    if response.status < 300 and len(response.body) > _LONGEST_REFUSAL:
+        return Verdict(kind=VerdictKind.FINE)
+    envelope = _envelope(response)
+    code, data = envelope.get("code"), envelope.get("data")
+    # Documented: HTTP 500 whose body says 422. A body without data is believed on what it is.
+    status = code if isinstance(code, int) and code >= 400 and not data else response.status
+    if status >= 300:
+        return _judge_http(request, response, status, str(envelope.get("message") or ""))
+    if isinstance(data, dict) and str(data.get("status_cd", "1")) == "0":
+        return _judge_gstn(request, response, data, _transaction_id(envelope))
+    return Verdict(kind=VerdictKind.FINE)
+
+
+def _judge_http(request: Request, response: Response, status: int, message: str) -> Verdict:
+    facts: dict[str, Any] = {
+        "code": str(status),
+        "http_status": response.status,
+        "transaction_id": _transaction_id(_envelope(response)),
+    }
+    text = message or f"HTTP {response.status} from the gateway"
+    if status == 429:
+        until = told_to_wait_until(response)
+        wait = None if until is None else max(until - response.received_at, 0.0)
+        error: ImsError = RateLimited(text, retry_after=wait, **facts)
+        return Verdict(kind=VerdictKind.THROTTLED, error=error)
+    if status >= 500:
+        return Verdict(kind=VerdictKind.UNAVAILABLE, error=GatewayUnavailable(text, **facts))
+    if status == 403:
+        return _judge_forbidden(request, text, facts)
+    if status == 401:
+        return Verdict(kind=VerdictKind.FAILED, error=NotAuthorized(f"{text}: check the API key", **facts))
+    if status == 413:
+        return Verdict(
+            kind=VerdictKind.FAILED, error=PayloadTooLarge(f"the gateway refused the size: {text}")
+        )
+    if status < 400:
+        text = f"the gateway redirects (HTTP {response.status}), which is not followed: check the base URL"
+    return Verdict(kind=VerdictKind.FAILED, error=GatewayError(text, **facts))
+
+
+# https://developer.sandbox.co.in/guides/developer-resources/errors gives the reasons, not the wording.
+_SPENT: Final = re.compile(r"quota|credit|wallet|balance", re.IGNORECASE)
+_STALE: Final = re.compile(r"token|session|expired", re.IGNORECASE)
+# An API key or a plan that expired is no token; "Missing Authentication Token" is what the vendor's
+# gateway product says of a path that does not exist; a privilege that a token lacks, its successor lacks.
+_NOT_STALE: Final = re.compile(
+    r"\bkeys?\b|plan\b|subscription|licen[cs]e|missing|privilege|permission", re.IGNORECASE
+)
+
+
+def _judge_forbidden(request: Request, message: str, facts: dict[str, Any]) -> Verdict:
+    """Tell a stale token from an empty wallet: both are 403, and only the message differs.
+
+    A 403 that says neither is not answered by renewing the token: that would be a loop.
+    """
+    if _SPENT.search(message):
+        return Verdict(kind=VerdictKind.FAILED, error=QuotaExhausted(message, **facts))
+    if _STALE.search(message) and not _NOT_STALE.search(message):
+        error = SessionExpired if request.needs is Needs.TAXPAYER else NotAuthorized
+        return Verdict(kind=VerdictKind.REFUSED, error=error(message, **facts))
+    return Verdict(kind=VerdictKind.FAILED, error=NotAuthorized(message, **facts))
+
+
+def _judge_gstn(
+    request: Request,
+    response: Response,
+    data: dict[str, Any],
+    transaction_id: str | None,
+) -> Verdict:
+    told = data.get("error")
+    facts = told if isinstance(told, dict) else {"message": told}
+    error = gstn_error(
+        str(facts.get("error_cd") or ""),
+        str(facts.get("message") or "GSTN refused without saying why (status_cd 0)"),
+        http_status=response.status,
+        transaction_id=transaction_id,
+    )
+    stale = isinstance(error, SessionExpired) and request.needs is Needs.TAXPAYER
+    down = isinstance(error, GatewayUnavailable)
+    kind = VerdictKind.REFUSED if stale else VerdictKind.UNAVAILABLE if down else VerdictKind.FAILED
+    return Verdict(kind=kind, error=error)
+
+
+def _transaction_id(envelope: Mapping[str, Any]) -> str | None:
+    told = envelope.get("transaction_id")
+    return str(told) if told else None
+
+
+def _envelope(response: Response) -> dict[str, Any]:
+    """Return the body as an object, or an empty one: what cannot be read is for the conversation to say."""
+    try:
+        envelope = response.json()
+    except UnexpectedAnswer:
+        return {}
+    return envelope if isinstance(envelope, dict) else {}
+
+
+def check_done(response: Response) -> None:
+    """Check that an answer which carries nothing else says that it was done. A web page does not."""
+    data = member(response.json(), "data", "")
+    if str(member(data, "status_cd", "data")) != "1":
+        raise UnexpectedAnswer(problems=[f"data.status_cd: {data['status_cd']!r:.60} is not 1"])
+
+
+def epoch(told: object) -> float | None:
+    """Read a point in time: documented in milliseconds; siblings give text, and one of them seconds."""
+    text = str(told) if type(told) is int else told
+    if not (isinstance(text, str) and re.fullmatch(r"[0-9]{1,15}", text)):
+        return None
+    return int(text) / (1 if int(text) < 100_000_000_000 else 1000)
+
+
+def payload(response: Response) -> Any:
+    """Return GSTN's own payload, which the envelope holds at `data.data`."""
+    return member(member(response.json(), "data", ""), "data", "data")
+
+
+def text(value: Any, key: str, path: str) -> str:
+    """Return a member that must be text, and not empty."""
+    found = member(value, key, path)
+    if not isinstance(found, str) or not found:
+        raise UnexpectedAnswer(problems=[f"{path}.{key}: {found!r:.60} is not text"])
+    return found
