@@ -1,6 +1,7 @@
 """The public names, from the rooms that own them: what `ims_async` offers is this list."""
 
 from .client import ImsClient
+from .credentials import CredentialStore, FileCredentialStore, MemoryCredentialStore
 from .errors import (
     ClientClosed,
     DownloadQueued,
@@ -44,7 +45,6 @@ from .records import (
 )
 from .report import JobReport, PReading, RecordFailure
 from .retry import PollPolicy, RetryPolicy
-from .session import CredentialStore, FileCredentialStore, MemoryCredentialStore
 from .status import ErrorEntry, JobKind, JobState, JobStatus, JobToken
 from .taxpayer import Taxpayer
 from .transport import Timeouts

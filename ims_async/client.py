@@ -9,12 +9,13 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from .credentials import CredentialStore, MemoryCredentialStore
 from .errors import InvalidInput
 from .exchange import Exchange
 from .job import ImsJob
 from .pacing import Pacer, RateLimit
 from .retry import PollPolicy, RetryPolicy
-from .session import AccountCredential, CredentialStore, MemoryCredentialStore
+from .session import AccountCredential
 from .status import JobToken
 from .taxpayer import Services, Taxpayer
 from .transport import AiohttpTransport, Handler, MemoryTransport, Timeouts, Transport

@@ -1,20 +1,16 @@
-"""Account and taxpayer credentials: OTP login, token life, single-flight renewal, and their store."""
+"""Account and taxpayer credentials: OTP login, token life, single-flight renewal."""
 
 from __future__ import annotations
 
 import abc
 import asyncio
-import json
 import logging
-import math
-import os
-import tempfile
 from collections.abc import Callable, Coroutine
-from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 
+from .credentials import CredentialStore
 from .errors import ImsError, InvalidInput, NotAuthorized, OtpRequired, SessionExpired, UnexpectedAnswer
 from .exchange import Credentials, Exchange
 from .secret import Secret, jwt_expiry
@@ -28,110 +24,6 @@ _log = logging.getLogger("ims_async")
 # whoever does so at least once an hour does not lose the session.
 _RENEW_BEFORE: Final = 3600.0
 _RENEW_AGAIN: Final = 30.0  # seconds after a renewal ahead of the end that failed
-
-
-class CredentialStore(Protocol):
-    """Where tokens outlive the process. `account` names the API account, `gstin` is "" for its own token."""
-
-    async def load(self, account: str, gstin: str) -> Token | None:
-        """Return the token kept under this name, if any."""
-        ...
-
-    async def save(self, account: str, gstin: str, token: Token | None) -> None:
-        """Keep a new token; None forgets it."""
-        ...
-
-
-class MemoryCredentialStore:
-    """Tokens for as long as the process lives."""
-
-    def __init__(self) -> None:
-        self._tokens: dict[tuple[str, str], Token] = {}
-
-    async def load(self, account: str, gstin: str) -> Token | None:
-        """Return the token kept under this name, if any."""
-        return self._tokens.get((account, gstin))
-
-    async def save(self, account: str, gstin: str, token: Token | None) -> None:
-        """Keep a new token; None forgets it."""
-        if token is None:
-            self._tokens.pop((account, gstin), None)
-        else:
-            self._tokens[account, gstin] = token
-
-
-class FileCredentialStore:
-    """Tokens in a JSON file that only its owner can read (0600), replaced in one step.
-
-    Raises `InvalidInput` for a file that others can read or that is no such file.
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = Path(path)
-
-    async def load(self, account: str, gstin: str) -> Token | None:
-        """Return the token kept under this name, if any."""
-        kept = self._read().get(f"{account}/{gstin}")
-        if kept is None:
-            return None
-        try:
-            value, expires_at = kept["token"], kept["expires_at"]
-        except (KeyError, TypeError):
-            raise self._damaged() from None
-        known = isinstance(expires_at, int | float) and math.isfinite(expires_at)
-        if not isinstance(value, str) or not (known or expires_at is None):
-            raise self._damaged()
-        return Token(value=Secret(value), expires_at=expires_at)
-
-    async def save(self, account: str, gstin: str, token: Token | None) -> None:
-        """Keep a new token; None forgets it."""
-        kept = self._read()
-        if token is None:
-            kept.pop(f"{account}/{gstin}", None)
-        else:
-            kept[f"{account}/{gstin}"] = {"token": token.value.reveal(), "expires_at": token.expires_at}
-        self._write(kept)
-
-    # The file is a few hundred bytes: a thread would cost more than the write.
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            with self._path.open(encoding="utf-8") as file:
-                if os.name == "posix" and os.fstat(file.fileno()).st_mode & 0o077:
-                    raise InvalidInput(
-                        f"credential file {self._path} can be read by others: chmod 600 it, or delete it"
-                    )
-                kept = json.load(file)
-        except FileNotFoundError:
-            return {}
-        except InvalidInput:
-            raise
-        except OSError as error:
-            raise InvalidInput(f"credential file {self._path} cannot be read: {error}") from None
-        except (ValueError, RecursionError):
-            raise self._damaged() from None  # without the parser's words, which may show what it read
-        if not isinstance(kept, dict):
-            raise self._damaged()
-        return kept
-
-    def _damaged(self) -> InvalidInput:
-        return InvalidInput(f"credential file {self._path} is damaged: delete it and log in again")
-
-    def _write(self, kept: dict[str, Any]) -> None:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".credentials-")  # made 0600
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump(kept, file)
-                    file.flush()
-                    os.fsync(file.fileno())  # else a power cut can leave an empty file in its place
-                Path(name).replace(self._path)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
-        except OSError as error:
-            raise InvalidInput(f"credential file {self._path} cannot be written: {error}") from None
 
 
 @attrs.define

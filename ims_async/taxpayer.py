@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 import attrs
 
 from . import rules
+from .credentials import CredentialStore
 from .errors import InvalidInput, JobInFlight, JobTimeout, OutcomeUnknown
 from .exchange import Credentials, Exchange
 from .job import ImsJob
@@ -18,7 +19,7 @@ from .reconcile import Reconciliation, compare
 from .records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, RecordKey, SalesInvoice
 from .report import Record
 from .retry import PollPolicy
-from .session import AccountCredential, CredentialStore, TaxpayerCredential
+from .session import AccountCredential, TaxpayerCredential
 from .status import ErrorEntry, JobKind, JobState, JobStatus, JobToken
 from .vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
 from .wire import Gsp

@@ -12,13 +12,13 @@ import re
 import time
 import urllib.parse
 import urllib.request
-import zlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import attrs
 
 from .errors import ClientClosed, GatewayUnavailable, ImsError, InvalidInput, NotSent, UnexpectedAnswer
+from .unpacking import Gunzip, unpacker
 from .wire import Request, Response
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], float]
 
-_UNPACKED_AT_ONCE: Final = 1024 * 1024  # bytes; a bomb goes off in steps of this size
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -229,7 +228,7 @@ class AiohttpTransport:
             )
 
     async def _read(self, answer: aiohttp.ClientResponse, attempt: _Attempt) -> bytes:
-        unpack = _unpacker(answer.headers.get("Content-Encoding", ""))
+        unpack = unpacker(answer.headers.get("Content-Encoding", ""))
         parts: list[bytes] = []
         size = 0
         attempt.progress()
@@ -240,7 +239,7 @@ class AiohttpTransport:
                 if size > self._max_answer:
                     raise UnexpectedAnswer(f"the answer is longer than {self._max_answer:,} bytes")
                 parts.append(part)
-        if isinstance(unpack, _Gunzip) and not unpack.complete:
+        if isinstance(unpack, Gunzip) and not unpack.complete:
             raise _TroubleError("the packed answer is cut short")
         return b"".join(parts)
 
@@ -338,45 +337,6 @@ async def _once_without_cookies(
     except (http.ClientOSError, http.ServerDisconnectedError) as error:
         reason = type(error).__name__
     raise _TroubleError(reason)
-
-
-def _as_it_is(part: bytes) -> tuple[bytes]:
-    return (part,)
-
-
-class _Gunzip:
-    """Unpacks gzip as it arrives, in pieces of bounded size. https://www.rfc-editor.org/rfc/rfc1952"""
-
-    def __init__(self) -> None:
-        self._member = zlib.decompressobj(wbits=31)
-        self._begun = False
-
-    def __call__(self, data: bytes) -> Iterator[bytes]:
-        self._begun = True
-        while True:
-            yield self._member.decompress(data, _UNPACKED_AT_ONCE)
-            data = self._member.unconsumed_tail
-            if self._member.eof:
-                data = self._member.unused_data
-                if not data:
-                    return
-                self._member = zlib.decompressobj(wbits=31)
-            elif not data:
-                return
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing is missing; zlib itself does not mind an end in the middle."""
-        return self._member.eof or not self._begun
-
-
-def _unpacker(encoding: str) -> Callable[[bytes], Iterator[bytes] | tuple[bytes]]:
-    name = encoding.strip().lower()
-    if name in ("", "identity"):
-        return _as_it_is
-    if name in ("gzip", "x-gzip"):
-        return _Gunzip()
-    raise UnexpectedAnswer(f"the answer is packed as {name[:20]!r}, which was not asked for")
 
 
 def _failure(request: Request, attempt: _Attempt, error: Exception) -> ImsError:

@@ -689,7 +689,7 @@ async def test_the_file_is_its_owners_alone_from_the_first_byte(
         file.flush()
         modes.extend(stat.S_IMODE(other.stat().st_mode) for other in path.parent.iterdir())
 
-    monkeypatch.setattr("ims_async.session.json.dump", watching)
+    monkeypatch.setattr("ims_async.credentials.json.dump", watching)
     before = os.umask(0)
     try:
         await FileCredentialStore(path).save("account", "gstin", TOKEN)
@@ -727,7 +727,7 @@ async def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
         raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr(f"ims_async.session.{step}", failing)
+        patched.setattr(f"ims_async.credentials.{step}", failing)
         expected = InvalidInput if isinstance(error, OSError) else KeyboardInterrupt
         with pytest.raises(expected):
             await store.save("account", "gstin", None)

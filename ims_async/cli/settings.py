@@ -12,11 +12,11 @@ import attrs
 import typer
 
 from ..client import ImsClient
+from ..credentials import FileCredentialStore
 from ..errors import InvalidInput
 from ..gsp.sandbox import Sandbox
 from ..retry import PollPolicy
 from ..secret import Secret
-from ..session import FileCredentialStore
 from ..taxpayer import Taxpayer
 from ..vocabulary import parse_gstin
 
