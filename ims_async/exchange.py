@@ -97,11 +97,19 @@ class Exchange:
         )
         self._closed = asyncio.Event()
 
-    async def run(self, conversation: Conversation[T], credentials: Credentials, *, retry: bool = True) -> T:
+    async def run(
+        self,
+        conversation: Conversation[T],
+        credentials: Credentials,
+        *,
+        retry: bool = True,
+        leaving: Callable[[], None] = lambda: None,
+    ) -> T:
         """Drive a conversation to its end and return its value.
 
         Raises what the answers mean. A change whose outcome nobody can tell is `OutcomeUnknown`;
-        `retry=False` sends each request once, for polls.
+        `retry=False` sends each request once, for polls. `leaving` is called when a change is about to
+        leave: until then it can still be called off.
         """
         changing = False
         try:
@@ -112,7 +120,7 @@ class Exchange:
                     step = conversation.send(_NOTHING)
                     continue
                 try:
-                    answer = await self._deliver(step, credentials, retry=retry)
+                    answer = await self._deliver(step, credentials, retry, leaving)
                 except ImsError as error:
                     step = conversation.throw(error)
                     continue
@@ -128,11 +136,13 @@ class Exchange:
         finally:
             conversation.close()
 
-    async def _deliver(self, request: Request, credentials: Credentials, *, retry: bool) -> Response:
+    async def _deliver(
+        self, request: Request, credentials: Credentials, retry: bool, leaving: Callable[[], None]
+    ) -> Response:
         """Send one request until it has an answer that the conversation may see."""
         tries = _Tries(iter(self._retry.delays()) if retry else iter(()), _now() + self._retry.max_time)
         while True:
-            outcome = await self._attempt(request, credentials, tries)
+            outcome = await self._attempt(request, credentials, tries, leaving)
             if isinstance(outcome, Response):
                 return outcome
             error, delay = outcome
@@ -145,7 +155,7 @@ class Exchange:
             await self._rest(delay)
 
     async def _attempt(
-        self, request: Request, credentials: Credentials, tries: _Tries
+        self, request: Request, credentials: Credentials, tries: _Tries, leaving: Callable[[], None]
     ) -> Response | tuple[ImsError, float | None]:
         """Send once; return the answer, or the error with the delay after which to try again."""
         credential, waited = credentials.of(request), False
@@ -157,6 +167,8 @@ class Exchange:
                 if credential is not None and not waited:
                     token = credential.ready  # the wait for the turn may have been long
                 if credential is None or token is not None:
+                    if request.changes:
+                        leaving()
                     answer = await self._send(request, token)
                     break
                 turn.give_back()

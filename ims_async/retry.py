@@ -6,6 +6,7 @@ they give up, and keep every waiting frame alive.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -68,11 +69,10 @@ class PollPolicy:
     def delays(self) -> Iterator[float]:
         """Yield the delay before each poll, for ever."""
         if self.schedule is not None:
-            yield from _for_ever(self.schedule(), self.max_interval)
-        yield self.initial_delay
+            return _for_ever(self.schedule(), self.max_interval)
         expo = backoff.expo(self.factor, max(self.initial_delay, 0.001) * self.factor, self.max_interval)
         next(expo)  # backoff's generators are primed once
-        yield from map(lengthened, expo)
+        return itertools.chain((self.initial_delay,), map(lengthened, expo))
 
 
 def _for_ever(delays: Iterator[float | None], otherwise: float) -> Iterator[float]:

@@ -160,10 +160,17 @@ class Taxpayer:
                 await asyncio.sleep(delay)
 
     async def _send_shielded(self, kind: JobKind, records: Sequence[Record]) -> ImsJob:
-        """Send the change; a caller cancelled meanwhile loses no reply: the job stands in `unfinished`."""
-        self._sending = asyncio.create_task(self._send(kind, records))
-        self._sending.add_done_callback(_heard)
-        return await asyncio.shield(self._sending)
+        """Send the change. A caller cancelled before it leaves calls it off; one cancelled later loses no
+        reply: the job stands in `unfinished`."""
+        left = asyncio.Event()
+        sending = self._sending = asyncio.create_task(self._send(kind, records, left.set))
+        sending.add_done_callback(_heard)
+        try:
+            return await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            if not left.is_set():
+                sending.cancel()
+            raise
 
     async def _check(self, records: Sequence[Record]) -> None:
         findings: list[rules.Finding] = []
@@ -192,14 +199,14 @@ class Taxpayer:
         except JobTimeout as error:
             raise JobInFlight(f"nothing was sent, the job ahead still runs: {error}", job=ahead) from error
 
-    async def _send(self, kind: JobKind, records: Sequence[Record]) -> ImsJob:
+    async def _send(self, kind: JobKind, records: Sequence[Record], leaving: Callable[[], None]) -> ImsJob:
         gsp = self._services.gsp
         if kind is JobKind.SAVE:
             conversation = gsp.save(self.gstin, [r for r in records if isinstance(r, Decision)])
         else:
             conversation = gsp.reset(self.gstin, [r for r in records if isinstance(r, Invoice)])
         try:
-            reference = await self._services.exchange.run(conversation, self._credentials)
+            reference = await self._services.exchange.run(conversation, self._credentials, leaving=leaving)
         except OutcomeUnknown as error:
             self._job = self._handle(self._token(kind, None, len(records)), records)  # holds the turn
             raise OutcomeUnknown(

@@ -28,6 +28,7 @@ from ims_async import (
     PayloadTooLarge,
     PollPolicy,
     PReading,
+    RateLimit,
     RecordsRejected,
     Sandbox,
     Section,
@@ -411,6 +412,19 @@ async def test_a_cancelled_save_stands_in_unfinished(
     assert job.reference_id == sim.jobs[0].reference
     assert (await job).ok
     assert await client.unfinished() == []
+
+
+async def test_a_save_cancelled_before_it_leaves_is_called_off(sim: Simulator) -> None:
+    """It waits for the budget of requests; whoever gives up meanwhile has sent nothing."""
+    acme = make_client(sim, rate=RateLimit(8)).taxpayer(sim.gstins[0], token=sim.token(sim.gstins[0]))
+    rows = await undecided(acme)  # eight requests: the budget of this minute
+    saving = asyncio.create_task(acme.save([accept(rows[0])]))
+    await asyncio.sleep(1)
+    saving.cancel()
+    await asyncio.sleep(1000)
+    assert sim.count("save") == 0
+    assert acme.unfinished() == []
+    assert (await (await acme.save([accept(rows[0])]))).ok
 
 
 async def test_reconcile_needs_the_records(acme: Taxpayer, sim: Simulator) -> None:
