@@ -123,5 +123,6 @@ class ImsClient:
 
     async def aclose(self) -> None:
         """Close: waiters get `ClientClosed` with their tokens; nobody is logged out."""
+        self._services.exchange.stop()
         await asyncio.gather(*(taxpayer.aclose() for taxpayer in self._taxpayers.values()))
         await self._services.exchange.aclose()

@@ -250,10 +250,14 @@ class Exchange:
         if self._closed.is_set():
             raise ClientClosed("the client is closed; nothing was sent")
 
-    async def aclose(self) -> None:
-        """Close the transport; who waits, and whoever asks from now on, gets `ClientClosed`."""
+    def stop(self) -> None:
+        """Send nothing more: who waits, and whoever asks from now on, gets `ClientClosed`."""
         self._closed.set()
         self._pacer.close()
+
+    async def aclose(self) -> None:
+        """Stop, and close the transport, under requests that are under way too."""
+        self.stop()
         await self._transport.aclose()
 
 

@@ -19,6 +19,7 @@ from ims_async import (
     JobToken,
     NotAuthorized,
     NotSent,
+    RateLimit,
     Sandbox,
     Section,
     as_completed,
@@ -110,6 +111,23 @@ async def test_closing_while_jobs_run_hands_out_their_tokens_and_logs_nobody_out
         report = await later.resume(text)
         assert report.ok
         assert report.submitted == 1
+
+
+@pytest.mark.looptime
+async def test_closing_does_not_wait_for_a_change_that_has_not_left(sim: Simulator) -> None:
+    """It waits for the budget of requests: it is told that nothing was sent, at once."""
+    gstin = sim.gstins[0]
+    async with make_client(sim, rate=RateLimit(1)) as client:
+        taxpayer = client.taxpayer(gstin, token=sim.token(gstin))
+        rows = await taxpayer.invoices(Section.B2B)
+        saving = asyncio.create_task(taxpayer.save([rows[0].accept()]))
+        await asyncio.sleep(1)
+        started = asyncio.get_running_loop().time()
+        await client.aclose()
+        assert asyncio.get_running_loop().time() - started < 1
+        with pytest.raises(ClientClosed, match="nothing was sent"):
+            await saving
+    assert sim.count("save") == 0
 
 
 @pytest.mark.looptime
