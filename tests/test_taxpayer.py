@@ -37,6 +37,8 @@ from ims_async import (
     Taxpayer,
 )
 from ims_async.simulator import Simulator
+from ims_async.transport import MemoryTransport
+from ims_async.wire import Request, Response
 
 from .conftest import make_client
 
@@ -414,6 +416,66 @@ async def test_a_cancelled_save_stands_in_unfinished(
     assert await client.unfinished() == []
 
 
+class SlowTransport(MemoryTransport):
+    """Answers take five seconds; the gateway has them at once."""
+
+    async def send(self, request: Request) -> Response:
+        answer = await super().send(request)
+        await asyncio.sleep(5)
+        return answer
+
+
+async def test_the_next_save_waits_for_the_reply_to_one_whose_caller_is_gone(sim: Simulator) -> None:
+    """The reply is still on its way: its job is the one ahead."""
+    client = make_client(sim, transport=SlowTransport(sim.transport, clock=sim.now))
+    acme = client.taxpayer(sim.gstins[0], token=sim.token(sim.gstins[0]))
+    rows = await acme.invoices(Section.B2B)
+    saving = asyncio.create_task(acme.save([rows[0].accept()]))
+    await asyncio.sleep(1)
+    saving.cancel()
+    second = await acme.save([rows[1].accept()])
+    assert (await second).ok
+    assert [job.code for job in sim.jobs] == ["P", "P"]
+    assert sim.count("save") == 2
+
+
+async def test_closing_lets_a_change_under_way_be_answered(sim: Simulator) -> None:
+    """The reference is on its way: it is read, so that the job can be resumed."""
+    client = make_client(sim, transport=SlowTransport(sim.transport, clock=sim.now))
+    acme = client.taxpayer(sim.gstins[0], token=sim.token(sim.gstins[0]))
+    rows = await acme.invoices(Section.B2B)
+    saving = asyncio.create_task(acme.save([rows[0].accept()]))
+    await asyncio.sleep(1)
+    await client.aclose()
+    job = await saving
+    assert job.reference_id == sim.jobs[0].reference
+    assert await client.unfinished() == [job]
+
+
+async def test_a_job_ahead_that_does_not_end_keeps_the_next_one_from_being_sent(sim: Simulator) -> None:
+    """After the deadline the second save says why; nothing was sent."""
+    slow = Simulator(invoices=20, job_seconds=1e6)
+    acme = make_client(slow, poll=PollPolicy(deadline=60)).taxpayer(
+        slow.gstins[0], token=slow.token(slow.gstins[0])
+    )
+    rows = await acme.invoices(Section.B2B)
+    first = await acme.save([rows[0].accept()])
+    with pytest.raises(JobInFlight, match="nothing was sent") as caught:
+        await acme.save([rows[1].accept()])
+    assert caught.value.job is first
+    assert slow.count("save") == 1
+
+
+async def test_a_big_batch_is_checked_and_sent_whole() -> None:
+    """Checks and packing pause on the way; no record is lost between two slices."""
+    world = Simulator(invoices=1300, sections=["b2b"], job_seconds=60)
+    acme = make_client(world).taxpayer(world.gstins[0], token=world.token(world.gstins[0]))
+    rows = [row for row in await acme.invoices(Section.B2B) if row.action is not Action.REJECT]
+    report = await (await acme.save([row.reject() for row in rows]))
+    assert report.ok
+    assert len(report.succeeded) == len(rows) == len(world.effects)
+
+
 async def test_a_save_cancelled_before_it_leaves_is_called_off(sim: Simulator) -> None:
     """It waits for the budget of requests; whoever gives up meanwhile has sent nothing."""
     acme = make_client(sim, rate=RateLimit(8)).taxpayer(sim.gstins[0], token=sim.token(sim.gstins[0]))
@@ -550,6 +612,19 @@ async def test_a_period_that_does_not_exist_is_refused(acme: Taxpayer, year: int
     """Before anything is sent."""
     with pytest.raises(InvalidInput, match="return period"):
         await acme.sales(year, month, SupplierSection.B2B)
+
+
+async def test_a_section_that_the_supplier_view_does_not_have_is_refused(acme: Taxpayer) -> None:
+    """`cn` is a recipient's word: the supplier's notes stand in cdnr."""
+    with pytest.raises(InvalidInput, match="cdnr"):
+        await acme.sales(2024, 10, "cn")
+
+
+async def test_a_session_can_be_renewed_by_hand(acme: Taxpayer, sim: Simulator) -> None:
+    """Before a long pause, say."""
+    await acme.refresh()
+    assert sim.count("refresh") == 1
+    assert (await acme.counts()).total > 0
 
 
 async def test_counts_of_all_three_goods_types(acme: Taxpayer) -> None:
