@@ -55,6 +55,10 @@ class ImsClient:
             raise InvalidInput(
                 "this release keeps jobs in memory and in their tokens: there is no journal yet"
             )
+        if not isinstance(gsp, Gsp):
+            raise InvalidInput(
+                f"the first argument is of type {type(gsp).__name__}: pass a GSP, with its key and secret"
+            )
         if session is not None and transport is not None:
             raise InvalidInput("pass session or transport, not both")
         way = transport or AiohttpTransport(
@@ -124,5 +128,7 @@ class ImsClient:
     async def aclose(self) -> None:
         """Close: waiters get `ClientClosed` with their tokens; nobody is logged out."""
         self._services.exchange.stop()
-        await asyncio.gather(*(taxpayer.aclose() for taxpayer in self._taxpayers.values()))
-        await self._services.exchange.aclose()
+        try:
+            await asyncio.gather(*(taxpayer.aclose() for taxpayer in self._taxpayers.values()))
+        finally:
+            await self._services.exchange.aclose()

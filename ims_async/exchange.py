@@ -103,13 +103,13 @@ class Exchange:
         credentials: Credentials,
         *,
         retry: bool = True,
-        leaving: Callable[[], None] = lambda: None,
+        leaving: Callable[[bool], None] = lambda _: None,
     ) -> T:
         """Drive a conversation to its end and return its value.
 
         Raises what the answers mean. A change whose outcome nobody can tell is `OutcomeUnknown`;
-        `retry=False` sends each request once, for polls. `leaving` is called when a change is about to
-        leave: until then it can still be called off.
+        `retry=False` sends each request once, for polls. `leaving` is told True when a change is about to
+        leave, and False when it is proved that nothing was done: then it can be called off.
         """
         changing = False
         try:
@@ -137,7 +137,7 @@ class Exchange:
             conversation.close()
 
     async def _deliver(
-        self, request: Request, credentials: Credentials, retry: bool, leaving: Callable[[], None]
+        self, request: Request, credentials: Credentials, retry: bool, leaving: Callable[[bool], None]
     ) -> Response:
         """Send one request until it has an answer that the conversation may see."""
         tries = _Tries(iter(self._retry.delays()) if retry else iter(()), _now() + self._retry.max_time)
@@ -155,7 +155,7 @@ class Exchange:
             await self._rest(delay)
 
     async def _attempt(
-        self, request: Request, credentials: Credentials, tries: _Tries, leaving: Callable[[], None]
+        self, request: Request, credentials: Credentials, tries: _Tries, leaving: Callable[[bool], None]
     ) -> Response | tuple[ImsError, float | None]:
         """Send once; return the answer, or the error with the delay after which to try again."""
         credential, waited = credentials.of(request), False
@@ -168,13 +168,15 @@ class Exchange:
                     token = credential.ready  # the wait for the turn may have been long
                 if credential is None or token is not None:
                     if request.changes:
-                        leaving()
+                        leaving(True)
                     answer = await self._send(request, token)
                     break
                 turn.give_back()
             waited = True
         if isinstance(answer, Response):
-            return await self._consider(request, answer, credential, token, tries)
+            return await self._consider(request, answer, credential, token, tries, leaving)
+        if isinstance(answer, NotSent):
+            leaving(False)
         return answer, self._after_loss(request, answer, tries)
 
     async def _send(self, request: Request, token: Token | None) -> Response | ImsError:
@@ -200,6 +202,7 @@ class Exchange:
         credential: Holder | None,
         token: Token | None,
         tries: _Tries,
+        leaving: Callable[[bool], None],
     ) -> Response | tuple[ImsError, float | None]:
         """Decide on an answer; of those that are not fine all but an outage prove that nothing was done."""
         verdict = self._gsp.judge(request, response)
@@ -207,6 +210,8 @@ class Exchange:
             self._pacer.not_before(verdict.not_before)
         if verdict.kind is VerdictKind.FINE:
             return response
+        if verdict.kind is not VerdictKind.UNAVAILABLE:
+            leaving(False)
         error = verdict.error or GatewayUnavailable("the gateway refused without a reason")
         if verdict.kind is VerdictKind.REFUSED and credential and token and not tries.renewed:
             tries.renewed = True  # once: a fresh token that is refused too will not get better

@@ -12,16 +12,15 @@ import attrs
 
 from .errors import (
     ClientClosed,
-    GatewayError,
     ImsError,
+    InvalidInput,
     JobFailed,
     JobTimeout,
     NotAuthorized,
-    NotSent,
+    NotSupported,
     OutcomeUnknown,
     QuotaExhausted,
     RateLimited,
-    UnexpectedAnswer,
 )
 from .report import Evidence, JobReport, Record, account, settle
 from .retry import PollPolicy
@@ -273,8 +272,10 @@ class ImsJob:
             watch.trouble, watch.refusals = error, watch.refusals + 1
             # A credential that is missing here, or was refused twice, will not come back by waiting.
             return error if error.http_status is None or watch.refusals > 1 else None
-        except (GatewayError, NotSent, UnexpectedAnswer) as error:
-            watch.trouble = error
+        except (ClientClosed, InvalidInput, NotSupported) as error:
+            return error  # nothing that time would heal
+        except ImsError as error:
+            watch.trouble = error.with_traceback(None)  # kept until the next poll: without its frames
             if isinstance(error, RateLimited) and error.retry_after is not None:
                 watch.next_at = max(
                     watch.next_at, self._now() + min(error.retry_after, self._policy.deadline)
@@ -291,6 +292,8 @@ class ImsJob:
             raise self._without_reference()
         try:
             status = await self._poll(reference, self.kind)
+        except ClientClosed:
+            raise ClientClosed(_CLOSED, token=self.token) from None
         finally:
             watch.next_at = self._now() + next(watch.delays)
         now = self._now()
@@ -355,6 +358,13 @@ class ImsJob:
         return asyncio.get_running_loop().time()
 
     # -- for the client --------------------------------------------------------------------------------
+
+    def learn(self, token: JobToken, records: Sequence[Record] | None) -> None:
+        """Take the facts of a token that knows more than this handle did."""
+        if self.submitted is None and token.submitted is not None and self._report is None:
+            self._token = token
+        if self._records is None and records is not None and self._report is None:
+            self._records = tuple(records)
 
     def settle_by_looking(self, status: JobStatus) -> None:
         """Take a final status that was found out by reading the records, for a job without a reference."""

@@ -26,6 +26,11 @@ class RecordKey(NamedTuple):
         return f"{self.section} {self.number} of {day} from {self.supplier} ({self.return_period})"
 
 
+def _rupees(amount: Decimal | int) -> Decimal:
+    """Take whole rupees as they are; a float stays one, so that the checks before sending refuse it."""
+    return Decimal(amount) if isinstance(amount, int) else amount
+
+
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class ItcReduction:
     """How much input tax credit is given up on accepting, in rupees per tax head.
@@ -61,7 +66,7 @@ class ItcReduction:
     ) -> ItcReduction:
         """Reverse these amounts, in rupees (`itcRedReq` Y with `declIgst`, `declCgst`, …)."""
         return cls(
-            required=True, igst=Decimal(igst), cgst=Decimal(cgst), sgst=Decimal(sgst), cess=Decimal(cess)
+            required=True, igst=_rupees(igst), cgst=_rupees(cgst), sgst=_rupees(sgst), cess=_rupees(cess)
         )
 
     @property
@@ -116,7 +121,7 @@ class Invoice:
         return RecordKey(self.section, self.supplier, self.number, self.date, self.return_period)
 
     def accept(self, remarks: str | None = None, itc_reduction: ItcReduction | None = None) -> Decision:
-        """Decide to accept it. `save` checks; accepting a credit note needs an `itc_reduction`."""
+        """Decide to accept it. GSTN takes a credit note only with an `itc_reduction` (else IMSSAV0054)."""
         return Decision(invoice=self, action=Action.ACCEPT, remarks=remarks, itc_reduction=itc_reduction)
 
     def reject(self, remarks: str | None = None) -> Decision:

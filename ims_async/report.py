@@ -127,9 +127,10 @@ class JobReport:
 
     @property
     def ok(self) -> bool:
-        """True if every record is known to be applied."""
+        """True if every record is known to be applied; of a job of unknown size nobody can say that."""
         return (
             self.state is JobState.SUCCEEDED
+            and self.submitted is not None
             and not self.failed
             and not self.unmatched
             and not self.unaccounted_count

@@ -70,7 +70,8 @@ class PollPolicy:
         """Yield the delay before each poll, for ever."""
         if self.schedule is not None:
             return _for_ever(self.schedule(), self.max_interval)
-        expo = backoff.expo(self.factor, max(self.initial_delay, 0.001) * self.factor, self.max_interval)
+        # A first poll at once is no wish to poll for ever at once: each is billed.
+        expo = backoff.expo(self.factor, (self.initial_delay or 1.0) * self.factor, self.max_interval)
         next(expo)  # backoff's generators are primed once
         return itertools.chain((self.initial_delay,), map(lengthened, expo))
 

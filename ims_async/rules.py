@@ -16,7 +16,7 @@ from typing import Final
 import attrs
 
 from .errors import InvalidDecision
-from .records import Decision, Invoice, RecordKey
+from .records import Decision, Invoice, ItcReduction, RecordKey
 from .vocabulary import Action, Section, gstin_problem, period_problem
 
 Record = Decision | Invoice
@@ -175,6 +175,12 @@ def _action(record: Record) -> Iterator[_Problem]:
 def _itc_reduction(record: Record) -> Iterator[_Problem]:
     reduction = record.itc_reduction if isinstance(record, Decision) else None
     if reduction is None or not isinstance(record, Decision):
+        return
+    if not isinstance(reduction, ItcReduction):
+        message = (
+            f"ITC reduction {reduction!r:.60} is not one: use ItcReduction.none(), .full() or .partial(…)"
+        )
+        yield _Problem("itc-reduction", message)
         return
     if record.action is not Action.ACCEPT:
         yield _Problem("itc-reduction", "an ITC reduction goes with accepting only")

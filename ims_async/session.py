@@ -44,6 +44,10 @@ class _Held:
 class _Renewable(abc.ABC):
     """A token that is renewed once for any number of callers."""
 
+    # A session that is refused stays so until somebody logs in. An account's key and secret can always be
+    # tried again, and nobody else could put a new token in its place.
+    _buries = True
+
     def __init__(
         self, exchange: Exchange, gsp: Gsp, store: CredentialStore, clock: Callable[[], float], gstin: str
     ) -> None:
@@ -64,9 +68,9 @@ class _Renewable(abc.ABC):
             return held.token
         try:
             return await self.renew(held.token)
-        except NotAuthorized:
+        except SessionExpired:
             raise
-        except ImsError as error:
+        except ImsError as error:  # a refusal that does not say the session is over is no reason to drop it
             ends_at, now = held.token.expires_at, self._clock()
             if ends_at is None or now >= ends_at:
                 raise
@@ -160,7 +164,8 @@ class _Renewable(abc.ABC):
         try:
             token = await self._next(refused)
         except NotAuthorized as error:
-            self._dead = (refused.value, error)  # nobody need ask again with this value
+            if self._buries:
+                self._dead = (refused.value, error)  # nobody need ask again with this value
             raise
         if self._held is None or self._held.token.value != refused.value:
             return self._held.token if self._held else token  # logged in or out meanwhile
@@ -194,6 +199,8 @@ class _Renewable(abc.ABC):
 
 class AccountCredential(_Renewable):
     """The account's own token, had from key and secret whenever there is none."""
+
+    _buries = False
 
     def __init__(
         self, exchange: Exchange, gsp: Gsp, store: CredentialStore, clock: Callable[[], float]
@@ -260,7 +267,16 @@ class TaxpayerCredential(_Renewable):
         digits = otp.strip() if isinstance(otp, str) else ""
         if not (digits.isascii() and digits.isdigit()):
             raise InvalidInput("the OTP is text of the digits 0 to 9 only, for example '575757'")
-        await self.adopt(await self._ask(self._gsp.verify_otp(self._gstin, name, digits), self._account))
+        try:
+            token = await self._ask(self._gsp.verify_otp(self._gstin, name, digits), self._account)
+        except SessionExpired as error:  # what GSTN calls an invalid session is, at this step, a wrong OTP
+            raise OtpRequired(
+                f"the OTP was not accepted ({error.message}): it is wrong or has expired; ask for a new one",
+                code=error.code,
+                http_status=error.http_status,
+                transaction_id=error.transaction_id,
+            ) from None
+        await self.adopt(token)
 
     async def logout(self) -> None:
         """End the session at the gateway and forget the token; a session that has ended is no error."""

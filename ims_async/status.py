@@ -113,6 +113,8 @@ class JobToken:
     def loads(cls, text: str) -> JobToken:
         """Read what `dumps` wrote. Raises `InvalidInput` for anything else."""
         try:
+            if not isinstance(text, str):
+                raise TypeError(f"it is of type {type(text).__name__}")
             if len(text) > _TOKEN_LIMIT:
                 raise ValueError(f"it is {len(text)} characters long, a token has fewer than {_TOKEN_LIMIT}")
             facts = json.loads(text)
@@ -131,9 +133,7 @@ class JobToken:
                 submitted_at=dt.datetime.fromisoformat(facts["at"]) if facts["at"] else None,
             )
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise InvalidInput(
-                f"this is not a job token: {error}; pass what JobToken.dumps() gave"
-            ) from error
+            raise InvalidInput(f"this is not a job token: {error}; pass what JobToken.dumps() gave") from None
 
 
 def _text(facts: dict[str, Any], name: str) -> str:

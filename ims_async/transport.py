@@ -353,6 +353,7 @@ def _failure(request: Request, attempt: _Attempt, error: Exception) -> ImsError:
         reason = f"{type(error).__name__} ({cause.strerror})"
     else:
         reason = type(error).__name__
+    host = urllib.parse.urlsplit(request.url).hostname
     if not attempt.left:
-        return NotSent(f"{request.operation} never left this machine: {reason}")
-    return AnswerLost(f"no whole answer to {request.operation} came back: {reason}")
+        return NotSent(f"{request.operation} never left this machine for {host}: {reason}")
+    return AnswerLost(f"no whole answer to {request.operation} came back from {host}: {reason}")

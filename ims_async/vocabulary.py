@@ -84,7 +84,9 @@ class Action(StrEnum):
         """Read `A`, `accept`, `accepted`, … in any case. Raises `InvalidInput` for another word."""
         action = _ACTION_WORDS.get(str(text).strip().lower().replace(" ", "_"))
         if action is None:
-            raise InvalidInput(f"action {text!r} is unknown; use A (accept), R (reject) or P (keep pending)")
+            raise InvalidInput(
+                f"action {text!r} is unknown; use A (accept), R (reject), P (keep pending) or N (no action)"
+            )
         return action
 
 
@@ -106,6 +108,14 @@ class GoodsType(StrEnum):
     OTHERS = "others"
     INWARD_SUPPLIES = "inward_supplies"
     IMPORTS = "imports"
+
+    @classmethod
+    def parse(cls, text: str) -> GoodsType:
+        """Read `others`, `inward_supplies` or `imports`. Raises `InvalidInput` for another word."""
+        try:
+            return cls(str(text).strip().lower().replace(" ", "_"))
+        except ValueError:
+            raise InvalidInput(f"type of goods {text!r} is unknown; use one of: {', '.join(cls)}") from None
 
 
 class SourceForm(StrEnum):

@@ -78,7 +78,7 @@ def test_an_action_is_understood_as_letter_and_word(word: str, action: Action) -
 @pytest.mark.parametrize("word", ["", "S", "processed", "approve", None])
 def test_an_unknown_action_is_refused(word: object) -> None:
     """Say which letters there are."""
-    with pytest.raises(InvalidInput, match=r"A \(accept\), R \(reject\) or P"):
+    with pytest.raises(InvalidInput, match=r"A \(accept\), R \(reject\), P"):
         Action.parse(word)  # type: ignore[arg-type]
 
 

@@ -70,7 +70,7 @@ _ACCOUNT_TOKEN_LIFE: Final = 86_400.0  # seconds; the answer names no expiry, th
 
 
 def _secret(value: str | Secret | None) -> Secret | None:
-    return None if value is None else Secret(value)
+    return None if value is None else _key(value)
 
 
 def _key(value: object) -> Secret:
@@ -105,6 +105,12 @@ class Sandbox:
             raise InvalidInput("api_key is empty or not text; take it from the provider's console")
         if self.source not in ("primary", "secondary"):
             raise InvalidInput(f"source {self.source!r} is unknown; use 'primary' or 'secondary'")
+        if self.supplier_section_case not in ("lower", "upper"):
+            raise InvalidInput(
+                f"supplier_section_case {self.supplier_section_case!r} is unknown; use 'lower' or 'upper'"
+            )
+        if type(self.save_bytes) is not int or self.save_bytes < 1:
+            raise InvalidInput(f"save_bytes {self.save_bytes!r} must be a whole number of bytes")
         url = check_base_url(self.base_url or (TEST if self.test else PRODUCTION), insecure=self.insecure)
         object.__setattr__(self, "base_url", url)
 

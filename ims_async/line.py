@@ -1,0 +1,43 @@
+"""A line that is kept: whoever joins first goes first, however long each takes to get ready."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Place:
+    """One place in a line. `leave` must be called, whether its turn came or not."""
+
+    def __init__(self, ahead: asyncio.Future[None] | None) -> None:
+        self._ahead = ahead
+        self.left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def turn(self) -> None:
+        """Wait until everybody ahead has left."""
+        if self._ahead is not None and not self._ahead.done():
+            await asyncio.wait([self._ahead])
+
+    def leave(self) -> None:
+        """Go, or give the place up: those behind then wait for those ahead."""
+        if self._ahead is None or self._ahead.done():
+            self.left.set_result(None)
+        else:
+            self._ahead.add_done_callback(lambda _: self.left.set_result(None))
+
+
+class Line:
+    """Those who wait for one thing."""
+
+    def __init__(self) -> None:
+        self._last: asyncio.Future[None] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """True if somebody stands in it."""
+        return self._last is not None and not self._last.done()
+
+    def join(self) -> Place:
+        """Take the last place."""
+        place = Place(self._last if self.busy else None)
+        self._last = place.left
+        return place
