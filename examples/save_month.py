@@ -14,6 +14,8 @@ from decimal import Decimal
 from ims_async import Action, Decision, ImsClient, Invoice, ItcReduction, Sandbox, Section
 from ims_async.simulator import Simulator
 
+VARIABLES = ("IMS_API_KEY", "IMS_API_SECRET", "IMS_GSTIN", "IMS_USERNAME")
+
 
 def decide(invoice: Invoice) -> Decision:
     """Reject what is big and not yet filed by its supplier, accept the rest. Put your own rule here."""
@@ -52,6 +54,9 @@ async def main() -> None:
             gateway = Sandbox("key_test_demo", "secret_test_demo", base_url=sim.url)
             await save_month(gateway, sim.gstins[0], sim.taxpayers[0].username, simulated=True)
     else:
+        missing = [name for name in VARIABLES if not os.environ.get(name)]
+        if missing:
+            sys.exit(f"set {', '.join(missing)}, or try it with --simulate")
         gateway = Sandbox(os.environ["IMS_API_KEY"], os.environ["IMS_API_SECRET"])
         await save_month(gateway, os.environ["IMS_GSTIN"], os.environ["IMS_USERNAME"], simulated=False)
 

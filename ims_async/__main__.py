@@ -16,6 +16,8 @@ def main() -> None:
             raise
         sys.stderr.write("The command line needs its extra: pip install 'ims-async[cli]'\n")
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)  # stopped while the libraries were being loaded: nothing was done yet
     run()
 
 

@@ -31,7 +31,8 @@ class ImsClient:
 
     Use it as an async context manager; entering does no I/O. `session` is the caller's own
     `aiohttp.ClientSession` and is never closed here; `transport` is another way out altogether, for
-    example a simulator's. `rate=None` sets no budget: only the gateway's hints are obeyed.
+    example a simulator's. `rate=None` sets no budget: only the gateway's hints are obeyed (up to the retry
+    policy's `max_hint`).
     `credentials` is told of each new token. `trust_env` takes proxies from the environment. `clock`
     gives seconds since the epoch.
     """

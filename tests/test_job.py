@@ -12,9 +12,11 @@ import pytest
 
 from ims_async import (
     ClientClosed,
+    DownloadQueued,
     GatewayUnavailable,
     ImsJob,
     JobFailed,
+    JobInFlight,
     JobState,
     JobStatus,
     JobTimeout,
@@ -256,6 +258,8 @@ async def test_a_partly_refused_job_is_a_report_not_an_exception() -> None:
         RateLimited("slow down", retry_after=300.0),
         NotAuthorized("a blip", http_status=403),
         QuotaExhausted("a blip", http_status=403),
+        JobInFlight("IMSSAV0015: strange as an answer to a poll"),
+        DownloadQueued(),
     ],
 )
 async def test_one_failed_poll_does_not_fail_the_job(trouble: Exception) -> None:
@@ -389,6 +393,15 @@ async def test_closing_wakes_the_waiters_with_the_token() -> None:
         await job
     await asyncio.sleep(1_000)
     assert gateway.polls == 1
+
+
+async def test_a_poll_that_meets_a_closed_client_hands_out_the_token() -> None:
+    """Whoever waits for it, or asks for one, can resume the job elsewhere."""
+    job = make_job(Gateway(ClientClosed("closed; nothing was sent")))
+    for ask in (job.result, job.refresh):
+        with pytest.raises(ClientClosed) as caught:
+            await ask()
+        assert caught.value.token == job.token
 
 
 async def test_as_completed_yields_each_job_once_as_it_ends() -> None:

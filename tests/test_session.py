@@ -783,3 +783,31 @@ async def test_a_login_whose_token_cannot_be_kept_says_so(sim: Simulator, path: 
     with pytest.raises(InvalidInput, match="damaged"):
         await taxpayer.verify_otp("575757")
     await taxpayer.counts()
+
+
+async def test_an_account_that_was_refused_once_is_tried_again(sim: Simulator) -> None:
+    """Key and secret can always be tried again, and nobody else could put a new token in their place."""
+    client = make_client(sim)
+    person = sim.taxpayers[0]
+    taxpayer = client.taxpayer(person.gstin)
+    await taxpayer.request_otp(person.username)
+    await asyncio.sleep(23.9 * HOUR)  # the account's token is due
+    sim.script_answer("authenticate", 403, {"code": 403, "message": "Forbidden"})
+    await taxpayer.request_otp(person.username)  # the old token still has life
+    await asyncio.sleep(HOUR)
+    sim.script_answer("authenticate", 403, {"code": 403, "message": "Forbidden"})
+    with pytest.raises(NotAuthorized):
+        await taxpayer.request_otp(person.username)
+    await taxpayer.request_otp(person.username)
+    assert sim.count("otp") == 3
+
+
+async def test_a_refusal_that_does_not_end_the_session_leaves_it_alive(sim: Simulator) -> None:
+    """An unknown 403 on an early renewal: the token is used as long as it lives."""
+    taxpayer = with_token(make_client(sim), sim)
+    await taxpayer.counts()
+    await asyncio.sleep(5.2 * HOUR)
+    sim.script_answer("refresh", 403, {"code": 403, "message": "Insufficient privilege"})
+    await taxpayer.counts()
+    await taxpayer.counts()
+    assert sim.count("refresh") == 1

@@ -39,9 +39,10 @@ def main(
 ) -> None:
     """Work with India's GST Invoice Management System: pull, decide, push, and account for every record.
 
-    Credentials come from the environment (IMS_API_KEY, IMS_API_SECRET, IMS_GSTIN, IMS_TOKEN) or a prompt,
-    never from arguments; IMS_TEST=1 talks to the test host, IMS_BASE_URL to another. Exit codes: 0 every
-    record is accounted for and none failed, 1 some failed or the gateway did, 2 bad input, 130 stopped.
+    Credentials come from the environment (IMS_API_KEY, IMS_API_SECRET, IMS_GSTIN, IMS_USERNAME, IMS_TOKEN)
+    or a prompt, never from arguments; IMS_TEST=1 talks to the test host, IMS_BASE_URL to another. Exit
+    codes: 0 every record is accounted for and none failed, 1 some failed or the gateway did, 2 bad input,
+    130 stopped.
     """
 
 

@@ -11,14 +11,15 @@ import attrs
 import typer
 
 from .. import tables
+from ..errors import InvalidInput
 from ..job import ImsJob
 from ..records import Invoice
-from ..report import Record
+from ..report import JobReport, Record
 from ..status import JobToken
 from ..tables import Row
 from ..taxpayer import Taxpayer
 from . import show
-from .options import Debug, DecisionFile, FirstPoll, Gstin, Json, NoCheck, Report, Yes
+from .options import Debug, DecisionFile, FirstPoll, Gstin, Json, NoCheck, PulledFile, Report, Yes
 from .progress import board
 from .reads import ask, fetch
 from .settings import Settings, confirmed, gather
@@ -54,6 +55,8 @@ def push(
 ) -> None:
     """Send the decisions of a file, wait for the gateway's word, and account for every record.
 
+    Column 'ITC reduction' says how much input tax credit is given up on accepting a credit note: none, full,
+    or rupees such as igst=10.50;cgst=0;sgst=0;cess=0. Without it the gateway refuses the note (IMSSAV0054).
     The records are pulled again first: a row whose record the supplier has edited since, or somebody else
     has acted on, is refused by name, and nothing is sent.
     """
@@ -70,7 +73,7 @@ def push(
 
 
 def reset(
-    file: DecisionFile,
+    file: PulledFile,
     yes: Yes = False,
     report: Report = None,
     gstin: Gstin = None,
@@ -116,6 +119,8 @@ class _Change:
     def carry_out(self, voice: Voice, *, yes: bool, first_poll: float) -> int:
         """Show, ask, send, wait, account."""
         gstin, count = self.settings.gstin, len(self.records)
+        if self.report is not None:
+            tables.check_writable(self.report)
         voice.show(show.summary_table(f"{self.what} for {gstin}", show.summary(self.records)))
         if not confirmed(f"Send these {count:,} {self.what} for {gstin}?", yes=yes):
             voice.tell("Nothing was sent.")
@@ -138,6 +143,17 @@ class _Change:
         return job
 
 
+def _written(voice: Voice, file: Path, report: JobReport) -> bool:
+    """Write the report; where that fails the job is done all the same, and is not to be sent again."""
+    try:
+        tables.write_report(file, report)
+    except InvalidInput as error:
+        voice.tell(f"The job is done, do not send it again; but the report is lost: {error}")
+        return False
+    voice.say(f"What became of each record is in {file}.")
+    return True
+
+
 async def watch(voice: Voice, job: ImsJob) -> None:
     """Show a job until the gateway's final word."""
     with board(voice) as shown:
@@ -149,9 +165,8 @@ def tell_of(voice: Voice, job: ImsJob, file: Path | None) -> int:
     report = job.report
     if report is not None:
         voice.show(*show.report_tables(job, report))
-        if file is not None:
-            tables.write_report(file, report)
-            voice.say(f"What became of each record is in {file}.")
+        if file is not None and not _written(voice, file, report):
+            return NOT_ALL_WELL
     voice.say(show.ending(job))
     voice.document({**show.job_facts(job), "report_file": str(file) if file and report else None})
     return OK if report is not None and report.ok else NOT_ALL_WELL

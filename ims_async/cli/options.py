@@ -26,11 +26,9 @@ NoCheck = Annotated[
 ]
 Json = Annotated[
     bool,
-    typer.Option("--json", help="Print one JSON document for machines. Example: ims-async counts --json"),
+    typer.Option("--json", help="Print one JSON document for machines. Example: --json"),
 ]
-Debug = Annotated[
-    bool, typer.Option("--debug", help="Show the traceback of an error. Example: ims-async counts --debug")
-]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error. Example: --debug")]
 FirstPoll = Annotated[
     float,
     typer.Option(
@@ -85,7 +83,7 @@ Out = Annotated[
     typer.Option(
         "--out",
         metavar="FILE",
-        help="Write to this CSV file instead of the screen. Example: --out sales.csv",
+        help="Write to this CSV file instead of the screen. Example: --out view.csv",
         show_default=False,
     ),
 ]
@@ -93,8 +91,19 @@ DecisionFile = Annotated[
     Path,
     typer.Argument(metavar="FILE", help="A file of pull's, its column 'action' filled in with A, R or P."),
 ]
+PulledFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="A file of pull's; every record in it is reset.")
+]
 Year = Annotated[int, typer.Argument(help="The year of the return period. Example: 2024")]
 Month = Annotated[int, typer.Argument(help="The month of the return period, 1 to 12. Example: 10")]
+AddedBackSectionName = Annotated[
+    str,
+    typer.Option(
+        "--section",
+        metavar="SECTION",
+        help="cdnr (credit and debit notes), cdnra, b2ba or ecoma. Example: --section cdnr",
+    ),
+]
 SupplierSectionName = Annotated[
     str,
     typer.Option(

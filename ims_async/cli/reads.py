@@ -17,6 +17,7 @@ from ..taxpayer import Taxpayer
 from ..vocabulary import Action, GoodsType, Section, SourceForm
 from . import show
 from .options import (
+    AddedBackSectionName,
     Debug,
     Gstin,
     Json,
@@ -100,13 +101,15 @@ def pull(
     """Write a taxpayer's records to a CSV file, to be decided on.
 
     Fill in its column 'action' with A (accept), R (reject) or P (keep pending), in any spreadsheet; rows left
-    empty stay undecided. Then push the file.
+    empty stay undecided. A credit note that is accepted also needs its column 'ITC reduction': none, full, or
+    rupees such as igst=10.50. Then push the file.
     """
     voice = Voice(json, debug)
 
     def work() -> int:
         wanted = [Section.parse(name) for name in section or Section]
         action = None if status is None else Action.parse(status)
+        tables.check_writable(out)
         if not overwrite:
             _keep_decisions(out)
         settings = gather(gstin, check=not no_check)
@@ -173,7 +176,7 @@ def sales(
 def liabilities(
     year: Year,
     month: Month,
-    section: SupplierSectionName,
+    section: AddedBackSectionName,
     out: Out = None,
     gstin: Gstin = None,
     no_check: NoCheck = False,

@@ -6,7 +6,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import attrs
 from rich import box
@@ -143,6 +143,13 @@ def summary_facts(found: Counter[tuple[Section, Action | None]]) -> dict[str, di
 # -- jobs ----------------------------------------------------------------------------------------------
 
 
+_FITS_NOTHING: Final = "fits nothing sent: "
+
+
+def _names(key: RecordKey) -> tuple[str, str, str, str]:
+    return str(key.section), key.number, key.return_period or "?", key.supplier
+
+
 def report_tables(job: ImsJob, report: JobReport) -> list[Table]:
     """Show what became of a job's records: the accounting, and each record that was not applied."""
     applied = applied_count(report)
@@ -158,15 +165,19 @@ def report_tables(job: ImsJob, report: JobReport) -> list[Table]:
     columns = ("job", "state", "submitted", "applied", "failed", "unaccounted", "unmatched")
     shown = [table(f"{job.kind.value.lower()} of {job.gstin}", columns, [row])]
     problems = [
-        *((f.key.section, f.key.number, f.key.supplier, f.code, f.message) for f in report.failed),
+        *((*_names(f.key), f.code, f.message) for f in report.failed),
         *(
-            (e.section, e.number or "?", e.supplier, e.code, f"fits nothing sent: {e.message}")
+            (
+                e.section,
+                e.number or "?",
+                e.return_period or "?",
+                e.supplier,
+                e.code,
+                _FITS_NOTHING + e.message,
+            )
             for e in report.unmatched
         ),
-        *(
-            (r.section, r.number, r.supplier, "", "the gateway did not tell of it")
-            for r in report.unaccounted
-        ),
+        *((*_names(r.key), "", "the gateway did not tell of it") for r in report.unaccounted),
     ]
     if problems:
         title = (
@@ -174,7 +185,9 @@ def report_tables(job: ImsJob, report: JobReport) -> list[Table]:
             if len(problems) <= _MOST_ROWS
             else f"not applied, the first {_MOST_ROWS} of {len(problems)}"
         )
-        shown.append(table(title, ("section", "number", "supplier", "code", "reason"), problems[:_MOST_ROWS]))
+        shown.append(
+            table(title, ("section", "number", "period", "supplier", "code", "reason"), problems[:_MOST_ROWS])
+        )
     return shown
 
 
@@ -237,12 +250,23 @@ def ending(job: ImsJob) -> str:
         return f"The gateway is still at work (code {job.status.raw_code or 'none'}{counts})."
     if report.ok:
         return "Every record was applied."
+    if report.submitted is None and report.state is JobState.SUCCEEDED:
+        counted = "?" if report.processed_count is None else report.processed_count
+        return (
+            f"The gateway is done and names no failure; it counts {counted} records. "
+            "How many were sent is not known here: show the job by its token, as push printed it."
+        )
     if report.state is JobState.FAILED:
         reason = f"{report.error_code} {report.error_message}".strip()
         return f"The gateway refused the whole job: {reason}. No record was applied."
     parts = []
     if report.failed:
         parts.append("The failed records stand as they stood before; pull again and decide again.")
+    if any(failure.code == "IMSSAV0054" for failure in report.failed):
+        parts.append(
+            "IMSSAV0054: to accept a credit note, fill in its column 'ITC reduction' (none, full, or amounts "
+            "such as igst=10.50)."
+        )
     if report.unmatched or report.unaccounted_count:
         parts.append("Of the unaccounted records the gateway did not tell: pull again to see how they stand.")
     return " ".join(parts) or "The gateway counts errors without naming them: pull again to see."

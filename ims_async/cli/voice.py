@@ -113,7 +113,7 @@ class Voice:
             facts["transaction_id"] = error.transaction_id
         self._point_to_jobs()
         self.document({"ok": False, "error": facts, "jobs": [token.dumps() for token in self.left_behind]})
-        return BAD_INPUT if isinstance(error, InvalidInput) else NOT_ALL_WELL
+        return BAD_INPUT if isinstance(error, InvalidInput | PayloadTooLarge) else NOT_ALL_WELL
 
     def _explain_stop(self) -> None:
         running = [token for token in self.left_behind if token.reference_id]
@@ -151,10 +151,14 @@ def sentence_of(error: BaseException) -> str:
     """Put an error in words for a person at a terminal, with what to do."""
     if isinstance(error, OutcomeUnknown):
         return f"{error.__cause__ or error}. {UNKNOWN}"
-    if isinstance(error, OtpRequired):
+    if isinstance(error, OtpRequired) and not error.code:
         return "there is no session for this taxpayer: run `ims-async login`, or set IMS_TOKEN"
     if isinstance(error, SessionExpired):
         return f"{error}; the session has ended: run `ims-async login`"
+    if isinstance(error, OtpRequired) and error.code:
+        return str(error)  # an OTP that was not accepted
+    if isinstance(error, NotAuthorized) and error.code == "AUTH4032":
+        return f"{error}; check the user name: --username, or IMS_USERNAME"
     if isinstance(error, NotAuthorized):
         return f"{error}; check IMS_API_KEY and IMS_API_SECRET, or run `ims-async login`"
     if isinstance(error, PayloadTooLarge):

@@ -10,13 +10,21 @@ from .columns import INFORMATION_COLUMNS, READ_COLUMNS
 from .matching import match, match_records
 from .reading import read_decisions, read_records
 from .row import Row
-from .writing import applied_count, write_added_back, write_invoices, write_report, write_sales
+from .writing import (
+    applied_count,
+    check_writable,
+    write_added_back,
+    write_invoices,
+    write_report,
+    write_sales,
+)
 
 __all__ = [
     "INFORMATION_COLUMNS",
     "READ_COLUMNS",
     "Row",
     "applied_count",
+    "check_writable",
     "match",
     "match_records",
     "read_decisions",

@@ -163,6 +163,15 @@ def _write(target: Target, columns: Sequence[str], rows: Iterable[Iterable[objec
     return lines
 
 
+def check_writable(target: Target) -> None:
+    """Raise `InvalidInput` if a file could not be written, before the work whose outcome it is to hold."""
+    if not isinstance(target, str | os.PathLike):
+        return
+    path = Path(target).resolve()
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise InvalidInput(f"{target} cannot be written: is there such a folder, and may you write into it?")
+
+
 @contextmanager
 def _opened_for_writing(target: Target) -> Iterator[IO[str]]:
     if not isinstance(target, str | os.PathLike):
@@ -170,9 +179,9 @@ def _opened_for_writing(target: Target) -> Iterator[IO[str]]:
         return
     path = Path(target).resolve()
     in_place = path.exists() and not path.is_file()  # a terminal or a pipe is written to, not replaced
-    part = path if in_place else path.with_name(f"{path.name}.part")
+    part = path if in_place else path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("w", encoding="utf-8", newline="") as file:
+        with part.open("w" if in_place else "x", encoding="utf-8", newline="") as file:
             yield file
         if not in_place:
             part.replace(path)

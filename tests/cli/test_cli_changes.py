@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ims_async import JobToken
+from ims_async import InvalidInput, JobToken, Sandbox, tables
 from ims_async.cli import settings
 from ims_async.simulator import Record
 from tests.cli.cli_shell import Shell, accept, opened
@@ -145,6 +145,65 @@ def test_what_the_offline_checks_refuse_names_the_row(shell: Shell) -> None:
     ended = shell.run("push", file, "--yes")
     assert ended.code == 2
     assert "column action: the gateway does not allow this record to be kept pending" in ended.err
+
+
+def test_a_report_that_could_not_be_written_is_refused_before_anything_is_sent(shell: Shell) -> None:
+    """A script that sees code 2 may believe that nothing was sent."""
+    file, _ = shell.decided(accept)
+    ended = shell.run("push", file, "--yes", "--report", shell.here / "nowhere" / "r.csv", *QUICK)
+    assert ended.code == 2
+    assert "cannot be written" in ended.err
+    assert shell.sim.count("save") == 0
+
+
+def test_a_report_lost_after_all_does_not_look_as_if_nothing_was_sent(shell: Shell) -> None:
+    """The disk fills up meanwhile: code 1, and a warning not to send it again."""
+
+    def full(*_: object) -> None:
+        raise InvalidInput("r.csv cannot be written: no space left on device")
+
+    file, count = shell.decided(accept)
+    shell.monkeypatch.setattr(tables, "write_report", full)
+    ended = shell.run("push", file, "--yes", "--report", shell.here / "r.csv", *QUICK)
+    assert ended.code == 1
+    assert "do not send it again" in ended.err
+    assert len(shell.sim.effects) == count
+
+
+def test_a_body_over_the_limit_is_bad_input(shell: Shell) -> None:
+    """Code 2, nothing sent, and what to do."""
+    file, _ = shell.decided(accept)
+
+    def small(*arguments: object, **options: object) -> Sandbox:
+        return Sandbox(*arguments, **options, save_bytes=1000)  # type: ignore[arg-type]
+
+    shell.monkeypatch.setattr(settings, "Sandbox", small)
+    ended = shell.run("push", file, "--yes", *QUICK)
+    assert ended.code == 2
+    assert "split the file" in ended.err
+    assert shell.sim.count("save") == 0
+
+
+def test_a_credit_note_without_its_reduction_is_explained(shell: Shell) -> None:
+    """GSTN's code alone does not say which column to fill in."""
+    file, count = shell.decided(lambda row: "A" if row["section"] == "b2bcn" else "", "--section", "cn")
+    ended = shell.run("push", file, "--yes", *QUICK)
+    assert count
+    assert ended.code == 1
+    assert "IMSSAV0054" in ended.out
+    assert "column 'ITC reduction'" in ended.out
+
+
+def test_a_job_shown_by_its_reference_does_not_claim_what_it_cannot_know(shell: Shell) -> None:
+    """How many records were sent stands in the token only."""
+    file, _ = shell.decided(accept)
+    pushed = shell.run("push", file, "--yes", "--json", *QUICK)
+    reference = json.loads(pushed.out)["reference_id"]
+    shell.sim.script_status(reference, {"status_cd": "S", "proc_cnt": "7", "transTypCd": "SAV"})
+    ended = shell.run("jobs", "show", reference, *QUICK)
+    assert ended.code == 1
+    assert "How many were sent is not known here" in ended.out
+    assert "Every record was applied" not in ended.out
 
 
 def test_push_asks_before_it_sends(shell: Shell) -> None:

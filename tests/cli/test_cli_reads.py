@@ -148,8 +148,16 @@ def test_a_wrong_otp_is_told_in_a_sentence(shell: Shell) -> None:
     """Mistype it."""
     ended = shell.run("login", "--username", shell.sim.taxpayers[0].username, stdin="111111\n")
     assert ended.code == 1
-    assert ended.err.splitlines()[-1].startswith("Error: ")
+    assert ended.err.splitlines()[-1].startswith("Error: AUTH4033: the OTP was not accepted")
     assert "Traceback" not in ended.err
+
+
+def test_a_wrong_user_name_is_told_as_one(shell: Shell) -> None:
+    """Not as a wrong API key."""
+    ended = shell.run("login", "--username", "nobody", stdin="575757\n")
+    assert ended.code == 1
+    assert "AUTH4032" in ended.err
+    assert "IMS_USERNAME" in ended.err
 
 
 def test_without_a_session_the_way_to_one_is_named(shell: Shell) -> None:
