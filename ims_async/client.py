@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from .changes import Services
 from .credentials import CredentialStore, MemoryCredentialStore
 from .errors import InvalidInput
 from .exchange import Exchange
@@ -17,7 +18,7 @@ from .pacing import Pacer, RateLimit
 from .retry import PollPolicy, RetryPolicy
 from .session import AccountCredential
 from .status import JobToken
-from .taxpayer import Services, Taxpayer
+from .taxpayer import Taxpayer
 from .transport import AiohttpTransport, Handler, MemoryTransport, Timeouts, Transport
 from .vocabulary import parse_gstin
 from .wire import Gsp

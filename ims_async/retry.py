@@ -16,6 +16,7 @@ import backoff
 from .errors import InvalidInput
 from .report import PReading
 
+_SHORTEST: Final = 0.001  # seconds; a delay below it is none
 _SPREAD: Final = 0.1  # jitter adds up to this share of a delay, and never takes any away
 
 
@@ -71,7 +72,8 @@ class PollPolicy:
         if self.schedule is not None:
             return _for_ever(self.schedule(), self.max_interval)
         # A first poll at once is no wish to poll for ever at once: each is billed.
-        expo = backoff.expo(self.factor, (self.initial_delay or 1.0) * self.factor, self.max_interval)
+        base = self.initial_delay if self.initial_delay >= _SHORTEST else 1.0
+        expo = backoff.expo(self.factor, base * self.factor, self.max_interval)
         next(expo)  # backoff's generators are primed once
         return itertools.chain((self.initial_delay,), map(lengthened, expo))
 

@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import datetime as dt
-import urllib.parse
-import weakref
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from typing import Final, TypeVar
+from collections.abc import AsyncIterator, Iterable
+from typing import TypeVar
 
 import attrs
 
-from . import rules
-from .credentials import CredentialStore
-from .errors import InvalidInput, JobInFlight, JobTimeout, OutcomeUnknown
-from .exchange import Credentials, Exchange
+from .changes import Changes, Services
+from .errors import InvalidInput
+from .exchange import Credentials
 from .job import ImsJob
-from .line import Line
 from .reconcile import Reconciliation, compare
 from .records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, RecordKey, SalesInvoice
 from .report import Record
-from .retry import PollPolicy
-from .session import AccountCredential, TaxpayerCredential
+from .session import TaxpayerCredential
 from .status import ErrorEntry, JobKind, JobState, JobStatus, JobToken
 from .vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
-from .wire import Gsp
-
-_CHECKS_PER_TURN: Final = 500
 
 R = TypeVar("R", Decision, Invoice)
-
-
-@attrs.frozen(kw_only=True)
-class Services:
-    """What a client's taxpayers share."""
-
-    gsp: Gsp
-    exchange: Exchange
-    account: AccountCredential
-    store: CredentialStore
-    poll: PollPolicy
-    clock: Callable[[], float]
 
 
 class Taxpayer:
@@ -53,11 +31,7 @@ class Taxpayer:
             services.exchange, services.gsp, services.store, services.clock, gstin, services.account
         )
         self._credentials = Credentials(account=services.account, taxpayer=self._session, gstin=gstin)
-        self._line = Line()
-        self._sending: asyncio.Task[ImsJob] | None = None
-        self._left = False
-        self._open: list[ImsJob] = []
-        self._handles: weakref.WeakValueDictionary[str, ImsJob] = weakref.WeakValueDictionary()
+        self._changes = Changes(gstin, services, self._credentials)
 
     def __repr__(self) -> str:
         return f"<Taxpayer {self.gstin}>"
@@ -126,117 +100,12 @@ class Taxpayer:
         records = _batch(
             decisions, Decision, "save takes what invoice.accept(), .reject() and .keep_pending() give"
         )
-        return await self._submit(JobKind.SAVE, records, queue=queue)
+        return await self._changes.submit(JobKind.SAVE, records, queue=queue)
 
     async def reset(self, invoices: Iterable[Invoice], *, queue: bool = True) -> ImsJob:
         """Take the action on these records back to "no action"; otherwise as `save`."""
         records = _batch(invoices, Invoice, "reset takes invoices as they were read")
-        return await self._submit(JobKind.RESET, records, queue=queue)
-
-    async def _submit(self, kind: JobKind, records: Sequence[Record], *, queue: bool) -> ImsJob:
-        if not records:
-            raise InvalidInput(f"nothing to {kind.value.lower()}: the batch is empty")
-        if not queue:
-            self._refuse_if_busy()
-        place = self._line.join()
-        try:
-            await self._check(records)
-            await place.turn()
-            await self._wait_for_jobs()
-            return await self._send_until_taken(kind, records, queue=queue)
-        finally:
-            place.leave()
-
-    async def _send_until_taken(self, kind: JobKind, records: Sequence[Record], *, queue: bool) -> ImsJob:
-        delays, ends_at = self._services.poll.delays(), None
-        while True:
-            try:
-                return await self._send_shielded(kind, records)
-            except JobInFlight as error:  # IMSSAV0015: another job runs, nothing was done with this one
-                now, delay = self._services.clock(), next(delays)
-                ends_at = ends_at or now + self._services.poll.deadline
-                if not queue or now + delay > ends_at:
-                    raise JobInFlight(
-                        f"nothing was done: a job of {self.gstin} from elsewhere is running ({error})"
-                    ) from error
-            await asyncio.sleep(delay)
-
-    async def _send_shielded(self, kind: JobKind, records: Sequence[Record]) -> ImsJob:
-        """Send the change. A caller cancelled before it leaves calls it off; one cancelled later loses no
-        reply: the job stands in `unfinished`."""
-        self._may_have_left(False)
-        sending = self._sending = asyncio.create_task(self._send(kind, records))
-        sending.add_done_callback(_heard)
-        try:
-            return await asyncio.shield(sending)
-        except asyncio.CancelledError:
-            if not self._left:
-                sending.cancel()
-            raise
-
-    def _may_have_left(self, left: bool) -> None:
-        self._left = left
-
-    def _refuse_if_busy(self) -> None:
-        running = self.unfinished()
-        if running or self._line.busy or self._is_sending():
-            raise JobInFlight(f"another job of {self.gstin} is running", job=running[0] if running else None)
-
-    def _is_sending(self) -> bool:
-        return self._sending is not None and not self._sending.done()
-
-    async def _check(self, records: Sequence[Record]) -> None:
-        findings: list[rules.Finding] = []
-        seen: dict[tuple[object, ...], int] = {}
-        for place, record in enumerate(records):
-            findings.extend(rules.check_one(record, place, seen))
-            if place % _CHECKS_PER_TURN == _CHECKS_PER_TURN - 1:
-                await asyncio.sleep(0)
-        rules.refuse(findings)
-
-    async def _wait_for_jobs(self) -> None:
-        """Wait until this GSTIN has no job in flight, driving those ahead if nobody else does."""
-        if self._sending is not None and not self._sending.done():
-            await asyncio.wait([self._sending])  # its caller is gone, its reply is not
-        for ahead in self.unfinished():
-            if ahead.reference_id is None:
-                raise JobInFlight(
-                    f"what became of the last change of {self.gstin} is not known: "
-                    "call taxpayer.reconcile(error.job) first",
-                    job=ahead,
-                )
-            try:
-                await ahead.wait()
-            except JobTimeout as error:
-                raise JobInFlight(
-                    f"nothing was sent, the job ahead still runs: {error}", job=ahead
-                ) from error
-
-    async def _send(self, kind: JobKind, records: Sequence[Record]) -> ImsJob:
-        gsp, exchange = self._services.gsp, self._services.exchange
-        if kind is JobKind.SAVE:
-            conversation = gsp.save(self.gstin, [r for r in records if isinstance(r, Decision)])
-        else:
-            conversation = gsp.reset(self.gstin, [r for r in records if isinstance(r, Invoice)])
-        try:
-            reference = await exchange.run(conversation, self._credentials, leaving=self._may_have_left)
-        except OutcomeUnknown as error:
-            raise OutcomeUnknown(
-                f"{error}; {len(records)} records of {self.gstin}: call taxpayer.reconcile(error.job), "
-                "do not send them again",
-                job=self._opened(kind, None, records),
-            ) from error
-        except asyncio.CancelledError:
-            if self._left:  # the whole program is stopping: what is known is said in `unfinished`
-                self._opened(kind, None, records)
-            raise
-        return self._opened(kind, reference, records)
-
-    def _opened(self, kind: JobKind, reference_id: str | None, records: Sequence[Record]) -> ImsJob:
-        """Return the handle of a job that holds this GSTIN's turn until it ends."""
-        job = self._handle(self._token(kind, reference_id, len(records)), records)
-        self._open.append(job)
-        return job
+        return await self._changes.submit(JobKind.RESET, records, queue=queue)
 
     # -- jobs ------------------------------------------------------------------------------------------
 
@@ -248,22 +117,16 @@ class Taxpayer:
         """
         if not isinstance(reference_id, str) or not reference_id.strip():
             raise InvalidInput("reference_id is empty: it is what the gateway answered to the save or reset")
-        token = attrs.evolve(self._token(kind, reference_id.strip(), submitted), submitted_at=None)
-        return self._handle(token, None)
+        token = self._changes.token(kind, reference_id.strip(), submitted)
+        return self._changes.handle(attrs.evolve(token, submitted_at=None), None)
 
     def resume(self, token: JobToken) -> ImsJob:
         """Return a handle on the job of a token, which holds this GSTIN's turn until it ends. No I/O."""
-        if token.gstin != self.gstin:
-            raise InvalidInput(f"this is a job of {token.gstin}, not of {self.gstin}")
-        job = self._handle(token, None)
-        if job not in self._open and not job.done:
-            self._open.append(job)
-        return job
+        return self._changes.resume(token)
 
     def unfinished(self) -> list[ImsJob]:
         """The jobs that this process sent or resumed and that have not ended."""
-        self._open = [job for job in self._open if not job.done]
-        return list(self._open)
+        return self._changes.unfinished()
 
     async def reconcile(
         self, job: ImsJob, decisions: Iterable[Record] | None = None, *, quiet: float = 1800.0
@@ -289,35 +152,8 @@ class Taxpayer:
         if found.settled and (job.submitted is None or len(records) >= job.submitted):
             if job.reference_id is None:
                 job.settle_by_looking(_status_of(found))
-            self._open = [other for other in self._open if other is not job]  # the turn is free
+            self._changes.free(job)
         return found
-
-    def _token(self, kind: JobKind, reference_id: str | None, submitted: int | None) -> JobToken:
-        gsp = self._services.gsp
-        return JobToken(
-            gsp=gsp.kind,
-            host=urllib.parse.urlsplit(gsp.base_url).netloc,
-            gstin=self.gstin,
-            kind=kind,
-            reference_id=reference_id,
-            submitted=submitted,
-            submitted_at=dt.datetime.fromtimestamp(self._services.clock(), dt.UTC),
-        )
-
-    def _handle(self, token: JobToken, records: Sequence[Record] | None) -> ImsJob:
-        """Return the one handle on a job in this process, so that it has one driver."""
-        reference = token.reference_id
-        if reference is not None and (known := self._handles.get(reference)) is not None:
-            known.learn(token, records)
-            return known
-        job = ImsJob(token, poll=self._poll, policy=self._services.poll, records=records)
-        if reference is not None:
-            self._handles[reference] = job
-        return job
-
-    async def _poll(self, reference_id: str, kind: JobKind) -> JobStatus:
-        conversation = self._services.gsp.status(self.gstin, reference_id, kind)
-        return await self._services.exchange.run(conversation, self._credentials, retry=False)
 
     # -- session ---------------------------------------------------------------------------------------
 
@@ -340,26 +176,20 @@ class Taxpayer:
     async def logout(self, *, wait: bool = False) -> None:
         """End the session. Raises `JobInFlight` while a job runs, or waits for it with `wait=True`."""
         if not wait:
-            running = self.unfinished()
-            if running or self._line.busy or self._is_sending():
-                raise JobInFlight(
-                    f"a job of {self.gstin} is running; logging out might fail it: pass wait=True",
-                    job=running[0] if running else None,
-                )
-        place = self._line.join()
+            self._changes.refuse_if_busy(
+                f"a job of {self.gstin} is running; logging out might fail it: pass wait=True"
+            )
+        place = self._changes.line.join()
         try:
             await place.turn()
-            await self._wait_for_jobs()
+            await self._changes.wait_for_jobs()
             await self._session.logout()
         finally:
             place.leave()
 
     async def aclose(self) -> None:
         """Let a change that is being sent be answered, and stop polling. Nobody is logged out."""
-        if self._sending is not None and not self._sending.done():
-            await asyncio.wait([self._sending])
-        for job in list(self._handles.values()):
-            await job.aclose()
+        await self._changes.aclose()
 
 
 def _batch(records: Iterable[R], kind: type[R], hint: str) -> list[R]:
@@ -372,11 +202,6 @@ def _batch(records: Iterable[R], kind: type[R], hint: str) -> list[R]:
         if not (isinstance(record, kind) and isinstance(inner, Invoice)):
             raise InvalidInput(f"item {place} of the batch is of type {type(record).__name__}: {hint}")
     return batch
-
-
-def _heard(sending: asyncio.Task[ImsJob]) -> None:
-    if not sending.cancelled():
-        sending.exception()
 
 
 def _supplier_section(section: SupplierSection | str) -> SupplierSection:

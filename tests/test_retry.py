@@ -41,7 +41,7 @@ def test_polls_start_exactly_and_grow_up_to_a_limit(initial: float, factor: floa
     policy = PollPolicy(initial_delay=initial, factor=factor, max_interval=longest)
     delays = first(30, policy.delays())
     assert delays[0] == initial
-    plain = [min((initial or 1.0) * factor**place, longest) for place in range(1, 30)]
+    plain = [min((initial if initial >= 0.001 else 1.0) * factor**place, longest) for place in range(1, 30)]
     for delay, least in zip(delays[1:], plain, strict=True):
         assert least * 0.999 <= delay <= least * 1.101
 
