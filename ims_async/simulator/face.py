@@ -1,4 +1,4 @@
-"""What every face has in common: a request, a refusal, a window of requests, a door."""
+"""What every face has in common: a request, a route, a refusal, planned answers, a window of requests."""
 
 from __future__ import annotations
 
@@ -7,24 +7,17 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import re
+    from collections.abc import Iterable, Mapping
 
     from .sessions import Session
 
 Answer = tuple[int, dict[str, str], bytes]
 """HTTP status, headers, body."""
-
-
-class Face(Protocol):
-    """One GSP's way of talking about the world."""
-
-    def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
-        """Answer one HTTP request; `path` includes the query string."""
-        ...
 
 
 class Refused(Exception):
@@ -77,6 +70,29 @@ class Request:
         if not value:
             raise Refused(400, f"Query parameter {name} is missing")
         return value
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An address; each face adds what it takes to call it."""
+
+    method: str
+    path: re.Pattern[str]
+    operation: str
+
+
+_R = TypeVar("_R", bound=Route)
+
+
+def find(routes: Iterable[_R], request: Request, path: str) -> _R | None:
+    """Find the route of a request that goes to `path`, and note the variable parts."""
+    for route in routes:
+        found = route.path.fullmatch(path)
+        # A known address with another method is undocumented; it is as unknown as any.
+        if found and route.method == request.method:
+            request.parts = found.groupdict()
+            return route
+    return None
 
 
 @dataclass(frozen=True, slots=True)

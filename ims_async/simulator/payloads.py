@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .fields import AMOUNTS, SHAPES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from .records import Record, RecordError, SimJob
     from .rules import Rules
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 STATUS_WORDS = {"accepted": "A", "rejected": "R", "pending": "P", "no_action_taken": "N"}
 """The filter of the list of invoices and the actions that it stands for."""
+
+# The list is asked for by short names, a guide uses those of the bodies: both are taken.
+SECTIONS = {"cn": "b2bcn", "cna": "b2bcna", "dn": "b2bdn", "dna": "b2bdna"} | {name: name for name in SHAPES}
+"""The sections that can be asked for, in lower case, and their names in bodies."""
 
 _COUNT_WORDS = {"N": "noaction", "R": "reject", "P": "pending", "A": "accept"}
 _COUNT_SECTIONS = {
@@ -49,14 +53,17 @@ def _columns(section: str) -> tuple[tuple[str, str], ...]:
     return tuple(names.items())
 
 
-def rows(records: Iterable[Record], section: str) -> dict[str, Any]:
-    """Show records as the list of invoices does: exactly the documented fields, money in rupees."""
+def rows(records: Iterable[Record], section: str, blocked: str = "ispendactblocked") -> dict[str, Any]:
+    """Show records as the list of invoices does: exactly the documented fields, money in rupees.
+
+    `blocked` is the GSP's name for the bar on Pending.
+    """
     columns = _columns(section)
     return {
         section: [
             {
                 **{name: getattr(record, attribute) for name, attribute in columns},
-                "ispendactblocked": "Y" if record.blocked else "N",
+                blocked: "Y" if record.blocked else "N",
                 "srcfilstatus": "Filed" if record.filed else "Not Filed",
             }
             for record in records
@@ -64,19 +71,40 @@ def rows(records: Iterable[Record], section: str) -> dict[str, Any]:
     }
 
 
+def polled(job: SimJob, rules: Rules) -> dict[str, Any]:
+    """Answer a poll of a job: what a test scripted comes first."""
+    return job.scripted.pop(0) if job.scripted else status(job, rules)
+
+
 def status(job: SimJob, rules: Rules) -> dict[str, Any]:
     """Show where a job is; a reset says SAV as well, as in the documented result of one."""
     if not job.done:
         # Two documented readings of the code P, see `p_means`; no example of a job in progress is documented.
         return {"status_cd": "IP" if rules.p_means == "processed" else "P", "transTypCd": "SAV"}
-    shown: dict[str, Any] = {"status_cd": job.code, "transTypCd": "SAV", "err_cd": "", "err_msg": ""}
     if job.failure:
         code, message = job.failure
-        return {**shown, "err_cd": code, "err_msg": message, "proc_cnt": "0", "err_cnt": "0"}
-    processed = job.succeeded + (len(job.errors) if rules.proc_cnt_counts == "all" else 0)
+        counts = {"proc_cnt": "0", "err_cnt": "0"}
+        return {"status_cd": job.code, "transTypCd": "SAV", "err_cd": code, "err_msg": message, **counts}
+    return _outcome(job.code, job.succeeded, job.errors, rules)
+
+
+def status_by_section(job: SimJob, rules: Rules) -> list[dict[str, Any]]:
+    """Show where a job is as if each of its sections had been a request of its own."""
+    if not job.done or job.failure:
+        return [status(job, rules)]
+    found = []
+    for section, succeeded in job.succeeded_in.items():
+        errors = [error for error in job.errors if error.section == section]
+        found.append(_outcome("PE" if errors else rules.success, succeeded, errors, rules))
+    return found
+
+
+def _outcome(code: str, succeeded: int, errors: Sequence[RecordError], rules: Rules) -> dict[str, Any]:
+    processed = succeeded + (len(errors) if rules.proc_cnt_counts == "all" else 0)
+    shown: dict[str, Any] = {"status_cd": code, "transTypCd": "SAV", "err_cd": "", "err_msg": ""}
     shown["proc_cnt"] = str(processed)
-    if job.errors:
-        shown |= {"err_cnt": str(len(job.errors)), "error_report": error_report(job.errors)}
+    if errors:
+        shown |= {"err_cnt": str(len(errors)), "error_report": error_report(errors)}
     return shown
 
 

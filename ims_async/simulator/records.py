@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from decimal import Decimal
 
     from .fields import Kind
@@ -130,13 +130,22 @@ class SimJob:
     code: str = ""
     """Empty while it runs; then the code on the wire."""
     succeeded: int = 0
+    succeeded_in: dict[str, int] = field(default_factory=dict)
+    """The same by section."""
     errors: list[RecordError] = field(default_factory=list)
     scripted: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    is_scripted: bool = False
+    """Whether a test ever chose what its status is said to be."""
 
     @property
     def done(self) -> bool:
         """Whether it has taken effect or failed."""
         return self.code != ""
+
+    def script(self, statuses: Iterable[dict[str, Any]]) -> None:
+        """Let the next polls be answered with these raw statuses."""
+        self.scripted.extend(statuses)
+        self.is_scripted = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +158,11 @@ class LoggedRequest:
     path: str
     query: Mapping[str, str]
     gstin: str
-    """Of the session, or of the body of a login; empty if neither names one."""
+    """Of the session, the headers, the task or the body of a login; empty if none of them names one."""
     status: int
     body_size: int
     """Bytes."""
     operation: str
     """`unknown` for an address that is none of the API's."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Their names in lower case; secrets are in here too."""

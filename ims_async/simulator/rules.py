@@ -22,11 +22,25 @@ BUSY = (
     "IMSSAV0015",
     "Previous Save or Reset request is already under progress. Please try after some time.",
 )
+UNAUTHORIZED = ("RET11402", "Unauthorized User")
+INVALID_USER = ("AUTH4032", "Invalid User")
+INVALID_SESSION = ("AUTH4033", "Invalid Session")
+TOO_MANY_SESSIONS = ("AUTH403", "Maximum session allowed for user with this GSP account exceeded.")
+FILE_QUEUED = ("RTN_24", "File Generation is in progress, please try after sometime.")
+NO_SALES = (
+    "RET11416",
+    (
+        "No document found in selected financial year. Either this document exists in a different financial"
+        " year or the document number is incorrect."
+    ),
+)
 ITC_MISSING = ("IMSSAV0054", "Error! Please enter value for the column itcRedReq.")
-# No document names a code for these three: the simulator's own, so that nobody takes them for the portal's.
+# No document names a code for these: the simulator's own, so that nobody takes them for the portal's.
 PENDING_BLOCKED = ("IMSSIM001", "Simulator: Pending is not allowed for this record.")
 WRONG_RECIPIENT = ("IMSSIM002", "Simulator: rtin is not the GSTIN of the session.")
 UNKNOWN_REFERENCE = ("IMSSIM003", "Simulator: no request with this reference_id.")
+OTHER_TAXPAYER = ("IMSSIM004", "Simulator: gstin is not the GSTIN in the headers.")
+UNKNOWN_FILE = ("IMSSIM005", "Simulator: no file with this token.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +59,11 @@ class Rules:
     api_key: str
     api_secret: str
     otp: str
+
+    @property
+    def success(self) -> str:
+        """The code of a job all records of which were changed."""
+        return "P" if self.p_means == "processed" else "S"
 
 
 @cache

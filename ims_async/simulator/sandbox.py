@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from . import sandbox_auth as auth
 from . import sandbox_invoices as invoices
-from .face import Refused, Request, Script, Window, write
-from .records import LoggedRequest
+from .face import Refused, Route, Window, find, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from .face import Answer
+    from .face import Answer, Request
     from .world import World
 
 
@@ -26,12 +25,9 @@ Caller = Literal["anyone", "account", "taxpayer"]
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class SandboxRoute(Route):
     """An address and what it takes to call it."""
 
-    method: str
-    path: re.Pattern[str]
-    operation: str
     handler: Callable[[World, Request], dict[str, Any]]
     caller: Caller = "taxpayer"
     versioned: bool = False
@@ -50,8 +46,8 @@ def _route(
     caller: Caller = "taxpayer",
     *,
     versioned: bool = False,
-) -> Route:
-    return Route(method, re.compile(path), operation, handler, caller, versioned)
+) -> SandboxRoute:
+    return SandboxRoute(method, re.compile(path), operation, handler, caller, versioned)
 
 
 ROUTES = (
@@ -81,42 +77,24 @@ class Sandbox:
     """Answer HTTP requests as Sandbox documents it."""
 
     def __init__(self, world: World) -> None:
-        self.script = Script()
         self._world = world
         limit = world.rules.rate_limit
         self._window = Window(limit) if limit is not None else None
 
-    def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
-        """Answer one HTTP request; `path` includes the query string."""
-        self._world.settle()
-        now = self._world.now()
-        request = Request.of(method, path, headers, body)
+    def owns(self, path: str) -> bool:
+        """Say yes: what no other face owns is this one's."""
+        return True
+
+    def recognise(self, request: Request) -> SandboxRoute | None:
+        """Find the route of a request, and whose request it is."""
         # The raw token: with a `Bearer` in front it is another string, and unknown.
         request.session = self._world.sessions.find(request.headers.get("authorization", ""))
         request.gstin = request.session.gstin if request.session else ""
-        route = _find(request)
-        operation = route.operation if route else "unknown"
-        planned = self.script.take(operation)
-        if planned and not planned.after:
-            answer = planned.answer
-        else:
-            answer = self._answer(route, request, now)
-            answer = planned.answer if planned else answer
-        self._world.requests.append(
-            LoggedRequest(
-                at=now,
-                method=request.method,
-                path=request.path,
-                query=request.query,
-                gstin=request.gstin,
-                status=answer[0],
-                body_size=len(body),
-                operation=operation,
-            )
-        )
-        return answer
+        return find(ROUTES, request, request.path)
 
-    def _answer(self, route: Route | None, request: Request, now: float) -> Answer:
+    def answer(self, route: SandboxRoute | None, request: Request) -> Answer:
+        """Answer a request in the gateway's envelope."""
+        now = self._world.now()
         headers = {"Content-Type": "application/json"}
         try:
             if self._window:
@@ -129,16 +107,16 @@ class Sandbox:
         except Refused as refusal:
             content = {"code": refusal.code, "message": refusal.message}
             status = refusal.status
-        content |= {"timestamp": int(now * 1000), "transaction_id": self._world.transaction_id()}
+        content |= {"timestamp": int(now * 1000), "transaction_id": self._world.draw_uuid()}
         return status, headers, write(content)
 
-    def _data(self, route: Route | None, request: Request) -> dict[str, Any]:
+    def _data(self, route: SandboxRoute | None, request: Request) -> dict[str, Any]:
         if route is None:
             raise Refused(404, "Not Found")
         self._admit(route, request)
         return route.handler(self._world, request)
 
-    def _admit(self, route: Route, request: Request) -> None:
+    def _admit(self, route: SandboxRoute, request: Request) -> None:
         if request.headers.get("x-api-key") != self._world.rules.api_key:
             raise Refused(401, "Unauthorized")
         if route.caller != "anyone":
@@ -151,13 +129,3 @@ class Sandbox:
                 raise Refused(403, "Insufficient privilege")
         if route.versioned and not request.headers.get("x-api-version"):
             raise Refused(400, "Header x-api-version is missing")
-
-
-def _find(request: Request) -> Route | None:
-    for route in ROUTES:
-        found = route.path.fullmatch(request.path)
-        # A known address with another method is undocumented; it is as unknown as any.
-        if found and route.method == request.method:
-            request.parts = found.groupdict()
-            return route
-    return None

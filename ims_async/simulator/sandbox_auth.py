@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .face import Refused
 from .fields import GSTIN
+from .rules import INVALID_SESSION, INVALID_USER, TOO_MANY_SESSIONS
 
 if TYPE_CHECKING:
     from .face import Request
@@ -34,10 +35,10 @@ def send_otp(world: World, request: Request) -> dict[str, Any]:
     """Send an OTP to a taxpayer, which is always the one the simulator was made with."""
     gstin = _gstin(request, status=422)
     if not _known(world, request):
-        return failure("AUTH4032", "Invalid User")
+        return failure(*INVALID_USER)
     limit = world.rules.max_sessions
     if limit is not None and world.sessions.live(gstin, now=world.now()) >= limit:
-        return failure("AUTH403", "Maximum session allowed for user with this GSP account exceeded.")
+        return failure(*TOO_MANY_SESSIONS)
     world.sessions.ask_otp(gstin)
     return {"status_cd": "1"}
 
@@ -48,7 +49,7 @@ def verify_otp(world: World, request: Request) -> dict[str, Any]:
     gstin = _gstin(request, status=500)
     otp = request.asked("otp")
     if not _known(world, request) or otp != world.rules.otp or not world.sessions.take_otp(gstin):
-        return failure("AUTH4033", "Invalid Session")
+        return failure(*INVALID_SESSION)
     return _opened(world.sessions.open(gstin, now=world.now(), seconds=world.rules.token_seconds))
 
 
@@ -92,5 +93,4 @@ def _gstin(request: Request, *, status: int) -> str:
 
 
 def _known(world: World, request: Request) -> bool:
-    person = world.taxpayer(request.gstin)
-    return person is not None and person.username == request.json()["username"]
+    return world.knows(request.gstin, request.json()["username"])

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import payloads
 from .face import Refused
-from .fields import SHAPES
 from .outward import ADDED_BACK_SECTIONS, FORMS, SALES_SECTIONS
-from .rules import BUSY, UNKNOWN_REFERENCE, WRONG_RECIPIENT
+from .rules import BUSY, NO_SALES, UNKNOWN_REFERENCE, WRONG_RECIPIENT
 from .sandbox_auth import failure
 from .world import Busy
 
@@ -23,13 +22,6 @@ if TYPE_CHECKING:
     from .fields import Kind
     from .world import World
 
-# The list is asked for by short names, the guide uses those of the bodies: both are taken, in any case.
-_SECTIONS = {"cn": "b2bcn", "cna": "b2bcna", "dn": "b2bdn", "dna": "b2bdna"} | {name: name for name in SHAPES}
-
-_NO_SALES = (
-    "No document found in selected financial year. Either this document exists in a different financial year"
-    " or the document number is incorrect."
-)
 _NO_LIABILITY = ("IMS0027", "No added back liability records available for the selected input criteria")
 
 
@@ -53,7 +45,7 @@ def count(world: World, request: Request) -> dict[str, Any]:
 
 def listing(world: World, request: Request) -> dict[str, Any]:
     """List the records of a section; an empty one answers, undocumented, an empty list with status 1."""
-    section = _SECTIONS[_choice(request, "section", _SECTIONS)]
+    section = payloads.SECTIONS[_choice(request, "section", payloads.SECTIONS)]
     records = world.records(request.gstin, section)
     if "status" in request.query:
         wanted = payloads.STATUS_WORDS[_choice(request, "status", payloads.STATUS_WORDS)]
@@ -87,9 +79,7 @@ def status(world: World, request: Request) -> dict[str, Any]:
     job = world.jobs.get(request.asked("reference_id"))
     if job is None or job.gstin != request.gstin:
         return failure(*UNKNOWN_REFERENCE)
-    if job.scripted:
-        return _success(job.scripted.pop(0))
-    return _success(payloads.status(job, world.rules))
+    return _success(payloads.polled(job, world.rules))
 
 
 def _period(request: Request) -> str:
@@ -105,7 +95,7 @@ def sales(world: World, request: Request) -> dict[str, Any]:
     section = _choice(request, "section", SALES_SECTIONS)
     form = FORMS[_choice(request, "return_type", FORMS)]
     found = world.outward[request.gstin].sales(form, period, section)
-    return _success(found) if found else failure("RET11416", _NO_SALES)
+    return _success(found) if found else failure(*NO_SALES)
 
 
 def added_back(world: World, request: Request) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Serve a face on a loopback socket. aiohttp is imported only when a server starts."""
+"""Serve the door on a loopback socket. aiohttp is imported only when a server starts."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from .face import Face
+    from .door import Door
 
 _MAX_BODY = 256 * 1024 * 1024
 
 
 class Server:
-    """A socket on 127.0.0.1 in front of a face."""
+    """A socket on 127.0.0.1 in front of the door."""
 
-    def __init__(self, face: Face, port: int = 0) -> None:
-        self._face = face
+    def __init__(self, door: Door, port: int = 0) -> None:
+        self._door = door
         self._port = port
         self._runner: web.AppRunner | None = None
 
@@ -45,5 +45,5 @@ class Server:
         from aiohttp import web
 
         body = await request.read()
-        status, headers, content = self._face.handle(request.method, request.raw_path, request.headers, body)
+        status, headers, content = self._door.handle(request.method, request.raw_path, request.headers, body)
         return web.Response(status=status, headers=headers, body=content)

@@ -30,10 +30,15 @@ class Sessions:
         self._serial = count(1)
         self._asked: set[str] = set()
 
-    def open(self, gstin: str, *, now: float, seconds: float) -> Session:
-        """Give out a token for `gstin`, or for the account if it is empty, that lives for `seconds`."""
+    def open(self, gstin: str, *, now: float, seconds: float, token: str = "") -> Session:
+        """Give out a token for `gstin`, or for the account if it is empty, that lives for `seconds`.
+
+        The token is a JWT unless the GSP names its sessions otherwise.
+        """
         claims = {"sub": gstin or "account", "aud": "API", "source": "primary", "intent": "ACCESS_TOKEN"}
-        token = _jwt({**claims, "iat": int(now), "exp": int(now + seconds), "jti": next(self._serial)})
+        token = token or make_jwt(
+            {**claims, "iat": int(now), "exp": int(now + seconds), "jti": next(self._serial)}
+        )
         self._sessions[token] = Session(token, gstin, now + seconds)
         return self._sessions[token]
 
@@ -41,10 +46,10 @@ class Sessions:
         """Find the session of a token, ended or not."""
         return self._sessions.get(token)
 
-    def renew(self, session: Session, *, now: float, seconds: float) -> Session:
+    def renew(self, session: Session, *, now: float, seconds: float, token: str = "") -> Session:
         """Replace a session by one with a new token; the old token stops working."""
         session.ended = True
-        return self.open(session.gstin, now=now, seconds=seconds)
+        return self.open(session.gstin, now=now, seconds=seconds, token=token)
 
     def expire(self, token: str, *, now: float) -> None:
         """Let a token expire now."""
@@ -56,6 +61,11 @@ class Sessions:
         for session in self._sessions.values():
             if session.gstin == gstin:
                 session.expires_at = min(session.expires_at, now)
+
+    def end_all(self, gstin: str) -> None:
+        """End every session of a taxpayer."""
+        for session in self._sessions.values():
+            session.ended |= session.gstin == gstin
 
     def live(self, gstin: str, *, now: float) -> int:
         """Count the sessions of a taxpayer that are neither ended nor expired."""
@@ -76,6 +86,7 @@ class Sessions:
         return True
 
 
-def _jwt(claims: dict[str, Any]) -> str:
+def make_jwt(claims: dict[str, Any]) -> str:
+    """Write claims as a token that looks like the real ones; nobody signs it."""
     parts = [json.dumps({"alg": "none", "typ": "JWT"}), json.dumps(claims), "unsigned"]
     return ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts)

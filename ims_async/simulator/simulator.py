@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from .clock import Clock
+from .door import Door
 from .face import write
 from .rules import Rules
 from .sandbox import Sandbox
 from .server import Server
+from .vayana import SSO, Vayana
+from .vayana_state import Eas, VayanaRules
+from .vayana_tasks import JobTask
 from .world import World
 
 if TYPE_CHECKING:
@@ -17,13 +21,17 @@ if TYPE_CHECKING:
     from random import Random
     from types import TracebackType
 
-    from .face import Answer, Face
+    from .face import Answer
     from .people import Taxpayer
     from .records import Effect, LoggedRequest, Record, SimJob
+    from .vayana_state import VayanaSettings
 
 
 class Simulator:
-    """A fake GSP with taxpayers, records and jobs, that remembers all that was asked of it.
+    """Two fake GSPs before one world of taxpayers, records and jobs, which remember all they were asked.
+
+    Sandbox is at `url`; Vayana's enriched and basic API are at `vayana_url`, the login of its users at
+    `sso_url`. What is done through one of them is seen through the other.
 
     Use it in memory through `handle` or `transport`, or as an async context manager, which serves a socket at
     `url`. `invoices` is per taxpayer; `sections` limits which sections have records. `clock` returns epoch
@@ -34,6 +42,13 @@ class Simulator:
     `proc_cnt_counts` ("successes" or "all" records), `itc_reduction_required` (to accept a credit note).
     `rate_limit` is in requests per 60 seconds and API key. `token_seconds` and `account_token_seconds` are
     the lives of the two tokens; `max_sessions` is how many sessions a taxpayer may have open.
+
+    Vayana only: `org_id="org-demo"`, `handle="demo@example.com"` and `password="password_test_demo"` let in,
+    with at most `max_account_tokens=10` live tokens of the user. A download takes `download_seconds=1.0`
+    and has pages of `page_rows=500` rows, counted from `page_base=0` (or 1). `task_shape` is "nested"
+    (`data.task.status`, no envelope) or "flat" (`data.status` with `jobs`); `result_shape` of a save is an
+    "object" or a "list" of envelopes, one per section. The basic list of more than `file_rows=None` rows is
+    handed out as files, which take `file_seconds=60.0`. `rate_limit` is per organisation here.
     """
 
     def __init__(
@@ -57,6 +72,7 @@ class Simulator:
         api_secret: str = "secret_test_demo",  # noqa: S107  # a made-up secret of a made-up gateway
         otp: str = "575757",
         port: int = 0,
+        **vayana: Unpack[VayanaSettings],
     ) -> None:
         rules = Rules(
             job_seconds=job_seconds,
@@ -75,9 +91,11 @@ class Simulator:
         self._world = World(
             rules, Clock(clock), seed=seed, taxpayers=taxpayers, invoices=invoices, sections=sections
         )
-        self._face = Sandbox(self._world)
-        self._server = Server(self._face, port)
+        self._eas = Eas(self._world, VayanaRules(**vayana))
+        self._door = Door(self._world, (Vayana(self._eas), Sandbox(self._world)))
+        self._server = Server(self._door, port)
         self._url = ""
+        self._user_token = ""
 
     async def __aenter__(self) -> Self:
         """Start the socket server."""
@@ -101,13 +119,23 @@ class Simulator:
         return self._url
 
     @property
-    def transport(self) -> Face:
+    def vayana_url(self) -> str:
+        """The address of Vayana's enriched and basic API; it is the same server."""
+        return self.url
+
+    @property
+    def sso_url(self) -> str:
+        """The address of the login of Vayana's users, on the same server."""
+        return f"{self.url}{SSO}"
+
+    @property
+    def transport(self) -> Door:
         """The in-memory door: an object with `handle`, which needs no server."""
-        return self._face
+        return self._door
 
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
         """Answer one HTTP request in memory: status, headers, body. `path` includes the query string."""
-        return self._face.handle(method, path, headers, body)
+        return self._door.handle(method, path, headers, body)
 
     @property
     def taxpayers(self) -> list[Taxpayer]:
@@ -120,19 +148,37 @@ class Simulator:
         return [person.gstin for person in self._world.taxpayers]
 
     def token(self, gstin: str) -> str:
-        """Mint a taxpayer's access token, as if the OTP login had happened."""
+        """Mint a taxpayer's access token, as if the OTP login had happened.
+
+        With Vayana it is the identifier of a session with GSTN, which is thereby established.
+        """
         if self._world.taxpayer(gstin) is None:
             raise LookupError(f"{gstin} is none of this simulator's taxpayers.")
         seconds = self._world.rules.token_seconds
         return self._world.sessions.open(gstin, now=self._world.now(), seconds=seconds).token
 
+    @property
+    def user_token(self) -> str:
+        """A token of Vayana's user, minted at the first look as if the user had logged in for six hours."""
+        if not self._user_token:
+            self._user_token = self._eas.users.open(now=self._world.now(), seconds=21600.0).token
+        return self._user_token
+
     def expire(self, token: str) -> None:
-        """Let a token expire now."""
-        self._world.sessions.expire(token, now=self._world.now())
+        """Let a token of a taxpayer, an account or a user expire now."""
+        now = self._world.now()
+        if not self._eas.users.expire(token, now):
+            self._world.sessions.expire(token, now=now)
 
     def expire_all(self, gstin: str) -> None:
         """Let every token of a taxpayer expire now."""
         self._world.sessions.expire_all(gstin, now=self._world.now())
+
+    def end_session(self, gstin: str) -> None:
+        """End every session of a taxpayer, as the portal can; Vayana's tasks that need one fail."""
+        self._world.settle()
+        self._world.sessions.end_all(gstin)
+        self._eas.tasks.fail(gstin, self._world.now())
 
     def records(self, gstin: str, section: str | None = None) -> list[Record]:
         """Return the truth, of one section or of all: the records as they are now, not live."""
@@ -189,12 +235,25 @@ class Simulator:
         self._world.settle()
         return list(self._world.jobs.values())
 
+    def job(self, reference: str) -> SimJob:
+        """Return a save or reset by GSTN's reference or by Vayana's task."""
+        self._world.settle()
+        task = self._eas.tasks.find(reference)
+        return task.job if isinstance(task, JobTask) else self._world.jobs[reference]
+
     def script_status(self, reference: str | None, *statuses: dict[str, Any]) -> None:
-        """Answer the next polls of a job, or of the job submitted next if None, with these raw statuses."""
+        """Answer the next polls of a job, or of the job submitted next if None, with these raw statuses.
+
+        With Vayana, whose task can be the reference, these are results, and the task is completed at once.
+        """
         if reference is None:
             self._world.script_next(statuses)
         else:
-            self._world.jobs[reference].scripted.extend(statuses)
+            self.job(reference).script(statuses)
+
+    def script_task(self, task_id: str | None, *words: str) -> None:
+        """Answer the next polls of a task of Vayana's, or of the task started next if None, with these."""
+        self._eas.tasks.script(task_id, words)
 
     def script_answer(
         self,
@@ -213,7 +272,7 @@ class Simulator:
             answer = (status, dict(headers or {}), content)
         else:
             answer = (status, {"Content-Type": "application/json", **(headers or {})}, write(content))
-        self._face.script.plan(operation, answer, after=after)
+        self._door.script.plan(operation, answer, after=after)
 
     def now(self) -> float:
         """Return the simulator's time in epoch seconds."""

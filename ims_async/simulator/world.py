@@ -67,13 +67,18 @@ class World:
         """Return the time in epoch seconds."""
         return self.clock.now()
 
-    def transaction_id(self) -> str:
-        """Draw the identifier of one answer."""
+    def draw_uuid(self) -> str:
+        """Draw an identifier, of an answer or a task, say."""
         return str(uuid.UUID(int=self._ids.getrandbits(128), version=4))
 
     def taxpayer(self, gstin: str) -> Taxpayer | None:
         """Find a taxpayer by GSTIN."""
         return next((person for person in self.taxpayers if person.gstin == gstin), None)
+
+    def knows(self, gstin: str, username: str) -> bool:
+        """Say whether this is the user name of this taxpayer."""
+        person = self.taxpayer(gstin)
+        return person is not None and person.username == username
 
     def records(self, gstin: str, section: str | None = None) -> list[Record]:
         """Return the records of a taxpayer, of one section or of all, as they are now."""
@@ -136,10 +141,12 @@ class World:
             due_at=now + (seconds(self._durations) if callable(seconds) else seconds),
             records=_size(body),
             rows=rows,
+            succeeded_in=dict.fromkeys(rows, 0),
             failure=BUSY if busy else SCHEMA_FAILURE if wrong else None,
             problems=wrong,
-            scripted=self._scripts.popleft() if self._scripts else [],
         )
+        if self._scripts:
+            job.script(self._scripts.popleft())
         if not busy:
             self._turn[gstin] = job
         self.jobs[job.reference] = job
@@ -166,7 +173,7 @@ class World:
         elif job.errors:
             job.code = "PE"
         else:
-            job.code = "P" if self.rules.p_means == "processed" else "S"
+            job.code = self.rules.success
 
     def _apply(self, job: SimJob, section: str, row: Mapping[str, Any]) -> None:
         key = (row["stin"], row[SHAPES[section].number], row["rtnprd"])
@@ -179,6 +186,7 @@ class World:
             return
         book[key] = after = changed(record, row, job.kind)
         job.succeeded += 1
+        job.succeeded_in[section] += 1
         self.effects.append(
             Effect(job.due_at, job.reference, job.gstin, section, *key, record.action, after.action)
         )
