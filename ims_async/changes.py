@@ -13,7 +13,17 @@ import attrs
 
 from . import rules
 from .credentials import CredentialStore
-from .errors import InvalidInput, JobInFlight, JobTimeout, OutcomeUnknown
+from .errors import (
+    GatewayError,
+    GatewayUnavailable,
+    InvalidInput,
+    JobInFlight,
+    JobTimeout,
+    NotAuthorized,
+    OutcomeUnknown,
+    QuotaExhausted,
+    RateLimited,
+)
 from .exchange import Credentials, Exchange
 from .job import ImsJob
 from .line import Line
@@ -37,6 +47,11 @@ class Services:
     store: CredentialStore
     poll: PollPolicy
     clock: Callable[[], float]
+
+    @property
+    def host(self) -> str:
+        """Where the GSP is, as tokens name it."""
+        return urllib.parse.urlsplit(self.gsp.base_url).netloc
 
 
 class Changes:
@@ -176,14 +191,17 @@ class Changes:
     def token(self, kind: JobKind, reference_id: str | None, submitted: int | None) -> JobToken:
         """Return the token of a job that is submitted now."""
         gsp = self._services.gsp
+        now = dt.datetime.fromtimestamp(self._services.clock(), dt.UTC)
+        kept = gsp.limits.results_kept
         return JobToken(
             gsp=gsp.kind,
-            host=urllib.parse.urlsplit(gsp.base_url).netloc,
+            host=self._services.host,
             gstin=self._gstin,
             kind=kind,
             reference_id=reference_id,
             submitted=submitted,
-            submitted_at=dt.datetime.fromtimestamp(self._services.clock(), dt.UTC),
+            submitted_at=now,
+            results_until=None if kept is None else now + dt.timedelta(seconds=kept),
         )
 
     def handle(self, token: JobToken, records: Sequence[Record] | None) -> ImsJob:
@@ -199,7 +217,20 @@ class Changes:
 
     async def _poll(self, reference_id: str, kind: JobKind) -> JobStatus:
         conversation = self._services.gsp.status(self._gstin, reference_id, kind)
-        return await self._services.exchange.run(conversation, self._credentials, retry=False)
+        try:
+            return await self._services.exchange.run(conversation, self._credentials, retry=False)
+        except (GatewayUnavailable, NotAuthorized, QuotaExhausted, RateLimited):
+            raise
+        except GatewayError as error:
+            job = self._handles.get(reference_id)
+            until = job.token.results_until if job else None
+            if until is None or self._services.clock() < until.timestamp():
+                raise
+            raise OutcomeUnknown(
+                f"the gateway kept the result of job {reference_id} until {until:%Y-%m-%d %H:%M} UTC, and no "
+                f"longer tells it ({error}): call taxpayer.reconcile(job, decisions)",
+                job=job,
+            ) from error
 
     async def aclose(self) -> None:
         """Let a change that is being sent be answered, and stop polling."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-import urllib.parse
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from .changes import Services
 from .credentials import CredentialStore, MemoryCredentialStore
-from .errors import InvalidInput
+from .errors import InvalidInput, JobInFlight
 from .exchange import Exchange
 from .job import ImsJob
 from .pacing import Pacer, RateLimit
@@ -95,8 +94,9 @@ class ImsClient:
     def taxpayer(self, gstin: str, *, token: str | None = None, check: bool = True) -> Taxpayer:
         """Return the taxpayer of a GSTIN, the same object each time. No I/O.
 
-        `token` is an access token that was had elsewhere; without one, log in with an OTP. Raises
-        `InvalidInput` for a GSTIN with a wrong checksum; test hosts use such ones: `check=False`.
+        `token` is a session of the taxpayer that was had elsewhere, as the GSP names it (an access token, a
+        session id); without one, log in with an OTP. Raises `InvalidInput` for a GSTIN with a wrong
+        checksum; test hosts use such ones: `check=False`.
         """
         name = parse_gstin(gstin, what="the taxpayer's GSTIN") if check else str(gstin).strip().upper()
         if not name:
@@ -114,18 +114,30 @@ class ImsClient:
         Raises `InvalidInput` for a token of another GSP or host.
         """
         known = token if isinstance(token, JobToken) else JobToken.loads(token)
-        gsp = self._services.gsp
-        host = urllib.parse.urlsplit(gsp.base_url).netloc
-        if (known.gsp, known.host) != (gsp.kind, host):
+        here = (self._services.gsp.kind, self._services.host)
+        if (known.gsp, known.host) != here:
             raise InvalidInput(
                 f"this job was submitted to {known.gsp} at {known.host}; "
-                f"this client talks to {gsp.kind} at {host}"
+                f"this client talks to {here[0]} at {here[1]}"
             )
         return self.taxpayer(known.gstin, check=False).resume(known)
 
     async def unfinished(self) -> list[ImsJob]:
         """Return the jobs of this client that have not ended, unknown outcomes included."""
         return [job for taxpayer in self._taxpayers.values() for job in taxpayer.unfinished()]
+
+    async def sign_out(self) -> None:
+        """End the account's own token at the GSP, where it gives out only so many; the next call has another.
+
+        Closing does not do it: another process may use the token, by way of a credential store. Raises
+        `JobInFlight` while a job of this client runs, `NotSupported` where the GSP has no such call.
+        """
+        if running := await self.unfinished():
+            raise JobInFlight(
+                f"{len(running)} jobs run; signing out might cost their outcome: wait for them first",
+                job=running[0],
+            )
+        await self._services.account.sign_out()
 
     async def aclose(self) -> None:
         """Close: waiters get `ClientClosed` with their tokens; nobody is logged out."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .job import ImsJob
     from .report import JobReport
     from .rules import Finding
-    from .status import JobToken
+    from .status import Download, JobToken
 
 
 class ImsError(Exception):
@@ -85,7 +85,11 @@ class JobInFlight(JobError):
 
 
 class JobFailed(JobError):
-    """The gateway refused the whole job (ER): no record of it was applied."""
+    """The gateway refused the whole job (ER): no record of it was applied.
+
+    Where a GSP's own task broke off instead, nobody knows: `report.unaccounted` then holds every record,
+    and `taxpayer.reconcile(error.job)` looks.
+    """
 
     def __init__(
         self, message: str = "", *, code: str = "", report: JobReport | None = None, job: ImsJob | None = None
@@ -165,11 +169,22 @@ class UnexpectedAnswer(ImsError):
 
 
 class DownloadQueued(ImsError):
-    """The rows are still being prepared: neither rows nor none. `estimate` is in seconds, if told."""
+    """The rows are still being prepared: neither rows nor none. `estimate` is in seconds, if told.
 
-    def __init__(self, message: str = "", *, estimate: float | None = None) -> None:
+    `taxpayer.collect(error.download)` has them once they are ready; it is None where the GSP documents no
+    way to have them. `token` is GSTN's own name for the file, where it gave one.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        estimate: float | None = None,
+        download: Download | None = None,
+        token: str | None = None,
+    ) -> None:
         super().__init__(message)
-        self.estimate = estimate
+        self.estimate, self.download, self.token = estimate, download, token
 
 
 class JournalError(ImsError):

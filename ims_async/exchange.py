@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol, TypeVar
 
 import attrs
@@ -48,6 +48,11 @@ class Holder(Credential, Protocol):
         """The token at hand, or None where it has to be had or renewed first."""
         ...
 
+    @property
+    def held(self) -> Token | None:
+        """The token at hand, whatever is left of its life."""
+        ...
+
 
 @attrs.frozen(kw_only=True)
 class Credentials:
@@ -62,24 +67,33 @@ class Credentials:
     ahead: bool = False
 
     def of(self, request: Request) -> Holder | None:
-        """Return the credential that a request needs."""
+        """Return the credential that a request carries."""
         if request.needs is Needs.NONE:
             return None
-        credential = self.account if request.needs is Needs.ACCOUNT else self.taxpayer
+        credential = self.named(request.needs)
         if credential is None:
             raise RuntimeError(
                 f"no {request.needs.name.lower()} credential was given for {request.operation}"
             )
         return credential
 
+    def named(self, needs: Needs) -> Holder | None:
+        """Return one of the two."""
+        return {Needs.ACCOUNT: self.account, Needs.TAXPAYER: self.taxpayer}.get(needs)
+
+    def at_hand(self) -> dict[Needs, Token]:
+        """Return the tokens that stand behind a request sent now, whichever of them it carries."""
+        both = {needs: self.named(needs) for needs in (Needs.ACCOUNT, Needs.TAXPAYER)}
+        return {needs: holder.held for needs, holder in both.items() if holder and holder.held}
+
 
 @attrs.define
 class _Tries:
-    """What one request may still cost: tries, time (on the loop's clock), one renewal of its credential."""
+    """What one request may still cost: tries, time (on the loop's clock), one renewal of each credential."""
 
     delays: Iterator[float]
     ends_at: float
-    renewed: bool = False
+    renewed: set[Needs] = attrs.field(factory=set)
 
 
 class Exchange:
@@ -152,7 +166,7 @@ class Exchange:
                 _log.debug("%s: %s; again in %.1f s", request.operation, type(error).__name__, delay)
             finally:
                 del error, outcome  # an error keeps frames alive, for as long as the wait is
-            await self._rest(delay)
+            await self.rest(delay)
 
     async def _attempt(
         self, request: Request, credentials: Credentials, tries: _Tries, leaving: Callable[[bool], None]
@@ -169,12 +183,15 @@ class Exchange:
                 if credential is None or token is not None:
                     if request.changes:
                         leaving(True)
+                    behind = credentials.at_hand()
+                    if token is not None:
+                        behind[request.needs] = token
                     answer = await self._send(request, token)
                     break
                 turn.give_back()
             waited = True
         if isinstance(answer, Response):
-            return await self._consider(request, answer, credential, token, tries, leaving)
+            return await self._consider(request, answer, credentials, behind, tries, leaving)
         if isinstance(answer, NotSent):
             leaving(False)
         return answer, self._after_loss(request, answer, tries)
@@ -199,8 +216,8 @@ class Exchange:
         self,
         request: Request,
         response: Response,
-        credential: Holder | None,
-        token: Token | None,
+        credentials: Credentials,
+        behind: Mapping[Needs, Token],
         tries: _Tries,
         leaving: Callable[[bool], None],
     ) -> Response | tuple[ImsError, float | None]:
@@ -213,9 +230,13 @@ class Exchange:
         if verdict.kind is not VerdictKind.UNAVAILABLE:
             leaving(False)
         error = verdict.error or GatewayUnavailable("the gateway refused without a reason")
-        if verdict.kind is VerdictKind.REFUSED and credential and token and not tries.renewed:
-            tries.renewed = True  # once: a fresh token that is refused too will not get better
-            await credential.renew(token)
+        if verdict.kind is VerdictKind.REFUSED:
+            stale = verdict.stale or request.needs
+            credential = credentials.named(stale)
+            if credential is None or stale in tries.renewed:
+                return error, None
+            tries.renewed.add(stale)  # once: a fresh token that is refused too will not get better
+            await credential.renew(behind.get(stale) or await credential.current())
             return error, 0.0
         if verdict.kind is VerdictKind.THROTTLED:
             return error, self._as_asked(error, verdict, tries)
@@ -245,8 +266,8 @@ class Exchange:
         tries.ends_at += delay
         return delay
 
-    async def _rest(self, delay: float) -> None:
-        """Sleep, but not past the end of the client."""
+    async def rest(self, delay: float) -> None:
+        """Sleep for so many seconds, but not past the end of the client."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await self._closed.wait()

@@ -154,8 +154,14 @@ class ImsJob:
         if status.state is JobState.FAILED:
             code = status.error_code or status.raw_code
             reason = f"{code} {status.error_message}".rstrip()
+            what = (
+                f"the task that carried job {self.reference_id} broke off, and what was applied is not known "
+                f"(call taxpayer.reconcile(job)): {reason}"
+                if status.carrier_failed
+                else f"the gateway refused job {self.reference_id} as a whole: {reason}"
+            )
             raise JobFailed(
-                f"the gateway refused job {self.reference_id} as a whole: {reason}",
+                what,
                 code=code,
                 report=report,
                 job=self,
@@ -272,7 +278,7 @@ class ImsJob:
             watch.trouble, watch.refusals = error, watch.refusals + 1
             # A credential that is missing here, or was refused twice, will not come back by waiting.
             return error if error.http_status is None or watch.refusals > 1 else None
-        except (ClientClosed, InvalidInput, NotSupported) as error:
+        except (ClientClosed, InvalidInput, NotSupported, OutcomeUnknown) as error:
             return error  # nothing that time would heal
         except ImsError as error:
             watch.trouble = error.with_traceback(None)  # kept until the next poll: without its frames
@@ -316,7 +322,7 @@ class ImsJob:
         if _facts(status) == _facts(last):
             self._history[-1] = status
             return
-        if status.raw_code.strip().upper() not in _KNOWN_CODES and status.raw_code != last.raw_code:
+        if not status.documented and status.raw_code != last.raw_code:
             _log.warning(
                 "job %s: status code %r is not documented; polling on", self.reference_id, status.raw_code
             )
@@ -383,7 +389,6 @@ class ImsJob:
 _SUBMITTED: Final = JobStatus(state=JobState.PROCESSING)
 _UNKNOWN: Final = JobStatus(state=JobState.UNKNOWN)
 _CLOSED: Final = "the client was closed; the job runs on at the gateway: resume it from its token"
-_KNOWN_CODES: Final = frozenset({"", "S", "P", "PE", "ER", "IP", "REC"})
 
 
 def _facts(status: JobStatus) -> tuple[object, ...]:

@@ -153,13 +153,14 @@ def account(status: JobStatus, records: Sequence[Record] | None, submitted: int 
     if records is None:
         return _account_without_records(status, submitted)
     failed, unmatched = _join(status.error_report, records)
-    if status.state is JobState.FAILED:
+    refused = _refused_whole(status)
+    if refused:
         failed = {
             place: _refused_with_all(record, status, failed.get(place))
             for place, record in enumerate(records)
         }
     rest = tuple(record for place, record in enumerate(records) if place not in failed)
-    told = status.state is JobState.FAILED or _tells_of_all(status, len(records), len(failed), len(unmatched))
+    told = refused or _tells_of_all(status, len(records), len(failed), len(unmatched))
     return _report(
         status,
         submitted=len(records),
@@ -169,6 +170,11 @@ def account(status: JobStatus, records: Sequence[Record] | None, submitted: int 
         unmatched=tuple(unmatched),
         unaccounted_count=0 if told else len(rest),
     )
+
+
+def _refused_whole(status: JobStatus) -> bool:
+    """True where GSTN refused the job; a carrier that broke off says nothing about GSTN."""
+    return status.state is JobState.FAILED and not status.carrier_failed
 
 
 def _report(status: JobStatus, **facts: object) -> JobReport:
@@ -192,7 +198,7 @@ def _account_without_records(status: JobStatus, submitted: int | None) -> JobRep
             key = RecordKey(entry.section, entry.supplier, entry.number, None, entry.return_period)
             named[key].append(entry)
     failed = tuple(_failure(None, key, entries) for key, entries in named.items())
-    rest = 0 if submitted is None or status.state is JobState.FAILED else max(submitted - len(failed), 0)
+    rest = 0 if submitted is None or _refused_whole(status) else max(submitted - len(failed), 0)
     told = not rest or _tells_of_all(status, submitted or 0, len(failed), len(unmatched))
     return _report(
         status,
@@ -210,7 +216,7 @@ def _tells_of_all(status: JobStatus, sent: int, failed: int, unmatched: int) -> 
     errors must be as long as the count of them says. An entry that fits nothing may mean any of the rest.
     """
     processed, errors = status.processed, status.errors
-    if unmatched:
+    if unmatched or status.carrier_failed:
         return False
     if status.state is JobState.SUCCEEDED and processed is None:
         return not failed and not errors  # the code says so, and nothing speaks against it

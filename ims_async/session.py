@@ -208,15 +208,31 @@ class AccountCredential(_Renewable):
         super().__init__(exchange, gsp, store, clock, gstin="")
 
     async def _first(self) -> Token:
-        token = await self._authenticate()
+        token = await self._authenticate(None)
         await self._keep(token)
         return token
 
     async def _next(self, refused: Token) -> Token:
-        return await self._authenticate()
+        return await self._authenticate(refused)
 
-    async def _authenticate(self) -> Token:
-        return await self._ask(self._gsp.authenticate(), Credentials(ahead=True))
+    async def _authenticate(self, refused: Token | None) -> Token:
+        return await self._ask(self._gsp.authenticate(refused), Credentials(ahead=True))
+
+    async def sign_out(self) -> None:
+        """End the account's token at the gateway and forget it. Raises `NotSupported` where there is no way.
+
+        A token that had ended is no error.
+        """
+        if self._flight is not None:
+            await asyncio.wait([self._flight])
+        token = self.held or await self._store.load(self._gsp.account_id, self._gstin)
+        if token is None:
+            return
+        try:
+            await self._ask(self._gsp.sign_out(token), Credentials(ahead=True))
+        except NotAuthorized:
+            _log.debug("the token to be ended had ended")
+        await self.adopt(None)
 
 
 @attrs.frozen
@@ -230,6 +246,10 @@ class _Fixed:
 
     @property
     def ready(self) -> Token:
+        return self.token
+
+    @property
+    def held(self) -> Token:
         return self.token
 
     async def renew(self, refused: Token) -> Token:
@@ -251,15 +271,17 @@ class TaxpayerCredential(_Renewable):
         super().__init__(exchange, gsp, store, clock, gstin)
         self._account = Credentials(account=account, gstin=gstin, ahead=True)
         self._username: str | None = None
+        self._request: str | None = None
 
-    async def request_otp(self, username: str) -> None:
-        """Have GSTN send an OTP to the taxpayer's phone and mail."""
+    async def request_otp(self, username: str) -> str | None:
+        """Have GSTN send an OTP to the taxpayer's phone and mail; return the request's name, if any."""
         if not isinstance(username, str) or not username.strip():
             raise InvalidInput("username is empty: it is the taxpayer's user name on the GST portal")
         self._username = username.strip()
-        await self._ask(self._gsp.request_otp(self._gstin, self._username), self._account)
+        self._request = await self._ask(self._gsp.request_otp(self._gstin, self._username), self._account)
+        return self._request
 
-    async def verify_otp(self, otp: str, username: str | None = None) -> None:
+    async def verify_otp(self, otp: str, username: str | None = None, request: str | None = None) -> None:
         """Begin the session with the OTP that the taxpayer received; digits, as text."""
         name = username or self._username
         if name is None:
@@ -268,7 +290,8 @@ class TaxpayerCredential(_Renewable):
         if not (digits.isascii() and digits.isdigit()):
             raise InvalidInput("the OTP is text of the digits 0 to 9 only, for example '575757'")
         try:
-            token = await self._ask(self._gsp.verify_otp(self._gstin, name, digits), self._account)
+            conversation = self._gsp.verify_otp(self._gstin, name, digits, request or self._request)
+            token = await self._ask(conversation, self._account)
         except SessionExpired as error:  # what GSTN calls an invalid session is, at this step, a wrong OTP
             raise OtpRequired(
                 f"the OTP was not accepted ({error.message}): it is wrong or has expired; ask for a new one",
@@ -284,7 +307,7 @@ class TaxpayerCredential(_Renewable):
             await asyncio.wait([self._flight])  # or it would bring the session back
         token = self.held or await self.current()
         try:
-            await self._ask(self._gsp.logout(self._gstin), self._own(token))
+            await self._ask(self._gsp.logout(self._gstin, token), self._own(token))
         except SessionExpired:
             _log.debug("the session to log out of had ended")
         await self.adopt(None)
@@ -294,7 +317,7 @@ class TaxpayerCredential(_Renewable):
         await self.renew(await self.current())
 
     def _own(self, token: Token) -> Credentials:
-        return Credentials(taxpayer=_Fixed(token), gstin=self._gstin, ahead=True)
+        return attrs.evolve(self._account, taxpayer=_Fixed(token))
 
     async def _first(self) -> Token:
         raise OtpRequired(
@@ -302,4 +325,4 @@ class TaxpayerCredential(_Renewable):
         )
 
     async def _next(self, refused: Token) -> Token:
-        return await self._ask(self._gsp.refresh(self._gstin), self._own(refused))
+        return await self._ask(self._gsp.refresh(self._gstin, refused), self._own(refused))

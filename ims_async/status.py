@@ -10,7 +10,7 @@ from typing import Any, Final
 import attrs
 
 from .errors import InvalidInput
-from .vocabulary import Section
+from .vocabulary import Action, Section
 
 
 class JobKind(StrEnum):
@@ -58,8 +58,9 @@ class ErrorEntry:
 class JobStatus:
     """One reading of a job. `processed` and `errors` are the gateway's counts, None where it gave none.
 
-    `polled_at` is in seconds since the epoch; `carrier_done` says that the task which carries the job has
-    ended, where a GSP has such a task.
+    `polled_at` is in seconds since the epoch. Where a GSP carries the job in a task of its own,
+    `carrier_done` says that the task has ended, and `carrier_failed` that it broke off: then nobody has
+    heard what GSTN made of the records. `documented` is False for a code that no document explains.
     """
 
     state: JobState
@@ -71,6 +72,8 @@ class JobStatus:
     error_report: tuple[ErrorEntry, ...] = ()
     polled_at: float | None = None
     carrier_done: bool = False
+    carrier_failed: bool = False
+    documented: bool = True
     raw: dict[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
 
     @property
@@ -85,7 +88,10 @@ _TOKEN_LIMIT: Final = 1000  # bytes; a token must fit a database column, a queue
 
 @attrs.frozen(kw_only=True)
 class JobToken:
-    """All that is needed to find a job again, and no secret: keep it anywhere, resume it in any process."""
+    """All that is needed to find a job again, and no secret: keep it anywhere, resume it in any process.
+
+    `results_until` is when the gateway forgets the outcome, None where it does not say: ask before then.
+    """
 
     gsp: str
     host: str
@@ -94,6 +100,7 @@ class JobToken:
     reference_id: str | None
     submitted: int | None = None
     submitted_at: dt.datetime | None = None
+    results_until: dt.datetime | None = None
 
     def dumps(self) -> str:
         """Return versioned JSON, under 1 kB."""
@@ -107,6 +114,8 @@ class JobToken:
             "n": self.submitted,
             "at": self.submitted_at.isoformat() if self.submitted_at else None,
         }
+        if self.results_until is not None:
+            facts["until"] = self.results_until.isoformat()
         return json.dumps(facts, separators=(",", ":"))
 
     @classmethod
@@ -130,7 +139,8 @@ class JobToken:
                 kind=JobKind(facts["kind"]),
                 reference_id=None if facts["ref"] is None else _text(facts, "ref"),
                 submitted=submitted,
-                submitted_at=dt.datetime.fromisoformat(facts["at"]) if facts["at"] else None,
+                submitted_at=_time(facts["at"]),
+                results_until=_time(facts.get("until")),  # tokens of the first release do not tell
             )
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InvalidInput(f"this is not a job token: {error}; pass what JobToken.dumps() gave") from None
@@ -141,3 +151,27 @@ def _text(facts: dict[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} is not text")
     return value
+
+
+def _time(text: object) -> dt.datetime | None:
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise TypeError(f"{text!r:.40} is not a time")
+    return dt.datetime.fromisoformat(text)
+
+
+@attrs.frozen(kw_only=True)
+class Download:
+    """Rows that the gateway is still preparing: `taxpayer.collect(download)` has them. Holds no secret.
+
+    `estimate` is in seconds, None where the gateway gave none; `reference` is the gateway's own name for it.
+    """
+
+    gsp: str
+    host: str
+    gstin: str
+    section: Section
+    status: Action | None = None
+    reference: str
+    estimate: float | None = None

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Iterable
 from typing import TypeVar
 
 import attrs
 
 from .changes import Changes, Services
-from .errors import InvalidInput
+from .downloads import Downloads, check_download
+from .errors import InvalidInput, JobInFlight
 from .exchange import Credentials
 from .job import ImsJob
 from .reconcile import Reconciliation, compare
 from .records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, RecordKey, SalesInvoice
 from .report import Record
 from .session import TaxpayerCredential
-from .status import ErrorEntry, JobKind, JobState, JobStatus, JobToken
+from .status import Download, ErrorEntry, JobKind, JobState, JobStatus, JobToken
 from .vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
 
 R = TypeVar("R", Decision, Invoice)
@@ -32,6 +34,7 @@ class Taxpayer:
         )
         self._credentials = Credentials(account=services.account, taxpayer=self._session, gstin=gstin)
         self._changes = Changes(gstin, services, self._credentials)
+        self._downloads = Downloads(gstin, services.gsp, services.exchange, self._credentials, services.poll)
 
     def __repr__(self) -> str:
         return f"<Taxpayer {self.gstin}>"
@@ -44,24 +47,41 @@ class Taxpayer:
         return await self._services.exchange.run(conversation, self._credentials)
 
     async def invoices(
-        self, section: Section | str, status: Action | str | None = None, *, strict: bool = True
+        self,
+        section: Section | str,
+        status: Action | str | None = None,
+        *,
+        strict: bool = True,
+        wait: bool = True,
     ) -> InvoiceList:
         """Fetch one section's documents, all or those at one action.
 
-        Raises `UnexpectedAnswer` naming each field that does not fit; with `strict=False` those rows are
-        told in the list's `problems` instead.
+        Where the gateway prepares them first, they are waited for, up to the poll policy's deadline; with
+        `wait=False`, and past that deadline, `DownloadQueued` says where to `collect` them later. Raises
+        `UnexpectedAnswer` naming each field that does not fit; with `strict=False` those rows are told in
+        the list's `problems` instead.
         """
         wanted = section if isinstance(section, Section) else Section.parse(section)
         action = None if status is None else Action.parse(status)
-        conversation = self._services.gsp.invoices(self.gstin, wanted, action, strict=strict)
-        return await self._services.exchange.run(conversation, self._credentials)
+        begun = await self._downloads.begin(wanted, action, strict=strict)
+        return await self._downloads.whole(begun, strict=strict, wait=wait)
+
+    async def collect(self, download: Download, *, strict: bool = True, wait: bool = True) -> InvoiceList:
+        """Fetch rows that were being prepared: `download` is that of a `DownloadQueued`. As `invoices`.
+
+        They are as they were when they were asked for; save decisions on fresh rows.
+        """
+        gsp = self._services.gsp
+        check_download(download, gsp=gsp.kind, host=self._services.host, gstin=self.gstin)
+        return await self._downloads.whole(download, strict=strict, wait=wait)
 
     async def all_invoices(
         self, status: Action | str | None = None, *, strict: bool = True
     ) -> AsyncIterator[Invoice]:
-        """Yield the documents of every section, fetched one answer at a time."""
-        for section in Section:
-            for invoice in await self.invoices(section, status, strict=strict):
+        """Yield the documents of every section, one part of an answer in memory at a time."""
+        action = None if status is None else Action.parse(status)
+        async with contextlib.aclosing(self._downloads.every(action, strict=strict)) as invoices:
+            async for invoice in invoices:
                 yield invoice
 
     async def sales(
@@ -148,7 +168,8 @@ class Taxpayer:
                 current[invoice.key] = invoice
         sent_at = job.submitted_at
         age = 0.0 if sent_at is None else self._services.clock() - sent_at.timestamp()
-        found = compare(records, current, quiet=job.done or age >= quiet)
+        told = job.done and not job.status.carrier_failed
+        found = compare(records, current, quiet=told or age >= quiet)
         if found.settled and (job.submitted is None or len(records) >= job.submitted):
             if job.reference_id is None:
                 job.settle_by_looking(_status_of(found))
@@ -161,28 +182,43 @@ class Taxpayer:
         """Use an access token that was had elsewhere."""
         self._session.hold(token)
 
-    async def request_otp(self, username: str) -> None:
-        """Have GSTN send an OTP to the taxpayer; `username` is the one on the GST portal."""
-        await self._session.request_otp(username)
+    async def request_otp(self, username: str) -> str | None:
+        """Have GSTN send an OTP to the taxpayer; `username` is the one on the GST portal.
 
-    async def verify_otp(self, otp: str, *, username: str | None = None) -> None:
-        """Begin the session with the OTP that came; digits, as text: leading zeros count."""
-        await self._session.verify_otp(otp, username)
+        Returns the request's name, which some GSPs give it and `verify_otp` in another process needs.
+        """
+        return await self._session.request_otp(username)
+
+    async def verify_otp(self, otp: str, *, username: str | None = None, request: str | None = None) -> None:
+        """Begin the session with the OTP that came; digits, as text: leading zeros count.
+
+        `username` and `request` are needed where `request_otp` was called in another process.
+        """
+        await self._session.verify_otp(otp, username, request)
 
     async def refresh(self) -> None:
         """Renew the session now; it renews itself ahead of its end otherwise."""
         await self._session.refresh()
 
     async def logout(self, *, wait: bool = False) -> None:
-        """End the session. Raises `JobInFlight` while a job runs, or waits for it with `wait=True`."""
+        """End the session, unless a job runs or rows are being prepared: either might fail by it.
+
+        Raises `JobInFlight` then, or with `wait=True` waits for them (`DownloadQueued` past the deadline).
+        """
         if not wait:
             self._changes.refuse_if_busy(
                 f"a job of {self.gstin} is running; logging out might fail it: pass wait=True"
             )
+            if begun := self._downloads.open:
+                raise JobInFlight(
+                    f"rows of {', '.join(download.section for download in begun)} of {self.gstin} are being "
+                    "prepared; logging out might fail that: pass wait=True"
+                )
         place = self._changes.line.join()
         try:
             await place.turn()
             await self._changes.wait_for_jobs()
+            await self._downloads.settle()
             await self._session.logout()
         finally:
             place.leave()

@@ -25,7 +25,7 @@ from .secret import Secret
 
 if TYPE_CHECKING:
     from .records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
-    from .status import JobKind, JobStatus
+    from .status import Download, JobKind, JobStatus
     from .vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
 
 T = TypeVar("T")
@@ -127,11 +127,14 @@ class Verdict:
     """A judged answer: what the driver may do about it, and the error to raise where it can do nothing.
 
     `not_before` is the point in time (epoch seconds) before which the gateway wants no further request.
+    `stale` says which credential a refusal is about, where it is not the one that the request carried: a
+    GSP may keep a taxpayer's session on its own side.
     """
 
     kind: VerdictKind
     error: ImsError | None = None
     not_before: float | None = None
+    stale: Needs | None = None
 
 
 class Pause(Enum):
@@ -146,9 +149,13 @@ Conversation = Generator["Request | Pause", "Response", T]
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """What a GSP takes. `save_bytes` bounds the body of one save or reset, in bytes."""
+    """What a GSP takes. `save_bytes` bounds the body of one save or reset, in bytes.
+
+    `results_kept` is for how many seconds the outcome of a job can be had; None where nobody tells.
+    """
 
     save_bytes: int = 4_000_000
+    results_kept: float | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -157,6 +164,14 @@ class Token:
 
     value: Secret
     expires_at: float | None = None
+
+
+@attrs.frozen
+class Part:
+    """Where one part of prepared rows lies, in the GSP's own terms; `key` unlocks it."""
+
+    place: str
+    key: Secret | None = None
 
 
 @runtime_checkable
@@ -185,7 +200,18 @@ class Gsp(Protocol):
     def counts(self, gstin: str, goods_type: GoodsType) -> Conversation[Counts]: ...
     def invoices(
         self, gstin: str, section: Section, status: Action | None, *, strict: bool
-    ) -> Conversation[InvoiceList]: ...
+    ) -> Conversation[InvoiceList | Download]:
+        """Ask for a section's documents: rows, or what to wait for until they are ready."""
+        ...
+
+    def prepared(self, download: Download) -> Conversation[Sequence[Part] | None]:
+        """Say in which parts the rows of a download lie ready, or None while they do not."""
+        ...
+
+    def part(self, download: Download, part: Part, *, strict: bool) -> Conversation[InvoiceList]:
+        """Fetch one part."""
+        ...
+
     def save(self, gstin: str, decisions: Sequence[Decision]) -> Conversation[str]: ...
     def reset(self, gstin: str, invoices: Sequence[Invoice]) -> Conversation[str]: ...
     def status(self, gstin: str, reference_id: str, kind: JobKind) -> Conversation[JobStatus]: ...
@@ -195,11 +221,26 @@ class Gsp(Protocol):
     def added_back_liabilities(
         self, gstin: str, year: int, month: int, section: SupplierSection
     ) -> Conversation[list[AddedBackLiability]]: ...
-    def authenticate(self) -> Conversation[Token]: ...
-    def request_otp(self, gstin: str, username: str) -> Conversation[None]: ...
-    def verify_otp(self, gstin: str, username: str, otp: str) -> Conversation[Token]: ...
-    def refresh(self, gstin: str) -> Conversation[Token]: ...
-    def logout(self, gstin: str) -> Conversation[None]: ...
+    def authenticate(self, refused: Token | None) -> Conversation[Token]:
+        """Have the account's token, in place of a refused one or one whose end is near."""
+        ...
+
+    def sign_out(self, token: Token) -> Conversation[None]:
+        """End the account's token."""
+        ...
+
+    def request_otp(self, gstin: str, username: str) -> Conversation[str | None]:
+        """Have an OTP sent; returns the name of the request, where verifying takes one."""
+        ...
+
+    def verify_otp(self, gstin: str, username: str, otp: str, request: str | None) -> Conversation[Token]: ...
+    def refresh(self, gstin: str, token: Token) -> Conversation[Token]:
+        """Have another session in place of the one of `token`."""
+        ...
+
+    def logout(self, gstin: str, token: Token) -> Conversation[None]:
+        """End the session of `token`."""
+        ...
 
 
 class Credential(Protocol):

@@ -120,6 +120,11 @@ class Purse:
         """The token at hand, if it is not stale."""
         return None if self.stale else self.token
 
+    @property
+    def held(self) -> Token:
+        """The token at hand, stale or not."""
+        return self.token
+
 
 def asking(*requests: Request) -> Generator[Request | Pause, Response, Any]:
     """Ask each in turn; the value is the `data` of the last answer."""

@@ -49,6 +49,7 @@ from ims_async.wire import (
     Needs,
     Request,
     Response,
+    Token,
     Verdict,
     VerdictKind,
     check_base_url,
@@ -62,13 +63,14 @@ NOW = 1_746_530_932.0  # the Date of the documented save's answer
 GSTIN = "29AAACQ3770E1ZF"
 GSP = Sandbox("key_test_demo", "secret_test_demo", test=True)
 TAXPAYER = "/gst/compliance/tax-payer"
+TOKEN = Token(value=Secret("the session's"))
 INVOICE = read_invoice(Section.B2B, strategies.documented_row(Section.B2B))
 BY_NAME: dict[str, Callable[[], Any]] = {
     "authenticate": lambda: GSP.authenticate(),
     "otp": lambda: GSP.request_otp("29AAACQ3770E000", "acme.com"),
     "verify": lambda: GSP.verify_otp("29AAACQ3770E000", "acme.com", "575757"),
-    "refresh": lambda: GSP.refresh(GSTIN),
-    "logout": lambda: GSP.logout(GSTIN),
+    "refresh": lambda: GSP.refresh(GSTIN, TOKEN),
+    "logout": lambda: GSP.logout(GSTIN, TOKEN),
     "count": lambda: GSP.counts(GSTIN, GoodsType.OTHERS),
     "invoices": lambda: GSP.invoices(GSTIN, Section.B2B, None, strict=True),
     "save": lambda: GSP.save(GSTIN, [INVOICE.accept()]),

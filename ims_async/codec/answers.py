@@ -66,6 +66,9 @@ _CODES: Final = {
     "S": JobState.SUCCEEDED,
     "PE": JobState.PARTIAL,
     "ER": JobState.FAILED,
+    "P": JobState.PROCESSING,
+    "IP": JobState.PROCESSING,
+    "REC": JobState.PROCESSING,
 }
 
 
@@ -77,9 +80,11 @@ def read_status(
     assert isinstance(data, dict)  # noqa: S101 # `member` has refused anything else
     if not isinstance(code, str):
         raise UnexpectedAnswer(problems=[f"{path}.status_cd: {code!r} is not text"])
+    known = _CODES.get(code.strip().upper())
     return JobStatus(
-        state=_CODES.get(code.strip().upper(), JobState.PROCESSING),
+        state=known or JobState.PROCESSING,
         raw_code=code,
+        documented=known is not None,
         processed=_count(data.get("proc_cnt")),
         errors=_count(data.get("err_cnt")),
         error_code=str(data.get("err_cd") or ""),

@@ -162,7 +162,9 @@ def _quick_reader(section: Section, plain: Callable[[object], Invoice]) -> Calla
         try:
             draft = _Draft()
             supplier, number, hash_ = row["stin"], row[number_key], row["hash"]
-            source_form, place, blocked = row["srcform"], row["pos"], row["ispendactblocked"]
+            source_form, place = row["srcform"], row["pos"]
+            # A GSP calls it either one or the other.
+            blocked = row["ispendactblocked" if "ispendactblocked" in row else "ispendactnallwd"]
             kind: Any = row["inv_typ"] if typed else None
             original = row[original_number_key] if amended else None
             if not (type(supplier) is type(number) is type(hash_) is type(source_form) is type(place) is str):
@@ -282,7 +284,7 @@ def read_invoices(
         many = f"{bad} of {good + bad} rows cannot be read: " if bad else "the answer does not fit: "
         raise UnexpectedAnswer(many + "; ".join(rows.problems[:3]), problems=rows.problems, body=body)
     if "token" in rows.other and not rows:
-        raise DownloadQueued(estimate=_seconds(rows.other.get("est")))
+        raise DownloadQueued(estimate=_seconds(rows.other.get("est")), token=str(rows.other["token"]))
     return rows
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import attrs
 
+from ..errors import PayloadTooLarge
 from ..records import Decision, Invoice, ItcReduction
 from ..status import JobKind
 from ..vocabulary import Section
@@ -182,9 +183,12 @@ class PackedBody:
 
 
 def pack_body(
-    gstin: str, kind: JobKind, records: Sequence[Decision | Invoice]
+    gstin: str, kind: JobKind, records: Sequence[Decision | Invoice], *, limit: int | None = None
 ) -> Generator[Pause, Any, PackedBody]:
-    """Write `{rtin, reqtyp, invdata}`, rows in the order given within each section, pausing on the way."""
+    """Write `{rtin, reqtyp, invdata}`, rows in the order given within each section, pausing on the way.
+
+    Raises `PayloadTooLarge` for a body of more than `limit` bytes.
+    """
     written: dict[Section, list[bytes]] = {}
     for start in range(0, len(records), _ROWS_PER_TURN):
         rows: dict[Section, list[str]] = {}
@@ -198,4 +202,12 @@ def pack_body(
             yield PAUSE
     sections = (b'"%b":[%b]' % (section.encode(), b",".join(parts)) for section, parts in written.items())
     head = f'{{"rtin":{quote(gstin)},"reqtyp":"{kind}","invdata":{{'.encode("ascii")
-    return PackedBody(head + b",".join(sections) + b"}}", len(records))
+    content = head + b",".join(sections) + b"}}"
+    if limit is not None and len(content) > limit:
+        raise PayloadTooLarge(
+            f"{len(records)} records make a body of {len(content):,} bytes, over the limit of "
+            f"{limit:,}; nothing was sent: submit them in smaller batches",
+            size=len(content),
+            limit=limit,
+        )
+    return PackedBody(content, len(records))

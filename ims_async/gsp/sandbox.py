@@ -18,24 +18,26 @@ from ..errors import (
     GatewayError,
     InvalidInput,
     NotAuthorized,
-    PayloadTooLarge,
+    NotSupported,
 )
 from ..gstn import NO_RECORDS
 from ..records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
 from ..secret import Secret, jwt_expiry
-from ..status import JobKind, JobStatus
+from ..status import Download, JobKind, JobStatus
 from ..vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection, return_period
 from ..wire import (
     Conversation,
     Limits,
     Needs,
+    Part,
     Request,
     Response,
     Token,
     Verdict,
     check_base_url,
 )
-from .sandbox_answers import check_done, epoch, judge, payload, text
+from .envelopes import epoch, text
+from .sandbox_answers import check_done, judge, payload
 
 # https://developer.sandbox.co.in/guides/developer-resources/environments
 PRODUCTION: Final = "https://api.sandbox.co.in"
@@ -66,6 +68,7 @@ _STATUS_QUERY: Final = {
 # https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/sales
 _RETURN_TYPE: Final = {SourceForm.GSTR1: "gstr-1", SourceForm.GSTR1A: "gstr-1a"}
 
+_NO_DOWNLOADS: Final = "this GSP documents no way to fetch rows that are prepared as a file"
 _ACCOUNT_TOKEN_LIFE: Final = 86_400.0  # seconds; the answer names no expiry, the guide says 24 hours
 
 
@@ -143,8 +146,8 @@ class Sandbox:
             headers["x-api-secret"] = self.api_secret.reveal()
         return attrs.evolve(request, headers=headers)
 
-    def authenticate(self) -> Conversation[Token]:
-        """Trade key and secret for the account's token, which lives 24 hours.
+    def authenticate(self, refused: Token | None = None) -> Conversation[Token]:
+        """Trade key and secret for the account's token, which lives 24 hours; a refused one does not help.
 
         https://developer.sandbox.co.in/api-reference/authenticate
         """
@@ -156,15 +159,22 @@ class Sandbox:
         expires_at = jwt_expiry(value.reveal()) or response.received_at + _ACCOUNT_TOKEN_LIFE
         return Token(value=value, expires_at=expires_at)
 
-    def request_otp(self, gstin: str, username: str) -> Conversation[None]:
+    def sign_out(self, token: Token) -> Conversation[None]:
+        """Say that there is no such thing: the account's token ends by itself. Raises `NotSupported`."""
+        raise NotSupported("this GSP documents no way to end the account's token: it ends within 24 hours")
+
+    def request_otp(self, gstin: str, username: str) -> Conversation[str | None]:
         """Have GSTN send an OTP to the taxpayer.
 
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/authentication/generate_otp
         """
         response = yield self._login_request("otp", "/otp", gstin, username)
         check_done(response)
+        return None  # the GSTIN and the user name are all that verifying takes
 
-    def verify_otp(self, gstin: str, username: str, otp: str) -> Conversation[Token]:
+    def verify_otp(
+        self, gstin: str, username: str, otp: str, request: str | None = None
+    ) -> Conversation[Token]:
         """Trade the OTP for a taxpayer token, which lives six hours.
 
         https://developer.sandbox.co.in/recipes/gst/authentication/generate_tax_payer_session
@@ -173,7 +183,7 @@ class Sandbox:
         response = yield self._login_request("verify", "/otp/verify", gstin, username, {"otp": otp})
         return self._taxpayer_token(response)
 
-    def refresh(self, gstin: str) -> Conversation[Token]:
+    def refresh(self, gstin: str, token: Token) -> Conversation[Token]:
         """Trade a taxpayer token that still lives for a new one.
 
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/authentication/refresh_session
@@ -181,7 +191,7 @@ class Sandbox:
         response = yield self._request("refresh", "POST", f"{_TAXPAYER}/session/refresh")
         return self._taxpayer_token(response)
 
-    def logout(self, gstin: str) -> Conversation[None]:
+    def logout(self, gstin: str, token: Token) -> Conversation[None]:
         """End the taxpayer's session.
 
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/authentication/logout
@@ -239,6 +249,14 @@ class Sandbox:
             raise
         return (yield from codec.read_invoices(response.body, ("data", "data"), strict=strict))
 
+    def prepared(self, download: Download) -> Conversation[Sequence[Part] | None]:
+        """Say that there is no such thing: rows come at once, or not at all. Raises `NotSupported`."""
+        raise NotSupported(_NO_DOWNLOADS)
+
+    def part(self, download: Download, part: Part, *, strict: bool) -> Conversation[InvoiceList]:
+        """Say that there is no such thing, as `prepared` does. Raises `NotSupported`."""
+        raise NotSupported(_NO_DOWNLOADS)
+
     def save(self, gstin: str, decisions: Sequence[Decision]) -> Conversation[str]:
         """Submit decisions; returns the reference id of the job.
 
@@ -256,14 +274,7 @@ class Sandbox:
     def _submit(
         self, gstin: str, kind: JobKind, operation: str, records: Sequence[Decision | Invoice]
     ) -> Conversation[str]:
-        packed = yield from codec.pack_body(gstin, kind, records)
-        if len(packed.content) > self.save_bytes:
-            raise PayloadTooLarge(
-                f"{packed.records} records make a body of {len(packed.content):,} bytes, over the limit of "
-                f"{self.save_bytes:,}; nothing was sent: submit them in smaller batches",
-                size=len(packed.content),
-                limit=self.save_bytes,
-            )
+        packed = yield from codec.pack_body(gstin, kind, records, limit=self.save_bytes)
         response = yield self._request(
             operation, "POST", f"{_INVOICES}/status/{operation}", body=packed.content, changes=True
         )

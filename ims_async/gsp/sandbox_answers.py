@@ -12,23 +12,10 @@ from typing import Any, Final
 import attrs
 
 from ..codec.values import member
-from ..errors import (
-    GatewayError,
-    GatewayUnavailable,
-    ImsError,
-    NotAuthorized,
-    PayloadTooLarge,
-    QuotaExhausted,
-    RateLimited,
-    SessionExpired,
-    UnexpectedAnswer,
-)
+from ..errors import NotAuthorized, QuotaExhausted, SessionExpired, UnexpectedAnswer
 from ..gstn import gstn_error
 from ..wire import Needs, Request, Response, Verdict, VerdictKind, told_to_wait_until
-
-# An envelope that reports a failure is a few hundred bytes; a longer body holds rows, which the
-# conversation reads as a stream: parsing it here too would read them twice.
-_LONGEST_REFUSAL: Final = 16_384
+from .envelopes import LONGEST_REFUSAL, envelope_of, judge_gstn, judge_status
 
 
 def judge(request: Request, response: Response) -> Verdict:
@@ -45,9 +32,9 @@ def judge(request: Request, response: Response) -> Verdict:
 
 
 def _judge_body(request: Request, response: Response) -> Verdict:
-    if response.status < 300 and len(response.body) > _LONGEST_REFUSAL:
+    if response.status < 300 and len(response.body) > LONGEST_REFUSAL:
         return Verdict(kind=VerdictKind.FINE)
-    envelope = _envelope(response)
+    envelope = envelope_of(response)
     code, data = envelope.get("code"), envelope.get("data")
     # Documented: HTTP 500 whose body says 422. A body without data is believed on what it is.
     status = code if isinstance(code, int) and code >= 400 and not data else response.status
@@ -62,27 +49,14 @@ def _judge_http(request: Request, response: Response, status: int, message: str)
     facts: dict[str, Any] = {
         "code": str(status),
         "http_status": response.status,
-        "transaction_id": _transaction_id(_envelope(response)),
+        "transaction_id": _transaction_id(envelope_of(response)),
     }
     text = message or f"HTTP {response.status} from the gateway"
-    if status == 429:
-        until = told_to_wait_until(response)
-        wait = None if until is None else max(until - response.received_at, 0.0)
-        error: ImsError = RateLimited(text, retry_after=wait, **facts)
-        return Verdict(kind=VerdictKind.THROTTLED, error=error)
-    if status >= 500:
-        return Verdict(kind=VerdictKind.UNAVAILABLE, error=GatewayUnavailable(text, **facts))
     if status == 403:
         return _judge_forbidden(request, text, facts)
     if status == 401:
         return Verdict(kind=VerdictKind.FAILED, error=NotAuthorized(f"{text}: check the API key", **facts))
-    if status == 413:
-        return Verdict(
-            kind=VerdictKind.FAILED, error=PayloadTooLarge(f"the gateway refused the size: {text}")
-        )
-    if status < 400:
-        text = f"the gateway redirects (HTTP {response.status}), which is not followed: check the base URL"
-    return Verdict(kind=VerdictKind.FAILED, error=GatewayError(text, **facts))
+    return judge_status(response, status, text, facts)
 
 
 # https://developer.sandbox.co.in/guides/developer-resources/errors gives the reasons, not the wording.
@@ -122,24 +96,12 @@ def _judge_gstn(
         http_status=response.status,
         transaction_id=transaction_id,
     )
-    stale = isinstance(error, SessionExpired) and request.needs is Needs.TAXPAYER
-    down = isinstance(error, GatewayUnavailable)
-    kind = VerdictKind.REFUSED if stale else VerdictKind.UNAVAILABLE if down else VerdictKind.FAILED
-    return Verdict(kind=kind, error=error)
+    return judge_gstn(error, in_session=request.needs is Needs.TAXPAYER)
 
 
 def _transaction_id(envelope: Mapping[str, Any]) -> str | None:
     told = envelope.get("transaction_id")
     return str(told) if told else None
-
-
-def _envelope(response: Response) -> dict[str, Any]:
-    """Return the body as an object, or an empty one: what cannot be read is for the conversation to say."""
-    try:
-        envelope = response.json()
-    except UnexpectedAnswer:
-        return {}
-    return envelope if isinstance(envelope, dict) else {}
 
 
 def check_done(response: Response) -> None:
@@ -149,22 +111,6 @@ def check_done(response: Response) -> None:
         raise UnexpectedAnswer(problems=[f"data.status_cd: {data['status_cd']!r:.60} is not 1"])
 
 
-def epoch(told: object) -> float | None:
-    """Read a point in time: documented in milliseconds; siblings give text, and one of them seconds."""
-    text = str(told) if type(told) is int else told
-    if not (isinstance(text, str) and re.fullmatch(r"[0-9]{1,15}", text)):
-        return None
-    return int(text) / (1 if int(text) < 100_000_000_000 else 1000)
-
-
 def payload(response: Response) -> Any:
     """Return GSTN's own payload, which the envelope holds at `data.data`."""
     return member(member(response.json(), "data", ""), "data", "data")
-
-
-def text(value: Any, key: str, path: str) -> str:
-    """Return a member that must be text, and not empty."""
-    found = member(value, key, path)
-    if not isinstance(found, str) or not found:
-        raise UnexpectedAnswer(problems=[f"{path}.{key}: {found!r:.60} is not text"])
-    return found

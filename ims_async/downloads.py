@@ -1,0 +1,180 @@
+"""Rows that come at once, in parts, or only after a wait: one taxpayer's reading of its documents."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from typing import Final
+
+from .errors import (
+    DownloadQueued,
+    GatewayError,
+    GatewayUnavailable,
+    InvalidInput,
+    NotAuthorized,
+    QuotaExhausted,
+    RateLimited,
+)
+from .exchange import Credentials, Exchange
+from .records import Invoice, InvoiceList
+from .retry import PollPolicy
+from .status import Download
+from .vocabulary import Action, Section
+from .wire import Gsp, Part
+
+_log = logging.getLogger("ims_async")
+
+# Parts asked for while the caller works on one. Each is some hundred rows: this is what bounds the memory.
+_PARTS_AHEAD: Final = 2
+
+
+class Downloads:
+    """The reading of one taxpayer's documents. Waiting follows the poll policy."""
+
+    def __init__(
+        self, gstin: str, gsp: Gsp, exchange: Exchange, credentials: Credentials, poll: PollPolicy
+    ) -> None:
+        self._gstin, self._gsp, self._exchange = gstin, gsp, exchange
+        self._credentials, self._policy = credentials, poll
+        self._open: dict[str, Download] = {}
+
+    @property
+    def open(self) -> list[Download]:
+        """What was begun and is, for all that is known, still being prepared."""
+        return list(self._open.values())
+
+    async def settle(self) -> None:
+        """Wait until nothing is being prepared any more. Raises `DownloadQueued` past the deadline."""
+        for download in self.open:
+            try:
+                await self._ready(download, wait=True)
+            except GatewayError as error:
+                if download.reference in self._open:
+                    raise
+                _log.debug("a download broke off: %s", type(error).__name__)
+
+    async def begin(self, section: Section, status: Action | None, *, strict: bool) -> InvoiceList | Download:
+        """Ask for a section: its rows, or what to wait for."""
+        conversation = self._gsp.invoices(self._gstin, section, status, strict=strict)
+        begun = await self._exchange.run(conversation, self._credentials)
+        if isinstance(begun, Download):
+            self._open[begun.reference] = begun
+        return begun
+
+    async def parts(
+        self, begun: InvoiceList | Download, *, strict: bool, wait: bool
+    ) -> AsyncGenerator[InvoiceList, None]:
+        """Yield the rows part by part, a few parts ahead of the caller. Raises `DownloadQueued`."""
+        if isinstance(begun, InvoiceList):
+            yield begun
+            return
+        waiting = deque(await self._ready(begun, wait=wait))
+        under_way: deque[asyncio.Task[InvoiceList]] = deque()
+        try:
+            while waiting or under_way:
+                while waiting and len(under_way) <= _PARTS_AHEAD:
+                    under_way.append(asyncio.create_task(self._part(begun, waiting.popleft(), strict)))
+                rows = await under_way[0]
+                under_way.popleft()
+                yield rows
+                del rows  # the caller is done with it: it is not kept while the next is waited for
+        finally:
+            for task in under_way:
+                task.cancel()
+            if under_way:
+                await asyncio.wait(under_way)
+                for task in under_way:
+                    task.cancelled() or task.exception()
+
+    async def whole(self, begun: InvoiceList | Download, *, strict: bool, wait: bool) -> InvoiceList:
+        """Return all rows of a section in one list, with the problems and other members of every part."""
+        if isinstance(begun, InvoiceList):
+            return begun
+        rows = InvoiceList()
+        async with contextlib.aclosing(self.parts(begun, strict=strict, wait=wait)) as parts:
+            async for part in parts:
+                rows += part
+                rows.problems += part.problems
+                rows.other.update(part.other)
+        return rows
+
+    async def every(self, status: Action | None, *, strict: bool) -> AsyncGenerator[Invoice, None]:
+        """Yield the documents of every section. What has to be prepared is begun all at once."""
+        begun = {Section.B2B: await self.begin(Section.B2B, status, strict=strict)}
+        if isinstance(begun[Section.B2B], Download):
+            for section in Section:
+                if section not in begun:
+                    begun[section] = await self.begin(section, status, strict=strict)
+        for section in Section:
+            ready = begun.pop(section, None)
+            if ready is None:
+                ready = await self.begin(section, status, strict=strict)
+            async with contextlib.aclosing(self.parts(ready, strict=strict, wait=True)) as parts:
+                ready = None
+                async for part in parts:
+                    for invoice in part:
+                        yield invoice
+
+    async def _part(self, download: Download, part: Part, strict: bool) -> InvoiceList:
+        conversation = self._gsp.part(download, part, strict=strict)
+        return await self._exchange.run(conversation, self._credentials)
+
+    async def _ready(self, download: Download, *, wait: bool) -> Sequence[Part]:
+        """Return where the rows lie, once they do. A poll that fails is absorbed, as a job's is."""
+        if not wait:
+            parts = await self._ask(download, retry=True)
+            if parts is None:
+                raise _queued(download, "are still being prepared")
+            return parts
+        now, deadline = asyncio.get_running_loop().time, self._policy.deadline
+        delays, ends_at, trouble = self._policy.delays(), now() + deadline, ""
+        if (download.estimate or 0.0) > deadline:
+            raise _queued(download, f"will take {download.estimate:g} s, over the deadline of {deadline:g} s")
+        delay = max(next(delays), download.estimate or 0.0)
+        while True:
+            await self._exchange.rest(delay)
+            try:
+                parts = await self._ask(download, retry=False)
+            except (GatewayUnavailable, RateLimited) as error:
+                parts, trouble = None, f"; the last poll failed: {error}"
+            if parts is not None:
+                return parts
+            delay = next(delays)
+            if now() + delay > ends_at:
+                raise _queued(download, f"were not ready within {deadline:g} s{trouble}")
+
+    async def _ask(self, download: Download, *, retry: bool) -> Sequence[Part] | None:
+        """Ask once whether a download is ready, and note where it is not any longer being prepared."""
+        self._open[download.reference] = download
+        try:
+            parts = await self._exchange.run(self._gsp.prepared(download), self._credentials, retry=retry)
+        except (GatewayUnavailable, NotAuthorized, QuotaExhausted, RateLimited):
+            raise
+        except GatewayError:
+            self._open.pop(download.reference, None)  # it broke off, or is known no more
+            raise
+        if parts is not None:
+            self._open.pop(download.reference, None)
+        return parts
+
+
+def _queued(download: Download, how: str) -> DownloadQueued:
+    return DownloadQueued(
+        f"the rows of {download.section} {how}: taxpayer.collect(error.download) has them when they are",
+        estimate=download.estimate,
+        download=download,
+    )
+
+
+def check_download(download: Download, *, gsp: str, host: str, gstin: str) -> None:
+    """Raise `InvalidInput` for what is no download of this taxpayer at this GSP."""
+    if not isinstance(download, Download):
+        raise InvalidInput(
+            f"a {type(download).__name__} is no download: pass error.download of a DownloadQueued"
+        )
+    here, there = (gsp, host, gstin), (download.gsp, download.host, download.gstin)
+    if here != there:
+        raise InvalidInput(f"this download is of {' '.join(there)}, not of {' '.join(here)}")
