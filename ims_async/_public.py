@@ -28,6 +28,7 @@ from .errors import (
     UnexpectedAnswer,
 )
 from .gsp.sandbox import Sandbox
+from .gsp.vayana import Vayana
 from .job import ImsJob, as_completed
 from .pacing import RateLimit
 from .reconcile import Reconciliation
@@ -45,7 +46,7 @@ from .records import (
 )
 from .report import JobReport, PReading, RecordFailure
 from .retry import PollPolicy, RetryPolicy
-from .status import ErrorEntry, JobKind, JobState, JobStatus, JobToken
+from .status import Download, ErrorEntry, JobKind, JobState, JobStatus, JobToken
 from .taxpayer import Taxpayer
 from .transport import Timeouts
 from .vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
@@ -57,6 +58,7 @@ __all__ = [
     "Counts",
     "CredentialStore",
     "Decision",
+    "Download",
     "DownloadQueued",
     "ErrorEntry",
     "FileCredentialStore",
@@ -109,5 +111,6 @@ __all__ = [
     "Taxpayer",
     "Timeouts",
     "UnexpectedAnswer",
+    "Vayana",
     "as_completed",
 ]

@@ -1,0 +1,362 @@
+"""Vayana (EAS, enriched and basic API): hosts, paths, headers, limits, conversations.
+
+https://docs.enriched-api.vayana.com
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import urllib.parse
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+
+from .. import codec
+from ..codec.values import member
+from ..errors import DownloadQueued, GatewayError, InvalidInput, NotSupported, UnexpectedAnswer
+from ..gstn import NO_RECORDS
+from ..records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
+from ..secret import Secret
+from ..status import Download, JobKind, JobState, JobStatus
+from ..vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection, return_period
+from ..wire import (
+    Conversation,
+    Limits,
+    Part,
+    Request,
+    Response,
+    Token,
+    Verdict,
+)
+from . import vayana_login as login
+from .envelopes import envelope_of, text
+from .vayana_answers import (
+    Stage,
+    Task,
+    broken_off,
+    error_of,
+    failed,
+    judge,
+    payload,
+    read_pages,
+    read_result,
+    read_task,
+)
+from .vayana_settings import Settings
+
+_RESULTS_KEPT: Final = 7 * 86_400.0  # seconds (Long running tasks: data is retained for seven days)
+_TASK_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_SHORT_SECTIONS: Final = {
+    Section.B2BDN: "DN",
+    Section.B2BDNA: "DNA",
+    Section.B2BCN: "CN",
+    Section.B2BCNA: "CNA",
+}
+
+
+@attrs.frozen(eq=False)
+class Vayana(Settings):
+    """Vayana as a GSP: `Vayana("org-id", "user-token")`, or `Vayana("org-id", handle="…", password="…")`.
+
+    `test=True` talks to the provider's test hosts. With a `base_url` of your own, `sso_url` is taken to be
+    the same host's, so that no password goes to a host you did not name. `extra_headers` go with every
+    request but those to the SSO, and win over ours: the page on common headers is not public.
+
+    What the documents leave open, or say in two ways, is a setting:
+    `token_minutes` (life asked for at the login, 20 to 360; ten tokens may live at a time, so short is safe);
+    `gstn_api_version`, `auth_gstn_api_version` (the IMS pages say v0.3, those of the login v0.2);
+    `auth_version` (v3.0 names the action in a header, v1.0 in the path);
+    `logout_action` (its page is not public: the default is GSTN's word);
+    `save_method`, `save_path` (only the name of the save is public: it is taken to be like the reset);
+    `page_base` (number of a download's first page); `downloads` (`basic` asks GSTN directly, without a task);
+    `section_names` (`short` writes the note sections DN, DNA, CN, CNA, `long` B2BDN and so on);
+    `goods_types` (GETCNT's word for each; only ALL_OTH is public); `supplier_section_case` and
+    `return_types` (SUPVIEW's words).
+    Raises `InvalidInput` for an empty `org_id`, half a login, or an unusable setting.
+    """
+
+    @property
+    def kind(self) -> str:
+        """The name that job tokens carry."""
+        return "vayana"
+
+    @property
+    def limits(self) -> Limits:
+        """What this GSP takes, and how long it keeps a task's result."""
+        return Limits(save_bytes=self.save_bytes, results_kept=_RESULTS_KEPT)
+
+    @property
+    def account_id(self) -> str:
+        """A name for the organisation and its user."""
+        return hashlib.sha256(f"{self.org_id}/{self.handle or ''}".encode()).hexdigest()[:16]
+
+    def judge(self, request: Request, response: Response) -> Verdict:
+        """Say what an answer is, before a conversation sees it."""
+        return judge(request, response)
+
+    # -- credentials ----------------------------------------------------------------------------------
+
+    def sign(self, request: Request, token: Secret | None) -> Request:
+        """Add the user's token.
+
+        https://docs.enriched-api.vayana.com (Integrating: headers)
+        """
+        name = "X-FLYNN-N-USER-TOKEN"
+        if token is None or name.lower() in map(str.lower, request.headers):  # an extra header of the user's
+            return request
+        return attrs.evolve(request, headers={**request.headers, name: token.reveal()})
+
+    def authenticate(self, refused: Token | None = None) -> Conversation[Token]:
+        """Have a user token; see `vayana_login.authenticate`."""
+        return login.authenticate(self, refused)
+
+    def sign_out(self, token: Token) -> Conversation[None]:
+        """End the user's token."""
+        return login.sign_out(self, token)
+
+    def request_otp(self, gstin: str, username: str) -> Conversation[str | None]:
+        """Have GSTN send an OTP to the taxpayer."""
+        return login.request_otp(self, gstin, username)
+
+    def verify_otp(
+        self, gstin: str, username: str, otp: str, request: str | None = None
+    ) -> Conversation[Token]:
+        """Begin the taxpayer's session."""
+        return login.verify_otp(self, gstin, otp, request)
+
+    def refresh(self, gstin: str, token: Token) -> Conversation[Token]:
+        """Extend the taxpayer's session."""
+        return login.refresh(self, gstin, token)
+
+    def logout(self, gstin: str, token: Token) -> Conversation[None]:
+        """End the taxpayer's session."""
+        return login.logout(self, gstin, token)
+
+    # -- changes: a task that carries a save or reset ---------------------------------------------------
+
+    def save(self, gstin: str, decisions: Sequence[Decision]) -> Conversation[str]:
+        """Submit decisions; returns the task's id. Only the name of this operation is public."""
+        return self._submit(gstin, JobKind.SAVE, self.save_method, self.save_path, decisions)
+
+    def reset(self, gstin: str, invoices: Sequence[Invoice]) -> Conversation[str]:
+        """Submit records whose action is to be taken back; returns the task's id.
+
+        https://docs.enriched-api.vayana.com (IMS Invoice Status Reset)
+        """
+        return self._submit(gstin, JobKind.RESET, "PUT", "ims-invoice-status-reset", invoices)
+
+    def _submit(
+        self, gstin: str, kind: JobKind, method: str, path: str, records: Sequence[Decision | Invoice]
+    ) -> Conversation[str]:
+        packed = yield from codec.pack_body(gstin, kind, records, limit=self.save_bytes)
+        response = yield attrs.evolve(
+            self.request(kind.value.lower(), method, self._enriched(path), gstin=gstin, body=packed.content),
+            changes=True,
+        )
+        return text(payload(response), "task-id", "data")
+
+    def status(self, gstin: str, reference_id: str, kind: JobKind) -> Conversation[JobStatus]:
+        """Read how a job stands: by its task, or, for a reference of GSTN's own, by REQSTS.
+
+        https://docs.enriched-api.vayana.com (Long running tasks; IMS Get Request Status)
+        """
+        if not _TASK_ID.fullmatch(reference_id):
+            query = {"gstin": gstin, "int_tran_id": reference_id}
+            response = yield self.request("reference", "GET", self._basic("REQSTS"), gstin=gstin, query=query)
+            return codec.read_status(payload(response), "data", polled_at=response.received_at)
+        response = yield self._task_request("status", "status", reference_id, gstin)
+        task = read_task(response)
+        if task.stage is Stage.RUNNING:
+            return JobStatus(
+                state=JobState.PROCESSING,
+                raw_code=task.word,
+                documented=task.documented,
+                polled_at=response.received_at,
+                raw=task.told,
+            )
+        return (yield from self._outcome(gstin, reference_id, task))
+
+    def _outcome(self, gstin: str, task_id: str, task: Task) -> Conversation[JobStatus]:
+        """Fetch a task's result, which for one that broke off tells the reason, if anything does."""
+        try:
+            response = yield self._task_request("result", "result", task_id, gstin)
+        except GatewayError as error:
+            if task.stage is Stage.COMPLETED:
+                raise
+            return broken_off(task.word, error, polled_at=None)
+        if task.stage is Stage.BROKEN_OFF:
+            envelope = envelope_of(response)
+            reason = error_of(envelope, response) if failed(envelope) else None
+            return broken_off(task.word, reason, polled_at=response.received_at)
+        return read_result(response, task.word)
+
+    # -- reads -----------------------------------------------------------------------------------------
+
+    def counts(self, gstin: str, goods_type: GoodsType) -> Conversation[Counts]:
+        """Count documents by section and action. Raises `NotSupported` for goods that no page names.
+
+        https://docs.enriched-api.vayana.com (IMS Get Invoice Count)
+        """
+        word = self.goods_types.get(goods_type)
+        if word is None:
+            raise NotSupported(
+                f"no page names the goods_typ of {goods_type}: set Vayana(goods_types={{…}}) if you know it"
+            )
+        query = {"gstin": gstin, "goods_typ": word}
+        try:
+            response = yield self.request("count", "GET", self._basic("GETCNT"), gstin=gstin, query=query)
+        except GatewayError as error:
+            if error.code in NO_RECORDS:
+                return Counts(total=0, goods_type=goods_type)
+            raise
+        return codec.read_counts(payload(response), goods_type, "data")
+
+    def invoices(
+        self, gstin: str, section: Section, status: Action | None, *, strict: bool
+    ) -> Conversation[InvoiceList | Download]:
+        """Ask for one section's documents: a task that fetches them, or GSTN itself (`downloads="basic"`).
+
+        https://docs.enriched-api.vayana.com (Download IMS invoices; IMS Get Invoice)
+        """
+        name = _SHORT_SECTIONS.get(section, "") if self.section_names == "short" else ""
+        query = {"section": name or section.value.upper()}
+        if status is not None:
+            query["status"] = status.value
+        basic = self.downloads == "basic"
+        path = self._basic("GETINV") if basic else self._enriched("ims-invoices")
+        query = {"gstin": gstin, **query} if basic else query
+        operation = "getinv" if basic else "invoices"
+        try:
+            response = yield self.request(operation, "GET", path, gstin=gstin, query=query)
+            if basic:
+                return (yield from codec.read_invoices(response.body, ("data",), strict=strict))
+        except DownloadQueued as error:
+            if not error.token:
+                raise
+            return self._download(gstin, section, status, f"file/{error.token}", error.estimate)
+        except GatewayError as error:
+            if error.code in NO_RECORDS:
+                return InvoiceList()
+            raise
+        task_id = text(payload(response), "task-id", "data")
+        return self._download(gstin, section, status, f"task/{task_id}", None)
+
+    def _download(
+        self, gstin: str, section: Section, status: Action | None, reference: str, estimate: float | None
+    ) -> Download:
+        return Download(
+            gsp=self.kind,
+            host=urllib.parse.urlsplit(self.base_url).netloc,
+            gstin=gstin,
+            section=section,
+            status=status,
+            reference=reference,
+            estimate=estimate,
+        )
+
+    def prepared(self, download: Download) -> Conversation[Sequence[Part] | None]:
+        """Say in which pages or files the rows lie ready, or None while they do not."""
+        way, _, name = download.reference.partition("/")
+        if way == "file":
+            return self._files(download.gstin, name)
+        return self._pages(download.gstin, name)
+
+    def _pages(self, gstin: str, task_id: str) -> Conversation[Sequence[Part] | None]:
+        """See whether a task has ended, and how many pages it made.
+
+        https://docs.enriched-api.vayana.com (Long running tasks: Result API, Pages API)
+        """
+        task = read_task((yield self._task_request("status", "status", task_id, gstin)))
+        if task.stage is Stage.RUNNING:
+            return None
+        response = yield self._task_request("result", "result", task_id, gstin)
+        envelope = envelope_of(response)
+        if failed(envelope):
+            error = error_of(envelope, response)
+            if isinstance(error, GatewayError) and error.code in NO_RECORDS:
+                return []
+            raise error
+        if task.stage is Stage.BROKEN_OFF:
+            raise GatewayError(
+                f"the download broke off ({task.word}): ask for the rows again", code=task.word
+            )
+        return read_pages(response, self.page_base, task_id)
+
+    def _files(self, gstin: str, token: str) -> Conversation[Sequence[Part] | None]:
+        """See whether GSTN has made the files, and where they lie.
+
+        https://docs.enriched-api.vayana.com (IMS File Details; File download)
+        """
+        query = {"gstin": gstin, "token": token}
+        try:
+            response = yield self.request("filedet", "GET", self._basic("FILEDET"), gstin=gstin, query=query)
+        except DownloadQueued:  # RTN_24
+            return None
+        details = payload(response)
+        key, files = Secret(text(details, "ek", "data")), member(details, "urls", "data")
+        if not isinstance(files, list):
+            raise UnexpectedAnswer(problems=[f"data.urls: {files!r:.60} is not an array"])
+        return [
+            Part(_path_of(text(file, "ul", f"data.urls[{place}]"), place), key)
+            for place, file in enumerate(files)
+        ]
+
+    def part(self, download: Download, part: Part, *, strict: bool) -> Conversation[InvoiceList]:
+        """Fetch one page or file."""
+        if part.key is None:
+            path = f"/enriched/tasks/{self.flynn_version}/result/{part.place}"
+            request = self.request("page", "GET", path, gstin=download.gstin)
+        else:
+            headers = {"X-FLYNN-N-FILEDET-EKEY": part.key.reveal()}
+            path = f"/basic/gstn/{self.flynn_version}{part.place}"
+            request = self.request("file", "GET", path, gstin=download.gstin, headers=headers)
+        response = yield request
+        return (yield from codec.read_invoices(response.body, ("data",), strict=strict))
+
+    def sales(
+        self, gstin: str, year: int, month: int, section: SupplierSection, form: SourceForm
+    ) -> Conversation[list[SalesInvoice]]:
+        """Fetch what recipients did about this supplier's documents of one return period.
+
+        GST API documentation, "IMS - Get Supplier Invoices API" (action SUPVIEW)
+        """
+        word = self.return_types.get(form)
+        if word is None:
+            raise InvalidInput(f"form {form!r} has no supplier view; use SourceForm.GSTR1 or GSTR1A")
+        name = section.value.upper() if self.supplier_section_case == "upper" else section.value
+        query = {"gstin": gstin, "ret_period": return_period(year, month), "section": name, "rtn_typ": word}
+        try:
+            response = yield self.request("sales", "GET", self._basic("SUPVIEW"), gstin=gstin, query=query)
+        except GatewayError as error:
+            if error.code in NO_RECORDS:
+                return []
+            raise
+        return codec.read_sales(payload(response), form, "data")
+
+    def added_back_liabilities(
+        self, gstin: str, year: int, month: int, section: SupplierSection
+    ) -> Conversation[list[AddedBackLiability]]:
+        """Say that no page documents this. Raises `NotSupported`."""
+        raise NotSupported("this GSP documents no route to added-back liabilities")
+
+    # -- requests --------------------------------------------------------------------------------------
+
+    def _enriched(self, path: str) -> str:
+        return f"/enriched/gstn/{self.flynn_version}/{path}"
+
+    def _basic(self, action: str) -> str:
+        return f"/basic/gstn/{self.flynn_version}/taxpayerapi/{self.gstn_api_version}/returns/ims/{action}"
+
+    def _task_request(self, operation: str, what: str, task_id: str, gstin: str) -> Request:
+        path = f"/enriched/tasks/{self.flynn_version}/{what}/{urllib.parse.quote(task_id, safe='')}"
+        return self.request(operation, "GET", path, gstin=gstin)
+
+
+def _path_of(url: str, place: int) -> str:
+    """Return the path of a file's URL, which goes behind `/basic/gstn/{flynn-version}`."""
+    parts = urllib.parse.urlsplit(url)
+    if not parts.path.startswith("/"):
+        raise UnexpectedAnswer(problems=[f"data.urls[{place}].ul: it has no path"])
+    return parts.path + (f"?{parts.query}" if parts.query else "")

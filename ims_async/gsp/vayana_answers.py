@@ -1,0 +1,273 @@
+"""What Vayana's answers are: its two envelopes, the verdict on each, tasks, and the values out of them.
+
+https://docs.enriched-api.vayana.com (Error payloads; Long running tasks)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum, auto
+from typing import Any, Final
+
+import attrs
+
+from .. import codec
+from ..codec.values import member
+from ..errors import (
+    GatewayError,
+    ImsError,
+    JobInFlight,
+    NotAuthorized,
+    UnexpectedAnswer,
+)
+from ..gstn import JOB_RUNNING, gstn_error
+from ..status import JobState, JobStatus
+from ..wire import Needs, Part, Request, Response, Verdict, VerdictKind, told_to_wait_until
+from .envelopes import LONGEST_REFUSAL, envelope_of, judge_gstn, judge_status
+
+# Steps of the login: GSTN's refusal of one is no reason to renew the session that it is about.
+LOGIN: Final = frozenset({"otp", "verify", "refresh", "logout"})
+_STALE_TOKEN: Final = frozenset({"err-expired-token", "err-invalid-token"})
+# Answered with HTTP 500, and still the sender's to mend: they are about encrypted headers.
+_OURS: Final = frozenset({"err-unable-to-decrypt-message-with-key", "err-aes-decryption-failed"})
+_ADVICE: Final = {
+    "err-active-tokens-limit-exceeded": "ten tokens of this user are alive: share one between programs "
+    "(user_token=…, or a credential store), or end some with client.sign_out()",
+    "err-invalid-org": "check org_id: it is data.associatedOrgs[].organisation.id of the login",
+    "err-invalid-token": "log in again: the user token is not known",
+    "err-expired-token": "the user token has ended",
+    "err-resource-not-found": "there is no such task or page; results are kept for seven days",
+    "err-gstn-returned-error": "GSTN refused without saying why",
+}
+
+
+def judge(request: Request, response: Response) -> Verdict:
+    """Tell a success from a failure, which may come under HTTP 200, and GSTN's word from an outage."""
+    if response.status < 300 and len(response.body) > LONGEST_REFUSAL:
+        return Verdict(kind=VerdictKind.FINE)
+    envelope = envelope_of(response)
+    if not failed(envelope) and response.status < 300:
+        return Verdict(kind=VerdictKind.FINE)
+    gstn = _gstn_facts(envelope) is not None
+    if request.operation == "result" and (gstn or response.status < 300):
+        return Verdict(kind=VerdictKind.FINE)  # how the task ended: the call itself went well
+    if gstn:
+        session = request.operation not in LOGIN
+        return judge_gstn(error_of(envelope, response), in_session=session, stale=Needs.TAXPAYER)
+    verdict = _judge_own(request, response, _own_error(envelope, response))
+    if verdict.kind is VerdictKind.THROTTLED or (
+        response.status >= 300 and "retry-after" in response.headers
+    ):
+        return attrs.evolve(verdict, not_before=told_to_wait_until(response))
+    return verdict
+
+
+def _judge_own(request: Request, response: Response, error: GatewayError) -> Verdict:
+    """Judge an error of the GSP's own."""
+    status = response.status if response.status >= 300 else 400  # a failure under HTTP 200
+    facts: dict[str, Any] = {"code": error.code or str(status), "http_status": response.status}
+    if error.code in _OURS:
+        return Verdict(kind=VerdictKind.FAILED, error=error)
+    if error.code in _STALE_TOKEN or status in (401, 403):
+        stale = error.code in _STALE_TOKEN and request.needs is not Needs.NONE
+        refused = NotAuthorized(error.message, **facts)
+        return Verdict(kind=VerdictKind.REFUSED if stale else VerdictKind.FAILED, error=refused)
+    return judge_status(response, status, error.message, facts)
+
+
+def failed(envelope: Mapping[str, Any]) -> bool:
+    """True for an envelope that reports a failure. `status` is text, and missing from the older envelope."""
+    status = envelope.get("status")
+    return isinstance(envelope.get("error"), dict) if status is None else str(status) == "0"
+
+
+def _told(envelope: Mapping[str, Any]) -> dict[str, Any]:
+    error = envelope.get("error")
+    return error if isinstance(error, dict) else {}
+
+
+def _gstn_facts(envelope: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what GSTN itself said, if it did."""
+    args = _told(envelope).get("args")
+    facts = args.get("gstn-err") if isinstance(args, dict) else None
+    return facts if isinstance(facts, dict) else None
+
+
+def error_of(envelope: Mapping[str, Any], response: Response) -> ImsError:
+    """Return the typed error that an envelope reports: GSTN's own where it carries one, else by its key."""
+    facts = _gstn_facts(envelope)
+    if facts is None:
+        return _own_error(envelope, response)
+    code = str(facts.get("error-code") or "")
+    message = str(facts.get("message") or _ADVICE["err-gstn-returned-error"])
+    return gstn_error(code, message, http_status=response.status, transaction_id=None)
+
+
+def _own_error(envelope: Mapping[str, Any], response: Response) -> GatewayError:
+    told = _told(envelope)
+    key, args = str(told.get("message") or ""), told.get("args")
+    details = ", ".join(f"{name} {value}" for name, value in args.items()) if isinstance(args, dict) else ""
+    text = ": ".join(part for part in (_ADVICE.get(key, ""), details) if part)
+    text = text or key or f"HTTP {response.status} from the gateway"
+    return GatewayError(text, code=key, http_status=response.status)
+
+
+def payload(response: Response) -> Any:
+    """Return GSTN's own payload, which the envelope holds at `data`."""
+    return member(response.json(), "data", "")
+
+
+# -- tasks -----------------------------------------------------------------------------------------------
+
+
+class Stage(Enum):
+    """How far a task is."""
+
+    RUNNING = auto()
+    COMPLETED = auto()
+    BROKEN_OFF = auto()
+
+
+# Only `processing` and `completed` are documented; a word that says failure is one, any other is not final.
+_COMPLETED: Final = frozenset({"completed"})
+_BROKEN_OFF: Final = frozenset(
+    {"failed", "failure", "fail", "error", "errored", "aborted", "cancelled", "canceled", "rejected"}
+    | {"expired", "terminated", "timed-out", "timeout"}
+)
+
+
+@attrs.frozen
+class Task:
+    """A task's word for how far it is, and what else was told."""
+
+    word: str
+    stage: Stage
+    told: dict[str, Any]
+
+    @property
+    def documented(self) -> bool:
+        """True for a word that can be relied on."""
+        return self.stage is not Stage.RUNNING or self.word.strip().lower() == "processing"
+
+
+def read_task(response: Response) -> Task:
+    """Read a task's status, nested in `data.task` as one page shows it, or flat in `data` with `jobs`.
+
+    https://docs.enriched-api.vayana.com (Long running tasks: Status API)
+    """
+    data = payload(response)
+    nested = isinstance(data, dict) and isinstance(data.get("task"), dict)
+    facts, path = (data["task"], "data.task") if nested else (data, "data")
+    word = member(facts, "status", path)
+    if not isinstance(word, str) or not word.strip():
+        raise UnexpectedAnswer(problems=[f"{path}.status: {word!r:.60} is not text"])
+    plain = word.strip().lower().replace("_", "-").replace(" ", "-")
+    stage = (
+        Stage.COMPLETED
+        if plain in _COMPLETED
+        else Stage.BROKEN_OFF
+        if plain in _BROKEN_OFF
+        else Stage.RUNNING
+    )
+    return Task(word, stage, dict(facts))
+
+
+def read_pages(response: Response, base: int, task_id: str) -> Sequence[Part]:
+    """Read into how many pages a download's result is divided."""
+    data = payload(response)
+    if isinstance(data, list):  # a task of several jobs answers with an envelope for each
+        if len(data) != 1:
+            raise UnexpectedAnswer(problems=[f"data: {len(data)} envelopes, where a download has one"])
+        data = member(data[0], "data", "data[0]")
+    pages = member(data, "pages", "data")
+    count = int(pages) if isinstance(pages, str) and pages.isascii() and pages.isdigit() else pages
+    if type(count) is not int or not 0 <= count <= _MOST_PAGES:
+        raise UnexpectedAnswer(problems=[f"data.pages: {pages!r:.60} is not a number of pages"])
+    return [Part(f"{task_id}/page/{number}") for number in range(base, base + count)]
+
+
+_MOST_PAGES: Final = 100_000
+
+
+def read_result(response: Response, word: str) -> JobStatus:
+    """Read how a save or reset ended: GSTN's status, or one envelope for each job of the task.
+
+    https://docs.enriched-api.vayana.com (IMS Invoice Status Reset: Result API response)
+    """
+    envelope = envelope_of(response)
+    data = envelope.get("data")
+    if failed(envelope) or not isinstance(data, list):
+        return _one_result(envelope, response, word, "data")
+    if not data:
+        raise UnexpectedAnswer(problems=["data: an empty list"])
+    return _together(
+        [_one_result(part, response, word, f"data[{place}].data") for place, part in enumerate(data)]
+    )
+
+
+def _one_result(envelope: Any, response: Response, word: str, path: str) -> JobStatus:
+    if isinstance(envelope, dict) and failed(envelope):
+        return broken_off(word, error_of(envelope, response), polled_at=response.received_at)
+    data = member(envelope, "data", path.rpartition(".")[0])
+    return codec.read_status(data, path, polled_at=response.received_at, carrier_done=True)
+
+
+def broken_off(word: str, reason: ImsError | None, *, polled_at: float | None) -> JobStatus:
+    """Return the status of a job whose task broke off. What GSTN made of the job, nobody has heard.
+
+    Except where GSTN said that another job runs: then it made nothing of this one.
+    """
+    refused = isinstance(reason, JobInFlight)
+    code = reason.code if isinstance(reason, GatewayError) else JOB_RUNNING if refused else ""
+    text = reason.message if isinstance(reason, GatewayError) else str(reason or "")
+    return JobStatus(
+        state=JobState.FAILED,
+        raw_code=word,
+        error_code=code,
+        error_message=text,
+        polled_at=polled_at,
+        carrier_done=True,
+        carrier_failed=not refused,
+    )
+
+
+_RANK: Final = {"S": 0, "P": 1, "PE": 2}
+
+
+def _together(parts: Sequence[JobStatus]) -> JobStatus:
+    """Put the results of a task's jobs into one: the counts added up, the worst code, every error entry."""
+    if len(parts) == 1:
+        return parts[0]
+    open_part = next((part for part in parts if _still_open(part)), None)
+    bad = [part for part in parts if part.state in (JobState.FAILED, JobState.PARTIAL)]
+    whole = all(part.state is JobState.FAILED for part in parts)
+    worst = max(parts, key=lambda part: _RANK.get(part.raw_code.strip().upper(), 2))
+    state, code = worst.state, worst.raw_code
+    if open_part is not None:
+        state, code = JobState.PROCESSING, open_part.raw_code
+    elif bad:
+        state, code = (JobState.FAILED, bad[0].raw_code) if whole else (JobState.PARTIAL, "PE")
+    told = next((part for part in bad if part.error_code or part.error_message), worst)
+    return JobStatus(
+        state=state,
+        raw_code=code,
+        processed=_sum([part.processed for part in parts]),
+        errors=_sum([part.errors or 0 for part in parts]),
+        error_code=told.error_code,
+        error_message=told.error_message,
+        error_report=tuple(entry for part in parts for entry in part.error_report),
+        polled_at=worst.polled_at,
+        carrier_done=True,
+        carrier_failed=any(part.carrier_failed for part in parts),
+        documented=all(part.documented for part in parts),
+        raw={"parts": [part.raw for part in parts]},
+    )
+
+
+def _still_open(part: JobStatus) -> bool:
+    return part.state is JobState.PROCESSING and part.raw_code.strip().upper() != "P"
+
+
+def _sum(counts: Sequence[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None

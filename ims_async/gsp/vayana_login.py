@@ -1,0 +1,158 @@
+"""Vayana's two logins: the user's token at its SSO, and the taxpayer's session, which its own side keeps.
+
+https://docs.enriched-api.vayana.com (Onboarding; GST authentication)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..codec.values import member
+from ..errors import GatewayError, GatewayUnavailable, InvalidInput, NotAuthorized, NotSupported, RateLimited
+from ..secret import Secret, jwt_expiry
+from ..wire import Conversation, Needs, Request, Response, Token
+from .envelopes import epoch, text
+
+if TYPE_CHECKING:
+    from .vayana_settings import Settings
+
+
+# -- the user's token ------------------------------------------------------------------------------------
+
+
+def authenticate(gsp: Settings, refused: Token | None) -> Conversation[Token]:
+    """Have a user token: the one given, one refreshed, or a new one for handle and password.
+
+    A refresh is refused once six times the token's life have passed since the login: then a new login is
+    made. Each login makes one more of ten tokens that may live at a time, so a refresh comes first.
+    """
+    given = gsp.user_token
+    if refused is None and given is not None:
+        return Token(value=given, expires_at=jwt_expiry(given.reveal()))
+    if refused is not None:
+        try:
+            return (yield from _refreshed(gsp, refused))
+        except (GatewayUnavailable, RateLimited):
+            raise
+        except GatewayError as error:
+            if given is not None and given != refused.value:
+                return Token(value=given, expires_at=jwt_expiry(given.reveal()))
+            if not gsp.handle:
+                raise NotAuthorized(
+                    f"the user token has ended and cannot be refreshed ({error}): pass a new user_token, or "
+                    "handle and password",
+                    code=error.code,
+                    http_status=error.http_status,
+                ) from None
+    return (yield from _logged_in(gsp))
+
+
+def _logged_in(gsp: Settings) -> Conversation[Token]:
+    if not gsp.handle or gsp.password is None:
+        raise NotAuthorized(
+            "there is no user token: pass Vayana(org_id, user_token) or Vayana(org_id, handle=…, password=…)"
+        )
+    body = {
+        "handle": gsp.handle,
+        "password": gsp.password.reveal(),
+        "handleType": gsp.handle_type,
+        "tokenDurationInMins": gsp.token_minutes,
+    }
+    response = yield _sso(gsp, "authenticate", "POST", "/authtokens", body=body)
+    return _user_token(response)
+
+
+def _refreshed(gsp: Settings, token: Token) -> Conversation[Token]:
+    response = yield _sso(gsp, "account_refresh", "PUT", "/authtokens", bearer=token)
+    return _user_token(response)
+
+
+def sign_out(gsp: Settings, token: Token) -> Conversation[None]:
+    """End the user's token."""
+    yield _sso(gsp, "account_logout", "POST", "/logout", bearer=token)
+
+
+def _user_token(response: Response) -> Token:
+    data = member(response.json(), "data", "")
+    value = Secret(text(data, "token", "data"))
+    return Token(value=value, expires_at=epoch(data.get("expiry")) or jwt_expiry(value.reveal()))
+
+
+def _sso(
+    gsp: Settings,
+    operation: str,
+    method: str,
+    path: str,
+    *,
+    body: Mapping[str, Any] | None = None,
+    bearer: Token | None = None,
+) -> Request:
+    headers = {"accept": "application/json"}
+    if bearer is not None:
+        headers["authorization"] = f"Bearer {bearer.value.reveal()}"
+    if body is not None:
+        headers["content-type"] = "application/json"
+    return Request(
+        operation=operation,
+        method=method,
+        url=gsp.sso_url + path,
+        headers=headers,
+        body=None if body is None else json.dumps(body).encode(),
+        needs=Needs.NONE,
+    )
+
+
+# -- the taxpayer's session ------------------------------------------------------------------------------
+
+
+def request_otp(gsp: Settings, gstin: str, username: str) -> Conversation[str | None]:
+    """Have GSTN send an OTP; returns the name of the request, which verifying takes."""
+    response = yield _gst(gsp, "otp", "OTPREQUEST", gstin, {"gstin": gstin, "username": username})
+    return _named(response, "otp-request-id")
+
+
+def verify_otp(gsp: Settings, gstin: str, otp: str, request: str | None) -> Conversation[Token]:
+    """Trade the OTP for the name of the session, which stays on the GSP's side."""
+    if not request:
+        raise InvalidInput(
+            "verifying an OTP takes the name of its request: call request_otp first, or pass what it "
+            "returned: verify_otp(otp, request=…)"
+        )
+    response = yield _gst(gsp, "verify", "AUTHTOKEN", gstin, {"otp-request-id": request, "otp": otp})
+    return Token(value=Secret(_named(response, "gst-session-id")))
+
+
+def refresh(gsp: Settings, gstin: str, token: Token) -> Conversation[Token]:
+    """Extend the session; its name may be another afterwards."""
+    body = {"gst-session-id": token.value.reveal()}
+    response = yield _gst(gsp, "refresh", "REFRESHTOKEN", gstin, body)
+    return Token(value=Secret(_named(response, "gst-session-id")))
+
+
+def logout(gsp: Settings, gstin: str, token: Token) -> Conversation[None]:
+    """End the session. Raises `NotSupported` where `logout_action` is None: its page is not public."""
+    if gsp.logout_action is None:
+        raise NotSupported("logging out is switched off: set Vayana(logout_action=…)")
+    yield _gst(gsp, "logout", gsp.logout_action, gstin, {"gst-session-id": token.value.reveal()})
+
+
+def _gst(gsp: Settings, operation: str, action: str, gstin: str, body: Mapping[str, str]) -> Request:
+    """Put the action into a header, as v3.0 has it, or into the path, as v1.0 has it."""
+    path = f"/basic/gstn/{gsp.auth_version}/taxpayerapi/{gsp.auth_gstn_api_version}/authenticate"
+    in_header = gsp.auth_version != "v1.0"
+    return gsp.request(
+        operation,
+        "POST",
+        path if in_header else f"{path}/{action}",
+        gstin=gstin,
+        headers={"action": action} if in_header else {},
+        body=json.dumps(body).encode(),
+    )
+
+
+def _named(response: Response, name: str) -> str:
+    """Return a name at `data`: the samples show it in an object, the text speaks of a string."""
+    data = member(response.json(), "data", "")
+    return text({name: data}, name, "data") if isinstance(data, str) else text(data, name, "data")

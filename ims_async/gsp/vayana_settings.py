@@ -1,0 +1,150 @@
+"""What can be set about Vayana, each setting checked, and the headers that follow from them.
+
+https://docs.enriched-api.vayana.com (Integrating; Onboarding)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final, Literal
+
+import attrs
+
+from ..errors import InvalidInput
+from ..secret import Secret
+from ..vocabulary import GoodsType, SourceForm
+from ..wire import Needs, Request, check_base_url
+
+# https://docs.enriched-api.vayana.com (Integrating: environments; Onboarding: SSO)
+PRODUCTION: Final = "https://live.enriched-api.vayana.com"
+TEST: Final = "https://solo.enriched-api.vayana.com"
+SSO_PRODUCTION: Final = "https://services.vayana.com/theodore/apis/v1"
+SSO_TEST: Final = "https://sandbox.services.vayananet.com/theodore/apis/v1"
+
+
+def _secret(value: str | Secret | None) -> Secret | None:
+    return Secret(value) if isinstance(value, str | Secret) and str(value) else None
+
+
+@attrs.frozen(eq=False)
+class Settings:
+    """The settings, as `Vayana` explains them."""
+
+    org_id: str
+    user_token: Secret | None = attrs.field(default=None, converter=_secret)
+    handle: str | None = attrs.field(default=None, kw_only=True)
+    password: Secret | None = attrs.field(default=None, kw_only=True, converter=_secret)
+    handle_type: Literal["email", "mobile"] = attrs.field(default="email", kw_only=True)
+    base_url: str = attrs.field(default="", kw_only=True)
+    sso_url: str = attrs.field(default="", kw_only=True)
+    test: bool = attrs.field(default=False, kw_only=True)
+    extra_headers: Mapping[str, str] = attrs.field(
+        factory=dict, kw_only=True, converter=dict, repr=lambda headers: repr(sorted(headers))
+    )
+    gsp_code: str = attrs.field(default="vay", kw_only=True)
+    token_minutes: int = attrs.field(default=20, kw_only=True)
+    flynn_version: str = attrs.field(default="v1.0", kw_only=True)
+    gstn_api_version: str = attrs.field(default="v0.3", kw_only=True)
+    auth_version: Literal["v3.0", "v1.0"] = attrs.field(default="v3.0", kw_only=True)
+    auth_gstn_api_version: str = attrs.field(default="v0.2", kw_only=True)
+    logout_action: str | None = attrs.field(default="LOGOUT", kw_only=True)
+    save_method: Literal["PUT", "POST"] = attrs.field(default="PUT", kw_only=True)
+    save_path: str = attrs.field(default="ims-invoice-status-update", kw_only=True)
+    save_bytes: int = attrs.field(default=4_000_000, kw_only=True)
+    page_base: int = attrs.field(default=0, kw_only=True)
+    downloads: Literal["enriched", "basic"] = attrs.field(default="enriched", kw_only=True)
+    section_names: Literal["short", "long"] = attrs.field(default="short", kw_only=True)
+    goods_types: Mapping[GoodsType, str] = attrs.field(
+        factory=lambda: {GoodsType.OTHERS: "ALL_OTH"}, kw_only=True
+    )
+    supplier_section_case: Literal["lower", "upper"] = attrs.field(default="upper", kw_only=True)
+    return_types: Mapping[SourceForm, str] = attrs.field(
+        factory=lambda: {SourceForm.GSTR1: "R1", SourceForm.GSTR1A: "R1A"}, kw_only=True
+    )
+    insecure: bool = attrs.field(default=False, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        if not _fits_a_header(self.org_id):
+            raise InvalidInput(
+                "org_id is empty or not text: it is data.associatedOrgs[].organisation.id of the SSO login"
+            )
+        if bool(self.handle) != (self.password is not None):
+            raise InvalidInput("handle and password go together: pass both, or a user_token")
+        _check_settings(self)
+        sso = self.sso_url or (
+            f"{self.base_url.rstrip('/')}/theodore/apis/v1"
+            if self.base_url
+            else (SSO_TEST if self.test else SSO_PRODUCTION)
+        )
+        base = self.base_url or (TEST if self.test else PRODUCTION)
+        object.__setattr__(self, "base_url", check_base_url(base, insecure=self.insecure))
+        object.__setattr__(self, "sso_url", check_base_url(sso, insecure=self.insecure))
+
+    def request(
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        *,
+        gstin: str,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Request:
+        """Return a request with the headers that all but the SSO's carry.
+
+        Names of the last two: what public callers of this API send; the page on common headers is not public.
+        """
+        ours = {
+            "accept": "application/json",
+            "X-FLYNN-N-ORG-ID": self.org_id,
+            "X-FLYNN-N-GSTIN": gstin,
+            "X-FLYNN-N-GSTN-GSP-CODE": self.gsp_code,
+            **(headers or {}),
+        }
+        if body is not None:
+            ours["content-type"] = "application/json"
+        theirs = {name.lower() for name in self.extra_headers}
+        kept = {name: value for name, value in ours.items() if name.lower() not in theirs}
+        return Request(
+            operation=operation,
+            method=method,
+            url=self.base_url + path,
+            query=query or {},
+            headers={**kept, **self.extra_headers},
+            body=body,
+            needs=Needs.ACCOUNT,
+        )
+
+
+_CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "handle_type": ("email", "mobile"),
+    "auth_version": ("v3.0", "v1.0"),
+    "save_method": ("PUT", "POST"),
+    "downloads": ("enriched", "basic"),
+    "section_names": ("short", "long"),
+    "supplier_section_case": ("lower", "upper"),
+}
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def _check_settings(gsp: Settings) -> None:
+    for name, allowed in _CHOICES.items():
+        if getattr(gsp, name) not in allowed:
+            raise InvalidInput(f"{name} {getattr(gsp, name)!r} is unknown; use one of: {', '.join(allowed)}")
+    for name, least, most in (
+        ("token_minutes", 20, 360),
+        ("save_bytes", 1, 4 * 1024 * 1024),  # "4MB": the smaller reading is the default
+        ("page_base", 0, 1),
+    ):
+        value = getattr(gsp, name)
+        if type(value) is not int or not least <= value <= most:
+            raise InvalidInput(f"{name} {value!r} must be a whole number from {least:,} to {most:,}")
+    for header, value in gsp.extra_headers.items():
+        if not (isinstance(header, str) and _HEADER_NAME.fullmatch(header) and _fits_a_header(value)):
+            raise InvalidInput(f"extra_headers: {header!r} or its value is not fit for a header")
+
+
+def _fits_a_header(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and value.isprintable() and value.isascii()
