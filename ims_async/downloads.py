@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
+import attrs
+
 from .errors import (
     DownloadQueued,
     GatewayError,
@@ -39,12 +41,12 @@ class Downloads:
     ) -> None:
         self._gstin, self._gsp, self._exchange = gstin, gsp, exchange
         self._credentials, self._policy = credentials, poll
-        self._open: dict[str, Download] = {}
+        self._open: dict[str, _Begun] = {}
 
     @property
     def open(self) -> list[Download]:
         """What was begun and is, for all that is known, still being prepared."""
-        return list(self._open.values())
+        return [begun.download for begun in self._open.values()]
 
     async def settle(self) -> None:
         """Wait until nothing is being prepared any more. Raises `DownloadQueued` past the deadline."""
@@ -61,7 +63,7 @@ class Downloads:
         conversation = self._gsp.invoices(self._gstin, section, status, strict=strict)
         begun = await self._exchange.run(conversation, self._credentials)
         if isinstance(begun, Download):
-            self._open[begun.reference] = begun
+            self._open[begun.reference] = _Begun(begun, _now())
         return begun
 
     async def parts(
@@ -103,17 +105,16 @@ class Downloads:
 
     async def every(self, status: Action | None, *, strict: bool) -> AsyncGenerator[Invoice, None]:
         """Yield the documents of every section. What has to be prepared is begun all at once."""
-        begun = {Section.B2B: await self.begin(Section.B2B, status, strict=strict)}
-        if isinstance(begun[Section.B2B], Download):
-            for section in Section:
-                if section not in begun:
-                    begun[section] = await self.begin(section, status, strict=strict)
+        first, *rest = Section
+        begun = {first: await self.begin(first, status, strict=strict)}
+        if isinstance(begun[first], Download):
+            others = await asyncio.gather(*(self.begin(section, status, strict=strict) for section in rest))
+            begun.update(zip(rest, others, strict=True))
         for section in Section:
-            ready = begun.pop(section, None)
-            if ready is None:
-                ready = await self.begin(section, status, strict=strict)
+            known = section in begun
+            ready = begun.pop(section) if known else await self.begin(section, status, strict=strict)
             async with contextlib.aclosing(self.parts(ready, strict=strict, wait=True)) as parts:
-                ready = None
+                del ready
                 async for part in parts:
                     for invoice in part:
                         yield invoice
@@ -129,11 +130,12 @@ class Downloads:
             if parts is None:
                 raise _queued(download, "are still being prepared")
             return parts
-        now, deadline = asyncio.get_running_loop().time, self._policy.deadline
-        delays, ends_at, trouble = self._policy.delays(), now() + deadline, ""
+        deadline, delays, trouble = self._policy.deadline, self._policy.delays(), ""
+        ends_at, takes = _now() + deadline, max(next(delays), download.estimate or 0.0)
         if (download.estimate or 0.0) > deadline:
-            raise _queued(download, f"will take {download.estimate:g} s, over the deadline of {deadline:g} s")
-        delay = max(next(delays), download.estimate or 0.0)
+            raise _queued(download, f"will take {takes:g} s, over the deadline of {deadline:g} s")
+        begun = self._open.get(download.reference)  # else long ago, in another process
+        delay = max(begun.at + takes - _now(), 0.0) if begun else 0.0
         while True:
             await self._exchange.rest(delay)
             try:
@@ -143,12 +145,12 @@ class Downloads:
             if parts is not None:
                 return parts
             delay = next(delays)
-            if now() + delay > ends_at:
+            if _now() + delay > ends_at:
                 raise _queued(download, f"were not ready within {deadline:g} s{trouble}")
 
     async def _ask(self, download: Download, *, retry: bool) -> Sequence[Part] | None:
         """Ask once whether a download is ready, and note where it is not any longer being prepared."""
-        self._open[download.reference] = download
+        self._open.setdefault(download.reference, _Begun(download, _now()))
         try:
             parts = await self._exchange.run(self._gsp.prepared(download), self._credentials, retry=retry)
         except (GatewayUnavailable, NotAuthorized, QuotaExhausted, RateLimited):
@@ -159,6 +161,18 @@ class Downloads:
         if parts is not None:
             self._open.pop(download.reference, None)
         return parts
+
+
+@attrs.frozen
+class _Begun:
+    """A download under way and when it was asked for, in seconds of the event loop's clock."""
+
+    download: Download
+    at: float
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _queued(download: Download, how: str) -> DownloadQueued:
