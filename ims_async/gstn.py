@@ -6,7 +6,7 @@ The codes are those that the GSPs' pages name (linked in `gsp/`); GSTN publishes
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeVar
 
 from .errors import (
     DownloadQueued,
@@ -18,6 +18,8 @@ from .errors import (
     OtpRequired,
     SessionExpired,
 )
+
+T = TypeVar("T")
 
 NO_RECORDS: Final = frozenset(
     # "Nothing found" comes as an error; to a caller it is an empty list.
@@ -37,6 +39,13 @@ _DOWN: Final = frozenset(
 )
 JOB_RUNNING: Final = "IMSSAV0015"
 _FILE_PENDING: Final = "RTN_24"
+
+
+def or_empty(error: GatewayError, empty: T) -> T:
+    """Return `empty` where GSTN says that nothing was found, and raise any other error."""
+    if error.code in NO_RECORDS:
+        return empty
+    raise error
 
 
 def gstn_error(code: str, message: str, *, http_status: int | None, transaction_id: str | None) -> ImsError:

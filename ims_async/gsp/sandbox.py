@@ -20,7 +20,7 @@ from ..errors import (
     NotAuthorized,
     NotSupported,
 )
-from ..gstn import NO_RECORDS
+from ..gstn import or_empty
 from ..records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
 from ..secret import Secret, jwt_expiry
 from ..status import Download, JobKind, JobStatus
@@ -226,9 +226,7 @@ class Sandbox:
         try:
             response = yield self._request("count", "GET", f"{_INVOICES}/count", query=query)
         except GatewayError as error:
-            if error.code in NO_RECORDS:
-                return Counts(total=0, goods_type=goods_type)
-            raise
+            return or_empty(error, Counts(total=0, goods_type=goods_type))
         return codec.read_counts(payload(response), goods_type, "data.data")
 
     def invoices(
@@ -244,9 +242,7 @@ class Sandbox:
         try:
             response = yield self._request("invoices", "GET", _INVOICES, query=query)
         except GatewayError as error:
-            if error.code in NO_RECORDS:
-                return InvoiceList()
-            raise
+            return or_empty(error, InvoiceList())
         return (yield from codec.read_invoices(response.body, ("data", "data"), strict=strict))
 
     def prepared(self, download: Download) -> Conversation[Sequence[Part] | None]:
@@ -304,9 +300,7 @@ class Sandbox:
         try:
             response = yield self._request("sales", "GET", path, query=query)
         except GatewayError as error:
-            if error.code in NO_RECORDS:
-                return []
-            raise
+            return or_empty(error, [])
         return codec.read_sales(payload(response), form, "data.data")
 
     def added_back_liabilities(
@@ -322,9 +316,7 @@ class Sandbox:
         try:
             response = yield self._request("added_back", "GET", path, query=query)
         except GatewayError as error:
-            if error.code in NO_RECORDS:
-                return []
-            raise
+            return or_empty(error, [])
         return codec.read_added_back(payload(response), "data.data")
 
     def _supplier_section(self, section: SupplierSection) -> str:

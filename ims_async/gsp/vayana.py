@@ -16,7 +16,7 @@ import attrs
 from .. import codec
 from ..codec.values import member
 from ..errors import DownloadQueued, GatewayError, InvalidInput, NotSupported, UnexpectedAnswer
-from ..gstn import NO_RECORDS
+from ..gstn import or_empty
 from ..records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
 from ..secret import Secret
 from ..status import Download, JobKind, JobState, JobStatus
@@ -47,7 +47,8 @@ from .vayana_answers import (
 from .vayana_settings import Settings
 
 _RESULTS_KEPT: Final = 7 * 86_400.0  # seconds (Long running tasks: data is retained for seven days)
-_TASK_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+# The two references of GSTN's own in the documents are 15 and 14 hex digits; a task's is a UUID.
+_GSTN_REFERENCE: Final = re.compile(r"[0-9a-f]{14,15}", re.IGNORECASE)
 _SHORT_SECTIONS: Final = {
     Section.B2BDN: "DN",
     Section.B2BDNA: "DNA",
@@ -162,7 +163,7 @@ class Vayana(Settings):
 
         https://docs.enriched-api.vayana.com (Long running tasks; IMS Get Request Status)
         """
-        if not _TASK_ID.fullmatch(reference_id):
+        if _GSTN_REFERENCE.fullmatch(reference_id):
             query = {"gstin": gstin, "int_tran_id": reference_id}
             response = yield self.request("reference", "GET", self._basic("REQSTS"), gstin=gstin, query=query)
             return codec.read_status(payload(response), "data", polled_at=response.received_at)
@@ -208,9 +209,7 @@ class Vayana(Settings):
         try:
             response = yield self.request("count", "GET", self._basic("GETCNT"), gstin=gstin, query=query)
         except GatewayError as error:
-            if error.code in NO_RECORDS:
-                return Counts(total=0, goods_type=goods_type)
-            raise
+            return or_empty(error, Counts(total=0, goods_type=goods_type))
         return codec.read_counts(payload(response), goods_type, "data")
 
     def invoices(
@@ -237,9 +236,7 @@ class Vayana(Settings):
                 raise
             return self._download(gstin, section, status, f"file/{error.token}", error.estimate)
         except GatewayError as error:
-            if error.code in NO_RECORDS:
-                return InvoiceList()
-            raise
+            return or_empty(error, InvoiceList())
         task_id = text(payload(response), "task-id", "data")
         return self._download(gstin, section, status, f"task/{task_id}", None)
 
@@ -275,8 +272,8 @@ class Vayana(Settings):
         envelope = envelope_of(response)
         if failed(envelope):
             error = error_of(envelope, response)
-            if isinstance(error, GatewayError) and error.code in NO_RECORDS:
-                return []
+            if isinstance(error, GatewayError):
+                return or_empty(error, [])
             raise error
         if task.stage is Stage.BROKEN_OFF:
             raise GatewayError(
@@ -330,9 +327,7 @@ class Vayana(Settings):
         try:
             response = yield self.request("sales", "GET", self._basic("SUPVIEW"), gstin=gstin, query=query)
         except GatewayError as error:
-            if error.code in NO_RECORDS:
-                return []
-            raise
+            return or_empty(error, [])
         return codec.read_sales(payload(response), form, "data")
 
     def added_back_liabilities(
