@@ -1,6 +1,7 @@
 # Everything sets itself up in .venv; the machine needs Python 3.11+, pip and make.
 PYTHON ?= python3
 VENV   ?= .venv
+GSP    ?= sandbox
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
@@ -15,8 +16,8 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[cli,dev]'
 	@touch $(READY)
 
-demo: $(READY)  ## the main job against the embedded simulator, over HTTP on loopback
-	$(BIN)/ims-async demo
+demo: $(READY)  ## the main job against the embedded simulator, over HTTP on loopback; or GSP=vayana
+	$(BIN)/ims-async demo --gsp $(GSP)
 
 lint: $(READY)  ## ruff, mypy --strict, import-layer contracts
 	$(BIN)/ruff check

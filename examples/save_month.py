@@ -2,8 +2,9 @@
 
     python examples/save_month.py --simulate     # a made-up gateway on this machine; no account needed
 
-Without `--simulate` it talks to the real host, and needs IMS_API_KEY, IMS_API_SECRET, IMS_GSTIN and
-IMS_USERNAME (the user name on the GST portal) in the environment; it asks for the OTP, and before it saves.
+Without `--simulate` it talks to the real host, and needs IMS_GSTIN, IMS_USERNAME (the user name on the GST
+portal), and IMS_API_KEY and IMS_API_SECRET in the environment, or with IMS_GSP=vayana: IMS_ORG_ID, IMS_HANDLE
+and IMS_PASSWORD; it asks for the OTP, and before it saves.
 """
 
 import asyncio
@@ -11,10 +12,12 @@ import os
 import sys
 from decimal import Decimal
 
-from ims_async import Action, Decision, ImsClient, Invoice, ItcReduction, Sandbox, Section
+from ims_async import Action, Decision, ImsClient, Invoice, ItcReduction, Sandbox, Section, Vayana
 from ims_async.simulator import Simulator
 
-VARIABLES = ("IMS_API_KEY", "IMS_API_SECRET", "IMS_GSTIN", "IMS_USERNAME")
+VAYANA = os.environ.get("IMS_GSP") == "vayana"
+ACCOUNT = ("IMS_ORG_ID", "IMS_HANDLE", "IMS_PASSWORD") if VAYANA else ("IMS_API_KEY", "IMS_API_SECRET")
+VARIABLES = (*ACCOUNT, "IMS_GSTIN", "IMS_USERNAME")
 
 
 def decide(invoice: Invoice) -> Decision:
@@ -26,7 +29,14 @@ def decide(invoice: Invoice) -> Decision:
     return invoice.accept()
 
 
-async def save_month(gateway: Sandbox, gstin: str, username: str, *, simulated: bool) -> None:
+def account(*keys: str, base_url: str = "") -> Sandbox | Vayana:
+    """Return the account at the GSP that IMS_GSP names."""
+    if VAYANA:
+        return Vayana(keys[0], handle=keys[1], password=keys[2], base_url=base_url)
+    return Sandbox(*keys, base_url=base_url)
+
+
+async def save_month(gateway: Sandbox | Vayana, gstin: str, username: str, *, simulated: bool) -> None:
     """Pull, decide, save, wait, print."""
     async with ImsClient(gateway) as client:
         acme = client.taxpayer(gstin)
@@ -51,13 +61,15 @@ async def main() -> None:
     """Choose between the made-up gateway and the real one."""
     if "--simulate" in sys.argv:
         async with Simulator(seed=7, invoices=200, job_seconds=1.0) as sim:
-            gateway = Sandbox("key_test_demo", "secret_test_demo", base_url=sim.url)
+            demo = ("org-demo", "demo@example.com", "password_test_demo")
+            keys = demo if VAYANA else ("key_test_demo", "secret_test_demo")
+            gateway = account(*keys, base_url=sim.url)
             await save_month(gateway, sim.gstins[0], sim.taxpayers[0].username, simulated=True)
     else:
         missing = [name for name in VARIABLES if not os.environ.get(name)]
         if missing:
             sys.exit(f"set {', '.join(missing)}, or try it with --simulate")
-        gateway = Sandbox(os.environ["IMS_API_KEY"], os.environ["IMS_API_SECRET"])
+        gateway = account(*(os.environ[name] for name in ACCOUNT))
         await save_month(gateway, os.environ["IMS_GSTIN"], os.environ["IMS_USERNAME"], simulated=False)
 
 

@@ -6,9 +6,9 @@ Each GSTIN has a worker: pull what waits, decide, save, wait for the job, print,
 is on disk before anything else happens, so that a stop (SIGINT, SIGTERM), a deploy or a crash loses no job:
 the next start resumes it from its token.
 
-Without `--simulate` it talks to the real host, and needs IMS_API_KEY, IMS_API_SECRET, IMS_GSTINS (separated
-by commas) and IMS_FOLDER, where jobs.json and sessions.json are kept. No service can log in by itself, since
-an OTP goes to a person: see `log_in`. The sessions that a person began are renewed, and kept in the file.
+Without `--simulate` it talks to the real host, and needs IMS_API_KEY, IMS_API_SECRET (with IMS_GSP=vayana:
+IMS_ORG_ID, IMS_HANDLE, IMS_PASSWORD), IMS_GSTINS (separated by commas) and IMS_FOLDER for jobs.json and
+sessions.json. A service cannot log in: an OTP goes to a person, see `log_in`. Sessions are renewed, and kept.
 
 With `--simulate` the made-up gateway outlives the service: stop it while jobs run (Ctrl-C), and it is started
 once more, as the next process would be, and resumes them.
@@ -21,7 +21,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -42,9 +42,12 @@ from ims_async import (
     Sandbox,
     Section,
     Taxpayer,
+    Vayana,
 )
 from ims_async.simulator import Simulator
 
+DEMO = {"IMS_API_KEY": "key_test_demo", "IMS_API_SECRET": "secret_test_demo", "IMS_ORG_ID": "org-demo"}
+DEMO |= {"IMS_HANDLE": "demo@example.com", "IMS_PASSWORD": "password_test_demo"}
 QUIET = 1800.0  # seconds after which a save whose answer was lost has surely taken effect, or none
 
 
@@ -185,8 +188,16 @@ class Service:
         raise ClientClosed("the service is being stopped")
 
 
+def account(keys: Mapping[str, str], base_url: str = "") -> Sandbox | Vayana:
+    """Return the account at the GSP that IMS_GSP names."""
+    if os.environ.get("IMS_GSP") != "vayana":
+        return Sandbox(keys["IMS_API_KEY"], keys["IMS_API_SECRET"], base_url=base_url)
+    handle, password = keys["IMS_HANDLE"], keys["IMS_PASSWORD"]
+    return Vayana(keys["IMS_ORG_ID"], handle=handle, password=password, base_url=base_url)
+
+
 async def serve(
-    gateway: Sandbox, gstins: list[str], folder: Path, *, every: float, rounds: int | None
+    gateway: Sandbox | Vayana, gstins: list[str], folder: Path, *, every: float, rounds: int | None
 ) -> bool:
     """Run the service until its rounds are over or a signal stops it; say whether it was a signal."""
     tokens = TokenFile(folder / "jobs.json")
@@ -199,7 +210,7 @@ async def serve(
         return service.stopping.is_set()
 
 
-async def log_in(gateway: Sandbox, gstin: str, username: str, otp: str, folder: Path) -> None:
+async def log_in(gateway: Sandbox | Vayana, gstin: str, username: str, otp: str, folder: Path) -> None:
     """Begin the session of one GSTIN: a person's part, done with the same store as the service's."""
     async with ImsClient(gateway, credentials=FileCredentialStore(folder / "sessions.json")) as client:
         taxpayer = client.taxpayer(gstin)
@@ -210,7 +221,7 @@ async def log_in(gateway: Sandbox, gstin: str, username: str, otp: str, folder: 
 async def simulate(folder: Path, *, every: float, rounds: int | None) -> None:
     """Serve three made-up taxpayers, and start again after the first signal."""
     async with Simulator(seed=7, taxpayers=3, invoices=60, job_seconds=5.0) as sim:
-        gateway = Sandbox("key_test_demo", "secret_test_demo", base_url=sim.url)
+        gateway = account(DEMO, sim.url)
         for person in sim.taxpayers:
             await log_in(gateway, person.gstin, person.username, "575757", folder)
         if await serve(gateway, sim.gstins, folder, every=every, rounds=rounds):
@@ -231,9 +242,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as made:
             asyncio.run(simulate(Path(made), every=chosen.every, rounds=chosen.rounds))
     else:
-        gateway = Sandbox(os.environ["IMS_API_KEY"], os.environ["IMS_API_SECRET"])
         gstins, folder = os.environ["IMS_GSTINS"].split(","), Path(os.environ["IMS_FOLDER"])
-        asyncio.run(serve(gateway, gstins, folder, every=chosen.every, rounds=chosen.rounds))
+        asyncio.run(serve(account(os.environ), gstins, folder, every=chosen.every, rounds=chosen.rounds))
 
 
 if __name__ == "__main__":

@@ -574,4 +574,13 @@ def test_a_report_without_records_says_how_many_there_are(file: Path) -> None:
     ]
     assert tables.applied_count(report) == 5
     assert tables.applied_count(attrs.evolve(report, submitted=None)) is None
-    assert tables.applied_count(attrs.evolve(report, state=JobState.FAILED)) == 0
+    refused = attrs.evolve(report, state=JobState.FAILED, unaccounted_count=0)
+    assert tables.applied_count(refused) == 0
+
+
+def test_the_records_of_a_task_that_broke_off_are_told_once(file: Path) -> None:
+    """Nobody knows what became of them: they are unaccounted, and not failed as well."""
+    tables.write_report(file, JobReport(state=JobState.FAILED, submitted=10, unaccounted_count=10))
+    assert [(row["outcome"], row["message"]) for row in rows_of(file)] == [
+        ("unaccounted", "10 records, not known here by name"),
+    ]

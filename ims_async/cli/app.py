@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from .changes import check, push, reset, show_job
+from .changes import check, push, reset
 from .demo import demo
+from .jobs import show_job
 from .login import login
 from .reads import counts, liabilities, pull, sales
 from .simulate import simulate
@@ -39,10 +40,14 @@ def main(
 ) -> None:
     """Work with India's GST Invoice Management System: pull, decide, push, and account for every record.
 
-    Credentials come from the environment (IMS_API_KEY, IMS_API_SECRET, IMS_GSTIN, IMS_USERNAME, IMS_TOKEN)
-    or a prompt, never from arguments; IMS_TEST=1 talks to the test host, IMS_BASE_URL to another. Exit
-    codes: 0 every record is accounted for and none failed, 1 some failed or the gateway did, 2 bad input,
-    130 stopped.
+    IMS_GSP or --gsp chooses the gateway: sandbox (the default) or vayana. Credentials come from the
+    environment or a prompt, never from arguments. The account's: for Sandbox IMS_API_KEY and IMS_API_SECRET,
+    for Vayana IMS_ORG_ID with IMS_USER_TOKEN or with IMS_HANDLE and IMS_PASSWORD. The taxpayer's: IMS_GSTIN,
+    IMS_USERNAME (at the GST portal), and IMS_TOKEN (of a session begun elsewhere). IMS_TEST=1 talks to the
+    test host, IMS_BASE_URL to another one (Vayana's login: IMS_SSO_URL).
+
+    Exit codes: 0 every record is accounted for and none failed, 1 some failed or the gateway did, 2 bad
+    input, 130 stopped.
     """
 
 

@@ -1,25 +1,34 @@
-"""The commands that change something, or watch a change: `check`, `push`, `reset`, `jobs show`."""
+"""The commands that change something, and the check before: `check`, `push`, `reset`."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Annotated
 
 import attrs
-import typer
 
 from .. import tables
 from ..errors import InvalidInput
 from ..job import ImsJob
 from ..records import Invoice
 from ..report import JobReport, Record
-from ..status import JobToken
 from ..tables import Row
 from ..taxpayer import Taxpayer
-from . import show
-from .options import Debug, DecisionFile, FirstPoll, Gstin, Json, NoCheck, PulledFile, Report, Yes
+from . import show, show_jobs
+from .options import (
+    FIRST_POLL,
+    Debug,
+    DecisionFile,
+    FirstPoll,
+    GspName,
+    Gstin,
+    Json,
+    NoCheck,
+    PulledFile,
+    Report,
+    Yes,
+)
 from .progress import board
 from .reads import ask, fetch
 from .settings import Settings, confirmed, gather
@@ -47,9 +56,10 @@ def push(
     file: DecisionFile,
     yes: Yes = False,
     report: Report = None,
+    gsp: GspName = None,
     gstin: Gstin = None,
     no_check: NoCheck = False,
-    first_poll: FirstPoll = 2.0,
+    first_poll: FirstPoll = FIRST_POLL,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -60,12 +70,12 @@ def push(
     The records are pulled again first: a row whose record the supplier has edited since, or somebody else
     has acted on, is refused by name, and nothing is sent.
     """
-    voice = Voice(json, debug)
+    voice = Voice(json, debug, gsp)
 
     def work() -> int:
         rows = tables.read_decisions(file, check_suppliers=not no_check)
-        settings = gather(gstin, check=not no_check)
-        decisions = tables.match(rows, _pull_again(voice, settings, rows))
+        settings = gather(gsp, gstin, check=not no_check)
+        decisions = tables.match(rows, _pull_again(voice, settings, rows, first_poll))
         change = _Change(settings, "decisions", decisions, lambda taxpayer: taxpayer.save(decisions), report)
         return change.carry_out(voice, yes=yes, first_poll=first_poll)
 
@@ -76,9 +86,10 @@ def reset(
     file: PulledFile,
     yes: Yes = False,
     report: Report = None,
+    gsp: GspName = None,
     gstin: Gstin = None,
     no_check: NoCheck = False,
-    first_poll: FirstPoll = 2.0,
+    first_poll: FirstPoll = FIRST_POLL,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -87,22 +98,24 @@ def reset(
     A record may stand as it was pulled or as the file decided; one that was changed otherwise since is
     refused by name, and nothing is sent.
     """
-    voice = Voice(json, debug)
+    voice = Voice(json, debug, gsp)
 
     def work() -> int:
         rows = tables.read_records(file, check_suppliers=not no_check)
-        settings = gather(gstin, check=not no_check)
-        invoices = tables.match_records(rows, _pull_again(voice, settings, rows))
+        settings = gather(gsp, gstin, check=not no_check)
+        invoices = tables.match_records(rows, _pull_again(voice, settings, rows, first_poll))
         change = _Change(settings, "resets", invoices, lambda taxpayer: taxpayer.reset(invoices), report)
         return change.carry_out(voice, yes=yes, first_poll=first_poll)
 
     voice.run(work)
 
 
-def _pull_again(voice: Voice, settings: Settings, rows: Sequence[Row]) -> list[Invoice]:
+def _pull_again(voice: Voice, settings: Settings, rows: Sequence[Row], first_poll: float) -> list[Invoice]:
     sections = list(dict.fromkeys(row.section for row in rows))
     voice.tell(f"{len(rows):,} rows; pulling {len(sections)} sections to see that nothing has changed since.")
-    found = asyncio.run(ask(settings, lambda taxpayer: fetch(taxpayer, voice, sections)))
+    soon = min(first_poll, FIRST_POLL)  # who expects a long job need not wait for rows as long
+    reading = ask(settings, lambda taxpayer: fetch(taxpayer, voice, sections), first_poll=soon)
+    found = asyncio.run(reading)
     return [invoice for invoices in found.values() for invoice in invoices]
 
 
@@ -164,71 +177,9 @@ def tell_of(voice: Voice, job: ImsJob, file: Path | None) -> int:
     """Show what became of a job, and return the exit code: 0 only if every record was applied."""
     report = job.report
     if report is not None:
-        voice.show(*show.report_tables(job, report))
+        voice.show(*show_jobs.report_tables(job, report))
         if file is not None and not _written(voice, file, report):
             return NOT_ALL_WELL
-    voice.say(show.ending(job))
-    voice.document({**show.job_facts(job), "report_file": str(file) if file and report else None})
+    voice.say(show_jobs.ending(job))
+    voice.document({**show_jobs.job_facts(job), "report_file": str(file) if file and report else None})
     return OK if report is not None and report.ok else NOT_ALL_WELL
-
-
-def show_job(
-    job: Annotated[
-        str,
-        typer.Argument(
-            metavar="REFERENCE_OR_TOKEN",
-            help="The job's token, in single quotes, as push printed it; or its reference id, with --gstin.",
-        ),
-    ],
-    wait: Annotated[
-        bool,
-        typer.Option("--wait", help="Wait for the gateway's final word. Example: jobs show TOKEN --wait"),
-    ] = False,
-    report: Report = None,
-    gstin: Gstin = None,
-    no_check: NoCheck = False,
-    first_poll: FirstPoll = 2.0,
-    json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Show how a job stands, also one that another terminal or machine has sent.
-
-    Exit code 0 means that every record was applied; a job that still runs gives 1.
-    """
-    voice = Voice(json, debug)
-
-    def work() -> int:
-        token = JobToken.loads(job) if job.lstrip().startswith("{") else None
-        settings = _settings_for(token, gstin, check=not no_check)
-        found = asyncio.run(_look(voice, settings, token or job, wait=wait, first_poll=first_poll))
-        code = tell_of(voice, found, report)
-        if not found.done:
-            voice.tell(f"Wait for it with: {how_to_go_on(found.token)}")
-        return code
-
-    voice.run(work)
-
-
-def _settings_for(token: JobToken | None, gstin: str | None, *, check: bool) -> Settings:
-    """A token names its taxpayer; IMS_TOKEN is used if it belongs to that one."""
-    if token is None:
-        return gather(gstin, check=check)
-    settings = gather(gstin, check=False, need_gstin=False)
-    own = settings.gstin in ("", token.gstin)
-    return attrs.evolve(settings, gstin=token.gstin, token=settings.token if own else None)
-
-
-async def _look(
-    voice: Voice, settings: Settings, job: JobToken | str, *, wait: bool, first_poll: float
-) -> ImsJob:
-    async with settings.client(first_poll=first_poll) as client:
-        taxpayer = settings.taxpayer(client)
-        found = client.resume(job) if isinstance(job, JobToken) else taxpayer.job(job)
-        if not wait:
-            await found.refresh()
-            return found
-        try:
-            await watch(voice, found)
-        finally:
-            voice.left_behind = [] if found.done else [found.token]
-    return found

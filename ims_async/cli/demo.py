@@ -9,14 +9,16 @@ from typing import Annotated
 import typer
 
 from ..client import ImsClient
-from ..gsp.sandbox import Sandbox
 from ..retry import PollPolicy
 from ..simulator import Simulator
+from ..wire import Gsp
 from . import demo_show
+from .accounts import Provider, chosen
 from .demo_rules import Account
 from .demo_story import Person, Story
-from .options import Debug, Json
-from .simulate import API_KEY, API_SECRET, OTP
+from .environment import Variables
+from .options import Debug, GspName, Json
+from .simulate import make_simulator
 from .voice import NOT_ALL_WELL, OK, Voice
 
 
@@ -29,6 +31,7 @@ def demo(
     job_seconds: Annotated[
         float, typer.Option("--job-seconds", min=0.0, help="How long a job takes. Example: --job-seconds 0")
     ] = 2.0,
+    gsp: GspName = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -36,41 +39,42 @@ def demo(
 
     Needs no credentials and reaches no other machine. Exit code 0 means that nothing was left unexplained.
     """
-    voice = Voice(json, debug)
+    voice = Voice(json, debug, gsp)
 
     def work() -> int:
-        simulator = Simulator(
+        provider = chosen(gsp)
+        simulator = make_simulator(
             seed=seed,
             taxpayers=taxpayers,
             invoices=invoices,
             job_seconds=lambda rng: job_seconds * rng.uniform(0.6, 1.4),
-            api_key=API_KEY,
-            api_secret=API_SECRET,
-            otp=OTP,
+            download_seconds=job_seconds / 5,
         )
         poll = PollPolicy(initial_delay=min(job_seconds / 4, 0.5), factor=1.5, max_interval=1.0)
-        story = asyncio.run(_tell(voice, simulator, poll))
-        demo_show.ending(voice, story.accounts, time.monotonic() - story.began)
-        voice.document(demo_show.facts(story.accounts, story.refusals))
+        story = asyncio.run(_tell(voice, provider, simulator, poll))
+        demo_show.ending(voice, provider.title, story.accounts, time.monotonic() - story.began)
+        voice.document(demo_show.facts(provider.name, story.accounts, story.refusals))
         return OK if all(account.balanced for account in story.accounts) else NOT_ALL_WELL
 
     voice.run(work)
 
 
-async def _tell(voice: Voice, simulator: Simulator, poll: PollPolicy) -> Story:
-    async with (
-        simulator,
-        ImsClient(Sandbox(API_KEY, API_SECRET, base_url=simulator.url), poll=poll) as client,
-    ):
+async def _tell(voice: Voice, provider: Provider, simulator: Simulator, poll: PollPolicy) -> Story:
+    async with simulator, ImsClient(_account(provider, simulator), poll=poll) as client:
         people = [
             Person(client.taxpayer(found.gstin), found.username, Account(found.gstin, found.name))
             for found in simulator.taxpayers
         ]
         story = Story(voice, simulator, people)
-        demo_show.opening(voice, simulator.url)
+        demo_show.opening(voice, provider.title, simulator.url)
         await story.begin()
         story.decide()
         await story.save()
         await story.take_back()
         await story.end()
         return story
+
+
+def _account(provider: Provider, simulator: Simulator) -> Gsp:
+    """The account that the simulator lets in, whatever the environment says."""
+    return provider.gsp(Variables(provider.simulated(simulator)), logging_in=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from rich.padding import Padding
 from rich.table import Table
@@ -16,13 +16,18 @@ from ..report import RecordFailure
 from ..vocabulary import Action
 from . import show
 from .demo_rules import RULES, Account
+from .show_jobs import key_facts
 from .voice import Voice
 
+_NAME: Final = 15  # characters of a job's name
 
-def opening(voice: Voice, url: str) -> None:
+
+def opening(voice: Voice, gateway: str, url: str) -> None:
     """Say what this is."""
     voice.show(Text("\nims_async: every record accounted for", style="bold"))
-    voice.say(f"A simulated gateway listens at {url}; all that follows goes over real HTTP to it.")
+    voice.say(
+        f"A simulated gateway ({gateway}) listens at {url}; all that follows goes over real HTTP to it."
+    )
 
 
 def step(voice: Voice, number: int, sentence: str) -> None:
@@ -76,16 +81,18 @@ def job_line(account: Account, job: ImsJob) -> str:
     report = job.report
     if report is None:
         return f"      {account.name:<18.18} {job.reference_id}: not ended"
+    name = job.reference_id or ""
+    name = name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"  # a task's is too long for the line
     applied, refused, rest = len(report.succeeded), len(report.failed), report.unaccounted_count
     return (
-        f"      {account.name:<18.18} {job.kind.value.lower():<5} {job.reference_id} {report.submitted:>6,} "
+        f"      {account.name:<18.18} {job.kind.value.lower():<5} {name} {report.submitted:>6,} "
         f"submitted = {applied:,} applied + {refused} refused + {rest} unaccounted"
     )
 
 
 def refusal(account: Account, failure: RecordFailure) -> dict[str, Any]:
     """Return a refused record as plain values."""
-    facts = {"taxpayer": account.gstin, **show.key_facts(failure.key)}
+    facts = {"taxpayer": account.gstin, **key_facts(failure.key)}
     return {**facts, "code": failure.code, "message": failure.message}
 
 
@@ -103,7 +110,7 @@ def refused(voice: Voice, refusals: Sequence[dict[str, Any]]) -> None:
     voice.say("      decision on what they say now.")
 
 
-def ending(voice: Voice, accounts: Sequence[Account], seconds: float) -> None:
+def ending(voice: Voice, gateway: str, accounts: Sequence[Account], seconds: float) -> None:
     """Show the accounting, and say whether it adds up."""
     step(voice, 11, "The accounting: every record that was submitted is in exactly one column.")
     rows: list[list[Any]] = [
@@ -128,13 +135,16 @@ def ending(voice: Voice, accounts: Sequence[Account], seconds: float) -> None:
         f"      The gateway's own books were compared for all {records:,} records: {wrong} differences."
     )
     verdict = "nothing left unexplained" if well else "NOT everything is explained"
-    voice.show(Text(f"\n    {seconds:.1f} s, {verdict}.", style="bold green" if well else "bold red"))
+    voice.show(
+        Text(f"\n    {gateway}, {seconds:.1f} s, {verdict}.", style="bold green" if well else "bold red")
+    )
 
 
-def facts(accounts: Sequence[Account], refusals: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def facts(gsp: str, accounts: Sequence[Account], refusals: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the accounting as plain values."""
     return {
         "ok": all(account.balanced for account in accounts),
+        "gsp": gsp,
         "taxpayers": [{**show.facts_of(account), "balanced": account.balanced} for account in accounts],
         "refused": list(refusals),
     }

@@ -67,8 +67,17 @@ class Person:
         """Read these records as they stand now."""
         wanted = set(keys)
         sections = dict.fromkeys(Section.parse(key.section) for key in wanted)
-        answers = [await self.taxpayer.invoices(section) for section in sections]
+        answers = await asyncio.gather(*map(self.taxpayer.invoices, sections))
         return [invoice for rows in answers for invoice in rows if invoice.key in wanted]
+
+    async def redecide(self, report: JobReport) -> list[Decision]:
+        """Decide again on the records that were refused, as they stand now."""
+        return decided_again(report, await self.reread(failure.key for failure in report.failed))
+
+    @property
+    def rejected(self) -> list[RecordKey]:
+        """The records that should stand at "rejected" now."""
+        return [key for key, action in self.expected.items() if action is Action.REJECT]
 
     def book(self, report: JobReport) -> None:
         """Note how the records that were applied should stand now."""
@@ -148,8 +157,11 @@ class Story:
     async def _save_again(self, refused: list[tuple[Person, JobReport]]) -> None:
         demo_show.step(self.voice, 8, "The refused records are read again, decided again, and saved again.")
         sent: list[tuple[Person, Coroutine[Any, Any, ImsJob]]] = []
-        for person, report in refused:
-            batch = decided_again(report, await person.reread(failure.key for failure in report.failed))
+        for person, batch in zip(
+            [person for person, _ in refused],
+            await asyncio.gather(*(person.redecide(report) for person, report in refused)),
+            strict=True,
+        ):
             person.account.sent_again = len(batch)
             if batch:
                 sent.append((person, person.save(batch)))
@@ -160,9 +172,10 @@ class Story:
         """Reset a few rejections."""
         demo_show.step(self.voice, 9, "Second thoughts: a few rejections are taken back to no action.")
         sent: list[tuple[Person, Coroutine[Any, Any, ImsJob]]] = []
-        for person in self.people:
-            rejected = [key for key, action in person.expected.items() if action is Action.REJECT]
-            batch = await person.reread(rejected[:_TAKEN_BACK])
+        batches = await asyncio.gather(
+            *(person.reread(person.rejected[:_TAKEN_BACK]) for person in self.people)
+        )
+        for person, batch in zip(self.people, batches, strict=True):
             person.account.taken_back = len(batch)
             if batch:
                 sent.append((person, person.taxpayer.reset(batch)))

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from .options import Debug, Gstin, Json, NoCheck
+from .options import Debug, GspName, Gstin, Json, NoCheck
 from .settings import Settings, ask_otp, ask_username, credential_file, gather
 from .voice import OK, Voice
 
 
 def login(
+    gsp: GspName = None,
     gstin: Gstin = None,
     username: Annotated[
         str | None,
@@ -31,18 +32,19 @@ def login(
     """Begin a taxpayer's session with an OTP.
 
     GSTN sends the OTP to the taxpayer's phone and mail; you are asked for it, or it is read from standard
-    input. The session lasts about six hours, renews itself while it is used, and is kept in a file that
-    only you can read. The API must be allowed at the GST portal (Manage API Access).
+    input. The session lasts for some hours and renews itself while it is used; its token, or its name where
+    the gateway keeps it, lies in a file that only you can read. The API must be allowed at the GST portal
+    (Manage API Access).
     """
-    voice = Voice(json, debug)
+    voice = Voice(json, debug, gsp)
 
     def work() -> int:
-        settings = gather(gstin, check=not no_check, logging_in=True)
+        settings = gather(gsp, gstin, check=not no_check, logging_in=True)
         name = ask_username(username)
-        asyncio.run(_request(settings, name))
+        request = asyncio.run(_request(settings, name))
         voice.tell(f"GSTN has sent an OTP to the phone and mail of {settings.gstin}.")
         otp = ask_otp()
-        asyncio.run(_verify(settings, name, otp))
+        asyncio.run(_verify(settings, name, otp, request))
         voice.say(f"Logged in: {settings.gstin}. The session is kept in {credential_file()}.")
         voice.document({"ok": True, "gstin": settings.gstin, "credential_file": str(credential_file())})
         return OK
@@ -53,11 +55,11 @@ def login(
 # Two clients, one before and one after the question: while a person is asked, Ctrl-C must stop at once.
 
 
-async def _request(settings: Settings, username: str) -> None:
+async def _request(settings: Settings, username: str) -> str | None:
     async with settings.client() as client:
-        await settings.taxpayer(client).request_otp(username)
+        return await settings.taxpayer(client).request_otp(username)
 
 
-async def _verify(settings: Settings, username: str, otp: str) -> None:
+async def _verify(settings: Settings, username: str, otp: str, request: str | None) -> None:
     async with settings.client() as client:
-        await settings.taxpayer(client).verify_otp(otp, username=username)
+        await settings.taxpayer(client).verify_otp(otp, username=username, request=request)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -13,6 +13,15 @@ Gstin = Annotated[
         "--gstin",
         metavar="GSTIN",
         help="The taxpayer; IMS_GSTIN otherwise. Example: --gstin 29AAACQ3770E1ZF",
+        show_default=False,
+    ),
+]
+GspName = Annotated[
+    str | None,
+    typer.Option(
+        "--gsp",
+        metavar="NAME",
+        help="The gateway: sandbox or vayana; IMS_GSP otherwise, else sandbox. Example: --gsp vayana",
         show_default=False,
     ),
 ]
@@ -29,14 +38,15 @@ Json = Annotated[
     typer.Option("--json", help="Print one JSON document for machines. Example: --json"),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error. Example: --debug")]
+FIRST_POLL: Final = 2.0  # seconds
 FirstPoll = Annotated[
     float,
     typer.Option(
         "--first-poll",
         metavar="SECONDS",
         min=0.0,
-        help="Ask how a job stands for the first time after this long, then ever less often. Every poll is "
-        "billed. Example: --first-poll 10",
+        help="Ask whether the job is done, or the rows are ready, for the first time after this long, "
+        "then ever less often. Every poll is billed. Example: --first-poll 10",
     ),
 ]
 Report = Annotated[

@@ -17,8 +17,11 @@ from ..taxpayer import Taxpayer
 from ..vocabulary import Action, GoodsType, Section, SourceForm
 from . import show
 from .options import (
+    FIRST_POLL,
     AddedBackSectionName,
     Debug,
+    FirstPoll,
+    GspName,
     Gstin,
     Json,
     Month,
@@ -44,28 +47,36 @@ class Form(StrEnum):
     GSTR1A = "gstr1a"
 
 
-async def ask(settings: Settings, question: Callable[[Taxpayer], Awaitable[T]]) -> T:
+async def ask(
+    settings: Settings, question: Callable[[Taxpayer], Awaitable[T]], *, first_poll: float | None = None
+) -> T:
     """Open a client, ask one thing of the taxpayer, close it."""
-    async with settings.client() as client:
+    async with settings.client(first_poll=first_poll) as client:
         return await question(settings.taxpayer(client))
 
 
 async def fetch(
     taxpayer: Taxpayer, voice: Voice, sections: Iterable[Section], status: Action | None = None
 ) -> dict[Section, InvoiceList]:
-    """Fetch sections one after the other, telling of each; a row that cannot be read is told, not hidden."""
-    found: dict[Section, InvoiceList] = {}
-    for section in sections:
-        rows = found[section] = await taxpayer.invoices(section, status, strict=False)
+    """Fetch sections, telling of each; a row that cannot be read is told, not hidden."""
+
+    async def one(section: Section) -> InvoiceList:
+        rows = await taxpayer.invoices(section, status, strict=False)
         voice.tell(f"{section}: {len(rows):,} records")
         for problem in rows.problems:
             voice.tell(f"{section}: a row cannot be read and is left out: {problem}")
         for name in rows.other:
             voice.tell(f"{section}: the answer also holds {name!r}, which this release does not know")
-    return found
+        return rows
+
+    wanted = list(sections)
+    # At once: where the gateway has to prepare the rows, it prepares those of all sections together.
+    found = await asyncio.gather(*map(one, wanted))
+    return dict(zip(wanted, found, strict=True))
 
 
 def counts(
+    gsp: GspName = None,
     gstin: Gstin = None,
     goods: Annotated[
         GoodsType,
@@ -76,10 +87,10 @@ def counts(
     debug: Debug = False,
 ) -> None:
     """Count a taxpayer's records by section and action."""
-    voice = Voice(json, debug)
+    voice = Voice(json, debug, gsp)
 
     def work() -> int:
-        settings = gather(gstin, check=not no_check)
+        settings = gather(gsp, gstin, check=not no_check)
         found = asyncio.run(ask(settings, lambda taxpayer: taxpayer.counts(goods)))
         voice.show(show.counts_table(found, settings.gstin))
         voice.document({"ok": True, "gstin": settings.gstin, **show.counts_facts(found)})
@@ -93,8 +104,10 @@ def pull(
     section: Sections = None,
     status: Status = None,
     overwrite: Overwrite = False,
+    gsp: GspName = None,
     gstin: Gstin = None,
     no_check: NoCheck = False,
+    first_poll: FirstPoll = FIRST_POLL,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -104,7 +117,7 @@ def pull(
     empty stay undecided. A credit note that is accepted also needs its column 'ITC reduction': none, full, or
     rupees such as igst=10.50. Then push the file.
     """
-    voice = Voice(json, debug)
+    voice = Voice(json, debug, gsp)
 
     def work() -> int:
         wanted = [Section.parse(name) for name in section or Section]
@@ -112,12 +125,14 @@ def pull(
         tables.check_writable(out)
         if not overwrite:
             _keep_decisions(out)
-        settings = gather(gstin, check=not no_check)
-        found = asyncio.run(ask(settings, lambda taxpayer: fetch(taxpayer, voice, wanted, action)))
+        settings = gather(gsp, gstin, check=not no_check)
+        reading = ask(settings, lambda t: fetch(t, voice, wanted, action), first_poll=first_poll)
+        found = asyncio.run(reading)
         written = tables.write_invoices(out, (invoice for rows in found.values() for invoice in rows))
         problems = [problem for rows in found.values() for problem in rows.problems]
         voice.say(
-            f"{written:,} records are in {out}. Fill in the column 'action', then: ims-async push {out}"
+            f"{written:,} records are in {out}. Fill in the column 'action', then: "
+            f"ims-async push {out}{voice.same_gsp}"
         )
         sections = {name.value: len(rows) for name, rows in found.items()}
         facts = {"gstin": settings.gstin, "file": str(out), "records": written, "sections": sections}
@@ -149,16 +164,17 @@ def sales(
         Form, typer.Option("--form", help="The supplier's form. Example: --form gstr1a")
     ] = Form.GSTR1,
     out: Out = None,
+    gsp: GspName = None,
     gstin: Gstin = None,
     no_check: NoCheck = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Show what recipients did about this taxpayer's own documents of a return period."""
-    voice = Voice(json, debug)
+    voice = Voice(json, debug, gsp)
 
     def work() -> int:
-        settings = gather(gstin, check=not no_check)
+        settings = gather(gsp, gstin, check=not no_check)
         source = SourceForm[form.name]
         found = asyncio.run(ask(settings, lambda taxpayer: taxpayer.sales(year, month, section, form=source)))
         if out is not None:
@@ -178,6 +194,7 @@ def liabilities(
     month: Month,
     section: AddedBackSectionName,
     out: Out = None,
+    gsp: GspName = None,
     gstin: Gstin = None,
     no_check: NoCheck = False,
     json: Json = False,
@@ -187,10 +204,10 @@ def liabilities(
 
     Sections: cdnr, cdnra, b2ba, ecoma.
     """
-    voice = Voice(json, debug)
+    voice = Voice(json, debug, gsp)
 
     def work() -> int:
-        settings = gather(gstin, check=not no_check)
+        settings = gather(gsp, gstin, check=not no_check)
         found = asyncio.run(
             ask(settings, lambda taxpayer: taxpayer.added_back_liabilities(year, month, section))
         )

@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 from rich.table import Table
 
 from ..errors import InvalidInput
 from ..simulator import Simulator
-from . import show
-from .options import Debug, Json
+from . import accounts, show
+from .accounts import Provider, chosen
+from .options import Debug, GspName, Json
 from .voice import OK, Voice
 
-API_KEY = "key_test_demo"
-API_SECRET = "secret_test_demo"  # noqa: S105 # a made-up secret of a made-up gateway
-OTP = "575757"
+OTP: Final = "575757"
 
 
 def simulate(
@@ -33,25 +32,23 @@ def simulate(
         float, typer.Option("--job-seconds", min=0.0, help="How long a job takes. Example: --job-seconds 10")
     ] = 3.0,
     seed: Annotated[int, typer.Option("--seed", help="Another seed, another world. Example: --seed 1")] = 7,
+    gsp: GspName = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Run a fake gateway on this machine until Ctrl-C, and print what connects the other commands to it."""
-    voice = Voice(json, debug)
+    """Run a fake gateway on this machine until Ctrl-C, and print what connects the other commands to it.
+
+    It plays every GSP at once, before one world; what is printed is for the one chosen.
+    """
+    voice = Voice(json, debug, gsp)
 
     def work() -> int:
-        simulator = Simulator(
-            seed=seed,
-            taxpayers=taxpayers,
-            invoices=invoices,
-            job_seconds=job_seconds,
-            api_key=API_KEY,
-            api_secret=API_SECRET,
-            otp=OTP,
-            port=port,
+        provider = chosen(gsp)
+        simulator = make_simulator(
+            seed=seed, taxpayers=taxpayers, invoices=invoices, job_seconds=job_seconds, port=port
         )
         try:
-            asyncio.run(_serve(voice, simulator))
+            asyncio.run(_serve(voice, provider, simulator))
         except KeyboardInterrupt:
             pass
         except OSError as error:
@@ -62,17 +59,25 @@ def simulate(
     voice.run(work)
 
 
-async def _serve(voice: Voice, simulator: Simulator) -> None:
+def make_simulator(**options: Any) -> Simulator:
+    """Make a simulator that lets in the accounts which the shell has for it."""
+    return Simulator(
+        api_key=accounts.API_KEY,
+        api_secret=accounts.API_SECRET,
+        org_id=accounts.ORG_ID,
+        handle=accounts.HANDLE,
+        password=accounts.PASSWORD,
+        otp=OTP,
+        **options,
+    )
+
+
+async def _serve(voice: Voice, provider: Provider, simulator: Simulator) -> None:
     stopped = asyncio.Event()
     with contextlib.suppress(NotImplementedError):  # Windows has Ctrl-C only
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     async with simulator:
-        variables = {
-            "IMS_BASE_URL": simulator.url,
-            "IMS_API_KEY": API_KEY,
-            "IMS_API_SECRET": API_SECRET,
-            "IMS_GSTIN": simulator.gstins[0],
-        }
+        variables = {**provider.simulated(simulator), "IMS_GSTIN": simulator.gstins[0]}
         for name, value in variables.items():
             voice.say(f"export {name}={value}")
         voice.show(people_table(simulator))

@@ -14,6 +14,7 @@ from rich.console import Console, RenderableType
 
 from ..codec.writing import json_text
 from ..errors import (
+    DownloadQueued,
     GatewayError,
     ImsError,
     InvalidInput,
@@ -25,6 +26,7 @@ from ..errors import (
     SessionExpired,
 )
 from ..status import JobToken
+from .accounts import chosen
 
 OK: Final = 0
 NOT_ALL_WELL: Final = 1
@@ -43,13 +45,19 @@ def printable(text: object) -> str:
 class Voice:
     """One command's way of speaking: answers to stdout, progress and errors to stderr.
 
-    With `json` the answer is one JSON document. `left_behind` holds the tokens of jobs that run on at
-    the gateway while nobody looks any more.
+    With `json` the answer is one JSON document. `gsp` is what `--gsp` said. `left_behind` holds the tokens
+    of jobs that run on at the gateway while nobody looks any more.
     """
 
     json: bool = False
     debug: bool = False
+    gsp: str | None = None
     left_behind: list[JobToken] = attrs.field(factory=list)
+
+    @property
+    def same_gsp(self) -> str:
+        """What to add to the next command, so that it goes to the same gateway."""
+        return f" --gsp {self.gsp}" if self.gsp else ""
 
     def tell(self, sentence: str) -> None:
         """Print a sentence to stderr."""
@@ -99,7 +107,7 @@ class Voice:
     def _explain(self, error: Exception) -> int:
         if self.debug:
             traceback.print_exception(error, file=sys.stderr)
-        facts: dict[str, Any] = {"type": type(error).__name__, "message": sentence_of(error)}
+        facts: dict[str, Any] = {"type": type(error).__name__, "message": sentence_of(error, self.gsp)}
         if isinstance(error, InvalidInput) and len(error.problems) > 1:
             self.tell(f"Error: {len(error.problems)} problems; nothing was sent.")
             for problem in error.problems:
@@ -147,12 +155,12 @@ def how_to_go_on(token: JobToken) -> str:
     return f"ims-async jobs show {shlex.quote(token.dumps())} --wait"
 
 
-def sentence_of(error: BaseException) -> str:
-    """Put an error in words for a person at a terminal, with what to do."""
+def sentence_of(error: BaseException, gsp: str | None = None) -> str:
+    """Put an error in words for a person at a terminal, with what to do there; `gsp` as `--gsp` said it."""
     if isinstance(error, OutcomeUnknown):
         return f"{error.__cause__ or error}. {UNKNOWN}"
     if isinstance(error, OtpRequired) and not error.code:
-        return "there is no session for this taxpayer: run `ims-async login`, or set IMS_TOKEN"
+        return f"there is no session for this taxpayer: {chosen(gsp).no_session}"
     if isinstance(error, SessionExpired):
         return f"{error}; the session has ended: run `ims-async login`"
     if isinstance(error, OtpRequired) and error.code:
@@ -160,9 +168,11 @@ def sentence_of(error: BaseException) -> str:
     if isinstance(error, NotAuthorized) and error.code == "AUTH4032":
         return f"{error}; check the user name: --username, or IMS_USERNAME"
     if isinstance(error, NotAuthorized):
-        return f"{error}; check IMS_API_KEY and IMS_API_SECRET, or run `ims-async login`"
+        return f"{error}; check {chosen(gsp).credentials}, or run `ims-async login`"
     if isinstance(error, PayloadTooLarge):
         return f"{error}; split the file"
+    if isinstance(error, DownloadQueued) and error.download is not None:
+        return f"the gateway is still preparing the rows of {error.download.section}: try again later"
     if isinstance(error, JobTimeout):
         return "we stopped waiting; the job runs on at the gateway"
     if isinstance(error, ImsError):

@@ -141,8 +141,8 @@ def _decided(record: object) -> object:
 
 def failed_count(report: JobReport) -> int:
     """Return how many records were not applied, also where the report cannot name them."""
-    whole = report.submitted if report.state is JobState.FAILED else None
-    return len(report.failed) if whole is None else whole
+    whole = report.state is JobState.FAILED and not report.unaccounted_count
+    return report.submitted if whole and report.submitted is not None else len(report.failed)
 
 
 def applied_count(report: JobReport) -> int | None:

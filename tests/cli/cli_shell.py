@@ -20,7 +20,16 @@ import pytest
 from ims_async.__main__ import main
 from ims_async.simulator import Simulator
 
-SECRETS = {"IMS_API_KEY": "key_test_demo", "IMS_API_SECRET": "planted_api_secret"}
+ACCOUNTS: dict[str, dict[str, str]] = {
+    "sandbox": {"IMS_API_KEY": "key_test_demo", "IMS_API_SECRET": "planted_api_secret"},
+    "vayana": {
+        "IMS_GSP": "vayana",
+        "IMS_ORG_ID": "org-demo",
+        "IMS_HANDLE": "demo@example.com",
+        "IMS_PASSWORD": "planted_password",
+    },
+}
+QUICK = ("--first-poll", "0")
 
 
 @attrs.frozen
@@ -61,6 +70,12 @@ class Shell:
     here: Path
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
+    gsp: str = "sandbox"
+
+    @property
+    def account(self) -> dict[str, str]:
+        """The account's variables."""
+        return ACCOUNTS[self.gsp]
 
     @property
     def gstin(self) -> str:
@@ -85,7 +100,7 @@ class Shell:
     def pulled(self, name: str = "acme.csv", *options: str) -> Path:
         """Pull into a file."""
         file = self.here / name
-        ended = self.run("pull", "--out", file, *options)
+        ended = self.run("pull", "--out", file, *QUICK, *options)
         assert ended.code == 0, ended.err
         return file
 
@@ -107,11 +122,17 @@ class Shell:
 
 @contextmanager
 def opened(
-    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], **options: Any
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    gsp: str = "sandbox",
+    **options: Any,
 ) -> Iterator[Shell]:
     """Open a shell with the environment of one taxpayer of a small simulator whose jobs take no time."""
-    facts: dict[str, Any] = {"taxpayers": 2, "invoices": 60, "job_seconds": 0}
-    simulator = Simulator(**{**facts, "api_secret": SECRETS["IMS_API_SECRET"], **options})
+    facts: dict[str, Any] = {"taxpayers": 2, "invoices": 60, "job_seconds": 0, "download_seconds": 0}
+    facts["api_secret"] = ACCOUNTS["sandbox"]["IMS_API_SECRET"]
+    facts["password"] = ACCOUNTS["vayana"]["IMS_PASSWORD"]
+    simulator = Simulator(**{**facts, **options})
     for name in [name for name in os.environ if name.startswith("IMS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_STATE_HOME", str(here / "state"))
@@ -119,12 +140,12 @@ def opened(
     monkeypatch.chdir(here)
     with serving(simulator):
         for name, value in {
-            **SECRETS,
+            **ACCOUNTS[gsp],
             "IMS_GSTIN": simulator.gstins[0],
             "IMS_BASE_URL": simulator.url,
         }.items():
             monkeypatch.setenv(name, value)
-        yield Shell(simulator, here, monkeypatch, capsys)
+        yield Shell(simulator, here, monkeypatch, capsys, gsp)
 
 
 def accept(row: dict[str, str]) -> str:

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import csv
-import json
-import os
-import signal
-import subprocess
-import sys
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ims_async import InvalidInput, JobToken, Sandbox, tables
-from ims_async.cli import settings
+from ims_async import InvalidInput, JobToken, Sandbox, Vayana, tables
+from ims_async.cli import accounts, environment
 from ims_async.simulator import Record
-from tests.cli.cli_shell import Shell, accept, opened
+from tests.cli.cli_shell import QUICK, Shell, accept, opened
 
-QUICK = ("--first-poll", "0")
+pytestmark = pytest.mark.both_gsps
 
 
 @pytest.fixture
 def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gsp_name: str
 ) -> Iterator[Shell]:
     """A shell with a session."""
-    with opened(tmp_path, monkeypatch, capsys) as found:
+    with opened(tmp_path, monkeypatch, capsys, gsp_name) as found:
         found.with_token()
         yield found
 
@@ -65,7 +61,8 @@ def test_push_sends_the_decisions_and_accounts_for_each(shell: Shell) -> None:
     assert "decisions for" in ended.out
     (job,) = shell.sim.jobs
     assert (job.records, job.succeeded) == (decided, decided)
-    assert f"Submitted as job {job.reference}. If this terminal is lost, go on with:" in ended.err
+    reference = ended.err.split("Submitted as job ")[1].split(". If this terminal is lost, go on with:")[0]
+    assert shell.sim.job(reference) is job
     assert 'ims-async jobs show \'{"v":1' in ended.err
     outcomes = [row["outcome"] for row in csv.DictReader(Path("outcome.csv").read_text("utf-8").splitlines())]
     assert outcomes == ["applied"] * decided
@@ -78,7 +75,8 @@ def test_push_as_json_is_one_document(shell: Shell) -> None:
     found = ended.json()
     assert (ended.code, found["ok"], found["state"]) == (0, True, "succeeded")
     assert (found["submitted"], found["applied"], found["failed"]) == (decided, decided, [])
-    assert JobToken.loads(found["token"]).reference_id == found["reference_id"] == shell.sim.jobs[0].reference
+    assert JobToken.loads(found["token"]).reference_id == found["reference_id"]
+    assert shell.sim.job(found["reference_id"]) is shell.sim.jobs[0]
     assert "succeeded (P)" in ended.err
 
 
@@ -103,7 +101,7 @@ def test_a_record_edited_at_the_last_moment_is_named_with_the_gateways_reason(sh
         edited.append(edit_one(shell, file))
         return True
 
-    shell.monkeypatch.setattr(settings, "_at_terminal", lambda: True)
+    shell.monkeypatch.setattr(environment, "at_terminal", lambda: True)
     shell.monkeypatch.setattr("typer.confirm", confirm)
     ended = shell.run("push", file, *QUICK, "--report", "outcome.csv")
     assert ended.code == 1
@@ -142,7 +140,7 @@ def test_what_the_offline_checks_refuse_names_the_row(shell: Shell) -> None:
     )
     ids = (blocked.section, blocked.number, blocked.period)
     file, _ = shell.decided(lambda r: "P" if (r["section"], r["number"], r["return period"]) == ids else "")
-    ended = shell.run("push", file, "--yes")
+    ended = shell.run("push", file, "--yes", *QUICK)
     assert ended.code == 2
     assert "column action: the gateway does not allow this record to be kept pending" in ended.err
 
@@ -174,10 +172,9 @@ def test_a_body_over_the_limit_is_bad_input(shell: Shell) -> None:
     """Code 2, nothing sent, and what to do."""
     file, _ = shell.decided(accept)
 
-    def small(*arguments: object, **options: object) -> Sandbox:
-        return Sandbox(*arguments, **options, save_bytes=1000)  # type: ignore[arg-type]
-
-    shell.monkeypatch.setattr(settings, "Sandbox", small)
+    for kind in (Sandbox, Vayana):
+        small = functools.partial(kind, save_bytes=1000)
+        shell.monkeypatch.setattr(accounts, kind.__name__, small)
     ended = shell.run("push", file, "--yes", *QUICK)
     assert ended.code == 2
     assert "split the file" in ended.err
@@ -194,26 +191,14 @@ def test_a_credit_note_without_its_reduction_is_explained(shell: Shell) -> None:
     assert "column 'ITC reduction'" in ended.out
 
 
-def test_a_job_shown_by_its_reference_does_not_claim_what_it_cannot_know(shell: Shell) -> None:
-    """How many records were sent stands in the token only."""
-    file, _ = shell.decided(accept)
-    pushed = shell.run("push", file, "--yes", "--json", *QUICK)
-    reference = json.loads(pushed.out)["reference_id"]
-    shell.sim.script_status(reference, {"status_cd": "S", "proc_cnt": "7", "transTypCd": "SAV"})
-    ended = shell.run("jobs", "show", reference, *QUICK)
-    assert ended.code == 1
-    assert "How many were sent is not known here" in ended.out
-    assert "Every record was applied" not in ended.out
-
-
 def test_push_asks_before_it_sends(shell: Shell) -> None:
     """Say no; then push where nobody can be asked."""
     file, _ = shell.decided(accept)
-    ended = shell.run("push", file)
+    ended = shell.run("push", file, *QUICK)
     assert (ended.code, "pass --yes" in ended.err) == (2, True)
-    shell.monkeypatch.setattr(settings, "_at_terminal", lambda: True)
+    shell.monkeypatch.setattr(environment, "at_terminal", lambda: True)
     shell.monkeypatch.setattr("typer.confirm", lambda *_, **__: False)
-    ended = shell.run("push", file)
+    ended = shell.run("push", file, *QUICK)
     assert (ended.code, ended.err.splitlines()[-1]) == (1, "Nothing was sent.")
     assert shell.sim.jobs == []
 
@@ -274,9 +259,10 @@ def test_credit_notes_are_accepted_with_their_itc_reduction(shell: Shell) -> Non
 
 
 def test_check_needs_no_credentials_and_sends_nothing(shell: Shell) -> None:
-    """Check a good file and a bad one, without an API key."""
+    """Check a good file and a bad one, without an account."""
     file, decided = shell.decided(accept)
-    shell.monkeypatch.delenv("IMS_API_KEY")
+    for name in shell.account:
+        shell.monkeypatch.delenv(name)
     before = len(shell.sim.requests)
     ended = shell.run("check", file)
     assert (ended.code, "No fault was found" in ended.out) == (0, True)
@@ -308,105 +294,8 @@ def test_reset_refuses_a_record_that_changed_since(shell: Shell) -> None:
     """Let the supplier edit one after the pull."""
     file, _ = shell.decided(accept)
     row = edit_one(shell, file)
-    ended = shell.run("reset", file, "--yes")
+    ended = shell.run("reset", file, "--yes", *QUICK)
     assert (ended.code, row["number"] in ended.err, "pull again" in ended.err) == (2, True, True)
-
-
-# -- jobs ----------------------------------------------------------------------------------------------
-
-
-def test_a_job_is_shown_from_its_token_and_from_its_reference(shell: Shell) -> None:
-    """Push, then look at the job as another terminal would."""
-    file, decided = shell.decided(accept)
-    pushed = shell.run("push", file, "--yes", "--json", *QUICK).json()
-    ended = shell.run("jobs", "show", pushed["token"])
-    assert ended.code == 0
-    assert "Every record was applied." in ended.out
-    shell.monkeypatch.delenv("IMS_GSTIN")
-    assert shell.run("jobs", "show", pushed["token"], "--wait", *QUICK).code == 0
-    shell.monkeypatch.setenv("IMS_GSTIN", shell.sim.gstins[1])  # whose IMS_TOKEN is then not this job's
-    assert "there is no session" in shell.run("jobs", "show", pushed["token"]).err
-    shell.monkeypatch.setenv("IMS_GSTIN", shell.gstin)
-    found = shell.run("jobs", "show", pushed["reference_id"], "--json").json()
-    assert (found["raw_code"], found["processed_count"], found["submitted"]) == ("P", decided, None)
-    found = shell.run("jobs", "show", pushed["token"], "--json", "--report", "o.csv").json()
-    assert (found["submitted"], found["applied"], found["ok"]) == (decided, decided, True)
-    assert f"{decided} records, not known here by name" in (shell.here / "o.csv").read_text()
-
-
-def test_what_is_no_job_is_refused(shell: Shell) -> None:
-    """Show a broken token, a token of another host, and nothing."""
-    assert "not a job token" in shell.run("jobs", "show", '{"v":1').err
-    token = {"v": 1, "gsp": "sandbox", "host": "api.example.com", "gstin": shell.gstin, "kind": "SAVE"}
-    ended = shell.run("jobs", "show", json.dumps({**token, "ref": "x", "n": 1, "at": None}))
-    assert (ended.code, "was submitted to sandbox at api.example.com" in ended.err) == (2, True)
-    assert shell.run("jobs", "show", " ").code == 2
-
-
-@pytest.fixture
-def slow_shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Shell]:
-    """A shell with a session, whose jobs take an hour of the simulator's clock."""
-    with opened(tmp_path, monkeypatch, capsys, job_seconds=3600) as found:
-        found.with_token()
-        yield found
-
-
-def start_push(file: Path) -> subprocess.Popen[str]:
-    """Push in a process of its own, which will wait for a minute before its first poll."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "ims_async", "push", str(file), "--yes", "--first-poll", "60"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ,
-        text=True,
-    )
-
-
-def submitted(process: subprocess.Popen[str]) -> str:
-    """Read what a process says until it names its job; return that line."""
-    assert process.stderr is not None
-    said: list[str] = [""]
-    while "jobs show" not in said[-1]:
-        said.append(process.stderr.readline())
-        assert said[-1], "".join(said)
-    return said[-1]
-
-
-def test_ctrl_c_while_waiting_names_the_job_and_how_to_go_on(slow_shell: Shell) -> None:
-    """Interrupt a real process; then go on from the token that it printed."""
-    shell = slow_shell
-    file, decided = shell.decided(accept)
-    process = start_push(file)
-    submitted(process)
-    process.send_signal(signal.SIGINT)
-    _, rest = process.communicate(timeout=20)
-    (job,) = shell.sim.jobs
-    assert process.returncode == 130, rest
-    assert f"Job {job.reference} runs on at the gateway; do not send its records again." in rest
-    assert "Go on with: ims-async jobs show '{" in rest
-    assert "Traceback" not in rest
-    token = rest.split("jobs show '")[1].split("'")[0]
-    ended = shell.run("jobs", "show", token)
-    assert (ended.code, "The gateway is still at work (code IP)." in ended.out) == (1, True)
-    assert "Wait for it with: ims-async jobs show" in ended.err
-    shell.sim.advance(3600)
-    found = shell.run("jobs", "show", token, "--wait", "--json", *QUICK).json()
-    assert (found["ok"], found["applied"]) == (True, decided)
-
-
-def test_a_process_that_dies_right_after_submitting_has_printed_the_token(slow_shell: Shell) -> None:
-    """Kill it without mercy: what it said is enough to find the job again."""
-    shell = slow_shell
-    file, _ = shell.decided(accept)
-    process = start_push(file)
-    line = submitted(process)
-    process.kill()
-    process.communicate(timeout=20)
-    token = JobToken.loads(line.split("'")[1])
-    assert token.reference_id == shell.sim.jobs[0].reference
 
 
 def test_an_interrupted_prompt_leaves_no_job(shell: Shell) -> None:
@@ -417,9 +306,9 @@ def test_an_interrupted_prompt_leaves_no_job(shell: Shell) -> None:
         raise typer.Abort
 
     file, _ = shell.decided(accept)
-    shell.monkeypatch.setattr(settings, "_at_terminal", lambda: True)
+    shell.monkeypatch.setattr(environment, "at_terminal", lambda: True)
     shell.monkeypatch.setattr("typer.confirm", stop)
-    ended = shell.run("push", file)
+    ended = shell.run("push", file, *QUICK)
     assert (ended.code, ended.err.splitlines()[-1]) == (130, "Stopped; no job was left running.")
 
 

@@ -17,6 +17,7 @@ import attrs
 import pytest
 
 from ims_async import Action, Invoice, ItcReduction, JobReport, JobState, RecordFailure, Section
+from ims_async.cli.accounts import chosen
 from ims_async.cli.demo_rules import Account, count_differences, decide, decided_again, to_be_edited
 from ims_async.simulator import Simulator
 from tests.cli.cli_shell import Shell, opened
@@ -24,10 +25,10 @@ from tests.cli.cli_shell import Shell, opened
 
 @pytest.fixture
 def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gsp_name: str
 ) -> Iterator[Shell]:
     """A shell; the demo brings its own simulator."""
-    with opened(tmp_path, monkeypatch, capsys) as found:
+    with opened(tmp_path, monkeypatch, capsys, gsp_name) as found:
         yield found
 
 
@@ -51,12 +52,14 @@ def make_invoice(**changes: Any) -> Invoice:
     return Invoice(**{**facts, **changes})
 
 
+@pytest.mark.both_gsps
 def test_the_demo_accounts_for_every_record(shell: Shell) -> None:
     """Run it with jobs that take no time, in a terminal of 100 columns."""
     shell.monkeypatch.setenv("COLUMNS", "100")
     ended = shell.run("demo", "--taxpayers", 3, "--invoices", 120, "--job-seconds", 0)
     assert ended.code == 0, ended.out
     for part in (
+        f"A simulated gateway ({chosen(shell.gsp).title}) listens",
         "3 taxpayers log in at once",
         "9 records were refused",
         "IMSSAV0010: Either previous action is incorrect",
@@ -69,10 +72,11 @@ def test_the_demo_accounts_for_every_record(shell: Shell) -> None:
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.both_gsps
 def test_the_demos_json_adds_up(shell: Shell) -> None:
     """Check the sums of its one document."""
     found = shell.run("demo", "--taxpayers", 2, "--invoices", 60, "--job-seconds", 0, "--json").json()
-    assert found["ok"] is True
+    assert (found["ok"], found["gsp"]) == (True, shell.gsp)
     for account in found["taxpayers"]:
         assert account["submitted"] == account["applied"] + account["refused"] + account["unaccounted"]
         assert account["refused"] == account["sent_again"] == account["applied_again"] == 3
@@ -152,10 +156,12 @@ def test_the_records_to_be_edited_are_the_same_each_time() -> None:
     assert len(to_be_edited(decisions, 99, "x")) == 8
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_the_simulator_serves_other_commands_until_stopped(shell: Shell, stop: signal.Signals) -> None:
+@pytest.mark.parametrize(("stop", "gsp"), [(signal.SIGINT, "sandbox"), (signal.SIGTERM, "vayana")])
+def test_the_simulator_serves_other_commands_until_stopped(
+    shell: Shell, stop: signal.Signals, gsp: str
+) -> None:
     """Start it as a process, log in with what it printed, stop it."""
-    options = ["--taxpayers", "2", "--invoices", "20", "--json"]
+    options = ["--taxpayers", "2", "--invoices", "20", "--json", "--gsp", gsp]
     command = [sys.executable, "-m", "ims_async", "simulate", *options]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ, text=True
@@ -172,6 +178,7 @@ def test_the_simulator_serves_other_commands_until_stopped(shell: Shell, stop: s
     assert (process.returncode, said.splitlines()[-1]) == (0, "The simulator has stopped.")
 
 
+@pytest.mark.both_gsps
 def test_the_simulator_prints_lines_for_a_shell(shell: Shell) -> None:
     """Stop it as soon as it has said what it has to say."""
 
@@ -183,6 +190,8 @@ def test_the_simulator_prints_lines_for_a_shell(shell: Shell) -> None:
     assert ended.code == 0
     for part in ("export IMS_BASE_URL=http://127.0.0.1:", "export IMS_GSTIN=", "OTP: 575757", "username"):
         assert part in ended.out
+    for name in {*shell.account, "IMS_GSP"}:
+        assert f"export {name}=" in ended.out
 
 
 def test_a_port_in_use_is_told_in_a_sentence(shell: Shell) -> None:

@@ -11,6 +11,8 @@ import typer
 from rich.console import Console
 
 from ims_async import (
+    Download,
+    DownloadQueued,
     GatewayError,
     ImsJob,
     InvalidInput,
@@ -24,12 +26,14 @@ from ims_async import (
     OutcomeUnknown,
     PayloadTooLarge,
     PollPolicy,
+    Section,
     SessionExpired,
 )
 from ims_async.cli.progress import board
 from ims_async.cli.voice import Voice, how_to_go_on, sentence_of
 
 TOKEN = JobToken(gsp="sandbox", host="h", gstin="G", kind=JobKind.SAVE, reference_id="abc", submitted=10)
+DOWNLOAD = Download(gsp="vayana", host="h", gstin="G", section=Section.B2B, reference="task/x")
 
 
 @pytest.mark.parametrize(
@@ -40,6 +44,8 @@ TOKEN = JobToken(gsp="sandbox", host="h", gstin="G", kind=JobKind.SAVE, referenc
         (NotAuthorized("bad key"), "check IMS_API_KEY and IMS_API_SECRET"),
         (PayloadTooLarge("too large"), "split the file"),
         (JobTimeout("x"), "the job runs on at the gateway"),
+        (DownloadQueued("x", download=DOWNLOAD), "still preparing the rows of b2b: try again later"),
+        (DownloadQueued("RTN_24: no way to fetch it"), "RTN_24: no way"),
         (JobInFlight("another runs"), "another runs"),
         (GatewayError("no", code="X1"), "X1: no"),
         (KeyError("k"), "unexpected KeyError"),

@@ -1,0 +1,81 @@
+"""`jobs show`: how a job stands that was sent here, from another terminal or another machine."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import attrs
+import typer
+
+from ..job import ImsJob
+from ..status import JobToken
+from .changes import tell_of, watch
+from .options import FIRST_POLL, Debug, FirstPoll, GspName, Gstin, Json, NoCheck, Report
+from .settings import Settings, gather
+from .voice import Voice, how_to_go_on
+
+
+def show_job(
+    job: Annotated[
+        str,
+        typer.Argument(
+            metavar="REFERENCE_OR_TOKEN",
+            help="The job's token, in single quotes, as push printed it; or, with --gstin, its reference id "
+            "(at Vayana the task's, or GSTN's own).",
+        ),
+    ],
+    wait: Annotated[
+        bool,
+        typer.Option("--wait", help="Wait for the gateway's final word. Example: jobs show TOKEN --wait"),
+    ] = False,
+    report: Report = None,
+    gsp: GspName = None,
+    gstin: Gstin = None,
+    no_check: NoCheck = False,
+    first_poll: FirstPoll = FIRST_POLL,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Show how a job stands, also one that another terminal or machine has sent.
+
+    Exit code 0 means that every record was applied; a job that still runs gives 1.
+    """
+    voice = Voice(json, debug, gsp)
+
+    def work() -> int:
+        token = JobToken.loads(job) if job.lstrip().startswith("{") else None
+        voice.gsp = gsp or (token.gsp if token else None)
+        settings = _settings_for(token, voice.gsp, gstin, check=not no_check)
+        found = asyncio.run(_look(voice, settings, token or job, wait=wait, first_poll=first_poll))
+        code = tell_of(voice, found, report)
+        if not found.done:
+            voice.tell(f"Wait for it with: {how_to_go_on(found.token)}")
+        return code
+
+    voice.run(work)
+
+
+def _settings_for(token: JobToken | None, gsp: str | None, gstin: str | None, *, check: bool) -> Settings:
+    """A token names its taxpayer; IMS_TOKEN is used if it belongs to that one."""
+    if token is None:
+        return gather(gsp, gstin, check=check)
+    settings = gather(gsp, gstin, check=False, need_gstin=False)
+    own = settings.gstin in ("", token.gstin)
+    return attrs.evolve(settings, gstin=token.gstin, token=settings.token if own else None)
+
+
+async def _look(
+    voice: Voice, settings: Settings, job: JobToken | str, *, wait: bool, first_poll: float
+) -> ImsJob:
+    async with settings.client(first_poll=first_poll) as client:
+        taxpayer = settings.taxpayer(client)
+        found = client.resume(job) if isinstance(job, JobToken) else taxpayer.job(job)
+        if not wait:
+            await found.refresh()
+            return found
+        try:
+            await watch(voice, found)
+        finally:
+            voice.left_behind = [] if found.done else [found.token]
+    return found
