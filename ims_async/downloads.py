@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
-from typing import Final
+from collections.abc import AsyncGenerator, Collection, Sequence
+from typing import Any, Final
 
 import attrs
 
@@ -17,8 +18,10 @@ from .errors import (
     GatewayUnavailable,
     InvalidInput,
     NotAuthorized,
+    NotSent,
     QuotaExhausted,
     RateLimited,
+    SessionExpired,
 )
 from .exchange import Credentials, Exchange
 from .records import Invoice, InvoiceList
@@ -84,12 +87,7 @@ class Downloads:
                 yield rows
                 del rows  # the caller is done with it: it is not kept while the next is waited for
         finally:
-            for task in under_way:
-                task.cancel()
-            if under_way:
-                await asyncio.wait(under_way)
-                for task in under_way:
-                    task.cancelled() or task.exception()
+            await _end(under_way)
 
     async def whole(self, begun: InvoiceList | Download, *, strict: bool, wait: bool) -> InvoiceList:
         """Return all rows of a section in one list, with the problems and other members of every part."""
@@ -97,9 +95,11 @@ class Downloads:
             return begun
         rows = InvoiceList()
         async with contextlib.aclosing(self.parts(begun, strict=strict, wait=wait)) as parts:
+            place = 0
             async for part in parts:
+                place += 1
                 rows += part
-                rows.problems += part.problems
+                rows.problems += tuple(f"part {place}: {problem}" for problem in part.problems)
                 rows.other.update(part.other)
         return rows
 
@@ -108,8 +108,12 @@ class Downloads:
         first, *rest = Section
         begun = {first: await self.begin(first, status, strict=strict)}
         if isinstance(begun[first], Download):
-            others = await asyncio.gather(*(self.begin(section, status, strict=strict) for section in rest))
-            begun.update(zip(rest, others, strict=True))
+            tasks = [asyncio.create_task(self.begin(section, status, strict=strict)) for section in rest]
+            try:
+                begun.update(zip(rest, await asyncio.gather(*tasks), strict=True))
+            finally:
+                await _end(tasks)
+            del tasks  # rows that came at once are not kept twice
         for section in Section:
             known = section in begun
             ready = begun.pop(section) if known else await self.begin(section, status, strict=strict)
@@ -131,20 +135,23 @@ class Downloads:
                 raise _queued(download, "are still being prepared")
             return parts
         deadline, delays, trouble = self._policy.deadline, self._policy.delays(), ""
-        ends_at, takes = _now() + deadline, max(next(delays), download.estimate or 0.0)
-        if (download.estimate or 0.0) > deadline:
-            raise _queued(download, f"will take {takes:g} s, over the deadline of {deadline:g} s")
         begun = self._open.get(download.reference)  # else long ago, in another process
-        delay = max(begun.at + takes - _now(), 0.0) if begun else 0.0
+        age = _now() - begun.at if begun else math.inf
+        left = (download.estimate or 0.0) - age
+        if left > deadline:
+            raise _queued(download, f"will take {left:.0f} s, over the deadline of {deadline:g} s")
+        ends_at, delay = _now() + deadline, max(next(delays) - age, left, 0.0)
         while True:
             await self._exchange.rest(delay)
+            asked = 0.0
             try:
                 parts = await self._ask(download, retry=False)
-            except (GatewayUnavailable, RateLimited) as error:
+            except (GatewayUnavailable, NotSent, RateLimited) as error:
                 parts, trouble = None, f"; the last poll failed: {error}"
+                asked = (error.retry_after or 0.0) if isinstance(error, RateLimited) else 0.0
             if parts is not None:
                 return parts
-            delay = next(delays)
+            delay = max(next(delays), asked)
             if _now() + delay > ends_at:
                 raise _queued(download, f"were not ready within {deadline:g} s{trouble}")
 
@@ -153,6 +160,9 @@ class Downloads:
         self._open.setdefault(download.reference, _Begun(download, _now()))
         try:
             parts = await self._exchange.run(self._gsp.prepared(download), self._credentials, retry=retry)
+        except SessionExpired:
+            self._open.pop(download.reference, None)  # logging out can fail it no more
+            raise
         except (GatewayUnavailable, NotAuthorized, QuotaExhausted, RateLimited):
             raise
         except GatewayError:
@@ -169,6 +179,16 @@ class _Begun:
 
     download: Download
     at: float
+
+
+async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Leave none of these tasks behind, nor an error of theirs that nobody has heard."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+        for task in tasks:
+            task.cancelled() or task.exception()
 
 
 def _now() -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import TypeVar
 
 import attrs
@@ -77,7 +77,7 @@ class Taxpayer:
 
     async def all_invoices(
         self, status: Action | str | None = None, *, strict: bool = True
-    ) -> AsyncIterator[Invoice]:
+    ) -> AsyncGenerator[Invoice, None]:
         """Yield the documents of every section, one part of an answer in memory at a time."""
         action = None if status is None else Action.parse(status)
         async with contextlib.aclosing(self._downloads.every(action, strict=strict)) as invoices:
@@ -162,13 +162,14 @@ class Taxpayer:
         records = list(decisions) if decisions is not None else list(job.records or ())
         if not records:
             raise InvalidInput("the job does not carry its records: pass them as reconcile(job, decisions)")
+        sent_at = job.submitted_at
+        # As it is now: rows that take long to come are as they were when they were asked for.
+        age = 0.0 if sent_at is None else self._services.clock() - sent_at.timestamp()
+        told = job.done and not job.status.carrier_failed
         current: dict[RecordKey, Invoice] = {}
         for section in dict.fromkeys(record.section for record in records):
             for invoice in await self.invoices(section, strict=False):
                 current[invoice.key] = invoice
-        sent_at = job.submitted_at
-        age = 0.0 if sent_at is None else self._services.clock() - sent_at.timestamp()
-        told = job.done and not job.status.carrier_failed
         found = compare(records, current, quiet=told or age >= quiet)
         if found.settled and (job.submitted is None or len(records) >= job.submitted):
             if job.reference_id is None:

@@ -7,18 +7,21 @@ simulator and client both follow it, so that hours pass in milliseconds.
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import attrs
 import pytest
 from hypothesis import HealthCheck, settings
 
-from ims_async import ImsClient, PollPolicy, RetryPolicy, Sandbox
+from ims_async import ImsClient, ImsJob, PollPolicy, RetryPolicy, Sandbox, Vayana
 from ims_async.simulator import Simulator
+from ims_async.wire import Gsp
 
 HERE = Path(__file__).parent
 
@@ -60,11 +63,133 @@ def client(sim: Simulator) -> ImsClient:
     return make_client(sim)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked `both_gsps` once with each GSP; `only_gsp(name, why)` leaves the other out."""
+    marker = metafunc.definition.get_closest_marker("only_gsp")
+    if metafunc.definition.get_closest_marker("both_gsps"):
+        metafunc.parametrize("gsp_name", [marker.args[0]] if marker else list(GSPS), indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def gsp_name(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The GSP that `make_client` uses in this test."""
+    _current.append(getattr(request, "param", "sandbox"))
+    yield _current[-1]
+    _current.pop()
+
+
+GSPS: Final[dict[str, Callable[..., Gsp]]] = {
+    "sandbox": lambda sim, **settings: Sandbox("key_test_demo", "secret_test_demo", **settings),
+    "vayana": lambda sim, **settings: Vayana("org-demo", **{"user_token": sim.user_token, **settings}),
+}
+LOGIN: Final[dict[str, Any]] = {
+    "user_token": None, "handle": "demo@example.com", "password": "password_test_demo",
+}  # fmt: skip
+"""For `make_gsp` of Vayana: who logs in, where no token was handed in."""
+_current: list[str] = []
+
+
+def make_gsp(sim: Simulator, **settings: Any) -> Gsp:
+    """Return the GSP that this test is about, as the simulator plays it."""
+    return GSPS[_current[-1]](sim, **settings)
+
+
 def make_client(sim: Simulator, **settings: Any) -> ImsClient:
     """Return a client that talks to the simulator in memory and reads the simulator's clock."""
-    facts: dict[str, Any] = {"transport": sim.transport, "clock": sim.now}
-    return ImsClient(Sandbox("key_test_demo", "secret_test_demo"), **{**facts, **settings})
+    facts: dict[str, Any] = {"transport": sim.transport, "clock": sim.now, "gsp": make_gsp(sim)}
+    return ImsClient(**{**facts, **settings})
 
 
 QUICK = PollPolicy(initial_delay=0.0, max_interval=0.001)
 ONE_TRY = RetryPolicy(max_tries=1)
+
+
+# -- what both GSPs can say, each in its own words -----------------------------------------------------
+
+Planned = tuple[int, Mapping[str, Any]]
+"""HTTP status and body of an answer that a test plans."""
+
+
+@attrs.frozen(kw_only=True)
+class Dialect:
+    """How one GSP says it, and what it calls the operations that follow from it."""
+
+    throttled: Planned
+    down: Planned
+    stale_token: Planned
+    """The token that the request carried has ended."""
+    stale_session: Planned
+    """The taxpayer's session with GSTN has ended."""
+    half: bytes
+    """How the answer to a save begins, cut off in the middle."""
+    renewal: str
+    """The operation that has another token in place of a stale one."""
+    results_kept: dt.timedelta | None
+    """For how long the outcome of a job can be had, where the GSP tells."""
+
+
+def eas(key: str, kind: str, **args: Any) -> dict[str, Any]:
+    """Return Vayana's envelope of an error."""
+    error: dict[str, Any] = {"message": key, "type": kind, **({"args": args} if args else {})}
+    return {"status": "0", "data": None, "error": error, "info": None, "additionalInfo": None, "alert": None}
+
+
+def from_gstn(code: str, message: str = "GSTN says no") -> dict[str, Any]:
+    """Return Vayana's envelope of an error of GSTN's own."""
+    told = {"status-code": "0", "error-code": code, "message": message}
+    return eas("err-gstn-returned-error", "Gstn", **{"gstn-err": told})
+
+
+def envelope(data: Any) -> dict[str, Any]:
+    """Return Vayana's envelope of a success."""
+    return {"status": "1", "data": data, "error": None, "info": None, "additionalInfo": None, "alert": None}
+
+
+_DIALECTS: Final = {
+    "sandbox": Dialect(
+        throttled=(429, {"code": 429, "message": "Too Many Requests"}),
+        down=(504, {"code": 504, "message": "Endpoint request timed out"}),
+        stale_token=(403, {"code": 403, "message": "Access token expired"}),
+        stale_session=(403, {"code": 403, "message": "Access token expired"}),
+        half=b'{"code":200,"data":{"data":{"refe',
+        renewal="refresh",
+        results_kept=None,
+    ),
+    "vayana": Dialect(
+        throttled=(429, eas("err-too-many-requests", "ClientRequest")),
+        down=(504, eas("err-gateway-timed-out", "Runtime")),
+        stale_token=(403, eas("err-expired-token", "Authorization")),
+        stale_session=(502, from_gstn("RET11402", "Unauthorized User")),
+        half=b'{"status":"1","data":{"task-',
+        renewal="account_refresh",
+        results_kept=dt.timedelta(days=7),
+    ),
+}
+
+
+def dialect() -> Dialect:
+    """Return the words of the GSP that this test is about."""
+    return _DIALECTS[_current[-1]]
+
+
+def plan(sim: Simulator, operation: str, how: str, **rest: Any) -> None:
+    """Plan an answer of `Dialect`, `down` say, to the next request of an operation."""
+    sim.script_answer(operation, *getattr(dialect(), how), **rest)
+
+
+def plan_endless(sim: Simulator) -> None:
+    """Let the next job never be told to have ended, whatever becomes of its records."""
+    if _current[-1] == "sandbox":
+        sim.script_status(None, *[{"status_cd": "IP", "transTypCd": "SAV"}] * 100)
+    else:
+        sim.script_task(None, *["processing"] * 100)
+
+
+def polls(sim: Simulator, job: ImsJob) -> int:
+    """Count the polls of one job; a download is polled under the same name."""
+    name = job.reference_id
+    return sum(
+        request.operation == "status"
+        and name in (request.query.get("reference_id"), request.path.rpartition("/")[2])
+        for request in sim.requests
+    )

@@ -6,8 +6,10 @@ import asyncio
 import gc
 import subprocess
 import sys
+import urllib.parse
 
 import aiohttp
+import attrs
 import pytest
 
 import ims_async
@@ -16,6 +18,7 @@ from ims_async import (
     ImsClient,
     InvalidInput,
     ItcReduction,
+    JobInFlight,
     JobToken,
     NotAuthorized,
     NotSent,
@@ -26,7 +29,9 @@ from ims_async import (
 )
 from ims_async.simulator import Simulator
 
-from .conftest import ONE_TRY, QUICK, make_client
+from .conftest import LOGIN, ONE_TRY, QUICK, make_client, make_gsp
+
+both = pytest.mark.both_gsps
 
 
 def test_everything_that_is_offered_exists_and_is_sorted() -> None:
@@ -37,6 +42,7 @@ def test_everything_that_is_offered_exists_and_is_sorted() -> None:
     assert all(hasattr(ims_async, name) for name in names)
 
 
+@both
 async def test_one_gstin_is_one_object(client: ImsClient, sim: Simulator) -> None:
     """Whatever its case; a token handed in later is used from then on."""
     gstin = sim.gstins[0]
@@ -69,16 +75,18 @@ def test_what_cannot_work_is_refused_when_the_client_is_made(sim: Simulator) -> 
     assert Sandbox("key", base_url="http://[::1]:8080/").base_url == "http://[::1]:8080"
 
 
+@both
 async def test_entering_and_leaving_does_no_io(sim: Simulator) -> None:
     """Nothing is sent, and no session is opened, before something is asked for."""
     async with make_client(sim):
         pass
-    async with ImsClient(Sandbox("key")):
+    async with ImsClient(make_gsp(sim)):
         pass
     assert sim.requests == []
 
 
 @pytest.mark.looptime
+@both
 async def test_closing_while_jobs_run_hands_out_their_tokens_and_logs_nobody_out(sim: Simulator) -> None:
     """A shutdown loses no job: the tokens resume them in the next process."""
     tokens: list[str] = []
@@ -114,6 +122,7 @@ async def test_closing_while_jobs_run_hands_out_their_tokens_and_logs_nobody_out
 
 
 @pytest.mark.looptime
+@both
 async def test_closing_does_not_wait_for_a_change_that_has_not_left(sim: Simulator) -> None:
     """It waits for the budget of requests: it is told that nothing was sent, at once."""
     gstin = sim.gstins[0]
@@ -131,6 +140,8 @@ async def test_closing_does_not_wait_for_a_change_that_has_not_left(sim: Simulat
 
 
 @pytest.mark.looptime
+@both
+@pytest.mark.only_gsp("sandbox", "a poll of Vayana's tasks needs no session of the taxpayer")
 async def test_resuming_without_a_session_says_so_at_the_first_poll(
     client: ImsClient, sim: Simulator
 ) -> None:
@@ -147,10 +158,42 @@ async def test_resuming_without_a_session_says_so_at_the_first_poll(
         await handle
 
 
-def test_a_token_of_another_host_is_refused(client: ImsClient) -> None:
-    """A test host's job is not looked for on the production host."""
+@both
+@pytest.mark.looptime
+@pytest.mark.only_gsp("vayana", "a poll of Sandbox needs the taxpayer's session")
+async def test_resuming_a_task_needs_no_session_of_the_taxpayer(client: ImsClient, sim: Simulator) -> None:
+    """The account's token asks for it: the report comes also where nobody is logged in."""
+    gstin = sim.gstins[0]
+    rows = await client.taxpayer(gstin, token=sim.token(gstin)).invoices(Section.B2B)
+    job = await client.taxpayer(gstin).save([row.accept() for row in rows])
+    report = await make_client(sim).resume(job.token)
+    assert report.ok
+    assert report.submitted == len(rows)
+
+
+@both
+@pytest.mark.looptime
+@pytest.mark.only_gsp("vayana", "Sandbox documents no way to end the account's token")
+async def test_nobody_signs_out_under_a_running_job(client: ImsClient, sim: Simulator) -> None:
+    """Its outcome is asked for with the account's token; afterwards the token is ended."""
+    gstin = sim.gstins[0]
+    taxpayer = client.taxpayer(gstin, token=sim.token(gstin))
+    job = await taxpayer.save([(await taxpayer.invoices(Section.B2B))[0].accept()])
+    with pytest.raises(JobInFlight, match="wait for them") as caught:
+        await client.sign_out()
+    assert caught.value.job is job
+    await job
+    await client.sign_out()
+    assert sim.count("account_logout") == 1
+    with pytest.raises(NotAuthorized):
+        await taxpayer.counts()
+
+
+@both
+def test_a_token_of_another_host_or_gsp_is_refused(client: ImsClient, sim: Simulator, gsp_name: str) -> None:
+    """A test host's job is not looked for on the production host, nor one GSP's at the other."""
     token = JobToken(
-        gsp="sandbox",
+        gsp=gsp_name,
         host="elsewhere",
         gstin="29AAACQ3770E1ZF",
         kind=ims_async.JobKind.SAVE,
@@ -158,11 +201,16 @@ def test_a_token_of_another_host_is_refused(client: ImsClient) -> None:
     )
     with pytest.raises(InvalidInput, match="elsewhere"):
         client.resume(token)
+    here = urllib.parse.urlsplit(make_gsp(sim).base_url).netloc
+    assert client.resume(attrs.evolve(token, host=here)).reference_id == "r"
+    with pytest.raises(InvalidInput, match=f"talks to {gsp_name}"):
+        client.resume(attrs.evolve(token, host=here, gsp="third"))
     with pytest.raises(InvalidInput, match="not a job token"):
         client.resume("{}")
 
 
 @pytest.mark.looptime
+@both
 async def test_many_taxpayers_at_once(sim: Simulator) -> None:
     """Concurrent GSTINs over one client, finished in the order in which their jobs end."""
     crowd = Simulator(seed=11, taxpayers=20, invoices=16, job_seconds=lambda rng: rng.uniform(1, 600))
@@ -187,10 +235,14 @@ async def test_many_taxpayers_at_once(sim: Simulator) -> None:
 
 RESUME = """
 import asyncio, sys
-from ims_async import ImsClient, PollPolicy, Sandbox, JobToken
+from ims_async import ImsClient, JobToken, PollPolicy, Sandbox, Vayana
 
-async def main(url: str, session: str, text: str) -> None:
-    async with ImsClient(Sandbox("key_test_demo", base_url=url), poll=PollPolicy(initial_delay=0)) as client:
+async def main(kind: str, url: str, user_token: str, session: str, text: str) -> None:
+    if kind == "vayana":
+        gsp = Vayana("org-demo", user_token, base_url=url)
+    else:
+        gsp = Sandbox("key_test_demo", base_url=url)
+    async with ImsClient(gsp, poll=PollPolicy(initial_delay=0)) as client:
         token = JobToken.loads(text)
         client.taxpayer(token.gstin, token=session)
         report = await client.resume(token)
@@ -200,17 +252,19 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-async def test_a_job_is_resumed_in_another_process_from_its_token(sim: Simulator) -> None:
+@both
+async def test_a_job_is_resumed_in_another_process_from_its_token(gsp_name: str) -> None:
     """A real process, a real socket: the token is all that is handed over, beside the session."""
-    async with Simulator(seed=7, invoices=20, job_seconds=0) as world:
+    async with Simulator(seed=7, invoices=20, job_seconds=0, download_seconds=0) as world:
         gstin = world.gstins[0]
-        async with ImsClient(Sandbox("key_test_demo", base_url=world.url)) as client:
+        async with ImsClient(make_gsp(world, base_url=world.url), poll=QUICK) as client:
             taxpayer = client.taxpayer(gstin, token=world.token(gstin))
             rows = await taxpayer.invoices(Section.B2B)
             job = await taxpayer.save([row.accept() for row in rows])
             text = job.token.dumps()
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-W", "error", "-c", RESUME, world.url, world.token(gstin), text,
+            sys.executable, "-W", "error", "-c", RESUME,
+            gsp_name, world.url, world.user_token, world.token(gstin), text,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         output, errors = await process.communicate()
@@ -218,12 +272,13 @@ async def test_a_job_is_resumed_in_another_process_from_its_token(sim: Simulator
     assert output.decode().split() == ["succeeded", str(len(rows)), "True"]
 
 
-async def test_the_main_job_over_a_real_socket(sim: Simulator) -> None:
-    """Login, read, save, report, reset, logout over HTTP on loopback; nothing is left open."""
-    async with Simulator(seed=7, invoices=30, job_seconds=0) as world:
+@both
+async def test_the_main_job_over_a_real_socket(gsp_name: str) -> None:
+    """Both logins, read, save, report, reset, logout over HTTP on loopback; nothing is left open."""
+    login = LOGIN if gsp_name == "vayana" else {}
+    async with Simulator(seed=7, invoices=30, job_seconds=0, download_seconds=0) as world:
         person = world.taxpayers[0]
-        gsp = Sandbox("key_test_demo", "secret_test_demo", base_url=world.url)
-        async with ImsClient(gsp, poll=QUICK) as client:
+        async with ImsClient(make_gsp(world, base_url=world.url, **login), poll=QUICK) as client:
             acme = client.taxpayer(person.gstin)
             await acme.request_otp(person.username)
             await acme.verify_otp("575757")
@@ -234,10 +289,11 @@ async def test_the_main_job_over_a_real_socket(sim: Simulator) -> None:
     gc.collect()
 
 
+@both
 async def test_a_session_of_the_caller_s_own_is_used_and_not_closed(sim: Simulator) -> None:
     """`session=`: the caller opened it, the caller closes it."""
     async with Simulator(seed=7, invoices=10, job_seconds=0) as world, aiohttp.ClientSession() as session:
-        gsp = Sandbox("key_test_demo", base_url=world.url)
+        gsp = make_gsp(world, base_url=world.url)
         async with ImsClient(gsp, session=session) as client:
             gstin = world.gstins[0]
             assert (await client.taxpayer(gstin, token=world.token(gstin)).counts()).total == 10
@@ -246,9 +302,10 @@ async def test_a_session_of_the_caller_s_own_is_used_and_not_closed(sim: Simulat
         ImsClient(gsp, session=session, transport=sim.transport)
 
 
-async def test_a_gateway_that_is_not_there_is_told_as_not_sent(unused_tcp_port: int) -> None:
+@both
+async def test_a_gateway_that_is_not_there_is_told_as_not_sent(sim: Simulator, unused_tcp_port: int) -> None:
     """Nothing left this machine: trying later is safe."""
-    gsp = Sandbox("key", base_url=f"http://127.0.0.1:{unused_tcp_port}")
+    gsp = make_gsp(sim, base_url=f"http://127.0.0.1:{unused_tcp_port}")
     async with ImsClient(gsp, retry=ONE_TRY) as client:
         with pytest.raises(NotSent):
             await client.taxpayer("29AAACQ3770E1ZF", token="t").counts()
