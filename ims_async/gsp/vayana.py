@@ -15,7 +15,17 @@ import attrs
 
 from .. import codec
 from ..codec.values import member
-from ..errors import DownloadQueued, GatewayError, InvalidInput, NotSupported, UnexpectedAnswer
+from ..errors import (
+    DownloadQueued,
+    GatewayError,
+    GatewayUnavailable,
+    ImsError,
+    InvalidInput,
+    NotAuthorized,
+    NotSupported,
+    RateLimited,
+    UnexpectedAnswer,
+)
 from ..gstn import or_empty
 from ..records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
 from ..secret import Secret
@@ -181,17 +191,21 @@ class Vayana(Settings):
 
     def _outcome(self, gstin: str, task_id: str, task: Task) -> Conversation[JobStatus]:
         """Fetch a task's result, which for one that broke off tells the reason, if anything does."""
+        request = self._task_request("result", "result", task_id, gstin)
+        if task.stage is Stage.COMPLETED:
+            return read_result((yield request), task.word)
         try:
-            response = yield self._task_request("result", "result", task_id, gstin)
+            try:
+                response = yield request
+            except (GatewayUnavailable, RateLimited):  # not the reason; that may be worth a second request
+                response = yield request
+        except NotAuthorized:
+            raise
         except GatewayError as error:
-            if task.stage is Stage.COMPLETED:
-                raise
             return broken_off(task.word, error, polled_at=None)
-        if task.stage is Stage.BROKEN_OFF:
-            envelope = envelope_of(response)
-            reason = error_of(envelope, response) if failed(envelope) else None
-            return broken_off(task.word, reason, polled_at=response.received_at)
-        return read_result(response, task.word)
+        envelope = envelope_of(response)
+        reason = error_of(envelope, response) if failed(envelope) else None
+        return broken_off(task.word, reason, polled_at=response.received_at)
 
     # -- reads -----------------------------------------------------------------------------------------
 
@@ -271,15 +285,12 @@ class Vayana(Settings):
         response = yield self._task_request("result", "result", task_id, gstin)
         envelope = envelope_of(response)
         if failed(envelope):
-            error = error_of(envelope, response)
-            if isinstance(error, GatewayError):
-                return or_empty(error, [])
-            raise error
+            return or_empty(_ended_by(error_of(envelope, response)), [])
         if task.stage is Stage.BROKEN_OFF:
             raise GatewayError(
                 f"the download broke off ({task.word}): ask for the rows again", code=task.word
             )
-        return read_pages(response, self.page_base, task_id)
+        return read_pages(response, self.page_base, urllib.parse.quote(task_id, safe=""))
 
     def _files(self, gstin: str, token: str) -> Conversation[Sequence[Part] | None]:
         """See whether GSTN has made the files, and where they lie.
@@ -349,9 +360,22 @@ class Vayana(Settings):
         return self.request(operation, "GET", path, gstin=gstin)
 
 
+def _ended_by(error: ImsError) -> GatewayError:
+    """Return what ended a download: GSTN's word is about the task, and no longer one to wait on."""
+    if isinstance(error, NotAuthorized):
+        return error
+    code, status = getattr(error, "code", ""), getattr(error, "http_status", None)
+    return GatewayError(
+        f"the download broke off ({error}): ask for the rows again", code=code, http_status=status
+    )
+
+
 def _path_of(url: str, place: int) -> str:
     """Return the path of a file's URL, which goes behind `/basic/gstn/{flynn-version}`."""
-    parts = urllib.parse.urlsplit(url)
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:  # half an IPv6 address, say
+        parts = urllib.parse.urlsplit("")
     if not parts.path.startswith("/"):
         raise UnexpectedAnswer(problems=[f"data.urls[{place}].ul: it has no path"])
     return parts.path + (f"?{parts.query}" if parts.query else "")

@@ -5,6 +5,7 @@ https://docs.enriched-api.vayana.com (Error payloads; Long running tasks)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, Final
@@ -28,8 +29,18 @@ from .envelopes import LONGEST_REFUSAL, envelope_of, judge_gstn, judge_status
 # Steps of the login: GSTN's refusal of one is no reason to renew the session that it is about.
 LOGIN: Final = frozenset({"otp", "verify", "refresh", "logout"})
 _STALE_TOKEN: Final = frozenset({"err-expired-token", "err-invalid-token"})
-# Answered with HTTP 500, and still the sender's to mend: they are about encrypted headers.
-_OURS: Final = frozenset({"err-unable-to-decrypt-message-with-key", "err-aes-decryption-failed"})
+_NOT_ALLOWED: Final = frozenset({"err-invalid-org", "err-active-tokens-limit-exceeded"})
+# About the call and not about how a task ended, also where they come under HTTP 200.
+_ABOUT_THE_CALL: Final = _STALE_TOKEN | _NOT_ALLOWED | {"err-resource-not-found"}
+# Answered with 500 or 502, and yet no outage: two are about encrypted headers, which are the sender's to
+# mend, and the last is GSTN's refusal, here in a form that tells no code of GSTN's.
+_NO_OUTAGE: Final = frozenset(
+    {
+        "err-unable-to-decrypt-message-with-key",
+        "err-aes-decryption-failed",
+        "err-gstn-returned-error",
+    }
+)
 _ADVICE: Final = {
     "err-active-tokens-limit-exceeded": "ten tokens of this user are alive: share one between programs "
     "(user_token=…, or a credential store), or end some with client.sign_out()",
@@ -48,13 +59,14 @@ def judge(request: Request, response: Response) -> Verdict:
     envelope = envelope_of(response)
     if not failed(envelope) and response.status < 300:
         return Verdict(kind=VerdictKind.FINE)
-    gstn = _gstn_facts(envelope) is not None
-    if request.operation == "result" and (gstn or response.status < 300):
+    gstn, own = _gstn_facts(envelope) is not None, _own_error(envelope, response)
+    told = gstn or (response.status < 300 and own.code not in _ABOUT_THE_CALL)
+    if request.operation == "result" and told:
         return Verdict(kind=VerdictKind.FINE)  # how the task ended: the call itself went well
     if gstn:
         session = request.operation not in LOGIN
         return judge_gstn(error_of(envelope, response), in_session=session, stale=Needs.TAXPAYER)
-    verdict = _judge_own(request, response, _own_error(envelope, response))
+    verdict = _judge_own(request, response, own)
     if verdict.kind is VerdictKind.THROTTLED or (
         response.status >= 300 and "retry-after" in response.headers
     ):
@@ -66,9 +78,9 @@ def _judge_own(request: Request, response: Response, error: GatewayError) -> Ver
     """Judge an error of the GSP's own."""
     status = response.status if response.status >= 300 else 400  # a failure under HTTP 200
     facts: dict[str, Any] = {"code": error.code or str(status), "http_status": response.status}
-    if error.code in _OURS:
+    if error.code in _NO_OUTAGE:
         return Verdict(kind=VerdictKind.FAILED, error=error)
-    if error.code in _STALE_TOKEN or status in (401, 403):
+    if error.code in _STALE_TOKEN | _NOT_ALLOWED or status in (401, 403):
         stale = error.code in _STALE_TOKEN and request.needs is not Needs.NONE
         refused = NotAuthorized(error.message, **facts)
         return Verdict(kind=VerdictKind.REFUSED if stale else VerdictKind.FAILED, error=refused)
@@ -180,7 +192,7 @@ def read_pages(response: Response, base: int, task_id: str) -> Sequence[Part]:
             raise UnexpectedAnswer(problems=[f"data: {len(data)} envelopes, where a download has one"])
         data = member(data[0], "data", "data[0]")
     pages = member(data, "pages", "data")
-    count = int(pages) if isinstance(pages, str) and pages.isascii() and pages.isdigit() else pages
+    count = int(pages) if isinstance(pages, str) and re.fullmatch("[0-9]{1,9}", pages) else pages
     if type(count) is not int or not 0 <= count <= _MOST_PAGES:
         raise UnexpectedAnswer(problems=[f"data.pages: {pages!r:.60} is not a number of pages"])
     return [Part(f"{task_id}/page/{number}") for number in range(base, base + count)]
@@ -251,7 +263,8 @@ def _together(parts: Sequence[JobStatus]) -> JobStatus:
     return JobStatus(
         state=state,
         raw_code=code,
-        processed=_sum([part.processed for part in parts]),
+        # What a part counted that was refused is no count of records that were applied.
+        processed=_sum([None if part.state is JobState.FAILED else part.processed for part in parts]),
         errors=_sum([part.errors or 0 for part in parts]),
         error_code=told.error_code,
         error_message=told.error_message,

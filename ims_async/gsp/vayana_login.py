@@ -37,15 +37,16 @@ def authenticate(gsp: Settings, refused: Token | None) -> Conversation[Token]:
         except (GatewayUnavailable, RateLimited):
             raise
         except GatewayError as error:
+            if gsp.handle:
+                return (yield from _logged_in(gsp))  # what was refused may have come of the given one
             if given is not None and given != refused.value:
                 return Token(value=given, expires_at=jwt_expiry(given.reveal()))
-            if not gsp.handle:
-                raise NotAuthorized(
-                    f"the user token has ended and cannot be refreshed ({error}): pass a new user_token, or "
-                    "handle and password",
-                    code=error.code,
-                    http_status=error.http_status,
-                ) from None
+            raise NotAuthorized(
+                f"the user token has ended and cannot be refreshed ({error}): pass a new user_token, or "
+                "handle and password",
+                code=error.code,
+                http_status=error.http_status,
+            ) from None
     return (yield from _logged_in(gsp))
 
 
@@ -101,6 +102,7 @@ def _sso(
         headers=headers,
         body=None if body is None else json.dumps(body).encode(),
         needs=Needs.NONE,
+        repeatable=True,  # a login whose answer was lost costs one of the ten tokens until it ends by itself
     )
 
 

@@ -24,7 +24,14 @@ SSO_TEST: Final = "https://sandbox.services.vayananet.com/theodore/apis/v1"
 
 
 def _secret(value: str | Secret | None) -> Secret | None:
-    return Secret(value) if isinstance(value, str | Secret) and str(value) else None
+    secret = Secret(value) if isinstance(value, str | Secret) else None
+    return secret or None
+
+
+def _headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    if not isinstance(headers, Mapping):
+        raise InvalidInput(f"extra_headers: a {type(headers).__name__} is no mapping of names to values")
+    return dict(headers)
 
 
 @attrs.frozen(eq=False)
@@ -40,7 +47,7 @@ class Settings:
     sso_url: str = attrs.field(default="", kw_only=True)
     test: bool = attrs.field(default=False, kw_only=True)
     extra_headers: Mapping[str, str] = attrs.field(
-        factory=dict, kw_only=True, converter=dict, repr=lambda headers: repr(sorted(headers))
+        factory=dict, kw_only=True, converter=_headers, repr=lambda headers: repr(sorted(headers))
     )
     gsp_code: str = attrs.field(default="vay", kw_only=True)
     token_minutes: int = attrs.field(default=20, kw_only=True)
@@ -72,13 +79,12 @@ class Settings:
         if bool(self.handle) != (self.password is not None):
             raise InvalidInput("handle and password go together: pass both, or a user_token")
         _check_settings(self)
+        own = self.base_url or (TEST if self.test else PRODUCTION)
+        base = check_base_url(own, insecure=self.insecure)
         sso = self.sso_url or (
-            f"{self.base_url.rstrip('/')}/theodore/apis/v1"
-            if self.base_url
-            else (SSO_TEST if self.test else SSO_PRODUCTION)
+            f"{base}/theodore/apis/v1" if self.base_url else (SSO_TEST if self.test else SSO_PRODUCTION)
         )
-        base = self.base_url or (TEST if self.test else PRODUCTION)
-        object.__setattr__(self, "base_url", check_base_url(base, insecure=self.insecure))
+        object.__setattr__(self, "base_url", base)
         object.__setattr__(self, "sso_url", check_base_url(sso, insecure=self.insecure))
 
     def request(
