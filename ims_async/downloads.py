@@ -22,6 +22,7 @@ from .errors import (
     QuotaExhausted,
     RateLimited,
     SessionExpired,
+    UnexpectedAnswer,
 )
 from .exchange import Credentials, Exchange
 from .records import Invoice, InvoiceList
@@ -165,8 +166,8 @@ class Downloads:
             raise
         except (GatewayUnavailable, NotAuthorized, QuotaExhausted, RateLimited):
             raise
-        except GatewayError:
-            self._open.pop(download.reference, None)  # it broke off, or is known no more
+        except (GatewayError, UnexpectedAnswer):
+            self._open.pop(download.reference, None)  # it broke off, is known no more, or ended strangely
             raise
         if parts is not None:
             self._open.pop(download.reference, None)

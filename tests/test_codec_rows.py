@@ -151,6 +151,42 @@ def test_the_two_readers_agree_on_each_odd_value_in_each_field(section: Section,
         assert _outcome(quick, section, row) == _outcome(plain, section, row)
 
 
+def _in_the_other_spelling(row: dict[str, Any]) -> dict[str, Any]:
+    return {("ispendactnallwd" if key == "ispendactblocked" else key): value for key, value in row.items()}
+
+
+@settings(max_examples=100)
+@pytest.mark.parametrize("section", Section)
+@given(data=st.data())
+def test_the_two_readers_agree_on_the_other_spelling_of_the_flag(
+    section: Section, data: st.DataObject
+) -> None:
+    """Read rows of the GSP that calls it `ispendactnallwd` alike, whatever else is wrong with them."""
+    row = _in_the_other_spelling(data.draw(strategies.mutated_rows(section)))
+    quick, plain = codec_rows.quick_reader(section), codec_rows.plain_reader(section)
+    assert _outcome(quick, section, row) == _outcome(plain, section, row)
+
+
+@pytest.mark.parametrize("section", Section)
+def test_a_row_in_the_other_spelling_needs_no_slow_reading(section: Section) -> None:
+    """Take it in the quick reader, to the same record as in the first spelling."""
+    row = strategies.documented_row(section)
+    asked: list[object] = []
+
+    def plain(other: object) -> Invoice:
+        asked.append(other)
+        return codec_rows.plain_reader(section)(other)
+
+    quick = vars(codec_rows)["_quick_reader"](section, plain)
+    for letter in ("Y", "N", True, False):
+        told = {**row, "ispendactblocked": letter}
+        assert seen(quick(_in_the_other_spelling(told))) == seen(quick(told))
+    assert asked == []
+    for odd in strategies.ODD_VALUES:
+        other = _in_the_other_spelling({**row, "ispendactblocked": odd})
+        assert _outcome(quick, section, other) == _outcome(codec_rows.plain_reader(section), section, other)
+
+
 @pytest.mark.parametrize("section", Section)
 def test_the_converter_reads_a_row_of_a_section_too(section: Section) -> None:
     """Offer the quick reader as a cattrs hook, for `Annotated[Invoice, section]`."""
@@ -367,6 +403,15 @@ def test_sections_that_nobody_knows_are_kept() -> None:
     rows = read(answer(impg=[{"boenum": 7}], b2b=[row], B2BX="?", chksum=None, b2ba=None))
     assert len(rows) == 1
     assert rows.other == {"impg": [{"boenum": 7}], "B2BX": "?", "chksum": None}
+
+
+def test_an_answer_with_nothing_but_strange_keys_is_told_so_leniently_too() -> None:
+    """Keep what stood in place of the rows, and say that it is none."""
+    with pytest.raises(UnexpectedAnswer, match="no section that is known, but impg, chksum"):
+        read(answer(impg=[{"boenum": 7}], chksum="x"))
+    rows = read(answer(impg=[{"boenum": 7}]), strict=False)
+    assert rows.problems == ("data.data: no section that is known, but impg",)
+    assert (list(rows), rows.other) == ([], {"impg": [{"boenum": 7}]})
 
 
 def test_a_known_section_that_is_no_array_is_a_problem() -> None:

@@ -702,3 +702,26 @@ async def test_logging_out_does_not_go_on_where_nobody_can_tell_whether_rows_are
     assert sim.count("logout") == 0
     with pytest.raises(JobInFlight):
         await acme.logout()
+
+
+@prepared
+async def test_a_result_that_cannot_be_read_is_over(acme: Taxpayer, sim: Simulator) -> None:
+    """It is told at once, and nobody has to wait for it before logging out."""
+    sim.script_answer("result", 200, envelope({"pages": "many"}))
+    with pytest.raises(UnexpectedAnswer, match="'many' is not a number of pages"):
+        await acme.invoices(Section.B2B)
+    await acme.logout()
+
+
+@prepared
+@pytest.mark.parametrize("code", ["RTN_24", "IMSSAV0015", "GSPGSTDOWN", "RET99999"])
+async def test_gstns_word_on_a_task_that_ended_is_not_waited_on(
+    acme: Taxpayer, sim: Simulator, code: str
+) -> None:
+    """Whatever it means elsewhere: the task has ended, and the rows have to be asked for again."""
+    sim.script_answer("result", 502, from_gstn(code))
+    with pytest.raises(GatewayError, match="broke off") as caught:
+        await acme.invoices(Section.B2B)
+    assert type(caught.value) is GatewayError
+    assert shown(await acme.invoices(Section.B2B)) == truth(sim, "b2b")
+    await acme.logout()

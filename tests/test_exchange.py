@@ -18,6 +18,7 @@ from ims_async import (
     ImsError,
     NotAuthorized,
     NotSent,
+    OtpRequired,
     OutcomeUnknown,
     QuotaExhausted,
     RateLimit,
@@ -26,6 +27,7 @@ from ims_async import (
     Sandbox,
     SessionExpired,
     UnexpectedAnswer,
+    Vayana,
 )
 from ims_async.exchange import Credentials, Exchange
 from ims_async.pacing import Pacer
@@ -34,7 +36,7 @@ from ims_async.simulator import Simulator
 from ims_async.transport import AnswerLost
 from ims_async.wire import PAUSE, Needs, Pause, Request, Response, Token, Verdict, VerdictKind
 
-from .conftest import make_client
+from .conftest import from_gstn, make_client
 
 pytestmark = pytest.mark.looptime
 
@@ -485,6 +487,76 @@ async def test_each_request_has_the_credential_that_it_needs() -> None:
     requests = [attrs.evolve(READ, needs=needs) for needs in (Needs.NONE, Needs.ACCOUNT, Needs.TAXPAYER)]
     await exchange(script).run(asking(*requests), Credentials(account=other, taxpayer=purse))
     assert tokens(script) == ["", "token 7", "token 1"]
+
+
+ELSEWHERE = attrs.evolve(READ, needs=Needs.ACCOUNT)
+ENDED = (502, from_gstn("RET11402", "Unauthorized User"))
+
+
+def keeping_sessions(script: Any) -> Exchange:
+    """Return an exchange with a GSP that keeps the taxpayer's session on its own side."""
+    return exchange(script, gsp=Vayana("org", "token"))
+
+
+@pytest.mark.parametrize("changes", [True, False])
+async def test_a_session_that_the_gsp_keeps_is_renewed_although_another_token_was_sent(
+    changes: bool,
+) -> None:
+    """The account's token is fine: it is the taxpayer's session that the answer is about."""
+    account, taxpayer, script = Purse(), Purse(), Script(answer(*ENDED), answer())
+    asked = asking(attrs.evolve(ELSEWHERE, changes=changes))
+    assert (
+        await keeping_sessions(script).run(asked, Credentials(account=account, taxpayer=taxpayer)) == "fine"
+    )
+    assert (account.renewals, taxpayer.renewals, len(script.sent)) == (0, 1, 2)
+
+
+async def test_a_session_that_the_gsp_keeps_is_renewed_once_a_request() -> None:
+    """And beside it the account's token, which is another matter."""
+    account, taxpayer = Purse(), Purse()
+    stale = answer(403, {"status": "0", "error": {"message": "err-expired-token"}})
+    script = Script(answer(*ENDED), stale, answer(*ENDED), answer())
+    with pytest.raises(SessionExpired):
+        await keeping_sessions(script).run(asking(ELSEWHERE), Credentials(account=account, taxpayer=taxpayer))
+    assert (account.renewals, taxpayer.renewals, len(script.sent)) == (1, 1, 3)
+
+
+async def test_a_session_that_nobody_can_renew_is_told_as_ended() -> None:
+    """A request that was sent for no taxpayer has only its answer."""
+    account, script = Purse(), Script(answer(*ENDED))
+    with pytest.raises(SessionExpired):
+        await keeping_sessions(script).run(asking(ELSEWHERE), Credentials(account=account))
+    assert (account.renewals, len(script.sent)) == (0, 1)
+
+
+async def test_a_late_word_about_a_session_does_not_discard_the_next_one() -> None:
+    """The session that was at hand when the request left is the one that is renewed."""
+    account, taxpayer = Purse(), Purse()
+
+    class Slow(Script):
+        async def send(self, request: Request) -> Response:
+            taxpayer.number = 2  # refreshed by another request in the meantime
+            return await super().send(request)
+
+    script = Slow(answer(*ENDED), answer())
+    credentials = Credentials(account=account, taxpayer=taxpayer)
+    assert await keeping_sessions(script).run(asking(ELSEWHERE), credentials) == "fine"
+    assert (taxpayer.renewals, taxpayer.number) == (1, 2)
+
+
+async def test_a_session_that_is_not_at_hand_is_asked_for() -> None:
+    """Its keeper says what there is to be done."""
+
+    class Empty(Purse):
+        held = None  # type: ignore[assignment] # nothing at hand
+
+        async def current(self) -> Token:
+            raise OtpRequired("log in")
+
+    script = Script(answer(*ENDED))
+    with pytest.raises(OtpRequired, match="log in"):
+        await keeping_sessions(script).run(asking(ELSEWHERE), Credentials(account=Purse(), taxpayer=Empty()))
+    assert len(script.sent) == 1
 
 
 async def test_a_credential_that_was_forgotten_is_a_defect() -> None:

@@ -241,6 +241,34 @@ def test_a_refused_job_loses_no_reason_of_a_single_record() -> None:
     assert account(status("ER", **facts), batch(2), 2).failed[1].message == "IMSSAV0010: edited"
 
 
+@pytest.mark.parametrize(
+    ("state", "facts"),
+    [
+        (JobState.FAILED, {"error_code": "err-task-failed"}),
+        (JobState.FAILED, {"processed": 5, "errors": 0}),
+        (PARTIAL, {"processed": 4, "errors": 1, "error_report": (entry("n2"),)}),
+        (PARTIAL, {"processed": 5, "errors": 0}),
+        (SUCCEEDED, {"processed": 5, "errors": 0}),
+        (SUCCEEDED, {}),
+    ],
+)
+def test_a_carrier_that_broke_off_says_nothing_of_records_that_are_not_listed(
+    state: JobState, facts: dict[str, Any]
+) -> None:
+    """Leave them unaccounted, whatever was counted: GSTN itself has not been heard, and refused nothing."""
+    broken = JobStatus(state=state, raw_code="failed", carrier_done=True, carrier_failed=True, **facts)
+    listed = ["n2"] if "error_report" in facts else []
+    report = account(broken, batch(5), 5)
+    assert numbers(failure.record for failure in report.failed) == listed
+    assert (report.succeeded, len(report.unaccounted)) == ((), 5 - len(listed))
+    assert not report.ok
+    with pytest.raises(RecordsRejected, match="unaccounted for"):
+        report.raise_for_failures()
+    unknown = account(broken, None, 5)
+    assert (len(unknown.failed), unknown.unaccounted_count) == (len(listed), 5 - len(listed))
+    assert not unknown.ok
+
+
 @pytest.mark.parametrize("sent", [10, 12, 13])
 def test_counts_that_contradict_the_list_leave_every_unlisted_record_unaccounted(sent: int) -> None:
     """Believe neither guess on the documented answer: ten processed, three errors, two of them listed."""

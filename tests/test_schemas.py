@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from ims_async import Decision, Invoice, JobKind, Section
+from ims_async import Decision, Invoice, JobKind, Section, Vayana
 from ims_async.codec import pack_body
 from ims_async.rules import Level, check
 from tests import strategies
@@ -75,6 +75,22 @@ def test_a_save_without_the_newer_fields_passes_the_strict_schema(decisions: lis
 def test_every_reset_passes_the_schema(invoices: list[Invoice]) -> None:
     """Write resets of every section without action, remarks or hash."""
     assert faults(RESET, body(JobKind.RESET, invoices)) == []
+
+
+@settings(max_examples=25)
+@given(st.lists(strategies.decisions(), min_size=1, max_size=3))
+def test_the_other_gsp_is_sent_the_same_bodies(decisions: list[Decision]) -> None:
+    """Pass the schemas, which are GSTN's, with what it is sent for a save and for a reset."""
+    gsp = Vayana("org", "token")
+    invoices = [decision.invoice for decision in decisions]
+    for validator, conversation, kind, records in (
+        (SAVE_WITH_EXAMPLE_FIELDS, gsp.save(GSTIN, decisions), JobKind.SAVE, decisions),
+        (RESET, gsp.reset(GSTIN, invoices), JobKind.RESET, invoices),
+    ):
+        sent = json.loads(next(conversation).body or b"", parse_float=Decimal)  # type: ignore[union-attr] # so few need no pause
+        assert faults(validator, sent) == []
+        assert sent == body(kind, records)
+    assert faults(RESET, load("vayana/reset-request")["body"]) == []
 
 
 @settings(max_examples=100)

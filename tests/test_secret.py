@@ -12,9 +12,9 @@ from typing import Any
 import attrs
 import pytest
 
-from ims_async import Sandbox
+from ims_async import Sandbox, Vayana
 from ims_async.secret import Secret, jwt_expiry
-from ims_async.wire import Needs, Request, Response, Token
+from ims_async.wire import Needs, Part, Request, Response, Token
 
 PLANTED = "s3cr3t-planted"
 
@@ -94,6 +94,19 @@ def test_nothing_that_holds_a_secret_shows_it() -> None:
     assert "['otp']" in repr(signed)
     assert f"<{len(PLANTED)} bytes>" in repr(signed)
     assert "'retry-after': '3'" in repr(response)
+
+
+def test_a_gsp_with_a_password_and_headers_of_its_own_shows_none_of_them() -> None:
+    """Keep token, password and the values of extra headers out of its `repr` and its signed requests."""
+    gsp = Vayana("org", PLANTED, handle="me", password=PLANTED, extra_headers={"X-FLYNN-S-REK": PLANTED})
+    request = gsp.sign(gsp.request("otp", "POST", "/x", gstin="g", body=PLANTED.encode()), Secret(PLANTED))
+    refreshing = next(gsp.authenticate(Token(value=Secret(PLANTED))))
+    for holder in (gsp, request, refreshing, Part("/x", Secret(PLANTED))):
+        assert PLANTED not in f"{holder!r} {holder}"
+    assert "X-FLYNN-S-REK" in repr(gsp)
+    assert request.headers["X-FLYNN-N-USER-TOKEN"] == PLANTED
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(gsp)
 
 
 def _jwt(payload: bytes) -> str:

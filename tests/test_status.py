@@ -31,6 +31,7 @@ TOKEN = JobToken(
     reference_id=st.none() | st.text(max_size=60),
     submitted=st.none() | st.integers(0, 10**9),
     submitted_at=st.none() | st.datetimes(timezones=st.just(dt.UTC)),
+    results_until=st.none() | st.datetimes(timezones=st.just(dt.UTC)),
 )
 def test_a_token_reads_back_what_it_wrote(gstin: str, kind: JobKind, **facts: Any) -> None:
     """Round trip through versioned JSON under 1 kB, for every token there can be."""
@@ -44,6 +45,18 @@ def test_a_token_reads_back_what_it_wrote(gstin: str, kind: JobKind, **facts: An
 def test_a_token_holds_ids_only() -> None:
     """Write exactly the allow-listed facts, none of them a credential."""
     assert sorted(json.loads(TOKEN.dumps())) == ["at", "gsp", "gstin", "host", "kind", "n", "ref", "v"]
+
+
+def test_a_token_says_until_when_the_outcome_can_be_had_where_somebody_tells() -> None:
+    """Write it where it is known, and read a token without it, as the first release wrote them."""
+    until = dt.datetime(2025, 5, 13, 11, 28, 52, tzinfo=dt.UTC)
+    text = attrs.evolve(TOKEN, results_until=until).dumps()
+    assert json.loads(text)["until"] == "2025-05-13T11:28:52+00:00"
+    assert JobToken.loads(text).results_until == until
+    assert JobToken.loads(TOKEN.dumps()).results_until is None
+    for wrong in ("soon", 5, {"at": "soon"}):
+        with pytest.raises(InvalidInput, match="not a job token"):
+            JobToken.loads(json.dumps({**json.loads(text), "until": wrong}))
 
 
 @pytest.mark.parametrize(

@@ -251,6 +251,7 @@ class _Reading:
 
     path: tuple[str, ...]
     found: bool = False
+    sections: bool = False
     unreadable: int = 0
     rows: InvoiceList = attrs.field(factory=InvoiceList)
     problems: list[str] = attrs.field(factory=list)
@@ -275,9 +276,12 @@ def read_invoices(
         place = f"answer of {len(body)} bytes is cut short or not JSON: {str(error) or type(error).__name__}"
         raise UnexpectedAnswer(f"the {place}", problems=[f"$: {place}"], body=body) from None
     where = ".".join(path)
+    rows = reading.rows
     if not reading.found:
         reading.problems.append(f"{where}: missing")
-    rows = reading.rows
+    elif rows.other and not reading.sections and "token" not in rows.other:
+        # Another answer altogether, perhaps; nobody must take it for "no rows".
+        reading.problems.append(f"{where}: no section that is known, but {', '.join(rows.other)}"[:200])
     rows.problems = tuple(reading.problems)
     if rows.problems and (strict or not reading.found):
         bad, good = reading.unreadable, len(rows)
@@ -305,7 +309,10 @@ def _walk(scanner: Scanner, reading: _Reading, depth: int) -> Generator[Pause, A
                 yield from _walk(scanner, reading, depth + 1)
             else:
                 scanner.value()
-        elif (section := SECTION_ALIASES.get(key.lower())) and scanner.begins("["):
+            continue
+        section = SECTION_ALIASES.get(key.lower())
+        reading.sections |= section is not None
+        if section and scanner.begins("["):
             yield from _read_section(scanner, reading, section, f"{'.'.join(reading.path)}.{key}")
         elif (value := scanner.value()) is not None or section is None:
             reading.rows.other[key] = value

@@ -166,7 +166,10 @@ class Vayana(Settings):
             self.request(kind.value.lower(), method, self._enriched(path), gstin=gstin, body=packed.content),
             changes=True,
         )
-        return text(payload(response), "task-id", "data")
+        told = payload(response)
+        # The page of the save is not public: should it answer as GSTN does, its reference is followed.
+        gstns_own = isinstance(told, dict) and "task-id" not in told and "reference_id" in told
+        return text(told, "reference_id" if gstns_own else "task-id", "data")
 
     def status(self, gstin: str, reference_id: str, kind: JobKind) -> Conversation[JobStatus]:
         """Read how a job stands: by its task, or, for a reference of GSTN's own, by REQSTS.
