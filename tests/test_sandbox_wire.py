@@ -28,6 +28,7 @@ from ims_async import (
     JobKind,
     JobState,
     NotAuthorized,
+    NotSupported,
     OtpRequired,
     PayloadTooLarge,
     QuotaExhausted,
@@ -43,10 +44,12 @@ from ims_async.codec import read_invoice
 from ims_async.codec.writing import json_text
 from ims_async.gstn import NO_RECORDS, gstn_error
 from ims_async.secret import Secret
+from ims_async.status import Download
 from ims_async.wire import (
     PAUSE,
     Gsp,
     Needs,
+    Part,
     Request,
     Response,
     Token,
@@ -955,3 +958,17 @@ def test_an_invoice_that_was_read_is_sent_back_verbatim() -> None:
             k: v for k, v in original.items() if k not in ("hash", "ispendactblocked", "srcfilstatus")
         }
         assert row == {**expected, "action": "A", "prev_status": original["action"]}
+
+
+def test_what_is_not_documented_is_not_supported() -> None:
+    """Rows come at once here, and the account's token ends by itself."""
+    download = Download(
+        gsp="sandbox", host="test-api.sandbox.co.in", gstin=GSTIN, section=Section.B2B, reference="x"
+    )
+    for ask in (
+        lambda: GSP.prepared(download),
+        lambda: GSP.part(download, Part("x"), strict=True),
+        lambda: GSP.sign_out(TOKEN),
+    ):
+        with pytest.raises(NotSupported, match="this GSP documents no way"):
+            ask()

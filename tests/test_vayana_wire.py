@@ -1582,7 +1582,8 @@ def test_an_answer_without_any_section_is_not_taken_for_no_rows(name: str) -> No
     """It may be another answer altogether; an empty one, or an empty section, says "no rows"."""
     with pytest.raises(UnexpectedAnswer, match="no section that is known, but pages"):
         converse(BY_NAME[name](), answer(200, envelope({"pages": 1})))
-    for empty in ({}, {"b2bdn": []}, {"b2bdn": None, "chksum": "x"}):
+    nothing: list[dict[str, Any]] = [{}, {"b2bdn": []}, {"b2bdn": None, "chksum": "x"}]
+    for empty in nothing:
         assert list(converse(BY_NAME[name](), answer(200, envelope(empty)))[0]) == []
 
 
