@@ -7,24 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-import urllib.parse
 from collections.abc import Sequence
 from typing import Final
 
 import attrs
 
 from .. import codec
-from ..codec.values import member
 from ..errors import (
-    DownloadQueued,
     GatewayError,
     GatewayUnavailable,
-    ImsError,
     InvalidInput,
     NotAuthorized,
     NotSupported,
     RateLimited,
-    UnexpectedAnswer,
 )
 from ..gstn import or_empty
 from ..records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
@@ -40,6 +35,7 @@ from ..wire import (
     Token,
     Verdict,
 )
+from . import vayana_downloads as downloads
 from . import vayana_login as login
 from .envelopes import envelope_of, text
 from .vayana_answers import (
@@ -50,21 +46,14 @@ from .vayana_answers import (
     failed,
     judge,
     payload,
-    read_pages,
     read_result,
     read_task,
 )
-from .vayana_settings import Settings
+from .vayana_settings import KIND, Settings
 
 _RESULTS_KEPT: Final = 7 * 86_400.0  # seconds (Long running tasks: data is retained for seven days)
 # The two references of GSTN's own in the documents are 15 and 14 hex digits; a task's is a UUID.
 _GSTN_REFERENCE: Final = re.compile(r"[0-9a-f]{14,15}", re.IGNORECASE)
-_SHORT_SECTIONS: Final = {
-    Section.B2BDN: "DN",
-    Section.B2BDNA: "DNA",
-    Section.B2BCN: "CN",
-    Section.B2BCNA: "CNA",
-}
 
 
 @attrs.frozen(eq=False)
@@ -91,7 +80,7 @@ class Vayana(Settings):
     @property
     def kind(self) -> str:
         """The name that job tokens carry."""
-        return "vayana"
+        return KIND
 
     @property
     def limits(self) -> Limits:
@@ -163,7 +152,7 @@ class Vayana(Settings):
     ) -> Conversation[str]:
         packed = yield from codec.pack_body(gstin, kind, records, limit=self.save_bytes)
         response = yield attrs.evolve(
-            self.request(kind.value.lower(), method, self._enriched(path), gstin=gstin, body=packed.content),
+            self.request(kind.value.lower(), method, self.enriched(path), gstin=gstin, body=packed.content),
             changes=True,
         )
         told = payload(response)
@@ -178,9 +167,9 @@ class Vayana(Settings):
         """
         if _GSTN_REFERENCE.fullmatch(reference_id):
             query = {"gstin": gstin, "int_tran_id": reference_id}
-            response = yield self.request("reference", "GET", self._basic("REQSTS"), gstin=gstin, query=query)
+            response = yield self.request("reference", "GET", self.basic("REQSTS"), gstin=gstin, query=query)
             return codec.read_status(payload(response), "data", polled_at=response.received_at)
-        response = yield self._task_request("status", "status", reference_id, gstin)
+        response = yield self.task_request("status", "status", reference_id, gstin)
         task = read_task(response)
         if task.stage is Stage.RUNNING:
             return JobStatus(
@@ -194,7 +183,7 @@ class Vayana(Settings):
 
     def _outcome(self, gstin: str, task_id: str, task: Task) -> Conversation[JobStatus]:
         """Fetch a task's result, which for one that broke off tells the reason, if anything does."""
-        request = self._task_request("result", "result", task_id, gstin)
+        request = self.task_request("result", "result", task_id, gstin)
         if task.stage is Stage.COMPLETED:
             return read_result((yield request), task.word)
         try:
@@ -224,7 +213,7 @@ class Vayana(Settings):
             )
         query = {"gstin": gstin, "goods_typ": word}
         try:
-            response = yield self.request("count", "GET", self._basic("GETCNT"), gstin=gstin, query=query)
+            response = yield self.request("count", "GET", self.basic("GETCNT"), gstin=gstin, query=query)
         except GatewayError as error:
             return or_empty(error, Counts(total=0, goods_type=goods_type))
         return codec.read_counts(payload(response), goods_type, "data")
@@ -232,99 +221,16 @@ class Vayana(Settings):
     def invoices(
         self, gstin: str, section: Section, status: Action | None, *, strict: bool
     ) -> Conversation[InvoiceList | Download]:
-        """Ask for one section's documents: a task that fetches them, or GSTN itself (`downloads="basic"`).
-
-        https://docs.enriched-api.vayana.com (Download IMS invoices; IMS Get Invoice)
-        """
-        name = _SHORT_SECTIONS.get(section, "") if self.section_names == "short" else ""
-        query = {"section": name or section.value.upper()}
-        if status is not None:
-            query["status"] = status.value
-        basic = self.downloads == "basic"
-        path = self._basic("GETINV") if basic else self._enriched("ims-invoices")
-        query = {"gstin": gstin, **query} if basic else query
-        operation = "getinv" if basic else "invoices"
-        try:
-            response = yield self.request(operation, "GET", path, gstin=gstin, query=query)
-            if basic:
-                return (yield from codec.read_invoices(response.body, ("data",), strict=strict))
-        except DownloadQueued as error:
-            if not error.token:
-                raise
-            return self._download(gstin, section, status, f"file/{error.token}", error.estimate)
-        except GatewayError as error:
-            return or_empty(error, InvoiceList())
-        task_id = text(payload(response), "task-id", "data")
-        return self._download(gstin, section, status, f"task/{task_id}", None)
-
-    def _download(
-        self, gstin: str, section: Section, status: Action | None, reference: str, estimate: float | None
-    ) -> Download:
-        return Download(
-            gsp=self.kind,
-            host=urllib.parse.urlsplit(self.base_url).netloc,
-            gstin=gstin,
-            section=section,
-            status=status,
-            reference=reference,
-            estimate=estimate,
-        )
+        """Ask for one section's documents, which are prepared first."""
+        return downloads.begin(self, gstin, section, status, strict=strict)
 
     def prepared(self, download: Download) -> Conversation[Sequence[Part] | None]:
         """Say in which pages or files the rows lie ready, or None while they do not."""
-        way, _, name = download.reference.partition("/")
-        if way == "file":
-            return self._files(download.gstin, name)
-        return self._pages(download.gstin, name)
-
-    def _pages(self, gstin: str, task_id: str) -> Conversation[Sequence[Part] | None]:
-        """See whether a task has ended, and how many pages it made.
-
-        https://docs.enriched-api.vayana.com (Long running tasks: Result API, Pages API)
-        """
-        task = read_task((yield self._task_request("status", "status", task_id, gstin)))
-        if task.stage is Stage.RUNNING:
-            return None
-        response = yield self._task_request("result", "result", task_id, gstin)
-        envelope = envelope_of(response)
-        if failed(envelope):
-            return or_empty(_ended_by(error_of(envelope, response)), [])
-        if task.stage is Stage.BROKEN_OFF:
-            raise GatewayError(
-                f"the download broke off ({task.word}): ask for the rows again", code=task.word
-            )
-        return read_pages(response, self.page_base, urllib.parse.quote(task_id, safe=""))
-
-    def _files(self, gstin: str, token: str) -> Conversation[Sequence[Part] | None]:
-        """See whether GSTN has made the files, and where they lie.
-
-        https://docs.enriched-api.vayana.com (IMS File Details; File download)
-        """
-        query = {"gstin": gstin, "token": token}
-        try:
-            response = yield self.request("filedet", "GET", self._basic("FILEDET"), gstin=gstin, query=query)
-        except DownloadQueued:  # RTN_24
-            return None
-        details = payload(response)
-        key, files = Secret(text(details, "ek", "data")), member(details, "urls", "data")
-        if not isinstance(files, list):
-            raise UnexpectedAnswer(problems=[f"data.urls: {files!r:.60} is not an array"])
-        return [
-            Part(_path_of(text(file, "ul", f"data.urls[{place}]"), place), key)
-            for place, file in enumerate(files)
-        ]
+        return downloads.prepared(self, download)
 
     def part(self, download: Download, part: Part, *, strict: bool) -> Conversation[InvoiceList]:
         """Fetch one page or file."""
-        if part.key is None:
-            path = f"/enriched/tasks/{self.flynn_version}/result/{part.place}"
-            request = self.request("page", "GET", path, gstin=download.gstin)
-        else:
-            headers = {"X-FLYNN-N-FILEDET-EKEY": part.key.reveal()}
-            path = f"/basic/gstn/{self.flynn_version}{part.place}"
-            request = self.request("file", "GET", path, gstin=download.gstin, headers=headers)
-        response = yield request
-        return (yield from codec.read_invoices(response.body, ("data",), strict=strict))
+        return downloads.part(self, download, part, strict=strict)
 
     def sales(
         self, gstin: str, year: int, month: int, section: SupplierSection, form: SourceForm
@@ -339,7 +245,7 @@ class Vayana(Settings):
         name = section.value.upper() if self.supplier_section_case == "upper" else section.value
         query = {"gstin": gstin, "ret_period": return_period(year, month), "section": name, "rtn_typ": word}
         try:
-            response = yield self.request("sales", "GET", self._basic("SUPVIEW"), gstin=gstin, query=query)
+            response = yield self.request("sales", "GET", self.basic("SUPVIEW"), gstin=gstin, query=query)
         except GatewayError as error:
             return or_empty(error, [])
         return codec.read_sales(payload(response), form, "data")
@@ -349,36 +255,3 @@ class Vayana(Settings):
     ) -> Conversation[list[AddedBackLiability]]:
         """Say that no page documents this. Raises `NotSupported`."""
         raise NotSupported("this GSP documents no route to added-back liabilities")
-
-    # -- requests --------------------------------------------------------------------------------------
-
-    def _enriched(self, path: str) -> str:
-        return f"/enriched/gstn/{self.flynn_version}/{path}"
-
-    def _basic(self, action: str) -> str:
-        return f"/basic/gstn/{self.flynn_version}/taxpayerapi/{self.gstn_api_version}/returns/ims/{action}"
-
-    def _task_request(self, operation: str, what: str, task_id: str, gstin: str) -> Request:
-        path = f"/enriched/tasks/{self.flynn_version}/{what}/{urllib.parse.quote(task_id, safe='')}"
-        return self.request(operation, "GET", path, gstin=gstin)
-
-
-def _ended_by(error: ImsError) -> GatewayError:
-    """Return what ended a download: GSTN's word is about the task, and no longer one to wait on."""
-    if isinstance(error, NotAuthorized):
-        return error
-    code, status = getattr(error, "code", ""), getattr(error, "http_status", None)
-    return GatewayError(
-        f"the download broke off ({error}): ask for the rows again", code=code, http_status=status
-    )
-
-
-def _path_of(url: str, place: int) -> str:
-    """Return the path of a file's URL, which goes behind `/basic/gstn/{flynn-version}`."""
-    try:
-        parts = urllib.parse.urlsplit(url)
-    except ValueError:  # half an IPv6 address, say
-        parts = urllib.parse.urlsplit("")
-    if not parts.path.startswith("/"):
-        raise UnexpectedAnswer(problems=[f"data.urls[{place}].ul: it has no path"])
-    return parts.path + (f"?{parts.query}" if parts.query else "")

@@ -6,6 +6,7 @@ https://docs.enriched-api.vayana.com (Integrating; Onboarding)
 from __future__ import annotations
 
 import re
+import urllib.parse
 from collections.abc import Mapping
 from typing import Final, Literal
 
@@ -15,6 +16,8 @@ from ..errors import InvalidInput
 from ..secret import Secret
 from ..vocabulary import GoodsType, SourceForm
 from ..wire import Needs, Request, check_base_url
+
+KIND: Final = "vayana"  # the name that job tokens carry
 
 # https://docs.enriched-api.vayana.com (Integrating: environments; Onboarding: SSO)
 PRODUCTION: Final = "https://live.enriched-api.vayana.com"
@@ -86,6 +89,19 @@ class Settings:
         )
         object.__setattr__(self, "base_url", base)
         object.__setattr__(self, "sso_url", check_base_url(sso, insecure=self.insecure))
+
+    def enriched(self, path: str) -> str:
+        """Return the path of an enriched call."""
+        return f"/enriched/gstn/{self.flynn_version}/{path}"
+
+    def basic(self, action: str) -> str:
+        """Return the path that passes an action of GSTN's through."""
+        return f"/basic/gstn/{self.flynn_version}/taxpayerapi/{self.gstn_api_version}/returns/ims/{action}"
+
+    def task_request(self, operation: str, what: str, task_id: str, gstin: str) -> Request:
+        """Return the request for the status, the result or a page of a task."""
+        path = f"/enriched/tasks/{self.flynn_version}/{what}/{urllib.parse.quote(task_id, safe='')}"
+        return self.request(operation, "GET", path, gstin=gstin)
 
     def request(
         self,

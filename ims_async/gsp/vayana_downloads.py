@@ -1,0 +1,152 @@
+"""Invoices by way of Vayana: a task and its pages, or GSTN's own answer and its files.
+
+https://docs.enriched-api.vayana.com (Download IMS invoices; Long running tasks; IMS File Details)
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Sequence
+from typing import Final
+
+from .. import codec
+from ..codec.values import member
+from ..errors import DownloadQueued, GatewayError, ImsError, NotAuthorized, UnexpectedAnswer
+from ..gstn import or_empty
+from ..records import InvoiceList
+from ..secret import Secret
+from ..status import Download
+from ..vocabulary import Action, Section
+from ..wire import Conversation, Part
+from .envelopes import envelope_of, text
+from .vayana_answers import Stage, error_of, failed, payload, read_pages, read_task
+from .vayana_settings import KIND, Settings
+
+_SHORT_SECTIONS: Final = {
+    Section.B2BDN: "DN",
+    Section.B2BDNA: "DNA",
+    Section.B2BCN: "CN",
+    Section.B2BCNA: "CNA",
+}
+
+
+def begin(
+    gsp: Settings, gstin: str, section: Section, status: Action | None, *, strict: bool
+) -> Conversation[InvoiceList | Download]:
+    """Ask for one section's documents: a task that fetches them, or GSTN itself (`downloads="basic"`).
+
+    https://docs.enriched-api.vayana.com (Download IMS invoices; IMS Get Invoice)
+    """
+    name = _SHORT_SECTIONS.get(section, "") if gsp.section_names == "short" else ""
+    query = {"section": name or section.value.upper()}
+    if status is not None:
+        query["status"] = status.value
+    basic = gsp.downloads == "basic"
+    path = gsp.basic("GETINV") if basic else gsp.enriched("ims-invoices")
+    query = {"gstin": gstin, **query} if basic else query
+    operation = "getinv" if basic else "invoices"
+    try:
+        response = yield gsp.request(operation, "GET", path, gstin=gstin, query=query)
+        if basic:
+            return (yield from codec.read_invoices(response.body, ("data",), strict=strict))
+    except DownloadQueued as error:
+        if not error.token:
+            raise
+        return _download(gsp, gstin, section, status, f"file/{error.token}", error.estimate)
+    except GatewayError as error:
+        return or_empty(error, InvoiceList())
+    task_id = text(payload(response), "task-id", "data")
+    return _download(gsp, gstin, section, status, f"task/{task_id}", None)
+
+
+def _download(
+    gsp: Settings, gstin: str, section: Section, status: Action | None, reference: str, estimate: float | None
+) -> Download:
+    return Download(
+        gsp=KIND,
+        host=urllib.parse.urlsplit(gsp.base_url).netloc,
+        gstin=gstin,
+        section=section,
+        status=status,
+        reference=reference,
+        estimate=estimate,
+    )
+
+
+def prepared(gsp: Settings, download: Download) -> Conversation[Sequence[Part] | None]:
+    """Say in which pages or files the rows lie ready, or None while they do not."""
+    way, _, name = download.reference.partition("/")
+    if way == "file":
+        return _files(gsp, download.gstin, name)
+    return _pages(gsp, download.gstin, name)
+
+
+def _pages(gsp: Settings, gstin: str, task_id: str) -> Conversation[Sequence[Part] | None]:
+    """See whether a task has ended, and how many pages it made.
+
+    https://docs.enriched-api.vayana.com (Long running tasks: Result API, Pages API)
+    """
+    task = read_task((yield gsp.task_request("status", "status", task_id, gstin)))
+    if task.stage is Stage.RUNNING:
+        return None
+    response = yield gsp.task_request("result", "result", task_id, gstin)
+    envelope = envelope_of(response)
+    if failed(envelope):
+        return or_empty(_ended_by(error_of(envelope, response)), [])
+    if task.stage is Stage.BROKEN_OFF:
+        raise GatewayError(f"the download broke off ({task.word}): ask for the rows again", code=task.word)
+    return read_pages(response, gsp.page_base, urllib.parse.quote(task_id, safe=""))
+
+
+def _files(gsp: Settings, gstin: str, token: str) -> Conversation[Sequence[Part] | None]:
+    """See whether GSTN has made the files, and where they lie.
+
+    https://docs.enriched-api.vayana.com (IMS File Details; File download)
+    """
+    query = {"gstin": gstin, "token": token}
+    try:
+        response = yield gsp.request("filedet", "GET", gsp.basic("FILEDET"), gstin=gstin, query=query)
+    except DownloadQueued:  # RTN_24
+        return None
+    details = payload(response)
+    key, files = Secret(text(details, "ek", "data")), member(details, "urls", "data")
+    if not isinstance(files, list):
+        raise UnexpectedAnswer(problems=[f"data.urls: {files!r:.60} is not an array"])
+    return [
+        Part(_path_of(text(file, "ul", f"data.urls[{place}]"), place), key)
+        for place, file in enumerate(files)
+    ]
+
+
+def part(gsp: Settings, download: Download, part: Part, *, strict: bool) -> Conversation[InvoiceList]:
+    """Fetch one page or file."""
+    if part.key is None:
+        path = f"/enriched/tasks/{gsp.flynn_version}/result/{part.place}"
+        request = gsp.request("page", "GET", path, gstin=download.gstin)
+    else:
+        headers = {"X-FLYNN-N-FILEDET-EKEY": part.key.reveal()}
+        path = f"/basic/gstn/{gsp.flynn_version}{part.place}"
+        request = gsp.request("file", "GET", path, gstin=download.gstin, headers=headers)
+    response = yield request
+    return (yield from codec.read_invoices(response.body, ("data",), strict=strict))
+
+
+def _ended_by(error: ImsError) -> GatewayError:
+    """Return what ended a download: GSTN's word is about the task, and no longer one to wait on."""
+    if isinstance(error, NotAuthorized):
+        return error
+    code, status = getattr(error, "code", ""), getattr(error, "http_status", None)
+    return GatewayError(
+        f"the download broke off ({error}): ask for the rows again", code=code, http_status=status
+    )
+
+
+def _path_of(url: str, place: int) -> str:
+    """Return the path of a file's URL, which goes behind `/basic/gstn/{flynn-version}`."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:  # half an IPv6 address, say
+        parts = urllib.parse.urlsplit("")
+    if not parts.path.startswith("/"):
+        raise UnexpectedAnswer(problems=[f"data.urls[{place}].ul: it has no path"])
+    return parts.path + (f"?{parts.query}" if parts.query else "")
