@@ -110,9 +110,13 @@ class Changes:
     def _may_have_left(self, left: bool) -> None:
         self._left = left
 
-    def refuse_if_busy(self, why: str) -> None:
-        """Raise `JobInFlight` if a job runs, or somebody waits to send one, or a reply is on its way."""
-        running = self.unfinished()
+    def refuse_if_busy(self, why: str, *, watched: bool = False) -> None:
+        """Raise `JobInFlight` if a job runs, or somebody waits to send one, or a reply is on its way.
+
+        `watched` counts the jobs that are only being waited for, by their reference.
+        """
+        running = self.unfinished() + (self._watched() if watched else [])
+        self._refuse_unknown(running)
         sending = self._sending is not None and not self._sending.done()
         if running or sending or self.line.busy:
             raise JobInFlight(why, job=running[0] if running else None)
@@ -126,23 +130,31 @@ class Changes:
                 await asyncio.sleep(0)
         rules.refuse(findings)
 
-    async def wait_for_jobs(self) -> None:
+    def _watched(self) -> list[ImsJob]:
+        return [job for job in self._handles.values() if job.watched and job not in self._open]
+
+    async def wait_for_jobs(self, *, watched: bool = False) -> None:
         """Wait until this GSTIN has no job in flight, driving those ahead if nobody else does."""
         if self._sending is not None and not self._sending.done():
             await asyncio.wait([self._sending])  # its caller is gone, its reply is not
-        for ahead in self.unfinished():
-            if ahead.reference_id is None:
-                raise JobInFlight(
-                    f"what became of the last change of {self._gstin} is not known: "
-                    "call taxpayer.reconcile(error.job) first",
-                    job=ahead,
-                )
+        for ahead in self.unfinished() + (self._watched() if watched else []):
+            self._refuse_unknown([ahead])
             try:
                 await ahead.wait()
             except JobTimeout as error:
                 raise JobInFlight(
                     f"nothing was sent, the job ahead still runs: {error}", job=ahead
                 ) from error
+
+    def _refuse_unknown(self, jobs: Sequence[ImsJob]) -> None:
+        """Raise `JobInFlight` for a change of which nobody knows whether it was taken."""
+        for job in jobs:
+            if job.reference_id is None or job.done:  # done, and still open: its carrier broke off
+                raise JobInFlight(
+                    f"what became of the last change of {self._gstin} is not known: "
+                    "call taxpayer.reconcile(error.job) first",
+                    job=job,
+                )
 
     async def _send(self, kind: JobKind, records: Sequence[Record]) -> ImsJob:
         gsp, exchange = self._services.gsp, self._services.exchange
@@ -175,13 +187,13 @@ class Changes:
         if token.gstin != self._gstin:
             raise InvalidInput(f"this is a job of {token.gstin}, not of {self._gstin}")
         job = self.handle(token, None)
-        if job not in self._open and not job.done:
+        if job not in self._open and job.open:
             self._open.append(job)
         return job
 
     def unfinished(self) -> list[ImsJob]:
-        """The jobs that this process sent or resumed and that have not ended."""
-        self._open = [job for job in self._open if not job.done]
+        """The jobs that this process sent or resumed, and of which it is not known what became."""
+        self._open = [job for job in self._open if job.open]
         return list(self._open)
 
     def free(self, job: ImsJob) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from .changes import Services
 from .credentials import CredentialStore, MemoryCredentialStore
-from .errors import InvalidInput, JobInFlight
+from .errors import InvalidInput
 from .exchange import Exchange
 from .job import ImsJob
 from .pacing import Pacer, RateLimit
@@ -127,16 +127,14 @@ class ImsClient:
         return [job for taxpayer in self._taxpayers.values() for job in taxpayer.unfinished()]
 
     async def sign_out(self) -> None:
-        """End the account's own token at the GSP, where it gives out only so many; the next call has another.
+        """End the account's own token at the GSP, where it gives out only so many.
 
-        Closing does not do it: another process may use the token, by way of a credential store. Raises
-        `JobInFlight` while a job of this client runs, `NotSupported` where the GSP has no such call.
+        The next call logs in again, where the GSP was given what that takes. Closing does not do it: another
+        process may use the token, by way of a credential store. Raises `JobInFlight` while a job of this
+        client runs or is being sent, `NotSupported` where the GSP has no such call.
         """
-        if running := await self.unfinished():
-            raise JobInFlight(
-                f"{len(running)} jobs run; signing out might cost their outcome: wait for them first",
-                job=running[0],
-            )
+        for taxpayer in self._taxpayers.values():
+            taxpayer.refuse_if_busy("signing out might cost a running job's outcome: wait for it first")
         await self._services.account.sign_out()
 
     async def aclose(self) -> None:

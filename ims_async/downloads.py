@@ -7,16 +7,18 @@ import contextlib
 import logging
 import math
 from collections import deque
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from typing import Any, Final
 
 import attrs
 
 from .errors import (
+    ClientClosed,
     DownloadQueued,
     GatewayError,
     GatewayUnavailable,
     InvalidInput,
+    JobInFlight,
     NotAuthorized,
     NotSent,
     QuotaExhausted,
@@ -29,7 +31,7 @@ from .records import Invoice, InvoiceList
 from .retry import PollPolicy
 from .status import Download
 from .vocabulary import Action, Section
-from .wire import Gsp, Part
+from .wire import Gsp, Part, PreparedUnreadably
 
 _log = logging.getLogger("ims_async")
 
@@ -46,29 +48,69 @@ class Downloads:
         self._gstin, self._gsp, self._exchange = gstin, gsp, exchange
         self._credentials, self._policy = credentials, poll
         self._open: dict[str, _Begun] = {}
+        self._asking = 0
+        self._answered, self._gate = asyncio.Event(), asyncio.Event()
+        self._answered.set()
+        self._gate.set()
 
-    @property
-    def open(self) -> list[Download]:
-        """What was begun and is, for all that is known, still being prepared."""
+    @contextlib.asynccontextmanager
+    async def none_under_way(self, *, wait: bool) -> AsyncGenerator[None, None]:
+        """Begin nothing more for a while, and see that nothing is being prepared.
+
+        Raises `JobInFlight` where something is, or with `wait=True` waits for it, and then raises
+        `DownloadQueued` past the poll policy's deadline.
+        """
+        self._gate.clear()
+        try:
+            await self._answered.wait()
+            if not wait and (begun := self._still_open()):
+                sections = ", ".join(dict.fromkeys(download.section for download in begun))
+                raise JobInFlight(
+                    f"rows of {sections} of {self._gstin} are being prepared; logging out might fail that: "
+                    "pass wait=True"
+                )
+            await self._settle()
+            yield
+        finally:
+            self._gate.set()
+
+    def _still_open(self) -> list[Download]:
+        """Return what is, for all that is known, being prepared: nothing is so long as results are kept."""
+        kept = self._gsp.limits.results_kept or math.inf
+        self._open = {name: begun for name, begun in self._open.items() if _now() - begun.seen_at < kept}
         return [begun.download for begun in self._open.values()]
 
-    async def settle(self) -> None:
-        """Wait until nothing is being prepared any more. Raises `DownloadQueued` past the deadline."""
-        for download in self.open:
+    async def _settle(self) -> None:
+        for download in self._still_open():
             try:
                 await self._ready(download, wait=True)
-            except GatewayError as error:
+            except (GatewayError, PreparedUnreadably) as error:
                 if download.reference in self._open:
                     raise
                 _log.debug("a download broke off: %s", type(error).__name__)
 
     async def begin(self, section: Section, status: Action | None, *, strict: bool) -> InvoiceList | Download:
         """Ask for a section: its rows, or what to wait for."""
-        conversation = self._gsp.invoices(self._gstin, section, status, strict=strict)
-        begun = await self._exchange.run(conversation, self._credentials)
-        if isinstance(begun, Download):
-            self._open[begun.reference] = _Begun(begun, _now())
-        return begun
+        await self._gate.wait()
+        self._asking += 1
+        self._answered.clear()
+        try:
+            conversation = self._gsp.invoices(self._gstin, section, status, strict=strict)
+            begun = await self._exchange.run(conversation, self._credentials)
+            if isinstance(begun, Download):
+                self._open[begun.reference] = _Begun(begun, _now(), _now())
+            return begun
+        finally:
+            self._asking -= 1
+            if not self._asking:
+                self._answered.set()
+
+    async def several(self, sections: Iterable[Section], *, strict: bool) -> dict[Section, InvoiceList]:
+        """Return all rows of some sections, which are begun one after another and then waited for."""
+        begun = {section: await self.begin(section, None, strict=strict) for section in sections}
+        return {
+            section: await self.whole(ready, strict=strict, wait=True) for section, ready in begun.items()
+        }
 
     async def parts(
         self, begun: InvoiceList | Download, *, strict: bool, wait: bool
@@ -129,15 +171,18 @@ class Downloads:
         return await self._exchange.run(conversation, self._credentials)
 
     async def _ready(self, download: Download, *, wait: bool) -> Sequence[Part]:
-        """Return where the rows lie, once they do. A poll that fails is absorbed, as a job's is."""
+        """Return where the rows lie, once they do.
+
+        A poll that fails or cannot be read is absorbed, as a job's is; what ended unreadably is not.
+        """
         if not wait:
             parts = await self._ask(download, retry=True)
             if parts is None:
                 raise _queued(download, "are still being prepared")
             return parts
         deadline, delays, trouble = self._policy.deadline, self._policy.delays(), ""
-        begun = self._open.get(download.reference)  # else long ago, in another process
-        age = _now() - begun.at if begun else math.inf
+        begun = self._open.get(download.reference)
+        age = _now() - begun.at if begun else math.inf  # another process's: as old as may be
         left = (download.estimate or 0.0) - age
         if left > deadline:
             raise _queued(download, f"will take {left:.0f} s, over the deadline of {deadline:g} s")
@@ -147,7 +192,9 @@ class Downloads:
             asked = 0.0
             try:
                 parts = await self._ask(download, retry=False)
-            except (GatewayUnavailable, NotSent, RateLimited) as error:
+            except PreparedUnreadably:
+                raise
+            except (GatewayUnavailable, NotSent, RateLimited, UnexpectedAnswer) as error:
                 parts, trouble = None, f"; the last poll failed: {error}"
                 asked = (error.retry_after or 0.0) if isinstance(error, RateLimited) else 0.0
             if parts is not None:
@@ -158,7 +205,7 @@ class Downloads:
 
     async def _ask(self, download: Download, *, retry: bool) -> Sequence[Part] | None:
         """Ask once whether a download is ready, and note where it is not any longer being prepared."""
-        self._open.setdefault(download.reference, _Begun(download, _now()))
+        self._open.setdefault(download.reference, _Begun(download, -math.inf, _now()))
         try:
             parts = await self._exchange.run(self._gsp.prepared(download), self._credentials, retry=retry)
         except SessionExpired:
@@ -166,9 +213,15 @@ class Downloads:
             raise
         except (GatewayUnavailable, NotAuthorized, QuotaExhausted, RateLimited):
             raise
-        except (GatewayError, UnexpectedAnswer):
-            self._open.pop(download.reference, None)  # it broke off, is known no more, or ended strangely
+        except (GatewayError, PreparedUnreadably):
+            self._open.pop(download.reference, None)  # it broke off, is known no more, or ended unreadably
             raise
+        except ClientClosed:
+            raise ClientClosed(
+                f"the client was closed; the rows of {download.section} go on being prepared: "
+                "taxpayer.collect(error.download) has them",
+                download=download,
+            ) from None
         if parts is not None:
             self._open.pop(download.reference, None)
         return parts
@@ -176,10 +229,11 @@ class Downloads:
 
 @attrs.frozen
 class _Begun:
-    """A download under way and when it was asked for, in seconds of the event loop's clock."""
+    """A download under way; when it was asked for and first seen here, in seconds of the loop's clock."""
 
     download: Download
     at: float
+    seen_at: float
 
 
 async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:

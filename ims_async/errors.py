@@ -81,14 +81,17 @@ class OutcomeUnknown(JobError):
 
 
 class JobInFlight(JobError):
-    """Another save or reset of this GSTIN is still running; the gateway takes one at a time."""
+    """Something of this GSTIN is still running: a save or reset, of which the gateway takes one at a time.
+
+    Or, at a logout, rows that are being prepared.
+    """
 
 
 class JobFailed(JobError):
-    """The gateway refused the whole job (ER): no record of it was applied.
+    """The job ended as a whole: GSTN refused it (ER, no record was applied), or the GSP's task broke off.
 
-    Where a GSP's own task broke off instead, nobody knows: `report.unaccounted` then holds every record,
-    and `taxpayer.reconcile(error.job)` looks.
+    Of a task that broke off nobody knows what was applied: `report.unaccounted` holds every record, and
+    `taxpayer.reconcile(error.job)` looks; do not send them again before.
     """
 
     def __init__(
@@ -192,8 +195,13 @@ class JournalError(ImsError):
 
 
 class ClientClosed(ImsError):
-    """The client was closed while this was waiting; `token` resumes the job elsewhere."""
+    """The client was closed while this was waiting.
 
-    def __init__(self, message: str = "", *, token: JobToken | None = None) -> None:
+    `token` resumes the job elsewhere; `taxpayer.collect(error.download)` has the rows that were waited for.
+    """
+
+    def __init__(
+        self, message: str = "", *, token: JobToken | None = None, download: Download | None = None
+    ) -> None:
         super().__init__(message)
-        self.token = token
+        self.token, self.download = token, download

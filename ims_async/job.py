@@ -12,6 +12,7 @@ import attrs
 
 from .errors import (
     ClientClosed,
+    GatewayError,
     ImsError,
     InvalidInput,
     JobFailed,
@@ -41,6 +42,7 @@ class _Watch:
     polls: int = 0
     evidence: Evidence = attrs.field(factory=Evidence)
     refusals: int = 0
+    denials: int = 0
     trouble: ImsError | None = None
 
 
@@ -57,6 +59,7 @@ class ImsJob:
         "_closed",
         "_history",
         "_limit",
+        "_looked_at",
         "_policy",
         "_poll",
         "_poll_task",
@@ -85,6 +88,7 @@ class ImsJob:
         self._waiting: list[asyncio.Future[None]] = []
         self._watch: _Watch | None = None
         self._closed = False
+        self._looked_at = False
 
     # -- what is known, without asking ---------------------------------------------------------------
 
@@ -127,6 +131,16 @@ class ImsJob:
     def status(self) -> JobStatus:
         """The last reading. No I/O."""
         return self._history[-1]
+
+    @property
+    def watched(self) -> bool:
+        """True while somebody waits for it, or listens."""
+        return bool(self._waiting)
+
+    @property
+    def open(self) -> bool:
+        """True until what became of the records is known: a job that nobody can ask any more stays open."""
+        return not self.done or (self.status.carrier_failed and not self._looked_at)
 
     @property
     def done(self) -> bool:
@@ -282,6 +296,9 @@ class ImsJob:
             return error  # nothing that time would heal
         except ImsError as error:
             watch.trouble = error.with_traceback(None)  # kept until the next poll: without its frames
+            watch.denials += type(error) is GatewayError
+            if watch.denials >= _DENIALS and self.status.polled_at is None:
+                return error
             if isinstance(error, RateLimited) and error.retry_after is not None:
                 watch.next_at = max(
                     watch.next_at, self._now() + min(error.retry_after, self._policy.deadline)
@@ -289,7 +306,7 @@ class ImsJob:
         except Exception as error:  # noqa: BLE001 # a defect is the waiters' to see, not the event loop's
             return error
         else:
-            watch.trouble, watch.refusals = None, 0
+            watch.trouble, watch.refusals, watch.denials = None, 0, 0
         return None
 
     async def _poll_once(self, watch: _Watch) -> None:
@@ -373,8 +390,10 @@ class ImsJob:
             self._records = tuple(records)
 
     def settle_by_looking(self, status: JobStatus) -> None:
-        """Take a final status that was found out by reading the records, for a job without a reference."""
-        self._note(status)
+        """Take what was found out by reading the records of a job that could not be asked, or no more."""
+        self._looked_at = True
+        if self.reference_id is None:
+            self._note(status)
 
     async def aclose(self) -> None:
         """Stop polling; those who wait get `ClientClosed` with the token."""
@@ -386,6 +405,9 @@ class ImsJob:
             await asyncio.wait([self._poll_task])
 
 
+# A job that the gateway has never told of, and denies so many times in a row, is not worth the deadline: it
+# was mistyped, or is forgotten. One that it did tell of is polled on.
+_DENIALS: Final = 5
 _SUBMITTED: Final = JobStatus(state=JobState.PROCESSING)
 _UNKNOWN: Final = JobStatus(state=JobState.UNKNOWN)
 _CLOSED: Final = "the client was closed; the job runs on at the gateway: resume it from its token"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 
 import attrs
 
 from .records import Decision, Invoice, ItcReduction, RecordKey
-from .vocabulary import Action
+from .vocabulary import Action, Section
 
 
 class Effect(StrEnum):
@@ -37,16 +37,25 @@ class Reconciliation:
 
 
 def compare(
-    records: Iterable[Decision | Invoice], current: Mapping[RecordKey, Invoice], *, quiet: bool
+    records: Iterable[Decision | Invoice],
+    current: Mapping[RecordKey, Invoice],
+    *,
+    quiet: bool,
+    unread: Collection[Section] = (),
 ) -> Reconciliation:
     """Set decisions (or, for a reset, invoices) against what the gateway shows now.
 
     `quiet` says that enough time has passed for a job that was still running to have ended; before that,
-    a record that stands as it stood may still change, and the answer is "cannot tell yet".
+    a record that stands as it stood, or is not shown, may still change, and the answer is "cannot tell
+    yet". So it is for records missing from the sections that were not read to the last row (`unread`).
     """
     piles: dict[Effect, list[Decision | Invoice]] = {effect: [] for effect in Effect}
     for record in records:
-        piles[_look(record, current.get(record.key), quiet=quiet)].append(record)
+        now = current.get(record.key)
+        if now is None and (not quiet or record.section in unread):
+            piles[Effect.CANNOT_TELL_YET].append(record)
+        else:
+            piles[_look(record, now, quiet=quiet)].append(record)
     return Reconciliation(
         applied=tuple(piles[Effect.APPLIED]),
         not_applied=tuple(piles[Effect.NOT_APPLIED]),

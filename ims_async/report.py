@@ -20,7 +20,8 @@ class PReading(Enum):
     """How status code `P` is read. One GSP's pages say processing here and processed there.
 
     GSTN's own sheet, "IMS - Get IMS Request Status", does not define it. `EVIDENCE` (the default) believes
-    the counts.
+    the counts, and the end of the task that carries a job. `PROCESSING` waits for another code whatever
+    they say: with a GSP whose tasks end with P that is until the deadline.
     """
 
     EVIDENCE = "evidence"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
@@ -81,11 +82,9 @@ class _Renewable(abc.ABC):
     async def renew(self, refused: Token) -> Token:
         """Return another token than the refused one; a late refusal does not discard a newer token."""
         held = self._held
-        if held is not None and held.token.value != refused.value:
+        # Not by value: what a gateway gives in place of a session may have the same name.
+        if held is not None and held.token is not refused:
             return held.token
-        if self._dead is not None and self._dead[0] == refused.value:
-            # Bare: each raise would add its frames to the last one's.
-            raise self._dead[1].with_traceback(None)
         return await self._share(lambda: self._renewed(refused))
 
     async def adopt(self, token: Token | None) -> None:
@@ -157,28 +156,38 @@ class _Renewable(abc.ABC):
 
     async def _renewed(self, refused: Token) -> Token:
         """Have the token that another process put into the store, or a new one."""
-        kept = await self._store.load(self._gsp.account_id, self._gstin)
+        kept = await self._kept_instead_of(refused)
         if kept is not None and self._outlives(kept, refused):
-            self._hold(kept)
-            return kept
+            return self._adopted(kept)
         try:
+            if self._dead is not None and self._dead[0] == refused.value:
+                # Bare: each raise would add its frames to the last one's.
+                raise self._dead[1].with_traceback(None)
             token = await self._next(refused)
         except NotAuthorized as error:
-            if self._buries:
-                self._dead = (refused.value, error)  # nobody need ask again with this value
-            raise
-        if self._held is None or self._held.token.value != refused.value:
+            if not self._buries:
+                raise
+            self._dead = (refused.value, error)  # nobody need ask again with this value
+            # Another process may have renewed it, and thereby ended this one.
+            if (kept := await self._kept_instead_of(refused)) is None:
+                raise
+            return self._adopted(kept)
+        if self._held is None or self._held.token is not refused:
             return self._held.token if self._held else token  # logged in or out meanwhile
         await self._keep(token)
         return token
 
+    async def _kept_instead_of(self, refused: Token) -> Token | None:
+        kept = await self._store.load(self._gsp.account_id, self._gstin)
+        return kept if kept is not None and kept.value != refused.value else None
+
+    def _adopted(self, kept: Token) -> Token:
+        self._hold(kept)
+        return kept
+
     def _outlives(self, token: Token, other: Token) -> bool:
         ends_at = token.expires_at
-        return (
-            token.value != other.value
-            and ends_at is not None
-            and ends_at > max(other.expires_at or 0.0, self._clock())
-        )
+        return ends_at is not None and ends_at > max(other.expires_at or 0.0, self._clock())
 
     async def _keep(self, token: Token) -> None:
         """Hold a token that nobody asked for; a full disk is no reason to drop a live session."""
@@ -232,7 +241,8 @@ class AccountCredential(_Renewable):
             await self._ask(self._gsp.sign_out(token), Credentials(ahead=True))
         except NotAuthorized:
             _log.debug("the token to be ended had ended")
-        await self.adopt(None)
+        if self._held is None or self._held.token is token:  # else another was had meanwhile
+            await self.adopt(None)
 
 
 @attrs.frozen
@@ -310,6 +320,10 @@ class TaxpayerCredential(_Renewable):
             await self._ask(self._gsp.logout(self._gstin, token), self._own(token))
         except SessionExpired:
             _log.debug("the session to log out of had ended")
+            renewed = await self._kept_instead_of(token)  # by another process, under another name
+            if renewed is not None:
+                with contextlib.suppress(SessionExpired):
+                    await self._ask(self._gsp.logout(self._gstin, renewed), self._own(renewed))
         await self.adopt(None)
 
     async def refresh(self) -> None:
@@ -325,4 +339,12 @@ class TaxpayerCredential(_Renewable):
         )
 
     async def _next(self, refused: Token) -> Token:
-        return await self._ask(self._gsp.refresh(self._gstin, refused), self._own(refused))
+        try:
+            return await self._ask(self._gsp.refresh(self._gstin, refused), self._own(refused))
+        except SessionExpired as error:
+            raise SessionExpired(
+                f"{error.message}: the session has ended, log in again with an OTP",
+                code=error.code,
+                http_status=error.http_status,
+                transaction_id=error.transaction_id,
+            ) from None

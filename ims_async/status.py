@@ -122,13 +122,7 @@ class JobToken:
     def loads(cls, text: str) -> JobToken:
         """Read what `dumps` wrote. Raises `InvalidInput` for anything else."""
         try:
-            if not isinstance(text, str):
-                raise TypeError(f"it is of type {type(text).__name__}")
-            if len(text) > _TOKEN_LIMIT:
-                raise ValueError(f"it is {len(text)} characters long, a token has fewer than {_TOKEN_LIMIT}")
-            facts = json.loads(text)
-            if facts["v"] != _TOKEN_VERSION:
-                raise ValueError(f"it has version {facts['v']!r}, this release reads {_TOKEN_VERSION}")
+            facts = _facts(text)
             submitted = facts["n"]
             if submitted is not None and not (type(submitted) is int and submitted >= 0):
                 raise ValueError("its count is not a number")
@@ -144,6 +138,18 @@ class JobToken:
             )
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InvalidInput(f"this is not a job token: {error}; pass what JobToken.dumps() gave") from None
+
+
+def _facts(text: str) -> dict[str, Any]:
+    """Read a token's facts. Raises `ValueError`, `KeyError` or `TypeError` for what is none."""
+    if not isinstance(text, str):
+        raise TypeError(f"it is of type {type(text).__name__}")
+    if len(text) > _TOKEN_LIMIT:
+        raise ValueError(f"it is {len(text)} characters long, a token has fewer than {_TOKEN_LIMIT}")
+    facts: dict[str, Any] = json.loads(text)
+    if facts["v"] != _TOKEN_VERSION:
+        raise ValueError(f"it has version {facts['v']!r}, this release reads {_TOKEN_VERSION}")
+    return facts
 
 
 def _text(facts: dict[str, Any], name: str) -> str:
@@ -175,3 +181,37 @@ class Download:
     status: Action | None = None
     reference: str
     estimate: float | None = None
+
+    def dumps(self) -> str:
+        """Return versioned JSON."""
+        facts = {
+            "v": _TOKEN_VERSION,
+            "gsp": self.gsp,
+            "host": self.host,
+            "gstin": self.gstin,
+            "section": str(self.section),
+            "status": None if self.status is None else str(self.status),
+            "download": self.reference,
+            "estimate": self.estimate,
+        }
+        return json.dumps(facts, separators=(",", ":"))
+
+    @classmethod
+    def loads(cls, text: str) -> Download:
+        """Read what `dumps` wrote. Raises `InvalidInput` for anything else."""
+        try:
+            facts = _facts(text)
+            estimate = facts["estimate"]
+            if estimate is not None and type(estimate) not in (int, float):
+                raise ValueError("its estimate is not a number")
+            return cls(
+                gsp=_text(facts, "gsp"),
+                host=_text(facts, "host"),
+                gstin=_text(facts, "gstin"),
+                section=Section(facts["section"]),
+                status=None if facts["status"] is None else Action(facts["status"]),
+                reference=_text(facts, "download"),
+                estimate=estimate,
+            )
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise InvalidInput(f"this is no download: {error}; pass what Download.dumps() gave") from None

@@ -10,11 +10,11 @@ import attrs
 
 from .changes import Changes, Services
 from .downloads import Downloads, check_download
-from .errors import InvalidInput, JobInFlight
+from .errors import InvalidInput
 from .exchange import Credentials
 from .job import ImsJob
 from .reconcile import Reconciliation, compare
-from .records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, RecordKey, SalesInvoice
+from .records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
 from .report import Record
 from .session import TaxpayerCredential
 from .status import Download, ErrorEntry, JobKind, JobState, JobStatus, JobToken
@@ -78,7 +78,10 @@ class Taxpayer:
     async def all_invoices(
         self, status: Action | str | None = None, *, strict: bool = True
     ) -> AsyncGenerator[Invoice, None]:
-        """Yield the documents of every section, one part of an answer in memory at a time."""
+        """Yield the documents of every section, a few parts of an answer in memory at a time.
+
+        Rows that are prepared first are as they were when that began.
+        """
         action = None if status is None else Action.parse(status)
         async with contextlib.aclosing(self._downloads.every(action, strict=strict)) as invoices:
             async for invoice in invoices:
@@ -123,7 +126,10 @@ class Taxpayer:
         return await self._changes.submit(JobKind.SAVE, records, queue=queue)
 
     async def reset(self, invoices: Iterable[Invoice], *, queue: bool = True) -> ImsJob:
-        """Take the action on these records back to "no action"; otherwise as `save`."""
+        """Take the action on these records back to "no action"; otherwise as `save`.
+
+        GSTN compares each record with how it stands: read them again after a save, and reset those.
+        """
         records = _batch(invoices, Invoice, "reset takes invoices as they were read")
         return await self._changes.submit(JobKind.RESET, records, queue=queue)
 
@@ -138,7 +144,7 @@ class Taxpayer:
         if not isinstance(reference_id, str) or not reference_id.strip():
             raise InvalidInput("reference_id is empty: it is what the gateway answered to the save or reset")
         token = self._changes.token(kind, reference_id.strip(), submitted)
-        return self._changes.handle(attrs.evolve(token, submitted_at=None), None)
+        return self._changes.handle(attrs.evolve(token, submitted_at=None, results_until=None), None)
 
     def resume(self, token: JobToken) -> ImsJob:
         """Return a handle on the job of a token, which holds this GSTIN's turn until it ends. No I/O."""
@@ -155,7 +161,8 @@ class Taxpayer:
 
         The gateway may still be working on a job whose reference was lost, so "not applied" is said only
         once `quiet` seconds have passed since it was submitted; before that it is "cannot tell yet".
-        `decisions` are needed for a job that was resumed without its records.
+        `decisions` are needed for a job that was resumed without its records. Raises `DownloadQueued` where
+        the rows are not ready within the poll policy's deadline.
         """
         if job.gstin != self.gstin:
             raise InvalidInput(f"this is a job of {job.gstin}, not of {self.gstin}")
@@ -166,14 +173,12 @@ class Taxpayer:
         # As it is now: rows that take long to come are as they were when they were asked for.
         age = 0.0 if sent_at is None else self._services.clock() - sent_at.timestamp()
         told = job.done and not job.status.carrier_failed
-        current: dict[RecordKey, Invoice] = {}
-        for section in dict.fromkeys(record.section for record in records):
-            for invoice in await self.invoices(section, strict=False):
-                current[invoice.key] = invoice
-        found = compare(records, current, quiet=told or age >= quiet)
+        sections = await self._downloads.several({record.section for record in records}, strict=False)
+        current = {invoice.key: invoice for rows in sections.values() for invoice in rows}
+        unread = {section for section, rows in sections.items() if rows.problems}
+        found = compare(records, current, quiet=told or age >= quiet, unread=unread)
         if found.settled and (job.submitted is None or len(records) >= job.submitted):
-            if job.reference_id is None:
-                job.settle_by_looking(_status_of(found))
+            job.settle_by_looking(_status_of(found))
             self._changes.free(job)
         return found
 
@@ -208,21 +213,20 @@ class Taxpayer:
         """
         if not wait:
             self._changes.refuse_if_busy(
-                f"a job of {self.gstin} is running; logging out might fail it: pass wait=True"
+                f"a job of {self.gstin} is running; logging out might fail it: pass wait=True", watched=True
             )
-            if begun := self._downloads.open:
-                raise JobInFlight(
-                    f"rows of {', '.join(download.section for download in begun)} of {self.gstin} are being "
-                    "prepared; logging out might fail that: pass wait=True"
-                )
         place = self._changes.line.join()
         try:
             await place.turn()
-            await self._changes.wait_for_jobs()
-            await self._downloads.settle()
-            await self._session.logout()
+            await self._changes.wait_for_jobs(watched=True)
+            async with self._downloads.none_under_way(wait=wait):
+                await self._session.logout()
         finally:
             place.leave()
+
+    def refuse_if_busy(self, why: str) -> None:
+        """Raise `JobInFlight` while a job of this GSTIN runs, is waited for, or is being sent."""
+        self._changes.refuse_if_busy(f"{self.gstin}: {why}", watched=True)
 
     async def aclose(self) -> None:
         """Let a change that is being sent be answered, and stop polling. Nobody is logged out."""

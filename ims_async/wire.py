@@ -166,11 +166,15 @@ class Token:
     expires_at: float | None = None
 
 
+class PreparedUnreadably(UnexpectedAnswer):
+    """What was being prepared has ended, and what it ended in cannot be read."""
+
+
 @attrs.frozen
 class Part:
     """Where one part of prepared rows lies, in the GSP's own terms; `key` unlocks it."""
 
-    place: str
+    place: str = attrs.field(repr=False)  # it may be signed
     key: Secret | None = None
 
 

@@ -179,7 +179,7 @@ async def test_nobody_signs_out_under_a_running_job(client: ImsClient, sim: Simu
     gstin = sim.gstins[0]
     taxpayer = client.taxpayer(gstin, token=sim.token(gstin))
     job = await taxpayer.save([(await taxpayer.invoices(Section.B2B))[0].accept()])
-    with pytest.raises(JobInFlight, match="wait for them") as caught:
+    with pytest.raises(JobInFlight, match="wait for it first") as caught:
         await client.sign_out()
     assert caught.value.job is job
     await job

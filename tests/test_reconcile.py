@@ -60,13 +60,13 @@ def effect(record: Decision | Invoice, now: Invoice | None, *, quiet: bool) -> E
         (BEFORE.accept(), BEFORE, NOT_APPLIED, CANNOT_TELL),
         (BEFORE.accept(), REJECTED, NOT_APPLIED, CANNOT_TELL),
         (BEFORE.accept("fine"), ACCEPTED, APPLIED, APPLIED),
-        (BEFORE.accept(), None, CHANGED, CHANGED),
+        (BEFORE.accept(), None, CHANGED, CANNOT_TELL),
         (BEFORE.accept(), attrs.evolve(ACCEPTED, hash="f01"), CHANGED, CHANGED),
         (BEFORE.accept(), attrs.evolve(BEFORE, hash="f01"), CHANGED, CHANGED),
         (ACCEPTED, BEFORE, APPLIED, APPLIED),
         (ACCEPTED, ACCEPTED, NOT_APPLIED, CANNOT_TELL),
         (ACCEPTED, REJECTED, NOT_APPLIED, CANNOT_TELL),
-        (ACCEPTED, None, CHANGED, CHANGED),
+        (ACCEPTED, None, CHANGED, CANNOT_TELL),
         (BEFORE, BEFORE, APPLIED, APPLIED),
         (ACCEPTED.accept(), ACCEPTED, APPLIED, APPLIED),
     ],
@@ -77,6 +77,16 @@ def test_a_second_look_tells_what_took_effect(
     """Say "not applied" only after the quiet time; a change by the supplier is told at once."""
     assert effect(record, now, quiet=True) is quiet
     assert effect(record, now, quiet=False) is still_running
+
+
+def test_a_record_that_is_not_shown_may_be_among_the_rows_that_were_not_read() -> None:
+    """Say that it is gone only of a section that was read to the last row."""
+    record = BEFORE.accept()
+    for unread, expected in (((), "changed"), ((Section.B2BCN,), "changed"), ((record.section,), "open")):
+        found = compare([record], {}, quiet=True, unread=unread)
+        assert (found.changed, found.cannot_tell_yet) == (
+            ((record,), ()) if expected == "changed" else ((), (record,))
+        )
 
 
 def _shown(**facts: Any) -> Invoice:

@@ -71,8 +71,8 @@ async def _look(
     async with settings.client(first_poll=first_poll) as client:
         taxpayer = settings.taxpayer(client)
         found = client.resume(job) if isinstance(job, JobToken) else taxpayer.job(job)
-        if not wait:
-            await found.refresh()
+        await found.refresh()  # at once: a job that nobody knows is told so without a wait
+        if not wait or found.done:
             return found
         try:
             await watch(voice, found)

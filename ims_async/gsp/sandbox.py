@@ -129,8 +129,8 @@ class Sandbox:
 
     @property
     def account_id(self) -> str:
-        """A name for the account behind the key, from which the key cannot be had."""
-        return hashlib.sha256(self.api_key.reveal().encode()).hexdigest()[:16]
+        """A name for the account at this host, from which the key cannot be had."""
+        return hashlib.sha256(f"{self.base_url}\n{self.api_key.reveal()}".encode()).hexdigest()[:16]
 
     # -- credentials -------------------------------------------------------------------------------
 

@@ -55,7 +55,8 @@ def _judge_http(request: Request, response: Response, status: int, message: str)
     if status == 403:
         return _judge_forbidden(request, text, facts)
     if status == 401:
-        return Verdict(kind=VerdictKind.FAILED, error=NotAuthorized(f"{text}: check the API key", **facts))
+        what = "API key and secret" if request.operation == "authenticate" else "API key"
+        return Verdict(kind=VerdictKind.FAILED, error=NotAuthorized(f"{text}: check the {what}", **facts))
     return judge_status(response, status, text, facts)
 
 

@@ -5,7 +5,6 @@ https://docs.enriched-api.vayana.com
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -37,15 +36,14 @@ from ..wire import (
 )
 from . import vayana_downloads as downloads
 from . import vayana_login as login
-from .envelopes import envelope_of, text
+from .envelopes import text
 from .vayana_answers import (
     Stage,
     Task,
     broken_off,
-    error_of,
-    failed,
     judge,
     payload,
+    read_broken_off,
     read_result,
     read_task,
 )
@@ -60,12 +58,17 @@ _GSTN_REFERENCE: Final = re.compile(r"[0-9a-f]{14,15}", re.IGNORECASE)
 class Vayana(Settings):
     """Vayana as a GSP: `Vayana("org-id", "user-token")`, or `Vayana("org-id", handle="…", password="…")`.
 
-    `test=True` talks to the provider's test hosts. With a `base_url` of your own, `sso_url` is taken to be
-    the same host's, so that no password goes to a host you did not name. `extra_headers` go with every
-    request but those to the SSO, and win over ours: the page on common headers is not public.
+    `test=True` talks to the provider's test hosts. With a `base_url` of your own, a simulator's say,
+    `sso_url` is taken to be the same host's: no password goes to a host you did not name. `extra_headers`
+    go with every request but those to the SSO, and win over ours: their page is not public.
+
+    `handle_type` is `email` or `mobile`. A `user_token` is used before handle and password are; a `base_url`
+    wins over `test`. `save_bytes` bounds the body of a save or reset ("4MB": read as 4,000,000 bytes).
+    `insecure=True` allows plain http to other hosts than loopback.
 
     What the documents leave open, or say in two ways, is a setting:
     `token_minutes` (life asked for at the login, 20 to 360; ten tokens may live at a time, so short is safe);
+    `gsp_code` (public callers send `vay`); `flynn_version` (v1.0 on all pages of IMS);
     `gstn_api_version`, `auth_gstn_api_version` (the IMS pages say v0.3, those of the login v0.2);
     `auth_version` (v3.0 names the action in a header, v1.0 in the path);
     `logout_action` (its page is not public: the default is GSTN's word);
@@ -87,11 +90,6 @@ class Vayana(Settings):
         """What this GSP takes, and how long it keeps a task's result."""
         return Limits(save_bytes=self.save_bytes, results_kept=_RESULTS_KEPT)
 
-    @property
-    def account_id(self) -> str:
-        """A name for the organisation and its user."""
-        return hashlib.sha256(f"{self.org_id}/{self.handle or ''}".encode()).hexdigest()[:16]
-
     def judge(self, request: Request, response: Response) -> Verdict:
         """Say what an answer is, before a conversation sees it."""
         return judge(request, response)
@@ -103,10 +101,9 @@ class Vayana(Settings):
 
         https://docs.enriched-api.vayana.com (Integrating: headers)
         """
-        name = "X-FLYNN-N-USER-TOKEN"
-        if token is None or name.lower() in map(str.lower, request.headers):  # an extra header of the user's
+        if token is None:
             return request
-        return attrs.evolve(request, headers={**request.headers, name: token.reveal()})
+        return attrs.evolve(request, headers={**request.headers, "X-FLYNN-N-USER-TOKEN": token.reveal()})
 
     def authenticate(self, refused: Token | None = None) -> Conversation[Token]:
         """Have a user token; see `vayana_login.authenticate`."""
@@ -187,17 +184,12 @@ class Vayana(Settings):
         if task.stage is Stage.COMPLETED:
             return read_result((yield request), task.word)
         try:
-            try:
-                response = yield request
-            except (GatewayUnavailable, RateLimited):  # not the reason; that may be worth a second request
-                response = yield request
-        except NotAuthorized:
-            raise
+            response = yield request
+        except (GatewayUnavailable, NotAuthorized, RateLimited):
+            raise  # not how the task ended: the next poll asks again
         except GatewayError as error:
             return broken_off(task.word, error, polled_at=None)
-        envelope = envelope_of(response)
-        reason = error_of(envelope, response) if failed(envelope) else None
-        return broken_off(task.word, reason, polled_at=response.received_at)
+        return read_broken_off(response, task.word)
 
     # -- reads -----------------------------------------------------------------------------------------
 
@@ -209,7 +201,8 @@ class Vayana(Settings):
         word = self.goods_types.get(goods_type)
         if word is None:
             raise NotSupported(
-                f"no page names the goods_typ of {goods_type}: set Vayana(goods_types={{…}}) if you know it"
+                f"Vayana's public documents do not say how {goods_type} are asked for: if you know the "
+                f"goods_typ, set Vayana(goods_types={{'{goods_type}': '…'}})"
             )
         query = {"gstin": gstin, "goods_typ": word}
         try:

@@ -5,6 +5,7 @@ https://docs.enriched-api.vayana.com (Error payloads; Long running tasks)
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
@@ -29,9 +30,8 @@ from .envelopes import LONGEST_REFUSAL, envelope_of, judge_gstn, judge_status
 # Steps of the login: GSTN's refusal of one is no reason to renew the session that it is about.
 LOGIN: Final = frozenset({"otp", "verify", "refresh", "logout"})
 _STALE_TOKEN: Final = frozenset({"err-expired-token", "err-invalid-token"})
-_NOT_ALLOWED: Final = frozenset({"err-invalid-org", "err-active-tokens-limit-exceeded"})
-# About the call and not about how a task ended, also where they come under HTTP 200.
-_ABOUT_THE_CALL: Final = _STALE_TOKEN | _NOT_ALLOWED | {"err-resource-not-found"}
+TOO_MANY_TOKENS: Final = "err-active-tokens-limit-exceeded"
+_NOT_ALLOWED: Final = frozenset({"err-invalid-org", TOO_MANY_TOKENS})
 # Answered with 500 or 502, and yet no outage: two are about encrypted headers, which are the sender's to
 # mend, and the last is GSTN's refusal, here in a form that tells no code of GSTN's.
 _NO_OUTAGE: Final = frozenset(
@@ -42,9 +42,9 @@ _NO_OUTAGE: Final = frozenset(
     }
 )
 _ADVICE: Final = {
-    "err-active-tokens-limit-exceeded": "ten tokens of this user are alive: share one between programs "
+    TOO_MANY_TOKENS: "ten tokens of this user are alive: share one between programs "
     "(user_token=…, or a credential store), or end some with client.sign_out()",
-    "err-invalid-org": "check org_id: it is data.associatedOrgs[].organisation.id of the login",
+    "err-invalid-org": "check org_id: the organisation is not known, or not this user's",
     "err-invalid-token": "log in again: the user token is not known",
     "err-expired-token": "the user token has ended",
     "err-resource-not-found": "there is no such task or page; results are kept for seven days",
@@ -59,14 +59,12 @@ def judge(request: Request, response: Response) -> Verdict:
     envelope = envelope_of(response)
     if not failed(envelope) and response.status < 300:
         return Verdict(kind=VerdictKind.FINE)
-    gstn, own = _gstn_facts(envelope) is not None, _own_error(envelope, response)
-    told = gstn or (response.status < 300 and own.code not in _ABOUT_THE_CALL)
-    if request.operation == "result" and told:
-        return Verdict(kind=VerdictKind.FINE)  # how the task ended: the call itself went well
-    if gstn:
+    if _gstn_facts(envelope) is not None:
+        if request.operation == "result":
+            return Verdict(kind=VerdictKind.FINE)  # how the task ended: the call itself went well
         session = request.operation not in LOGIN
         return judge_gstn(error_of(envelope, response), in_session=session, stale=Needs.TAXPAYER)
-    verdict = _judge_own(request, response, own)
+    verdict = _judge_own(request, response, _own_error(envelope, response))
     if verdict.kind is VerdictKind.THROTTLED or (
         response.status >= 300 and "retry-after" in response.headers
     ):
@@ -84,7 +82,12 @@ def _judge_own(request: Request, response: Response, error: GatewayError) -> Ver
         stale = error.code in _STALE_TOKEN and request.needs is not Needs.NONE
         refused = NotAuthorized(error.message, **facts)
         return Verdict(kind=VerdictKind.REFUSED if stale else VerdictKind.FAILED, error=refused)
-    return judge_status(response, status, error.message, facts)
+    text = error.message
+    if request.changes and status in (404, 405):
+        text = f"{text}: the gateway knows no such route for a {request.operation}"
+        if request.operation == "save":
+            text += "; it is not public: set save_method and save_path"
+    return judge_status(response, status, text, facts)
 
 
 def failed(envelope: Mapping[str, Any]) -> bool:
@@ -222,6 +225,18 @@ def _one_result(envelope: Any, response: Response, word: str, path: str) -> JobS
         return broken_off(word, error_of(envelope, response), polled_at=response.received_at)
     data = member(envelope, "data", path.rpartition(".")[0])
     return codec.read_status(data, path, polled_at=response.received_at, carrier_done=True)
+
+
+def read_broken_off(response: Response, word: str) -> JobStatus:
+    """Read why a task broke off, from its result: GSTN's final word where there is one all the same."""
+    envelope = envelope_of(response)
+    if failed(envelope):
+        return broken_off(word, error_of(envelope, response), polled_at=response.received_at)
+    with contextlib.suppress(UnexpectedAnswer):
+        status = read_result(response, word)
+        if status.done:
+            return status
+    return broken_off(word, None, polled_at=response.received_at)
 
 
 def broken_off(word: str, reason: ImsError | None, *, polled_at: float | None) -> JobStatus:

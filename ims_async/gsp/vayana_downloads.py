@@ -11,13 +11,20 @@ from typing import Final
 
 from .. import codec
 from ..codec.values import member
-from ..errors import DownloadQueued, GatewayError, ImsError, NotAuthorized, UnexpectedAnswer
+from ..errors import (
+    DownloadQueued,
+    GatewayError,
+    GatewayUnavailable,
+    ImsError,
+    NotAuthorized,
+    UnexpectedAnswer,
+)
 from ..gstn import or_empty
 from ..records import InvoiceList
 from ..secret import Secret
 from ..status import Download
 from ..vocabulary import Action, Section
-from ..wire import Conversation, Part
+from ..wire import Conversation, Part, PreparedUnreadably
 from .envelopes import envelope_of, text
 from .vayana_answers import Stage, error_of, failed, payload, read_pages, read_task
 from .vayana_settings import KIND, Settings
@@ -28,6 +35,9 @@ _SHORT_SECTIONS: Final = {
     Section.B2BCN: "CN",
     Section.B2BCNA: "CNA",
 }
+
+
+_AS_IT_IS: Final = "/%:@!$&'()*+,;=~{}"  # of a path; the documents' example has braces
 
 
 def begin(
@@ -89,13 +99,21 @@ def _pages(gsp: Settings, gstin: str, task_id: str) -> Conversation[Sequence[Par
     task = read_task((yield gsp.task_request("status", "status", task_id, gstin)))
     if task.stage is Stage.RUNNING:
         return None
-    response = yield gsp.task_request("result", "result", task_id, gstin)
+    try:
+        response = yield gsp.task_request("result", "result", task_id, gstin)
+    except GatewayUnavailable as error:
+        if task.stage is Stage.COMPLETED:
+            raise
+        raise _ended_by(error) from None
     envelope = envelope_of(response)
     if failed(envelope):
         return or_empty(_ended_by(error_of(envelope, response)), [])
     if task.stage is Stage.BROKEN_OFF:
         raise GatewayError(f"the download broke off ({task.word}): ask for the rows again", code=task.word)
-    return read_pages(response, gsp.page_base, urllib.parse.quote(task_id, safe=""))
+    try:
+        return read_pages(response, gsp.page_base, urllib.parse.quote(task_id, safe=""))
+    except UnexpectedAnswer as error:
+        raise PreparedUnreadably(str(error), problems=error.problems, body=error.body) from None
 
 
 def _files(gsp: Settings, gstin: str, token: str) -> Conversation[Sequence[Part] | None]:
@@ -108,10 +126,17 @@ def _files(gsp: Settings, gstin: str, token: str) -> Conversation[Sequence[Part]
         response = yield gsp.request("filedet", "GET", gsp.basic("FILEDET"), gstin=gstin, query=query)
     except DownloadQueued:  # RTN_24
         return None
-    details = payload(response)
+    try:
+        return _read_files(payload(response))
+    except UnexpectedAnswer as error:  # without what was read: the key may be in it
+        problems = [problem.partition(":")[0] for problem in error.problems]
+    raise UnexpectedAnswer(f"the answer to FILEDET does not fit: {', '.join(problems)}", problems=problems)
+
+
+def _read_files(details: object) -> Sequence[Part]:
     key, files = Secret(text(details, "ek", "data")), member(details, "urls", "data")
     if not isinstance(files, list):
-        raise UnexpectedAnswer(problems=[f"data.urls: {files!r:.60} is not an array"])
+        raise UnexpectedAnswer(problems=["data.urls: not an array"])
     return [
         Part(_path_of(text(file, "ul", f"data.urls[{place}]"), place), key)
         for place, file in enumerate(files)
@@ -125,8 +150,15 @@ def part(gsp: Settings, download: Download, part: Part, *, strict: bool) -> Conv
         request = gsp.request("page", "GET", path, gstin=download.gstin)
     else:
         headers = {"X-FLYNN-N-FILEDET-EKEY": part.key.reveal()}
-        path = f"/basic/gstn/{gsp.flynn_version}{part.place}"
-        request = gsp.request("file", "GET", path, gstin=download.gstin, headers=headers)
+        path, _, query = part.place.partition("?")
+        request = gsp.request(
+            "file",
+            "GET",
+            f"/basic/gstn/{gsp.flynn_version}{path}",
+            gstin=download.gstin,
+            query=dict(urllib.parse.parse_qsl(query, keep_blank_values=True)),
+            headers=headers,
+        )
     response = yield request
     return (yield from codec.read_invoices(response.body, ("data",), strict=strict))
 
@@ -149,4 +181,5 @@ def _path_of(url: str, place: int) -> str:
         parts = urllib.parse.urlsplit("")
     if not parts.path.startswith("/"):
         raise UnexpectedAnswer(problems=[f"data.urls[{place}].ul: it has no path"])
-    return parts.path + (f"?{parts.query}" if parts.query else "")
+    path = urllib.parse.quote(parts.path, safe=_AS_IT_IS)
+    return path + (f"?{parts.query}" if parts.query else "")

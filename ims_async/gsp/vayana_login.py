@@ -14,6 +14,7 @@ from ..errors import GatewayError, GatewayUnavailable, InvalidInput, NotAuthoriz
 from ..secret import Secret, jwt_expiry
 from ..wire import Conversation, Needs, Request, Response, Token
 from .envelopes import epoch, text
+from .vayana_answers import TOO_MANY_TOKENS
 
 if TYPE_CHECKING:
     from .vayana_settings import Settings
@@ -42,7 +43,7 @@ def authenticate(gsp: Settings, refused: Token | None) -> Conversation[Token]:
             if given is not None and given != refused.value:
                 return Token(value=given, expires_at=jwt_expiry(given.reveal()))
             raise NotAuthorized(
-                f"the user token has ended and cannot be refreshed ({error}): pass a new user_token, or "
+                "the user token is not accepted and cannot be refreshed: pass a new user_token, or "
                 "handle and password",
                 code=error.code,
                 http_status=error.http_status,
@@ -61,7 +62,13 @@ def _logged_in(gsp: Settings) -> Conversation[Token]:
         "handleType": gsp.handle_type,
         "tokenDurationInMins": gsp.token_minutes,
     }
-    response = yield _sso(gsp, "authenticate", "POST", "/authtokens", body=body)
+    try:
+        response = yield _sso(gsp, "authenticate", "POST", "/authtokens", body=body)
+    except NotAuthorized as error:
+        if error.code == TOO_MANY_TOKENS:
+            raise
+        advice = f"{error.message}: check handle and password"
+        raise NotAuthorized(advice, code=error.code, http_status=error.http_status) from None
     return _user_token(response)
 
 

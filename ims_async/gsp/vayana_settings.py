@@ -5,10 +5,12 @@ https://docs.enriched-api.vayana.com (Integrating; Onboarding)
 
 from __future__ import annotations
 
+import hashlib
 import re
 import urllib.parse
 from collections.abc import Mapping
-from typing import Final, Literal
+from enum import StrEnum
+from typing import Any, Final, Literal, TypeVar
 
 import attrs
 
@@ -17,6 +19,8 @@ from ..secret import Secret
 from ..vocabulary import GoodsType, SourceForm
 from ..wire import Needs, Request, check_base_url
 
+K = TypeVar("K", bound=StrEnum)
+
 KIND: Final = "vayana"  # the name that job tokens carry
 
 # https://docs.enriched-api.vayana.com (Integrating: environments; Onboarding: SSO)
@@ -24,11 +28,29 @@ PRODUCTION: Final = "https://live.enriched-api.vayana.com"
 TEST: Final = "https://solo.enriched-api.vayana.com"
 SSO_PRODUCTION: Final = "https://services.vayana.com/theodore/apis/v1"
 SSO_TEST: Final = "https://sandbox.services.vayananet.com/theodore/apis/v1"
+_SSO_PATH: Final = "/theodore/apis/v1"
 
 
 def _secret(value: str | Secret | None) -> Secret | None:
-    secret = Secret(value) if isinstance(value, str | Secret) else None
-    return secret or None
+    if not isinstance(value, str | Secret | None):
+        raise InvalidInput(f"user_token and password are text, not {type(value).__name__}")
+    return (Secret(value) or None) if value is not None else None
+
+
+def _laid_over(kind: type[K], defaults: Mapping[K, str], given: Mapping[Any, str]) -> dict[K, str]:
+    try:
+        return {**defaults, **{kind(key): word for key, word in dict(given).items()}}
+    except (TypeError, ValueError):
+        known = ", ".join(str(member) for member in kind)
+        raise InvalidInput(f"{given!r:.80} is no mapping of {kind.__name__} ({known}) to words") from None
+
+
+def _goods_types(given: Mapping[Any, str]) -> Mapping[GoodsType, str]:
+    return _laid_over(GoodsType, {GoodsType.OTHERS: "ALL_OTH"}, given)
+
+
+def _return_types(given: Mapping[Any, str]) -> Mapping[SourceForm, str]:
+    return _laid_over(SourceForm, {SourceForm.GSTR1: "R1", SourceForm.GSTR1A: "R1A"}, given)
 
 
 def _headers(headers: Mapping[str, str]) -> Mapping[str, str]:
@@ -65,12 +87,12 @@ class Settings:
     page_base: int = attrs.field(default=0, kw_only=True)
     downloads: Literal["enriched", "basic"] = attrs.field(default="enriched", kw_only=True)
     section_names: Literal["short", "long"] = attrs.field(default="short", kw_only=True)
-    goods_types: Mapping[GoodsType, str] = attrs.field(
-        factory=lambda: {GoodsType.OTHERS: "ALL_OTH"}, kw_only=True
-    )
+    goods_types: Mapping[GoodsType, str] = attrs.field(factory=dict, kw_only=True, converter=_goods_types)
     supplier_section_case: Literal["lower", "upper"] = attrs.field(default="upper", kw_only=True)
     return_types: Mapping[SourceForm, str] = attrs.field(
-        factory=lambda: {SourceForm.GSTR1: "R1", SourceForm.GSTR1A: "R1A"}, kw_only=True
+        factory=dict,
+        kw_only=True,
+        converter=_return_types,
     )
     insecure: bool = attrs.field(default=False, kw_only=True)
 
@@ -82,16 +104,23 @@ class Settings:
         if bool(self.handle) != (self.password is not None):
             raise InvalidInput("handle and password go together: pass both, or a user_token")
         _check_settings(self)
-        own = self.base_url or (TEST if self.test else PRODUCTION)
-        base = check_base_url(own, insecure=self.insecure)
-        sso = self.sso_url or (
-            f"{base}/theodore/apis/v1" if self.base_url else (SSO_TEST if self.test else SSO_PRODUCTION)
-        )
+        base = check_base_url(self.base_url or (TEST if self.test else PRODUCTION), insecure=self.insecure)
+        # One of the vendor's own hosts has its own login; another host is taken to play both.
+        sso = self.sso_url or {PRODUCTION: SSO_PRODUCTION, TEST: SSO_TEST}.get(base, f"{base}{_SSO_PATH}")
         object.__setattr__(self, "base_url", base)
         object.__setattr__(self, "sso_url", check_base_url(sso, insecure=self.insecure))
 
+    @property
+    def account_id(self) -> str:
+        """A name for the account at these hosts, from which no token can be had."""
+        who = self.handle or (self.user_token.reveal() if self.user_token else "")
+        facts = f"{self.base_url}\n{self.sso_url}\n{self.org_id}\n{who}"
+        return hashlib.sha256(facts.encode()).hexdigest()[:16]
+
     def enriched(self, path: str) -> str:
-        """Return the path of an enriched call."""
+        """Return the path of an enriched call; one that begins with a slash is taken as it is."""
+        if path.startswith("/"):
+            return path
         return f"/enriched/gstn/{self.flynn_version}/{path}"
 
     def basic(self, action: str) -> str:
@@ -148,6 +177,7 @@ _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "section_names": ("short", "long"),
     "supplier_section_case": ("lower", "upper"),
 }
+_PATH: Final = re.compile(r"[A-Za-z0-9/._~-]+")
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -163,7 +193,14 @@ def _check_settings(gsp: Settings) -> None:
         value = getattr(gsp, name)
         if type(value) is not int or not least <= value <= most:
             raise InvalidInput(f"{name} {value!r} must be a whole number from {least:,} to {most:,}")
+    for name in ("gsp_code", "flynn_version", "gstn_api_version", "auth_gstn_api_version", "save_path"):
+        if not (_fits_a_header(text := getattr(gsp, name)) and _PATH.fullmatch(text)):
+            raise InvalidInput(f"{name} {text!r:.60} is not usable: it is part of a path or a header")
+    if gsp.logout_action is not None and not _fits_a_header(gsp.logout_action):
+        raise InvalidInput(f"logout_action {gsp.logout_action!r:.60} is no word: pass one, or None")
     for header, value in gsp.extra_headers.items():
+        if str(header).lower() == "x-flynn-n-user-token":
+            raise InvalidInput(f"extra_headers: {header} is what user_token is for")
         if not (isinstance(header, str) and _HEADER_NAME.fullmatch(header) and _fits_a_header(value)):
             raise InvalidInput(f"extra_headers: {header!r} or its value is not fit for a header")
 

@@ -19,14 +19,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def ims_simulator(request: pytest.FixtureRequest) -> Simulator:
-    """Make a simulator with two taxpayers, forty records each, whose jobs take no time.
+    """Make a simulator with two taxpayers, forty records each, whose jobs and downloads take no time.
 
     Options of `Simulator` go into the marker: `@pytest.mark.ims_simulator(invoices=500, job_seconds=30)`.
     """
     # Imported here: most test runs that load the plugin never use it.
     from .simulator import Simulator
 
-    options: dict[str, object] = {"seed": 7, "taxpayers": 2, "invoices": 40, "job_seconds": 0}
+    options: dict[str, object] = {
+        "seed": 7,
+        "taxpayers": 2,
+        "invoices": 40,
+        "job_seconds": 0,
+        "download_seconds": 0,
+    }
     # The closest marker wins, option by option.
     for marker in reversed(list(request.node.iter_markers("ims_simulator"))):
         options |= marker.kwargs

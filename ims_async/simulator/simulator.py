@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from difflib import get_close_matches
+from inspect import signature
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
+from . import sandbox as sandbox_face
+from . import vayana as vayana_face
 from .clock import Clock
 from .door import Door
 from .face import write
 from .rules import Rules
-from .sandbox import Sandbox
 from .server import Server
-from .vayana import SSO, Vayana
 from .vayana_state import Eas, VayanaRules
 from .vayana_tasks import JobTask
 from .world import World
@@ -74,6 +77,7 @@ class Simulator:
         port: int = 0,
         **vayana: Unpack[VayanaSettings],
     ) -> None:
+        _check_settings(vayana)
         rules = Rules(
             job_seconds=job_seconds,
             p_means=p_means,
@@ -92,7 +96,7 @@ class Simulator:
             rules, Clock(clock), seed=seed, taxpayers=taxpayers, invoices=invoices, sections=sections
         )
         self._eas = Eas(self._world, VayanaRules(**vayana))
-        self._door = Door(self._world, (Vayana(self._eas), Sandbox(self._world)))
+        self._door = Door(self._world, (vayana_face.Vayana(self._eas), sandbox_face.Sandbox(self._world)))
         self._server = Server(self._door, port)
         self._url = ""
         self._user_token = ""
@@ -126,7 +130,7 @@ class Simulator:
     @property
     def sso_url(self) -> str:
         """The address of the login of Vayana's users, on the same server."""
-        return f"{self.url}{SSO}"
+        return f"{self.url}{vayana_face.SSO}"
 
     @property
     def transport(self) -> Door:
@@ -217,7 +221,8 @@ class Simulator:
         return list(self._world.requests)
 
     def count(self, operation: str, gstin: str | None = None) -> int:
-        """Count the requests of an operation, of one taxpayer or of all."""
+        """Count the requests of an operation (see `operations`), of one taxpayer or of all."""
+        self._check_operation(operation)
         return sum(
             request.operation == operation and gstin in {None, request.gstin}
             for request in self._world.requests
@@ -240,6 +245,17 @@ class Simulator:
         self._world.settle()
         task = self._eas.tasks.find(reference)
         return task.job if isinstance(task, JobTask) else self._world.jobs[reference]
+
+    @property
+    def operations(self) -> list[str]:
+        """What requests are called in `requests`, `count` and `script_answer`; the GSPs share most names."""
+        return sorted(
+            {route.operation for route in (*sandbox_face.ROUTES, *vayana_face.ROUTES)} | {"unknown"}
+        )
+
+    def _check_operation(self, operation: str) -> None:
+        if operation not in self.operations:
+            raise ValueError(f"No operation is called {operation!r}; there are {', '.join(self.operations)}.")
 
     def script_status(self, reference: str | None, *statuses: dict[str, Any]) -> None:
         """Answer the next polls of a job, or of the job submitted next if None, with these raw statuses.
@@ -266,8 +282,9 @@ class Simulator:
     ) -> None:
         """Answer the next request of an operation with this; with `after` the request takes effect first.
 
-        A mapping is written as JSON, bytes go out as they are.
+        `operations` names them. A mapping is written as JSON, bytes go out as they are.
         """
+        self._check_operation(operation)
         if isinstance(content, bytes):
             answer = (status, dict(headers or {}), content)
         else:
@@ -282,3 +299,12 @@ class Simulator:
         """Move the simulator's own clock forward; an error if the clock is the caller's."""
         self._world.clock.advance(seconds)
         self._world.settle()
+
+
+def _check_settings(vayana: Mapping[str, object]) -> None:
+    known = {field.name for field in fields(VayanaRules)}
+    for name in vayana:
+        if name not in known:
+            near = get_close_matches(name, [*known, *signature(Simulator).parameters], n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"The simulator has no setting {name!r}{hint}")

@@ -102,7 +102,8 @@ class World:
         ]
         if len(found) != 1:
             raise LookupError(
-                f"{len(found)} records of {section} have the number {number!r} and match the rest."
+                f"{len(found)} records of {section} have the number {number!r}"
+                + (": pass supplier= and period= as well." if found else " and match what else was said.")
             )
         return found[0]
 
