@@ -186,7 +186,7 @@ class Downloads:
         left = (download.estimate or 0.0) - age
         if left > deadline:
             raise _queued(download, f"will take {left:.0f} s, over the deadline of {deadline:g} s")
-        ends_at, delay = _now() + deadline, max(next(delays) - age, left, 0.0)
+        ends_at, delay = math.inf, max(next(delays) - age, left, 0.0)
         while True:
             await self._exchange.rest(delay)
             asked = 0.0
@@ -199,7 +199,7 @@ class Downloads:
                 asked = (error.retry_after or 0.0) if isinstance(error, RateLimited) else 0.0
             if parts is not None:
                 return parts
-            delay = max(next(delays), asked)
+            delay, ends_at = max(next(delays), asked), min(ends_at, _now() + deadline)
             if _now() + delay > ends_at:
                 raise _queued(download, f"were not ready within {deadline:g} s{trouble}")
 
