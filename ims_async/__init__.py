@@ -2,6 +2,7 @@
 accounted for."""
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ def __getattr__(name: str) -> Any:
     """
     if name.startswith("__") and name != "__all__":
         raise AttributeError(name)
+    if find_spec(f"{__name__}.{name}"):  # a room, asked for before it was imported: by another room, say
+        return import_module(f".{name}", __name__)
     public = import_module("._public", __name__)
     if name != "__all__" and name not in public.__all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -145,6 +145,7 @@ class Changes:
                 raise JobInFlight(
                     f"nothing was sent, the job ahead still runs: {error}", job=ahead
                 ) from error
+            self._refuse_unknown([job for job in self.unfinished() if job is ahead])
 
     def _refuse_unknown(self, jobs: Sequence[ImsJob]) -> None:
         """Raise `JobInFlight` for a change of which nobody knows whether it was taken."""

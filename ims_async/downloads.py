@@ -165,10 +165,14 @@ class Downloads:
                 async for part in parts:
                     for invoice in part:
                         yield invoice
+                    del part  # as in `parts`
 
     async def _part(self, download: Download, part: Part, strict: bool) -> InvoiceList:
         conversation = self._gsp.part(download, part, strict=strict)
-        return await self._exchange.run(conversation, self._credentials)
+        try:
+            return await self._exchange.run(conversation, self._credentials)
+        except ClientClosed:
+            raise _closed(download) from None
 
     async def _ready(self, download: Download, *, wait: bool) -> Sequence[Part]:
         """Return where the rows lie, once they do.
@@ -217,11 +221,7 @@ class Downloads:
             self._open.pop(download.reference, None)  # it broke off, is known no more, or ended unreadably
             raise
         except ClientClosed:
-            raise ClientClosed(
-                f"the client was closed; the rows of {download.section} go on being prepared: "
-                "taxpayer.collect(error.download) has them",
-                download=download,
-            ) from None
+            raise _closed(download) from None
         if parts is not None:
             self._open.pop(download.reference, None)
         return parts
@@ -248,6 +248,14 @@ async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _closed(download: Download) -> ClientClosed:
+    return ClientClosed(
+        f"the client was closed; the rows of {download.section} can be had by another: "
+        "taxpayer.collect(error.download)",
+        download=download,
+    )
 
 
 def _queued(download: Download, how: str) -> DownloadQueued:

@@ -306,7 +306,7 @@ class ImsJob:
         except Exception as error:  # noqa: BLE001 # a defect is the waiters' to see, not the event loop's
             return error
         else:
-            watch.trouble, watch.refusals, watch.denials = None, 0, 0
+            watch.trouble, watch.refusals = None, 0
         return None
 
     async def _poll_once(self, watch: _Watch) -> None:
@@ -405,8 +405,8 @@ class ImsJob:
             await asyncio.wait([self._poll_task])
 
 
-# A job that the gateway has never told of, and denies so many times in a row, is not worth the deadline: it
-# was mistyped, or is forgotten. One that it did tell of is polled on.
+# A job that the gateway has never told of, and has denied so many times, is not worth the deadline: it was
+# mistyped, or is forgotten. One that it did tell of is polled on.
 _DENIALS: Final = 5
 _SUBMITTED: Final = JobStatus(state=JobState.PROCESSING)
 _UNKNOWN: Final = JobStatus(state=JobState.UNKNOWN)

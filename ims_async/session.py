@@ -263,7 +263,7 @@ class _Fixed:
         return self.token
 
     async def renew(self, refused: Token) -> Token:
-        raise SessionExpired("the taxpayer's token is no longer accepted: log in again with an OTP")
+        raise SessionExpired("the taxpayer's token is no longer accepted")
 
 
 class TaxpayerCredential(_Renewable):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from enum import StrEnum
 from typing import Any, Final
 
@@ -202,8 +203,8 @@ class Download:
         try:
             facts = _facts(text)
             estimate = facts["estimate"]
-            if estimate is not None and type(estimate) not in (int, float):
-                raise ValueError("its estimate is not a number")
+            if estimate is not None and not (type(estimate) in (int, float) and 0 <= estimate < math.inf):
+                raise ValueError("its estimate is not a number of seconds")
             return cls(
                 gsp=_text(facts, "gsp"),
                 host=_text(facts, "host"),

@@ -28,6 +28,8 @@ from ims_async import (
     as_completed,
 )
 from ims_async.simulator import Simulator
+from ims_async.transport import MemoryTransport
+from ims_async.wire import Request, Response
 
 from .conftest import LOGIN, ONE_TRY, QUICK, make_client, make_gsp
 
@@ -187,6 +189,41 @@ async def test_nobody_signs_out_under_a_running_job(client: ImsClient, sim: Simu
     assert sim.count("account_logout") == 1
     with pytest.raises(NotAuthorized):
         await taxpayer.counts()
+
+
+class SlowSave(MemoryTransport):
+    """The gateway has a save at once, its answer takes five seconds."""
+
+    async def send(self, request: Request) -> Response:
+        answer = await super().send(request)
+        await asyncio.sleep(5 if request.operation == "save" else 0)
+        return answer
+
+
+@both
+@pytest.mark.looptime
+async def test_nobody_signs_out_while_a_change_is_being_sent_or_a_job_waited_for(sim: Simulator) -> None:
+    """Whoever has the change on its way, or a job by its reference alone: it is refused before it is sent."""
+    gstin = sim.gstins[0]
+    client = make_client(sim, transport=SlowSave(sim.transport, clock=sim.now))
+    taxpayer = client.taxpayer(gstin, token=sim.token(gstin))
+    rows = await taxpayer.invoices(Section.B2B)
+    saving = asyncio.create_task(taxpayer.save([rows[0].accept()]))
+    await asyncio.sleep(1)
+    assert (sim.count("save"), saving.done()) == (1, False)
+    with pytest.raises(JobInFlight, match="wait for it first") as caught:
+        await client.sign_out()
+    assert caught.value.job is None
+    sent = await saving
+    other = make_client(sim)
+    job = other.taxpayer(gstin, token=sim.token(gstin)).job(str(sent.reference_id), submitted=1)
+    waiting = asyncio.create_task(job.result())
+    await asyncio.sleep(1)
+    with pytest.raises(JobInFlight, match="wait for it first") as caught:
+        await other.sign_out()
+    assert caught.value.job is job
+    assert (await waiting).ok
+    assert sim.count("account_logout") == 0
 
 
 @both

@@ -27,6 +27,7 @@ from ims_async import (
     JobInFlight,
     NotAuthorized,
     NotSent,
+    OtpRequired,
     PollPolicy,
     RetryPolicy,
     Section,
@@ -34,6 +35,7 @@ from ims_async import (
     Taxpayer,
     UnexpectedAnswer,
 )
+from ims_async.gsp import envelopes, vayana_answers
 from ims_async.simulator import Simulator
 from ims_async.transport import MemoryTransport
 from ims_async.wire import Request, Response
@@ -223,6 +225,36 @@ async def test_a_poll_that_fails_is_absorbed(sim: Simulator, failure: str) -> No
 
 
 @prepared
+@pytest.mark.sim(download_seconds=10.0)
+async def test_a_poll_that_cannot_be_read_is_absorbed_and_ends_nothing(
+    acme: Taxpayer, sim: Simulator
+) -> None:
+    """A page of a proxy's under HTTP 200 says nothing about the rows: they are being prepared still."""
+    sim.script_answer("status", 200, b"<html>maintenance</html>")
+    reading = asyncio.create_task(acme.invoices(Section.B2B))
+    await asyncio.sleep(3)
+    assert sim.count("status") == 1
+    with pytest.raises(JobInFlight, match="rows of b2b of"):
+        await acme.logout()
+    sim.script_answer("status", 200, b"<html>maintenance</html>")
+    assert shown(await reading) == truth(sim, "b2b")
+    assert sim.count("status") == 3
+    await acme.logout()
+
+
+@prepared
+async def test_a_look_that_cannot_be_read_is_told_and_ends_nothing(acme: Taxpayer, sim: Simulator) -> None:
+    """Without waiting there is nobody who would look again; logging out might fail the task all the same."""
+    download = await queued(acme)
+    sim.script_answer("status", 200, b"<html>maintenance</html>")
+    with pytest.raises(UnexpectedAnswer):
+        await acme.collect(download, wait=False)
+    with pytest.raises(JobInFlight, match="rows of b2b of"):
+        await acme.logout()
+    assert shown(await acme.collect(download)) == truth(sim, "b2b")
+
+
+@prepared
 async def test_a_poll_that_is_told_when_to_come_again_comes_no_sooner(acme: Taxpayer, sim: Simulator) -> None:
     """As a job's: what the gateway asks for is more than the policy would wait."""
     plan(sim, "status", "throttled", headers={"Retry-After": "500"})
@@ -304,6 +336,44 @@ async def test_closing_ends_the_wait_at_once(client: ImsClient, acme: Taxpayer, 
     assert now() < 1
 
 
+@prepared
+async def test_what_a_closed_client_waited_for_is_collected_by_another(
+    client: ImsClient, acme: Taxpayer, sim: Simulator
+) -> None:
+    """`ClientClosed` says where the rows will be, also to whoever asked for all of them."""
+    reading = asyncio.create_task(acme.invoices(Section.ECOM))
+    looping = asyncio.create_task(collect_all(acme.all_invoices()))
+    await asyncio.sleep(0.5)
+    await client.aclose()
+    later = taxpayer_of(make_client(sim), sim)
+    for task, section in ((reading, Section.ECOM), (looping, Section.B2B)):
+        with pytest.raises(ClientClosed, match=rf"rows of {section} .*collect\(error\.download\)") as caught:
+            await task
+        error = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 # our own
+        assert error.download.section is section
+        assert shown(await later.collect(error.download)) == truth(sim, section)
+    assert sim.count("invoices") == 1 + len(Section)
+
+
+@prepared
+@pytest.mark.sim(page_rows=1)
+async def test_a_client_closed_between_two_pages_says_where_the_rows_are(sim: Simulator) -> None:
+    """Rows that lie ready are not lost with the loop that read them."""
+    client = make_client(sim)
+    seen: list[Invoice] = []
+
+    async def read_on() -> None:
+        async for invoice in taxpayer_of(client, sim).all_invoices():
+            seen.append(invoice)
+            await client.aclose()
+
+    with pytest.raises(ClientClosed) as caught:
+        await read_on()
+    later = taxpayer_of(make_client(sim), sim)
+    rows = await later.collect(caught.value.download)  # type: ignore[arg-type] # it is there, or this fails
+    assert seen[0] in rows
+
+
 # -- files that GSTN makes -------------------------------------------------------------------------
 
 
@@ -341,6 +411,19 @@ async def test_an_estimate_over_the_deadline_is_told_at_once(sim: Simulator) -> 
     asked = sim.count("filedet")
     assert shown(await basic(sim).collect(error.download)) == truth(sim, "b2b")
     assert sim.count("filedet") == asked + 1
+
+
+@prepared
+@pytest.mark.sim(file_rows=1, file_seconds=7200.0)
+async def test_a_look_at_another_clients_download_does_not_make_it_young(sim: Simulator) -> None:
+    """How old it is nobody here knows: its estimate, counted from the first look, would be too long."""
+    download = await queued(basic(sim))
+    other = basic(sim)
+    await asyncio.sleep(7000)
+    with pytest.raises(DownloadQueued, match="are still being prepared"):
+        await other.collect(download, wait=False)
+    assert shown(await other.collect(download)) == truth(sim, "b2b")
+    assert 7200 <= now() < 7300
 
 
 @prepared
@@ -615,6 +698,66 @@ class SlowStart(MemoryTransport):
         return await super().send(request)
 
 
+def alive() -> int:
+    """How many invoices there are in this process."""
+    return sum(type(thing) is Invoice for thing in gc.get_objects())
+
+
+class Uneven(MemoryTransport):
+    """Every third page takes ten seconds, the others one: those behind it are there before it is."""
+
+    pages = 0
+
+    async def send(self, request: Request) -> Response:
+        if request.operation == "page":
+            self.pages += 1
+            await asyncio.sleep(10 if self.pages % 3 == 0 else 1)
+        return await super().send(request)
+
+
+@prepared
+@pytest.mark.sim(invoices=100, page_rows=5, sections=["b2b", "ecom"])
+@pytest.mark.parametrize(("pause", "pages"), [(0.0, 2), (1.0, 3)])
+async def test_a_loop_over_every_section_holds_few_pages_at_a_time(
+    sim: Simulator, pause: float, pages: int
+) -> None:
+    """The one that is worked on and two behind it; while the next is waited for, the last one is let go."""
+    acme = taxpayer_of(make_client(sim, transport=Uneven(sim.transport, clock=sim.now)), sim)
+    seen: list[int] = []
+
+    async def look_on() -> None:
+        while True:
+            await asyncio.sleep(1.3)
+            seen.append(alive() - before)
+
+    gc.collect()
+    before, count = alive(), 0
+    looking = asyncio.create_task(look_on())
+    async for row in acme.all_invoices():
+        count += 1
+        del row
+        await asyncio.sleep(pause)
+    looking.cancel()
+    assert count == 100
+    assert max(seen) <= pages * 5 + 1  # and the last row of the page before, which the loop still names
+
+
+@prepared
+@pytest.mark.sim(invoices=200, sections=["b2b"])
+async def test_a_page_is_read_once(acme: Taxpayer, sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rows are a stream: nobody parses the whole of it only to see whether it is a refusal."""
+    parsed: list[int] = []
+
+    def noting(response: Response) -> dict[str, Any]:
+        parsed.append(len(response.body))
+        return envelopes.envelope_of(response)
+
+    monkeypatch.setattr(vayana_answers, "envelope_of", noting)
+    assert len(await acme.invoices(Section.B2B)) == 200
+    assert len(parsed) == 3  # the three short answers before it
+    assert max(parsed) <= envelopes.LONGEST_REFUSAL
+
+
 async def collect_all(rows: AsyncIterator[Invoice]) -> list[Invoice]:
     """All rows of a reading."""
     return [row async for row in rows]
@@ -636,6 +779,94 @@ async def test_nobody_is_logged_out_while_rows_are_being_prepared(acme: Taxpayer
     assert now() >= 30
     assert sim.count("logout") == 1
     assert shown(await acme.collect(download, wait=False)) == truth(sim, "b2b")
+
+
+class SlowRoad(MemoryTransport):
+    """Requests of one operation take five seconds to arrive."""
+
+    slow = "invoices"
+
+    async def send(self, request: Request) -> Response:
+        await asyncio.sleep(5 if request.operation == self.slow else 0)
+        return await super().send(request)
+
+
+async def test_nobody_is_logged_out_while_rows_are_being_asked_for(sim: Simulator, gsp_name: str) -> None:
+    """Every answer is waited for; where they are something to wait for, logging out is refused."""
+    acme = taxpayer_of(make_client(sim, transport=SlowRoad(sim.transport, clock=sim.now)), sim)
+    first = asyncio.create_task(acme.invoices(Section.B2B))
+    await asyncio.sleep(2)
+    second = asyncio.create_task(acme.invoices(Section.ECOM))
+    await asyncio.sleep(1)
+    if gsp_name == "sandbox":
+        await acme.logout()
+    else:
+        with pytest.raises(JobInFlight, match="rows of b2b, ecom of"):
+            await acme.logout()
+    assert now() == pytest.approx(7, abs=0.1)
+    assert [request.operation for request in sim.requests[:2]] == ["invoices", "invoices"]
+    assert sim.count("logout") == (gsp_name == "sandbox")
+    assert [shown(await first), shown(await second)] == [truth(sim, "b2b"), truth(sim, "ecom")]
+
+
+@pytest.mark.sim(download_seconds=30.0)
+async def test_logging_out_can_wait_for_rows_that_are_being_asked_for(sim: Simulator) -> None:
+    """And for what has to be waited for after that; the rows are there."""
+    acme = taxpayer_of(make_client(sim, transport=SlowRoad(sim.transport, clock=sim.now)), sim)
+    reading = asyncio.create_task(acme.invoices(Section.B2B))
+    await asyncio.sleep(1)
+    await acme.logout(wait=True)
+    assert sim.count("logout") == 1
+    assert shown(await reading) == truth(sim, "b2b")
+    assert {request.status for request in sim.requests} == {200}
+
+
+async def test_rows_are_not_asked_for_while_somebody_is_being_logged_out(sim: Simulator) -> None:
+    """They might be begun under a session that ends: they come after it, and ask for a login."""
+    transport = SlowRoad(sim.transport, clock=sim.now)
+    transport.slow = "logout"
+    acme = taxpayer_of(make_client(sim, transport=transport), sim)
+    leaving = asyncio.create_task(acme.logout())
+    await asyncio.sleep(1)
+    reading = asyncio.create_task(acme.invoices(Section.B2B))
+    await asyncio.sleep(3)
+    assert sim.requests == []
+    assert not reading.done()
+    await leaving
+    assert sim.requests[0].operation == "logout"
+    with pytest.raises(OtpRequired):
+        await reading
+
+
+async def test_a_logout_that_fails_lets_rows_be_asked_for_again(acme: Taxpayer, sim: Simulator) -> None:
+    """Nobody waits for ever."""
+    plan(sim, "logout", "down")
+    with pytest.raises(GatewayUnavailable):
+        await acme.logout()
+    assert shown(await acme.invoices(Section.B2B)) == truth(sim, "b2b")
+
+
+@prepared
+@pytest.mark.sim(token_seconds=1e7)
+async def test_loops_that_were_left_early_are_told_once_and_forgotten_after_seven_days(
+    sim: Simulator,
+) -> None:
+    """Each began all eight sections; nothing is being prepared for longer than results are kept."""
+    acme = taxpayer_of(make_client(sim, gsp=make_gsp(sim, **LOGIN)), sim)
+    for _ in range(20):
+        async with contextlib.aclosing(acme.all_invoices()) as invoices:
+            await anext(invoices)
+    _, *others = Section
+    with pytest.raises(JobInFlight) as caught:
+        await acme.logout()
+    assert str(caught.value).startswith(f"rows of {', '.join(others)} of {acme.gstin} are being prepared")
+    await asyncio.sleep(7 * 86_400 - now() - 1)
+    with pytest.raises(JobInFlight):
+        await acme.logout()
+    await asyncio.sleep(now() + 1)
+    asked = sim.count("status")
+    await acme.logout()
+    assert (sim.count("status"), sim.requests[-1].status) == (asked, 200)
 
 
 @prepared
@@ -711,6 +942,17 @@ async def test_a_result_that_cannot_be_read_is_over(acme: Taxpayer, sim: Simulat
     with pytest.raises(UnexpectedAnswer, match="'many' is not a number of pages"):
         await acme.invoices(Section.B2B)
     await acme.logout()
+
+
+@prepared
+async def test_logging_out_does_not_stumble_over_a_result_that_cannot_be_read(
+    acme: Taxpayer, sim: Simulator
+) -> None:
+    """It waited for the end of the task, and there it is."""
+    await queued(acme)
+    sim.script_answer("result", 200, envelope({"pages": "many"}))
+    await acme.logout(wait=True)
+    assert sim.count("logout") == 1
 
 
 @prepared

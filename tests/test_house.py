@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,23 @@ def test_only_the_rooms_of_a_gsp_and_the_shell_name_one(room: Path) -> None:
     text = room.read_text(encoding="utf-8").lower()
     assert "sandbox" not in text
     assert "vayana" not in text
+
+
+COLD = """
+import importlib, sys
+for room in sys.argv[1:]:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "ims_async"]:
+        del sys.modules[name]
+    importlib.import_module(room)
+"""
+
+
+def test_every_room_can_be_the_first_that_is_imported() -> None:
+    """The package fetches its names lazily; a room that asks it for another must not get all of them."""
+    names = [".".join(("ims_async", *room.relative_to(ROOT).with_suffix("").parts)) for room in ROOMS]
+    rooms = [name.removesuffix(".__init__") for name in names if not name.endswith("__main__")]
+    ended = subprocess.run([sys.executable, "-c", COLD, *rooms], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def public_things() -> list[tuple[str, ast.AST]]:

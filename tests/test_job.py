@@ -13,6 +13,7 @@ import pytest
 from ims_async import (
     ClientClosed,
     DownloadQueued,
+    GatewayError,
     GatewayUnavailable,
     ImsJob,
     JobFailed,
@@ -281,6 +282,44 @@ async def test_polls_that_go_on_failing_end_in_a_timeout_that_says_why() -> None
     job = make_job(Gateway(GatewayUnavailable("the portal is down")), policy=PollPolicy(deadline=300))
     with pytest.raises(JobTimeout, match="the portal is down"):
         await job
+
+
+async def test_a_job_that_is_denied_five_times_in_a_row_is_given_up() -> None:
+    """A reference that was mistyped is not worth half an hour; the handle can be awaited again."""
+    gateway = Gateway(GatewayError("no such job", code="404"))
+    job = make_job(gateway)
+    with pytest.raises(GatewayError, match="no such job") as caught:
+        await job
+    assert type(caught.value) is GatewayError
+    assert gateway.polls == 5
+    assert gateway.at[-1] < 100
+    gateway.answers = [P8]
+    assert (await job).ok
+
+
+async def test_a_job_that_was_told_of_once_is_polled_on_however_often_it_is_denied() -> None:
+    """It is there: a denial is a stumble of the gateway."""
+    gateway = Gateway(IP, *[GatewayError("no such job")] * 20, P8)
+    assert (await make_job(gateway)).ok
+    assert gateway.polls == 22
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        GatewayUnavailable("down", http_status=503),
+        RateLimited("slow down"),
+        UnexpectedAnswer(problems=["data: missing"]),
+        JobInFlight("strange as an answer to a poll"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_what_is_no_denial_is_not_counted_as_one(trouble: Exception) -> None:
+    """Four denials and any number of outages are polled on until the deadline."""
+    gateway = Gateway(*[GatewayError("no such job")] * 4, trouble)
+    with pytest.raises(JobTimeout):
+        await make_job(gateway)
+    assert gateway.polls > 30
 
 
 async def test_a_missing_session_is_told_at_the_first_poll() -> None:

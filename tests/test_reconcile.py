@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
@@ -12,8 +13,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ims_async import Action, Decision, Invoice, ItcReduction, Reconciliation, Section
+from ims_async import (
+    Action,
+    Decision,
+    ImsClient,
+    Invoice,
+    ItcReduction,
+    JobInFlight,
+    OutcomeUnknown,
+    Reconciliation,
+    Section,
+)
 from ims_async.reconcile import Effect, compare, same_document
+from ims_async.simulator import Simulator
+
+from .conftest import dialect, envelope, from_gstn
 
 BEFORE = Invoice(
     section=Section.B2BCNA,
@@ -205,3 +219,90 @@ def test_nothing_is_settled_from_the_start() -> None:
     """Have no open decision where there is none at all."""
     assert Reconciliation().settled
     assert compare([], {}, quiet=False) == Reconciliation()
+
+
+# -- over the simulator --------------------------------------------------------------------------------
+
+Look = tuple[str, int, dict[str, Any]]
+"""An operation, and the status and body of the answer to it that a test plans."""
+
+
+def _sandbox(data: dict[str, Any]) -> Look:
+    return "invoices", 200, {"code": 200, "data": {"data": data, "status_cd": "1"}}
+
+
+_NOTHING_FOUND = {"status_cd": "0", "error": {"error_cd": "RET13508", "message": "No record found"}}
+_BAD_ROW = {"b2b": [{"inum": "BAD"}]}
+LOOKS: dict[str, dict[str, Look]] = {
+    "sandbox": {
+        "another answer": _sandbox({"foo": [1]}),
+        "a bad row": _sandbox(_BAD_ROW),
+        "no page": _sandbox({}),
+        "nothing found": ("invoices", 200, {"code": 200, "data": _NOTHING_FOUND}),
+    },
+    "vayana": {
+        "another answer": ("page", 200, envelope({"foo": [1]})),
+        "a bad row": ("page", 200, envelope(_BAD_ROW)),
+        "no page": ("result", 200, envelope({"pages": 0})),
+        "nothing found": ("result", 502, from_gstn("RET13508")),
+    },
+}
+"""What does not show a record that was decided on, in the words of each GSP."""
+
+
+@pytest.mark.both_gsps
+@pytest.mark.looptime
+@pytest.mark.sim(job_seconds=1000.0)
+@pytest.mark.parametrize("how", LOOKS["sandbox"])
+async def test_a_record_that_is_not_shown_while_gstn_works_is_no_record_that_is_gone(
+    client: ImsClient, sim: Simulator, gsp_name: str, how: str
+) -> None:
+    """Nothing is settled and the turn is held, until the quiet time is over and the rows can be read."""
+    acme = client.taxpayer(sim.gstins[0], token=sim.token(sim.gstins[0]))
+    rows = await acme.invoices(Section.B2B)
+    decision = rows[0].accept()
+    sim.script_answer("save", 200, dialect().half, after=True)
+    with pytest.raises(OutcomeUnknown) as caught:
+        await acme.save([decision])
+    job = caught.value.job
+    assert job is not None
+
+    async def look() -> Reconciliation:
+        operation, status, body = LOOKS[gsp_name][how]
+        sim.script_answer(operation, status, body)
+        return await acme.reconcile(job)
+
+    found = await look()
+    assert (found.cannot_tell_yet, found.changed, found.settled) == ((decision,), (), False)
+    assert acme.unfinished() == [job]
+    with pytest.raises(JobInFlight, match="reconcile"):
+        await acme.save([rows[1].accept()])
+    await asyncio.sleep(1800)
+    if how in ("another answer", "a bad row"):  # which leave open what else was there
+        assert (await look()).cannot_tell_yet == (decision,)
+        assert acme.unfinished() == [job]
+    assert (await acme.reconcile(job)).applied == (decision,)
+    assert acme.unfinished() == []
+    assert (await (await acme.save([rows[1].accept()]))).ok
+    assert sim.count("save") == 2
+
+
+@pytest.mark.both_gsps
+@pytest.mark.looptime
+async def test_a_record_that_is_not_shown_after_the_quiet_time_is_gone(
+    client: ImsClient, sim: Simulator, gsp_name: str
+) -> None:
+    """Of a section that was read to the last row: a person has to look, and the turn is free."""
+    acme = client.taxpayer(sim.gstins[0], token=sim.token(sim.gstins[0]))
+    rows = await acme.invoices(Section.B2B)
+    sim.script_answer("save", 200, dialect().half)
+    with pytest.raises(OutcomeUnknown) as caught:
+        await acme.save([rows[0].accept()])
+    job = caught.value.job
+    assert job is not None
+    await asyncio.sleep(1801)
+    for how in ("nothing found", "no page"):
+        operation, status, body = LOOKS[gsp_name][how]
+        sim.script_answer(operation, status, body)
+        assert len((await acme.reconcile(job)).changed) == 1
+        assert acme.unfinished() == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import random
 import urllib.parse
@@ -26,7 +25,6 @@ from ims_async import (
     Invoice,
     JobInFlight,
     JobKind,
-    JobState,
     NotAuthorized,
     NotSupported,
     OtpRequired,
@@ -40,7 +38,6 @@ from ims_async import (
     SupplierSection,
     UnexpectedAnswer,
 )
-from ims_async.codec import read_invoice
 from ims_async.codec.writing import json_text
 from ims_async.gstn import NO_RECORDS, gstn_error
 from ims_async.secret import Secret
@@ -52,223 +49,38 @@ from ims_async.wire import (
     Part,
     Request,
     Response,
-    Token,
     Verdict,
     VerdictKind,
     check_base_url,
     told_to_wait_until,
 )
 from tests import strategies
-from tests.conftest import HERE, load
+from tests.conftest import load
+from tests.recorded import (
+    FAILED,
+    FINE,
+    HTML,
+    NOW,
+    REFUSED,
+    THROTTLED,
+    UNAVAILABLE,
+    answer,
+    first_request,
+    jwt,
+    samples,
+)
+from tests.sandbox_talk import (
+    BY_NAME,
+    GSP,
+    GSTIN,
+    INVOICE,
+    TAXPAYER,
+    TOKEN,
+    conversation_of,
+    converse,
+    recorded,
+)
 from tests.test_codec_rows import mutate
-
-NOW = 1_746_530_932.0  # the Date of the documented save's answer
-GSTIN = "29AAACQ3770E1ZF"
-GSP = Sandbox("key_test_demo", "secret_test_demo", test=True)
-TAXPAYER = "/gst/compliance/tax-payer"
-TOKEN = Token(value=Secret("the session's"))
-INVOICE = read_invoice(Section.B2B, strategies.documented_row(Section.B2B))
-BY_NAME: dict[str, Callable[[], Any]] = {
-    "authenticate": lambda: GSP.authenticate(),
-    "otp": lambda: GSP.request_otp("29AAACQ3770E000", "acme.com"),
-    "verify": lambda: GSP.verify_otp("29AAACQ3770E000", "acme.com", "575757"),
-    "refresh": lambda: GSP.refresh(GSTIN, TOKEN),
-    "logout": lambda: GSP.logout(GSTIN, TOKEN),
-    "count": lambda: GSP.counts(GSTIN, GoodsType.OTHERS),
-    "invoices": lambda: GSP.invoices(GSTIN, Section.B2B, None, strict=True),
-    "save": lambda: GSP.save(GSTIN, [INVOICE.accept()]),
-    "reset": lambda: GSP.reset(GSTIN, [INVOICE]),
-    "status": lambda: GSP.status(GSTIN, "0032e479bcb644c", JobKind.SAVE),
-    "sales": lambda: GSP.sales(GSTIN, 2024, 11, SupplierSection.B2B, SourceForm.GSTR1),
-    "added-back-liabilities": lambda: GSP.added_back_liabilities(GSTIN, 2024, 4, SupplierSection.CDNR),
-    "unauthorized": lambda: GSP.counts(GSTIN, GoodsType.OTHERS),
-}
-
-
-def answer(status: int = 200, body: object = None, **headers: str) -> Response:
-    """An answer as the transport hands it over; `body` is bytes, or a value to write as JSON."""
-    content = body if isinstance(body, bytes) else b"" if body is None else json_text(body).encode()
-    names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Response(status=status, headers=names, body=content, received_at=NOW)
-
-
-def recorded(name: str) -> Response:
-    """A recorded answer of the vendor's, with its headers as the transport gives them."""
-    sample = load(f"sandbox/{name}")
-    headers = {key.lower(): value for key, value in sample.get("headers", {}).items()}
-    return answer(
-        sample["http_status"], sample["body"], **{k.replace("-", "_"): v for k, v in headers.items()}
-    )
-
-
-def converse(conversation: Any, *answers: Response, gsp: Gsp = GSP) -> tuple[Any, list[Request]]:
-    """Drive a conversation as the client does: judge each answer, hand over the fine, throw the rest."""
-    waiting, sent = iter(answers), []
-    try:
-        step = next(conversation)
-        while True:
-            if step is PAUSE:
-                step = conversation.send(answer())
-                continue
-            sent.append(step)
-            response = next(waiting)
-            verdict = gsp.judge(step, response)
-            if verdict.kind is VerdictKind.FINE:
-                step = conversation.send(response)
-            else:
-                assert verdict.error is not None
-                step = conversation.throw(verdict.error)
-    except StopIteration as stop:
-        assert next(waiting, None) is None
-        return stop.value, sent
-
-
-def first_request(conversation: Any) -> Request:
-    """The first thing that a conversation sends."""
-    step = next(conversation)
-    while step is PAUSE:
-        step = conversation.send(answer())
-    assert isinstance(step, Request)
-    conversation.close()
-    return step
-
-
-# -- every recorded sample -------------------------------------------------------------------------------
-
-
-def _raises(kind: type[ImsError], **facts: Any) -> Callable[[str], None]:
-    def look(name: str) -> None:
-        with pytest.raises(ImsError) as caught:
-            converse(_conversation_of(name), recorded(name))
-        assert type(caught.value) is kind
-        for fact, value in facts.items():
-            assert getattr(caught.value, fact) == value
-
-    return look
-
-
-def _gives(check: Callable[[Any], bool]) -> Callable[[str], None]:
-    def look(name: str) -> None:
-        value, sent = converse(_conversation_of(name), recorded(name))
-        assert check(value)
-        assert len(sent) == 1
-
-    return look
-
-
-def _conversation_of(name: str) -> Any:
-    longest = max((start for start in BY_NAME if name.startswith(start)), key=len)
-    return BY_NAME[longest]()
-
-
-def _is_what_we_send(name: str) -> None:
-    """Compare a recorded login request with ours; bodies of save and reset are in test_codec_writing."""
-    sample = load(f"sandbox/{name}")
-    request = first_request(BY_NAME[name.partition("-")[0]]())
-    assert request.method == sample["method"]
-    assert request.target == f"https://test-api.sandbox.co.in{sample['path']}"
-    if name in ("otp-request", "verify-request"):
-        assert json.loads(request.body or b"") == sample["body"]
-
-
-EXPECTED: dict[str, Callable[[str], None]] = {
-    "added-back-liabilities-200-ims0027": _gives(lambda found: found == []),
-    "authenticate-200": _gives(
-        lambda token: token.value == Secret("eyJ0e....") and token.expires_at == NOW + 86_400
-    ),
-    "authenticate-403-bad-credentials": _raises(
-        NotAuthorized, code="403", http_status=403, message="Bad Credentials", transaction_id=None
-    ),
-    "count-200": _gives(lambda counts: counts.total == 12 and counts[Section.B2B].no_action == 11),
-    "invoices-200-b2b": _gives(
-        lambda rows: (
-            len(rows) == 12
-            and [row.action.value for row in rows].count("A") == 1
-            and str(rows[1].value) == "2605.44"
-            and rows.problems == ()
-        )
-    ),
-    "invoices-200-b2b-accepted": _gives(
-        lambda rows: (
-            [(row.number, str(row.cgst), row.supplier_filed) for row in rows]
-            == [("AO2SA2425002517", "10883.91", False)]
-        )
-    ),
-    "logout-200": _gives(lambda nothing: nothing is None),
-    "otp-200": _gives(lambda nothing: nothing is None),
-    "otp-200-auth403": _raises(
-        NotAuthorized, code="AUTH403", http_status=200, transaction_id="7047f26a-0993-4cab-8e7c-553034d3a3b4"
-    ),
-    "otp-200-tec4001": _raises(GatewayUnavailable, code="TEC4001", http_status=200),
-    "otp-422-invalid-gstin": _raises(
-        GatewayError, code="422", http_status=422, message="Invalid GSTIN pattern"
-    ),
-    "otp-request": _is_what_we_send,
-    "refresh-200": _gives(
-        # The session ends one second before its token does: the earlier counts.
-        lambda token: token.value == Secret("<jwt>") and token.expires_at == 1_712_947_710.0
-    ),
-    "reset-200": _gives(lambda reference: reference == "b34b5a43e4b1"),
-    "reset-request": _is_what_we_send,
-    "sales-200-ret11416": _gives(lambda found: found == []),
-    "save-200": _gives(lambda reference: reference == "0032e479bcb644c"),
-    "save-request": _is_what_we_send,
-    "save-request-older": _is_what_we_send,
-    "status-200-processed": _gives(
-        lambda status: (
-            (status.state, status.raw_code, status.processed, status.errors, status.error_code)
-            == (JobState.PROCESSING, "P", 8, None, "")
-        )
-    ),
-    "status-200-processed-with-error": _gives(
-        lambda status: (
-            (status.state, status.processed, status.errors) == (JobState.PARTIAL, 10, 2)
-            and [(e.section, e.number, e.return_period, e.supplier, e.code) for e in status.error_report]
-            == [
-                (Section.B2B, "invoice-b2b", "042023", "32TAAOA2947A1Z7", "IMSSAV0010"),
-                (Section.B2BDN, "invoice-dn", "042023", "32TAAOA2947A1Z7", "IMSSAV0010"),
-            ]
-        )
-    ),
-    "status-200-schema-validation-failure": _gives(
-        lambda status: (
-            (status.state, status.error_code, status.error_message, status.errors)
-            == (JobState.FAILED, "IMSSAV005", "Schema validation failure", 0)
-        )
-    ),
-    "unauthorized-401": _raises(NotAuthorized, code="401", http_status=401),
-    "verify-200": _gives(
-        lambda token: (
-            token.value == Secret("{{$headers 'authorization'}}") and token.expires_at == 1_712_947_711.0
-        )
-    ),
-    "verify-200-auth4033": _raises(SessionExpired, code="AUTH4033", http_status=200),
-    "verify-500-invalid-gstin": _raises(
-        GatewayError, code="422", http_status=500, message="Invalid GSTIN pattern"
-    ),
-    "verify-request": _is_what_we_send,
-}
-SAMPLES = sorted(path.stem for path in (HERE / "samples" / "sandbox").glob("*.json"))
-
-
-@pytest.mark.parametrize("name", SAMPLES)
-def test_a_recorded_sample_is_read_into_the_right_value_or_error(name: str) -> None:
-    """Say of every recorded sample what it means; one that nobody said anything about fails."""
-    assert name in EXPECTED, f"add what {name} is expected to be read into"
-    EXPECTED[name](name)
-
-
-def test_every_expectation_has_its_sample() -> None:
-    """Keep the table of expectations and the recorded samples the same."""
-    assert sorted(EXPECTED) == SAMPLES
-
-
-def test_the_request_samples_are_marked_as_requests() -> None:
-    """Tell requests from answers by what the samples hold, so that none is taken for the other."""
-    for name in SAMPLES:
-        sample = load(f"sandbox/{name}")
-        assert ("http_status" in sample) is (EXPECTED[name] is not _is_what_we_send)
-
 
 # -- what is sent ----------------------------------------------------------------------------------------
 
@@ -497,11 +309,6 @@ def test_supplier_views_and_liabilities_are_read_through_the_envelope() -> None:
     assert none == []
 
 
-def _jwt(expiry: int) -> str:
-    claims = base64.urlsafe_b64encode(json.dumps({"exp": expiry}).encode()).decode().rstrip("=")
-    return f"e30.{claims}.sig"
-
-
 @pytest.mark.parametrize(
     ("facts", "expires_at"),
     [
@@ -509,8 +316,8 @@ def _jwt(expiry: int) -> str:
         ({"token_expiry": 1712947711500}, 1712947711.5),
         ({"token_expiry": "1712947711000"}, 1712947711.0),
         ({"token_expiry": 1712947711}, 1712947711.0),
-        ({"access_token": _jwt(1712940000), "token_expiry": 1712947711000}, 1712940000.0),
-        ({"access_token": _jwt(1712950000), "token_expiry": 1712947711000}, 1712947711.0),
+        ({"access_token": jwt(1712940000), "token_expiry": 1712947711000}, 1712940000.0),
+        ({"access_token": jwt(1712950000), "token_expiry": 1712947711000}, 1712947711.0),
         ({"token_expiry": None, "session_expiry": "soon"}, None),
         ({"token_expiry": 10**400}, None),
         ({"token_expiry": True}, None),
@@ -531,12 +338,9 @@ def test_a_session_ends_at_the_earliest_end_that_anybody_names(
 def test_the_accounts_token_lives_as_long_as_it_says_or_a_day() -> None:
     """Read the expiry out of the account's token where it has one."""
     value, _ = converse(
-        BY_NAME["authenticate"](), answer(200, {"code": 200, "data": {"access_token": _jwt(5)}})
+        BY_NAME["authenticate"](), answer(200, {"code": 200, "data": {"access_token": jwt(5)}})
     )
     assert value.expires_at == 5.0
-
-
-HTML = b"<!doctype html><html><body>Service is under maintenance</body></html>"
 
 
 @pytest.mark.parametrize("name", sorted(BY_NAME))
@@ -593,10 +397,6 @@ def judge(response: Response, request: Request = READ) -> Verdict:
 def failure(code: int, message: str = "m") -> dict[str, Any]:
     """The envelope of the gateway's own errors."""
     return {"code": code, "message": message, "timestamp": 1687602744185, "transaction_id": "t"}
-
-
-FINE, REFUSED, THROTTLED = VerdictKind.FINE, VerdictKind.REFUSED, VerdictKind.THROTTLED
-UNAVAILABLE, FAILED = VerdictKind.UNAVAILABLE, VerdictKind.FAILED
 
 
 @pytest.mark.parametrize(
@@ -915,7 +715,7 @@ def test_an_answer_is_parsed_once() -> None:
 
 
 def _bodies() -> Iterable[tuple[str, int, bytes]]:
-    for name in SAMPLES:
+    for name in samples("sandbox"):
         sample = load(f"sandbox/{name}")
         if "http_status" in sample:
             yield name, sample["http_status"], json_text(sample["body"]).encode()
@@ -933,7 +733,7 @@ def test_mutated_answers_raise_nothing_but_our_errors(name: str, status: int, bo
             retry_after=mutate(b"30", chance).decode("latin-1"),
         )
         try:
-            converse(_conversation_of(name), response)
+            converse(conversation_of(name), response)
         except ImsError as error:
             assert str(error)
 

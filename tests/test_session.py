@@ -541,6 +541,67 @@ async def test_a_token_that_another_process_renewed_is_taken_from_the_store(sim:
     assert sim.count("refresh") == 1
 
 
+@pytest.mark.parametrize("elsewhere", [{"test": True}, {"base_url": "https://gateway.example"}], ids=str)
+async def test_a_token_in_a_store_is_not_used_at_another_host(
+    elsewhere: dict[str, Any], sim: Simulator
+) -> None:
+    """Neither the account's nor the taxpayer's: it is nobody's business there."""
+    store = Told()
+    taxpayer = await log_in(make_client(sim, credentials=store), sim)
+    gsp = Sandbox("key_test_demo", "secret_test_demo", **elsewhere)
+    other = make_client(sim, credentials=store, gsp=gsp).taxpayer(taxpayer.gstin, check=False)
+    asked = len(sim.requests)
+    for call in (other.counts, other.refresh, other.logout):
+        with pytest.raises(OtpRequired):
+            await call()
+    assert len(sim.requests) == asked
+    await other.request_otp(sim.taxpayers[0].username)
+    assert [request.operation for request in sim.requests[asked:]] == ["authenticate", "otp"]
+    assert len({account for account, _, _ in store.saved}) == 2
+    await taxpayer.counts()
+
+
+async def test_a_session_that_was_called_dead_lives_again_where_the_store_has_another(sim: Simulator) -> None:
+    """Another process logged in again: nobody has to do it here as well."""
+    store = Told()
+    one, other = (make_client(sim, credentials=store) for _ in range(2))
+    taxpayer = await log_in(one, sim)
+    sim.expire_all(taxpayer.gstin)
+    for _ in range(2):
+        with pytest.raises(SessionExpired):
+            await taxpayer.counts()
+    assert sim.count("refresh") == 1
+    again = current(await log_in(other, sim))
+    await taxpayer.counts()
+    assert current(taxpayer) == again
+    assert sim.count("refresh") == 1
+
+
+async def test_logging_out_ends_the_session_that_another_process_renewed(sim: Simulator) -> None:
+    """Ours died with that renewal; the one that lives is the one that is meant."""
+    store = Told()
+    one, other = (make_client(sim, credentials=store) for _ in range(2))
+    taxpayer = await log_in(one, sim)
+    renewing = other.taxpayer(taxpayer.gstin, check=False)
+    await renewing.refresh()
+    renewed = current(renewing)
+    await taxpayer.logout()
+    assert [request.status for request in sim.requests[-2:]] == [403, 200]
+    assert {request.operation for request in sim.requests[-2:]} == {"logout"}
+    assert store.tokens(taxpayer.gstin)[-1] is None
+    with pytest.raises(SessionExpired):
+        await make_client(sim).taxpayer(taxpayer.gstin, token=renewed, check=False).counts()
+
+
+async def test_a_session_that_has_ended_says_how_to_begin_another(sim: Simulator, client: ImsClient) -> None:
+    """Once, and after what the gateway said."""
+    taxpayer = with_token(client, sim)
+    sim.expire_all(taxpayer.gstin)
+    with pytest.raises(SessionExpired, match="log in again with an OTP") as caught:
+        await taxpayer.counts()
+    assert str(caught.value).count("log in again") == 1
+
+
 async def test_an_older_token_in_the_store_does_not_stand_in_for_a_renewal(sim: Simulator) -> None:
     """It may have been replaced long ago by the one that was handed in."""
     store = Told()

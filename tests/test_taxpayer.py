@@ -13,6 +13,7 @@ import pytest
 from ims_async import (
     Action,
     Decision,
+    GatewayError,
     GoodsType,
     ImsClient,
     InvalidDecision,
@@ -45,9 +46,6 @@ from ims_async.wire import Request, Response
 from .conftest import (
     LOGIN,
     dialect,
-    eas,
-    envelope,
-    from_gstn,
     make_client,
     make_gsp,
     plan,
@@ -396,6 +394,20 @@ async def test_a_change_that_was_not_applied_is_said_so_only_after_the_quiet_per
     assert sim.count("save") == 1
 
 
+async def test_without_queueing_a_change_whose_outcome_is_not_known_is_named_as_such(
+    acme: Taxpayer, sim: Simulator
+) -> None:
+    """Not as one that runs: waiting would not help, looking does."""
+    rows = await acme.invoices(Section.B2B)
+    sim.script_answer("save", 200, dialect().half, after=True)
+    with pytest.raises(OutcomeUnknown) as lost:
+        await acme.save([rows[0].accept()])
+    with pytest.raises(JobInFlight, match=r"is not known: call taxpayer\.reconcile") as caught:
+        await acme.save([rows[1].accept()], queue=False)
+    assert caught.value.job is lost.value.job
+    assert sim.count("save") == 1
+
+
 async def test_a_caller_cancelled_while_sending_loses_neither_the_job_nor_the_turn(
     client: ImsClient, acme: Taxpayer, sim: Simulator
 ) -> None:
@@ -740,6 +752,23 @@ async def test_a_job_whose_size_is_told_beside_its_reference_can_be_fine(
     assert not report.ok
 
 
+async def test_a_job_known_by_its_reference_does_not_say_how_long_it_is_kept(acme: Taxpayer) -> None:
+    """Nobody here knows when it was submitted."""
+    token = acme.job("ref").token
+    assert (token.submitted_at, token.results_until) == (None, None)
+
+
+async def test_a_reference_that_the_gateway_denies_is_told_so_soon(acme: Taxpayer, sim: Simulator) -> None:
+    """A mistyped one costs five polls and a minute, not half an hour."""
+    started = asyncio.get_running_loop().time()
+    job = acme.job("no-such-job")
+    with pytest.raises(GatewayError) as caught:
+        await job
+    assert type(caught.value) is GatewayError
+    assert polls(sim, job) == 5
+    assert asyncio.get_running_loop().time() - started < 100
+
+
 async def test_ten_awaits_of_one_job_are_the_polls_of_one_at_the_gateway(
     acme: Taxpayer, sim: Simulator
 ) -> None:
@@ -971,6 +1000,41 @@ async def test_a_token_refused_in_the_middle_of_polling_is_renewed_once(
     assert polls(sim, job) == 3
 
 
+@pytest.mark.sim(job_seconds=60.0)
+async def test_nobody_is_logged_out_while_a_job_known_by_its_reference_is_waited_for(
+    acme: Taxpayer, sim: Simulator
+) -> None:
+    """It holds no turn, and still logging out might fail it; once nobody waits it counts no more."""
+    sent = await acme.save([(await acme.invoices(Section.B2B))[0].accept()])
+    other = make_client(sim).taxpayer(acme.gstin, token=sim.token(acme.gstin))
+    job = other.job(str(sent.reference_id), submitted=1)
+    waiting = asyncio.create_task(job.result())
+    await asyncio.sleep(1)
+    with pytest.raises(JobInFlight, match="wait=True") as caught:
+        await other.logout()
+    assert caught.value.job is job
+    assert sim.count("logout") == 0
+    await other.logout(wait=True)
+    assert job.done
+    assert (await waiting).ok
+    assert sim.requests[-1].operation == "logout"
+
+
+@pytest.mark.sim(job_seconds=60.0)
+async def test_a_job_known_by_its_reference_that_nobody_waits_for_keeps_nobody_logged_in(
+    acme: Taxpayer, sim: Simulator
+) -> None:
+    """Whoever gave up waiting does not hold up the others."""
+    sent = await acme.save([(await acme.invoices(Section.B2B))[0].accept()])
+    other = make_client(sim).taxpayer(acme.gstin, token=sim.token(acme.gstin))
+    job = other.job(str(sent.reference_id))
+    with pytest.raises(JobTimeout):
+        await job.wait(timeout=5)
+    await other.logout()
+    assert sim.count("logout") == 1
+    assert not job.done
+
+
 async def test_a_session_refused_in_the_middle_is_renewed_once_for_all_who_ask(
     acme: Taxpayer, sim: Simulator
 ) -> None:
@@ -1004,200 +1068,7 @@ async def test_the_token_of_a_job_says_until_when_its_outcome_can_be_had(
     assert (await later.resume(old)).ok
 
 
-# -- Vayana: the task that carries a job -----------------------------------------------------------------
-
-carried = pytest.mark.only_gsp("vayana", "Sandbox has no task that carries a job")
-
-
-@carried
-async def test_a_word_that_nobody_documents_is_polled_on_and_seen(
-    acme: Taxpayer, sim: Simulator, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A listener sees it as `raw_code`; it is told once in the log, and is never the end."""
-    rows = await acme.invoices(Section.B2B)
-    sim.script_task(None, "processing", "Awaiting GSTN", "Awaiting GSTN", "Dispatched")
-    job = await acme.save([row.accept() for row in rows])
-    seen = [(status.raw_code, status.documented) async for status in job.events()]
-    assert seen == [
-        ("", True), ("processing", True), ("Awaiting GSTN", False), ("Dispatched", False), ("P", True),
-    ]  # fmt: skip
-    assert (await job).ok
-    assert [record.getMessage() for record in caplog.records if "documented" in record.getMessage()] == [
-        f"job {job.reference_id}: status code {word!r} is not documented; polling on"
-        for word in ("Awaiting GSTN", "Dispatched")
-    ]
-
-
-@carried
-@pytest.mark.parametrize("word", ["failed", "ERROR", "Timed out", "cancelled", "timed_out"])
-async def test_a_word_of_failure_ends_the_job_with_every_record_unaccounted(
-    acme: Taxpayer, sim: Simulator, word: str
-) -> None:
-    """The task broke off, and what GSTN made of the records nobody has heard: it is looked at."""
-    rows = await acme.invoices(Section.B2B)
-    sim.script_task(None, "processing", word)
-    decisions = [row.accept() for row in rows]
-    job = await acme.save(decisions)
-    with pytest.raises(JobFailed, match=r"broke off.*reconcile") as caught:
-        await job
-    report = caught.value.report
-    assert report is not None
-    assert list(report.unaccounted) == decisions
-    assert (report.succeeded, report.failed, report.ok) == ((), (), False)
-    assert job.status.raw_code == word
-    assert caught.value.job is job
-    found = await acme.reconcile(job)
-    assert list(found.applied) == decisions
-    assert found.settled
-
-
-@carried
-@pytest.mark.sim(job_seconds=3600.0)
-async def test_after_a_task_that_broke_off_not_applied_is_said_only_after_the_quiet_time(
-    acme: Taxpayer, sim: Simulator
-) -> None:
-    """GSTN may be at work still: the end of the task is not the end of the job."""
-    rows = await acme.invoices(Section.B2B)
-    sim.script_task(None, "failed")
-    job = await acme.save([rows[0].accept()])
-    with pytest.raises(JobFailed):
-        await job
-    early = await acme.reconcile(job)
-    assert len(early.cannot_tell_yet) == 1
-    assert not early.settled
-    await asyncio.sleep(1800)
-    assert len((await acme.reconcile(job)).not_applied) == 1
-    await asyncio.sleep(1800)
-    assert len((await acme.reconcile(job)).applied) == 1
-
-
-@carried
-@pytest.mark.parametrize("logged_out", [False, True])
-async def test_a_session_that_ends_during_a_task_ends_the_task_and_the_change_applies_all_the_same(
-    acme: Taxpayer, sim: Simulator, logged_out: bool
-) -> None:
-    """At the portal, or from another program: the job fails without a word about its records."""
-    rows = await acme.invoices(Section.B2B)
-    decisions = [row.accept() for row in rows]
-    job = await acme.save(decisions)
-    if logged_out:
-        await make_client(sim).taxpayer(acme.gstin, token=sim.token(acme.gstin)).logout()
-    else:
-        sim.end_session(acme.gstin)
-    with pytest.raises(JobFailed, match="broke off") as caught:
-        await job
-    report = caught.value.report
-    assert report is not None
-    assert list(report.unaccounted) == decisions
-    acme.use_token(sim.token(acme.gstin))
-    await asyncio.sleep(10)
-    found = await acme.reconcile(job)
-    assert list(found.applied) == decisions
-    assert len(sim.effects) == len(decisions)
-
-
-@carried
-async def test_a_task_that_broke_off_because_another_job_runs_made_nothing_of_this_one(
-    acme: Taxpayer, sim: Simulator
-) -> None:
-    """GSTN refused it as a whole, and said so: every record failed by that."""
-    rows = await acme.invoices(Section.B2B)
-    sim.script_task(None, "failed")
-    sim.script_answer("result", 502, from_gstn("IMSSAV0015", "Previous request is under progress"))
-    job = await acme.save([row.accept() for row in rows])
-    with pytest.raises(JobFailed, match="refused job") as caught:
-        await job
-    report = caught.value.report
-    assert report is not None
-    assert {failure.code for failure in report.failed} == {"IMSSAV0015"}
-    assert len(report.failed) == len(rows)
-
-
-@carried
-@pytest.mark.sim(result_shape="list")
-@pytest.mark.parametrize("part", [0, 1])
-async def test_one_part_of_a_list_of_results_that_broke_off_leaves_the_rest_unaccounted(
-    acme: Taxpayer, sim: Simulator, part: int
-) -> None:
-    """Of two envelopes one says that GSTN refused the session: which records it was about, nobody says."""
-    rows = await undecided(acme)
-    results: list[object] = [
-        envelope({"status_cd": "P", "transTypCd": "SAV", "proc_cnt": "8", "err_cd": "", "err_msg": ""}),
-    ]
-    results.insert(part, from_gstn("RET11402", "Unauthorized User"))
-    job = await acme.save([accept(row) for row in rows])
-    sim.script_answer("result", 200, envelope(results))
-    status = await job.wait()
-    assert status.carrier_failed
-    assert status.error_code == "RET11402"
-    report = job.report
-    assert report is not None
-    assert len(report.unaccounted) == len(rows)
-    assert len((await acme.reconcile(job)).applied) == len(rows)
-
-
-@carried
-@pytest.mark.parametrize("shape", [{"result_shape": "list"}, {"task_shape": "flat"}], ids=str)
-async def test_the_other_shapes_that_the_documents_show_end_in_the_same_report(
-    shape: dict[str, str],
-) -> None:
-    """A result that is a list of envelopes, one per section; a task whose status stands flat."""
-    world = Simulator(invoices=60, job_seconds=5, **shape)  # type: ignore[arg-type]
-    acme = make_client(world).taxpayer(world.gstins[0], token=world.token(world.gstins[0]))
-    rows = await undecided(acme)
-    decisions = [accept(row) for row in rows]
-    assert (await (await acme.save(decisions[1:]))).ok
-    world.edit(
-        acme.gstin, rows[0].section, rows[0].number, supplier=rows[0].supplier, period=rows[0].return_period
-    )
-    again = [row async for row in acme.all_invoices() if row.key != rows[0].key]
-    report = await (await acme.reset([rows[0], *again]))
-    assert report.state is JobState.PARTIAL
-    assert [failure.key for failure in report.failed] == [rows[0].key]
-    assert len(report.succeeded) == len(again)
-    assert not report.unaccounted
-
-
-@carried
-async def test_a_result_asked_for_after_seven_days_is_unknown_and_names_the_day(sim: Simulator) -> None:
-    """The gateway has forgotten it: told as such, not as a failure, and found out by looking."""
-    gstin = sim.gstins[0]
-    client = make_client(sim, gsp=make_gsp(sim, **LOGIN))
-    acme = client.taxpayer(gstin, token=sim.token(gstin))
-    rows = await acme.invoices(Section.B2B)
-    job = await acme.save([row.accept() for row in rows])
-    text = job.token.dumps()
-    until = job.token.results_until
-    assert until is not None
-    await asyncio.sleep((until - dt.datetime.fromtimestamp(sim.now(), dt.UTC)).total_seconds())
-    for late in (job, make_client(sim, gsp=make_gsp(sim, **LOGIN)).resume(text)):
-        with pytest.raises(OutcomeUnknown, match=f"until {until:%Y-%m-%d %H:%M} UTC.*reconcile") as caught:
-            await late
-        assert caught.value.job is late
-        assert not late.done
-    acme.use_token(sim.token(gstin))
-    assert len((await acme.reconcile(job)).applied) == len(rows)
-    assert acme.unfinished() == []
-
-
-@carried
-async def test_a_task_that_is_not_there_before_its_time_is_polled_on(acme: Taxpayer, sim: Simulator) -> None:
-    """Within the seven days a 404 is a stumble of the gateway, not the end of the outcome."""
-    job = await acme.save([(await acme.invoices(Section.B2B))[0].accept()])
-    sim.script_answer("status", 404, eas("err-resource-not-found", "ResourceNotFound"))
-    assert (await job).ok
-    assert polls(sim, job) == 2
-
-
-@carried
-@pytest.mark.parametrize("how", ["down", "throttled"])
-async def test_a_result_that_cannot_be_had_just_now_is_asked_for_again(
-    acme: Taxpayer, sim: Simulator, how: str
-) -> None:
-    """The task has ended, the poll has not: it is absorbed as any other."""
-    job = await acme.save([(await acme.invoices(Section.B2B))[0].accept()])
-    plan(sim, "result", how)
-    assert (await job).ok
+# -- what only one GSP has --------------------------------------------------------------------------------
 
 
 @pytest.mark.only_gsp("vayana", "a reference of Sandbox is GSTN's own already")

@@ -85,6 +85,12 @@ def session_of(taxpayer: Taxpayer) -> str:
     return name
 
 
+def live(sim: Simulator) -> int:
+    """How many tokens of the user there are at the gateway."""
+    count: int = vars(sim)["_eas"].users.live(sim.now())
+    return count
+
+
 def asked(sim: Simulator) -> list[tuple[str, int]]:
     """What was asked, and the HTTP status of its answer."""
     return [(request.operation, request.status) for request in sim.requests]
@@ -282,10 +288,20 @@ async def test_a_wrong_password_is_told_and_tried_once_a_call(
     """Nothing else is sent, and the password is not shown."""
     facts: dict[str, Any] = {"handle": HANDLE, "password": PASSWORD, **settings}
     gsp = Vayana("org-demo", **facts)
-    with pytest.raises(NotAuthorized) as caught:
+    with pytest.raises(NotAuthorized, match="check handle and password") as caught:
         await acme(client_of(sim, gsp), sim).counts()
     assert asked(sim) == [("authenticate", 403)]
     assert "wrong" not in f"{caught.value!r}{vars(caught.value)}"
+
+
+async def test_a_user_token_that_nobody_knows_is_said_to_be_so(sim: Simulator) -> None:
+    """With what to pass instead; it is shown nowhere."""
+    client = client_of(sim, Vayana("org-demo", "bogus"))
+    with pytest.raises(NotAuthorized, match="pass a new user_token, or handle and password") as caught:
+        await acme(client, sim).counts()
+    assert (caught.value.code, caught.value.http_status) == ("err-invalid-token", 403)
+    assert "bogus" not in f"{caught.value!r}{vars(caught.value)}"
+    assert asked(sim) == [("count", 403), ("account_refresh", 403)]
 
 
 async def test_a_wrong_organisation_is_told_and_not_renewed(sim: Simulator) -> None:
@@ -352,9 +368,34 @@ async def test_signing_out_during_a_refresh_ends_the_refreshed_token(sim: Simula
     asking = asyncio.create_task(taxpayer.counts())
     await asyncio.sleep(1.0)
     await client.sign_out()
-    assert ("account_logout", 200) in asked(sim)
-    await asyncio.gather(asking, return_exceptions=True)
-    assert vars(client)["_services"].account.held is None or sim.count("authenticate") == 2
+    assert (await asking).total == 0
+    assert [operation for operation, _ in asked(sim)] == [
+        "authenticate", "count", "account_refresh", "count", "account_logout",
+    ]  # fmt: skip
+    assert {status for _, status in asked(sim)} == {200}
+    assert live(sim) == 0
+    await taxpayer.counts()
+    assert sim.count("authenticate") == 2
+
+
+@pytest.mark.sim(invoices=0, max_account_tokens=1)
+async def test_a_login_during_a_signing_out_keeps_its_token(sim: Simulator) -> None:
+    """Else it would live on at the gateway, known to nobody, and the next login would be one too many."""
+    client = client_of(sim, with_password(), transport=Slow(sim, "/logout", seconds=5.0))
+    taxpayer = acme(client, sim)
+    await taxpayer.counts()
+    leaving = asyncio.create_task(client.sign_out())
+    await asyncio.sleep(1.0)
+    await taxpayer.counts()
+    assert not leaving.done()
+    await leaving
+    assert live(sim) == 1
+    await taxpayer.counts()
+    assert sim.count("authenticate") == 2
+    await client.sign_out()
+    assert live(sim) == 0
+    await taxpayer.counts()
+    assert live(sim) == 1
 
 
 @pytest.mark.sim(invoices=10, sections=["b2b"])
@@ -473,6 +514,30 @@ async def test_a_refused_session_is_refreshed_once_for_all_and_the_calls_repeate
     assert sim.count("account_refresh") == 0
 
 
+class LateCounts(MemoryTransport):
+    """Each of the first ten answers to `counts` comes a second later than the one before."""
+
+    late = 0
+
+    async def send(self, request: Any) -> Any:
+        answer = await super().send(request)
+        if request.operation == "count" and self.late < 10:
+            self.late += 1
+            await asyncio.sleep(self.late)
+        return answer
+
+
+@VERSIONS
+async def test_refusals_that_come_one_after_another_make_one_refresh(version: Any, sim: Simulator) -> None:
+    """All are of the session as it was before, also where the refreshed one has the same name."""
+    way = LateCounts(sim.transport, clock=sim.now)
+    taxpayer = await logged_in(client_of(sim, with_token(sim, auth_version=version), transport=way), sim)
+    for _ in range(10):
+        sim.script_answer("count", *ENDED)
+    await asyncio.gather(*(taxpayer.counts() for _ in range(10)))
+    assert (sim.count("refresh"), sim.count("count")) == (1, 20)
+
+
 async def test_a_session_that_is_refused_again_is_not_refreshed_again(sim: Simulator) -> None:
     """A fresh one that is refused too will not get better."""
     taxpayer = await logged_in(client_of(sim, with_token(sim)), sim)
@@ -488,8 +553,9 @@ async def test_a_dead_session_is_not_asked_about_again(sim: Simulator) -> None:
     taxpayer = await logged_in(client_of(sim, with_token(sim)), sim)
     sim.end_session(taxpayer.gstin)
     for _ in range(3):
-        with pytest.raises(SessionExpired):
+        with pytest.raises(SessionExpired, match="the session has ended, log in again with an OTP") as caught:
             await taxpayer.counts()
+        assert (caught.value.code, caught.value.http_status) == ("RET11402", 502)
     assert sim.count("refresh") == 1
     await logged_in(client_of(sim, with_token(sim)), sim)
     await taxpayer.counts()  # the session is the gateway's, whoever began it
@@ -504,6 +570,62 @@ async def test_a_session_that_nobody_here_knows_is_used_all_the_same(sim: Simula
     with pytest.raises(OtpRequired, match="there is no session for"):
         await taxpayer.counts()
     assert [operation for operation, _ in asked(sim)] == ["count", "count"]
+
+
+# -- one session, two processes --------------------------------------------------------------------------
+
+
+async def shared(sim: Simulator) -> tuple[Taxpayer, Taxpayer, Told]:
+    """One taxpayer in two processes that share a store, logged in by the first."""
+    store = Told()
+    one, other = (client_of(sim, with_token(sim), credentials=store) for _ in range(2))
+    taxpayer = await logged_in(one, sim)
+    return taxpayer, other.taxpayer(taxpayer.gstin), store
+
+
+async def test_a_refresh_that_comes_second_takes_the_name_that_the_first_one_had(sim: Simulator) -> None:
+    """The old name died with the first: that is no end of the session."""
+    one, other, _ = await shared(sim)
+    await other.refresh()
+    renewed = session_of(other)
+    await one.refresh()
+    assert session_of(one) == renewed
+    assert [status for operation, status in asked(sim) if operation == "refresh"] == [200, 502]
+    sim.script_answer("count", *ENDED)
+    await one.counts()
+    assert session_of(one) != renewed
+    sim.script_answer("count", *ENDED)
+    await other.counts()
+    assert session_of(other) == session_of(one)
+
+
+async def test_logging_out_ends_the_session_under_the_name_that_another_process_gave_it(
+    sim: Simulator,
+) -> None:
+    """Else it would live on at the gateway, known to nobody."""
+    one, other, store = await shared(sim)
+    await other.refresh()
+    renewed = session_of(other)
+    await one.logout()
+    assert asked(sim)[-2:] == [("logout", 502), ("logout", 200)]
+    assert store.tokens(one.gstin)[-1] is None
+    with pytest.raises(SessionExpired):
+        await client_of(sim, with_token(sim)).taxpayer(one.gstin, token=renewed).refresh()
+
+
+async def test_a_session_that_was_called_dead_lives_again_where_the_store_has_another(sim: Simulator) -> None:
+    """Another process logged in again: its name is taken, and the dead one is not asked about."""
+    one, other, store = await shared(sim)
+    sim.end_session(one.gstin)
+    for _ in range(2):
+        with pytest.raises(SessionExpired):
+            await one.refresh()
+    assert sim.count("refresh") == 1
+    await other.request_otp(sim.taxpayers[0].username)
+    await other.verify_otp("575757")
+    await one.refresh()
+    assert session_of(one) == session_of(other) == store.tokens(one.gstin)[-1]
+    assert sim.count("refresh") == 1
 
 
 async def test_logging_out_can_be_switched_off(sim: Simulator) -> None:
@@ -541,6 +663,51 @@ async def test_a_store_is_told_of_the_users_token_and_of_each_name_of_the_sessio
     (account,) = {account for account, _, _ in store.saved}
     assert account == with_password().account_id
     assert "demo" not in account
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        {"test": True},
+        {"base_url": "https://eas.example"},
+        {"base_url": "https://eas.example", "sso_url": with_password().sso_url},
+        {"sso_url": "https://sso.example/theodore/apis/v1"},
+    ],
+    ids=str,
+)
+async def test_a_token_in_a_store_is_not_used_at_another_host(
+    elsewhere: dict[str, Any], sim: Simulator
+) -> None:
+    """Neither the user's nor the name of the session: whoever is there could use it here."""
+    store = Told()
+    taxpayer = await logged_in(client_of(sim, with_password(), credentials=store), sim)
+    other = client_of(sim, with_password(**elsewhere), credentials=store).taxpayer(taxpayer.gstin)
+    before = len(sim.requests)
+    for call in (other.refresh, other.logout):
+        with pytest.raises(OtpRequired):
+            await call()
+    assert len(sim.requests) == before
+    await other.counts()
+    assert asked(sim)[before:] == [("authenticate", 200), ("count", 200)]
+    first, second = store.tokens("")
+    assert [request.headers["x-flynn-n-user-token"] for request in sim.requests[before + 1 :]] == [second]
+    assert first != second
+    await taxpayer.refresh()
+
+
+async def test_a_token_in_a_store_is_not_used_for_another_users(sim: Simulator) -> None:
+    """Two bare tokens of one organisation are two users, for all that anybody here knows."""
+    told, store = Told(), Told()
+    await acme(client_of(sim, with_password(), credentials=told), sim).counts()
+    (theirs,) = told.tokens("")
+    assert theirs is not None
+    taxpayer = await logged_in(client_of(sim, with_token(sim), credentials=store), sim)
+    other = client_of(sim, Vayana("org-demo", theirs), credentials=store).taxpayer(taxpayer.gstin)
+    with pytest.raises(OtpRequired):
+        await other.refresh()
+    await other.counts()
+    assert sim.requests[-1].headers["x-flynn-n-user-token"] == theirs
+    assert store.tokens("") == [sim.user_token, theirs]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")

@@ -112,7 +112,8 @@ def reset(
 
 def _pull_again(voice: Voice, settings: Settings, rows: Sequence[Row], first_poll: float) -> list[Invoice]:
     sections = list(dict.fromkeys(row.section for row in rows))
-    voice.tell(f"{len(rows):,} rows; pulling {len(sections)} sections to see that nothing has changed since.")
+    pulling = f"pulling {show.counted(len(sections), 'section')} to see that nothing has changed since"
+    voice.tell(f"{show.counted(len(rows), 'row')}; {pulling}.")
     soon = min(first_poll, FIRST_POLL)  # who expects a long job need not wait for rows as long
     reading = ask(settings, lambda taxpayer: fetch(taxpayer, voice, sections), first_poll=soon)
     found = asyncio.run(reading)
@@ -135,7 +136,8 @@ class _Change:
         if self.report is not None:
             tables.check_writable(self.report)
         voice.show(show.summary_table(f"{self.what} for {gstin}", show.summary(self.records)))
-        if not confirmed(f"Send these {count:,} {self.what} for {gstin}?", yes=yes):
+        these = f"{'this' if count == 1 else 'these'} {show.counted(count, self.what.removesuffix('s'))}"
+        if not confirmed(f"Send {these} for {gstin}?", yes=yes):
             voice.tell("Nothing was sent.")
             voice.document({"ok": False, "gstin": gstin, "submitted": 0})
             return NOT_ALL_WELL

@@ -11,11 +11,12 @@ from typing import Annotated, TypeVar
 import typer
 
 from .. import tables
-from ..errors import InvalidInput
+from ..errors import InvalidInput, NotSupported
 from ..records import InvoiceList
 from ..taxpayer import Taxpayer
 from ..vocabulary import Action, GoodsType, Section, SourceForm
 from . import show
+from .accounts import chosen
 from .options import (
     FIRST_POLL,
     AddedBackSectionName,
@@ -62,7 +63,7 @@ async def fetch(
 
     async def one(section: Section) -> InvoiceList:
         rows = await taxpayer.invoices(section, status, strict=False)
-        voice.tell(f"{section}: {len(rows):,} records")
+        voice.tell(f"{section}: {show.counted(len(rows), 'record')}")
         for problem in rows.problems:
             voice.tell(f"{section}: a row cannot be read and is left out: {problem}")
         for name in rows.other:
@@ -91,7 +92,13 @@ def counts(
 
     def work() -> int:
         settings = gather(gsp, gstin, check=not no_check)
-        found = asyncio.run(ask(settings, lambda taxpayer: taxpayer.counts(goods)))
+        try:
+            found = asyncio.run(ask(settings, lambda taxpayer: taxpayer.counts(goods)))
+        except NotSupported:
+            raise NotSupported(
+                f"{chosen(gsp).title} does not publish its word (goods_typ) for {goods.replace('_', ' ')}: "
+                "only the others can be counted here, without --goods"
+            ) from None
         voice.show(show.counts_table(found, settings.gstin))
         voice.document({"ok": True, "gstin": settings.gstin, **show.counts_facts(found)})
         return OK
@@ -131,7 +138,7 @@ def pull(
         written = tables.write_invoices(out, (invoice for rows in found.values() for invoice in rows))
         problems = [problem for rows in found.values() for problem in rows.problems]
         voice.say(
-            f"{written:,} records are in {out}. Fill in the column 'action', then: "
+            f"{show.counted(written, 'record', be=True)} in {out}. Fill in the column 'action', then: "
             f"ims-async push {out}{voice.same_gsp}"
         )
         sections = {name.value: len(rows) for name, rows in found.items()}
@@ -152,7 +159,11 @@ def _keep_decisions(out: Path) -> None:
         if all("no row is decided" in problem for problem in error.problems):
             return
         decided = 0
-    what = f"holds {decided:,} decisions" if decided else "is there already and is not a fresh pull"
+    what = (
+        f"holds {show.counted(decided, 'decision')}"
+        if decided
+        else "is there already and is not a fresh pull"
+    )
     raise InvalidInput(f"{out} {what}: choose another name, or pass --overwrite")
 
 
@@ -177,11 +188,14 @@ def sales(
         settings = gather(gsp, gstin, check=not no_check)
         source = SourceForm[form.name]
         found = asyncio.run(ask(settings, lambda taxpayer: taxpayer.sales(year, month, section, form=source)))
+        title = f"{form} of {settings.gstin}, {section} {month:02d}/{year}"
         if out is not None:
             tables.write_sales(out, found)
-            voice.say(f"{len(found):,} documents are in {out}.")
+            voice.say(f"{show.counted(len(found), 'document', be=True)} in {out}.")
+        elif found:
+            voice.show(show.sales_table(title, found))
         else:
-            voice.show(show.sales_table(f"{form} of {settings.gstin}, {month:02d}/{year}", found))
+            voice.say(f"{title}: no documents.")
         facts = {"gstin": settings.gstin, "file": str(out) if out else None, "records": len(found)}
         voice.document({"ok": True, **facts, "documents": [] if out else show.facts_of(found)})
         return OK
@@ -211,11 +225,14 @@ def liabilities(
         found = asyncio.run(
             ask(settings, lambda taxpayer: taxpayer.added_back_liabilities(year, month, section))
         )
+        title = f"added back to {settings.gstin}, {section} {month:02d}/{year}"
         if out is not None:
             tables.write_added_back(out, found)
-            voice.say(f"{len(found):,} documents are in {out}.")
+            voice.say(f"{show.counted(len(found), 'document', be=True)} in {out}.")
+        elif found:
+            voice.show(show.liabilities_table(title, found))
         else:
-            voice.show(show.liabilities_table(f"added back to {settings.gstin}, {month:02d}/{year}", found))
+            voice.say(f"{title}: no documents.")
         facts = {"gstin": settings.gstin, "file": str(out) if out else None, "records": len(found)}
         voice.document({"ok": True, **facts, "documents": [] if out else show.facts_of(found)})
         return OK

@@ -30,6 +30,12 @@ WORDS = {
 }
 
 
+def counted(count: int, noun: str, *, be: bool = False) -> str:
+    """Return "1 record", "2 records" and so on; with `be`, "1 record is" and "2 records are"."""
+    one = count == 1
+    return f"{count:,} {noun}{'' if one else 's'}" + ((" is" if one else " are") if be else "")
+
+
 def table(
     title: str | None, columns: Sequence[str], rows: Iterable[Sequence[object]], *, total: bool = False
 ) -> Table:

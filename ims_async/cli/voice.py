@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 import traceback
@@ -25,6 +26,7 @@ from ..errors import (
     PayloadTooLarge,
     SessionExpired,
 )
+from ..gsp.vayana_answers import TOO_MANY_TOKENS
 from ..status import JobToken
 from .accounts import chosen
 
@@ -155,6 +157,20 @@ def how_to_go_on(token: JobToken) -> str:
     return f"ims-async jobs show {shlex.quote(token.dumps())} --wait"
 
 
+# What the library advises a programmer, before or after the fact: here each has its own words in its place.
+_ADVICE: Final = re.compile(
+    r"\b(?:check org_id|log in again): "
+    r"|: check (?:the API key(?: and secret)?|handle and password)$"
+    r"|: the session has ended, log in again with an OTP$"
+    r"|: pass a new user_token, or handle and password$"
+    r"|: Sandbox\(api_key, api_secret\)$"
+)
+
+
+def _without_advice(error: BaseException) -> str:
+    return _ADVICE.sub("", str(error))
+
+
 def sentence_of(error: BaseException, gsp: str | None = None) -> str:
     """Put an error in words for a person at a terminal, with what to do there; `gsp` as `--gsp` said it."""
     if isinstance(error, OutcomeUnknown):
@@ -162,13 +178,16 @@ def sentence_of(error: BaseException, gsp: str | None = None) -> str:
     if isinstance(error, OtpRequired) and not error.code:
         return f"there is no session for this taxpayer: {chosen(gsp).no_session}"
     if isinstance(error, SessionExpired):
-        return f"{error}; the session has ended: run `ims-async login`"
+        return f"{_without_advice(error)}; the session has ended: run `ims-async login`"
     if isinstance(error, OtpRequired) and error.code:
         return str(error)  # an OTP that was not accepted
     if isinstance(error, NotAuthorized) and error.code == "AUTH4032":
         return f"{error}; check the user name: --username, or IMS_USERNAME"
+    if isinstance(error, NotAuthorized) and error.code == TOO_MANY_TOKENS:
+        too_many = f"{error.code}: this user has as many live tokens as may live"
+        return f"{too_many}: set IMS_USER_TOKEN to one of them, or wait until one ends"
     if isinstance(error, NotAuthorized):
-        return f"{error}; check {chosen(gsp).credentials}, or run `ims-async login`"
+        return f"{_without_advice(error)}; check {chosen(gsp).credentials}, or run `ims-async login`"
     if isinstance(error, PayloadTooLarge):
         return f"{error}; split the file"
     if isinstance(error, DownloadQueued) and error.download is not None:

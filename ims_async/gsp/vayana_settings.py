@@ -5,6 +5,7 @@ https://docs.enriched-api.vayana.com (Integrating; Onboarding)
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import urllib.parse
@@ -38,11 +39,13 @@ def _secret(value: str | Secret | None) -> Secret | None:
 
 
 def _laid_over(kind: type[K], defaults: Mapping[K, str], given: Mapping[Any, str]) -> dict[K, str]:
-    try:
-        return {**defaults, **{kind(key): word for key, word in dict(given).items()}}
-    except (TypeError, ValueError):
+    words: dict[K, str] | None = None
+    with contextlib.suppress(TypeError, ValueError):
+        words = {kind(key): word for key, word in dict(given).items()}
+    if words is None or not all(map(_fits_a_header, words.values())):
         known = ", ".join(str(member) for member in kind)
-        raise InvalidInput(f"{given!r:.80} is no mapping of {kind.__name__} ({known}) to words") from None
+        raise InvalidInput(f"{given!r:.80} is no mapping of {kind.__name__} ({known}) to words")
+    return {**defaults, **words}
 
 
 def _goods_types(given: Mapping[Any, str]) -> Mapping[GoodsType, str]:
@@ -100,6 +103,10 @@ class Settings:
         if not _fits_a_header(self.org_id):
             raise InvalidInput(
                 "org_id is empty or not text: it is data.associatedOrgs[].organisation.id of the SSO login"
+            )
+        if not isinstance(self.handle, str | None) or not (self.handle or "").isprintable():
+            raise InvalidInput(
+                f"handle is text, an e-mail address or a mobile number, not {self.handle!r:.60}"
             )
         if bool(self.handle) != (self.password is not None):
             raise InvalidInput("handle and password go together: pass both, or a user_token")
@@ -194,7 +201,9 @@ def _check_settings(gsp: Settings) -> None:
         if type(value) is not int or not least <= value <= most:
             raise InvalidInput(f"{name} {value!r} must be a whole number from {least:,} to {most:,}")
     for name in ("gsp_code", "flynn_version", "gstn_api_version", "auth_gstn_api_version", "save_path"):
-        if not (_fits_a_header(text := getattr(gsp, name)) and _PATH.fullmatch(text)):
+        text = getattr(gsp, name)
+        whole = _fits_a_header(text) and _PATH.fullmatch(text)
+        if not whole or {"", ".", ".."} & {*text.removeprefix("/").split("/")}:
             raise InvalidInput(f"{name} {text!r:.60} is not usable: it is part of a path or a header")
     if gsp.logout_action is not None and not _fits_a_header(gsp.logout_action):
         raise InvalidInput(f"logout_action {gsp.logout_action!r:.60} is no word: pass one, or None")

@@ -48,7 +48,8 @@ class Simulator:
 
     Vayana only: `org_id="org-demo"`, `handle="demo@example.com"` and `password="password_test_demo"` let in,
     with at most `max_account_tokens=10` live tokens of the user. A download takes `download_seconds=1.0`
-    and has pages of `page_rows=500` rows, counted from `page_base=0` (or 1). `task_shape` is "nested"
+    and has pages of `page_rows=500` rows, counted from `page_base=0` (or 1). `section_names` are those that
+    notes are asked for by: "any", or "short" (CN) or "long" (B2BCN) alone. `task_shape` is "nested"
     (`data.task.status`, no envelope) or "flat" (`data.status` with `jobs`); `result_shape` of a save is an
     "object" or a "list" of envelopes, one per section. The basic list of more than `file_rows=None` rows is
     handed out as files, which take `file_seconds=60.0`. `rate_limit` is per organisation here.
@@ -156,8 +157,7 @@ class Simulator:
 
         With Vayana it is the identifier of a session with GSTN, which is thereby established.
         """
-        if self._world.taxpayer(gstin) is None:
-            raise LookupError(f"{gstin} is none of this simulator's taxpayers.")
+        self._world.require(gstin)
         seconds = self._world.rules.token_seconds
         return self._world.sessions.open(gstin, now=self._world.now(), seconds=seconds).token
 
@@ -176,10 +176,12 @@ class Simulator:
 
     def expire_all(self, gstin: str) -> None:
         """Let every token of a taxpayer expire now."""
+        self._world.require(gstin)
         self._world.sessions.expire_all(gstin, now=self._world.now())
 
     def end_session(self, gstin: str) -> None:
         """End every session of a taxpayer, as the portal can; Vayana's tasks that need one fail."""
+        self._world.require(gstin)
         self._world.settle()
         self._world.sessions.end_all(gstin)
         self._eas.tasks.fail(gstin, self._world.now())

@@ -5,7 +5,7 @@ https://docs.enriched-api.vayana.com
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import payloads
 from .rules import BUSY, WRONG_RECIPIENT
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .fields import Kind
     from .vayana_state import Eas
 
+_TWO_NAMES = {section for name, section in payloads.SECTIONS.items() if name != section}
 _MOST_BYTES = 4_000_000  # the documented "4MB", in the smaller of its two senses
 
 
@@ -47,8 +48,9 @@ def _submit(eas: Eas, request: Request, kind: Kind) -> dict[str, Any]:
 
 def listed(eas: Eas, request: Request) -> tuple[str, list[dict[str, Any]]]:
     """Return the section asked for and its rows, those with the action asked for if one is."""
-    section = payloads.SECTIONS.get(text(request.query, "section").lower())
-    if section is None:
+    name = text(request.query, "section").lower()
+    section = payloads.SECTIONS.get(name)
+    if section is None or not _spelled(name, section, eas.rules.section_names):
         raise bad_parameter("section")
     records = eas.world.records(request.gstin, section)
     if "status" in request.query:
@@ -58,6 +60,14 @@ def listed(eas: Eas, request: Request) -> tuple[str, list[dict[str, Any]]]:
         records = [record for record in records if record.action == wanted]
     # The name of this field in the documented sample; elsewhere it is `ispendactblocked`.
     return section, payloads.rows(records, section, "ispendactnallwd")[section]
+
+
+def _spelled(name: str, section: str, names: Literal["any", "short", "long"]) -> bool:
+    """Say whether the gateway takes this name of a section, of which only notes have two.
+
+    No document says which is meant, nor what answers the other: that it is refused, and how, is our own.
+    """
+    return names == "any" or section not in _TWO_NAMES or (name == section) == (names == "long")
 
 
 def download(eas: Eas, request: Request) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class VayanaSettings(TypedDict, total=False):
     download_seconds: float
     page_rows: int
     page_base: Literal[0, 1]
+    section_names: Literal["any", "short", "long"]
     task_shape: Literal["nested", "flat"]
     result_shape: Literal["object", "list"]
     file_rows: int | None
@@ -40,6 +41,7 @@ class VayanaRules:
     download_seconds: float = 1.0
     page_rows: int = 500
     page_base: Literal[0, 1] = 0
+    section_names: Literal["any", "short", "long"] = "any"
     task_shape: Literal["nested", "flat"] = "nested"
     result_shape: Literal["object", "list"] = "object"
     file_rows: int | None = None

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from .rules import Rules
 
 
+_MOST_NAMED = 10  # taxpayers, in an error
+
+
 class Busy(Exception):
     """Another save or reset of this GSTIN is under way."""
 
@@ -75,6 +78,14 @@ class World:
         """Find a taxpayer by GSTIN."""
         return next((person for person in self.taxpayers if person.gstin == gstin), None)
 
+    def require(self, gstin: str) -> None:
+        """Raise LookupError for a GSTIN that is none of the taxpayers'."""
+        if self.taxpayer(gstin) is None:
+            there = [person.gstin for person in self.taxpayers]
+            more = f" and {len(there) - _MOST_NAMED} more" if len(there) > _MOST_NAMED else ""
+            named = ", ".join(there[:_MOST_NAMED]) or "it has none"
+            raise LookupError(f"{gstin!r} is none of this simulator's taxpayers: {named}{more}.")
+
     def knows(self, gstin: str, username: str) -> bool:
         """Say whether this is the user name of this taxpayer."""
         person = self.taxpayer(gstin)
@@ -82,12 +93,14 @@ class World:
 
     def records(self, gstin: str, section: str | None = None) -> list[Record]:
         """Return the records of a taxpayer, of one section or of all, as they are now."""
+        self.require(gstin)
         self.settle()
         chosen = SHAPES if section is None else (section,)
         return [record for name in chosen for record in self._books[gstin][name].values()]
 
     def record(self, gstin: str, section: str, supplier: str, number: str, period: str) -> Record:
         """Return one record as it is now."""
+        self.require(gstin)
         self.settle()
         return self._books[gstin][section][supplier, number, period]
 

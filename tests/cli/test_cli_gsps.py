@@ -191,6 +191,46 @@ def test_the_login_goes_to_the_host_that_ims_sso_url_names(vayana: Shell) -> Non
 
 
 @pytest.mark.both_gsps
+def test_a_refusal_of_the_account_advises_once_and_in_the_shells_words(shell: Shell) -> None:
+    """Mistype each variable in turn: the library's advice to programmers gives way to the variables."""
+    shell.with_token()
+    wrong: dict[str, dict[str, str | None]] = {
+        "sandbox": {"IMS_API_KEY": "401: Unauthorized", "IMS_API_SECRET": "401: Unauthorized"},
+        "vayana": {
+            "IMS_ORG_ID": "err-invalid-org: the organisation is not known, or not this user's",
+            "IMS_PASSWORD": None,
+            "IMS_USER_TOKEN": None,
+        },
+    }
+    command = ("login", "--username", "x") if shell.gsp == "sandbox" else ("counts",)
+    for name, told in wrong[shell.gsp].items():
+        with shell.monkeypatch.context() as changed:
+            changed.setenv(name, "wrong")
+            if name == "IMS_USER_TOKEN":
+                changed.delenv("IMS_HANDLE")
+            ended = shell.run(*command)
+        assert ended.code == 1
+        assert ended.err.count("check ") == 1, ended.err
+        advice = f"; check {accounts.chosen(shell.gsp).credentials}, or run `ims-async login`\n"
+        assert ended.err.endswith(advice)
+        assert told is None or ended.err == f"Error: {told}{advice}"
+        for word in ("API key", "user_token", "org_id", "handle and password"):
+            assert word not in ended.err
+
+
+def test_too_many_tokens_of_vayanas_user_are_told_in_the_shells_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Let no token live but one that somebody else has."""
+    with opened(tmp_path, monkeypatch, capsys, "vayana", max_account_tokens=1) as shell:
+        assert shell.sim.user_token
+        ended = shell.run("counts")
+        assert (ended.code, ended.err.count("\n"), "IMS_USER_TOKEN" in ended.err) == (1, 1, True)
+        assert "client." not in ended.err
+        assert "ims-async login" not in ended.err
+
+
+@pytest.mark.both_gsps
 def test_a_refused_account_names_the_variables_of_its_gsp(shell: Shell) -> None:
     """Mistype the secret of each."""
     name, others = (
@@ -209,5 +249,8 @@ def test_what_vayana_has_no_route_to_is_told_in_a_sentence(vayana: Shell) -> Non
     vayana.with_token()
     ended = vayana.run("liabilities", 2024, 10, "--section", "cdnr")
     assert (ended.code, ended.err.count("\n"), "no route" in ended.err) == (1, 1, True)
-    ended = vayana.run("counts", "--goods", "imports")
-    assert (ended.code, ended.err.count("\n"), "goods_typ" in ended.err) == (1, 1, True)
+    for goods, words in (("imports", "imports"), ("inward_supplies", "inward supplies")):
+        ended = vayana.run("counts", "--goods", goods)
+        told = f"Error: Vayana does not publish its word (goods_typ) for {words}: only the others can be"
+        assert (ended.code, ended.err.count("\n"), ended.err.startswith(told)) == (1, 1, True)
+        assert "Vayana(" not in ended.err

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ims_async import __version__
-from ims_async.cli import settings
+from ims_async.cli import environment, settings
 from tests.cli.cli_shell import QUICK, Shell, accept, opened
 
 COMMANDS = ["demo", "login", "counts", "pull", "check", "push", "reset", "sales", "liabilities", "simulate"]
@@ -249,6 +249,47 @@ def test_sales_and_liabilities_are_shown_and_written(shell: Shell) -> None:
         ended = shell.run(*command, "--section", "cdnr")
         assert (ended.code, "not a GST return period" in ended.err) == (2, True)
     assert shell.run("liabilities", 2024, 10, "--section", "b2b").code == 2
+
+
+def test_one_record_is_told_in_the_singular(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pull, decide on and push the one record that there is."""
+    with opened(tmp_path, monkeypatch, capsys, invoices=1, sections=["b2b"]) as shell:
+        shell.with_token()
+        ended = shell.run("pull", "--out", "one.csv", "--section", "b2b", *QUICK)
+        assert (ended.err, ended.out.startswith("1 record is in one.csv.")) == ("b2b: 1 record\n", True)
+        file, _ = shell.decided(lambda row: "A" if row["action when pulled"] != "A" else "R")
+        assert f"{file} holds 1 decision: choose" in shell.run("pull", "--out", file).err
+        ended = shell.run("push", file, "--yes", *QUICK)
+        assert "1 row; pulling 1 section to see that nothing has changed since." in ended.err
+        shell.monkeypatch.setattr(environment, "at_terminal", lambda: True)
+        asked: list[str] = []
+        shell.monkeypatch.setattr("typer.confirm", lambda question, err: asked.append(question))
+        assert shell.run("reset", file, *QUICK).code == 1
+        assert asked == [f"Send this 1 reset for {shell.gstin}?"]
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (("sales", 2023, 4, "--section", "b2b"), "gstr1 of {gstin}, b2b 04/2023: no documents.\n"),
+        (("sales", 2023, 4, "--section", "cdnr", "--form", "gstr1a"),
+         "gstr1a of {gstin}, cdnr 04/2023: no documents.\n"),
+        (("liabilities", 2023, 4, "--section", "cdnr"),
+         "added back to {gstin}, cdnr 04/2023: no documents.\n"),
+    ],
+)  # fmt: skip
+def test_no_documents_are_told_and_not_shown_as_an_empty_table(
+    shell: Shell, command: tuple[object, ...], told: str
+) -> None:
+    """Ask about a month in which nothing was reported, for a person, a file and a machine."""
+    shell.with_token()
+    ended = shell.run(*command)
+    assert (ended.code, ended.out, ended.err) == (0, told.format(gstin=shell.gstin), "")
+    assert shell.run(*command, "--out", "none.csv").out == "0 documents are in none.csv.\n"
+    found = shell.run(*command, "--json").json()
+    assert (found["ok"], found["records"], found["documents"]) == (True, 0, [])
 
 
 # -- errors --------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from ims_async import (
     SessionExpired,
 )
 from ims_async.cli.progress import board
+from ims_async.cli.show import counted
 from ims_async.cli.voice import Voice, how_to_go_on, sentence_of
 
 TOKEN = JobToken(gsp="sandbox", host="h", gstin="G", kind=JobKind.SAVE, reference_id="abc", submitted=10)
@@ -41,6 +42,10 @@ DOWNLOAD = Download(gsp="vayana", host="h", gstin="G", section=Section.B2B, refe
     [
         (OutcomeUnknown("x"), "Do not push the file again"),
         (SessionExpired("token expired"), "token expired; the session has ended: run `ims-async login`"),
+        (
+            SessionExpired("Unauthorized User: the session has ended, log in again with an OTP", code="RET1"),
+            "RET1: Unauthorized User; the session has ended: run `ims-async login`",
+        ),
         (NotAuthorized("bad key"), "check IMS_API_KEY and IMS_API_SECRET"),
         (PayloadTooLarge("too large"), "split the file"),
         (JobTimeout("x"), "the job runs on at the gateway"),
@@ -54,6 +59,36 @@ DOWNLOAD = Download(gsp="vayana", host="h", gstin="G", section=Section.B2B, refe
 def test_each_error_says_in_a_sentence_what_to_do(error: Exception, part: str) -> None:
     """Put each into words."""
     assert part in sentence_of(error)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("Unauthorized: check the API key", "Unauthorized"),
+        ("Unauthorized: check the API key and secret", "Unauthorized"),
+        ("err-x: check handle and password", "err-x"),
+        ("check org_id: the organisation is not known", "the organisation is not known"),
+        ("err-x: log in again: the user token is not known", "err-x: the user token is not known"),
+        ("no: pass a new user_token, or handle and password", "no"),
+        ("logging in needs the API secret: Sandbox(api_key, api_secret)", "logging in needs the API secret"),
+        ("the gateway may check the API key twice", "the gateway may check the API key twice"),
+    ],
+)
+def test_advice_to_programmers_gives_way_to_the_shells_own(said: str, kept: str) -> None:
+    """Keep the fact, whether it stands before or after the advice."""
+    credentials = "IMS_API_KEY and IMS_API_SECRET"
+    told = sentence_of(NotAuthorized(said), "sandbox")
+    assert told == f"{kept}; check {credentials}, or run `ims-async login`"
+
+
+@pytest.mark.parametrize(
+    ("count", "be", "words"),
+    [(0, False, "0 records"), (1, False, "1 record"), (2, False, "2 records"), (1, True, "1 record is"),
+     (0, True, "0 records are"), (1234, True, "1,234 records are")],
+)  # fmt: skip
+def test_one_is_not_many(count: int, be: bool, words: str) -> None:
+    """Say how many there are in words that fit."""
+    assert counted(count, "record", be=be) == words
 
 
 @pytest.mark.parametrize(
