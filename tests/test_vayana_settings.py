@@ -79,6 +79,8 @@ def test_an_account_is_named_without_its_password_or_token() -> None:
         ({"org_id": ""}, "org_id is empty"),
         ({"org_id": "  "}, "org_id is empty"),
         ({"org_id": None}, "org_id is empty"),
+        ({"handle": 5, "password": "p"}, "handle"),
+        ({"handle": "h\n", "password": "p"}, "handle"),
         ({"org_id": 5}, "org_id is empty"),
         ({"org_id": "org\n1"}, "org_id is empty"),
         ({"org_id": "orgé"}, "org_id is empty"),

@@ -316,3 +316,12 @@ def test_a_download_that_failed_says_why() -> None:
         with pytest.raises(GatewayError) as caught:
             converse(BY_NAME["prepared"](), task(word), result)
         assert caught.value.code == code
+
+
+def test_an_outage_while_a_result_is_fetched_is_waited_out_unless_the_task_broke_off() -> None:
+    """Ask again for a result that is there; one of a download that failed would tell a reason at most."""
+    with pytest.raises(GatewayUnavailable):
+        converse(BY_NAME["prepared"](), task("completed"), answer(502, HTML))
+    with pytest.raises(GatewayError, match="broke off") as caught:
+        converse(BY_NAME["prepared"](), task("failed"), answer(502, HTML))
+    assert type(caught.value) is GatewayError
