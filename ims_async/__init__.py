@@ -19,7 +19,8 @@ def __getattr__(name: str) -> Any:
     """
     if name.startswith("__") and name != "__all__":
         raise AttributeError(name)
-    if find_spec(f"{__name__}.{name}"):  # a room, asked for before it was imported: by another room, say
+    # A room, asked for before it was imported: by another room, say.
+    if name.isidentifier() and find_spec(f"{__name__}.{name}"):
         return import_module(f".{name}", __name__)
     public = import_module("._public", __name__)
     if name != "__all__" and name not in public.__all__:

@@ -145,6 +145,14 @@ class Changes:
                 raise JobInFlight(
                     f"nothing was sent, the job ahead still runs: {error}", job=ahead
                 ) from error
+            except (GatewayUnavailable, NotAuthorized, QuotaExhausted, RateLimited):
+                raise
+            except (GatewayError, OutcomeUnknown) as error:
+                raise JobInFlight(
+                    f"nothing was sent; what became of the job ahead cannot be told: {error}; "
+                    f"{_way_out(ahead)}",
+                    job=ahead,
+                ) from error
             self._refuse_unknown([job for job in self.unfinished() if job is ahead])
 
     def _refuse_unknown(self, jobs: Sequence[ImsJob]) -> None:
@@ -152,8 +160,7 @@ class Changes:
         for job in jobs:
             if job.reference_id is None or job.done:  # done, and still open: its carrier broke off
                 raise JobInFlight(
-                    f"what became of the last change of {self._gstin} is not known: "
-                    "call taxpayer.reconcile(error.job) first",
+                    f"what became of the last change of {self._gstin} is not known: {_way_out(job)}",
                     job=job,
                 )
 
@@ -251,6 +258,11 @@ class Changes:
             await asyncio.wait([self._sending])
         for job in list(self._handles.values()):
             await job.aclose()
+
+
+def _way_out(job: ImsJob) -> str:
+    records = ", decisions" if job.records is None else ""
+    return f"call taxpayer.reconcile(error.job{records}) first, or let_go(error.job) if you know"
 
 
 def _heard(sending: asyncio.Task[ImsJob]) -> None:

@@ -297,7 +297,7 @@ class ImsJob:
         except ImsError as error:
             watch.trouble = error.with_traceback(None)  # kept until the next poll: without its frames
             watch.denials += type(error) is GatewayError
-            if watch.denials >= _DENIALS and self.status.polled_at is None:
+            if watch.denials >= _DENIALS and self._records is None and self.status.polled_at is None:
                 return error
             if isinstance(error, RateLimited) and error.retry_after is not None:
                 watch.next_at = max(
@@ -384,10 +384,17 @@ class ImsJob:
 
     def learn(self, token: JobToken, records: Sequence[Record] | None) -> None:
         """Take the facts of a token that knows more than this handle did."""
-        if self.submitted is None and token.submitted is not None and self._report is None:
-            self._token = token
+        poorer = self.submitted is None and token.submitted is not None
+        poorer |= self.submitted_at is None and token.submitted_at is not None
+        if poorer and self._report is None:
+            known = self.submitted if token.submitted is None else token.submitted
+            self._token = attrs.evolve(token, submitted=known)
         if self._records is None and records is not None and self._report is None:
             self._records = tuple(records)
+
+    def let_go(self) -> None:
+        """Hold nothing up any more for the sake of this job, although nobody has heard what became of it."""
+        self._looked_at = True
 
     def settle_by_looking(self, status: JobStatus) -> None:
         """Take what was found out by reading the records of a job that could not be asked, or no more."""
@@ -405,8 +412,8 @@ class ImsJob:
             await asyncio.wait([self._poll_task])
 
 
-# A job that the gateway has never told of, and has denied so many times, is not worth the deadline: it was
-# mistyped, or is forgotten. One that it did tell of is polled on.
+# A job known by its name only, that the gateway has never told of and has denied so many times, is not worth
+# the deadline: it was mistyped, or is forgotten. One that was sent from here is polled on.
 _DENIALS: Final = 5
 _SUBMITTED: Final = JobStatus(state=JobState.PROCESSING)
 _UNKNOWN: Final = JobStatus(state=JobState.UNKNOWN)

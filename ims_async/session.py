@@ -89,7 +89,7 @@ class _Renewable(abc.ABC):
 
     async def adopt(self, token: Token | None) -> None:
         """Take a token that came from elsewhere (a login), and tell the store."""
-        self._held = None
+        self._held = self._dead = None
         if token is not None:
             self._hold(token)
         await self._store.save(self._gsp.account_id, self._gstin, token)
@@ -168,10 +168,9 @@ class _Renewable(abc.ABC):
             if not self._buries:
                 raise
             self._dead = (refused.value, error)  # nobody need ask again with this value
-            # Another process may have renewed it, and thereby ended this one.
-            if (kept := await self._kept_instead_of(refused)) is None:
+            if (kept := await self._renewed_elsewhere(refused, error)) is None:
                 raise
-            return self._adopted(kept)
+            return kept
         if self._held is None or self._held.token is not refused:
             return self._held.token if self._held else token  # logged in or out meanwhile
         await self._keep(token)
@@ -181,8 +180,21 @@ class _Renewable(abc.ABC):
         kept = await self._store.load(self._gsp.account_id, self._gstin)
         return kept if kept is not None and kept.value != refused.value else None
 
+    async def _renewed_elsewhere(self, refused: Token, error: NotAuthorized) -> Token | None:
+        """Return what another process has made of a session that is over under its old name, if it has.
+
+        A refusal that does not say so is no reason to give up what is held for what is kept.
+        """
+        if not isinstance(error, SessionExpired):
+            return None
+        kept = await self._kept_instead_of(refused)
+        if self._held is None or self._held.token is not refused:
+            return self._held.token if self._held else None  # logged in or out meanwhile
+        return None if kept is None else self._adopted(kept)
+
     def _adopted(self, kept: Token) -> Token:
         self._hold(kept)
+        self._given = None  # the one that was handed in may be handed in again
         return kept
 
     def _outlives(self, token: Token, other: Token) -> bool:

@@ -161,7 +161,8 @@ class Taxpayer:
 
         The gateway may still be working on a job whose reference was lost, so "not applied" is said only
         once `quiet` seconds have passed since it was submitted; before that it is "cannot tell yet".
-        `decisions` are needed for a job that was resumed without its records. Raises `DownloadQueued` where
+        `decisions` are needed for a job that was resumed without its records; where there are none, or a
+        section cannot be read to its last row, `let_go(job)` frees the turn. Raises `DownloadQueued` where
         the rows are not ready within the poll policy's deadline.
         """
         if job.gstin != self.gstin:
@@ -181,6 +182,17 @@ class Taxpayer:
             job.settle_by_looking(_status_of(found))
             self._changes.free(job)
         return found
+
+    def let_go(self, job: ImsJob) -> None:
+        """Let the next change go although it is not known what became of this job. No I/O.
+
+        For a job of which no decisions are at hand to `reconcile` with, or whose records a person has looked
+        at. Sending its decisions again is then safe only for records that still stand as they were read.
+        """
+        if job.gstin != self.gstin:
+            raise InvalidInput(f"this is a job of {job.gstin}, not of {self.gstin}")
+        job.let_go()
+        self._changes.free(job)
 
     # -- session ---------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import pytest
 
 from ims_async import (
     ImsClient,
+    InvalidInput,
     JobFailed,
     JobInFlight,
     JobState,
@@ -223,6 +224,30 @@ async def test_a_result_that_cannot_be_had_just_now_is_asked_for_again(
 
 
 # -- a task that broke off holds the turn --------------------------------------------------------------
+
+
+@carried
+async def test_a_job_without_records_whose_task_broke_off_can_be_let_go(
+    acme: Taxpayer, sim: Simulator
+) -> None:
+    """Whoever has only its token cannot reconcile; the turn is not lost for it."""
+    rows = await acme.invoices(Section.B2B)
+    sim.script_task(None, "failed")
+    sent = await acme.save([rows[0].accept()])
+    later = make_client(sim)
+    again = later.taxpayer(acme.gstin, token=sim.token(acme.gstin))
+    job = later.resume(sent.token)
+    with pytest.raises(JobFailed):
+        await job
+    decision = rows[1].accept()
+    with pytest.raises(JobInFlight, match=r"reconcile\(error\.job, decisions\) first, or let_go"):
+        await again.save([decision])
+    with pytest.raises(InvalidInput, match="not of"):
+        later.taxpayer(sim.gstins[1]).let_go(job)
+    again.let_go(job)
+    assert again.unfinished() == []
+    await asyncio.sleep(10)
+    assert (await (await again.save([decision])).result()).ok
 
 
 @carried

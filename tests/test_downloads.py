@@ -374,6 +374,19 @@ async def test_a_client_closed_between_two_pages_says_where_the_rows_are(sim: Si
     assert seen[0] in rows
 
 
+@prepared
+@pytest.mark.sim(file_rows=1)
+async def test_files_whose_list_does_not_fit_are_over(sim: Simulator) -> None:
+    """It is told after one look, and keeps nobody logged in; a page that is no JSON is looked at again."""
+    acme = basic(sim)
+    sim.script_answer("filedet", 200, b"<html>")
+    sim.script_answer("filedet", 200, envelope({"ek": "k"}))
+    with pytest.raises(UnexpectedAnswer, match=r"FILEDET does not fit: data\.urls"):
+        await acme.invoices(Section.B2B)
+    assert sim.count("filedet") == 2
+    await acme.logout()
+
+
 # -- files that GSTN makes -------------------------------------------------------------------------
 
 

@@ -45,6 +45,12 @@ def test_every_room_can_be_the_first_that_is_imported() -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("name", ["a.b", "records.Invoice", "..", "nothing", "sandbox"])
+def test_what_is_no_public_name_and_no_room_is_no_attribute(name: str) -> None:
+    """Say so as Python does, whatever the name looks like."""
+    assert not hasattr(ims_async, name)
+
+
 def public_things() -> list[tuple[str, ast.AST]]:
     """Every public class and function of the rooms that users meet."""
     found: list[tuple[str, ast.AST]] = []

@@ -27,11 +27,14 @@ from ims_async import (
     PollPolicy,
     QuotaExhausted,
     RateLimited,
+    Section,
     UnexpectedAnswer,
     as_completed,
 )
-from ims_async.codec import read_status
+from ims_async.codec import read_invoice, read_status
 from ims_async.status import JobKind
+
+from . import strategies
 
 pytestmark = pytest.mark.looptime
 
@@ -295,6 +298,15 @@ async def test_a_job_that_is_denied_five_times_in_a_row_is_given_up() -> None:
     assert gateway.at[-1] < 100
     gateway.answers = [P8]
     assert (await job).ok
+
+
+async def test_a_job_that_was_sent_from_here_is_not_given_up() -> None:
+    """A gateway may take a while to know what it has just taken."""
+    gateway = Gateway(*[GatewayError("no such job")] * 8, P8)
+    record = read_invoice(Section.B2B, strategies.documented_row(Section.B2B)).accept()
+    job = ImsJob(make_job(gateway).token, poll=gateway.poll, policy=PollPolicy(), records=[record] * 8)
+    assert (await job).ok
+    assert gateway.polls == 9
 
 
 async def test_a_job_that_was_told_of_once_is_polled_on_however_often_it_is_denied() -> None:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from ims_async import (
@@ -34,7 +35,7 @@ from ims_async.simulator import Simulator
 from ims_async.taxpayer import Taxpayer
 from ims_async.wire import Token
 
-from .conftest import make_client
+from .conftest import make_client, make_gsp
 
 pytestmark = [pytest.mark.looptime, pytest.mark.sim(invoices=0)]
 
@@ -861,6 +862,56 @@ async def test_an_account_that_was_refused_once_is_tried_again(sim: Simulator) -
         await taxpayer.request_otp(person.username)
     await taxpayer.request_otp(person.username)
     assert sim.count("otp") == 3
+
+
+async def test_a_refusal_that_does_not_end_the_session_does_not_give_it_up_for_a_kept_one(
+    sim: Simulator,
+) -> None:
+    """An older token in the store takes nobody's place, and what was handed in can be handed in again."""
+    store = MemoryCredentialStore()
+    client = make_client(sim, credentials=store)
+    old = Token(value=Secret("an old one"), expires_at=sim.now() - HOUR)
+    taxpayer = with_token(client, sim)
+    await store.save(make_gsp(sim).account_id, taxpayer.gstin, old)
+    live = current(taxpayer)
+    await asyncio.sleep(5.2 * HOUR)
+    sim.script_answer("refresh", 403, {"code": 403, "message": "Insufficient privilege"})
+    await taxpayer.counts()
+    assert current(taxpayer) == live
+
+
+async def test_a_token_handed_in_during_a_refresh_that_fails_is_kept(sim: Simulator) -> None:
+    """What a person has just handed in is newer than anything in a store."""
+    store = MemoryCredentialStore()
+    client = make_client(sim, transport=Slow(sim, "/refresh"), credentials=store)
+    taxpayer = with_token(client, sim)
+    await store.save(make_gsp(sim).account_id, taxpayer.gstin, Token(value=Secret("an old one")))
+    sim.expire_all(taxpayer.gstin)
+    refused = {"code": 403, "message": "Access token expired"}
+    sim.script_answer("count", 403, refused)
+    sim.script_answer("refresh", 403, refused)
+    asking = asyncio.create_task(taxpayer.counts())
+    await asyncio.sleep(0.01)
+    newer = sim.token(taxpayer.gstin)
+    taxpayer.use_token(newer)
+    await asking
+    assert current(taxpayer) == newer
+
+
+async def test_a_new_login_digs_no_old_grave(sim: Simulator) -> None:
+    """A session that was refused may come again under its name."""
+    taxpayer = with_token(make_client(sim), sim)
+    session = taxpayer._session
+    refused = session.held
+    assert refused is not None
+    sim.expire_all(taxpayer.gstin)
+    with pytest.raises(SessionExpired):
+        await taxpayer.refresh()
+    await session.adopt(attrs.evolve(refused))
+    asked = sim.count("refresh")
+    with pytest.raises(SessionExpired):
+        await taxpayer.refresh()
+    assert sim.count("refresh") == asked + 1
 
 
 async def test_a_refusal_that_does_not_end_the_session_leaves_it_alive(sim: Simulator) -> None:

@@ -769,6 +769,33 @@ async def test_a_reference_that_the_gateway_denies_is_told_so_soon(acme: Taxpaye
     assert asyncio.get_running_loop().time() - started < 100
 
 
+async def test_a_job_ahead_that_the_gateway_denies_is_named_and_can_be_let_go(
+    client: ImsClient, acme: Taxpayer, sim: Simulator
+) -> None:
+    """A mistyped token that was resumed holds the turn: the save says so, and is not itself refused."""
+    sent = await acme.save([accept((await undecided(acme))[0])])
+    await sent
+    job = client.resume(attrs.evolve(sent.token, reference_id="no-such-job"))
+    with pytest.raises(JobInFlight, match="nothing was sent; what became of the job ahead") as caught:
+        await acme.save([accept((await undecided(acme))[0])])
+    assert caught.value.job is job
+    acme.let_go(job)
+    assert (await (await acme.save([accept((await undecided(acme))[0])]))).ok
+
+
+async def test_a_handle_had_by_its_reference_learns_when_it_was_sent(
+    client: ImsClient, acme: Taxpayer, sim: Simulator
+) -> None:
+    """The token that is resumed later knows more: its time counts for reconciling."""
+    sent = await acme.save([accept((await undecided(acme))[0])])
+    other = make_client(sim)
+    again = other.taxpayer(acme.gstin, token=sim.token(acme.gstin))
+    assert sent.reference_id is not None
+    job = again.job(sent.reference_id, submitted=1)
+    assert other.resume(sent.token) is job
+    assert (job.submitted_at, job.submitted, job.token) == (sent.submitted_at, 1, sent.token)
+
+
 async def test_ten_awaits_of_one_job_are_the_polls_of_one_at_the_gateway(
     acme: Taxpayer, sim: Simulator
 ) -> None:

@@ -185,6 +185,7 @@ def test_how_a_task_ended_is_for_the_conversation_to_say() -> None:
     for response in (recorded("error-gstn-ret11402-502"), answer(200, from_gstn("TEC4001"))):
         assert judge(response, RESULT).kind is FINE
     assert judge(answer(200, KEY), RESULT).kind is FAILED
+    assert judge(answer(502, eas("err-gstn-returned-error", "Gstn", details=[])), RESULT).kind is FINE
     for name in ("error-expired-token-403", "error-expired-token-bare-403"):
         for status in (200, 403):
             verdict = judge(attrs.evolve(recorded(name), status=status), RESULT)

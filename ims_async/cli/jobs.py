@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Annotated
 
 import attrs
 import typer
 
+from ..errors import GatewayUnavailable, NotSent, RateLimited, UnexpectedAnswer
 from ..job import ImsJob
 from ..status import JobToken
 from .changes import tell_of, watch
@@ -71,10 +73,12 @@ async def _look(
     async with settings.client(first_poll=first_poll) as client:
         taxpayer = settings.taxpayer(client)
         found = client.resume(job) if isinstance(job, JobToken) else taxpayer.job(job)
-        await found.refresh()  # at once: a job that nobody knows is told so without a wait
-        if not wait or found.done:
+        if not wait:
+            await found.refresh()
             return found
         try:
+            with contextlib.suppress(GatewayUnavailable, NotSent, RateLimited, UnexpectedAnswer):
+                await found.refresh()  # at once: a job that nobody knows is told so without a wait
             await watch(voice, found)
         finally:
             voice.left_behind = [] if found.done else [found.token]

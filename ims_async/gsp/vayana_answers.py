@@ -30,6 +30,7 @@ from .envelopes import LONGEST_REFUSAL, envelope_of, judge_gstn, judge_status
 # Steps of the login: GSTN's refusal of one is no reason to renew the session that it is about.
 LOGIN: Final = frozenset({"otp", "verify", "refresh", "logout"})
 _STALE_TOKEN: Final = frozenset({"err-expired-token", "err-invalid-token"})
+_GSTN_SAID: Final = "err-gstn-returned-error"
 TOO_MANY_TOKENS: Final = "err-active-tokens-limit-exceeded"
 _NOT_ALLOWED: Final = frozenset({"err-invalid-org", TOO_MANY_TOKENS})
 # Answered with 500 or 502, and yet no outage: two are about encrypted headers, which are the sender's to
@@ -38,7 +39,7 @@ _NO_OUTAGE: Final = frozenset(
     {
         "err-unable-to-decrypt-message-with-key",
         "err-aes-decryption-failed",
-        "err-gstn-returned-error",
+        _GSTN_SAID,
     }
 )
 _ADVICE: Final = {
@@ -48,7 +49,7 @@ _ADVICE: Final = {
     "err-invalid-token": "log in again: the user token is not known",
     "err-expired-token": "the user token has ended",
     "err-resource-not-found": "there is no such task or page; results are kept for seven days",
-    "err-gstn-returned-error": "GSTN refused without saying why",
+    _GSTN_SAID: "GSTN refused without saying why",
 }
 
 
@@ -59,9 +60,10 @@ def judge(request: Request, response: Response) -> Verdict:
     envelope = envelope_of(response)
     if not failed(envelope) and response.status < 300:
         return Verdict(kind=VerdictKind.FINE)
-    if _gstn_facts(envelope) is not None:
-        if request.operation == "result":
-            return Verdict(kind=VerdictKind.FINE)  # how the task ended: the call itself went well
+    gstn = _gstn_facts(envelope) is not None
+    if request.operation == "result" and (gstn or _told(envelope).get("message") == _GSTN_SAID):
+        return Verdict(kind=VerdictKind.FINE)  # how the task ended: the call itself went well
+    if gstn:
         session = request.operation not in LOGIN
         return judge_gstn(error_of(envelope, response), in_session=session, stale=Needs.TAXPAYER)
     verdict = _judge_own(request, response, _own_error(envelope, response))
@@ -114,7 +116,7 @@ def error_of(envelope: Mapping[str, Any], response: Response) -> ImsError:
     if facts is None:
         return _own_error(envelope, response)
     code = str(facts.get("error-code") or "")
-    message = str(facts.get("message") or _ADVICE["err-gstn-returned-error"])
+    message = str(facts.get("message") or _ADVICE[_GSTN_SAID])
     return gstn_error(code, message, http_status=response.status, transaction_id=None)
 
 

@@ -126,11 +126,14 @@ def _files(gsp: Settings, gstin: str, token: str) -> Conversation[Sequence[Part]
         response = yield gsp.request("filedet", "GET", gsp.basic("FILEDET"), gstin=gstin, query=query)
     except DownloadQueued:  # RTN_24
         return None
+    kind: type[UnexpectedAnswer] = UnexpectedAnswer  # what is no JSON may be, at the next poll
     try:
-        return _read_files(payload(response))
+        details = payload(response)
+        kind = PreparedUnreadably
+        return _read_files(details)
     except UnexpectedAnswer as error:  # without what was read: the key may be in it
         problems = [problem.partition(":")[0] for problem in error.problems]
-    raise UnexpectedAnswer(f"the answer to FILEDET does not fit: {', '.join(problems)}", problems=problems)
+    raise kind(f"the answer to FILEDET does not fit: {', '.join(problems)}", problems=problems)
 
 
 def _read_files(details: object) -> Sequence[Part]:

@@ -203,7 +203,7 @@ def _check_settings(gsp: Settings) -> None:
     for name in ("gsp_code", "flynn_version", "gstn_api_version", "auth_gstn_api_version", "save_path"):
         text = getattr(gsp, name)
         whole = _fits_a_header(text) and _PATH.fullmatch(text)
-        if not whole or {"", ".", ".."} & {*text.removeprefix("/").split("/")}:
+        if not whole or {"", ".", ".."} & {*text.strip("/").split("/")}:
             raise InvalidInput(f"{name} {text!r:.60} is not usable: it is part of a path or a header")
     if gsp.logout_action is not None and not _fits_a_header(gsp.logout_action):
         raise InvalidInput(f"logout_action {gsp.logout_action!r:.60} is no word: pass one, or None")

@@ -164,3 +164,12 @@ def test_a_process_that_dies_right_after_submitting_has_printed_the_token(slow_s
     process.communicate(timeout=20)
     token = JobToken.loads(line.split("'")[1])
     assert token.reference_id == shell.sim.jobs[0].reference
+
+
+def test_waiting_for_a_job_does_not_stumble_over_one_failed_poll(shell: Shell) -> None:
+    """The first look is taken at once; what time may heal is waited out as at every other poll."""
+    file, decided = shell.decided(accept)
+    pushed = shell.run("push", file, "--yes", "--json", *QUICK).json()
+    shell.sim.script_answer("status", 503, b"down")
+    ended = shell.run("jobs", "show", pushed["token"], "--wait", "--json", *QUICK)
+    assert (ended.json()["ok"], ended.json()["applied"]) == (True, decided)
