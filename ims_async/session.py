@@ -157,6 +157,8 @@ class _Renewable(abc.ABC):
     async def _renewed(self, refused: Token) -> Token:
         """Have the token that another process put into the store, or a new one."""
         kept = await self._kept_instead_of(refused)
+        if self._held is not None and self._held.token is not refused:
+            return self._held.token  # handed in while the store was asked
         if kept is not None and self._outlives(kept, refused):
             return self._adopted(kept)
         try:

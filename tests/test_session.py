@@ -898,6 +898,26 @@ async def test_a_token_handed_in_during_a_refresh_that_fails_is_kept(sim: Simula
     assert current(taxpayer) == newer
 
 
+async def test_a_token_handed_in_while_a_store_is_asked_is_kept(sim: Simulator) -> None:
+    """A slow store, a database say, answers with what it kept; a person was faster."""
+
+    class SlowStore(MemoryCredentialStore):
+        async def load(self, account: str, gstin: str) -> Token | None:
+            await asyncio.sleep(1.0)
+            return await super().load(account, gstin)
+
+    store = SlowStore()
+    taxpayer = with_token(make_client(sim, credentials=store), sim)
+    kept = Token(value=Secret("a kept one"), expires_at=sim.now() + 100 * HOUR)
+    await store.save(make_gsp(sim).account_id, taxpayer.gstin, kept)
+    refreshing = asyncio.create_task(taxpayer.refresh())
+    await asyncio.sleep(0.5)
+    newer = sim.token(taxpayer.gstin)
+    taxpayer.use_token(newer)
+    await refreshing
+    assert current(taxpayer) == newer
+
+
 async def test_a_new_login_digs_no_old_grave(sim: Simulator) -> None:
     """A session that was refused may come again under its name."""
     taxpayer = with_token(make_client(sim), sim)
