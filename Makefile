@@ -46,6 +46,7 @@ bench: $(READY)  ## the benchmarks, with peers side by side; prints ratios
 	$(BIN)/python -m benchmarks.codec
 	$(BIN)/python -m benchmarks.jobs
 	$(BIN)/python -m benchmarks.pages
+	$(BIN)/python -m benchmarks.journal
 
 clean:  ## remove what the targets made
 	rm -rf .venv .venv-lowest .mypy_cache .ruff_cache .import_linter_cache .coverage htmlcov

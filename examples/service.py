@@ -2,12 +2,12 @@
 
     python examples/service.py --simulate --rounds 1
 
-Each GSTIN has a worker: pull what waits, decide, save, wait for the job, print, sleep, again. A job's token
-is on disk before anything else happens, so that a stop (SIGINT, SIGTERM), a deploy or a crash loses no job:
-the next start resumes it from its token.
+Each GSTIN has a worker: pull what waits, decide, save, wait for the job, print, sleep, again. A journal has
+every batch on disk before its first byte leaves, so that a stop (SIGINT, SIGTERM), a deploy or a pulled plug
+loses nothing: the next start finishes what it finds there.
 
 Without `--simulate` it talks to the real host, and needs IMS_API_KEY, IMS_API_SECRET (with IMS_GSP=vayana:
-IMS_ORG_ID, IMS_HANDLE, IMS_PASSWORD), IMS_GSTINS (separated by commas) and IMS_FOLDER for jobs.json and
+IMS_ORG_ID, IMS_HANDLE, IMS_PASSWORD), IMS_GSTINS (separated by commas) and IMS_FOLDER for journal.db and
 sessions.json. A service cannot log in: an OTP goes to a person, see `log_in`. Sessions are renewed, and kept.
 
 With `--simulate` the made-up gateway outlives the service: stop it while jobs run (Ctrl-C), and it is started
@@ -16,7 +16,6 @@ once more, as the next process would be, and resumes them.
 
 import argparse
 import asyncio
-import json
 import os
 import signal
 import tempfile
@@ -37,13 +36,13 @@ from ims_async import (
     Invoice,
     ItcReduction,
     JobFailed,
-    JobToken,
     OutcomeUnknown,
     Sandbox,
     Section,
     Taxpayer,
     Vayana,
 )
+from ims_async.journal import SqliteJournal
 from ims_async.simulator import Simulator
 
 DEMO = {"IMS_API_KEY": "key_test_demo", "IMS_API_SECRET": "secret_test_demo", "IMS_ORG_ID": "org-demo"}
@@ -65,46 +64,16 @@ def decide(invoice: Invoice) -> Decision:
     return invoice.accept()
 
 
-class TokenFile:
-    """The tokens of the jobs that have not ended, as JSON text in a file that is replaced in one step."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._tokens: list[str] = json.loads(path.read_text()) if path.exists() else []
-
-    def of(self, gstin: str) -> list[JobToken]:
-        """Return the tokens of one GSTIN, oldest first."""
-        return [token for token in map(JobToken.loads, self._tokens) if token.gstin == gstin]
-
-    def keep(self, token: JobToken) -> None:
-        """Have the token on disk when this returns. A few hundred bytes: a thread would cost more."""
-        if token.dumps() not in self._tokens:
-            self._tokens.append(token.dumps())
-            self._write()
-
-    def drop(self, token: JobToken) -> None:
-        """Forget a job that has ended."""
-        self._tokens.remove(token.dumps())
-        self._write()
-
-    def _write(self) -> None:
-        beside = self._path.with_suffix(".new")
-        with beside.open("w") as file:
-            json.dump(self._tokens, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._path)
-
-
 class Service:
     """The workers of one client; `stopping` is set when they shall end."""
 
-    def __init__(self, client: ImsClient, tokens: TokenFile, *, every: float, rounds: int | None) -> None:
-        self._client, self._tokens, self._every, self._rounds = client, tokens, every, rounds
+    def __init__(self, client: ImsClient, *, every: float, rounds: int | None) -> None:
+        self._client, self._every, self._rounds = client, every, rounds
         self.stopping = asyncio.Event()
 
     async def run(self, gstins: Iterable[str]) -> None:
         """Work until every worker is through with its rounds, or `stopping` is set."""
+        await self._client.unfinished()  # what the last process left: each worker finishes its own
         async with asyncio.TaskGroup() as group:
             closer = group.create_task(self._close_when_stopping())
             workers = [group.create_task(self._work(gstin)) for gstin in gstins]
@@ -114,8 +83,8 @@ class Service:
 
     async def _close_when_stopping(self) -> None:
         await self.stopping.wait()
-        # A save on its way out is answered first, so that its token is known. Then everybody who waits for
-        # a job, or asks for anything, gets ClientClosed. The jobs run on at the gateway.
+        # A save on its way out is answered first. Then everybody who waits for a job, or asks for anything,
+        # gets ClientClosed. The jobs run on at the gateway, and the journal knows them.
         await self._client.aclose()
 
     async def _work(self, gstin: str) -> None:
@@ -133,13 +102,13 @@ class Service:
                 if done != self._rounds:
                     await self._sleep(self._every)
         except ClientClosed:
-            say(gstin, f"stopped; {len(self._tokens.of(gstin))} jobs are kept for the next start")
+            say(gstin, f"stopped; {len(taxpayer.unfinished())} jobs are left for the next start")
 
     async def _round(self, taxpayer: Taxpayer) -> None:
         """Finish what was begun, by this process or the one before it; then decide on what waits."""
-        for token in self._tokens.of(taxpayer.gstin):
-            say(taxpayer.gstin, f"resumes job {token.reference_id}")
-            await self._finish(taxpayer, self._client.resume(token))
+        for job in taxpayer.unfinished():
+            say(taxpayer.gstin, f"finishes {job.kind} {job.reference_id or 'whose answer never came'}")
+            await self._finish(taxpayer, job)
         decisions = [decide(invoice) async for invoice in taxpayer.all_invoices(Action.NO_ACTION)]
         if not decisions:
             say(taxpayer.gstin, "nothing waits")
@@ -150,12 +119,11 @@ class Service:
             if unknown.job is None:
                 raise
             job = unknown.job
-        self._tokens.keep(job.token)  # before anything else is awaited
         say(taxpayer.gstin, f"saved {len(decisions)} decisions as job {job.reference_id}")
         await self._finish(taxpayer, job)
 
     async def _finish(self, taxpayer: Taxpayer, job: ImsJob) -> None:
-        """Wait for a job's end and forget its token; every error but a final one leaves the token."""
+        """Wait for a job's end; what it did not apply still has no action, and the next round finds it."""
         try:
             report = await job
         except JobFailed as error:  # refused as a whole: nothing of it was applied
@@ -163,20 +131,16 @@ class Service:
         except OutcomeUnknown:
             await self._look(taxpayer, job)
         else:
-            # A job resumed from its token has no records, only their number: what was not applied has no
-            # action still, and the next round finds it.
-            say(taxpayer.gstin, f"job {job.reference_id} {report.state}, {report.processed_count} processed")
+            say(taxpayer.gstin, f"job {job.reference_id} {report.state}: {len(report.succeeded)} applied")
             for failure in report.failed:
                 say(taxpayer.gstin, f"  {failure}")
-        self._tokens.drop(job.token)
 
     async def _look(self, taxpayer: Taxpayer, job: ImsJob) -> None:
-        """A save left and no answer came: it may have taken effect. Do not send it again; wait, then look."""
-        submitted = job.submitted_at or datetime.now(UTC)
-        await self._sleep(QUIET - (datetime.now(UTC) - submitted).total_seconds())
-        if job.records is not None:
-            found = await taxpayer.reconcile(job, quiet=QUIET)
-            say(taxpayer.gstin, f"answer lost: {len(found.applied)} applied, {len(found.not_applied)} not")
+        """It may have left and no answer came: it may have taken effect. Do not send it again; wait, look."""
+        if job.sent and job.submitted_at is not None:
+            await self._sleep(QUIET - (datetime.now(UTC) - job.submitted_at).total_seconds())
+        found = await taxpayer.reconcile(job, quiet=QUIET)
+        say(taxpayer.gstin, f"a look showed {len(found.applied)} applied, {len(found.not_applied)} not")
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep, unless the service is being stopped: then raise `ClientClosed`, as every other wait does."""
@@ -200,9 +164,9 @@ async def serve(
     gateway: Sandbox | Vayana, gstins: list[str], folder: Path, *, every: float, rounds: int | None
 ) -> bool:
     """Run the service until its rounds are over or a signal stops it; say whether it was a signal."""
-    tokens = TokenFile(folder / "jobs.json")
-    async with ImsClient(gateway, credentials=FileCredentialStore(folder / "sessions.json")) as client:
-        service = Service(client, tokens, every=every, rounds=rounds)
+    sessions, journal = FileCredentialStore(folder / "sessions.json"), SqliteJournal(folder / "journal.db")
+    async with ImsClient(gateway, credentials=sessions, journal=journal) as client:
+        service = Service(client, every=every, rounds=rounds)
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, service.stopping.set)

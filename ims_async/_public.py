@@ -47,7 +47,7 @@ from .records import (
 from .report import JobReport, PReading, RecordFailure
 from .retry import PollPolicy, RetryPolicy
 from .status import Download, ErrorEntry, JobKind, JobState, JobStatus, JobToken
-from .taxpayer import Taxpayer
+from .taxpayer import Retry, Taxpayer
 from .transport import Timeouts
 from .vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
 
@@ -100,6 +100,7 @@ __all__ = [
     "RecordFailure",
     "RecordKey",
     "RecordsRejected",
+    "Retry",
     "RetryPolicy",
     "SalesInvoice",
     "Sandbox",

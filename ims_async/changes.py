@@ -1,21 +1,17 @@
-"""One GSTIN's changes, one at a time: the line of those who wait, the one on its way, the jobs still open."""
+"""One GSTIN's changes, one at a time: the line of those who wait, and the one on its way."""
 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-import urllib.parse
-import weakref
-from collections.abc import Callable, Sequence
-from typing import Final
-
-import attrs
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Final, TypeVar
 
 from . import rules
-from .credentials import CredentialStore
 from .errors import (
     GatewayError,
     GatewayUnavailable,
+    ImsError,
     InvalidInput,
     JobInFlight,
     JobTimeout,
@@ -24,81 +20,133 @@ from .errors import (
     QuotaExhausted,
     RateLimited,
 )
-from .exchange import Credentials, Exchange
+from .exchange import Credentials
+from .handles import Handles, Services
 from .job import ImsJob
+from .journal import Entry, Phase
+from .ledger import Page, may_be_leaving
 from .line import Line
 from .records import Decision, Invoice
 from .report import Record
-from .retry import PollPolicy
-from .session import AccountCredential
-from .status import JobKind, JobStatus, JobToken
-from .wire import Gsp
+from .status import JobKind
+
+T = TypeVar("T")
 
 _CHECKS_PER_TURN: Final = 500
 
 
-@attrs.frozen(kw_only=True)
-class Services:
-    """What a client's taxpayers share."""
+class _TurnTakenError(JobInFlight):
+    """The journal says that another process has the turn, or has settled this very batch."""
 
-    gsp: Gsp
-    exchange: Exchange
-    account: AccountCredential
-    store: CredentialStore
-    poll: PollPolicy
-    clock: Callable[[], float]
-
-    @property
-    def host(self) -> str:
-        """Where the GSP is, as tokens name it."""
-        return urllib.parse.urlsplit(self.gsp.base_url).netloc
+    def __init__(self, entry: Entry) -> None:
+        super().__init__(f"batch {entry.id} in the journal is {entry.phase}")
+        self.entry = entry
 
 
 class Changes:
-    """What a taxpayer has sent and is about to send. A job holds the turn until it ends."""
+    """What a taxpayer is about to send."""
 
-    def __init__(self, gstin: str, services: Services, credentials: Credentials) -> None:
-        self._gstin, self._services, self._credentials = gstin, services, credentials
+    def __init__(self, handles: Handles, gstin: str, services: Services, credentials: Credentials) -> None:
+        self._jobs, self._gstin, self._services, self._credentials = handles, gstin, services, credentials
         self.line = Line()
         self._sending: asyncio.Task[ImsJob] | None = None
         self._left = False
-        self._open: list[ImsJob] = []
-        self._handles: weakref.WeakValueDictionary[str, ImsJob] = weakref.WeakValueDictionary()
+        self._being_sent = ""
+        self._own: set[str] = set()  # the batches that somebody in this process waits for to be sent
 
     async def submit(self, kind: JobKind, records: Sequence[Record], *, queue: bool) -> ImsJob:
-        """Check, wait for the turn, send, and return the job; in the order of the calls."""
+        """Check, write down, wait for the turn, send, and return the job; in the order of the calls."""
         if not records:
             raise InvalidInput(f"nothing to {kind.value.lower()}: the batch is empty")
         if not queue:
             self.refuse_if_busy(f"another job of {self._gstin} is running")
         place = self.line.join()
         try:
-            await self._check(records)
-            await place.turn()
-            await self.wait_for_jobs()
-            return await self._send_until_taken(kind, records, queue=queue)
+            async with self._written_down(kind, records) as page:
+                await place.turn()
+                return await self._when_free(lambda: self._send_shielded(kind, records, page), queue=queue)
         finally:
             place.leave()
 
-    async def _send_until_taken(self, kind: JobKind, records: Sequence[Record], *, queue: bool) -> ImsJob:
+    async def submit_what(
+        self, kind: JobKind, look: Callable[[], Awaitable[Sequence[Record]]], *, queue: bool
+    ) -> ImsJob | None:
+        """Wait for the turn, look which records are to be sent as they stand now, and send those.
+
+        They are looked at anew whenever another job went ahead: what was seen before it is stale.
+        """
+        if not queue:
+            self.refuse_if_busy(f"another job of {self._gstin} is running")
+        place = self.line.join()
+        try:
+            await place.turn()
+            return await self._when_free(lambda: self._look_and_send(kind, look), queue=queue)
+        finally:
+            place.leave()
+
+    async def _look_and_send(
+        self, kind: JobKind, look: Callable[[], Awaitable[Sequence[Record]]]
+    ) -> ImsJob | None:
+        records = await look()
+        if not records:
+            return None
+        async with self._written_down(kind, records) as page:
+            return await self._send_shielded(kind, records, page)
+
+    @contextlib.asynccontextmanager
+    async def _written_down(self, kind: JobKind, records: Sequence[Record]) -> AsyncIterator[Page]:
+        """Check a batch and write it down; if it is not sent in the end, that is written down too."""
+        await self._check(records)
+        page = Page(self._services.journal)
+        self._own.add(page.id)
+        try:
+            await page.intend(self._jobs.token(kind, None, len(records)), records)
+            yield page
+        except BaseException as error:
+            if page.phase is Phase.QUEUED:
+                await page.call_off(_reason(error))
+            raise
+        finally:
+            self._own.discard(page.id)
+
+    async def _when_free(self, send: Callable[[], Awaitable[T]], *, queue: bool) -> T:
+        """Send once no other job of this GSTIN is in flight, in this process or elsewhere."""
         delays, ends_at = self._services.poll.delays(), None
         while True:
+            await self.wait_for_jobs()
             try:
-                return await self._send_shielded(kind, records)
-            except JobInFlight as error:  # IMSSAV0015: another job runs, nothing was done with this one
+                return await send()
+            except JobInFlight as error:  # nothing was done with this one
+                if isinstance(error, _TurnTakenError) and await self._make_way(error.entry, queue=queue):
+                    continue
                 now, delay = self._services.clock(), next(delays)
                 ends_at = ends_at or now + self._services.poll.deadline
                 if not queue or now + delay > ends_at:
                     raise JobInFlight(
                         f"nothing was done: a job of {self._gstin} from elsewhere is running ({error})"
                     ) from error
-            await asyncio.sleep(delay)
+            await self._services.exchange.rest(delay)
 
-    async def _send_shielded(self, kind: JobKind, records: Sequence[Record]) -> ImsJob:
+    async def _make_way(self, entry: Entry, *, queue: bool) -> bool:
+        """Take in the job that has the turn, to wait for it; False if another process is sending it now."""
+        if entry.id in self._own:
+            raise JobInFlight(
+                f"nothing was sent: another process has dealt with batch {entry.id} meanwhile, "
+                f"which is {entry.phase}"
+            )
+        if may_be_leaving(entry, self._services.clock()):
+            return False
+        job = await self._jobs.adopt(entry)
+        if not queue and job.open:
+            raise JobInFlight(f"nothing was sent: another job of {self._gstin} is running", job=job)
+        return True
+
+    async def _send_shielded(self, kind: JobKind, records: Sequence[Record], page: Page) -> ImsJob:
         """Send the change. A caller cancelled before it leaves calls it off; one cancelled later loses no
         reply: the job stands in `unfinished`."""
         self._may_have_left(False)
-        sending = self._sending = asyncio.create_task(self._send(kind, records))
+        self._being_sent = page.id
+        sending = self._sending = asyncio.create_task(self._send(kind, records, page))
         sending.add_done_callback(_heard)
         try:
             return await asyncio.shield(sending)
@@ -110,15 +158,17 @@ class Changes:
     def _may_have_left(self, left: bool) -> None:
         self._left = left
 
+    def _is_sending(self) -> bool:
+        return self._sending is not None and not self._sending.done()
+
     def refuse_if_busy(self, why: str, *, watched: bool = False) -> None:
         """Raise `JobInFlight` if a job runs, or somebody waits to send one, or a reply is on its way.
 
         `watched` counts the jobs that are only being waited for, by their reference.
         """
-        running = self.unfinished() + (self._watched() if watched else [])
+        running = self._jobs.unfinished() + (self._jobs.watched() if watched else [])
         self._refuse_unknown(running)
-        sending = self._sending is not None and not self._sending.done()
-        if running or sending or self.line.busy:
+        if running or self._is_sending() or self.line.busy:
             raise JobInFlight(why, job=running[0] if running else None)
 
     async def _check(self, records: Sequence[Record]) -> None:
@@ -130,14 +180,11 @@ class Changes:
                 await asyncio.sleep(0)
         rules.refuse(findings)
 
-    def _watched(self) -> list[ImsJob]:
-        return [job for job in self._handles.values() if job.watched and job not in self._open]
-
     async def wait_for_jobs(self, *, watched: bool = False) -> None:
         """Wait until this GSTIN has no job in flight, driving those ahead if nobody else does."""
-        if self._sending is not None and not self._sending.done():
+        if self._sending is not None and self._is_sending():
             await asyncio.wait([self._sending])  # its caller is gone, its reply is not
-        for ahead in self.unfinished() + (self._watched() if watched else []):
+        for ahead in self._jobs.unfinished() + (self._jobs.watched() if watched else []):
             self._refuse_unknown([ahead])
             try:
                 await ahead.wait()
@@ -153,7 +200,7 @@ class Changes:
                     f"{_way_out(ahead)}",
                     job=ahead,
                 ) from error
-            self._refuse_unknown([job for job in self.unfinished() if job is ahead])
+            self._refuse_unknown([job for job in self._jobs.unfinished() if job is ahead])
 
     def _refuse_unknown(self, jobs: Sequence[ImsJob]) -> None:
         """Raise `JobInFlight` for a change of which nobody knows whether it was taken."""
@@ -164,100 +211,72 @@ class Changes:
                     job=job,
                 )
 
-    async def _send(self, kind: JobKind, records: Sequence[Record]) -> ImsJob:
-        gsp, exchange = self._services.gsp, self._services.exchange
+    async def _send(self, kind: JobKind, records: Sequence[Record], page: Page) -> ImsJob:
+        """Send, and write down what came of it; `page` then says the same as what is returned or raised."""
+        token = self._jobs.token(kind, None, len(records))
+        try:
+            in_the_way = await page.claim(token)
+            if in_the_way is not None:
+                raise _TurnTakenError(in_the_way)
+            reference = await self._run(kind, records)
+            if self._jobs.knows(reference):
+                raise OutcomeUnknown(f"the gateway answered with the name of an earlier job, {reference}")
+        except OutcomeUnknown as error:
+            job = await self._unknown(kind, records, page)
+            raise OutcomeUnknown(
+                f"{error}; {len(records)} records of {self._gstin}: call taxpayer.reconcile(error.job), "
+                "do not send them again",
+                job=job,
+            ) from error
+        except _TurnTakenError:
+            raise
+        except JobInFlight as error:  # IMSSAV0015: another job runs, nothing was done with this one
+            await page.wait_again(str(error))
+            raise
+        except ImsError as error:  # the gateway, or our own rules, refused it
+            await page.call_off(_reason(error))
+            raise
+        except BaseException as error:
+            if self._left:  # the whole program is stopping: what is known is said in `unfinished`
+                await self._unknown(kind, records, page)
+            else:
+                await page.call_off(_reason(error))
+            raise
+        job = self._jobs.opened(self._jobs.token(kind, reference, len(records)), records, page)
+        await page.ticketed(job.token)
+        return job
+
+    async def _unknown(self, kind: JobKind, records: Sequence[Record], page: Page) -> ImsJob:
+        job = self._jobs.opened(self._jobs.token(kind, None, len(records)), records, page)
+        await page.unknown(job.token)
+        return job
+
+    async def _run(self, kind: JobKind, records: Sequence[Record]) -> str:
+        gsp = self._services.gsp
         if kind is JobKind.SAVE:
             conversation = gsp.save(self._gstin, [r for r in records if isinstance(r, Decision)])
         else:
             conversation = gsp.reset(self._gstin, [r for r in records if isinstance(r, Invoice)])
-        try:
-            reference = await exchange.run(conversation, self._credentials, leaving=self._may_have_left)
-        except OutcomeUnknown as error:
-            raise OutcomeUnknown(
-                f"{error}; {len(records)} records of {self._gstin}: call taxpayer.reconcile(error.job), "
-                "do not send them again",
-                job=self._opened(kind, None, records),
-            ) from error
-        except asyncio.CancelledError:
-            if self._left:  # the whole program is stopping: what is known is said in `unfinished`
-                self._opened(kind, None, records)
-            raise
-        return self._opened(kind, reference, records)
+        return await self._services.exchange.run(conversation, self._credentials, leaving=self._may_have_left)
 
-    def _opened(self, kind: JobKind, reference_id: str | None, records: Sequence[Record]) -> ImsJob:
-        """Return the handle of a job that holds this GSTIN's turn until it ends."""
-        job = self.handle(self.token(kind, reference_id, len(records)), records)
-        self._open.append(job)
-        return job
-
-    def resume(self, token: JobToken) -> ImsJob:
-        """Return a handle on the job of a token, which holds this GSTIN's turn until it ends. No I/O."""
-        if token.gstin != self._gstin:
-            raise InvalidInput(f"this is a job of {token.gstin}, not of {self._gstin}")
-        job = self.handle(token, None)
-        if job not in self._open and job.open:
-            self._open.append(job)
-        return job
-
-    def unfinished(self) -> list[ImsJob]:
-        """The jobs that this process sent or resumed, and of which it is not known what became."""
-        self._open = [job for job in self._open if job.open]
-        return list(self._open)
-
-    def free(self, job: ImsJob) -> None:
-        """Let the next change go although nobody has heard this job's end: its records were looked at."""
-        self._open = [other for other in self._open if other is not job]
-
-    def token(self, kind: JobKind, reference_id: str | None, submitted: int | None) -> JobToken:
-        """Return the token of a job that is submitted now."""
-        gsp = self._services.gsp
-        now = dt.datetime.fromtimestamp(self._services.clock(), dt.UTC)
-        kept = gsp.limits.results_kept
-        return JobToken(
-            gsp=gsp.kind,
-            host=self._services.host,
-            gstin=self._gstin,
-            kind=kind,
-            reference_id=reference_id,
-            submitted=submitted,
-            submitted_at=now,
-            results_until=None if kept is None else now + dt.timedelta(seconds=kept),
-        )
-
-    def handle(self, token: JobToken, records: Sequence[Record] | None) -> ImsJob:
-        """Return the one handle on a job in this process, so that it has one driver."""
-        reference = token.reference_id
-        if reference is not None and (known := self._handles.get(reference)) is not None:
-            known.learn(token, records)
-            return known
-        job = ImsJob(token, poll=self._poll, policy=self._services.poll, records=records)
-        if reference is not None:
-            self._handles[reference] = job
-        return job
-
-    async def _poll(self, reference_id: str, kind: JobKind) -> JobStatus:
-        conversation = self._services.gsp.status(self._gstin, reference_id, kind)
-        try:
-            return await self._services.exchange.run(conversation, self._credentials, retry=False)
-        except (GatewayUnavailable, NotAuthorized, QuotaExhausted, RateLimited):
-            raise
-        except GatewayError as error:
-            job = self._handles.get(reference_id)
-            until = job.token.results_until if job else None
-            if until is None or self._services.clock() < until.timestamp():
-                raise
-            raise OutcomeUnknown(
-                f"the gateway kept the result of job {reference_id} until {until:%Y-%m-%d %H:%M} UTC, and no "
-                f"longer tells it ({error}): call taxpayer.reconcile(job, decisions)",
-                job=job,
-            ) from error
+    def is_own(self, entry: Entry) -> bool:
+        """Say whether a batch is waiting, or being sent, in this process: no business of recovery's."""
+        return entry.id in self._own or (self._is_sending() and entry.id == self._being_sent)
 
     async def aclose(self) -> None:
-        """Let a change that is being sent be answered, and stop polling."""
-        if self._sending is not None and not self._sending.done():
+        """Let a change that is being sent be answered, stop polling, and let those in line be told."""
+        if self._sending is not None and self._is_sending():
             await asyncio.wait([self._sending])
-        for job in list(self._handles.values()):
-            await job.aclose()
+        await self._jobs.aclose()
+        place = self.line.join()
+        await place.turn()
+        place.leave()
+
+
+def _reason(error: BaseException) -> str:
+    """Say why nothing was done, in words that may be kept: the messages of our own errors only."""
+    kind = type(error).__name__
+    return f"{kind}: {error}" if isinstance(error, ImsError) else kind
 
 
 def _way_out(job: ImsJob) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from .changes import Services
 from .credentials import CredentialStore, MemoryCredentialStore
-from .errors import InvalidInput
+from .errors import InvalidInput, JournalError
 from .exchange import Exchange
+from .handles import Services
 from .job import ImsJob
+from .journal import Entry, Journal, Phase
+from .journal.entry import OPEN
 from .pacing import Pacer, RateLimit
 from .retry import PollPolicy, RetryPolicy
 from .session import AccountCredential
@@ -32,7 +35,9 @@ class ImsClient:
     Use it as an async context manager; entering does no I/O. `session` is the caller's own
     `aiohttp.ClientSession` and is never closed here; `transport` is another way out altogether, for
     example a simulator's. `rate=None` sets no budget: only the gateway's hints are obeyed (up to the retry
-    policy's `max_hint`).
+    policy's `max_hint`). With a `journal`, every batch is written down before it is sent, and every step of
+    its job: whatever happens to this process, `unfinished` and `finished` tell the next one. It is closed
+    with the client, and opens again where another uses it.
     `credentials` is told of each new token. `trust_env` takes proxies from the environment. `clock`
     gives seconds since the epoch.
     """
@@ -41,7 +46,7 @@ class ImsClient:
         self,
         gsp: Gsp,
         *,
-        journal: None = None,
+        journal: Journal | None = None,
         poll: PollPolicy | None = None,
         retry: RetryPolicy | None = None,
         rate: RateLimit | None = None,
@@ -52,9 +57,9 @@ class ImsClient:
         trust_env: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if journal is not None:
+        if journal is not None and not isinstance(journal, Journal):
             raise InvalidInput(
-                "this release keeps jobs in memory and in their tokens: there is no journal yet"
+                f"journal is of type {type(journal).__name__}: pass a journal, SqliteJournal(path) say"
             )
         if not isinstance(gsp, Gsp):
             raise InvalidInput(
@@ -80,6 +85,7 @@ class ImsClient:
             store=store,
             poll=poll or PollPolicy(),
             clock=clock,
+            journal=journal,
         )
         self._taxpayers: dict[str, Taxpayer] = {}
 
@@ -123,8 +129,51 @@ class ImsClient:
         return self.taxpayer(known.gstin, check=False).resume(known)
 
     async def unfinished(self) -> list[ImsJob]:
-        """Return the jobs of this client that have not ended, unknown outcomes included."""
+        """Return the jobs of which it is not known what became, and with a journal those of the past.
+
+        `await` those with a `reference_id`; settle the others with `taxpayer.reconcile(job)`. A batch whose
+        process ended while it waited for its turn is not `sent`: reconciling it says so at once, and
+        `taxpayer.retry(job.report)` sends it. Jobs of other processes that use the journal are told as well,
+        those that run at this moment too: awaiting them does no harm. Raises `JournalError`, the jobs that
+        could be read in its `readable`.
+        """
+        if self._services.journal is None:
+            return self._unfinished()
+        try:
+            entries: Sequence[Entry] = await self._services.journal.entries(
+                gsp=self._services.gsp.kind, host=self._services.host, phases=tuple(OPEN)
+            )
+        except JournalError as error:
+            await self._sync([entry for entry in error.readable if isinstance(entry, Entry)])
+            raise JournalError(str(error), readable=self._unfinished()) from error
+        await self._sync(entries)
+        return self._unfinished()
+
+    def _unfinished(self) -> list[ImsJob]:
         return [job for taxpayer in self._taxpayers.values() for job in taxpayer.unfinished()]
+
+    async def _sync(self, entries: Iterable[Entry]) -> None:
+        by_gstin: dict[str, list[Entry]] = {}
+        for entry in entries:
+            by_gstin.setdefault(entry.token.gstin, []).append(entry)
+        for gstin in by_gstin:
+            self.taxpayer(gstin, check=False)
+        for gstin, taxpayer in list(self._taxpayers.items()):
+            await taxpayer.sync(by_gstin.get(gstin, []))
+
+    async def finished(self, *, since: dt.datetime | None = None) -> AsyncGenerator[ImsJob, None]:
+        """Yield the jobs that the journal knows to have ended, each with its `report`, records and all.
+
+        `since` leaves out what ended before that moment. After a crash this finds the reports that nobody
+        lived to read. Raises `JournalError`; without a journal there are none.
+        """
+        if self._services.journal is None:
+            return
+        entries = await self._services.journal.entries(
+            gsp=self._services.gsp.kind, host=self._services.host, phases=(Phase.ENDED,), since=since
+        )
+        for entry in entries:
+            yield await self.taxpayer(entry.token.gstin, check=False).recall(entry)
 
     async def sign_out(self) -> None:
         """End the account's own token at the GSP, where it gives out only so many.
@@ -144,3 +193,5 @@ class ImsClient:
             await asyncio.gather(*(taxpayer.aclose() for taxpayer in self._taxpayers.values()))
         finally:
             await self._services.exchange.aclose()
+            if self._services.journal is not None:
+                await self._services.journal.aclose()

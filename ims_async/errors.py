@@ -191,7 +191,17 @@ class DownloadQueued(ImsError):
 
 
 class JournalError(ImsError):
-    """The journal could not be read or written; what it held before is intact."""
+    """The journal could not be read or written; what it held before is intact.
+
+    Where only some of it could not be read, `readable` has the rest: entries, or the jobs made of them.
+    """
+
+    def __init__(self, message: str = "", *, readable: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.readable = tuple(readable)
+
+    def __reduce__(self) -> Any:
+        return type(self), (str(self),)  # handles of jobs do not travel
 
 
 class ClientClosed(ImsError):

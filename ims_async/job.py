@@ -17,12 +17,15 @@ from .errors import (
     InvalidInput,
     JobFailed,
     JobTimeout,
+    JournalError,
     NotAuthorized,
     NotSupported,
     OutcomeUnknown,
     QuotaExhausted,
     RateLimited,
 )
+from .journal import Entry, Phase
+from .ledger import Page
 from .report import Evidence, JobReport, Record, account, settle
 from .retry import PollPolicy
 from .status import JobKind, JobState, JobStatus, JobToken
@@ -60,11 +63,13 @@ class ImsJob:
         "_history",
         "_limit",
         "_looked_at",
+        "_page",
         "_policy",
         "_poll",
         "_poll_task",
         "_records",
         "_report",
+        "_taken_over",
         "_token",
         "_waiting",
         "_watch",
@@ -77,8 +82,10 @@ class ImsJob:
         poll: Poll,
         policy: PollPolicy,
         records: Sequence[Record] | None = None,
+        page: Page | None = None,
     ) -> None:
         self._token, self._poll, self._policy = token, poll, policy
+        self._page = page or Page()
         self._records = None if records is None else tuple(records)
         self._history = [_UNKNOWN if token.reference_id is None else _SUBMITTED]
         self._report: JobReport | None = None
@@ -89,6 +96,7 @@ class ImsJob:
         self._watch: _Watch | None = None
         self._closed = False
         self._looked_at = False
+        self._taken_over = False
 
     # -- what is known, without asking ---------------------------------------------------------------
 
@@ -124,8 +132,20 @@ class ImsJob:
 
     @property
     def records(self) -> tuple[Record, ...] | None:
-        """The very objects that were submitted; None for a job resumed without them."""
+        """The very objects that were submitted; None for a job resumed without them (see `load`)."""
         return self._records
+
+    @property
+    def sent(self) -> bool:
+        """False for a batch from the journal whose process ended while it waited: nothing of it ever left."""
+        return not self._taken_over and (
+            self.reference_id is not None or self._page.phase is not Phase.QUEUED
+        )
+
+    @property
+    def journal_error(self) -> JournalError | None:
+        """Why the journal does not tell of it what we know; the next news will be written again."""
+        return self._page.trouble
 
     @property
     def status(self) -> JobStatus:
@@ -140,7 +160,7 @@ class ImsJob:
     @property
     def open(self) -> bool:
         """True until what became of the records is known: a job that nobody can ask any more stays open."""
-        return not self.done or (self.status.carrier_failed and not self._looked_at)
+        return not self._looked_at and (not self.done or self.status.carrier_failed)
 
     @property
     def done(self) -> bool:
@@ -150,6 +170,17 @@ class ImsJob:
     def __repr__(self) -> str:
         name = self.reference_id or "without reference"
         return f"<ImsJob {self.kind.value} {name} of {self.gstin}: {self.status.state}>"
+
+    async def load(self) -> tuple[Record, ...] | None:
+        """Return the records, from the journal where they are not at hand; None where nobody has them.
+
+        Awaiting a job, or reconciling it, does that by itself. Raises `JournalError`.
+        """
+        if self._records is None:
+            records = await self._page.records()
+            if self._records is None and self._report is None:
+                self._records = records
+        return self._records
 
     # -- waiting ---------------------------------------------------------------------------------------
 
@@ -313,6 +344,8 @@ class ImsJob:
         reference = self.reference_id
         if reference is None:
             raise self._without_reference()
+        if await self._look_up():
+            return
         try:
             status = await self._poll(reference, self.kind)
         except ClientClosed:
@@ -321,15 +354,41 @@ class ImsJob:
             watch.next_at = self._now() + next(watch.delays)
         now = self._now()
         watch.evidence = watch.evidence.with_poll(status, now)
-        self._note(
-            settle(
-                status,
-                submitted=self.submitted,
-                evidence=watch.evidence,
-                now=now,
-                p_means=self._policy.p_means,
-            )
+        status = settle(
+            status,
+            submitted=self.submitted,
+            evidence=watch.evidence,
+            now=now,
+            p_means=self._policy.p_means,
         )
+        await self._write_down(status)
+        self._note(status)
+
+    async def _look_up(self) -> bool:
+        """Learn from the journal of a job that is known by its token or name only; True if it has ended."""
+        entry = await self._page.find()
+        if entry is None:
+            return False
+        self.learn(entry.token, None)
+        if entry.phase is not Phase.ENDED or entry.status is None:
+            return False
+        await self._load_quietly()
+        self._note(entry.status)
+        return True
+
+    async def _write_down(self, status: JobStatus) -> None:
+        """Put what is new into the journal before anybody hears it, so that a crash loses no report."""
+        if self.done or _facts(status) == _facts(self.status):
+            return
+        await self._page.heard(status)
+        if status.done:
+            await self._load_quietly()
+
+    async def _load_quietly(self) -> None:
+        try:
+            await self.load()
+        except JournalError as error:
+            self._page.failed(error, f"the report of job {self.reference_id} can name keys only")
 
     def _note(self, status: JobStatus) -> None:
         """Keep a reading; wake those who wait if it says anything new."""
@@ -364,9 +423,13 @@ class ImsJob:
         )
 
     def _without_reference(self) -> OutcomeUnknown:
-        return OutcomeUnknown(
-            "the change was sent and no reference came back: call taxpayer.reconcile(job)", job=self
+        what = (
+            "the change was sent and no reference came back: call taxpayer.reconcile(job)"
+            if self.sent
+            else "its process ended while it waited for its turn, and nothing of it was sent: call "
+            "taxpayer.reconcile(job), then taxpayer.retry(job.report)"
         )
+        return OutcomeUnknown(what, job=self)
 
     def _ready_watch(self) -> _Watch:
         now = self._now()
@@ -392,15 +455,39 @@ class ImsJob:
         if self._records is None and records is not None and self._report is None:
             self._records = tuple(records)
 
-    def let_go(self) -> None:
+    async def let_go(self) -> None:
         """Hold nothing up any more for the sake of this job, although nobody has heard what became of it."""
         self._looked_at = True
+        await self._page.let_go()
 
-    def settle_by_looking(self, status: JobStatus) -> None:
+    async def take_over(self) -> bool:
+        """Make sure that a batch that waited in another process is sent by nobody; False if it was sent."""
+        self._taken_over = self._taken_over or await self._page.take_over()
+        return self._taken_over
+
+    async def settle_by_looking(self, status: JobStatus) -> None:
         """Take what was found out by reading the records of a job that could not be asked, or no more."""
         self._looked_at = True
+        await self._page.settled(status)
         if self.reference_id is None:
             self._note(status)
+
+    async def hear_from_journal(self) -> None:
+        """Take what another process wrote down of this job. Raises `JournalError`."""
+        entry = await self._page.entry()
+        if entry is not None:
+            await self.hear_of(entry)
+
+    async def hear_of(self, entry: Entry) -> None:
+        """Take what the journal tells, and write down again what could not be written before."""
+        if self.done and entry.phase.open and not self.open:
+            await self._page.heard(self.status)
+            return
+        self._looked_at |= not entry.phase.open
+        if entry.status is not None and not self.done:
+            if entry.status.done:
+                await self._load_quietly()
+            self._note(entry.status)
 
     async def aclose(self) -> None:
         """Stop polling; those who wait get `ClientClosed` with the token."""

@@ -88,6 +88,11 @@ def _look_at_details(decision: Decision, now: Invoice, *, quiet: bool) -> Effect
     return Effect.CHANGED if any(shown is None for _, shown in wanted) else Effect.NOT_APPLIED
 
 
+def as_it_stands(record: Decision | Invoice, now: Invoice) -> Decision | Invoice:
+    """Return the same decision on the record as the gateway shows it now."""
+    return attrs.evolve(record, invoice=now) if isinstance(record, Decision) else now
+
+
 def _meant(detail: str | ItcReduction | None) -> object:
     """No remarks are empty remarks, and a tax head that is not declared is one of zero rupees."""
     if isinstance(detail, ItcReduction):

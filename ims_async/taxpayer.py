@@ -3,24 +3,44 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Iterable
-from typing import TypeVar
+from collections.abc import AsyncGenerator, Generator, Iterable
+from typing import Any, TypeVar
 
 import attrs
 
-from .changes import Changes, Services
+from .changes import Changes
 from .downloads import Downloads, check_download
-from .errors import InvalidInput
+from .errors import InvalidInput, JobInFlight
 from .exchange import Credentials
+from .handles import Handles, Services
 from .job import ImsJob
-from .reconcile import Reconciliation, compare
-from .records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
-from .report import Record
+from .journal import Entry
+from .reconcile import Reconciliation, as_it_stands, compare
+from .records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, RecordKey, SalesInvoice
+from .report import JobReport, Record
 from .session import TaxpayerCredential
 from .status import Download, ErrorEntry, JobKind, JobState, JobStatus, JobToken
 from .vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
 
 R = TypeVar("R", Decision, Invoice)
+
+
+@attrs.frozen(kw_only=True)
+class Retry:
+    """What a retry did: `job` is the one that was submitted, None where there was nothing to send.
+
+    `found` says how each record stood just before: what was `not_applied` is what the job carries; what is
+    `changed` is for a person to decide on. Await it for the report of its job, or None.
+    """
+
+    job: ImsJob | None
+    found: Reconciliation
+
+    def __await__(self) -> Generator[Any, None, JobReport | None]:
+        return self._result().__await__()
+
+    async def _result(self) -> JobReport | None:
+        return None if self.job is None else await self.job
 
 
 class Taxpayer:
@@ -33,7 +53,8 @@ class Taxpayer:
             services.exchange, services.gsp, services.store, services.clock, gstin, services.account
         )
         self._credentials = Credentials(account=services.account, taxpayer=self._session, gstin=gstin)
-        self._changes = Changes(gstin, services, self._credentials)
+        self._jobs = Handles(gstin, services, self._credentials)
+        self._changes = Changes(self._jobs, gstin, services, self._credentials)
         self._downloads = Downloads(gstin, services.gsp, services.exchange, self._credentials, services.poll)
 
     def __repr__(self) -> str:
@@ -143,16 +164,26 @@ class Taxpayer:
         """
         if not isinstance(reference_id, str) or not reference_id.strip():
             raise InvalidInput("reference_id is empty: it is what the gateway answered to the save or reset")
-        token = self._changes.token(kind, reference_id.strip(), submitted)
-        return self._changes.handle(attrs.evolve(token, submitted_at=None, results_until=None), None)
+        token = self._jobs.token(kind, reference_id.strip(), submitted)
+        return self._jobs.handle(attrs.evolve(token, submitted_at=None, results_until=None), None)
 
     def resume(self, token: JobToken) -> ImsJob:
         """Return a handle on the job of a token, which holds this GSTIN's turn until it ends. No I/O."""
-        return self._changes.resume(token)
+        return self._jobs.resume(token)
 
     def unfinished(self) -> list[ImsJob]:
         """The jobs that this process sent or resumed and that have not ended."""
-        return self._changes.unfinished()
+        return self._jobs.unfinished() + self._jobs.waiting()
+
+    async def sync(self, entries: Iterable[Entry]) -> None:
+        """Take up what a journal holds of this taxpayer's open jobs. For `client.unfinished()`."""
+        await self._jobs.sync([entry for entry in entries if not self._changes.is_own(entry)])
+
+    async def recall(self, entry: Entry) -> ImsJob:
+        """Return the handle on an ended job of a journal, with its records. For `client.finished()`."""
+        job = await self._jobs.adopt(entry)
+        await job.load()
+        return job
 
     async def reconcile(
         self, job: ImsJob, decisions: Iterable[Record] | None = None, *, quiet: float = 1800.0
@@ -167,32 +198,67 @@ class Taxpayer:
         """
         if job.gstin != self.gstin:
             raise InvalidInput(f"this is a job of {job.gstin}, not of {self.gstin}")
-        records = list(decisions) if decisions is not None else list(job.records or ())
+        records = list(decisions) if decisions is not None else list(await job.load() or ())
         if not records:
             raise InvalidInput("the job does not carry its records: pass them as reconcile(job, decisions)")
+        if not job.sent and not await job.take_over():
+            raise JobInFlight(
+                "another process has begun to send this batch: see client.unfinished()", job=job
+            )
         sent_at = job.submitted_at
         # As it is now: rows that take long to come are as they were when they were asked for.
         age = 0.0 if sent_at is None else self._services.clock() - sent_at.timestamp()
-        told = job.done and not job.status.carrier_failed
-        sections = await self._downloads.several({record.section for record in records}, strict=False)
-        current = {invoice.key: invoice for rows in sections.values() for invoice in rows}
-        unread = {section for section, rows in sections.items() if rows.problems}
+        told = (job.done and not job.status.carrier_failed) or not job.sent
+        current, unread = await self._current(records)
         found = compare(records, current, quiet=told or age >= quiet, unread=unread)
         if found.settled and (job.submitted is None or len(records) >= job.submitted):
-            job.settle_by_looking(_status_of(found))
-            self._changes.free(job)
+            await job.settle_by_looking(_status_of(found))
+            self._jobs.free(job)
         return found
 
-    def let_go(self, job: ImsJob) -> None:
-        """Let the next change go although it is not known what became of this job. No I/O.
+    async def _current(self, records: Iterable[Record]) -> tuple[dict[RecordKey, Invoice], set[Section]]:
+        """Read the sections of these records; also return which were not read to the last row."""
+        sections = await self._downloads.several({record.section for record in records}, strict=False)
+        current = {invoice.key: invoice for rows in sections.values() for invoice in rows}
+        return current, {section for section, rows in sections.items() if rows.problems}
+
+    async def retry(self, report: JobReport, *, queue: bool = True) -> Retry:
+        """Send again what a finished job did not apply, once, as it stands now; it never retries by itself.
+
+        Every record that failed or is unaccounted for is read again, when this GSTIN's turn has come. Those
+        that still are as they were decided on are sent with the action they have now as the previous one;
+        those applied by now are left alone; those that the supplier edited, or that are gone, are for a
+        person. Raises as `save` and `reset` do, and `InvalidInput` for a report that has no records.
+        """
+        records = [failure.record for failure in report.failed] + list(report.unaccounted)
+        again = [record for record in records if record is not None]
+        if len(again) < len(records) or len(report.unaccounted) < report.unaccounted_count:
+            raise InvalidInput(
+                "this report does not carry its records, since its job was resumed without them: read the "
+                "invoices again, and save decisions on them"
+            )
+        kind = JobKind.RESET if again and isinstance(again[0], Invoice) else JobKind.SAVE
+        found = Reconciliation()
+
+        async def look() -> list[Record]:
+            nonlocal found
+            current, unread = await self._current(again)
+            found = compare(again, current, quiet=True, unread=unread)
+            return [as_it_stands(record, current[record.key]) for record in found.not_applied]
+
+        job = await self._changes.submit_what(kind, look, queue=queue) if again else None
+        return Retry(job=job, found=found)
+
+    async def let_go(self, job: ImsJob) -> None:
+        """Let the next change go although it is not known what became of this job.
 
         For a job of which no decisions are at hand to `reconcile` with, or whose records a person has looked
         at. Sending its decisions again is then safe only for records that still stand as they were read.
         """
         if job.gstin != self.gstin:
             raise InvalidInput(f"this is a job of {job.gstin}, not of {self.gstin}")
-        job.let_go()
-        self._changes.free(job)
+        await job.let_go()
+        self._jobs.free(job)
 
     # -- session ---------------------------------------------------------------------------------------
 

@@ -243,8 +243,8 @@ async def test_a_job_without_records_whose_task_broke_off_can_be_let_go(
     with pytest.raises(JobInFlight, match=r"reconcile\(error\.job, decisions\) first, or let_go"):
         await again.save([decision])
     with pytest.raises(InvalidInput, match="not of"):
-        later.taxpayer(sim.gstins[1]).let_go(job)
-    again.let_go(job)
+        await later.taxpayer(sim.gstins[1]).let_go(job)
+    await again.let_go(job)
     assert again.unfinished() == []
     await asyncio.sleep(10)
     assert (await (await again.save([decision])).result()).ok

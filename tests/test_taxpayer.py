@@ -779,7 +779,7 @@ async def test_a_job_ahead_that_the_gateway_denies_is_named_and_can_be_let_go(
     with pytest.raises(JobInFlight, match="nothing was sent; what became of the job ahead") as caught:
         await acme.save([accept((await undecided(acme))[0])])
     assert caught.value.job is job
-    acme.let_go(job)
+    await acme.let_go(job)
     assert (await (await acme.save([accept((await undecided(acme))[0])]))).ok
 
 

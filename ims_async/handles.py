@@ -1,0 +1,168 @@
+"""One GSTIN's jobs in this process: one handle for each, and which of them hold the turn."""
+
+from __future__ import annotations
+
+import datetime as dt
+import urllib.parse
+import weakref
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from .credentials import CredentialStore
+from .errors import (
+    GatewayError,
+    GatewayUnavailable,
+    InvalidInput,
+    NotAuthorized,
+    OutcomeUnknown,
+    QuotaExhausted,
+    RateLimited,
+)
+from .exchange import Credentials, Exchange
+from .job import ImsJob
+from .journal import Entry, Journal, Phase
+from .ledger import Page
+from .report import Record
+from .retry import PollPolicy
+from .session import AccountCredential
+from .status import JobKind, JobStatus, JobToken
+from .wire import Gsp
+
+
+@attrs.frozen(kw_only=True)
+class Services:
+    """What a client's taxpayers share."""
+
+    gsp: Gsp
+    exchange: Exchange
+    account: AccountCredential
+    store: CredentialStore
+    poll: PollPolicy
+    clock: Callable[[], float]
+    journal: Journal | None = None
+
+    @property
+    def host(self) -> str:
+        """Where the GSP is, as tokens name it."""
+        return urllib.parse.urlsplit(self.gsp.base_url).netloc
+
+
+class Handles:
+    """The jobs of a taxpayer that this process knows. One that is open holds the turn until it ends."""
+
+    def __init__(self, gstin: str, services: Services, credentials: Credentials) -> None:
+        self._gstin, self._services, self._credentials = gstin, services, credentials
+        self._open: list[ImsJob] = []
+        self._waiting: list[ImsJob] = []  # batches of processes that ended before they were sent
+        self._by_reference: weakref.WeakValueDictionary[str, ImsJob] = weakref.WeakValueDictionary()
+        self._by_page: weakref.WeakValueDictionary[str, ImsJob] = weakref.WeakValueDictionary()
+
+    def token(self, kind: JobKind, reference_id: str | None, submitted: int | None) -> JobToken:
+        """Return the token of a job that is submitted now."""
+        gsp = self._services.gsp
+        now = dt.datetime.fromtimestamp(self._services.clock(), dt.UTC)
+        kept = gsp.limits.results_kept
+        return JobToken(
+            gsp=gsp.kind,
+            host=self._services.host,
+            gstin=self._gstin,
+            kind=kind,
+            reference_id=reference_id,
+            submitted=submitted,
+            submitted_at=now,
+            results_until=None if kept is None else now + dt.timedelta(seconds=kept),
+        )
+
+    def handle(self, token: JobToken, records: Sequence[Record] | None, page: Page | None = None) -> ImsJob:
+        """Return the one handle on a job in this process, so that it has one driver."""
+        reference = token.reference_id
+        if reference is not None and (known := self._by_reference.get(reference)) is not None:
+            known.learn(token, records)
+            return known
+        page = page or Page(self._services.journal, of=token)
+        job = ImsJob(token, poll=self._poll, policy=self._services.poll, records=records, page=page)
+        self._by_page[page.id] = job
+        if reference is not None:
+            self._by_reference[reference] = job
+        return job
+
+    def knows(self, reference_id: str) -> bool:
+        """Say whether a job of this name is known already."""
+        return reference_id in self._by_reference
+
+    def opened(self, token: JobToken, records: Sequence[Record], page: Page) -> ImsJob:
+        """Return the handle of a job that was sent, and holds this GSTIN's turn until it ends."""
+        job = self.handle(token, records, page)
+        self._open.append(job)
+        return job
+
+    def resume(self, token: JobToken) -> ImsJob:
+        """Return a handle on the job of a token, which holds this GSTIN's turn until it ends. No I/O."""
+        if token.gstin != self._gstin:
+            raise InvalidInput(f"this is a job of {token.gstin}, not of {self._gstin}")
+        job = self.handle(token, None)
+        if job not in self._open and job.open:
+            self._open.append(job)
+        return job
+
+    async def adopt(self, entry: Entry) -> ImsJob:
+        """Return the handle on the job of a journal's entry; while that is open, it is in `unfinished`."""
+        job = self._by_page.get(entry.id)
+        if job is None:
+            job = self.handle(entry.token, None, Page(self._services.journal, entry))
+        await job.hear_of(entry)
+        if entry.phase is Phase.QUEUED:
+            self._waiting.append(job)
+        elif job.open and job not in self._open:
+            self._open.append(job)
+        return job
+
+    async def sync(self, entries: Sequence[Entry]) -> None:
+        """Take what the journal holds open, and what others have ended meanwhile. Raises `JournalError`."""
+        self._waiting = []
+        found = [await self.adopt(entry) for entry in entries]
+        for job in self.unfinished():
+            if job not in found:
+                await job.hear_from_journal()
+
+    def unfinished(self) -> list[ImsJob]:
+        """The jobs that this process sent, resumed or found, and of which it is not known what became."""
+        self._open = [job for job in self._open if job.open]
+        return list(self._open)
+
+    def waiting(self) -> list[ImsJob]:
+        """The batches that were found in the journal and of which nothing was sent."""
+        self._waiting = [job for job in self._waiting if job.open]
+        return list(self._waiting)
+
+    def watched(self) -> list[ImsJob]:
+        """The jobs that are only being waited for, by their reference."""
+        return [job for job in self._by_reference.values() if job.watched and job not in self._open]
+
+    def free(self, job: ImsJob) -> None:
+        """Let the next change go although nobody has heard this job's end: its records were looked at."""
+        self._open = [other for other in self._open if other is not job]
+        self._waiting = [other for other in self._waiting if other is not job]
+
+    async def _poll(self, reference_id: str, kind: JobKind) -> JobStatus:
+        conversation = self._services.gsp.status(self._gstin, reference_id, kind)
+        try:
+            return await self._services.exchange.run(conversation, self._credentials, retry=False)
+        except (GatewayUnavailable, NotAuthorized, QuotaExhausted, RateLimited):
+            raise
+        except GatewayError as error:
+            job = self._by_reference.get(reference_id)
+            until = job.token.results_until if job else None
+            if until is None or self._services.clock() < until.timestamp():
+                raise
+            raise OutcomeUnknown(
+                f"the gateway kept the result of job {reference_id} until {until:%Y-%m-%d %H:%M} UTC, and no "
+                f"longer tells it ({error}): call taxpayer.reconcile(job, decisions)",
+                job=job,
+            ) from error
+
+    async def aclose(self) -> None:
+        """Stop polling."""
+        for job in list(self._by_page.values()):
+            await job.aclose()

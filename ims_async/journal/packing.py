@@ -1,0 +1,152 @@
+"""How records and statuses are written into a journal's rows, and read again, exactly."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
+from operator import attrgetter
+from typing import Any, Final
+
+from ..codec.writing import json_text
+from ..errors import JournalError
+from ..records import Decision, Invoice, ItcReduction
+from ..report import Record
+from ..status import ErrorEntry, JobState, JobStatus
+from ..vocabulary import Action, Section
+
+ROWS_PER_PART: Final = 250
+"""So many rows are written in one breath: some two milliseconds of the event loop."""
+
+# One row is a list of values in this order: half the bytes and a third of the time of a JSON object. A
+# release that knows more fields appends them, and moves the schema's version on.
+_FIELDS: Final = (
+    "section", "supplier", "number", "date", "return_period",
+    "value", "taxable_value", "igst", "cgst", "sgst", "cess",
+    "action", "original_number", "original_date", "type", "source_form", "place_of_supply",
+    "pending_allowed", "supplier_filed", "supplier_name", "remarks", "remarks_allowed",
+    "itc_reduction", "itc_reduction_allowed", "hash", "extra", "read_from_gateway",
+)  # fmt: skip
+_DECIDED: Final = ("action", "remarks", "itc_reduction")
+_values: Final[Callable[[Invoice], tuple[Any, ...]]] = attrgetter(*_FIELDS)
+_decided: Final[Callable[[Decision], tuple[Any, ...]]] = attrgetter(*_DECIDED)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if isinstance(value, ItcReduction):
+        return [value.required, *(None if a is None else str(a) for a in _heads(value))]
+    raise TypeError(f"{value!r:.60} ({type(value).__name__}) cannot be kept in a journal")
+
+
+def _heads(reduction: ItcReduction) -> tuple[Decimal | None, ...]:
+    return reduction.igst, reduction.cgst, reduction.sgst, reduction.cess
+
+
+_dumps: Final = json.JSONEncoder(default=_plain, separators=(",", ":"), check_circular=False).encode
+_EXTRA: Final = _FIELDS.index("extra")
+
+
+def _row(record: Record) -> tuple[Any, ...]:
+    invoice = record.invoice if isinstance(record, Decision) else record
+    row = _values(invoice)
+    if invoice.extra:  # exact numbers may stand anywhere in it: kept as the text of a JSON object
+        row = (*row[:_EXTRA], json_text(invoice.extra), *row[_EXTRA + 1 :])
+    return row + _decided(record) if isinstance(record, Decision) else row
+
+
+def pack(records: Sequence[Record]) -> Iterator[bytes]:
+    """Write records as parts of a few rows each."""
+    for start in range(0, len(records), ROWS_PER_PART):
+        rows = [_row(record) for record in records[start : start + ROWS_PER_PART]]
+        yield _dumps(rows).encode("ascii")
+
+
+def checksum(part: bytes) -> int:
+    """Return what tells a part that was damaged from one that was written so."""
+    return zlib.crc32(part)
+
+
+def unpack(parts: Iterable[bytes]) -> list[Record]:
+    """Read records back. Raises `JournalError` for rows that `pack` did not write."""
+    try:
+        return [_record(row) for part in parts for row in json.loads(part)]
+    except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
+        raise JournalError(f"its records cannot be read: {error}") from None
+
+
+def _record(row: list[Any]) -> Record:
+    facts = dict(zip(_FIELDS, row, strict=False))
+    if len(row) not in (len(_FIELDS), len(_FIELDS) + len(_DECIDED)):
+        raise ValueError(f"a row of {len(row)} values")
+    for name in ("value", "taxable_value", "igst", "cgst", "sgst", "cess"):
+        facts[name] = Decimal(facts[name])
+    invoice = Invoice(
+        **{
+            **facts,
+            "section": Section(facts["section"]),
+            "date": dt.date.fromisoformat(facts["date"]),
+            "action": Action(facts["action"]),
+            "original_date": _day(facts["original_date"]),
+            "itc_reduction": _reduction(facts["itc_reduction"]),
+            "extra": json.loads(facts["extra"], parse_float=Decimal) if facts["extra"] else {},
+        }
+    )
+    if len(row) == len(_FIELDS):
+        return invoice
+    action, remarks, reduction = row[len(_FIELDS) :]
+    return Decision(
+        invoice=invoice, action=Action(action), remarks=remarks, itc_reduction=_reduction(reduction)
+    )
+
+
+def _day(text: str | None) -> dt.date | None:
+    return None if text is None else dt.date.fromisoformat(text)
+
+
+def _reduction(values: list[Any] | None) -> ItcReduction | None:
+    if values is None:
+        return None
+    required, *amounts = values
+    heads = (None if amount is None else Decimal(amount) for amount in amounts)
+    return ItcReduction(required=required, **dict(zip(("igst", "cgst", "sgst", "cess"), heads, strict=True)))
+
+
+# -- statuses ------------------------------------------------------------------------------------------
+
+_READING: Final = (
+    "raw_code", "processed", "errors", "error_code", "error_message", "polled_at",
+    "carrier_done", "carrier_failed", "documented",
+)  # fmt: skip
+_REFUSAL: Final = ("section", "supplier", "number", "return_period", "code", "message")
+_refusal: Final[Callable[[ErrorEntry], tuple[Any, ...]]] = attrgetter(*_REFUSAL)
+
+
+def pack_status(status: JobStatus) -> str:
+    """Write all of a status but the gateway's raw answer: what is kept is a list of what may be kept."""
+    facts = {name: getattr(status, name) for name in _READING}
+    report = [_refusal(entry) for entry in status.error_report]
+    return _dumps({"state": status.state, **facts, "error_report": report})
+
+
+def unpack_status(text: str) -> JobStatus:
+    """Read a status back. Raises `JournalError` for what `pack_status` did not write."""
+    try:
+        facts = json.loads(text)
+        report = [dict(zip(_REFUSAL, row, strict=True)) for row in facts.pop("error_report")]
+        entries = (ErrorEntry(**{**row, "section": _section(row["section"])}) for row in report)
+        return JobStatus(**{**facts, "state": JobState(facts["state"]), "error_report": tuple(entries)})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise JournalError(f"its status cannot be read: {error}") from None
+
+
+def _section(name: str) -> Section | str:
+    try:
+        return Section(name)
+    except ValueError:
+        return name

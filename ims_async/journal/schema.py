@@ -1,0 +1,132 @@
+"""The tables of a SQLite journal, and every statement that is run on them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+from ..errors import JournalError
+from .entry import IN_FLIGHT, OPEN, Phase
+
+APPLICATION_ID: Final = 0x494D5331
+""""IMS1": what tells a journal from any other SQLite file."""
+
+
+def _listed(phases: Sequence[Phase] | frozenset[Phase]) -> str:
+    return ", ".join(f"'{phase}'" for phase in sorted(phases))
+
+
+# The script at place n brings a file from version n to n + 1. A released one is never changed again, so
+# none is put together from names that may change.
+MIGRATIONS: Final[tuple[str, ...]] = (
+    """
+    CREATE TABLE jobs (
+        place INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        phase TEXT NOT NULL,
+        gsp TEXT NOT NULL,
+        host TEXT NOT NULL,
+        gstin TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        reference TEXT,
+        submitted INTEGER NOT NULL,
+        submitted_at TEXT NOT NULL,
+        results_until TEXT,
+        status TEXT,
+        reason TEXT NOT NULL DEFAULT '',
+        changed_at REAL NOT NULL
+    );
+    CREATE INDEX jobs_in_flight ON jobs (gstin) WHERE phase IN ('running', 'sending', 'unknown');
+    CREATE INDEX jobs_by_reference ON jobs (reference) WHERE reference IS NOT NULL;
+    CREATE TABLE parts (
+        job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+        part INTEGER NOT NULL,
+        rows BLOB NOT NULL,
+        checksum INTEGER NOT NULL,
+        PRIMARY KEY (job, part)
+    );
+    """,
+)
+
+COLUMNS: Final = (
+    "id, phase, gsp, host, gstin, kind, reference, submitted, submitted_at, results_until, "
+    "status, reason, changed_at"
+)
+
+INSERT_JOB: Final = (
+    "INSERT INTO jobs (id, phase, gsp, host, gstin, kind, reference, submitted, submitted_at, "
+    f"results_until, changed_at) VALUES (?, '{Phase.QUEUED}', ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+INSERT_PART: Final = "INSERT INTO parts (job, part, rows, checksum) VALUES (?, ?, ?, ?)"
+SELECT_JOB: Final = f"SELECT {COLUMNS} FROM jobs WHERE id = ?"
+SELECT_PARTS: Final = "SELECT part, rows, checksum FROM parts WHERE job = ? ORDER BY part"
+
+CLAIM: Final = (
+    f"UPDATE jobs SET phase = '{Phase.SENDING}', submitted_at = ?, results_until = ?, changed_at = ? "
+    f"WHERE id = ? AND phase = '{Phase.QUEUED}' AND NOT EXISTS (SELECT 1 FROM jobs AS other "
+    "WHERE other.gstin = jobs.gstin AND other.gsp = jobs.gsp AND other.host = jobs.host "
+    f"AND other.phase IN ({_listed(IN_FLIGHT)}))"
+)
+IN_THE_WAY: Final = (
+    f"SELECT {COLUMNS} FROM jobs WHERE (gsp, host, gstin) = (SELECT gsp, host, gstin FROM jobs WHERE id = ?) "
+    f"AND phase IN ({_listed(IN_FLIGHT)}) ORDER BY place LIMIT 1"
+)
+ADVANCE: Final = {
+    to: "UPDATE jobs SET phase = ?, reference = coalesce(?, reference), "
+    "submitted_at = coalesce(?, submitted_at), results_until = coalesce(?, results_until), "
+    "status = coalesce(?, status), reason = ?, changed_at = ? "
+    f"WHERE id = ? AND phase = coalesce(?, phase) AND phase IN ({_listed([p for p in Phase if p.moves(to)])})"
+    for to in Phase
+}
+
+SELECT_ENTRIES: Final = f"SELECT {COLUMNS} FROM jobs WHERE {{}} ORDER BY place"
+FORGET: Final = f"DELETE FROM jobs WHERE phase NOT IN ({_listed(OPEN)}) AND changed_at < ?"
+CLEAN_UP: Final = ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")
+"""The second gives the room back now: until then it is all in the write-ahead log."""
+
+
+# Without `fullfsync` a Mac says that it is on the disk when it is not; elsewhere it changes nothing.
+_PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "fullfsync = ON", "foreign_keys = ON")
+
+
+def prepare(connection: sqlite3.Connection, migrations: Sequence[str] = MIGRATIONS) -> None:
+    """Make the tables, or bring an older file up to date. Raises `JournalError` for a file of another kind.
+
+    In one transaction, so that of several processes that open a file at once one does it.
+    """
+    up_to_date = _version(connection, newest=len(migrations)) == len(migrations)
+    for pragma in _PRAGMAS:  # not before it is known to be a journal: the first changes the file for good
+        connection.execute(f"PRAGMA {pragma}").close()
+    if up_to_date:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(connection, newest=len(migrations))
+        for script in migrations[version:]:
+            for statement in script.split(";"):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(migrations)}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _version(connection: sqlite3.Connection, *, newest: int) -> int:
+    owner, version = _number(connection, "application_id"), _number(connection, "user_version")
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if owner != APPLICATION_ID and (owner or version or tables):
+        raise JournalError("it is a database of another program: name another file")
+    if version > newest:
+        raise JournalError(
+            f"it was written by a newer release (version {version}; this one reads {newest}): "
+            "upgrade ims_async"
+        )
+    return version
+
+
+def _number(connection: sqlite3.Connection, pragma: str) -> int:
+    (number,) = connection.execute(f"PRAGMA {pragma}").fetchone()
+    return int(number)

@@ -1,0 +1,228 @@
+"""A journal in one SQLite file: durable, shared by any number of processes on one machine."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from ..errors import InvalidInput, JournalError
+from ..report import Record
+from ..status import JobKind, JobStatus, JobToken
+from . import schema
+from .entry import Entry, Phase
+from .packing import checksum, pack, pack_status, unpack, unpack_status
+from .writer import Writer
+
+_KEEP = dt.timedelta(days=400)
+
+
+class SqliteJournal:
+    """Keeps batches in a SQLite file, which is made if need be, readable by its owner only (0600).
+
+    Every write is on the disk when it is said to be (write-ahead log, synchronous FULL); those who wait at
+    the same time share one sync. The file must lie on a local disk, not on a network drive. Entries that
+    are no longer open are forgotten `keep` after their last change: by `vacuum`, which nobody calls but you.
+    `busy_seconds` is how long to wait while another process writes. `clock` gives seconds since the epoch.
+
+    Closing is optional: after a few idle seconds the file is closed by itself, and opens when it is used.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        keep: dt.timedelta = _KEEP,
+        busy_seconds: float = 10.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        name = os.fspath(path)
+        if not isinstance(name, str) or not name or name.startswith((":memory:", "file:")):
+            raise InvalidInput(f"{name!r} is no path of a journal; for one in memory there is MemoryJournal")
+        if not keep >= dt.timedelta(0):
+            raise InvalidInput(
+                f"keep is {keep!r}: pass how long ended jobs are kept, timedelta(days=400) say"
+            )
+        if not busy_seconds >= 0:
+            raise InvalidInput(f"busy_seconds is {busy_seconds!r}: pass seconds, 0 or more")
+        self.path, self._keep, self._clock = Path(name), keep, clock
+        self._writer = Writer(self.path, busy_seconds=busy_seconds)
+
+    def __repr__(self) -> str:
+        return f"<SqliteJournal {str(self.path)!r}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def intend(self, batch_id: str, token: JobToken, records: Sequence[Record]) -> None:
+        """Keep a batch; see `Journal`."""
+        parts = []
+        for number, part in enumerate(pack(records)):
+            if number:
+                await asyncio.sleep(0)  # a big batch is written in many short breaths
+            parts.append((batch_id, number, part, checksum(part)))
+        job = (batch_id, token.gsp, token.host, token.gstin, token.kind, token.reference_id, len(records))
+        times = (_text(token.submitted_at) or "", _text(token.results_until), self._clock())
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(schema.INSERT_JOB, job + times)
+            if parts:
+                connection.executemany(schema.INSERT_PART, parts)
+
+        await self._writer.run(write)
+
+    async def claim(self, batch_id: str, token: JobToken) -> Entry | None:
+        """Begin to send, or say what is in the way; see `Journal`."""
+        facts = (_text(token.submitted_at) or "", _text(token.results_until), self._clock(), batch_id)
+
+        def write(connection: sqlite3.Connection) -> tuple[Any, ...] | None:
+            if connection.execute(schema.CLAIM, facts).rowcount:
+                return None
+            own = _job_row(connection, batch_id)
+            if own[1] != Phase.QUEUED:
+                return own
+            other: tuple[Any, ...] = connection.execute(schema.IN_THE_WAY, (batch_id,)).fetchone()
+            return other
+
+        row = await self._writer.run(write)
+        return None if row is None else self._entry(row)
+
+    async def advance(
+        self,
+        batch_id: str,
+        to: Phase,
+        *,
+        only_from: Phase | None = None,
+        token: JobToken | None = None,
+        status: JobStatus | None = None,
+        reason: str = "",
+    ) -> bool:
+        """Move a batch on, if it may; see `Journal`."""
+        names: tuple[str | None, ...] = (None, None, None)
+        if token is not None:
+            names = (token.reference_id, _text(token.submitted_at), _text(token.results_until))
+        told = None if status is None else pack_status(status)
+        facts = (to, *names, told, reason, self._clock(), batch_id, only_from)
+
+        def write(connection: sqlite3.Connection) -> bool:
+            if connection.execute(schema.ADVANCE[to], facts).rowcount:
+                return True
+            _job_row(connection, batch_id)
+            return False
+
+        return await self._writer.run(write)
+
+    async def entries(
+        self,
+        *,
+        batch_id: str | None = None,
+        gsp: str | None = None,
+        host: str | None = None,
+        gstin: str | None = None,
+        reference: str | None = None,
+        phases: Sequence[Phase] = tuple(Phase),
+        since: dt.datetime | None = None,
+    ) -> list[Entry]:
+        """Return what is kept; see `Journal`."""
+        asked = {"id": batch_id, "gsp": gsp, "host": host, "gstin": gstin, "reference": reference}
+        wanted = {name: value for name, value in asked.items() if value is not None}
+        left_out = set(Phase) - set(phases)  # so that an entry whose phase is damaged is not left out
+        where = [f"phase NOT IN ({', '.join('?' * len(left_out))})", *(f"{name} = ?" for name in wanted)]
+        facts: list[Any] = [*left_out, *wanted.values()]
+        if since is not None:
+            where.append("changed_at >= ?")
+            facts.append(since.timestamp())
+        statement = schema.SELECT_ENTRIES.format(" AND ".join(where))
+        rows = await self._writer.run(lambda c: c.execute(statement, facts).fetchall(), writes=False)
+        entries: list[Entry] = []
+        problems: list[str] = []
+        for row in rows:
+            try:
+                entries.append(self._entry(row))
+            except JournalError as error:
+                problems.append(str(error))
+        if problems:
+            raise JournalError("; ".join(problems), readable=entries)
+        return entries
+
+    async def records(self, batch_id: str) -> list[Record]:
+        """Return the records of a batch; see `Journal`."""
+
+        def read(connection: sqlite3.Connection) -> tuple[int, list[tuple[int, bytes, int]]]:
+            submitted = _job_row(connection, batch_id)[7]
+            return submitted, connection.execute(schema.SELECT_PARTS, (batch_id,)).fetchall()
+
+        submitted, parts = await self._writer.run(read, writes=False)
+        where = f"journal {self.path}: batch {batch_id}"
+        for place, (number, part, proof) in enumerate(parts):
+            if number != place or not isinstance(part, bytes) or checksum(part) != proof:
+                raise JournalError(f"{where}: part {place} of its records is damaged")
+        records: list[Record] = []
+        for _, part, _ in parts:
+            try:
+                records += unpack([part])
+            except JournalError as error:
+                raise JournalError(f"{where}: {error}") from None
+            await asyncio.sleep(0)
+        if len(records) != submitted:
+            raise JournalError(f"{where}: {len(records)} of its {submitted} records are there")
+        return records
+
+    async def vacuum(self, *, keep: dt.timedelta | None = None) -> int:
+        """Forget what ended longer ago than `keep` (the journal's own if None), and shrink the file.
+
+        Returns how many batches were forgotten. Open ones are never forgotten, however old.
+        """
+        before = self._clock() - (self._keep if keep is None else keep).total_seconds()
+        gone = await self._writer.run(lambda c: c.execute(schema.FORGET, (before,)).rowcount)
+        await self._writer.run(lambda c: c.execute(schema.CLEAN_UP).rowcount, writes=False)
+        return gone
+
+    async def aclose(self) -> None:
+        """Do what was asked, and close the file. It opens again when it is used again."""
+        await self._writer.aclose()
+
+    def _entry(self, row: tuple[Any, ...]) -> Entry:
+        batch_id, phase, gsp, host, gstin, kind, reference, submitted, sent_at, until, status, reason, at = (
+            row
+        )
+        try:
+            token = JobToken(
+                gsp=gsp,
+                host=host,
+                gstin=gstin,
+                kind=JobKind(kind),
+                reference_id=reference,
+                submitted=submitted,
+                submitted_at=dt.datetime.fromisoformat(sent_at) if sent_at else None,
+                results_until=dt.datetime.fromisoformat(until) if until else None,
+            )
+            return Entry(
+                id=batch_id,
+                phase=Phase(phase),
+                token=token,
+                status=None if status is None else unpack_status(status),
+                reason=reason,
+                changed_at=dt.datetime.fromtimestamp(at, dt.UTC),
+            )
+        except (ValueError, TypeError, OverflowError, OSError, JournalError) as error:
+            raise JournalError(f"journal {self.path}: batch {batch_id} is damaged: {error}") from None
+
+
+def _job_row(connection: sqlite3.Connection, batch_id: str) -> tuple[Any, ...]:
+    row: tuple[Any, ...] | None = connection.execute(schema.SELECT_JOB, (batch_id,)).fetchone()
+    if row is None:
+        raise JournalError(f"it holds no batch {batch_id}")
+    return row
+
+
+def _text(moment: dt.datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

@@ -1,0 +1,260 @@
+"""One thread that owns one SQLite connection: what was asked meanwhile is done and synced together.
+
+Each caller waits until its own change is on the disk, and yet a sync is paid once for all who wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar
+
+from ..errors import JournalError
+from .schema import MIGRATIONS, prepare
+
+T = TypeVar("T")
+
+Action = Callable[[sqlite3.Connection], Any]
+
+_AT_ONCE: Final = 1000
+_IDLE_SECONDS: Final = 5.0
+"""After so long without work the file is closed; the next call opens it again."""
+
+
+class _Job(NamedTuple):
+    action: Action
+    writes: bool
+    loop: asyncio.AbstractEventLoop
+    answer: asyncio.Future[Any]
+    last: bool = False
+
+
+Outcome = tuple[_Job, Any, Exception | None]
+
+
+class Writer:
+    """Does things with one file, in the order in which they were asked. `busy_seconds` is how long another
+    process may hold it."""
+
+    def __init__(self, path: Path, *, busy_seconds: float, migrations: Sequence[str] = MIGRATIONS) -> None:
+        self.path, self._busy_seconds, self._migrations = path, busy_seconds, migrations
+        self._lock = threading.Lock()
+        self._jobs: queue.SimpleQueue[_Job] | None = None
+        self._process = os.getpid()
+        self._file: tuple[int, int] | None = None  # which file it is, whatever it is called by now
+
+    async def run(self, action: Callable[[sqlite3.Connection], T], *, writes: bool = True) -> T:
+        """Run something with the connection; what it wrote is on the disk when this returns.
+
+        Once asked it is done, also when whoever asked is cancelled. It may be run twice, the first time in
+        vain. Raises `JournalError`.
+        """
+        loop = asyncio.get_running_loop()
+        job = _Job(action, writes, loop, loop.create_future())
+        with self._lock:
+            self._begin().put(job)
+        answer: T = await job.answer
+        return answer
+
+    async def aclose(self) -> None:
+        """Do what was asked, and close the file; the next call opens it again."""
+        loop = asyncio.get_running_loop()
+        last = _Job(_nothing, False, loop, loop.create_future(), last=True)
+        with self._lock:
+            if self._jobs is None or self._is_forked():
+                return
+            self._jobs.put(last)
+            self._jobs = None
+        await last.answer
+
+    def _begin(self) -> queue.SimpleQueue[_Job]:
+        if self._jobs is None:
+            jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+            # A daemon: a program that forgets to close must still be able to end.
+            thread = threading.Thread(target=self._work, args=(jobs,), name="ims_async journal", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # too many of them, or the program is ending
+                raise JournalError(f"journal {self.path}: {error}") from None
+            self._jobs, self._process = jobs, os.getpid()
+        elif self._is_forked():
+            raise JournalError(
+                f"journal {self.path}: this process was forked while it was open, which SQLite does not bear: "
+                "close it before, or start processes by spawn"
+            )
+        return self._jobs
+
+    def _is_forked(self) -> bool:
+        return self._process != os.getpid()
+
+    # -- in the thread ---------------------------------------------------------------------------------
+
+    def _work(self, jobs: queue.SimpleQueue[_Job]) -> None:
+        connection: sqlite3.Connection | None = None
+        while True:
+            batch = self._next(jobs)
+            outcomes: list[Outcome] = []
+            if any(not job.last for job in batch):
+                connection, outcomes = self._do([job for job in batch if not job.last], connection)
+            if connection is not None and (not batch or batch[-1].last):
+                connection.close()
+            _tell([*outcomes, *((job, None, None) for job in batch if job.last)])
+            if not batch or batch[-1].last:
+                return
+            del batch, outcomes  # a batch of 100,000 records is not kept until the next one comes
+
+    def _next(self, jobs: queue.SimpleQueue[_Job]) -> list[_Job]:
+        """Return all that is asked by now, the last job last; nothing if it is time to stop."""
+        while True:
+            try:
+                batch = [jobs.get(timeout=_IDLE_SECONDS)]
+            except queue.Empty:
+                with self._lock:
+                    if not jobs.empty():
+                        continue
+                    if self._jobs is jobs:
+                        self._jobs = None
+                    return []
+            with contextlib.suppress(queue.Empty):
+                while not batch[-1].last and len(batch) < _AT_ONCE:
+                    batch.append(jobs.get_nowait())
+            return batch
+
+    def _do(
+        self, batch: Sequence[_Job], connection: sqlite3.Connection | None
+    ) -> tuple[sqlite3.Connection | None, list[Outcome]]:
+        try:
+            ready = self._checked(connection) if connection else self._open()
+        except Exception as error:  # noqa: BLE001 # whatever it was, those who wait are told
+            told = self._told(error)
+            return None, [(job, None, told) for job in batch]
+        writes = [job for job in batch if job.writes]
+        outcomes = list(self._write(ready, writes)) if writes else []
+        outcomes += [self._read(ready, job) for job in batch if not job.writes]
+        return ready, outcomes
+
+    def _checked(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        """Make sure that the file is where it was: SQLite would go on writing one that was deleted."""
+        if _which(self.path) != self._file:
+            connection.close()
+            raise JournalError("it was moved, deleted or replaced while in use; the next call opens it anew")
+        return connection
+
+    def _open(self) -> sqlite3.Connection:
+        # The file is made here, so that nobody but its owner can read it from the first moment on; SQLite
+        # makes the two beside it in its image.
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        connection = sqlite3.connect(
+            self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=True
+        )
+        try:
+            prepare(connection, self._migrations)
+            self._file = _which(self.path)
+        except BaseException:
+            connection.close()
+            raise
+        connection.text_factory = _text  # type: ignore[assignment] # typeshed knows types only
+        return connection
+
+    def _write(self, connection: sqlite3.Connection, jobs: Sequence[_Job]) -> Iterator[Outcome]:
+        """Do all in one transaction; if one of them cannot be done, each in a transaction of its own."""
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:  # nobody's fault: waiting once more for each would take too long
+            yield from [(job, None, self._told(error)) for job in jobs]
+            return
+        try:
+            done = [(job, job.action(connection), None) for job in jobs]
+            connection.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001 # whatever it was, those who wait are told
+            _roll_back(connection)
+            if len(jobs) == 1:
+                yield jobs[0], None, self._told(error)
+                return
+        else:
+            yield from done
+            return
+        for job in jobs:
+            yield from self._write(connection, [job])
+
+    def _read(self, connection: sqlite3.Connection, job: _Job) -> Outcome:
+        try:
+            return job, job.action(connection), None
+        except Exception as error:  # noqa: BLE001 # whatever it was, whoever waits is told
+            return job, None, self._told(error)
+
+    def _told(self, error: Exception) -> Exception:
+        """Say in our own words what is the matter with the file, and what to do."""
+        if isinstance(error, JournalError):
+            return JournalError(f"journal {self.path}: {error}")
+        if isinstance(error, sqlite3.Error):
+            code = getattr(error, "sqlite_errorname", "").split("_")
+            hint = next((_HINTS[name] for name in code if name in _HINTS), "")
+            return JournalError(f"journal {self.path}: {error}{hint}")
+        if isinstance(error, OSError):
+            return JournalError(f"journal {self.path}: {error.strerror or error}{_HINTS['CANTOPEN']}")
+        return JournalError(f"journal {self.path}: {type(error).__name__}: {error}")
+
+
+_HINTS: Final = {
+    "FULL": "; make room, what was written before is intact",
+    "BUSY": "; another process holds it: is a program stopped in the middle of a write?",
+    "LOCKED": "; another process holds it",
+    "READONLY": "; the file or its folder may not be written, or it was moved or deleted while in use",
+    "CANTOPEN": "; does its folder exist, and may it be written? (SQLite makes two more files beside it)",
+    "CORRUPT": "; the file is damaged: keep it (`sqlite3 FILE .recover` saves rows) and name a new one",
+    "NOTADB": "; name another file",
+    "IOERR": "; is the disk full or gone? Network drives cannot hold a journal",
+}
+
+
+def _which(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _text(raw: bytes) -> str | bytes:
+    """Return text; or bytes that are none, so that one damaged row does not hide the others."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
+
+
+def _nothing(_: sqlite3.Connection) -> None:
+    return None
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    with contextlib.suppress(sqlite3.Error):
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _tell(outcomes: Sequence[Outcome]) -> None:
+    """Wake those who wait, all of one event loop at once."""
+    loops: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
+    for outcome in outcomes:
+        loops.setdefault(outcome[0].loop, []).append(outcome)
+    for loop, own in loops.items():
+        with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_answer, own)
+
+
+def _answer(outcomes: Sequence[Outcome]) -> None:
+    for job, result, error in outcomes:
+        if job.answer.done():
+            continue  # whoever asked was cancelled
+        if error is None:
+            job.answer.set_result(result)
+        else:
+            job.answer.set_exception(error)

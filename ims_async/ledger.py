@@ -1,0 +1,161 @@
+"""One change's page of the journal: written at each step, so that a crash at any of them loses nothing."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Sequence
+from typing import Final
+
+from .errors import JournalError
+from .journal import Entry, Journal, Phase
+from .report import Record
+from .status import JobStatus, JobToken
+
+_log = logging.getLogger("ims_async")
+
+_SENDING_SECONDS: Final = 300.0
+
+
+class Page:
+    """One change's page. Without a journal it is blank, and nothing is written.
+
+    Until the change may have left, trouble with the journal is raised. From then on it is logged and kept
+    in `trouble`, and the next step writes again: no answer of a gateway is lost for the sake of a note.
+    """
+
+    __slots__ = ("_journal", "_sought", "id", "phase", "trouble")
+
+    def __init__(
+        self, journal: Journal | None = None, entry: Entry | None = None, *, of: JobToken | None = None
+    ) -> None:
+        """Begin a page, or take up that of an entry, or of the job of a token, which is looked for later."""
+        self._journal, self._sought = journal, of
+        self.id = secrets.token_hex(8) if entry is None else entry.id
+        self.phase = Phase.QUEUED if entry is None else entry.phase
+        self.trouble: JournalError | None = None
+
+    async def intend(self, token: JobToken, records: Sequence[Record]) -> None:
+        """Write down a batch that was handed in. Raises `JournalError`: then nothing may be sent."""
+        if self._journal is None:
+            return
+        try:
+            await self._journal.intend(self.id, token, records)
+        except JournalError:
+            self._journal = None  # there is nothing to note any more
+            raise
+        except BaseException:
+            await self.call_off("called off before it left")  # it may have been written all the same
+            raise
+
+    async def claim(self, token: JobToken) -> Entry | None:
+        """Take the turn; return the entry that has it instead, or our own if others have settled it.
+
+        Raises `JournalError`: then nothing may be sent.
+        """
+        in_the_way = None if self._journal is None else await self._journal.claim(self.id, token)
+        if in_the_way is None:
+            self.phase = Phase.SENDING
+        return in_the_way
+
+    async def ticketed(self, token: JobToken) -> None:
+        """The gateway accepted it and gave a reference."""
+        await self._note(Phase.RUNNING, token=token)
+
+    async def unknown(self, token: JobToken) -> None:
+        """It may have left, and no readable answer came."""
+        await self._note(Phase.UNKNOWN, token=token)
+
+    async def wait_again(self, reason: str) -> None:
+        """The gateway is busy with another job of the taxpayer, and has done nothing with this one."""
+        await self._note(Phase.QUEUED, reason=reason)
+
+    async def call_off(self, reason: str) -> bool:
+        """Nothing was done with it, and nothing will be; False if somebody else has moved it on."""
+        return await self._note(Phase.CALLED_OFF, reason=reason)
+
+    async def take_over(self) -> bool:
+        """Make sure that a batch that waits for its turn, if it still does, is sent by nobody."""
+        return await self._note(Phase.UNKNOWN, only_from=Phase.QUEUED)
+
+    async def heard(self, status: JobStatus) -> None:
+        """The gateway told something new."""
+        to = Phase.RUNNING
+        if status.done:
+            to = Phase.UNKNOWN if status.carrier_failed else Phase.ENDED
+        await self._note(to, status=status)
+
+    async def settled(self, status: JobStatus) -> None:
+        """A look at the records told what became of each."""
+        await self._note(Phase.ENDED, status=status)
+
+    async def let_go(self) -> None:
+        """A person said that it need not be known."""
+        await self._note(Phase.LET_GO)
+
+    async def entry(self) -> Entry | None:
+        """Return how it stands now, whoever moved it. Raises `JournalError`."""
+        await self.find()
+        found = [] if self._journal is None else await self._journal.entries(batch_id=self.id)
+        return found[0] if found else None
+
+    async def find(self) -> Entry | None:
+        """Find the page of a job that is known by its token only; return its entry, the first time."""
+        token, self._sought = self._sought, None
+        if self._journal is None or token is None:
+            return None
+        try:
+            found = await self._journal.entries(
+                gsp=token.gsp, host=token.host, gstin=token.gstin, reference=token.reference_id
+            )
+        except JournalError as error:
+            self._sought = token
+            self.failed(error, f"job {token.reference_id} could not be looked for")
+            return None
+        if not found:
+            self._journal = None  # it is of another journal, or of none
+            return None
+        self.id, self.phase = found[-1].id, found[-1].phase
+        return found[-1]
+
+    async def records(self) -> tuple[Record, ...] | None:
+        """Return the batch, if it is written down. Raises `JournalError`."""
+        await self.find()
+        return None if self._journal is None else tuple(await self._journal.records(self.id))
+
+    def failed(self, error: JournalError, what: str) -> None:
+        """Keep and log trouble that must not stop what is under way."""
+        self.trouble = error
+        _log.warning("%s: %s", what, error)
+
+    async def _note(
+        self,
+        to: Phase,
+        *,
+        only_from: Phase | None = None,
+        token: JobToken | None = None,
+        status: JobStatus | None = None,
+        reason: str = "",
+    ) -> bool:
+        await self.find()
+        if self._journal is None:
+            self.phase = to
+            return True
+        try:
+            moved = await self._journal.advance(
+                self.id, to, only_from=only_from, token=token, status=status, reason=reason
+            )
+        except JournalError as error:
+            self.failed(error, f"batch {self.id} is {to}, which could not be written down")
+            return False
+        if moved:
+            self.phase, self.trouble = to, None
+        return moved
+
+
+def may_be_leaving(entry: Entry, now: float) -> bool:
+    """Say whether another process may be sending it at this moment; `now` in seconds since the epoch.
+
+    One that began longer ago than any sending takes was not slow: its process died.
+    """
+    return entry.phase is Phase.SENDING and now - entry.changed_at.timestamp() < _SENDING_SECONDS
