@@ -280,6 +280,16 @@ async def test_a_rate_limited_poll_waits_as_long_as_it_was_told() -> None:
     assert gateway.at[1] - gateway.at[0] >= 300
 
 
+async def test_a_hint_beyond_the_deadline_is_told_instead_of_slept_through() -> None:
+    """"Come back in thirty years" is no reason to be silent for half an hour; the job can be awaited again."""
+    gateway = Gateway(RateLimited("slow down", retry_after=1e9), P8)
+    job = make_job(gateway)
+    with pytest.raises(RateLimited):
+        await job
+    assert gateway.at[0] < 60
+    assert (await job).ok
+
+
 async def test_polls_that_go_on_failing_end_in_a_timeout_that_says_why() -> None:
     """The last poll's trouble is in the message."""
     job = make_job(Gateway(GatewayUnavailable("the portal is down")), policy=PollPolicy(deadline=300))

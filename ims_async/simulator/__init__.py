@@ -9,15 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .faults import Fault
     from .people import Taxpayer
     from .records import Effect, LoggedRequest, Record, RecordError, SimJob
     from .simulator import Simulator
 
-__all__ = ["Effect", "LoggedRequest", "Record", "RecordError", "SimJob", "Simulator", "Taxpayer"]
+__all__ = ["Effect", "Fault", "LoggedRequest", "Record", "RecordError", "SimJob", "Simulator", "Taxpayer"]
 
 # pytest imports this package at start-up, for its plugin, in every project that has the library installed:
 # so the names are fetched when they are asked for.
-_HOMES = {"Simulator": "simulator", "Taxpayer": "people"}
+_HOMES = {"Fault": "faults", "Simulator": "simulator", "Taxpayer": "people"}
 
 
 def __getattr__(name: str) -> Any:

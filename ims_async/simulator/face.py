@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections import deque
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Iterable, Mapping
 
+    from .faults import Fault
     from .sessions import Session
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -95,29 +95,27 @@ def find(routes: Iterable[_R], request: Request, path: str) -> _R | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """An answer that a test wants to be given."""
-
-    answer: Answer
-    after: bool
-    """Whether the request takes effect first: what is lost is only the true answer."""
+ANY = "any"
+"""Stands for whatever operation comes."""
 
 
 class Script:
-    """Answers that tests planned for the next requests of an operation."""
+    """What tests planned for the next requests, in the order in which they planned it."""
 
     def __init__(self) -> None:
-        self._planned: dict[str, deque[Planned]] = {}
+        self._planned: list[tuple[str, str | None, Fault]] = []
 
-    def plan(self, operation: str, answer: Answer, *, after: bool) -> None:
-        """Queue an answer."""
-        self._planned.setdefault(operation, deque()).append(Planned(answer, after))
+    def plan(self, operation: str, fault: Fault, gstin: str | None = None) -> None:
+        """Queue what shall happen to a request of an operation, or of any, and of one taxpayer or of any."""
+        self._planned.append((operation, gstin, fault))
 
-    def take(self, operation: str) -> Planned | None:
-        """Take the next answer for an operation, if there is one."""
-        queue = self._planned.get(operation)
-        return queue.popleft() if queue else None
+    def take(self, operation: str, gstin: str) -> Fault | None:
+        """Take the first that is meant for such a request, if there is one."""
+        for place, (wanted, whose, fault) in enumerate(self._planned):
+            if wanted in {operation, ANY} and whose in {gstin, None}:
+                del self._planned[place]
+                return fault
+        return None
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -150,7 +150,7 @@ class SimJob:
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """A request as it arrived, and the HTTP status it got."""
+    """A request as it arrived, and what it got."""
 
     at: float
     """Epoch seconds."""
@@ -160,9 +160,12 @@ class LoggedRequest:
     gstin: str
     """Of the session, the headers, the task or the body of a login; empty if none of them names one."""
     status: int
+    """The HTTP status; 0 where nothing was answered."""
     body_size: int
     """Bytes."""
     operation: str
     """`unknown` for an address that is none of the API's."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Their names in lower case; secrets are in here too."""
+    fault: str = ""
+    """Which planned fault it met, and whether it took effect; empty for none."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import sandbox_auth as auth
@@ -72,6 +73,8 @@ ROUTES = (
 )
 """The twelve addresses."""
 
+_WORDS = {403: "Access token expired", 504: "Endpoint request timed out"}
+
 
 class Sandbox:
     """Answer HTTP requests as Sandbox documents it."""
@@ -94,21 +97,25 @@ class Sandbox:
 
     def answer(self, route: SandboxRoute | None, request: Request) -> Answer:
         """Answer a request in the gateway's envelope."""
-        now = self._world.now()
-        headers = {"Content-Type": "application/json"}
+        headers: dict[str, str] = {}
         try:
             if self._window:
-                allowed, told = self._window.take(request.headers.get("x-api-key", ""), now)
-                headers |= told
+                allowed, headers = self._window.take(request.headers.get("x-api-key", ""), self._world.now())
                 if not allowed:
                     raise Refused(429, "Too Many Requests")
-            content: dict[str, Any] = {"code": 200, "data": self._data(route, request)}
-            status = 200
+            return self._told(200, {"code": 200, "data": self._data(route, request)}, headers)
         except Refused as refusal:
             content = {"code": refusal.code, "message": refusal.message}
-            status = refusal.status
-        content |= {"timestamp": int(now * 1000), "transaction_id": self._world.draw_uuid()}
-        return status, headers, write(content)
+            return self._told(refusal.status, content, headers)
+
+    def refuse(self, route: SandboxRoute | None, request: Request, status: int) -> Answer:
+        """Say what the gateway says with this status."""
+        words = _WORDS.get(status) or HTTPStatus(status).phrase
+        return self._told(status, {"code": status, "message": words}, {})
+
+    def _told(self, status: int, content: dict[str, Any], headers: dict[str, str]) -> Answer:
+        stamp = {"timestamp": int(self._world.now() * 1000), "transaction_id": self._world.draw_uuid()}
+        return status, {"Content-Type": "application/json", **headers}, write({**content, **stamp})
 
     def _data(self, route: SandboxRoute | None, request: Request) -> dict[str, Any]:
         if route is None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from .door import Door
+    from .face import Answer
+    from .faults import Fault
 
 _MAX_BODY = 256 * 1024 * 1024
 
@@ -26,7 +30,8 @@ class Server:
 
         app = web.Application(client_max_size=_MAX_BODY)
         app.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        # A handler ends with its caller's connection: nothing is kept waiting for who has hung up.
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
@@ -41,9 +46,61 @@ class Server:
         if runner:
             await runner.cleanup()
 
-    async def _answer(self, request: web.Request) -> web.Response:
-        from aiohttp import web
-
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        status, headers, content = self._door.handle(request.method, request.raw_path, request.headers, body)
-        return web.Response(status=status, headers=headers, body=content)
+        answer, fault = self._door.receive(request.method, request.raw_path, request.headers, body)
+        return _whole(answer) if fault is None else await _faulted(request, answer, fault)
+
+
+def _whole(answer: Answer) -> web.Response:
+    from aiohttp import web
+
+    status, headers, content = answer
+    return web.Response(status=status, headers=headers, body=content)
+
+
+async def _faulted(request: web.Request, answer: Answer, fault: Fault) -> web.StreamResponse:
+    """Let a fault happen; a caller that hangs up meanwhile ends this."""
+    if fault.way == "silence":
+        await asyncio.Event().wait()
+    if fault.way == "slow":
+        return await _slowly(request, answer, fault)
+    wire = request.transport
+    if wire is None or fault.way == "drop":
+        return _hung_up(wire)
+    if fault.way == "truncate":
+        wire.write(_written(answer, min(fault.size, len(answer[2]) - 1)))
+        return _hung_up(wire)
+    if fault.way == "twice":
+        wire.write(_written(answer, len(answer[2])))
+    if fault.seconds:
+        await asyncio.sleep(fault.seconds)
+    return _whole(answer)
+
+
+def _hung_up(wire: asyncio.Transport | None) -> web.Response:
+    if wire:
+        wire.close()
+    return _whole((200, {}, b""))  # which the server cannot write any more
+
+
+def _written(answer: Answer, size: int) -> bytes:
+    """Write an answer as it is on the wire, with its full length and so many bytes of its body."""
+    status, headers, content = answer
+    lines = {**headers, "Content-Length": str(len(content))}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{head}\r\n".encode() + content[: max(size, 0)]
+
+
+async def _slowly(request: web.Request, answer: Answer, fault: Fault) -> web.StreamResponse:
+    from aiohttp import web
+
+    status, headers, content = answer
+    response = web.StreamResponse(status=status, headers=headers)
+    response.content_length = len(content)
+    await response.prepare(request)
+    for start in range(0, len(content), fault.size):
+        if start:
+            await asyncio.sleep(fault.seconds)
+        await response.write(content[start : start + fault.size])
+    return response

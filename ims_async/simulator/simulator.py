@@ -11,7 +11,8 @@ from . import sandbox as sandbox_face
 from . import vayana as vayana_face
 from .clock import Clock
 from .door import Door
-from .face import write
+from .face import ANY, write
+from .faults import Fault
 from .rules import Rules
 from .server import Server
 from .vayana_state import Eas, VayanaRules
@@ -139,7 +140,10 @@ class Simulator:
         return self._door
 
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
-        """Answer one HTTP request in memory: status, headers, body. `path` includes the query string."""
+        """Answer one HTTP request in memory: status, headers, body. `path` includes the query string.
+
+        Raises `ConnectionResetError` or `TimeoutError` where a planned fault leaves no whole answer.
+        """
         return self._door.handle(method, path, headers, body)
 
     @property
@@ -250,7 +254,7 @@ class Simulator:
 
     @property
     def operations(self) -> list[str]:
-        """What requests are called in `requests`, `count` and `script_answer`; the GSPs share most names."""
+        """What requests are called in `requests`, `count` and `script_…`; the GSPs share most names."""
         return sorted(
             {route.operation for route in (*sandbox_face.ROUTES, *vayana_face.ROUTES)} | {"unknown"}
         )
@@ -284,14 +288,28 @@ class Simulator:
     ) -> None:
         """Answer the next request of an operation with this; with `after` the request takes effect first.
 
-        `operations` names them. A mapping is written as JSON, bytes go out as they are.
+        `operations` names them, "any" stands for all. A mapping is written as JSON, bytes go out as they are.
         """
-        self._check_operation(operation)
-        if isinstance(content, bytes):
-            answer = (status, dict(headers or {}), content)
-        else:
-            answer = (status, {"Content-Type": "application/json", **(headers or {})}, write(content))
-        self._door.script.plan(operation, answer, after=after)
+        told = dict(headers or {})
+        if not isinstance(content, bytes):
+            content, told = write(content), {"Content-Type": "application/json", **told}
+        self._plan(operation, Fault("", effect=after, status=status, content=content, headers=told))
+
+    def script_fault(self, operation: str, *faults: Fault, gstin: str | None = None) -> None:
+        """Let the next requests of an operation meet these faults, one each, in turn with planned answers.
+
+        `operations` names them, "any" stands for all. With `gstin`, requests of others, and those that do not
+        say whose they are in path or headers (Sandbox's OTP), are left alone. `requests` tells what each met.
+        """
+        if gstin is not None:
+            self._world.require(gstin)
+        for fault in faults:
+            self._plan(operation, fault, gstin)
+
+    def _plan(self, operation: str, fault: Fault, gstin: str | None = None) -> None:
+        if operation != ANY:
+            self._check_operation(operation)
+        self._door.script.plan(operation, fault, gstin)
 
     def now(self) -> float:
         """Return the simulator's time in epoch seconds."""

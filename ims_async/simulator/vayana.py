@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import vayana_basic as basic
@@ -94,6 +95,13 @@ ROUTES = (
 )
 """All addresses; for v3.0 with the header `action` as the last part of the path."""
 
+_JSON = {"Content-Type": "application/json"}
+_WORDS = {
+    401: ("err-active-tokens-limit-exceeded", "Authorization"),  # the one that is documented with 401
+    403: ("err-expired-token", "Authorization"),
+    429: ("err-too-many-requests", "ClientRequest"),
+}
+
 
 class Vayana:
     """Answer HTTP requests as Vayana documents it."""
@@ -119,16 +127,20 @@ class Vayana:
 
     def answer(self, route: VayanaRoute | None, request: Request) -> Answer:
         """Answer a request, in the envelope of six keys or bare."""
-        bare = request.path.startswith(_THEODORE) if route is None else route.bare
-        headers = {"Content-Type": "application/json"}
         try:
             data = self._data(route, request)
         except EasRefused as refusal:
-            content = {"error": refusal.error} if bare else envelope(error=refusal.error)
-            return refusal.status, headers, write(content)
+            return _told(refusal, bare=_is_bare(route, request))
+        bare = _is_bare(route, request)
         if route and route.operation == "status":
             bare = self._eas.rules.task_shape == "nested"
-        return 200, headers, write({"data": data} if bare else envelope(data))
+        return 200, dict(_JSON), write({"data": data} if bare else envelope(data))
+
+    def refuse(self, route: VayanaRoute | None, request: Request, status: int) -> Answer:
+        """Say what EAS says with this status; its keys for outages are not documented and these our own."""
+        phrase = HTTPStatus(status).phrase.lower().replace(" ", "-")
+        key, kind = _WORDS.get(status, (f"err-{phrase}", "Runtime"))
+        return _told(EasRefused(status, key, kind), bare=_is_bare(route, request))
 
     def _data(self, route: VayanaRoute | None, request: Request) -> Any:
         if not request.path.startswith(_THEODORE):
@@ -166,3 +178,12 @@ class Vayana:
         world = self._eas.world
         if in_session and not world.sessions.live(request.gstin, now=world.now()):
             raise gstn_error(*UNAUTHORIZED)
+
+
+def _is_bare(route: VayanaRoute | None, request: Request) -> bool:
+    return request.path.startswith(_THEODORE) if route is None else route.bare
+
+
+def _told(refusal: EasRefused, *, bare: bool) -> Answer:
+    content = {"error": refusal.error} if bare else envelope(error=refusal.error)
+    return refusal.status, dict(_JSON), write(content)
