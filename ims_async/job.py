@@ -331,9 +331,9 @@ class ImsJob:
             if watch.denials >= _DENIALS and self._records is None and self.status.polled_at is None:
                 return error
             if isinstance(error, RateLimited) and error.retry_after is not None:
-                watch.next_at = max(
-                    watch.next_at, self._now() + min(error.retry_after, self._policy.deadline)
-                )
+                if error.retry_after > self._policy.deadline:
+                    return error  # nobody waits so long: whoever awaits the job may decide what to do
+                watch.next_at = max(watch.next_at, self._now() + error.retry_after)
         except Exception as error:  # noqa: BLE001 # a defect is the waiters' to see, not the event loop's
             return error
         else:
@@ -484,10 +484,13 @@ class ImsJob:
             await self._page.heard(self.status)
             return
         self._looked_at |= not entry.phase.open
-        if entry.status is not None and not self.done:
-            if entry.status.done:
-                await self._load_quietly()
-            self._note(entry.status)
+        status = entry.status
+        if status is None or self.done:
+            return
+        if status.done:
+            await self._load_quietly()
+        if status.done or (status.polled_at or 0.0) > (self.status.polled_at or 0.0):
+            self._note(status)
 
     async def aclose(self) -> None:
         """Stop polling; those who wait get `ClientClosed` with the token."""

@@ -41,9 +41,9 @@ class Page:
             return
         try:
             await self._journal.intend(self.id, token, records)
-        except JournalError:
+        except JournalError as error:
             self._journal = None  # there is nothing to note any more
-            raise
+            raise JournalError(f"{error}; nothing was sent") from error
         except BaseException:
             await self.call_off("called off before it left")  # it may have been written all the same
             raise
@@ -53,7 +53,10 @@ class Page:
 
         Raises `JournalError`: then nothing may be sent.
         """
-        in_the_way = None if self._journal is None else await self._journal.claim(self.id, token)
+        try:
+            in_the_way = None if self._journal is None else await self._journal.claim(self.id, token)
+        except JournalError as error:
+            raise JournalError(f"{error}; nothing was sent") from error
         if in_the_way is None:
             self.phase = Phase.SENDING
         return in_the_way
