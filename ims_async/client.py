@@ -18,6 +18,7 @@ from .journal import Entry, Journal, Phase
 from .journal.entry import OPEN
 from .pacing import Pacer, RateLimit
 from .retry import PollPolicy, RetryPolicy
+from .secret import Secret
 from .session import AccountCredential
 from .status import JobToken
 from .taxpayer import Taxpayer
@@ -104,14 +105,16 @@ class ImsClient:
         session id); without one, log in with an OTP. Raises `InvalidInput` for a GSTIN with a wrong
         checksum; test hosts use such ones: `check=False`.
         """
+        given = None if token is None else Secret(token)
+        del token  # what reports errors with local variables would show it
         name = parse_gstin(gstin, what="the taxpayer's GSTIN") if check else str(gstin).strip().upper()
         if not name:
             raise InvalidInput("the taxpayer's GSTIN is empty")
         taxpayer = self._taxpayers.get(name)
         if taxpayer is None:
             taxpayer = self._taxpayers[name] = Taxpayer(name, self._services)
-        if token is not None:
-            taxpayer.use_token(token)
+        if given is not None:
+            taxpayer.use_token(given.reveal())
         return taxpayer
 
     def resume(self, token: JobToken | str) -> ImsJob:
@@ -191,6 +194,7 @@ class ImsClient:
         self._services.exchange.stop()
         try:
             await asyncio.gather(*(taxpayer.aclose() for taxpayer in self._taxpayers.values()))
+            await self._services.account.aclose()
         finally:
             await self._services.exchange.aclose()
             if self._services.journal is not None:

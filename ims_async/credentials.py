@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
-import math
 import os
+import sys
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from .errors import InvalidInput
 from .secret import Secret
 from .wire import Token
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(handle: int) -> None:
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+_LOCK_MAY_TAKE: Final = 5.0  # seconds; a write takes milliseconds
+_LOOK_AGAIN: Final = 0.01  # seconds
 
 
 class CredentialStore(Protocol):
@@ -47,6 +65,7 @@ class MemoryCredentialStore:
 class FileCredentialStore:
     """Tokens in a JSON file that only its owner can read (0600), replaced in one step.
 
+    Any number of processes may share it: they write in turn, by way of a lock on an empty file beside it.
     Raises `InvalidInput` for a file that others can read or that is no such file.
     """
 
@@ -62,19 +81,50 @@ class FileCredentialStore:
             value, expires_at = kept["token"], kept["expires_at"]
         except (KeyError, TypeError):
             raise self._damaged() from None
-        known = isinstance(expires_at, int | float) and math.isfinite(expires_at)
+        known = isinstance(expires_at, int | float) and -1e15 < expires_at < 1e15
         if not isinstance(value, str) or not (known or expires_at is None):
             raise self._damaged()
         return Token(value=Secret(value), expires_at=expires_at)
 
     async def save(self, account: str, gstin: str, token: Token | None) -> None:
         """Keep a new token; None forgets it."""
-        kept = self._read()
-        if token is None:
-            kept.pop(f"{account}/{gstin}", None)
-        else:
-            kept[f"{account}/{gstin}"] = {"token": token.value.reveal(), "expires_at": token.expires_at}
-        self._write(kept)
+        async with self._turn():
+            kept = self._read()
+            if token is None:
+                kept.pop(f"{account}/{gstin}", None)
+            else:
+                kept[f"{account}/{gstin}"] = {"token": token.value.reveal(), "expires_at": token.expires_at}
+            self._write(kept)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Keep others from writing between our reading and our writing."""
+        place = self._path.with_name(f".{self._path.name}.lock")
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle = os.open(place, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise InvalidInput(f"credential file {self._path} cannot be written: {error}") from None
+        try:
+            await self._locked(handle)
+            yield
+        finally:
+            os.close(handle)  # gives the lock back; the file stays, or two could hold two locks
+
+    async def _locked(self, handle: int) -> None:
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + _LOCK_MAY_TAKE
+        while True:
+            try:
+                return _lock(handle)
+            except (BlockingIOError, PermissionError):  # what the systems call a lock that somebody holds
+                if loop.time() >= ends_at:
+                    raise InvalidInput(
+                        f"credential file {self._path} is locked by another process for too long"
+                    ) from None
+            except OSError:
+                return None  # this file system has no locks
+            await asyncio.sleep(_LOOK_AGAIN)
 
     # The file is a few hundred bytes: a thread would cost more than the write.
 
@@ -103,7 +153,6 @@ class FileCredentialStore:
 
     def _write(self, kept: dict[str, Any]) -> None:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".credentials-")  # made 0600
             try:
                 with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -21,7 +21,7 @@ class ImsError(Exception):
     """The root: `except ImsError` catches all that this library raises on purpose."""
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
+        super().__init__(_writable(message) or (type(self).__doc__ or "").partition("\n")[0])
 
 
 class InvalidInput(ImsError, ValueError):
@@ -126,7 +126,7 @@ class GatewayError(ImsError):
     ) -> None:
         super().__init__(message)
         self.message = str(self)
-        self.code, self.http_status, self.transaction_id = code, http_status, transaction_id
+        self.code, self.http_status, self.transaction_id = _writable(code), http_status, transaction_id
 
     def __str__(self) -> str:
         text = super().__str__()
@@ -215,3 +215,8 @@ class ClientClosed(ImsError):
     ) -> None:
         super().__init__(message)
         self.token, self.download = token, download
+
+
+def _writable(words: str) -> str:
+    """Return a gateway's words so that they can be printed: JSON may hold halves of characters."""
+    return words.encode(errors="replace").decode()

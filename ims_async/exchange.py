@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol, TypeVar
 
 import attrs
@@ -21,6 +21,7 @@ from .errors import (
 )
 from .pacing import Pacer
 from .retry import RetryPolicy, lengthened
+from .secret import Secret
 from .transport import Transport
 from .wire import (
     Conversation,
@@ -186,22 +187,38 @@ class Exchange:
                     behind = credentials.at_hand()
                     if token is not None:
                         behind[request.needs] = token
-                    answer = await self._send(request, token)
+                    signed = self._gsp.sign(request, token.value if token else None)
+                    answer = await self._send(signed)
                     break
                 turn.give_back()
             waited = True
         if isinstance(answer, Response):
-            return await self._consider(request, answer, credentials, behind, tries, leaving)
+            secrets = (*signed.secrets, *(held.value for held in behind.values()))
+            verdict, answer = self._judge(request, answer, secrets)
+            return await self._consider(request, answer, verdict, credentials, behind, tries, leaving)
         if isinstance(answer, NotSent):
             leaving(False)
         return answer, self._after_loss(request, answer, tries)
 
-    async def _send(self, request: Request, token: Token | None) -> Response | ImsError:
+    async def _send(self, signed: Request) -> Response | ImsError:
         """Return the answer, or what came instead of one."""
         try:
-            return await self._transport.send(self._gsp.sign(request, token.value if token else None))
+            return await self._transport.send(signed)
         except (NotSent, GatewayUnavailable, UnexpectedAnswer) as error:
             return error
+
+    def _judge(
+        self, request: Request, response: Response, secrets: Iterable[Secret]
+    ) -> tuple[Verdict, Response]:
+        """Judge an answer, and take out the secrets that it quotes: errors show what a gateway says."""
+        verdict = self._gsp.judge(request, response)
+        fine = verdict.kind is VerdictKind.FINE
+        if fine and request.grants:
+            return verdict, response  # what it hands out may be what was sent
+        clean = response.without(secrets, shortest=_IN_ROWS if fine else _IN_A_REFUSAL)
+        if clean is not response and not fine:
+            verdict = self._gsp.judge(request, clean)
+        return verdict, clean
 
     def _after_loss(self, request: Request, error: ImsError, tries: _Tries) -> float | None:
         """Return the delay after which to try again where no answer came, or None."""
@@ -216,13 +233,13 @@ class Exchange:
         self,
         request: Request,
         response: Response,
+        verdict: Verdict,
         credentials: Credentials,
         behind: Mapping[Needs, Token],
         tries: _Tries,
         leaving: Callable[[bool], None],
     ) -> Response | tuple[ImsError, float | None]:
         """Decide on an answer; of those that are not fine all but an outage prove that nothing was done."""
-        verdict = self._gsp.judge(request, response)
         if verdict.not_before is not None and verdict.not_before - self._clock() <= self._retry.max_hint:
             self._pacer.not_before(verdict.not_before)
         if verdict.kind is VerdictKind.FINE:
@@ -295,4 +312,6 @@ def _unknown(error: ImsError) -> OutcomeUnknown:
     return OutcomeUnknown(f"{error}; it may or may not have taken effect")
 
 
+# Characters. A shorter secret may stand in an answer by chance; in rows that must not cost a letter.
+_IN_A_REFUSAL, _IN_ROWS = 6, 16
 _NOTHING = Response(status=0, headers={}, body=b"")

@@ -38,7 +38,7 @@ _DOWN: Final = frozenset(
     | {"RET12501", "RET12502", "RET12503", "RET12504"}
 )
 JOB_RUNNING: Final = "IMSSAV0015"
-_FILE_PENDING: Final = "RTN_24"
+FILE_PENDING: Final = "RTN_24"
 
 
 def or_empty(error: GatewayError, empty: T) -> T:
@@ -52,7 +52,7 @@ def gstn_error(code: str, message: str, *, http_status: int | None, transaction_
     """Return the typed error for a code of GSTN's. A code that is not in the register is a `GatewayError`."""
     if code == JOB_RUNNING:
         return JobInFlight(f"{code}: {message}")
-    if code == _FILE_PENDING:
+    if code == FILE_PENDING:
         return DownloadQueued(f"{code}: {message}")
     kind: type[GatewayError] = GatewayError
     for codes, error in (

@@ -66,7 +66,7 @@ def settle(
     A success that lists refused records is a partial one, whatever its code.
     """
     has_errors = bool(status.error_report) or (status.errors or 0) > 0
-    if status.raw_code.strip().upper() != "P":
+    if status.raw_code.strip().upper() != "P" or not status.documented:
         partial = has_errors and status.state is JobState.SUCCEEDED
         return attrs.evolve(status, state=JobState.PARTIAL) if partial else status
     if has_errors:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import math
-from typing import Any, NoReturn
+import re
+from collections.abc import Iterable
+from html import escape
+from typing import Any, Final, NoReturn
+from urllib.parse import quote
 
 
 class Secret:
@@ -53,3 +57,22 @@ def jwt_expiry(token: str) -> float | None:
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
     return expiry if math.isfinite(expiry) else None
+
+
+# What every spelling leaves as it is: most tokens and keys.
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]*")
+
+
+def masked(text: bytes, secrets: Iterable[Secret], *, shortest: int) -> bytes:
+    """Return text without the secrets of so many characters, in whichever way a gateway would spell them."""
+    for secret in secrets:
+        value = secret.reveal()
+        if len(value) < shortest:
+            continue
+        spellings = {value}
+        if not _PLAIN.fullmatch(value):
+            quoted = json.dumps(value)[1:-1]
+            spellings |= {quoted, quoted.replace("/", "\\/"), quote(value, safe=""), escape(value)}
+        for spelling in spellings:
+            text = text.replace(spelling.encode(errors="replace"), "…".encode())
+    return text

@@ -6,7 +6,7 @@ import abc
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -25,6 +25,10 @@ _log = logging.getLogger("ims_async")
 # whoever does so at least once an hour does not lose the session.
 _RENEW_BEFORE: Final = 3600.0
 _RENEW_AGAIN: Final = 30.0  # seconds after a renewal ahead of the end that failed
+_STORE_MAY_TAKE: Final = (
+    10.0  # seconds; a store is anybody's code, and one that hangs would hang every caller
+)
+_LANDING_MAY_TAKE: Final = 10.0  # seconds
 
 
 @attrs.define
@@ -40,6 +44,16 @@ class _Held:
             return cls(token, None)
         life = max(token.expires_at - now, 0.0)
         return cls(token, token.expires_at - min(_RENEW_BEFORE, life / 4))
+
+
+@contextlib.asynccontextmanager
+async def _patience() -> AsyncIterator[None]:
+    """Wait for a store, but not for ever."""
+    try:
+        async with asyncio.timeout(_STORE_MAY_TAKE):
+            yield
+    except TimeoutError:
+        raise InvalidInput(f"the credential store did not answer within {_STORE_MAY_TAKE:g} s") from None
 
 
 class _Renewable(abc.ABC):
@@ -92,7 +106,7 @@ class _Renewable(abc.ABC):
         self._held = self._dead = None
         if token is not None:
             self._hold(token)
-        await self._store.save(self._gsp.account_id, self._gstin, token)
+        await self._save(token)
 
     def hold(self, value: str) -> None:
         """Take a token that the caller handed in; its life is read off it where that can be done.
@@ -139,6 +153,13 @@ class _Renewable(abc.ABC):
         await asyncio.wait([flight])
         return flight.result()
 
+    async def aclose(self) -> None:
+        """Let a renewal under way land, if it does so soon: the old token may have ended for it."""
+        if self._flight is not None:
+            _, late = await asyncio.wait([self._flight], timeout=_LANDING_MAY_TAKE)
+            for flight in late:
+                flight.cancel()
+
     def _landed(self, flight: asyncio.Task[Token]) -> None:
         self._flight = None
         if not flight.cancelled():
@@ -146,7 +167,7 @@ class _Renewable(abc.ABC):
 
     async def _begin(self) -> Token:
         """Have the token that is kept, or the first one."""
-        kept = await self._store.load(self._gsp.account_id, self._gstin)
+        kept = await self._load()
         if self._held is not None:
             return self._held.token  # handed in meanwhile
         if kept is None:
@@ -178,8 +199,20 @@ class _Renewable(abc.ABC):
         await self._keep(token)
         return token
 
+    async def _load(self) -> Token | None:
+        async with _patience():
+            return await self._store.load(self._gsp.account_id, self._gstin)
+
+    async def _save(self, token: Token | None) -> None:
+        async with _patience():
+            await self._store.save(self._gsp.account_id, self._gstin, token)
+
     async def _kept_instead_of(self, refused: Token) -> Token | None:
-        kept = await self._store.load(self._gsp.account_id, self._gstin)
+        try:
+            kept = await self._load()
+        except Exception as error:  # noqa: BLE001 # no reason to let a live session end; see `_keep`
+            _log.warning("the credential store could not be asked: %s", type(error).__name__)
+            return None
         return kept if kept is not None and kept.value != refused.value else None
 
     async def _renewed_elsewhere(self, refused: Token, error: NotAuthorized) -> Token | None:
@@ -207,7 +240,7 @@ class _Renewable(abc.ABC):
         """Hold a token that nobody asked for; a full disk is no reason to drop a live session."""
         self._hold(token)
         try:
-            await self._store.save(self._gsp.account_id, self._gstin, token)
+            await self._save(token)
         except Exception as error:  # noqa: BLE001 # a store is anybody's code, and its words may hold the token
             _log.warning("a token could not be stored: %s", type(error).__name__)
 
@@ -248,7 +281,7 @@ class AccountCredential(_Renewable):
         """
         if self._flight is not None:
             await asyncio.wait([self._flight])
-        token = self.held or await self._store.load(self._gsp.account_id, self._gstin)
+        token = self.held or await self._load()
         if token is None:
             return
         try:
@@ -310,11 +343,12 @@ class TaxpayerCredential(_Renewable):
         name = username or self._username
         if name is None:
             raise InvalidInput("call request_otp(username) first, or pass the username here")
-        digits = otp.strip() if isinstance(otp, str) else ""
-        if not (digits.isascii() and digits.isdigit()):
+        digits = Secret(otp if isinstance(otp, str) else "")
+        del otp
+        if not (digits.reveal().isascii() and digits.reveal().isdigit()):
             raise InvalidInput("the OTP is text of the digits 0 to 9 only, for example '575757'")
         try:
-            conversation = self._gsp.verify_otp(self._gstin, name, digits, request or self._request)
+            conversation = self._gsp.verify_otp(self._gstin, name, digits.reveal(), request or self._request)
             token = await self._ask(conversation, self._account)
         except SessionExpired as error:  # what GSTN calls an invalid session is, at this step, a wrong OTP
             raise OtpRequired(

@@ -278,7 +278,9 @@ class Taxpayer:
 
         `username` and `request` are needed where `request_otp` was called in another process.
         """
-        await self._session.verify_otp(otp, username, request)
+        begun = self._session.verify_otp(otp, username, request)
+        del otp  # what reports errors with local variables would show it, here and below
+        await begun
 
     async def refresh(self) -> None:
         """Renew the session now; it renews itself ahead of its end otherwise."""
@@ -307,8 +309,9 @@ class Taxpayer:
         self._changes.refuse_if_busy(f"{self.gstin}: {why}", watched=True)
 
     async def aclose(self) -> None:
-        """Let a change that is being sent be answered, and stop polling. Nobody is logged out."""
+        """Let a change and a renewal under way be answered, and stop polling. Nobody is logged out."""
         await self._changes.aclose()
+        await self._session.aclose()
 
 
 def _batch(records: Iterable[R], kind: type[R], hint: str) -> list[R]:

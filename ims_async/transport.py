@@ -12,11 +12,12 @@ import re
 import time
 import urllib.parse
 import urllib.request
+import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
-import attrs
-
+from .attempt import Attempt, TroubleError, reason_of
+from .attempt import Timeouts as Timeouts  # part of what this room offers
 from .errors import ClientClosed, GatewayUnavailable, ImsError, InvalidInput, NotSent, UnexpectedAnswer
 from .unpacking import Gunzip, unpacker
 from .wire import Request, Response
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], float]
 
+_MAX_ANSWER: Final = 256 * 1024 * 1024  # bytes
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -54,106 +56,71 @@ class AnswerLost(GatewayUnavailable):
     """The request left, or may have, and no whole answer came back."""
 
 
-class MemoryTransport:
-    """Sends to a handler in this process: no socket, no real time, the same bytes."""
+class _Body:
+    """An answer's body as it comes in: unpacked in bounded steps, and refused once it is over the limit."""
 
-    def __init__(self, handler: Handler, *, clock: Clock = time.time) -> None:
-        self._handler, self._clock = handler, clock
+    def __init__(self, encoding: str, limit: int) -> None:
+        self._unpack, self._limit = unpacker(encoding), limit
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def add(self, packed: bytes) -> None:
+        """Take what came."""
+        for part in self._unpack(packed):
+            self._size += len(part)
+            if self._size > self._limit:
+                raise UnexpectedAnswer(f"the answer is longer than {self._limit:,} bytes")
+            self._parts.append(part)
+
+    def whole(self) -> bytes:
+        """Return all of it, now that nothing more comes."""
+        if isinstance(self._unpack, Gunzip) and not self._unpack.complete:
+            raise TroubleError("the packed answer is cut short")
+        return b"".join(self._parts)
+
+
+class MemoryTransport:
+    """Sends to a handler in this process: no socket, no real time, the same bytes.
+
+    A handler that raises `ConnectionRefusedError` was never reached (`NotSent`); with any other
+    `ConnectionError`, or a `TimeoutError`, the answer is lost. `max_answer` is as for `AiohttpTransport`.
+    """
+
+    def __init__(self, handler: Handler, *, clock: Clock = time.time, max_answer: int = _MAX_ANSWER) -> None:
+        self._handler, self._clock, self._max_answer = handler, clock, max_answer
 
     async def send(self, request: Request) -> Response:
         """Hand the request over and return the answer."""
         await asyncio.sleep(0)  # a real answer never comes before others had a turn
+        try:
+            return self._exchange(request)
+        except (ConnectionError, TimeoutError, zlib.error, TroubleError) as error:
+            left = not isinstance(error, ConnectionRefusedError)
+            failure = _failure(request, reason_of(error), left=left)
+        try:
+            raise failure  # outside the handler, as on a socket
+        finally:
+            del failure
+
+    def _exchange(self, request: Request) -> Response:
         path = "/" + request.target.split("//", 1)[1].partition("/")[2]
         headers = {name.lower(): value for name, value in request.headers.items()}
-        status, answer_headers, body = self._handler.handle(
-            request.method, path, headers, request.body or b""
-        )
-        return Response(
-            status=status,
-            headers={name.lower(): value for name, value in answer_headers.items()},
-            body=body,
-            received_at=self._clock(),
-        )
+        status, told, packed = self._handler.handle(request.method, path, headers, request.body or b"")
+        answer_headers = {name.lower(): value for name, value in told.items()}
+        body = _Body(answer_headers.get("content-encoding", ""), self._max_answer)
+        body.add(packed)
+        return Response(status=status, headers=answer_headers, body=body.whole(), received_at=self._clock())
 
     async def aclose(self) -> None:
         """Nothing to close."""
 
 
-def _positive(_: object, attribute: attrs.Attribute[float], value: float) -> None:
-    if not value > 0:
-        raise InvalidInput(f"{attribute.name} {value!r} must be more than 0 seconds")
-
-
-@attrs.frozen(kw_only=True)
-class Timeouts:
-    """Limits on single steps, in seconds; there is none on the whole, since a big answer may take long.
-
-    `connect` is for finding the host and connecting to it, proxy and TLS included. `read` is the longest
-    silence: while a body is sent, before the answer begins, and between two parts of it.
-    """
-
-    connect: float = attrs.field(default=10.0, validator=_positive)
-    read: float = attrs.field(default=60.0, validator=_positive)
-
-
-class _Attempt:
-    """How far one request got, and how long its present step may take."""
-
-    __slots__ = ("_deadline", "_loop", "_timer", "left", "limit", "timeouts")
-
-    def __init__(self, timeouts: Timeouts) -> None:
-        self.timeouts, self.left = timeouts, False
-        self.limit = asyncio.timeout(None)
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self._deadline = 0.0
-
-    def connecting(self) -> None:
-        """Begin to connect."""
-        self._allow(self.timeouts.connect)
-
-    def leaving(self) -> None:
-        """Begin to send."""
-        self.left = True
-        self.progress()
-
-    def progress(self) -> None:
-        """Begin the next step of sending or receiving."""
-        self._allow(self.timeouts.read)
-
-    def done(self) -> None:
-        """End it."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _allow(self, seconds: float) -> None:
-        # The timer is left where it is when there is more time: setting it anew at each step would cost
-        # more than all the rest of this room.
-        self._deadline = self._loop.time() + seconds
-        if self._timer is None or self._timer.when() > self._deadline:
-            self._set_timer()
-
-    def _set_timer(self) -> None:
-        self.done()
-        self._timer = self._loop.call_at(self._deadline, self._look)
-
-    def _look(self) -> None:
-        if self._loop.time() < self._deadline:
-            self._set_timer()
-        else:
-            self.limit.reschedule(self._deadline)  # which has passed
-
-
-class _TroubleError(Exception):
-    """A failure in words of our own, which are safe to show."""
-
-
 class AiohttpTransport:
     """Sends over HTTP with one pool of connections, opened when first used.
 
-    `session` is the caller's own and is never closed here; its cookies are not sent. `trust_env` takes
-    proxies, and nothing else, from the environment. An answer longer than `max_answer` bytes (after
-    decompression) is refused.
+    `session` is the caller's own and is never closed here; its cookies are not sent, and a middleware of
+    its that would send again what must not be repeated is stopped. `trust_env` takes proxies, and nothing
+    else, from the environment. An answer longer than `max_answer` bytes (after decompression) is refused.
     """
 
     def __init__(
@@ -162,7 +129,7 @@ class AiohttpTransport:
         session: aiohttp.ClientSession | None = None,
         timeouts: Timeouts | None = None,
         connections: int = 64,
-        max_answer: int = 256 * 1024 * 1024,
+        max_answer: int = _MAX_ANSWER,
         trust_env: bool = False,
         clock: Clock = time.time,
     ) -> None:
@@ -172,6 +139,7 @@ class AiohttpTransport:
         self._connections, self._max_answer = connections, max_answer
         self._trust_env, self._clock = trust_env, clock
         self._closed = False
+        self._attempts: set[Attempt] = set()
         # More than this many at once only queue inside aiohttp, where they stall the loop.
         self._slots = asyncio.Semaphore(connections)
 
@@ -181,22 +149,27 @@ class AiohttpTransport:
         async with self._slots:
             if self._closed:
                 raise ClientClosed("the client is closed; nothing was sent")
-            attempt = _Attempt(self._timeouts)
+            attempt = Attempt(self._timeouts, once=not request.repeatable)
             try:
                 async with attempt.limit:
+                    self._attempts.add(attempt)
                     return await self._exchange(request, attempt)
             except ImsError:
                 raise
-            except Exception as error:  # noqa: BLE001 # whatever it was, what counts is how far it got
-                failure = _failure(request, attempt, error)
+            except (Exception, asyncio.CancelledError) as error:  # what counts is how far it got
+                if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
+                    raise
+                reason = attempt.overrun or reason_of(error)
+                failure = _failure(request, reason, left=attempt.left)
             finally:
+                self._attempts.discard(attempt)
                 attempt.done()
         try:
             raise failure  # outside the handler, so that aiohttp's error is not its context
         finally:
             del failure  # it holds this frame
 
-    async def _exchange(self, request: Request, attempt: _Attempt) -> Response:
+    async def _exchange(self, request: Request, attempt: Attempt) -> Response:
         import yarl
 
         session = self._session()
@@ -205,8 +178,7 @@ class AiohttpTransport:
         async with session.request(
             request.method,
             yarl.URL(request.target, encoded=True),
-            # In parts, each of which is progress; a large body in one piece would also stall the loop.
-            data=io.BytesIO(request.body) if request.body is not None else None,
+            data=_upload()(request.body, attempt) if request.body is not None else None,
             headers={"Accept-Encoding": "gzip", **request.headers},
             # aiohttp makes up a type for a POST without a body.
             skip_auto_headers=("Content-Type",) if request.body is None and request.method != "GET" else None,
@@ -220,6 +192,7 @@ class AiohttpTransport:
             middlewares=(_once_without_cookies, *getattr(session, "_middlewares", ())),
         ) as answer:
             body = await self._read(answer, attempt)
+            attempt.answered = True
             return Response(
                 status=answer.status,
                 headers={name.lower(): value for name, value in answer.headers.items()},
@@ -227,21 +200,13 @@ class AiohttpTransport:
                 received_at=self._clock(),
             )
 
-    async def _read(self, answer: aiohttp.ClientResponse, attempt: _Attempt) -> bytes:
-        unpack = unpacker(answer.headers.get("Content-Encoding", ""))
-        parts: list[bytes] = []
-        size = 0
+    async def _read(self, answer: aiohttp.ClientResponse, attempt: Attempt) -> bytes:
+        body = _Body(answer.headers.get("Content-Encoding", ""), self._max_answer)
         attempt.progress()
         async for packed in answer.content.iter_any():
             attempt.progress()
-            for part in unpack(packed):
-                size += len(part)
-                if size > self._max_answer:
-                    raise UnexpectedAnswer(f"the answer is longer than {self._max_answer:,} bytes")
-                parts.append(part)
-        if isinstance(unpack, Gunzip) and not unpack.complete:
-            raise _TroubleError("the packed answer is cut short")
-        return b"".join(parts)
+            body.add(packed)
+        return body.whole()
 
     def _session(self) -> aiohttp.ClientSession:
         if self._given is not None:
@@ -250,15 +215,19 @@ class AiohttpTransport:
         if self._own is None:
             http = _aiohttp()
             self._own = http.ClientSession(
-                connector=http.TCPConnector(limit=self._connections),
+                connector=_connector()(limit=self._connections),
                 cookie_jar=http.DummyCookieJar(),  # a cookie would be shared between taxpayers
             )
             _watch(self._own)
         return self._own
 
     async def aclose(self) -> None:
-        """Close our own connections; a session that was handed in stays open."""
+        """Break off what is under way and close our own connections; a session handed in stays open."""
         self._closed = True
+        for attempt in self._attempts:  # aiohttp would leave some of them waiting for their time to run out
+            attempt.cut()
+            if self._own is not None:
+                attempt.drop()
         if self._own is not None:
             own, self._own = self._own, None
             await own.close()
@@ -271,9 +240,53 @@ def _aiohttp() -> Any:
 
 
 @functools.cache
+def _connector() -> type[aiohttp.TCPConnector]:
+    http = _aiohttp()
+
+    class Connector(http.TCPConnector):  # type: ignore[name-defined,misc] # only known once it is imported
+        """Hands out no connection on which something came that nobody had asked for.
+
+        aiohttp would take it for the answer to the next request, of another taxpayer perhaps, and every
+        later answer for that to the one after (https://github.com/aio-libs/aiohttp/issues/13656).
+        """
+
+        async def connect(self, *args: Any, **facts: Any) -> aiohttp.connector.Connection:
+            while True:
+                connection: aiohttp.connector.Connection = await super().connect(*args, **facts)
+                if connection.protocol is None or not connection.protocol.should_close:
+                    return connection
+                connection.close()
+
+    return Connector
+
+
+@functools.cache
 def _no_limits() -> aiohttp.ClientTimeout:
     limits: aiohttp.ClientTimeout = _aiohttp().ClientTimeout(total=None)
     return limits
+
+
+@functools.cache
+def _upload() -> Callable[[bytes, Attempt], aiohttp.BytesIOPayload]:
+    import aiohttp
+
+    # In parts, each of which is progress; a large body in one piece would also stall the loop.
+    class Upload(aiohttp.BytesIOPayload):
+        def __init__(self, body: bytes, attempt: Attempt) -> None:
+            super().__init__(io.BytesIO(body))
+            self._attempt = attempt
+
+        async def write_with_length(self, writer: Any, content_length: int | None) -> None:
+            self._attempt.upload(writer.transport)
+            await super().write_with_length(writer, content_length)
+
+    return Upload
+
+
+def _is_being_cancelled() -> bool:
+    """Whether somebody cancels this task; aiohttp also raises so where its pool is closed meanwhile."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def _check_headers(request: Request) -> None:
@@ -304,19 +317,19 @@ def _watch(session: aiohttp.ClientSession) -> None:
     if any(getattr(trace, "ims_async", False) for trace in session.trace_configs):
         return
 
-    def on(note: Callable[[_Attempt], None]) -> Callable[[object, Any, object], Awaitable[None]]:
+    def on(note: Callable[[Attempt], None]) -> Callable[[object, Any, object], Awaitable[None]]:
         async def step(_: object, context: Any, __: object) -> None:
             attempt = context.trace_request_ctx
-            if isinstance(attempt, _Attempt):  # else one of the caller's own requests
+            if isinstance(attempt, Attempt):  # else one of the caller's own requests
                 note(attempt)
 
         return step
 
     trace = _aiohttp().TraceConfig()
     trace.ims_async = True
-    trace.on_connection_create_start.append(on(_Attempt.connecting))
-    trace.on_request_headers_sent.append(on(_Attempt.leaving))
-    trace.on_request_chunk_sent.append(on(_Attempt.progress))
+    trace.on_connection_create_start.append(on(Attempt.connecting))
+    trace.on_request_headers_sent.append(on(Attempt.leaving))
+    trace.on_request_chunk_sent.append(on(Attempt.progress))
     trace.freeze()
     session.trace_configs.append(trace)
 
@@ -336,24 +349,12 @@ async def _once_without_cookies(
         raise  # never connected, and never repeated by aiohttp
     except (http.ClientOSError, http.ServerDisconnectedError) as error:
         reason = type(error).__name__
-    raise _TroubleError(reason)
+    raise TroubleError(reason)
 
 
-def _failure(request: Request, attempt: _Attempt, error: Exception) -> ImsError:
-    """Say how far a request got, in words that hold no URL and no header."""
-    cause = getattr(error, "os_error", None)
-    if attempt.limit.expired():
-        limits = attempt.timeouts
-        reason = (
-            f"silence for {limits.read:g} s" if attempt.left else f"no connection within {limits.connect:g} s"
-        )
-    elif isinstance(error, _TroubleError):
-        reason = str(error)
-    elif isinstance(cause, OSError) and cause.strerror:
-        reason = f"{type(error).__name__} ({cause.strerror})"
-    else:
-        reason = type(error).__name__
+def _failure(request: Request, reason: str, *, left: bool) -> ImsError:
+    """Say how far a request got."""
     host = urllib.parse.urlsplit(request.url).hostname
-    if not attempt.left:
+    if not left:
         return NotSent(f"{request.operation} never left this machine for {host}: {reason}")
     return AnswerLost(f"no whole answer to {request.operation} came back from {host}: {reason}")

@@ -13,7 +13,7 @@ import json
 import math
 import re
 import urllib.parse
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkab
 import attrs
 
 from .errors import ImsError, InvalidInput, UnexpectedAnswer
-from .secret import Secret
+from .secret import Secret, masked
 
 if TYPE_CHECKING:
     from .records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
@@ -41,6 +41,9 @@ def _masked(headers: Mapping[str, str]) -> str:
     return repr({name: value if name.lower() in _SHOWN_HEADERS else "…" for name, value in headers.items()})
 
 
+_LONGEST_QUOTE: Final = 65_536  # bytes of an answer that may be a refusal
+
+
 class Needs(Enum):
     """Which credential a request carries."""
 
@@ -54,7 +57,9 @@ class Request:
     """One HTTP request to be. `changes` marks a save or reset: it is never repeated once it may have left.
 
     `repeatable` says that asking twice does no harm (reads); an OTP, say, is asked for once.
-    `url` is without its query. The credential is added by the GSP's `sign` just before sending.
+    `secrets` are what authorises in it, should the answer quote it; `grants`: the answer hands out a
+    secret of its own. `url` is without its query. The credential is added by the GSP's `sign` just before
+    sending.
     """
 
     operation: str
@@ -65,6 +70,8 @@ class Request:
     body: bytes | None = attrs.field(default=None, repr=lambda body: f"<{len(body or b'')} bytes>")
     needs: Needs = Needs.TAXPAYER
     changes: bool = False
+    secrets: tuple[Secret, ...] = ()
+    grants: bool = False
     repeatable: bool = attrs.field(default=attrs.Factory(lambda self: self.method == "GET", takes_self=True))
 
     @property
@@ -82,6 +89,13 @@ class Response:
     body: bytes = attrs.field(repr=lambda body: f"<{len(body)} bytes>")
     received_at: float = 0.0
     _parsed: Any = attrs.field(default=None, init=False, repr=False, eq=False)
+
+    def without(self, secrets: Iterable[Secret], *, shortest: int) -> Response:
+        """Return the answer without the secrets of so many characters that it quotes."""
+        if len(self.body) > _LONGEST_QUOTE:
+            return self  # rows, not a refusal
+        body = masked(self.body, secrets, shortest=shortest)
+        return self if body == self.body else attrs.evolve(self, body=body)
 
     def json(self) -> Any:
         """Parse the body once, numbers exact. Raises `UnexpectedAnswer` where it is not JSON."""
@@ -285,7 +299,7 @@ def _number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-_PLAIN_URL: Final = re.compile(r"[^\s?#]+")
+_PLAIN_URL: Final = re.compile(r"[a-z]+://(\[[0-9A-Fa-f:.]+\]|[^\s?#\[\]/]+?)(:[0-9]+)?(/[^\s?#]*)?")
 
 
 def check_base_url(url: str, *, insecure: bool = False) -> str:

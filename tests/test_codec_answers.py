@@ -531,3 +531,39 @@ def test_any_json_value_is_read_or_refused(value: Any, goods_type: GoodsType) ->
         assert isinstance(read_counts(value, goods_type, PATH), Counts)
     except UnexpectedAnswer as error:
         assert error.problems
+
+
+@pytest.mark.parametrize("code", ["\u017f", "P\u0131", "\uff33"])
+def test_a_letter_that_only_looks_like_a_code_is_none(code: str) -> None:
+    """Take no letter for S because its upper case is: that of the long s is."""
+    status = read_status({"status_cd": code}, PATH)
+    assert (status.state, status.documented, status.raw_code) == (JobState.PROCESSING, False, code)
+
+
+def test_a_count_that_could_not_be_written_out_is_none() -> None:
+    """Leave out counts whose sums have more digits than Python writes, in a status and among the counts."""
+    huge = 10**4000
+    status = read_status({"status_cd": "PE", "proc_cnt": huge, "err_cnt": 10**18 - 1}, PATH)
+    assert (status.processed, status.errors) == (None, 10**18 - 1)
+    told = problems(lambda: read_counts({"all_oth": {"ttl_cnt": huge}}, GoodsType.OTHERS, PATH))
+    assert "is not a whole number" in told[0]
+
+
+@pytest.mark.parametrize("amount", [Decimal("1E+999999999"), -(10**18)])
+def test_an_amount_of_a_line_that_cannot_be_added_up_is_told(amount: object) -> None:
+    """Name the place of a number beside which no other counts."""
+    item = {"num": 1, "itm_det": {"rt": 5, "txval": amount, "iamt": 1}}
+    sale = {"inum": "1", "idt": "05-11-2024", "val": 1, "inv_typ": "R", "itms": [item]}
+    data = {"gstr1": {"b2b": [{"ctin": "29AAACQ3770E1ZF", "inv": [sale]}]}}
+    told = problems(lambda: read_sales(data, SourceForm.GSTR1, PATH))
+    assert told[0].startswith("data.data.gstr1.b2b[0].inv[0].itms[0].itm_det.txval: ")
+    assert told[0].endswith(" is not an amount")
+
+
+def test_error_entries_of_no_shape_are_told_a_thousand_times_and_then_counted() -> None:
+    """Drop no entry that names anything, and let no list of numbers fill the memory."""
+    named = {"stin": "29AAACQ3770E1ZF", "inv": [{"inum": "1"}], "error_cd": "X"}
+    found = read_error_report({"b2b": [*[7, {}] * 600, named], "cn": [named]})
+    assert len(found) == 1000 + 2 + 1
+    assert [entry.section for entry in found if entry.number == "1"] == [Section.B2B, Section.B2BCN]
+    assert "200 more entries of no known shape" in found[-1].message

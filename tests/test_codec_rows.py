@@ -609,3 +609,50 @@ def test_recorded_answers_are_json_that_the_standard_library_reads_alike() -> No
     rows = read(body)
     plain = json.loads(body, parse_float=Decimal)["data"]["data"]["b2b"]
     assert [(row.number, str(row.value)) for row in rows] == [(p["inum"], str(p["val"])) for p in plain]
+
+
+@pytest.mark.parametrize("deep", ["[" * 70 + "]" * 70, '{"a":' * 500 + "1" + "}" * 500])
+def test_what_is_too_deep_to_be_written_again_is_not_read(deep: str) -> None:
+    """Refuse a value of more levels than any caller's stack has room for; take one of some."""
+    row = json_text(strategies.documented_row(Section.B2B))
+    for rows in (f'[{row[:-1]},"new":{deep}}}]', f'[{row}],"new":{deep}'):
+        with pytest.raises(UnexpectedAnswer, match="64 levels"):
+            read(f'{{"data":{{"data":{{"b2b":{rows}}}}}}}')
+    (invoice,) = read(answer(b2b=[{**strategies.documented_row(Section.B2B), "new": [[[[1]]]] * 40}]))
+    assert invoice.extra == {"new": [[[[1]]]] * 40}
+
+
+def test_thousands_of_rows_that_are_none_are_counted_and_not_spelled_out() -> None:
+    """Tell the first thousand by their paths; go on to the good row behind the others."""
+    good = strategies.documented_row(Section.B2B)
+    rows = read(answer(b2b=[*[{}, 1, None] * 500, {**good, "val": "1"}, good]), strict=False)
+    assert [row.number for row in rows] == [good["inum"]]
+    assert rows.problems[-1] == "data.data: 501 more rows that cannot be read"
+    assert {problem.partition(".stin")[0] for problem in rows.problems if ".stin: missing" in problem} == {
+        f"data.data.b2b[{place}]" for place in range(0, 1000, 3)
+    }
+    with pytest.raises(UnexpectedAnswer, match="1501 of 1502 rows cannot be read"):
+        read(answer(b2b=[*[{}, 1, None] * 500, {**good, "val": "1"}, good]))
+
+
+@pytest.mark.parametrize("token", [None, "", " ", 5, {"a": 1}])
+def test_a_token_for_files_that_is_no_text_is_no_download(token: object) -> None:
+    """Have `null` not taken for a file that is called None."""
+    with pytest.raises(UnexpectedAnswer) as caught:
+        read(answer(token=token))
+    assert caught.value.problems == (f"data.data.token: {token!r} is not text",)
+
+
+@pytest.mark.parametrize("minutes", ["-5", -1, Decimal("-0.5"), "1e999", "nan"])
+def test_an_estimate_in_the_past_is_none(minutes: object) -> None:
+    """Tell of no estimate that a download could not be read back with."""
+    with pytest.raises(DownloadQueued) as caught:
+        read(answer(token="d3a5", est=minutes))
+    assert caught.value.estimate is None
+
+
+def test_long_texts_are_not_remembered() -> None:
+    """Share suppliers and places in memory, and keep nothing else for ever."""
+    texts = codec_rows._SharedTexts()
+    assert (texts["07"], texts["x" * 101]) == ("07", "x" * 101)
+    assert list(texts) == ["07"]

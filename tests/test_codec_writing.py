@@ -258,3 +258,17 @@ def test_the_memories_of_dates_and_texts_stay_small() -> None:
     texts = writing._DayTexts({dt.date.fromordinal(n + 1): "" for n in range(20_000)})
     assert texts[dt.date(2024, 11, 5)] == '"05-11-2024"'
     assert len(texts) == 1
+
+
+@pytest.mark.parametrize("text", ["1E+999999999", "1E-999999999", "-7E+100", "0E+999999999"])
+def test_an_amount_with_a_mile_of_zeros_keeps_its_exponent(text: str) -> None:
+    """Write no text of a gigabyte for a number of twelve characters."""
+    assert money_text(Decimal(text)) == text
+    assert parse_json(text.encode()) == Decimal(text)
+
+
+def test_any_amount_that_may_be_one_is_written_without_exponent() -> None:
+    """Write 1E+3 as 1000, up to a hundred digits."""
+    assert money_text(Decimal("1E+3")) == "1000"
+    assert money_text(Decimal("1E+99")) == "1" + "0" * 99
+    assert money_text(Decimal("1.5E-7")) == "0.00000015"

@@ -281,7 +281,7 @@ async def test_a_rate_limited_poll_waits_as_long_as_it_was_told() -> None:
 
 
 async def test_a_hint_beyond_the_deadline_is_told_instead_of_slept_through() -> None:
-    """"Come back in thirty years" is no reason to be silent for half an hour; the job can be awaited again."""
+    """To be asked back in thirty years is no reason for silence; the job can be awaited again."""
     gateway = Gateway(RateLimited("slow down", retry_after=1e9), P8)
     job = make_job(gateway)
     with pytest.raises(RateLimited):

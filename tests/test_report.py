@@ -565,3 +565,10 @@ def test_a_report_is_ok_only_without_anything_open() -> None:
         {"unaccounted_count": 1},
     ):
         assert not attrs.evolve(fine, **change).ok
+
+
+def test_a_task_at_work_whose_word_happens_to_be_p_has_not_ended() -> None:
+    """The letter is GSTN's only where a document says so; a carrier's own word proves nothing."""
+    running = JobStatus(state=JobState.PROCESSING, raw_code="P", documented=False)
+    read = settle(running, submitted=None, evidence=Evidence(), now=0.0, p_means=PReading.PROCESSED)
+    assert read.state is JobState.PROCESSING

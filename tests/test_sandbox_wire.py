@@ -774,3 +774,30 @@ def test_what_is_not_documented_is_not_supported() -> None:
     ):
         with pytest.raises(NotSupported, match="this GSP documents no way"):
             ask()
+
+
+@pytest.mark.parametrize("reference", ["", " ", "\ud800", "a\nb", "x" * 201])
+@pytest.mark.parametrize("name", ["save", "reset"])
+def test_a_reference_that_nothing_could_be_asked_with_is_none(name: str, reference: str) -> None:
+    """Refuse what fits neither a URL nor a token of ours: a change whose answer says so is unknown."""
+    with pytest.raises(UnexpectedAnswer) as caught:
+        converse(BY_NAME[name](), answer(200, {"code": 200, "data": {"data": {"reference_id": reference}}}))
+    assert caught.value.problems[0].startswith("data.data.reference_id: ")
+
+
+@pytest.mark.parametrize("name", ["authenticate", "verify", "refresh"])
+@pytest.mark.parametrize("value", [" ", "secret-token\r\nx: 1", "secret-token\ud800"])
+def test_a_token_that_fits_no_header_is_none_and_is_not_shown(name: str, value: str) -> None:
+    """Refuse an empty token and one that no request could carry; say nothing of what is in it."""
+    with pytest.raises(UnexpectedAnswer) as caught:
+        converse(BY_NAME[name](), answer(200, {"code": 200, "data": {"access_token": value}}))
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["save", "reset"])
+def test_a_change_is_refused_whatever_the_words(name: str) -> None:
+    """Have GSTN's word about files, in answer to a change, be a refusal and no download."""
+    told = {"status_cd": "0", "error": {"error_cd": "RTN_24", "message": "File Generation is in progress"}}
+    with pytest.raises(GatewayError) as caught:
+        converse(BY_NAME[name](), answer(200, {"code": 200, "data": told}))
+    assert (caught.value.code, str(caught.value)) == ("RTN_24", "RTN_24: File Generation is in progress")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import copy
+import html
 import json
 import pickle
+import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +15,7 @@ import attrs
 import pytest
 
 from ims_async import Sandbox, Vayana
-from ims_async.secret import Secret, jwt_expiry
+from ims_async.secret import Secret, jwt_expiry, masked
 from ims_async.wire import Needs, Part, Request, Response, Token
 
 PLANTED = "s3cr3t-planted"
@@ -144,3 +146,33 @@ def test_a_padded_claim_set_is_read_whatever_its_length() -> None:
     for filler in range(5):
         claims = json.dumps({"exp": 5, "x": "y" * filler}).encode()
         assert jwt_expiry(_jwt(claims)) == 5.0
+
+
+@pytest.mark.parametrize("secret", ["planted-token-1", 'pass/word "of" <mine>', "clé-secrète", "a+b=c&d%e"])
+@pytest.mark.parametrize(
+    "spell",
+    [
+        str,
+        lambda secret: json.dumps(secret)[1:-1],
+        lambda secret: json.dumps(secret)[1:-1].replace("/", "\\/"),
+        lambda secret: urllib.parse.quote(secret, safe=""),
+        html.escape,
+    ],
+    ids=["plain", "JSON", "JSON with \\/", "in an address", "HTML"],
+)
+def test_a_secret_is_masked_in_text_however_it_is_spelled_there(
+    secret: str, spell: Callable[[str], str]
+) -> None:
+    """Each time it stands there, and nothing else with it."""
+    text = f"token {spell(secret)} and {spell(secret)} expired"
+    assert (
+        masked(text.encode(), [Secret("other-secret"), Secret(secret)], shortest=6).decode()
+        == "token … and … expired"
+    )
+
+
+def test_text_without_a_secret_is_left_as_it_is() -> None:
+    """A secret of a few characters is no reason to take words apart, and an empty one stands everywhere."""
+    text = b"the answer is not JSON"
+    assert masked(text, [Secret("is"), Secret("JSON"), Secret(""), Secret("planted")], shortest=8) is text
+    assert masked(text, [], shortest=6) is text

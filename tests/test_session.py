@@ -758,7 +758,7 @@ async def test_the_file_is_its_owners_alone_from_the_first_byte(
         await FileCredentialStore(path).save("account", "gstin", TOKEN)
     finally:
         os.umask(before)
-    assert modes == [0o600, 0o600, 0o600]
+    assert modes == [0o600] * 5  # the new file and the lock, and at the second time the old one
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
@@ -794,7 +794,10 @@ async def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
         with pytest.raises(expected):
             await store.save("account", "gstin", None)
     assert await store.load("account", "gstin") == TOKEN
-    assert [file.name for file in path.parent.iterdir()] == ["credentials.json"]
+    assert sorted(file.name for file in path.parent.iterdir()) == [
+        ".credentials.json.lock",
+        "credentials.json",
+    ]
 
 
 DAMAGED = [

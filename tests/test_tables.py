@@ -584,3 +584,91 @@ def test_the_records_of_a_task_that_broke_off_are_told_once(file: Path) -> None:
     assert [(row["outcome"], row["message"]) for row in rows_of(file)] == [
         ("unaccounted", "10 records, not known here by name"),
     ]
+
+
+# -- what a stranger writes ----------------------------------------------------------------------------
+
+SIGNS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u2212"
+BEFORE = [
+    "",
+    "  ",
+    "\u00a0",
+    "\u3000",
+    '"',
+    "'",
+    "''",
+    "' ",
+    "\u201c",
+    "\u200b",
+    "\ufeff",
+    "\u202e",
+    "\u2066",
+]
+
+
+def strangers_files(text: str) -> list[str]:
+    """Return files that have this text in every column that a stranger fills."""
+    key = RecordKey(Section.B2B, text, text, None, text)
+    failure = RecordFailure(record=None, key=key, code=text, message=text)
+    entry = ErrorEntry(section=text, supplier=text, number=text, return_period=text, code=text, message=text)
+    report = JobReport(state=JobState.PARTIAL, submitted=1, failed=(failure,), unmatched=(entry,))
+    names: tuple[str, ...] = (
+        "number",
+        "remarks",
+        "hash",
+        "supplier_name",
+        "type",
+        "place_of_supply",
+        "original_number",
+    )
+    facts: dict[str, Any] = dict.fromkeys(names, text)
+    document: dict[str, Any] = {
+        "section": SupplierSection.B2B,
+        "recipient": text,
+        "number": text,
+        "date": dt.date(2024, 10, 5),
+    }
+    more: dict[str, Any] = dict.fromkeys(("supplier", "type", "note_type", "original_number"), text)
+    sale = SalesInvoice(**document, **more, list_name=text, checksum=text, place_of_supply=text)
+    nothing: dict[str, Any] = dict.fromkeys(
+        ("value", "taxable_value", "igst", "cgst", "sgst", "cess"), Decimal(0)
+    )
+    others: dict[str, Any] = dict.fromkeys(
+        ("recipient_name", "supplier_name", "supplier_period", "source_form", "remarks"), text
+    )
+    debt = AddedBackLiability(**document, **more, **nothing, **others)
+    outs = [io.StringIO(newline="") for _ in range(4)]
+    tables.write_invoices(outs[0], [make_invoice(section=Section.B2BA, **facts)])
+    tables.write_sales(outs[1], [sale])
+    tables.write_added_back(outs[2], [debt])
+    tables.write_report(outs[3], report)
+    return [out.getvalue() for out in outs]
+
+
+def test_a_formula_behind_blanks_quotes_or_nothing_visible_is_no_formula_and_comes_back() -> None:
+    """In every column that a stranger fills, of every kind of file."""
+    for before in BEFORE:
+        for sign in SIGNS:
+            hostile = f"{before}{sign}1+1"
+            files = strangers_files(hostile)
+            found = [[*csv.reader(io.StringIO(file, newline=""))][1:] for file in files]
+            cells = [[cell for row in rows for cell in row] for rows in found]
+            assert not any(hostile in file for file in cells)
+            assert [file.count(f"'{hostile}") for file in cells] == [7, 9, 11, 11]
+            (row,) = tables.read_records(io.StringIO(files[0], newline=""))
+            assert row.number == hostile
+
+
+def test_text_that_is_no_formula_is_left_as_it_is() -> None:
+    """Signs within it, and quotes before a word, do no harm."""
+    for harmless in (
+        "INV/24-25/001",
+        "a=b",
+        "'quoted'",
+        '"A" & Co',
+        "05-10-2024",
+        " padded ",
+        "1+1",
+        "\u200bx",
+    ):
+        assert all(f"'{harmless}" not in file for file in strangers_files(harmless))

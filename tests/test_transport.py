@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import attrs
 import pytest
 
 from ims_async.errors import ClientClosed, GatewayUnavailable, InvalidInput, NotSent, UnexpectedAnswer
@@ -692,3 +693,75 @@ async def test_memory_answers_after_others_had_a_turn() -> None:
 
     await asyncio.gather(sending(), sending())
     assert order == ["asked", "asked", "answered", "answered"]
+
+
+@attrs.frozen
+class Behaves:
+    """A handler that raises, or answers, what it is told to."""
+
+    outcome: Exception | tuple[int, dict[str, str], bytes]
+
+    def handle(self, method: str, path: str, headers: Any, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Do so."""
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+
+async def failure_of(handler: Handler, **facts: Any) -> Exception:
+    """Return what a request to a handler raises."""
+    return await failure(MemoryTransport(handler, **facts), request("https://gateway.example", "POST"))
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind"),
+    [
+        (ConnectionRefusedError(111, "token_of_mine"), NotSent),
+        (ConnectionResetError("otp_of_mine"), AnswerLost),
+        (ConnectionAbortedError(), AnswerLost),
+        (BrokenPipeError(), AnswerLost),
+        (TimeoutError("otp_of_mine"), AnswerLost),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+async def test_memory_loses_a_connection_as_a_socket_does(raised: Exception, kind: type[Exception]) -> None:
+    """Only a connection that was refused had nobody on its other end."""
+    error = await failure_of(Behaves(raised))
+    assert type(error) is kind
+    assert str(error) == (
+        f"count never left this machine for gateway.example: {type(raised).__name__}"
+        if kind is NotSent
+        else f"no whole answer to count came back from gateway.example: {type(raised).__name__}"
+    )
+
+
+async def test_a_mistake_in_a_handler_is_no_lost_connection() -> None:
+    """It is raised as it is, or a test over a broken handler would pass."""
+    with pytest.raises(KeyError, match="a mistake"):
+        await MemoryTransport(Behaves(KeyError("a mistake"))).send(request("https://gateway.example"))
+
+
+@pytest.mark.parametrize("name", ["Content-Encoding", "content-encoding"])
+async def test_memory_unpacks_an_answer(name: str) -> None:
+    """Up to exactly the limit, which counts what is unpacked."""
+    way = MemoryTransport(Behaves((200, {name: "gzip"}, gzip.compress(bytes(1000)))), max_answer=1000)
+    assert (await way.send(request("https://gateway.example"))).body == bytes(1000)
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "kind"),
+    [
+        (gzip.compress(bytes(1001)), "gzip", UnexpectedAnswer),
+        (bytes(1001), "identity", UnexpectedAnswer),
+        (gzip.compress(b"{}")[:-9], "gzip", AnswerLost),
+        (b"this is not gzip", "gzip", AnswerLost),
+        (b"...", "br", UnexpectedAnswer),
+    ],
+    ids=["bomb", "long", "cut short", "not gzip", "not asked for"],
+)
+async def test_memory_refuses_an_answer_as_a_socket_does(
+    body: bytes, encoding: str, kind: type[Exception]
+) -> None:
+    """The same bytes, the same error."""
+    handler = Behaves((200, {"Content-Encoding": encoding}, body))
+    assert type(await failure_of(handler, max_answer=1000)) is kind

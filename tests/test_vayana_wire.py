@@ -469,3 +469,55 @@ def test_an_answer_without_any_section_is_not_taken_for_no_rows(name: str) -> No
     nothing: list[dict[str, Any]] = [{}, {"b2bdn": []}, {"b2bdn": None, "chksum": "x"}]
     for empty in nothing:
         assert list(converse(BY_NAME[name](), answer(200, envelope(empty)))[0]) == []
+
+
+UNFIT = ["", " ", "\ud800", "a\nb", "r\u00e9f", "x" * 201, "\u2028"]
+
+
+@pytest.mark.parametrize("reference", UNFIT)
+@pytest.mark.parametrize("name", ["save", "reset", "invoices"])
+def test_a_reference_that_nothing_could_be_asked_with_is_none(name: str, reference: str) -> None:
+    """Refuse what fits neither a URL nor a token of ours: a change whose answer says so is unknown."""
+    with pytest.raises(UnexpectedAnswer) as caught:
+        converse(BY_NAME[name](), answer(200, envelope({"task-id": reference})))
+    assert caught.value.problems[0].startswith("data.task-id: ")
+
+
+def test_a_token_for_files_that_fits_no_url_is_no_download() -> None:
+    """Refuse the name of a file that could not be asked for."""
+    with pytest.raises(UnexpectedAnswer, match=r"data\.token"):
+        converse(BY_NAME["getinv"](), answer(200, envelope({"token": "\ud800"})))
+
+
+@pytest.mark.parametrize("name", ["authenticate", "verify", "refresh"])
+@pytest.mark.parametrize("value", [" ", "\u2028", "secret-token\r\nx: 1", "secret-token\ud800"])
+def test_a_token_that_fits_no_header_is_none_and_is_not_shown(name: str, value: str) -> None:
+    """Refuse an empty token and one that no request could carry; say nothing of what is in it."""
+    with pytest.raises(UnexpectedAnswer) as caught:
+        converse(BY_NAME[name](), answer(200, envelope({"token": value, "gst-session-id": value})))
+    assert "secret" not in str(caught.value)
+
+
+def test_an_address_of_a_file_that_is_no_text_is_named() -> None:
+    """Refuse half a character in the address of a file."""
+    with pytest.raises(UnexpectedAnswer) as caught:
+        converse(BY_NAME["filedet"](), answer(200, envelope({"ek": "k", "urls": [{"ul": "/\ud800"}]})))
+    assert caught.value.problems == ("data.urls[0].ul",)
+
+
+@pytest.mark.parametrize("name", ["save", "reset"])
+def test_a_change_is_refused_whatever_the_words(name: str) -> None:
+    """Have GSTN's word about files, in answer to a change, be a refusal and no download."""
+    with pytest.raises(GatewayError) as caught:
+        converse(BY_NAME[name](), answer(502, from_gstn("RTN_24")))
+    assert caught.value.code == "RTN_24"
+
+
+def test_an_answer_that_is_absurdly_deep_is_not_read() -> None:
+    """Refuse what could be read and then be neither shown nor written."""
+    deep = b'{"status":"1","data":{"all_oth":{"ttl_cnt":1},"new":' + b"[" * 500 + b"]" * 500 + b"}}"
+    with pytest.raises(UnexpectedAnswer, match="64 levels"):
+        converse(BY_NAME["count"](), answer(200, deep))
+    flat = b'{"status":"1","data":{"all_oth":{"ttl_cnt":1},"new":[' + b"[]," * 500 + b"[]]}}"
+    counts, _ = converse(BY_NAME["count"](), answer(200, flat))
+    assert counts.total == 1

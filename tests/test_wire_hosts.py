@@ -63,6 +63,7 @@ def test_plain_http_to_another_machine_is_refused(url: str) -> None:
         "https://api.sandbox.co.in:99999",
         "https://api.sandbox.co.in:port",
         "https://[::1",
+        "http://[::1]evil.example",
     ],
 )
 @pytest.mark.parametrize("insecure", [True, False])

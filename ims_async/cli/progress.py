@@ -45,7 +45,7 @@ def _update(live: Progress, line: TaskID, job: ImsJob, status: JobStatus) -> Non
 
 
 def _words(status: JobStatus) -> str:
-    code = f" ({status.raw_code})" if status.raw_code else ""
+    code = f" ({printable(status.raw_code)})" if status.raw_code else ""
     counts = "" if status.processed is None else f", {status.processed:,} processed"
     errors = f", {status.errors:,} refused" if status.errors else ""
     return f"{status.state}{code}{counts}{errors}"

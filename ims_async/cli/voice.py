@@ -108,7 +108,8 @@ class Voice:
 
     def _explain(self, error: Exception) -> int:
         if self.debug:
-            traceback.print_exception(error, file=sys.stderr)
+            for line in "".join(traceback.format_exception(error)).splitlines():
+                typer.echo(printable(line), err=True)
         facts: dict[str, Any] = {"type": type(error).__name__, "message": sentence_of(error, self.gsp)}
         if isinstance(error, InvalidInput) and len(error.problems) > 1:
             self.tell(f"Error: {len(error.problems)} problems; nothing was sent.")

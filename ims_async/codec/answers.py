@@ -13,7 +13,7 @@ from ..errors import UnexpectedAnswer
 from ..records import AddedBackLiability, Counts, LineItem, SalesInvoice, SectionCounts
 from ..status import ErrorEntry, JobState, JobStatus
 from ..vocabulary import SECTION_ALIASES, GoodsType, SourceForm, SupplierSection
-from .values import CONVERTER, member, problems_of, reader
+from .values import CONVERTER, MOST, member, money, problems_of, reader
 
 _GROUPS: Final = {
     # Which group answers which question is named by the vendor's schema titles only.
@@ -80,7 +80,7 @@ def read_status(
     assert isinstance(data, dict)  # noqa: S101 # `member` has refused anything else
     if not isinstance(code, str):
         raise UnexpectedAnswer(problems=[f"{path}.status_cd: {code!r} is not text"])
-    known = _CODES.get(code.strip().upper())
+    known = _CODES.get(code.strip().upper()) if code.isascii() else None  # the upper case of ſ is S
     return JobStatus(
         state=known or JobState.PROCESSING,
         raw_code=code,
@@ -101,7 +101,7 @@ _COUNT: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 def _count(value: object) -> int | None:
     """Counts come as text or as numbers, and may be missing; what is no count is no evidence."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST:
         return value
     if isinstance(value, str) and _COUNT.fullmatch(value.strip()):
         return int(value)
@@ -115,12 +115,21 @@ def read_error_report(report: object) -> tuple[ErrorEntry, ...]:
     """
     if not report:
         return ()
-    return tuple(
-        entry
-        for key, errors in (report.items() if isinstance(report, dict) else [("", report)])
-        for error in (errors if isinstance(errors, list) else [errors])
-        for entry in _entries(key, error)
-    )
+    found: list[ErrorEntry] = []
+    shapeless = 0
+    for key, errors in report.items() if isinstance(report, dict) else [("", report)]:
+        for error in errors if isinstance(errors, list) else [errors]:
+            shaped = isinstance(error, dict) and not _ENTRY_KEYS.isdisjoint(error)
+            shapeless += not shaped
+            if shaped or shapeless <= _MOST_SHAPELESS:
+                found.extend(_entries(key, error))
+    if shapeless > _MOST_SHAPELESS:
+        found.extend(_entries("", f"{shapeless - _MOST_SHAPELESS:,} more entries of no known shape"))
+    return tuple(found)
+
+
+_ENTRY_KEYS: Final = frozenset({"stin", "inv", "error_cd", "error_msg"})
+_MOST_SHAPELESS: Final = 1000
 
 
 def _entries(key: str, error: object) -> Iterator[ErrorEntry]:
@@ -168,7 +177,17 @@ _SALES_NOTE_NAMES: Final = _SALES_NAMES | {
     "original_date": "ont_dt",
     "note_type": "ntty",
 }
-_read_item = reader(LineItem, _ITEM_NAMES)
+
+
+def _summand(value: object) -> Decimal:
+    """Take an amount that can be added up: the sum of `1E+999999999` and 1 is no number."""
+    amount = money(value)
+    if not -MOST < amount < MOST:
+        raise ValueError(f"{value!r:.60} is not an amount")
+    return amount
+
+
+_read_item = reader(LineItem, _ITEM_NAMES, hooks=dict.fromkeys(_ITEM_NAMES, _summand))
 _read_sale = reader(SalesInvoice, _SALES_NAMES)
 _read_sold_note = reader(SalesInvoice, _SALES_NOTE_NAMES)
 

@@ -23,6 +23,7 @@ from .scanner import Scanner
 from .values import ACTIONS, CONVERTER, DAYS, MISSING, PERIODS, YES_NO, money, problems_of, reader
 
 _ROWS_PER_TURN: Final = 100  # about 1 ms of work between two turns of the event loop
+_MOST_TOLD: Final = 1000  # rows that cannot be read; those beyond it are counted
 
 _COMMON: Final = {
     "supplier": "stin",
@@ -78,6 +79,14 @@ def wire_names(section: Section) -> dict[str, str]:
     if section.is_ecommerce:
         del names["type"]
     return names
+
+
+@functools.cache
+def _needed(section: Section) -> frozenset[str]:
+    """Return the keys that each row of a section has."""
+    names = wire_names(section)
+    required = {field.name for field in attrs.fields(Invoice) if field.default is attrs.NOTHING}
+    return frozenset(key for name, key in names.items() if name in required | {"action"})
 
 
 def _is_letter(value: object, letters: dict[object, bool]) -> bool:
@@ -215,6 +224,8 @@ class _SharedTexts(dict[str, str]):
     """Equal texts as one string in memory, for the few suppliers, places and forms of an answer."""
 
     def __missing__(self, text: str) -> str:
+        if len(text) > 100:
+            return text  # no supplier, place or form: not to be kept for ever
         if len(self) >= 50_000:
             self.clear()
         self[text] = text
@@ -282,13 +293,18 @@ def read_invoices(
     elif rows.other and not reading.sections and "token" not in rows.other:
         # Another answer altogether, perhaps; nobody must take it for "no rows".
         reading.problems.append(f"{where}: no section that is known, but {', '.join(rows.other)}"[:200])
+    if reading.unreadable > _MOST_TOLD:
+        reading.problems.append(f"{where}: {reading.unreadable - _MOST_TOLD:,} more rows that cannot be read")
+    token = rows.other.get("token")
+    if "token" in rows.other and not rows and not (isinstance(token, str) and token.strip()):
+        reading.problems.append(f"{where}.token: {token!r:.60} is not text")
     rows.problems = tuple(reading.problems)
     if rows.problems and (strict or not reading.found):
         bad, good = reading.unreadable, len(rows)
         many = f"{bad} of {good + bad} rows cannot be read: " if bad else "the answer does not fit: "
         raise UnexpectedAnswer(many + "; ".join(rows.problems[:3]), problems=rows.problems, body=body)
     if "token" in rows.other and not rows:
-        raise DownloadQueued(estimate=_seconds(rows.other.get("est")), token=str(rows.other["token"]))
+        raise DownloadQueued(estimate=_seconds(rows.other.get("est")), token=token)
     return rows
 
 
@@ -298,7 +314,7 @@ def _seconds(minutes: object) -> float | None:
         estimate = float(minutes) * 60 if isinstance(minutes, str | int | Decimal) else math.nan
     except (ValueError, OverflowError):
         return None
-    return estimate if math.isfinite(estimate) else None
+    return estimate if 0 <= estimate < math.inf else None
 
 
 def _walk(scanner: Scanner, reading: _Reading, depth: int) -> Generator[Pause, Any, None]:
@@ -323,12 +339,16 @@ def _walk(scanner: Scanner, reading: _Reading, depth: int) -> Generator[Pause, A
 def _read_section(
     scanner: Scanner, reading: _Reading, section: Section, path: str
 ) -> Generator[Pause, Any, None]:
-    read, rows = quick_reader(section), reading.rows
+    read, rows, needed = quick_reader(section), reading.rows, _needed(section)
     for place, row in enumerate(scanner.elements()):
         try:
-            rows.append(read(row))
+            if reading.unreadable >= _MOST_TOLD and not (isinstance(row, dict) and needed <= row.keys()):
+                reading.unreadable += 1  # to find out all that it lacks would take fifty times as long
+            else:
+                rows.append(read(row))
         except Exception as error:  # noqa: BLE001 # any trouble with one row is told, and costs no other row
             reading.unreadable += 1
-            reading.problems.extend(problems_of(error, wire_names(section), f"{path}[{place}]"))
+            if reading.unreadable <= _MOST_TOLD:
+                reading.problems.extend(problems_of(error, wire_names(section), f"{path}[{place}]"))
         if place % _ROWS_PER_TURN == _ROWS_PER_TURN - 1:
             yield PAUSE

@@ -9,6 +9,22 @@ from typing import Any, Final
 from ..wire import DECODER, SCAN
 
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
+DEEPEST: Final = 64  # levels of one value; what is deeper could be read and then be neither shown nor written
+
+
+def check_depth(value: Any) -> None:
+    """Raise `ValueError` for a value in too many levels."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for node in level
+            if isinstance(node, dict | list)
+            for inner in (node.values() if isinstance(node, dict) else node)
+        ]
+        if not level:
+            return
+    raise ValueError(f"a value of more than {DEEPEST} levels")
 
 
 class Scanner:
@@ -19,7 +35,9 @@ class Scanner:
 
     def value(self) -> Any:
         """Read the next value, whatever it is."""
-        found, self.at = DECODER.raw_decode(self.text, self._skip())
+        start = self._skip()
+        found, self.at = DECODER.raw_decode(self.text, start)
+        self._look(found, start)
         return found
 
     def members(self) -> Iterator[str]:
@@ -44,11 +62,18 @@ class Scanner:
             return
         scan, text = SCAN, self.text
         while True:
-            found, self.at = scan(text, self._skip())
+            start = self._skip()
+            found, self.at = scan(text, start)
+            self._look(found, start)
             yield found
             if self._next("]"):
                 return
             self._expect(",")
+
+    def _look(self, found: Any, start: int) -> None:
+        """Check the depth of what was read, where there are brackets enough for it."""
+        if self.text.count("{", start, self.at) + self.text.count("[", start, self.at) > DEEPEST:
+            check_depth(found)
 
     def begins(self, character: str) -> bool:
         """Say whether the next value begins with this character."""

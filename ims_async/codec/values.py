@@ -80,8 +80,11 @@ def text(value: object) -> str:
     return value
 
 
+MOST: Final = 10**18  # of a count or an amount; sums of more could not be written out
+
+
 def _whole(value: object) -> int:
-    if type(value) is not int:
+    if type(value) is not int or not -MOST < value < MOST:
         raise TypeError(f"{value!r:.60} is not a whole number")
     return value
 

@@ -38,10 +38,15 @@ class _DayTexts(dict[dt.date, str]):
 _DAY_TEXTS: Final = _DayTexts()
 
 
+_LONGEST_AMOUNT: Final = 100  # digits before or after the point
+
+
 def money_text(amount: Decimal) -> str:
-    """Write rupees as a plain JSON number: `10883.91`, `1000`; never an exponent."""
+    """Write rupees as a plain JSON number: `10883.91`, `1000`, an exponent only where it saves 100 zeros."""
     text = str(amount)
-    return format(amount, "f") if "E" in text else text
+    if "E" not in text or not -_LONGEST_AMOUNT < amount.adjusted() < _LONGEST_AMOUNT:
+        return text  # 1E+999999999 would be a text of a gigabyte
+    return format(amount, "f")
 
 
 class _Quoted(dict[str, str]):

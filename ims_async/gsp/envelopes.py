@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
+import attrs
+
+from ..codec.scanner import DEEPEST, check_depth
 from ..codec.values import member
 from ..errors import (
+    DownloadQueued,
     GatewayError,
     GatewayUnavailable,
     ImsError,
@@ -15,17 +20,30 @@ from ..errors import (
     SessionExpired,
     UnexpectedAnswer,
 )
-from ..wire import Needs, Response, Verdict, VerdictKind, told_to_wait_until
+from ..gstn import FILE_PENDING
+from ..secret import Secret
+from ..wire import Needs, Request, Response, Verdict, VerdictKind, told_to_wait_until
 
 # An envelope that reports a failure is a few hundred bytes; a longer body holds rows, which the
 # conversation reads as a stream: parsing it here too would read them twice.
 LONGEST_REFUSAL: Final = 16_384
 
 
+def json_of(response: Response) -> Any:
+    """Return the body as JSON. Raises `UnexpectedAnswer` for what is none, or is absurdly deep."""
+    value, body = response.json(), response.body
+    if body.count(b"{") + body.count(b"[") > DEEPEST:
+        try:
+            check_depth(value)
+        except ValueError as error:
+            raise UnexpectedAnswer(problems=[f"$: {error}"], body=body) from None
+    return value
+
+
 def envelope_of(response: Response) -> dict[str, Any]:
     """Return the body as an object, or an empty one: what cannot be read is for the conversation to say."""
     try:
-        envelope = response.json()
+        envelope = json_of(response)
     except UnexpectedAnswer:
         return {}
     return envelope if isinstance(envelope, dict) else {}
@@ -47,12 +65,24 @@ def judge_status(response: Response, status: int, text: str, facts: dict[str, An
     return Verdict(kind=VerdictKind.FAILED, error=GatewayError(text, **facts))
 
 
-def judge_gstn(error: ImsError, *, in_session: bool, stale: Needs | None = None) -> Verdict:
+def judge_gstn(request: Request, error: ImsError, *, in_session: bool, stale: Needs | None = None) -> Verdict:
     """Judge an error of GSTN's own. One about the session can be mended if the request was `in_session`."""
+    if request.changes and isinstance(error, DownloadQueued):
+        error = GatewayError(str(error), code=FILE_PENDING)  # a change is refused, whatever the words
     if in_session and isinstance(error, SessionExpired):
         return Verdict(kind=VerdictKind.REFUSED, error=error, stale=stale)
     down = isinstance(error, GatewayUnavailable)
     return Verdict(kind=VerdictKind.UNAVAILABLE if down else VerdictKind.FAILED, error=error)
+
+
+def with_secrets(request: Request, headers: Mapping[str, Secret | None]) -> Request:
+    """Return a request with further headers, those that there are, which are secrets."""
+    there = {name: value for name, value in headers.items() if value is not None}
+    return attrs.evolve(
+        request,
+        headers={**request.headers, **{name: value.reveal() for name, value in there.items()}},
+        secrets=(*request.secrets, *there.values()),
+    )
 
 
 def epoch(told: object) -> float | None:
@@ -64,8 +94,21 @@ def epoch(told: object) -> float | None:
 
 
 def text(value: Any, key: str, path: str) -> str:
-    """Return a member that must be text, and not empty."""
+    """Return a member that must be text, not empty, and fit for a header or a URL."""
     found = member(value, key, path)
-    if not isinstance(found, str) or not found:
+    if not isinstance(found, str) or not found.strip():
         raise UnexpectedAnswer(problems=[f"{path}.{key}: {found!r:.60} is not text"])
+    if not found.strip().isprintable():  # it may be a secret: it is not shown
+        raise UnexpectedAnswer(problems=[f"{path}.{key}: holds what is no printable text"])
+    return found
+
+
+_LONGEST_REFERENCE: Final = 200  # characters; those that are documented have 12 to 36
+
+
+def reference(value: Any, key: str, path: str) -> str:
+    """Return the name of a job or download: plain text, and short enough for a token of ours."""
+    found = text(value, key, path)
+    if len(found) > _LONGEST_REFERENCE or not (found.isascii() and found.isprintable()):
+        raise UnexpectedAnswer(problems=[f"{path}.{key}: {found!r:.60} is not a reference"])
     return found

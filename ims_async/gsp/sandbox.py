@@ -36,7 +36,7 @@ from ..wire import (
     Verdict,
     check_base_url,
 )
-from .envelopes import epoch, text
+from .envelopes import epoch, json_of, reference, text, with_secrets
 from .sandbox_answers import check_done, judge, payload
 
 # https://developer.sandbox.co.in/guides/developer-resources/environments
@@ -139,12 +139,10 @@ class Sandbox:
 
         https://developer.sandbox.co.in/guides/introduction/authentication
         """
-        headers = {**request.headers, "x-api-key": self.api_key.reveal()}
-        if token is not None:
-            headers["authorization"] = token.reveal()
-        if request.operation == "authenticate" and self.api_secret is not None:
-            headers["x-api-secret"] = self.api_secret.reveal()
-        return attrs.evolve(request, headers=headers)
+        added = {"x-api-key": self.api_key, "authorization": token}
+        if request.operation == "authenticate":
+            added["x-api-secret"] = self.api_secret
+        return with_secrets(request, added)
 
     def authenticate(self, refused: Token | None = None) -> Conversation[Token]:
         """Trade key and secret for the account's token, which lives 24 hours; a refused one does not help.
@@ -154,8 +152,8 @@ class Sandbox:
         if not self.api_secret:
             raise NotAuthorized("logging in needs the API secret: Sandbox(api_key, api_secret)")
         request = self._request("authenticate", "POST", "/authenticate", needs=Needs.NONE)
-        response = yield attrs.evolve(request, repeatable=True)
-        value = Secret(text(member(response.json(), "data", ""), "access_token", "data"))
+        response = yield attrs.evolve(request, repeatable=True, grants=True)
+        value = Secret(text(member(json_of(response), "data", ""), "access_token", "data"))
         expires_at = jwt_expiry(value.reveal()) or response.received_at + _ACCOUNT_TOKEN_LIFE
         return Token(value=value, expires_at=expires_at)
 
@@ -180,7 +178,9 @@ class Sandbox:
         https://developer.sandbox.co.in/recipes/gst/authentication/generate_tax_payer_session
         """
         # The OTP is declared an integer, but its leading zeros count: it is sent as the text it is.
-        response = yield self._login_request("verify", "/otp/verify", gstin, username, {"otp": otp})
+        signed = self._login_request("verify", "/otp/verify", gstin, username, Secret(otp))
+        del otp
+        response = yield signed
         return self._taxpayer_token(response)
 
     def refresh(self, gstin: str, token: Token) -> Conversation[Token]:
@@ -188,7 +188,8 @@ class Sandbox:
 
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/authentication/refresh_session
         """
-        response = yield self._request("refresh", "POST", f"{_TAXPAYER}/session/refresh")
+        request = self._request("refresh", "POST", f"{_TAXPAYER}/session/refresh")
+        response = yield attrs.evolve(request, grants=True)
         return self._taxpayer_token(response)
 
     def logout(self, gstin: str, token: Token) -> Conversation[None]:
@@ -200,16 +201,26 @@ class Sandbox:
         check_done(response)
 
     def _login_request(
-        self, operation: str, path: str, gstin: str, username: str, query: Mapping[str, str] | None = None
+        self, operation: str, path: str, gstin: str, username: str, otp: Secret | None = None
     ) -> Request:
         body = json.dumps({"username": username, "gstin": gstin}).encode()
         request = self._request(
-            operation, "POST", f"{_TAXPAYER}{path}", query=query, body=body, needs=Needs.ACCOUNT
+            operation,
+            "POST",
+            f"{_TAXPAYER}{path}",
+            query=None if otp is None else {"otp": otp.reveal()},
+            body=body,
+            needs=Needs.ACCOUNT,
         )
-        return attrs.evolve(request, headers={**request.headers, "x-source": self.source})
+        return attrs.evolve(
+            request,
+            headers={**request.headers, "x-source": self.source},
+            secrets=() if otp is None else (otp,),
+            grants=otp is not None,
+        )
 
     def _taxpayer_token(self, response: Response) -> Token:
-        data = member(response.json(), "data", "")
+        data = member(json_of(response), "data", "")
         value = Secret(text(data, "access_token", "data"))
         told = [epoch(data.get(key)) for key in ("token_expiry", "session_expiry")]
         ends = [at for at in (*told, jwt_expiry(value.reveal())) if at is not None]
@@ -274,7 +285,7 @@ class Sandbox:
         response = yield self._request(
             operation, "POST", f"{_INVOICES}/status/{operation}", body=packed.content, changes=True
         )
-        return text(payload(response), "reference_id", "data.data")
+        return reference(payload(response), "reference_id", "data.data")
 
     def status(self, gstin: str, reference_id: str, kind: JobKind) -> Conversation[JobStatus]:
         """Read how a job stands.

@@ -15,7 +15,7 @@ from ..codec.values import member
 from ..errors import NotAuthorized, QuotaExhausted, SessionExpired, UnexpectedAnswer
 from ..gstn import gstn_error
 from ..wire import Needs, Request, Response, Verdict, VerdictKind, told_to_wait_until
-from .envelopes import LONGEST_REFUSAL, envelope_of, judge_gstn, judge_status
+from .envelopes import LONGEST_REFUSAL, envelope_of, json_of, judge_gstn, judge_status
 
 
 def judge(request: Request, response: Response) -> Verdict:
@@ -97,7 +97,7 @@ def _judge_gstn(
         http_status=response.status,
         transaction_id=transaction_id,
     )
-    return judge_gstn(error, in_session=request.needs is Needs.TAXPAYER)
+    return judge_gstn(request, error, in_session=request.needs is Needs.TAXPAYER)
 
 
 def _transaction_id(envelope: Mapping[str, Any]) -> str | None:
@@ -107,11 +107,11 @@ def _transaction_id(envelope: Mapping[str, Any]) -> str | None:
 
 def check_done(response: Response) -> None:
     """Check that an answer which carries nothing else says that it was done. A web page does not."""
-    data = member(response.json(), "data", "")
+    data = member(json_of(response), "data", "")
     if str(member(data, "status_cd", "data")) != "1":
         raise UnexpectedAnswer(problems=[f"data.status_cd: {data['status_cd']!r:.60} is not 1"])
 
 
 def payload(response: Response) -> Any:
     """Return GSTN's own payload, which the envelope holds at `data.data`."""
-    return member(member(response.json(), "data", ""), "data", "data")
+    return member(member(json_of(response), "data", ""), "data", "data")

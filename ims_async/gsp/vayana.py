@@ -36,7 +36,7 @@ from ..wire import (
 )
 from . import vayana_downloads as downloads
 from . import vayana_login as login
-from .envelopes import text
+from .envelopes import reference, with_secrets
 from .vayana_answers import (
     Stage,
     Task,
@@ -101,9 +101,7 @@ class Vayana(Settings):
 
         https://docs.enriched-api.vayana.com (Integrating: headers)
         """
-        if token is None:
-            return request
-        return attrs.evolve(request, headers={**request.headers, "X-FLYNN-N-USER-TOKEN": token.reveal()})
+        return with_secrets(request, {"X-FLYNN-N-USER-TOKEN": token})
 
     def authenticate(self, refused: Token | None = None) -> Conversation[Token]:
         """Have a user token; see `vayana_login.authenticate`."""
@@ -155,7 +153,7 @@ class Vayana(Settings):
         told = payload(response)
         # The page of the save is not public: should it answer as GSTN does, its reference is followed.
         gstns_own = isinstance(told, dict) and "task-id" not in told and "reference_id" in told
-        return text(told, "reference_id" if gstns_own else "task-id", "data")
+        return reference(told, "reference_id" if gstns_own else "task-id", "data")
 
     def status(self, gstin: str, reference_id: str, kind: JobKind) -> Conversation[JobStatus]:
         """Read how a job stands: by its task, or, for a reference of GSTN's own, by REQSTS.

@@ -25,7 +25,7 @@ from ..errors import (
 from ..gstn import JOB_RUNNING, gstn_error
 from ..status import JobState, JobStatus
 from ..wire import Needs, Part, Request, Response, Verdict, VerdictKind, told_to_wait_until
-from .envelopes import LONGEST_REFUSAL, envelope_of, judge_gstn, judge_status
+from .envelopes import LONGEST_REFUSAL, envelope_of, json_of, judge_gstn, judge_status
 
 # Steps of the login: GSTN's refusal of one is no reason to renew the session that it is about.
 LOGIN: Final = frozenset({"otp", "verify", "refresh", "logout"})
@@ -65,7 +65,8 @@ def judge(request: Request, response: Response) -> Verdict:
         return Verdict(kind=VerdictKind.FINE)  # how the task ended: the call itself went well
     if gstn:
         session = request.operation not in LOGIN
-        return judge_gstn(error_of(envelope, response), in_session=session, stale=Needs.TAXPAYER)
+        error = error_of(envelope, response)
+        return judge_gstn(request, error, in_session=session, stale=Needs.TAXPAYER)
     verdict = _judge_own(request, response, _own_error(envelope, response))
     if verdict.kind is VerdictKind.THROTTLED or (
         response.status >= 300 and "retry-after" in response.headers
@@ -131,7 +132,7 @@ def _own_error(envelope: Mapping[str, Any], response: Response) -> GatewayError:
 
 def payload(response: Response) -> Any:
     """Return GSTN's own payload, which the envelope holds at `data`."""
-    return member(response.json(), "data", "")
+    return member(json_of(response), "data", "")
 
 
 # -- tasks -----------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from ..secret import Secret
 from ..status import Download
 from ..vocabulary import Action, Section
 from ..wire import Conversation, Part, PreparedUnreadably
-from .envelopes import envelope_of, text
+from .envelopes import envelope_of, reference, text, with_secrets
 from .vayana_answers import Stage, error_of, failed, payload, read_pages, read_task
 from .vayana_settings import KIND, Settings
 
@@ -62,10 +62,11 @@ def begin(
     except DownloadQueued as error:
         if not error.token:
             raise
-        return _download(gsp, gstin, section, status, f"file/{error.token}", error.estimate)
+        token = reference({"token": error.token}, "token", "data")
+        return _download(gsp, gstin, section, status, f"file/{token}", error.estimate)
     except GatewayError as error:
         return or_empty(error, InvoiceList())
-    task_id = text(payload(response), "task-id", "data")
+    task_id = reference(payload(response), "task-id", "data")
     return _download(gsp, gstin, section, status, f"task/{task_id}", None)
 
 
@@ -152,7 +153,6 @@ def part(gsp: Settings, download: Download, part: Part, *, strict: bool) -> Conv
         path = f"/enriched/tasks/{gsp.flynn_version}/result/{part.place}"
         request = gsp.request("page", "GET", path, gstin=download.gstin)
     else:
-        headers = {"X-FLYNN-N-FILEDET-EKEY": part.key.reveal()}
         path, _, query = part.place.partition("?")
         request = gsp.request(
             "file",
@@ -160,8 +160,8 @@ def part(gsp: Settings, download: Download, part: Part, *, strict: bool) -> Conv
             f"/basic/gstn/{gsp.flynn_version}{path}",
             gstin=download.gstin,
             query=dict(urllib.parse.parse_qsl(query, keep_blank_values=True)),
-            headers=headers,
         )
+        request = with_secrets(request, {"X-FLYNN-N-FILEDET-EKEY": part.key})
     response = yield request
     return (yield from codec.read_invoices(response.body, ("data",), strict=strict))
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import attrs
 
 from ..codec.values import member
 from ..errors import GatewayError, GatewayUnavailable, InvalidInput, NotAuthorized, NotSupported, RateLimited
 from ..secret import Secret, jwt_expiry
 from ..wire import Conversation, Needs, Request, Response, Token
-from .envelopes import epoch, text
+from .envelopes import epoch, json_of, text
 from .vayana_answers import TOO_MANY_TOKENS
 
 if TYPE_CHECKING:
@@ -56,14 +58,8 @@ def _logged_in(gsp: Settings) -> Conversation[Token]:
         raise NotAuthorized(
             "there is no user token: pass Vayana(org_id, user_token) or Vayana(org_id, handle=…, password=…)"
         )
-    body = {
-        "handle": gsp.handle,
-        "password": gsp.password.reveal(),
-        "handleType": gsp.handle_type,
-        "tokenDurationInMins": gsp.token_minutes,
-    }
     try:
-        response = yield _sso(gsp, "authenticate", "POST", "/authtokens", body=body)
+        response = yield _sso(gsp, "authenticate", "POST", "/authtokens", password=gsp.password)
     except NotAuthorized as error:
         if error.code == TOO_MANY_TOKENS:
             raise
@@ -73,17 +69,17 @@ def _logged_in(gsp: Settings) -> Conversation[Token]:
 
 
 def _refreshed(gsp: Settings, token: Token) -> Conversation[Token]:
-    response = yield _sso(gsp, "account_refresh", "PUT", "/authtokens", bearer=token)
+    response = yield _sso(gsp, "account_refresh", "PUT", "/authtokens", bearer=token.value)
     return _user_token(response)
 
 
 def sign_out(gsp: Settings, token: Token) -> Conversation[None]:
     """End the user's token."""
-    yield _sso(gsp, "account_logout", "POST", "/logout", bearer=token)
+    yield _sso(gsp, "account_logout", "POST", "/logout", bearer=token.value)
 
 
 def _user_token(response: Response) -> Token:
-    data = member(response.json(), "data", "")
+    data = member(json_of(response), "data", "")
     value = Secret(text(data, "token", "data"))
     return Token(value=value, expires_at=epoch(data.get("expiry")) or jwt_expiry(value.reveal()))
 
@@ -94,21 +90,31 @@ def _sso(
     method: str,
     path: str,
     *,
-    body: Mapping[str, Any] | None = None,
-    bearer: Token | None = None,
+    password: Secret | None = None,
+    bearer: Secret | None = None,
 ) -> Request:
     headers = {"accept": "application/json"}
+    body: bytes | None = None
     if bearer is not None:
-        headers["authorization"] = f"Bearer {bearer.value.reveal()}"
-    if body is not None:
+        headers["authorization"] = f"Bearer {bearer.reveal()}"
+    if password is not None:
         headers["content-type"] = "application/json"
+        login = {
+            "handle": gsp.handle,
+            "password": password.reveal(),
+            "handleType": gsp.handle_type,
+            "tokenDurationInMins": gsp.token_minutes,
+        }
+        body = json.dumps(login).encode()
     return Request(
         operation=operation,
         method=method,
         url=gsp.sso_url + path,
         headers=headers,
-        body=None if body is None else json.dumps(body).encode(),
+        body=body,
         needs=Needs.NONE,
+        secrets=tuple(secret for secret in (bearer, password) if secret is not None),
+        grants=operation != "account_logout",
         repeatable=True,  # a login whose answer was lost costs one of the ten tokens until it ends by itself
     )
 
@@ -129,14 +135,15 @@ def verify_otp(gsp: Settings, gstin: str, otp: str, request: str | None) -> Conv
             "verifying an OTP takes the name of its request: call request_otp first, or pass what it "
             "returned: verify_otp(otp, request=…)"
         )
-    response = yield _gst(gsp, "verify", "AUTHTOKEN", gstin, {"otp-request-id": request, "otp": otp})
+    body: dict[str, str | Secret] = {"otp-request-id": request, "otp": Secret(otp)}
+    del otp
+    response = yield _gst(gsp, "verify", "AUTHTOKEN", gstin, body)
     return Token(value=Secret(_named(response, "gst-session-id")))
 
 
 def refresh(gsp: Settings, gstin: str, token: Token) -> Conversation[Token]:
     """Extend the session; its name may be another afterwards."""
-    body = {"gst-session-id": token.value.reveal()}
-    response = yield _gst(gsp, "refresh", "REFRESHTOKEN", gstin, body)
+    response = yield _gst(gsp, "refresh", "REFRESHTOKEN", gstin, {"gst-session-id": token.value})
     return Token(value=Secret(_named(response, "gst-session-id")))
 
 
@@ -144,24 +151,28 @@ def logout(gsp: Settings, gstin: str, token: Token) -> Conversation[None]:
     """End the session. Raises `NotSupported` where `logout_action` is None: its page is not public."""
     if gsp.logout_action is None:
         raise NotSupported("logging out is switched off: set Vayana(logout_action=…)")
-    yield _gst(gsp, "logout", gsp.logout_action, gstin, {"gst-session-id": token.value.reveal()})
+    yield _gst(gsp, "logout", gsp.logout_action, gstin, {"gst-session-id": token.value})
 
 
-def _gst(gsp: Settings, operation: str, action: str, gstin: str, body: Mapping[str, str]) -> Request:
+def _gst(gsp: Settings, operation: str, action: str, gstin: str, body: Mapping[str, str | Secret]) -> Request:
     """Put the action into a header, as v3.0 has it, or into the path, as v1.0 has it."""
     path = f"/basic/gstn/{gsp.auth_version}/taxpayerapi/{gsp.auth_gstn_api_version}/authenticate"
     in_header = gsp.auth_version != "v1.0"
-    return gsp.request(
+    secrets = tuple(value for value in body.values() if isinstance(value, Secret))
+    told = {name: value.reveal() if isinstance(value, Secret) else value for name, value in body.items()}
+    request = gsp.request(
         operation,
         "POST",
         path if in_header else f"{path}/{action}",
         gstin=gstin,
         headers={"action": action} if in_header else {},
-        body=json.dumps(body).encode(),
+        body=json.dumps(told).encode(),
     )
+    granting = operation in ("verify", "refresh")
+    return attrs.evolve(request, secrets=(*request.secrets, *secrets), grants=granting)
 
 
 def _named(response: Response, name: str) -> str:
     """Return a name at `data`: the samples show it in an object, the text speaks of a string."""
-    data = member(response.json(), "data", "")
+    data = member(json_of(response), "data", "")
     return text({name: data}, name, "data") if isinstance(data, str) else text(data, name, "data")

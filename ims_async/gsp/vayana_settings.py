@@ -56,10 +56,11 @@ def _return_types(given: Mapping[Any, str]) -> Mapping[SourceForm, str]:
     return _laid_over(SourceForm, {SourceForm.GSTR1: "R1", SourceForm.GSTR1A: "R1A"}, given)
 
 
-def _headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+def _headers(headers: Mapping[str, str | Secret]) -> Mapping[str, Secret]:
     if not isinstance(headers, Mapping):
         raise InvalidInput(f"extra_headers: a {type(headers).__name__} is no mapping of names to values")
-    return dict(headers)
+    # What is not text is refused as an empty value is.
+    return {name: Secret(value if isinstance(value, str | Secret) else "") for name, value in headers.items()}
 
 
 @attrs.frozen(eq=False)
@@ -74,7 +75,7 @@ class Settings:
     base_url: str = attrs.field(default="", kw_only=True)
     sso_url: str = attrs.field(default="", kw_only=True)
     test: bool = attrs.field(default=False, kw_only=True)
-    extra_headers: Mapping[str, str] = attrs.field(
+    extra_headers: Mapping[str, Secret] = attrs.field(
         factory=dict, kw_only=True, converter=_headers, repr=lambda headers: repr(sorted(headers))
     )
     gsp_code: str = attrs.field(default="vay", kw_only=True)
@@ -170,9 +171,11 @@ class Settings:
             method=method,
             url=self.base_url + path,
             query=query or {},
-            headers={**kept, **self.extra_headers},
+            headers={**kept, **{name: value.reveal() for name, value in self.extra_headers.items()}},
             body=body,
             needs=Needs.ACCOUNT,
+            # A short one may be a word, or a GSTIN, which rows hold too.
+            secrets=tuple(value for value in self.extra_headers.values() if len(value.reveal()) > 15),
         )
 
 
@@ -210,7 +213,9 @@ def _check_settings(gsp: Settings) -> None:
     for header, value in gsp.extra_headers.items():
         if str(header).lower() == "x-flynn-n-user-token":
             raise InvalidInput(f"extra_headers: {header} is what user_token is for")
-        if not (isinstance(header, str) and _HEADER_NAME.fullmatch(header) and _fits_a_header(value)):
+        if not (
+            isinstance(header, str) and _HEADER_NAME.fullmatch(header) and _fits_a_header(value.reveal())
+        ):
             raise InvalidInput(f"extra_headers: {header!r} or its value is not fit for a header")
 
 

@@ -44,8 +44,12 @@ INFORMATION_COLUMNS: Final = (
 LONGEST_CELL: Final = 32_767  # characters, as many as a spreadsheet takes
 
 # A cell that begins so would be run as a formula: https://owasp.org/www-community/attacks/CSV_Injection
-# Apostrophes before it count too, so that taking one off again always gives what was there.
-_FORMULA: Final = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+# Some programs read wide and small signs as the plain ones, and pass over blanks, quotes and characters of no
+# width before them. Apostrophes before it count too: so taking one off again always gives what was there.
+_FORMULA: Final = re.compile(
+    "[\\s'\"`\u2018\u2019\u201c\u201d\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*"
+    "[=+\\-@\t\r\n\u2212\ufe62\ufe63\ufe66\ufe6b\uff1d\uff0b\uff0d\uff20]"
+)
 
 
 def shielded(text: str) -> str:

@@ -315,6 +315,16 @@ def test_the_traceback_is_shown_only_when_asked_for(shell: Shell) -> None:
     assert "Traceback" in shell.run("counts", "--debug").err
 
 
+def test_a_gateway_does_not_steer_the_terminal_through_a_traceback(shell: Shell) -> None:
+    """Escape sequences in its words come out as blanks, with --debug too."""
+    shell.with_token()
+    shell.sim.script_answer("count", 400, {"code": 400, "message": "no\x1b[2J\u202e"})
+    told = shell.run("counts", "--debug").err
+    assert "Traceback" in told
+    assert "no [2J" in told
+    assert not {"\x1b", "\u202e"} & set(told)
+
+
 def test_a_defect_is_told_without_a_traceback(shell: Shell) -> None:
     """Break something inside."""
 

@@ -29,6 +29,7 @@ from ims_async import (
     Section,
     SessionExpired,
 )
+from ims_async.cli import progress
 from ims_async.cli.progress import board
 from ims_async.cli.show import counted
 from ims_async.cli.voice import Voice, how_to_go_on, sentence_of
@@ -156,3 +157,11 @@ async def test_elsewhere_each_change_is_a_line(capsys: pytest.CaptureFixture[str
         "save abc: processing (IP), 4 processed, 0 s",
         "save abc: partial (PE), 9 processed, 1 refused, 0 s",
     ]
+
+
+def test_a_status_code_does_not_steer_the_terminal() -> None:
+    """What a gateway calls a job's state is shown while the job is watched."""
+    assert (
+        progress._words(JobStatus(state=JobState.PROCESSING, raw_code="X\x1b[2J\u202e"))
+        == "processing (X [2J )"
+    )

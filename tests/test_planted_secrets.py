@@ -1,0 +1,253 @@
+"""Nothing leaks: secrets are planted in every credential, and looked for in all that comes of their use."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import logging
+import pickle
+import stat
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import aiohttp
+import pytest
+
+from ims_async import (
+    FileCredentialStore,
+    GatewayError,
+    ImsClient,
+    ImsError,
+    InvalidInput,
+    JobFailed,
+    NotSent,
+    Sandbox,
+    Vayana,
+    tables,
+)
+
+from .conftest import ONE_TRY, QUICK
+from .planted import ERROR_LOOKS, FAILURES, LOOKS, PLANTED, Mirror, file_looks, leaks, looks, world
+from .planted_calls import CALLS, GSPS, NOWHERE, Scene, job_of
+from .sockets import Answer, drop, reply, serving, silence, skipping_time
+
+pytestmark = pytest.mark.both_gsps
+
+
+@pytest.fixture
+async def scenes(gsp_name: str, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Callable[..., Any]]:
+    """Make scenes, in memory or at a URL, with every log as loud as it gets."""
+    caplog.set_level(logging.DEBUG)
+    loop = asyncio.get_running_loop()
+    loop.set_debug(True)
+    loop.slow_callback_duration = 0.0  # every step of every task is logged
+    made: list[ImsClient] = []
+
+    def make(mirror: Mirror, url: str = "", **settings: Any) -> Scene:
+        way: dict[str, Any] = {} if url else {"transport": mirror}
+        gsp = GSPS[gsp_name](url or NOWHERE)
+        made.append(ImsClient(gsp, retry=ONE_TRY, poll=QUICK, **{**way, **settings}))
+        return Scene(mirror, made[-1], caplog)
+
+    yield make
+    for client in made:
+        await client.aclose()
+    loop.slow_callback_duration = 60.0
+
+
+def assert_clean(*found: list[str]) -> None:
+    """Show where secrets were found, each place once."""
+    places = sorted({place for places in found for place in places})
+    assert not places, "\n".join(places[:20])
+
+
+# -- a gateway that quotes what it was sent ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_gateway_that_quotes_secrets_does_not_spread_them(
+    name: str, scenes: Callable[..., Scene]
+) -> None:
+    """Let it fail in each of its ways, in memory."""
+    for failure in FAILURES:
+        scene = scenes(Mirror(world()))
+        then = await CALLS[name](scene)
+        scene.mirror.failure = failure
+        await scene.try_to(then())
+        assert_clean(scene.leaks())
+        scene.log.clear()
+
+
+@pytest.mark.parametrize("handed_in", [False, True], ids=["own session", "the caller's session"])
+async def test_nor_does_it_over_a_socket(handed_in: bool, scenes: Callable[..., Scene]) -> None:
+    """With aiohttp's own objects and logs in between, and a caller's cookies, which are not sent at all."""
+    mirror = Mirror(world())
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serving(mirror.answer))
+        jar = aiohttp.CookieJar(unsafe=True)
+        jar.update_cookies({"sid": PLANTED["cookie"]})
+        session = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=jar))
+        for name, failure in zip(CALLS, [*FAILURES][: len(CALLS)], strict=True):
+            mirror.failure = None
+            scene = scenes(mirror, server.url, **({"session": session} if handed_in else {}))
+            then = await CALLS[name](scene)
+            mirror.failure = failure
+            await scene.try_to(then())
+            assert_clean(scene.leaks())
+            await scene.client.aclose()
+    assert PLANTED["cookie"] not in mirror.seen
+    sent = {key for key, value in PLANTED.items() if value in mirror.seen}
+    assert sent in ({"api key", "api secret", "otp"}, {"password", "extra header", "otp"})
+
+
+# -- failures below the gateway ----------------------------------------------------------------------------
+
+CUT: Final = b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"co'
+MISHAPS: Final[dict[str, Answer | None]] = {
+    "dropped": drop(),
+    "truncated": drop(CUT),
+    "no HTTP": drop(b"\x15\x03\x03\x00\x02\x02\x46"),
+    "bad header": drop(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"),
+    "silent": None,
+}
+
+
+@pytest.mark.parametrize("name", ["otp", "refresh", "counts", "save", "poll"])
+@pytest.mark.parametrize("mishap", MISHAPS)
+async def test_a_connection_that_fails_shows_no_secret(
+    name: str, mishap: str, scenes: Callable[..., Scene]
+) -> None:
+    """Fail after the request has left."""
+    mirror = Mirror(world())
+    with skipping_time() as time:
+        answer = MISHAPS[mishap] or silence(time.skip(100))
+        async with serving(mirror.then(answer)) as server:
+            scene = scenes(mirror, server.url)
+            then = await CALLS[name](scene)
+            mirror.failure = mishap
+            await scene.try_to(then())
+            assert isinstance(scene.met[-1], ImsError)
+            assert_clean(scene.leaks())
+            await scene.client.aclose()
+
+
+@pytest.mark.parametrize("tls", [None, False, True], ids=["nobody listens", "no TLS", "unknown certificate"])
+async def test_a_host_that_cannot_be_reached_shows_no_secret(
+    tls: bool | None, scenes: Callable[..., Scene], gsp_name: str
+) -> None:
+    """Fail before anything leaves."""
+    async with serving(drop(b"no TLS here"), tls=bool(tls), read=bool(tls)) as server:
+        url = NOWHERE if tls is None else server.url.replace("http:", "https:")
+        scene = scenes(Mirror(world()), url)
+        await scene.try_to(scene.acme.request_otp("acme"))
+        assert_clean(scene.leaks())
+        await scene.client.aclose()
+    assert isinstance(scene.met[0], NotSent)
+
+
+@pytest.mark.parametrize("answer", ["407", "dropped", "nobody listens"])
+async def test_a_proxy_that_fails_shows_neither_its_password_nor_ours(
+    answer: str, scenes: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The environment names it with a user and a password."""
+    for name in ("NO_PROXY", "no_proxy", "http_proxy", "REQUEST_METHOD"):
+        monkeypatch.delenv(name, raising=False)
+    refusal = reply(status="407 Proxy Authentication Required", body=PLANTED["proxy"].encode())
+    async with serving(refusal if answer == "407" else drop()) as proxy:
+        url = NOWHERE if answer == "nobody listens" else proxy.url
+        monkeypatch.setenv("HTTP_PROXY", url.replace("//", f"//me:{PLANTED['proxy']}@"))
+        scene = scenes(Mirror(world()), "http://127.0.0.1:9", trust_env=True)
+        await scene.try_to(scene.acme.request_otp("acme"))
+        assert isinstance(scene.met[0], ImsError)
+        assert_clean(scene.leaks())
+        await scene.client.aclose()
+    assert len(proxy.heard) == (answer != "nobody listens")
+
+
+@pytest.mark.parametrize("closing", [False, True], ids=["cancelled", "closed"])
+async def test_a_call_that_is_broken_off_shows_no_secret(closing: bool, scenes: Callable[..., Scene]) -> None:
+    """In the frames that are ours: aiohttp's own hold the headers, while it sends them."""
+    mirror = Mirror(world())
+    async with serving(mirror.then(silence())) as server:
+        scene = scenes(mirror, server.url)
+        then = await CALLS["counts"](scene)
+        mirror.failure, before = "silence", len(server.heard)
+        task = asyncio.create_task(scene.try_to(then()))
+        while len(server.heard) == before:
+            await asyncio.sleep(0)
+        assert_clean(scene.leaks())
+        if closing:
+            await scene.client.aclose()
+        task.cancel()
+        await task
+        assert_clean(scene.leaks())
+        await scene.client.aclose()
+
+
+# -- what is refused before anything is sent ---------------------------------------------------------------
+
+
+def test_what_is_refused_at_once_shows_no_secret(gsp_name: str) -> None:
+    """A GSTIN that is none beside a token, headers that are none, a password in a URL."""
+    errors: list[BaseException] = []
+    token = PLANTED["api key"]
+    client = ImsClient(GSPS[gsp_name](NOWHERE))
+    for refused in (
+        lambda: client.taxpayer("29NOT", token=token),
+        lambda: Vayana("org", "user", extra_headers={"X-Mine": f"{token}\r\nX-Yours: 1"}),
+        lambda: Vayana("org", "user", extra_headers={"X-FLYNN-N-USER-TOKEN": token}),
+        lambda: Sandbox(token, token, source="third"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(InvalidInput) as caught:
+            refused()
+        errors.append(caught.value)
+    assert_clean(leaks(PLANTED.values(), looks(*errors)))
+    with pytest.raises(InvalidInput) as caught:
+        GSPS[gsp_name](f"https://me:{token}@host.example")
+    # But for the frames of the check: an address is no secret until it is found to hold one.
+    seen = [(place, text) for place, text in looks(caught.value) if not place.startswith("locals")]
+    assert_clean(leaks(PLANTED.values(), seen))
+
+
+# -- files -------------------------------------------------------------------------------------------------
+
+FILES: Final[dict[str, Callable[[Path], Any]]] = {
+    "credentials": lambda folder: FileCredentialStore(folder / "credentials.json"),
+}
+"""What a client writes to, by its setting's name: a journal is one more line."""
+
+
+async def test_files_hold_tokens_at_most(scenes: Callable[..., Scene], tmp_path: Path) -> None:
+    """The credential store holds what it is for, for its owner alone; exports and job tokens nothing."""
+    scene = scenes(Mirror(world()), **{name: make(tmp_path / name) for name, make in FILES.items()})
+    job = await job_of(scene)
+    report = await job
+    (tmp_path / "job.token").write_text(job.token.dumps())
+    tables.write_report(tmp_path / "report.csv", report)
+    tables.write_invoices(tmp_path / "rows.csv", await scene.acme.invoices("b2b"))
+    store = tmp_path / "credentials" / "credentials.json"
+    assert stat.S_IMODE(store.stat().st_mode) == 0o600
+    (tmp_path / "report.pickle").write_bytes(pickle.dumps(report))
+    assert_clean(leaks(PLANTED.values(), file_looks(tmp_path)))
+    kept = leaks(scene.mirror.seen, file_looks(tmp_path))
+    assert kept
+    assert all(f" in {store.name}: " in place for place in kept)
+
+
+# -- the search itself -------------------------------------------------------------------------------------
+
+
+def test_the_search_finds_what_is_shown() -> None:
+    """In each place, and however it is spelled."""
+    secret = "planted/o'secret"
+    error = GatewayError(secret, code=secret)
+    found = leaks([secret], looks(error, JobFailed(code="E1"), Sandbox("key", base_url=NOWHERE)))
+    places = {place.split(" in ", 1)[1].partition(" of ")[0] for place in found}
+    assert {*LOOKS, *ERROR_LOOKS} - places == {"asdict", "locals"}
+    for spelled in (quote(secret), base64.b64encode(f"me:{secret}".encode()).decode(), f"a {secret} b"):
+        assert leaks([secret], [("there", spelled)])
+    assert leaks([secret], looks(Vayana("org", handle=secret, password="p", base_url=NOWHERE)))
+    assert not leaks([secret], looks(Sandbox(secret, secret, base_url=NOWHERE)))
