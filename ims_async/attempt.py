@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import socket
 import struct
+from collections.abc import Callable
 from typing import Any, Final
 
 import attrs
@@ -14,6 +16,11 @@ import attrs
 from .errors import InvalidInput
 
 _AT_ONCE: Final = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # for SO_LINGER: drop what is unsent
+
+
+LEAVES_WITHIN: Final = 150.0
+ANSWERED_WITHIN: Final = 900.0
+"""Seconds; of changes only. Both together are well below the quiet time of `reconcile`."""
 
 
 class TroubleError(Exception):
@@ -40,13 +47,21 @@ class Timeouts:
 class Attempt:
     """How far one request got, and how long its present step may take.
 
-    With `once` it leaves once, whatever a caller's session has for middlewares.
+    With `once` it leaves once, whatever a caller's session has for middlewares. What `expires` leaves within
+    `LEAVES_WITHIN` or not at all, and is answered within `ANSWERED_WITHIN`: who looks for its effects half an
+    hour later must not be overtaken by it. `begun` is when it was handed over, by `clock`, which tells of a
+    machine that slept meanwhile.
     """
 
-    def __init__(self, timeouts: Timeouts, *, once: bool) -> None:
+    def __init__(
+        self, timeouts: Timeouts, *, once: bool, expires: bool, begun: float, clock: Callable[[], float]
+    ) -> None:
         self.timeouts, self.left, self.answered = timeouts, False, False
         self.limit = asyncio.timeout(None)
         self._once, self._cut = once, False
+        self._leaves_by = begun + LEAVES_WITHIN if expires else math.inf
+        self._answered_within = ANSWERED_WITHIN if expires else math.inf
+        self._ends_at, self._clock = math.inf, clock
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
@@ -61,12 +76,15 @@ class Attempt:
         """Begin to send."""
         if self.left and self._once:
             raise TroubleError("a middleware of the session would have sent it again")
+        if self._clock() > self._leaves_by:
+            raise TroubleError(f"its turn came later than {LEAVES_WITHIN:g} s after it was handed over")
         self.left = True
+        self._ends_at = self._loop.time() + self._answered_within
         self.progress()
 
     def progress(self) -> None:
         """Begin the next step of sending or receiving."""
-        self._allow(self.timeouts.read)
+        self._allow(min(self.timeouts.read, self._ends_at - self._loop.time()))
 
     @property
     def overrun(self) -> str | None:
@@ -75,6 +93,8 @@ class Attempt:
             return "the client was closed"
         if not self.limit.expired():
             return None
+        if self._loop.time() >= self._ends_at:
+            return f"not answered within {ANSWERED_WITHIN:g} s"
         silence, connecting = self.timeouts.read, self.timeouts.connect
         return f"silence for {silence:g} s" if self.left else f"no connection within {connecting:g} s"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
@@ -15,12 +17,13 @@ from .errors import (
     InvalidInput,
     JobInFlight,
     JobTimeout,
+    JournalError,
     NotAuthorized,
     OutcomeUnknown,
     QuotaExhausted,
     RateLimited,
 )
-from .exchange import Credentials
+from .exchange import Credentials, Leaving
 from .handles import Handles, Services
 from .job import ImsJob
 from .journal import Entry, Phase
@@ -28,11 +31,15 @@ from .ledger import Page, may_be_leaving
 from .line import Line
 from .records import Decision, Invoice
 from .report import Record
-from .status import JobKind
+from .status import JobKind, JobToken
 
 T = TypeVar("T")
 
+_log = logging.getLogger("ims_async")
+
 _CHECKS_PER_TURN: Final = 500
+
+_Seen = frozenset[tuple[str, dt.datetime]]
 
 
 class _TurnTakenError(JobInFlight):
@@ -41,6 +48,10 @@ class _TurnTakenError(JobInFlight):
     def __init__(self, entry: Entry) -> None:
         super().__init__(f"batch {entry.id} in the journal is {entry.phase}")
         self.entry = entry
+
+
+class _StaleLookError(JobInFlight):
+    """Another process has sent a batch since the records were looked at."""
 
 
 class Changes:
@@ -52,6 +63,7 @@ class Changes:
         self._sending: asyncio.Task[ImsJob] | None = None
         self._left = False
         self._being_sent = ""
+        self._unwritten: list[Page] = []
         self._own: set[str] = set()  # the batches that somebody in this process waits for to be sent
 
     async def submit(self, kind: JobKind, records: Sequence[Record], *, queue: bool) -> ImsJob:
@@ -87,11 +99,12 @@ class Changes:
     async def _look_and_send(
         self, kind: JobKind, look: Callable[[], Awaitable[Sequence[Record]]]
     ) -> ImsJob | None:
+        seen = await Page(self._services.journal).others(self._jobs.token(kind, None, None))
         records = await look()
         if not records:
             return None
         async with self._written_down(kind, records) as page:
-            return await self._send_shielded(kind, records, page)
+            return await self._send_shielded(kind, records, page, seen)
 
     @contextlib.asynccontextmanager
     async def _written_down(self, kind: JobKind, records: Sequence[Record]) -> AsyncIterator[Page]:
@@ -105,6 +118,8 @@ class Changes:
         except BaseException as error:
             if page.phase is Phase.QUEUED:
                 await page.call_off(_reason(error))
+            if page.trouble:
+                self._unwritten.append(page)
             raise
         finally:
             self._own.discard(page.id)
@@ -116,6 +131,8 @@ class Changes:
             await self.wait_for_jobs()
             try:
                 return await send()
+            except _StaleLookError:
+                continue
             except JobInFlight as error:  # nothing was done with this one
                 if isinstance(error, _TurnTakenError) and await self._make_way(error.entry, queue=queue):
                     continue
@@ -126,6 +143,7 @@ class Changes:
                         f"nothing was done: a job of {self._gstin} from elsewhere is running ({error})"
                     ) from error
             await self._services.exchange.rest(delay)
+            self._services.exchange.check_open()
 
     async def _make_way(self, entry: Entry, *, queue: bool) -> bool:
         """Take in the job that has the turn, to wait for it; False if another process is sending it now."""
@@ -134,29 +152,37 @@ class Changes:
                 f"nothing was sent: another process has dealt with batch {entry.id} meanwhile, "
                 f"which is {entry.phase}"
             )
+        for page in self._unwritten:
+            if page.id == entry.id:  # it was called off, which could not be written down
+                await page.write_again()
+        self._unwritten = [page for page in self._unwritten if page.trouble]
         if may_be_leaving(entry, self._services.clock()):
+            _log.warning(
+                "%s: another process began to send at %s; waiting for it (if it has died, "
+                "`await client.unfinished()` and reconcile its batch)",
+                self._gstin,
+                entry.changed_at,
+            )
             return False
         job = await self._jobs.adopt(entry)
         if not queue and job.open:
             raise JobInFlight(f"nothing was sent: another job of {self._gstin} is running", job=job)
-        return True
+        return job.open
 
-    async def _send_shielded(self, kind: JobKind, records: Sequence[Record], page: Page) -> ImsJob:
-        """Send the change. A caller cancelled before it leaves calls it off; one cancelled later loses no
-        reply: the job stands in `unfinished`."""
-        self._may_have_left(False)
-        self._being_sent = page.id
-        sending = self._sending = asyncio.create_task(self._send(kind, records, page))
-        sending.add_done_callback(_heard)
+    async def _send_shielded(
+        self, kind: JobKind, records: Sequence[Record], page: Page, seen: _Seen | None = None
+    ) -> ImsJob:
+        """Send the change. A caller cancelled before it is handed to the transport calls it off; one
+        cancelled later loses no reply: the job stands in `unfinished`."""
+        self._left, self._being_sent = False, page.id
+        sending = self._sending = asyncio.create_task(self._send(kind, records, page, seen))
+        sending.add_done_callback(self._sent)
         try:
             return await asyncio.shield(sending)
         except asyncio.CancelledError:
             if not self._left:
                 sending.cancel()
             raise
-
-    def _may_have_left(self, left: bool) -> None:
-        self._left = left
 
     def _is_sending(self) -> bool:
         return self._sending is not None and not self._sending.done()
@@ -185,6 +211,9 @@ class Changes:
         if self._sending is not None and self._is_sending():
             await asyncio.wait([self._sending])  # its caller is gone, its reply is not
         for ahead in self._jobs.unfinished() + (self._jobs.watched() if watched else []):
+            await self._ask_journal(ahead)
+            if not ahead.open:
+                continue
             self._refuse_unknown([ahead])
             try:
                 await ahead.wait()
@@ -202,6 +231,12 @@ class Changes:
                 ) from error
             self._refuse_unknown([job for job in self._jobs.unfinished() if job is ahead])
 
+    async def _ask_journal(self, job: ImsJob) -> None:
+        """Learn whether another process has settled a job that cannot be asked meanwhile."""
+        if job.reference_id is None or job.done:
+            with contextlib.suppress(JournalError):
+                await job.hear_from_journal()
+
     def _refuse_unknown(self, jobs: Sequence[ImsJob]) -> None:
         """Raise `JobInFlight` for a change of which nobody knows whether it was taken."""
         for job in jobs:
@@ -211,15 +246,17 @@ class Changes:
                     job=job,
                 )
 
-    async def _send(self, kind: JobKind, records: Sequence[Record], page: Page) -> ImsJob:
+    async def _send(self, kind: JobKind, records: Sequence[Record], page: Page, seen: _Seen | None) -> ImsJob:
         """Send, and write down what came of it; `page` then says the same as what is returned or raised."""
-        token = self._jobs.token(kind, None, len(records))
+
+        async def leaving(left: bool) -> None:
+            if left:  # not sooner: until then it may wait for long, and others must not take it for sent
+                await self._claim(page, self._jobs.token(kind, None, len(records)), seen)
+            self._left = left
+
         try:
-            in_the_way = await page.claim(token)
-            if in_the_way is not None:
-                raise _TurnTakenError(in_the_way)
-            reference = await self._run(kind, records)
-            if self._jobs.knows(reference):
+            reference = await self._run(kind, records, leaving)
+            if await self._jobs.knows(reference):
                 raise OutcomeUnknown(f"the gateway answered with the name of an earlier job, {reference}")
         except OutcomeUnknown as error:
             job = await self._unknown(kind, records, page)
@@ -230,7 +267,7 @@ class Changes:
             ) from error
         except _TurnTakenError:
             raise
-        except JobInFlight as error:  # IMSSAV0015: another job runs, nothing was done with this one
+        except JobInFlight as error:  # IMSSAV0015, say: nothing was done with this one
             await page.wait_again(str(error))
             raise
         except ImsError as error:  # the gateway, or our own rules, refused it
@@ -251,13 +288,29 @@ class Changes:
         await page.unknown(job.token)
         return job
 
-    async def _run(self, kind: JobKind, records: Sequence[Record]) -> str:
+    async def _claim(self, page: Page, token: JobToken, seen: _Seen | None) -> None:
+        """Take the turn in the journal; anew for each try, which may have had to wait in between."""
+        if page.phase is Phase.SENDING and not await page.wait_again("to be tried again") and page.trouble:
+            raise JournalError(f"{page.trouble}; nothing was sent")
+        in_the_way = await page.claim(token)
+        if in_the_way is not None:
+            raise _TurnTakenError(in_the_way)
+        if seen is not None and await page.others(token) != seen:
+            raise _StaleLookError("another batch was sent since the records were read")
+
+    async def _run(self, kind: JobKind, records: Sequence[Record], leaving: Leaving) -> str:
         gsp = self._services.gsp
         if kind is JobKind.SAVE:
             conversation = gsp.save(self._gstin, [r for r in records if isinstance(r, Decision)])
         else:
             conversation = gsp.reset(self._gstin, [r for r in records if isinstance(r, Invoice)])
-        return await self._services.exchange.run(conversation, self._credentials, leaving=self._may_have_left)
+        return await self._services.exchange.run(conversation, self._credentials, leaving=leaving)
+
+    def _sent(self, sending: asyncio.Task[ImsJob]) -> None:
+        if not sending.cancelled():
+            sending.exception()
+        if self._sending is sending:
+            self._sending = None  # its result is a job with all its records
 
     def is_own(self, entry: Entry) -> bool:
         """Say whether a batch is waiting, or being sent, in this process: no business of recovery's."""
@@ -282,8 +335,3 @@ def _reason(error: BaseException) -> str:
 def _way_out(job: ImsJob) -> str:
     records = ", decisions" if job.records is None else ""
     return f"call taxpayer.reconcile(error.job{records}) first, or let_go(error.job) if you know"
-
-
-def _heard(sending: asyncio.Task[ImsJob]) -> None:
-    if not sending.cancelled():
-        sending.exception()

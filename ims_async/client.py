@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from .credentials import CredentialStore, MemoryCredentialStore
 from .errors import InvalidInput, JournalError
@@ -147,7 +148,8 @@ class ImsClient:
                 gsp=self._services.gsp.kind, host=self._services.host, phases=tuple(OPEN)
             )
         except JournalError as error:
-            await self._sync([entry for entry in error.readable if isinstance(entry, Entry)])
+            with contextlib.suppress(JournalError):  # the first is told
+                await self._sync([entry for entry in error.readable if isinstance(entry, Entry)])
             raise JournalError(str(error), readable=self._unfinished()) from error
         await self._sync(entries)
         return self._unfinished()
@@ -168,15 +170,30 @@ class ImsClient:
         """Yield the jobs that the journal knows to have ended, each with its `report`, records and all.
 
         `since` leaves out what ended before that moment. After a crash this finds the reports that nobody
-        lived to read. Raises `JournalError`; without a journal there are none.
+        lived to read. Without a journal there are none. Raises `JournalError` for what cannot be read, when
+        all the rest was told, and `InvalidInput` for a `since` without a time zone.
         """
+        if since is not None and since.tzinfo is None:
+            raise InvalidInput(f"since={since!r} has no time zone: pass datetime(…, tzinfo=UTC), say")
         if self._services.journal is None:
             return
-        entries = await self._services.journal.entries(
-            gsp=self._services.gsp.kind, host=self._services.host, phases=(Phase.ENDED,), since=since
-        )
+        problems: list[str] = []
+        try:
+            entries: Sequence[Any] = await self._services.journal.entries(
+                gsp=self._services.gsp.kind, host=self._services.host, phases=(Phase.ENDED,), since=since
+            )
+        except JournalError as error:
+            entries = error.readable
+            problems.append(str(error))
         for entry in entries:
-            yield await self.taxpayer(entry.token.gstin, check=False).recall(entry)
+            try:
+                job = await self.taxpayer(entry.token.gstin, check=False).recall(entry)
+            except JournalError as error:
+                problems.append(str(error))
+            else:
+                yield job
+        if problems:
+            raise JournalError("; ".join(problems))
 
     async def sign_out(self) -> None:
         """End the account's own token at the GSP, where it gives out only so many.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Protocol, TypeVar
 
 import attrs
@@ -19,7 +19,7 @@ from .errors import (
     RateLimited,
     UnexpectedAnswer,
 )
-from .pacing import Pacer
+from .pacing import Pacer, Turn
 from .retry import RetryPolicy, lengthened
 from .secret import Secret
 from .transport import Transport
@@ -38,7 +38,13 @@ from .wire import (
 
 T = TypeVar("T")
 
+Leaving = Callable[[bool], Awaitable[None]]
+
 _log = logging.getLogger("ims_async")
+
+
+async def _unheard(_: bool) -> None:
+    """Nobody wants to know."""
 
 
 class Holder(Credential, Protocol):
@@ -118,13 +124,13 @@ class Exchange:
         credentials: Credentials,
         *,
         retry: bool = True,
-        leaving: Callable[[bool], None] = lambda _: None,
+        leaving: Leaving = _unheard,
     ) -> T:
         """Drive a conversation to its end and return its value.
 
         Raises what the answers mean. A change whose outcome nobody can tell is `OutcomeUnknown`;
         `retry=False` sends each request once, for polls. `leaving` is told True when a change is about to
-        leave, and False when it is proved that nothing was done: then it can be called off.
+        leave, which it can prevent by raising, and False when it is proved that nothing was done.
         """
         changing = False
         try:
@@ -152,7 +158,7 @@ class Exchange:
             conversation.close()
 
     async def _deliver(
-        self, request: Request, credentials: Credentials, retry: bool, leaving: Callable[[bool], None]
+        self, request: Request, credentials: Credentials, retry: bool, leaving: Leaving
     ) -> Response:
         """Send one request until it has an answer that the conversation may see."""
         tries = _Tries(iter(self._retry.delays()) if retry else iter(()), _now() + self._retry.max_time)
@@ -170,20 +176,20 @@ class Exchange:
             await self.rest(delay)
 
     async def _attempt(
-        self, request: Request, credentials: Credentials, tries: _Tries, leaving: Callable[[bool], None]
+        self, request: Request, credentials: Credentials, tries: _Tries, leaving: Leaving
     ) -> Response | tuple[ImsError, float | None]:
         """Send once; return the answer, or the error with the delay after which to try again."""
         credential, waited = credentials.of(request), False
         while True:
-            self._check_open()
+            self.check_open()
             token = await credential.current() if credential else None
             async with self._pacer.turn(credentials.gstin, ahead=credentials.ahead or waited) as turn:
-                self._check_open()
+                self.check_open()
                 if credential is not None and not waited:
                     token = credential.ready  # the wait for the turn may have been long
                 if credential is None or token is not None:
                     if request.changes:
-                        leaving(True)
+                        await self._let_leave(leaving, turn)
                     behind = credentials.at_hand()
                     if token is not None:
                         behind[request.needs] = token
@@ -197,8 +203,16 @@ class Exchange:
             verdict, answer = self._judge(request, answer, secrets)
             return await self._consider(request, answer, verdict, credentials, behind, tries, leaving)
         if isinstance(answer, NotSent):
-            leaving(False)
+            await leaving(False)
         return answer, self._after_loss(request, answer, tries)
+
+    async def _let_leave(self, leaving: Leaving, turn: Turn) -> None:
+        try:
+            await leaving(True)
+            self.check_open()
+        except BaseException:
+            turn.give_back()
+            raise
 
     async def _send(self, signed: Request) -> Response | ImsError:
         """Return the answer, or what came instead of one."""
@@ -237,7 +251,7 @@ class Exchange:
         credentials: Credentials,
         behind: Mapping[Needs, Token],
         tries: _Tries,
-        leaving: Callable[[bool], None],
+        leaving: Leaving,
     ) -> Response | tuple[ImsError, float | None]:
         """Decide on an answer; of those that are not fine all but an outage prove that nothing was done."""
         if verdict.not_before is not None and verdict.not_before - self._clock() <= self._retry.max_hint:
@@ -245,7 +259,7 @@ class Exchange:
         if verdict.kind is VerdictKind.FINE:
             return response
         if verdict.kind is not VerdictKind.UNAVAILABLE:
-            leaving(False)
+            await leaving(False)
         error = verdict.error or GatewayUnavailable("the gateway refused without a reason")
         if verdict.kind is VerdictKind.REFUSED:
             stale = verdict.stale or request.needs
@@ -289,7 +303,8 @@ class Exchange:
             async with asyncio.timeout(delay):
                 await self._closed.wait()
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Raise `ClientClosed` once the client is closed."""
         if self._closed.is_set():
             raise ClientClosed("the client is closed; nothing was sent")
 

@@ -54,6 +54,7 @@ class Handles:
     def __init__(self, gstin: str, services: Services, credentials: Credentials) -> None:
         self._gstin, self._services, self._credentials = gstin, services, credentials
         self._open: list[ImsJob] = []
+        self._sent: set[str] = set()  # the gateway's names for what this process sent
         self._waiting: list[ImsJob] = []  # batches of processes that ended before they were sent
         self._by_reference: weakref.WeakValueDictionary[str, ImsJob] = weakref.WeakValueDictionary()
         self._by_page: weakref.WeakValueDictionary[str, ImsJob] = weakref.WeakValueDictionary()
@@ -81,20 +82,27 @@ class Handles:
             known.learn(token, records)
             return known
         page = page or Page(self._services.journal, of=token)
-        job = ImsJob(token, poll=self._poll, policy=self._services.poll, records=records, page=page)
+        job = ImsJob(
+            token, poll=self._poll, policy=self._services.poll, records=records, page=page, ended=self._ended
+        )
         self._by_page[page.id] = job
         if reference is not None:
             self._by_reference[reference] = job
         return job
 
-    def knows(self, reference_id: str) -> bool:
-        """Say whether a job of this name is known already."""
-        return reference_id in self._by_reference
+    async def knows(self, reference_id: str) -> bool:
+        """Say whether a job of this name was sent before: an answer that names it is not a new one's."""
+        if reference_id in self._sent or self._services.journal is None:
+            return reference_id in self._sent
+        token = self.token(JobKind.SAVE, reference_id, None)
+        return await Page(self._services.journal, of=token).find() is not None
 
     def opened(self, token: JobToken, records: Sequence[Record], page: Page) -> ImsJob:
         """Return the handle of a job that was sent, and holds this GSTIN's turn until it ends."""
         job = self.handle(token, records, page)
         self._open.append(job)
+        if token.reference_id is not None:
+            self._sent.add(token.reference_id)
         return job
 
     def resume(self, token: JobToken) -> ImsJob:
@@ -110,8 +118,13 @@ class Handles:
         """Return the handle on the job of a journal's entry; while that is open, it is in `unfinished`."""
         job = self._by_page.get(entry.id)
         if job is None:
-            job = self.handle(entry.token, None, Page(self._services.journal, entry))
+            page = Page(self._services.journal, entry)
+            entry = await page.entry() or entry  # it may have moved on since it was listed
+            job = self._by_page.get(entry.id) or self.handle(entry.token, None, page)
         await job.hear_of(entry)
+        if job.reference_id is not None:
+            self._by_reference.setdefault(job.reference_id, job)
+        self._waiting = [other for other in self._waiting if other is not job]
         if entry.phase is Phase.QUEUED:
             self._waiting.append(job)
         elif job.open and job not in self._open:
@@ -120,8 +133,8 @@ class Handles:
 
     async def sync(self, entries: Sequence[Entry]) -> None:
         """Take what the journal holds open, and what others have ended meanwhile. Raises `JournalError`."""
-        self._waiting = []
         found = [await self.adopt(entry) for entry in entries]
+        self._waiting = [job for job in self._waiting if job in found]
         for job in self.unfinished():
             if job not in found:
                 await job.hear_from_journal()
@@ -139,6 +152,11 @@ class Handles:
     def watched(self) -> list[ImsJob]:
         """The jobs that are only being waited for, by their reference."""
         return [job for job in self._by_reference.values() if job.watched and job not in self._open]
+
+    def _ended(self, job: ImsJob) -> None:
+        """Hold an ended job, and all its records, no longer than whoever submitted it does."""
+        if not job.open:
+            self._open = [other for other in self._open if other is not job]
 
     def free(self, job: ImsJob) -> None:
         """Let the next change go although nobody has heard this job's end: its records were looked at."""

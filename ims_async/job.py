@@ -60,6 +60,7 @@ class ImsJob:
         "__weakref__",
         "_alarm",
         "_closed",
+        "_ended",
         "_history",
         "_limit",
         "_looked_at",
@@ -83,9 +84,10 @@ class ImsJob:
         policy: PollPolicy,
         records: Sequence[Record] | None = None,
         page: Page | None = None,
+        ended: Callable[[ImsJob], None] = lambda _: None,
     ) -> None:
         self._token, self._poll, self._policy = token, poll, policy
-        self._page = page or Page()
+        self._page, self._ended = page or Page(), ended
         self._records = None if records is None else tuple(records)
         self._history = [_UNKNOWN if token.reference_id is None else _SUBMITTED]
         self._report: JobReport | None = None
@@ -403,6 +405,8 @@ class ImsJob:
                 "job %s: status code %r is not documented; polling on", self.reference_id, status.raw_code
             )
         self._history.append(status)
+        if status.done:
+            self._ended(self)
         for change in self._waiting:
             if not change.done():
                 change.set_result(None)
@@ -469,8 +473,7 @@ class ImsJob:
         """Take what was found out by reading the records of a job that could not be asked, or no more."""
         self._looked_at = True
         await self._page.settled(status)
-        if self.reference_id is None:
-            self._note(status)
+        self._note(status)
 
     async def hear_from_journal(self) -> None:
         """Take what another process wrote down of this job. Raises `JournalError`."""
@@ -480,10 +483,14 @@ class ImsJob:
 
     async def hear_of(self, entry: Entry) -> None:
         """Take what the journal tells, and write down again what could not be written before."""
-        if self.done and entry.phase.open and not self.open:
-            await self._page.heard(self.status)
+        if entry.phase.open and not self.open:
+            await self._page.write_again()
             return
+        self._page.catch_up(entry)
         self._looked_at |= not entry.phase.open
+        if self.reference_id is None and entry.token.reference_id is not None:
+            self._token = entry.token
+            self._note(_SUBMITTED)
         status = entry.status
         if status is None or self.done:
             return

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import logging
 import secrets
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from .errors import JournalError
 from .journal import Entry, Journal, Phase
@@ -15,6 +17,14 @@ from .status import JobStatus, JobToken
 _log = logging.getLogger("ims_async")
 
 _SENDING_SECONDS: Final = 300.0
+_MAY_HAVE_CHANGED: Final = (Phase.UNKNOWN, Phase.RUNNING, Phase.ENDED, Phase.LET_GO)
+
+
+class _Note(NamedTuple):
+    to: Phase
+    token: JobToken | None
+    status: JobStatus | None
+    reason: str
 
 
 class Page:
@@ -24,7 +34,7 @@ class Page:
     in `trouble`, and the next step writes again: no answer of a gateway is lost for the sake of a note.
     """
 
-    __slots__ = ("_journal", "_sought", "id", "phase", "trouble")
+    __slots__ = ("_due", "_journal", "_sought", "id", "phase", "trouble")
 
     def __init__(
         self, journal: Journal | None = None, entry: Entry | None = None, *, of: JobToken | None = None
@@ -33,7 +43,10 @@ class Page:
         self._journal, self._sought = journal, of
         self.id = secrets.token_hex(8) if entry is None else entry.id
         self.phase = Phase.QUEUED if entry is None else entry.phase
+        if of is not None:
+            self.phase = Phase.UNKNOWN if of.reference_id is None else Phase.RUNNING
         self.trouble: JournalError | None = None
+        self._due: _Note | None = None
 
     async def intend(self, token: JobToken, records: Sequence[Record]) -> None:
         """Write down a batch that was handed in. Raises `JournalError`: then nothing may be sent."""
@@ -42,7 +55,9 @@ class Page:
         try:
             await self._journal.intend(self.id, token, records)
         except JournalError as error:
-            self._journal = None  # there is nothing to note any more
+            journal, self._journal = self._journal, None  # there is nothing to note any more, most likely
+            with contextlib.suppress(JournalError):
+                await journal.advance(self.id, Phase.CALLED_OFF, reason="it could not be written down")
             raise JournalError(f"{error}; nothing was sent") from error
         except BaseException:
             await self.call_off("called off before it left")  # it may have been written all the same
@@ -61,6 +76,21 @@ class Page:
             self.phase = Phase.SENDING
         return in_the_way
 
+    async def others(self, token: JobToken) -> frozenset[tuple[str, dt.datetime]]:
+        """Return which batches of this taxpayer were sent, and when each last changed: equal while none is.
+
+        Raises `JournalError`: then nothing may be sent.
+        """
+        if self._journal is None:
+            return frozenset()
+        try:
+            sent = await self._journal.entries(
+                gsp=token.gsp, host=token.host, gstin=token.gstin, phases=_MAY_HAVE_CHANGED
+            )
+        except JournalError as error:
+            raise JournalError(f"{error}; nothing was sent") from error
+        return frozenset((entry.id, entry.changed_at) for entry in sent)
+
     async def ticketed(self, token: JobToken) -> None:
         """The gateway accepted it and gave a reference."""
         await self._note(Phase.RUNNING, token=token)
@@ -69,9 +99,9 @@ class Page:
         """It may have left, and no readable answer came."""
         await self._note(Phase.UNKNOWN, token=token)
 
-    async def wait_again(self, reason: str) -> None:
-        """The gateway is busy with another job of the taxpayer, and has done nothing with this one."""
-        await self._note(Phase.QUEUED, reason=reason)
+    async def wait_again(self, reason: str) -> bool:
+        """Nothing was done with it so far, and it will be tried again; False if that is not written down."""
+        return await self._note(Phase.QUEUED, reason=reason)
 
     async def call_off(self, reason: str) -> bool:
         """Nothing was done with it, and nothing will be; False if somebody else has moved it on."""
@@ -104,7 +134,7 @@ class Page:
 
     async def find(self) -> Entry | None:
         """Find the page of a job that is known by its token only; return its entry, the first time."""
-        token, self._sought = self._sought, None
+        token = self._sought
         if self._journal is None or token is None:
             return None
         try:
@@ -112,14 +142,23 @@ class Page:
                 gsp=token.gsp, host=token.host, gstin=token.gstin, reference=token.reference_id
             )
         except JournalError as error:
-            self._sought = token
             self.failed(error, f"job {token.reference_id} could not be looked for")
             return None
+        if token.reference_id is None:
+            found = [entry for entry in found if entry.token == token]
+        if self._sought is None:  # somebody else found it meanwhile
+            return None
+        self._sought = None
         if not found:
             self._journal = None  # it is of another journal, or of none
             return None
         self.id, self.phase = found[-1].id, found[-1].phase
         return found[-1]
+
+    def catch_up(self, entry: Entry) -> None:
+        """Take the phase that somebody else has moved it to."""
+        if self._due is None:
+            self.phase = entry.phase
 
     async def records(self) -> tuple[Record, ...] | None:
         """Return the batch, if it is written down. Raises `JournalError`."""
@@ -144,16 +183,25 @@ class Page:
         if self._journal is None:
             self.phase = to
             return True
+        token = token or (self._due.token if self._due else None)
         try:
             moved = await self._journal.advance(
                 self.id, to, only_from=only_from, token=token, status=status, reason=reason
             )
         except JournalError as error:
+            self._due = _Note(to, token, status, reason)
             self.failed(error, f"batch {self.id} is {to}, which could not be written down")
             return False
+        self.trouble = self._due = None
         if moved:
-            self.phase, self.trouble = to, None
+            self.phase = to
         return moved
+
+    async def write_again(self) -> None:
+        """Write the last note once more, if it could not be written."""
+        if self._due is not None:
+            due = self._due
+            await self._note(due.to, token=due.token, status=due.status, reason=due.reason)
 
 
 def may_be_leaving(entry: Entry, now: float) -> bool:

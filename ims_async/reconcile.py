@@ -88,6 +88,17 @@ def _look_at_details(decision: Decision, now: Invoice, *, quiet: bool) -> Effect
     return Effect.CHANGED if any(shown is None for _, shown in wanted) else Effect.NOT_APPLIED
 
 
+def changes_something(record: Decision | Invoice) -> bool:
+    """True if the record did not stand so before: that it does now proves that the job was at work."""
+    if isinstance(record, Invoice):
+        return record.action is not Action.NO_ACTION
+    before = record.invoice
+    pairs = ((record.remarks, before.remarks), (record.itc_reduction, before.itc_reduction))
+    return record.action is not before.action or any(
+        decided is not None and _meant(decided) != _meant(was) for decided, was in pairs
+    )
+
+
 def as_it_stands(record: Decision | Invoice, now: Invoice) -> Decision | Invoice:
     """Return the same decision on the record as the gateway shows it now."""
     return attrs.evolve(record, invoice=now) if isinstance(record, Decision) else now

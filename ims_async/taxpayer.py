@@ -15,7 +15,7 @@ from .exchange import Credentials
 from .handles import Handles, Services
 from .job import ImsJob
 from .journal import Entry
-from .reconcile import Reconciliation, as_it_stands, compare
+from .reconcile import Reconciliation, as_it_stands, changes_something, compare
 from .records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, RecordKey, SalesInvoice
 from .report import JobReport, Record
 from .session import TaxpayerCredential
@@ -202,16 +202,21 @@ class Taxpayer:
         if not records:
             raise InvalidInput("the job does not carry its records: pass them as reconcile(job, decisions)")
         if not job.sent and not await job.take_over():
+            if job.journal_error is not None:
+                raise job.journal_error
             raise JobInFlight(
                 "another process has begun to send this batch: see client.unfinished()", job=job
             )
         sent_at = job.submitted_at
         # As it is now: rows that take long to come are as they were when they were asked for.
         age = 0.0 if sent_at is None else self._services.clock() - sent_at.timestamp()
-        told = (job.done and not job.status.carrier_failed) or not job.sent
+        told = (job.done and not job.status.carrier_failed) or not job.sent or age >= quiet
         current, unread = await self._current(records)
-        found = compare(records, current, quiet=told or age >= quiet, unread=unread)
-        if found.settled and (job.submitted is None or len(records) >= job.submitted):
+        found = compare(records, current, quiet=told, unread=unread)
+        # Records that stood so before tell nothing of the job: it may still be at work, and holds the turn.
+        told = told or any(map(changes_something, found.applied))
+        if told and found.settled and (job.submitted is None or len(records) >= job.submitted):
+            job.learn(job.token, records)
             await job.settle_by_looking(_status_of(found))
             self._jobs.free(job)
         return found

@@ -134,7 +134,7 @@ class AiohttpTransport:
         clock: Clock = time.time,
     ) -> None:
         self._given = session
-        self._own: aiohttp.ClientSession | None = None
+        self._own: dict[bool, aiohttp.ClientSession] = {}
         self._timeouts = timeouts or Timeouts()
         self._connections, self._max_answer = connections, max_answer
         self._trust_env, self._clock = trust_env, clock
@@ -146,10 +146,17 @@ class AiohttpTransport:
     async def send(self, request: Request) -> Response:
         """Send one request and read its answer to the end."""
         _check_headers(request)
+        begun = self._clock()
         async with self._slots:
             if self._closed:
                 raise ClientClosed("the client is closed; nothing was sent")
-            attempt = Attempt(self._timeouts, once=not request.repeatable)
+            attempt = Attempt(
+                self._timeouts,
+                once=not request.repeatable,
+                expires=request.changes,
+                begun=begun,
+                clock=self._clock,
+            )
             try:
                 async with attempt.limit:
                     self._attempts.add(attempt)
@@ -172,7 +179,7 @@ class AiohttpTransport:
     async def _exchange(self, request: Request, attempt: Attempt) -> Response:
         import yarl
 
-        session = self._session()
+        session = self._session(fresh=request.changes)
         if session.closed:
             raise ClientClosed("the session that was handed in is closed; nothing was sent")
         async with session.request(
@@ -208,29 +215,34 @@ class AiohttpTransport:
             body.add(packed)
         return body.whole()
 
-    def _session(self) -> aiohttp.ClientSession:
+    def _session(self, *, fresh: bool) -> aiohttp.ClientSession:
+        """Return the session for changes, each over a connection of its own, or that for all the rest.
+
+        A kept connection may be dropped just as it is used again, which would leave a change unknown.
+        """
         if self._given is not None:
             _watch(self._given)
             return self._given
-        if self._own is None:
+        own = self._own.get(fresh)
+        if own is None:
             http = _aiohttp()
-            self._own = http.ClientSession(
-                connector=_connector()(limit=self._connections),
+            own = self._own[fresh] = http.ClientSession(
+                connector=_connector()(limit=self._connections, force_close=fresh),
                 cookie_jar=http.DummyCookieJar(),  # a cookie would be shared between taxpayers
             )
-            _watch(self._own)
-        return self._own
+            _watch(own)
+        return own
 
     async def aclose(self) -> None:
         """Break off what is under way and close our own connections; a session handed in stays open."""
         self._closed = True
         for attempt in self._attempts:  # aiohttp would leave some of them waiting for their time to run out
             attempt.cut()
-            if self._own is not None:
+            if self._given is None:
                 attempt.drop()
-        if self._own is not None:
-            own, self._own = self._own, None
-            await own.close()
+        own, self._own = self._own, {}
+        for session in own.values():
+            await session.close()
 
 
 def _aiohttp() -> Any:

@@ -27,6 +27,7 @@ HERE = Path(__file__).parent
 
 # The same examples each time, so that no run fails by chance; HYPOTHESIS_PROFILE=random looks for new ones.
 settings.register_profile("random", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("nightly", settings.get_profile("random"))  # more of it where a test says so
 settings.register_profile("same", settings.get_profile("random"), derandomize=True, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 

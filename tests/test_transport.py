@@ -293,7 +293,7 @@ async def test_no_cookie_is_sent_back(transport: AiohttpTransport) -> None:
         for _ in range(2):
             await transport.send(request(server.url.replace("127.0.0.1", "localhost")))
     assert [heard.header("cookie") for heard in server.heard] == [None, None]
-    assert not list(vars(transport)["_own"].cookie_jar)
+    assert not list(vars(transport)["_own"][False].cookie_jar)
 
 
 async def test_the_cookies_of_a_handed_in_session_are_not_sent() -> None:

@@ -27,6 +27,7 @@ from .sockets import (
     silence,
     skipping_time,
     small_socket,
+    steps,
     turns,
 )
 
@@ -255,7 +256,7 @@ async def test_a_pool_that_is_closed_during_a_look_up_cancels_nobody(
     async with way_over(kind) as way:
         sending = asyncio.create_task(way.send(request("http://gateway.invalid")))
         await asked.wait()
-        session = vars(way)["_given"] or vars(way)["_own"]
+        session = vars(way)["_given"] or vars(way)["_own"][False]
         await session.close()
         with pytest.raises(NotSent, match="the connections were closed"):
             await sending
@@ -294,4 +295,57 @@ async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one() -
         await turns()
         assert (await transport.send(request(server.url))).body == b"second"
         assert server.connections == 2
+        await transport.aclose()
+
+
+def change(url: str) -> Request:
+    """Return a save."""
+    return Request(operation="save", method="PUT", url=url + "/save", body=b"{}", changes=True)
+
+
+async def test_each_change_has_a_connection_of_its_own() -> None:
+    """A kept one may be dropped just as it is used, which would leave the change unknown for nothing."""
+    transport = AiohttpTransport(timeouts=LIMITS)
+    async with serving(reply(b"{}")) as server:
+        await transport.send(request(server.url, "GET", None))
+        await transport.send(change(server.url))
+        await transport.send(change(server.url))
+        await transport.send(request(server.url, "GET", None))
+        assert server.connections == 3
+        await transport.aclose()
+
+
+async def test_a_change_whose_turn_comes_too_late_does_not_leave() -> None:
+    """Whoever looks for its effects half an hour after it was claimed must not be overtaken by it."""
+    now, hold = 1000.0, asyncio.Event()
+
+    async def held(server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await hold.wait()
+        await reply(b"{}")(server, reader, writer)
+
+    transport = AiohttpTransport(timeouts=LIMITS, connections=1, clock=lambda: now)
+    async with serving(held, reply(b"{}")) as server:
+        ahead = asyncio.create_task(transport.send(request(server.url, "GET", None)))
+        await turns()
+        late = asyncio.create_task(transport.send(change(server.url)))
+        await turns()
+        now += 151.0
+        hold.set()
+        await ahead
+        with pytest.raises(NotSent, match="later than 150 s"):
+            await late
+        assert len(server.heard) == 1
+        await transport.aclose()
+
+
+async def test_a_change_is_not_waited_for_without_end(time: Skips) -> None:
+    """However steadily its answer drips in, and reads may take as long as they need."""
+    parts = [b"x"] * 100
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
+    transport = AiohttpTransport(timeouts=LIMITS)
+    drip = steps(head, *parts, before=time.skip(9.5))
+    async with serving(drip) as server:
+        assert (await transport.send(request(server.url, "GET", None))).body == b"x" * 100
+        with pytest.raises(AnswerLost, match="not answered within 900 s"):
+            await transport.send(change(server.url))
         await transport.aclose()

@@ -17,6 +17,7 @@ from .. import codec
 from ..codec.values import member
 from ..errors import (
     GatewayError,
+    GatewayUnavailable,
     ImsError,
     JobInFlight,
     NotAuthorized,
@@ -67,12 +68,19 @@ def judge(request: Request, response: Response) -> Verdict:
         session = request.operation not in LOGIN
         error = error_of(envelope, response)
         return judge_gstn(request, error, in_session=session, stale=Needs.TAXPAYER)
+    if request.changes and response.status < 300 and _told(envelope).get("type") == "Runtime":
+        # Trouble of the GSP's own under a success's status: no document says that nothing was done.
+        return Verdict(kind=VerdictKind.UNAVAILABLE, error=_unavailable(_own_error(envelope, response)))
     verdict = _judge_own(request, response, _own_error(envelope, response))
     if verdict.kind is VerdictKind.THROTTLED or (
         response.status >= 300 and "retry-after" in response.headers
     ):
         return attrs.evolve(verdict, not_before=told_to_wait_until(response))
     return verdict
+
+
+def _unavailable(error: GatewayError) -> GatewayUnavailable:
+    return GatewayUnavailable(error.message, code=error.code, http_status=error.http_status)
 
 
 def _judge_own(request: Request, response: Response, error: GatewayError) -> Verdict:

@@ -53,7 +53,7 @@ _MOVES: Final[Mapping[Phase, frozenset[Phase]]] = {
     Phase.RUNNING: frozenset({Phase.UNKNOWN, Phase.RUNNING, Phase.ENDED, Phase.LET_GO}),
     Phase.ENDED: frozenset(),
     Phase.CALLED_OFF: frozenset(),
-    Phase.LET_GO: frozenset({Phase.RUNNING, Phase.ENDED}),
+    Phase.LET_GO: frozenset({Phase.ENDED}),
 }
 
 

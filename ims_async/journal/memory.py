@@ -37,7 +37,8 @@ class MemoryJournal:
         for other in self._entries.values():
             if other.phase in IN_FLIGHT and _owner(other.token) == _owner(own.token):
                 return other
-        self._entries[batch_id] = attrs.evolve(own, phase=Phase.SENDING, token=token, changed_at=self._now())
+        sent = attrs.evolve(own.token, submitted_at=token.submitted_at, results_until=token.results_until)
+        self._entries[batch_id] = attrs.evolve(own, phase=Phase.SENDING, token=sent, changed_at=self._now())
         return None
 
     async def advance(
@@ -57,8 +58,8 @@ class MemoryJournal:
         self._entries[batch_id] = attrs.evolve(
             entry,
             phase=to,
-            token=token or entry.token,
-            status=status or entry.status,
+            token=entry.token if token is None else _with(entry.token, token),
+            status=entry.status if status is None else attrs.evolve(status, raw={}),
             reason=reason,
             changed_at=self._now(),
         )
@@ -103,6 +104,11 @@ class MemoryJournal:
 
     def _now(self) -> dt.datetime:
         return dt.datetime.fromtimestamp(self._clock(), dt.UTC)
+
+
+def _with(known: JobToken, news: JobToken) -> JobToken:
+    facts = {name: getattr(news, name) for name in ("reference_id", "submitted_at", "results_until")}
+    return attrs.evolve(known, **{name: value for name, value in facts.items() if value is not None})
 
 
 def _owner(token: JobToken) -> tuple[str, str, str]:

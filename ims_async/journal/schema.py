@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -95,9 +96,14 @@ def prepare(connection: sqlite3.Connection, migrations: Sequence[str] = MIGRATIO
 
     In one transaction, so that of several processes that open a file at once one does it.
     """
-    up_to_date = _version(connection, newest=len(migrations)) == len(migrations)
+    connection.execute("BEGIN")  # one snapshot: another process may be making the tables at this moment
+    try:
+        up_to_date = _version(connection, newest=len(migrations)) == len(migrations)
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
     for pragma in _PRAGMAS:  # not before it is known to be a journal: the first changes the file for good
-        connection.execute(f"PRAGMA {pragma}").close()
+        _set(connection, pragma)
     if up_to_date:
         return
     connection.execute("BEGIN IMMEDIATE")
@@ -112,6 +118,21 @@ def prepare(connection: sqlite3.Connection, migrations: Sequence[str] = MIGRATIO
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def _set(connection: sqlite3.Connection, pragma: str) -> None:
+    """Set a pragma. SQLite does not wait for other processes by itself where one switches to the log."""
+    (wait,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    ends_at = time.monotonic() + wait / 1000
+    while True:
+        try:
+            connection.execute(f"PRAGMA {pragma}").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= ends_at:
+                raise
+            time.sleep(0.005)
+        else:
+            return
 
 
 def _version(connection: sqlite3.Connection, *, newest: int) -> int:

@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from ..errors import InvalidInput, JournalError
 from ..report import Record
@@ -19,7 +19,8 @@ from .entry import Entry, Phase
 from .packing import checksum, pack, pack_status, unpack, unpack_status
 from .writer import Writer
 
-_KEEP = dt.timedelta(days=400)
+_KEEP: Final = dt.timedelta(days=400)
+_LONGEST_BUSY: Final = 86_400
 
 
 class SqliteJournal:
@@ -42,14 +43,14 @@ class SqliteJournal:
         clock: Callable[[], float] = time.time,
     ) -> None:
         name = os.fspath(path)
-        if not isinstance(name, str) or not name or name.startswith((":memory:", "file:")):
+        if not isinstance(name, str) or not name or "\0" in name or name.startswith((":memory:", "file:")):
             raise InvalidInput(f"{name!r} is no path of a journal; for one in memory there is MemoryJournal")
         if not keep >= dt.timedelta(0):
             raise InvalidInput(
                 f"keep is {keep!r}: pass how long ended jobs are kept, timedelta(days=400) say"
             )
-        if not busy_seconds >= 0:
-            raise InvalidInput(f"busy_seconds is {busy_seconds!r}: pass seconds, 0 or more")
+        if not 0 <= busy_seconds <= _LONGEST_BUSY:
+            raise InvalidInput(f"busy_seconds is {busy_seconds!r}: pass seconds, 0 to {_LONGEST_BUSY}")
         self.path, self._keep, self._clock = Path(name), keep, clock
         self._writer = Writer(self.path, busy_seconds=busy_seconds)
 
@@ -70,9 +71,11 @@ class SqliteJournal:
                 await asyncio.sleep(0)  # a big batch is written in many short breaths
             parts.append((batch_id, number, part, checksum(part)))
         job = (batch_id, token.gsp, token.host, token.gstin, token.kind, token.reference_id, len(records))
-        times = (_text(token.submitted_at) or "", _text(token.results_until), self._clock())
+        times = (_text(token.submitted_at) or "", _text(token.results_until), self._now())
 
         def write(connection: sqlite3.Connection) -> None:
+            if connection.execute(schema.SELECT_JOB, (batch_id,)).fetchone():
+                raise JournalError(f"it already holds a batch {batch_id}")
             connection.execute(schema.INSERT_JOB, job + times)
             if parts:
                 connection.executemany(schema.INSERT_PART, parts)
@@ -81,7 +84,7 @@ class SqliteJournal:
 
     async def claim(self, batch_id: str, token: JobToken) -> Entry | None:
         """Begin to send, or say what is in the way; see `Journal`."""
-        facts = (_text(token.submitted_at) or "", _text(token.results_until), self._clock(), batch_id)
+        facts = (_text(token.submitted_at) or "", _text(token.results_until), self._now(), batch_id)
 
         def write(connection: sqlite3.Connection) -> tuple[Any, ...] | None:
             if connection.execute(schema.CLAIM, facts).rowcount:
@@ -110,7 +113,9 @@ class SqliteJournal:
         if token is not None:
             names = (token.reference_id, _text(token.submitted_at), _text(token.results_until))
         told = None if status is None else pack_status(status)
-        facts = (to, *names, told, reason, self._clock(), batch_id, only_from)
+        # A gateway's words may hold what is no text to SQLite; they must not cost us the whole entry.
+        words = reason.encode(errors="backslashreplace").decode()
+        facts = (to, *names, told, words, self._now(), batch_id, only_from)
 
         def write(connection: sqlite3.Connection) -> bool:
             if connection.execute(schema.ADVANCE[to], facts).rowcount:
@@ -141,10 +146,12 @@ class SqliteJournal:
             where.append("changed_at >= ?")
             facts.append(since.timestamp())
         statement = schema.SELECT_ENTRIES.format(" AND ".join(where))
-        rows = await self._writer.run(lambda c: c.execute(statement, facts).fetchall(), writes=False)
+        rows, trouble = await self._writer.run(lambda c: _all_readable(c, statement, facts), writes=False)
         entries: list[Entry] = []
-        problems: list[str] = []
-        for row in rows:
+        problems = [] if trouble is None else [str(self._writer.told(trouble))]
+        for place, row in enumerate(rows):
+            if place % 100 == 99:
+                await asyncio.sleep(0)
             try:
                 entries.append(self._entry(row))
             except JournalError as error:
@@ -183,18 +190,26 @@ class SqliteJournal:
         """
         before = self._clock() - (self._keep if keep is None else keep).total_seconds()
         gone = await self._writer.run(lambda c: c.execute(schema.FORGET, (before,)).rowcount)
-        await self._writer.run(lambda c: c.execute(schema.CLEAN_UP).rowcount, writes=False)
+        await self._writer.run(
+            lambda c: [c.execute(statement).fetchall() for statement in schema.CLEAN_UP], writes=False
+        )
         return gone
 
     async def aclose(self) -> None:
         """Do what was asked, and close the file. It opens again when it is used again."""
         await self._writer.aclose()
 
+    def _now(self) -> float:
+        """Return seconds since the epoch as exact as a `datetime` is: `since` must not miss what it names."""
+        return dt.datetime.fromtimestamp(self._clock(), dt.UTC).timestamp()
+
     def _entry(self, row: tuple[Any, ...]) -> Entry:
         batch_id, phase, gsp, host, gstin, kind, reference, submitted, sent_at, until, status, reason, at = (
             row
         )
         try:
+            if any(isinstance(fact, bytes) for fact in row):
+                raise ValueError("some of it is no text")
             token = JobToken(
                 gsp=gsp,
                 host=host,
@@ -215,6 +230,24 @@ class SqliteJournal:
             )
         except (ValueError, TypeError, OverflowError, OSError, JournalError) as error:
             raise JournalError(f"journal {self.path}: batch {batch_id} is damaged: {error}") from None
+
+
+def _all_readable(
+    connection: sqlite3.Connection, statement: str, facts: Sequence[Any]
+) -> tuple[list[tuple[Any, ...]], sqlite3.Error | None]:
+    """Return all rows; where a page is damaged, those before and behind it, and what is the matter."""
+    rows: tuple[list[tuple[Any, ...]], ...] = ([], [])
+    trouble: sqlite3.Error | None = None
+    for found, order in zip(rows, ("", " DESC"), strict=True):
+        try:
+            found.extend(connection.execute(statement + order, facts))
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise
+            trouble = error
+        else:
+            return found, None
+    return rows[0] + rows[1][::-1], trouble
 
 
 def _job_row(connection: sqlite3.Connection, batch_id: str) -> tuple[Any, ...]:

@@ -69,15 +69,15 @@ class Writer:
         with self._lock:
             if self._jobs is None or self._is_forked():
                 return
-            self._jobs.put(last)
+            self._jobs.put(last)  # in one step: whoever stops for idleness in between would not see it
             self._jobs = None
         await last.answer
 
     def _begin(self) -> queue.SimpleQueue[_Job]:
         if self._jobs is None:
             jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
-            # A daemon: a program that forgets to close must still be able to end.
-            thread = threading.Thread(target=self._work, args=(jobs,), name="ims_async journal", daemon=True)
+            thread = threading.Thread(target=self._work, args=(jobs,), name=f"journal {self.path}")
+            thread.daemon = True  # a program that forgets to close must still be able to end
             try:
                 thread.start()
             except RuntimeError as error:  # too many of them, or the program is ending
@@ -85,8 +85,8 @@ class Writer:
             self._jobs, self._process = jobs, os.getpid()
         elif self._is_forked():
             raise JournalError(
-                f"journal {self.path}: this process was forked while it was open, which SQLite does not bear: "
-                "close it before, or start processes by spawn"
+                f"journal {self.path}: this process was forked while it was open, and SQLite does not bear "
+                "that: close it before, or start processes by spawn"
             )
         return self._jobs
 
@@ -132,7 +132,7 @@ class Writer:
         try:
             ready = self._checked(connection) if connection else self._open()
         except Exception as error:  # noqa: BLE001 # whatever it was, those who wait are told
-            told = self._told(error)
+            told = self.told(error)
             return None, [(job, None, told) for job in batch]
         writes = [job for job in batch if job.writes]
         outcomes = list(self._write(ready, writes)) if writes else []
@@ -141,15 +141,22 @@ class Writer:
 
     def _checked(self, connection: sqlite3.Connection) -> sqlite3.Connection:
         """Make sure that the file is where it was: SQLite would go on writing one that was deleted."""
-        if _which(self.path) != self._file:
+        try:
+            there = _which(self.path)
+        except OSError:
+            connection.close()
+            raise
+        if there != self._file:
             connection.close()
             raise JournalError("it was moved, deleted or replaced while in use; the next call opens it anew")
         return connection
 
     def _open(self) -> sqlite3.Connection:
         # The file is made here, so that nobody but its owner can read it from the first moment on; SQLite
-        # makes the two beside it in its image.
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        # makes the two beside it in its image. One that is there is not touched: to close it would drop the
+        # locks that other connections of this process hold on it (https://sqlite.org/howtocorrupt.html, 2.2).
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         connection = sqlite3.connect(
             self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=True
         )
@@ -159,7 +166,7 @@ class Writer:
         except BaseException:
             connection.close()
             raise
-        connection.text_factory = _text  # type: ignore[assignment] # typeshed knows types only
+        connection.text_factory = _text
         return connection
 
     def _write(self, connection: sqlite3.Connection, jobs: Sequence[_Job]) -> Iterator[Outcome]:
@@ -167,7 +174,7 @@ class Writer:
         try:
             connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:  # nobody's fault: waiting once more for each would take too long
-            yield from [(job, None, self._told(error)) for job in jobs]
+            yield from [(job, None, self.told(error)) for job in jobs]
             return
         try:
             done = [(job, job.action(connection), None) for job in jobs]
@@ -175,7 +182,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001 # whatever it was, those who wait are told
             _roll_back(connection)
             if len(jobs) == 1:
-                yield jobs[0], None, self._told(error)
+                yield jobs[0], None, self.told(error)
                 return
         else:
             yield from done
@@ -187,9 +194,9 @@ class Writer:
         try:
             return job, job.action(connection), None
         except Exception as error:  # noqa: BLE001 # whatever it was, whoever waits is told
-            return job, None, self._told(error)
+            return job, None, self.told(error)
 
-    def _told(self, error: Exception) -> Exception:
+    def told(self, error: Exception) -> Exception:
         """Say in our own words what is the matter with the file, and what to do."""
         if isinstance(error, JournalError):
             return JournalError(f"journal {self.path}: {error}")
