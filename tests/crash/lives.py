@@ -1,0 +1,98 @@
+"""Processes that live until they end or are killed, and the ways to kill them."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import random
+import signal
+import time
+from collections.abc import Callable
+from typing import Final, Literal
+
+import attrs
+
+from .worker import Death, Orders, work
+
+Way = Literal["clock", "arrival", "write"]
+WAYS: Final[tuple[Way, ...]] = ("clock", "arrival", "write")
+_STEP: Final = 0.002
+_LONGEST: Final = 60.0  # seconds; nothing here takes a tenth of it
+
+# Each worker is a fresh fork of a process that has done nothing but import: a start costs milliseconds.
+_processes: Final = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload([work.__module__])
+
+
+@attrs.frozen(kw_only=True)
+class Kill:
+    """How to kill a worker.
+
+    `clock`: at a moment drawn evenly from the time that such a worker lives. `arrival`: so many seconds after
+    the gateway has received some number of its changes. `write`: so many seconds into one of its writes to
+    the journal.
+    """
+
+    way: Way
+    share: float
+    """Of the worker's life, in time, in changes, or in writes."""
+    seconds: float
+
+    @classmethod
+    def draw(cls, chance: random.Random) -> Kill:
+        """Choose one."""
+        way = chance.choice(WAYS)
+        longest = {"clock": 0.0, "arrival": 0.06, "write": 0.004}[way]
+        return cls(way=way, share=chance.random(), seconds=chance.uniform(0.0, longest))
+
+
+@attrs.define
+class Span:
+    """How long a worker lives that is let live, in seconds: what kills by the clock are drawn from."""
+
+    seconds: float = 1.0
+
+    def learn(self, seconds: float) -> None:
+        """Take in how long one has lived: machines differ, and are busy at times."""
+        self.seconds = 0.7 * self.seconds + 0.3 * seconds
+
+
+@attrs.frozen(kw_only=True)
+class End:
+    """How a worker ended."""
+
+    killed: bool
+    problem: str = ""
+
+
+async def live(orders: Orders, kill: Kill | None, span: Span, arrived: Callable[[], int]) -> End:
+    """Let a worker live until it ends, or is killed. `arrived` tells how many changes the gateway has."""
+    changes = orders.changes or len(orders.batches)
+    if kill is not None and kill.way == "write":
+        # Most changes take four writes: handed in, being sent, accepted, ended.
+        orders = attrs.evolve(
+            orders, death=Death(write=1 + int(kill.share * 3 * changes), seconds=kill.seconds)
+        )
+    begun, before = time.monotonic(), arrived()
+    process = _processes.Process(target=work, args=(orders,))
+    process.start()
+    at = None if kill is None or kill.way != "clock" else begun + 1.1 * kill.share * span.seconds
+    wanted = None if kill is None or kill.way != "arrival" else before + 1 + int(kill.share * changes)
+    try:
+        while process.is_alive() and time.monotonic() < begun + _LONGEST:
+            if wanted is not None and kill is not None and arrived() >= wanted:
+                at, wanted = time.monotonic() + kill.seconds, None
+            if at is not None and time.monotonic() >= at:
+                process.kill()
+                at = None
+            await asyncio.sleep(_STEP)
+        code = process.exitcode
+        if code == 0:
+            span.learn(time.monotonic() - begun)
+    finally:
+        process.kill()
+        process.join()
+        process.close()
+    if code == 0 or (code == -signal.SIGKILL and kill is not None):
+        return End(killed=code != 0)
+    return End(killed=False, problem="a worker hangs" if code is None else f"a worker ended with {code}")
