@@ -157,12 +157,13 @@ class Changes:
                 await page.write_again()
         self._unwritten = [page for page in self._unwritten if page.trouble]
         if may_be_leaving(entry, self._services.clock()):
-            _log.warning(
-                "%s: another process began to send at %s; waiting for it (if it has died, "
-                "`await client.unfinished()` and reconcile its batch)",
-                self._gstin,
-                entry.changed_at,
+            told = (
+                f"another process began to send for {self._gstin} at {entry.changed_at:%H:%M:%S} UTC "
+                "(if it has died: `await client.unfinished()`, and reconcile its batch)"
             )
+            if not queue:
+                raise JobInFlight(f"nothing was sent: {told}")
+            _log.warning("waiting: %s", told)
             return False
         job = await self._jobs.adopt(entry)
         if not queue and job.open:

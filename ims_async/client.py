@@ -59,7 +59,7 @@ class ImsClient:
         trust_env: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if journal is not None and not isinstance(journal, Journal):
+        if journal is not None and (isinstance(journal, type) or not isinstance(journal, Journal)):
             raise InvalidInput(
                 f"journal is of type {type(journal).__name__}: pass a journal, SqliteJournal(path) say"
             )
@@ -166,15 +166,20 @@ class ImsClient:
         for gstin, taxpayer in list(self._taxpayers.items()):
             await taxpayer.sync(by_gstin.get(gstin, []))
 
-    async def finished(self, *, since: dt.datetime | None = None) -> AsyncGenerator[ImsJob, None]:
+    async def finished(
+        self, *, since: dt.datetime | None = None, retried: bool | None = None
+    ) -> AsyncGenerator[ImsJob, None]:
         """Yield the jobs that the journal knows to have ended, each with its `report`, records and all.
 
-        `since` leaves out what ended before that moment. After a crash this finds the reports that nobody
+        `since` leaves out what ended before that moment; `retried=False` leaves out those whose report was
+        given to `taxpayer.retry`, and `True` all others. After a crash this finds the reports that nobody
         lived to read. Without a journal there are none. Raises `JournalError` for what cannot be read, when
         all the rest was told, and `InvalidInput` for a `since` without a time zone.
         """
-        if since is not None and since.tzinfo is None:
-            raise InvalidInput(f"since={since!r} has no time zone: pass datetime(…, tzinfo=UTC), say")
+        if since is not None and (not isinstance(since, dt.datetime) or since.tzinfo is None):
+            raise InvalidInput(
+                f"since={since!r} is no time with a zone: pass datetime(2026, 11, 1, tzinfo=UTC)"
+            )
         if self._services.journal is None:
             return
         problems: list[str] = []
@@ -186,6 +191,8 @@ class ImsClient:
             entries = error.readable
             problems.append(str(error))
         for entry in entries:
+            if retried is not None and entry.retried is not retried:
+                continue
             try:
                 job = await self.taxpayer(entry.token.gstin, check=False).recall(entry)
             except JournalError as error:

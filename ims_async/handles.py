@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import urllib.parse
 import weakref
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from .errors import (
     GatewayError,
     GatewayUnavailable,
     InvalidInput,
+    JournalError,
     NotAuthorized,
     OutcomeUnknown,
     QuotaExhausted,
@@ -28,6 +30,8 @@ from .retry import PollPolicy
 from .session import AccountCredential
 from .status import JobKind, JobStatus, JobToken
 from .wire import Gsp
+
+_log = logging.getLogger("ims_async")
 
 
 @attrs.frozen(kw_only=True)
@@ -113,6 +117,14 @@ class Handles:
         if job not in self._open and job.open:
             self._open.append(job)
         return job
+
+    async def remark(self, batch_id: str, reason: str) -> None:
+        """Write a reason beside an ended batch of the journal; if that fails, it is only logged."""
+        if self._services.journal is not None:
+            try:
+                await self._services.journal.remark(batch_id, reason)
+            except JournalError as error:
+                _log.warning("batch %s was %s, which could not be written down: %s", batch_id, reason, error)
 
     async def adopt(self, entry: Entry) -> ImsJob:
         """Return the handle on the job of a journal's entry; while that is open, it is in `unfinished`."""

@@ -219,7 +219,8 @@ class ImsJob:
     def report(self) -> JobReport | None:
         """The report of a finished job, or None. No I/O."""
         if self._report is None and self.done:
-            self._report = account(self.status, self._records, self.submitted)
+            report = account(self.status, self._records, self.submitted)
+            self._report = attrs.evolve(report, batch=self._page.name)
         return self._report
 
     async def wait(self, timeout: float | None = None) -> JobStatus:  # noqa: ASYNC109 # public name

@@ -48,6 +48,11 @@ class Page:
         self.trouble: JournalError | None = None
         self._due: _Note | None = None
 
+    @property
+    def name(self) -> str | None:
+        """What the journal calls it, where it is known to hold it."""
+        return self.id if self._journal is not None and self._sought is None else None
+
     async def intend(self, token: JobToken, records: Sequence[Record]) -> None:
         """Write down a batch that was handed in. Raises `JournalError`: then nothing may be sent."""
         if self._journal is None:

@@ -21,14 +21,19 @@ class Effect(StrEnum):
     CANNOT_TELL_YET = "cannot tell yet"
 
 
+def _how_many(records: tuple[object, ...]) -> str:
+    return f"<{len(records):,}>"
+
+
 @attrs.frozen(kw_only=True)
 class Reconciliation:
     """Every decision in exactly one of four piles. `settled` is True when none is left open."""
 
-    applied: tuple[Decision | Invoice, ...] = ()
-    not_applied: tuple[Decision | Invoice, ...] = ()
-    changed: tuple[Decision | Invoice, ...] = ()
-    cannot_tell_yet: tuple[Decision | Invoice, ...] = ()
+    # Shown as counts, as in a report: a few hundred records are a screen without end otherwise.
+    applied: tuple[Decision | Invoice, ...] = attrs.field(default=(), repr=_how_many)
+    not_applied: tuple[Decision | Invoice, ...] = attrs.field(default=(), repr=_how_many)
+    changed: tuple[Decision | Invoice, ...] = attrs.field(default=(), repr=_how_many)
+    cannot_tell_yet: tuple[Decision | Invoice, ...] = attrs.field(default=(), repr=_how_many)
 
     @property
     def settled(self) -> bool:

@@ -125,6 +125,8 @@ class JobReport:
     error_count: int | None = None
     error_code: str = ""
     error_message: str = ""
+    batch: str | None = attrs.field(default=None, eq=False, repr=False)
+    """The journal's name for what was sent, where there is a journal."""
 
     @property
     def ok(self) -> bool:

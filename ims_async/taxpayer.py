@@ -15,6 +15,7 @@ from .exchange import Credentials
 from .handles import Handles, Services
 from .job import ImsJob
 from .journal import Entry
+from .journal.entry import RETRIED
 from .reconcile import Reconciliation, as_it_stands, changes_something, compare
 from .records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, RecordKey, SalesInvoice
 from .report import JobReport, Record
@@ -252,6 +253,8 @@ class Taxpayer:
             return [as_it_stands(record, current[record.key]) for record in found.not_applied]
 
         job = await self._changes.submit_what(kind, look, queue=queue) if again else None
+        if report.batch is not None and found.settled:
+            await self._jobs.remark(report.batch, RETRIED)
         return Retry(job=job, found=found)
 
     async def let_go(self, job: ImsJob) -> None:

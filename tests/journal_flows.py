@@ -59,6 +59,11 @@ class Shaky:
             raise JournalError("an entry is damaged", readable=readable)
         return found
 
+    async def remark(self, batch_id: str, reason: str) -> None:
+        """Write a reason beside a batch."""
+        self._try("remark")
+        await self.inner.remark(batch_id, reason)
+
     async def records(self, batch_id: str) -> list[Record]:
         """Return the records of a batch."""
         self._try(f"the records of {batch_id}")

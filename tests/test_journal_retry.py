@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -222,3 +223,37 @@ async def test_a_retry_that_cannot_be_written_down_is_not_sent(
     assert sim.count("save") == saves
     journal.failing = set()
     assert (await acme.retry(report)).job is not None
+
+
+async def test_a_report_that_was_retried_is_told_apart_from_those_that_wait_for_it(
+    acme: Taxpayer, colleague: Taxpayer, second: ImsClient, shelf: Shelf
+) -> None:
+    """A process that died between a report and its retry leaves it to the next one, which asks for it."""
+    decision, _ = await refused(acme, colleague, "reject")
+    (left,) = [job async for job in second.finished(retried=False)]
+    assert left.report is not None
+    assert [failure.record for failure in left.report.failed] == [decision]
+    await shelf.taxpayer(second).retry(left.report)
+    ended = [job async for job in second.finished(retried=False)]
+    assert left not in ended
+    assert [job async for job in second.finished(retried=True)] == [left]
+
+
+async def test_a_retry_that_cannot_be_marked_has_been_made_all_the_same(
+    acme: Taxpayer, colleague: Taxpayer, journal: Shaky, client: ImsClient
+) -> None:
+    """The next process looks again, and sends nothing."""
+    _, report = await refused(acme, colleague, "reject")
+    journal.failing = {"remark"}
+    retried = await acme.retry(report)
+    assert await retried is not None
+    journal.failing = set()
+    assert (await acme.retry(report)).job is None
+    assert len([job async for job in client.finished(retried=True)]) == 1
+
+
+@pytest.mark.parametrize("since", ["2026-11-01", dt.date(2026, 11, 1), dt.datetime(2026, 11, 1)])  # noqa: DTZ001
+async def test_a_moment_without_a_zone_is_refused(client: ImsClient, since: Any) -> None:
+    """It would be another moment on another machine."""
+    with pytest.raises(InvalidInput, match="zone"):
+        [job async for job in client.finished(since=since)]

@@ -222,3 +222,10 @@ async def test_what_ended_long_ago_is_forgotten_and_the_file_shrinks(path: Path)
     assert await journal.records("queued") == decisions(1000)
     assert await journal.vacuum(keep=dt.timedelta(0)) == 1
     await journal.aclose()
+
+
+@pytest.mark.parametrize("keep", [400, "400 days", dt.timedelta(days=-1), None])
+def test_how_long_to_keep_is_a_timedelta(keep: Any, tmp_path: Path) -> None:
+    """Days as a number would be taken for seconds by one reader and for years by another."""
+    with pytest.raises(InvalidInput, match=r"timedelta\(days=400\)"):
+        SqliteJournal(tmp_path / "jobs.db", keep=keep)

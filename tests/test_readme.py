@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 import ims_async
-from ims_async import ImsError
-from ims_async.simulator import Simulator
+from ims_async import ImsClient, ImsError, OutcomeUnknown
+from ims_async.journal import SqliteJournal
+from ims_async.simulator import Fault, Simulator
+
+from .conftest import QUICK, make_gsp
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -33,6 +36,41 @@ async def test_the_tests_in_the_readme_pass(name: str, ims_simulator: Simulator)
     names: dict[str, Any] = {}
     exec(compile(program, "README.md", "exec"), names)  # noqa: S102 # our own text
     await names[name](ims_simulator)
+
+
+@pytest.mark.both_gsps
+@pytest.mark.sim(job_seconds=0.0, download_seconds=0.0)
+async def test_what_the_last_run_left_is_finished_as_the_readme_shows(
+    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job runs on, and the answer to another change is lost; then the process is gone."""
+    monkeypatch.chdir(tmp_path)
+    gsp, tokens = make_gsp(sim), {gstin: sim.token(gstin) for gstin in sim.gstins}
+
+    def make(*arguments: Any, **facts: Any) -> ImsClient:
+        client = ImsClient(*arguments, **facts, transport=sim.transport, clock=sim.now, poll=QUICK)
+        for gstin, token in tokens.items():
+            client.taxpayer(gstin, token=token)
+        return client
+
+    left = make(gsp, journal=SqliteJournal("ims.db"))
+    running, lost = (left.taxpayer(gstin) for gstin in sim.gstins)
+    await running.save([row.accept() for row in await running.invoices("b2b", "N")])
+    sim.script_fault("save", Fault.drop_before())
+    with pytest.raises(OutcomeUnknown):
+        await lost.save([row.reject() for row in await lost.invoices("b2b", "N")])
+    sim.advance(3600)
+
+    (program,) = (program for program in PROGRAMS if "client.unfinished()" in program)
+    body = "\n".join(f"    {line}" for line in program.splitlines())
+    names: dict[str, Any] = {"gsp": gsp}
+    monkeypatch.setattr(ims_async, "ImsClient", make)
+    exec(compile(f"async def finish():\n{body}", "README.md", "exec"), names)  # noqa: S102 # our own text
+    await names["finish"]()
+    assert {record.action for record in sim.records(running.gstin, "b2b")} >= {"A"}
+    assert not [row for gstin in sim.gstins for row in sim.records(gstin, "b2b") if row.action == "N"]
+    assert sim.count("save") == 3  # the lost one was sent again once, after a look
+    await left.aclose()
 
 
 def test_all_tests_in_the_readme_are_run() -> None:

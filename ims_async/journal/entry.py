@@ -41,6 +41,7 @@ class Phase(StrEnum):
         return to in _MOVES[self]
 
 
+RETRIED: Final = "retried"
 OPEN: Final = frozenset({Phase.QUEUED, Phase.SENDING, Phase.UNKNOWN, Phase.RUNNING})
 IN_FLIGHT: Final = frozenset({Phase.SENDING, Phase.UNKNOWN, Phase.RUNNING})
 """These hold the taxpayer's turn: no other batch of that GSTIN is sent meanwhile."""
@@ -70,6 +71,11 @@ class Entry:
     status: JobStatus | None = None
     reason: str = ""
     changed_at: dt.datetime
+
+    @property
+    def retried(self) -> bool:
+        """True once what it did not apply was looked at again, and sent again where it still stood."""
+        return self.reason == RETRIED
 
 
 @runtime_checkable
@@ -123,6 +129,10 @@ class Journal(Protocol):
 
         Where some of it cannot be read, the `JournalError` says which, and has the rest in `readable`.
         """
+        ...
+
+    async def remark(self, batch_id: str, reason: str) -> None:
+        """Write a `reason` beside a batch that has ended; any other is left as it is."""
         ...
 
     async def records(self, batch_id: str) -> list[Record]:

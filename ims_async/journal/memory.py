@@ -88,6 +88,12 @@ class MemoryJournal:
             and (since is None or entry.changed_at >= since)
         ]
 
+    async def remark(self, batch_id: str, reason: str) -> None:
+        """Write a reason beside a batch that has ended; see `Journal`."""
+        entry = self._entry(batch_id)
+        if entry.phase is Phase.ENDED:
+            self._entries[batch_id] = attrs.evolve(entry, reason=reason)
+
     async def records(self, batch_id: str) -> list[Record]:
         """Return the very records of a batch."""
         self._entry(batch_id)

@@ -81,6 +81,7 @@ ADVANCE: Final = {
     for to in Phase
 }
 
+REMARK: Final = f"UPDATE jobs SET reason = ? WHERE id = ? AND phase = '{Phase.ENDED}'"
 SELECT_ENTRIES: Final = f"SELECT {COLUMNS} FROM jobs WHERE {{}} ORDER BY place"
 FORGET: Final = f"DELETE FROM jobs WHERE phase NOT IN ({_listed(OPEN)}) AND changed_at < ?"
 CLEAN_UP: Final = ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")

@@ -45,11 +45,8 @@ class SqliteJournal:
         name = os.fspath(path)
         if not isinstance(name, str) or not name or "\0" in name or name.startswith((":memory:", "file:")):
             raise InvalidInput(f"{name!r} is no path of a journal; for one in memory there is MemoryJournal")
-        if not keep >= dt.timedelta(0):
-            raise InvalidInput(
-                f"keep is {keep!r}: pass how long ended jobs are kept, timedelta(days=400) say"
-            )
-        if not 0 <= busy_seconds <= _LONGEST_BUSY:
+        _check_keep(keep)
+        if not (isinstance(busy_seconds, int | float) and 0 <= busy_seconds <= _LONGEST_BUSY):
             raise InvalidInput(f"busy_seconds is {busy_seconds!r}: pass seconds, 0 to {_LONGEST_BUSY}")
         self.path, self._keep, self._clock = Path(name), keep, clock
         self._writer = Writer(self.path, busy_seconds=busy_seconds)
@@ -160,6 +157,15 @@ class SqliteJournal:
             raise JournalError("; ".join(problems), readable=entries)
         return entries
 
+    async def remark(self, batch_id: str, reason: str) -> None:
+        """Write a reason beside a batch that has ended; see `Journal`."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            _job_row(connection, batch_id)
+            connection.execute(schema.REMARK, (reason, batch_id))
+
+        await self._writer.run(write)
+
     async def records(self, batch_id: str) -> list[Record]:
         """Return the records of a batch; see `Journal`."""
 
@@ -188,7 +194,9 @@ class SqliteJournal:
 
         Returns how many batches were forgotten. Open ones are never forgotten, however old.
         """
-        before = self._clock() - (self._keep if keep is None else keep).total_seconds()
+        keep = self._keep if keep is None else keep
+        _check_keep(keep)
+        before = self._clock() - keep.total_seconds()
         gone = await self._writer.run(lambda c: c.execute(schema.FORGET, (before,)).rowcount)
         await self._writer.run(
             lambda c: [c.execute(statement).fetchall() for statement in schema.CLEAN_UP], writes=False
@@ -248,6 +256,11 @@ def _all_readable(
         else:
             return found, None
     return rows[0] + rows[1][::-1], trouble
+
+
+def _check_keep(keep: dt.timedelta) -> None:
+    if not isinstance(keep, dt.timedelta) or keep < dt.timedelta(0):
+        raise InvalidInput(f"keep is {keep!r}: pass how long ended jobs are kept, timedelta(days=400) say")
 
 
 def _job_row(connection: sqlite3.Connection, batch_id: str) -> tuple[Any, ...]:
