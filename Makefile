@@ -5,7 +5,7 @@ GSP    ?= sandbox
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help demo test test-lowest lint format bench clean
+.PHONY: help demo test test-lowest lint format bench nightly clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -47,6 +47,12 @@ bench: $(READY)  ## the benchmarks, with peers side by side; prints ratios
 	$(BIN)/python -m benchmarks.jobs
 	$(BIN)/python -m benchmarks.pages
 	$(BIN)/python -m benchmarks.journal
+
+nightly: $(READY)  ## what takes too long for each change: the job machine, fuzzing, kill -9, about an hour
+	$(BIN)/python -X dev -m tests.job_machine --examples 2000 --steps 40
+	$(BIN)/python -m tests.fuzz --inputs 1000000
+	$(BIN)/python -m tests.crash --rounds 200
+	$(BIN)/python -m tests.crash --rounds 50 --gsp vayana
 
 clean:  ## remove what the targets made
 	rm -rf .venv .venv-lowest .mypy_cache .ruff_cache .import_linter_cache .coverage htmlcov

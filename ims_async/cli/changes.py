@@ -70,7 +70,7 @@ def push(
     The records are pulled again first: a row whose record the supplier has edited since, or somebody else
     has acted on, is refused by name, and nothing is sent.
     """
-    voice = Voice(json, debug, gsp)
+    voice = Voice(json, debug, gsp, sends=True)
 
     def work() -> int:
         rows = tables.read_decisions(file, check_suppliers=not no_check)
@@ -98,7 +98,7 @@ def reset(
     A record may stand as it was pulled or as the file decided; one that was changed otherwise since is
     refused by name, and nothing is sent.
     """
-    voice = Voice(json, debug, gsp)
+    voice = Voice(json, debug, gsp, sends=True)
 
     def work() -> int:
         rows = tables.read_records(file, check_suppliers=not no_check)

@@ -188,10 +188,10 @@ class Story:
         """Submit all at once, watch, tell of each job as it ends, and book what was applied."""
         jobs = await asyncio.gather(*(submission for _, submission in sent))
         people = {job: person for (person, _), job in zip(sent, jobs, strict=True)}
+        labels = {job: person.label for job, person in people.items()}
         with board(self.voice) as shown:
-            watching = [asyncio.create_task(shown.follow(job, people[job].label)) for job in jobs]
-            ended = [job async for job in as_completed(jobs)]
-            await asyncio.gather(*watching)
+            async with shown.following(labels):
+                ended = [job async for job in as_completed(jobs)]
         for job in ended:  # told when the live lines are gone, in the order in which they ended
             self.voice.say(demo_show.job_line(people[job].account, job))
         reports = [(person, await job) for job, person in people.items()]

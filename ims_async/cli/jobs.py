@@ -9,13 +9,13 @@ from typing import Annotated
 import attrs
 import typer
 
-from ..errors import GatewayUnavailable, NotSent, RateLimited, UnexpectedAnswer
+from ..errors import GatewayError, GatewayUnavailable, InvalidInput, NotSent, RateLimited, UnexpectedAnswer
 from ..job import ImsJob
 from ..status import JobToken
 from .changes import tell_of, watch
 from .options import FIRST_POLL, Debug, FirstPoll, GspName, Gstin, Json, NoCheck, Report
 from .settings import Settings, gather
-from .voice import Voice, how_to_go_on
+from .voice import Voice, denies, how_to_go_on
 
 
 def show_job(
@@ -46,7 +46,7 @@ def show_job(
     voice = Voice(json, debug, gsp)
 
     def work() -> int:
-        token = JobToken.loads(job) if job.lstrip().startswith("{") else None
+        token = _token_of(job)
         voice.gsp = gsp or (token.gsp if token else None)
         settings = _settings_for(token, voice.gsp, gstin, check=not no_check)
         found = asyncio.run(_look(voice, settings, token or job, wait=wait, first_poll=first_poll))
@@ -56,6 +56,17 @@ def show_job(
         return code
 
     voice.run(work)
+
+
+def _token_of(argument: str) -> JobToken | None:
+    """Return None for a reference; none begins like a token, or with a quote that the shell passed on."""
+    if not argument.lstrip().startswith(("{", "'", '"')):
+        return None
+    try:
+        return JobToken.loads(argument)
+    except InvalidInput as error:
+        what = str(error).removesuffix("; pass what JobToken.dumps() gave")
+        raise InvalidInput(f"{what}; pass it whole, from {{ to }}, as push printed it") from None
 
 
 def _settings_for(token: JobToken | None, gsp: str | None, gstin: str | None, *, check: bool) -> Settings:
@@ -76,10 +87,14 @@ async def _look(
         if not wait:
             await found.refresh()
             return found
+        nowhere = False
         try:
             with contextlib.suppress(GatewayUnavailable, NotSent, RateLimited, UnexpectedAnswer):
                 await found.refresh()  # at once: a job that nobody knows is told so without a wait
             await watch(voice, found)
+        except GatewayError as error:
+            nowhere = denies(error) and isinstance(job, str)  # a name alone is no proof that there is one
+            raise
         finally:
-            voice.left_behind = [] if found.done else [found.token]
+            voice.left_behind = [] if found.done or nowhere else [found.token]
     return found

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 
 import attrs
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -32,6 +33,18 @@ class Board:
                 self.voice.tell(f"{label}: {_words(status)}, {time.monotonic() - began:.0f} s")
             else:
                 _update(self.live, line, job, status)
+
+    @asynccontextmanager
+    async def following(self, labels: Mapping[ImsJob, str]) -> AsyncIterator[None]:
+        """Show each change of several jobs until they end; whoever leaves early leaves nobody behind."""
+        following = [asyncio.create_task(self.follow(job, label)) for job, label in labels.items()]
+        try:
+            yield
+            await asyncio.gather(*following)
+        finally:
+            for one in following:
+                one.cancel()
+            await asyncio.gather(*following, return_exceptions=True)  # each is heard, and speaks no more
 
 
 def _update(live: Progress, line: TaskID, job: ImsJob, status: JobStatus) -> None:

@@ -48,13 +48,15 @@ class Voice:
     """One command's way of speaking: answers to stdout, progress and errors to stderr.
 
     With `json` the answer is one JSON document. `gsp` is what `--gsp` said. `left_behind` holds the tokens
-    of jobs that run on at the gateway while nobody looks any more.
+    of jobs that run on at the gateway while nobody looks any more. `sends` is true of a command that makes
+    changes, which therefore says so where it has made none.
     """
 
     json: bool = False
     debug: bool = False
     gsp: str | None = None
     left_behind: list[JobToken] = attrs.field(factory=list)
+    sends: bool = False
 
     @property
     def same_gsp(self) -> str:
@@ -112,7 +114,8 @@ class Voice:
                 typer.echo(printable(line), err=True)
         facts: dict[str, Any] = {"type": type(error).__name__, "message": sentence_of(error, self.gsp)}
         if isinstance(error, InvalidInput) and len(error.problems) > 1:
-            self.tell(f"Error: {len(error.problems)} problems; nothing was sent.")
+            unsent = "; nothing was sent" if self.sends else ""
+            self.tell(f"Error: {len(error.problems)} problems{unsent}.")
             for problem in error.problems:
                 self.tell(f"  {problem}")
         else:
@@ -122,7 +125,7 @@ class Voice:
         if isinstance(error, GatewayError):
             facts |= {"code": error.code, "http_status": error.http_status}
             facts["transaction_id"] = error.transaction_id
-        self._point_to_jobs()
+        self._point_to_jobs(denied=denies(error))
         self.document({"ok": False, "error": facts, "jobs": [token.dumps() for token in self.left_behind]})
         return BAD_INPUT if isinstance(error, InvalidInput | PayloadTooLarge) else NOT_ALL_WELL
 
@@ -138,19 +141,27 @@ class Voice:
         tokens = [token.dumps() for token in self.left_behind]
         self.document({"ok": False, "error": {"type": "Interrupted", "message": "stopped"}, "jobs": tokens})
 
-    def _point_to_jobs(self) -> None:
+    def _point_to_jobs(self, *, denied: bool = False) -> None:
         for token in self.left_behind:
             if token.reference_id:
-                self.tell(
-                    f"Job {token.reference_id} runs on at the gateway; do not send its records again. "
-                    f"Go on with: {how_to_go_on(token)}"
+                name = token.reference_id
+                stands = (
+                    f"What became of job {name} is not known"
+                    if denied
+                    else f"Job {name} runs on at the gateway"
                 )
+                self.tell(f"{stands}; do not send its records again. Go on with: {how_to_go_on(token)}")
 
 
 UNKNOWN: Final = (
     "It is not known whether the gateway took it. Do not push the file again. Wait 30 minutes, then pull "
     "into a new file: what took effect shows in its column 'action when pulled'."
 )
+
+
+def denies(error: Exception) -> bool:
+    """Tell whether the gateway answered with an error of its own: asked about a job, it may know of none."""
+    return type(error) is GatewayError
 
 
 def how_to_go_on(token: JobToken) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
@@ -48,7 +49,7 @@ class Fault:
 
     @classmethod
     def drop_before(cls) -> Self:
-        """Hang up before anything is done.
+        """The connection is dropped before the request takes effect: no answer, and nothing was done.
 
         The request was read off the wire, or nobody could tell which it is, but the world does not see it.
         """
@@ -56,64 +57,64 @@ class Fault:
 
     @classmethod
     def drop_after(cls) -> Self:
-        """Do what is asked, and hang up in place of an answer."""
+        """The request takes effect, and the connection is dropped: no answer, but it was done."""
         return cls("drop_after", effect=True, way="drop")
 
     @classmethod
     def half_open(cls, *, effect: bool = False) -> Self:
-        """Keep the connection and say nothing, until the caller hangs up."""
+        """The connection stays open and no answer ever comes: the caller waits until it gives up."""
         return cls("half_open", effect=effect, way="silence")
 
     @classmethod
     def truncate(cls, size: int) -> Self:
-        """Announce the true answer at its full length, write so many bytes of it, and hang up.
+        """The request takes effect, and the connection is dropped after `size` bytes of its answer.
 
-        At least its last byte is kept back.
+        The answer is announced at its full length, and at least its last byte is kept back.
         """
         return cls("truncate", effect=True, way="truncate", size=_at_least(0, size, "bytes"))
 
     @classmethod
     def delay(cls, seconds: float) -> Self:
-        """Do what is asked at once, and answer so many seconds later; in memory the answer comes at once."""
+        """The request takes effect at once, and is answered `seconds` later; in memory, at once."""
         return cls("delay", effect=True, seconds=_at_least(0.0, seconds, "seconds"))
 
     @classmethod
     def slow(cls, size: int = 1, seconds: float = 0.1) -> Self:
-        """Write the true answer so many bytes at a time, with so many seconds between; in memory, at once."""
+        """The true answer trickles in: `size` bytes at a time, `seconds` between; in memory, at once."""
         _at_least(1, size, "bytes")
         return cls("slow", effect=True, way="slow", size=size, seconds=_at_least(0.0, seconds, "seconds"))
 
     @classmethod
     def twice(cls, seconds: float = 0.0) -> Self:
-        """Write the true answer, and so many seconds later the same once more, unasked; in memory, once."""
+        """The true answer comes, and `seconds` later the same once more, unasked; in memory, once."""
         return cls("twice", effect=True, way="twice", seconds=_at_least(0.0, seconds, "seconds"))
 
     @classmethod
     def garbage_gzip(cls, *, effect: bool = True) -> Self:
-        """Answer 200 with what is said to be gzip and is not."""
+        """The answer is a 200 that claims to be gzip and cannot be unpacked."""
         headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
         return cls("garbage_gzip", effect=effect, status=200, content=_NO_GZIP, headers=headers)
 
     @classmethod
     def html(cls, *, effect: bool = False) -> Self:
-        """Answer 200 with a web page."""
+        """The answer is a 200 with a web page where JSON belongs."""
         return cls("html", effect=effect, status=200, content=_PAGE, headers={"Content-Type": "text/html"})
 
     @classmethod
     def empty(cls, *, effect: bool = False) -> Self:
-        """Answer 200 without a body."""
+        """The answer is a 200 without a body."""
         return cls("empty", effect=effect, status=200, content=b"")
 
     @classmethod
     def refused(cls, status: int = 403) -> Self:
-        """Refuse the caller's credential in the GSP's own words: 403 for a token that ended, or 401."""
+        """The credential is refused in the GSP's own words: 403 for a token that has ended, or 401."""
         if status not in (401, 403):
             raise ValueError(f"A credential is refused with 401 or 403, not {status!r}.")
         return cls("refused", effect=False, status=status)
 
     @classmethod
     def throttled(cls, seconds: float | None = None, *, hint: Hint = "seconds") -> Self:
-        """Answer 429, and say for how many seconds not to come back; None says nothing of it.
+        """Too many requests: the answer is 429, and says to stay away for `seconds`, unless that is None.
 
         `hint` is how it is said: in Retry-After as "seconds" (5 and 5.0 are written as they are) or as a
         "date" (in whole seconds), or in X-RateLimit-Reset as epoch seconds ("reset").
@@ -124,14 +125,14 @@ class Fault:
 
     @classmethod
     def outage(cls, status: int = 503, *, effect: bool = False) -> Self:
-        """Answer with a status of 500 to 599 in the GSP's own words."""
+        """The gateway is down: the answer is a `status` of 500 to 599 in the GSP's own words."""
         if status not in _ERRORS:
             raise ValueError(f"An outage has a status of 500 to 599, not {status!r}.")
         return cls("outage", effect=effect, status=status)
 
     @classmethod
     def burst(cls, count: int, status: int = 503) -> list[Self]:
-        """Return so many outages without effect: `script_fault(operation, *Fault.burst(3))`."""
+        """A list of `count` outages, for as many requests: `script_fault("save", *Fault.burst(3))`."""
         return [cls.outage(status)] * _at_least(1, count, "outages")
 
     @property
@@ -158,6 +159,15 @@ class Fault:
             raise ConnectionResetError(f"Simulator: {self}.")
         if self.way == "silence":
             raise TimeoutError(f"Simulator: {self}.")
+
+
+def check_faults(found: Iterable[object]) -> None:
+    """Raise `TypeError` that says what to pass, where one of them is no fault."""
+    for one in found:
+        if not isinstance(one, Fault):
+            several = isinstance(one, Iterable) and not isinstance(one, str)
+            right = "*Fault.burst(3), with the star" if several else "Fault.drop_after(), say, called"
+            raise TypeError(f"What is scripted are faults, not a {type(one).__name__}: pass {right}.")
 
 
 def _at_least(least: N, value: N, what: str) -> N:

@@ -12,7 +12,7 @@ from . import vayana as vayana_face
 from .clock import Clock
 from .door import Door
 from .face import ANY, write
-from .faults import Fault
+from .faults import Fault, check_faults
 from .rules import Rules
 from .server import Server
 from .vayana_state import Eas, VayanaRules
@@ -303,6 +303,7 @@ class Simulator:
         """
         if gstin is not None:
             self._world.require(gstin)
+        check_faults(faults)
         for fault in faults:
             self._plan(operation, fault, gstin)
 

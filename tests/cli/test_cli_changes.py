@@ -274,6 +274,7 @@ def test_check_needs_no_credentials_and_sends_nothing(shell: Shell) -> None:
         2,
         True,
     )
+    assert ended.err.startswith("Error: 10 problems.\n")  # that nothing was sent is news from push only
     assert len(shell.sim.requests) == before
 
 

@@ -200,3 +200,21 @@ def test_a_port_in_use_is_told_in_a_sentence(shell: Shell) -> None:
     assert ended.code == 2
     assert "is in use or not allowed" in ended.err
     assert "--debug" not in ended.err
+
+
+def test_ctrl_c_ends_the_demo_in_a_sentence(shell: Shell) -> None:
+    """Interrupt a real process while it watches jobs that would take an hour."""
+    options = ["--taxpayers", "2", "--invoices", "20", "--job-seconds", "3600"]
+    process = subprocess.Popen(
+        [sys.executable, "-X", "dev", "-m", "ims_async", "demo", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    while "processing" not in (line := process.stderr.readline()):
+        assert line
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert (process.returncode, said.splitlines()[-1]) == (130, "Stopped; no job was left running.")
+    assert "never retrieved" not in said

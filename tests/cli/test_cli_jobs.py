@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import attrs
 import pytest
 
 from ims_async import JobToken
@@ -173,3 +174,33 @@ def test_waiting_for_a_job_does_not_stumble_over_one_failed_poll(shell: Shell) -
     shell.sim.script_answer("status", 503, b"down")
     ended = shell.run("jobs", "show", pushed["token"], "--wait", "--json", *QUICK)
     assert (ended.json()["ok"], ended.json()["applied"]) == (True, decided)
+
+
+def test_a_job_that_the_gateway_denies_is_not_said_to_run_on(shell: Shell) -> None:
+    """A name that was mistyped is no job at all; the error says what there is to say."""
+    ended = shell.run("jobs", "show", "nosuch123", "--wait", "--json", *QUICK)
+    assert (ended.code, ended.json()["jobs"]) == (1, [])
+    (error,) = ended.err.splitlines()
+    assert error.startswith("Error: ")
+    assert "no request with this reference_id" in error or "no such task" in error
+
+
+def test_a_token_that_the_gateway_denies_still_warns_not_to_send_again(shell: Shell) -> None:
+    """Its job was sent once: a gateway that does not know it (yet, or any more) proves nothing."""
+    file, _ = shell.decided(accept)
+    pushed = shell.run("push", file, "--yes", "--json", *QUICK).json()
+    token = attrs.evolve(JobToken.loads(pushed["token"]), reference_id="nosuch123")
+    ended = shell.run("jobs", "show", token.dumps(), "--wait", *QUICK)
+    assert ended.code == 1
+    assert "What became of job nosuch123 is not known; do not send its records again." in ended.err
+    assert "runs on" not in ended.err
+
+
+@pytest.mark.parametrize("argument", ["{nosuch", "'nosuch123'", "'{v:1,ref:nosuch123}'", ' "nosuch123"'])
+def test_what_begins_like_a_token_and_is_none_is_not_looked_up(argument: str, shell: Shell) -> None:
+    """A shell that quotes otherwise passes the quotes on; no gateway is asked about them."""
+    ended = shell.run("jobs", "show", argument, "--wait")
+    assert (ended.code, shell.sim.requests) == (2, [])
+    assert "this is not a job token: " in ended.err
+    assert ended.err.endswith("; pass it whole, from { to }, as push printed it\n")
+    assert "JobToken" not in ended.err

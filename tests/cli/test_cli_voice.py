@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import io
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
+import attrs
 import pytest
 import typer
 from rich.console import Console
@@ -165,3 +168,30 @@ def test_a_status_code_does_not_steer_the_terminal() -> None:
         progress._words(JobStatus(state=JobState.PROCESSING, raw_code="X\x1b[2J\u202e"))
         == "processing (X [2J )"
     )
+
+
+@pytest.mark.looptime
+async def test_who_stops_watching_jobs_leaves_nobody_who_watches() -> None:
+    """Leave early: no job is polled any more, and no task is left for the event loop to complain of."""
+    polled: list[str] = []
+
+    async def poll(reference: str, kind: JobKind) -> JobStatus:
+        polled.append(reference)
+        raise InvalidInput("no more of this")
+
+    job = ImsJob(TOKEN, poll=poll, policy=PollPolicy())
+    with board(Voice()) as shown, contextlib.suppress(KeyError):
+        async with shown.following({job: "save abc"}):
+            await asyncio.sleep(0)
+            assert job.watched
+            raise KeyError
+    assert (job.watched, polled) == (False, [])
+
+
+async def test_a_job_that_cannot_be_watched_is_told_to_who_watches_it() -> None:
+    """It is not lost among the others."""
+    lost = ImsJob(attrs.evolve(TOKEN, reference_id=None), poll=cast("Any", None), policy=PollPolicy())
+    told = Told(TOKEN, poll=cast("Any", None), policy=PollPolicy())
+    with board(Voice()) as shown, pytest.raises(OutcomeUnknown):
+        async with shown.following({told: "save abc", lost: "save"}):
+            pass

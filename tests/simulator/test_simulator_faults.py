@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -233,3 +235,31 @@ def test_a_fault_is_a_plain_value() -> None:
     assert Fault.html() != Fault.html(effect=True)
     with pytest.raises(AttributeError):
         Fault.html().effect = True  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        (Fault.drop_after, "not a method: pass Fault.drop_after()"),
+        ("drop_after", "not a str: pass Fault.drop_after()"),
+        (Fault.burst(3), "not a list: pass *Fault.burst(3)"),
+        ((Fault.outage() for _ in range(3)), "not a generator: pass *Fault.burst(3)"),
+    ],
+    ids=["not called", "a name", "a list", "a generator"],
+)
+def test_what_is_no_fault_is_refused_before_anything_is_planned(
+    wrong: Any, right: str, simulator: Simulator
+) -> None:
+    """It says what to pass, and the good one before it is not planned either."""
+    with pytest.raises(TypeError, match=re.escape(right)):
+        simulator.script_fault("save", Fault.outage(), wrong)
+    assert simulator.handle(*a_save(simulator))[0] == 200
+
+
+def test_each_fault_that_the_readme_names_says_in_a_line_what_happens() -> None:
+    """All are named there, and `help(Fault)` has a whole sentence first."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    made = [name for name, way in vars(Fault).items() if isinstance(way, classmethod)]
+    assert made == [name for name in made if f"`{name}`" in readme]
+    firsts = [str(getattr(Fault, name).__doc__).splitlines()[0] for name in made]
+    assert [first for first in firsts if not first.endswith(".")] == []
