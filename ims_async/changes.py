@@ -116,7 +116,7 @@ class Changes:
             await page.intend(self._jobs.token(kind, None, len(records)), records)
             yield page
         except BaseException as error:
-            if page.phase is Phase.QUEUED:
+            if page.waits:
                 await page.call_off(_reason(error))
             if page.trouble:
                 self._unwritten.append(page)

@@ -53,6 +53,11 @@ class Page:
         """What the journal calls it, where it is known to hold it."""
         return self.id if self._journal is not None and self._sought is None else None
 
+    @property
+    def waits(self) -> bool:
+        """True while it waits for its turn, also where that could not be written down."""
+        return (self._due.to if self._due else self.phase) is Phase.QUEUED
+
     async def intend(self, token: JobToken, records: Sequence[Record]) -> None:
         """Write down a batch that was handed in. Raises `JournalError`: then nothing may be sent."""
         if self._journal is None:

@@ -35,6 +35,8 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 class Transport(Protocol):
     """Anything that can send a request.
 
+    A change must leave soon after it was handed over, and be given up in less than the half hour after which
+    others look for its effects: see `LEAVES_WITHIN` and `ANSWERED_WITHIN` of the transport over HTTP.
     Raises `NotSent` where it never left, `AnswerLost` where no whole answer came back, and
     `UnexpectedAnswer` for an answer that is refused unread.
     """
