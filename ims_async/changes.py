@@ -61,7 +61,7 @@ class Changes:
         self._jobs, self._gstin, self._services, self._credentials = handles, gstin, services, credentials
         self.line = Line()
         self._sending: asyncio.Task[ImsJob] | None = None
-        self._left = False
+        self._left = self._abandoned = False
         self._being_sent = ""
         self._unwritten: list[Page] = []
         self._own: set[str] = set()  # the batches that somebody in this process waits for to be sent
@@ -71,7 +71,7 @@ class Changes:
         if not records:
             raise InvalidInput(f"nothing to {kind.value.lower()}: the batch is empty")
         if not queue:
-            self.refuse_if_busy(f"another job of {self._gstin} is running")
+            await self._refuse_if_busy_now()
         place = self.line.join()
         try:
             async with self._written_down(kind, records) as page:
@@ -88,7 +88,7 @@ class Changes:
         They are looked at anew whenever another job went ahead: what was seen before it is stale.
         """
         if not queue:
-            self.refuse_if_busy(f"another job of {self._gstin} is running")
+            await self._refuse_if_busy_now()
         place = self.line.join()
         try:
             await place.turn()
@@ -152,10 +152,12 @@ class Changes:
                 f"nothing was sent: another process has dealt with batch {entry.id} meanwhile, "
                 f"which is {entry.phase}"
             )
-        for page in self._unwritten:
-            if page.id == entry.id:  # it was called off, which could not be written down
-                await page.write_again()
+        lost = [page for page in self._unwritten if page.id == entry.id]
+        for page in lost:  # it was called off, which could not be written down
+            await page.write_again()
         self._unwritten = [page for page in self._unwritten if page.trouble]
+        if lost and not lost[0].trouble:
+            return True
         if may_be_leaving(entry, self._services.clock()):
             told = (
                 f"another process began to send for {self._gstin} at {entry.changed_at:%H:%M:%S} UTC "
@@ -175,18 +177,24 @@ class Changes:
     ) -> ImsJob:
         """Send the change. A caller cancelled before it is handed to the transport calls it off; one
         cancelled later loses no reply: the job stands in `unfinished`."""
-        self._left, self._being_sent = False, page.id
+        self._left, self._abandoned, self._being_sent = False, False, page.id
         sending = self._sending = asyncio.create_task(self._send(kind, records, page, seen))
         sending.add_done_callback(self._sent)
         try:
             return await asyncio.shield(sending)
         except asyncio.CancelledError:
+            self._abandoned = True
             if not self._left:
                 sending.cancel()
             raise
 
     def _is_sending(self) -> bool:
         return self._sending is not None and not self._sending.done()
+
+    async def _refuse_if_busy_now(self) -> None:
+        for job in self._jobs.unfinished():
+            await self._ask_journal(job)
+        self.refuse_if_busy(f"another job of {self._gstin} is running")
 
     def refuse_if_busy(self, why: str, *, watched: bool = False) -> None:
         """Raise `JobInFlight` if a job runs, or somebody waits to send one, or a reply is on its way.
@@ -212,10 +220,11 @@ class Changes:
         if self._sending is not None and self._is_sending():
             await asyncio.wait([self._sending])  # its caller is gone, its reply is not
         for ahead in self._jobs.unfinished() + (self._jobs.watched() if watched else []):
-            await self._ask_journal(ahead)
-            if not ahead.open:
-                continue
+            entry = await self._ask_journal(ahead)
+            if not ahead.open or (not watched and self._may_still_move(entry)):
+                continue  # the claim tells whether it is in the way
             self._refuse_unknown([ahead])
+            self._services.exchange.check_open()
             try:
                 await ahead.wait()
             except JobTimeout as error:
@@ -232,11 +241,17 @@ class Changes:
                 ) from error
             self._refuse_unknown([job for job in self._jobs.unfinished() if job is ahead])
 
-    async def _ask_journal(self, job: ImsJob) -> None:
-        """Learn whether another process has settled a job that cannot be asked meanwhile."""
-        if job.reference_id is None or job.done:
-            with contextlib.suppress(JournalError):
-                await job.hear_from_journal()
+    async def _ask_journal(self, job: ImsJob) -> Entry | None:
+        """Learn whether another process has settled a job meanwhile."""
+        with contextlib.suppress(JournalError):
+            return await job.hear_from_journal()
+        return None
+
+    def _may_still_move(self, entry: Entry | None) -> bool:
+        """Say whether another process may be about to send it, or be sending it, at this moment."""
+        return entry is not None and (
+            entry.phase is Phase.QUEUED or may_be_leaving(entry, self._services.clock())
+        )
 
     def _refuse_unknown(self, jobs: Sequence[ImsJob]) -> None:
         """Raise `JobInFlight` for a change of which nobody knows whether it was taken."""
@@ -255,12 +270,14 @@ class Changes:
                 await self._claim(page, self._jobs.token(kind, None, len(records)), seen)
             self._left = left
 
+        reference: str | None = None
         try:
-            reference = await self._run(kind, records, leaving)
-            if await self._jobs.knows(reference):
-                raise OutcomeUnknown(f"the gateway answered with the name of an earlier job, {reference}")
+            told = reference = await self._run(kind, records, leaving)
+            if await self._jobs.knows(told):
+                reference = None
+                raise OutcomeUnknown(f"the gateway answered with the name of an earlier job, {told}")
         except OutcomeUnknown as error:
-            job = await self._unknown(kind, records, page)
+            job = await self._opened(kind, records, page, None)
             raise OutcomeUnknown(
                 f"{error}; {len(records)} records of {self._gstin}: call taxpayer.reconcile(error.job), "
                 "do not send them again",
@@ -269,24 +286,28 @@ class Changes:
         except _TurnTakenError:
             raise
         except JobInFlight as error:  # IMSSAV0015, say: nothing was done with this one
+            self._left = True  # no longer to be broken off: what came of it is being written down
             await page.wait_again(str(error))
+            if self._abandoned:
+                await page.call_off(_reason(error))
             raise
         except ImsError as error:  # the gateway, or our own rules, refused it
+            self._left = True
             await page.call_off(_reason(error))
             raise
         except BaseException as error:
             if self._left:  # the whole program is stopping: what is known is said in `unfinished`
-                await self._unknown(kind, records, page)
+                await self._opened(kind, records, page, reference)
             else:
                 await page.call_off(_reason(error))
             raise
-        job = self._jobs.opened(self._jobs.token(kind, reference, len(records)), records, page)
-        await page.ticketed(job.token)
-        return job
+        return await self._opened(kind, records, page, reference)
 
-    async def _unknown(self, kind: JobKind, records: Sequence[Record], page: Page) -> ImsJob:
-        job = self._jobs.opened(self._jobs.token(kind, None, len(records)), records, page)
-        await page.unknown(job.token)
+    async def _opened(
+        self, kind: JobKind, records: Sequence[Record], page: Page, reference: str | None
+    ) -> ImsJob:
+        job = self._jobs.opened(self._jobs.token(kind, reference, len(records)), records, page)
+        await (page.unknown if reference is None else page.ticketed)(job.token)
         return job
 
     async def _claim(self, page: Page, token: JobToken, seen: _Seen | None) -> None:

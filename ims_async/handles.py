@@ -58,7 +58,7 @@ class Handles:
     def __init__(self, gstin: str, services: Services, credentials: Credentials) -> None:
         self._gstin, self._services, self._credentials = gstin, services, credentials
         self._open: list[ImsJob] = []
-        self._sent: set[str] = set()  # the gateway's names for what this process sent
+        self._names: set[str] = set()  # of all jobs that there ever was a handle on
         self._waiting: list[ImsJob] = []  # batches of processes that ended before they were sent
         self._by_reference: weakref.WeakValueDictionary[str, ImsJob] = weakref.WeakValueDictionary()
         self._by_page: weakref.WeakValueDictionary[str, ImsJob] = weakref.WeakValueDictionary()
@@ -92,12 +92,13 @@ class Handles:
         self._by_page[page.id] = job
         if reference is not None:
             self._by_reference[reference] = job
+            self._names.add(reference)
         return job
 
     async def knows(self, reference_id: str) -> bool:
         """Say whether a job of this name was sent before: an answer that names it is not a new one's."""
-        if reference_id in self._sent or self._services.journal is None:
-            return reference_id in self._sent
+        if reference_id in self._names or self._services.journal is None:
+            return reference_id in self._names
         token = self.token(JobKind.SAVE, reference_id, None)
         return await Page(self._services.journal, of=token).find() is not None
 
@@ -105,8 +106,6 @@ class Handles:
         """Return the handle of a job that was sent, and holds this GSTIN's turn until it ends."""
         job = self.handle(token, records, page)
         self._open.append(job)
-        if token.reference_id is not None:
-            self._sent.add(token.reference_id)
         return job
 
     def resume(self, token: JobToken) -> ImsJob:
@@ -133,11 +132,14 @@ class Handles:
             page = Page(self._services.journal, entry)
             entry = await page.entry() or entry  # it may have moved on since it was listed
             job = self._by_page.get(entry.id) or self.handle(entry.token, None, page)
-        await job.hear_of(entry)
+            await job.hear_of(entry)
+        else:
+            entry = await job.hear_from_journal() or entry
         if job.reference_id is not None:
             self._by_reference.setdefault(job.reference_id, job)
         self._waiting = [other for other in self._waiting if other is not job]
         if entry.phase is Phase.QUEUED:
+            self.free(job)
             self._waiting.append(job)
         elif job.open and job not in self._open:
             self._open.append(job)

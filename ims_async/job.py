@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Sequence
@@ -473,14 +474,17 @@ class ImsJob:
     async def settle_by_looking(self, status: JobStatus) -> None:
         """Take what was found out by reading the records of a job that could not be asked, or no more."""
         self._looked_at = True
-        await self._page.settled(status)
+        if not await self._page.settled(status):
+            with contextlib.suppress(JournalError):
+                await self.hear_from_journal()  # one job has one report, whoever settled it first
         self._note(status)
 
-    async def hear_from_journal(self) -> None:
-        """Take what another process wrote down of this job. Raises `JournalError`."""
+    async def hear_from_journal(self) -> Entry | None:
+        """Take what another process wrote down of this job, and return it. Raises `JournalError`."""
         entry = await self._page.entry()
         if entry is not None:
             await self.hear_of(entry)
+        return entry
 
     async def hear_of(self, entry: Entry) -> None:
         """Take what the journal tells, and write down again what could not be written before."""
@@ -489,9 +493,10 @@ class ImsJob:
             return
         self._page.catch_up(entry)
         self._looked_at |= not entry.phase.open
-        if self.reference_id is None and entry.token.reference_id is not None:
-            self._token = entry.token
-            self._note(_SUBMITTED)
+        if self.reference_id is None:
+            self._token = entry.token  # the quiet time counts from when it was sent, not handed in
+            if self.reference_id is not None:
+                self._note(_SUBMITTED)
         status = entry.status
         if status is None or self.done:
             return

@@ -70,7 +70,9 @@ class Page:
                 await journal.advance(self.id, Phase.CALLED_OFF, reason="it could not be written down")
             raise JournalError(f"{error}; nothing was sent") from error
         except BaseException:
-            await self.call_off("called off before it left")  # it may have been written all the same
+            journal, self._journal = self._journal, None
+            with contextlib.suppress(JournalError):  # it may have been written all the same
+                await journal.advance(self.id, Phase.CALLED_OFF, reason="called off before it left")
             raise
 
     async def claim(self, token: JobToken) -> Entry | None:
@@ -98,7 +100,11 @@ class Page:
                 gsp=token.gsp, host=token.host, gstin=token.gstin, phases=_MAY_HAVE_CHANGED
             )
         except JournalError as error:
-            raise JournalError(f"{error}; nothing was sent") from error
+            if not error.readable:
+                raise JournalError(f"{error}; nothing was sent") from error
+            sent = [
+                entry for entry in error.readable if isinstance(entry, Entry)
+            ]  # the rest is out of it twice
         return frozenset((entry.id, entry.changed_at) for entry in sent)
 
     async def ticketed(self, token: JobToken) -> None:
@@ -128,9 +134,9 @@ class Page:
             to = Phase.UNKNOWN if status.carrier_failed else Phase.ENDED
         await self._note(to, status=status)
 
-    async def settled(self, status: JobStatus) -> None:
-        """A look at the records told what became of each."""
-        await self._note(Phase.ENDED, status=status)
+    async def settled(self, status: JobStatus) -> bool:
+        """A look at the records told what became of each; False if somebody else has settled it before."""
+        return await self._note(Phase.ENDED, status=status) or self.trouble is not None
 
     async def let_go(self) -> None:
         """A person said that it need not be known."""
@@ -166,8 +172,9 @@ class Page:
         return found[-1]
 
     def catch_up(self, entry: Entry) -> None:
-        """Take the phase that somebody else has moved it to."""
-        if self._due is None:
+        """Take the phase that somebody else has moved it to; what was listed too early is no news."""
+        stale = entry.phase is Phase.QUEUED and self.phase not in (Phase.QUEUED, Phase.SENDING)
+        if self._due is None and not stale:
             self.phase = entry.phase
 
     async def records(self) -> tuple[Record, ...] | None:
@@ -194,15 +201,20 @@ class Page:
             self.phase = to
             return True
         token = token or (self._due.token if self._due else None)
+        note = _Note(to, token, status, reason)
+        if only_from is None:
+            self._due = note  # also where the writing is broken off
         try:
             moved = await self._journal.advance(
                 self.id, to, only_from=only_from, token=token, status=status, reason=reason
             )
         except JournalError as error:
-            self._due = _Note(to, token, status, reason)
             self.failed(error, f"batch {self.id} is {to}, which could not be written down")
             return False
-        self.trouble = self._due = None
+        if self._due is note:
+            self._due = None
+        if self._due is None:
+            self.trouble = None
         if moved:
             self.phase = to
         return moved

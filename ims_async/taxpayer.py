@@ -192,7 +192,8 @@ class Taxpayer:
         """Re-read the records and say which decisions took effect. Sends no change.
 
         The gateway may still be working on a job whose reference was lost, so "not applied" is said only
-        once `quiet` seconds have passed since it was submitted; before that it is "cannot tell yet".
+        once `quiet` seconds have passed since it was submitted; before that it is "cannot tell yet". A job
+        that has a reference, and can be asked, holds the turn until then, whatever its records look like.
         `decisions` are needed for a job that was resumed without its records; where there are none, or a
         section cannot be read to its last row, `let_go(job)` frees the turn. Raises `DownloadQueued` where
         the rows are not ready within the poll policy's deadline.
@@ -214,8 +215,10 @@ class Taxpayer:
         told = (job.done and not job.status.carrier_failed) or not job.sent or age >= quiet
         current, unread = await self._current(records)
         found = compare(records, current, quiet=told, unread=unread)
-        # Records that stood so before tell nothing of the job: it may still be at work, and holds the turn.
-        told = told or any(map(changes_something, found.applied))
+        # One that can be asked is; and records that stood so before tell nothing of any job. Either may still
+        # be at work, and holds the turn.
+        silent = job.reference_id is None or job.status.carrier_failed
+        told = told or (silent and any(map(changes_something, found.applied)))
         if told and found.settled and (job.submitted is None or len(records) >= job.submitted):
             job.learn(job.token, records)
             await job.settle_by_looking(_status_of(found))

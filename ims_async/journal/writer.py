@@ -156,7 +156,7 @@ class Writer:
         # makes the two beside it in its image. One that is there is not touched: to close it would drop the
         # locks that other connections of this process hold on it (https://sqlite.org/howtocorrupt.html, 2.2).
         with contextlib.suppress(FileExistsError):
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            os.close(os.open(os.path.realpath(self.path), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         connection = sqlite3.connect(
             self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=True
         )
