@@ -58,12 +58,12 @@ class Page:
         """True while it waits for its turn, also where that could not be written down."""
         return (self._due.to if self._due else self.phase) is Phase.QUEUED
 
-    async def intend(self, token: JobToken, records: Sequence[Record]) -> None:
+    async def intend(self, token: JobToken, records: Sequence[Record], *, run: str = "") -> None:
         """Write down a batch that was handed in. Raises `JournalError`: then nothing may be sent."""
         if self._journal is None:
             return
         try:
-            await self._journal.intend(self.id, token, records)
+            await self._journal.intend(self.id, token, records, run=run)
         except JournalError as error:
             journal, self._journal = self._journal, None  # there is nothing to note any more, most likely
             with contextlib.suppress(JournalError):

@@ -148,12 +148,12 @@ class Kept:
     def __init__(self, journal: Journal, process: Process) -> None:
         self._journal, self._process = journal, process
 
-    async def intend(self, batch_id: str, token: JobToken, records: Any) -> None:
+    async def intend(self, batch_id: str, token: JobToken, records: Any, *, run: str = "") -> None:
         """Note whose batch it is, and pass it on."""
         batch = _BATCH.get()
         assert batch is not None
         self._process.truth.intended(batch, batch_id, tuple(records))
-        await self._do(lambda: self._journal.intend(batch_id, token, records))
+        await self._do(lambda: self._journal.intend(batch_id, token, records, run=run))
         if batch.edited:
             self._process.truth.edit(token.gstin, records[0])
 

@@ -33,10 +33,12 @@ class Shaky:
         if what in self.failing:
             raise JournalError(f"no room for {what}")
 
-    async def intend(self, batch_id: str, token: JobToken, records: Sequence[Record]) -> None:
+    async def intend(
+        self, batch_id: str, token: JobToken, records: Sequence[Record], *, run: str = ""
+    ) -> None:
         """Keep a batch."""
         self._try("intend")
-        await self.inner.intend(batch_id, token, records)
+        await self.inner.intend(batch_id, token, records, run=run)
 
     async def claim(self, batch_id: str, token: JobToken) -> Entry | None:
         """Begin to send."""

@@ -17,6 +17,7 @@ from ims_async.journal.writer import Writer
 
 from .journals import ask, connection, decisions, files, mode, token
 
+NEWEST: Final = len(schema.MIGRATIONS)
 SECOND: Final = "ALTER TABLE jobs ADD COLUMN note TEXT NOT NULL DEFAULT 'new'; CREATE TABLE more (x)"
 
 
@@ -83,7 +84,7 @@ async def test_a_closed_journal_is_one_file_that_says_what_it_is(journal: Sqlite
     await journal.intend("it", token(), decisions())
     await journal.aclose()
     assert files(path) == ["jobs.db"]
-    assert (number(path, "user_version"), number(path, "application_id")) == (1, int.from_bytes(b"IMS1"))
+    assert (number(path, "user_version"), number(path, "application_id")) == (NEWEST, int.from_bytes(b"IMS1"))
 
 
 async def test_the_columns_are_those_that_were_weighed(journal: SqliteJournal) -> None:
@@ -93,7 +94,7 @@ async def test_the_columns_are_those_that_were_weighed(journal: SqliteJournal) -
     assert tables == ["jobs", "parts"]
     assert await ask(journal, "SELECT name FROM pragma_table_info('jobs')") == [
         "place", "id", "phase", "gsp", "host", "gstin", "kind", "reference", "submitted", "submitted_at",
-        "results_until", "status", "reason", "changed_at",
+        "results_until", "status", "reason", "changed_at", "run",
     ]  # fmt: skip
     assert await ask(journal, "SELECT name FROM pragma_table_info('parts')") == [
         "job", "part", "rows", "checksum",
@@ -121,6 +122,23 @@ def test_a_wait_that_is_none_is_refused(seconds: float, path: Path) -> None:
 
 
 async def test_a_file_of_the_first_version_is_brought_up_to_date(journal: SqliteJournal, path: Path) -> None:
+    """Its batches are there, and belong to no run."""
+    older = Writer(path, busy_seconds=0.05, migrations=schema.MIGRATIONS[:1])
+    await older.run(
+        lambda c: c.execute(
+            "INSERT INTO jobs (id, phase, gsp, host, gstin, kind, submitted, submitted_at, changed_at) "
+            "VALUES ('it', 'queued', 'gsp', 'host', '29AAACQ3770E1ZF', 'SAVE', 1, '', 0)"
+        )
+    )
+    await older.aclose()
+    assert number(path, "user_version") == 1
+    (entry,) = await journal.entries(run="")
+    assert (entry.id, entry.phase, entry.run) == ("it", Phase.QUEUED, "")
+    assert await journal.entries(run="november") == []
+    assert number(path, "user_version") == NEWEST
+
+
+async def test_a_file_is_brought_up_to_the_next_version(journal: SqliteJournal, path: Path) -> None:
     """What it held is there, and so is what is new; the journal of the next release reads it."""
     await journal.intend("it", token(), decisions())
     await journal.aclose()
@@ -128,8 +146,9 @@ async def test_a_file_of_the_first_version_is_brought_up_to_date(journal: Sqlite
     rows = await newer.run(lambda c: c.execute("SELECT id, note FROM jobs").fetchall())
     await newer.aclose()
     assert rows == [("it", "new")]
-    assert number(path, "user_version") == 2
-    with pytest.raises(JournalError, match=r"newer release \(version 2; this one reads 1\): upgrade"):
+    assert number(path, "user_version") == NEWEST + 1
+    told = rf"newer release \(version {NEWEST + 1}; this one reads {NEWEST}\): upgrade"
+    with pytest.raises(JournalError, match=told):
         await journal.entries()
 
 
@@ -146,7 +165,7 @@ async def test_a_migration_that_fails_leaves_the_file_as_it_was(
     with pytest.raises(JournalError, match=str(path)):
         await newer.run(lambda c: c.execute("SELECT 1"))
     await newer.aclose()
-    assert number(path, "user_version") == 1
+    assert number(path, "user_version") == NEWEST
     assert await journal.records("it") == decisions()
     assert "more" not in await ask(journal, "SELECT name FROM sqlite_master")
 

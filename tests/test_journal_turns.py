@@ -92,8 +92,8 @@ async def test_a_batch_that_was_written_although_the_journal_failed_is_called_of
     """The caller was told that nothing was sent, and nobody finds it waiting."""
     inner = journal.inner.intend
 
-    async def intend(*batch: object) -> None:
-        await inner(*batch)  # type: ignore[arg-type]
+    async def intend(*batch: object, run: str) -> None:
+        await inner(*batch, run=run)  # type: ignore[arg-type]
         raise JournalError("disk I/O error")
 
     batch = await undecided(acme)

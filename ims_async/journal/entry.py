@@ -62,7 +62,8 @@ _MOVES: Final[Mapping[Phase, frozenset[Phase]]] = {
 class Entry:
     """One batch. `status` is the gateway's last word; `reason` says why nothing was done, where that is so.
 
-    `token.submitted_at` is when it was sent, or handed in while it waits. Holds no secret.
+    `token.submitted_at` is when it was sent, or handed in while it waits. `run` is the name of the bulk run
+    that it belongs to, if any. Holds no secret.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Entry:
     status: JobStatus | None = None
     reason: str = ""
     changed_at: dt.datetime
+    run: str = ""
 
     @property
     def retried(self) -> bool:
@@ -85,8 +87,13 @@ class Journal(Protocol):
     All raise `JournalError` where that cannot be done; what was kept before is intact then.
     """
 
-    async def intend(self, batch_id: str, token: JobToken, records: Sequence[Record]) -> None:
-        """Keep a batch, records and all, as `QUEUED`. `batch_id` is the caller's own, unique name for it."""
+    async def intend(
+        self, batch_id: str, token: JobToken, records: Sequence[Record], *, run: str = ""
+    ) -> None:
+        """Keep a batch, records and all, as `QUEUED`. `batch_id` is the caller's own, unique name for it.
+
+        `run` names what it is a part of, so that all parts can be found again together.
+        """
         ...
 
     async def claim(self, batch_id: str, token: JobToken) -> Entry | None:
@@ -122,6 +129,7 @@ class Journal(Protocol):
         host: str | None = None,
         gstin: str | None = None,
         reference: str | None = None,
+        run: str | None = None,
         phases: Sequence[Phase] = tuple(Phase),
         since: dt.datetime | None = None,
     ) -> list[Entry]:

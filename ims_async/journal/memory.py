@@ -22,11 +22,15 @@ class MemoryJournal:
         self._entries: dict[str, Entry] = {}
         self._records: dict[str, tuple[Record, ...]] = {}
 
-    async def intend(self, batch_id: str, token: JobToken, records: Sequence[Record]) -> None:
+    async def intend(
+        self, batch_id: str, token: JobToken, records: Sequence[Record], *, run: str = ""
+    ) -> None:
         """Keep a batch; see `Journal`."""
         if batch_id in self._entries:
             raise JournalError(f"the journal already holds a batch {batch_id}")
-        self._entries[batch_id] = Entry(id=batch_id, phase=Phase.QUEUED, token=token, changed_at=self._now())
+        self._entries[batch_id] = Entry(
+            id=batch_id, phase=Phase.QUEUED, token=token, changed_at=self._now(), run=run
+        )
         self._records[batch_id] = tuple(records)
 
     async def claim(self, batch_id: str, token: JobToken) -> Entry | None:
@@ -73,6 +77,7 @@ class MemoryJournal:
         host: str | None = None,
         gstin: str | None = None,
         reference: str | None = None,
+        run: str | None = None,
         phases: Sequence[Phase] = tuple(Phase),
         since: dt.datetime | None = None,
     ) -> list[Entry]:
@@ -84,6 +89,7 @@ class MemoryJournal:
             for entry in self._entries.values()
             if entry.phase in phases
             and batch_id in (None, entry.id)
+            and run in (None, entry.run)
             and all(getattr(entry.token, name) == value for name, value in wanted.items())
             and (since is None or entry.changed_at >= since)
         ]

@@ -48,16 +48,20 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         PRIMARY KEY (job, part)
     );
     """,
+    """
+    ALTER TABLE jobs ADD COLUMN run TEXT NOT NULL DEFAULT '';
+    CREATE INDEX jobs_by_run ON jobs (run);
+    """,
 )
 
 COLUMNS: Final = (
     "id, phase, gsp, host, gstin, kind, reference, submitted, submitted_at, results_until, "
-    "status, reason, changed_at"
+    "status, reason, changed_at, run"
 )
 
 INSERT_JOB: Final = (
     "INSERT INTO jobs (id, phase, gsp, host, gstin, kind, reference, submitted, submitted_at, "
-    f"results_until, changed_at) VALUES (?, '{Phase.QUEUED}', ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    f"results_until, changed_at, run) VALUES (?, '{Phase.QUEUED}', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 INSERT_PART: Final = "INSERT INTO parts (job, part, rows, checksum) VALUES (?, ?, ?, ?)"
 SELECT_JOB: Final = f"SELECT {COLUMNS} FROM jobs WHERE id = ?"

@@ -60,7 +60,9 @@ class SqliteJournal:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def intend(self, batch_id: str, token: JobToken, records: Sequence[Record]) -> None:
+    async def intend(
+        self, batch_id: str, token: JobToken, records: Sequence[Record], *, run: str = ""
+    ) -> None:
         """Keep a batch; see `Journal`."""
         parts = []
         for number, part in enumerate(pack(records)):
@@ -68,7 +70,7 @@ class SqliteJournal:
                 await asyncio.sleep(0)  # a big batch is written in many short breaths
             parts.append((batch_id, number, part, checksum(part)))
         job = (batch_id, token.gsp, token.host, token.gstin, token.kind, token.reference_id, len(records))
-        times = (_text(token.submitted_at) or "", _text(token.results_until), self._now())
+        times = (_text(token.submitted_at) or "", _text(token.results_until), self._now(), run)
 
         def write(connection: sqlite3.Connection) -> None:
             if connection.execute(schema.SELECT_JOB, (batch_id,)).fetchone():
@@ -130,11 +132,12 @@ class SqliteJournal:
         host: str | None = None,
         gstin: str | None = None,
         reference: str | None = None,
+        run: str | None = None,
         phases: Sequence[Phase] = tuple(Phase),
         since: dt.datetime | None = None,
     ) -> list[Entry]:
         """Return what is kept; see `Journal`."""
-        asked = {"id": batch_id, "gsp": gsp, "host": host, "gstin": gstin, "reference": reference}
+        asked = {"id": batch_id, "gsp": gsp, "host": host, "gstin": gstin, "reference": reference, "run": run}
         wanted = {name: value for name, value in asked.items() if value is not None}
         left_out = set(Phase) - set(phases)  # so that an entry whose phase is damaged is not left out
         where = [f"phase NOT IN ({', '.join('?' * len(left_out))})", *(f"{name} = ?" for name in wanted)]
@@ -212,9 +215,10 @@ class SqliteJournal:
         return dt.datetime.fromtimestamp(self._clock(), dt.UTC).timestamp()
 
     def _entry(self, row: tuple[Any, ...]) -> Entry:
-        batch_id, phase, gsp, host, gstin, kind, reference, submitted, sent_at, until, status, reason, at = (
-            row
-        )
+        (
+            batch_id, phase, gsp, host, gstin, kind, reference, submitted, sent_at, until, status, reason, at,
+            run,
+        ) = row  # fmt: skip
         try:
             if any(isinstance(fact, bytes) for fact in row):
                 raise ValueError("some of it is no text")
@@ -235,6 +239,7 @@ class SqliteJournal:
                 status=None if status is None else unpack_status(status),
                 reason=reason,
                 changed_at=dt.datetime.fromtimestamp(at, dt.UTC),
+                run=run,
             )
         except (ValueError, TypeError, OverflowError, OSError, JournalError) as error:
             raise JournalError(f"journal {self.path}: batch {batch_id} is damaged: {error}") from None

@@ -102,10 +102,10 @@ class Watched(SqliteJournal):
         super().__init__(journal_in(orders.folder), clock=orders.clock)
         self._death, self._notes, self._writes = orders.death, notes, itertools.count(1)
 
-    async def intend(self, batch_id: str, *rest: Any) -> None:
+    async def intend(self, batch_id: str, *rest: Any, **run: Any) -> None:
         """Note each batch that is said to be written down."""
         self._step()
-        await super().intend(batch_id, *rest)
+        await super().intend(batch_id, *rest, **run)
         self._notes.write("handed", batch_id)
 
     async def claim(self, *args: Any) -> Any:
