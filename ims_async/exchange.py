@@ -100,6 +100,7 @@ class _Tries:
 
     delays: Iterator[float]
     ends_at: float
+    polls: bool = False
     renewed: set[Needs] = attrs.field(factory=set)
 
 
@@ -129,8 +130,9 @@ class Exchange:
         """Drive a conversation to its end and return its value.
 
         Raises what the answers mean. A change whose outcome nobody can tell is `OutcomeUnknown`;
-        `retry=False` sends each request once, for polls. `leaving` is told True when a change is about to
-        leave, which it can prevent by raising, and False when it is proved that nothing was done.
+        `retry=False` sends each request once, and lets others go first: for polls. `leaving` is told True
+        when a change is about to leave, which it can prevent by raising, and False when it is proved that
+        nothing was done.
         """
         changing = False
         try:
@@ -161,7 +163,8 @@ class Exchange:
         self, request: Request, credentials: Credentials, retry: bool, leaving: Leaving
     ) -> Response:
         """Send one request until it has an answer that the conversation may see."""
-        tries = _Tries(iter(self._retry.delays()) if retry else iter(()), _now() + self._retry.max_time)
+        delays = self._retry.delays() if retry else iter(())
+        tries = _Tries(delays, _now() + self._retry.max_time, polls=not retry)
         while True:
             outcome = await self._attempt(request, credentials, tries, leaving)
             if isinstance(outcome, Response):
@@ -183,7 +186,8 @@ class Exchange:
         while True:
             self.check_open()
             token = await credential.current() if credential else None
-            async with self._pacer.turn(credentials.gstin, ahead=credentials.ahead or waited) as turn:
+            ahead = credentials.ahead or waited
+            async with self._pacer.turn(credentials.gstin, ahead=ahead, gives_way=tries.polls) as turn:
                 self.check_open()
                 if credential is not None and not waited:
                     token = credential.ready  # the wait for the turn may have been long
@@ -256,6 +260,8 @@ class Exchange:
         """Decide on an answer; of those that are not fine all but an outage prove that nothing was done."""
         if verdict.not_before is not None and verdict.not_before - self._clock() <= self._retry.max_hint:
             self._pacer.not_before(verdict.not_before)
+        if verdict.allowance is not None and verdict.allowance[1] - self._clock() <= self._retry.max_hint:
+            self._pacer.told(*verdict.allowance)
         if verdict.kind is VerdictKind.FINE:
             return response
         if verdict.kind is not VerdictKind.UNAVAILABLE:

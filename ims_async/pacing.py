@@ -19,6 +19,7 @@ import attrs
 from .errors import ClientClosed, InvalidInput
 
 _SPAN: Final = 60.05  # seconds; a little over the minute, since no two clocks run alike
+_GIVES_WAY_FOR: Final = 300.0  # seconds; a poll that has given way for so long is let out in its turn
 
 
 @attrs.frozen
@@ -69,17 +70,18 @@ class _Window:
 class Turn:
     """One request's leave to go: `async with pacer.turn(gstin):` around the sending of it."""
 
-    __slots__ = ("_pacer", "_used", "_windows", "ahead", "gstin", "leave")
+    __slots__ = ("_pacer", "_windows", "ahead", "gives_way", "gstin", "leave", "since", "used")
 
-    def __init__(self, pacer: Pacer, gstin: str, *, ahead: bool) -> None:
-        self._pacer, self.gstin, self.ahead = pacer, gstin, ahead
+    def __init__(self, pacer: Pacer, gstin: str, *, ahead: bool, gives_way: bool) -> None:
+        self._pacer, self.gstin, self.ahead, self.gives_way = pacer, gstin, ahead, gives_way
+        self.since = 0.0
         self.leave: asyncio.Future[None] | None = None
         self._windows: tuple[_Window, ...] = ()
-        self._used = True
+        self.used = True
 
     def give_back(self) -> None:
         """Say that nothing was sent after all: the turn does not count."""
-        self._used = False
+        self.used = False
 
     def begin(self, windows: tuple[_Window, ...]) -> None:
         """Let it go: from now on it counts."""
@@ -93,7 +95,7 @@ class Turn:
         """Count it for one more minute."""
         windows, self._windows = self._windows, ()
         for window in windows:
-            window.leave(now, used=self._used)
+            window.leave(now, used=self.used)
 
     async def __aenter__(self) -> Self:
         await self._pacer.wait(self)
@@ -105,8 +107,14 @@ class Turn:
         self._pacer.done(self)
 
 
+_Lines = OrderedDict[str, deque[Turn]]
+
+
 class Pacer:
     """Lets requests out as budget and gateway allow: in order within a GSTIN, the GSTINs by turns.
+
+    Polls give way to all others, and with a budget they are spread over the minute: one that is early finds
+    its job still at work, and what it costs is missed by the next save.
 
     `clock` is wall time (epoch seconds), which is what gateways name in their hints; the waiting itself
     goes by the event loop's clock, which nobody sets back.
@@ -117,81 +125,139 @@ class Pacer:
         self._account = _Window(rate.per_minute) if rate else None
         self._gstins: dict[str, _Window] = {}
         self._swept_at = -math.inf
-        self._lines: OrderedDict[str, deque[Turn]] = OrderedDict()
+        self._lines: _Lines = OrderedDict()
+        self._polls: _Lines = OrderedDict()
+        self._next_poll_at = -math.inf
         self._held_until = -math.inf
+        self._left = math.inf  # how many more the gateway said that it takes until `_left_until`
+        self._left_until = -math.inf
+        self._under_way = 0
+        self._answered = 0  # since then, without a word of how many are left
         self._alarm: asyncio.TimerHandle | None = None
 
-    def turn(self, gstin: str | None, *, ahead: bool = False) -> Turn:
-        """Return a turn to wait for. One that is `ahead` does not queue, since others wait for it."""
-        return Turn(self, gstin or "", ahead=ahead)
+    def turn(self, gstin: str | None, *, ahead: bool = False, gives_way: bool = False) -> Turn:
+        """Return a turn to wait for.
+
+        One that is `ahead` does not queue, since others wait for it; one that `gives_way` (a poll) is let out
+        when nobody else waits.
+        """
+        return Turn(self, gstin or "", ahead=ahead, gives_way=gives_way and not ahead)
 
     def not_before(self, moment: float) -> None:
         """Hold everything until this moment (epoch seconds); it only ever moves forward."""
-        until = asyncio.get_running_loop().time() + moment - self._clock()
-        self._held_until = max(self._held_until, until)
+        self._held_until = max(self._held_until, self._on_the_loop(moment))
+
+    def told(self, left: int, until: float) -> None:
+        """Hear that the gateway takes only so many more requests until then (epoch seconds).
+
+        Another process may use the account as well. What is under way may not be counted in it yet.
+        """
+        moment = self._on_the_loop(until)
+        if moment < self._left_until - 1:
+            return  # of a minute that is over
+        if moment > self._left_until + 1 or left < self._left:  # else it is older than what is known
+            self._left, self._answered = left, 0
+        self._left_until = max(self._left_until, moment)
+        if self._lines or self._polls:
+            self._admit()
+
+    def _on_the_loop(self, moment: float) -> float:
+        return asyncio.get_running_loop().time() + moment - self._clock()
 
     async def wait(self, turn: Turn) -> None:
         """Wait until one more request may leave, and count it."""
         loop = asyncio.get_running_loop()
-        now = loop.time()
-        if not self._lines and max(self._opens_at(now), self._own_opens_at(turn.gstin, now)) <= now:
-            turn.begin(self._windows_of(turn.gstin))
+        turn.since = now = loop.time()
+        ready = max(self._opens_at(now), self._own_opens_at(turn.gstin, now)) <= now
+        if turn.gives_way:
+            ready = ready and not self._polls and self._next_poll_at <= now
+        if ready and not self._lines:
+            self._let_go(turn, now)
             return
         turn.leave = loop.create_future()
-        line = self._lines.setdefault(turn.gstin, deque())
+        lines = self._polls if turn.gives_way else self._lines
+        line = lines.setdefault(turn.gstin, deque())
         if turn.ahead:
             line.appendleft(turn)
-            self._lines.move_to_end(turn.gstin, last=False)
+            lines.move_to_end(turn.gstin, last=False)
         else:
             line.append(turn)
         self._admit()
         try:
             await turn.leave
         except asyncio.CancelledError:
-            if not turn.leave.cancelled():  # called and cancelled in one breath
+            called = turn.leave.done() and not turn.leave.cancelled() and turn.leave.exception() is None
+            if called:  # and cancelled in one breath
                 turn.give_back()
+                self._under_way -= 1
                 turn.end(loop.time())
             self._admit()
             raise
 
     def done(self, turn: Turn) -> None:
         """Note that a request was answered, or will not be."""
+        self._under_way -= 1
+        self._answered += turn.used
         turn.end(asyncio.get_running_loop().time())
-        if self._lines:
+        if self._lines or self._polls:
             self._admit()
 
     def close(self) -> None:
         """Send away all who wait: they get `ClientClosed`."""
-        for line in self._lines.values():
+        for line in [*self._lines.values(), *self._polls.values()]:
             for turn in line:
                 if turn.leave is not None and not turn.leave.done():
                     turn.leave.set_exception(ClientClosed("the client was closed; nothing was sent"))
         self._lines.clear()
+        self._polls.clear()
         self._set_alarm(math.inf)
 
     def _admit(self) -> None:
-        """Let out all who may go now, one of each GSTIN in turn, and come back when the next may."""
+        """Let out all who may go now, polls last, and come back when the next may."""
         now = asyncio.get_running_loop().time()
+        self._promote(now)
+        self._set_alarm(min(self._admit_from(self._lines, now), self._admit_from(self._polls, now)))
+
+    def _admit_from(self, lines: _Lines, now: float) -> float:
+        """Let out of these who may go now, one of each GSTIN in turn; return when the next may."""
         soonest = math.inf
-        names = deque(self._lines)
+        names = deque(lines)
         while names:
             name = names.popleft()
-            line = self._lines[name]
+            line = lines[name]
             while line and (line[0].leave is None or line[0].leave.done()):
                 line.popleft()  # cancelled
             if not line:
-                del self._lines[name]
+                del lines[name]
                 continue
-            if (opens_at := self._opens_at(now)) > now:
-                soonest = opens_at
-                break
+            opens_at = self._opens_at(now)
+            if lines is self._polls:
+                opens_at = max(opens_at, self._next_poll_at)
+            if opens_at > now:
+                return min(soonest, opens_at)
             if (opens_at := self._own_opens_at(name, now)) > now:
                 soonest = min(soonest, opens_at)
                 continue
-            line.popleft().begin(self._windows_of(name))
-            self._lines.move_to_end(name)
+            self._let_go(line.popleft(), now)
+            lines.move_to_end(name)
             names.append(name)
-        self._set_alarm(soonest)
+        return soonest
+
+    def _promote(self, now: float) -> None:
+        """Let polls that have given way for long enough wait among the others."""
+        for name, line in list(self._polls.items()):
+            while line and line[0].since <= now - _GIVES_WAY_FOR:
+                self._lines.setdefault(name, deque()).append(line.popleft())
+            if not line:
+                del self._polls[name]
+
+    def _let_go(self, turn: Turn, now: float) -> None:
+        if now >= self._left_until:
+            self._left = math.inf
+        self._under_way += 1
+        if turn.gives_way and self._rate is not None:
+            self._next_poll_at = max(self._next_poll_at, now) + _SPAN / self._rate.per_minute
+        turn.begin(self._windows_of(turn.gstin))
 
     def _set_alarm(self, moment: float) -> None:
         if self._alarm is not None:
@@ -201,7 +267,9 @@ class Pacer:
             self._alarm = asyncio.get_running_loop().call_at(moment, self._admit)
 
     def _opens_at(self, now: float) -> float:
-        return max(self._held_until, self._account.opens_at(now) if self._account else -math.inf)
+        spent = self._left - self._under_way - self._answered < 1
+        held = self._left_until if spent else -math.inf
+        return max(held, self._held_until, self._account.opens_at(now) if self._account else -math.inf)
 
     def _own_opens_at(self, gstin: str, now: float) -> float:
         window = self._gstins.get(gstin)

@@ -24,6 +24,7 @@ from .errors import ImsError, InvalidInput, UnexpectedAnswer
 from .secret import Secret, masked
 
 if TYPE_CHECKING:
+    from .codec import PackedBody
     from .records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
     from .status import Download, JobKind, JobStatus
     from .vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
@@ -140,7 +141,8 @@ class VerdictKind(Enum):
 class Verdict:
     """A judged answer: what the driver may do about it, and the error to raise where it can do nothing.
 
-    `not_before` is the point in time (epoch seconds) before which the gateway wants no further request.
+    `not_before` is the point in time (epoch seconds) before which the gateway wants no further request;
+    `allowance` is how many more it takes, and until when.
     `stale` says which credential a refusal is about, where it is not the one that the request carried: a
     GSP may keep a taxpayer's session on its own side.
     """
@@ -148,6 +150,7 @@ class Verdict:
     kind: VerdictKind
     error: ImsError | None = None
     not_before: float | None = None
+    allowance: tuple[int, float] | None = None
     stale: Needs | None = None
 
 
@@ -230,8 +233,15 @@ class Gsp(Protocol):
         """Fetch one part."""
         ...
 
-    def save(self, gstin: str, decisions: Sequence[Decision]) -> Conversation[str]: ...
-    def reset(self, gstin: str, invoices: Sequence[Invoice]) -> Conversation[str]: ...
+    def save(
+        self, gstin: str, decisions: Sequence[Decision], *, packed: PackedBody | None = None
+    ) -> Conversation[str]:
+        """Submit decisions; `packed` is the body that they make, where it was made already."""
+        ...
+
+    def reset(
+        self, gstin: str, invoices: Sequence[Invoice], *, packed: PackedBody | None = None
+    ) -> Conversation[str]: ...
     def status(self, gstin: str, reference_id: str, kind: JobKind) -> Conversation[JobStatus]: ...
     def sales(
         self, gstin: str, year: int, month: int, section: SupplierSection, form: SourceForm

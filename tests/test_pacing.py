@@ -12,12 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ims_async import ImsClient, InvalidInput, RateLimit
+from ims_async import InvalidInput, RateLimit
 from ims_async.errors import ClientClosed
 from ims_async.pacing import Pacer, Turn
-from ims_async.simulator import Simulator
-
-from .conftest import make_client
 
 pytestmark = pytest.mark.looptime
 
@@ -45,9 +42,16 @@ def timers() -> list[asyncio.TimerHandle]:
     return [timer for timer in scheduled if not timer.cancelled()]
 
 
-async def go(through: Pacer, gstin: str | None = None, *, takes: float = 0.0, ahead: bool = False) -> float:
+async def go(
+    through: Pacer,
+    gstin: str | None = None,
+    *,
+    takes: float = 0.0,
+    ahead: bool = False,
+    gives_way: bool = False,
+) -> float:
     """Send something that takes so long to be answered; return when it left."""
-    async with through.turn(gstin, ahead=ahead):
+    async with through.turn(gstin, ahead=ahead, gives_way=gives_way):
         left = now()
         if takes:
             await asyncio.sleep(takes)
@@ -260,7 +264,7 @@ async def test_cancelling_all_waiters_leaves_no_timer() -> None:
 async def test_a_waiter_cancelled_as_it_was_called_uses_nothing() -> None:
     """Its turn goes to the next one in line at once."""
     through = pacer(1)
-    first = Turn(through, "", ahead=False)
+    first = Turn(through, "", ahead=False, gives_way=False)
     await first.__aenter__()
     called = asyncio.create_task(go(through))
     following = asyncio.create_task(go(through))
@@ -322,33 +326,3 @@ def test_a_budget_that_is_no_whole_number_is_refused(facts: tuple[Any, ...]) -> 
     """At least one request a minute, or nothing would ever go."""
     with pytest.raises(InvalidInput, match="whole number of requests, at least 1"):
         RateLimit(*facts)
-
-
-@pytest.mark.sim(rate_limit=100, invoices=0)
-async def test_a_gateway_with_the_same_budget_never_answers_429(sim: Simulator) -> None:
-    """It counts in windows of its own, which begin with a request of somebody else's."""
-    other, client = make_client(sim), make_client(sim, rate=RateLimit(98))
-    gstin = sim.gstins[0]
-
-    async def ask(asker: ImsClient) -> None:
-        await asker.taxpayer(gstin, token=token, check=False).counts()
-
-    token = sim.token(gstin)
-    await ask(other)
-    await asyncio.sleep(31.0)
-    await asyncio.gather(*(ask(client) for _ in range(300)))
-    assert sim.count("count") == 301
-    assert {request.status for request in sim.requests} == {200}
-
-
-@pytest.mark.sim(rate_limit=100, invoices=0)
-async def test_a_client_alone_may_use_the_whole_budget(sim: Simulator) -> None:
-    """A thousand requests at a hundred a minute take nine minutes, and not one is refused.
-
-    The gateway names the end of each window in whole seconds, which costs up to one more each time.
-    """
-    client = make_client(sim, rate=RateLimit(100))
-    taxpayer = client.taxpayer(sim.gstins[0], token=sim.token(sim.gstins[0]), check=False)
-    await asyncio.gather(*(taxpayer.counts() for _ in range(1000)))
-    assert {request.status for request in sim.requests} == {200}
-    assert 540.0 <= now() < 550.0

@@ -24,11 +24,17 @@ def judge(request: Request, response: Response) -> Verdict:
     https://developer.sandbox.co.in/guides/developer-resources/errors
     """
     verdict = _judge_body(request, response)
-    spent = response.headers.get("x-ratelimit-remaining", "").strip() == "0"
+    left = response.headers.get("x-ratelimit-remaining", "").strip()
     asked = response.status >= 300 and "retry-after" in response.headers  # as a 503 may
-    if spent or asked or verdict.kind is VerdictKind.THROTTLED:
+    if left == "0" or asked or verdict.kind is VerdictKind.THROTTLED:
         return attrs.evolve(verdict, not_before=told_to_wait_until(response))
+    if left.isascii() and left.isdigit() and len(left) < _LONGEST_COUNT:
+        until = told_to_wait_until(response)
+        return attrs.evolve(verdict, allowance=None if until is None else (int(left), until))
     return verdict
+
+
+_LONGEST_COUNT: Final = 10  # digits
 
 
 def _judge_body(request: Request, response: Response) -> Verdict:
