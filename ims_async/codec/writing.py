@@ -8,7 +8,7 @@ GST API documentation, "IMS - Save IMS Action", "IMS - Reset IMS Action".
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from decimal import Decimal
 from json.encoder import encode_basestring_ascii as quote
 from typing import Any, Final
@@ -187,6 +187,20 @@ class PackedBody:
     records: int
 
 
+def head_of(gstin: str, kind: JobKind) -> bytes:
+    """Write how a body begins."""
+    return f'{{"rtin":{quote(gstin)},"reqtyp":"{kind}","invdata":{{'.encode("ascii")
+
+
+def content_of(head: bytes, written: Mapping[Section, Sequence[bytes]]) -> bytes:
+    """Put a body together from its head and its rows, by section."""
+    sections = (b'"%b":[%b]' % (section.encode(), b",".join(parts)) for section, parts in written.items())
+    return head + b",".join(sections) + TAIL
+
+
+TAIL: Final = b"}}"
+
+
 def pack_body(
     gstin: str, kind: JobKind, records: Sequence[Decision | Invoice], *, limit: int | None = None
 ) -> Generator[Pause, Any, PackedBody]:
@@ -205,9 +219,7 @@ def pack_body(
             written.setdefault(section, []).append(",".join(texts).encode("ascii"))
         if start + _ROWS_PER_TURN <= len(records):
             yield PAUSE
-    sections = (b'"%b":[%b]' % (section.encode(), b",".join(parts)) for section, parts in written.items())
-    head = f'{{"rtin":{quote(gstin)},"reqtyp":"{kind}","invdata":{{'.encode("ascii")
-    content = head + b",".join(sections) + b"}}"
+    content = content_of(head_of(gstin, kind), written)
     if limit is not None and len(content) > limit:
         raise PayloadTooLarge(
             f"{len(records)} records make a body of {len(content):,} bytes, over the limit of "

@@ -264,24 +264,34 @@ class Sandbox:
         """Say that there is no such thing, as `prepared` does. Raises `NotSupported`."""
         raise NotSupported(_NO_DOWNLOADS)
 
-    def save(self, gstin: str, decisions: Sequence[Decision]) -> Conversation[str]:
+    def save(
+        self, gstin: str, decisions: Sequence[Decision], *, packed: codec.PackedBody | None = None
+    ) -> Conversation[str]:
         """Submit decisions; returns the reference id of the job.
 
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/save
         """
-        return (yield from self._submit(gstin, JobKind.SAVE, "save", decisions))
+        return (yield from self._submit(gstin, JobKind.SAVE, "save", decisions, packed))
 
-    def reset(self, gstin: str, invoices: Sequence[Invoice]) -> Conversation[str]:
+    def reset(
+        self, gstin: str, invoices: Sequence[Invoice], *, packed: codec.PackedBody | None = None
+    ) -> Conversation[str]:
         """Submit records whose action is to be taken back; returns the reference id of the job.
 
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/reset
         """
-        return (yield from self._submit(gstin, JobKind.RESET, "reset", invoices))
+        return (yield from self._submit(gstin, JobKind.RESET, "reset", invoices, packed))
 
     def _submit(
-        self, gstin: str, kind: JobKind, operation: str, records: Sequence[Decision | Invoice]
+        self,
+        gstin: str,
+        kind: JobKind,
+        operation: str,
+        records: Sequence[Decision | Invoice],
+        packed: codec.PackedBody | None,
     ) -> Conversation[str]:
-        packed = yield from codec.pack_body(gstin, kind, records, limit=self.save_bytes)
+        if packed is None:
+            packed = yield from codec.pack_body(gstin, kind, records, limit=self.save_bytes)
         response = yield self._request(
             operation, "POST", f"{_INVOICES}/status/{operation}", body=packed.content, changes=True
         )

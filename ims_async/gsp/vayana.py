@@ -131,21 +131,32 @@ class Vayana(Settings):
 
     # -- changes: a task that carries a save or reset ---------------------------------------------------
 
-    def save(self, gstin: str, decisions: Sequence[Decision]) -> Conversation[str]:
+    def save(
+        self, gstin: str, decisions: Sequence[Decision], *, packed: codec.PackedBody | None = None
+    ) -> Conversation[str]:
         """Submit decisions; returns the task's id. Only the name of this operation is public."""
-        return self._submit(gstin, JobKind.SAVE, self.save_method, self.save_path, decisions)
+        return self._submit(gstin, JobKind.SAVE, self.save_method, self.save_path, decisions, packed)
 
-    def reset(self, gstin: str, invoices: Sequence[Invoice]) -> Conversation[str]:
+    def reset(
+        self, gstin: str, invoices: Sequence[Invoice], *, packed: codec.PackedBody | None = None
+    ) -> Conversation[str]:
         """Submit records whose action is to be taken back; returns the task's id.
 
         https://docs.enriched-api.vayana.com (IMS Invoice Status Reset)
         """
-        return self._submit(gstin, JobKind.RESET, "PUT", "ims-invoice-status-reset", invoices)
+        return self._submit(gstin, JobKind.RESET, "PUT", "ims-invoice-status-reset", invoices, packed)
 
     def _submit(
-        self, gstin: str, kind: JobKind, method: str, path: str, records: Sequence[Decision | Invoice]
+        self,
+        gstin: str,
+        kind: JobKind,
+        method: str,
+        path: str,
+        records: Sequence[Decision | Invoice],
+        packed: codec.PackedBody | None,
     ) -> Conversation[str]:
-        packed = yield from codec.pack_body(gstin, kind, records, limit=self.save_bytes)
+        if packed is None:
+            packed = yield from codec.pack_body(gstin, kind, records, limit=self.save_bytes)
         response = yield attrs.evolve(
             self.request(kind.value.lower(), method, self.enriched(path), gstin=gstin, body=packed.content),
             changes=True,
