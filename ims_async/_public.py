@@ -46,6 +46,7 @@ from .records import (
 )
 from .report import JobReport, PReading, RecordFailure
 from .retry import PollPolicy, RetryPolicy
+from .rules import RulePolicy
 from .status import Download, ErrorEntry, JobKind, JobState, JobStatus, JobToken
 from .taxpayer import Retry, Taxpayer
 from .transport import Timeouts
@@ -102,6 +103,7 @@ __all__ = [
     "RecordsRejected",
     "Retry",
     "RetryPolicy",
+    "RulePolicy",
     "SalesInvoice",
     "Sandbox",
     "Section",

@@ -6,10 +6,14 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
+import attrs
+
 from . import rules
+from .codec import PackedBody
 from .errors import (
     GatewayError,
     GatewayUnavailable,
@@ -54,6 +58,20 @@ class _StaleLookError(JobInFlight):
     """Another process has sent a batch since the records were looked at."""
 
 
+@attrs.frozen(kw_only=True)
+class Batch:
+    """What goes out in one request. `run` is the bulk run that it is a part of.
+
+    `body` is what the records make, where they were written already; `checked` ones are not checked again.
+    """
+
+    kind: JobKind
+    records: Sequence[Record]
+    run: str = ""
+    body: PackedBody | None = None
+    checked: bool = False
+
+
 class Changes:
     """What a taxpayer is about to send."""
 
@@ -66,54 +84,52 @@ class Changes:
         self._unwritten: list[Page] = []
         self._own: set[str] = set()  # the batches that somebody in this process waits for to be sent
 
-    async def submit(self, kind: JobKind, records: Sequence[Record], *, queue: bool) -> ImsJob:
+    async def submit(self, batch: Batch, *, queue: bool) -> ImsJob:
         """Check, write down, wait for the turn, send, and return the job; in the order of the calls."""
-        if not records:
-            raise InvalidInput(f"nothing to {kind.value.lower()}: the batch is empty")
+        if not batch.records:
+            raise InvalidInput(f"nothing to {batch.kind.value.lower()}: the batch is empty")
         if not queue:
             await self._refuse_if_busy_now()
         place = self.line.join()
         try:
-            async with self._written_down(kind, records) as page:
+            async with self._written_down(batch) as page:
                 await place.turn()
-                return await self._when_free(lambda: self._send_shielded(kind, records, page), queue=queue)
+                return await self._when_free(lambda: self._send_shielded(batch, page), queue=queue)
         finally:
             place.leave()
 
-    async def submit_what(
-        self, kind: JobKind, look: Callable[[], Awaitable[Sequence[Record]]], *, queue: bool
-    ) -> ImsJob | None:
-        """Wait for the turn, look which records are to be sent as they stand now, and send those.
+    async def submit_what(self, look: Callable[[], Awaitable[Batch | None]], *, queue: bool) -> ImsJob | None:
+        """Wait for the turn, look what is to be sent as things stand now, and send that.
 
-        They are looked at anew whenever another job went ahead: what was seen before it is stale.
+        It is looked at anew whenever another job went ahead: what was seen before it is stale.
         """
         if not queue:
             await self._refuse_if_busy_now()
         place = self.line.join()
         try:
             await place.turn()
-            return await self._when_free(lambda: self._look_and_send(kind, look), queue=queue)
+            return await self._when_free(lambda: self._look_and_send(look), queue=queue)
         finally:
             place.leave()
 
-    async def _look_and_send(
-        self, kind: JobKind, look: Callable[[], Awaitable[Sequence[Record]]]
-    ) -> ImsJob | None:
-        seen = await Page(self._services.journal).others(self._jobs.token(kind, None, None))
-        records = await look()
-        if not records:
+    async def _look_and_send(self, look: Callable[[], Awaitable[Batch | None]]) -> ImsJob | None:
+        seen = await Page(self._services.journal).others(self._jobs.token(JobKind.SAVE, None, None))
+        batch = await look()
+        if batch is None or not batch.records:
             return None
-        async with self._written_down(kind, records) as page:
-            return await self._send_shielded(kind, records, page, seen)
+        async with self._written_down(batch) as page:
+            return await self._send_shielded(batch, page, seen)
 
     @contextlib.asynccontextmanager
-    async def _written_down(self, kind: JobKind, records: Sequence[Record]) -> AsyncIterator[Page]:
+    async def _written_down(self, batch: Batch) -> AsyncIterator[Page]:
         """Check a batch and write it down; if it is not sent in the end, that is written down too."""
-        await self._check(records)
+        if not batch.checked:
+            await self.check(batch.records)
         page = Page(self._services.journal)
         self._own.add(page.id)
         try:
-            await page.intend(self._jobs.token(kind, None, len(records)), records)
+            token = self._jobs.token(batch.kind, None, len(batch.records))
+            await page.intend(token, batch.records, run=batch.run)
             yield page
         except BaseException as error:
             if page.waits:
@@ -172,13 +188,11 @@ class Changes:
             raise JobInFlight(f"nothing was sent: another job of {self._gstin} is running", job=job)
         return job.open
 
-    async def _send_shielded(
-        self, kind: JobKind, records: Sequence[Record], page: Page, seen: _Seen | None = None
-    ) -> ImsJob:
+    async def _send_shielded(self, batch: Batch, page: Page, seen: _Seen | None = None) -> ImsJob:
         """Send the change. A caller cancelled before it is handed to the transport calls it off; one
         cancelled later loses no reply: the job stands in `unfinished`."""
         self._left, self._abandoned, self._being_sent = False, False, page.id
-        sending = self._sending = asyncio.create_task(self._send(kind, records, page, seen))
+        sending = self._sending = asyncio.create_task(self._send(batch, page, seen))
         sending.add_done_callback(self._sent)
         try:
             return await asyncio.shield(sending)
@@ -187,6 +201,10 @@ class Changes:
             if not self._left:
                 sending.cancel()
             raise
+
+    def may_have_left(self) -> bool:
+        """Say whether a change is on its way of which some may be at the gateway already."""
+        return self._is_sending() and self._left
 
     def _is_sending(self) -> bool:
         return self._sending is not None and not self._sending.done()
@@ -206,14 +224,23 @@ class Changes:
         if running or self._is_sending() or self.line.busy:
             raise JobInFlight(why, job=running[0] if running else None)
 
-    async def _check(self, records: Sequence[Record]) -> None:
+    async def check(self, records: Sequence[Record]) -> None:
+        """Raise `InvalidDecision` with all findings if the offline checks refuse any of these."""
+        now = dt.datetime.fromtimestamp(self._services.clock(), dt.UTC)
+        checker = rules.Checker(
+            policy=self._services.rules, gstin=self._gstin, today=rules.india_date(now), now=now
+        )
         findings: list[rules.Finding] = []
-        seen: dict[tuple[object, ...], int] = {}
         for place, record in enumerate(records):
-            findings.extend(rules.check_one(record, place, seen))
+            findings += checker.one(record, place)
             if place % _CHECKS_PER_TURN == _CHECKS_PER_TURN - 1:
                 await asyncio.sleep(0)
+        findings += checker.end()
         rules.refuse(findings)
+        if findings:
+            told = Counter(finding.code for finding in findings)
+            shown = ", ".join(f"{code} {count:,}" for code, count in told.most_common())
+            _log.info("%s: %s records with warnings: %s", self._gstin, len(records), shown)
 
     async def wait_for_jobs(self, *, watched: bool = False) -> None:
         """Wait until this GSTIN has no job in flight, driving those ahead if nobody else does."""
@@ -262,25 +289,25 @@ class Changes:
                     job=job,
                 )
 
-    async def _send(self, kind: JobKind, records: Sequence[Record], page: Page, seen: _Seen | None) -> ImsJob:
+    async def _send(self, batch: Batch, page: Page, seen: _Seen | None) -> ImsJob:
         """Send, and write down what came of it; `page` then says the same as what is returned or raised."""
 
         async def leaving(left: bool) -> None:
             if left:  # not sooner: until then it may wait for long, and others must not take it for sent
-                await self._claim(page, self._jobs.token(kind, None, len(records)), seen)
+                await self._claim(page, self._jobs.token(batch.kind, None, len(batch.records)), seen)
             self._left = left
 
         reference: str | None = None
         try:
-            told = reference = await self._run(kind, records, leaving)
+            told = reference = await self._run(batch, leaving)
             if await self._jobs.knows(told):
                 reference = None
                 raise OutcomeUnknown(f"the gateway answered with the name of an earlier job, {told}")
         except OutcomeUnknown as error:
-            job = await self._opened(kind, records, page, None)
+            job = await self._opened(batch, page, None)
             raise OutcomeUnknown(
-                f"{error}; {len(records)} records of {self._gstin}: call taxpayer.reconcile(error.job), "
-                "do not send them again",
+                f"{error}; {len(batch.records)} records of {self._gstin}: "
+                "call taxpayer.reconcile(error.job), do not send them again",
                 job=job,
             ) from error
         except _TurnTakenError:
@@ -297,16 +324,15 @@ class Changes:
             raise
         except BaseException as error:
             if self._left:  # the whole program is stopping: what is known is said in `unfinished`
-                await self._opened(kind, records, page, reference)
+                await self._opened(batch, page, reference)
             else:
                 await page.call_off(_reason(error))
             raise
-        return await self._opened(kind, records, page, reference)
+        return await self._opened(batch, page, reference)
 
-    async def _opened(
-        self, kind: JobKind, records: Sequence[Record], page: Page, reference: str | None
-    ) -> ImsJob:
-        job = self._jobs.opened(self._jobs.token(kind, reference, len(records)), records, page)
+    async def _opened(self, batch: Batch, page: Page, reference: str | None) -> ImsJob:
+        token = self._jobs.token(batch.kind, reference, len(batch.records))
+        job = self._jobs.opened(token, batch.records, page)
         await (page.unknown if reference is None else page.ticketed)(job.token)
         return job
 
@@ -320,12 +346,14 @@ class Changes:
         if seen is not None and await page.others(token) != seen:
             raise _StaleLookError("another batch was sent since the records were read")
 
-    async def _run(self, kind: JobKind, records: Sequence[Record], leaving: Leaving) -> str:
-        gsp = self._services.gsp
-        if kind is JobKind.SAVE:
-            conversation = gsp.save(self._gstin, [r for r in records if isinstance(r, Decision)])
+    async def _run(self, batch: Batch, leaving: Leaving) -> str:
+        gsp, records = self._services.gsp, batch.records
+        if batch.kind is JobKind.SAVE:
+            decisions = [r for r in records if isinstance(r, Decision)]
+            conversation = gsp.save(self._gstin, decisions, packed=batch.body)
         else:
-            conversation = gsp.reset(self._gstin, [r for r in records if isinstance(r, Invoice)])
+            invoices = [r for r in records if isinstance(r, Invoice)]
+            conversation = gsp.reset(self._gstin, invoices, packed=batch.body)
         return await self._services.exchange.run(conversation, self._credentials, leaving=leaving)
 
     def _sent(self, sending: asyncio.Task[ImsJob]) -> None:

@@ -19,6 +19,7 @@ from .journal import Entry, Journal, Phase
 from .journal.entry import OPEN
 from .pacing import Pacer, RateLimit
 from .retry import PollPolicy, RetryPolicy
+from .rules import RulePolicy
 from .secret import Secret
 from .session import AccountCredential
 from .status import JobToken
@@ -37,9 +38,9 @@ class ImsClient:
     Use it as an async context manager; entering does no I/O. `session` is the caller's own
     `aiohttp.ClientSession` and is never closed here; `transport` is another way out altogether, for
     example a simulator's. `rate=None` sets no budget: only the gateway's hints are obeyed (up to the retry
-    policy's `max_hint`). With a `journal`, every batch is written down before it is sent, and every step of
-    its job: whatever happens to this process, `unfinished` and `finished` tell the next one. It is closed
-    with the client, and opens again where another uses it.
+    policy's `max_hint`). `rules` changes how strict the offline checks are. With a `journal`, every batch is
+    written down before it is sent, and every step of its job: whatever happens to this process, `unfinished`
+    and `finished` tell the next one. It is closed with the client, and opens again where another uses it.
     `credentials` is told of each new token. `trust_env` takes proxies from the environment. `clock`
     gives seconds since the epoch.
     """
@@ -52,6 +53,7 @@ class ImsClient:
         poll: PollPolicy | None = None,
         retry: RetryPolicy | None = None,
         rate: RateLimit | None = None,
+        rules: RulePolicy | None = None,
         credentials: CredentialStore | None = None,
         session: aiohttp.ClientSession | None = None,
         transport: Transport | Handler | None = None,
@@ -59,10 +61,6 @@ class ImsClient:
         trust_env: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if journal is not None and (isinstance(journal, type) or not isinstance(journal, Journal)):
-            raise InvalidInput(
-                f"journal is of type {type(journal).__name__}: pass a journal, SqliteJournal(path) say"
-            )
         if not isinstance(gsp, Gsp):
             raise InvalidInput(
                 f"the first argument is of type {type(gsp).__name__}: pass a GSP, with its key and secret"
@@ -87,7 +85,8 @@ class ImsClient:
             store=store,
             poll=poll or PollPolicy(),
             clock=clock,
-            journal=journal,
+            journal=None if journal is None else _checked(journal),
+            rules=rules,
         )
         self._taxpayers: dict[str, Taxpayer] = {}
 
@@ -117,6 +116,31 @@ class ImsClient:
         if given is not None:
             taxpayer.use_token(given.reveal())
         return taxpayer
+
+    @property
+    def gsp(self) -> Gsp:
+        """The GSP that it talks to."""
+        return self._services.gsp
+
+    @property
+    def journal(self) -> Journal | None:
+        """Where its batches are written down."""
+        return self._services.journal
+
+    def now(self) -> float:
+        """The time by the client's clock, in seconds since the epoch."""
+        return self._services.clock()
+
+    def keep_in(self, journal: Journal) -> None:
+        """Write batches down from now on, where the client has no journal yet. Raises `InvalidInput`."""
+        if self._services.journal not in (None, journal):
+            raise InvalidInput("the client has a journal of its own: use that one, or another client")
+        self._services.journal = _checked(journal)
+
+    async def rest(self, seconds: float) -> None:
+        """Sleep for so many seconds, but not past the end of the client. Raises `ClientClosed` then."""
+        await self._services.exchange.rest(seconds)
+        self._services.exchange.check_open()
 
     def resume(self, token: JobToken | str) -> ImsJob:
         """Return a handle on the job of a token, from this process or another. No I/O.
@@ -165,6 +189,21 @@ class ImsClient:
             self.taxpayer(gstin, check=False)
         for gstin, taxpayer in list(self._taxpayers.items()):
             await taxpayer.sync(by_gstin.get(gstin, []))
+
+    async def batches_of(self, run: str, gstin: str | None = None) -> Sequence[Entry]:
+        """Return what the journal knows of a bulk run, all or one taxpayer's, in the order of handing in.
+
+        Raises `JournalError`, with what could be read in its `readable`.
+        """
+        if self._services.journal is None:
+            return []
+        return await self._services.journal.entries(
+            gsp=self._services.gsp.kind, host=self._services.host, gstin=gstin, run=run
+        )
+
+    def knows(self, gstin: str) -> bool:
+        """Say whether it has this taxpayer already."""
+        return gstin in self._taxpayers
 
     async def finished(
         self, *, since: dt.datetime | None = None, retried: bool | None = None
@@ -223,3 +262,11 @@ class ImsClient:
             await self._services.exchange.aclose()
             if self._services.journal is not None:
                 await self._services.journal.aclose()
+
+
+def _checked(journal: Journal) -> Journal:
+    if isinstance(journal, type) or not isinstance(journal, Journal):
+        raise InvalidInput(
+            f"journal is of type {type(journal).__name__}: pass a journal, SqliteJournal(path) say"
+        )
+    return journal

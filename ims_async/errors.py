@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .bulk.outcome import BulkReport
     from .job import ImsJob
     from .report import JobReport
     from .rules import Finding
@@ -33,10 +34,13 @@ class InvalidInput(ImsError, ValueError):
 
 
 class InvalidDecision(InvalidInput):
-    """Decisions were refused before sending, with every finding listed. Nothing was sent."""
+    """Decisions were refused before sending. Nothing was sent.
+
+    `findings` has all that was found, `problems` in words what refuses them.
+    """
 
     def __init__(self, message: str = "", *, findings: Sequence[Finding] = ()) -> None:
-        super().__init__(message, problems=[str(finding) for finding in findings])
+        super().__init__(message, problems=[str(one) for one in findings if one.level == "refuse"])
         self.findings = tuple(findings)
 
 
@@ -104,7 +108,7 @@ class JobFailed(JobError):
 class RecordsRejected(JobError):
     """Some records of a finished job were not applied. Raised by `report.raise_for_failures()` only."""
 
-    def __init__(self, message: str = "", *, report: JobReport | None = None) -> None:
+    def __init__(self, message: str = "", *, report: JobReport | BulkReport | None = None) -> None:
         super().__init__(message)
         self.report = report
 

@@ -27,6 +27,7 @@ from .journal import Entry, Journal, Phase
 from .ledger import Page
 from .report import Record
 from .retry import PollPolicy
+from .rules import RulePolicy
 from .session import AccountCredential
 from .status import JobKind, JobStatus, JobToken
 from .wire import Gsp
@@ -34,9 +35,9 @@ from .wire import Gsp
 _log = logging.getLogger("ims_async")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class Services:
-    """What a client's taxpayers share."""
+    """What a client's taxpayers share. The journal may be given later, before the first batch."""
 
     gsp: Gsp
     exchange: Exchange
@@ -45,6 +46,7 @@ class Services:
     poll: PollPolicy
     clock: Callable[[], float]
     journal: Journal | None = None
+    rules: RulePolicy | None = None
 
     @property
     def host(self) -> str:

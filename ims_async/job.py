@@ -139,6 +139,11 @@ class ImsJob:
         return self._records
 
     @property
+    def batch(self) -> str | None:
+        """The journal's name for what was sent, where there is a journal."""
+        return self._page.name
+
+    @property
     def sent(self) -> bool:
         """False for a batch from the journal whose process ended while it waited: nothing of it ever left."""
         return not self._taken_over and (
@@ -221,7 +226,7 @@ class ImsJob:
         """The report of a finished job, or None. No I/O."""
         if self._report is None and self.done:
             report = account(self.status, self._records, self.submitted)
-            self._report = attrs.evolve(report, batch=self._page.name)
+            self._report = attrs.evolve(report, batch=self.batch)
         return self._report
 
     async def wait(self, timeout: float | None = None) -> JobStatus:  # noqa: ASYNC109 # public name

@@ -240,6 +240,8 @@ def _join(
     both be about one of them.)
     """
     entries = list(entries)
+    if not entries:
+        return {}, []
     named = {_fold_one(entry.number or "") for entry in entries}
     exact: dict[tuple[str, ...], list[int]] = defaultdict(list)
     folded: dict[tuple[str, ...], list[int]] = defaultdict(list)

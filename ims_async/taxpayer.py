@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Generator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Sequence
 from typing import Any, TypeVar
 
 import attrs
 
-from .changes import Changes
+from .changes import Batch, Changes
 from .downloads import Downloads, check_download
 from .errors import InvalidInput, JobInFlight
 from .exchange import Credentials
@@ -145,7 +145,7 @@ class Taxpayer:
         records = _batch(
             decisions, Decision, "save takes what invoice.accept(), .reject() and .keep_pending() give"
         )
-        return await self._changes.submit(JobKind.SAVE, records, queue=queue)
+        return await self._changes.submit(Batch(kind=JobKind.SAVE, records=records), queue=queue)
 
     async def reset(self, invoices: Iterable[Invoice], *, queue: bool = True) -> ImsJob:
         """Take the action on these records back to "no action"; otherwise as `save`.
@@ -153,7 +153,23 @@ class Taxpayer:
         GSTN compares each record with how it stands: read them again after a save, and reset those.
         """
         records = _batch(invoices, Invoice, "reset takes invoices as they were read")
-        return await self._changes.submit(JobKind.RESET, records, queue=queue)
+        return await self._changes.submit(Batch(kind=JobKind.RESET, records=records), queue=queue)
+
+    async def check(self, records: Iterable[Record]) -> None:
+        """Do the offline checks on decisions, or on invoices that are to be reset. No I/O.
+
+        Raises `InvalidDecision` with all findings where any of them refuses, as `save` and `reset` would.
+        """
+        await self._changes.check(list(records))
+
+    async def hand_in(self, look: Callable[[], Awaitable[Batch | None]]) -> ImsJob | None:
+        """Submit what is to be sent once this GSTIN's turn has come. For `ims_async.bulk`."""
+        return await self._changes.submit_what(look, queue=True)
+
+    @property
+    def is_sending(self) -> bool:
+        """True while a change is on its way of which some may be at the gateway already."""
+        return self._changes.may_have_left()
 
     # -- jobs ------------------------------------------------------------------------------------------
 
@@ -246,19 +262,41 @@ class Taxpayer:
                 "this report does not carry its records, since its job was resumed without them: read the "
                 "invoices again, and save decisions on them"
             )
-        kind = JobKind.RESET if again and isinstance(again[0], Invoice) else JobKind.SAVE
+        again_kind = JobKind.RESET if again and isinstance(again[0], Invoice) else JobKind.SAVE
+        retry = await self.retry_records(again_kind, again, queue=queue)
+        if report.batch is not None and retry.found.settled:
+            await self._jobs.remark(report.batch, RETRIED)
+        return retry
+
+    async def retry_records(
+        self,
+        kind: JobKind,
+        again: Sequence[Record],
+        *,
+        queue: bool = True,
+        run: str = "",
+        heard: Callable[[Reconciliation], None] = lambda _: None,
+    ) -> Retry:
+        """Send these again where they still are as they were decided on; as `retry`, for `ims_async.bulk`.
+
+        `heard` is told what was found before anything is sent.
+        """
         found = Reconciliation()
 
-        async def look() -> list[Record]:
+        async def look() -> Batch:
             nonlocal found
             current, unread = await self._current(again)
             found = compare(again, current, quiet=True, unread=unread)
-            return [as_it_stands(record, current[record.key]) for record in found.not_applied]
+            heard(found)
+            standing = [as_it_stands(record, current[record.key]) for record in found.not_applied]
+            return Batch(kind=kind, records=standing, run=run)
 
-        job = await self._changes.submit_what(kind, look, queue=queue) if again else None
-        if report.batch is not None and found.settled:
-            await self._jobs.remark(report.batch, RETRIED)
+        job = await self._changes.submit_what(look, queue=queue) if again else None
         return Retry(job=job, found=found)
+
+    async def remark_retried(self, batch_id: str) -> None:
+        """Write beside an ended batch that its report was dealt with. For `ims_async.bulk`."""
+        await self._jobs.remark(batch_id, RETRIED)
 
     async def let_go(self, job: ImsJob) -> None:
         """Let the next change go although it is not known what became of this job.
@@ -296,6 +334,13 @@ class Taxpayer:
     async def refresh(self) -> None:
         """Renew the session now; it renews itself ahead of its end otherwise."""
         await self._session.refresh()
+
+    async def keep_alive(self) -> None:
+        """Renew the session if its end is near; no I/O otherwise. Whoever asks each few minutes keeps it.
+
+        Raises `OtpRequired` or `SessionExpired` where there is none to keep: a person has to log in.
+        """
+        await self._session.current()
 
     async def logout(self, *, wait: bool = False) -> None:
         """End the session, unless a job runs or rows are being prepared: either might fail by it.

@@ -208,6 +208,6 @@ def of_rows(rows: InvoiceList, body: bytes) -> None:
                 len(to_cell(getattr(row, field.name))) <= _LONGEST_CELL + 2 * len(body),
                 "a cell is of bounded size",
             )
-        list(rules.check_one(row.reject(), 0, {}))
+        rules.check([row.reject(), row, row.accept(row.remarks, row.itc_reduction)])
         json_text(show.facts_of(row))
     _written(tables.write_invoices, rows)

@@ -70,6 +70,24 @@ def reductions() -> st.SearchStrategy[ItcReduction]:
     return st.builds(ItcReduction, required=st.booleans(), igst=head, cgst=head, sgst=head, cess=head)
 
 
+@st.composite
+def fitting_reductions(draw: st.DrawFn, invoice: Invoice) -> ItcReduction:
+    """No, full and partial reductions of what a record bears: no more than its tax, CGST like SGST."""
+    kind = draw(st.sampled_from(["none", "full", "partial"]))
+    if kind != "partial":
+        return ItcReduction.none() if kind == "none" else ItcReduction.full()
+    half = draw(_at_most(min(invoice.cgst, invoice.sgst)))
+    partial = ItcReduction.partial(
+        igst=draw(_at_most(invoice.igst)), cgst=half, sgst=half, cess=draw(_at_most(invoice.cess))
+    )
+    return partial if any(partial.amounts.values()) else ItcReduction.none()
+
+
+def _at_most(tax: Decimal) -> st.SearchStrategy[Decimal]:
+    """Rupees up to a tax, and the tax itself."""
+    return st.just(tax) | st.integers(0, int(tax)).map(Decimal)
+
+
 def json_values() -> st.SearchStrategy[Any]:
     """What a JSON text can hold, as it is read: fractions as `Decimal`."""
     fractions = st.decimals(allow_nan=False, allow_infinity=False).filter(
@@ -156,11 +174,13 @@ def decisions(draw: st.DrawFn, section: Section | None = None) -> Decision:
     invoice = draw(complete_records(section))
     action = draw(st.sampled_from([Action.ACCEPT, Action.REJECT, Action.PENDING]))
     reducible = invoice.section in REDUCIBLE and action is Action.ACCEPT
+    must = reducible and invoice.section is Section.B2BCN
+    reduction = fitting_reductions(invoice) if must else st.none() | fitting_reductions(invoice)
     return Decision(
         invoice=invoice,
         action=action,
-        remarks=draw(st.none() | st.text()),
-        itc_reduction=draw(st.none() | reductions()) if reducible else None,
+        remarks=draw(st.none() | st.text(max_size=250)),
+        itc_reduction=draw(reduction) if reducible else None,
     )
 
 

@@ -58,6 +58,7 @@ COVERED: Final = {
     "tables/reading.py read_decisions": "read_decisions",
     "tables/reading.py read_records": "read_records",
     "tables/reading.py read_row": "read_decisions",
+    "tables/reading.py read_with_information": "read_with_information",
     "unpacking.py unpacker": "unpacking",
     "vocabulary.py parse": "vocabulary",
     "vocabulary.py parse_gstin": "vocabulary",

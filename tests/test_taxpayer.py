@@ -39,6 +39,7 @@ from ims_async import (
     SupplierSection,
     Taxpayer,
 )
+from ims_async.rules import Level
 from ims_async.simulator import Simulator
 from ims_async.transport import MemoryTransport
 from ims_async.wire import Request, Response
@@ -855,7 +856,8 @@ async def test_a_bad_record_is_refused_before_sending(
     rows = await acme.invoices(Section.B2B)
     with pytest.raises(InvalidDecision, match=says) as caught:
         await acme.save([rows[0].accept(), changed(rows[1], **facts).accept()])
-    assert [finding.place for finding in caught.value.findings] == [1]
+    refused = [finding for finding in caught.value.findings if finding.level is Level.REFUSE]
+    assert [finding.place for finding in refused] == [1]
     assert sim.count("save") == 0
 
 
@@ -867,15 +869,20 @@ async def test_all_findings_of_a_batch_are_told_at_once(acme: Taxpayer, sim: Sim
         blocked.keep_pending(),
         Decision(invoice=rows[1], action=Action.NO_ACTION),
         rows[2].accept(),
-        rows[2].reject(),
+        rows[2].reject("paid twice"),
         rows[3].accept(itc_reduction=ItcReduction.full()),
     ]
     with pytest.raises(InvalidDecision) as caught:
         await acme.save(batch)
-    assert [finding.code for finding in caught.value.findings] == [
-        "pending-blocked", "action", "duplicate", "itc-reduction",
-    ]  # fmt: skip
-    assert "use reset" in str(caught.value.findings[1])
+    refused = [finding for finding in caught.value.findings if finding.level is Level.REFUSE]
+    assert [finding.code for finding in refused] == [
+        "pending-blocked",
+        "action",
+        "duplicate",
+        "itc-reduction",
+    ]
+    assert "use reset" in str(refused[1])
+    assert len(caught.value.problems) == 4
     assert sim.count("save") == 0
 
 

@@ -50,6 +50,7 @@ class SqliteJournal:
             raise InvalidInput(f"busy_seconds is {busy_seconds!r}: pass seconds, 0 to {_LONGEST_BUSY}")
         self.path, self._keep, self._clock = Path(name), keep, clock
         self._writer = Writer(self.path, busy_seconds=busy_seconds)
+        self._packing: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
 
     def __repr__(self) -> str:
         return f"<SqliteJournal {str(self.path)!r}>"
@@ -65,10 +66,11 @@ class SqliteJournal:
     ) -> None:
         """Keep a batch; see `Journal`."""
         parts = []
-        for number, part in enumerate(pack(records)):
-            if number:
-                await asyncio.sleep(0)  # a big batch is written in many short breaths
-            parts.append((batch_id, number, part, checksum(part)))
+        async with self._turn_to_pack():
+            for number, part in enumerate(pack(records)):
+                if number:
+                    await asyncio.sleep(0)  # a big batch is written in many short breaths
+                parts.append((batch_id, number, part, checksum(part)))
         job = (batch_id, token.gsp, token.host, token.gstin, token.kind, token.reference_id, len(records))
         times = (_text(token.submitted_at) or "", _text(token.results_until), self._now(), run)
 
@@ -209,6 +211,13 @@ class SqliteJournal:
     async def aclose(self) -> None:
         """Do what was asked, and close the file. It opens again when it is used again."""
         await self._writer.aclose()
+
+    def _turn_to_pack(self) -> asyncio.Lock:
+        """One batch at a time: or hundreds of them take their breaths in one turn of the event loop."""
+        loop = asyncio.get_running_loop()
+        if self._packing is None or self._packing[0] is not loop:
+            self._packing = loop, asyncio.Lock()
+        return self._packing[1]
 
     def _now(self) -> float:
         """Return seconds since the epoch as exact as a `datetime` is: `since` must not miss what it names."""

@@ -6,31 +6,36 @@ and set against what the gateway shows by then by `match`, before anything is se
 
 from __future__ import annotations
 
-from .columns import INFORMATION_COLUMNS, READ_COLUMNS
-from .matching import match, match_records
-from .reading import read_decisions, read_records
+from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, READ_COLUMNS
+from .matching import column_of, match, match_records
+from .offline import check_rows
+from .owners import by_taxpayer
+from .reading import is_report, read_decisions, read_records, read_with_information
+from .reports import Outcome, applied_count, write_report, writing_outcomes
 from .row import Row
-from .writing import (
-    applied_count,
-    check_writable,
-    write_added_back,
-    write_invoices,
-    write_report,
-    write_sales,
-)
+from .writing import check_writable, write_added_back, write_invoices, write_sales, writing_invoices
 
 __all__ = [
+    "GSTIN_COLUMN",
     "INFORMATION_COLUMNS",
     "READ_COLUMNS",
+    "Outcome",
     "Row",
     "applied_count",
+    "by_taxpayer",
+    "check_rows",
     "check_writable",
+    "column_of",
+    "is_report",
     "match",
     "match_records",
     "read_decisions",
     "read_records",
+    "read_with_information",
     "write_added_back",
     "write_invoices",
     "write_report",
     "write_sales",
+    "writing_invoices",
+    "writing_outcomes",
 ]

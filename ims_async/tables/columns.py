@@ -10,6 +10,9 @@ from typing import Final
 from ..codec.writing import money_text
 from ..records import ItcReduction
 
+GSTIN_COLUMN: Final = "GSTIN"
+"""Whose records they are; files that hold one taxpayer's may lack it."""
+
 READ_COLUMNS: Final = (
     "section",
     "supplier",

@@ -14,35 +14,53 @@ from .row import AS_TEXT, Row
 
 _COLUMN_OF_FINDING: Final = {
     "action": "action",
+    "no-change": "action",
     "pending-blocked": "action",
+    "pending-limit": "action",
+    "remarks-too-long": "remarks",
+    "remarks-blocked": "remarks",
+    "remarks-on-accept": "remarks",
+    "remarks-missing": "remarks",
     "itc-reduction": "ITC reduction",
+    "itc-reduction-missing": "ITC reduction",
+    "itc-reduction-unsaid": "ITC reduction",
+    "itc-reduction-none": "ITC reduction",
+    "itc-reduction-amounts": "ITC reduction",
 }
 
 
-def match(rows: Iterable[Row], current: Iterable[Invoice]) -> list[Decision]:
+def match(
+    rows: Iterable[Row], current: Iterable[Invoice], *, policy: rules.RulePolicy | None = None
+) -> list[Decision]:
     """Join decided rows to invoices pulled just now, and return the decisions in the rows' order.
 
     Raises `InvalidInput` with every row whose record is gone, was edited by the supplier, or was acted on
-    since the file was pulled, and with what the offline checks hold against a decision.
+    since the file was pulled, and with what the offline checks refuse by `policy`. What they only warn of
+    is no problem here.
     """
     found, problems = _join(rows, current, lambda row: {row.pulled_action})
+    decided: list[Row] = []
     decisions: list[Decision] = []
-    seen: dict[tuple[object, ...], int] = {}
-    for place, (row, invoice) in enumerate(found):
+    for row, invoice in found:
         if row.action is None:
             problems.append(f"{row.where('action')}: the row is not decided")
             continue
-        decision = Decision(
-            invoice=invoice, action=row.action, remarks=row.remarks, itc_reduction=row.itc_reduction
+        decided.append(row)
+        decisions.append(
+            Decision(invoice=invoice, action=row.action, remarks=row.remarks, itc_reduction=row.itc_reduction)
         )
-        decisions.append(decision)
-        problems.extend(
-            f"{row.where(_COLUMN_OF_FINDING.get(finding.code))}: {finding.message}"
-            for finding in rules.check_one(decision, place, seen)
-            if finding.level is rules.Level.REFUSE
-        )
+    for finding in rules.check(decisions, policy=policy):
+        if finding.level is rules.Level.REFUSE:
+            row_of = None if finding.place is None else decided[finding.place]
+            where = row_of.where(column_of(finding.code)) if row_of else "the file"
+            problems.append(f"{where}: {finding.message}")
     raise_all(problems)
     return decisions
+
+
+def column_of(code: str) -> str | None:
+    """Return the column in which a person mends what a rule finds, None where it is none of his."""
+    return _COLUMN_OF_FINDING.get(code)
 
 
 def match_records(rows: Iterable[Row], current: Iterable[Invoice]) -> list[Invoice]:

@@ -15,56 +15,93 @@ from .. import rules
 from ..errors import InvalidInput
 from ..records import RecordKey
 from ..vocabulary import Action
-from .columns import LONGEST_CELL, READ_COLUMNS, unshielded
-from .row import PARSERS, Row, any_action, any_supplier, where
+from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, LONGEST_CELL, READ_COLUMNS, unshielded
+from .row import PARSERS, Row, any_action, any_gstin, any_supplier, own_gstin, where
 
 Source = str | os.PathLike[str] | IO[str] | IO[bytes]
 
-_LONGEST_FILE: Final = 200_000_000  # bytes, about 700,000 rows
+LONGEST_FILE: Final = 200_000_000  # bytes, about 700,000 rows
 _MOST_COLUMNS: Final = 256
 _LONGEST_PROBLEM: Final = 1000  # characters; a problem may quote a cell
 _AS_UTF8: Final = "save it as 'CSV UTF-8'"
 
 
-def read_decisions(source: Source, *, check_suppliers: bool = True) -> list[Row]:
+def read_decisions(source: Source, *, check_suppliers: bool = True, may_be_empty: bool = False) -> list[Row]:
     """Read the decided rows of a file; rows with an empty `action` are undecided and left out.
 
-    Raises `InvalidInput` whose `problems` name every fault by file, row (1 is the header) and column.
-    `check_suppliers=False` takes GSTINs as they are: test hosts mask them.
+    Raises `InvalidInput` whose `problems` name every fault by file, row (1 is the header) and column; that
+    nothing is decided is one, unless it `may_be_empty`. `check_suppliers=False` takes GSTINs as they are:
+    test hosts mask them.
     """
-    return _read(source, deciding=True, check_suppliers=check_suppliers)
+    return _read(source, deciding=True, check_suppliers=check_suppliers, may_be_empty=may_be_empty)
 
 
-def read_records(source: Source, *, check_suppliers: bool = True) -> list[Row]:
+def read_records(source: Source, *, check_suppliers: bool = True, may_be_empty: bool = False) -> list[Row]:
     """Read every row of a file, decided or not, for a reset; an action that is no action is passed over.
 
     Raises `InvalidInput` as `read_decisions` does.
     """
-    return _read(source, deciding=False, check_suppliers=check_suppliers)
+    return _read(source, deciding=False, check_suppliers=check_suppliers, may_be_empty=may_be_empty)
 
 
-def _read(source: Source, *, deciding: bool, check_suppliers: bool) -> list[Row]:
+def read_with_information(
+    source: Source, *, check_suppliers: bool = True
+) -> list[tuple[Row, dict[str, str]]]:
+    """Read decided rows as `read_decisions` does, each with what its information columns hold, by column."""
+    information: list[dict[str, str]] = []
+    rows = _read(source, deciding=True, check_suppliers=check_suppliers, information=information)
+    return list(zip(rows, information, strict=True))
+
+
+def is_report(path: str | os.PathLike[str]) -> bool:
+    """Say whether a file is a report of what became of records, and no file of decisions.
+
+    It has a column `outcome`, and none `action when pulled`. What cannot be read is none, nor is a pipe.
+    """
+    if not Path(path).is_file():
+        return False
+    try:
+        with Path(path).open(encoding="utf-8-sig", errors="replace") as file:
+            header = file.readline(LONGEST_CELL)
+    except (OSError, ValueError):
+        return False
+    names = {_folded(part.strip().strip('"')) for part in header.split(_delimiter_of(header))}
+    return "outcome" in names and _folded("action when pulled") not in names
+
+
+def _read(
+    source: Source,
+    *,
+    deciding: bool,
+    check_suppliers: bool,
+    may_be_empty: bool = False,
+    information: list[dict[str, str]] | None = None,
+) -> list[Row]:
     name, text = _text_of(source)
     page = _Page(name)
     lines = page.open(text)
     parsers = dict(PARSERS)
+    if GSTIN_COLUMN in page.columns:
+        parsers = {GSTIN_COLUMN: own_gstin if check_suppliers else any_gstin, **parsers}
     if not check_suppliers:
         parsers["supplier"] = any_supplier
     if not deciding:
         parsers |= {"action": any_action, "ITC reduction": lambda _: None, "remarks": lambda _: None}
     rows: list[Row] = []
-    seen: dict[RecordKey, int] = {}
+    seen: dict[tuple[str | None, RecordKey], int] = {}
     for cells in lines:
         if not any(cells) or (deciding and not page.cell(cells, "action").strip()):
             continue
         row = page.read_row(cells, parsers)
         if row is None:
             continue
-        first = seen.setdefault(row.key, row.line)
+        first = seen.setdefault((row.gstin, row.key), row.line)
         if first != row.line:
             page.refuse(None, f"the same record ({row.key}) stands in row {first} already: keep one of them")
         rows.append(row)
-    if not rows and not page.problems:
+        if information is not None:
+            information.append(page.information(cells))
+    if not rows and not page.problems and not may_be_empty:
         page.line = 1
         page.refuse(
             "action" if deciding else None,
@@ -82,6 +119,7 @@ class _Page:
     line: int = 1
     width: int = 0
     columns: dict[str, int] = attrs.field(factory=dict)
+    informing: dict[str, int] = attrs.field(factory=dict)
     problems: list[str] = attrs.field(factory=list)
 
     def refuse(self, column: str | None, what: str) -> None:
@@ -123,6 +161,10 @@ class _Page:
                 there = ", ".join(heading.strip()[:40] or "(no name)" for heading in header[:40])
                 self.refuse(column, f"this column is missing; the file has: {there}")
         self.columns = {column: places.get(_folded(column), 0) for column in READ_COLUMNS}
+        if (place_of_gstin := places.get(_folded(GSTIN_COLUMN))) is not None:
+            self.columns[GSTIN_COLUMN] = place_of_gstin
+        found = {column: places.get(_folded(column)) for column in INFORMATION_COLUMNS}
+        self.informing = {column: place for column, place in found.items() if place is not None}
 
     def _cells(self, reader: Iterator[list[str]]) -> Iterator[list[str]]:
         try:
@@ -148,6 +190,13 @@ class _Page:
         place = self.columns[column]
         return cells[place] if place < len(cells) else ""  # spreadsheets leave empty cells at the end away
 
+    def information(self, cells: Sequence[str]) -> dict[str, str]:
+        """Return what the information columns that are there hold."""
+        return {
+            column: unshielded(cells[place]) if place < len(cells) else ""
+            for column, place in self.informing.items()
+        }
+
     def read_row(self, cells: Sequence[str], parsers: dict[str, Callable[[str], Any]]) -> Row | None:
         """Read one row, or tell all that is wrong with it."""
         found: dict[str, Any] = {}
@@ -170,6 +219,7 @@ class _Page:
         return Row(
             file=self.name,
             line=self.line,
+            gstin=found.get(GSTIN_COLUMN),
             section=found["section"],
             supplier=found["supplier"],
             number=found["number"],
@@ -210,7 +260,7 @@ def _text_of(source: Source) -> tuple[str, str]:
         name = str(source)
         try:
             with Path(source).open("rb") as file:
-                content: bytes | str = file.read(_LONGEST_FILE + 1)
+                content: bytes | str = file.read(LONGEST_FILE + 1)
         except OSError as error:
             raise InvalidInput(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from None
         except ValueError as error:  # a NUL in the name
@@ -218,11 +268,11 @@ def _text_of(source: Source) -> tuple[str, str]:
     else:
         name = str(getattr(source, "name", "the file"))
         try:
-            content = source.read(_LONGEST_FILE + 1)
+            content = source.read(LONGEST_FILE + 1)
         except UnicodeDecodeError:
             raise InvalidInput(f"{name} is not UTF-8: {_AS_UTF8}") from None
-    if len(content) > _LONGEST_FILE:
-        raise InvalidInput(f"{name} is larger than {_LONGEST_FILE:,} bytes: split it")
+    if len(content) > LONGEST_FILE:
+        raise InvalidInput(f"{name} is larger than {LONGEST_FILE:,} bytes: split it")
     text = content.removeprefix("\ufeff") if isinstance(content, str) else _decoded(name, content)
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1

@@ -27,10 +27,14 @@ def where(file: str, line: int, column: str | None = None) -> str:
 
 @attrs.frozen(kw_only=True)
 class Row:
-    """One row of a file of decisions. `line` counts from 1, the header; `action` None is undecided."""
+    """One row of a file of decisions. `line` counts from 1, the header; `action` None is undecided.
+
+    `gstin` is the recipient's, None where the file does not tell.
+    """
 
     file: str
     line: int
+    gstin: str | None = None
     section: Section
     supplier: str
     number: str
@@ -61,6 +65,16 @@ def _supplier(text: str) -> str:
     if problem := gstin_problem(name):
         raise ValueError(f"{problem}; check it for a typing error")
     return name.upper()
+
+
+def own_gstin(text: str) -> str | None:
+    """Take the recipient's GSTIN, or None for an empty cell."""
+    return _supplier(text) if text.strip() else None
+
+
+def any_gstin(text: str) -> str | None:
+    """Take the recipient's GSTIN as it is, or None for an empty cell."""
+    return text.strip().upper() or None
 
 
 def any_supplier(text: str) -> str:

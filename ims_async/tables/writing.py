@@ -1,31 +1,44 @@
-"""Files out: invoices to decide on, the supplier's view, and what became of a job's records."""
+"""Files out: invoices to decide on, of one taxpayer or of many, and the supplier's view."""
 
 from __future__ import annotations
 
 import csv
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Final
 
 from ..errors import InvalidInput
-from ..records import AddedBackLiability, Decision, Invoice, LineItem, SalesInvoice
-from ..report import JobReport
-from ..status import JobState
-from .columns import INFORMATION_COLUMNS, READ_COLUMNS, reduction_cell, to_cell
+from ..records import AddedBackLiability, Invoice, LineItem, SalesInvoice
+from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, READ_COLUMNS, reduction_cell, to_cell
 
 Target = str | os.PathLike[str] | IO[str]
 
 
-def write_invoices(target: Target, invoices: Iterable[Invoice]) -> int:
+def write_invoices(target: Target, invoices: Iterable[Invoice], *, gstin: str | None = None) -> int:
     """Write invoices with an empty `action` column for a person to fill in; return how many.
 
+    With `gstin`, the recipient's, the first column says whose they are, so that a push need not be told.
     UTF-8 without BOM, money exact. A file is replaced in one step, when all of it is written.
     Raises `InvalidInput` where it cannot be written.
     """
-    return _write(target, (*READ_COLUMNS, *INFORMATION_COLUMNS), map(_invoice_row, invoices))
+    if gstin is None:
+        return write_rows(target, (*READ_COLUMNS, *INFORMATION_COLUMNS), map(_invoice_row, invoices))
+    with writing_invoices(target) as add:
+        return add(gstin, invoices)
+
+
+@contextmanager
+def writing_invoices(target: Target) -> Iterator[Callable[[str, Iterable[Invoice]], int]]:
+    """Write invoices of many taxpayers as they come: yields `add(gstin, invoices)`, which returns how many.
+
+    Otherwise as `write_invoices`: nothing is replaced if the block is left by an error.
+    """
+    columns = (GSTIN_COLUMN, *READ_COLUMNS, *INFORMATION_COLUMNS)
+    with writing_rows(target, columns) as write:
+        yield lambda gstin, invoices: write((gstin, *_invoice_row(invoice)) for invoice in invoices)
 
 
 def _invoice_row(invoice: Invoice) -> tuple[object, ...]:
@@ -56,7 +69,7 @@ _SALES_COLUMNS: Final = (
 
 def write_sales(target: Target, sales: Iterable[SalesInvoice]) -> int:
     """Write supplier-view documents, the amounts of their rate lines added up; return how many."""
-    return _write(target, _SALES_COLUMNS, map(_sales_row, sales))
+    return write_rows(target, _SALES_COLUMNS, map(_sales_row, sales))
 
 
 def _sales_row(sale: SalesInvoice) -> tuple[object, ...]:
@@ -90,7 +103,7 @@ _ADDED_BACK_COLUMNS: Final = (
 
 def write_added_back(target: Target, liabilities: Iterable[AddedBackLiability]) -> int:
     """Write added-back liabilities, one line each; return how many."""
-    return _write(target, _ADDED_BACK_COLUMNS, map(_added_back_row, liabilities))
+    return write_rows(target, _ADDED_BACK_COLUMNS, map(_added_back_row, liabilities))
 
 
 def _added_back_row(debt: AddedBackLiability) -> tuple[object, ...]:
@@ -102,65 +115,33 @@ def _added_back_row(debt: AddedBackLiability) -> tuple[object, ...]:
     )
 
 
-_REPORT_COLUMNS: Final = (
-    *("outcome", "section", "supplier", "number", "date", "return period", "action", "code", "message"),
-)
+def write_rows(target: Target, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> int:
+    """Write a file of rows under their columns; return how many. Raises `InvalidInput`."""
+    with writing_rows(target, columns) as write:
+        return write(rows)
 
 
-def write_report(target: Target, report: JobReport) -> int:
-    """Write what became of each record of a job, one line each; return how many lines.
-
-    `outcome` is `failed`, `unmatched` (an error that fits nothing that was sent), `unaccounted` or
-    `applied`. Records of which no more than their number is known share a line that says so.
-    """
-    return _write(target, _REPORT_COLUMNS, _report_rows(report))
-
-
-def _report_rows(report: JobReport) -> Iterator[tuple[object, ...]]:
-    for failure in report.failed:
-        yield ("failed", *failure.key, _decided(failure.record), failure.code, failure.message)
-    for entry in report.unmatched:
-        ids = (entry.section, entry.supplier, entry.number, None, entry.return_period)
-        yield ("unmatched", *ids, "", entry.code, entry.message)
-    for outcome, records in (("unaccounted", report.unaccounted), ("applied", report.succeeded)):
-        for record in records:
-            yield (outcome, *record.key, _decided(record), "", "")
-    nameless = (
-        ("failed", failed_count(report), len(report.failed)),
-        ("unaccounted", report.unaccounted_count, len(report.unaccounted)),
-        ("applied", applied_count(report), len(report.succeeded)),
-    )
-    for outcome, known, named in nameless:
-        if (rest := (known or 0) - named) > 0:
-            yield (outcome, *[""] * 6, report.error_code, f"{rest} records, not known here by name")
-
-
-def _decided(record: object) -> object:
-    return record.action if isinstance(record, Decision) else ""
-
-
-def failed_count(report: JobReport) -> int:
-    """Return how many records were not applied, also where the report cannot name them."""
-    whole = report.state is JobState.FAILED and not report.unaccounted_count
-    return report.submitted if whole and report.submitted is not None else len(report.failed)
-
-
-def applied_count(report: JobReport) -> int | None:
-    """Return how many records were applied, also where the report cannot name them; None if unknown."""
-    if report.submitted is None:
-        return None
-    return max(report.submitted - failed_count(report) - report.unaccounted_count, 0)
-
-
-def _write(target: Target, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> int:
+@contextmanager
+def writing_rows(
+    target: Target, columns: Sequence[str]
+) -> Iterator[Callable[[Iterable[Iterable[object]]], int]]:
+    """Open a file for rows that come in portions; it is replaced in one step, when the block is left."""
     with _opened_for_writing(target) as file:
         writer = csv.writer(file)
         writer.writerow(columns)
-        lines = 0
-        for row in rows:
-            writer.writerow([to_cell(value) for value in row])
-            lines += 1
-    return lines
+
+        def write(rows: Iterable[Iterable[object]]) -> int:
+            lines = 0
+            for row in rows:
+                cells = [to_cell(value) for value in row]
+                try:
+                    writer.writerow(cells)
+                except OSError as error:  # of ours: what yields the rows has its own
+                    raise _unwritable(target, error) from None
+                lines += 1
+            return lines
+
+        yield write
 
 
 def check_writable(target: Target) -> None:
@@ -181,16 +162,24 @@ def _opened_for_writing(target: Target) -> Iterator[IO[str]]:
     in_place = path.exists() and not path.is_file()  # a terminal or a pipe is written to, not replaced
     part = path if in_place else path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("w" if in_place else "x", encoding="utf-8", newline="") as file:
-            yield file
-        if not in_place:
-            part.replace(path)
+        file = part.open("w" if in_place else "x", encoding="utf-8", newline="")
     except OSError as error:
-        raise InvalidInput(f"{target} cannot be written: {_reason(error)}") from None
+        raise _unwritable(target, error) from None
+    try:
+        yield file
+        try:
+            file.close()
+            if not in_place:
+                part.replace(path)
+        except OSError as error:
+            raise _unwritable(target, error) from None
     finally:
+        with suppress(OSError):  # of a full disk it was told already
+            file.close()
         if not in_place:
             part.unlink(missing_ok=True)
 
 
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+def _unwritable(target: Target, error: OSError) -> InvalidInput:
+    name = target if isinstance(target, str | os.PathLike) else "the file"
+    return InvalidInput(f"{name} cannot be written: {(error.strerror or str(error)).lower()}")

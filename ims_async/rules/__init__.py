@@ -1,0 +1,37 @@
+"""The offline checks: what would certainly be refused is refused here, with every reason at once.
+
+Each rule is a small pure function; `RULES` lists them with their codes, default levels and sources, and
+`RulePolicy` changes the levels. Nothing here reads a clock or a file.
+"""
+
+from .book import RULE_CHANGES, RULES, RuleChange
+from .case import Batch, Case, Facts, Rule
+from .checker import Checker, check
+from .finding import Finding, Level, Problem, Record, refuse
+from .forms import AMOUNT_LIMIT, NUMBER, amount_problem, number_problem
+from .periods import IST, india_date
+from .policy import RulePolicy
+
+__all__ = [
+    "AMOUNT_LIMIT",
+    "IST",
+    "NUMBER",
+    "RULES",
+    "RULE_CHANGES",
+    "Batch",
+    "Case",
+    "Checker",
+    "Facts",
+    "Finding",
+    "Level",
+    "Problem",
+    "Record",
+    "Rule",
+    "RuleChange",
+    "RulePolicy",
+    "amount_problem",
+    "check",
+    "india_date",
+    "number_problem",
+    "refuse",
+]

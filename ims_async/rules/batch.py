@@ -1,0 +1,98 @@
+"""Rules on a record among others, and on a batch as a whole."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from ..records import Decision
+from ..vocabulary import Section
+from .case import Batch, Case
+from .finding import Problem
+from .periods import DRAFT_DAY, day_in, month_of, period_of
+
+_Document = tuple[Section, str, Any, dt.date]
+_MOST_NAMED: Final = 3  # periods
+_AMENDED: Final = {
+    Section.B2BA: Section.B2B,
+    Section.B2BDNA: Section.B2BDN,
+    Section.B2BCNA: Section.B2BCN,
+    Section.ECOMA: Section.ECOM,
+}
+
+
+def duplicate(case: Case) -> Iterator[Problem]:
+    """See a record that is in the batch already."""
+    if case.first != case.place:
+        yield Problem(f"the same record is in the batch already, as record {case.first + 1}")
+
+
+def amendment_order(batch: Batch) -> Iterator[Problem]:
+    """See an amendment in one batch with its original."""
+    sought: dict[_Document, list[tuple[int, Decision]]] = {}
+    for place, decision in batch.amendments:
+        if (document := _amended_by(decision)) is not None:
+            sought.setdefault(document, []).append((place, decision))
+    for document, first in _found(batch.places, sought):
+        where = f"is in the same batch, as record {first + 1}"
+        for place, decision in sought[document]:
+            yield Problem(f"what it amends {where}: act on that one first", place=place, record=decision)
+
+
+def _amended_by(decision: Decision) -> _Document | None:
+    """Return what identifies the original of an amendment, but for its return period, which nobody tells."""
+    invoice = decision.invoice
+    section = _AMENDED.get(invoice.section) if isinstance(invoice.section, Section) else None
+    ids = (invoice.supplier, invoice.original_number)
+    if section is None or not all(isinstance(text, str) for text in ids):
+        return None
+    day = invoice.original_date
+    return (section, *ids, day) if isinstance(day, dt.date) else None
+
+
+def _found(
+    places: Mapping[Section, Mapping[tuple[Any, ...], int]], sought: Mapping[_Document, object]
+) -> Iterator[tuple[_Document, int]]:
+    """Find documents among all records: by number first, which tells nearly all of them apart."""
+    for section in _AMENDED.values():
+        numbers = {number for named, _, number, _ in sought if named is section}
+        if not numbers:
+            continue
+        for (supplier, number, day, _), place in places[section].items():
+            if number in numbers and (section, supplier, number, day) in sought:
+                yield (section, supplier, number, day), place
+
+
+def stale_read(batch: Batch) -> Iterator[Problem]:
+    """See records that were read too long ago."""
+    facts = batch.facts
+    if facts.read_at is None or facts.now is None:
+        return
+    age = (facts.now - facts.read_at).total_seconds()
+    if age > facts.stale_after:
+        yield Problem(
+            f"the records were read {age / 60:,.0f} minutes ago; suppliers may have edited them since "
+            "(IMSSAV0010): read them again"
+        )
+
+
+def recompute(batch: Batch) -> Iterator[Problem]:
+    """See changes of periods whose GSTR-2B is drafted already."""
+    today = batch.facts.today
+    if today is None:
+        return
+    periods = {period for keys in batch.places.values() for _, _, _, period in keys}
+    months = {month_of(period) for period in periods if isinstance(period, str)}
+    drafted = sorted(month for month in months if month is not None and today > day_in(month + 1, DRAFT_DAY))
+    if drafted:
+        yield Problem(
+            f"GSTR-2B of {_some(drafted)} was drafted on the {DRAFT_DAY}th of the month after: "
+            "recompute it, before GSTR-3B is filed, for these changes to count"
+        )
+
+
+def _some(months: Sequence[int]) -> str:
+    named = ", ".join(map(period_of, months[:_MOST_NAMED]))
+    more = len(months) - _MOST_NAMED
+    return f"{named} and {more} more periods" if more > 0 else named

@@ -1,0 +1,85 @@
+"""What a check finds: what is wrong, with which record, how bad that is, and which document says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Final
+
+import attrs
+
+from ..errors import InvalidDecision
+from ..records import Decision, Invoice, RecordKey
+
+Record = Decision | Invoice
+
+_LONGEST_SHOWN: Final = 60  # characters of a value that a message quotes
+
+
+class Level(StrEnum):
+    """What a finding does: `REFUSE` keeps the batch from being sent, `WARN` only tells, `OFF` is silent."""
+
+    REFUSE = "refuse"
+    WARN = "warn"
+    OFF = "off"
+
+
+@attrs.frozen
+class Problem:
+    """What a rule has to say, before it is known what it is worth.
+
+    `typed_only` is refused where a person typed it and warned about where the gateway sent it; `in_kind` is
+    refused whatever a policy says, because it cannot be written. `place` and `record` are set by the rules
+    that look at a whole batch and mean one record of it.
+    """
+
+    message: str
+    typed_only: bool = False
+    in_kind: bool = False
+    place: int | None = None
+    record: Record | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Finding:
+    """One thing that is wrong with one record, or with the batch as a whole (`place` is then None).
+
+    `place` counts from 0 in the batch. `source` names the public document that says so.
+    """
+
+    code: str
+    level: Level
+    message: str
+    source: str
+    place: int | None
+    key: RecordKey | None
+    record: Record | None = attrs.field(repr=False)
+
+    def __str__(self) -> str:
+        if self.place is None:
+            return f"the batch: {self.message}"
+        return f"record {self.place + 1} ({_named(self.key)}): {self.message}"
+
+
+def _named(key: RecordKey | None) -> str:
+    try:
+        return str(key)
+    except Exception:  # noqa: BLE001 # ids of any kind: what is wrong with them is the message
+        return "whose ids cannot be shown"
+
+
+def shown(value: object) -> str:
+    """Return a value as a message quotes it: short, and whatever it is."""
+    try:
+        return repr(value)[:_LONGEST_SHOWN]
+    except Exception:  # noqa: BLE001 # an int of 5,000 digits, a stranger's class
+        return f"of type {type(value).__name__}"
+
+
+def refuse(findings: Sequence[Finding]) -> None:
+    """Raise `InvalidDecision` with all findings, warnings too, if any of them refuses."""
+    refused = [finding for finding in findings if finding.level is Level.REFUSE]
+    if refused:
+        told = "; ".join(str(finding) for finding in refused[:3])
+        more = f"; and {len(refused) - 3} more (see .findings)" if len(refused) > 3 else ""
+        raise InvalidDecision(f"nothing was sent: {told}{more}", findings=findings)

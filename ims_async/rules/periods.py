@@ -1,0 +1,56 @@
+"""Return periods, tax periods and due dates, as whole months: no clock is read here.
+
+GST's days are India's: IST is UTC+5:30, without a summer time. Whoever has a moment in UTC asks `india_date`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from typing import Final
+
+from ..vocabulary import SourceForm, period_problem
+
+IST: Final = dt.timezone(dt.timedelta(hours=5, minutes=30), "IST")
+
+GST_BEGAN: Final = "072017"
+DRAFT_DAY: Final = 14
+"""GSTR-2B is drafted on this day of the month after the return period. GSTN FAQ of 23-09-2024."""
+DUE_DAY: Final = 20
+"""GSTR-3B of a monthly filer is due on this day of the month after the tax period. GSTN FAQ of 17-10-2025,
+whose example keeps a credit note of the GSTR-2B of October 2025 pending until 20-12-2025."""
+
+
+def india_date(moment: dt.datetime) -> dt.date:
+    """Return the date in India at an aware moment."""
+    return moment.astimezone(IST).date()
+
+
+@functools.lru_cache(maxsize=4096)
+def month_of(period: str) -> int | None:
+    """Return a period `MMYYYY` as a number of months, to compare and to add to; None for what is none."""
+    if period_problem(period) is not None:
+        return None
+    return int(period[2:]) * 12 + int(period[:2]) - 1
+
+
+def period_of(month: int) -> str:
+    """Return a number of months as `MMYYYY`."""
+    year, index = divmod(month, 12)
+    return f"{index + 1:02d}{year:04d}"
+
+
+def day_in(month: int, day: int) -> dt.date:
+    """Return a day of a month."""
+    year, index = divmod(month, 12)
+    return dt.date(year, index + 1, day)
+
+
+def earliest_gstr2b(return_period: object, source_form: object) -> int | None:
+    """Return the first GSTR-2B period, in months, that a record can belong to; None where nobody can tell.
+
+    A supplier who files late moves it on, which no field of the record tells: so it is the earliest. What
+    comes by GSTR-1A goes to the next month's GSTR-2B. GSTN FAQ of 17-10-2025.
+    """
+    month = month_of(return_period) if isinstance(return_period, str) else None
+    return None if month is None else month + (source_form == SourceForm.GSTR1A)

@@ -1,0 +1,77 @@
+"""Rules on the ITC reduction: how much credit is given up on accepting what lowers it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+from ..records import Decision
+from ..vocabulary import Section
+from .case import REDUCIBLE, Case
+from .finding import Problem, shown
+from .forms import amount_problem, is_amount, writable
+
+_CHOICES: Final = "ItcReduction.none(), .full() or .partial(…)"
+
+
+def itc_reduction(case: Case) -> Iterator[Problem]:
+    """See an ITC reduction that is none, or has no place here."""
+    found = case.record.itc_reduction if isinstance(case.record, Decision) else None
+    if found is None:
+        return
+    if case.reduction is None:
+        yield Problem(f"ITC reduction {shown(found)} is not one: use {_CHOICES}", in_kind=True)
+        return
+    if not case.accepted:
+        yield Problem("an ITC reduction goes with accepting only")
+    if case.section is not None and case.section not in REDUCIBLE:
+        yield Problem(f"section {case.section} documents no ITC reduction")
+    if case.invoice.itc_reduction_allowed is False:
+        yield Problem("the gateway takes no ITC reduction for this record")
+
+
+def _says_nothing(case: Case) -> bool:
+    """True for an acceptance that could say how much credit it gives up, and does not."""
+    said = case.record.itc_reduction if isinstance(case.record, Decision) else None
+    return case.accepted and said is None and case.invoice.itc_reduction_allowed is not False
+
+
+def itc_reduction_missing(case: Case) -> Iterator[Problem]:
+    """See a credit note accepted without a word on its credit."""
+    if case.section is Section.B2BCN and _says_nothing(case):
+        yield Problem(
+            f"accepting a credit note says how much credit it gives up: use {_CHOICES} (IMSSAV0054)"
+        )
+
+
+def itc_reduction_unsaid(case: Case) -> Iterator[Problem]:
+    """See an amendment accepted without a word: whether it lowers credit shows in its original only."""
+    if case.section in REDUCIBLE and case.section is not Section.B2BCN and _says_nothing(case):
+        yield Problem(f"if this amendment lowers credit, accepting it says by how much: use {_CHOICES}")
+
+
+def itc_reduction_none(case: Case) -> Iterator[Problem]:
+    """See amounts declared where nothing is to be reversed, or zeros declared as a reversal."""
+    declared = case.reduction.amounts if case.reduction else {}
+    if case.reduction is None or not declared:
+        return
+    if not case.reduction.required:
+        yield Problem("it says that nothing is to be reversed, and declares amounts: use one of the two")
+    elif all(is_amount(rupees) and not rupees for rupees in declared.values()):
+        yield Problem("it declares zero under every head: use ItcReduction.none()")
+
+
+def itc_reduction_amounts(case: Case) -> Iterator[Problem]:
+    """See declared amounts that are none, or more than the record's tax; CGST unlike SGST."""
+    declared = case.reduction.amounts if case.reduction else {}
+    for head, rupees in declared.items():
+        tax = getattr(case.invoice, head)
+        if problem := amount_problem(f"ITC reduction, {head}", rupees):
+            yield Problem(problem, in_kind=not writable(rupees))
+        elif is_amount(tax) and rupees > tax:
+            told = f"ITC reduction, {head} {rupees}"
+            yield Problem(f"{told} is more than the record's {str(tax)[:30]}")
+    cgst, sgst = declared.get("cgst", Decimal(0)), declared.get("sgst", Decimal(0))
+    if is_amount(cgst) and is_amount(sgst) and cgst != sgst:
+        yield Problem("ITC reduction, cgst and sgst differ; GSTN takes them in equal parts")

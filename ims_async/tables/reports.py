@@ -1,0 +1,108 @@
+"""Files of what became of records: of one job, or of all jobs of many taxpayers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import attrs
+
+from ..records import Decision, RecordKey
+from ..report import JobReport
+from ..status import ErrorEntry, JobState
+from .columns import GSTIN_COLUMN
+from .writing import Target, write_rows, writing_rows
+
+_REPORT_COLUMNS: Final = (
+    *("outcome", "section", "supplier", "number", "date", "return period", "action", "code", "message"),
+)
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """What became of one record: a line of a report. Without a `key`, `message` says of how many it is."""
+
+    outcome: str
+    key: RecordKey | None = None
+    action: object = ""
+    code: str = ""
+    message: str = ""
+
+    @property
+    def cells(self) -> tuple[object, ...]:
+        """Its line."""
+        return (self.outcome, *(self.key or [""] * 5), self.action, self.code, self.message)
+
+
+def write_report(target: Target, report: JobReport, *, gstin: str | None = None) -> int:
+    """Write what became of each record of a job, one line each; return how many lines.
+
+    `outcome` is `failed`, `unmatched` (an error that fits nothing that was sent), `unaccounted` or
+    `applied`. Records of which no more than their number is known share a line that says so. With `gstin`
+    the first column says whose they are.
+    """
+    rows = (outcome.cells for outcome in _outcomes_of(report))
+    if gstin is None:
+        return write_rows(target, _REPORT_COLUMNS, rows)
+    return write_rows(target, (GSTIN_COLUMN, *_REPORT_COLUMNS), ((gstin, *row) for row in rows))
+
+
+@contextmanager
+def writing_outcomes(target: Target) -> Iterator[Callable[[str, Iterable[Outcome]], int]]:
+    """Write what became of many taxpayers' records: yields `add(gstin, outcomes)`, which returns how many.
+
+    The file is replaced in one step, when the block is left without an error. Raises `InvalidInput`.
+    """
+    with writing_rows(target, (GSTIN_COLUMN, *_REPORT_COLUMNS)) as write:
+        yield lambda gstin, outcomes: write((gstin, *outcome.cells) for outcome in outcomes)
+
+
+def _outcomes_of(report: JobReport) -> Iterator[Outcome]:
+    for failure in report.failed:
+        decided = decided_action(failure.record)
+        yield Outcome(
+            outcome="failed", key=failure.key, action=decided, code=failure.code, message=failure.message
+        )
+    for entry in report.unmatched:
+        yield unmatched(entry)
+    for outcome, records in (("unaccounted", report.unaccounted), ("applied", report.succeeded)):
+        for record in records:
+            yield Outcome(outcome=outcome, key=record.key, action=decided_action(record))
+    nameless = (
+        ("failed", failed_count(report), len(report.failed)),
+        ("unaccounted", report.unaccounted_count, len(report.unaccounted)),
+        ("applied", applied_count(report), len(report.succeeded)),
+    )
+    for outcome, known, named in nameless:
+        if (rest := (known or 0) - named) > 0:
+            yield Outcome(outcome=outcome, code=report.error_code, message=not_by_name(rest))
+
+
+def unmatched(entry: ErrorEntry) -> Outcome:
+    """Return the line of an error that fits nothing that was sent."""
+    key = RecordKey(entry.section, entry.supplier, entry.number or "", None, entry.return_period)
+    return Outcome(outcome="unmatched", key=key, code=entry.code, message=entry.message)
+
+
+def not_by_name(count: int) -> str:
+    """Say of how many records no more than their number is known."""
+    return f"{count} records, not known here by name"
+
+
+def decided_action(record: object) -> object:
+    """Return what was decided on a record, nothing for one that is reset."""
+    return record.action if isinstance(record, Decision) else ""
+
+
+def failed_count(report: JobReport) -> int:
+    """Return how many records were not applied, also where the report cannot name them."""
+    whole = report.state is JobState.FAILED and not report.unaccounted_count
+    return report.submitted if whole and report.submitted is not None else len(report.failed)
+
+
+def applied_count(report: JobReport) -> int | None:
+    """Return how many records were applied, also where the report cannot name them; None if unknown."""
+    if report.submitted is None:
+        return None
+    return max(report.submitted - failed_count(report) - report.unaccounted_count, 0)
