@@ -73,6 +73,21 @@ async def test_what_the_last_run_left_is_finished_as_the_readme_shows(
     await left.aclose()
 
 
+def test_the_program_for_many_taxpayers_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As it stands there, but for the time that jobs take."""
+    (program,) = (program for program in PROGRAMS if "bulk.pull_all" in program)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    at_once = {"job_seconds": 0.0}
+    monkeypatch.setattr("ims_async.simulator.Simulator", lambda **facts: Simulator(**{**facts, **at_once}))
+    monkeypatch.setattr(ims_async, "PollPolicy", lambda **_: QUICK)
+    exec(compile(program, "README.md", "exec"), {})  # noqa: S102 # our own text
+    report = capsys.readouterr().out.splitlines()[-1]
+    assert re.fullmatch(r"run \S+: ([0-9,]+) decisions of 20 taxpayers: \1 applied", report)
+    assert (tmp_path / "ims-async" / "journal.db").exists()
+
+
 def test_all_tests_in_the_readme_are_run() -> None:
     """None is forgotten above."""
     assert len([program for program in PROGRAMS if "async def test_" in program]) == 2

@@ -1,0 +1,224 @@
+"""Many taxpayers at once: saves, resets and reads of hundreds of GSTINs, each one's trouble its own.
+
+    report = await bulk.save_all(client, {acme: decisions, "29AAACQ3770E1ZF": more}, run="2026-11")
+    async for event in bulk.save_all(client, decided_as_they_come()):
+        print(event.progress.known, event.gstin, event.kind)
+
+A taxpayer's decisions are cut into as many jobs as their bytes need, sent one at a time, saves before resets.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from ..client import ImsClient
+from ..errors import InvalidInput
+from ..records import Decision, Invoice
+from ..status import JobKind
+from ..vocabulary import Action, Section
+from .event import BulkEvent, EventKind, Progress
+from .follow import Kept, Shared
+from .outcome import BulkReport, TaxpayerReport
+from .pull import Pulled, PullReport, PullRun, sections_of
+from .run import BulkRun, Totals, checked_name, default_journal, new_name, totals_of
+from .source import Pairs, Portion, Who, known_taxpayers, pairs_of, portion_of, portions_again, who_of
+from .weather import Weather
+
+__all__ = [
+    "BulkEvent",
+    "BulkReport",
+    "BulkRun",
+    "EventKind",
+    "Progress",
+    "PullReport",
+    "PullRun",
+    "Pulled",
+    "TaxpayerReport",
+    "default_journal",
+    "pull_all",
+    "reset_all",
+    "resume",
+    "retry",
+    "save_all",
+]
+
+_AT_ONCE: Final = 1000
+_AT_ONCE_OF_A_STREAM: Final = 100
+_READERS: Final = 16
+_QUIET: Final = 1800.0
+
+
+def save_all(
+    client: ImsClient,
+    decisions: Pairs[Iterable[Decision]],
+    *,
+    run: str | None = None,
+    concurrency: int | None = None,
+    journal: Kept = None,
+    max_bytes: int | None = None,
+    max_records: int | None = None,
+    quiet: float = _QUIET,
+    check: bool = True,
+) -> BulkRun:
+    """Save the decisions of many taxpayers; those with `Action.NO_ACTION` are reset, after the saves.
+
+    `decisions` is `{taxpayer: decisions}`, or pairs of these as an iterable or an async iterable, which is
+    read as places come free: memory then goes by `concurrency`, not by how many there are. A taxpayer is one
+    of the client's, or a GSTIN (with `check=False` one whose check digit is wrong, as test hosts use).
+
+    `run` names the run. Called again with the name and the decisions of an earlier one, this goes on where
+    that ended: what was sent is waited for, or looked at, and never sent again. `concurrency` is how many
+    taxpayers are worked on at once: 1,000 of a mapping, 100 of what comes as pairs. A job's body has at most
+    `max_bytes` bytes (the GSP's own limit otherwise) and `max_records` records. A change whose answer was
+    lost is settled by looking, after `quiet` seconds at the latest; what was then not applied is sent again,
+    as it stands by then.
+
+    Everything is written to the client's journal, or `journal` (which is the client's from then on), or a
+    SQLite file in the place for such things (`default_journal`); with `journal=False`, and none of the
+    client's own, a crash loses what was under way. What goes wrong with one taxpayer stands in its part of
+    the report and stops no other. Raises `InvalidInput`, `JournalError`.
+    """
+    shared = _shared(client, run, journal, max_bytes=max_bytes, max_records=max_records, quiet=quiet)
+    return _run_of(shared, decisions, JobKind.SAVE, concurrency, check)
+
+
+def reset_all(
+    client: ImsClient,
+    invoices: Pairs[Iterable[Invoice]],
+    *,
+    run: str | None = None,
+    concurrency: int | None = None,
+    journal: Kept = None,
+    max_bytes: int | None = None,
+    max_records: int | None = None,
+    quiet: float = _QUIET,
+    check: bool = True,
+) -> BulkRun:
+    """Take the action on records of many taxpayers back to "no action"; otherwise as `save_all`."""
+    shared = _shared(client, run, journal, max_bytes=max_bytes, max_records=max_records, quiet=quiet)
+    return _run_of(shared, invoices, JobKind.RESET, concurrency, check)
+
+
+def pull_all(
+    client: ImsClient,
+    taxpayers: Iterable[Who] | AsyncIterable[Who],
+    *,
+    sections: Sequence[Section | str] | None = None,
+    status: Action | str | None = None,
+    concurrency: int = _READERS,
+    check: bool = True,
+) -> PullRun:
+    """Read the records of many taxpayers, all or those at one action.
+
+    Await it for a `PullReport` with all records, or iterate to have each taxpayer's (`Pulled`) as they come,
+    and none kept: memory then goes by `concurrency`. Sections are counted first, and empty ones not asked
+    for. What goes wrong with one taxpayer stands in its `error`. Raises `InvalidInput`.
+    """
+    wanted = None if status is None else Action.parse(status)
+    return PullRun(
+        client,
+        who_of(taxpayers),
+        sections=sections_of(sections),
+        status=wanted,
+        concurrency=concurrency,
+        check=check,
+    )
+
+
+def retry(
+    client: ImsClient,
+    report: BulkReport,
+    *,
+    run: str | None = None,
+    concurrency: int | None = None,
+    journal: Kept = None,
+    max_bytes: int | None = None,
+    max_records: int | None = None,
+    quiet: float = _QUIET,
+) -> BulkRun:
+    """Send again what a run did not get through: what was refused, unaccounted for, or not sent. Once.
+
+    Each record is read again first. Those that still are as they were decided on are sent, with the action
+    that they have now; those applied by now are counted as such; those that the supplier edited, or that are
+    gone, are `changed`: for a person. Jobs that are pending are for `resume`. It is a run of its own.
+    """
+    if not isinstance(report, BulkReport):
+        raise InvalidInput(f"a {type(report).__name__} is not a BulkReport: pass what a run was awaited for")
+    if run == report.run:
+        raise InvalidInput(
+            f"{run} is the run that is being retried: a retry is a run of its own, name another"
+        )
+    shared = _shared(client, run, journal, max_bytes=max_bytes, max_records=max_records, quiet=quiet)
+    portions = portions_again(client, report)
+    totals = Totals(taxpayers=len(portions), decisions=sum(portion.count for portion in portions))
+
+    async def source(_: ImsClient) -> AsyncGenerator[Portion, None]:
+        for portion in portions:
+            yield portion
+
+    return BulkRun(
+        shared, source, concurrency=_AT_ONCE if concurrency is None else concurrency, totals=totals
+    )
+
+
+def resume(
+    client: ImsClient,
+    run: str,
+    *,
+    concurrency: int | None = None,
+    journal: Kept = None,
+    quiet: float = _QUIET,
+) -> BulkRun:
+    """Find out what became of all that a run has sent, in this process or another: nothing new is sent.
+
+    Decisions that it had not sent yet are where they came from: hand them in again, with the run's name.
+    """
+    shared = _shared(client, checked_name(run), journal, quiet=quiet)
+    return _run_of(shared, {}, JobKind.SAVE, concurrency, check=False)
+
+
+def _shared(
+    client: ImsClient,
+    run: str | None,
+    journal: Kept,
+    *,
+    max_bytes: int | None = None,
+    max_records: int | None = None,
+    quiet: float,
+) -> Shared:
+    if not isinstance(client, ImsClient):
+        raise InvalidInput(f"the first argument is a {type(client).__name__}: pass the ImsClient")
+    limit = client.gsp.limits.save_bytes
+    for name, value in (("max_bytes", max_bytes), ("max_records", max_records)):
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+            raise InvalidInput(f"{name} {value!r} must be a whole number, at least 1")
+    if not isinstance(quiet, int | float) or not quiet >= 0:
+        raise InvalidInput(f"quiet {quiet!r} must be a number of seconds, not negative")
+    return Shared(
+        client=client,
+        run=new_name(client.now()) if run is None else checked_name(run),
+        journal=journal,
+        max_bytes=min(limit, max_bytes or limit),
+        max_records=max_records,
+        quiet=quiet,
+        weather=Weather(client),
+    )
+
+
+def _run_of(shared: Shared, work: Any, kind: JobKind, concurrency: int | None, check: bool) -> BulkRun:
+    async def source(client: ImsClient) -> AsyncGenerator[Portion, None]:
+        async with contextlib.aclosing(pairs_of(work)) as pairs:
+            async for who, records in pairs:
+                yield await portion_of(client, who, records, kind=kind, check=check)
+                del records
+
+    usual = _AT_ONCE if isinstance(work, Mapping) else _AT_ONCE_OF_A_STREAM
+    return BulkRun(
+        shared,
+        source,
+        concurrency=usual if concurrency is None else concurrency,
+        totals=totals_of(work),
+        taxpayers=lambda: known_taxpayers(shared.client, work, check=check),
+    )

@@ -1,0 +1,56 @@
+"""What happens during a run, as it is told to whoever listens."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import attrs
+
+from ..job import ImsJob
+from ..report import JobReport
+from .outcome import TaxpayerReport
+
+
+class EventKind(StrEnum):
+    """What has happened."""
+
+    STARTED = "started"
+    """Work for a taxpayer has begun."""
+    SUBMITTED = "submitted"
+    """The gateway has accepted a `job`."""
+    LOOKING = "looking"
+    """The answer to a change was lost: its records are read again until it is known what became of it."""
+    ENDED = "ended"
+    """A `job` has ended; its `report` says what became of each of its records."""
+    SESSION_ENDED = "session ended"
+    """A taxpayer's session cannot be kept alive: a person has to log in with an OTP (see `error`)."""
+    FINISHED = "finished"
+    """Work for a taxpayer has ended; `outcome` accounts for each of its decisions."""
+
+
+@attrs.frozen(kw_only=True)
+class Progress:
+    """How far a run is. Of an async iterable nobody knows the totals before its end: they are None."""
+
+    taxpayers: int
+    """Begun so far."""
+    finished: int
+    handed_in: int
+    """Decisions taken in so far."""
+    known: int
+    """Decisions of which it is known what became of them."""
+    total_taxpayers: int | None = None
+    total_decisions: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class BulkEvent:
+    """Something that has happened to one taxpayer, and how far the whole run is."""
+
+    kind: EventKind
+    gstin: str
+    progress: Progress
+    job: ImsJob | None = None
+    report: JobReport | None = None
+    outcome: TaxpayerReport | None = None
+    error: Exception | None = None

@@ -1,0 +1,173 @@
+"""What happens to a job of a run after it was sent: waited for, looked after, sent again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, Literal, Protocol
+
+import attrs
+
+from ..client import ImsClient
+from ..errors import ImsError, JobFailed, OutcomeUnknown
+from ..gstn import JOB_RUNNING
+from ..job import ImsJob
+from ..journal import Journal
+from ..reconcile import Reconciliation
+from ..report import JobReport, Record
+from ..status import JobKind
+from ..taxpayer import Taxpayer
+from .event import EventKind
+from .outcome import Tally
+from .stream import Slot
+from .weather import Weather
+
+_FIRST_LOOK: Final = 120.0  # seconds; most jobs have ended by then, and records that were applied show it
+_MARGIN: Final = 1.0  # seconds
+_MOST_AGAINS: Final = 3  # of what was lost each time
+
+Kept = Journal | Literal[False] | None
+"""A journal, False for none, None for the client's own or the default one."""
+
+
+class Tell(Protocol):
+    """Tells those who listen what has happened to a taxpayer."""
+
+    async def __call__(
+        self,
+        kind: EventKind,
+        *,
+        job: ImsJob | None = None,
+        report: JobReport | None = None,
+        error: Exception | None = None,
+    ) -> None:
+        """Tell it."""
+        ...
+
+
+@attrs.define(kw_only=True)
+class Shared:
+    """What all parts of a run share. `quiet` is in seconds; `stopped_by` makes it useless to go on."""
+
+    client: ImsClient
+    run: str
+    journal: Kept
+    max_bytes: int
+    max_records: int | None
+    quiet: float
+    weather: Weather
+    seen: dict[str, set[str]] = attrs.field(factory=dict)
+    """By GSTIN, the batches of this run that are counted already."""
+    covered: dict[str, set[int]] = attrs.field(factory=dict)
+    """By GSTIN, the decisions in those of other processes; as hashes, since there may be very many."""
+    stopped_by: ImsError | None = None
+    bench: asyncio.Lock = attrs.field(factory=asyncio.Lock)
+    """Held while checking and cutting: all parts at once would make one turn of the event loop a second."""
+
+
+class Follower:
+    """Sees the jobs of one taxpayer through, and counts what became of their records."""
+
+    def __init__(self, shared: Shared, taxpayer: Taxpayer, tally: Tally, slot: Slot, tell: Tell) -> None:
+        self.shared, self.taxpayer, self.tally, self.tell = shared, taxpayer, tally, tell
+        self._slot = slot
+        self.found_all = True
+        """False once a section could not be read to its last row."""
+
+    async def sent(self, job: ImsJob) -> None:
+        """Note a job of our own."""
+        self.tally.sent(job)
+        if job.batch is not None:
+            self.shared.seen.setdefault(job.gstin, set()).add(job.batch)
+        await self.tell(EventKind.SUBMITTED, job=job)
+
+    async def follow(self, job: ImsJob, *, tries: int = _MOST_AGAINS) -> None:
+        """Wait for the end of a job, and send again what of it turns out to have had no effect."""
+        report = job.report if not job.open else None
+        if report is None:
+            report = await self._awaited(job)
+        if report is None:  # a person has let it go
+            self.tally.let_go(job)
+            return
+        self.tally.ended(job, report)
+        await self.tell(EventKind.ENDED, job=job, report=report)
+        await self.try_again(job, tries=tries)
+
+    async def _awaited(self, job: ImsJob) -> JobReport | None:
+        if job.open and job.reference_id is not None and not job.done:
+            try:
+                return await job
+            except JobFailed as error:
+                if not job.open:
+                    return error.report
+            except OutcomeUnknown:
+                pass
+        if job.open:  # nobody can be asked
+            await self.settle(job)
+        return job.report
+
+    async def try_again(self, job: ImsJob, *, tries: int = _MOST_AGAINS) -> None:
+        """Send again, where it still stands as it stood, what is known to have had no effect."""
+        records = self.tally.without_effect(job)
+        if not records:
+            return
+        if not tries:
+            self.tally.sent_again(job.kind, records)
+            lost = f"{_MOST_AGAINS + 1} changes of {job.gstin} were lost one after another"
+            self.tally.stopped(OutcomeUnknown(f"{lost}: try later", job=job), records)
+            return
+        if job.status.error_code == JOB_RUNNING:  # another program's job was in the way
+            await self.shared.client.rest(_FIRST_LOOK)
+        again = await self.send_again(job.kind, records)
+        if again is not None:
+            await self.follow(again, tries=tries - 1)
+
+    async def settle(self, job: ImsJob) -> None:
+        """Read a job's records until it is known what became of them; it may be one of another run."""
+        await self.tell(EventKind.LOOKING, job=job)
+        self._slot.lend()
+        client, quiet = self.shared.client, self.shared.quiet
+        sent_at = job.submitted_at.timestamp() if job.submitted_at else 0.0
+        for age in (min(_FIRST_LOOK, quiet), quiet):
+            await client.rest(max(sent_at + age + _MARGIN - client.now(), 0.0))
+            if not job.open:
+                return
+            await self.shared.weather.through(
+                self.taxpayer, lambda: self.taxpayer.reconcile(job, quiet=quiet)
+            )
+            if not job.open:
+                return
+        raise OutcomeUnknown(
+            f"what became of {job.submitted} records of {job.gstin} cannot be told from their rows: "
+            "call taxpayer.reconcile(error.job), or let_go(error.job) if you know",
+            job=job,
+        )
+
+    async def send_again(self, kind: JobKind, records: Sequence[Record]) -> ImsJob | None:
+        """Look at these again, and send those that stand as they were decided on; return their job."""
+        found = Reconciliation()
+
+        def heard(news: Reconciliation) -> None:
+            nonlocal found
+            found = news
+
+        async def send() -> ImsJob | None:
+            try:
+                retry = await self.taxpayer.retry_records(kind, records, run=self.shared.run, heard=heard)
+            except OutcomeUnknown as error:
+                return self.lost(error)
+            return retry.job
+
+        job = await self.shared.weather.through(self.taxpayer, send)
+        self.tally.looked(kind, found)
+        self.found_all = self.found_all and found.settled
+        if job is not None:
+            await self.sent(job)
+        return job
+
+    def lost(self, error: OutcomeUnknown) -> ImsJob:
+        """Return the job of a change whose answer was lost: it is settled by looking."""
+        self.shared.weather.turned(self.taxpayer)
+        if error.job is None:
+            raise error
+        return error.job

@@ -1,0 +1,228 @@
+"""A run: many taxpayers' decisions, so many taxpayers at a time, each one's trouble its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import secrets
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence, Sized
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+import attrs
+
+from ..client import ImsClient
+from ..errors import ImsError, InvalidInput, JournalError
+from ..job import ImsJob
+from ..journal import SqliteJournal
+from ..places import state_directory
+from ..report import JobReport
+from ..taxpayer import Taxpayer
+from .event import BulkEvent, EventKind, Progress
+from .follow import Follower, Shared, Tell
+from .outcome import BulkReport, Tally
+from .source import Portion
+from .stream import Slot, Stream
+from .weather import keep_alive
+from .work import Part
+
+_LONGEST_NAME: Final = 100
+_UNDER_WAY: Final[WeakKeyDictionary[ImsClient, set[str]]] = WeakKeyDictionary()
+"""The names of the runs that each client carries out now."""
+
+Source = Callable[[ImsClient], AsyncGenerator[Portion, None]]
+
+
+@attrs.frozen(kw_only=True)
+class Totals:
+    """What is known beforehand of the size of a run."""
+
+    taxpayers: int | None = None
+    decisions: int | None = None
+
+
+class BulkRun(Stream[BulkEvent, BulkReport]):
+    """Many taxpayers' decisions under way. Await it for its `BulkReport`, or iterate over its events.
+
+    `run` is its name: another call with the same name and the same decisions goes on where this one ended,
+    however it ended. Cancelling loses nothing: what was sent is in the journal, and `report` says how far it
+    came.
+    """
+
+    def __init__(
+        self,
+        shared: Shared,
+        source: Source,
+        *,
+        concurrency: int,
+        totals: Totals,
+        taxpayers: Callable[[], Collection[Taxpayer]] = tuple,
+    ) -> None:
+        super().__init__(concurrency)
+        self._shared, self._source, self._totals, self._beforehand = shared, source, totals, taxpayers
+        self._tallies: dict[str, Tally] = {}
+        self._taxpayers: dict[str, Taxpayer] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
+        self._finished: set[str] = set()
+        self._counted: dict[str, tuple[int, int]] = {}
+        self._handed_in = self._known = 0
+        self._told_of_session: set[str] = set()
+
+    @property
+    def run(self) -> str:
+        """The name of the run."""
+        return self._shared.run
+
+    @property
+    def report(self) -> BulkReport:
+        """What became of each decision, as far as it is known."""
+        return BulkReport(
+            run=self.run, taxpayers={gstin: tally.report() for gstin, tally in self._tallies.items()}
+        )
+
+    async def _carry_out(self) -> None:
+        shared = self._shared
+        under_way = _UNDER_WAY.setdefault(shared.client, set())
+        if self.run in under_way:
+            raise InvalidInput(f"run {self.run} is under way with this client: wait for it, or name another")
+        if shared.journal:
+            shared.client.keep_in(shared.journal)
+        elif shared.journal is None and shared.client.journal is None:
+            shared.client.keep_in(default_journal())
+        under_way.add(self.run)
+        keeper = asyncio.create_task(keep_alive(shared.client, self._in_sight, self._tell_of_session))
+        try:
+            await self._work_on(self._portions(), self._work)
+        finally:
+            under_way.discard(self.run)
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+
+    async def _portions(self) -> AsyncGenerator[Portion, None]:
+        """Yield what is asked for, then what the journal knows of besides."""
+        before = await self._in_the_journal()
+        async with contextlib.aclosing(self._source(self._shared.client)) as portions:
+            async for portion in portions:
+                yield portion
+                del portion
+                if self._shared.stopped_by is not None and self._totals.taxpayers is None:
+                    break  # a stream may go on for ever; a mapping's are told to be not sent
+        for gstin in before:
+            if gstin not in self._tallies:
+                yield Portion(gstin, self._shared.client.taxpayer(gstin, check=False))
+
+    async def _in_the_journal(self) -> list[str]:
+        """Return whose decisions were sent before. An entry that is damaged is told where it belongs."""
+        try:
+            entries: Sequence[Any] = await self._shared.client.batches_of(self.run)
+        except JournalError as error:
+            if not error.readable:
+                raise
+            entries = error.readable
+        return list(dict.fromkeys(entry.token.gstin for entry in entries))
+
+    async def _work(self, portion: Portion, slot: Slot) -> None:
+        tally = self._tallies.setdefault(portion.gstin, Tally(portion.gstin))
+        async with self._turns.setdefault(portion.gstin, asyncio.Lock()):
+            await self._work_alone(portion, tally, slot)
+
+    async def _work_alone(self, portion: Portion, tally: Tally, slot: Slot) -> None:
+        tell = self._teller(tally)
+        self._finished.discard(portion.gstin)
+        await tell(EventKind.STARTED)
+        if portion.taxpayer is None:
+            tally.handed_in += portion.count
+            problem = portion.problem or InvalidInput(f"{portion.gstin} is no taxpayer")
+            tally.stopped(problem, [*portion.saves, *portion.resets])
+        else:
+            self._taxpayers[portion.gstin] = portion.taxpayer
+            follower = Follower(self._shared, portion.taxpayer, tally, slot, tell)
+            await Part(follower, portion).carry_out()
+        self._finished.add(portion.gstin)
+        await tell(EventKind.FINISHED)
+
+    # -- telling -------------------------------------------------------------------------------------------
+
+    def _in_sight(self) -> Collection[Taxpayer]:
+        """Return whose sessions are kept alive: all of a mapping's, of a stream those that came by."""
+        return {*self._beforehand(), *self._taxpayers.values()}
+
+    async def _tell_of_session(self, taxpayer: Taxpayer, error: ImsError) -> None:
+        tally = self._tallies.get(taxpayer.gstin) or Tally(taxpayer.gstin)
+        await self._teller(tally)(EventKind.SESSION_ENDED, error=error)
+
+    def _teller(self, tally: Tally) -> Tell:
+        async def tell(
+            kind: EventKind,
+            *,
+            job: ImsJob | None = None,
+            report: JobReport | None = None,
+            error: Exception | None = None,
+        ) -> None:
+            if kind is EventKind.SESSION_ENDED:
+                if tally.gstin in self._told_of_session:
+                    return
+                self._told_of_session.add(tally.gstin)
+            await self._tell(lambda: self._event(tally, kind, job=job, report=report, error=error))
+
+        return tell
+
+    def _event(self, tally: Tally, kind: EventKind, **facts: Any) -> BulkEvent:
+        return BulkEvent(
+            kind=kind,
+            gstin=tally.gstin,
+            progress=self._progress(tally),
+            outcome=tally.report() if kind is EventKind.FINISHED else None,
+            **facts,
+        )
+
+    def _progress(self, tally: Tally) -> Progress:
+        """Return how far it all is, of which this one has moved on."""
+        handed_in, known = self._counted.get(tally.gstin, (0, 0))
+        self._counted[tally.gstin] = tally.handed_in, tally.known
+        self._handed_in += tally.handed_in - handed_in
+        self._known += tally.known - known
+        return Progress(
+            taxpayers=len(self._tallies),
+            finished=len(self._finished),
+            handed_in=self._handed_in,
+            known=self._known,
+            total_taxpayers=self._totals.taxpayers,
+            total_decisions=self._totals.decisions,
+        )
+
+
+def new_name(now: float) -> str:
+    """Return a name for a run that begins now (epoch seconds): its time in UTC, and some letters."""
+    moment = dt.datetime.fromtimestamp(now, dt.UTC)
+    return f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def checked_name(run: str) -> str:
+    """Return the name of a run. Raises `InvalidInput` for what is no name."""
+    if not isinstance(run, str) or not run.strip() or not run.isprintable() or len(run) > _LONGEST_NAME:
+        raise InvalidInput(f"run {run!r:.120} is no name: pass a text of 1 to {_LONGEST_NAME} characters")
+    return run
+
+
+def totals_of(work: Any) -> Totals:
+    """Count what a mapping holds, where it can be counted without reading it."""
+    if not isinstance(work, Mapping):
+        return Totals()
+    sizes = [len(records) if isinstance(records, Sized) else None for records in work.values()]
+    known = [size for size in sizes if size is not None]
+    return Totals(taxpayers=len(sizes), decisions=sum(known) if len(known) == len(sizes) else None)
+
+
+def default_journal() -> SqliteJournal:
+    """Return the journal of runs whose client has none: `journal.db` in the user's place for such things.
+
+    That is `~/.local/state/ims-async` (or `$XDG_STATE_HOME/ims-async`, on Windows `%LOCALAPPDATA%`).
+    """
+    folder = state_directory()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise JournalError(f"{folder} cannot be made: {error}; pass journal=SqliteJournal(path)") from error
+    return SqliteJournal(folder / "journal.db")

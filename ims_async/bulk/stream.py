@@ -1,0 +1,171 @@
+"""Work on many things at once that can be awaited, or followed event by event."""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
+from typing import Any, Final, Generic, TypeVar
+
+from ..errors import InvalidInput
+
+E = TypeVar("E")
+P = TypeVar("P")
+R = TypeVar("R")
+
+_LEAST_LENT: Final = 16
+_EVENTS_AHEAD: Final = 16  # each may carry a chunk's records
+
+
+class Places:
+    """So many places to work at. As many again may be lent by those who only wait for a late moment."""
+
+    def __init__(self, count: int) -> None:
+        self.free = asyncio.Semaphore(count)
+        self.to_lend = max(count, _LEAST_LENT)
+
+
+class Slot:
+    """One place; it can be lent before the work is done, for good: who waits for it may be in the way."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._held = self._lent = False
+
+    async def take(self) -> None:
+        """Wait for a place."""
+        await self._places.free.acquire()
+        self._held = True
+
+    def lend(self) -> None:
+        """Let somebody else work at it, unless too many have done so."""
+        if self._held and self._places.to_lend:
+            self._places.to_lend -= 1
+            self._held, self._lent = False, True
+            self._places.free.release()
+
+    def leave(self) -> None:
+        """Give it up."""
+        if self._held:
+            self._places.free.release()
+        self._places.to_lend += self._lent
+        self._held = self._lent = False
+
+
+class Stream(abc.ABC, Generic[E, R]):
+    """Await it for its result, or iterate over its events; either carries it out, once."""
+
+    def __init__(self, concurrency: int) -> None:
+        if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
+            raise InvalidInput(f"concurrency {concurrency!r} must be a whole number of taxpayers, at least 1")
+        self._places = Places(concurrency)
+        self._events: asyncio.Queue[E] | None = None
+        self._begun = False
+
+    @property
+    @abc.abstractmethod
+    def report(self) -> R:
+        """What is known so far; the result, once it was carried out."""
+
+    @abc.abstractmethod
+    async def _carry_out(self) -> None:
+        """Do the work."""
+
+    def __await__(self) -> Generator[Any, None, R]:
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> R:
+        self._begin()
+        await self._carry_out()
+        return self.report
+
+    async def __aiter__(self) -> AsyncGenerator[E, None]:
+        """Yield events as they happen. Whoever stops listening early stops the run, at the latest when the
+        iterator is closed (`contextlib.aclosing`); what was sent by then is in the journal.
+        """
+        self._begin()
+        events = self._events = asyncio.Queue(_EVENTS_AHEAD)
+        work = asyncio.create_task(self._carry_out())
+        try:
+            while not (work.done() and events.empty()):
+                coming = asyncio.create_task(events.get())
+                await asyncio.wait([coming, work], return_when=asyncio.FIRST_COMPLETED)
+                if coming.done():
+                    yield coming.result()
+                else:  # the end; nothing more will come
+                    coming.cancel()
+                del coming  # it may carry many records
+            await work
+        finally:
+            await _stopped([work])
+
+    def _begin(self) -> None:
+        if self._begun:
+            raise InvalidInput(
+                "a run is carried out once: begin another (to go on with this one, by its name)"
+            )
+        self._begun = True
+
+    async def _tell(self, event: Callable[[], E]) -> None:
+        """Tell those who listen, if anybody does; a slow listener slows the work down."""
+        if self._events is not None:
+            await self._events.put(event())
+
+    async def _work_on(
+        self, things: AsyncGenerator[P, None], work: Callable[[P, Slot], Awaitable[None]]
+    ) -> None:
+        """Work on things, so many at a time; the next one is asked for when there is a place for it.
+
+        Where asking fails, what is under way is finished before the error is raised.
+        """
+        tasks: set[asyncio.Task[None]] = set()
+        failures: list[BaseException] = []
+
+        async def one(thing: P, slot: Slot) -> None:
+            try:
+                await work(thing, slot)
+            finally:
+                slot.leave()
+
+        def ended(task: asyncio.Task[None]) -> None:
+            tasks.discard(task)
+            if not task.cancelled() and (failure := task.exception()) is not None:
+                failures.append(failure)
+
+        async def start_all() -> None:
+            while not failures:
+                slot = Slot(self._places)
+                await slot.take()
+                try:
+                    task = asyncio.create_task(one(await anext(things), slot))
+                except StopAsyncIteration:
+                    return
+                tasks.add(task)
+                task.add_done_callback(ended)
+                await asyncio.sleep(0)  # where places and things are at hand, nothing above has waited
+
+        try:
+            try:
+                await start_all()
+            finally:
+                if not _is_cancelled():
+                    while tasks:
+                        await asyncio.wait(tasks)
+            if failures:
+                raise failures[0]
+        finally:
+            await _stopped(tasks)
+            await things.aclose()
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _stopped(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel what still runs, and wait for it; what it raised was told to those who awaited it."""
+    running = [task for task in tasks if not task.done()]
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)

@@ -1,0 +1,141 @@
+"""What a run does about the gateway as a whole: it waits out an outage, and keeps sessions alive."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from typing import Final, TypeVar
+
+from ..client import ImsClient
+from ..errors import (
+    ClientClosed,
+    DownloadQueued,
+    GatewayUnavailable,
+    ImsError,
+    NotAuthorized,
+    NotSent,
+    QuotaExhausted,
+    RateLimited,
+)
+from ..retry import RetryPolicy
+from ..taxpayer import Taxpayer
+
+_log = logging.getLogger("ims_async")
+
+_KEEP_ALIVE_EVERY: Final = 120.0  # seconds
+_PROBES: Final = RetryPolicy(max_tries=1000, initial=15.0, max_interval=120.0)
+_PATIENCE: Final = 3600.0  # seconds
+_MOST_TRIES: Final = 3
+
+T = TypeVar("T")
+
+OUTAGE: Final = (GatewayUnavailable, NotSent, RateLimited)
+"""Trouble that time may heal, and after which nothing was done."""
+
+
+class Weather:
+    """Whether it makes sense to send a change now.
+
+    What is sent into an outage may be lost until looking tells, half an hour later, what became of it; what
+    waits is not. So whose request failed sends nothing until a read of its own was answered; and where those
+    of two taxpayers failed, with no answer to anybody in between, nobody does until a read of anybody's was.
+    """
+
+    def __init__(self, client: ImsClient) -> None:
+        self._client = client
+        self._failing: set[str] = set()
+        self._since_an_answer: set[str] = set()
+        self._probing = asyncio.Lock()
+        self._delays: Iterator[float] = iter(())
+
+    @property
+    def stormy(self) -> bool:
+        """True while it is not only one taxpayer's requests that fail."""
+        return len(self._since_an_answer) > 1
+
+    def turned(self, taxpayer: Taxpayer) -> None:
+        """Note that a request failed."""
+        was_stormy = self.stormy
+        self._failing.add(taxpayer.gstin)
+        self._since_an_answer.add(taxpayer.gstin)
+        if self.stormy and not was_stormy:
+            self._delays = iter(_PROBES.delays())
+
+    def cleared(self, taxpayer: Taxpayer) -> None:
+        """Note that a request was answered."""
+        self._failing.discard(taxpayer.gstin)
+        self._since_an_answer.clear()
+
+    async def fine(self, taxpayer: Taxpayer) -> None:
+        """Return when the gateway is known to answer. Raises its error after an hour of waiting."""
+        ends_at, delays = self._client.now() + _PATIENCE, _PROBES.delays()
+        while self.stormy or taxpayer.gstin in self._failing:
+            if not self.stormy:
+                await self._probe(taxpayer, next(delays), ends_at)
+                continue
+            async with self._probing:  # one after another asks for all: one of them alone may be the trouble
+                if self.stormy:
+                    await self._probe(taxpayer, next(self._delays), ends_at)
+
+    async def _probe(self, taxpayer: Taxpayer, delay: float, ends_at: float) -> None:
+        await self._client.rest(delay)
+        try:
+            await taxpayer.counts()
+        except OUTAGE as error:
+            self.turned(taxpayer)
+            _log.info("the gateway does not answer yet: %s", type(error).__name__)
+            if self._client.now() > ends_at:
+                raise
+        except ClientClosed:
+            raise
+        except ImsError:
+            self.cleared(taxpayer)  # it answers; what is refused is told when the change is sent
+        else:
+            self.cleared(taxpayer)
+
+    async def through(self, taxpayer: Taxpayer, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask something that may be asked again, waiting out the trouble that time heals."""
+        tries = 0
+        while True:
+            await self.fine(taxpayer)
+            tries += 1
+            try:
+                return await ask()
+            except OUTAGE:
+                self.turned(taxpayer)
+                if tries == _MOST_TRIES:
+                    raise
+            except DownloadQueued as error:
+                if tries == _MOST_TRIES:
+                    raise
+                await self._client.rest(error.estimate or _KEEP_ALIVE_EVERY)
+
+
+async def keep_alive(
+    client: ImsClient,
+    taxpayers: Callable[[], Collection[Taxpayer]],
+    tell: Callable[[Taxpayer, ImsError], Awaitable[None]],
+) -> None:
+    """Renew the sessions that come near their end, as long as the run goes on; tell of each that ended.
+
+    A refresh is authorised by the dying session itself: one that was let die needs a person with a phone.
+    """
+    while True:
+        for taxpayer in list(taxpayers()):
+            try:
+                await taxpayer.keep_alive()
+            except NotAuthorized as error:
+                await tell(taxpayer, error)
+            except ClientClosed:
+                return
+            except Exception as error:  # noqa: BLE001 # one's store, say, must not cost the others their sessions
+                _log.warning("a session could not be renewed yet: %s", type(error).__name__)
+        await client.rest(_KEEP_ALIVE_EVERY)
+
+
+def is_everybodys(error: Exception) -> bool:
+    """An empty wallet, a bad key, a closed client: to ask once more for each taxpayer would only cost."""
+    return isinstance(error, QuotaExhausted | ClientClosed) or (
+        isinstance(error, NotAuthorized) and error.http_status == 401
+    )

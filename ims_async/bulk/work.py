@@ -1,0 +1,265 @@
+"""One taxpayer's part of a run: earlier jobs first, then saves, then resets, one job at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Final
+
+from ..changes import Batch
+from ..codec import Chunk, pack_chunks
+from ..errors import (
+    ImsError,
+    JobInFlight,
+    OtpRequired,
+    OutcomeUnknown,
+    SessionExpired,
+)
+from ..job import ImsJob
+from ..journal import Entry, Phase
+from ..report import Record
+from ..status import JobKind
+from ..wire import Pause
+from .event import EventKind
+from .follow import Follower
+from .outcome import fingerprint
+from .source import Portion
+from .weather import is_everybodys
+
+_log = logging.getLogger("ims_async")
+
+_NOT_SENT: Final = (Phase.QUEUED, Phase.CALLED_OFF)
+_PRINTS_PER_TURN: Final = 2000
+
+
+class Part:
+    """The work for one portion of one taxpayer's decisions. What goes wrong is put down in the tally."""
+
+    def __init__(self, follower: Follower, portion: Portion) -> None:
+        self._follower, self._shared, self._tally = follower, follower.shared, follower.tally
+        self._taxpayer, self._portion = follower.taxpayer, portion
+        self._rest: dict[JobKind, list[Record]] = {
+            JobKind.SAVE: list(portion.saves),
+            JobKind.RESET: list(portion.resets),
+        }
+        self._journal_is_read = False
+        self._in_hand = 0
+        """How many are being handed in at this moment."""
+
+    async def carry_out(self) -> None:
+        """Send it, and see it through. Raises nothing but what stops the whole run."""
+        self._tally.handed_in += self._portion.count
+        try:
+            await self._carry_out()
+        except (OtpRequired, SessionExpired) as error:
+            self._stopped(error)
+            await self._follower.tell(EventKind.SESSION_ENDED, error=error)
+        except ImsError as error:
+            if is_everybodys(error):
+                self._shared.stopped_by = error
+            self._stopped(error)
+        except Exception as error:  # noqa: BLE001 # a defect of ours, too, is one taxpayer's trouble
+            _log.exception("the part of %s in run %s broke off", self._taxpayer.gstin, self._shared.run)
+            self._stopped(error)
+        except BaseException:
+            self._broken_off()
+            raise
+
+    async def _carry_out(self) -> None:
+        earlier = await self._take_up()
+        if self._portion.problem is not None:
+            raise self._portion.problem
+        if self._shared.stopped_by is not None:
+            raise self._shared.stopped_by.with_traceback(None)
+        await self._taxpayer.keep_alive()
+        await self._finish(earlier)
+        if self._portion.again:
+            await self._send_again()
+            return
+        async with self._shared.bench:
+            await self._taxpayer.check(self._left())
+        while not await self._send_all():
+            await self._finish(await self._take_up())
+
+    def _left(self) -> list[Record]:
+        return [record for records in self._rest.values() for record in records]
+
+    def _stopped(self, error: Exception) -> None:
+        """Put down why it did not go on."""
+        self._tally.stopped(error)
+        self._broken_off()
+
+    def _broken_off(self) -> None:
+        rest = self._left()
+        if not self._journal_is_read:  # an earlier process may have sent them
+            self._tally.broken_off([], in_doubt=len(rest))
+        else:
+            in_doubt = self._in_hand if self._taxpayer.is_sending else 0
+            self._tally.broken_off(rest[in_doubt:], in_doubt=in_doubt)
+        self._rest.clear()
+
+    # -- sending -------------------------------------------------------------------------------------------
+
+    async def _send_all(self) -> bool:
+        """Send what is left, chunk by chunk; False where another process has sent for this run meanwhile."""
+        for kind in self._rest:
+            async for chunk in _Chunks(self, kind):
+                job = await self._send(kind, chunk)
+                del chunk  # its body is not needed any more, and waiting for the job may be long
+                if job is None:
+                    return False
+                del self._rest[kind][: job.submitted]
+                await self._follower.sent(job)
+                await self._follower.follow(job)
+        return True
+
+    async def _send(self, kind: JobKind, chunk: Chunk) -> ImsJob | None:
+        """Hand a chunk in, waiting out the trouble after which nothing was done."""
+        batch = Batch(kind=kind, records=chunk.records, run=self._shared.run, body=chunk.body, checked=True)
+
+        async def look() -> Batch | None:
+            return batch if await self._nothing_new() else None
+
+        async def hand_in() -> ImsJob | None:
+            in_the_way: ImsJob | None = None
+            while True:
+                try:
+                    return await self._taxpayer.hand_in(look)
+                except OutcomeUnknown as error:
+                    return self._follower.lost(error)
+                except JobInFlight as error:
+                    if not await self._nothing_new():
+                        return None
+                    if error.job is None or error.job is in_the_way or not _can_be_settled(error.job):
+                        raise
+                    in_the_way = error.job
+                await self._follower.settle(in_the_way)
+
+        self._in_hand = len(chunk.records)
+        job = await self._shared.weather.through(self._taxpayer, hand_in)
+        self._in_hand = 0
+        return job
+
+    async def _send_again(self) -> None:
+        """Send what did not go through before, where it still is as it was decided on."""
+        for kind in self._rest:
+            async for chunk in _Chunks(self, kind):
+                records = chunk.records
+                del chunk
+                self._in_hand = len(records)
+                job = await self._follower.send_again(kind, records)
+                self._in_hand = 0
+                del self._rest[kind][: len(records)]
+                if job is not None:
+                    await self._follower.follow(job)
+        for batch in self._portion.batches if self._follower.found_all else ():
+            await self._taxpayer.remark_retried(batch)
+
+    def cut(self, kind: JobKind) -> Iterator[Chunk | Pause]:
+        """Cut what is left into what one request takes."""
+        shared, records = self._shared, tuple(self._rest[kind])
+        return pack_chunks(
+            self._taxpayer.gstin, kind, records, limit=shared.max_bytes, most=shared.max_records
+        )
+
+    async def next_of(self, chunks: Iterator[Chunk | Pause]) -> Chunk | None:
+        """Make the next chunk, letting others have a turn meanwhile."""
+        async with self._shared.bench:
+            for step in chunks:
+                if isinstance(step, Chunk):
+                    return step
+                await asyncio.sleep(0)
+        return None
+
+    # -- what the journal knows of this run ----------------------------------------------------------------
+
+    async def _nothing_new(self) -> bool:
+        """Say whether all that was sent for this run is counted here: it may be carried out elsewhere too."""
+        gstin = self._taxpayer.gstin
+        seen = self._shared.seen.get(gstin, set())
+        entries = await self._shared.client.batches_of(self._shared.run, gstin)
+        return all(entry.id in seen or entry.phase in _NOT_SENT for entry in entries)
+
+    async def _take_up(self) -> list[ImsJob]:
+        """Count what other processes have sent for this run, and leave it out. Asks no gateway."""
+        gstin = self._taxpayer.gstin
+        seen = self._shared.seen.setdefault(gstin, set())
+        jobs: list[ImsJob] = []
+        for entry in await self._shared.client.batches_of(self._shared.run, gstin):
+            if entry.id not in seen and (job := await self._job_of(entry)) is not None:
+                await self._count(job)
+                seen.add(entry.id)
+                jobs.append(job)
+        await self._leave_out(self._shared.covered.get(gstin, set()))
+        self._journal_is_read = True
+        return jobs
+
+    async def _job_of(self, entry: Entry) -> ImsJob | None:
+        """Return the job of a batch, or None for one with which nothing was done."""
+        journal = self._shared.client.journal
+        if entry.phase is Phase.QUEUED and journal is not None:
+            why = "its run was taken up by another process"
+            await journal.advance(entry.id, Phase.CALLED_OFF, only_from=Phase.QUEUED, reason=why)
+            (entry,) = await journal.entries(batch_id=entry.id)
+        return None if entry.phase is Phase.CALLED_OFF else await self._taxpayer.recall(entry)
+
+    async def _count(self, job: ImsJob) -> None:
+        covered = self._shared.covered.setdefault(self._taxpayer.gstin, set())
+        records = job.records or ()
+        prints = [one async for one in _prints(job.kind, records)]
+        self._tally.sent_again(
+            job.kind, [record for record, one in zip(records, prints, strict=True) if one in covered]
+        )
+        self._tally.handed_in += len(set(prints) - covered) if records else job.submitted or 0
+        covered.update(prints)
+        self._tally.sent(job)
+        if job.report is not None and not job.open:
+            self._tally.ended(job, job.report)
+
+    async def _leave_out(self, covered: set[int]) -> None:
+        if not covered:
+            return
+        for kind, records in self._rest.items():
+            prints = [one async for one in _prints(kind, records)]
+            left = [record for record, one in zip(records, prints, strict=True) if one not in covered]
+            self._tally.handed_in -= len(records) - len(left)
+            self._rest[kind] = left
+
+    async def _finish(self, jobs: Sequence[ImsJob]) -> None:
+        """See through what other processes have sent, and send again what they found to have no effect."""
+        for job in jobs:
+            if job.open or job.report is None:
+                await self._follower.follow(job)
+            else:
+                await self._follower.tell(EventKind.ENDED, job=job, report=job.report)
+        for job in jobs:
+            await self._follower.try_again(job)
+
+
+class _Chunks:
+    """The chunks of a portion, one at a time; keeps none of them, as a generator's frame would."""
+
+    def __init__(self, part: Part, kind: JobKind) -> None:
+        self._part, self._chunks = part, part.cut(kind)
+
+    def __aiter__(self) -> AsyncIterator[Chunk]:
+        return self
+
+    async def __anext__(self) -> Chunk:
+        chunk = await self._part.next_of(self._chunks)
+        if chunk is None:
+            raise StopAsyncIteration
+        return chunk
+
+
+async def _prints(kind: JobKind, records: Sequence[Record]) -> AsyncIterator[int]:
+    for place, record in enumerate(records):
+        if place % _PRINTS_PER_TURN == _PRINTS_PER_TURN - 1:
+            await asyncio.sleep(0)
+        yield hash(fingerprint(kind, record))
+
+
+def _can_be_settled(job: ImsJob) -> bool:
+    """Say whether a job holds the turn only since nobody knows what became of it: looking tells."""
+    return job.open and (job.reference_id is None or job.done)
