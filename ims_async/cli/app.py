@@ -9,11 +9,15 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from .changes import check, push, reset
+from .changes import push, reset
+from .check import check
 from .demo import demo
 from .jobs import show_job
+from .jobs_list import list_jobs
+from .jobs_resume import resume_jobs
 from .login import login
-from .reads import counts, liabilities, pull, sales
+from .pull import pull
+from .reads import counts, liabilities, sales
 from .simulate import simulate
 
 app = typer.Typer(
@@ -46,6 +50,10 @@ def main(
     IMS_USERNAME (at the GST portal), and IMS_TOKEN (of a session begun elsewhere). IMS_TEST=1 talks to the
     test host, IMS_BASE_URL to another one (Vayana's login: IMS_SSO_URL).
 
+    Many taxpayers at once: pull --gstins clients.txt --out november/, decide, push november/. IMS_RATE is how
+    many requests a minute may leave. IMS_JOURNAL names the file in which all that is sent is written down
+    before it leaves; otherwise it is journal.db in ~/.local/state/ims-async.
+
     Exit codes: 0 every record is accounted for and none failed, 1 some failed or the gateway did, 2 bad
     input, 130 stopped.
     """
@@ -61,16 +69,19 @@ app.command(
 )(counts)
 app.command(
     short_help="Write records to a CSV file.",
-    epilog="Example: ims-async pull --out acme.csv --section b2b --status no_action",
+    epilog="Example: ims-async pull --out acme.csv --section b2b --status no_action; "
+    "of many taxpayers: ims-async pull --gstins clients.txt --out november/",
 )(pull)
 app.command(short_help="Check a file of decisions offline.", epilog="Example: ims-async check acme.csv")(
     check
 )
 app.command(
-    short_help="Send the decisions of a file.", epilog="Example: ims-async push acme.csv --report outcome.csv"
+    short_help="Send the decisions of files.",
+    epilog="Example: ims-async push acme.csv --report outcome.csv; "
+    "of many taxpayers: ims-async push november/ --run 2026-11",
 )(push)
 app.command(
-    short_help="Take a file's records back to no action.", epilog="Example: ims-async reset acme.csv --yes"
+    short_help="Take files' records back to no action.", epilog="Example: ims-async reset acme.csv --yes"
 )(reset)
 app.command(
     short_help="Show recipients' actions on your own sales.",
@@ -89,6 +100,16 @@ jobs.command(
     short_help="Show how a job stands.",
     epilog="Example: ims-async jobs show 4c808f0a93d7577 --gstin 29AAACQ3770E1ZF --wait",
 )(show_job)
+jobs.command(
+    "list",
+    short_help="List the jobs that have not ended, or all of them.",
+    epilog="Example: ims-async jobs list --run 2026-11",
+)(list_jobs)
+jobs.command(
+    "resume",
+    short_help="Find out what became of what was sent.",
+    epilog="Example: ims-async jobs resume 2026-11 --report outcome.csv",
+)(resume_jobs)
 app.add_typer(jobs, name="jobs")
 
 

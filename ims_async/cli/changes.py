@@ -1,32 +1,43 @@
-"""The commands that change something, and the check before: `check`, `push`, `reset`."""
+"""The commands that change something: `push`, `reset`."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
 
 from .. import tables
+from ..bulk.run import checked_name
 from ..errors import InvalidInput
 from ..job import ImsJob
 from ..records import Invoice
 from ..report import JobReport, Record
+from ..status import JobKind
 from ..tables import Row
 from ..taxpayer import Taxpayer
 from . import show, show_jobs
+from .files import rows_of
+from .journals import journal as journal_of
+from .many import ManyChange, Plan
 from .options import (
+    AT_ONCE,
     FIRST_POLL,
+    Concurrency,
     Debug,
-    DecisionFile,
+    DecisionFiles,
     FirstPoll,
     GspName,
-    Gstin,
+    JournalFile,
     Json,
+    MaxRecords,
     NoCheck,
-    PulledFile,
+    OwnGstin,
+    PulledFiles,
+    Rate,
     Report,
+    RunName,
     Yes,
 )
 from .progress import board
@@ -35,79 +46,111 @@ from .settings import Settings, confirmed, gather
 from .voice import NOT_ALL_WELL, OK, Voice, how_to_go_on
 
 
-def check(file: DecisionFile, no_check: NoCheck = False, json: Json = False, debug: Debug = False) -> None:
-    """Check a file of decisions without sending anything or logging in."""
-    voice = Voice(json, debug)
-
-    def work() -> int:
-        rows = tables.read_decisions(file, check_suppliers=not no_check)
-        found = show.summary_of_rows(rows)
-        voice.show(show.summary_table(f"decisions in {file}", found))
-        voice.say(
-            "No fault was found in the file. Whether its records are still as they were, push looks up."
-        )
-        voice.document({"ok": True, "file": str(file), "decisions": show.summary_facts(found)})
-        return OK
-
-    voice.run(work)
-
-
 def push(
-    file: DecisionFile,
+    files: DecisionFiles,
     yes: Yes = False,
     report: Report = None,
+    run: RunName = None,
+    concurrency: Concurrency = AT_ONCE,
+    rate: Rate = None,
+    max_records: MaxRecords = None,
+    journal: JournalFile = None,
     gsp: GspName = None,
-    gstin: Gstin = None,
+    gstin: OwnGstin = None,
     no_check: NoCheck = False,
     first_poll: FirstPoll = FIRST_POLL,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Send the decisions of a file, wait for the gateway's word, and account for every record.
+    """Send the decisions of files, wait for the gateway's word, and account for every record.
 
     Column 'ITC reduction' says how much input tax credit is given up on accepting a credit note: none, full,
     or rupees such as igst=10.50;cgst=0;sgst=0;cess=0. Without it the gateway refuses the note (IMSSAV0054).
     The records are pulled again first: a row whose record the supplier has edited since, or somebody else
     has acted on, is refused by name, and nothing is sent.
+
+    The column 'GSTIN' says whose a record is: files may hold many taxpayers. What is wrong with one taxpayer
+    (no session, a stale row) then skips that one, and the others go on. A run that was broken off, however
+    that happened, goes on with the same command and its --run.
     """
     voice = Voice(json, debug, gsp, sends=True)
-
-    def work() -> int:
-        rows = tables.read_decisions(file, check_suppliers=not no_check)
-        settings = gather(gsp, gstin, check=not no_check)
-        decisions = tables.match(rows, _pull_again(voice, settings, rows, first_poll))
-        change = _Change(settings, "decisions", decisions, lambda taxpayer: taxpayer.save(decisions), report)
-        return change.carry_out(voice, yes=yes, first_poll=first_poll)
-
-    voice.run(work)
+    plan = Plan(
+        kind=JobKind.SAVE,
+        yes=yes,
+        report=report,
+        first_poll=first_poll,
+        run=run,
+        journal=journal,
+        concurrency=concurrency,
+        max_records=max_records,
+    )
+    voice.run(lambda: _change(voice, plan, files, gstin=gstin, rate=rate, check=not no_check))
 
 
 def reset(
-    file: PulledFile,
+    files: PulledFiles,
     yes: Yes = False,
     report: Report = None,
+    run: RunName = None,
+    concurrency: Concurrency = AT_ONCE,
+    rate: Rate = None,
+    max_records: MaxRecords = None,
+    journal: JournalFile = None,
     gsp: GspName = None,
-    gstin: Gstin = None,
+    gstin: OwnGstin = None,
     no_check: NoCheck = False,
     first_poll: FirstPoll = FIRST_POLL,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Take every record of a file back to "no action", whatever its column 'action' says.
+    """Take every record of files back to "no action", whatever their column 'action' says.
 
     A record may stand as it was pulled or as the file decided; one that was changed otherwise since is
-    refused by name, and nothing is sent.
+    refused by name, and nothing is sent. Of many taxpayers each is on its own, as with push.
     """
     voice = Voice(json, debug, gsp, sends=True)
+    plan = Plan(
+        kind=JobKind.RESET,
+        yes=yes,
+        report=report,
+        first_poll=first_poll,
+        run=run,
+        journal=journal,
+        concurrency=concurrency,
+        max_records=max_records,
+    )
+    voice.run(lambda: _change(voice, plan, files, gstin=gstin, rate=rate, check=not no_check))
 
-    def work() -> int:
-        rows = tables.read_records(file, check_suppliers=not no_check)
-        settings = gather(gsp, gstin, check=not no_check)
-        invoices = tables.match_records(rows, _pull_again(voice, settings, rows, first_poll))
-        change = _Change(settings, "resets", invoices, lambda taxpayer: taxpayer.reset(invoices), report)
-        return change.carry_out(voice, yes=yes, first_poll=first_poll)
 
-    voice.run(work)
+def _change(
+    voice: Voice, plan: Plan, files: Sequence[Path], *, gstin: str | None, rate: int | None, check: bool
+) -> int:
+    """One taxpayer's files become one job; many taxpayers', or what is named or cut up, a run."""
+    if plan.run is not None:
+        checked_name(plan.run)
+    journal_of(plan.journal)  # before the work that it is to hold
+    rows = rows_of(voice, files, plan.kind, gstin=gstin, check=check)
+    read = {Path(row.file).resolve() for own in rows.values() for row in own}
+    if plan.report is not None and plan.report.resolve() in read:
+        raise InvalidInput(f"{plan.report} holds the decisions: name another file for --report")
+    settings = gather(voice.gsp, gstin, check=check, need_gstin=False, rate=rate)
+    if len(rows) == 1:
+        settings = settings.of(*rows)
+    if len(rows) > 1 or plan.run is not None or plan.max_records is not None:
+        return ManyChange(voice, settings, plan).carry_out(rows)
+    return _change_one(voice, settings, plan, rows)
+
+
+def _change_one(voice: Voice, settings: Settings, plan: Plan, rows: Mapping[str, Sequence[Row]]) -> int:
+    own = rows[settings.gstin]
+    current = _pull_again(voice, settings, own, plan.first_poll)
+    if plan.kind is JobKind.SAVE:
+        decisions = tables.match(own, current)
+        change = _Change(settings, "decisions", decisions, lambda taxpayer: taxpayer.save(decisions), plan)
+    else:
+        invoices = tables.match_records(own, current)
+        change = _Change(settings, "resets", invoices, lambda taxpayer: taxpayer.reset(invoices), plan)
+    return change.carry_out(voice)
 
 
 def _pull_again(voice: Voice, settings: Settings, rows: Sequence[Row], first_poll: float) -> list[Invoice]:
@@ -128,24 +171,25 @@ class _Change:
     what: str
     records: Sequence[Record]
     submit: Callable[[Taxpayer], Awaitable[ImsJob]]
-    report: Path | None
+    plan: Plan
 
-    def carry_out(self, voice: Voice, *, yes: bool, first_poll: float) -> int:
+    def carry_out(self, voice: Voice) -> int:
         """Show, ask, send, wait, account."""
-        gstin, count = self.settings.gstin, len(self.records)
-        if self.report is not None:
-            tables.check_writable(self.report)
+        gstin, count, report = self.settings.gstin, len(self.records), self.plan.report
+        if report is not None:
+            tables.check_writable(report)
         voice.show(show.summary_table(f"{self.what} for {gstin}", show.summary(self.records)))
         these = f"{'this' if count == 1 else 'these'} {show.counted(count, self.what.removesuffix('s'))}"
-        if not confirmed(f"Send {these} for {gstin}?", yes=yes):
+        if not confirmed(f"Send {these} for {gstin}?", yes=self.plan.yes):
             voice.tell("Nothing was sent.")
             voice.document({"ok": False, "gstin": gstin, "submitted": 0})
             return NOT_ALL_WELL
-        job = asyncio.run(self._send(voice, first_poll))
-        return tell_of(voice, job, self.report)
+        job = asyncio.run(self._send(voice))
+        return tell_of(voice, job, report)
 
-    async def _send(self, voice: Voice, first_poll: float) -> ImsJob:
-        client = self.settings.client(first_poll=first_poll)
+    async def _send(self, voice: Voice) -> ImsJob:
+        kept = journal_of(self.plan.journal)
+        client = self.settings.client(first_poll=self.plan.first_poll, journal=kept)
         taxpayer = self.settings.taxpayer(client)
         try:
             async with client:
@@ -158,10 +202,10 @@ class _Change:
         return job
 
 
-def _written(voice: Voice, file: Path, report: JobReport) -> bool:
+def _written(voice: Voice, file: Path, report: JobReport, gstin: str) -> bool:
     """Write the report; where that fails the job is done all the same, and is not to be sent again."""
     try:
-        tables.write_report(file, report)
+        tables.write_report(file, report, gstin=gstin)
     except InvalidInput as error:
         voice.tell(f"The job is done, do not send it again; but the report is lost: {error}")
         return False
@@ -180,7 +224,7 @@ def tell_of(voice: Voice, job: ImsJob, file: Path | None) -> int:
     report = job.report
     if report is not None:
         voice.show(*show_jobs.report_tables(job, report))
-        if file is not None and not _written(voice, file, report):
+        if file is not None and not _written(voice, file, report, job.gstin):
             return NOT_ALL_WELL
     voice.say(show_jobs.ending(job))
     voice.document({**show_jobs.job_facts(job), "report_file": str(file) if file and report else None})

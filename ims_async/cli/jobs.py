@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 from typing import Annotated
 
 import attrs
 import typer
 
-from ..errors import GatewayError, GatewayUnavailable, InvalidInput, NotSent, RateLimited, UnexpectedAnswer
+from ..errors import (
+    GatewayError,
+    GatewayUnavailable,
+    InvalidInput,
+    JournalError,
+    NotSent,
+    RateLimited,
+    UnexpectedAnswer,
+)
 from ..job import ImsJob
+from ..journal import Journal
 from ..status import JobToken
 from .changes import tell_of, watch
-from .options import FIRST_POLL, Debug, FirstPoll, GspName, Gstin, Json, NoCheck, Report
+from .journals import journal_if_any
+from .options import FIRST_POLL, Debug, FirstPoll, GspName, Gstin, JournalFile, Json, NoCheck, Report
 from .settings import Settings, gather
 from .voice import Voice, denies, how_to_go_on
 
@@ -23,8 +34,8 @@ def show_job(
         str,
         typer.Argument(
             metavar="REFERENCE_OR_TOKEN",
-            help="The job's token, in single quotes, as push printed it; or, with --gstin, its reference id "
-            "(at Vayana the task's, or GSTN's own).",
+            help="The job's token, in single quotes, as push printed it; or its reference id (at Vayana the "
+            "task's, or GSTN's own), with --gstin where the journal does not know it.",
         ),
     ],
     wait: Annotated[
@@ -32,6 +43,7 @@ def show_job(
         typer.Option("--wait", help="Wait for the gateway's final word. Example: jobs show TOKEN --wait"),
     ] = False,
     report: Report = None,
+    journal: JournalFile = None,
     gsp: GspName = None,
     gstin: Gstin = None,
     no_check: NoCheck = False,
@@ -41,15 +53,18 @@ def show_job(
 ) -> None:
     """Show how a job stands, also one that another terminal or machine has sent.
 
-    Exit code 0 means that every record was applied; a job that still runs gives 1.
+    Where the journal knows it, its records are named. Exit code 0 means that every record was applied; a job
+    that still runs gives 1.
     """
     voice = Voice(json, debug, gsp)
 
     def work() -> int:
-        token = _token_of(job)
+        kept = journal_if_any(journal)
+        token = _token_of(job) or asyncio.run(_known(kept, job, gstin))
         voice.gsp = gsp or (token.gsp if token else None)
         settings = _settings_for(token, voice.gsp, gstin, check=not no_check)
-        found = asyncio.run(_look(voice, settings, token or job, wait=wait, first_poll=first_poll))
+        looking = _look(voice, settings, token or job, kept, wait=wait, first_poll=first_poll)
+        found = asyncio.run(looking)
         code = tell_of(voice, found, report)
         if not found.done:
             voice.tell(f"Wait for it with: {how_to_go_on(found.token)}")
@@ -69,6 +84,23 @@ def _token_of(argument: str) -> JobToken | None:
         raise InvalidInput(f"{what}; pass it whole, from {{ to }}, as push printed it") from None
 
 
+async def _known(kept: Journal | None, reference: str, gstin: str | None) -> JobToken | None:
+    """Return the token that the journal has for a reference, if it is the only one."""
+    if kept is None:
+        return None
+    try:
+        found = await kept.entries(reference=reference.strip(), gstin=gstin)
+        run = [] if found else await kept.entries(run=reference.strip() or "?")
+    except JournalError:
+        return None  # the gateway may know it all the same
+    finally:
+        await kept.aclose()
+    if run:
+        command = f"ims-async jobs list --run {shlex.quote(reference)}"
+        raise InvalidInput(f"{reference} is a run: {command} shows its jobs")
+    return found[0].token if len(found) == 1 else None
+
+
 def _settings_for(token: JobToken | None, gsp: str | None, gstin: str | None, *, check: bool) -> Settings:
     """A token names its taxpayer; IMS_TOKEN is used if it belongs to that one."""
     if token is None:
@@ -79,9 +111,15 @@ def _settings_for(token: JobToken | None, gsp: str | None, gstin: str | None, *,
 
 
 async def _look(
-    voice: Voice, settings: Settings, job: JobToken | str, *, wait: bool, first_poll: float
+    voice: Voice,
+    settings: Settings,
+    job: JobToken | str,
+    kept: Journal | None,
+    *,
+    wait: bool,
+    first_poll: float,
 ) -> ImsJob:
-    async with settings.client(first_poll=first_poll) as client:
+    async with settings.client(first_poll=first_poll, journal=kept) as client:
         taxpayer = settings.taxpayer(client)
         found = client.resume(job) if isinstance(job, JobToken) else taxpayer.job(job)
         if not wait:

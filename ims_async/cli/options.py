@@ -16,6 +16,36 @@ Gstin = Annotated[
         show_default=False,
     ),
 ]
+ManyGstins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--gstin",
+        metavar="GSTIN",
+        help="The taxpayer; may be given several times. IMS_GSTIN otherwise. "
+        "Example: --gstin 29AAACQ3770E1ZF --gstin 27AAPFU0939F1ZV",
+        show_default=False,
+    ),
+]
+GstinsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--gstins",
+        metavar="FILE",
+        help="A file of taxpayers: a GSTIN in each line, # begins a comment; or a CSV file whose first "
+        "column is GSTIN. Example: --gstins clients.txt",
+        show_default=False,
+    ),
+]
+OwnGstin = Annotated[
+    str | None,
+    typer.Option(
+        "--gstin",
+        metavar="GSTIN",
+        help="The taxpayer of files that do not tell (in a column GSTIN, or by their name); IMS_GSTIN "
+        "otherwise. A file that tells of another is refused. Example: --gstin 29AAACQ3770E1ZF",
+        show_default=False,
+    ),
+]
 GspName = Annotated[
     str | None,
     typer.Option(
@@ -70,7 +100,13 @@ Sections = Annotated[
     ),
 ]
 PullTo = Annotated[
-    Path, typer.Option("--out", metavar="FILE", help="The CSV file to write. Example: --out acme.csv")
+    str,
+    typer.Option(
+        "--out",
+        metavar="FILE_OR_FOLDER",
+        help="The CSV file to write; or a folder (one that is there, or a name that ends with a slash), in "
+        "which each taxpayer gets a file GSTIN.csv. Example: --out acme.csv, or --out november/",
+    ),
 ]
 Status = Annotated[
     str | None,
@@ -97,12 +133,74 @@ Out = Annotated[
         show_default=False,
     ),
 ]
-DecisionFile = Annotated[
-    Path,
-    typer.Argument(metavar="FILE", help="A file of pull's, its column 'action' filled in with A, R or P."),
+_FOLDERS = (
+    "Of a folder all *.csv are taken, but no folders in it, and no reports (they have a column 'outcome')."
+)
+DecisionFiles = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE_OR_FOLDER",
+        help=f"Files of pull's, their column 'action' filled in with A, R or P. {_FOLDERS}",
+    ),
 ]
-PulledFile = Annotated[
-    Path, typer.Argument(metavar="FILE", help="A file of pull's; every record in it is reset.")
+PulledFiles = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE_OR_FOLDER", help=f"Files of pull's; every record in them is reset. {_FOLDERS}"
+    ),
+]
+RunName = Annotated[
+    str | None,
+    typer.Option(
+        "--run",
+        metavar="NAME",
+        help="The name of the run. With that of an earlier one, this goes on where that broke off: what it "
+        "sent is looked after, and not sent again. Example: --run 2026-11",
+        show_default=False,
+    ),
+]
+JournalFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--journal",
+        metavar="FILE",
+        help="Where each batch is written down before it is sent; IMS_JOURNAL otherwise, else journal.db in "
+        "~/.local/state/ims-async. Example: --journal november.db",
+        show_default=False,
+    ),
+]
+Rate = Annotated[
+    int | None,
+    typer.Option(
+        "--rate",
+        metavar="N",
+        min=1,
+        help="At most so many requests a minute; IMS_RATE otherwise, else as the gateway allows. "
+        "Example: --rate 300",
+        show_default=False,
+    ),
+]
+AT_ONCE: Final = 200  # taxpayers whose jobs are waited for
+READ_AT_ONCE: Final = 16  # taxpayers whose rows are in memory
+Concurrency = Annotated[
+    int,
+    typer.Option(
+        "--concurrency",
+        metavar="N",
+        min=1,
+        help="Work on so many taxpayers at once. Example: --concurrency 50",
+    ),
+]
+MaxRecords = Annotated[
+    int | None,
+    typer.Option(
+        "--max-records",
+        metavar="N",
+        min=1,
+        help="Send at most so many records in a job; a taxpayer's jobs go one after the other. "
+        "Example: --max-records 2000",
+        show_default=False,
+    ),
 ]
 Year = Annotated[int, typer.Argument(help="The year of the return period. Example: 2024")]
 Month = Annotated[int, typer.Argument(help="The month of the return period, 1 to 12. Example: 10")]

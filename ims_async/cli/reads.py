@@ -1,42 +1,35 @@
-"""The commands that only read: `counts`, `pull`, `sales`, `liabilities`."""
+"""The commands that only look: `counts`, `sales`, `liabilities`; and how a command asks for something."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 
 from .. import tables
-from ..errors import InvalidInput, NotSupported
+from ..errors import NotSupported
 from ..records import InvoiceList
 from ..taxpayer import Taxpayer
 from ..vocabulary import Action, GoodsType, Section, SourceForm
 from . import show
 from .accounts import chosen
 from .options import (
-    FIRST_POLL,
     AddedBackSectionName,
     Debug,
-    FirstPoll,
     GspName,
     Gstin,
     Json,
     Month,
     NoCheck,
     Out,
-    Overwrite,
-    PullTo,
-    Sections,
-    Status,
     SupplierSectionName,
     Year,
 )
 from .settings import Settings, gather
-from .voice import NOT_ALL_WELL, OK, Voice
+from .voice import OK, Voice
 
 T = TypeVar("T")
 
@@ -104,67 +97,6 @@ def counts(
         return OK
 
     voice.run(work)
-
-
-def pull(
-    out: PullTo,
-    section: Sections = None,
-    status: Status = None,
-    overwrite: Overwrite = False,
-    gsp: GspName = None,
-    gstin: Gstin = None,
-    no_check: NoCheck = False,
-    first_poll: FirstPoll = FIRST_POLL,
-    json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Write a taxpayer's records to a CSV file, to be decided on.
-
-    Fill in its column 'action' with A (accept), R (reject) or P (keep pending), in any spreadsheet; rows left
-    empty stay undecided. A credit note that is accepted also needs its column 'ITC reduction': none, full, or
-    rupees such as igst=10.50. Then push the file.
-    """
-    voice = Voice(json, debug, gsp)
-
-    def work() -> int:
-        wanted = [Section.parse(name) for name in section or Section]
-        action = None if status is None else Action.parse(status)
-        tables.check_writable(out)
-        if not overwrite:
-            _keep_decisions(out)
-        settings = gather(gsp, gstin, check=not no_check)
-        reading = ask(settings, lambda t: fetch(t, voice, wanted, action), first_poll=first_poll)
-        found = asyncio.run(reading)
-        written = tables.write_invoices(out, (invoice for rows in found.values() for invoice in rows))
-        problems = [problem for rows in found.values() for problem in rows.problems]
-        voice.say(
-            f"{show.counted(written, 'record', be=True)} in {out}. Fill in the column 'action', then: "
-            f"ims-async push {out}{voice.same_gsp}"
-        )
-        sections = {name.value: len(rows) for name, rows in found.items()}
-        facts = {"gstin": settings.gstin, "file": str(out), "records": written, "sections": sections}
-        voice.document({"ok": not problems, **facts, "problems": problems})
-        return NOT_ALL_WELL if problems else OK
-
-    voice.run(work)
-
-
-def _keep_decisions(out: Path) -> None:
-    """Refuse to write over a file in which somebody has decided something."""
-    if not out.is_file() or not out.stat().st_size:
-        return
-    try:
-        decided = len(tables.read_decisions(out, check_suppliers=False))
-    except InvalidInput as error:
-        if all("no row is decided" in problem for problem in error.problems):
-            return
-        decided = 0
-    what = (
-        f"holds {show.counted(decided, 'decision')}"
-        if decided
-        else "is there already and is not a fresh pull"
-    )
-    raise InvalidInput(f"{out} {what}: choose another name, or pass --overwrite")
 
 
 def sales(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,9 @@ import typer
 from ..client import ImsClient
 from ..credentials import FileCredentialStore
 from ..errors import InvalidInput
+from ..journal import Journal
+from ..pacing import RateLimit
+from ..places import state_directory
 from ..retry import PollPolicy
 from ..secret import Secret
 from ..taxpayer import Taxpayer
@@ -32,12 +34,29 @@ class Settings:
     check: bool = True
     own_host: bool = False
     """True if IMS_BASE_URL names the host, which is then not looked for behind a proxy."""
+    rate: RateLimit | None = None
 
-    def client(self, *, first_poll: float | None = None) -> ImsClient:
+    def client(self, *, first_poll: float | None = None, journal: Journal | None = None) -> ImsClient:
         """Return a client whose tokens are kept in the state directory."""
         poll = PollPolicy() if first_poll is None else PollPolicy(initial_delay=first_poll)
         store = FileCredentialStore(credential_file())
-        return ImsClient(self.gsp, poll=poll, credentials=store, trust_env=not self.own_host)
+        return ImsClient(
+            self.gsp,
+            journal=journal,
+            poll=poll,
+            rate=self.rate,
+            credentials=store,
+            trust_env=not self.own_host,
+        )
+
+    def of(self, gstin: str) -> Settings:
+        """Return them for one taxpayer; the token stays if it is that one's, or of nobody in particular."""
+        return attrs.evolve(self, gstin=gstin, token=self.token if self.gstin in ("", gstin) else None)
+
+    def hand_in_token(self, client: ImsClient) -> None:
+        """Let a client of many taxpayers know the token of the one that it belongs to."""
+        if self.token is not None and self.gstin:
+            self.taxpayer(client)
 
     def taxpayer(self, client: ImsClient) -> Taxpayer:
         """Return the taxpayer; without a token of our own, the one that `login` kept is used."""
@@ -53,26 +72,47 @@ def gather(
     check: bool = True,
     logging_in: bool = False,
     need_gstin: bool = True,
+    rate: int | None = None,
 ) -> Settings:
     """Read the environment, and ask for what is missing where there is a terminal to ask at.
 
-    Raises `InvalidInput` that names the variable.
+    `rate` is in requests per minute. Raises `InvalidInput` that names the variable.
     """
     variables = env.Variables()
     account = chosen(gsp).gsp(variables, logging_in=logging_in)
-    name = gstin or variables.get("IMS_GSTIN")
-    if need_gstin and not name:
-        name = variables.need("IMS_GSTIN", "GSTIN", or_else="or pass --gstin")
-    if check and name:
-        name = parse_gstin(name, what="the taxpayer's GSTIN")
+    name = ask_gstin(gstin, check=check) if need_gstin else checked_gstin(gstin, check=check)
     token = variables.get("IMS_TOKEN")
     return Settings(
         gsp=account,
-        gstin=name.strip().upper(),
+        gstin=name,
         token=Secret(token) if token else None,
         check=check,
         own_host=bool(variables.get("IMS_BASE_URL")),
+        rate=_rate(rate, variables),
     )
+
+
+def checked_gstin(given: str | None, *, check: bool = True) -> str:
+    """Return the taxpayer of `--gstin` or IMS_GSTIN, empty if neither tells. Raises `InvalidInput`."""
+    name = given or env.Variables().get("IMS_GSTIN")
+    return parse_gstin(name, what="the taxpayer's GSTIN") if check and name else name.strip().upper()
+
+
+def ask_gstin(given: str | None, *, check: bool = True) -> str:
+    """Return the taxpayer of `--gstin` or IMS_GSTIN, asked for where neither tells."""
+    name = given or env.Variables().need("IMS_GSTIN", "GSTIN", or_else="or pass --gstin")
+    return checked_gstin(name, check=check)
+
+
+def _rate(given: int | None, variables: env.Variables) -> RateLimit | None:
+    if given is not None:
+        return RateLimit(per_minute=given)
+    told = variables.get("IMS_RATE")
+    if not told:
+        return None
+    if not (told.isascii() and told.isdigit() and int(told) > 0):
+        raise InvalidInput(f"IMS_RATE is {told!r:.40}: set it to so many requests a minute, 300 say")
+    return RateLimit(per_minute=int(told))
 
 
 def ask_otp() -> str:
@@ -103,11 +143,4 @@ def confirmed(question: str, *, yes: bool) -> bool:
 
 def credential_file(environment: Mapping[str, str] | None = None, *, platform: str = sys.platform) -> Path:
     """Return where tokens are kept: the platform's place for a program's state."""
-    found = os.environ if environment is None else environment
-    if platform == "win32":
-        base = found.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
-    else:
-        base = found.get("XDG_STATE_HOME") or ""
-        if not Path(base).is_absolute():  # https://specifications.freedesktop.org/basedir-spec/latest/
-            base = str(Path.home() / ".local" / "state")
-    return Path(base) / "ims-async" / "credentials.json"
+    return state_directory(environment, platform=platform) / "credentials.json"

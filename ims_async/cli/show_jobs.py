@@ -11,7 +11,7 @@ from ..records import RecordKey
 from ..report import JobReport, RecordFailure
 from ..status import ErrorEntry, JobState
 from ..tables import applied_count
-from ..tables.writing import failed_count
+from ..tables.reports import failed_count
 from .show import MOST_ROWS, table
 from .voice import UNKNOWN
 
@@ -86,9 +86,9 @@ def job_facts(job: ImsJob) -> dict[str, Any]:
             "applied": applied_count(report),
             "failed_count": failed_count(report),
             "unaccounted_count": report.unaccounted_count,
-            "failed": [_failure_facts(failure) for failure in report.failed],
+            "failed": [failure_facts(failure) for failure in report.failed],
             "unaccounted": [key_facts(record.key) for record in report.unaccounted],
-            "unmatched": [_entry_facts(entry) for entry in report.unmatched],
+            "unmatched": [entry_facts(entry) for entry in report.unmatched],
         }
     return facts
 
@@ -105,11 +105,13 @@ def key_facts(key: RecordKey) -> dict[str, Any]:
     }
 
 
-def _failure_facts(failure: RecordFailure) -> dict[str, Any]:
+def failure_facts(failure: RecordFailure) -> dict[str, Any]:
+    """Return a refused record as plain values."""
     return {**key_facts(failure.key), "code": failure.code, "message": failure.message}
 
 
-def _entry_facts(entry: ErrorEntry) -> dict[str, Any]:
+def entry_facts(entry: ErrorEntry) -> dict[str, Any]:
+    """Return an error that fits nothing as plain values."""
     key = RecordKey(entry.section, entry.supplier, entry.number or "", None, entry.return_period)
     return {**key_facts(key), "code": entry.code, "message": entry.message}
 

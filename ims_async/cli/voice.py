@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn
 
 import attrs
@@ -19,6 +19,7 @@ from ..errors import (
     GatewayError,
     ImsError,
     InvalidInput,
+    JobInFlight,
     JobTimeout,
     NotAuthorized,
     OtpRequired,
@@ -43,13 +44,23 @@ def printable(text: object) -> str:
     return "".join(c if c.isprintable() else " " for c in str(text))
 
 
+@attrs.frozen(kw_only=True)
+class Unfinished:
+    """A run that was broken off: how far it is, and the command that goes on with it."""
+
+    run: str
+    command: str
+    how_far: str = ""
+    jobs: Sequence[JobToken] = ()
+
+
 @attrs.define
 class Voice:
     """One command's way of speaking: answers to stdout, progress and errors to stderr.
 
     With `json` the answer is one JSON document. `gsp` is what `--gsp` said. `left_behind` holds the tokens
-    of jobs that run on at the gateway while nobody looks any more. `sends` is true of a command that makes
-    changes, which therefore says so where it has made none.
+    of jobs that run on at the gateway while nobody looks any more; `unfinished` is a whole run. `sends` is
+    true of a command that makes changes, which therefore says so where it has made none.
     """
 
     json: bool = False
@@ -57,6 +68,7 @@ class Voice:
     gsp: str | None = None
     left_behind: list[JobToken] = attrs.field(factory=list)
     sends: bool = False
+    unfinished: Unfinished | None = None
 
     @property
     def same_gsp(self) -> str:
@@ -126,20 +138,35 @@ class Voice:
             facts |= {"code": error.code, "http_status": error.http_status}
             facts["transaction_id"] = error.transaction_id
         self._point_to_jobs(denied=denies(error))
-        self.document({"ok": False, "error": facts, "jobs": [token.dumps() for token in self.left_behind]})
+        self._point_to_run()
+        self.document({"ok": False, "error": facts, **self._left()})
         return BAD_INPUT if isinstance(error, InvalidInput | PayloadTooLarge) else NOT_ALL_WELL
 
     def _explain_stop(self) -> None:
         running = [token for token in self.left_behind if token.reference_id]
-        if not self.left_behind:
+        if self.unfinished is not None:
+            what = f"Stopped run {self.unfinished.run}." if self.unfinished.run else "Stopped."
+            self.tell(f"{what} {self.unfinished.how_far}".rstrip())
+        elif not self.left_behind:
             self.tell("Stopped; no job was left running.")
         elif not running:
             self.tell(f"Stopped. {UNKNOWN}")
         else:
             self.tell("Stopped.")
         self._point_to_jobs()
-        tokens = [token.dumps() for token in self.left_behind]
-        self.document({"ok": False, "error": {"type": "Interrupted", "message": "stopped"}, "jobs": tokens})
+        self._point_to_run()
+        self.document({"ok": False, "error": {"type": "Interrupted", "message": "stopped"}, **self._left()})
+
+    def _left(self) -> dict[str, Any]:
+        """Return the jobs that were left behind, and the run that they are of, as plain values."""
+        run = self.unfinished
+        tokens = [token.dumps() for token in (*self.left_behind, *(run.jobs if run else ()))]
+        return {"jobs": tokens} | ({"run": run.run or None, "go_on_with": run.command} if run else {})
+
+    def _point_to_run(self) -> None:
+        if self.unfinished is not None:
+            self.tell("Go on with:")
+            self.tell(f"  {self.unfinished.command}")
 
     def _point_to_jobs(self, *, denied: bool = False) -> None:
         for token in self.left_behind:
@@ -154,8 +181,9 @@ class Voice:
 
 
 UNKNOWN: Final = (
-    "It is not known whether the gateway took it. Do not push the file again. Wait 30 minutes, then pull "
-    "into a new file: what took effect shows in its column 'action when pulled'."
+    "It is not known whether the gateway took it. Do not push the file again. Run `ims-async jobs resume`, "
+    "which looks what became of it; or wait 30 minutes, then pull into a new file: what took effect shows in "
+    "its column 'action when pulled'."
 )
 
 
@@ -176,6 +204,8 @@ _ADVICE: Final = re.compile(
     r"|: the session has ended, log in again with an OTP$"
     r"|: pass a new user_token, or handle and password$"
     r"|: Sandbox\(api_key, api_secret\)$"
+    r"|[:;] call taxpayer\.reconcile\(.*$"
+    r"|: `await client\.unfinished\(\)`, and reconcile its batch\)$"
 )
 
 
@@ -187,21 +217,12 @@ def sentence_of(error: BaseException, gsp: str | None = None) -> str:
     """Put an error in words for a person at a terminal, with what to do there; `gsp` as `--gsp` said it."""
     if isinstance(error, OutcomeUnknown):
         return f"{error.__cause__ or error}. {UNKNOWN}"
-    if isinstance(error, OtpRequired) and not error.code:
-        return f"there is no session for this taxpayer: {chosen(gsp).no_session}"
-    if isinstance(error, SessionExpired):
-        return f"{_without_advice(error)}; the session has ended: run `ims-async login`"
-    if isinstance(error, OtpRequired) and error.code:
-        return str(error)  # an OTP that was not accepted
-    if isinstance(error, NotAuthorized) and error.code == "AUTH4032":
-        return f"{error}; check the user name: --username, or IMS_USERNAME"
-    if isinstance(error, NotAuthorized) and error.code == TOO_MANY_TOKENS:
-        too_many = f"{error.code}: this user has as many live tokens as may live"
-        return f"{too_many}: set IMS_USER_TOKEN to one of them, or wait until one ends"
     if isinstance(error, NotAuthorized):
-        return f"{_without_advice(error)}; check {chosen(gsp).credentials}, or run `ims-async login`"
+        return _unauthorized(error, gsp)
+    if isinstance(error, JobInFlight):
+        return _in_flight(error)
     if isinstance(error, PayloadTooLarge):
-        return f"{error}; split the file"
+        return f"{error}; split the file, or pass --max-records"
     if isinstance(error, DownloadQueued) and error.download is not None:
         return f"the gateway is still preparing the rows of {error.download.section}: try again later"
     if isinstance(error, JobTimeout):
@@ -209,3 +230,33 @@ def sentence_of(error: BaseException, gsp: str | None = None) -> str:
     if isinstance(error, ImsError):
         return str(error)
     return f"unexpected {type(error).__name__}: {error}; run it again with --debug and report what it shows"
+
+
+def reason_of(error: BaseException, gsp: str | None, gstin: str) -> str:
+    """Put what stopped one of many taxpayers in words; what to do about all of them is said once."""
+    if isinstance(error, OutcomeUnknown):
+        return _without_advice(error)
+    return sentence_of(error, gsp).replace("`ims-async login`", f"`ims-async login --gstin {gstin}`")
+
+
+def _unauthorized(error: NotAuthorized, gsp: str | None) -> str:
+    if isinstance(error, OtpRequired) and not error.code:
+        return f"there is no session for this taxpayer: {chosen(gsp).no_session}"
+    if isinstance(error, SessionExpired):
+        return f"{_without_advice(error)}; the session has ended: run `ims-async login`"
+    if isinstance(error, OtpRequired):
+        return str(error)  # an OTP that was not accepted
+    if error.code == "AUTH4032":
+        return f"{error}; check the user name: --username, or IMS_USERNAME"
+    if error.code == TOO_MANY_TOKENS:
+        too_many = f"{error.code}: this user has as many live tokens as may live"
+        return f"{too_many}: set IMS_USER_TOKEN to one of them, or wait until one ends"
+    return f"{_without_advice(error)}; check {chosen(gsp).credentials}, or run `ims-async login`"
+
+
+def _in_flight(error: JobInFlight) -> str:
+    advice = _ADVICE.search(str(error))
+    if advice is None:
+        return str(error)
+    closing = ")" if advice.group().endswith("batch)") else ""
+    return f"{_without_advice(error)}: run `ims-async jobs resume`, which looks{closing}"

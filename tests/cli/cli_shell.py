@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,10 @@ class Shell:
         """Hand in a token that was had elsewhere, instead of a login."""
         self.monkeypatch.setenv("IMS_TOKEN", self.sim.token(self.gstin))
 
+    def on_another_machine(self) -> None:
+        """Go where there is no journal of what was sent."""
+        self.monkeypatch.setenv("IMS_JOURNAL", str(self.here / "nothing.db"))
+
     def pulled(self, name: str = "acme.csv", *options: str) -> Path:
         """Pull into a file."""
         file = self.here / name
@@ -109,15 +113,27 @@ class Shell:
     ) -> tuple[Path, int]:
         """Pull, and let `decide` fill in the column `action`; return the file and how many it decided."""
         file = self.pulled(name, *options)
-        header, *rows = csv.reader(io.StringIO(file.read_bytes().decode(), newline=""))
-        found = [dict(zip(header, row, strict=True)) for row in rows]
-        for row in found:
-            row["action"] = decide(row)
-        with file.open("w", newline="", encoding="utf-8") as out:
-            writer = csv.DictWriter(out, header)
-            writer.writeheader()
-            writer.writerows(found)
-        return file, sum(bool(row["action"]) for row in found)
+        return file, fill_in(file, decide)
+
+    def log_in_all(self, *but: str) -> None:
+        """Log in every taxpayer but some."""
+        for person in self.sim.taxpayers:
+            if person.gstin not in but:
+                name = ("--gstin", person.gstin, "--username", person.username)
+                ended = self.run("login", *name, stdin="575757\n")
+                assert ended.code == 0, ended.err
+
+    def pulled_all(self, name: str = "all.csv", *options: str) -> Path:
+        """Pull every taxpayer into one file, or with a slash behind its name into a folder."""
+        names = [word for gstin in self.sim.gstins for word in ("--gstin", gstin)]
+        ended = self.run("pull", "--out", name, *names, *QUICK, *options)
+        assert ended.code == 0, ended.err
+        return self.here / name
+
+    def decided_all(self, decide: Callable[[dict[str, str]], str], name: str = "all.csv") -> tuple[Path, int]:
+        """Pull every taxpayer into one file, and let `decide` fill in the column `action`."""
+        file = self.pulled_all(name)
+        return file, fill_in(file, decide)
 
 
 @contextmanager
@@ -135,6 +151,7 @@ def opened(
     simulator = Simulator(**{**facts, **options})
     for name in [name for name in os.environ if name.startswith("IMS_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(here))
     monkeypatch.setenv("XDG_STATE_HOME", str(here / "state"))
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.chdir(here)
@@ -146,6 +163,28 @@ def opened(
         }.items():
             monkeypatch.setenv(name, value)
         yield Shell(simulator, here, monkeypatch, capsys, gsp)
+
+
+def read_rows(file: Path) -> list[dict[str, str]]:
+    """Return a file's rows by column."""
+    return list(csv.DictReader(io.StringIO(file.read_bytes().decode(), newline="")))
+
+
+def write_rows(file: Path, rows: Sequence[dict[str, str]]) -> None:
+    """Write a file of rows, which all have the same columns."""
+    with file.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.DictWriter(out, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def fill_in(file: Path, decide: Callable[[dict[str, str]], str]) -> int:
+    """Let `decide` fill in the column `action` of a file; return how many rows it decided."""
+    rows = read_rows(file)
+    for row in rows:
+        row["action"] = decide(row)
+    write_rows(file, rows)
+    return sum(bool(row["action"]) for row in rows)
 
 
 def accept(row: dict[str, str]) -> str:

@@ -34,6 +34,7 @@ def test_a_job_shown_by_its_reference_does_not_claim_what_it_cannot_know(shell: 
     file, _ = shell.decided(accept)
     pushed = shell.run("push", file, "--yes", "--json", *QUICK)
     reference = json.loads(pushed.out)["reference_id"]
+    shell.on_another_machine()
     shell.sim.script_status(reference, {"status_cd": "S", "proc_cnt": "7", "transTypCd": "SAV"})
     ended = shell.run("jobs", "show", reference, *QUICK)
     assert ended.code == 1
@@ -42,9 +43,10 @@ def test_a_job_shown_by_its_reference_does_not_claim_what_it_cannot_know(shell: 
 
 
 def test_a_job_is_shown_from_its_token_and_from_its_reference(shell: Shell) -> None:
-    """Push, then look at the job as another terminal would."""
+    """Push, then look at the job as another machine would."""
     file, decided = shell.decided(accept)
     pushed = shell.run("push", file, "--yes", "--json", *QUICK).json()
+    shell.on_another_machine()
     ended = shell.run("jobs", "show", pushed["token"])
     assert ended.code == 0
     assert "Every record was applied." in ended.out
@@ -63,6 +65,7 @@ def test_a_token_of_another_taxpayer_is_not_used_for_a_job(shell: Shell) -> None
     """Show a job while IMS_GSTIN, and so IMS_TOKEN, is somebody else's."""
     file, _ = shell.decided(accept)
     pushed = shell.run("push", file, "--yes", "--json", *QUICK).json()
+    shell.on_another_machine()
     shell.monkeypatch.setenv("IMS_GSTIN", shell.sim.gstins[1])
     assert "there is no session" in shell.run("jobs", "show", pushed["token"]).err
 

@@ -16,6 +16,7 @@ from ims_async import __version__
 from ims_async.cli import environment, settings
 from tests.cli.cli_shell import QUICK, Shell, accept, opened
 
+JOBS = ["show", "list", "resume"]
 COMMANDS = ["demo", "login", "counts", "pull", "check", "push", "reset", "sales", "liabilities", "simulate"]
 
 
@@ -31,7 +32,7 @@ def shell(
 # -- help ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", [*([name] for name in COMMANDS), ["jobs", "show"]])
+@pytest.mark.parametrize("command", [*([name] for name in COMMANDS), *(["jobs", name] for name in JOBS)])
 def test_every_command_has_help_with_an_example_json_and_debug(shell: Shell, command: list[str]) -> None:
     """Ask each command what it does."""
     ended = shell.run(*command, "--help")

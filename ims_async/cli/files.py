@@ -1,0 +1,98 @@
+"""The files of a push or a reset: which ones are meant, what is in them, and whose it is."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from .. import tables
+from ..errors import InvalidInput
+from ..status import JobKind
+from ..tables import Row
+from ..tables.reading import raise_all
+from . import show
+from .settings import ask_gstin, checked_gstin
+from .voice import Voice
+
+
+def rows_of(
+    voice: Voice, paths: Sequence[Path], kind: JobKind, *, gstin: str | None, check: bool
+) -> dict[str, list[Row]]:
+    """Read files, and the CSV files of folders; return their rows by taxpayer.
+
+    Where there are several, those in which nothing is decided are passed over. Raises `InvalidInput` with
+    every fault of every file.
+    """
+    files, problems = _files_of(voice, paths)
+    alone = len(files) == 1 and len(paths) == 1 and not paths[0].is_dir()
+    reader = tables.read_decisions if kind is JobKind.SAVE else tables.read_records
+    read = functools.partial(reader, check_suppliers=check, may_be_empty=not alone)
+    rows, empty = _read(files, read, problems)
+    try:
+        given = checked_gstin(gstin, check=check) if gstin else None
+        found = tables.by_taxpayer(
+            rows, gstin=given, otherwise=functools.cache(lambda: ask_gstin(gstin, check=check))
+        )
+    except InvalidInput as error:
+        problems += error.problems
+    raise_all(problems)
+    if not rows:
+        saving = kind is JobKind.SAVE
+        what = "is decided: write A, R or P into column 'action'" if saving else "is there to reset"
+        raise InvalidInput(f"nothing {what} ({show.counted(len(files), 'file')} read)")
+    if empty:
+        undecided = "no decision" if kind is JobKind.SAVE else "no record"
+        voice.tell(f"{show.counted(len(empty), 'file')} with {undecided} passed over: {_some(empty)}")
+    return found
+
+
+def _read(
+    files: Sequence[Path], read: Callable[[Path], list[Row]], problems: list[str]
+) -> tuple[list[Row], list[Path]]:
+    """Read all files; return their rows, and which files have none. Faults go to the problems."""
+    rows: list[Row] = []
+    empty: list[Path] = []
+    for file in files:
+        try:
+            own = read(file)
+        except InvalidInput as error:
+            problems += error.problems
+            continue
+        rows += own
+        if not own:
+            empty.append(file)
+    return rows, empty
+
+
+def _files_of(voice: Voice, paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Return the files that are meant, each once, and what is wrong with the folders."""
+    files: dict[Path, Path] = {}
+    problems: list[str] = []
+    reports: list[Path] = []
+    for path in paths:
+        inside = sorted(_csv_files_in(path)) if path.is_dir() else [path]
+        own = [file for file in inside if tables.is_report(file)]
+        if path.is_dir() and len(own) == len(inside):
+            problems.append(f"{path} holds no .csv file of decisions")
+        elif own == paths:
+            what = "tells what became of records (it has a column 'outcome')"
+            problems.append(f"{path} {what}: name the file of decisions")
+        for file in inside:
+            files.setdefault(file.resolve(), file)
+        reports += own
+    taken = [file for file in files.values() if file not in reports]
+    if taken and reports:
+        voice.tell(f"{show.counted(len(reports), 'report')} passed over: {_some(reports)}")
+    return taken, problems
+
+
+def _csv_files_in(folder: Path) -> Iterator[Path]:
+    for file in folder.iterdir():  # what begins with a dot is a program's own, half written or forgotten
+        if file.suffix.lower() == ".csv" and not file.name.startswith(".") and file.is_file():
+            yield file
+
+
+def _some(files: Sequence[Path]) -> str:
+    named = ", ".join(str(file) for file in files[:5])
+    return named if len(files) <= 5 else f"{named} and {len(files) - 5:,} more"

@@ -1,0 +1,59 @@
+"""Which taxpayers are meant: those of `--gstin`, and those that a file lists."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from ..errors import InvalidInput
+from ..tables.reading import raise_all
+from ..tables.row import where
+from ..vocabulary import gstin_problem
+
+_LONGEST: Final = 50_000_000  # bytes
+
+
+def gstins_of(given: Sequence[str], file: Path | None, *, check: bool) -> list[str]:
+    """Return the GSTINs that are named, each once, in their order. Raises `InvalidInput` with every fault."""
+    found: dict[str, None] = {}
+    problems: list[str] = []
+    named = [("--gstin", name) for name in given]
+    for place, name in [*named, *(() if file is None else _listed(file))]:
+        problem = gstin_problem(name.strip()) if check else None
+        if not check and name.strip() and not name.strip().isalnum():
+            problem = f"{name!r:.60} is not a GSTIN"  # it may become the name of a file
+        if problem:
+            problems.append(f"{place}: {problem}; check it for a typing error")
+        elif name.strip():
+            found[name.strip().upper()] = None
+    raise_all(problems)
+    if file is not None and not found:
+        raise InvalidInput(f"{file} lists no GSTIN: write one into each line")
+    return list(found)
+
+
+def _listed(file: Path) -> Iterator[tuple[str, str]]:
+    """Yield the first cell of each line, with where it stands; comments and a heading are left out."""
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(_LONGEST + 1)
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be read: {(error.strerror or str(error)).lower()}") from None
+    except UnicodeDecodeError:
+        raise InvalidInput(f"{file} is not UTF-8: save it as 'CSV UTF-8', or as a text file") from None
+    if len(content) > _LONGEST:
+        raise InvalidInput(f"{file} is larger than {_LONGEST:,} bytes: is it the right file?")
+    lines = text.splitlines()
+    first = next((line for line in lines if line.strip() and not line.lstrip().startswith("#")), "")
+    delimiter = next((sign for sign in ",;\t" if sign in first), ",")
+    reader = csv.reader(lines, delimiter=delimiter)
+    try:
+        for cells in reader:
+            name = cells[0].partition("#")[0].strip().lstrip("'") if cells else ""
+            if name and name.casefold() != "gstin":
+                yield where(str(file), reader.line_num), name
+    except csv.Error as error:
+        raise InvalidInput(f"{where(str(file), reader.line_num)}: it cannot be read: {error}") from None

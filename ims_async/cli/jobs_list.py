@@ -1,0 +1,179 @@
+"""`jobs list`: what the journal holds, without asking any gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ..errors import JournalError
+from ..journal import Entry, Phase, SqliteJournal
+from ..journal.entry import OPEN
+from . import show
+from .journals import journal_file, journal_if_any
+from .options import Debug, JournalFile, Json
+from .voice import NOT_ALL_WELL, OK, Voice
+
+
+def list_jobs(
+    all_jobs: Annotated[
+        bool, typer.Option("--all", help="Those that have ended as well. Example: --all")
+    ] = False,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            "--run",
+            metavar="NAME",
+            help="All jobs of this run. Example: --run 2026-11",
+            show_default=False,
+        ),
+    ] = None,
+    runs: Annotated[
+        bool, typer.Option("--runs", help="A line for each run, with its counts. Example: --runs")
+    ] = False,
+    journal: JournalFile = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List what the journal holds: the jobs that have not ended, as far as it was told, or all of them.
+
+    Needs no credentials and asks nobody. `jobs resume` finds out what became of those that are open.
+    """
+    voice = Voice(json, debug)
+
+    def work() -> int:
+        kept = journal_if_any(journal)
+        if kept is None:
+            voice.say(f"There is no journal at {journal_file(journal)}: nothing was sent by it yet.")
+            voice.document({"ok": True, "journal": str(journal_file(journal)), "jobs": [], "runs": []})
+            return OK
+        whole = all_jobs or runs or run is not None
+        found, trouble = asyncio.run(_entries(kept, run, tuple(Phase) if whole else tuple(OPEN)))
+        _show(voice, _title(kept.path, run, whole=whole), found, runs=runs)
+        if trouble is not None:
+            voice.tell(f"Error: {trouble}")
+        facts = {"ok": trouble is None, "journal": str(kept.path), "jobs": [_facts(entry) for entry in found]}
+        voice.document({**facts, "runs": [_run_facts(name, own) for name, own in _by_run(found).items()]})
+        return OK if trouble is None else NOT_ALL_WELL
+
+    voice.run(work)
+
+
+async def _entries(
+    kept: SqliteJournal, run: str | None, phases: Sequence[Phase]
+) -> tuple[list[Entry], JournalError | None]:
+    """Return what can be read, and what is the matter with the rest."""
+    async with kept:
+        try:
+            return await kept.entries(run=run, phases=phases), None
+        except JournalError as error:
+            if not error.readable:
+                raise
+            return [entry for entry in error.readable if isinstance(entry, Entry)], error
+
+
+def _show(voice: Voice, title: str, found: Sequence[Entry], *, runs: bool) -> None:
+    if not found:
+        voice.say(f"{title}: none.")
+    elif runs:
+        voice.show(_runs_table(title, _by_run(found)))
+    else:
+        voice.show(_jobs_table(title, found))
+
+
+def _title(path: Path, run: str | None, *, whole: bool) -> str:
+    what = f"jobs of run {run}" if run is not None else "jobs" if whole else "jobs that have not ended"
+    return f"{what} in {path}"
+
+
+def _jobs_table(title: str, found: Iterable[Entry]) -> Table:
+    rows = [
+        (
+            entry.run,
+            entry.token.gstin,
+            entry.token.kind.value.lower(),
+            entry.token.reference_id or "",
+            _phase(entry),
+            entry.token.submitted,
+            _local(entry.token.submitted_at),
+        )
+        for entry in found
+    ]
+    return show.table(title, ("run", "GSTIN", "kind", "reference", "phase", "records", "since"), rows)
+
+
+def _phase(entry: Entry) -> str:
+    """Name the phase, and how it ended."""
+    if entry.phase is Phase.ENDED and entry.status is not None:
+        return f"ended, {entry.status.state}"
+    return entry.phase.value
+
+
+def _local(moment: dt.datetime | None) -> str:
+    return "" if moment is None else f"{moment.astimezone():%d-%m-%Y %H:%M}"
+
+
+def _by_run(found: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """Sort by run; what was sent without one has the empty name."""
+    runs: dict[str, list[Entry]] = {}
+    for entry in found:
+        runs.setdefault(entry.run, []).append(entry)
+    return runs
+
+
+def _runs_table(title: str, runs: dict[str, list[Entry]]) -> Table:
+    rows = [
+        (
+            name or "(none)",
+            len({entry.token.gstin for entry in own}),
+            len(own),
+            sum(entry.phase.open for entry in own),
+            _records([entry for entry in own if entry.phase is not Phase.CALLED_OFF]),
+            _records([entry for entry in own if entry.phase.open]),
+            _local(min((at for entry in own if (at := entry.token.submitted_at)), default=None)),
+            _local(max(entry.changed_at for entry in own)),
+        )
+        for name, own in runs.items()
+    ]
+    columns = ("run", "GSTINs", "jobs", "open jobs", "records", "open records", "since", "last news")
+    return show.table(title, columns, rows)
+
+
+def _records(entries: Iterable[Entry]) -> int:
+    return sum(entry.token.submitted or 0 for entry in entries)
+
+
+def _facts(entry: Entry) -> dict[str, Any]:
+    token = entry.token
+    return {
+        "run": entry.run or None,
+        "gsp": token.gsp,
+        "host": token.host,
+        "gstin": token.gstin,
+        "kind": token.kind.value,
+        "reference_id": token.reference_id,
+        "phase": entry.phase.value,
+        "open": entry.phase.open,
+        "state": None if entry.status is None else str(entry.status.state),
+        "reason": entry.reason,
+        "records": token.submitted,
+        "submitted_at": token.submitted_at.isoformat() if token.submitted_at else None,
+        "changed_at": entry.changed_at.isoformat(),
+        "token": token.dumps(),
+    }
+
+
+def _run_facts(name: str, own: Sequence[Entry]) -> dict[str, Any]:
+    return {
+        "run": name or None,
+        "gstins": sorted({entry.token.gstin for entry in own}),
+        "jobs": len(own),
+        "open_jobs": sum(entry.phase.open for entry in own),
+        "records": _records([entry for entry in own if entry.phase is not Phase.CALLED_OFF]),
+        "open_records": _records([entry for entry in own if entry.phase.open]),
+    }

@@ -1,0 +1,173 @@
+"""A push or a reset of many taxpayers: everything is looked at, asked for once, sent, and accounted for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import attrs
+
+from .. import bulk, tables
+from ..bulk import BulkRun
+from ..client import ImsClient
+from ..errors import InvalidInput
+from ..records import Decision, Invoice
+from ..status import JobKind
+from ..tables import Row
+from . import accounting, show
+from .accounting import Accounts
+from .journals import journal
+from .options import READ_AT_ONCE
+from .rematch import Matched, Rematch
+from .report_many import write_outcomes
+from .runs import Carrier
+from .settings import Settings, confirmed
+from .voice import NOT_ALL_WELL, OK, Voice
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """What was asked for, beside the files."""
+
+    kind: JobKind
+    yes: bool
+    report: Path | None
+    first_poll: float
+    run: str | None
+    journal: Path | None
+    concurrency: int
+    max_records: int | None
+
+    @property
+    def noun(self) -> str:
+        """What one of the things is called that are sent."""
+        return "decision" if self.kind is JobKind.SAVE else "reset"
+
+
+@attrs.frozen
+class ManyChange:
+    """Many taxpayers' decisions on their way."""
+
+    voice: Voice
+    settings: Settings
+    plan: Plan
+
+    def carry_out(self, rows: dict[str, list[Row]]) -> int:
+        """Pull again, show, ask, send, wait, account; what is wrong with one taxpayer is that one's."""
+        plan, voice = self.plan, self.voice
+        if plan.report is not None:
+            tables.check_writable(plan.report)
+        self._announce(rows)
+        matched = asyncio.run(self._rematch().match(rows))
+        if not self._confirmed(matched):
+            voice.tell("Nothing was sent.")
+            voice.document({"ok": False, "submitted": 0, "skipped": matched.skipped})
+            return NOT_ALL_WELL
+        carrier = Carrier(
+            voice=voice, settings=self.settings, journal=plan.journal, first_poll=plan.first_poll
+        )
+        sizes = {gstin: matched.sizes[gstin] for gstin in matched.records}
+        report = carrier.carry_out(lambda client: self._begin(client, matched), sizes)
+        accounts = accounting.accounts_of(
+            report, gsp=voice.gsp, skipped=matched.skipped, left_out=matched.left_out, order=matched.sizes
+        )
+        voice.say()
+        return tell_of_all(voice, accounts, carrier, plan.report)
+
+    def _announce(self, rows: Mapping[str, Sequence[Row]]) -> None:
+        count, taxpayers = sum(map(len, rows.values())), show.counted(len(rows), "taxpayer")
+        pulling = "pulling their sections to see that nothing has changed since"
+        self.voice.tell(f"{show.counted(count, 'row')} of {taxpayers}; {pulling}.")
+        if self.settings.token is not None and not self.settings.gstin:
+            self.voice.tell("IMS_TOKEN is not used: set IMS_GSTIN to say whose it is.")
+
+    def _rematch(self) -> Rematch:
+        plan = self.plan
+        return Rematch(
+            voice=self.voice,
+            settings=self.settings,
+            kind=plan.kind,
+            first_poll=plan.first_poll,
+            concurrency=min(plan.concurrency, READ_AT_ONCE),
+            run=plan.run,
+            journal=plan.journal,
+        )
+
+    def _confirmed(self, matched: Matched) -> bool:
+        """Show what is to be sent, and ask once for all of it."""
+        voice, noun = self.voice, self.plan.noun
+        if matched.earlier:
+            sent = show.counted(matched.earlier, "row")
+            voice.tell(f"{sent} were sent by an earlier part of run {self.plan.run}: they are looked after.")
+        if not matched.count:
+            return bool(matched.earlier)
+        fresh = {gstin: records for gstin, records in matched.records.items() if records}
+        voice.show(accounting.summary_table(f"{noun}s for {show.counted(len(fresh), 'taxpayer')}", fresh))
+        these = f"{'this' if matched.count == 1 else 'these'} {show.counted(matched.count, noun)}"
+        question = f"Send {these} for {show.counted(len(fresh), 'taxpayer')}?"
+        return confirmed(question, yes=self.plan.yes)
+
+    def _begin(self, client: ImsClient, matched: Matched) -> BulkRun:
+        plan = self.plan
+        options: dict[str, Any] = {
+            "run": plan.run,
+            "concurrency": plan.concurrency,
+            "max_records": plan.max_records,
+            "check": self.settings.check,
+        }
+        if plan.kind is JobKind.SAVE:
+            return bulk.save_all(client, cast("Mapping[str, list[Decision]]", matched.records), **options)
+        return bulk.reset_all(client, cast("Mapping[str, list[Invoice]]", matched.records), **options)
+
+
+def tell_of_all(voice: Voice, accounts: Accounts, carrier: Carrier, file: Path | None) -> int:
+    """Show what became of everything, and return the exit code: 0 only if every decision was applied."""
+    voice.show(accounting.accounts_table(accounts))
+    problems = accounting.problems_table(accounts)
+    if problems is not None:
+        voice.say()
+        voice.show(problems)
+        voice.say()
+    voice.say(_ending(accounts))
+    written = file is None or _written(voice, accounts, carrier, file)
+    left = voice.unfinished
+    if left is not None:
+        voice.tell("Not everything is known yet. Go on with:")
+        voice.tell(f"  {left.command}")
+        voice.unfinished = None
+    facts: dict[str, Any] = {"report_file": str(file) if file and written else None}
+    facts["go_on_with"] = left.command if left else None
+    voice.document({**accounting.accounts_facts(accounts), **facts})
+    return OK if accounts.ok and written else NOT_ALL_WELL
+
+
+def _ending(accounts: Accounts) -> str:
+    if accounts.ok:
+        return f"Every record of {show.counted(len(accounts.parts), 'taxpayer')} was applied."
+    said = [f"{accounts}.".capitalize()]
+    codes = {failure.code for part in accounts.parts.values() for failure in part.report.failed}
+    if codes:
+        said.append("The refused records stand as they stood before; pull again and decide again.")
+    if "IMSSAV0054" in codes:
+        said.append("IMSSAV0054: to accept a credit note, fill in its column 'ITC reduction'.")
+    if any(part.report.unaccounted or part.report.unmatched for part in accounts.parts.values()):
+        said.append("Of the unaccounted records the gateway did not tell: pull again to see how they stand.")
+    return " ".join(said)
+
+
+def _written(voice: Voice, accounts: Accounts, carrier: Carrier, file: Path) -> bool:
+    """Write the report; where that fails the jobs are done all the same, and are not to be sent again."""
+
+    async def write() -> None:
+        async with journal(carrier.journal) as kept:
+            await write_outcomes(file, accounts, carrier.batches, kept)
+
+    try:
+        asyncio.run(write())
+    except InvalidInput as error:
+        voice.tell(f"The jobs are done, do not send them again; but the report is lost: {error}")
+        return False
+    voice.say(f"What became of each record is in {file}.")
+    return True

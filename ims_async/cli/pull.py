@@ -1,0 +1,126 @@
+"""`pull`: the records of one taxpayer or of many, in CSV files to be decided on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+
+import attrs
+
+from .. import tables
+from ..errors import InvalidInput
+from ..tables.reading import raise_all
+from ..vocabulary import Action, Section
+from . import show
+from .gstins import gstins_of
+from .options import (
+    FIRST_POLL,
+    READ_AT_ONCE,
+    Concurrency,
+    Debug,
+    FirstPoll,
+    GspName,
+    GstinsFile,
+    Json,
+    ManyGstins,
+    NoCheck,
+    Overwrite,
+    PullTo,
+    Rate,
+    Sections,
+    Status,
+)
+from .pull_many import ManyPull, folder_of, made
+from .reads import ask, fetch
+from .settings import ask_gstin, gather
+from .voice import NOT_ALL_WELL, OK, Voice
+
+
+def pull(
+    out: PullTo,
+    section: Sections = None,
+    status: Status = None,
+    overwrite: Overwrite = False,
+    gsp: GspName = None,
+    gstin: ManyGstins = None,
+    gstins: GstinsFile = None,
+    concurrency: Concurrency = READ_AT_ONCE,
+    rate: Rate = None,
+    no_check: NoCheck = False,
+    first_poll: FirstPoll = FIRST_POLL,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write a taxpayer's records to a CSV file, to be decided on; or those of many taxpayers.
+
+    Fill in its column 'action' with A (accept), R (reject) or P (keep pending), in any spreadsheet; rows left
+    empty stay undecided. A credit note that is accepted also needs its column 'ITC reduction': none, full, or
+    rupees such as igst=10.50. Then push the file. Its column 'GSTIN' says whose the records are.
+
+    Of many taxpayers, all are in one file, or in a folder with a file for each. One whose session has ended
+    is named and skipped.
+    """
+    voice = Voice(json, debug, gsp)
+
+    def work() -> int:
+        wanted = None if section is None else [Section.parse(name) for name in section]
+        action = None if status is None else Action.parse(status)
+        names = gstins_of(gstin or [], gstins, check=not no_check) or [ask_gstin(None, check=not no_check)]
+        folder = folder_of(out)
+        files = {name: made(folder) / f"{name}.csv" if folder else Path(out) for name in names}
+        _check_targets(dict.fromkeys(files.values()), overwrite=overwrite)
+        settings = gather(gsp, None, check=not no_check, need_gstin=False, rate=rate)
+        if len(names) == 1:  # a token is of the one that was asked for, unless IMS_GSTIN says another
+            settings = attrs.evolve(settings, gstin=names[0]) if gstin else settings.of(names[0])
+        many = ManyPull(voice, settings, wanted, action, concurrency, first_poll)
+        if folder is not None:
+            return many.into_folder(files, folder)
+        return many.into_file(names, Path(out)) if len(names) > 1 else _pull_one(many, Path(out))
+
+    voice.run(work)
+
+
+def _pull_one(asked: ManyPull, out: Path) -> int:
+    voice, settings = asked.voice, asked.settings
+    wanted = asked.sections or list(Section)
+    reading = ask(settings, lambda t: fetch(t, voice, wanted, asked.status), first_poll=asked.first_poll)
+    found = asyncio.run(reading)
+    invoices = (invoice for rows in found.values() for invoice in rows)
+    written = tables.write_invoices(out, invoices, gstin=settings.gstin)
+    problems = [problem for rows in found.values() for problem in rows.problems]
+    voice.say(
+        f"{show.counted(written, 'record', be=True)} in {out}. Fill in the column 'action', then: "
+        f"ims-async push {out}{voice.same_gsp}"
+    )
+    sections = {name.value: len(rows) for name, rows in found.items()}
+    facts = {"gstin": settings.gstin, "file": str(out), "records": written, "sections": sections}
+    voice.document({"ok": not problems, **facts, "problems": problems})
+    return NOT_ALL_WELL if problems else OK
+
+
+def _check_targets(files: Iterable[Path], *, overwrite: bool) -> None:
+    """Refuse what cannot be written, and what somebody has decided something in. Raises `InvalidInput`."""
+    problems: list[str] = []
+    for file in files:
+        try:
+            tables.check_writable(file)
+            if not overwrite:
+                _keep_decisions(file)
+        except InvalidInput as error:
+            problems += error.problems
+    raise_all(problems)
+
+
+def _keep_decisions(out: Path) -> None:
+    if not out.is_file() or not out.stat().st_size:
+        return
+    try:
+        decided = len(tables.read_decisions(out, check_suppliers=False, may_be_empty=True))
+    except InvalidInput:
+        what = "is there already and is not a fresh pull"
+    else:
+        if not decided:
+            return
+        what = f"holds {show.counted(decided, 'decision')}"
+    raise InvalidInput(f"{out} {what}: choose another name, or pass --overwrite")

@@ -1,0 +1,148 @@
+"""Many taxpayers pulled, into one file or into one file each, one taxpayer's records in memory at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from .. import bulk, tables
+from ..bulk import Pulled
+from ..errors import ImsError, InvalidInput
+from ..tables.reading import LONGEST_FILE
+from ..vocabulary import Action, Section
+from . import show
+from .progress_many import ticking
+from .settings import Settings
+from .turns import is_everybodys
+from .voice import NOT_ALL_WELL, OK, Voice, reason_of, sentence_of
+
+
+class _NothingReadError(Exception):
+    """Nobody's records could be read: the file that was there is better than an empty one."""
+
+
+def folder_of(out: str) -> Path | None:
+    """Return the folder that `--out` means: one that is there, or a name that ends with a slash."""
+    ends = tuple(filter(None, ("/", os.sep, os.altsep)))
+    return Path(out) if out.endswith(ends) or Path(out).is_dir() else None
+
+
+@attrs.frozen
+class ManyPull:
+    """What is to be pulled, and how. One of many taxpayers that cannot be read is named and skipped."""
+
+    voice: Voice
+    settings: Settings
+    sections: Sequence[Section] | None
+    status: Action | None
+    concurrency: int
+    first_poll: float
+    told: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    """What there is to tell of each GSTIN."""
+
+    def into_file(self, gstins: Sequence[str], out: Path) -> int:
+        """Write all into one file, which is replaced when all of it is written."""
+        try:
+            with tables.writing_invoices(out) as add:
+                asyncio.run(self._pull(gstins, lambda found: add(found.gstin, found.invoices)))
+                if not any("records" in facts for facts in self.told.values()):
+                    raise _NothingReadError
+        except _NothingReadError:
+            return self._end(None, {"file": None})
+        if out.is_file() and out.stat().st_size > LONGEST_FILE:
+            self.voice.tell(f"{out} is larger than push reads: pull into a folder, --out {out.stem}/")
+        return self._end(out, {"file": str(out)})
+
+    def into_folder(self, files: Mapping[str, Path], folder: Path) -> int:
+        """Write each taxpayer's file, as its records come."""
+
+        def write(found: Pulled) -> int:
+            file = files[found.gstin]
+            count = tables.write_invoices(file, found.invoices, gstin=found.gstin)
+            self.told[found.gstin]["file"] = str(file)
+            return count
+
+        asyncio.run(self._pull(list(files), write))
+        return self._end(folder, {"folder": str(folder)})
+
+    async def _pull(self, gstins: Sequence[str], write: Callable[[Pulled], int]) -> None:
+        client = self.settings.client(first_poll=self.first_poll)
+        async with client:
+            self.settings.hand_in_token(client)
+            run = bulk.pull_all(
+                client,
+                gstins,
+                sections=self.sections,
+                status=self.status,
+                concurrency=self.concurrency,
+                check=self.settings.check,
+            )
+            with ticking(self.voice, "pulled", len(gstins)) as tick:
+                async with contextlib.aclosing(run.__aiter__()) as all_found:
+                    async for found in all_found:
+                        if isinstance(found.error, ImsError) and is_everybodys(found.error):
+                            self._stop(found.error, gstins)
+                            return
+                        self._take(found, write)
+                        tick()
+                        del found
+
+    def _take(self, found: Pulled, write: Callable[[Pulled], int]) -> None:
+        facts = self.told[found.gstin] = {}
+        if found.error is not None:
+            facts["error"] = reason_of(found.error, self.voice.gsp, found.gstin)
+            self.voice.tell(f"{found.gstin} is skipped: {facts['error']}")
+            return
+        facts["records"] = write(found)
+        facts["sections"] = {name.value: len(rows) for name, rows in found.sections.items()}
+        facts["problems"] = list(found.problems)
+        if not self.voice.error_console().is_terminal:
+            self.voice.tell(f"{found.gstin}: {show.counted(found.count, 'record')}")
+        for problem in found.problems:
+            self.voice.tell(f"{found.gstin}: a row cannot be read and is left out: {problem}")
+        for section, rows in found.sections.items():
+            for name in rows.other:
+                unknown = f"the answer also holds {name!r}, which this release does not know"
+                self.voice.tell(f"{found.gstin} {section}: {unknown}")
+
+    def _stop(self, error: ImsError, gstins: Sequence[str]) -> None:
+        """Ask no more, and keep what was read; where nothing was, the error says all there is to say."""
+        if not any("records" in facts for facts in self.told.values()):
+            raise error
+        for gstin in gstins:
+            self.told.setdefault(gstin, {"error": reason_of(error, self.voice.gsp, gstin)})
+        self.voice.tell(f"{sentence_of(error, self.voice.gsp)}: the others were not asked for.")
+
+    def _end(self, out: Path | None, facts: dict[str, Any]) -> int:
+        voice = self.voice
+        skipped = [gstin for gstin, told in self.told.items() if "error" in told]
+        faulty = [gstin for gstin, told in self.told.items() if told.get("problems")]
+        records = sum(told.get("records", 0) for told in self.told.values())
+        if out is None:
+            voice.say("Nothing was written: no taxpayer's records could be read.")
+        else:
+            whose = show.counted(len(self.told) - len(skipped), "taxpayer")
+            voice.say(
+                f"{show.counted(records, 'record')} of {whose} are in {out}. Fill in the column 'action', "
+                f"then: ims-async push {out}{voice.same_gsp}"
+            )
+        if skipped:
+            voice.say(f"{show.counted(len(skipped), 'taxpayer')} skipped: {', '.join(skipped)}.")
+        ok = not skipped and not faulty
+        voice.document({"ok": ok, **facts, "records": records, "taxpayers": self.told})
+        return OK if ok else NOT_ALL_WELL
+
+
+def made(folder: Path) -> Path:
+    """Make a folder if need be, and return it. Raises `InvalidInput`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"{folder} cannot be made: {(error.strerror or str(error)).lower()}") from None
+    return folder

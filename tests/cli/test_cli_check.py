@@ -1,0 +1,258 @@
+"""`check`: every rule that can be asked of a file, without a gateway, an account or a socket."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Collection, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from ims_async import Action, Invoice, ItcReduction, Section, tables
+from ims_async.rules import RULES
+from ims_async.simulator import Simulator
+from ims_async.tables.columns import reduction_cell
+from tests.cli.cli_shell import Ended, Shell
+from tests.rule_cases import GOOD, GSTIN, NONE, note, of
+
+READ = attrs.evolve(GOOD, hash="ab" * 32, read_from_gateway=True)
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """A shell without anything in its environment; its simulator is not served."""
+    for name in [name for name in os.environ if name.startswith("IMS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    return Shell(Simulator(taxpayers=1, invoices=1), tmp_path, monkeypatch, capsys)
+
+
+Row = tuple[Invoice, Action, str, ItcReduction | None]
+
+
+def decided(
+    file: Path, *rows: Row, without: Collection[str] = (), cells: Mapping[str, str] | None = None
+) -> Path:
+    """Write what a pull writes, decided; leave columns away, or put other cells into every row."""
+    pulled = file.with_suffix(".pulled")
+    tables.write_invoices(pulled, [invoice for invoice, *_ in rows])
+    with (
+        pulled.open(encoding="utf-8", newline="") as read,
+        file.open("w", encoding="utf-8", newline="") as out,
+    ):
+        reader = csv.DictReader(read)
+        columns = [column for column in reader.fieldnames or () if column not in without]
+        writer = csv.DictWriter(out, columns, extrasaction="ignore")
+        writer.writeheader()
+        for line, (_, action, remarks, reduction) in zip(reader, rows, strict=True):
+            decision = {"action": action, "remarks": remarks, "ITC reduction": reduction_cell(reduction)}
+            writer.writerow({**line, **decision, **(cells or {})})
+    return file
+
+
+def accepted(invoice: Invoice, remarks: str = "", reduction: ItcReduction | None = None) -> Row:
+    """A row that accepts."""
+    return invoice, Action.ACCEPT, remarks, reduction
+
+
+def found(ended: Ended) -> list[tuple[Any, str, str]]:
+    """Row, level and code of each finding, but the reminder that depends on the day."""
+    findings = ended.json()["findings"]
+    return [(f["row"], f["level"], f["code"]) for f in findings if f["code"] != "recompute"]
+
+
+BLOCKED = of(Section.B2B, number="P1", pending_allowed=False, hash="a", read_from_gateway=True)
+CREDIT = note(number="C1", hash="a", read_from_gateway=True)
+UNFILED = of(Section.B2B, number="U1", supplier_filed=False, hash="a", read_from_gateway=True)
+
+
+def test_what_would_be_refused_is_shown_by_row_and_ends_in_code_2(shell: Shell) -> None:
+    """With level, code and message, refusals first; a good row is in no finding."""
+    rows = [accepted(READ), accepted(UNFILED), (BLOCKED, Action.PENDING, "", None), accepted(CREDIT)]
+    file = decided(shell.here / "a.csv", *rows)
+    ended = shell.run("check", file)
+    assert ended.code == 2
+    assert "The file is refused: 2 faults and 2 warnings (" in ended.out
+    lines = [
+        line.split()[:3] for line in ended.out.splitlines() if line.split()[1:2] in (["refuse"], ["warn"])
+    ]
+    assert lines[:3] == [
+        ["4", "refuse", "pending-blocked"],
+        ["5", "refuse", "itc-reduction-missing"],
+        ["3", "warn", "not-filed"],
+    ]
+    told = shell.run("check", file, "--json")
+    assert (told.code, told.json()["ok"]) == (2, False)
+    assert found(told) == [
+        (3, "warn", "not-filed"), (4, "refuse", "pending-blocked"), (5, "refuse", "itc-reduction-missing"),
+    ]  # fmt: skip
+    finding = next(f for f in told.json()["findings"] if f["row"] == 4)
+    assert (finding["column"], finding["section"], finding["number"]) == ("action", "b2b", "P1")
+    assert finding["message"].startswith("the gateway does not allow")
+    assert finding["source"].startswith("GST API documentation")
+    assert told.json()["decisions"] == {"b2b": {"A": 2, "P": 1}, "b2bcn": {"A": 1}}
+
+
+def test_warnings_alone_end_in_code_0(shell: Shell) -> None:
+    """Say that no fault was found, and what was warned of."""
+    file = decided(shell.here / "a.csv", accepted(UNFILED))
+    ended = shell.run("check", file, "--level", "recompute=off")
+    assert ended.code == 0
+    assert "No fault was found in the file, but 1 warning (not-filed 1)." in ended.out
+    assert "row" in ended.out
+    quiet = shell.run("check", file, "--level", "recompute=off", "--level", "not-filed=OFF")
+    assert "No fault was found in the file. Whether its records are still as they were" in quiet.out
+    assert found(shell.run("check", file, "--json")) == [(2, "warn", "not-filed")]
+
+
+def test_levels_and_filed_periods_can_be_set(shell: Shell) -> None:
+    """Make a warning refuse, and close a period."""
+    file = decided(shell.here / "a.csv", accepted(UNFILED))
+    assert shell.run("check", file, "--level", "not-filed=refuse").code == 2
+    options = ("--filed", "102025", "--filed", "112025", "--level", "period-closed=refuse", "--json")
+    ended = shell.run("check", file, *options)
+    assert (ended.code, found(ended)) == (2, [(2, "warn", "not-filed"), (2, "refuse", "period-closed")])
+
+
+def test_the_reminder_to_recompute_is_of_no_row(shell: Shell) -> None:
+    """November 2025 is drafted for good."""
+    file = decided(shell.here / "a.csv", accepted(READ))
+    ended = shell.run("check", file, "--json")
+    (reminder,) = ended.json()["findings"]
+    assert (ended.code, reminder["code"], reminder["row"], reminder["number"]) == (0, "recompute", None, None)
+    assert "the batch" in shell.run("check", file).out
+
+
+def test_the_taxpayer_is_known_by_option_or_environment(shell: Shell) -> None:
+    """A file of records that he supplied himself."""
+    file = decided(shell.here / "a.csv", accepted(READ))
+    warned = [(2, "warn", "own-supplier")]
+    assert found(shell.run("check", file, "--json", "--gstin", GOOD.supplier)) == warned
+    assert found(shell.run("check", file, "--json", "--gstin", GSTIN)) == []
+    shell.monkeypatch.setenv("IMS_GSTIN", GOOD.supplier)
+    assert found(shell.run("check", file, "--json")) == warned
+    assert shell.run("check", file, "--gstin", "29AAACQ").code == 2
+
+
+INFORMATION = tuple(tables.INFORMATION_COLUMNS)
+
+
+def test_a_file_without_information_columns_is_checked_for_what_it_has(shell: Shell) -> None:
+    """What it does not tell is not held against it."""
+    amendment = of(Section.B2BA, number="B1", hash="a")
+    partial = ItcReduction.partial(igst=5)
+    bad = ItcReduction.partial(cgst=5)
+    rows = [
+        accepted(READ),
+        accepted(UNFILED),
+        (BLOCKED, Action.PENDING, "", None),
+        accepted(amendment, "x", NONE),
+        accepted(CREDIT, "x", partial),
+        accepted(note(number="C2"), "x", bad),
+    ]
+    file = decided(shell.here / "a.csv", *rows, without=INFORMATION)
+    assert found(shell.run("check", file, "--json")) == [(7, "refuse", "itc-reduction-amounts")]
+    whole = decided(shell.here / "b.csv", *rows)
+    assert found(shell.run("check", whole, "--json")) == [
+        (3, "warn", "not-filed"), (4, "refuse", "pending-blocked"),
+        (7, "refuse", "itc-reduction-amounts"), (7, "refuse", "itc-reduction-amounts"),
+    ]  # fmt: skip
+
+
+def test_what_a_spreadsheet_has_rewritten_is_not_held_against_the_row(shell: Shell) -> None:
+    """Amounts with commas, dates of its own, another word for yes."""
+    cells = {"IGST": "1,800.00", "value": "1.18E+05", "original date": "10/5/25", "supplier filed": "FALSE"}
+    amendment = of(Section.B2BA, hash="a")
+    file = decided(shell.here / "a.csv", accepted(amendment, "x", ItcReduction.partial(igst=99)), cells=cells)
+    assert found(shell.run("check", file, "--json")) == []
+
+
+def test_what_the_information_columns_tell_is_warned_about_at_most(shell: Shell) -> None:
+    """Push sends what the gateway shows; but tell what looks wrong."""
+    cells = {"value": "-5", "place of supply": "7", "type": "", "IGST": "9", "CGST": "9", "SGST": "9"}
+    file = decided(shell.here / "a.csv", accepted(READ), cells=cells)
+    ended = shell.run("check", file, "--json")
+    assert (ended.code, [code for _, level, code in found(ended) if level == "warn"]) == (
+        0, ["amount", "tax-heads", "place-of-supply", "type"],
+    )  # fmt: skip
+
+
+def test_an_unchanged_row_is_told_from_one_with_new_remarks(shell: Shell) -> None:
+    """The file does not tell what the remarks were: a row that has some may change them."""
+    stands = attrs.evolve(READ, action=Action.REJECT)
+    file = decided(shell.here / "a.csv", (stands, Action.REJECT, "", None))
+    assert (2, "warn", "no-change") in found(shell.run("check", file, "--json"))
+    file = decided(shell.here / "b.csv", (stands, Action.REJECT, "new", None))
+    assert found(shell.run("check", file, "--json")) == []
+
+
+def test_masked_gstins_pass_with_no_check(shell: Shell) -> None:
+    """Test hosts use them."""
+    masked = attrs.evolve(READ, supplier="29XXXXX0000X1ZX")
+    file = decided(shell.here / "a.csv", accepted(masked))
+    assert shell.run("check", file).code == 2
+    ended = shell.run("check", file, "--no-check", "--gstin", "29XXXXX0000X1ZY", "--json")
+    assert (ended.code, found(ended)) == (0, [])
+
+
+def test_many_findings_are_cut_on_the_screen_and_whole_for_machines(shell: Shell) -> None:
+    """Forty are shown, all are counted."""
+    rows = [accepted(attrs.evolve(UNFILED, number=f"U{place}")) for place in range(60)]
+    file = decided(shell.here / "a.csv", *rows)
+    ended = shell.run("check", file, "--level", "recompute=off")
+    assert "the first 40 of 60; --json has all" in ended.out
+    assert ended.out.count(" not-filed ") == 40
+    assert len(found(shell.run("check", file, "--json"))) == 60
+
+
+def test_the_rules_are_listed_with_their_levels(shell: Shell) -> None:
+    """As the options set them; no file is needed."""
+    ended = shell.run("check", "--rules", "--level", "not-filed=off")
+    assert ended.code == 0
+    for rule in RULES:
+        assert rule.code in ended.out
+    listed = shell.run("check", "--rules", "--json", "--level", "not-filed=off").json()["rules"]
+    levels = {rule["code"]: rule["level"] for rule in listed}
+    assert levels == {**{rule.code: rule.level.value for rule in RULES}, "not-filed": "off"}
+    assert {rule["code"]: rule["since"] for rule in listed}["itc-reduction-missing"] == "102025"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ((), "no file was named"),
+        (("a.csv", "--level", "not-filed"), "write CODE=LEVEL"),
+        (("a.csv", "--level", "nothing=off"), "rule 'nothing' is unknown; the rules are: record, section"),
+        (("a.csv", "--level", "not-filed=loud"), "use one of: refuse, warn, off"),
+        (("a.csv", "--filed", "132025"), "is not a return period"),
+        (("missing.csv",), "cannot be read"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_bad_input(
+    shell: Shell, options: tuple[str, ...], says: str
+) -> None:
+    """Code 2, and what to write instead."""
+    decided(shell.here / "a.csv", accepted(READ))
+    ended = shell.run("check", *options)
+    assert (ended.code, says in ended.err) == (2, True)
+
+
+def test_every_fault_of_the_file_itself_is_told_first(shell: Shell) -> None:
+    """Cells that cannot be read have no decision to check."""
+    file = decided(shell.here / "a.csv", accepted(READ), cells={"date": "31-02-2025", "section": "impg"})
+    ended = shell.run("check", file)
+    assert ended.code == 2
+    assert "column date: '31-02-2025' is not a date" in ended.err
+    assert "column section: section 'impg' is not one that IMS has" in ended.err
+
+
+def test_amounts_are_those_of_the_record(shell: Shell) -> None:
+    """A reversal of more than the tax in the file's own columns."""
+    more = ItcReduction.partial(igst=Decimal("18.01"))
+    file = decided(shell.here / "a.csv", accepted(CREDIT, "x", more))
+    assert found(shell.run("check", file, "--json")) == [(2, "refuse", "itc-reduction-amounts")]

@@ -1,0 +1,234 @@
+"""The journal at the command line: what was sent is listed without a network, and looked after."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.cli_shell import QUICK, Shell, accept, opened, read_rows
+
+HOURS_AGO = dt.timedelta(hours=2)
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gsp_name: str
+) -> Iterator[Shell]:
+    """A shell of two taxpayers, each with a session."""
+    with opened(tmp_path, monkeypatch, capsys, gsp_name, invoices=12) as found:
+        found.log_in_all()
+        yield found
+
+
+def journal_of(shell: Shell) -> Path:
+    """Where the journal is by default."""
+    return shell.here / "state" / "ims-async" / "journal.db"
+
+
+def some_time_ago(shell: Shell) -> None:
+    """Let all that the journal holds be two hours old."""
+    moment = dt.datetime.now(dt.UTC) - HOURS_AGO
+    connection = sqlite3.connect(journal_of(shell))
+    with connection:
+        connection.execute(
+            "UPDATE jobs SET submitted_at = ?, changed_at = ?", (moment.isoformat(), moment.timestamp())
+        )
+    connection.close()
+
+
+def lose_answer(shell: Shell) -> tuple[Path, int]:
+    """Push a file; the answer to its save is lost, and it took effect."""
+    file, decided = shell.decided(accept)
+    shell.sim.script_answer("save", 502, b"<html>bad gateway</html>", after=True)
+    ended = shell.run("push", file, "--yes", *QUICK)
+    assert ended.code == 1
+    assert "`ims-async jobs resume`" in ended.err
+    return file, decided
+
+
+# -- list ----------------------------------------------------------------------------------------------
+
+
+def test_without_a_journal_the_list_says_so_and_makes_none(shell: Shell) -> None:
+    """Nor does it need an account."""
+    for name in shell.account:
+        shell.monkeypatch.delenv(name)
+    for command in ("list", "resume"):
+        ended = shell.run("jobs", command)
+        assert (ended.code, ended.err) == (0, "")
+        assert ended.out == f"There is no journal at {journal_of(shell)}: nothing was sent by it yet.\n"
+    assert shell.run("jobs", "list", "--json", "--journal", "no.db").json()["jobs"] == []
+    assert not journal_of(shell).exists()
+    assert not Path("no.db").exists()
+
+
+@pytest.mark.both_gsps
+def test_jobs_are_listed_by_run_without_asking_anybody(shell: Shell) -> None:
+    """Those that are open, all, those of a run, and a line for each run."""
+    file, decided = shell.decided_all(accept)
+    assert shell.run("push", file, "--yes", *QUICK, "--run", "november").code == 0
+    more, _ = shell.decided(lambda row: "R" if row["action when pulled"] == "A" else "", name="more.csv")
+    shell.sim.script_answer("save", 502, b"", after=True)
+    assert shell.run("push", more, "--yes", *QUICK).code == 1
+    for name in shell.account:
+        shell.monkeypatch.delenv(name)
+    before = len(shell.sim.requests)
+    (lost,) = shell.run("jobs", "list", "--json").json()["jobs"]
+    assert (lost["run"], lost["phase"], lost["reference_id"], lost["gstin"]) == (
+        None, "unknown", None, shell.gstin,
+    )  # fmt: skip
+    assert "unknown" in shell.run("jobs", "list").out
+    found = shell.run("jobs", "list", "--all", "--json").json()
+    assert [job["phase"] for job in found["jobs"]] == ["ended", "ended", "unknown"]
+    assert [(run["run"], run["jobs"], run["open_jobs"]) for run in found["runs"]] == [
+        ("november", 2, 0), (None, 1, 1),
+    ]  # fmt: skip
+    assert found["runs"][0]["records"] == decided
+    own = shell.run("jobs", "list", "--run", "november", "--json").json()["jobs"]
+    assert {job["run"] for job in own} == {"november"}
+    told = shell.run("jobs", "list", "--runs").out
+    assert [line.split()[0] for line in told.splitlines()[3:]] == ["november", "(none)"]
+    assert "ended, succeeded" in shell.run("jobs", "list", "--run", "november").out
+    assert shell.run("jobs", "list", "--run", "december").out.endswith(": none.\n")
+    assert len(shell.sim.requests) == before
+    ended = shell.run("jobs", "show", "november")
+    assert (ended.code, "november is a run: ims-async jobs list --run november" in ended.err) == (2, True)
+
+
+def test_a_journal_that_is_none_is_told_in_a_sentence(shell: Shell) -> None:
+    """A file of another kind, and a folder."""
+    Path("letter.db").write_text("Dear Sir, " * 100)
+    ended = shell.run("jobs", "list", "--journal", "letter.db")
+    assert (ended.code, ended.err.count("\n"), "letter.db" in ended.err) == (1, 1, True)
+
+
+def test_what_can_be_read_of_a_damaged_journal_is_listed(shell: Shell) -> None:
+    """One entry is damaged: the others are told, and the exit code is 1."""
+    file, _ = shell.decided_all(accept)
+    assert shell.run("push", file, "--yes", *QUICK, "--run", "november").code == 0
+    connection = sqlite3.connect(journal_of(shell))
+    with connection:
+        connection.execute("UPDATE jobs SET kind = 'ODD' WHERE gstin = ?", (shell.gstin,))
+    connection.close()
+    ended = shell.run("jobs", "list", "--all", "--json")
+    assert (ended.code, len(ended.json()["jobs"]), "is damaged" in ended.err) == (1, 1, True)
+
+
+# -- resume --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.both_gsps
+def test_a_lost_answer_is_settled_by_looking_and_nothing_is_sent(shell: Shell) -> None:
+    """Two hours later the records show that the save took effect; each is named in the report."""
+    _, decided = lose_answer(shell)
+    some_time_ago(shell)
+    saves = shell.sim.count("save")
+    ended = shell.run("jobs", "resume", *QUICK, "--report", "outcome.csv")
+    assert ended.code == 0, ended.err
+    assert shell.sim.count("save") == saves
+    lines = read_rows(Path("outcome.csv"))
+    assert [(line["GSTIN"], line["outcome"]) for line in lines] == [(shell.gstin, "applied")] * decided
+    assert shell.run("jobs", "resume").out == "Nothing is unfinished here.\n"
+
+
+def test_a_push_behind_a_lost_answer_says_what_to_do(shell: Shell) -> None:
+    """Nothing is sent before it is known what became of the last change."""
+    lose_answer(shell)
+    more, _ = shell.decided(lambda row: "R" if row["action when pulled"] == "A" else "", name="more.csv")
+    saves = shell.sim.count("save")
+    ended = shell.run("push", more, "--yes", *QUICK)
+    assert ended.code == 1
+    (error,) = (line for line in ended.err.splitlines() if line.startswith("Error"))
+    told = f"Error: what became of the last change of {shell.gstin} is not known: run `ims-async jobs resume`"
+    assert error.startswith(told)
+    assert "taxpayer." not in error
+    assert shell.sim.count("save") == saves
+    some_time_ago(shell)
+    assert shell.run("jobs", "resume", *QUICK).code == 0
+    assert shell.run("push", more, "--yes", *QUICK).code == 0
+
+
+def test_what_was_not_applied_is_told_and_not_sent_again(shell: Shell) -> None:
+    """The save never arrived: its records stand as they stood."""
+    file, decided = shell.decided(accept)
+    shell.sim.script_answer("save", 502, b"")
+    assert shell.run("push", file, "--yes", *QUICK).code == 1
+    some_time_ago(shell)
+    ended = shell.run("jobs", "resume", *QUICK, "--json", "--report", "outcome.csv")
+    found = ended.json()
+    assert (ended.code, found["failed_count"], found["applied"]) == (1, decided, 0)
+    assert {row["outcome"] for row in read_rows(Path("outcome.csv"))} == {"failed"}
+    assert shell.sim.effects == []
+
+
+def test_a_batch_that_never_left_is_not_taken_from_a_process_that_may_live(shell: Shell) -> None:
+    """A young one is left alone, an old one is told as not applied."""
+    lose_answer(shell)
+    some_time_ago(shell)
+    connection = sqlite3.connect(journal_of(shell))
+    now = dt.datetime.now(dt.UTC)
+    with connection:
+        connection.execute("UPDATE jobs SET phase = 'queued', submitted_at = ?", (now.isoformat(),))
+    connection.close()
+    ended = shell.run("jobs", "resume", *QUICK)
+    assert (ended.code, "not sent yet: another process may be about to" in ended.err) == (1, True)
+    (job,) = shell.run("jobs", "list", "--json").json()["jobs"]
+    assert job["phase"] == "queued"
+    some_time_ago(shell)
+    shell.run("jobs", "resume", *QUICK)
+    assert shell.run("jobs", "list", "--json").json()["jobs"] == []
+
+
+def test_jobs_of_another_host_are_told_and_left_alone(shell: Shell) -> None:
+    """They are for a client that talks to it."""
+    lose_answer(shell)
+    connection = sqlite3.connect(journal_of(shell))
+    with connection:
+        connection.execute("UPDATE jobs SET host = 'api.example.com'")
+    connection.close()
+    ended = shell.run("jobs", "resume", *QUICK)
+    assert (ended.code, ended.out) == (0, "Nothing is unfinished here.\n")
+    assert "Not looked after: 1 job in the journal, of sandbox at api.example.com" in ended.err
+
+
+def test_an_unknown_run_is_bad_input(shell: Shell) -> None:
+    """Mistype its name."""
+    lose_answer(shell)
+    ended = shell.run("jobs", "resume", "octobr")
+    assert (ended.code, "knows of no run 'octobr' here" in ended.err) == (2, True)
+
+
+def test_a_dead_session_leaves_its_jobs_pending(shell: Shell) -> None:
+    """They are named, with the way to a session, and the exit code is 1."""
+    lose_answer(shell)
+    some_time_ago(shell)
+    shell.sim.end_session(shell.gstin)
+    ended = shell.run("jobs", "resume", *QUICK, "--json")
+    found = ended.json()
+    assert (ended.code, found["pending_count"]) == (1, found["taxpayers"][shell.gstin]["pending_count"])
+    assert f"`ims-async login --gstin {shell.gstin}`" in found["taxpayers"][shell.gstin]["reason"]
+    assert len(found["pending"]) == 1
+    assert found["go_on_with"] == "ims-async jobs resume --first-poll 0 --json"
+
+
+# -- show ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.both_gsps
+def test_a_job_that_the_journal_knows_is_shown_by_its_reference_alone(shell: Shell) -> None:
+    """With its records by name, and without asking the gateway about what has ended."""
+    file, decided = shell.decided(accept)
+    pushed = shell.run("push", file, "--yes", "--json", *QUICK).json()
+    shell.monkeypatch.delenv("IMS_GSTIN")
+    before = shell.sim.count("status")
+    ended = shell.run("jobs", "show", pushed["reference_id"], "--report", "outcome.csv")
+    assert (ended.code, "Every record was applied." in ended.out) == (0, True)
+    assert [(row["GSTIN"], row["outcome"]) for row in read_rows(Path("outcome.csv"))] == [
+        (shell.gstin, "applied")
+    ] * decided
+    assert all(row["number"] for row in read_rows(Path("outcome.csv")))
+    assert shell.sim.count("status") == before
