@@ -47,6 +47,7 @@ bench: $(READY)  ## the benchmarks, with peers side by side; prints ratios
 	$(BIN)/python -m benchmarks.jobs
 	$(BIN)/python -m benchmarks.pages
 	$(BIN)/python -m benchmarks.journal
+	$(BIN)/python -m benchmarks.bulk
 
 nightly: $(READY)  ## what takes too long for each change: the job machine, fuzzing, kill -9; some 20 minutes
 	$(BIN)/python -X dev -m tests.job_machine --examples 2000 --steps 40
