@@ -224,8 +224,8 @@ class Changes:
         if running or self._is_sending() or self.line.busy:
             raise JobInFlight(why, job=running[0] if running else None)
 
-    async def check(self, records: Sequence[Record]) -> None:
-        """Raise `InvalidDecision` with all findings if the offline checks refuse any of these."""
+    async def check(self, records: Sequence[Record]) -> list[rules.Finding]:
+        """Return what the offline checks warn about; raise `InvalidDecision` if they refuse anything."""
         now = dt.datetime.fromtimestamp(self._services.clock(), dt.UTC)
         checker = rules.Checker(
             policy=self._services.rules, gstin=self._gstin, today=rules.india_date(now), now=now
@@ -241,6 +241,7 @@ class Changes:
             told = Counter(finding.code for finding in findings)
             shown = ", ".join(f"{code} {count:,}" for code, count in told.most_common())
             _log.info("%s: %s records with warnings: %s", self._gstin, len(records), shown)
+        return findings
 
     async def wait_for_jobs(self, *, watched: bool = False) -> None:
         """Wait until this GSTIN has no job in flight, driving those ahead if nobody else does."""

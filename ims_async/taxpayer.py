@@ -19,6 +19,7 @@ from .journal.entry import RETRIED
 from .reconcile import Reconciliation, as_it_stands, changes_something, compare
 from .records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, RecordKey, SalesInvoice
 from .report import JobReport, Record
+from .rules import Finding
 from .session import TaxpayerCredential
 from .status import Download, ErrorEntry, JobKind, JobState, JobStatus, JobToken
 from .vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
@@ -155,12 +156,13 @@ class Taxpayer:
         records = _batch(invoices, Invoice, "reset takes invoices as they were read")
         return await self._changes.submit(Batch(kind=JobKind.RESET, records=records), queue=queue)
 
-    async def check(self, records: Iterable[Record]) -> None:
+    async def check(self, records: Iterable[Record]) -> list[Finding]:
         """Do the offline checks on decisions, or on invoices that are to be reset. No I/O.
 
-        Raises `InvalidDecision` with all findings where any of them refuses, as `save` and `reset` would.
+        Returns what is only warned about. Raises `InvalidDecision` with all findings where any of them
+        refuses, as `save` and `reset` would.
         """
-        await self._changes.check(list(records))
+        return await self._changes.check(list(records))
 
     async def hand_in(self, look: Callable[[], Awaitable[Batch | None]]) -> ImsJob | None:
         """Submit what is to be sent once this GSTIN's turn has come. For `ims_async.bulk`."""

@@ -173,6 +173,8 @@ async def test_trouble_of_one_stops_no_other(
     with pytest.raises(RecordsRejected) as rejected:
         report.raise_for_failures()
     assert rejected.value.report is report
+    assert "4 taxpayers with an error" in str(rejected.value)
+    assert "finding" in str(rejected.value) or "action" in str(rejected.value)
     assert {job.gstin for job in sim.jobs} == {good.gstin}
 
 
@@ -270,6 +272,7 @@ async def test_events_tell_what_happens_as_it_happens(
     assert (progress.finished, progress.total_taxpayers) == (4, 4)
     assert progress.known == progress.handed_in == progress.total_decisions == run.report.succeeded
     assert last.outcome == run.report[last.gstin]
+    assert last.error is None
 
 
 async def test_a_run_is_carried_out_once(client: ImsClient, taxpayers: list[Taxpayer]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import sys
 import weakref
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ims_async import JobKind, PayloadTooLarge, Section, Taxpayer
+from ims_async.changes import Batch
 from ims_async.codec import Chunk, PackedBody, chunking, pack_body, pack_chunks
 from ims_async.codec.chunking import Record
 from ims_async.simulator import Simulator
@@ -315,7 +317,9 @@ async def _hand_in(taxpayer: Taxpayer, kind: JobKind, records: Sequence[Record])
     sent = []
     for chunk in pack_chunks(taxpayer.gstin, kind, records, limit=6_000):
         assert isinstance(chunk, Chunk)
-        job = await taxpayer.hand_in(kind, chunk.records[::-1], body=chunk.body)
+        batch = Batch(kind=kind, records=chunk.records[::-1], body=chunk.body, checked=True)
+        job = await taxpayer.hand_in(functools.partial(_ready, batch))
+        assert job is not None
         assert job.submitted == len(chunk.records)
         assert (await job).ok
         sent.append(chunk.body.content)
@@ -331,3 +335,7 @@ def _effects(sim: Simulator) -> list[tuple[str, ...]]:
         (effect.section, effect.supplier, effect.number, effect.period, effect.after)
         for effect in sim.effects
     ]
+
+
+async def _ready(batch: Batch) -> Batch:
+    return batch

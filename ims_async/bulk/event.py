@@ -12,7 +12,12 @@ from .outcome import TaxpayerReport
 
 
 class EventKind(StrEnum):
-    """What has happened."""
+    """What has happened: `STARTED`, `SUBMITTED`, `LOOKING`, `ENDED`, `SESSION_ENDED` or `FINISHED`.
+
+    A taxpayer's work starts and finishes; in between each of its jobs is submitted and ends. `LOOKING`: the
+    answer to a change was lost, and its records are read again. `SESSION_ENDED`: there is no session, or it
+    cannot be kept alive.
+    """
 
     STARTED = "started"
     """Work for a taxpayer has begun."""
@@ -38,14 +43,18 @@ class Progress:
     handed_in: int
     """Decisions taken in so far."""
     known: int
-    """Decisions of which it is known what became of them."""
+    """Decisions of which it is known what became of them, also those that were not sent."""
     total_taxpayers: int | None = None
     total_decisions: int | None = None
 
 
 @attrs.frozen(kw_only=True)
 class BulkEvent:
-    """Something that has happened to one taxpayer, and how far the whole run is."""
+    """Something that has happened to one taxpayer, and how far the whole run is.
+
+    `job` comes with `SUBMITTED`, `LOOKING` and `ENDED`, `report` with `ENDED`, `outcome` with `FINISHED`;
+    `error` with `SESSION_ENDED`, and with `FINISHED` where something stopped the work.
+    """
 
     kind: EventKind
     gstin: str

@@ -13,7 +13,12 @@ from ..job import ImsJob
 from ..reconcile import Reconciliation
 from ..records import Decision
 from ..report import JobReport, Record, RecordFailure
+from ..rules import Finding
 from ..status import ErrorEntry, JobKind, JobState, JobToken
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _how_many(things: Collection[object]) -> str:
@@ -41,6 +46,8 @@ class TaxpayerReport:
     unmatched: tuple[ErrorEntry, ...] = attrs.field(default=(), repr=_how_many)
     """What the gateway complained of, and fits nothing that was sent."""
     pending_count: int = 0
+    warnings: Mapping[str, int] = attrs.field(factory=dict)
+    """What the offline checks only warned about, by code; `rules.check(decisions)` names each."""
     jobs: int = 0
     pending: tuple[JobToken, ...] = ()
     failed_jobs: tuple[JobToken, ...] = ()
@@ -148,13 +155,19 @@ class BulkReport:
             (self.not_sent, "not sent"),
             (self.pending_count, "pending"),
         )
-        told = ", ".join(f"{count:,} {what}" for count, what in counts if count) or "nothing to do"
-        return f"run {self.run}: {self.handed_in:,} decisions of {len(self):,} taxpayers: {told}"
+        told = ", ".join(f"{count:,} {what}" for count, what in counts if count)
+        stopped = f"{_counted(len(self.errors), 'taxpayer')} with an error" if self.errors else ""
+        facts = "; ".join(filter(None, (told, stopped))) or "nothing to do"
+        whole = f"{_counted(self.handed_in, 'decision')} of {_counted(len(self), 'taxpayer')}"
+        return f"run {self.run}: {whole}: {facts}"
 
     def raise_for_failures(self) -> None:
-        """Raise `RecordsRejected` unless `ok`."""
-        if not self.ok:
-            raise RecordsRejected(str(self), report=self)
+        """Raise `RecordsRejected` unless `ok`, with the first reasons."""
+        if self.ok:
+            return
+        errors = [f"{gstin}: {error}" for gstin, error in self.errors.items()]
+        reasons = errors + [f"{one.gstin}: {failure}" for one in self for failure in one.failed[:1]]
+        raise RecordsRejected("; ".join([str(self), *reasons[:3]]), report=self)
 
 
 Fingerprint = tuple[object, ...]
@@ -192,6 +205,7 @@ class Tally:
         self._pending: dict[int, ImsJob] = {}
         self._failed_jobs: list[JobToken] = []
         self._batches: list[str] = []
+        self._warnings: Counter[str] = Counter()
 
     @property
     def known(self) -> int:
@@ -216,6 +230,10 @@ class Tally:
         self._unaccounted += [(job.kind, record) for record in report.unaccounted]
         self._in_doubt += report.unaccounted_count - len(report.unaccounted)
         self._unmatched += report.unmatched
+
+    def warned(self, findings: Iterable[Finding]) -> None:
+        """Count what was found before anything was sent."""
+        self._warnings.update(finding.code for finding in findings)
 
     def let_go(self, job: ImsJob) -> None:
         """Count a job of which a person said that it need not be known."""
@@ -278,6 +296,7 @@ class Tally:
             not_sent=tuple(self._not_sent),
             unmatched=tuple(self._unmatched),
             pending_count=self._in_doubt + sum(job.submitted or 0 for job in self._pending.values()),
+            warnings=dict(self._warnings),
             jobs=self.jobs,
             pending=tuple(job.token for job in self._pending.values()),
             failed_jobs=tuple(self._failed_jobs),

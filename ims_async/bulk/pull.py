@@ -31,9 +31,9 @@ class Pulled:
     """How many records; it stays when the records are not kept."""
 
     @property
-    def invoices(self) -> Iterator[Invoice]:
+    def invoices(self) -> list[Invoice]:
         """All records, section by section."""
-        return (invoice for rows in self.sections.values() for invoice in rows)
+        return [invoice for rows in self.sections.values() for invoice in rows]
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -55,6 +55,10 @@ class PullReport:
 
     def __len__(self) -> int:
         return len(self.taxpayers)
+
+    def __str__(self) -> str:
+        failed = f", {len(self.errors):,} with an error" if self.errors else ""
+        return f"{self.count:,} records of {len(self):,} taxpayers{failed}"
 
     @property
     def count(self) -> int:

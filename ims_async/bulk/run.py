@@ -140,7 +140,7 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
             follower = Follower(self._shared, portion.taxpayer, tally, slot, tell)
             await Part(follower, portion).carry_out()
         self._finished.add(portion.gstin)
-        await tell(EventKind.FINISHED)
+        await tell(EventKind.FINISHED, error=tally.error)
 
     # -- telling -------------------------------------------------------------------------------------------
 

@@ -78,7 +78,7 @@ class Part:
             await self._send_again()
             return
         async with self._shared.bench:
-            await self._taxpayer.check(self._left())
+            self._tally.warned(await self._taxpayer.check(self._left()))
         while not await self._send_all():
             await self._finish(await self._take_up())
 

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
+from ..errors import InvalidInput
 from ..records import Decision, Invoice
 from ..vocabulary import Section
 from .book import BATCH_RULES, EARLIER_RULES, FORM_RULES, RECORD_RULES
@@ -37,6 +38,8 @@ class Checker:
         now: dt.datetime | None = None,
     ) -> None:
         self._policy = policy = policy or _DEFAULT
+        if not isinstance(policy, RulePolicy):
+            raise InvalidInput(f"policy is of type {type(policy).__name__}: pass RulePolicy(levels={{…}})")
         self._facts = Facts(
             gstin=gstin,
             today=today,
