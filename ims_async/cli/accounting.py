@@ -35,7 +35,11 @@ class Part:
     gstin: str
     report: TaxpayerReport
     left_out: Sequence[Row] = ()
+    standing: Sequence[Row] = ()
+    """The rows that stood already as they were decided, and were not sent again."""
     reason: str = ""
+    problems: Mapping[str, str] = attrs.field(factory=dict)
+    """What is wrong with a row that was left out, by where it stands."""
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -89,17 +93,26 @@ def accounts_of(
     gsp: str | None,
     skipped: Mapping[str, str] | None = None,
     left_out: Mapping[str, Sequence[Row]] | None = None,
+    standing: Mapping[str, Sequence[Row]] | None = None,
+    problems: Mapping[str, Mapping[str, str]] | None = None,
     order: Iterable[str] = (),
 ) -> Accounts:
     """Put together what a run tells and what never got so far, as far as may be in the `order` of GSTINs."""
-    skipped, left_out = skipped or {}, left_out or {}
+    skipped, left_out, standing, problems = skipped or {}, left_out or {}, standing or {}, problems or {}
     parts: dict[str, Part] = {}
-    known = {*report.taxpayers, *skipped}
-    for gstin in dict.fromkeys((*(name for name in order if name in known), *report.taxpayers, *skipped)):
+    known = dict.fromkeys((*report.taxpayers, *skipped, *standing))
+    for gstin in dict.fromkeys((*(name for name in order if name in known), *known)):
         one = report.taxpayers.get(gstin) or TaxpayerReport(gstin=gstin)
         own = "" if one.error is None else reason_of(one.error, gsp, gstin)
         reason = "; ".join(dict.fromkeys(filter(None, (skipped.get(gstin, ""), own))))
-        parts[gstin] = Part(gstin=gstin, report=one, left_out=left_out.get(gstin, ()), reason=reason)
+        parts[gstin] = Part(
+            gstin=gstin,
+            report=one,
+            left_out=left_out.get(gstin, ()),
+            standing=standing.get(gstin, ()),
+            reason=reason,
+            problems=problems.get(gstin, {}),
+        )
     return Accounts(run=report.run, parts=parts)
 
 
@@ -192,6 +205,7 @@ def _part_facts(part: Part) -> dict[str, Any]:
     return {
         "ok": part.ok,
         **dict(zip(_NAMES, part.counts, strict=True)),
+        "standing_count": len(part.standing),
         "reason": part.reason,
         "jobs": one.jobs,
         "pending": [token.dumps() for token in one.pending],

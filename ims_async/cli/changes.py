@@ -18,7 +18,7 @@ from ..status import JobKind
 from ..tables import Row
 from ..taxpayer import Taxpayer
 from . import show, show_jobs
-from .files import rows_of
+from .files import of_which_decided, rows_of
 from .journals import journal as journal_of
 from .many import ManyChange, Plan
 from .options import (
@@ -26,6 +26,7 @@ from .options import (
     FIRST_POLL,
     Concurrency,
     Debug,
+    Decided,
     DecisionFiles,
     FirstPoll,
     GspName,
@@ -90,6 +91,7 @@ def push(
 def reset(
     files: PulledFiles,
     yes: Yes = False,
+    decided: Decided = False,
     report: Report = None,
     run: RunName = None,
     concurrency: Concurrency = AT_ONCE,
@@ -105,12 +107,15 @@ def reset(
 ) -> None:
     """Take every record of files back to "no action", whatever their column 'action' says.
 
+    With --decided only the rows that are decided in the files: those that a push of them sent.
+
     A record may stand as it was pulled or as the file decided; one that was changed otherwise since is
     refused by name, and nothing is sent. Of many taxpayers each is on its own, as with push.
     """
     voice = Voice(json, debug, gsp, sends=True)
     plan = Plan(
         kind=JobKind.RESET,
+        decided=decided,
         yes=yes,
         report=report,
         first_poll=first_poll,
@@ -130,6 +135,8 @@ def _change(
         checked_name(plan.run)
     journal_of(plan.journal)  # before the work that it is to hold
     rows = rows_of(voice, files, plan.kind, gstin=gstin, check=check)
+    if plan.kind is JobKind.RESET:
+        rows = of_which_decided(voice, rows, only=plan.decided)
     read = {Path(row.file).resolve() for own in rows.values() for row in own}
     if plan.report is not None and plan.report.resolve() in read:
         raise InvalidInput(f"{plan.report} holds the decisions: name another file for --report")

@@ -1,4 +1,4 @@
-"""`check`: a file of decisions against every rule that can be asked without a gateway."""
+"""`check`: files of decisions against every rule that can be asked without a gateway."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ from .. import rules, tables
 from ..errors import InvalidInput
 from ..rules import Finding, Level, RulePolicy
 from ..tables import Row
+from ..tables.reading import raise_all
 from ..vocabulary import parse_gstin
 from . import environment, show
-from .options import Debug, Gstin, Json, NoCheck
+from .files import files_of, is_alone
+from .options import FOLDERS, Debug, Gstin, Json, NoCheck
+from .settings import checked_gstin
 from .voice import BAD_INPUT, OK, Voice
 
-CheckedFile = Annotated[
-    Path | None,
+CheckedFiles = Annotated[
+    list[Path] | None,
     typer.Argument(
-        metavar="FILE",
-        help="A file of pull's, its column 'action' filled in with A, R or P.",
+        metavar="FILE_OR_FOLDER",
+        help=f"Files of pull's, their column 'action' filled in with A, R or P. {FOLDERS}",
         show_default=False,
     ),
 ]
@@ -57,7 +60,7 @@ ListRules = Annotated[
 
 
 def check(
-    file: CheckedFile = None,
+    files: CheckedFiles = None,
     level: Levels = None,
     filed: Filed = None,
     list_rules: ListRules = False,
@@ -66,9 +69,9 @@ def check(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Check a file of decisions without sending anything or logging in.
+    """Check files of decisions without sending anything or logging in.
 
-    Exit code 2 if anything in it would be refused before sending, 0 if there are warnings only. What the
+    Exit code 2 if anything in them would be refused before sending, 0 if there are warnings only. What the
     file's columns do not tell is not held against it: push looks at the records themselves.
     """
     voice = Voice(json, debug)
@@ -77,17 +80,44 @@ def check(
         policy = _policy(level or [], filed or [], no_check=no_check)
         if list_rules:
             return _list_rules(voice, policy)
-        if file is None:
+        if not files:
             raise InvalidInput("no file was named: ims-async check FILE, or --rules to list the rules")
-        rows = tables.read_with_information(file, check_suppliers=not no_check)
         own = gstin or environment.Variables().get("IMS_GSTIN")
         if own and not no_check:
             own = parse_gstin(own, what="the taxpayer's GSTIN")
         today = rules.india_date(dt.datetime.now(dt.UTC))
+        read, rows = _rows_of(voice, files, gstin, own, check=not no_check)
         found = tables.check_rows(rows, policy=policy, gstin=own or None, today=today)
-        return _Outcome(file, [row for row, _ in rows], found).tell(voice)
+        return _Outcome(read, [row for row, _ in rows], found).tell(voice)
 
     voice.run(work)
+
+
+def _rows_of(
+    voice: Voice, paths: Sequence[Path], gstin: str | None, own: str, *, check: bool
+) -> tuple[list[Path], list[tuple[Row, dict[str, str]]]]:
+    """Read the files that are meant, as push does; return them, and their rows with what is beside them."""
+    files, problems = files_of(voice, paths)
+    rows: list[Row] = []
+    beside: dict[tuple[str, int], dict[str, str]] = {}
+    for file in files:
+        try:
+            read = tables.read_with_information(file, check_suppliers=check, may_be_empty=not is_alone(paths))
+        except InvalidInput as error:
+            problems += error.problems
+            continue
+        rows += [row for row, _ in read]
+        beside |= {(row.file, row.line): information for row, information in read}
+    try:
+        given = checked_gstin(gstin, check=check) if gstin else None
+        by_gstin = tables.by_taxpayer(rows, gstin=given, otherwise=lambda: own)
+    except InvalidInput as error:
+        problems += error.problems
+    raise_all(problems)
+    if not rows:
+        read_in_vain = show.counted(len(files), "file")
+        raise InvalidInput(f"nothing is decided: write A, R or P into column 'action' ({read_in_vain} read)")
+    return files, [(row, beside[row.file, row.line]) for named in by_gstin.values() for row in named]
 
 
 def _policy(levels: Sequence[str], filed: Sequence[str], *, no_check: bool) -> RulePolicy:
@@ -115,9 +145,9 @@ def _list_rules(voice: Voice, policy: RulePolicy) -> int:
 
 @attrs.frozen
 class _Outcome:
-    """What the rules found in a file."""
+    """What the rules found in files."""
 
-    file: Path
+    files: Sequence[Path]
     rows: Sequence[Row]
     found: Sequence[Finding]
 
@@ -125,20 +155,44 @@ class _Outcome:
         """Show it, refusals first, and return the exit code."""
         counted = show.summary_of_rows(self.rows)
         refused = sum(finding.level is Level.REFUSE for finding in self.found)
-        voice.show(show.summary_table(f"decisions in {self.file}", counted))
+        voice.show(show.summary_table(f"decisions in {self._name}", counted))
         if self.found:
+            if len({finding.code for finding in self.found}) > 1:
+                voice.say()
+                voice.show(self._codes_table())
             voice.say()
             voice.show(self._table())
             voice.say()
         voice.say(self._verdict(refused))
-        facts = {"ok": not refused, "file": str(self.file), "decisions": show.summary_facts(counted)}
+        facts = {
+            "ok": not refused,
+            "file": None if self._several else str(self.files[0]),
+            "files": [str(file) for file in self.files],
+            "decisions": show.summary_facts(counted),
+        }
         voice.document({**facts, "findings": [self._facts(finding) for finding in self.found]})
         return BAD_INPUT if refused else OK
+
+    @property
+    def _several(self) -> bool:
+        return len(self.files) > 1
+
+    @property
+    def _name(self) -> str:
+        return show.counted(len(self.files), "file") if self._several else str(self.files[0])
+
+    def _codes_table(self) -> Table:
+        """Show how often each rule found something, refusals first."""
+        counts = Counter((finding.level is not Level.REFUSE, finding.code) for finding in self.found)
+        ordered = sorted(counts.items(), key=lambda one: (one[0][0], -one[1]))
+        rows = [("warn" if mild else "refuse", code, count) for (mild, code), count in ordered]
+        return show.table("findings by code", ("level", "code", "findings"), rows)
 
     def _table(self) -> Table:
         worst_first = sorted(self.found, key=lambda finding: finding.level is not Level.REFUSE)
         rows = [
             (
+                *self._whose(finding),
                 self._line(finding),
                 _level(finding),
                 finding.code,
@@ -148,10 +202,20 @@ class _Outcome:
             )
             for finding in worst_first[: show.MOST_ROWS]
         ]
-        title = f"findings in {self.file}"
+        title = f"findings in {self._name}"
         if len(self.found) > show.MOST_ROWS:
             title += f": the first {show.MOST_ROWS} of {len(self.found):,}; --json has all"
-        return show.table(title, ("row", "level", "code", "column", "record", "message"), rows)
+        several = ("file", "GSTIN") if self._several else ()
+        return show.table(title, (*several, "row", "level", "code", "column", "record", "message"), rows)
+
+    def _whose(self, finding: Finding) -> tuple[str, ...]:
+        """Return the file and the taxpayer of a finding, where there are several files."""
+        if not self._several:
+            return ()
+        if finding.place is None:
+            return "", ""
+        row = self.rows[finding.place]
+        return Path(row.file).name, row.gstin or ""
 
     def _verdict(self, refused: int) -> str:
         counts = Counter(finding.code for finding in self.found)
@@ -160,10 +224,12 @@ class _Outcome:
         warnings = show.counted(warned, "warning")
         if refused:
             beside = f" and {warnings}" if warned else ""
-            return f"The file is refused: {show.counted(refused, 'fault')}{beside} ({by_code})."
-        looked_up = "Whether its records are still as they were, push looks up."
+            refusal = "The files are refused" if self._several else "The file is refused"
+            return f"{refusal}: {show.counted(refused, 'fault')}{beside} ({by_code})."
+        files, their = ("files", "their") if self._several else ("file", "its")
+        looked_up = f"Whether {their} records are still as they were, push looks up."
         beside = f", but {warnings} ({by_code})" if warned else ""
-        return f"No fault was found in the file{beside}. {looked_up}"
+        return f"No fault was found in the {files}{beside}. {looked_up}"
 
     def _line(self, finding: Finding) -> int | None:
         return None if finding.place is None else self.rows[finding.place].line
@@ -172,6 +238,8 @@ class _Outcome:
         row = None if finding.place is None else self.rows[finding.place]
         ids = {name: getattr(row, name, None) for name in ("section", "supplier", "number", "return_period")}
         return {
+            "file": row.file if row else None,
+            "gstin": (row.gstin or None) if row else None,
             "row": row.line if row else None,
             "column": tables.column_of(finding.code) if row else None,
             "level": finding.level.value,

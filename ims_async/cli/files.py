@@ -5,15 +5,19 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from .. import tables
 from ..errors import InvalidInput
 from ..status import JobKind
 from ..tables import Row
 from ..tables.reading import raise_all
+from ..vocabulary import Action
 from . import show
 from .settings import ask_gstin, checked_gstin
 from .voice import Voice
+
+_DECISIONS: Final = frozenset({Action.ACCEPT, Action.REJECT, Action.PENDING})
 
 
 def rows_of(
@@ -24,8 +28,8 @@ def rows_of(
     Where there are several, those in which nothing is decided are passed over. Raises `InvalidInput` with
     every fault of every file.
     """
-    files, problems = _files_of(voice, paths)
-    alone = len(files) == 1 and len(paths) == 1 and not paths[0].is_dir()
+    files, problems = files_of(voice, paths)
+    alone = is_alone(paths)
     reader = tables.read_decisions if kind is JobKind.SAVE else tables.read_records
     read = functools.partial(reader, check_suppliers=check, may_be_empty=not alone)
     rows, empty = _read(files, read, problems)
@@ -47,6 +51,25 @@ def rows_of(
     return found
 
 
+def of_which_decided(voice: Voice, rows: dict[str, list[Row]], *, only: bool) -> dict[str, list[Row]]:
+    """Say how many rows of a reset are decided; return those `only`, or all. Raises `InvalidInput`."""
+    decided = {gstin: [row for row in own if row.action in _DECISIONS] for gstin, own in rows.items()}
+    count, total = sum(map(len, decided.values())), sum(map(len, rows.values()))
+    if not only:
+        if 0 < count < total:
+            rest = show.counted(total - count, "other")
+            voice.tell(f"{count:,} decided here, {rest}: all are reset; --decided limits it to the former.")
+        return rows
+    if not count:
+        raise InvalidInput(f"none of {show.counted(total, 'row')} is decided: leave --decided away")
+    return {gstin: own for gstin, own in decided.items() if own}
+
+
+def is_alone(paths: Sequence[Path]) -> bool:
+    """Say whether one file was named: of several, one may have no decision in it."""
+    return len(paths) == 1 and not paths[0].is_dir()
+
+
 def _read(
     files: Sequence[Path], read: Callable[[Path], list[Row]], problems: list[str]
 ) -> tuple[list[Row], list[Path]]:
@@ -65,7 +88,7 @@ def _read(
     return rows, empty
 
 
-def _files_of(voice: Voice, paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+def files_of(voice: Voice, paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
     """Return the files that are meant, each once, and what is wrong with the folders."""
     files: dict[Path, Path] = {}
     problems: list[str] = []

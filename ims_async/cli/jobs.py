@@ -23,9 +23,10 @@ from ..job import ImsJob
 from ..journal import Journal
 from ..status import JobToken
 from .changes import tell_of, watch
+from .environment import at_terminal
 from .journals import journal_if_any
 from .options import FIRST_POLL, Debug, FirstPoll, GspName, Gstin, JournalFile, Json, NoCheck, Report
-from .settings import Settings, gather
+from .settings import Settings, checked_gstin, gather
 from .voice import Voice, denies, how_to_go_on
 
 
@@ -62,6 +63,8 @@ def show_job(
         kept = journal_if_any(journal)
         token = _token_of(job) or asyncio.run(_known(kept, job, gstin))
         voice.gsp = gsp or (token.gsp if token else None)
+        if token is None:
+            _need_gstin(job, gstin)
         settings = _settings_for(token, voice.gsp, gstin, check=not no_check)
         looking = _look(voice, settings, token or job, kept, wait=wait, first_poll=first_poll)
         found = asyncio.run(looking)
@@ -99,6 +102,12 @@ async def _known(kept: Journal | None, reference: str, gstin: str | None) -> Job
         command = f"ims-async jobs list --run {shlex.quote(reference)}"
         raise InvalidInput(f"{reference} is a run: {command} shows its jobs")
     return found[0].token if len(found) == 1 else None
+
+
+def _need_gstin(reference: str, gstin: str | None) -> None:
+    """Raise `InvalidInput` where neither the journal nor anybody else tells whose job it is."""
+    if not checked_gstin(gstin, check=False) and not at_terminal():
+        raise InvalidInput(f"the journal knows of no job {reference:.80}; pass --gstin")
 
 
 def _settings_for(token: JobToken | None, gsp: str | None, gstin: str | None, *, check: bool) -> Settings:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from ..errors import JournalError
+from ..errors import InvalidInput, JournalError
 from ..journal import Entry, Phase, SqliteJournal
 from ..journal.entry import OPEN
 from . import show
@@ -54,6 +54,10 @@ def list_jobs(
             return OK
         whole = all_jobs or runs or run is not None
         found, trouble = asyncio.run(_entries(kept, run, tuple(Phase) if whole else tuple(OPEN)))
+        if run is not None and not found and trouble is None:
+            raise InvalidInput(
+                f"the journal knows of no run {run!r} here: ims-async jobs list --runs names them"
+            )
         _show(voice, _title(kept.path, run, whole=whole), found, runs=runs)
         if trouble is not None:
             voice.tell(f"Error: {trouble}")

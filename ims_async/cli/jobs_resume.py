@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
@@ -21,6 +22,7 @@ from ..job import ImsJob
 from ..journal import Entry, SqliteJournal
 from ..journal.entry import OPEN
 from ..report import JobReport
+from ..status import JobKind
 from . import accounting
 from .journals import journal_file, journal_if_any
 from .many import tell_of_all
@@ -101,7 +103,18 @@ def _resume_run(carrier: Carrier, run: str, concurrency: int, file: Path | None)
     if not sizes:
         raise InvalidInput(f"the journal knows of no run {run!r} here: ims-async jobs list --runs names them")
     found = carrier.carry_out(lambda client: bulk.resume(client, run, concurrency=concurrency), sizes)
-    return tell_of_all(carrier.voice, accounting.accounts_of(found, gsp=carrier.voice.gsp), carrier, file)
+    accounts = accounting.accounts_of(found, gsp=carrier.voice.gsp)
+    return tell_of_all(carrier.voice, accounts, carrier, file, unsent=_the_rest(carrier, run))
+
+
+def _the_rest(carrier: Carrier, run: str) -> str:
+    """Say how to send what a run had not sent yet: only what was sent is in the journal."""
+    resets = all(entry.token.kind is JobKind.RESET for entry in carrier.batches)
+    words = ["ims-async", "reset" if resets and carrier.batches else "push", "FILES", "--run", run]
+    if carrier.journal is not None:
+        words += ["--journal", str(carrier.journal)]
+    told = f"What it had not sent yet only the files tell: {shlex.join(words)}"
+    return told + carrier.voice.same_gsp
 
 
 async def _batches(carrier: Carrier, run: str) -> Sequence[Entry]:
@@ -126,7 +139,8 @@ class _Everything:
             voice.document({"ok": True, "taxpayers": {}})
             return OK
         found = BulkReport(run="", taxpayers={gstin: one.report() for gstin, one in self.tallies.items()})
-        return tell_of_all(voice, accounting.accounts_of(found, gsp=voice.gsp), self.carrier, file)
+        accounts = accounting.accounts_of(found, gsp=voice.gsp)
+        return tell_of_all(voice, accounts, self.carrier, file, unsent="What was never sent it cannot tell.")
 
     async def _find_out(self) -> None:
         carrier, kept = self.carrier, journal_if_any(self.carrier.journal)

@@ -10,7 +10,7 @@ from typing import Any, cast
 import attrs
 
 from .. import bulk, tables
-from ..bulk import BulkRun
+from ..bulk import BulkReport, BulkRun
 from ..client import ImsClient
 from ..errors import InvalidInput
 from ..records import Decision, Invoice
@@ -39,6 +39,8 @@ class Plan:
     journal: Path | None
     concurrency: int
     max_records: int | None
+    decided: bool = False
+    """Of a reset: only the rows that are decided."""
 
     @property
     def noun(self) -> str:
@@ -61,20 +63,51 @@ class ManyChange:
             tables.check_writable(plan.report)
         self._announce(rows)
         matched = asyncio.run(self._rematch().match(rows))
+        if not matched.count and not matched.earlier:
+            return self._nothing_to_send(matched)
         if not self._confirmed(matched):
             voice.tell("Nothing was sent.")
             voice.document({"ok": False, "submitted": 0, "skipped": matched.skipped})
             return NOT_ALL_WELL
-        carrier = Carrier(
-            voice=voice, settings=self.settings, journal=plan.journal, first_poll=plan.first_poll
-        )
-        sizes = {gstin: matched.sizes[gstin] for gstin in matched.records}
+        carrier = self._carrier()
+        standing = {gstin: len(own) for gstin, own in matched.standing.items()}
+        sizes = {gstin: matched.sizes[gstin] - standing.get(gstin, 0) for gstin in matched.records}
         report = carrier.carry_out(lambda client: self._begin(client, matched), sizes)
-        accounts = accounting.accounts_of(
-            report, gsp=voice.gsp, skipped=matched.skipped, left_out=matched.left_out, order=matched.sizes
-        )
         voice.say()
-        return tell_of_all(voice, accounts, carrier, plan.report)
+        return tell_of_all(voice, self._accounts(report, matched), carrier, plan.report)
+
+    def _carrier(self) -> Carrier:
+        plan = self.plan
+        return Carrier(
+            voice=self.voice, settings=self.settings, journal=plan.journal, first_poll=plan.first_poll
+        )
+
+    def _accounts(self, report: BulkReport, matched: Matched) -> Accounts:
+        return accounting.accounts_of(
+            report,
+            gsp=self.voice.gsp,
+            skipped=matched.skipped,
+            left_out=matched.left_out,
+            standing=matched.standing,
+            problems=matched.problems,
+            order=matched.sizes,
+        )
+
+    def _nothing_to_send(self, matched: Matched) -> int:
+        """Say why; it is well where everything stands as it was decided already."""
+        voice, file = self.voice, self.plan.report
+        accounts = self._accounts(BulkReport(run=self.plan.run or ""), matched)
+        standing = sum(map(len, matched.standing.values()))
+        if accounts.ok and standing:
+            stand = "stands" if standing == 1 else "stand"
+            voice.say(
+                f"There is nothing to send: {show.counted(standing, 'row')} {stand} already as decided."
+            )
+        written = file is None or _written(voice, accounts, self._carrier(), file)
+        voice.tell("Nothing was sent.")
+        facts = {"submitted": 0, "skipped": matched.skipped, "standing_count": standing}
+        voice.document({"ok": accounts.ok, **facts, "report_file": str(file) if file and written else None})
+        return OK if accounts.ok and written else NOT_ALL_WELL
 
     def _announce(self, rows: Mapping[str, Sequence[Row]]) -> None:
         count, taxpayers = sum(map(len, rows.values())), show.counted(len(rows), "taxpayer")
@@ -102,7 +135,7 @@ class ManyChange:
             sent = show.counted(matched.earlier, "row")
             voice.tell(f"{sent} were sent by an earlier part of run {self.plan.run}: they are looked after.")
         if not matched.count:
-            return bool(matched.earlier)
+            return True
         fresh = {gstin: records for gstin, records in matched.records.items() if records}
         voice.show(accounting.summary_table(f"{noun}s for {show.counted(len(fresh), 'taxpayer')}", fresh))
         these = f"{'this' if matched.count == 1 else 'these'} {show.counted(matched.count, noun)}"
@@ -122,15 +155,20 @@ class ManyChange:
         return bulk.reset_all(client, cast("Mapping[str, list[Invoice]]", matched.records), **options)
 
 
-def tell_of_all(voice: Voice, accounts: Accounts, carrier: Carrier, file: Path | None) -> int:
-    """Show what became of everything, and return the exit code: 0 only if every decision was applied."""
+def tell_of_all(
+    voice: Voice, accounts: Accounts, carrier: Carrier, file: Path | None, *, unsent: str = ""
+) -> int:
+    """Show what became of everything, and return the exit code: 0 only if every decision was applied.
+
+    `unsent` is what to say of decisions that were perhaps never sent, where only what was sent is known.
+    """
     voice.show(accounting.accounts_table(accounts))
     problems = accounting.problems_table(accounts)
     if problems is not None:
         voice.say()
         voice.show(problems)
         voice.say()
-    voice.say(_ending(accounts))
+    voice.say(f"{_all_sent(accounts) if unsent and accounts.ok else _ending(accounts)} {unsent}".rstrip())
     written = file is None or _written(voice, accounts, carrier, file)
     left = voice.unfinished
     if left is not None:
@@ -139,13 +177,21 @@ def tell_of_all(voice: Voice, accounts: Accounts, carrier: Carrier, file: Path |
         voice.unfinished = None
     facts: dict[str, Any] = {"report_file": str(file) if file and written else None}
     facts["go_on_with"] = left.command if left else None
+    facts["only_what_was_sent"] = bool(unsent)
     voice.document({**accounting.accounts_facts(accounts), **facts})
     return OK if accounts.ok and written else NOT_ALL_WELL
 
 
+def _all_sent(accounts: Accounts) -> str:
+    """Say that all is well with what was sent."""
+    sent = f"run {accounts.run} has sent" if accounts.run else "was sent and had not ended"
+    records = show.counted(accounts.totals[0], "record")
+    return f"Everything that {sent} is applied: {records} of {show.counted(len(accounts.parts), 'taxpayer')}."
+
+
 def _ending(accounts: Accounts) -> str:
     if accounts.ok:
-        return f"Every record of {show.counted(len(accounts.parts), 'taxpayer')} was applied."
+        return _all_well(accounts)
     said = [f"{accounts}.".capitalize()]
     codes = {failure.code for part in accounts.parts.values() for failure in part.report.failed}
     if codes:
@@ -155,6 +201,14 @@ def _ending(accounts: Accounts) -> str:
     if any(part.report.unaccounted or part.report.unmatched for part in accounts.parts.values()):
         said.append("Of the unaccounted records the gateway did not tell: pull again to see how they stand.")
     return " ".join(said)
+
+
+def _all_well(accounts: Accounts) -> str:
+    """Say that all was applied, and how much needed not even that."""
+    standing = sum(len(part.standing) for part in accounts.parts.values())
+    sent = sum(part.report.handed_in > 0 or not part.standing for part in accounts.parts.values())
+    applied = f"Every record of {show.counted(sent, 'taxpayer')} was applied."
+    return f"{applied} {show.counted(standing, 'row')} stood already as decided." if standing else applied
 
 
 def _written(voice: Voice, accounts: Accounts, carrier: Carrier, file: Path) -> bool:

@@ -133,21 +133,25 @@ Out = Annotated[
         show_default=False,
     ),
 ]
-_FOLDERS = (
+FOLDERS: Final = (
     "Of a folder all *.csv are taken, but no folders in it, and no reports (they have a column 'outcome')."
 )
 DecisionFiles = Annotated[
     list[Path],
     typer.Argument(
         metavar="FILE_OR_FOLDER",
-        help=f"Files of pull's, their column 'action' filled in with A, R or P. {_FOLDERS}",
+        help=f"Files of pull's, their column 'action' filled in with A, R or P. {FOLDERS}",
     ),
 ]
 PulledFiles = Annotated[
     list[Path],
     typer.Argument(
-        metavar="FILE_OR_FOLDER", help=f"Files of pull's; every record in them is reset. {_FOLDERS}"
+        metavar="FILE_OR_FOLDER", help=f"Files of pull's; every record in them is reset. {FOLDERS}"
     ),
+]
+Decided = Annotated[
+    bool,
+    typer.Option("--decided", help="Reset only the rows that are decided in the files. Example: --decided"),
 ]
 RunName = Annotated[
     str | None,

@@ -170,13 +170,14 @@ class _Plain:
     whole: Whole
     told_at: float = attrs.field(factory=_now)
     looking: set[str] = attrs.field(factory=set)
+    ends: dict[str, str] = attrs.field(factory=dict)
 
     def hear(self, event: BulkEvent) -> None:
         """Say what an event changes."""
         self.whole.hear(event)
         _tell_trouble(self.voice, event, self.looking)
         if event.kind is EventKind.FINISHED and event.outcome is not None:
-            self.voice.tell(f"{event.gstin}: {words_of(event.outcome)}")
+            _tell_end(self.voice, event.outcome, self.ends)
         self.tell_all(_NOW_AND_THEN)
 
     def tell_all(self, not_before: float) -> None:
@@ -208,6 +209,7 @@ class _Live:
     total: TaskID
     lines: dict[str, _Line] = attrs.field(factory=dict)
     looking: set[str] = attrs.field(factory=set)
+    ends: dict[str, str] = attrs.field(factory=dict)
 
     def hear(self, event: BulkEvent) -> None:
         """Show what an event changes."""
@@ -249,7 +251,7 @@ class _Live:
         if line is not None and line.task is not None:
             self.live.remove_task(line.task)
         if event.outcome is not None and not event.outcome.ok:
-            self.voice.tell(f"{event.gstin}: {words_of(event.outcome)}")
+            _tell_end(self.voice, event.outcome, self.ends)
 
     def _show_some(self) -> None:
         shown = sum(line.task is not None for line in self.lines.values())
@@ -260,6 +262,14 @@ class _Live:
                 line.task = self.live.add_task(gstin, total=line.total or None, state="")
                 self._update(line)
                 shown += 1
+
+
+def _tell_end(voice: Voice, outcome: TaxpayerReport, told: dict[str, str]) -> None:
+    """Say what became of a taxpayer's part; a part that ends again with no news is not told again."""
+    words = words_of(outcome)
+    if told.get(outcome.gstin) != words:
+        told[outcome.gstin] = words
+        voice.tell(f"{outcome.gstin}: {words}")
 
 
 def _tell_trouble(voice: Voice, event: BulkEvent, looking: set[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from ..records import Invoice
 from ..report import Record
 from ..status import JobKind
 from ..tables import Row
+from ..tables.matching import without_standing
 from . import show
 from .journals import journal
 from .options import FIRST_POLL
@@ -26,6 +28,8 @@ from .settings import Settings
 from .turns import by_turns, is_everybodys
 from .voice import Voice, reason_of
 
+_MOST_PROBLEMS: Final = 5  # of one taxpayer, on the screen
+_PROBLEM: Final = re.compile(r"(.+? row [0-9]+)(?:, column [^:]+)?: (.+)", re.DOTALL)
 _NOT_SENT: Final = frozenset({Phase.QUEUED, Phase.CALLED_OFF})
 
 
@@ -39,6 +43,10 @@ class Matched:
     """Why nothing is sent of a GSTIN."""
     left_out: dict[str, list[Row]] = attrs.field(factory=dict)
     """The rows of those."""
+    problems: dict[str, dict[str, str]] = attrs.field(factory=dict)
+    """What is wrong with them, by where they stand."""
+    standing: dict[str, list[Row]] = attrs.field(factory=dict)
+    """The rows whose records stand already as they decide."""
     earlier: int = 0
     """How many rows an earlier part of the run has sent."""
     sizes: dict[str, int] = attrs.field(factory=dict)
@@ -86,16 +94,34 @@ class Rematch:
         async def one(gstin: str) -> None:
             own = rows.pop(gstin)
             try:
-                found.records[gstin] = self._matched(own, await self._pull(client, gstin, own))
+                current = await self._pull(client, gstin, own)
+                own = self._without_standing(gstin, own, current, found)
+                if own:
+                    found.records[gstin] = self._matched(own, current)
             except ImsError as error:
                 if is_everybodys(error):
                     raise
                 found.skipped[gstin] = _reason(error, self.voice.gsp, gstin)
                 found.left_out[gstin] = own
+                if isinstance(error, InvalidInput):
+                    found.problems[gstin] = _by_row(error.problems)
                 self._tell(gstin, error)
             tick()
 
         await by_turns(list(rows), one, at_once=self.concurrency)
+
+    def _without_standing(
+        self, gstin: str, rows: list[Row], current: Sequence[Invoice], found: Matched
+    ) -> list[Row]:
+        """Leave out, and count, what needs no sending."""
+        if self.kind is not JobKind.SAVE:
+            return rows
+        left, standing = without_standing(rows, current)
+        if standing:
+            found.standing[gstin] = standing
+            stand = "stands" if len(standing) == 1 else "stand"
+            self.voice.tell(f"{gstin}: {show.counted(len(standing), 'row')} {stand} already as decided")
+        return left
 
     def _matched(self, rows: Sequence[Row], current: Iterable[Invoice]) -> Sequence[Record]:
         if self.kind is JobKind.SAVE:
@@ -114,10 +140,10 @@ class Rematch:
     def _tell(self, gstin: str, error: ImsError) -> None:
         self.voice.tell(f"{gstin} is skipped: {_reason(error, self.voice.gsp, gstin)}")
         if isinstance(error, InvalidInput) and len(error.problems) > 1:
-            for problem in error.problems[: show.MOST_ROWS]:
+            for problem in error.problems[:_MOST_PROBLEMS]:
                 self.voice.tell(f"  {problem}")
-            if (rest := len(error.problems) - show.MOST_ROWS) > 0:
-                self.voice.tell(f"  and {rest:,} more")
+            if (rest := len(error.problems) - _MOST_PROBLEMS) > 0:
+                self.voice.tell(f"  and {rest:,} more (in --report)")
 
     async def _leave_out_earlier(
         self, client: ImsClient, run: str, rows: dict[str, list[Row]], found: Matched
@@ -129,6 +155,7 @@ class Rematch:
                 known = sent.setdefault(entry.token.gstin, set())
                 for record in await client.journal.records(entry.id):
                     known.add(_folded(fingerprint(entry.token.kind, record)))
+        self._tell_of_others(run, sent, rows)
         for gstin in sent.keys() & rows.keys():
             left = [row for row in rows[gstin] if self._fingerprint(row) not in sent[gstin]]
             found.earlier += len(rows[gstin]) - len(left)
@@ -137,9 +164,38 @@ class Rematch:
                 found.records[gstin] = []
                 del rows[gstin]
 
+    def _tell_of_others(
+        self, run: str, sent: dict[str, set[Fingerprint]], rows: dict[str, list[Row]]
+    ) -> None:
+        """Say what the run holds besides the files: another folder may have gone by the same name."""
+        others = {gstin: len(own) for gstin, own in sent.items() if gstin not in rows}
+        if others:
+            records = show.counted(sum(others.values()), "record")
+            self.voice.tell(
+                f"run {run} also holds {records} of {show.counted(len(others), 'other taxpayer')}"
+            )
+        beside = sum(
+            len(sent[gstin] - set(map(self._fingerprint, rows[gstin]))) for gstin in sent.keys() & rows
+        )
+        if beside:
+            self.voice.tell(
+                f"run {run} also holds {show.counted(beside, 'decision')} of these taxpayers that the files "
+                "do not hold"
+            )
+
     def _fingerprint(self, row: Row) -> Fingerprint:
         decided = (row.action, row.remarks, row.itc_reduction) if self.kind is JobKind.SAVE else ()
         return _folded((self.kind, *row.key, *decided))
+
+
+def _by_row(problems: Iterable[str]) -> dict[str, str]:
+    """Sort what is wrong by row: each problem begins with where it stands."""
+    found: dict[str, str] = {}
+    for problem in problems:
+        if parts := _PROBLEM.fullmatch(problem):
+            where, what = parts.groups()
+            found[where] = f"{found[where]}; {what}" if where in found else what
+    return found
 
 
 def _folded(name: Fingerprint) -> Fingerprint:

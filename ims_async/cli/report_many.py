@@ -17,6 +17,7 @@ from ..tables import Outcome
 from ..tables.reports import decided_action, not_by_name, unmatched
 from .accounting import CHANGED, Accounts, Part
 
+STANDING: Final = "it stood already as decided, and was not sent again"
 _NOT_SENT: Final = frozenset({Phase.QUEUED, Phase.CALLED_OFF})
 
 
@@ -64,7 +65,10 @@ def _lines(part: Part) -> Iterator[Outcome]:
         for record in records:
             yield Outcome(outcome=outcome, key=record.key, action=decided_action(record), message=message)
     for row in part.left_out:
-        yield Outcome(outcome="not sent", key=row.key, action=row.action or "", message=part.reason)
+        why = part.problems.get(row.where(), part.reason)
+        yield Outcome(outcome="not sent", key=row.key, action=row.action or "", message=why)
+    for row in part.standing:
+        yield Outcome(outcome="unchanged", key=row.key, action=row.action or "", message=STANDING)
 
 
 async def _lines_of(entry: Entry, journal: Journal, named: set[Fingerprint]) -> list[Outcome]:

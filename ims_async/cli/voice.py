@@ -209,6 +209,9 @@ _ADVICE: Final = re.compile(
 )
 
 
+_ONES_OWN: Final = ", or set IMS_TOKEN"
+
+
 def _without_advice(error: BaseException) -> str:
     return _ADVICE.sub("", str(error))
 
@@ -236,7 +239,8 @@ def reason_of(error: BaseException, gsp: str | None, gstin: str) -> str:
     """Put what stopped one of many taxpayers in words; what to do about all of them is said once."""
     if isinstance(error, OutcomeUnknown):
         return _without_advice(error)
-    return sentence_of(error, gsp).replace("`ims-async login`", f"`ims-async login --gstin {gstin}`")
+    advice = sentence_of(error, gsp).replace(_ONES_OWN, "")  # which is one taxpayer's only
+    return advice.replace("`ims-async login`", f"`ims-async login --gstin {gstin}`")
 
 
 def _unauthorized(error: NotAuthorized, gsp: str | None) -> str:

@@ -58,6 +58,27 @@ def match(
     return decisions
 
 
+def without_standing(rows: Iterable[Row], current: Iterable[Invoice]) -> tuple[list[Row], list[Row]]:
+    """Part the rows that are still to be sent from those whose record stands exactly as they decide."""
+    index = _Index(current)
+    left: list[Row] = []
+    standing: list[Row] = []
+    for row in rows:
+        invoice = index.get(row)
+        (standing if invoice is not None and _stands(row, invoice) else left).append(row)
+    return left, standing
+
+
+def _stands(row: Row, invoice: Invoice) -> bool:
+    return (
+        row.action is not None
+        and invoice.action is row.action
+        and (invoice.hash is None or invoice.hash == row.hash)
+        and (invoice.remarks or None) == row.remarks
+        and invoice.itc_reduction == row.itc_reduction
+    )
+
+
 def column_of(code: str) -> str | None:
     """Return the column in which a person mends what a rule finds, None where it is none of his."""
     return _COLUMN_OF_FINDING.get(code)

@@ -22,6 +22,7 @@ Source = str | os.PathLike[str] | IO[str] | IO[bytes]
 
 LONGEST_FILE: Final = 200_000_000  # bytes, about 700,000 rows
 _MOST_COLUMNS: Final = 256
+_MOST_MISSING: Final = len(READ_COLUMNS) // 2  # of a file that is meant all the same
 _LONGEST_PROBLEM: Final = 1000  # characters; a problem may quote a cell
 _AS_UTF8: Final = "save it as 'CSV UTF-8'"
 
@@ -45,11 +46,17 @@ def read_records(source: Source, *, check_suppliers: bool = True, may_be_empty: 
 
 
 def read_with_information(
-    source: Source, *, check_suppliers: bool = True
+    source: Source, *, check_suppliers: bool = True, may_be_empty: bool = False
 ) -> list[tuple[Row, dict[str, str]]]:
     """Read decided rows as `read_decisions` does, each with what its information columns hold, by column."""
     information: list[dict[str, str]] = []
-    rows = _read(source, deciding=True, check_suppliers=check_suppliers, information=information)
+    rows = _read(
+        source,
+        deciding=True,
+        check_suppliers=check_suppliers,
+        may_be_empty=may_be_empty,
+        information=information,
+    )
     return list(zip(rows, information, strict=True))
 
 
@@ -156,8 +163,12 @@ class _Page:
                     f"two columns (the {places[name] + 1}th and {place + 1}th) have this name: keep one",
                 )
             places.setdefault(name, place)
-        for column in READ_COLUMNS:
-            if _folded(column) not in places:
+        missing = [column for column in READ_COLUMNS if _folded(column) not in places]
+        if len(missing) > _MOST_MISSING:
+            named = ", ".join(missing[:2])
+            self.problems.append(f"{self.name} is not a file of pull's (no columns {named}, …)")
+        else:
+            for column in missing:
                 there = ", ".join(heading.strip()[:40] or "(no name)" for heading in header[:40])
                 self.refuse(column, f"this column is missing; the file has: {there}")
         self.columns = {column: places.get(_folded(column), 0) for column in READ_COLUMNS}

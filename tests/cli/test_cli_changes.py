@@ -270,11 +270,12 @@ def test_check_needs_no_credentials_and_sends_nothing(shell: Shell) -> None:
     assert sum(count for actions in found.values() for count in actions.values()) == decided
     (shell.here / "bad.csv").write_text("a,b\n1,2\n")
     ended = shell.run("check", "bad.csv")
-    assert (ended.code, "column section: this column is missing; the file has: a, b" in ended.err) == (
-        2,
-        True,
-    )
-    assert ended.err.startswith("Error: 10 problems.\n")  # that nothing was sent is news from push only
+    assert (ended.code, "bad.csv is not a file of pull's (no columns section, " in ended.err) == (2, True)
+    header = "section,supplier,number,date,return period,action,action when pulled,hash"
+    (shell.here / "bad.csv").write_text(f"{header}\n")
+    ended = shell.run("check", "bad.csv")
+    assert "column remarks: this column is missing; the file has: section, supplier" in ended.err
+    assert ended.err.startswith("Error: 2 problems.\n")  # that nothing was sent is news from push only
     assert len(shell.sim.requests) == before
 
 

@@ -256,3 +256,33 @@ def test_amounts_are_those_of_the_record(shell: Shell) -> None:
     more = ItcReduction.partial(igst=Decimal("18.01"))
     file = decided(shell.here / "a.csv", accepted(CREDIT, "x", more))
     assert found(shell.run("check", file, "--json")) == [(2, "refuse", "itc-reduction-amounts")]
+
+
+def test_folders_and_several_files_are_checked_as_push_takes_them(shell: Shell) -> None:
+    """Findings by code first, then each with its file and taxpayer; undecided files are passed over."""
+    folder = shell.here / "november"
+    folder.mkdir()
+    decided(folder / f"{GSTIN}.csv", accepted(UNFILED), accepted(CREDIT))
+    one = decided(shell.here / "one.csv", (BLOCKED, Action.PENDING, "", None))
+    decided(folder / "undecided.csv", accepted(READ), cells={"action": ""})
+    ended = shell.run("check", folder, one)
+    assert ended.code == 2
+    assert ended.out.index("findings by code") < ended.out.index("findings in 3 files")
+    assert [line.split()[2] for line in ended.out.splitlines() if line.startswith("refuse ")] == ["1", "1"]
+    (line,) = (line.split() for line in ended.out.splitlines() if f"{GSTIN}.csv" in line and "refuse" in line)
+    assert line[:5] == [f"{GSTIN}.csv", GSTIN, "3", "refuse", "itc-reduction-missing"]
+    assert "The files are refused: 2 faults" in ended.out
+    told = shell.run("check", folder, one, "--json").json()
+    assert (told["file"], len(told["files"])) == (None, 3)
+    named = {(f["code"], f["file"], f["gstin"]) for f in told["findings"] if f["row"]}
+    assert ("pending-blocked", str(one), None) in named
+    assert ("not-filed", str(folder / f"{GSTIN}.csv"), GSTIN) in named
+
+
+def test_nothing_decided_in_several_files_is_told(shell: Shell) -> None:
+    """As push tells it."""
+    for name in ("a.csv", "b.csv"):
+        decided(shell.here / name, accepted(READ), cells={"action": ""})
+    ended = shell.run("check", "a.csv", "b.csv")
+    assert (ended.code, "nothing is decided: write A, R or P" in ended.err) == (2, True)
+    assert "(2 files read)" in ended.err

@@ -144,5 +144,9 @@ def test_the_jobs_of_a_stopped_run_are_listed_and_looked_after(shell: Shell) -> 
     assert len(sent) == 2
     lines = Counter((row["GSTIN"], row["outcome"]) for row in read_rows(Path("outcome.csv")))
     assert lines == {(gstin, "applied"): count for gstin, count in sent.items()}
+    told = f"Everything that run november has sent is applied: {sent.total()} records of 2 taxpayers."
+    assert told in ended.out
+    assert "only the files tell: ims-async push FILES --run november" in ended.out
+    assert "Every record" not in ended.out
     assert "jobs that have not ended in " in shell.run("jobs", "list").out
     assert shell.run("jobs", "list", "--json").json()["jobs"] == []

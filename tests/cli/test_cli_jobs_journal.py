@@ -93,7 +93,8 @@ def test_jobs_are_listed_by_run_without_asking_anybody(shell: Shell) -> None:
     told = shell.run("jobs", "list", "--runs").out
     assert [line.split()[0] for line in told.splitlines()[3:]] == ["november", "(none)"]
     assert "ended, succeeded" in shell.run("jobs", "list", "--run", "november").out
-    assert shell.run("jobs", "list", "--run", "december").out.endswith(": none.\n")
+    unknown = shell.run("jobs", "list", "--run", "december")
+    assert (unknown.code, "knows of no run 'december' here" in unknown.err) == (2, True)
     assert len(shell.sim.requests) == before
     ended = shell.run("jobs", "show", "november")
     assert (ended.code, "november is a run: ims-async jobs list --run november" in ended.err) == (2, True)
@@ -232,3 +233,10 @@ def test_a_job_that_the_journal_knows_is_shown_by_its_reference_alone(shell: She
     ] * decided
     assert all(row["number"] for row in read_rows(Path("outcome.csv")))
     assert shell.sim.count("status") == before
+
+
+def test_a_job_that_nobody_knows_needs_a_taxpayer(shell: Shell) -> None:
+    """Without --gstin and IMS_GSTIN there is nobody to ask for."""
+    shell.monkeypatch.delenv("IMS_GSTIN")
+    ended = shell.run("jobs", "show", "123456")
+    assert (ended.code, ended.err) == (2, "Error: the journal knows of no job 123456; pass --gstin\n")

@@ -20,6 +20,7 @@ from ..test_tables import make_invoice
 
 GSTINS = [f"29AAACQ37{n:02d}E1ZF" for n in range(60)]
 TEN = dict.fromkeys(GSTINS, 10)
+PENDING = TaxpayerReport(gstin="B", handed_in=3, pending_count=3)
 
 
 class Run:
@@ -103,14 +104,15 @@ async def test_at_a_terminal_a_bar_moves_as_jobs_end(screen: Console) -> None:
 
 
 async def test_elsewhere_a_taxpayer_has_a_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    """One at its end; one where its session ended, one where an answer was lost; none for each job."""
+    """One at its end, once; one where its session ended, one where an answer was lost; none for each job."""
     run = Run()
     async with run_board(Voice(), TEN) as board:
         for kind in (EventKind.STARTED, EventKind.SUBMITTED, EventKind.LOOKING, EventKind.LOOKING):
             board.hear(run.event(kind, "A", job=run.job("A")))
         board.hear(run.event(EventKind.SESSION_ENDED, "B", error=OtpRequired("no session")))
         board.hear(run.event(EventKind.FINISHED, "A"))
-        board.hear(run.event(EventKind.FINISHED, "B", outcome=TaxpayerReport(gstin="B", handed_in=3)))
+        board.hear(run.event(EventKind.FINISHED, "B", outcome=PENDING))
+        board.hear(run.event(EventKind.FINISHED, "B", outcome=PENDING))
     first, second, *rest = capsys.readouterr().err.splitlines()
     assert first.startswith("A: the answer to a change was lost; its records are read again")
     assert second.startswith("B: there is no session for this taxpayer: run `ims-async login --gstin B`")
@@ -185,7 +187,7 @@ def test_of_very_many_those_are_shown_where_something_is_the_matter() -> None:
     """Of sixty taxpayers two: and the sums of all."""
     parts = {gstin: TaxpayerReport(gstin=gstin, handed_in=10, succeeded=10) for gstin in GSTINS}
     lost = OutcomeUnknown("what became of 10 records cannot be told: call taxpayer.reconcile(error.job)")
-    parts[GSTINS[3]] = TaxpayerReport(gstin=GSTINS[3], handed_in=10, error=lost)
+    parts[GSTINS[3]] = TaxpayerReport(gstin=GSTINS[3], handed_in=10, pending_count=10, error=lost)
     note = make_invoice().accept()
     parts[GSTINS[7]] = TaxpayerReport(gstin=GSTINS[7], handed_in=10, succeeded=9, changed=(note,))
     accounts = accounting.accounts_of(BulkReport(run="r", taxpayers=parts), gsp=None)

@@ -170,3 +170,12 @@ def test_several_files_in_which_nothing_is_decided_are_told(shell: Shell) -> Non
     ended = shell.run("push", folder, "--yes")
     assert (ended.code, "nothing is decided: write A, R or P" in ended.err) == (2, True)
     assert "(3 files read)" in ended.err
+
+
+def test_a_stray_file_in_a_folder_is_told_in_a_line(shell: Shell) -> None:
+    """Notes that somebody keeps beside the decisions."""
+    folder = shell.pulled_all("november/")
+    (folder / "notes.csv").write_text("who,what\nme,called the supplier\n")
+    ended = shell.run("push", folder, "--yes")
+    told = f"{folder / 'notes.csv'} is not a file of pull's (no columns section, supplier, …)"
+    assert (ended.code, ended.err) == (2, f"Error: {told}\n")

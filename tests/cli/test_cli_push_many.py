@@ -14,6 +14,7 @@ from tests.cli.cli_shell import (
     QUICK,
     Shell,
     accept,
+    fill_in,
     opened,
     read_rows,
     write_rows,
@@ -104,6 +105,21 @@ def test_a_reset_takes_many_taxpayers_files_back(shell: Shell) -> None:
     assert not any(r.action == "R" and r.remarks for g in shell.sim.gstins for r in shell.sim.records(g))
 
 
+def test_a_reset_says_what_is_decided_and_can_be_limited_to_it(shell: Shell) -> None:
+    """Reset with the file that was pushed, in which most rows are not decided."""
+    file, _ = shell.decided_all(lambda row: "R" if row["action when pulled"] == "N" else "")
+    decided, rows = decided_by(file).total(), len(read_rows(file))
+    assert shell.run("push", file, "--yes", *QUICK).code == 0
+    ended = shell.run("reset", file)  # nobody is there to confirm it
+    assert ended.code == 2
+    assert f"{decided} decided here, {rows - decided} others: all are reset" in ended.err
+    ended = shell.run("reset", file, "--decided", "--yes", *QUICK, "--json")
+    assert (ended.code, ended.json()["applied"]) == (0, decided)
+    fill_in(file, lambda _: "")
+    ended = shell.run("reset", file, "--decided", "--yes")
+    assert (ended.code, f"none of {rows} rows is decided" in ended.err) == (2, True)
+
+
 def test_a_taxpayers_decisions_are_cut_into_jobs_of_so_many_records(shell: Shell) -> None:
     """One taxpayer, with --max-records: its jobs go one after the other."""
     file, decided = shell.decided(accept)
@@ -139,6 +155,7 @@ def test_a_dead_session_and_a_stale_row_skip_their_taxpayer_only(shell: Shell) -
     )
     parts = found["taxpayers"]
     assert f"run `ims-async login --gstin {dead}`" in parts[dead]["reason"]
+    assert "IMS_TOKEN" not in ended.err + ended.out
     assert row["number"] in parts[stale]["reason"]
     assert "the supplier has edited it" in parts[stale]["reason"]
     assert list(parts) == list(dict.fromkeys(row["GSTIN"] for row in read_rows(file)))
@@ -214,13 +231,67 @@ def test_a_run_that_is_gone_on_with_sends_nothing_twice(shell: Shell) -> None:
 
 
 def test_another_name_is_another_run(shell: Shell) -> None:
-    """What was applied by the first has been acted on since the pull, as far as the second knows."""
+    """What stands as the first has decided it is left out by the second, and told in a line each."""
+    file, decided = shell.decided_all(accept)
+    assert shell.run("push", file, "--yes", *QUICK, "--run", "r").code == 0
+    sent = shell.sim.count("save")
+    ended = shell.run("push", file, "--yes", *QUICK, "--run", "s", "--report", "outcome.csv")
+    assert (ended.code, shell.sim.count("save")) == (0, sent)
+    assert f"There is nothing to send: {decided} rows stand already as decided." in ended.out
+    for gstin, count in decided_by(file).items():
+        assert ended.err.count(f"{gstin}: {count} rows stand already as decided") == 1
+        assert outcomes()[gstin, "unchanged"] == count
+    assert shell.run("push", file, "--yes", "--run", " ").code == 2
+
+
+def test_what_stands_already_is_left_out_beside_what_does_not(shell: Shell) -> None:
+    """Remarks that are new are a change, as are decisions on other records."""
     file, _ = shell.decided_all(accept)
     assert shell.run("push", file, "--yes", *QUICK, "--run", "r").code == 0
-    ended = shell.run("push", file, "--yes", *QUICK, "--run", "s")
+    more, decided = shell.decided_all(
+        lambda row: "A" if row["action when pulled"] == "A" else accept(row).replace("A", "R"), "more.csv"
+    )
+    rows = read_rows(more)
+    first = next(row for row in rows if row["action"])
+    first.update(action="R", remarks="never ordered")
+    write_rows(more, rows)
+    ended = shell.run("push", more, "--yes", *QUICK, "--run", "s", "--json")
+    assert ended.code == 0, ended.err
+    parts = ended.json()["taxpayers"].values()
+    standing = sum(part["standing_count"] for part in parts)
+    assert (ended.json()["applied"], standing) == (1, decided - 1)
+
+
+def test_of_many_mismatches_a_few_are_shown_and_all_are_in_the_report(shell: Shell) -> None:
+    """Edit all of a taxpayer's records: five lines, a count, and each row's reason in the report."""
+    file, _ = shell.decided_all(accept)
+    stale = shell.gstin
+    rows = [row for row in read_rows(file) if row["GSTIN"] == stale and row["action"]]
+    for row in rows:
+        edit(shell, row)
+    ended = shell.run("push", file, "--yes", *QUICK, "--report", "outcome.csv")
     assert ended.code == 1
-    assert "its action at the gateway is A now and was N when pulled" in ended.err
-    assert shell.run("push", file, "--yes", "--run", " ").code == 2
+    assert ended.err.count("  all.csv row") + ended.err.count(f"  {file} row") == 5
+    assert f"  and {len(rows) - 5} more (in --report)" in ended.err
+    lines = [line for line in read_rows(Path("outcome.csv")) if line["outcome"] == "not sent"]
+    assert [row["number"] in line["message"] for row, line in zip(rows, lines, strict=True)] == [True] * len(
+        rows
+    )
+
+
+def test_a_run_that_holds_more_than_the_files_says_so(shell: Shell) -> None:
+    """Another file under the same name: one taxpayer is in it no more, of another half of the rows."""
+    gone, half, _ = shell.sim.gstins
+    file, _ = shell.decided_all(accept)
+    count = decided_by(file)
+    assert shell.run("push", file, "--yes", *QUICK, "--run", "tt").code == 0
+    rows = [row for row in read_rows(file) if row["GSTIN"] != gone and row["action"]]
+    rows.remove(next(row for row in rows if row["GSTIN"] == half))
+    write_rows(file, rows)
+    ended = shell.run("push", file, "--yes", *QUICK, "--run", "tt")
+    assert f"run tt also holds {count[gone]} records of 1 other taxpayer\n" in ended.err
+    assert "run tt also holds 1 decision of these taxpayers that the files do not hold" in ended.err
+    assert all(ended.err.count(f"{gstin}: {number} applied") == 1 for gstin, number in count.items())
 
 
 # -- the journal and the budget ------------------------------------------------------------------------
