@@ -43,7 +43,9 @@ _log = logging.getLogger("ims_async")
 
 _CHECKS_PER_TURN: Final = 500
 
-_Seen = frozenset[tuple[str, dt.datetime]]
+_SEEN_SINCE: Final = 300.0  # seconds before a look; much more than two clocks of one machine differ
+
+_Seen = tuple[dt.datetime, frozenset[tuple[str, dt.datetime]]]
 
 
 class _TurnTakenError(JobInFlight):
@@ -58,12 +60,25 @@ class _StaleLookError(JobInFlight):
     """Another process has sent a batch since the records were looked at."""
 
 
+@attrs.define(eq=False)
+class Fate:
+    """What has become of a batch by now, for whoever is broken off while it is handed in.
+
+    `left`: some of it may be at the gateway. `job`: it was sent, and this is its handle.
+    """
+
+    left: bool = False
+    job: ImsJob | None = None
+
+
 @attrs.frozen(kw_only=True)
 class Batch:
     """What goes out in one request. `run` is the bulk run that it is a part of.
 
     `body` is what the records make, where they were written already; `checked` ones are not checked again.
     """
+
+    fate: Fate = attrs.field(factory=Fate)
 
     kind: JobKind
     records: Sequence[Record]
@@ -113,7 +128,9 @@ class Changes:
             place.leave()
 
     async def _look_and_send(self, look: Callable[[], Awaitable[Batch | None]]) -> ImsJob | None:
-        seen = await Page(self._services.journal).others(self._jobs.token(JobKind.SAVE, None, None))
+        since = dt.datetime.fromtimestamp(self._services.clock() - _SEEN_SINCE, dt.UTC)
+        token = self._jobs.token(JobKind.SAVE, None, None)
+        seen = since, await Page(self._services.journal).others(token, since)
         batch = await look()
         if batch is None or not batch.records:
             return None
@@ -142,14 +159,15 @@ class Changes:
 
     async def _when_free(self, send: Callable[[], Awaitable[T]], *, queue: bool) -> T:
         """Send once no other job of this GSTIN is in flight, in this process or elsewhere."""
-        delays, ends_at = self._services.poll.delays(), None
+        delays, ends_at, stale = self._services.poll.delays(), None, 0
         while True:
             await self.wait_for_jobs()
             try:
                 return await send()
-            except _StaleLookError:
-                continue
             except JobInFlight as error:  # nothing was done with this one
+                stale += isinstance(error, _StaleLookError)
+                if isinstance(error, _StaleLookError) and stale == 1:
+                    continue
                 if isinstance(error, _TurnTakenError) and await self._make_way(error.entry, queue=queue):
                     continue
                 now, delay = self._services.clock(), next(delays)
@@ -201,10 +219,6 @@ class Changes:
             if not self._left:
                 sending.cancel()
             raise
-
-    def may_have_left(self) -> bool:
-        """Say whether a change is on its way of which some may be at the gateway already."""
-        return self._is_sending() and self._left
 
     def _is_sending(self) -> bool:
         return self._sending is not None and not self._sending.done()
@@ -296,7 +310,7 @@ class Changes:
         async def leaving(left: bool) -> None:
             if left:  # not sooner: until then it may wait for long, and others must not take it for sent
                 await self._claim(page, self._jobs.token(batch.kind, None, len(batch.records)), seen)
-            self._left = left
+            self._left = batch.fate.left = left
 
         reference: str | None = None
         try:
@@ -333,7 +347,7 @@ class Changes:
 
     async def _opened(self, batch: Batch, page: Page, reference: str | None) -> ImsJob:
         token = self._jobs.token(batch.kind, reference, len(batch.records))
-        job = self._jobs.opened(token, batch.records, page)
+        job = batch.fate.job = self._jobs.opened(token, batch.records, page)
         await (page.unknown if reference is None else page.ticketed)(job.token)
         return job
 
@@ -344,7 +358,7 @@ class Changes:
         in_the_way = await page.claim(token)
         if in_the_way is not None:
             raise _TurnTakenError(in_the_way)
-        if seen is not None and await page.others(token) != seen:
+        if seen is not None and await page.others(token, seen[0]) != seen[1]:
             raise _StaleLookError("another batch was sent since the records were read")
 
     async def _run(self, batch: Batch, leaving: Leaving) -> str:

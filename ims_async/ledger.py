@@ -88,8 +88,8 @@ class Page:
             self.phase = Phase.SENDING
         return in_the_way
 
-    async def others(self, token: JobToken) -> frozenset[tuple[str, dt.datetime]]:
-        """Return which batches of this taxpayer were sent, and when each last changed: equal while none is.
+    async def others(self, token: JobToken, since: dt.datetime) -> frozenset[tuple[str, dt.datetime]]:
+        """Return which batches of this taxpayer have moved since then, and when: equal while none does.
 
         Raises `JournalError`: then nothing may be sent.
         """
@@ -97,7 +97,7 @@ class Page:
             return frozenset()
         try:
             sent = await self._journal.entries(
-                gsp=token.gsp, host=token.host, gstin=token.gstin, phases=_MAY_HAVE_CHANGED
+                gsp=token.gsp, host=token.host, gstin=token.gstin, phases=_MAY_HAVE_CHANGED, since=since
             )
         except JournalError as error:
             if not error.readable:

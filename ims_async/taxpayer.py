@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from .changes import Batch, Changes
+from .changes import Batch, Changes, Fate
 from .downloads import Downloads, check_download
 from .errors import InvalidInput, JobInFlight
 from .exchange import Credentials
@@ -168,11 +168,6 @@ class Taxpayer:
         """Submit what is to be sent once this GSTIN's turn has come. For `ims_async.bulk`."""
         return await self._changes.submit_what(look, queue=True)
 
-    @property
-    def is_sending(self) -> bool:
-        """True while a change is on its way of which some may be at the gateway already."""
-        return self._changes.may_have_left()
-
     # -- jobs ------------------------------------------------------------------------------------------
 
     def job(self, reference_id: str, *, kind: JobKind = JobKind.SAVE, submitted: int | None = None) -> ImsJob:
@@ -278,10 +273,11 @@ class Taxpayer:
         queue: bool = True,
         run: str = "",
         heard: Callable[[Reconciliation], None] = lambda _: None,
+        fate: Fate | None = None,
     ) -> Retry:
         """Send these again where they still are as they were decided on; as `retry`, for `ims_async.bulk`.
 
-        `heard` is told what was found before anything is sent.
+        `heard` is told what was found before anything is sent, `fate` what has become of what is sent.
         """
         found = Reconciliation()
 
@@ -291,7 +287,7 @@ class Taxpayer:
             found = compare(again, current, quiet=True, unread=unread)
             heard(found)
             standing = [as_it_stands(record, current[record.key]) for record in found.not_applied]
-            return Batch(kind=kind, records=standing, run=run)
+            return Batch(kind=kind, records=standing, run=run, fate=fate or Fate())
 
         job = await self._changes.submit_what(look, queue=queue) if again else None
         return Retry(job=job, found=found)

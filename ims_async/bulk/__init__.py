@@ -173,7 +173,9 @@ def resume(
 ) -> BulkRun:
     """Find out what became of all that a run has sent, in this process or another: nothing new is sent.
 
-    Decisions that it had not sent yet are where they came from: hand them in again, with the run's name.
+    But what turns out to have had no effect, since its answer was lost on the way there, is sent again, as it
+    stands by then. Decisions that the run had not sent yet are where they came from, and not in the report:
+    hand them in again, with the run's name.
     """
     shared = _shared(client, checked_name(run), journal, quiet=quiet)
     return _run_of(shared, {}, JobKind.SAVE, concurrency, check=False)

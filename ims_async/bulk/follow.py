@@ -8,6 +8,7 @@ from typing import Final, Literal, Protocol
 
 import attrs
 
+from ..changes import Fate
 from ..client import ImsClient
 from ..errors import ImsError, JobFailed, OutcomeUnknown
 from ..gstn import JOB_RUNNING
@@ -71,12 +72,14 @@ class Follower:
     def __init__(self, shared: Shared, taxpayer: Taxpayer, tally: Tally, slot: Slot, tell: Tell) -> None:
         self.shared, self.taxpayer, self.tally, self.tell = shared, taxpayer, tally, tell
         self._slot = slot
+        self.fate: Fate | None = None
+        """What becomes of what is being handed in at this moment."""
         self.found_all = True
         """False once a section could not be read to its last row."""
 
-    async def sent(self, job: ImsJob) -> None:
-        """Note a job of our own."""
-        self.tally.sent(job)
+    async def sent(self, job: ImsJob, *, fresh: bool = False) -> None:
+        """Note a job of our own; `fresh` is one of decisions that were never sent before."""
+        self.tally.sent(job, fresh=fresh)
         if job.batch is not None:
             self.shared.seen.setdefault(job.gstin, set()).add(job.batch)
         await self.tell(EventKind.SUBMITTED, job=job)
@@ -96,12 +99,15 @@ class Follower:
     async def _awaited(self, job: ImsJob) -> JobReport | None:
         if job.open and job.reference_id is not None and not job.done:
             try:
-                return await job
+                report = await job
             except JobFailed as error:
                 if not job.open:
                     return error.report
             except OutcomeUnknown:
                 pass
+            else:
+                self.shared.weather.cleared(self.taxpayer)
+                return report
         if job.open:  # nobody can be asked
             await self.settle(job)
         return job.report
@@ -135,6 +141,7 @@ class Follower:
             await self.shared.weather.through(
                 self.taxpayer, lambda: self.taxpayer.reconcile(job, quiet=quiet)
             )
+            self.shared.weather.cleared(self.taxpayer)
             if not job.open:
                 return
         raise OutcomeUnknown(
@@ -152,13 +159,18 @@ class Follower:
             found = news
 
         async def send() -> ImsJob | None:
+            fate = self.fate = Fate()
             try:
-                retry = await self.taxpayer.retry_records(kind, records, run=self.shared.run, heard=heard)
+                retry = await self.taxpayer.retry_records(
+                    kind, records, run=self.shared.run, heard=heard, fate=fate
+                )
             except OutcomeUnknown as error:
                 return self.lost(error)
+            self.shared.weather.cleared(self.taxpayer)
             return retry.job
 
         job = await self.shared.weather.through(self.taxpayer, send)
+        self.fate = None
         self.tally.looked(kind, found)
         self.found_all = self.found_all and found.settled
         if job is not None:

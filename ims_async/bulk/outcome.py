@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from enum import Enum, auto
+from typing import NamedTuple
 
 import attrs
 
@@ -189,6 +191,22 @@ def without_frames(error: Exception) -> Exception:
     return error
 
 
+class _What(Enum):
+    APPLIED = auto()
+    FAILED = auto()
+    UNACCOUNTED = auto()
+    PENDING = auto()
+
+
+class _State(NamedTuple):
+    """What is known of one decision in one job."""
+
+    what: _What
+    job: ImsJob
+    record: Record
+    failure: RecordFailure | None
+
+
 class Tally:
     """One taxpayer's part while it is being worked on."""
 
@@ -202,7 +220,9 @@ class Tally:
         self._failed: list[tuple[JobKind, RecordFailure]] = []
         self._unaccounted: list[tuple[JobKind, Record]] = []
         self._unmatched: list[ErrorEntry] = []
-        self._pending: dict[int, ImsJob] = {}
+        self._pending: dict[int, tuple[ImsJob, int]] = {}
+        """Jobs, and how many decisions are pending with each."""
+        self._through_jobs = 0
         self._failed_jobs: list[JobToken] = []
         self._batches: list[str] = []
         self._warnings: Counter[str] = Counter()
@@ -213,10 +233,73 @@ class Tally:
         told = len(self._failed) + len(self._unaccounted) + len(self._changed) + len(self._not_sent)
         return self.succeeded + told
 
-    def sent(self, job: ImsJob) -> None:
-        """Note a job that is not known to have ended."""
-        self.jobs += id(job) not in self._pending
-        self._pending[id(job)] = job
+    def sent(self, job: ImsJob, *, fresh: bool = False) -> None:
+        """Note a job that is not known to have ended; `fresh` is one of what was never sent before."""
+        self.jobs += 1
+        self._pending[id(job)] = job, job.submitted or 0
+        self._through_jobs += (job.submitted or 0) * fresh
+
+    def is_pending(self, job: ImsJob) -> bool:
+        """Say whether its end is not counted yet."""
+        return id(job) in self._pending
+
+    def recount(self, jobs: Sequence[tuple[ImsJob, Sequence[int]]]) -> None:
+        """Count anew all jobs of this run, with the hash of each decision in them; the last one tells.
+
+        What was applied once stays so: another job that carries it can only be refused as stale.
+        """
+        self.jobs = len(jobs)
+        self.succeeded, self._failed, self._unaccounted, self._unmatched = 0, [], [], []
+        self._pending, self._failed_jobs, self._batches = {}, [], []
+        states: dict[int, _State] = {}
+        uncounted = 0
+        for job, prints in jobs:
+            if not prints:  # its records cannot be read: only numbers are known
+                uncounted += job.submitted or 0
+                self._pending[id(job)] = job, job.submitted or 0
+                if job.report is not None and not job.open:
+                    self.ended(job, job.report)
+                continue
+            for one, state in zip(prints, self._states_of(job), strict=True):
+                if one not in states or states[one].what is not _What.APPLIED:
+                    states[one] = state
+        for record in self._changed:
+            states.pop(hash(fingerprint(JobKind.SAVE, record)), None)
+        for state in states.values():
+            self._put(state)
+        through_jobs = len(states) + uncounted + len(self._changed)
+        self.handed_in += through_jobs - self._through_jobs
+        self._through_jobs = through_jobs
+
+    def _states_of(self, job: ImsJob) -> Iterator[_State]:
+        """Say what is known of each of a job's records."""
+        report = None if job.open else job.report
+        failed = {id(failure.record): failure for failure in report.failed} if report else {}
+        silent = {id(record) for record in report.unaccounted} if report else set()
+        if report is not None:
+            self._unmatched += report.unmatched
+            self._failed_jobs += [job.token] * (report.state is JobState.FAILED)
+            self._batches += [] if report.batch is None else [report.batch]
+        for record in job.records or ():
+            what = _What.APPLIED
+            if report is None:
+                what = _What.PENDING if job.open else _What.UNACCOUNTED
+            elif id(record) in failed:
+                what = _What.FAILED
+            elif id(record) in silent:
+                what = _What.UNACCOUNTED
+            yield _State(what, job, record, failed.get(id(record)))
+
+    def _put(self, state: _State) -> None:
+        if state.what is _What.APPLIED:
+            self.succeeded += 1
+        elif state.what is _What.PENDING:
+            _, count = self._pending.get(id(state.job), (state.job, 0))
+            self._pending[id(state.job)] = state.job, count + 1
+        elif state.failure is not None:
+            self._failed.append((state.job.kind, state.failure))
+        else:
+            self._unaccounted.append((state.job.kind, state.record))
 
     def ended(self, job: ImsJob, report: JobReport) -> None:
         """Count what became of a job's records."""
@@ -274,9 +357,10 @@ class Tally:
         self._changed += found.changed
         self._unaccounted += [(kind, record) for record in found.cannot_tell_yet]
 
-    def stopped(self, error: Exception, not_sent: Sequence[Record] = ()) -> None:
+    def stopped(self, error: Exception | None, not_sent: Sequence[Record] = ()) -> None:
         """Note why it did not go on, and with what nothing was done. The first reason is kept."""
-        self.error = self.error or without_frames(error)
+        bare = None if error is None else without_frames(error)
+        self.error = self.error or bare
         self._not_sent += not_sent
 
     def broken_off(self, not_sent: Sequence[Record], *, in_doubt: int) -> None:
@@ -295,10 +379,10 @@ class Tally:
             changed=tuple(self._changed),
             not_sent=tuple(self._not_sent),
             unmatched=tuple(self._unmatched),
-            pending_count=self._in_doubt + sum(job.submitted or 0 for job in self._pending.values()),
+            pending_count=self._in_doubt + sum(count for _, count in self._pending.values()),
             warnings=dict(self._warnings),
             jobs=self.jobs,
-            pending=tuple(job.token for job in self._pending.values()),
+            pending=tuple(job.token for job, _ in self._pending.values()),
             failed_jobs=tuple(self._failed_jobs),
             error=self.error,
             batches=tuple(self._batches),

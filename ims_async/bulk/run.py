@@ -68,6 +68,7 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         self._counted: dict[str, tuple[int, int]] = {}
         self._handed_in = self._known = 0
         self._told_of_session: set[str] = set()
+        self._telling: set[asyncio.Task[None]] = set()
 
     @property
     def run(self) -> str:
@@ -94,10 +95,12 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         keeper = asyncio.create_task(keep_alive(shared.client, self._in_sight, self._tell_of_session))
         try:
             await self._work_on(self._portions(), self._work)
+            await asyncio.gather(*self._telling)
         finally:
             under_way.discard(self.run)
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
+            for task in (keeper, *self._telling):
+                task.cancel()
+            await asyncio.gather(keeper, *self._telling, return_exceptions=True)
 
     async def _portions(self) -> AsyncGenerator[Portion, None]:
         """Yield what is asked for, then what the journal knows of besides."""
@@ -117,28 +120,25 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         try:
             entries: Sequence[Any] = await self._shared.client.batches_of(self.run)
         except JournalError as error:
-            if not error.readable:
-                raise
             entries = error.readable
         return list(dict.fromkeys(entry.token.gstin for entry in entries))
 
     async def _work(self, portion: Portion, slot: Slot) -> None:
         tally = self._tallies.setdefault(portion.gstin, Tally(portion.gstin))
-        async with self._turns.setdefault(portion.gstin, asyncio.Lock()):
-            await self._work_alone(portion, tally, slot)
-
-    async def _work_alone(self, portion: Portion, tally: Tally, slot: Slot) -> None:
-        tell = self._teller(tally)
-        self._finished.discard(portion.gstin)
-        await tell(EventKind.STARTED)
-        if portion.taxpayer is None:
-            tally.handed_in += portion.count
-            problem = portion.problem or InvalidInput(f"{portion.gstin} is no taxpayer")
-            tally.stopped(problem, [*portion.saves, *portion.resets])
-        else:
-            self._taxpayers[portion.gstin] = portion.taxpayer
-            follower = Follower(self._shared, portion.taxpayer, tally, slot, tell)
-            await Part(follower, portion).carry_out()
+        tally.handed_in += portion.count
+        part: Part | None = None
+        try:
+            async with self._turns.setdefault(portion.gstin, asyncio.Lock()):
+                tell = self._teller(tally)
+                self._finished.discard(portion.gstin)
+                await tell(EventKind.STARTED)
+                if portion.taxpayer is not None:
+                    self._taxpayers[portion.gstin] = portion.taxpayer
+                    part = Part(Follower(self._shared, portion.taxpayer, tally, slot, tell), portion)
+                    await part.carry_out()
+        finally:
+            if part is None:
+                tally.stopped(portion.problem, [*portion.saves, *portion.resets])
         self._finished.add(portion.gstin)
         await tell(EventKind.FINISHED, error=tally.error)
 
@@ -148,9 +148,13 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         """Return whose sessions are kept alive: all of a mapping's, of a stream those that came by."""
         return {*self._beforehand(), *self._taxpayers.values()}
 
-    async def _tell_of_session(self, taxpayer: Taxpayer, error: ImsError) -> None:
-        tally = self._tallies.get(taxpayer.gstin) or Tally(taxpayer.gstin)
-        await self._teller(tally)(EventKind.SESSION_ENDED, error=error)
+    def _tell_of_session(self, taxpayer: Taxpayer, error: ImsError) -> None:
+        """Tell it in a task of its own: a slow listener must not cost the others their sessions."""
+        if taxpayer.gstin not in self._told_of_session:
+            tally = self._tallies.get(taxpayer.gstin) or Tally(taxpayer.gstin)
+            telling = asyncio.create_task(self._teller(tally)(EventKind.SESSION_ENDED, error=error))
+            self._telling.add(telling)
+            telling.add_done_callback(self._telling.discard)
 
     def _teller(self, tally: Tally) -> Tell:
         async def tell(

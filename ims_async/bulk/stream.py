@@ -86,18 +86,18 @@ class Stream(abc.ABC, Generic[E, R]):
         self._begin()
         events = self._events = asyncio.Queue(_EVENTS_AHEAD)
         work = asyncio.create_task(self._carry_out())
+        coming: list[asyncio.Task[E]] = []
         try:
             while not (work.done() and events.empty()):
-                coming = asyncio.create_task(events.get())
-                await asyncio.wait([coming, work], return_when=asyncio.FIRST_COMPLETED)
-                if coming.done():
-                    yield coming.result()
-                else:  # the end; nothing more will come
-                    coming.cancel()
-                del coming  # it may carry many records
+                coming.append(asyncio.create_task(events.get()))
+                await asyncio.wait([*coming, work], return_when=asyncio.FIRST_COMPLETED)
+                if coming[0].done():
+                    yield coming.pop().result()  # kept by nobody: it may carry many records
+                else:
+                    break  # nothing more will come
             await work
         finally:
-            await _stopped([work])
+            await _stopped([*coming, work])
 
     def _begin(self) -> None:
         if self._begun:
@@ -147,10 +147,10 @@ class Stream(abc.ABC, Generic[E, R]):
         try:
             try:
                 await start_all()
-            finally:
-                if not _is_cancelled():
-                    while tasks:
-                        await asyncio.wait(tasks)
+            except Exception:  # the source's: what is under way is finished first
+                await _ended_all(tasks)
+                raise
+            await _ended_all(tasks)
             if failures:
                 raise failures[0]
         finally:
@@ -158,9 +158,9 @@ class Stream(abc.ABC, Generic[E, R]):
             await things.aclose()
 
 
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+async def _ended_all(tasks: set[asyncio.Task[None]]) -> None:
+    while tasks:
+        await asyncio.wait(tasks)
 
 
 async def _stopped(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -11,6 +11,7 @@ from ..client import ImsClient
 from ..errors import (
     ClientClosed,
     DownloadQueued,
+    GatewayError,
     GatewayUnavailable,
     ImsError,
     NotAuthorized,
@@ -48,6 +49,7 @@ class Weather:
         self._since_an_answer: set[str] = set()
         self._probing = asyncio.Lock()
         self._delays: Iterator[float] = iter(())
+        self._stormy_since = 0.0
 
     @property
     def stormy(self) -> bool:
@@ -60,7 +62,7 @@ class Weather:
         self._failing.add(taxpayer.gstin)
         self._since_an_answer.add(taxpayer.gstin)
         if self.stormy and not was_stormy:
-            self._delays = iter(_PROBES.delays())
+            self._delays, self._stormy_since = _PROBES.delays(), self._client.now()
 
     def cleared(self, taxpayer: Taxpayer) -> None:
         """Note that a request was answered."""
@@ -69,27 +71,28 @@ class Weather:
 
     async def fine(self, taxpayer: Taxpayer) -> None:
         """Return when the gateway is known to answer. Raises its error after an hour of waiting."""
-        ends_at, delays = self._client.now() + _PATIENCE, _PROBES.delays()
+        since, delays = self._client.now(), _PROBES.delays()
         while self.stormy or taxpayer.gstin in self._failing:
             if not self.stormy:
-                await self._probe(taxpayer, next(delays), ends_at)
+                await self._probe(taxpayer, delays, since)
                 continue
             async with self._probing:  # one after another asks for all: one of them alone may be the trouble
                 if self.stormy:
-                    await self._probe(taxpayer, next(self._delays), ends_at)
+                    await self._probe(taxpayer, self._delays, self._stormy_since)
 
-    async def _probe(self, taxpayer: Taxpayer, delay: float, ends_at: float) -> None:
-        await self._client.rest(delay)
+    async def _probe(self, taxpayer: Taxpayer, delays: Iterator[float], since: float) -> None:
+        late = self._client.now() > since + _PATIENCE
+        await self._client.rest(0.0 if late else next(delays))
         try:
             await taxpayer.counts()
         except OUTAGE as error:
             self.turned(taxpayer)
             _log.info("the gateway does not answer yet: %s", type(error).__name__)
-            if self._client.now() > ends_at:
+            if late:
                 raise
-        except ClientClosed:
-            raise
-        except ImsError:
+        except GatewayError as error:
+            if error.http_status is None:  # nobody was asked: it has no session, say
+                raise
             self.cleared(taxpayer)  # it answers; what is refused is told when the change is sent
         else:
             self.cleared(taxpayer)
@@ -115,7 +118,7 @@ class Weather:
 async def keep_alive(
     client: ImsClient,
     taxpayers: Callable[[], Collection[Taxpayer]],
-    tell: Callable[[Taxpayer, ImsError], Awaitable[None]],
+    tell: Callable[[Taxpayer, ImsError], None],
 ) -> None:
     """Renew the sessions that come near their end, as long as the run goes on; tell of each that ended.
 
@@ -126,7 +129,7 @@ async def keep_alive(
             try:
                 await taxpayer.keep_alive()
             except NotAuthorized as error:
-                await tell(taxpayer, error)
+                tell(taxpayer, error)
             except ClientClosed:
                 return
             except Exception as error:  # noqa: BLE001 # one's store, say, must not cost the others their sessions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Final
 
 from ..changes import Batch
@@ -45,11 +45,10 @@ class Part:
         }
         self._journal_is_read = False
         self._in_hand = 0
-        """How many are being handed in at this moment."""
+        """How many of the rest are being handed in at this moment."""
 
     async def carry_out(self) -> None:
         """Send it, and see it through. Raises nothing but what stops the whole run."""
-        self._tally.handed_in += self._portion.count
         try:
             await self._carry_out()
         except (OtpRequired, SessionExpired) as error:
@@ -91,13 +90,23 @@ class Part:
         self._broken_off()
 
     def _broken_off(self) -> None:
-        rest = self._left()
+        """Put down what became of what is being handed in, and that nothing was done with the rest."""
+        fate, self._follower.fate = self._follower.fate, None
+        rest, in_hand = self._left(), self._in_hand
+        self._rest.clear()
         if not self._journal_is_read:  # an earlier process may have sent them
             self._tally.broken_off([], in_doubt=len(rest))
+            return
+        if fate is not None and fate.job is not None:
+            self._tally.sent_again(fate.job.kind, fate.job.records or ())
+            self._tally.sent(fate.job, fresh=in_hand > 0)
+            looked_at = in_hand - (fate.job.submitted or 0) if in_hand else 0
+            self._tally.broken_off([], in_doubt=max(looked_at, 0))
+        elif fate is not None and fate.left:
+            self._tally.broken_off([], in_doubt=in_hand)
         else:
-            in_doubt = self._in_hand if self._taxpayer.is_sending else 0
-            self._tally.broken_off(rest[in_doubt:], in_doubt=in_doubt)
-        self._rest.clear()
+            in_hand = 0
+        self._tally.broken_off(rest[in_hand:], in_doubt=0)
 
     # -- sending -------------------------------------------------------------------------------------------
 
@@ -110,7 +119,7 @@ class Part:
                 if job is None:
                     return False
                 del self._rest[kind][: job.submitted]
-                await self._follower.sent(job)
+                await self._follower.sent(job, fresh=True)
                 await self._follower.follow(job)
         return True
 
@@ -124,8 +133,9 @@ class Part:
         async def hand_in() -> ImsJob | None:
             in_the_way: ImsJob | None = None
             while True:
+                self._follower.fate, self._in_hand = batch.fate, len(batch.records)
                 try:
-                    return await self._taxpayer.hand_in(look)
+                    job = await self._taxpayer.hand_in(look)
                 except OutcomeUnknown as error:
                     return self._follower.lost(error)
                 except JobInFlight as error:
@@ -134,11 +144,14 @@ class Part:
                     if error.job is None or error.job is in_the_way or not _can_be_settled(error.job):
                         raise
                     in_the_way = error.job
+                else:
+                    if job is not None:
+                        self._shared.weather.cleared(self._taxpayer)
+                    return job
                 await self._follower.settle(in_the_way)
 
-        self._in_hand = len(chunk.records)
         job = await self._shared.weather.through(self._taxpayer, hand_in)
-        self._in_hand = 0
+        self._follower.fate, self._in_hand = None, 0
         return job
 
     async def _send_again(self) -> None:
@@ -185,15 +198,23 @@ class Part:
         """Count what other processes have sent for this run, and leave it out. Asks no gateway."""
         gstin = self._taxpayer.gstin
         seen = self._shared.seen.setdefault(gstin, set())
-        jobs: list[ImsJob] = []
-        for entry in await self._shared.client.batches_of(self._shared.run, gstin):
-            if entry.id not in seen and (job := await self._job_of(entry)) is not None:
-                await self._count(job)
-                seen.add(entry.id)
-                jobs.append(job)
-        await self._leave_out(self._shared.covered.get(gstin, set()))
+        entries = await self._shared.client.batches_of(self._shared.run, gstin)
+        fresh = {entry.id for entry in entries} - seen
+        if not fresh:
+            await self._leave_out(self._shared.covered.get(gstin, set()))
+            self._journal_is_read = True
+            return []
+        found = [(entry.id, await self._job_of(entry)) for entry in entries]
+        jobs = [(name, job) for name, job in found if job is not None]
+        prints = [[one async for one in _prints(job.kind, job.records or ())] for _, job in jobs]
+        covered = {one for of_job in prints for one in of_job}
+        await self._leave_out(
+            covered, then=lambda: self._tally.recount([*zip((j for _, j in jobs), prints, strict=True)])
+        )
+        self._shared.covered[gstin] = covered
+        seen |= fresh
         self._journal_is_read = True
-        return jobs
+        return [job for name, job in jobs if name in fresh]
 
     async def _job_of(self, entry: Entry) -> ImsJob | None:
         """Return the job of a batch, or None for one with which nothing was done."""
@@ -204,34 +225,27 @@ class Part:
             (entry,) = await journal.entries(batch_id=entry.id)
         return None if entry.phase is Phase.CALLED_OFF else await self._taxpayer.recall(entry)
 
-    async def _count(self, job: ImsJob) -> None:
-        covered = self._shared.covered.setdefault(self._taxpayer.gstin, set())
-        records = job.records or ()
-        prints = [one async for one in _prints(job.kind, records)]
-        self._tally.sent_again(
-            job.kind, [record for record, one in zip(records, prints, strict=True) if one in covered]
-        )
-        self._tally.handed_in += len(set(prints) - covered) if records else job.submitted or 0
-        covered.update(prints)
-        self._tally.sent(job)
-        if job.report is not None and not job.open:
-            self._tally.ended(job, job.report)
-
-    async def _leave_out(self, covered: set[int]) -> None:
-        if not covered:
-            return
-        for kind, records in self._rest.items():
-            prints = [one async for one in _prints(kind, records)]
-            left = [record for record, one in zip(records, prints, strict=True) if one not in covered]
-            self._tally.handed_in -= len(records) - len(left)
-            self._rest[kind] = left
+    async def _leave_out(self, covered: set[int], then: Callable[[], None] = lambda: None) -> None:
+        """Take what is covered out of the rest, and do something else in the same breath."""
+        if covered:
+            left = {
+                kind: [
+                    record
+                    for record, one in zip(records, [p async for p in _prints(kind, records)], strict=True)
+                    if one not in covered
+                ]
+                for kind, records in self._rest.items()
+            }
+            self._tally.handed_in -= len(self._left()) - sum(map(len, left.values()))
+            self._rest = left
+        then()
 
     async def _finish(self, jobs: Sequence[ImsJob]) -> None:
         """See through what other processes have sent, and send again what they found to have no effect."""
         for job in jobs:
-            if job.open or job.report is None:
+            if self._tally.is_pending(job):
                 await self._follower.follow(job)
-            else:
+            elif job.report is not None:
                 await self._follower.tell(EventKind.ENDED, job=job, report=job.report)
         for job in jobs:
             await self._follower.try_again(job)

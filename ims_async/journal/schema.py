@@ -50,7 +50,8 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     """,
     """
     ALTER TABLE jobs ADD COLUMN run TEXT NOT NULL DEFAULT '';
-    CREATE INDEX jobs_by_run ON jobs (run);
+    CREATE INDEX jobs_by_run ON jobs (run, gstin);
+    CREATE INDEX jobs_by_change ON jobs (gstin, changed_at);
     """,
 )
 
