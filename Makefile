@@ -54,6 +54,8 @@ nightly: $(READY)  ## what takes too long for each change: the job machine, fuzz
 	$(BIN)/python -m tests.fuzz --inputs 1000000
 	$(BIN)/python -m tests.crash --rounds 200
 	$(BIN)/python -m tests.crash --rounds 50 --gsp vayana
+	$(BIN)/python -m tests.bulk_worker --rounds 50
+	$(BIN)/python -m tests.bulk_worker --rounds 50 --gsp vayana
 
 clean:  ## remove what the targets made
 	rm -rf .venv .venv-lowest .mypy_cache .ruff_cache .import_linter_cache .coverage htmlcov

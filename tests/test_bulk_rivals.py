@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 import pytest
 
@@ -10,7 +11,7 @@ from ims_async import bulk
 from ims_async.bulk import BulkReport
 from ims_async.simulator import Fault, Simulator
 
-from .bulk_breaks import QUIET, RUN, Night, arrived, in_turn
+from .bulk_breaks import QUIET, RUN, Mortal, Night, arrived, in_turn
 from .bulk_flows import adds_up, applied
 from .journal_flows import Shelf, shelf
 
@@ -92,3 +93,59 @@ async def test_runs_of_two_names_wait_for_each_other(night: Night) -> None:
     assert first.succeeded + second.succeeded == len(night.wanted)
     assert set(arrived(night.sim).values()) == {1}
     in_turn(night.sim)
+
+
+# -- whatever happens ----------------------------------------------------------------------------------
+
+_FAULTS = (
+    Fault.drop_before(),
+    Fault.drop_after(),
+    Fault.delay(0),
+    Fault.delay(0),
+    Fault.half_open(effect=True),
+)
+
+
+async def one_life(night: Night, chance: random.Random, *, begins_in: float) -> None:
+    """Let a process carry the run out until it ends, dies at a write to the journal, or is cancelled."""
+    last = chance.choice([chance.randint(1, 25), 1_000_000])
+    journal = Mortal(night.shelf.journal(), last, written=chance.random() < 0.5)
+    client = night.process(journal)
+    await asyncio.sleep(begins_in)
+    going = asyncio.ensure_future(night.run(client))
+    death = asyncio.create_task(journal.died.wait())
+    limit = chance.choice([chance.uniform(0.0, 60.0), None])
+    done, _ = await asyncio.wait([going, death], return_when=asyncio.FIRST_COMPLETED, timeout=limit)
+    death.cancel()
+    going.cancel()
+    await asyncio.gather(going, return_exceptions=True)
+    if not journal.died.is_set():
+        await client.aclose()
+    if going in done:
+        adds_up(going.result())
+
+
+async def lives(night: Night, chance: random.Random) -> None:
+    """Let processes live and die, one after the other or several at once; none may take a day."""
+    others = asyncio.all_tasks()
+    async with asyncio.timeout(86400.0):
+        for _ in range(chance.randint(1, 3)):
+            begins = [0.0] + [chance.uniform(0.0, 30.0) for _ in range(chance.choice([0, 0, 1, 2]))]
+            await asyncio.gather(*(one_life(night, chance, begins_in=begin) for begin in begins))
+            for task in asyncio.all_tasks() - others:  # what the dead have left
+                task.cancel()
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_becomes_of_several_processes(seed: int) -> None:
+    """Rivals, deaths, lost answers, by chance; two more runs finish it: one gives up where much is lost."""
+    for number in range(15):
+        chance = random.Random(f"{seed}/{number}")  # noqa: S311 # the same each time
+        sim = Simulator(
+            seed=number, taxpayers=2, invoices=14, sections=["b2b"], job_seconds=5.0, download_seconds=0.01
+        )
+        night = await Night.begin(sim, Shelf(None, sim))
+        sim.script_fault("save", *chance.choices(_FAULTS, k=chance.choice([0, 6])))
+        await lives(night, chance)
+        adds_up(await night.finished())
+        night.check(await night.finished())
