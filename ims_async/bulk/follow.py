@@ -19,8 +19,8 @@ from ..report import JobReport, Record
 from ..status import JobKind
 from ..taxpayer import Taxpayer
 from .event import EventKind
-from .outcome import Tally
 from .stream import Slot
+from .tally import Tally
 from .weather import Weather
 
 _FIRST_LOOK: Final = 120.0  # seconds; most jobs have ended by then, and records that were applied show it

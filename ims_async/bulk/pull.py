@@ -11,9 +11,9 @@ from ..errors import InvalidInput
 from ..records import Counts, Invoice, InvoiceList
 from ..taxpayer import Taxpayer
 from ..vocabulary import Action, Section
-from .outcome import without_frames
 from .source import Who, taxpayer_of
 from .stream import Slot, Stream
+from .tally import without_frames
 from .weather import is_everybodys
 
 

@@ -21,9 +21,10 @@ from ..report import JobReport
 from ..taxpayer import Taxpayer
 from .event import BulkEvent, EventKind, Progress
 from .follow import Follower, Shared, Tell
-from .outcome import BulkReport, Tally
+from .outcome import BulkReport
 from .source import Portion
 from .stream import Slot, Stream
+from .tally import Tally
 from .weather import keep_alive
 from .work import Part
 

@@ -23,8 +23,8 @@ from ..status import JobKind
 from ..wire import Pause
 from .event import EventKind
 from .follow import Follower
-from .outcome import fingerprint
 from .source import Portion
+from .tally import fingerprint
 from .weather import is_everybodys
 
 _log = logging.getLogger("ims_async")

@@ -14,8 +14,8 @@ import typer
 
 from .. import bulk, tables
 from ..bulk import BulkReport
-from ..bulk.outcome import Tally
 from ..bulk.run import checked_name
+from ..bulk.tally import Tally
 from ..client import ImsClient
 from ..errors import ImsError, InvalidInput, JobFailed, JournalError, OutcomeUnknown
 from ..job import ImsJob

@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 
 from .. import tables
-from ..bulk.outcome import Fingerprint, fingerprint
+from ..bulk.tally import Fingerprint, fingerprint
 from ..client import ImsClient
 from ..errors import ImsError, InvalidInput
 from ..journal import Phase

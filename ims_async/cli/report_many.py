@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from .. import tables
-from ..bulk.outcome import Fingerprint, fingerprint
+from ..bulk.tally import Fingerprint, fingerprint
 from ..errors import JournalError
 from ..journal import Entry, Journal, Phase
 from ..records import Decision
