@@ -10,6 +10,7 @@ import asyncio
 import datetime as dt
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -33,8 +34,13 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 def pytest_configure() -> None:
-    """Say that no event loop is set: otherwise looptime makes one before each test and nobody closes it."""
+    """Say that no event loop is set, or looptime makes one before each test and nobody closes it.
+
+    Ctrl-C is heard by the programs that tests start, also where this one was started in the background.
+    """
     asyncio.set_event_loop(None)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background; programs inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def load(name: str) -> dict[str, Any]:
