@@ -31,8 +31,7 @@ def is_well(stage: Stage, said: dict[str, list[object]]) -> None:
 
 
 MOMENTS = ("before the answer", "at the answer", "status")
-CASES = [("sandbox", moment, number) for moment in MOMENTS for number in (1, 7)]
-CASES += [("vayana", moment, 3) for moment in MOMENTS]
+CASES = [("sandbox", moment, 3) for moment in MOMENTS] + [("vayana", "at the answer", 3)]
 
 
 @pytest.mark.parametrize(("gsp_name", "moment", "number"), CASES, indirect=["gsp_name"])
