@@ -81,7 +81,8 @@ class Invoice:
     """One invoice or note, of any section, as the recipient sees it.
 
     Money is in rupees, exact. `number`, `return_period` (`"102024"`) and `place_of_supply` (`"07"`) are
-    text: their leading zeros count. What a gateway adds later lands in `extra`.
+    text: their leading zeros count. What a gateway adds later lands in `extra`. `recipient` is the GSTIN that
+    it was read for, None where it was made by hand: it is saved under that taxpayer only.
     Fields: GST API documentation, "IMS - Get Invoice".
     """
 
@@ -110,6 +111,7 @@ class Invoice:
     itc_reduction: ItcReduction | None = None
     itc_reduction_allowed: bool | None = None
     hash: str | None = None
+    recipient: str | None = None
     extra: dict[str, Any] = attrs.field(factory=dict, hash=False)
     # A gateway's own ids go back as they came, even where they break a published pattern; typed ones are
     # refused. So a record remembers whether it was read.

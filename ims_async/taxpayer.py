@@ -259,6 +259,9 @@ class Taxpayer:
                 "this report does not carry its records, since its job was resumed without them: read the "
                 "invoices again, and save decisions on them"
             )
+        recipients = {(r.invoice if isinstance(r, Decision) else r).recipient for r in again}
+        if others := sorted(recipients - {None, self.gstin}, key=str):
+            raise InvalidInput(f"this report is about records of {others[0]}, not of {self.gstin}")
         again_kind = JobKind.RESET if again and isinstance(again[0], Invoice) else JobKind.SAVE
         retry = await self.retry_records(again_kind, again, queue=queue)
         if report.batch is not None and retry.found.settled:

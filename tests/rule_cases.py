@@ -13,6 +13,7 @@ from ims_async import Decision, Invoice, ItcReduction, RulePolicy, Section
 from ims_async.rules import Finding, Level, check
 
 GSTIN = "27AAPFU0939F1ZV"
+OTHER = "24AAACC1206D1ZM"
 GOOD = Invoice(
     section=Section.B2B,
     supplier="29AAACQ3770E1ZF",
@@ -106,6 +107,14 @@ FIRINGS: list[Firing] = [
     Firing("original", [of(Section.B2BA, original_number=None)], [good(original_number=None)]),
     Firing("supplier", [good(supplier="29AAACQ3770E1ZA")], [good(supplier="29aaacq3770e1zf")]),
     Firing("own-supplier", [GOOD], [GOOD], {"gstin": GOOD.supplier.lower()}, {"gstin": GSTIN}),
+    Firing(
+        "recipient",
+        [good(recipient=OTHER)],
+        [good(recipient=GSTIN.lower())],
+        {"gstin": GSTIN},
+        {"gstin": GSTIN},
+    ),
+    Firing("recipient", [good(recipient=5)], [good()], {"gstin": GSTIN}, {"gstin": GSTIN}, in_kind=True),
     Firing("return-period", [good(return_period="132025")], [good(return_period="122025")]),
     Firing("period-range", [good(return_period="062017")], [good(return_period="072017")]),
     Firing(

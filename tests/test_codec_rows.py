@@ -173,9 +173,9 @@ def test_a_row_in_the_other_spelling_needs_no_slow_reading(section: Section) -> 
     row = strategies.documented_row(section)
     asked: list[object] = []
 
-    def plain(other: object) -> Invoice:
+    def plain(other: object, recipient: str | None = None) -> Invoice:
         asked.append(other)
-        return codec_rows.plain_reader(section)(other)
+        return codec_rows.plain_reader(section)(other, recipient)
 
     quick = vars(codec_rows)["_quick_reader"](section, plain)
     for letter in ("Y", "N", True, False):
@@ -656,3 +656,15 @@ def test_long_texts_are_not_remembered() -> None:
     texts = codec_rows._SharedTexts()
     assert (texts["07"], texts["x" * 101]) == ("07", "x" * 101)
     assert list(texts) == ["07"]
+
+
+@pytest.mark.parametrize("section", Section)
+def test_rows_know_whose_they_are(section: Section) -> None:
+    """Both readers set the recipient that the answer was asked for; no key of a row can."""
+    row = {**strategies.documented_row(section), "recipient": "x"}
+    body = answer(**{section.value: [row, {**row, "srcfilstatus": "?"}]}).encode()
+    rows, _ = finish(read_invoices(body, PATH, recipient="29AAACQ3770E1ZF"))
+    assert [invoice.recipient for invoice in rows] == ["29AAACQ3770E1ZF"] * 2
+    assert [invoice.supplier_filed is None for invoice in rows] == [False, True]
+    assert all(invoice.extra["recipient"] == "x" for invoice in rows)
+    assert read_invoice(section, row).recipient is None

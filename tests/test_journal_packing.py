@@ -20,7 +20,7 @@ from ims_async.report import Record
 
 from .journals import decisions
 from .strategies import decisions as any_decisions
-from .strategies import json_values, records
+from .strategies import gstins, json_values, records
 
 AMOUNTS = ("value", "taxable_value", "igst", "cgst", "sgst", "cess")
 
@@ -49,7 +49,11 @@ def spelled(value: Any) -> Any:
 @given(data=st.data())
 def test_any_batch_comes_back_as_it_was(section: Section, data: st.DataObject) -> None:
     """An invoice and a decision of every section; equal to the digit and in their types."""
-    batch: list[Record] = [data.draw(records(section)), data.draw(any_decisions(section))]
+    recipient = data.draw(st.none() | gstins())
+    batch: list[Record] = [
+        attrs.evolve(data.draw(records(section)), recipient=recipient),
+        data.draw(any_decisions(section)),
+    ]
     again = there_and_back(batch)
     assert again == batch
     for before, after in zip(invoices_of(batch), invoices_of(again), strict=True):
@@ -185,6 +189,16 @@ def test_a_row_with_one_odd_value_is_refused(place: int, value: object) -> None:
     for damaged in ([*row[:place], value, *row[place + 1 :]], row[:-1], [*row, None], "row", 7, None):
         with pytest.raises(JournalError, match="its records cannot be read"):
             unpack([json.dumps([damaged]).encode()])
+
+
+def test_rows_that_name_no_recipient_are_read() -> None:
+    """0.1.0 wrote them so, of decisions and of invoices."""
+    (decision,) = decisions()
+    for record, place in ((decision, 27), (decision.invoice, 27)):
+        (part,) = pack([record])
+        ((*row,),) = json.loads(part)
+        read = unpack([json.dumps([row[:place] + row[place + 1 :]]).encode()])
+        assert read == [record]
 
 
 @pytest.mark.parametrize("value", [object(), {1}, b"bytes"])

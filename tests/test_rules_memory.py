@@ -32,6 +32,7 @@ _AMOUNTS: st.SearchStrategy[Any] = st.sampled_from(
 _FACTS: dict[str, st.SearchStrategy[Any]] = {
     "section": st.sampled_from([*Section, "b2b", None]),
     "supplier": st.sampled_from([GOOD.supplier, GSTIN, GSTIN.lower(), "x", None, ["x"]]),
+    "recipient": st.sampled_from([None, GSTIN, GSTIN.lower(), "x", 5, ["x"]]),
     "number": st.sampled_from(["1", "2", "000", "", 5, ["x"]]),
     "date": st.sampled_from([GOOD.date, dt.date(2025, 10, 5), "x"]),
     "return_period": st.sampled_from(["092025", "102025", "122025", "012026", "062017", "x", 5]),

@@ -711,6 +711,38 @@ async def test_a_job_of_another_taxpayer_is_refused(client: ImsClient, sim: Simu
         two.resume(job.token)
 
 
+async def test_a_record_read_for_one_taxpayer_is_not_saved_or_reset_under_another(
+    client: ImsClient, sim: Simulator
+) -> None:
+    """GSTN would take the request, bill it, and refuse each record as edited by its supplier."""
+    one, two = (client.taxpayer(gstin, token=sim.token(gstin)) for gstin in sim.gstins)
+    rows = await one.invoices(Section.B2B)
+    assert {row.recipient for row in rows} == {one.gstin}
+    assert {row.recipient async for row in one.all_invoices()} == {one.gstin}
+    for change in (two.save([rows[0].accept()]), two.reset(rows[:1])):
+        with pytest.raises(InvalidDecision, match=f"read for {one.gstin}, and this is {two.gstin}") as caught:
+            await change
+        refused = [finding for finding in caught.value.findings if finding.level is Level.REFUSE]
+        assert [finding.code for finding in refused] == ["recipient"]
+    assert sim.count("save") == sim.count("reset") == 0
+    made = attrs.evolve(rows[0], recipient=None)
+    assert await two.check([made.accept()]) is not None
+
+
+async def test_a_report_of_another_taxpayer_is_not_sent_again(client: ImsClient, sim: Simulator) -> None:
+    """Its records would be looked for among the wrong ones, and be called gone."""
+    one, two = (client.taxpayer(gstin, token=sim.token(gstin)) for gstin in sim.gstins)
+    rows = await one.invoices(Section.B2B)
+    edited = rows[0]
+    sim.edit(one.gstin, "b2b", edited.number, supplier=edited.supplier, period=edited.return_period)
+    report = await (await one.save([rows[0].accept()]))
+    assert report.failed
+    sent = len(sim.requests)
+    with pytest.raises(InvalidInput, match=f"records of {one.gstin}, not of {two.gstin}"):
+        await two.retry(report)
+    assert len(sim.requests) == sent
+
+
 async def test_a_sending_that_the_whole_program_cancels_leaves_an_unknown_job(sim: Simulator) -> None:
     """The loop is torn down while the reply is on its way: the records stand in `unfinished`."""
     client = make_client(sim, transport=SlowTransport(sim.transport, clock=sim.now))

@@ -114,16 +114,16 @@ def _flags(row: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
 
 
 @functools.cache
-def plain_reader(section: Section) -> Callable[[object], Invoice]:
+def plain_reader(section: Section) -> Callable[..., Invoice]:
     """Return the reader that defines what a row is, and names what is wrong with one."""
     read = reader(Invoice, wire_names(section), hooks={"return_period": PERIODS.__getitem__})
 
-    def plain(row: object) -> Invoice:
+    def plain(row: object, recipient: str | None = None) -> Invoice:
         if not isinstance(row, dict):
             raise TypeError(f"{row!r:.60} is not an object")
         given, used = _flags(row)
         rest = {"action": MISSING, **{key: value for key, value in row.items() if key not in used}}
-        return read(rest, section=section, read_from_gateway=True, **given)
+        return read(rest, section=section, recipient=recipient, read_from_gateway=True, **given)
 
     return plain
 
@@ -157,7 +157,7 @@ def _fill_newer(draft: Any, row: dict[str, Any], base: frozenset[str]) -> bool:
     return True
 
 
-def _quick_reader(section: Section, plain: Callable[[object], Invoice]) -> Callable[..., Invoice]:
+def _quick_reader(section: Section, plain: Callable[..., Invoice]) -> Callable[..., Invoice]:
     names = wire_names(section)
     number_key, day_key = names["number"], names["date"]
     original_number_key, original_day_key = names["original_number"], names["original_date"]
@@ -167,7 +167,7 @@ def _quick_reader(section: Section, plain: Callable[[object], Invoice]) -> Calla
     base = frozenset(names.values()) - _NEWER - strange | {"ispendactblocked", "srcfilstatus"}
     shared = _SharedTexts()
 
-    def quick(row: Any, _: Any = None) -> Invoice:
+    def quick(row: Any, _: Any = None, recipient: str | None = None) -> Invoice:
         try:
             draft = _Draft()
             supplier, number, hash_ = row["stin"], row[number_key], row["hash"]
@@ -177,11 +177,11 @@ def _quick_reader(section: Section, plain: Callable[[object], Invoice]) -> Calla
             kind: Any = row["inv_typ"] if typed else None
             original = row[original_number_key] if amended else None
             if not (type(supplier) is type(number) is type(hash_) is type(source_form) is type(place) is str):
-                return plain(row)
+                return plain(row, recipient)
             if (typed and type(kind) is not str) or (amended and type(original) is not str):
-                return plain(row)
+                return plain(row, recipient)
             if type(blocked) is not str and type(blocked) is not bool:
-                return plain(row)  # 1 is no letter, although it equals True
+                return plain(row, recipient)  # 1 is no letter, although it equals True
             draft.section = section
             draft.supplier, draft.number, draft.hash = shared[supplier], number, hash_
             draft.source_form, draft.place_of_supply = shared[source_form], shared[place]
@@ -209,11 +209,11 @@ def _quick_reader(section: Section, plain: Callable[[object], Invoice]) -> Calla
                 draft.itc_reduction = draft.itc_reduction_allowed = None
                 draft.extra = {}
             elif not strange.isdisjoint(row) or not _fill_newer(draft, row, base):
-                return plain(row)
-            draft.read_from_gateway = True
+                return plain(row, recipient)
+            draft.recipient, draft.read_from_gateway = recipient, True
             draft.__class__ = Invoice
         except (KeyError, TypeError, ValueError):
-            return plain(row)
+            return plain(row, recipient)
         invoice: Invoice = draft
         return invoice
 
@@ -261,6 +261,7 @@ class _Reading:
     """What was found so far in one answer."""
 
     path: tuple[str, ...]
+    recipient: str | None = None
     found: bool = False
     sections: bool = False
     unreadable: int = 0
@@ -269,16 +270,16 @@ class _Reading:
 
 
 def read_invoices(
-    body: bytes, path: Sequence[str], *, strict: bool = True
+    body: bytes, path: Sequence[str], *, strict: bool = True, recipient: str | None = None
 ) -> Generator[Pause, Any, InvoiceList]:
-    """Read the section-keyed rows at `path` of an answer, pausing every 100 rows.
+    """Read the section-keyed rows at `path` of an answer to `recipient`, pausing every 100 rows.
 
     A row that does not fit is told in `UnexpectedAnswer.problems`, with all the others; with
     `strict=False` it is told in the list's own `problems`, beside the good rows. A section that nobody
     knows is kept, unread, in the list's `other`. Rows that come later as a file (a `token` stands in
     their place) are `DownloadQueued`, so that nobody takes them for none.
     """
-    reading = _Reading(tuple(path))
+    reading = _Reading(tuple(path), recipient)
     try:
         scanner = Scanner(body.decode("utf-8-sig"))
         yield from _walk(scanner, reading, 0)
@@ -345,7 +346,7 @@ def _read_section(
             if reading.unreadable >= _MOST_TOLD and not (isinstance(row, dict) and needed <= row.keys()):
                 reading.unreadable += 1  # to find out all that it lacks would take fifty times as long
             else:
-                rows.append(read(row))
+                rows.append(read(row, None, reading.recipient))
         except Exception as error:  # noqa: BLE001 # any trouble with one row is told, and costs no other row
             reading.unreadable += 1
             if reading.unreadable <= _MOST_TOLD:

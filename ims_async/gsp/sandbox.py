@@ -254,7 +254,9 @@ class Sandbox:
             response = yield self._request("invoices", "GET", _INVOICES, query=query)
         except GatewayError as error:
             return or_empty(error, InvoiceList())
-        return (yield from codec.read_invoices(response.body, ("data", "data"), strict=strict))
+        return (
+            yield from codec.read_invoices(response.body, ("data", "data"), strict=strict, recipient=gstin)
+        )
 
     def prepared(self, download: Download) -> Conversation[Sequence[Part] | None]:
         """Say that there is no such thing: rows come at once, or not at all. Raises `NotSupported`."""

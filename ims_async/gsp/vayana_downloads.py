@@ -58,7 +58,7 @@ def begin(
     try:
         response = yield gsp.request(operation, "GET", path, gstin=gstin, query=query)
         if basic:
-            return (yield from codec.read_invoices(response.body, ("data",), strict=strict))
+            return (yield from codec.read_invoices(response.body, ("data",), strict=strict, recipient=gstin))
     except DownloadQueued as error:
         if not error.token:
             raise
@@ -163,7 +163,8 @@ def part(gsp: Settings, download: Download, part: Part, *, strict: bool) -> Conv
         )
         request = with_secrets(request, {"X-FLYNN-N-FILEDET-EKEY": part.key})
     response = yield request
-    return (yield from codec.read_invoices(response.body, ("data",), strict=strict))
+    rows = codec.read_invoices(response.body, ("data",), strict=strict, recipient=download.gstin)
+    return (yield from rows)
 
 
 def _ended_by(error: ImsError) -> GatewayError:

@@ -28,8 +28,13 @@ _FIELDS: Final = (
     "action", "original_number", "original_date", "type", "source_form", "place_of_supply",
     "pending_allowed", "supplier_filed", "supplier_name", "remarks", "remarks_allowed",
     "itc_reduction", "itc_reduction_allowed", "hash", "extra", "read_from_gateway",
+    "recipient",
 )  # fmt: skip
 _DECIDED: Final = ("action", "remarks", "itc_reduction")
+# Rows of 0.1.0 name no recipient. Each of the four lengths is one kind of row.
+_FIELDS_BY_LENGTH: Final = {
+    len(fields) + extra: fields for fields in (_FIELDS, _FIELDS[:-1]) for extra in (0, len(_DECIDED))
+}
 _values: Final[Callable[[Invoice], tuple[Any, ...]]] = attrgetter(*_FIELDS)
 _decided: Final[Callable[[Decision], tuple[Any, ...]]] = attrgetter(*_DECIDED)
 
@@ -81,9 +86,10 @@ def unpack(parts: Iterable[bytes]) -> list[Record]:
 
 
 def _record(row: list[Any]) -> Record:
-    facts = dict(zip(_FIELDS, row, strict=False))
-    if len(row) not in (len(_FIELDS), len(_FIELDS) + len(_DECIDED)):
+    fields = _FIELDS_BY_LENGTH.get(len(row))
+    if fields is None:
         raise ValueError(f"a row of {len(row)} values")
+    facts = dict(zip(fields, row, strict=False))
     for name in ("value", "taxable_value", "igst", "cgst", "sgst", "cess"):
         facts[name] = Decimal(facts[name])
     invoice = Invoice(
@@ -97,9 +103,9 @@ def _record(row: list[Any]) -> Record:
             "extra": json.loads(facts["extra"], parse_float=Decimal) if facts["extra"] else {},
         }
     )
-    if len(row) == len(_FIELDS):
+    if len(row) == len(fields):
         return invoice
-    action, remarks, reduction = row[len(_FIELDS) :]
+    action, remarks, reduction = row[len(fields) :]
     return Decision(
         invoice=invoice, action=Action(action), remarks=remarks, itc_reduction=_reduction(reduction)
     )

@@ -84,6 +84,10 @@ SUPPLIER_RULES: Final = _rules(
     ("own-supplier", _W, _OURS, "The supplier is not the taxpayer itself.", ids.own_supplier),
 )
 
+RECIPIENT_RULES: Final = _rules(
+    ("recipient", _R, _OURS, "The record was read for this taxpayer, or made by hand.", ids.recipient),
+)
+
 ID_RULES: Final = _rules(
     ("return-period", _R, _SAVE, "The return period is MMYYYY.", ids.return_period),
     ("period-range", _R, _ACT, "The return period is not before 07-2017 and has begun.", ids.period_range),
@@ -230,6 +234,8 @@ BATCH_RULES: Final = _rules(
     ),
 )
 
-RECORD_RULES: Final = FORM_RULES + SUPPLIER_RULES + ID_RULES + DECISION_RULES + EARLIER_RULES
+RECORD_RULES: Final = (
+    FORM_RULES + RECIPIENT_RULES + SUPPLIER_RULES + ID_RULES + DECISION_RULES + EARLIER_RULES
+)
 RULES: Final = RECORD_RULES + BATCH_RULES
 """All rules, in the order in which their findings are told."""

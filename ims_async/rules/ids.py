@@ -43,6 +43,17 @@ def own_supplier(case: Case) -> Iterator[Problem]:
         yield Problem(f"its supplier is the taxpayer itself, {own}: is it the right file?")
 
 
+def recipient(case: Case) -> Iterator[Problem]:
+    """See a record that was read for another taxpayer."""
+    found, own = case.invoice.recipient, case.facts.gstin
+    if found is None or own is None:
+        return
+    if not isinstance(found, str):
+        yield Problem(f"recipient: {shown(found)} is not a GSTIN as text", in_kind=True)
+    elif found.upper() != own.upper():
+        yield Problem(f"it was read for {found[:60]}, and this is {own}: save it under that taxpayer")
+
+
 def return_period(case: Case) -> Iterator[Problem]:
     """See a return period that is none."""
     found = case.invoice.return_period

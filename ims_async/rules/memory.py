@@ -12,7 +12,7 @@ from typing import Final
 
 from ..records import Decision, Invoice, ItcReduction
 from ..vocabulary import Action, Section
-from .book import DECISION_RULES, FORM_RULES, ID_RULES, SUPPLIER_RULES
+from .book import DECISION_RULES, FORM_RULES, ID_RULES, RECIPIENT_RULES, SUPPLIER_RULES
 from .case import Case, Facts, Rule, case_of
 from .decided import LONGEST_REMARKS
 from .finding import Record
@@ -20,7 +20,7 @@ from .forms import AMOUNT_LIMIT, NUMBER, PAISE
 
 _MOST_REMEMBERED: Final = 50_000  # different ids, a few hundred bytes each
 _ZERO, _TENTHS = Decimal(0), Decimal("0.1")
-_ALL: Final = FORM_RULES + SUPPLIER_RULES + ID_RULES + DECISION_RULES
+_ALL: Final = FORM_RULES + RECIPIENT_RULES + SUPPLIER_RULES + ID_RULES + DECISION_RULES
 
 _Speaking = dict[Hashable, tuple[Rule, ...]]
 
@@ -111,7 +111,14 @@ class Memory:
         by_decision = DECISION_RULES if wording is None else self._by_decision.get(decided)
         if by_decision is None:
             by_decision = self._learn(self._by_decision, decided, DECISION_RULES, record)
-        return (() if plainly_formed(invoice) else FORM_RULES) + by_supplier + by_ids + by_decision
+        own = invoice.recipient is None or invoice.recipient == self._facts.gstin
+        return (
+            (() if plainly_formed(invoice) else FORM_RULES)
+            + (() if own else RECIPIENT_RULES)
+            + by_supplier
+            + by_ids
+            + by_decision
+        )
 
     def _learn(
         self, memory: _Speaking, key: Hashable, rules: Sequence[Rule], record: Record
