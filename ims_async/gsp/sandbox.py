@@ -85,7 +85,8 @@ def _key(value: object) -> Secret:
 class Sandbox:
     """Sandbox as a GSP: `Sandbox(api_key="…", api_secret="…")`.
 
-    `test=True` talks to the provider's test host. `api_secret` is needed for logging in only, not with
+    `test=True` talks to the provider's test host, which answers examples, whatever it is sent: reports are
+    then `canned`. `api_secret` is needed for logging in only, not with
     a taxpayer token of one's own. `source` is the OTP endpoints' `x-source`, `primary` or `secondary`.
     The documents name no size limit for a save: `save_bytes` defaults to the 4,000,000 bytes that
     another GSP documents for the same message. How `section` is spelled in the supplier view is not
@@ -124,8 +125,12 @@ class Sandbox:
 
     @property
     def limits(self) -> Limits:
-        """What this GSP takes."""
-        return Limits(save_bytes=self.save_bytes)
+        """What this GSP takes.
+
+        Its test host answers "a mock response payload":
+        https://developer.sandbox.co.in/guides/developer-resources/test_environment
+        """
+        return Limits(save_bytes=self.save_bytes, canned=self.test)
 
     @property
     def account_id(self) -> str:

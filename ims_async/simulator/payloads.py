@@ -33,11 +33,16 @@ GOODS = tuple(_COUNT_SECTIONS)
 
 def count(world: World, gstin: str, goods: str) -> dict[str, Any]:
     """Count the records per section and action; imports and supplies of ISDs are always zero here."""
+    records = world.records(gstin) if goods == "others" else []
+    return count_of(goods, [(record.section, record.action) for record in records])
+
+
+def count_of(goods: str, records: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Count records, each given by its section and action."""
     top, sections = _COUNT_SECTIONS[goods]
     counts: dict[str, Any] = {section: dict.fromkeys(_COUNT_WORDS.values(), 0) for section in sections}
-    records = world.records(gstin) if goods == "others" else []
-    for record in records:
-        counts[record.section][_COUNT_WORDS[record.action]] += 1
+    for section, action in records:
+        counts[section][_COUNT_WORDS[action]] += 1
     return {top: {**counts, "ttl_cnt": len(records)}}
 
 

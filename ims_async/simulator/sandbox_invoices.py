@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from . import payloads
 from .face import Refused
 from .outward import ADDED_BACK_SECTIONS, FORMS, SALES_SECTIONS
-from .rules import BUSY, NO_SALES, UNKNOWN_REFERENCE, WRONG_RECIPIENT
+from .rules import BUSY, NO_LIABILITY, NO_SALES, UNKNOWN_REFERENCE, WRONG_RECIPIENT
 from .sandbox_auth import failure
 from .world import Busy
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from .face import Request
     from .fields import Kind
     from .world import World
-
-_NO_LIABILITY = ("IMS0027", "No added back liability records available for the selected input criteria")
 
 
 def _success(payload: dict[str, Any]) -> dict[str, Any]:
@@ -103,4 +101,4 @@ def added_back(world: World, request: Request) -> dict[str, Any]:
     period = _period(request)
     section = _choice(request, "section", ADDED_BACK_SECTIONS)
     found = world.outward[request.gstin].added_back(period, section)
-    return _success(found) if found else failure(*_NO_LIABILITY)
+    return _success(found) if found else failure(*NO_LIABILITY)

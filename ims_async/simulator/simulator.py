@@ -47,6 +47,9 @@ class Simulator:
     `rate_limit` is in requests per 60 seconds and API key. `token_seconds` and `account_token_seconds` are
     the lives of the two tokens; `max_sessions` is how many sessions a taxpayer may have open.
 
+    `canned` makes Sandbox answer as its test host does: the documented examples, whatever is asked, with one
+    reference for all saves, counts of none of them, and tokens that ended in 2024. Nothing takes effect.
+
     Vayana only: `org_id="org-demo"`, `handle="demo@example.com"` and `password="password_test_demo"` let in,
     with at most `max_account_tokens=10` live tokens of the user. A download takes `download_seconds=1.0`
     and has pages of `page_rows=500` rows, counted from `page_base=0` (or 1). `section_names` are those that
@@ -73,6 +76,7 @@ class Simulator:
         token_seconds: float = 21600.0,
         account_token_seconds: float = 86400.0,
         max_sessions: int | None = None,
+        canned: bool = False,
         api_key: str = "key_test_demo",
         api_secret: str = "secret_test_demo",  # noqa: S107  # a made-up secret of a made-up gateway
         otp: str = "575757",
@@ -90,6 +94,7 @@ class Simulator:
             token_seconds=token_seconds,
             account_token_seconds=account_token_seconds,
             max_sessions=max_sessions,
+            canned=canned,
             api_key=api_key,
             api_secret=api_secret,
             otp=otp,
