@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,12 @@ def rows(records: Iterable[Record], section: str, blocked: str = "ispendactblock
             for record in records
         ]
     }
+
+
+def promised(world: World) -> dict[str, Any]:
+    """Promise a file in place of rows: its token, and in about how many minutes it is made."""
+    minutes = max(1, math.ceil(world.rules.file_seconds / 60))
+    return {"token": world.draw_uuid().replace("-", ""), "est": minutes}
 
 
 def polled(job: SimJob, rules: Rules) -> dict[str, Any]:

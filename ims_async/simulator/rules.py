@@ -62,6 +62,12 @@ class Rules:
     otp: str
     canned: bool = False
     """Whether Sandbox answers its documented examples, whatever it is asked."""
+    file_rows: int | None = None
+    file_seconds: float = 60.0
+
+    def as_file(self, rows: int) -> bool:
+        """Say whether so many rows are handed out as a file."""
+        return self.file_rows is not None and rows > self.file_rows
 
     @property
     def success(self) -> str:

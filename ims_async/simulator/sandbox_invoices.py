@@ -48,6 +48,8 @@ def listing(world: World, request: Request) -> dict[str, Any]:
     if "status" in request.query:
         wanted = payloads.STATUS_WORDS[_choice(request, "status", payloads.STATUS_WORDS)]
         records = [record for record in records if record.action == wanted]
+    if world.rules.as_file(len(records)):
+        return _success(payloads.promised(world))  # no route to the file is documented: there is none here
     return _success(payloads.rows(records, section))
 
 
