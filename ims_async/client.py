@@ -114,8 +114,8 @@ class ImsClient:
         given = None if token is None else Secret(token)
         del token  # what reports errors with local variables would show it
         name = parse_gstin(gstin, what="the taxpayer's GSTIN") if check else str(gstin).strip().upper()
-        if not name:
-            raise InvalidInput("the taxpayer's GSTIN is empty")
+        if not (name and name.isascii() and name.isprintable()):
+            raise InvalidInput("the taxpayer's GSTIN is empty, or holds what no GSTIN does")
         taxpayer = self._taxpayers.get(name)
         if taxpayer is None:
             taxpayer = self._taxpayers[name] = Taxpayer(name, self._services)
