@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ims_async import ImsClient, InvalidDecision, InvalidInput, ItcReduction, RulePolicy, Section
+from ims_async import (
+    Action,
+    Decision,
+    ImsClient,
+    InvalidDecision,
+    InvalidInput,
+    Invoice,
+    ItcReduction,
+    JobKind,
+    RulePolicy,
+    Section,
+)
+from ims_async.codec import pack_body
+from ims_async.journal.packing import pack, unpack
 from ims_async.rules import RULES, Level, check, refuse
 from ims_async.simulator import Simulator
 from tests.conftest import make_client
@@ -179,3 +195,60 @@ async def test_a_user_name_is_printable_text(client: ImsClient, sim: Simulator, 
     with pytest.raises(InvalidInput, match="user name"):
         await acme.verify_otp("575757", username=name)
     assert sim.requests == []
+
+
+# -- whatever stands in a record ---------------------------------------------------------------------------
+
+ANYTHING: st.SearchStrategy[Any] = st.sampled_from(
+    [
+        *(None, True, False, 0, 7, 10**5000, 1.5, float("nan"), 1j, b"x"),
+        *("", "x", "07", HALF, f"R{HALF}", "\x00", Section.B2BA, Action.REJECT),
+        *map(Decimal, ("0.5", "NaN", "sNaN", "1E+999999", "-0", "1.234")),
+        *(dt.date(2025, 11, 5), dt.datetime(2025, 11, 5, tzinfo=dt.UTC)),
+        *({1}, {}, {"a": {b"x"}}, {"a": [1]}, {1: 2}, [], ITSELF, DEEP),
+        *(_Unshowable(), ItcReduction.full(), GOOD, object),
+    ]
+)
+ODD_REDUCTION: Any = ItcReduction(required=7)  # type: ignore[arg-type]
+FIELDS = [field.name for field in attrs.fields(Invoice)]
+
+
+@st.composite
+def _odd_records(draw: st.DrawFn) -> Decision | Invoice:
+    """A good record of any section, read or typed, with something else in some places."""
+    plain = of(draw(st.sampled_from(list(Section))), read_from_gateway=draw(st.booleans()))
+    odd = {name: draw(ANYTHING) for name in draw(st.lists(st.sampled_from(FIELDS), max_size=2))}
+    invoice = attrs.evolve(plain, **odd)
+    if draw(st.booleans()):
+        return invoice
+    return Decision(
+        invoice=invoice,
+        action=draw(st.sampled_from(list(Action)) | ANYTHING),
+        remarks=draw(st.none() | st.text(max_size=3) | ANYTHING),
+        itc_reduction=draw(st.sampled_from([None, ItcReduction.none(), ODD_REDUCTION]) | ANYTHING),
+    )
+
+
+def _body(record: Decision | Invoice) -> str:
+    """Return the body of one record as GSTN reads it."""
+    packing = pack_body(GOOD.supplier, JobKind.SAVE, [record])
+    try:
+        while True:
+            next(packing)
+    except StopIteration as packed:
+        body: bytes = packed.value.content
+    return json.dumps(json.loads(body, parse_constant=pytest.fail), ensure_ascii=False)
+
+
+@settings(max_examples=400)
+@given(st.lists(_odd_records(), max_size=3), st.booleans())
+def test_what_is_not_refused_can_be_sent_and_kept(records: list[Decision | Invoice], lenient: bool) -> None:
+    """As whole characters and JSON, whatever the policy allows; and the journal reads it back."""
+    policy = RulePolicy(levels={rule.code: "off" for rule in RULES} if lenient else {})
+    try:
+        refuse(check(records, policy=policy))
+    except InvalidDecision:
+        return
+    for record in records:
+        _body(record).encode()  # fails for half a character
+    assert unpack(pack(records)) == records
