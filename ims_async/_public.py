@@ -1,5 +1,10 @@
 """The public names, from the rooms that own them: what `ims_async` offers is this list."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
 from .client import ImsClient
 from .credentials import CredentialStore, FileCredentialStore, MemoryCredentialStore
 from .errors import (
@@ -30,6 +35,7 @@ from .errors import (
 from .gsp.sandbox import Sandbox
 from .gsp.vayana import Vayana
 from .job import ImsJob, as_completed
+from .journal import Journal, MemoryJournal
 from .pacing import RateLimit
 from .reconcile import Reconciliation
 from .records import (
@@ -44,17 +50,32 @@ from .records import (
     SalesInvoice,
     SectionCounts,
 )
-from .report import JobReport, PReading, RecordFailure
+from .report import JobReport, PReading, Record, RecordFailure
 from .retry import PollPolicy, RetryPolicy
-from .rules import RulePolicy
+from .rules import Finding, RulePolicy
 from .status import Download, ErrorEntry, JobKind, JobState, JobStatus, JobToken
 from .taxpayer import Retry, Taxpayer
-from .transport import Timeouts
+from .transport import Timeouts, Transport
 from .vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
+from .wire import Gsp
+
+if TYPE_CHECKING:
+    from .bulk import BulkReport
+    from .journal import SqliteJournal
+else:
+    # Who keeps no such journal pays for no database, and who has one taxpayer for no bulk runs.
+    _LATER: Final = {"BulkReport": ".bulk", "SqliteJournal": ".journal"}
+
+    def __getattr__(name: str) -> Any:
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(_LATER[name], __package__), name)
+
 
 __all__ = [
     "Action",
     "AddedBackLiability",
+    "BulkReport",
     "ClientClosed",
     "Counts",
     "CredentialStore",
@@ -63,9 +84,11 @@ __all__ = [
     "DownloadQueued",
     "ErrorEntry",
     "FileCredentialStore",
+    "Finding",
     "GatewayError",
     "GatewayUnavailable",
     "GoodsType",
+    "Gsp",
     "ImsClient",
     "ImsError",
     "ImsJob",
@@ -83,9 +106,11 @@ __all__ = [
     "JobStatus",
     "JobTimeout",
     "JobToken",
+    "Journal",
     "JournalError",
     "LineItem",
     "MemoryCredentialStore",
+    "MemoryJournal",
     "NotAuthorized",
     "NotSent",
     "NotSupported",
@@ -98,6 +123,7 @@ __all__ = [
     "RateLimit",
     "RateLimited",
     "Reconciliation",
+    "Record",
     "RecordFailure",
     "RecordKey",
     "RecordsRejected",
@@ -110,9 +136,11 @@ __all__ = [
     "SectionCounts",
     "SessionExpired",
     "SourceForm",
+    "SqliteJournal",
     "SupplierSection",
     "Taxpayer",
     "Timeouts",
+    "Transport",
     "UnexpectedAnswer",
     "Vayana",
     "as_completed",

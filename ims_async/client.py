@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from types import TracebackType
@@ -18,6 +19,7 @@ from .job import ImsJob
 from .journal import Entry, Journal, Phase
 from .journal.entry import OPEN
 from .pacing import Pacer, RateLimit
+from .report import CANNED
 from .retry import PollPolicy, RetryPolicy
 from .rules import RulePolicy
 from .secret import Secret
@@ -30,6 +32,8 @@ from .wire import Gsp
 
 if TYPE_CHECKING:
     import aiohttp
+
+_log = logging.getLogger("ims_async")
 
 
 class ImsClient:
@@ -89,6 +93,8 @@ class ImsClient:
             rules=rules,
         )
         self._taxpayers: dict[str, Taxpayer] = {}
+        if gsp.limits.canned:
+            _log.warning("%s: %s", self._services.host, CANNED)
 
     async def __aenter__(self) -> Self:
         return self
@@ -108,8 +114,8 @@ class ImsClient:
         given = None if token is None else Secret(token)
         del token  # what reports errors with local variables would show it
         name = parse_gstin(gstin, what="the taxpayer's GSTIN") if check else str(gstin).strip().upper()
-        if not name:
-            raise InvalidInput("the taxpayer's GSTIN is empty")
+        if not (name and name.isascii() and name.isprintable()):
+            raise InvalidInput("the taxpayer's GSTIN is empty, or holds what no GSTIN does")
         taxpayer = self._taxpayers.get(name)
         if taxpayer is None:
             taxpayer = self._taxpayers[name] = Taxpayer(name, self._services)

@@ -27,6 +27,7 @@ from .errors import (
     UnexpectedAnswer,
 )
 from .exchange import Credentials, Exchange
+from .gstn import how_long
 from .records import Invoice, InvoiceList
 from .retry import PollPolicy
 from .status import Download
@@ -182,7 +183,8 @@ class Downloads:
         if not wait:
             parts = await self._ask(download, retry=True)
             if parts is None:
-                raise _queued(download, "are still being prepared")
+                told = "" if download.estimate is None else f", {how_long(download.estimate)} in all"
+                raise _queued(download, f"are still being prepared{told}")
             return parts
         deadline, delays, trouble = self._policy.deadline, self._policy.delays(), ""
         begun = self._open.get(download.reference)

@@ -6,7 +6,7 @@ All are plain, picklable exceptions. A job inside one does not travel: a pickled
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,12 +21,17 @@ if TYPE_CHECKING:
 class ImsError(Exception):
     """The root: `except ImsError` catches all that this library raises on purpose."""
 
+    _unsaid: ClassVar[str] = "something went wrong"
+    """What it says where nothing else is said."""
+
     def __init__(self, message: str = "") -> None:
-        super().__init__(_writable(message) or (type(self).__doc__ or "").partition("\n")[0])
+        super().__init__(_writable(message) or self._unsaid)
 
 
 class InvalidInput(ImsError, ValueError):
     """Something handed in is not usable: the message names what, where and what to do. Nothing was sent."""
+
+    _unsaid = "something handed in is not usable; nothing was sent"
 
     def __init__(self, message: str = "", *, problems: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -39,6 +44,8 @@ class InvalidDecision(InvalidInput):
     `findings` has all that was found, `problems` in words what refuses them.
     """
 
+    _unsaid = "decisions were refused before sending; nothing was sent"
+
     def __init__(self, message: str = "", *, findings: Sequence[Finding] = ()) -> None:
         super().__init__(message, problems=[str(one) for one in findings if one.level == "refuse"])
         self.findings = tuple(findings)
@@ -46,6 +53,8 @@ class InvalidDecision(InvalidInput):
 
 class PayloadTooLarge(ImsError):
     """The body would pass the GSP's limit. Nothing was sent: submit in smaller batches."""
+
+    _unsaid = "the body would pass the GSP's limit; nothing was sent: submit in smaller batches"
 
     def __init__(self, message: str = "", *, size: int = 0, limit: int = 0) -> None:
         super().__init__(message)
@@ -55,13 +64,19 @@ class PayloadTooLarge(ImsError):
 class NotSupported(ImsError):
     """This GSP documents no route for what was asked."""
 
+    _unsaid = "this GSP documents no route for what was asked"
+
 
 class NotSent(ImsError):
     """The request never left this machine (and was tried again): sending it once more is safe."""
 
+    _unsaid = "the request never left this machine; sending it once more is safe"
+
 
 class JobError(ImsError):
     """Something about one job. `job` is the handle in this process, `token` resumes it in any other."""
+
+    _unsaid = "something is the matter with a job"
 
     def __init__(
         self, message: str = "", *, job: ImsJob | None = None, token: JobToken | None = None
@@ -83,12 +98,16 @@ class OutcomeUnknown(JobError):
     Call `taxpayer.reconcile(error.job)`, which looks; do not send the change again.
     """
 
+    _unsaid = "a change left this machine and no readable answer came: it may or may not take effect"
+
 
 class JobInFlight(JobError):
     """Something of this GSTIN is still running: a save or reset, of which the gateway takes one at a time.
 
     Or, at a logout, rows that are being prepared.
     """
+
+    _unsaid = "something of this GSTIN is still running"
 
 
 class JobFailed(JobError):
@@ -97,6 +116,8 @@ class JobFailed(JobError):
     Of a task that broke off nobody knows what was applied: `report.unaccounted` holds every record, and
     `taxpayer.reconcile(error.job)` looks; do not send them again before.
     """
+
+    _unsaid = "the job ended as a whole: GSTN refused it, or the task of the GSP broke off"
 
     def __init__(
         self, message: str = "", *, code: str = "", report: JobReport | None = None, job: ImsJob | None = None
@@ -108,6 +129,8 @@ class JobFailed(JobError):
 class RecordsRejected(JobError):
     """Some records of a finished job were not applied. Raised by `report.raise_for_failures()` only."""
 
+    _unsaid = "some records of a finished job were not applied"
+
     def __init__(self, message: str = "", *, report: JobReport | BulkReport | None = None) -> None:
         super().__init__(message)
         self.report = report
@@ -116,9 +139,13 @@ class RecordsRejected(JobError):
 class JobTimeout(JobError, TimeoutError):
     """We stopped waiting; the job runs on at the gateway. Await it again, or resume it from its token."""
 
+    _unsaid = "we stopped waiting; the job runs on at the gateway"
+
 
 class GatewayError(ImsError):
     """The gateway answered with an error. `code` is the gateway's own, compared as an opaque string."""
+
+    _unsaid = "the gateway answered with an error"
 
     def __init__(
         self,
@@ -141,17 +168,25 @@ class GatewayError(ImsError):
 class NotAuthorized(GatewayError):
     """A credential is missing, wrong or refused: check the API key, or log in again."""
 
+    _unsaid = "a credential is missing, wrong or refused: check the API key, or log in again"
+
 
 class SessionExpired(NotAuthorized):
     """The taxpayer's session has ended and cannot be renewed: log in again with an OTP."""
+
+    _unsaid = "the taxpayer's session has ended and cannot be renewed: log in again with an OTP"
 
 
 class OtpRequired(NotAuthorized):
     """There is no session for this taxpayer yet, or a fresh OTP is demanded: log in first."""
 
+    _unsaid = "there is no session for this taxpayer yet, or a fresh OTP is demanded: log in first"
+
 
 class RateLimited(GatewayError):
     """Too many requests. `retry_after` says in how many seconds to try again, where the gateway told."""
+
+    _unsaid = "too many requests: try again later"
 
     def __init__(self, message: str = "", *, retry_after: float | None = None, **facts: Any) -> None:
         super().__init__(message, **facts)
@@ -161,13 +196,19 @@ class RateLimited(GatewayError):
 class QuotaExhausted(GatewayError):
     """The account's credits or quota are used up: top up with the GSP; trying again does not help."""
 
+    _unsaid = "the account's credits or quota are used up: top up with the GSP"
+
 
 class GatewayUnavailable(GatewayError):
     """The gateway is down, or a read was dropped or timed out (then `http_status` is None)."""
 
+    _unsaid = "the gateway is down, or a read was dropped or timed out"
+
 
 class UnexpectedAnswer(ImsError):
     """A read's answer does not fit the documented contract; `problems` name the field paths."""
+
+    _unsaid = "a read's answer does not fit the documented contract"
 
     def __init__(self, message: str = "", *, problems: Sequence[str] = (), body: bytes = b"") -> None:
         super().__init__(message or "; ".join(problems[:5]))
@@ -181,6 +222,8 @@ class DownloadQueued(ImsError):
     `taxpayer.collect(error.download)` has them once they are ready; it is None where the GSP documents no
     way to have them. `token` is GSTN's own name for the file, where it gave one.
     """
+
+    _unsaid = "the rows are still being prepared: neither rows nor none"
 
     def __init__(
         self,
@@ -200,6 +243,8 @@ class JournalError(ImsError):
     Where only some of it could not be read, `readable` has the rest: entries, or the jobs made of them.
     """
 
+    _unsaid = "the journal could not be read or written; what it held before is intact"
+
     def __init__(self, message: str = "", *, readable: Sequence[Any] = ()) -> None:
         super().__init__(message)
         self.readable = tuple(readable)
@@ -213,6 +258,8 @@ class ClientClosed(ImsError):
 
     `token` resumes the job elsewhere; `taxpayer.collect(error.download)` has the rows that were waited for.
     """
+
+    _unsaid = "the client was closed while this was waiting"
 
     def __init__(
         self, message: str = "", *, token: JobToken | None = None, download: Download | None = None

@@ -6,7 +6,7 @@ The codes are those that the GSPs' pages name (linked in `gsp/`); GSTN publishes
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from .errors import (
     DownloadQueued,
@@ -18,6 +18,9 @@ from .errors import (
     OtpRequired,
     SessionExpired,
 )
+
+if TYPE_CHECKING:
+    from .vocabulary import Section
 
 T = TypeVar("T")
 
@@ -46,6 +49,20 @@ def or_empty(error: GatewayError, empty: T) -> T:
     if error.code in NO_RECORDS:
         return empty
     raise error
+
+
+def queued(error: DownloadQueued, section: Section, advice: str) -> DownloadQueued:
+    """Return the error of rows that GSTN makes into a file: which rows, how long it takes, what to do."""
+    told = f"GSTN makes the rows of {section} into a file ({error}), {how_long(error.estimate)}: {advice}"
+    return DownloadQueued(told, estimate=error.estimate, token=error.token)
+
+
+def how_long(estimate: float | None) -> str:
+    """Put an estimate, in seconds, in words."""
+    if estimate is None:
+        return "and does not say how long that takes"
+    minutes = max(1, round(estimate / 60))
+    return f"which takes about {minutes:,} minute{'s' if minutes > 1 else ''}"
 
 
 def gstn_error(code: str, message: str, *, http_status: int | None, transaction_id: str | None) -> ImsError:

@@ -34,6 +34,8 @@ from .wire import Gsp
 
 _log = logging.getLogger("ims_async")
 
+_Name = tuple[str, dt.datetime | None]
+
 
 @attrs.define(kw_only=True)
 class Services:
@@ -62,7 +64,7 @@ class Handles:
         self._open: list[ImsJob] = []
         self._names: set[str] = set()  # of all jobs that there ever was a handle on
         self._waiting: list[ImsJob] = []  # batches of processes that ended before they were sent
-        self._by_reference: weakref.WeakValueDictionary[str, ImsJob] = weakref.WeakValueDictionary()
+        self._by_name: weakref.WeakValueDictionary[_Name, ImsJob] = weakref.WeakValueDictionary()
         self._by_page: weakref.WeakValueDictionary[str, ImsJob] = weakref.WeakValueDictionary()
 
     def token(self, kind: JobKind, reference_id: str | None, submitted: int | None) -> JobToken:
@@ -83,22 +85,42 @@ class Handles:
 
     def handle(self, token: JobToken, records: Sequence[Record] | None, page: Page | None = None) -> ImsJob:
         """Return the one handle on a job in this process, so that it has one driver."""
-        reference = token.reference_id
-        if reference is not None and (known := self._by_reference.get(reference)) is not None:
+        name = self._name(token)
+        if name is not None and (known := self._by_name.get(name)) is not None:
             known.learn(token, records)
             return known
-        page = page or Page(self._services.journal, of=token)
+        return self._made(token, records, page or Page(self._services.journal, of=token))
+
+    def _made(self, token: JobToken, records: Sequence[Record] | None, page: Page) -> ImsJob:
+        name = self._name(token)
         job = ImsJob(
-            token, poll=self._poll, policy=self._services.poll, records=records, page=page, ended=self._ended
+            token,
+            poll=self._poll,
+            policy=self._services.poll,
+            records=records,
+            page=page,
+            ended=self._ended,
+            canned=self._services.gsp.limits.canned,
         )
         self._by_page[page.id] = job
-        if reference is not None:
-            self._by_reference[reference] = job
-            self._names.add(reference)
+        if name is not None:
+            self._by_name[name] = job
+            self._names.add(name[0])
         return job
 
+    def _name(self, token: JobToken) -> _Name | None:
+        """Return what tells a job from others: its reference, and where those repeat the time of sending."""
+        if token.reference_id is None:
+            return None
+        return token.reference_id, token.submitted_at if self._services.gsp.limits.canned else None
+
     async def knows(self, reference_id: str) -> bool:
-        """Say whether a job of this name was sent before: an answer that names it is not a new one's."""
+        """Say whether a job of this name was sent before: an answer that names it is not a new one's.
+
+        A GSP whose references repeat by its own description is believed all the same.
+        """
+        if self._services.gsp.limits.canned:
+            return False
         if reference_id in self._names or self._services.journal is None:
             return reference_id in self._names
         token = self.token(JobKind.SAVE, reference_id, None)
@@ -106,7 +128,7 @@ class Handles:
 
     def opened(self, token: JobToken, records: Sequence[Record], page: Page) -> ImsJob:
         """Return the handle of a job that was sent, and holds this GSTIN's turn until it ends."""
-        job = self.handle(token, records, page)
+        job = self._made(token, records, page)
         self._open.append(job)
         return job
 
@@ -137,8 +159,8 @@ class Handles:
             await job.hear_of(entry)
         else:
             entry = await job.hear_from_journal() or entry
-        if job.reference_id is not None:
-            self._by_reference.setdefault(job.reference_id, job)
+        if (name := self._name(job.token)) is not None:
+            self._by_name.setdefault(name, job)
         self._waiting = [other for other in self._waiting if other is not job]
         if entry.phase is Phase.QUEUED:
             self.free(job)
@@ -167,7 +189,7 @@ class Handles:
 
     def watched(self) -> list[ImsJob]:
         """The jobs that are only being waited for, by their reference."""
-        return [job for job in self._by_reference.values() if job.watched and job not in self._open]
+        return [job for job in self._by_name.values() if job.watched and job not in self._open]
 
     def _ended(self, job: ImsJob) -> None:
         """Hold an ended job, and all its records, no longer than whoever submitted it does."""
@@ -186,7 +208,7 @@ class Handles:
         except (GatewayUnavailable, NotAuthorized, QuotaExhausted, RateLimited):
             raise
         except GatewayError as error:
-            job = self._by_reference.get(reference_id)
+            job = self._by_name.get((reference_id, None))  # one whose results are kept for a time
             until = job.token.results_until if job else None
             if until is None or self._services.clock() < until.timestamp():
                 raise

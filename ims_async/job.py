@@ -60,6 +60,7 @@ class ImsJob:
     __slots__ = (
         "__weakref__",
         "_alarm",
+        "_canned",
         "_closed",
         "_ended",
         "_history",
@@ -86,9 +87,10 @@ class ImsJob:
         records: Sequence[Record] | None = None,
         page: Page | None = None,
         ended: Callable[[ImsJob], None] = lambda _: None,
+        canned: bool = False,
     ) -> None:
         self._token, self._poll, self._policy = token, poll, policy
-        self._page, self._ended = page or Page(), ended
+        self._page, self._ended, self._canned = page or Page(), ended, canned
         self._records = None if records is None else tuple(records)
         self._history = [_UNKNOWN if token.reference_id is None else _SUBMITTED]
         self._report: JobReport | None = None
@@ -226,7 +228,7 @@ class ImsJob:
         """The report of a finished job, or None. No I/O."""
         if self._report is None and self.done:
             report = account(self.status, self._records, self.submitted)
-            self._report = attrs.evolve(report, batch=self.batch)
+            self._report = attrs.evolve(report, batch=self.batch, canned=self._canned)
         return self._report
 
     async def wait(self, timeout: float | None = None) -> JobStatus:  # noqa: ASYNC109 # public name

@@ -29,6 +29,8 @@ class PReading(Enum):
     PROCESSING = "processing"
 
 
+CANNED: Final = "the test host's figures are canned: they say nothing of what was sent"
+
 STABLE_POLLS: Final = 3
 STABLE_SECONDS: Final = 60.0
 
@@ -127,6 +129,8 @@ class JobReport:
     error_message: str = ""
     batch: str | None = attrs.field(default=None, eq=False, repr=False)
     """The journal's name for what was sent, where there is a journal."""
+    canned: bool = False
+    """True of a test host that answers examples: none of its figures is of what was sent."""
 
     @property
     def ok(self) -> bool:
@@ -143,7 +147,7 @@ class JobReport:
         """Raise `RecordsRejected` unless `ok`."""
         if self.ok:
             return
-        shown = "; ".join(str(failure) for failure in self.failed[:3])
+        shown = "; ".join([*map(str, self.failed[:3]), *([CANNED] if self.canned else [])])
         raise RecordsRejected(
             f"{len(self.failed)} of {self.submitted if self.submitted is not None else '?'} records failed, "
             f"{self.unaccounted_count} unaccounted for: {shown or 'see report'}",

@@ -332,15 +332,13 @@ class TaxpayerCredential(_Renewable):
 
     async def request_otp(self, username: str) -> str | None:
         """Have GSTN send an OTP to the taxpayer's phone and mail; return the request's name, if any."""
-        if not isinstance(username, str) or not username.strip():
-            raise InvalidInput("username is empty: it is the taxpayer's user name on the GST portal")
-        self._username = username.strip()
+        self._username = _checked_username(username)
         self._request = await self._ask(self._gsp.request_otp(self._gstin, self._username), self._account)
         return self._request
 
     async def verify_otp(self, otp: str, username: str | None = None, request: str | None = None) -> None:
         """Begin the session with the OTP that the taxpayer received; digits, as text."""
-        name = username or self._username
+        name = self._username if username is None else _checked_username(username)
         if name is None:
             raise InvalidInput("call request_otp(username) first, or pass the username here")
         digits = Secret(otp if isinstance(otp, str) else "")
@@ -396,3 +394,11 @@ class TaxpayerCredential(_Renewable):
                 http_status=error.http_status,
                 transaction_id=error.transaction_id,
             ) from None
+
+
+def _checked_username(username: object) -> str:
+    if not isinstance(username, str) or not username.strip() or not username.isprintable():
+        raise InvalidInput(
+            "username is empty or no printable text: it is the taxpayer's user name on the GST portal"
+        )
+    return username.strip()

@@ -169,10 +169,13 @@ class Limits:
     """What a GSP takes. `save_bytes` bounds the body of one save or reset, in bytes.
 
     `results_kept` is for how many seconds the outcome of a job can be had; None where nobody tells.
+    `canned`: it answers examples whatever was sent, as a test host may. References of jobs then repeat, and
+    counts say nothing of the records.
     """
 
     save_bytes: int = 4_000_000
     results_kept: float | None = None
+    canned: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -105,6 +105,7 @@ FIRINGS: list[Firing] = [
     Firing("tax-heads", [good(**WITHIN | {"sgst": Decimal("8.99")})], [good(**WITHIN)]),
     Firing("number", [good(number="0000").accept()], [good(number="0001").accept()]),
     Firing("original", [of(Section.B2BA, original_number=None)], [good(original_number=None)]),
+    Firing("other-fields", [good(extra={"a": {1}})], [good(extra={"a": [1, None]})], in_kind=True),
     Firing("supplier", [good(supplier="29AAACQ3770E1ZA")], [good(supplier="29aaacq3770e1zf")]),
     Firing("own-supplier", [GOOD], [GOOD], {"gstin": GOOD.supplier.lower()}, {"gstin": GSTIN}),
     Firing(
@@ -114,7 +115,6 @@ FIRINGS: list[Firing] = [
         {"gstin": GSTIN},
         {"gstin": GSTIN},
     ),
-    Firing("recipient", [good(recipient=5)], [good()], {"gstin": GSTIN}, {"gstin": GSTIN}, in_kind=True),
     Firing("return-period", [good(return_period="132025")], [good(return_period="122025")]),
     Firing("period-range", [good(return_period="062017")], [good(return_period="072017")]),
     Firing(
@@ -141,6 +141,7 @@ FIRINGS: list[Firing] = [
     Firing("not-filed", [good(supplier_filed=False).accept()], [good(supplier_filed=False).reject()]),
     Firing("period-closed", [GOOD], [good(return_period="122025")], policy={"filed": ["112025"]}),
     Firing("remarks", [GOOD.reject(5)], [GOOD.reject("5")], in_kind=True),  # type: ignore[arg-type]
+    Firing("remarks-control", [GOOD.reject("a\x00b")], [GOOD.reject("a\nb")]),
     Firing("remarks-too-long", [GOOD.reject(LONGER)], [GOOD.reject(LONG)]),
     Firing("remarks-blocked", [good(remarks_allowed=False).reject("x")], [GOOD.reject("x")]),
     Firing("remarks-on-accept", [GOOD.accept("x")], [note().accept("x", NONE)]),

@@ -35,6 +35,7 @@ from ims_async import (
     Taxpayer,
     UnexpectedAnswer,
 )
+from ims_async.bulk.weather import Weather
 from ims_async.gsp import envelopes, vayana_answers
 from ims_async.simulator import Simulator
 from ims_async.transport import MemoryTransport
@@ -100,6 +101,43 @@ async def queued(taxpayer: Taxpayer, section: Section = Section.B2B) -> Download
         await taxpayer.invoices(section, wait=False)
     assert caught.value.download is not None
     return caught.value.download
+
+
+# -- large taxpayers of a GSP that documents no way to their files --------------------------------------
+
+
+@pytest.mark.only_gsp("sandbox", "the other documents the way")
+@pytest.mark.sim(file_rows=3, file_seconds=1800.0, sections=["b2b"])
+async def test_rows_that_cannot_be_fetched_as_a_file_come_in_smaller_portions(
+    acme: Taxpayer, sim: Simulator
+) -> None:
+    """The error says which rows, about how long, and to ask for one action at a time: that is what helps."""
+    for wait in (True, False):
+        with pytest.raises(DownloadQueued, match=r"rows of b2b .* about 30 minutes: .*one action") as caught:
+            await acme.invoices("b2b", wait=wait)
+        assert (caught.value.download, caught.value.estimate) == (None, 1800.0)
+        assert caught.value.token
+    assert now() == 0.0
+    few = [one for one in truth(sim, "b2b") if one[4] == "P"]
+    assert 0 < len(few) <= 3
+    assert shown(await acme.invoices("b2b", "P")) == few
+
+
+@pytest.mark.only_gsp("sandbox", "the other documents the way")
+@pytest.mark.parametrize(("token", "asked_at"), [("d3a5", [0.0]), (None, [0.0, 60.0, 120.0])])
+async def test_a_bulk_run_does_not_wait_for_what_nobody_can_fetch(
+    client: ImsClient, acme: Taxpayer, token: str | None, asked_at: list[float]
+) -> None:
+    """It asks once; for what is only in progress it asks again."""
+    asked = []
+
+    async def ask() -> None:
+        asked.append(now())
+        raise DownloadQueued("not yet", token=token, estimate=60.0)
+
+    with pytest.raises(DownloadQueued):
+        await Weather(client).through(acme, ask)
+    assert asked == asked_at
 
 
 # -- waiting ---------------------------------------------------------------------------------------

@@ -31,9 +31,13 @@ _AMOUNTS: st.SearchStrategy[Any] = st.sampled_from(
 )
 _FACTS: dict[str, st.SearchStrategy[Any]] = {
     "section": st.sampled_from([*Section, "b2b", None]),
-    "supplier": st.sampled_from([GOOD.supplier, GSTIN, GSTIN.lower(), "x", None, ["x"]]),
+    "supplier": st.sampled_from([GOOD.supplier, GSTIN, GSTIN.lower(), "x", "\ud800", None, ["x"]]),
     "recipient": st.sampled_from([None, GSTIN, GSTIN.lower(), "x", 5, ["x"]]),
-    "number": st.sampled_from(["1", "2", "000", "", 5, ["x"]]),
+    "number": st.sampled_from(["1", "2", "000", "", "\ud800", 5, ["x"]]),
+    "hash": st.sampled_from([None, "a1", 5]),
+    "supplier_name": st.sampled_from([None, "Acme", b"x"]),
+    "read_from_gateway": st.sampled_from([True, False, None]),
+    "extra": st.sampled_from([{}, {"a": "b"}, {"a": 1}, {"a": {1}}, {1: 2}, None, 5]),
     "date": st.sampled_from([GOOD.date, dt.date(2025, 10, 5), "x"]),
     "return_period": st.sampled_from(["092025", "102025", "122025", "012026", "062017", "x", 5]),
     "source_form": st.sampled_from(["R1", "R1A", "x", None, {}]),
@@ -64,7 +68,7 @@ def _records(draw: st.DrawFn) -> Decision | Invoice:
     return Decision(
         invoice=invoice,
         action=draw(_ACTIONS),
-        remarks=draw(st.sampled_from([None, None, "", "why", "x" * 251, 5])),  # type: ignore[arg-type]
+        remarks=draw(st.sampled_from([None, None, "", "why", "\ud800", "\x00", "x" * 251, 5])),  # type: ignore[arg-type]
         itc_reduction=draw(st.sampled_from([None, None, NONE, FULL, partial, "x"])),  # type: ignore[arg-type]
     )
 

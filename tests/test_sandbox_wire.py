@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import urllib.parse
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -290,11 +291,17 @@ def test_counting_nothing_keeps_the_kind_of_goods() -> None:
 
 
 def test_rows_that_come_later_as_a_file_are_not_taken_for_none() -> None:
-    """Raise `DownloadQueued` for a token in the place of rows, and for GSTN's "in progress"."""
+    """Raise `DownloadQueued` for a token in the place of rows, and for GSTN's "in progress".
+
+    It says which rows, how long it takes, and what can be done.
+    """
     with pytest.raises(DownloadQueued) as caught:
         converse(BY_NAME["invoices"](), answer(200, fine(data={"token": "d3a5", "est": "30"})))
-    assert caught.value.estimate == 1800.0
-    with pytest.raises(DownloadQueued, match="RTN_24"):
+    assert (caught.value.estimate, caught.value.token, caught.value.download) == (1800.0, "d3a5", None)
+    said = str(caught.value)
+    assert re.match(r"GSTN makes the rows of b2b\w* into a file .*, which takes about 30 minutes: ", said)
+    assert "Sandbox documents no way to fetch it. Ask for fewer rows, one action at a time" in said
+    with pytest.raises(DownloadQueued, match=r"rows of b2b.*RTN_24.*does not say how long.*ask again later"):
         converse(BY_NAME["invoices"](), answer(200, refused("RTN_24")))
 
 

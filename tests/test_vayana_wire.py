@@ -310,7 +310,7 @@ def test_rows_that_come_later_as_files_are_waited_for() -> None:
 @pytest.mark.parametrize("name", ["getinv", "invoices"])
 def test_rows_that_are_being_made_without_a_token_are_told_so(name: str) -> None:
     """Raise, rather than wait for what has no name."""
-    with pytest.raises(DownloadQueued, match="RTN_24") as caught:
+    with pytest.raises(DownloadQueued, match=r"rows of b2b.*RTN_24.*: ask again later") as caught:
         converse(BY_NAME[name](), recorded("error-gstn-rtn24-502"))
     assert caught.value.download is None
 

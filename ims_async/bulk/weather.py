@@ -110,7 +110,8 @@ class Weather:
                 if tries == _MOST_TRIES:
                     raise
             except DownloadQueued as error:
-                if tries == _MOST_TRIES:
+                cannot_be_had = error.token is not None and error.download is None
+                if tries == _MOST_TRIES or cannot_be_had:
                     raise
                 await self._client.rest(error.estimate or _KEEP_ALIVE_EVERY)
 

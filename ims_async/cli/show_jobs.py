@@ -8,7 +8,7 @@ from rich.table import Table
 
 from ..job import ImsJob
 from ..records import RecordKey
-from ..report import JobReport, RecordFailure
+from ..report import CANNED, JobReport, RecordFailure
 from ..status import ErrorEntry, JobState
 from ..tables import applied_count
 from ..tables.reports import failed_count
@@ -83,6 +83,7 @@ def job_facts(job: ImsJob) -> dict[str, Any]:
     }
     if report is not None:
         facts |= {
+            "canned": report.canned,
             "applied": applied_count(report),
             "failed_count": failed_count(report),
             "unaccounted_count": report.unaccounted_count,
@@ -122,6 +123,11 @@ def ending(job: ImsJob) -> str:
     if report is None:
         counts = "" if job.status.processed is None else f", {job.status.processed} processed so far"
         return f"The gateway is still at work (code {job.status.raw_code or 'none'}{counts})."
+    said = _ended(job, report)
+    return f"{said} Mind that {CANNED}." if report.canned else said
+
+
+def _ended(job: ImsJob, report: JobReport) -> str:
     if report.ok:
         return "Every record was applied."
     if report.submitted is None and report.state is JobState.SUCCEEDED:

@@ -28,6 +28,7 @@ from ..errors import (
     SessionExpired,
 )
 from ..gsp.vayana_answers import TOO_MANY_TOKENS
+from ..gstn import how_long
 from ..status import JobToken
 from .accounts import chosen
 
@@ -227,7 +228,8 @@ def sentence_of(error: BaseException, gsp: str | None = None) -> str:
     if isinstance(error, PayloadTooLarge):
         return f"{error}; split the file, or pass --max-records"
     if isinstance(error, DownloadQueued) and error.download is not None:
-        return f"the gateway is still preparing the rows of {error.download.section}: try again later"
+        told = "" if error.estimate is None else f", {how_long(error.estimate)}"
+        return f"the gateway is still preparing the rows of {error.download.section}{told}: try again later"
     if isinstance(error, JobTimeout):
         return "we stopped waiting; the job runs on at the gateway"
     if isinstance(error, ImsError):

@@ -305,7 +305,8 @@ def read_invoices(
         many = f"{bad} of {good + bad} rows cannot be read: " if bad else "the answer does not fit: "
         raise UnexpectedAnswer(many + "; ".join(rows.problems[:3]), problems=rows.problems, body=body)
     if "token" in rows.other and not rows:
-        raise DownloadQueued(estimate=_seconds(rows.other.get("est")), token=token)
+        estimate = _seconds(rows.other.get("est"))
+        raise DownloadQueued("a token came in place of rows", estimate=estimate, token=token)
     return rows
 
 

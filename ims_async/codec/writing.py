@@ -21,6 +21,7 @@ from ..status import JobKind
 from ..vocabulary import Section
 from ..wire import PAUSE, Pause
 from .rows import DECLARED, wire_names
+from .scanner import DEEPEST
 
 _ROWS_PER_TURN: Final = 200
 
@@ -160,8 +161,13 @@ def _blocked(allowed: bool | None) -> str | None:
     return None if allowed is None else ("N" if allowed else "Y")
 
 
-def json_text(value: Any) -> str:
-    """Write any JSON value with exact decimals."""
+def json_text(value: Any, depth: int = 0) -> str:
+    """Write any JSON value with exact decimals.
+
+    Raises `TypeError` for what is none, `ValueError` for one too deep or a number too long to be read back.
+    """
+    if depth > DEEPEST:  # what contains itself, too
+        raise ValueError(f"a value of more than {DEEPEST} levels")
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, str):
@@ -173,10 +179,17 @@ def json_text(value: Any) -> str:
             value
         )  # with its exponent, if it has one: JSON knows it, and zeros without end are no help
     if isinstance(value, dict):
-        return "{" + ",".join(f"{quote(str(key))}:{json_text(item)}" for key, item in value.items()) + "}"
+        members = (f"{_key_text(key)}:{json_text(item, depth + 1)}" for key, item in value.items())
+        return "{" + ",".join(members) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ",".join(json_text(item) for item in value) + "]"
+        return "[" + ",".join([json_text(item, depth + 1) for item in value]) + "]"
     raise TypeError(f"{value!r:.60} ({type(value).__name__}) is not a JSON value")
+
+
+def _key_text(key: object) -> str:
+    if not isinstance(key, str):  # as text it would be another key when it is read back
+        raise TypeError(f"the key {key!r:.60} ({type(key).__name__}) is not text")
+    return quote(key)
 
 
 @attrs.frozen

@@ -15,12 +15,13 @@ import attrs
 from .. import codec
 from ..codec.values import member
 from ..errors import (
+    DownloadQueued,
     GatewayError,
     InvalidInput,
     NotAuthorized,
     NotSupported,
 )
-from ..gstn import or_empty
+from ..gstn import or_empty, queued
 from ..records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
 from ..secret import Secret, jwt_expiry
 from ..status import Download, JobKind, JobStatus
@@ -68,6 +69,11 @@ _STATUS_QUERY: Final = {
 # https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/sales
 _RETURN_TYPE: Final = {SourceForm.GSTR1: "gstr-1", SourceForm.GSTR1A: "gstr-1a"}
 
+_NOT_YET: Final = "ask again later, or for fewer rows, one action at a time: invoices(section, status)"
+_AS_A_FILE: Final = (
+    "Sandbox documents no way to fetch it. Ask for fewer rows, one action at a time, which may come at once: "
+    'invoices(section, status); or read them through Vayana(downloads="basic"), which documents one'
+)
 _NO_DOWNLOADS: Final = "this GSP documents no way to fetch rows that are prepared as a file"
 _ACCOUNT_TOKEN_LIFE: Final = 86_400.0  # seconds; the answer names no expiry, the guide says 24 hours
 
@@ -85,7 +91,8 @@ def _key(value: object) -> Secret:
 class Sandbox:
     """Sandbox as a GSP: `Sandbox(api_key="…", api_secret="…")`.
 
-    `test=True` talks to the provider's test host. `api_secret` is needed for logging in only, not with
+    `test=True` talks to the provider's test host, which answers examples, whatever it is sent: reports are
+    then `canned`. `api_secret` is needed for logging in only, not with
     a taxpayer token of one's own. `source` is the OTP endpoints' `x-source`, `primary` or `secondary`.
     The documents name no size limit for a save: `save_bytes` defaults to the 4,000,000 bytes that
     another GSP documents for the same message. How `section` is spelled in the supplier view is not
@@ -124,8 +131,12 @@ class Sandbox:
 
     @property
     def limits(self) -> Limits:
-        """What this GSP takes."""
-        return Limits(save_bytes=self.save_bytes)
+        """What this GSP takes.
+
+        Its test host answers "a mock response payload":
+        https://developer.sandbox.co.in/guides/developer-resources/test_environment
+        """
+        return Limits(save_bytes=self.save_bytes, canned=self.test)
 
     @property
     def account_id(self) -> str:
@@ -245,6 +256,9 @@ class Sandbox:
     ) -> Conversation[InvoiceList]:
         """Fetch one section's documents; the endpoint knows no pages.
 
+        Of a large taxpayer GSTN gives a token and makes a file, and no page says how it is fetched here:
+        `DownloadQueued` then has the `token` and no `download`.
+
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/invoices
         """
         query = {"section": _SECTION_QUERY[section]}
@@ -252,11 +266,12 @@ class Sandbox:
             query["status"] = _STATUS_QUERY[status]
         try:
             response = yield self._request("invoices", "GET", _INVOICES, query=query)
+            rows = codec.read_invoices(response.body, ("data", "data"), strict=strict, recipient=gstin)
+            return (yield from rows)
+        except DownloadQueued as error:
+            raise queued(error, section, _NOT_YET if error.token is None else _AS_A_FILE) from None
         except GatewayError as error:
             return or_empty(error, InvoiceList())
-        return (
-            yield from codec.read_invoices(response.body, ("data", "data"), strict=strict, recipient=gstin)
-        )
 
     def prepared(self, download: Download) -> Conversation[Sequence[Part] | None]:
         """Say that there is no such thing: rows come at once, or not at all. Raises `NotSupported`."""

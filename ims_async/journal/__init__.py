@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Entry", "Journal", "MemoryJournal", "Phase", "SqliteJournal"]
 
+if not TYPE_CHECKING:  # a type checker that saw it would take every misspelt name for one of ours
 
-def __getattr__(name: str) -> Any:
-    if name == "SqliteJournal":  # whoever keeps no journal pays for no database, and needs none
-        from .sqlite import SqliteJournal
+    def __getattr__(name: str) -> Any:
+        if name == "SqliteJournal":  # whoever keeps no journal pays for no database, and needs none
+            from .sqlite import SqliteJournal
 
-        return SqliteJournal
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return SqliteJournal
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -77,6 +77,13 @@ FORM_RULES: Final = _rules(
     ),
     ("number", _R, _SAVE, "Its number has 1 to 16 letters, digits, - and /, not zeros alone.", forms.number),
     ("original", _R, _SAVE, "An amendment has the number and date of what it amends.", forms.original),
+    (
+        "other-fields",
+        _R,
+        _OURS,
+        "What is kept beside what is sent is of its kind; `extra` holds JSON values.",
+        forms.other_fields,
+    ),
 )
 
 SUPPLIER_RULES: Final = _rules(
@@ -140,7 +147,8 @@ DECISION_RULES: Final = _rules(
         "Its period is not one whose GSTR-3B is known as filed.",
         decided.period_closed,
     ),
-    ("remarks", _R, _SAVE, "Remarks are text.", decided.remarks),
+    ("remarks", _R, _SAVE, "Remarks are text of whole characters.", decided.remarks),
+    ("remarks-control", _W, _OURS, "Remarks hold no control characters.", decided.remarks_control),
     ("remarks-too-long", _R, _OFFLINE_TOOL, "Remarks have 250 characters at most.", decided.remarks_too_long),
     (
         "remarks-blocked",

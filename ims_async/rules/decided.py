@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 from ..records import Decision, ItcReduction
 from ..vocabulary import Action
 from .case import REDUCIBLE, Case
-from .finding import Problem, shown
+from .finding import Problem, shown, writable_text
 from .forms import is_amount
 from .periods import DUE_DAY, day_in, period_of
 
 LONGEST_REMARKS: Final = 250  # characters
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def action(case: Case) -> Iterator[Problem]:
@@ -94,9 +96,17 @@ def period_closed(case: Case) -> Iterator[Problem]:
 
 
 def remarks(case: Case) -> Iterator[Problem]:
-    """See remarks that are no text."""
+    """See remarks that are no text, or hold half a character."""
     if _remarks_given(case) is not None and case.remarks is None:
         yield Problem(f"remarks {shown(_remarks_given(case))} are not text", in_kind=True)
+    elif case.remarks is not None and not writable_text(case.remarks):
+        yield Problem(f"remarks {shown(case.remarks)} hold half a character (a surrogate)", in_kind=True)
+
+
+def remarks_control(case: Case) -> Iterator[Problem]:
+    """See remarks with characters that no screen shows; a line break or a tab is none of them."""
+    if case.remarks is not None and _CONTROL.search(case.remarks):
+        yield Problem(f"remarks {shown(case.remarks)} hold control characters; write plain text")
 
 
 def _remarks_given(case: Case) -> object:

@@ -76,6 +76,19 @@ def shown(value: object) -> str:
         return f"of type {type(value).__name__}"
 
 
+def writable_text(value: object) -> bool:
+    """True for text of whole characters: half of one, a lone surrogate, is in no file and on no wire."""
+    if not isinstance(value, str):
+        return False
+    if value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def refuse(findings: Sequence[Finding]) -> None:
     """Raise `InvalidDecision` with all findings, warnings too, if any of them refuses."""
     refused = [finding for finding in findings if finding.level is Level.REFUSE]

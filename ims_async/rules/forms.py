@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Final
 
-from ..records import Decision, Invoice
+from ..codec.writing import json_text
+from ..records import Decision, Invoice, ItcReduction
 from ..vocabulary import Action
 from .case import Case
-from .finding import Problem, shown
+from .finding import Problem, shown, writable_text
 
 NUMBER: Final = re.compile(r"(?=.{1,16}\Z)[/\-0]*[a-zA-Z0-9/\-]*[a-zA-Z1-9]+[a-zA-Z0-9/\-]*", re.ASCII)
 VALUE_LIMIT: Final = Decimal("9999999999999.99")
@@ -141,7 +142,7 @@ def number(case: Case) -> Iterator[Problem]:
     """See a document number that the gateway does not take."""
     found = case.invoice.number
     if problem := number_problem(found):
-        told = isinstance(found, str)
+        told = writable_text(found)
         yield Problem(problem, typed_only=told, in_kind=not told)
 
 
@@ -152,10 +153,68 @@ def original(case: Case) -> Iterator[Problem]:
     found, day = case.invoice.original_number, case.invoice.original_date
     if found is None or found == "" or day is None:
         message = "an amendment needs the number and date of the document it amends"
-        told = found is None or isinstance(found, str)
+        told = found is None or writable_text(found)
         yield Problem(message, typed_only=told, in_kind=not told)
     elif problem := number_problem(found):
-        told = isinstance(found, str)
+        told = writable_text(found)
         yield Problem(f"original {problem}", typed_only=told, in_kind=not told)
     if day is not None and type(day) is not dt.date:
         yield Problem(f"original date {shown(day)} is not a datetime.date", in_kind=True)
+
+
+def _or_none(*kinds: type) -> Callable[[object], bool]:
+    return lambda value: value is None or isinstance(value, kinds)
+
+
+def _reduction_or_none(value: object) -> bool:
+    if not isinstance(value, ItcReduction):
+        return value is None
+    heads = (value.igst, value.cgst, value.sgst, value.cess)
+    return isinstance(value.required, bool) and all(head is None or writable(head) for head in heads)
+
+
+_TEXT, _FLAG = (_or_none(str), "text"), (_or_none(bool), "True, False or None")
+_BESIDE: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
+    "hash": _TEXT,
+    "supplier_name": _TEXT,
+    "recipient": _TEXT,
+    "remarks": _TEXT,
+    "pending_allowed": _FLAG,
+    "supplier_filed": _FLAG,
+    "remarks_allowed": _FLAG,
+    "itc_reduction_allowed": _FLAG,
+    "itc_reduction": (_reduction_or_none, "an ItcReduction with amounts that are Decimals"),
+    "read_from_gateway": (lambda value: isinstance(value, bool), "True or False"),
+}
+"""What stands in a record beside what is sent: by name, what it may be."""
+_SENT_BY_SOME: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
+    "type": _TEXT,
+    "original_number": _TEXT,
+    "original_date": (lambda value: value is None or type(value) is dt.date, "a datetime.date"),
+}
+"""What is sent in some sections, where other rules look at it, and kept in the others."""
+
+
+def other_fields(case: Case) -> Iterator[Problem]:
+    """See what is kept with a record, in a journal say, and is no text, no flag or no JSON value."""
+    sent = set()
+    if case.section is not None:
+        sent = {"original_number", "original_date"} if case.section.is_amendment else set()
+        sent |= set() if case.section.is_ecommerce else {"type"}
+    for name, (fits, what) in (_BESIDE | _SENT_BY_SOME).items():
+        value = getattr(case.invoice, name)
+        if name not in sent and not fits(value):
+            yield Problem(f"{name} {shown(value)} is not {what}", in_kind=True)
+    if problem := extra_problem(case.invoice.extra):
+        yield Problem(problem, in_kind=True)
+
+
+def extra_problem(extra: object) -> str | None:
+    """Say what is wrong with the fields that a gateway adds, or None."""
+    if not isinstance(extra, dict):
+        return f"extra {shown(extra)} is not a dict of JSON values"
+    try:
+        json_text(extra)
+    except Exception as error:  # noqa: BLE001 # a stranger's class may do anything when it is shown
+        return f"extra cannot be kept: {error!s:.180}; numbers with a fraction are Decimals"
+    return None

@@ -12,7 +12,7 @@ from typing import Final
 
 from ..vocabulary import gstin_problem, period_problem
 from .case import Case
-from .finding import Problem, shown
+from .finding import Problem, shown, writable_text
 from .periods import GST_BEGAN, month_of
 
 _PLACE_OF_SUPPLY: Final = re.compile(r"3[0-8]|[12][0-9]|0[1-9]|96|97", re.ASCII)
@@ -24,7 +24,7 @@ _gstin_problem = functools.lru_cache(maxsize=10_000)(gstin_problem)
 
 def _or_nothing(value: object) -> bool:
     """True for text and nothing; a number in its place was put there by a person, not by the gateway."""
-    return value is None or isinstance(value, str)
+    return value is None or writable_text(value)
 
 
 def supplier(case: Case) -> Iterator[Problem]:
@@ -33,7 +33,8 @@ def supplier(case: Case) -> Iterator[Problem]:
     if not isinstance(found, str):
         yield Problem(f"supplier: {shown(found)} is not a GSTIN as text", in_kind=True)
     elif problem := _gstin_problem(found[:60]):
-        yield Problem(f"supplier: {problem}", typed_only=True)
+        told = writable_text(found)
+        yield Problem(f"supplier: {problem}", typed_only=told, in_kind=not told)
 
 
 def own_supplier(case: Case) -> Iterator[Problem]:
@@ -46,11 +47,7 @@ def own_supplier(case: Case) -> Iterator[Problem]:
 def recipient(case: Case) -> Iterator[Problem]:
     """See a record that was read for another taxpayer."""
     found, own = case.invoice.recipient, case.facts.gstin
-    if found is None or own is None:
-        return
-    if not isinstance(found, str):
-        yield Problem(f"recipient: {shown(found)} is not a GSTIN as text", in_kind=True)
-    elif found.upper() != own.upper():
+    if isinstance(found, str) and own is not None and found.upper() != own.upper():
         yield Problem(f"it was read for {found[:60]}, and this is {own}: save it under that taxpayer")
 
 
@@ -60,7 +57,8 @@ def return_period(case: Case) -> Iterator[Problem]:
     if not isinstance(found, str):
         yield Problem(f'return period {shown(found)} is not text: write MMYYYY, "102024"', in_kind=True)
     elif problem := period_problem(found):
-        yield Problem(problem, typed_only=True)
+        told = writable_text(found)
+        yield Problem(problem, typed_only=told, in_kind=not told)
 
 
 def period_range(case: Case) -> Iterator[Problem]:

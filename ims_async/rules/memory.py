@@ -6,8 +6,11 @@ Neither decides anything by itself: where the proof fails or the memory is empty
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Hashable, Sequence
+import itertools
+from collections.abc import Callable, Hashable, Sequence
 from decimal import Decimal
+from operator import attrgetter
+from types import NoneType
 from typing import Final
 
 from ..records import Decision, Invoice, ItcReduction
@@ -41,7 +44,31 @@ def plainly_formed(invoice: Invoice) -> bool:
             return False
     if cgst != sgst or (igst and cgst):
         return False
+    if tuple(map(type, _beside(invoice))) not in _PLAIN_KINDS:
+        return False
+    if invoice.extra and not _plainly_added(invoice.extra):
+        return False
     return not invoice.section.is_amendment or _plainly_amending(invoice)
+
+
+_TEXTS, _FLAGS = (str, NoneType), (bool, NoneType)
+_PLAIN: Final[dict[str, tuple[type, ...]]] = {
+    **dict.fromkeys(("hash", "supplier_name", "recipient", "remarks", "type", "original_number"), _TEXTS),
+    "original_date": (dt.date, NoneType),
+    **dict.fromkeys(("pending_allowed", "supplier_filed", "remarks_allowed"), _FLAGS),
+    "itc_reduction_allowed": _FLAGS,
+    "itc_reduction": (NoneType,),
+    "read_from_gateway": (bool,),
+    "extra": (dict,),
+}
+"""The kinds of what stands beside what is sent, as they come from a gateway."""
+_beside: Final[Callable[[Invoice], tuple[object, ...]]] = attrgetter(*_PLAIN)
+_PLAIN_KINDS: Final = frozenset(itertools.product(*_PLAIN.values()))
+_PLAIN_VALUES: Final = frozenset({str, bool, NoneType})
+
+
+def _plainly_added(extra: dict[str, object]) -> bool:
+    return all(type(key) is str and type(value) in _PLAIN_VALUES for key, value in extra.items())
 
 
 def _plainly_amending(invoice: Invoice) -> bool:
@@ -55,7 +82,10 @@ def _wording(decision: Decision, invoice: Invoice) -> object:
     """Return all that the rules see in ordinary remarks and reductions; None where they have to look."""
     remarks, reduction = decision.remarks, decision.itc_reduction
     if remarks is not None and (
-        type(remarks) is not str or not 0 < len(remarks) <= LONGEST_REMARKS or remarks == invoice.remarks
+        type(remarks) is not str
+        or not remarks.isprintable()  # half a character is not, nor is what no screen shows
+        or not 0 < len(remarks) <= LONGEST_REMARKS
+        or remarks == invoice.remarks
     ):
         return None
     said = remarks is not None

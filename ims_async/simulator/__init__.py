@@ -20,8 +20,9 @@ __all__ = ["Effect", "Fault", "LoggedRequest", "Record", "RecordError", "SimJob"
 # so the names are fetched when they are asked for.
 _HOMES = {"Fault": "faults", "Simulator": "simulator", "Taxpayer": "people"}
 
+if not TYPE_CHECKING:  # a type checker that saw it would take every misspelt name for one of ours
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES.get(name, 'records')}", __name__), name)
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f".{_HOMES.get(name, 'records')}", __name__), name)

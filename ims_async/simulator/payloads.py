@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -33,11 +34,16 @@ GOODS = tuple(_COUNT_SECTIONS)
 
 def count(world: World, gstin: str, goods: str) -> dict[str, Any]:
     """Count the records per section and action; imports and supplies of ISDs are always zero here."""
+    records = world.records(gstin) if goods == "others" else []
+    return count_of(goods, [(record.section, record.action) for record in records])
+
+
+def count_of(goods: str, records: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Count records, each given by its section and action."""
     top, sections = _COUNT_SECTIONS[goods]
     counts: dict[str, Any] = {section: dict.fromkeys(_COUNT_WORDS.values(), 0) for section in sections}
-    records = world.records(gstin) if goods == "others" else []
-    for record in records:
-        counts[record.section][_COUNT_WORDS[record.action]] += 1
+    for section, action in records:
+        counts[section][_COUNT_WORDS[action]] += 1
     return {top: {**counts, "ttl_cnt": len(records)}}
 
 
@@ -69,6 +75,12 @@ def rows(records: Iterable[Record], section: str, blocked: str = "ispendactblock
             for record in records
         ]
     }
+
+
+def promised(world: World) -> dict[str, Any]:
+    """Promise a file in place of rows: its token, and in about how many minutes it is made."""
+    minutes = max(1, math.ceil(world.rules.file_seconds / 60))
+    return {"token": world.draw_uuid().replace("-", ""), "est": minutes}
 
 
 def polled(job: SimJob, rules: Rules) -> dict[str, Any]:

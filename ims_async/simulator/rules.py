@@ -34,6 +34,7 @@ NO_SALES = (
         " year or the document number is incorrect."
     ),
 )
+NO_LIABILITY = ("IMS0027", "No added back liability records available for the selected input criteria")
 ITC_MISSING = ("IMSSAV0054", "Error! Please enter value for the column itcRedReq.")
 # No document names a code for these: the simulator's own, so that nobody takes them for the portal's.
 PENDING_BLOCKED = ("IMSSIM001", "Simulator: Pending is not allowed for this record.")
@@ -59,6 +60,14 @@ class Rules:
     api_key: str
     api_secret: str
     otp: str
+    canned: bool = False
+    """Whether Sandbox answers its documented examples, whatever it is asked."""
+    file_rows: int | None = None
+    file_seconds: float = 60.0
+
+    def as_file(self, rows: int) -> bool:
+        """Say whether so many rows are handed out as a file."""
+        return self.file_rows is not None and rows > self.file_rows
 
     @property
     def success(self) -> str:

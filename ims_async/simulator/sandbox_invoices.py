@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from . import payloads
 from .face import Refused
 from .outward import ADDED_BACK_SECTIONS, FORMS, SALES_SECTIONS
-from .rules import BUSY, NO_SALES, UNKNOWN_REFERENCE, WRONG_RECIPIENT
+from .rules import BUSY, NO_LIABILITY, NO_SALES, UNKNOWN_REFERENCE, WRONG_RECIPIENT
 from .sandbox_auth import failure
 from .world import Busy
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from .face import Request
     from .fields import Kind
     from .world import World
-
-_NO_LIABILITY = ("IMS0027", "No added back liability records available for the selected input criteria")
 
 
 def _success(payload: dict[str, Any]) -> dict[str, Any]:
@@ -50,6 +48,8 @@ def listing(world: World, request: Request) -> dict[str, Any]:
     if "status" in request.query:
         wanted = payloads.STATUS_WORDS[_choice(request, "status", payloads.STATUS_WORDS)]
         records = [record for record in records if record.action == wanted]
+    if world.rules.as_file(len(records)):
+        return _success(payloads.promised(world))  # no route to the file is documented: there is none here
     return _success(payloads.rows(records, section))
 
 
@@ -103,4 +103,4 @@ def added_back(world: World, request: Request) -> dict[str, Any]:
     period = _period(request)
     section = _choice(request, "section", ADDED_BACK_SECTIONS)
     found = world.outward[request.gstin].added_back(period, section)
-    return _success(found) if found else failure(*_NO_LIABILITY)
+    return _success(found) if found else failure(*NO_LIABILITY)

@@ -45,15 +45,19 @@ class Simulator:
     `conflict` (a second save while one runs is refused in the "reply" or in the job's "status"),
     `proc_cnt_counts` ("successes" or "all" records), `itc_reduction_required` (to accept a credit note).
     `rate_limit` is in requests per 60 seconds and API key. `token_seconds` and `account_token_seconds` are
-    the lives of the two tokens; `max_sessions` is how many sessions a taxpayer may have open.
+    the lives of the two tokens; `max_sessions` is how many sessions a taxpayer may have open. Of more than
+    `file_rows` rows a list answers a token: GSTN makes them into files, which takes `file_seconds`. At Vayana
+    (basic API) they can be fetched; Sandbox documents no way.
+
+    `canned` makes Sandbox answer as its test host does: the documented examples, whatever is asked, with one
+    reference for all saves, counts of none of them, and tokens that ended in 2024. Nothing takes effect.
 
     Vayana only: `org_id="org-demo"`, `handle="demo@example.com"` and `password="password_test_demo"` let in,
     with at most `max_account_tokens=10` live tokens of the user. A download takes `download_seconds=1.0`
     and has pages of `page_rows=500` rows, counted from `page_base=0` (or 1). `section_names` are those that
     notes are asked for by: "any", or "short" (CN) or "long" (B2BCN) alone. `task_shape` is "nested"
     (`data.task.status`, no envelope) or "flat" (`data.status` with `jobs`); `result_shape` of a save is an
-    "object" or a "list" of envelopes, one per section. The basic list of more than `file_rows=None` rows is
-    handed out as files, which take `file_seconds=60.0`. `rate_limit` is per organisation here.
+    "object" or a "list" of envelopes, one per section. `rate_limit` is per organisation here.
     """
 
     def __init__(
@@ -73,6 +77,9 @@ class Simulator:
         token_seconds: float = 21600.0,
         account_token_seconds: float = 86400.0,
         max_sessions: int | None = None,
+        canned: bool = False,
+        file_rows: int | None = None,
+        file_seconds: float = 60.0,
         api_key: str = "key_test_demo",
         api_secret: str = "secret_test_demo",  # noqa: S107  # a made-up secret of a made-up gateway
         otp: str = "575757",
@@ -90,6 +97,9 @@ class Simulator:
             token_seconds=token_seconds,
             account_token_seconds=account_token_seconds,
             max_sessions=max_sessions,
+            canned=canned,
+            file_rows=file_rows,
+            file_seconds=file_seconds,
             api_key=api_key,
             api_secret=api_secret,
             otp=otp,

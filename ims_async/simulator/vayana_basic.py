@@ -55,8 +55,7 @@ def invoices(eas: Eas, request: Request) -> dict[str, Any]:
     """List the records of a section, or promise files if they are too many."""
     _check_gstin(request)
     section, rows = listed(eas, request)
-    most = eas.rules.file_rows
-    if most is not None and len(rows) > most:
+    if eas.world.rules.as_file(len(rows)):
         return vayana_files.start(eas, request.gstin, section, rows)
     return {section: rows}
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .face import write
+from .payloads import promised
 from .rules import FILE_QUEUED, UNKNOWN_FILE
 from .vayana_answers import EasRefused, gstn_error, not_found, text
 
@@ -39,16 +39,17 @@ class Bundle:
 
 def start(eas: Eas, gstin: str, section: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Let files be made of rows, and tell with what token and when to ask for them."""
-    token = eas.world.draw_uuid().replace("-", "")
+    promise = promised(eas.world)
+    token = promise["token"]
     size = eas.rules.page_rows
     chunks = [rows[first : first + size] for first in range(0, len(rows), size)]
     eas.bundles[token] = Bundle(
         gstin=gstin,
-        ready_at=eas.world.now() + eas.rules.file_seconds,
+        ready_at=eas.world.now() + eas.world.rules.file_seconds,
         key=base64.b64encode(hashlib.sha256(token.encode()).digest()).decode(),
         files={f"{token}-{index}": (len(chunk), {section: chunk}) for index, chunk in enumerate(chunks)},
     )
-    return {"token": token, "est": max(1, math.ceil(eas.rules.file_seconds / 60))}
+    return promise
 
 
 def details(eas: Eas, request: Request) -> dict[str, Any]:

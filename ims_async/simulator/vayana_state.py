@@ -26,8 +26,6 @@ class VayanaSettings(TypedDict, total=False):
     section_names: Literal["any", "short", "long"]
     task_shape: Literal["nested", "flat"]
     result_shape: Literal["object", "list"]
-    file_rows: int | None
-    file_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +42,6 @@ class VayanaRules:
     section_names: Literal["any", "short", "long"] = "any"
     task_shape: Literal["nested", "flat"] = "nested"
     result_shape: Literal["object", "list"] = "object"
-    file_rows: int | None = None
-    file_seconds: float = 60.0
 
 
 class Eas:

@@ -54,6 +54,10 @@ DOWNLOAD = Download(gsp="vayana", host="h", gstin="G", section=Section.B2B, refe
         (PayloadTooLarge("too large"), "split the file"),
         (JobTimeout("x"), "the job runs on at the gateway"),
         (DownloadQueued("x", download=DOWNLOAD), "still preparing the rows of b2b: try again later"),
+        (
+            DownloadQueued("x", download=DOWNLOAD, estimate=100.0),
+            "rows of b2b, which takes about 2 minutes: try again later",
+        ),
         (DownloadQueued("RTN_24: no way to fetch it"), "RTN_24: no way"),
         (JobInFlight("another runs"), "another runs"),
         (GatewayError("no", code="X1"), "X1: no"),

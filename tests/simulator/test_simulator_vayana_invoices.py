@@ -220,7 +220,7 @@ def test_a_long_list_comes_as_files() -> None:
     assert all("/taxpayerapi-doc/" in address for address in addresses)
     files = [portal.data("GET", address, x_flynn_n_filedet_ekey=details["ek"]) for address in addresses]
     rows = [row for file in files for row in file["b2b"]]
-    assert _renamed(rows) == Portal(simulator).rows()
+    assert _renamed(rows) == Portal(Simulator(taxpayers=2)).rows()  # the same world, listed as rows
     for key in (None, "other"):
         found = portal.error("GET", addresses[0], x_flynn_n_filedet_ekey=key)
         assert found == (500, "err-unable-to-decrypt-message-with-key", "Runtime", None)
@@ -229,6 +229,15 @@ def test_a_long_list_comes_as_files() -> None:
     assert portal.error("GET", addresses[0] + "9", x_flynn_n_filedet_ekey=details["ek"])[0] == 404
     assert other.gstn_error("GET", other.address("FILEDET", token=promise["token"]))[0] == "IMSSIM005"
     assert [simulator.count(name) for name in ("getinv", "filedet", "file")] == [1, 3, 7]
+
+
+def test_a_long_list_comes_as_a_token_at_sandbox_too() -> None:
+    """Of more rows than the limit; nothing is said about how the file would be fetched."""
+    simulator = Simulator(file_rows=49, file_seconds=1800)
+    portal = Portal(simulator)
+    promise = portal.payload("GET", f"{BASE}/invoices?section=B2B")
+    assert promise == {"token": promise["token"], "est": 30}
+    assert len(portal.rows("b2b", "pending")) == 3
 
 
 def test_a_short_list_comes_as_rows_and_files_of_nobody_do_not_exist() -> None:
