@@ -51,7 +51,7 @@ def or_empty(error: GatewayError, empty: T) -> T:
 def gstn_error(code: str, message: str, *, http_status: int | None, transaction_id: str | None) -> ImsError:
     """Return the typed error for a code of GSTN's. A code that is not in the register is a `GatewayError`."""
     if code == JOB_RUNNING:
-        return JobInFlight(f"{code}: {message}")
+        return JobInFlight(f"{code}: {message}", code=code, words=message)
     if code == FILE_PENDING:
         return DownloadQueued(f"{code}: {message}")
     kind: type[GatewayError] = GatewayError

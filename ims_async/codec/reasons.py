@@ -46,7 +46,7 @@ def read_reason(told: object, *, depth: int = 0) -> Reason:
         return _of_object(told, depth)
     if isinstance(told, list) and depth < _DEEPEST:
         found = [read_reason(one, depth=depth + 1) for one in told[:_MOST]]
-        return _together([one for one in dict.fromkeys(found) if one])
+        return together(found)
     return Reason(words=_plain(told))
 
 
@@ -75,10 +75,9 @@ def _of_object(told: dict[str, Any], depth: int) -> Reason:
     return Reason(code, words)
 
 
-def _together(reasons: list[Reason]) -> Reason:
-    if not reasons:
-        return Reason()
-    first, *others = reasons
+def together(reasons: Iterable[Reason]) -> Reason:
+    """Make one reason of several: the first with its code, and behind its words the others, each once."""
+    first, *others = [one for one in dict.fromkeys(reasons) if one] or [Reason()]
     return Reason(first.code, "; ".join(part for part in (first.words, *map(str, others)) if part))
 
 
