@@ -105,7 +105,7 @@ def _is_own(envelope: Mapping[str, Any]) -> bool:
     """Say whether a refusal is in Vayana's own words, or GSTN's with a code of GSTN's."""
     told, gstn = _told(envelope), _gstn_reason(envelope)
     key = told.get("message")
-    own = isinstance(key, str) and (key.startswith(_KEY) or told.get("type") in _TYPES)
+    own = isinstance(key, str) and (key.startswith(_KEY) or str(told.get("type")) in _TYPES)
     return own or bool(gstn and gstn.code)
 
 
