@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import itertools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any, Final
@@ -207,10 +206,7 @@ class ImsJob:
         assert report is not None  # noqa: S101 # a final status makes the report
         if status.state is JobState.FAILED:
             code = status.error_code or status.raw_code
-            # Where the job gives no reason, those of single records are told.
-            own = (failure.message for failure in report.failed if failure.message)
-            words = status.error_message or "; ".join(itertools.islice(dict.fromkeys(own), 3))
-            reason = f"{code} {words}".rstrip()
+            reason = f"{code} {report.reason}".rstrip()
             what = (
                 f"the task that carried job {self.reference_id} broke off, and what was applied is not known "
                 f"(call taxpayer.reconcile(job)): {reason}"
@@ -220,7 +216,7 @@ class ImsJob:
             raise JobFailed(
                 what,
                 code=code,
-                words=words,
+                words=report.reason,
                 report=report,
                 job=self,
             )

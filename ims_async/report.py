@@ -156,6 +156,12 @@ class JobReport:
             and not self.unaccounted_count
         )
 
+    @property
+    def reason(self) -> str:
+        """What the gateway said of the whole job; where it said nothing, what it said of single records."""
+        of_records = dict.fromkeys(failure.message for failure in self.failed if failure.message)
+        return self.error_message or "; ".join(itertools.islice(of_records, 3))
+
     def raise_for_failures(self) -> None:
         """Raise `RecordsRejected` unless `ok`."""
         if self.ok:
