@@ -285,6 +285,7 @@ def _join(
     return failed, unmatched
 
 
+_BY_VARIETY: Final = (2, 1, 3, 0)  # places of the ids, the one that tells most first
 _Ids = tuple[str, ...]  # section, supplier, number, return period; only those that are given
 
 
@@ -312,14 +313,17 @@ def _places(
     records: Sequence[Record], given: tuple[bool, ...], entries: Iterable[ErrorEntry]
 ) -> tuple[dict[_Ids, list[int]], dict[_Ids, list[int]]]:
     """Index where records stand by those ids, as they are and folded, if an entry may mean them."""
-    wanted = {_fold(_given(_ids_of_entry(entry), given)) for entry in entries}
+    # Most of a big batch is named nowhere: one id, the number where it is given, tells that at once.
+    first = next((place for place in _BY_VARIETY if given[place]), 0)
+    named = {_fold_one(_ids_of_entry(entry)[first]) for entry in entries}
     exact: dict[_Ids, list[int]] = defaultdict(list)
     folded: dict[_Ids, list[int]] = defaultdict(list)
     for place, record in enumerate(records):
-        ids = _given(_ids_of_record(record), given)
-        if (alike := _fold(ids)) in wanted:  # most of a big batch is named nowhere
+        every = _ids_of_record(record)
+        if _fold_one(every[first]) in named:
+            ids = _given(every, given)
             exact[ids].append(place)
-            folded[alike].append(place)
+            folded[_fold(ids)].append(place)
     return exact, folded
 
 
