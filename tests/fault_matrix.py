@@ -75,6 +75,7 @@ ROWS: Final = (
     _met("429, Retry-After: a date in 30 s", Fault.throttled(30, hint="date"), proved=True, readable=True),
     _met("429, X-RateLimit-Reset in 30 s", Fault.throttled(30, hint="reset"), proved=True, readable=True),
     _met("429, Retry-After: 1000000000", Fault.throttled(10**9), proved=True, readable=True),
+    _met("429, the plan is used up", Fault.spent(), proved=True, readable=True),
     _met("503", Fault.outage(503)),
     _met("503 twice in a row", *Fault.burst(2)),
     _met("done, then 504", Fault.outage(504, effect=True)),

@@ -15,6 +15,7 @@ Hint = Literal["seconds", "date", "reset"]
 N = TypeVar("N", int, float)
 
 _PAGE = b"<!DOCTYPE html>\n<html><body><h1>The service is being maintained</h1></body></html>\n"
+_PLAN_USED_UP = b'{"message":"Limit Exceeded"}'
 _NO_GZIP = b"\x1f\x8b\x08\x00this was gzip once"
 _UNANSWERED: tuple[Way, ...] = ("drop", "silence")
 _ERRORS = range(500, 600)
@@ -123,6 +124,12 @@ class Fault:
         if hint not in ("seconds", "date", "reset"):
             raise ValueError(f"A hint is 'seconds', 'date' or 'reset', not {hint!r}.")
         return cls("throttled", effect=False, status=429, wait=seconds, hint=hint)
+
+    @classmethod
+    def spent(cls) -> Self:
+        """The plan is used up: the answer is 429 "Limit Exceeded", in the words of the API gateway."""
+        headers = {"Content-Type": "application/json"}
+        return cls("spent", effect=False, status=429, content=_PLAN_USED_UP, headers=headers)
 
     @classmethod
     def outage(cls, status: int = 503, *, effect: bool = False) -> Self:

@@ -137,6 +137,14 @@ def test_a_refusal_is_in_the_words_of_the_gsp(
     assert simulator.effects == []
 
 
+@BOTH
+def test_a_used_up_plan_is_told_by_the_api_gateway_in_front(gsp: str, simulator: Simulator) -> None:
+    """In its own words, not the GSP's; nothing takes effect."""
+    status, _, content = try_save(simulator, gsp, Fault.spent())
+    assert (status, json.loads(content)) == (429, {"message": "Limit Exceeded"})
+    assert simulator.effects == []
+
+
 def test_the_login_of_users_refuses_without_the_envelope(simulator: Simulator) -> None:
     """As it answers everything else."""
     simulator.script_fault("authenticate", Fault.outage(500))
