@@ -262,6 +262,20 @@ async def test_a_change_that_a_stranger_answered_stands_in_what_is_unfinished(
 
 
 @pytest.mark.looptime
+async def test_a_change_that_found_another_job_running_tells_gstns_code(
+    client: ImsClient, sim: Simulator
+) -> None:
+    """Where the caller does not wait in line."""
+    acme = client.taxpayer(sim.gstins[0], token=sim.token(sim.gstins[0]))
+    rows = list(await acme.invoices(Section.B2B))[:1]
+    busy = {"status_cd": "0", "error": {"error_cd": "IMSSAV0015", "message": "one runs"}}
+    sim.script_answer("save", 200, {"code": 200, "data": busy})
+    with pytest.raises(JobInFlight, match="from elsewhere is running") as caught:
+        await acme.save([row.reject("not ours") for row in rows], queue=False)
+    assert (caught.value.code, caught.value.message) == ("IMSSAV0015", "one runs")
+
+
+@pytest.mark.looptime
 async def test_a_job_that_was_refused_tells_the_gateways_reason(client: ImsClient, sim: Simulator) -> None:
     """The error has the code and the words, and so has the report: of all, and of each record."""
     acme = client.taxpayer(sim.gstins[0], token=sim.token(sim.gstins[0]))
