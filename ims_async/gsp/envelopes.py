@@ -88,7 +88,7 @@ def reason_in(part: Mapping[str, Any]) -> Reason:
 
 
 # An API gateway's whole message where a plan is used up; a throttled request is "Too Many Requests" there.
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+# https://repost.aws/knowledge-center/api-gateway-429-limit
 _SPENT: Final = re.compile(r"quota|credit|wallet|balance|^\W*limit exceeded\W*$", re.IGNORECASE)
 
 
