@@ -174,7 +174,9 @@ class Changes:
                 ends_at = ends_at or now + self._services.poll.deadline
                 if not queue or now + delay > ends_at:
                     raise JobInFlight(
-                        f"nothing was done: a job of {self._gstin} from elsewhere is running ({error})"
+                        f"nothing was done: a job of {self._gstin} from elsewhere is running ({error})",
+                        code=error.code,
+                        words=error.message if error.code else "",
                     ) from error
             await self._services.exchange.rest(delay)
             self._services.exchange.check_open()

@@ -104,26 +104,45 @@ class OutcomeUnknown(JobError):
 class JobInFlight(JobError):
     """Something of this GSTIN is still running: a save or reset, of which the gateway takes one at a time.
 
-    Or, at a logout, rows that are being prepared.
+    Or, at a logout, rows that are being prepared. `code` and `message` are GSTN's own, where it said so.
     """
 
     _unsaid = "something of this GSTIN is still running"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        code: str = "",
+        words: str = "",
+        job: ImsJob | None = None,
+        token: JobToken | None = None,
+    ) -> None:
+        super().__init__(message, job=job, token=token)
+        self.code, self.message = code, words or str(self)
 
 
 class JobFailed(JobError):
     """The job ended as a whole: GSTN refused it (ER, no record was applied), or the GSP's task broke off.
 
     Of a task that broke off nobody knows what was applied: `report.unaccounted` holds every record, and
-    `taxpayer.reconcile(error.job)` looks; do not send them again before.
+    `taxpayer.reconcile(error.job)` looks; do not send them again before. `code` and `message` are the
+    gateway's own.
     """
 
     _unsaid = "the job ended as a whole: GSTN refused it, or the task of the GSP broke off"
 
     def __init__(
-        self, message: str = "", *, code: str = "", report: JobReport | None = None, job: ImsJob | None = None
+        self,
+        message: str = "",
+        *,
+        code: str = "",
+        words: str = "",
+        report: JobReport | None = None,
+        job: ImsJob | None = None,
     ) -> None:
         super().__init__(message, job=job)
-        self.code, self.report = code, report
+        self.code, self.message, self.report = code, words or str(self), report
 
 
 class RecordsRejected(JobError):

@@ -257,16 +257,18 @@ class Exchange:
         tries: _Tries,
         leaving: Leaving,
     ) -> Response | tuple[ImsError, float | None]:
-        """Decide on an answer; of those that are not fine all but an outage prove that nothing was done."""
+        """Decide on an answer. What became of a change is unknown unless it proves that nothing was done."""
         if verdict.not_before is not None and verdict.not_before - self._clock() <= self._retry.max_hint:
             self._pacer.not_before(verdict.not_before)
         if verdict.allowance is not None and verdict.allowance[1] - self._clock() <= self._retry.max_hint:
             self._pacer.told(*verdict.allowance)
         if verdict.kind is VerdictKind.FINE:
             return response
-        if verdict.kind is not VerdictKind.UNAVAILABLE:
-            await leaving(False)
         error = verdict.error or GatewayUnavailable("the gateway refused without a reason")
+        if request.changes:
+            if not verdict.nothing_done:
+                raise _unknown(error) from error
+            await leaving(False)
         if verdict.kind is VerdictKind.REFUSED:
             stale = verdict.stale or request.needs
             credential = credentials.named(stale)
@@ -277,11 +279,8 @@ class Exchange:
             return error, 0.0
         if verdict.kind is VerdictKind.THROTTLED:
             return error, self._as_asked(error, verdict, tries)
-        if verdict.kind is VerdictKind.UNAVAILABLE:
-            if request.changes:
-                raise _unknown(error) from error
-            return error, self._as_asked(error, verdict, tries) if request.repeatable else None
-        return error, None
+        repeatable = verdict.kind is VerdictKind.UNAVAILABLE and request.repeatable
+        return error, self._as_asked(error, verdict, tries) if repeatable else None
 
     def _next_delay(self, tries: _Tries) -> float | None:
         delay = next(tries.delays, None)

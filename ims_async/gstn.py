@@ -68,7 +68,7 @@ def how_long(estimate: float | None) -> str:
 def gstn_error(code: str, message: str, *, http_status: int | None, transaction_id: str | None) -> ImsError:
     """Return the typed error for a code of GSTN's. A code that is not in the register is a `GatewayError`."""
     if code == JOB_RUNNING:
-        return JobInFlight(f"{code}: {message}")
+        return JobInFlight(f"{code}: {message}", code=code, words=message)
     if code == FILE_PENDING:
         return DownloadQueued(f"{code}: {message}")
     kind: type[GatewayError] = GatewayError

@@ -208,7 +208,7 @@ class ImsJob:
         assert report is not None  # noqa: S101 # a final status makes the report
         if status.state is JobState.FAILED:
             code = status.error_code or status.raw_code
-            reason = f"{code} {status.error_message}".rstrip()
+            reason = f"{code} {report.reason}".rstrip()
             what = (
                 f"the task that carried job {self.reference_id} broke off, and what was applied is not known "
                 f"(call taxpayer.reconcile(job)): {reason}"
@@ -218,6 +218,7 @@ class ImsJob:
             raise JobFailed(
                 what,
                 code=code,
+                words=report.reason,
                 report=report,
                 job=self,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from enum import Enum
@@ -37,22 +38,35 @@ STABLE_SECONDS: Final = 60.0
 
 @attrs.frozen
 class Evidence:
-    """How long the counts of a job have stood still: seen over `polls` polls since `since` (seconds)."""
+    """For how long what a job says of its records has stood still: over `polls` polls, since `since` (s).
+
+    `counts` are those of records processed and of errors, `listed` is the list of errors. Only polls with
+    code P count: a job that said meanwhile that it is at work was at work.
+    """
 
     counts: tuple[int, int] = (0, 0)
     polls: int = 0
     since: float = 0.0
+    listed: tuple[ErrorEntry, ...] = ()
 
     def with_poll(self, status: JobStatus, now: float) -> Evidence:
         """Return the evidence after one more poll; `now` is in seconds of any clock that only advances."""
+        if not _says_p(status):
+            return Evidence()
         counts = (status.processed or 0, status.errors or 0)
-        if counts == self.counts and self.polls:
-            return Evidence(counts, self.polls + 1, self.since)
-        return Evidence(counts, 1, now)
+        if self.polls and (counts, status.error_report) == (self.counts, self.listed):
+            return attrs.evolve(self, polls=self.polls + 1)
+        return Evidence(counts, 1, now, status.error_report)
 
     def stands_still(self, now: float) -> bool:
-        """True if a count that is not zero has not changed over three polls and 60 s."""
-        return any(self.counts) and self.polls >= STABLE_POLLS and now - self.since >= STABLE_SECONDS
+        """True if a count that is not zero, or a list of errors, is the same over three polls and 60 s."""
+        seen = any(self.counts) or bool(self.listed)
+        return seen and self.polls >= STABLE_POLLS and now - self.since >= STABLE_SECONDS
+
+
+def _says_p(status: JobStatus) -> bool:
+    """True for GSTN's own code P; a carrier's word that happens to be the letter is not documented."""
+    return status.documented and status.raw_code.strip().upper() == "P"
 
 
 def settle(
@@ -65,21 +79,24 @@ def settle(
 ) -> JobStatus:
     """Decide what a status means. Only the code `P` needs evidence; all others mean what they say.
 
-    A success that lists refused records is a partial one, whatever its code.
+    Errors alone never end a job: where P means "processing", a first error is no end. A success that lists
+    refused records is a partial one, whatever its code.
     """
+    if _says_p(status):
+        done = _is_done(status, submitted, evidence, now, p_means)
+        status = attrs.evolve(status, state=JobState.SUCCEEDED if done else JobState.PROCESSING)
     has_errors = bool(status.error_report) or (status.errors or 0) > 0
-    if status.raw_code.strip().upper() != "P" or not status.documented:
-        partial = has_errors and status.state is JobState.SUCCEEDED
-        return attrs.evolve(status, state=JobState.PARTIAL) if partial else status
-    if has_errors:
-        done = p_means is not PReading.PROCESSING
-    elif p_means is PReading.EVIDENCE:
-        done = status.carrier_done or _accounts_for(status, submitted) or evidence.stands_still(now)
-    else:
-        done = p_means is PReading.PROCESSED
-    if not done:
-        return attrs.evolve(status, state=JobState.PROCESSING)
-    return attrs.evolve(status, state=JobState.PARTIAL if has_errors else JobState.SUCCEEDED)
+    partial = has_errors and status.state is JobState.SUCCEEDED
+    return attrs.evolve(status, state=JobState.PARTIAL) if partial else status
+
+
+def _is_done(
+    status: JobStatus, submitted: int | None, evidence: Evidence, now: float, p_means: PReading
+) -> bool:
+    """Say whether a job with code P has ended."""
+    if p_means is not PReading.EVIDENCE:
+        return p_means is PReading.PROCESSED
+    return status.carrier_done or _accounts_for(status, submitted) or evidence.stands_still(now)
 
 
 def _accounts_for(status: JobStatus, submitted: int | None) -> bool:
@@ -142,6 +159,12 @@ class JobReport:
             and not self.unmatched
             and not self.unaccounted_count
         )
+
+    @property
+    def reason(self) -> str:
+        """What the gateway said of the whole job; where it said nothing, what it said of single records."""
+        of_records = dict.fromkeys(failure.message for failure in self.failed if failure.message)
+        return self.error_message or "; ".join(itertools.islice(of_records, 3))
 
     def raise_for_failures(self) -> None:
         """Raise `RecordsRejected` unless `ok`."""
@@ -220,10 +243,11 @@ def _tells_of_all(status: JobStatus, sent: int, failed: int, unmatched: int) -> 
     """True if every record that is not listed as failed is thereby known to have succeeded.
 
     Whether `proc_cnt` includes failures is not documented, so both readings are consistent; the list of
-    errors must be as long as the count of them says. An entry that fits nothing may mean any of the rest.
+    errors must be as long as the count of them says, and one that is partial must list a failure at least.
+    An entry that fits nothing may mean any of the rest.
     """
     processed, errors = status.processed, status.errors
-    if unmatched or status.carrier_failed:
+    if unmatched or status.carrier_failed or (status.state is JobState.PARTIAL and not failed):
         return False
     if status.state is JobState.SUCCEEDED and processed is None:
         return not failed and not errors  # the code says so, and nothing speaks against it
@@ -235,36 +259,25 @@ def _tells_of_all(status: JobStatus, sent: int, failed: int, unmatched: int) -> 
 
 
 def _join(
-    entries: Iterable[ErrorEntry], records: Sequence[Record]
+    entries: Sequence[ErrorEntry], records: Sequence[Record]
 ) -> tuple[dict[int, RecordFailure], list[ErrorEntry]]:
     """Join error entries to records on section, supplier, number and return period.
 
-    Two records that differ in nothing but their date cannot be told apart by an entry: both stay
-    unaccounted, unless the same reason is given as often as there are such records. (Two reasons may
-    both be about one of them.)
+    Where an entry lacks some of them, those that it gives must fit one record only. Two records that differ
+    in nothing but their date cannot be told apart by an entry: both stay unaccounted, unless the same
+    reason is given as often as there are such records. (Two reasons may both be about one of them.)
     """
-    entries = list(entries)
-    if not entries:
-        return {}, []
-    named = {_fold_one(entry.number or "") for entry in entries}
-    exact: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    folded: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    ids: tuple[str, ...]
-    for place, record in enumerate(records):
-        if _fold_one(record.number) not in named:
-            continue  # most of a big batch is named nowhere, and needs no place in an index
-        ids = (record.section, record.supplier, record.number, record.return_period)
-        exact[ids].append(place)
-        folded[_fold(ids)].append(place)
     by_target: dict[tuple[int, ...], list[ErrorEntry]] = defaultdict(list)
     unmatched: list[ErrorEntry] = []
-    for entry in entries:
-        ids = (entry.section, entry.supplier, entry.number or "", entry.return_period or "")
-        places = exact.get(ids) or folded.get(_fold(ids)) or []
-        if places:
-            by_target[tuple(places)].append(entry)
-        else:
-            unmatched.append(entry)
+    for given, alike in _by_what_they_give(entries).items():
+        exact, folded = _places(records, given, alike)
+        for entry in alike:
+            ids = _given(_ids_of_entry(entry), given)
+            places = exact.get(ids) or folded.get(_fold(ids)) or ()
+            if places and (all(given) or (any(given) and len(places) == 1)):
+                by_target[tuple(places)].append(entry)
+            else:
+                unmatched.append(entry)
     failed: dict[int, RecordFailure] = {}
     for targets, found in by_target.items():
         told = max(Counter((entry.code, entry.message) for entry in found).values())
@@ -276,7 +289,49 @@ def _join(
     return failed, unmatched
 
 
-def _fold(ids: tuple[str, ...]) -> tuple[str, ...]:
+_BY_VARIETY: Final = (2, 1, 3, 0)  # places of the ids, the one that tells most first
+_Ids = tuple[str, ...]  # section, supplier, number, return period; only those that are given
+
+
+def _ids_of_entry(entry: ErrorEntry) -> _Ids:
+    return (entry.section, entry.supplier, entry.number or "", entry.return_period or "")
+
+
+def _ids_of_record(record: Record) -> _Ids:
+    return (record.section, record.supplier, record.number, record.return_period)
+
+
+def _given(ids: _Ids, given: tuple[bool, ...]) -> _Ids:
+    return tuple(itertools.compress(ids, given))
+
+
+def _by_what_they_give(entries: Iterable[ErrorEntry]) -> dict[tuple[bool, ...], list[ErrorEntry]]:
+    """Sort entries by which of the four ids they give: nearly always all of them."""
+    sorted_out: dict[tuple[bool, ...], list[ErrorEntry]] = defaultdict(list)
+    for entry in entries:
+        sorted_out[tuple(map(bool, _ids_of_entry(entry)))].append(entry)
+    return sorted_out
+
+
+def _places(
+    records: Sequence[Record], given: tuple[bool, ...], entries: Iterable[ErrorEntry]
+) -> tuple[dict[_Ids, list[int]], dict[_Ids, list[int]]]:
+    """Index where records stand by those ids, as they are and folded, if an entry may mean them."""
+    # Most of a big batch is named nowhere: one id, the number where it is given, tells that at once.
+    first = next((place for place in _BY_VARIETY if given[place]), 0)
+    named = {_fold_one(_ids_of_entry(entry)[first]) for entry in entries}
+    exact: dict[_Ids, list[int]] = defaultdict(list)
+    folded: dict[_Ids, list[int]] = defaultdict(list)
+    for place, record in enumerate(records):
+        every = _ids_of_record(record)
+        if _fold_one(every[first]) in named:
+            ids = _given(every, given)
+            exact[ids].append(place)
+            folded[_fold(ids)].append(place)
+    return exact, folded
+
+
+def _fold(ids: _Ids) -> _Ids:
     return tuple(map(_fold_one, ids))
 
 

@@ -54,6 +54,11 @@ class ErrorEntry:
     code: str
     message: str
 
+    @property
+    def nameless(self) -> bool:
+        """True where it names neither a section nor a supplier, a number or a return period."""
+        return not (self.section or self.supplier or self.number or self.return_period)
+
 
 @attrs.frozen(kw_only=True)
 class JobStatus:

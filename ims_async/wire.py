@@ -141,6 +141,8 @@ class VerdictKind(Enum):
 class Verdict:
     """A judged answer: what the driver may do about it, and the error to raise where it can do nothing.
 
+    `nothing_done` says that the answer proves that nothing was done, so that a change may be called off, or
+    sent again; without that proof nobody knows what became of a change.
     `not_before` is the point in time (epoch seconds) before which the gateway wants no further request;
     `allowance` is how many more it takes, and until when.
     `stale` says which credential a refusal is about, where it is not the one that the request carried: a
@@ -149,6 +151,7 @@ class Verdict:
 
     kind: VerdictKind
     error: ImsError | None = None
+    nothing_done: bool = False
     not_before: float | None = None
     allowance: tuple[int, float] | None = None
     stale: Needs | None = None
@@ -289,7 +292,8 @@ class Credential(Protocol):
 def told_to_wait_until(response: Response) -> float | None:
     """Return the point in time (epoch seconds) that the answer's headers ask to wait for, if any.
 
-    Retry-After counts as seconds, whole or not, or as a date; X-RateLimit-Reset is epoch seconds.
+    Retry-After counts as seconds, whole or not, or as a date; X-RateLimit-Reset is epoch seconds, or
+    milliseconds, which it is told from by its size.
     https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
     """
     hint = response.headers.get("retry-after", "").strip()
@@ -300,7 +304,16 @@ def told_to_wait_until(response: Response) -> float | None:
         # A date without a zone is read as UTC, which HTTP dates are in; never as this machine's time.
         return (date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp()
     except (ValueError, OverflowError):
-        return _number(response.headers.get("x-ratelimit-reset", ""))
+        reset = _number(response.headers.get("x-ratelimit-reset", ""))
+        return None if reset is None else epoch_seconds(reset)
+
+
+_FIRST_OF_MILLISECONDS: Final = 100_000_000_000  # as seconds the year 5138, as milliseconds 1973
+
+
+def epoch_seconds(number: float) -> float:
+    """Return seconds since the epoch, given in seconds or in milliseconds: the vendors write both."""
+    return number if abs(number) < _FIRST_OF_MILLISECONDS else number / 1000
 
 
 def _number(text: str) -> float | None:

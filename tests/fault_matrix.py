@@ -57,6 +57,16 @@ ROWS: Final = (
     _met("done, then 200 with a web page", Fault.html(effect=True)),
     _met("200 without a body, nothing done", Fault.empty()),
     _met("done, then 200 without a body", Fault.empty(effect=True)),
+    *(
+        _met(f"done, then {status} with a web page", Fault.html(status, effect=True))
+        for status in (301, 302, 303, 307, 308, 400, 404, 405, 408, 409, 422, 423, 425, 499)
+    ),
+    _met("done, then 302 without a body", Fault.empty(302, effect=True)),
+    _met("done, then 409 without a body", Fault.empty(409, effect=True)),
+    _met("302 with a web page, nothing done", Fault.html(302)),
+    _met("404 without a body, nothing done", Fault.empty(404)),
+    _met("400 in the gateway's own words", Fault.refused(400), proved=True, readable=True),
+    _met("401 with a web page", Fault.html(401), proved=True, readable=True),
     _met("401", Fault.refused(401), proved=True, readable=True),
     _met("403, the token has ended", Fault.refused(403), proved=True, readable=True),
     _met("429, bare", Fault.throttled(), proved=True, readable=True),
@@ -65,6 +75,7 @@ ROWS: Final = (
     _met("429, Retry-After: a date in 30 s", Fault.throttled(30, hint="date"), proved=True, readable=True),
     _met("429, X-RateLimit-Reset in 30 s", Fault.throttled(30, hint="reset"), proved=True, readable=True),
     _met("429, Retry-After: 1000000000", Fault.throttled(10**9), proved=True, readable=True),
+    _met("429, the plan is used up", Fault.spent(), proved=True, readable=True),
     _met("503", Fault.outage(503)),
     _met("503 twice in a row", *Fault.burst(2)),
     _met("done, then 504", Fault.outage(504, effect=True)),
@@ -111,6 +122,8 @@ def breaches(row: Row, operation: Operation, cell: Cell) -> Iterator[str]:
         yield "seen again after it may have left"
     if cell.outcome != "OutcomeUnknown" and not (row.proved or row.readable):
         yield "no readable answer, and yet not told as unknown"
+    if cell.outcome and cell.unfinished is not (cell.outcome == "OutcomeUnknown"):
+        yield "unknown and in no list of what is unfinished, or refused and in one"
     if bool(cell.applied) is bool(cell.outcome) and cell.outcome != "OutcomeUnknown":
         yield "told as done and not applied, or applied and told as refused"
 

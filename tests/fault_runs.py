@@ -141,6 +141,8 @@ class Cell:
     """How many of these requests began to arrive at a server."""
     applied: int = 0
     """How often a decision took effect, at most."""
+    unfinished: bool = False
+    """Whether the client lists a job of which it is not known what became."""
     mixed_up: bool = False
     """Whether the next read failed, or returned what is not so."""
 
@@ -150,6 +152,7 @@ class Cell:
         if self.outcome and self.tries > 1 and self.outcome != "JobTimeout":
             said += f" after {self.tries} tries"
         if operation.changes:
+            said += ", in `unfinished`" if self.outcome and self.unfinished else ""
             said += f"; seen {self.seen}, applied {self.applied}"
         return said + ("; the next read went wrong" if self.mixed_up else "")
 
@@ -181,6 +184,7 @@ async def run(gsp: str, operation: Operation, row: Row, *, times: int = 1) -> Ce
         met = [request.fault for request in sim.requests if request.fault]
         assert met or not row.faults, f"{row.title} was not met by {operation.title}"
         await asyncio.sleep(row.rest)
+        unfinished = operation.changes and bool(await client.unfinished())
         mixed_up = row.twice and operation.later and await _is_mixed_up(acme, operation)
         sim.advance(3600.0)
         arrived = asked.count(operation.name)
@@ -190,6 +194,7 @@ async def run(gsp: str, operation: Operation, row: Row, *, times: int = 1) -> Ce
             renewed=bool(_RENEWALS - {operation.name} & {*asked}),
             seen=arrived + seen.count,
             applied=_most(sim.effects[effects:]),
+            unfinished=unfinished,
             mixed_up=mixed_up,
         )
 

@@ -82,6 +82,8 @@ def of_verdict(request: Request, verdict: Verdict, response: Response) -> None:
     promise(verdict.not_before is None or math.isfinite(verdict.not_before), "a hint is a point in time")
     told = verdict.kind is VerdictKind.FINE and request.operation != "result"  # whose failure is a value
     promise(not told or response.status < 300, "what is not 2xx is no success")
+    promise(not (verdict.nothing_done and 300 <= response.status < 400), "a redirect proves nothing")
+    promise(not (verdict.nothing_done and told), "what was done was done")
 
 
 def of_error(error: Exception) -> None:
@@ -202,6 +204,7 @@ def of_rows(rows: InvoiceList, body: bytes) -> None:
     for row in rows[:_LOOKED_AT]:
         repr(row)
         again = read_invoice(row.section, parse_json(write_invoice(row).encode()))
+        again = attrs.evolve(again, recipient=row.recipient)  # said by the request, not by the row
         promise(again == row, "what was read is written and read again")
         for field in attrs.fields(Invoice):
             promise(

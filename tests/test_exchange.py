@@ -304,14 +304,36 @@ async def test_a_change_that_was_throttled_is_sent_again() -> None:
     assert 30.0 <= script.times[1] <= 33.1
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 413, 422, 302])
+@pytest.mark.parametrize("status", [400, 401, 404, 413, 422])
 async def test_a_change_that_was_refused_fails_as_what_it_is(status: int) -> None:
-    """Nothing was done, and nothing is unknown."""
+    """Nothing was done, and nothing is unknown: the answer is in the gateway's own envelope."""
     script = Script(answer(status))
     with pytest.raises(ImsError) as caught:
         await run(script, SAVE)
     assert not isinstance(caught.value, OutcomeUnknown | GatewayUnavailable)
     assert len(script.sent) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 400, 404, 405, 408, 409, 422, 423, 425, 499])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b'{"message":"no"}', b'{"code":409,"message":"no"}'], ids=repr
+)
+async def test_a_change_that_a_stranger_answered_has_an_unknown_outcome(status: int, body: bytes) -> None:
+    """A proxy's page, or nothing, proves nothing: the gateway may have acted before."""
+    script = Script(answer(status, body))
+    with pytest.raises(OutcomeUnknown, match="may or may not have taken effect"):
+        await run(script, SAVE)
+    assert len(script.sent) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403, 413, 429])
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"message":"no"}'], ids=repr)
+async def test_a_change_that_was_turned_away_was_not_done_whoever_says_so(status: int, body: bytes) -> None:
+    """The API gateway in front has a body of its own, and lets nothing through that it refuses."""
+    script = Script(answer(status, body))
+    with pytest.raises(ImsError) as caught:
+        await run(script, SAVE, max_tries=1)
+    assert not isinstance(caught.value, OutcomeUnknown | GatewayUnavailable)
 
 
 async def test_an_unreadable_answer_after_a_change_was_understood_is_a_reads() -> None:

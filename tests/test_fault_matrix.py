@@ -48,7 +48,7 @@ def test_no_cell_breaks_the_law(matrix: Matrix) -> None:
 BY_TITLE = {row.title: row for row in ROWS}
 SAVE = next(operation for operation in OPERATIONS if operation.name == "save")
 FINE = Cell("", tries=1, seen=1, applied=1)
-UNKNOWN = Cell("OutcomeUnknown", tries=1, seen=1, applied=1)
+UNKNOWN = Cell("OutcomeUnknown", tries=1, seen=1, applied=1, unfinished=True)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,10 @@ UNKNOWN = Cell("OutcomeUnknown", tries=1, seen=1, applied=1)
         ("answer after 30 s", replace(FINE, applied=0)),
         ("the connection is refused", Cell("NotSent", tries=3, seen=2)),
         ("the connection is refused", Cell("Exception", tries=1)),
+        ("done, then 302 with a web page", Cell("GatewayError", tries=1, seen=1, applied=1)),
+        ("404 without a body, nothing done", Cell("GatewayError", tries=1, seen=1)),
+        ("done, then hung up", replace(UNKNOWN, unfinished=False)),
+        ("401", Cell("NotAuthorized", tries=1, seen=1, unfinished=True)),
     ],
 )
 def test_a_cell_that_breaks_the_law_is_found(title: str, cell: Cell) -> None:

@@ -35,6 +35,7 @@ COVERED: Final = {
     "codec/answers.py read_error_report": "error_report",
     "codec/answers.py read_sales": "vayana sales",
     "codec/answers.py read_status": "sandbox status",
+    "codec/reasons.py read_reason": "error_report",
     "codec/rows.py read_invoice": "rows b2b",
     "codec/rows.py read_invoices": "sandbox invoices",
     "codec/values.py parse_day": "read_decisions",

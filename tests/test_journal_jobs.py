@@ -17,7 +17,7 @@ from ims_async import (
     Taxpayer,
 )
 from ims_async.journal import Phase
-from ims_async.simulator import Simulator
+from ims_async.simulator import Fault, Simulator
 
 from .conftest import make_client, plan_endless
 from .journal_flows import FIXTURES, Shaky, Shelf, undecided
@@ -138,7 +138,7 @@ async def test_a_batch_that_the_gateway_refuses_is_called_off_with_its_reason(
 ) -> None:
     """The caller has the error, the journal the reason."""
     batch = await undecided(acme)
-    sim.script_answer("save", 400, {"code": 400, "message": "no such form"})
+    sim.script_fault("save", Fault.refused(400))
     with pytest.raises(GatewayError) as caught:
         await acme.save(batch)
     entry = await shelf.last()
@@ -202,8 +202,8 @@ async def test_a_refusal_that_cannot_be_written_down_is_the_callers_all_the_same
     """The gateway's error, and not the journal's; what the journal says is on the safe side."""
     batch = await undecided(acme)
     journal.failing = {Phase.CALLED_OFF}
-    sim.script_answer("save", 400, {"code": 400, "message": "no such form"})
-    with pytest.raises(GatewayError, match="400"):
+    sim.script_fault("save", Fault.refused(400))
+    with pytest.raises(GatewayError):
         await acme.save(batch)
     assert await shelf.phases() == [Phase.SENDING]
 

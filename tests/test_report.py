@@ -64,6 +64,9 @@ def invoice(number: str = "n0", section: Section = Section.B2B, **facts: Any) ->
     return Invoice(**given_facts)
 
 
+LISTED = Evidence(polls=STABLE_POLLS, since=0.0, listed=(entry(),))
+
+
 def batch(count: int, section: Section = Section.B2B) -> list[Decision]:
     """Decisions on records n0, n1, …"""
     return [invoice(f"n{place}", section).accept() for place in range(count)]
@@ -100,13 +103,19 @@ E, D, W = PReading.EVIDENCE, PReading.PROCESSED, PReading.PROCESSING
         ({"processed": 0}, 0, NOTHING_SEEN, (PROCESSING, SUCCEEDED, PROCESSING)),
         ({"carrier_done": True}, 8, NOTHING_SEEN, (SUCCEEDED, SUCCEEDED, PROCESSING)),
         ({"carrier_done": True, "processed": 3}, 8, NOTHING_SEEN, (SUCCEEDED, SUCCEEDED, PROCESSING)),
-        ({"errors": 1}, 8, NOTHING_SEEN, (PARTIAL, PARTIAL, PROCESSING)),
+        ({"errors": 1}, 8, NOTHING_SEEN, (PROCESSING, PARTIAL, PROCESSING)),
+        ({"errors": 8}, 8, NOTHING_SEEN, (PROCESSING, PARTIAL, PROCESSING)),
+        ({"processed": 3, "errors": 1, "error_report": (entry(),)}, 60, NOTHING_SEEN,
+         (PROCESSING, PARTIAL, PROCESSING)),
         ({"processed": 7, "errors": 1}, 8, NOTHING_SEEN, (PARTIAL, PARTIAL, PROCESSING)),
+        ({"processed": 0, "errors": 8}, 8, NOTHING_SEEN, (PARTIAL, PARTIAL, PROCESSING)),
         ({"processed": 8, "error_report": (entry(),)}, 8, NOTHING_SEEN, (PARTIAL, PARTIAL, PROCESSING)),
-        ({"error_report": (entry(),)}, None, NOTHING_SEEN, (PARTIAL, PARTIAL, PROCESSING)),
+        ({"error_report": (entry(),)}, None, NOTHING_SEEN, (PROCESSING, PARTIAL, PROCESSING)),
+        ({"error_report": (entry(),)}, None, LISTED, (PARTIAL, PARTIAL, PROCESSING)),
+        ({"error_report": (entry(),)}, 8, attrs.evolve(LISTED, polls=2), (PROCESSING, PARTIAL, PROCESSING)),
         ({"carrier_done": True, "errors": 2}, 8, NOTHING_SEEN, (PARTIAL, PARTIAL, PROCESSING)),
     ],
-)
+)  # fmt: skip
 @pytest.mark.parametrize("code", ["P", "p", " P "])
 def test_the_code_p_is_decided_by_evidence_unless_it_is_pinned(
     code: str,
@@ -168,6 +177,37 @@ def test_counts_stand_still_after_three_polls_and_a_minute() -> None:
     assert (worse.polls, worse.since) == (1, 180.0)
     two = Evidence().with_poll(three, 0.0).with_poll(three, 500.0)
     assert not two.stands_still(500.0)
+
+
+@pytest.mark.parametrize("code", ["IP", "REC", "XX", ""])
+def test_what_was_seen_under_another_code_is_no_evidence_for_p(code: str) -> None:
+    """Count polls with code P only, and anew where the job said meanwhile that it is at work."""
+    evidence = Evidence()
+    for now in (0.0, 100.0, 200.0, 300.0):
+        evidence = evidence.with_poll(status(code, processed=3), now)
+        assert not evidence.stands_still(now)
+    for now, still in ((400.0, False), (430.0, False), (470.0, True)):
+        evidence = evidence.with_poll(status("P", processed=3), now)
+        assert evidence.stands_still(now) is still
+    assert not evidence.with_poll(status(code, processed=3), 480.0).stands_still(999.0)
+
+
+def test_a_list_of_errors_is_evidence_too() -> None:
+    """A list that stands still ends a job that gives no counts; one that grows does not."""
+    one, two = (entry("n0"),), (entry("n0"), entry("n1"))
+    evidence = Evidence()
+    for now, listed, still in ((0.0, one, False), (40.0, one, False), (80.0, one, True), (90.0, two, False),
+                               (130.0, two, False), (160.0, two, True)):  # fmt: skip
+        evidence = evidence.with_poll(status("P", error_report=listed), now)
+        assert evidence.stands_still(now) is still
+
+
+def test_a_carriers_word_that_happens_to_be_p_is_no_evidence() -> None:
+    """Only GSTN's own code counts."""
+    evidence = Evidence()
+    for now in (0.0, 40.0, 80.0):
+        evidence = evidence.with_poll(status("P", documented=False, processed=3), now)
+        assert not evidence.stands_still(now)
 
 
 def test_counts_of_zero_are_no_evidence_however_long_they_stand() -> None:
@@ -371,8 +411,10 @@ def test_one_number_from_two_suppliers_never_collides() -> None:
 
 @pytest.mark.parametrize(
     "facts",
-    [{"number": "n9"}, {"number": None}, {"number": ""}, {"return_period": None}, {"return_period": "042022"},
-     {"supplier": "27AAPFU0939F1ZV"}, {"section": "impg"}, {"section": Section.ECOM}],
+    [{"number": "n9"}, {"number": None}, {"number": ""}, {"return_period": "042022"},
+     {"supplier": "27AAPFU0939F1ZV"}, {"section": "impg"}, {"section": Section.ECOM},
+     {"number": "n9", "return_period": None}, {"section": "impg", "return_period": None},
+     {"section": "", "supplier": "", "number": None, "return_period": None}],
     ids=str,
 )  # fmt: skip
 def test_an_entry_that_fits_nothing_is_kept_and_leaves_the_rest_unaccounted(facts: dict[str, Any]) -> None:
@@ -382,6 +424,68 @@ def test_an_entry_that_fits_nothing_is_kept_and_leaves_the_rest_unaccounted(fact
     assert report.unmatched == (strange,)
     assert (report.succeeded, report.failed, len(report.unaccounted)) == ((), (), 2)
     assert not report.ok
+
+
+_MISSING: list[dict[str, Any]] = [
+    {"return_period": None}, {"return_period": ""}, {"supplier": ""}, {"section": ""}, {"number": None},
+    {"supplier": "", "return_period": None}, {"section": "", "supplier": "", "return_period": None},
+    {"number": None, "supplier": "", "section": ""},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("missing", _MISSING, ids=str)
+def test_an_entry_that_lacks_ids_is_about_the_only_record_that_the_others_fit(
+    missing: dict[str, Any],
+) -> None:
+    """Join on what is given: the other records differ from it in every id."""
+    meant = invoice("n0")
+    other = invoice("n1", Section.B2BCN, supplier="27AAPFU0939F1ZV", return_period="052023")
+    told = entry(**{"number": " N0", **missing})
+    report = account(status("PE", processed=1, errors=1, error_report=(told,)), [other, meant], 2)
+    assert [failure.record for failure in report.failed] == [meant]
+    assert (report.succeeded, report.unmatched) == ((other,), ())
+
+
+@pytest.mark.parametrize("missing", _MISSING, ids=str)
+def test_an_entry_that_lacks_ids_and_fits_several_records_is_about_none_of_them(
+    missing: dict[str, Any],
+) -> None:
+    """Guess nothing, however often the same reason is given: each record may have another id."""
+    given: dict[str, Any] = {
+        "section": Section.B2B, "supplier": SUPPLIER, "number": "n0", "return_period": "042023",
+    }  # fmt: skip
+    others: dict[str, Any] = {
+        "section": Section.B2BCN,
+        "supplier": "x",
+        "number": "n1",
+        "return_period": "052023",
+    }
+    twin = {**given, **{name: others[name] for name in missing}}
+    told = (entry(**missing),) * 2
+    report = account(
+        status("PE", processed=0, errors=2, error_report=told), [invoice(**given), invoice(**twin)], 2
+    )
+    assert (report.failed, report.succeeded, report.unmatched) == ((), (), told)
+    assert report.unaccounted_count == 2
+
+
+def test_an_entry_that_lacks_an_id_prefers_what_fits_exactly() -> None:
+    """Fold case only where nothing fits as it is."""
+    sent = [invoice("ab"), invoice("AB")]
+    told = entry("AB", return_period=None)
+    report = account(status("PE", processed=1, errors=1, error_report=(told,)), sent, 2)
+    assert [failure.record for failure in report.failed] == [sent[1]]
+
+
+@pytest.mark.parametrize("facts", [{"processed": 5, "errors": 0}, {"processed": 5}, {"processed": 4}, {}])
+def test_a_partial_success_that_lists_no_failure_says_of_no_record_that_it_was_applied(
+    facts: dict[str, Any],
+) -> None:
+    """The code says that something failed: no count makes that untrue."""
+    report = account(status("PE", **facts), batch(5), 5)
+    assert (report.succeeded, report.failed, report.unaccounted_count) == ((), (), 5)
+    assert not report.ok
+    assert account(status("PE", **facts), None, 5).unaccounted_count == 5
 
 
 def test_an_entry_is_joined_in_another_case_and_with_spaces() -> None:

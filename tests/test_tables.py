@@ -578,6 +578,15 @@ def test_a_report_without_records_says_how_many_there_are(file: Path) -> None:
     assert tables.applied_count(refused) == 0
 
 
+def test_a_refused_job_without_records_says_why(file: Path) -> None:
+    """With the gateway's code and words beside the number of records."""
+    facts = {"error_code": "RET191106", "error_message": "why"}
+    tables.write_report(file, JobReport(state=JobState.FAILED, submitted=10, **facts))  # type: ignore[arg-type]
+    assert [(row["outcome"], row["code"], row["message"]) for row in rows_of(file)] == [
+        ("failed", "RET191106", "10 records, not known here by name: why"),
+    ]
+
+
 def test_the_records_of_a_task_that_broke_off_are_told_once(file: Path) -> None:
     """Nobody knows what became of them: they are unaccounted, and not failed as well."""
     tables.write_report(file, JobReport(state=JobState.FAILED, submitted=10, unaccounted_count=10))

@@ -16,6 +16,7 @@ from ims_async import (
     DownloadQueued,
     GatewayError,
     GoodsType,
+    InvalidInput,
     JobKind,
     PayloadTooLarge,
     Section,
@@ -263,6 +264,15 @@ def test_a_task_id_is_quoted_in_the_path() -> None:
     assert first_request(GSP.part(download, part, strict=True)).url == f"{HOST}{TASKS}/result/{quoted}/page/0"
 
 
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_task_id_that_leads_elsewhere_is_refused(name: str) -> None:
+    """Quoting leaves dots as they are: a token that was tampered with asks for nothing."""
+    with pytest.raises(InvalidInput, match="no task's name"):
+        first_request(GSP.status(GSTIN, name, JobKind.SAVE))
+    with pytest.raises(InvalidInput, match="no task's name"):
+        first_request(GSP.prepared(attrs.evolve(DOWNLOAD, reference=f"task/{name}")))
+
+
 # -- what comes back -------------------------------------------------------------------------------------
 
 
@@ -487,6 +497,36 @@ def test_a_token_for_files_that_fits_no_url_is_no_download() -> None:
     """Refuse the name of a file that could not be asked for."""
     with pytest.raises(UnexpectedAnswer, match=r"data\.token"):
         converse(BY_NAME["getinv"](), answer(200, envelope({"token": "\ud800"})))
+
+
+DOTS = ["/a/../b", "/..", "/./a", "/a/%2e%2E/b", "/a/.%2e/b", "/a/%252e%252e/b", "/a%2f..%2fb", "/a/..%2fb",
+        "/a\\..\\b", "/a/%5c..%5cb", "/a/..;/b", "/a/..;x=1/b", "/a/.. /b", "/%25252525252e./b"]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", DOTS)
+@pytest.mark.parametrize("host", ["https://host", ""])
+def test_an_address_of_a_file_that_climbs_is_refused(host: str, path: str) -> None:
+    """However it is written: it would lead to any path of the gateway's host, with the user's token."""
+    with pytest.raises(UnexpectedAnswer) as caught:
+        converse(BY_NAME["filedet"](), answer(200, envelope({"ek": "k", "urls": [{"ul": host + path}]})))
+    assert caught.value.problems == ("data.urls[0].ul",)
+
+
+@pytest.mark.parametrize("path", ["/a..b/c", "/a/...", "/..a", "/a.;x/b", "/a%2e%2eb", "/v1.0/doc.zip"])
+def test_dots_within_a_name_are_dots(path: str) -> None:
+    """Refuse segments that are nothing but dots, and no others."""
+    details = {"ek": "k", "urls": [{"ul": f"https://host{path}"}]}
+    (part,), _ = converse(BY_NAME["filedet"](), answer(200, envelope(details)))
+    assert part.place == path
+
+
+@pytest.mark.parametrize("name", ["..", ".", "%2e%2e", "../status", "a/../b", "a%2F..%2Fb"])
+def test_a_task_or_file_whose_name_climbs_is_none(name: str) -> None:
+    """Refuse the name where it is handed out: a change whose answer has it is unknown, not lost."""
+    for operation, body in (("save", {"task-id": name}), ("reset", {"reference_id": name}),
+                            ("invoices", {"task-id": name}), ("getinv", {"token": name})):  # fmt: skip
+        with pytest.raises(UnexpectedAnswer, match="is not a reference"):
+            converse(BY_NAME[operation](), answer(200, envelope(body)))
 
 
 @pytest.mark.parametrize("name", ["authenticate", "verify", "refresh"])

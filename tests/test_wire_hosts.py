@@ -127,6 +127,12 @@ def test_a_retry_after_that_cannot_be_read_leaves_the_rate_limit(nonsense: str) 
     assert told(retry_after=nonsense, x_ratelimit_reset="1746530992") == NOW + 60.0
 
 
+@pytest.mark.parametrize("reset", ["1746530992", "1746530992000", " 1746530992000 ", "1746530992000.0"])
+def test_the_rate_limits_reset_is_a_moment_in_seconds_or_milliseconds(reset: str) -> None:
+    """Told apart by its size: as seconds the other would be in some fifty thousand years."""
+    assert told(x_ratelimit_reset=reset) == NOW + 60.0
+
+
 @pytest.mark.parametrize("nonsense", ["", "soon", "nan", "inf"])
 def test_an_answer_that_asks_for_nothing_readable_asks_for_nothing(nonsense: str) -> None:
     """No hint at all, or none that is a moment."""

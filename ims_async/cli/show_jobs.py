@@ -137,10 +137,10 @@ def _ended(job: ImsJob, report: JobReport) -> str:
             "How many were sent is not known here: show the job by its token, as push printed it."
         )
     if job.status.carrier_failed:
-        reason = f"{report.error_code} {report.error_message}".strip() or job.status.raw_code
+        reason = f"{report.error_code or job.status.raw_code} {report.reason}".strip()
         return f"The task that carried the job broke off: {reason}. {UNKNOWN}"
     if report.state is JobState.FAILED:
-        reason = f"{report.error_code} {report.error_message}".strip()
+        reason = f"{report.error_code or job.status.raw_code} {report.reason}".strip()
         return f"The gateway refused the whole job: {reason}. No record was applied."
     parts = []
     if report.failed:

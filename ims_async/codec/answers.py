@@ -13,6 +13,7 @@ from ..errors import UnexpectedAnswer
 from ..records import AddedBackLiability, Counts, LineItem, SalesInvoice, SectionCounts
 from ..status import ErrorEntry, JobState, JobStatus
 from ..vocabulary import SECTION_ALIASES, GoodsType, SourceForm, SupplierSection
+from .reasons import Reason, read_reason, says_a_reason
 from .values import CONVERTER, MOST, member, money, problems_of, reader
 
 _GROUPS: Final = {
@@ -81,15 +82,23 @@ def read_status(
     if not isinstance(code, str):
         raise UnexpectedAnswer(problems=[f"{path}.status_cd: {code!r} is not text"])
     known = _CODES.get(code.strip().upper()) if code.isascii() else None  # the upper case of ſ is S
+    report = read_error_report(data.get("error_report"))
+    of_all = next((entry for entry in report if entry.nameless), None)
+    told = Reason(str(data.get("err_cd") or ""), str(data.get("err_msg") or ""))
+    if known is JobState.FAILED:
+        # Public clients of the same family of codes find the reason in `error_report`: what names no record
+        # there is about the whole job.
+        report = tuple(entry for entry in report if not entry.nameless)
+        told = read_reason({name: value for name, value in data.items() if name != "error_report"})
     return JobStatus(
         state=known or JobState.PROCESSING,
         raw_code=code,
         documented=known is not None,
         processed=_count(data.get("proc_cnt")),
         errors=_count(data.get("err_cnt")),
-        error_code=str(data.get("err_cd") or ""),
-        error_message=str(data.get("err_msg") or ""),
-        error_report=read_error_report(data.get("error_report")),
+        error_code=told.code or (of_all.code if of_all else ""),
+        error_message=told.words or (of_all.message if of_all else ""),
+        error_report=report,
         polled_at=polled_at,
         carrier_done=carrier_done,
         raw={key: value for key, value in data.items() if key != "error_report"},
@@ -111,43 +120,58 @@ def _count(value: object) -> int | None:
 def read_error_report(report: object) -> tuple[ErrorEntry, ...]:
     """Read the section-keyed report, one entry per record that it names; nothing in it is dropped.
 
-    A report of another shape is told as it is, under no section: a job does not hang on its form.
+    A reason that stands under no section (the report itself is one, a list of them, or text) is an entry
+    that names nothing: a job does not hang on the form of its report.
     """
-    if not report:
-        return ()
     found: list[ErrorEntry] = []
     shapeless = 0
-    for key, errors in report.items() if isinstance(report, dict) else [("", report)]:
-        for error in errors if isinstance(errors, list) else [errors]:
-            shaped = isinstance(error, dict) and not _ENTRY_KEYS.isdisjoint(error)
-            shapeless += not shaped
-            if shaped or shapeless <= _MOST_SHAPELESS:
-                found.extend(_entries(key, error))
+    for key, error in _errors(report):
+        shaped = isinstance(error, dict) and (says_a_reason(error) or not _IDS.isdisjoint(error))
+        shapeless += not shaped
+        if shaped or shapeless <= _MOST_SHAPELESS:
+            found.extend(_entries(key, error))
     if shapeless > _MOST_SHAPELESS:
         found.extend(_entries("", f"{shapeless - _MOST_SHAPELESS:,} more entries of no known shape"))
     return tuple(found)
 
 
-_ENTRY_KEYS: Final = frozenset({"stin", "inv", "error_cd", "error_msg"})
+_IDS: Final = frozenset({"stin", "inv", "inum", "nt_num", "rtnprd"})
 _MOST_SHAPELESS: Final = 1000
+
+
+def _errors(report: object) -> Iterator[tuple[str, object]]:
+    """Yield each error with the key of its section, which is empty where it stands under none."""
+    for part in report if isinstance(report, list) else [report] if report else []:
+        if not isinstance(part, dict):
+            yield "", part
+            continue
+        # Members that make up one error are no sections, wherever they stand.
+        own = {name: value for name, value in part.items() if name in _IDS or says_a_reason([name])}
+        if own:
+            yield "", own
+        for key, errors in part.items():
+            if key not in own:
+                yield from ((key, error) for error in (errors if isinstance(errors, list) else [errors]))
 
 
 def _entries(key: str, error: object) -> Iterator[ErrorEntry]:
     """Yield the entries of one error; whatever its shape, something is yielded, so that it is told."""
     section = SECTION_ALIASES.get(key.lower(), key)
-    facts = error if isinstance(error, dict) else {"error_msg": f"{error!r:.500}"}
+    facts = error if isinstance(error, dict) else {}
+    reason = read_reason(error) or Reason(words=f"{error!r:.500}" if error is None else "")
     named = facts.get("inv")
     documents = named if isinstance(named, list) and named else [named or {}]
     for document in documents:
-        ids = document if isinstance(document, dict) else {}
+        own = document if isinstance(document, dict) else {}
+        ids, closer = {**facts, **own}, reason if own.keys() <= _IDS else read_reason(own)
         number = ids.get("inum", ids.get("nt_num"))  # documented: inum, for notes too
         yield ErrorEntry(
             section=section,
-            supplier=str(facts.get("stin") or ""),
+            supplier=str(ids.get("stin") or ""),
             number=None if number is None else str(number),
             return_period=None if ids.get("rtnprd") is None else str(ids["rtnprd"]),
-            code=str(facts.get("error_cd") or ""),
-            message=str(facts.get("error_msg") or ""),
+            code=closer.code or reason.code,
+            message=closer.words or reason.words,
         )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import urllib.parse
 from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
 
+from ..codec.reasons import Reason, read_reason
 from ..codec.scanner import DEEPEST, check_depth
 from ..codec.values import member
 from ..errors import (
@@ -16,13 +18,14 @@ from ..errors import (
     GatewayUnavailable,
     ImsError,
     PayloadTooLarge,
+    QuotaExhausted,
     RateLimited,
     SessionExpired,
     UnexpectedAnswer,
 )
 from ..gstn import FILE_PENDING
 from ..secret import Secret
-from ..wire import Needs, Request, Response, Verdict, VerdictKind, told_to_wait_until
+from ..wire import Needs, Request, Response, Verdict, VerdictKind, epoch_seconds, told_to_wait_until
 
 # An envelope that reports a failure is a few hundred bytes; a longer body holds rows, which the
 # conversation reads as a stream: parsing it here too would read them twice.
@@ -49,8 +52,55 @@ def envelope_of(response: Response) -> dict[str, Any]:
     return envelope if isinstance(envelope, dict) else {}
 
 
+# What turns a request away before anybody acts on it, in whoever's words: the GSP's, or those of the API
+# gateway in front of it, which answers with a body of its own.
+_TURNED_AWAY: Final = frozenset({401, 403, 413, 429})
+_TIMED_OUT: Final = frozenset({408, 499})  # whoever says so did not wait for the end
+
+
+def proven(verdict: Verdict, response: Response, *, own: bool, status: int) -> Verdict:
+    """Return the verdict with whether the answer proves that nothing was done: of a change, only few do.
+
+    It must refuse in the GSP's own envelope (`own`; `status` is what that says), or turn the request away.
+    A redirect, a time-out, an outage, and whatever a stranger on the way says prove nothing: the gateway may
+    have acted before.
+    """
+    refused = own and status not in _TIMED_OUT and not 300 <= response.status < 400
+    done_nothing = refused and verdict.kind is not VerdictKind.UNAVAILABLE
+    return attrs.evolve(verdict, nothing_done=done_nothing or response.status in _TURNED_AWAY)
+
+
+def gstn_refusal(envelope: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return where GSTN refuses (`status_cd` 0): in the envelope, in its data, or in the data in that."""
+    part: object = envelope
+    for _ in range(3):
+        if not isinstance(part, dict):
+            return None
+        if str(part.get("status_cd")) == "0":
+            return part
+        part = part.get("data")
+    return None
+
+
+def reason_in(part: Mapping[str, Any]) -> Reason:
+    """Read the code and words of a refusal out of an envelope, whose `code` is an HTTP status."""
+    return read_reason({name: value for name, value in part.items() if name != "code"})
+
+
+# An API gateway's whole message where a plan is used up; a throttled request is "Too Many Requests" there.
+# https://repost.aws/knowledge-center/api-gateway-429-limit
+_SPENT: Final = re.compile(r"quota|credit|wallet|balance|^\W*limit exceeded\W*$", re.IGNORECASE)
+
+
+def is_spent(words: str) -> bool:
+    """Say whether a refusal is about a plan or wallet that is used up: waiting does not help."""
+    return _SPENT.search(words) is not None
+
+
 def judge_status(response: Response, status: int, text: str, facts: dict[str, Any]) -> Verdict:
     """Judge a failure by its HTTP status alone; `facts` are those of a `GatewayError`."""
+    if status == 429 and is_spent(text):
+        return Verdict(kind=VerdictKind.FAILED, error=QuotaExhausted(text, **facts))
     if status == 429:
         until = told_to_wait_until(response)
         wait = None if until is None else max(until - response.received_at, 0.0)
@@ -90,7 +140,7 @@ def epoch(told: object) -> float | None:
     text = str(told) if type(told) is int else told
     if not (isinstance(text, str) and re.fullmatch(r"[0-9]{1,15}", text)):
         return None
-    return int(text) / (1 if int(text) < 100_000_000_000 else 1000)
+    return epoch_seconds(int(text))
 
 
 def text(value: Any, key: str, path: str) -> str:
@@ -109,6 +159,26 @@ _LONGEST_REFERENCE: Final = 200  # characters; those that are documented have 12
 def reference(value: Any, key: str, path: str) -> str:
     """Return the name of a job or download: plain text, and short enough for a token of ours."""
     found = text(value, key, path)
-    if len(found) > _LONGEST_REFERENCE or not (found.isascii() and found.isprintable()):
+    plain = found.isascii() and found.isprintable() and not has_dot_segments(found)
+    if len(found) > _LONGEST_REFERENCE or not plain:
         raise UnexpectedAnswer(problems=[f"{path}.{key}: {found!r:.60} is not a reference"])
     return found
+
+
+_MOST_ENCODINGS: Final = 5  # of one path, one over the other
+
+
+def has_dot_segments(path: str) -> bool:
+    """Say whether a path, or a piece of one, holds `.` or `..` as a segment, however it is encoded.
+
+    A client, a proxy or a server on the way may resolve it, and then it leads to any path of the host.
+    """
+    for _ in range(_MOST_ENCODINGS):
+        # Some servers take a backslash for a slash, and what follows a semicolon for a parameter.
+        segments = path.replace("\\", "/").split("/")
+        if any(segment.partition(";")[0].strip() in (".", "..") for segment in segments):
+            return True
+        path, before = urllib.parse.unquote(path), path
+        if path == before:
+            return False
+    return True

@@ -15,7 +15,17 @@ from ..codec.values import member
 from ..errors import NotAuthorized, QuotaExhausted, SessionExpired, UnexpectedAnswer
 from ..gstn import gstn_error
 from ..wire import Needs, Request, Response, Verdict, VerdictKind, told_to_wait_until
-from .envelopes import LONGEST_REFUSAL, envelope_of, json_of, judge_gstn, judge_status
+from .envelopes import (
+    LONGEST_REFUSAL,
+    envelope_of,
+    gstn_refusal,
+    is_spent,
+    json_of,
+    judge_gstn,
+    judge_status,
+    proven,
+    reason_in,
+)
 
 
 def judge(request: Request, response: Response) -> Verdict:
@@ -44,20 +54,46 @@ def _judge_body(request: Request, response: Response) -> Verdict:
     code, data = envelope.get("code"), envelope.get("data")
     # Documented: HTTP 500 whose body says 422. A body without data is believed on what it is.
     status = code if isinstance(code, int) and code >= 400 and not data else response.status
-    if status >= 300:
-        return _judge_http(request, response, status, str(envelope.get("message") or ""))
-    if isinstance(data, dict) and str(data.get("status_cd", "1")) == "0":
-        return _judge_gstn(request, response, data, _transaction_id(envelope))
-    return Verdict(kind=VerdictKind.FINE)
+    refusal = gstn_refusal(envelope)
+    if refusal is None and status < 300:
+        # An error in place of data, without the mark: a refusal all the same.
+        parts = [part for part in (envelope, data) if isinstance(part, dict) and not part.get("data")]
+        refusal = next((part for part in parts if part.get("error") and "status_cd" not in part), None)
+    if refusal is not None and (status < 300 or (reason_in(refusal).code and status not in (413, 429))):
+        verdict = _judge_gstn(request, response, refusal, _transaction_id(envelope))
+    elif status >= 300:
+        verdict = _judge_http(request, response, status, envelope)
+    else:
+        return Verdict(kind=VerdictKind.FINE)
+    return proven(verdict, response, own=_is_own(envelope), status=status)
 
 
-def _judge_http(request: Request, response: Response, status: int, message: str) -> Verdict:
+_REFUSALS: Final = frozenset({400, 401, 403, 404, 413, 422, 429})  # those that the vendor's page explains
+
+
+def _is_own(envelope: Mapping[str, Any]) -> bool:
+    """Say whether an answer is a refusal in Sandbox's own envelope, or GSTN's with a code of GSTN's.
+
+    Others write `code` and `message` too: a code that the vendor's page does not explain must come with the
+    rest of the envelope.
+    """
+    refusal = gstn_refusal(envelope)
+    if refusal is not None:
+        return bool(reason_in(refusal).code) or type(envelope.get("code")) is int
+    code, data = envelope.get("code"), envelope.get("data")
+    if type(code) is not int or data or not isinstance(envelope.get("message"), str):
+        return False
+    return code in _REFUSALS or (code >= 400 and _transaction_id(envelope) is not None)
+
+
+def _judge_http(request: Request, response: Response, status: int, envelope: Mapping[str, Any]) -> Verdict:
+    reason = reason_in(envelope)
     facts: dict[str, Any] = {
-        "code": str(status),
+        "code": reason.code or str(status),
         "http_status": response.status,
-        "transaction_id": _transaction_id(envelope_of(response)),
+        "transaction_id": _transaction_id(envelope),
     }
-    text = message or f"HTTP {response.status} from the gateway"
+    text = reason.words or f"HTTP {response.status} from the gateway"
     if status == 403:
         return _judge_forbidden(request, text, facts)
     if status == 401:
@@ -67,7 +103,6 @@ def _judge_http(request: Request, response: Response, status: int, message: str)
 
 
 # https://developer.sandbox.co.in/guides/developer-resources/errors gives the reasons, not the wording.
-_SPENT: Final = re.compile(r"quota|credit|wallet|balance", re.IGNORECASE)
 _STALE: Final = re.compile(r"token|session|expired", re.IGNORECASE)
 # An API key or a plan that expired is no token; "Missing Authentication Token" is what the vendor's
 # gateway product says of a path that does not exist; a privilege that a token lacks, its successor lacks.
@@ -81,7 +116,7 @@ def _judge_forbidden(request: Request, message: str, facts: dict[str, Any]) -> V
 
     A 403 that says neither is not answered by renewing the token: that would be a loop.
     """
-    if _SPENT.search(message):
+    if is_spent(message):
         return Verdict(kind=VerdictKind.FAILED, error=QuotaExhausted(message, **facts))
     if _STALE.search(message) and not _NOT_STALE.search(message):
         error = SessionExpired if request.needs is Needs.TAXPAYER else NotAuthorized
@@ -92,14 +127,13 @@ def _judge_forbidden(request: Request, message: str, facts: dict[str, Any]) -> V
 def _judge_gstn(
     request: Request,
     response: Response,
-    data: dict[str, Any],
+    refusal: Mapping[str, Any],
     transaction_id: str | None,
 ) -> Verdict:
-    told = data.get("error")
-    facts = told if isinstance(told, dict) else {"message": told}
+    reason = reason_in(refusal)
     error = gstn_error(
-        str(facts.get("error_cd") or ""),
-        str(facts.get("message") or "GSTN refused without saying why (status_cd 0)"),
+        reason.code,
+        reason.words or "GSTN refused without saying why (status_cd 0)",
         http_status=response.status,
         transaction_id=transaction_id,
     )

@@ -198,7 +198,7 @@ class Vayana(Settings):
             raise  # not how the task ended: the next poll asks again
         except GatewayError as error:
             return broken_off(task.word, error, polled_at=None)
-        return read_broken_off(response, task.word)
+        return read_broken_off(response, task)
 
     # -- reads -----------------------------------------------------------------------------------------
 

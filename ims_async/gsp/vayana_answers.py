@@ -14,6 +14,7 @@ from typing import Any, Final
 import attrs
 
 from .. import codec
+from ..codec.reasons import Reason, read_reason, together
 from ..codec.values import member
 from ..errors import (
     GatewayError,
@@ -23,10 +24,19 @@ from ..errors import (
     NotAuthorized,
     UnexpectedAnswer,
 )
-from ..gstn import JOB_RUNNING, gstn_error
+from ..gstn import gstn_error
 from ..status import JobState, JobStatus
 from ..wire import Needs, Part, Request, Response, Verdict, VerdictKind, told_to_wait_until
-from .envelopes import LONGEST_REFUSAL, envelope_of, json_of, judge_gstn, judge_status
+from .envelopes import (
+    LONGEST_REFUSAL,
+    envelope_of,
+    gstn_refusal,
+    json_of,
+    judge_gstn,
+    judge_status,
+    proven,
+    reason_in,
+)
 
 # Steps of the login: GSTN's refusal of one is no reason to renew the session that it is about.
 LOGIN: Final = frozenset({"otp", "verify", "refresh", "logout"})
@@ -50,8 +60,13 @@ _ADVICE: Final = {
     "err-invalid-token": "log in again: the user token is not known",
     "err-expired-token": "the user token has ended",
     "err-resource-not-found": "there is no such task or page; results are kept for seven days",
-    _GSTN_SAID: "GSTN refused without saying why",
 }
+_NO_REASON: Final = "GSTN refused without saying why"
+# The vendor's own errors have a key for a message, and one of these types (Error payloads).
+_KEY: Final = "err-"
+_TYPES: Final = frozenset(
+    {"Authorization", "Runtime", "ResourceNotFound", "ClientRequest", "ClientError", "Gstn"}
+)
 
 
 def judge(request: Request, response: Response) -> Verdict:
@@ -61,7 +76,14 @@ def judge(request: Request, response: Response) -> Verdict:
     envelope = envelope_of(response)
     if not failed(envelope) and response.status < 300:
         return Verdict(kind=VerdictKind.FINE)
-    gstn = _gstn_facts(envelope) is not None
+    verdict = _judge_failure(request, response, envelope)
+    if verdict.kind is VerdictKind.FINE:
+        return verdict
+    return proven(verdict, response, own=_is_own(envelope), status=response.status)
+
+
+def _judge_failure(request: Request, response: Response, envelope: dict[str, Any]) -> Verdict:
+    gstn = _gstn_reason(envelope) is not None
     if request.operation == "result" and (gstn or _told(envelope).get("message") == _GSTN_SAID):
         return Verdict(kind=VerdictKind.FINE)  # how the task ended: the call itself went well
     if gstn:
@@ -77,6 +99,14 @@ def judge(request: Request, response: Response) -> Verdict:
     ):
         return attrs.evolve(verdict, not_before=told_to_wait_until(response))
     return verdict
+
+
+def _is_own(envelope: Mapping[str, Any]) -> bool:
+    """Say whether a refusal is in Vayana's own words, or GSTN's with a code of GSTN's."""
+    told, gstn = _told(envelope), _gstn_reason(envelope)
+    key = told.get("message")
+    own = isinstance(key, str) and (key.startswith(_KEY) or str(told.get("type")) in _TYPES)
+    return own or bool(gstn and gstn.code)
 
 
 def _unavailable(error: GatewayError) -> GatewayUnavailable:
@@ -102,9 +132,13 @@ def _judge_own(request: Request, response: Response, error: GatewayError) -> Ver
 
 
 def failed(envelope: Mapping[str, Any]) -> bool:
-    """True for an envelope that reports a failure. `status` is text, and missing from the older envelope."""
+    """True for an envelope that reports a failure. `status` is text, and missing from the older envelope.
+
+    GSTN's own mark of a refusal, which this GSP takes off, is heeded should it come through.
+    """
     status = envelope.get("status")
-    return isinstance(envelope.get("error"), dict) if status is None else str(status) == "0"
+    told = bool(envelope.get("error")) if status is None else str(status) == "0"
+    return told or gstn_refusal(envelope) is not None
 
 
 def _told(envelope: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,30 +146,42 @@ def _told(envelope: Mapping[str, Any]) -> dict[str, Any]:
     return error if isinstance(error, dict) else {}
 
 
-def _gstn_facts(envelope: Mapping[str, Any]) -> dict[str, Any] | None:
+def _gstn_reason(envelope: Mapping[str, Any]) -> Reason | None:
     """Return what GSTN itself said, if it did."""
     args = _told(envelope).get("args")
     facts = args.get("gstn-err") if isinstance(args, dict) else None
-    return facts if isinstance(facts, dict) else None
+    if isinstance(facts, dict):
+        return read_reason(facts)
+    refusal = gstn_refusal(envelope)
+    return None if refusal is None else reason_in(refusal)
 
 
 def error_of(envelope: Mapping[str, Any], response: Response) -> ImsError:
     """Return the typed error that an envelope reports: GSTN's own where it carries one, else by its key."""
-    facts = _gstn_facts(envelope)
-    if facts is None:
+    reason = _gstn_reason(envelope)
+    if reason is None:
         return _own_error(envelope, response)
-    code = str(facts.get("error-code") or "")
-    message = str(facts.get("message") or _ADVICE[_GSTN_SAID])
-    return gstn_error(code, message, http_status=response.status, transaction_id=None)
+    words = reason.words or _NO_REASON
+    return gstn_error(reason.code, words, http_status=response.status, transaction_id=None)
 
 
 def _own_error(envelope: Mapping[str, Any], response: Response) -> GatewayError:
-    told = _told(envelope)
-    key, args = str(told.get("message") or ""), told.get("args")
-    details = ", ".join(f"{name} {value}" for name, value in args.items()) if isinstance(args, dict) else ""
-    text = ": ".join(part for part in (_ADVICE.get(key, ""), details) if part)
-    text = text or key or f"HTTP {response.status} from the gateway"
-    return GatewayError(text, code=key, http_status=response.status)
+    told, reason = _told(envelope), reason_in(envelope)
+    args = told.get("args")
+    details = (
+        ", ".join(f"{name} {value}" for name, value in args.items())
+        if isinstance(args, dict)
+        else read_reason(args).words
+    )
+    key = str(told.get("message") or "")
+    advice = _ADVICE.get(key, "")
+    if key == _GSTN_SAID:
+        advice = "GSTN refused" if details else _NO_REASON
+    text = ": ".join(part for part in (advice, details) if part)
+    # Words in other places of the envelope of six are no key, but better than none.
+    words = reason.words or read_reason([envelope.get(name) for name in ("alert", "info")]).words
+    text = text or words or f"HTTP {response.status} from the gateway"
+    return GatewayError(text, code=reason.code or key, http_status=response.status)
 
 
 def payload(response: Response) -> Any:
@@ -169,6 +215,11 @@ class Task:
     word: str
     stage: Stage
     told: dict[str, Any]
+
+    @property
+    def reason(self) -> Reason:
+        """Why it broke off, should the task itself say so."""
+        return read_reason(self.told)
 
     @property
     def documented(self) -> bool:
@@ -238,16 +289,17 @@ def _one_result(envelope: Any, response: Response, word: str, path: str) -> JobS
     return codec.read_status(data, path, polled_at=response.received_at, carrier_done=True)
 
 
-def read_broken_off(response: Response, word: str) -> JobStatus:
+def read_broken_off(response: Response, task: Task) -> JobStatus:
     """Read why a task broke off, from its result: GSTN's final word where there is one all the same."""
     envelope = envelope_of(response)
     if failed(envelope):
-        return broken_off(word, error_of(envelope, response), polled_at=response.received_at)
+        return broken_off(task.word, error_of(envelope, response), polled_at=response.received_at)
     with contextlib.suppress(UnexpectedAnswer):
-        status = read_result(response, word)
+        status = read_result(response, task.word)
         if status.done:
             return status
-    return broken_off(word, None, polled_at=response.received_at)
+    own = GatewayError(task.reason.words, code=task.reason.code) if task.reason else None
+    return broken_off(task.word, own, polled_at=response.received_at)
 
 
 def broken_off(word: str, reason: ImsError | None, *, polled_at: float | None) -> JobStatus:
@@ -255,17 +307,14 @@ def broken_off(word: str, reason: ImsError | None, *, polled_at: float | None) -
 
     Except where GSTN said that another job runs: then it made nothing of this one.
     """
-    refused = isinstance(reason, JobInFlight)
-    code = reason.code if isinstance(reason, GatewayError) else JOB_RUNNING if refused else ""
-    text = reason.message if isinstance(reason, GatewayError) else str(reason or "")
     return JobStatus(
         state=JobState.FAILED,
         raw_code=word,
-        error_code=code,
-        error_message=text,
+        error_code=getattr(reason, "code", ""),
+        error_message=getattr(reason, "message", str(reason or "")),
         polled_at=polled_at,
         carrier_done=True,
-        carrier_failed=not refused,
+        carrier_failed=not isinstance(reason, JobInFlight),
     )
 
 
@@ -285,15 +334,15 @@ def _together(parts: Sequence[JobStatus]) -> JobStatus:
         state, code = JobState.PROCESSING, open_part.raw_code
     elif bad:
         state, code = (JobState.FAILED, bad[0].raw_code) if whole else (JobState.PARTIAL, "PE")
-    told = next((part for part in bad if part.error_code or part.error_message), worst)
+    told = together(Reason(part.error_code, part.error_message) for part in bad)
     return JobStatus(
         state=state,
         raw_code=code,
         # What a part counted that was refused is no count of records that were applied.
         processed=_sum([None if part.state is JobState.FAILED else part.processed for part in parts]),
         errors=_sum([part.errors or 0 for part in parts]),
-        error_code=told.error_code,
-        error_message=told.error_message,
+        error_code=told.code,
+        error_message=told.words,
         error_report=tuple(entry for part in parts for entry in part.error_report),
         polled_at=worst.polled_at,
         carrier_done=True,

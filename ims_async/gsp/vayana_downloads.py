@@ -25,7 +25,7 @@ from ..secret import Secret
 from ..status import Download
 from ..vocabulary import Action, Section
 from ..wire import Conversation, Part, PreparedUnreadably
-from .envelopes import envelope_of, reference, text, with_secrets
+from .envelopes import envelope_of, has_dot_segments, reference, text, with_secrets
 from .vayana_answers import Stage, error_of, failed, payload, read_pages, read_task
 from .vayana_settings import KIND, Settings
 
@@ -110,7 +110,8 @@ def _pages(gsp: Settings, gstin: str, task_id: str) -> Conversation[Sequence[Par
     if failed(envelope):
         return or_empty(_ended_by(error_of(envelope, response)), [])
     if task.stage is Stage.BROKEN_OFF:
-        raise GatewayError(f"the download broke off ({task.word}): ask for the rows again", code=task.word)
+        why = f"{task.word}, {task.reason}" if task.reason else task.word
+        raise GatewayError(f"the download broke off ({why}): ask for the rows again", code=task.word)
     try:
         return read_pages(response, gsp.page_base, urllib.parse.quote(task_id, safe=""))
     except UnexpectedAnswer as error:
@@ -185,5 +186,7 @@ def _path_of(url: str, place: int) -> str:
         parts = urllib.parse.urlsplit("")
     if not parts.path.startswith("/"):
         raise UnexpectedAnswer(problems=[f"data.urls[{place}].ul: it has no path"])
+    if has_dot_segments(parts.path):
+        raise UnexpectedAnswer(problems=[f"data.urls[{place}].ul: its path has dot segments"])
     path = urllib.parse.quote(parts.path, safe=_AS_IT_IS)
     return path + (f"?{parts.query}" if parts.query else "")

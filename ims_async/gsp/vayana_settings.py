@@ -136,7 +136,9 @@ class Settings:
         return f"/basic/gstn/{self.flynn_version}/taxpayerapi/{self.gstn_api_version}/returns/ims/{action}"
 
     def task_request(self, operation: str, what: str, task_id: str, gstin: str) -> Request:
-        """Return the request for the status, the result or a page of a task."""
+        """Return the request for the status, the result or a page of a task. Raises `InvalidInput`."""
+        if task_id in ("", ".", ".."):  # quoting leaves these as they are, and they lead elsewhere
+            raise InvalidInput(f"{task_id!r} is no task's name: pass the reference that the change returned")
         path = f"/enriched/tasks/{self.flynn_version}/{what}/{urllib.parse.quote(task_id, safe='')}"
         return self.request(operation, "GET", path, gstin=gstin)
 

@@ -15,6 +15,7 @@ Hint = Literal["seconds", "date", "reset"]
 N = TypeVar("N", int, float)
 
 _PAGE = b"<!DOCTYPE html>\n<html><body><h1>The service is being maintained</h1></body></html>\n"
+_PLAN_USED_UP = b'{"message":"Limit Exceeded"}'
 _NO_GZIP = b"\x1f\x8b\x08\x00this was gzip once"
 _UNANSWERED: tuple[Way, ...] = ("drop", "silence")
 _ERRORS = range(500, 600)
@@ -96,20 +97,21 @@ class Fault:
         return cls("garbage_gzip", effect=effect, status=200, content=_NO_GZIP, headers=headers)
 
     @classmethod
-    def html(cls, *, effect: bool = False) -> Self:
-        """The answer is a 200 with a web page where JSON belongs."""
-        return cls("html", effect=effect, status=200, content=_PAGE, headers={"Content-Type": "text/html"})
+    def html(cls, status: int = 200, *, effect: bool = False) -> Self:
+        """The answer is a web page where JSON belongs: a `status` of a proxy's, or a 200."""
+        headers = {"Content-Type": "text/html"}
+        return cls("html", effect=effect, status=_status(status), content=_PAGE, headers=headers)
 
     @classmethod
-    def empty(cls, *, effect: bool = False) -> Self:
-        """The answer is a 200 without a body."""
-        return cls("empty", effect=effect, status=200, content=b"")
+    def empty(cls, status: int = 200, *, effect: bool = False) -> Self:
+        """The answer has no body: a `status` of a proxy's, or a 200."""
+        return cls("empty", effect=effect, status=_status(status), content=b"")
 
     @classmethod
     def refused(cls, status: int = 403) -> Self:
-        """The credential is refused in the GSP's own words: 403 for a token that has ended, or 401."""
-        if status not in (401, 403):
-            raise ValueError(f"A credential is refused with 401 or 403, not {status!r}.")
+        """It is refused in the GSP's own words: 403 for a token that has ended, 401, or 400 as malformed."""
+        if status not in (400, 401, 403):
+            raise ValueError(f"A refusal is a 400, 401 or 403, not {status!r}.")
         return cls("refused", effect=False, status=status)
 
     @classmethod
@@ -122,6 +124,12 @@ class Fault:
         if hint not in ("seconds", "date", "reset"):
             raise ValueError(f"A hint is 'seconds', 'date' or 'reset', not {hint!r}.")
         return cls("throttled", effect=False, status=429, wait=seconds, hint=hint)
+
+    @classmethod
+    def spent(cls) -> Self:
+        """The plan is used up: the answer is 429 "Limit Exceeded", in the words of the API gateway."""
+        headers = {"Content-Type": "application/json"}
+        return cls("spent", effect=False, status=429, content=_PLAN_USED_UP, headers=headers)
 
     @classmethod
     def outage(cls, status: int = 503, *, effect: bool = False) -> Self:
@@ -168,6 +176,12 @@ def check_faults(found: Iterable[object]) -> None:
             several = isinstance(one, Iterable) and not isinstance(one, str)
             right = "*Fault.burst(3), with the star" if several else "Fault.drop_after(), say, called"
             raise TypeError(f"What is scripted are faults, not a {type(one).__name__}: pass {right}.")
+
+
+def _status(status: int) -> int:
+    if status not in range(200, 600):
+        raise ValueError(f"An answer has a status of 200 to 599, not {status!r}.")
+    return status
 
 
 def _at_least(least: N, value: N, what: str) -> N:

@@ -97,6 +97,7 @@ ROUTES = (
 
 _JSON = {"Content-Type": "application/json"}
 _WORDS = {
+    400: ("err-issue-with-parameter", "ClientRequest"),
     401: ("err-active-tokens-limit-exceeded", "Authorization"),  # the one that is documented with 401
     403: ("err-expired-token", "Authorization"),
     429: ("err-too-many-requests", "ClientRequest"),

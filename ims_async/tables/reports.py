@@ -76,7 +76,8 @@ def _outcomes_of(report: JobReport) -> Iterator[Outcome]:
     )
     for outcome, known, named in nameless:
         if (rest := (known or 0) - named) > 0:
-            yield Outcome(outcome=outcome, code=report.error_code, message=not_by_name(rest))
+            why = f": {report.reason}" if outcome == "failed" and report.reason else ""
+            yield Outcome(outcome=outcome, code=report.error_code, message=not_by_name(rest) + why)
 
 
 def unmatched(entry: ErrorEntry) -> Outcome:

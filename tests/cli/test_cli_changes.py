@@ -232,6 +232,38 @@ def test_a_job_refused_as_a_whole_fails_every_record(shell: Shell) -> None:
     assert "refused the whole job: IMSSAV005 Schema failure. No record was applied." in ended.out
 
 
+@pytest.mark.parametrize(
+    "report",
+    [
+        {"error_cd": "RET191106", "error_msg": "Invalid data"},
+        [{"error_cd": "RET191106", "error_msg": "Invalid data"}],
+        {"error": {"error_cd": "RET191106", "message": "Invalid data"}},
+    ],
+    ids=str,
+)
+def test_the_gateways_reason_reaches_the_person_wherever_it_stands(shell: Shell, report: object) -> None:
+    """As the job's own, and for each record; nothing of it is told as an entry that fits nothing."""
+    file, decided = shell.decided(accept)
+    told = {"status_cd": "ER", "error_report": report}
+    shell.sim.script_status(None, told)
+    found = shell.run("push", file, "--yes", *QUICK, "--json").json()
+    assert (found["error_code"], found["error_message"]) == ("RET191106", "Invalid data")
+    assert {(one["code"], one["message"]) for one in found["failed"]} == {("RET191106", "Invalid data")}
+    assert (found["failed_count"], found["unmatched"]) == (decided, [])
+    shell.sim.script_status(None, told)
+    file, _ = shell.decided(lambda row: "R" if row["section"] == "ecom" else "", name="more.csv")
+    ended = shell.run("push", file, "--yes", *QUICK)
+    assert "refused the whole job: RET191106 Invalid data. No record was applied." in ended.out
+
+
+def test_a_partial_success_that_names_no_failure_is_none(shell: Shell) -> None:
+    """Whatever it counts: nobody knows which record failed."""
+    file, decided = shell.decided(accept)
+    shell.sim.script_status(None, {"status_cd": "PE", "proc_cnt": str(decided), "err_cnt": "0"})
+    found = shell.run("push", file, "--yes", *QUICK, "--json")
+    assert (found.code, found.json()["applied"], found.json()["unaccounted_count"]) == (1, 0, decided)
+
+
 def test_records_that_nobody_tells_of_are_unaccounted(shell: Shell) -> None:
     """Count three errors and name none."""
     file, decided = shell.decided(accept)

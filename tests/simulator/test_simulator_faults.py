@@ -98,10 +98,24 @@ def test_a_200_that_says_nothing_is_with_effect_or_without(
     assert len(simulator.effects) == effect
 
 
+@pytest.mark.parametrize("effect", [False, True])
+@pytest.mark.parametrize("status", [302, 409])
+@pytest.mark.parametrize("fault", [Fault.html, Fault.empty])
+def test_a_stranger_on_the_way_answers_with_any_status(
+    fault: Any, status: int, effect: bool, simulator: Simulator
+) -> None:
+    """A proxy's own page, or nothing, whatever became of the request."""
+    told, headers, content = try_save(simulator, "sandbox", fault(status, effect=effect))
+    page = fault == Fault.html
+    assert (told, headers.get("Content-Type"), bool(content)) == (status, "text/html" if page else None, page)
+    assert len(simulator.effects) == effect
+
+
 @pytest.mark.parametrize(
     ("fault", "sandbox", "vayana"),
     [
         (Fault.refused(), "Access token expired", ("err-expired-token", "Authorization")),
+        (Fault.refused(400), "Bad Request", ("err-issue-with-parameter", "ClientRequest")),
         (Fault.refused(401), "Unauthorized", ("err-active-tokens-limit-exceeded", "Authorization")),
         (Fault.throttled(), "Too Many Requests", ("err-too-many-requests", "ClientRequest")),
         (Fault.outage(), "Service Unavailable", ("err-service-unavailable", "Runtime")),
@@ -120,6 +134,14 @@ def test_a_refusal_is_in_the_words_of_the_gsp(
     told = json.loads(content)
     assert (status, told["status"], told["data"]) == (fault.status, "0", None)
     assert (told["error"]["message"], told["error"]["type"]) == vayana
+    assert simulator.effects == []
+
+
+@BOTH
+def test_a_used_up_plan_is_told_by_the_api_gateway_in_front(gsp: str, simulator: Simulator) -> None:
+    """In its own words, not the GSP's; nothing takes effect."""
+    status, _, content = try_save(simulator, gsp, Fault.spent())
+    assert (status, json.loads(content)) == (429, {"message": "Limit Exceeded"})
     assert simulator.effects == []
 
 
@@ -211,6 +233,8 @@ def test_a_fault_for_a_stranger_is_refused(simulator: Simulator) -> None:
     "make",
     [
         lambda: Fault.refused(404),
+        lambda: Fault.html(199),
+        lambda: Fault.empty(600),
         lambda: Fault.outage(404),
         lambda: Fault.outage(600),
         lambda: Fault.truncate(-1),

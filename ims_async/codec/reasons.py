@@ -1,0 +1,105 @@
+"""The code and the words of a refusal, however it is shaped: one reader for all GSPs and all depths.
+
+The documents spell both in several ways (`error_cd` and `message`, `err_cd` and `err_msg`, `error-code`,
+`error_msg`), and public clients read them out of an object, out of a list of objects, and as plain text.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from typing import Any, Final
+
+import attrs
+
+# Names of members without case, underscores and dashes; the first that says anything counts.
+_CODES: Final = ("errorcd", "errcd", "errorcode", "errcode", "code")
+_WORDS: Final = (
+    *("errormsg", "errmsg", "errormessage", "errmessage", "message", "msg"),
+    *("errordesc", "errordescription", "errdesc", "description", "desc", "detail", "reason"),
+)
+_WITHIN: Final = ("error", "errors", "errorreport", "errordetails", "details", "gstnerr")
+_MOST: Final = 5  # reasons of a list that are told
+_DEEPEST: Final = 4
+
+
+@attrs.frozen
+class Reason:
+    """Why something was refused, as it was told; both are empty where nothing was."""
+
+    code: str = ""
+    words: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.code or self.words)
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.words}" if self.code and self.words else self.code or self.words
+
+
+def read_reason(told: object, *, depth: int = 0) -> Reason:
+    """Read the code and the words of a refusal out of an object, a list, or text; nothing is no reason.
+
+    Of a list the first code counts; the words of the others are told behind those of the first.
+    """
+    if isinstance(told, dict) and depth < _DEEPEST:
+        return _of_object(told, depth)
+    if isinstance(told, list) and depth < _DEEPEST:
+        found = [read_reason(one, depth=depth + 1) for one in told[:_MOST]]
+        return together(found)
+    return Reason(words=_plain(told))
+
+
+def says_a_reason(told: Iterable[str]) -> bool:
+    """Say whether one of these names is that of a code, of words, or of what holds them."""
+    return any(_role(name) for name in told)
+
+
+def _of_object(told: dict[str, Any], depth: int) -> Reason:
+    """Take the object's own code and words; where one is missing, that of what is nested in it."""
+    members = sorted(
+        ((role, value) for name, value in told.items() if (role := _role(name))), key=lambda member: member[0]
+    )
+    code = words = ""
+    for (kind, _), value in members:
+        if kind == _CODE:
+            code = code or _scalar(value)
+        elif kind == _SAYS:
+            words = words or _scalar(value)
+    if code and words:
+        return Reason(code, words)
+    for (kind, _), value in members:
+        if kind == _HOLDS or (kind == _SAYS and isinstance(value, dict | list)):
+            inner = read_reason(value, depth=depth + 1)
+            code, words = code or inner.code, words or inner.words
+    return Reason(code, words)
+
+
+def together(reasons: Iterable[Reason]) -> Reason:
+    """Make one reason of several: the first with its code, and behind its words the others, each once."""
+    first, *others = [one for one in dict.fromkeys(reasons) if one] or [Reason()]
+    return Reason(first.code, "; ".join(part for part in (first.words, *map(str, others)) if part))
+
+
+_CODE, _SAYS, _HOLDS = 1, 2, 3
+_ROLES: Final = {
+    name: (kind, rank)
+    for kind, names in ((_CODE, _CODES), (_SAYS, _WORDS), (_HOLDS, _WITHIN))
+    for rank, name in enumerate(names)
+}
+
+
+@functools.lru_cache(maxsize=256)  # an error report has the same few names a hundred thousand times
+def _role(name: str) -> tuple[int, int] | None:
+    return _ROLES.get(name.replace("_", "").replace("-", "").lower())
+
+
+def _scalar(value: object) -> str:
+    """Return text or a whole number as text; an object, a flag or null says nothing by itself."""
+    if isinstance(value, str):
+        return value.strip()
+    return str(value) if type(value) is int else ""
+
+
+def _plain(value: object) -> str:
+    return _scalar(value) if value is None or isinstance(value, str) else f"{value!r:.500}"
