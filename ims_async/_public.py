@@ -26,6 +26,7 @@ from .errors import (
     RecordsRejected,
     SessionExpired,
     UnexpectedAnswer,
+    WrongEventLoop,
 )
 from .gsp.sandbox import Sandbox
 from .gsp.vayana import Vayana
@@ -115,5 +116,6 @@ __all__ = [
     "Timeouts",
     "UnexpectedAnswer",
     "Vayana",
+    "WrongEventLoop",
     "as_completed",
 ]

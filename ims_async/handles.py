@@ -25,6 +25,7 @@ from .exchange import Credentials, Exchange
 from .job import ImsJob
 from .journal import Entry, Journal, Phase
 from .ledger import Page
+from .loop_owner import LoopOwner
 from .report import Record
 from .retry import PollPolicy
 from .rules import RulePolicy
@@ -45,6 +46,7 @@ class Services:
     store: CredentialStore
     poll: PollPolicy
     clock: Callable[[], float]
+    loop_owner: LoopOwner
     journal: Journal | None = None
     rules: RulePolicy | None = None
 
@@ -89,7 +91,13 @@ class Handles:
             return known
         page = page or Page(self._services.journal, of=token)
         job = ImsJob(
-            token, poll=self._poll, policy=self._services.poll, records=records, page=page, ended=self._ended
+            token,
+            poll=self._poll,
+            policy=self._services.poll,
+            records=records,
+            page=page,
+            ended=self._ended,
+            loop_owner=self._services.loop_owner,
         )
         self._by_page[page.id] = job
         if reference is not None:

@@ -27,6 +27,7 @@ from .errors import (
 )
 from .journal import Entry, Phase
 from .ledger import Page
+from .loop_owner import LoopOwner, on_one_loop
 from .report import Evidence, JobReport, Record, account, settle
 from .retry import PollPolicy
 from .status import JobKind, JobState, JobStatus, JobToken
@@ -50,6 +51,7 @@ class _Watch:
     trouble: ImsError | None = None
 
 
+@on_one_loop
 class ImsJob:
     """A save or reset that the gateway has accepted for processing. Await it for its `JobReport`.
 
@@ -65,6 +67,7 @@ class ImsJob:
         "_history",
         "_limit",
         "_looked_at",
+        "_loop_owner",
         "_page",
         "_policy",
         "_poll",
@@ -86,7 +89,9 @@ class ImsJob:
         records: Sequence[Record] | None = None,
         page: Page | None = None,
         ended: Callable[[ImsJob], None] = lambda _: None,
+        loop_owner: LoopOwner | None = None,
     ) -> None:
+        self._loop_owner = loop_owner or LoopOwner("job")
         self._token, self._poll, self._policy = token, poll, policy
         self._page, self._ended = page or Page(), ended
         self._records = None if records is None else tuple(records)
@@ -539,7 +544,10 @@ async def as_completed(jobs: Iterable[ImsJob]) -> AsyncIterator[ImsJob]:
     A job that stops being waited for (deadline, lost session) is yielded as well, not `done`; no job's
     trouble drops a sibling.
     """
-    waits = {asyncio.create_task(job.wait()): job for job in dict.fromkeys(jobs)}
+    jobs = list(dict.fromkeys(jobs))
+    for job in jobs:
+        job._loop_owner.check()
+    waits = {asyncio.create_task(job.wait()): job for job in jobs}
     try:
         pending = set(waits)
         while pending:
@@ -548,6 +556,7 @@ async def as_completed(jobs: Iterable[ImsJob]) -> AsyncIterator[ImsJob]:
                 if not wait.cancelled():
                     wait.exception()  # heard: the job itself tells what is the matter
                 yield waits[wait]
+                waits[wait]._loop_owner.check()
     finally:
         for wait in waits:
             wait.cancel()
