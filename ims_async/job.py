@@ -548,15 +548,21 @@ async def as_completed(jobs: Iterable[ImsJob]) -> AsyncIterator[ImsJob]:
     for job in jobs:
         job._loop_owner.check()
     waits = {asyncio.create_task(job.wait()): job for job in jobs}
+    for wait in waits:
+        wait.add_done_callback(_heard)
     try:
         pending = set(waits)
         while pending:
             finished, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for wait in finished:
-                if not wait.cancelled():
-                    wait.exception()  # heard: the job itself tells what is the matter
                 yield waits[wait]
                 waits[wait]._loop_owner.check()
     finally:
         for wait in waits:
             wait.cancel()
+
+
+def _heard(wait: asyncio.Task[JobStatus]) -> None:
+    """Hear an error, also where nobody asks any more: the job itself tells what is the matter."""
+    if not wait.cancelled():
+        wait.exception()

@@ -12,7 +12,14 @@ from typing import Any, Final, TypeVar
 import attrs
 
 from .credentials import CredentialStore
-from .errors import ImsError, InvalidInput, NotAuthorized, OtpRequired, SessionExpired, UnexpectedAnswer
+from .errors import (
+    ImsError,
+    InvalidInput,
+    NotAuthorized,
+    OtpRequired,
+    SessionExpired,
+    UnexpectedAnswer,
+)
 from .exchange import Credentials, Exchange
 from .secret import Secret, jwt_expiry
 from .wire import Conversation, Gsp, Token
@@ -151,6 +158,8 @@ class _Renewable(abc.ABC):
             flight = self._flight = asyncio.create_task(work())
             flight.add_done_callback(self._landed)
         await asyncio.wait([flight])
+        if flight.cancelled():
+            self._exchange.check_open()  # by `aclose`: those who wait were not cancelled themselves
         return flight.result()
 
     async def aclose(self) -> None:

@@ -351,14 +351,11 @@ class Taxpayer:
             self._changes.refuse_if_busy(
                 f"a job of {self.gstin} is running; logging out might fail it: pass wait=True", watched=True
             )
-        place = self._changes.line.join()
-        try:
+        with self._changes.line.join() as place:
             await place.turn()
             await self._changes.wait_for_jobs(watched=True)
             async with self._downloads.none_under_way(wait=wait):
                 await self._session.logout()
-        finally:
-            place.leave()
 
     def refuse_if_busy(self, why: str) -> None:
         """Raise `JobInFlight` while a job of this GSTIN runs, is waited for, or is being sent."""
