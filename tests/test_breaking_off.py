@@ -14,6 +14,7 @@ import pytest
 
 from ims_async import (
     ClientClosed,
+    FileCredentialStore,
     ImsClient,
     ImsError,
     ImsJob,
@@ -29,8 +30,10 @@ from ims_async import (
 from ims_async.journal import MemoryJournal, SqliteJournal
 from ims_async.line import Line
 from ims_async.pacing import Pacer
+from ims_async.secret import Secret
 from ims_async.simulator import Simulator
 from ims_async.transport import MemoryTransport
+from ims_async.wire import Token
 
 from .breaking_off import at_each_point, drained
 from .bulk_flows import decided
@@ -422,6 +425,24 @@ async def test_a_journal_is_closed_however_often_closing_was_broken_off(tmp_path
         "close": lambda kept: kept.aclose(),
     }
     assert await at_each_point(written, acts[what], check)
+
+
+@pytest.mark.looptime(False)
+async def test_a_credential_file_is_whole_and_free_wherever_saving_was_broken_off(tmp_path: Path) -> None:
+    """It holds the old token or the new one, and nobody keeps it locked."""
+    old, new, newest = (Token(value=Secret(f"tok_{number}")) for number in range(3))
+
+    async def kept() -> FileCredentialStore:
+        store = FileCredentialStore(tmp_path / "tokens.json")
+        await store.save("account", "", old)
+        return store
+
+    async def check(store: FileCredentialStore) -> None:
+        assert await store.load("account", "") in (old, new)
+        await FileCredentialStore(tmp_path / "tokens.json").save("account", "", newest)
+        assert await store.load("account", "") == newest
+
+    await at_each_point(kept, lambda store: store.save("account", "", new), check)
 
 
 @pytest.mark.looptime(False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -222,6 +223,17 @@ def test_a_runner_keeps_one_loop_for_all_calls(first: asyncio.Runner, sim: Simul
     acme = client.taxpayer(sim.gstins[0], token=sim.token(sim.gstins[0]))
     assert first.run(acme.counts()) == first.run(acme.counts())
     first.run(client.aclose())
+
+
+def test_the_error_shows_no_otp(first: asyncio.Runner, sim: Simulator) -> None:
+    """What reports errors with local variables finds none in the frames of this library."""
+    world = first.run(used(sim))
+    error = refused(functools.partial(world.taxpayer.verify_otp, "135790"))
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    ours = [frame for frame in frames if "ims_async" in frame.f_globals["__name__"]]
+    assert ours
+    assert not [frame for frame in ours if "135790" in repr(frame.f_locals)]
+    first.run(world.client.aclose())
 
 
 def test_a_session_that_was_handed_in_brings_its_loop(first: asyncio.Runner, sim: Simulator) -> None:
