@@ -7,11 +7,10 @@ with a bare `RuntimeError`, and hangs on the rest: so it is checked before anyth
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import inspect
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 from .errors import WrongEventLoop
@@ -33,6 +32,14 @@ class LoopOwner:
         self, what: str, *, loop: asyncio.AbstractEventLoop | None = None, movable: bool = False
     ) -> None:
         self._what, self._loop, self._movable = what, loop, movable
+
+    @property
+    def runs(self) -> bool:
+        """True in the event loop that owns it."""
+        try:
+            return asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            return False
 
     def check(self) -> None:
         """Take the running loop for the owner if there is none yet. Raises `WrongEventLoop` in any other."""
@@ -74,27 +81,42 @@ def _checked(method: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
     async def checked(self: Any, *args: Any, **named: Any) -> Any:
         begun = method(self, *args, **named)
         del args, named  # what reports errors with local variables would show an OTP
-        with contextlib.closing(begun):
-            self._loop_owner.check()
-            return await begun
-
-    return checked
-
-
-def _checked_at_each_step(method: Callable[..., Any]) -> Callable[..., AsyncGenerator[Any, None]]:
-    @functools.wraps(method)
-    async def checked(self: Any, *args: Any, **named: Any) -> AsyncGenerator[Any, None]:
-        self._loop_owner.check()
-        things = method(self, *args, **named)
         try:
-            async for thing in things:
-                yield thing
-                del thing  # it may be large, and is not kept while the next is waited for
-                self._loop_owner.check()
+            self._loop_owner.check()
         except WrongEventLoop:
-            raise  # its own loop closes it: what it waits for in closing is of that loop
-        except BaseException:
-            await things.aclose()
+            begun.close()
             raise
+        return await begun
 
     return checked
+
+
+def _checked_at_each_step(method: Callable[..., Any]) -> Callable[..., AsyncGenerator[Any, Any]]:
+    @functools.wraps(method)
+    def checked(self: Any, *args: Any, **named: Any) -> AsyncGenerator[Any, Any]:
+        return _Steps(method(self, *args, **named), self._loop_owner)
+
+    return checked
+
+
+class _Steps(AsyncGenerator[Any, Any]):
+    """An async generator each step of which is checked."""
+
+    def __init__(self, things: AsyncGenerator[Any, Any], owner: LoopOwner) -> None:
+        self._things, self._owner = things, owner
+
+    def __anext__(self) -> Coroutine[Any, Any, Any]:
+        # There may be very many: in its own loop a step costs no coroutine more.
+        return self._things.__anext__() if self._owner.runs else self.asend(None)
+
+    async def asend(self, value: Any) -> Any:
+        self._owner.check()
+        return await self._things.asend(value)
+
+    async def athrow(self, *error: Any) -> Any:
+        self._owner.check()
+        return await self._things.athrow(*error)
+
+    async def aclose(self) -> None:
+        self._owner.check()
+        await self._things.aclose()

@@ -84,7 +84,8 @@ def doors() -> Iterator[tuple[str, type | None, str]]:
 
 
 def _is_async(thing: object) -> bool:
-    return inspect.iscoroutinefunction(thing) or inspect.isasyncgenfunction(thing)
+    wrapped = inspect.unwrap(thing) if callable(thing) else thing
+    return inspect.iscoroutinefunction(wrapped) or inspect.isasyncgenfunction(wrapped)
 
 
 DOORS: Final = {label: (kind, name) for label, kind, name in doors() if kind not in ANY_LOOP | MOVABLE}
