@@ -31,6 +31,7 @@ from .errors import (
     RecordsRejected,
     SessionExpired,
     UnexpectedAnswer,
+    WrongEventLoop,
 )
 from .gsp.sandbox import Sandbox
 from .gsp.vayana import Vayana
@@ -143,5 +144,6 @@ __all__ = [
     "Transport",
     "UnexpectedAnswer",
     "Vayana",
+    "WrongEventLoop",
     "as_completed",
 ]

@@ -105,13 +105,10 @@ class Changes:
             raise InvalidInput(f"nothing to {batch.kind.value.lower()}: the batch is empty")
         if not queue:
             await self._refuse_if_busy_now()
-        place = self.line.join()
-        try:
+        with self.line.join() as place:
             async with self._written_down(batch) as page:
                 await place.turn()
                 return await self._when_free(lambda: self._send_shielded(batch, page), queue=queue)
-        finally:
-            place.leave()
 
     async def submit_what(self, look: Callable[[], Awaitable[Batch | None]], *, queue: bool) -> ImsJob | None:
         """Wait for the turn, look what is to be sent as things stand now, and send that.
@@ -120,12 +117,9 @@ class Changes:
         """
         if not queue:
             await self._refuse_if_busy_now()
-        place = self.line.join()
-        try:
+        with self.line.join() as place:
             await place.turn()
             return await self._when_free(lambda: self._look_and_send(look), queue=queue)
-        finally:
-            place.leave()
 
     async def _look_and_send(self, look: Callable[[], Awaitable[Batch | None]]) -> ImsJob | None:
         since = dt.datetime.fromtimestamp(self._services.clock() - _SEEN_SINCE, dt.UTC)
@@ -388,9 +382,8 @@ class Changes:
         if self._sending is not None and self._is_sending():
             await asyncio.wait([self._sending])
         await self._jobs.aclose()
-        place = self.line.join()
-        await place.turn()
-        place.leave()
+        with self.line.join() as place:
+            await place.turn()
 
 
 def _reason(error: BaseException) -> str:

@@ -18,6 +18,7 @@ from .handles import Services
 from .job import ImsJob
 from .journal import Entry, Journal, Phase
 from .journal.entry import OPEN
+from .loop_owner import LoopOwner, on_one_loop
 from .pacing import Pacer, RateLimit
 from .report import CANNED
 from .retry import PollPolicy, RetryPolicy
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("ims_async")
 
 
+@on_one_loop
 class ImsClient:
     """A client for one GSP account: one pool of connections, one limiter, any number of taxpayers.
 
@@ -47,6 +49,9 @@ class ImsClient:
     and `finished` tell the next one. It is closed with the client, and opens again where another uses it.
     `credentials` is told of each new token. `trust_env` takes proxies from the environment. `clock`
     gives seconds since the epoch.
+
+    It belongs to the event loop that first uses it (or that of `session`), and so do its taxpayers, jobs and
+    runs: whatever is awaited in another loop or thread raises `WrongEventLoop`.
     """
 
     def __init__(
@@ -82,6 +87,8 @@ class ImsClient:
             clock=clock,
         )
         store = credentials or MemoryCredentialStore()
+        # Of a session that was handed in the sockets belong to its own loop, whichever comes first.
+        self._loop_owner = LoopOwner("client", loop=getattr(session, "_loop", None))
         self._services = Services(
             gsp=gsp,
             exchange=exchange,
@@ -89,6 +96,7 @@ class ImsClient:
             store=store,
             poll=poll or PollPolicy(),
             clock=clock,
+            loop_owner=self._loop_owner,
             journal=None if journal is None else _checked(journal),
             rules=rules,
         )
@@ -127,6 +135,11 @@ class ImsClient:
     def gsp(self) -> Gsp:
         """The GSP that it talks to."""
         return self._services.gsp
+
+    @property
+    def loop_owner(self) -> LoopOwner:
+        """The event loop that it belongs to. For `ims_async.bulk`."""
+        return self._loop_owner
 
     @property
     def journal(self) -> Journal | None:

@@ -256,6 +256,16 @@ class DownloadQueued(ImsError):
         self.estimate, self.download, self.token = estimate, download, token
 
 
+class WrongEventLoop(ImsError, RuntimeError):
+    """Something was used in another event loop, or thread, than the one that it belongs to. Nothing was sent.
+
+    A client, its taxpayers, jobs and runs belong to the loop that first used the client. Run all of it in one
+    loop (`asyncio.Runner`), or make one client for each loop.
+    """
+
+    _unsaid = "the client belongs to another event loop or thread; nothing was sent"
+
+
 class JournalError(ImsError):
     """The journal could not be read or written; what it held before is intact.
 

@@ -25,6 +25,7 @@ from .exchange import Credentials, Exchange
 from .job import ImsJob
 from .journal import Entry, Journal, Phase
 from .ledger import Page
+from .loop_owner import LoopOwner
 from .report import Record
 from .retry import PollPolicy
 from .rules import RulePolicy
@@ -47,6 +48,7 @@ class Services:
     store: CredentialStore
     poll: PollPolicy
     clock: Callable[[], float]
+    loop_owner: LoopOwner
     journal: Journal | None = None
     rules: RulePolicy | None = None
 
@@ -101,6 +103,7 @@ class Handles:
             page=page,
             ended=self._ended,
             canned=self._services.gsp.limits.canned,
+            loop_owner=self._services.loop_owner,
         )
         self._by_page[page.id] = job
         if name is not None:

@@ -27,6 +27,7 @@ from .errors import (
 )
 from .journal import Entry, Phase
 from .ledger import Page
+from .loop_owner import LoopOwner, on_one_loop
 from .report import Evidence, JobReport, Record, account, settle
 from .retry import PollPolicy
 from .status import JobKind, JobState, JobStatus, JobToken
@@ -50,6 +51,7 @@ class _Watch:
     trouble: ImsError | None = None
 
 
+@on_one_loop
 class ImsJob:
     """A save or reset that the gateway has accepted for processing. Await it for its `JobReport`.
 
@@ -66,6 +68,7 @@ class ImsJob:
         "_history",
         "_limit",
         "_looked_at",
+        "_loop_owner",
         "_page",
         "_policy",
         "_poll",
@@ -88,7 +91,9 @@ class ImsJob:
         page: Page | None = None,
         ended: Callable[[ImsJob], None] = lambda _: None,
         canned: bool = False,
+        loop_owner: LoopOwner | None = None,
     ) -> None:
+        self._loop_owner = loop_owner or LoopOwner("job")
         self._token, self._poll, self._policy = token, poll, policy
         self._page, self._ended, self._canned = page or Page(), ended, canned
         self._records = None if records is None else tuple(records)
@@ -542,15 +547,25 @@ async def as_completed(jobs: Iterable[ImsJob]) -> AsyncIterator[ImsJob]:
     A job that stops being waited for (deadline, lost session) is yielded as well, not `done`; no job's
     trouble drops a sibling.
     """
-    waits = {asyncio.create_task(job.wait()): job for job in dict.fromkeys(jobs)}
+    jobs = list(dict.fromkeys(jobs))
+    for job in jobs:
+        job._loop_owner.check()
+    waits = {asyncio.create_task(job.wait()): job for job in jobs}
+    for wait in waits:
+        wait.add_done_callback(_heard)
     try:
         pending = set(waits)
         while pending:
             finished, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for wait in finished:
-                if not wait.cancelled():
-                    wait.exception()  # heard: the job itself tells what is the matter
                 yield waits[wait]
+                waits[wait]._loop_owner.check()
     finally:
         for wait in waits:
             wait.cancel()
+
+
+def _heard(wait: asyncio.Task[JobStatus]) -> None:
+    """Hear an error, also where nobody asks any more: the job itself tells what is the matter."""
+    if not wait.cancelled():
+        wait.exception()

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Self
 
 
 class Place:
-    """One place in a line. `leave` must be called, whether its turn came or not."""
+    """One place in a line: `with line.join() as place:` leaves it again, whether its turn came or not."""
 
     def __init__(self, ahead: asyncio.Future[None] | None) -> None:
         self._ahead = ahead
         self.left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leave()
 
     async def turn(self) -> None:
         """Wait until everybody ahead has left."""
         if self._ahead is not None and not self._ahead.done():
             await asyncio.wait([self._ahead])
 
-    def leave(self) -> None:
+    def _leave(self) -> None:
         """Go, or give the place up: those behind then wait for those ahead."""
         if self._ahead is None or self._ahead.done():
             self.left.set_result(None)

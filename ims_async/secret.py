@@ -48,15 +48,24 @@ class Secret:
 
 def jwt_expiry(token: str) -> float | None:
     """Return the `exp` of a JWT (epoch seconds), or None where it is no JWT or names none. Not verified."""
+    return _jwt_moment(token, "exp")
+
+
+def jwt_issued(token: str) -> float | None:
+    """Return the `iat` of a JWT (epoch seconds), or None where it is no JWT or names none. Not verified."""
+    return _jwt_moment(token, "iat")
+
+
+def _jwt_moment(token: str, claim: str) -> float | None:
     parts = token.split(".")
     if len(parts) != 3:
         return None
     try:
         claims: Any = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-        expiry = float(claims["exp"])
+        moment = float(claims[claim])
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
-    return expiry if math.isfinite(expiry) else None
+    return moment if math.isfinite(moment) else None
 
 
 # What every spelling leaves as it is: most tokens and keys.

@@ -14,36 +14,19 @@ import attrs
 from .credentials import CredentialStore
 from .errors import ImsError, InvalidInput, NotAuthorized, OtpRequired, SessionExpired, UnexpectedAnswer
 from .exchange import Credentials, Exchange
-from .secret import Secret, jwt_expiry
+from .secret import Secret, jwt_expiry, jwt_issued
+from .token_life import Held, dated
 from .wire import Conversation, Gsp, Token
 
 T = TypeVar("T")
 
 _log = logging.getLogger("ims_async")
 
-# Seconds before the end. A refresh is authorised by the dying token itself, and is made when somebody asks:
-# whoever does so at least once an hour does not lose the session.
-_RENEW_BEFORE: Final = 3600.0
 _RENEW_AGAIN: Final = 30.0  # seconds after a renewal ahead of the end that failed
 _STORE_MAY_TAKE: Final = (
     10.0  # seconds; a store is anybody's code, and one that hangs would hang every caller
 )
 _LANDING_MAY_TAKE: Final = 10.0  # seconds
-
-
-@attrs.define
-class _Held:
-    """A token with the moment from which it is to be renewed (epoch seconds)."""
-
-    token: Token
-    renew_at: float | None
-
-    @classmethod
-    def now(cls, token: Token, now: float) -> _Held:
-        if token.expires_at is None:
-            return cls(token, None)
-        life = max(token.expires_at - now, 0.0)
-        return cls(token, token.expires_at - min(_RENEW_BEFORE, life / 4))
 
 
 @contextlib.asynccontextmanager
@@ -68,17 +51,18 @@ class _Renewable(abc.ABC):
     ) -> None:
         self._exchange, self._gsp, self._store, self._clock = exchange, gsp, store, clock
         self._gstin = gstin
-        self._held: _Held | None = None
+        self._held: Held | None = None
         self._given: Secret | None = None
         self._flight: asyncio.Task[Token] | None = None
         self._dead: tuple[Secret, NotAuthorized] | None = None
+        self._warned = False
 
     async def current(self) -> Token:
         """Return a token that has life left, renewing it ahead of its end."""
         held = self._held
         if held is None:
             token = await self._share(self._begin)
-            held = self._held or _Held(token, None)
+            held = self._held or Held(token, None)
         if not self._due(held):
             return held.token
         try:
@@ -105,6 +89,7 @@ class _Renewable(abc.ABC):
         """Take a token that came from elsewhere (a login), and tell the store."""
         self._held = self._dead = None
         if token is not None:
+            token = self._dated(token)
             self._hold(token)
         await self._save(token)
 
@@ -118,7 +103,9 @@ class _Renewable(abc.ABC):
         given = Secret(value)
         if given != self._given:
             self._given = given
-            self._hold(Token(value=given, expires_at=jwt_expiry(given.reveal())))
+            value = given.reveal()
+            token = Token(value=given, expires_at=jwt_expiry(value), issued_at=jwt_issued(value))
+            self._hold(self._dated(token))
 
     @property
     def held(self) -> Token | None:
@@ -130,11 +117,24 @@ class _Renewable(abc.ABC):
         """The token at hand, or None where it has to be had or renewed first."""
         return None if self._held is None or self._due(self._held) else self._held.token
 
-    def _due(self, held: _Held) -> bool:
+    def _due(self, held: Held) -> bool:
         return held.renew_at is not None and self._clock() >= held.renew_at
 
     def _hold(self, token: Token) -> None:
-        self._held = _Held.now(token, self._clock())
+        self._held = Held.now(token, self._clock())
+
+    def _dated(self, token: Token) -> Token:
+        """Return a token that was just given, with an end that can be gone by; say once if its own cannot."""
+        token, problem = dated(token, self._clock())
+        if problem and not self._warned:
+            self._warned = True
+            _log.warning(
+                "a clock is off, or a token is an old one: the one just given for %s says that it %s; it is "
+                "used until it is refused. Set this computer's clock",
+                self._gstin or "the account",
+                problem,
+            )
+        return token
 
     async def _ask(self, conversation: Conversation[T], credentials: Credentials) -> T:
         """Run a step of the login; an answer that cannot be read is not shown: it may hold a token."""
@@ -151,6 +151,8 @@ class _Renewable(abc.ABC):
             flight = self._flight = asyncio.create_task(work())
             flight.add_done_callback(self._landed)
         await asyncio.wait([flight])
+        if flight.cancelled():
+            self._exchange.check_open()  # by `aclose`: those who wait were not cancelled themselves
         return flight.result()
 
     async def aclose(self) -> None:
@@ -196,8 +198,7 @@ class _Renewable(abc.ABC):
             return kept
         if self._held is None or self._held.token is not refused:
             return self._held.token if self._held else token  # logged in or out meanwhile
-        await self._keep(token)
-        return token
+        return await self._keep(token)
 
     async def _load(self) -> Token | None:
         async with _patience():
@@ -236,13 +237,15 @@ class _Renewable(abc.ABC):
         ends_at = token.expires_at
         return ends_at is not None and ends_at > max(other.expires_at or 0.0, self._clock())
 
-    async def _keep(self, token: Token) -> None:
+    async def _keep(self, token: Token) -> Token:
         """Hold a token that nobody asked for; a full disk is no reason to drop a live session."""
+        token = self._dated(token)
         self._hold(token)
         try:
             await self._save(token)
         except Exception as error:  # noqa: BLE001 # a store is anybody's code, and its words may hold the token
             _log.warning("a token could not be stored: %s", type(error).__name__)
+        return token
 
     @abc.abstractmethod
     async def _first(self) -> Token:
@@ -264,9 +267,7 @@ class AccountCredential(_Renewable):
         super().__init__(exchange, gsp, store, clock, gstin="")
 
     async def _first(self) -> Token:
-        token = await self._authenticate(None)
-        await self._keep(token)
-        return token
+        return await self._keep(await self._authenticate(None))
 
     async def _next(self, refused: Token) -> Token:
         return await self._authenticate(refused)

@@ -16,6 +16,7 @@ from .handles import Handles, Services
 from .job import ImsJob
 from .journal import Entry
 from .journal.entry import RETRIED
+from .loop_owner import on_one_loop
 from .reconcile import Reconciliation, as_it_stands, changes_something, compare
 from .records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, RecordKey, SalesInvoice
 from .report import JobReport, Record
@@ -45,12 +46,13 @@ class Retry:
         return None if self.job is None else await self.job
 
 
+@on_one_loop
 class Taxpayer:
     """One GSTIN at one GSP. Made by `client.taxpayer(…)`, which returns the same object each time."""
 
     def __init__(self, gstin: str, services: Services) -> None:
         self.gstin = gstin
-        self._services = services
+        self._services, self._loop_owner = services, services.loop_owner
         self._session = TaxpayerCredential(
             services.exchange, services.gsp, services.store, services.clock, gstin, services.account
         )
@@ -352,14 +354,11 @@ class Taxpayer:
             self._changes.refuse_if_busy(
                 f"a job of {self.gstin} is running; logging out might fail it: pass wait=True", watched=True
             )
-        place = self._changes.line.join()
-        try:
+        with self._changes.line.join() as place:
             await place.turn()
             await self._changes.wait_for_jobs(watched=True)
             async with self._downloads.none_under_way(wait=wait):
                 await self._session.logout()
-        finally:
-            place.leave()
 
     def refuse_if_busy(self, why: str) -> None:
         """Raise `JobInFlight` while a job of this GSTIN runs, is waited for, or is being sent."""

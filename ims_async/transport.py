@@ -242,9 +242,9 @@ class AiohttpTransport:
             attempt.cut()
             if self._given is None:
                 attempt.drop()
-        own, self._own = self._own, {}
-        for session in own.values():
+        for session in list(self._own.values()):
             await session.close()
+        self._own.clear()  # not sooner: whoever was broken off closes them the next time
 
 
 def _aiohttp() -> Any:

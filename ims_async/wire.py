@@ -183,10 +183,18 @@ class Limits:
 
 @attrs.frozen(kw_only=True)
 class Token:
-    """A credential's value with its life (`expires_at`: epoch seconds, None where nobody told)."""
+    """A credential's value with its life (`expires_at`: epoch seconds, None where nobody told).
+
+    `issued_at` is when it was made, by the same clock as its end, where it tells. `life` is how many seconds
+    such a token lives by the GSP's documents: what to go by where the two moments cannot be believed. `new`
+    says that by them it was made for the answer that it came with, so that an old `issued_at` is wrong.
+    """
 
     value: Secret
     expires_at: float | None = None
+    issued_at: float | None = attrs.field(default=None, eq=False)
+    life: float | None = attrs.field(default=None, eq=False)
+    new: bool = attrs.field(default=False, eq=False)
 
 
 class PreparedUnreadably(UnexpectedAnswer):

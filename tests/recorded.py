@@ -82,7 +82,7 @@ def first_request(conversation: Any) -> Request:
     return step
 
 
-def jwt(expiry: int) -> str:
-    """A token that says when it ends."""
-    claims = base64.urlsafe_b64encode(json.dumps({"exp": expiry}).encode()).decode().rstrip("=")
+def jwt(expiry: float, **claimed: float) -> str:
+    """A token that says when it ends, and what else it is to claim."""
+    claims = base64.urlsafe_b64encode(json.dumps({"exp": expiry, **claimed}).encode()).decode().rstrip("=")
     return f"e30.{claims}.sig"

@@ -71,6 +71,7 @@ INSTANCES: dict[type[errors.ImsError], errors.ImsError] = {
         errors.GatewayUnavailable("m", **GATEWAY),
         errors.UnexpectedAnswer("m", problems=["data: missing"], body=b"{}"),
         errors.DownloadQueued("m", estimate=60.0),
+        errors.WrongEventLoop("m"),
         errors.JournalError("m"),
         errors.ClientClosed("m", token=TOKEN),
     )

@@ -58,10 +58,12 @@ async def test_opening_a_file_while_it_is_being_closed_leaves_the_locks(path: Pa
     await asyncio.sleep(0)
     closing = asyncio.create_task(journal.aclose())
     await asyncio.sleep(0)
-    await journal.intend("b", token(), decisions())
+    writing = asyncio.create_task(journal.intend("b", token(), decisions()))
+    await asyncio.sleep(0)
     go_on.set()
     assert await slow
     await closing
+    await writing
     assert await seen_elsewhere(path) == ["a queued", "b queued"]
     assert await journal.claim("b", token()) is None
     assert await seen_elsewhere(path) == ["a queued", "b sending"]

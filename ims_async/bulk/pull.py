@@ -89,7 +89,7 @@ class PullRun(Stream[Pulled, PullReport]):
         concurrency: int,
         check: bool,
     ) -> None:
-        super().__init__(concurrency)
+        super().__init__(concurrency, client.loop_owner)
         self._client, self._who, self._check = client, taxpayers, check
         self._sections, self._status = sections, status
         self._found: dict[str, Pulled] = {}

@@ -60,7 +60,7 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         totals: Totals,
         taxpayers: Callable[[], Collection[Taxpayer]] = tuple,
     ) -> None:
-        super().__init__(concurrency)
+        super().__init__(concurrency, shared.client.loop_owner)
         self._shared, self._source, self._totals, self._beforehand = shared, source, totals, taxpayers
         self._tallies: dict[str, Tally] = {}
         self._taxpayers: dict[str, Taxpayer] = {}

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iter
 from typing import Any, Final, Generic, TypeVar
 
 from ..errors import InvalidInput
+from ..loop_owner import LoopOwner, on_one_loop
 
 E = TypeVar("E")
 P = TypeVar("P")
@@ -52,15 +53,16 @@ class Slot:
         self._held = self._lent = False
 
 
+@on_one_loop
 class Stream(abc.ABC, Generic[E, R]):
     """Await it for its result, or iterate over its events; either carries it out, once."""
 
-    def __init__(self, concurrency: int) -> None:
+    def __init__(self, concurrency: int, loop_owner: LoopOwner) -> None:
         if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
             raise InvalidInput(f"concurrency {concurrency!r} must be a whole number of taxpayers, at least 1")
         self._places = Places(concurrency)
         self._events: asyncio.Queue[E] | None = None
-        self._begun = False
+        self._begun, self._loop_owner = False, loop_owner
 
     @property
     @abc.abstractmethod
@@ -100,6 +102,7 @@ class Stream(abc.ABC, Generic[E, R]):
             await _stopped([*coming, work])
 
     def _begin(self) -> None:
+        self._loop_owner.check()
         if self._begun:
             raise InvalidInput(
                 "a run is carried out once: begin another (to go on with this one, by its name)"

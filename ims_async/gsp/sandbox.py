@@ -23,7 +23,7 @@ from ..errors import (
 )
 from ..gstn import or_empty, queued
 from ..records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
-from ..secret import Secret, jwt_expiry
+from ..secret import Secret, jwt_expiry, jwt_issued
 from ..status import Download, JobKind, JobStatus
 from ..vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection, return_period
 from ..wire import (
@@ -75,6 +75,8 @@ _AS_A_FILE: Final = (
     'invoices(section, status); or read them through Vayana(downloads="basic"), which documents one'
 )
 _NO_DOWNLOADS: Final = "this GSP documents no way to fetch rows that are prepared as a file"
+# https://developer.sandbox.co.in/recipes/gst/authentication/generate_tax_payer_session
+_TAXPAYER_TOKEN_LIFE: Final = 21_600.0  # seconds
 _ACCOUNT_TOKEN_LIFE: Final = 86_400.0  # seconds; the answer names no expiry, the guide says 24 hours
 
 
@@ -166,7 +168,8 @@ class Sandbox:
         response = yield attrs.evolve(request, repeatable=True, grants=True)
         value = Secret(text(member(json_of(response), "data", ""), "access_token", "data"))
         expires_at = jwt_expiry(value.reveal()) or response.received_at + _ACCOUNT_TOKEN_LIFE
-        return Token(value=value, expires_at=expires_at)
+        issued_at = jwt_issued(value.reveal())
+        return Token(value=value, expires_at=expires_at, issued_at=issued_at, life=_ACCOUNT_TOKEN_LIFE)
 
     def sign_out(self, token: Token) -> Conversation[None]:
         """Say that there is no such thing: the account's token ends by itself. Raises `NotSupported`."""
@@ -235,7 +238,14 @@ class Sandbox:
         value = Secret(text(data, "access_token", "data"))
         told = [epoch(data.get(key)) for key in ("token_expiry", "session_expiry")]
         ends = [at for at in (*told, jwt_expiry(value.reveal())) if at is not None]
-        return Token(value=value, expires_at=min(ends, default=None))
+        issued_at = jwt_issued(value.reveal())
+        return Token(
+            value=value,
+            expires_at=min(ends, default=None),
+            issued_at=issued_at,
+            life=_TAXPAYER_TOKEN_LIFE,
+            new=True,
+        )
 
     # -- the seven endpoints of IMS ----------------------------------------------------------------
 

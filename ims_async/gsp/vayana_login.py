@@ -13,7 +13,7 @@ import attrs
 
 from ..codec.values import member
 from ..errors import GatewayError, GatewayUnavailable, InvalidInput, NotAuthorized, NotSupported, RateLimited
-from ..secret import Secret, jwt_expiry
+from ..secret import Secret, jwt_expiry, jwt_issued
 from ..wire import Conversation, Needs, Request, Response, Token
 from .envelopes import epoch, json_of, text
 from .vayana_answers import TOO_MANY_TOKENS
@@ -33,7 +33,7 @@ def authenticate(gsp: Settings, refused: Token | None) -> Conversation[Token]:
     """
     given = gsp.user_token
     if refused is None and given is not None:
-        return Token(value=given, expires_at=jwt_expiry(given.reveal()))
+        return _given(given)
     if refused is not None:
         try:
             return (yield from _refreshed(gsp, refused))
@@ -43,7 +43,7 @@ def authenticate(gsp: Settings, refused: Token | None) -> Conversation[Token]:
             if gsp.handle:
                 return (yield from _logged_in(gsp))  # what was refused may have come of the given one
             if given is not None and given != refused.value:
-                return Token(value=given, expires_at=jwt_expiry(given.reveal()))
+                return _given(given)
             raise NotAuthorized(
                 "the user token is not accepted and cannot be refreshed: pass a new user_token, or "
                 "handle and password",
@@ -65,12 +65,12 @@ def _logged_in(gsp: Settings) -> Conversation[Token]:
             raise
         advice = f"{error.message}: check handle and password"
         raise NotAuthorized(advice, code=error.code, http_status=error.http_status) from None
-    return _user_token(response)
+    return _user_token(gsp, response)
 
 
 def _refreshed(gsp: Settings, token: Token) -> Conversation[Token]:
     response = yield _sso(gsp, "account_refresh", "PUT", "/authtokens", bearer=token.value)
-    return _user_token(response)
+    return _user_token(gsp, response)
 
 
 def sign_out(gsp: Settings, token: Token) -> Conversation[None]:
@@ -78,10 +78,19 @@ def sign_out(gsp: Settings, token: Token) -> Conversation[None]:
     yield _sso(gsp, "account_logout", "POST", "/logout", bearer=token.value)
 
 
-def _user_token(response: Response) -> Token:
+def _given(value: Secret) -> Token:
+    return Token(value=value, expires_at=jwt_expiry(value.reveal()), issued_at=jwt_issued(value.reveal()))
+
+
+def _user_token(gsp: Settings, response: Response) -> Token:
     data = member(json_of(response), "data", "")
     value = Secret(text(data, "token", "data"))
-    return Token(value=value, expires_at=epoch(data.get("expiry")) or jwt_expiry(value.reveal()))
+    return Token(
+        value=value,
+        expires_at=epoch(data.get("expiry")) or jwt_expiry(value.reveal()),
+        issued_at=jwt_issued(value.reveal()),
+        life=60.0 * gsp.token_minutes,  # as asked for at the login
+    )
 
 
 def _sso(

@@ -9,16 +9,21 @@ from collections.abc import Callable, Sequence
 import attrs
 
 from ..errors import JournalError
+from ..loop_owner import LoopOwner, on_one_loop
 from ..report import Record
 from ..status import JobStatus, JobToken
 from .entry import IN_FLIGHT, Entry, Phase
 
 
+@on_one_loop
 class MemoryJournal:
-    """Keeps batches in this process. `clock` gives seconds since the epoch."""
+    """Keeps batches in this process. `clock` gives seconds since the epoch.
+
+    Clients in several event loops may share it one after another: raises `WrongEventLoop` while another runs.
+    """
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
+        self._clock, self._loop_owner = clock, LoopOwner("journal", movable=True)
         self._entries: dict[str, Entry] = {}
         self._records: dict[str, tuple[Record, ...]] = {}
 

@@ -69,8 +69,8 @@ class Writer:
         with self._lock:
             if self._jobs is None or self._is_forked():
                 return
-            self._jobs.put(last)  # in one step: whoever stops for idleness in between would not see it
-            self._jobs = None
+            # `_jobs` stays: where this is broken off, the next one can wait for the closing again.
+            self._jobs.put(last)
         await last.answer
 
     def _begin(self) -> queue.SimpleQueue[_Job]:
@@ -99,13 +99,17 @@ class Writer:
         connection: sqlite3.Connection | None = None
         while True:
             batch = self._next(jobs)
+            ends = not batch
             outcomes: list[Outcome] = []
             if any(not job.last for job in batch):
                 connection, outcomes = self._do([job for job in batch if not job.last], connection)
-            if connection is not None and (not batch or batch[-1].last):
-                connection.close()
-            _tell([*outcomes, *((job, None, None) for job in batch if job.last)])
             if not batch or batch[-1].last:
+                if connection is not None:
+                    connection.close()
+                    connection = None
+                ends = ends or self._ends(jobs)
+            _tell([*outcomes, *((job, None, None) for job in batch if job.last)])
+            if ends:
                 return
             del batch, outcomes  # a batch of 100,000 records is not kept until the next one comes
 
@@ -115,16 +119,21 @@ class Writer:
             try:
                 batch = [jobs.get(timeout=_IDLE_SECONDS)]
             except queue.Empty:
-                with self._lock:
-                    if not jobs.empty():
-                        continue
-                    if self._jobs is jobs:
-                        self._jobs = None
+                if self._ends(jobs):
                     return []
+                continue
             with contextlib.suppress(queue.Empty):
                 while not batch[-1].last and len(batch) < _AT_ONCE:
                     batch.append(jobs.get_nowait())
             return batch
+
+    def _ends(self, jobs: queue.SimpleQueue[_Job]) -> bool:
+        """Take no more jobs, so that the next one begins a new thread; False if there are some already."""
+        with self._lock:
+            if not jobs.empty():
+                return False
+            self._jobs = None
+            return True
 
     def _do(
         self, batch: Sequence[_Job], connection: sqlite3.Connection | None

@@ -32,19 +32,27 @@ class Server:
         app.router.add_route("*", "/{path:.*}", self._answer)
         # A handler ends with its caller's connection: nothing is kept waiting for who has hung up.
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
-        await self._runner.setup()
+        # In a task of its own: asyncio would lose a socket whose opening is broken off.
+        opening = asyncio.create_task(self._open(self._runner))
         try:
-            await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        except OSError:
+            await asyncio.shield(opening)
+        except BaseException:
+            await asyncio.wait([opening])
             await self.stop()
             raise
         return f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
+    async def _open(self, runner: web.AppRunner) -> None:
+        from aiohttp import web
+
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", self._port).start()
+
     async def stop(self) -> None:
         """Close the socket and what is connected to it."""
-        runner, self._runner = self._runner, None
-        if runner:
-            await runner.cleanup()
+        if self._runner:
+            await self._runner.cleanup()
+            self._runner = None  # not sooner: whoever was broken off stops it the next time
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()

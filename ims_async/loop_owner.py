@@ -1,0 +1,122 @@
+"""Which event loop something belongs to: the first that used it.
+
+Futures, locks and sockets of one event loop cannot be waited for in another. asyncio notices some of that,
+with a bare `RuntimeError`, and hangs on the rest: so it is checked before anything is touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from typing import Any, Final, TypeVar
+
+from .errors import WrongEventLoop
+
+C = TypeVar("C")
+
+_BINDING: Final = threading.Lock()
+_DUNDERS: Final = frozenset({"__aenter__", "__aexit__", "__aiter__"})
+
+
+class LoopOwner:
+    """The event loop that owns something. `loop` names it beforehand.
+
+    With `movable` another loop may have it once the owner does not run any more: for what keeps nothing of
+    a loop's, but does not bear two of them at a time.
+    """
+
+    def __init__(
+        self, what: str, *, loop: asyncio.AbstractEventLoop | None = None, movable: bool = False
+    ) -> None:
+        self._what, self._loop, self._movable = what, loop, movable
+
+    @property
+    def runs(self) -> bool:
+        """True in the event loop that owns it."""
+        try:
+            return asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            return False
+
+    def check(self) -> None:
+        """Take the running loop for the owner if there is none yet. Raises `WrongEventLoop` in any other."""
+        running = asyncio.get_running_loop()
+        if self._loop is running:
+            return
+        with _BINDING:
+            owner = self._loop
+            if owner is None or (self._movable and not owner.is_running()):
+                self._loop = running
+                return
+        if owner.is_closed():
+            how = "its event loop has ended, and this is another one: `asyncio.run` makes a new one each time"
+        elif owner.is_running():
+            how = "it is in use in another event loop, in another thread"
+        else:
+            how = "it was used in another event loop before"
+        raise WrongEventLoop(
+            f"this {self._what} belongs to one event loop, and {how}. Run all of it in one loop "
+            f"(`with asyncio.Runner() as runner: runner.run(…)`), or make one {self._what} for each loop. "
+            "Nothing was done."
+        )
+
+
+def on_one_loop(cls: type[C]) -> type[C]:
+    """Let all public coroutines and async iterators of a class check its `_loop_owner` first."""
+    for name, member in list(vars(cls).items()):
+        if name.startswith("_") and name not in _DUNDERS:
+            continue
+        if inspect.iscoroutinefunction(member):
+            setattr(cls, name, _checked(member))
+        elif inspect.isasyncgenfunction(member):
+            setattr(cls, name, _checked_at_each_step(member))
+    return cls
+
+
+def _checked(method: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(method)
+    async def checked(self: Any, *args: Any, **named: Any) -> Any:
+        begun = method(self, *args, **named)
+        del args, named  # what reports errors with local variables would show an OTP
+        try:
+            self._loop_owner.check()
+        except WrongEventLoop:
+            begun.close()
+            raise
+        return await begun
+
+    return checked
+
+
+def _checked_at_each_step(method: Callable[..., Any]) -> Callable[..., AsyncGenerator[Any, Any]]:
+    @functools.wraps(method)
+    def checked(self: Any, *args: Any, **named: Any) -> AsyncGenerator[Any, Any]:
+        return _Steps(method(self, *args, **named), self._loop_owner)
+
+    return checked
+
+
+class _Steps(AsyncGenerator[Any, Any]):
+    """An async generator each step of which is checked."""
+
+    def __init__(self, things: AsyncGenerator[Any, Any], owner: LoopOwner) -> None:
+        self._things, self._owner = things, owner
+
+    def __anext__(self) -> Coroutine[Any, Any, Any]:
+        # There may be very many: in its own loop a step costs no coroutine more.
+        return self._things.__anext__() if self._owner.runs else self.asend(None)
+
+    async def asend(self, value: Any) -> Any:
+        self._owner.check()
+        return await self._things.asend(value)
+
+    async def athrow(self, *error: Any) -> Any:
+        self._owner.check()
+        return await self._things.athrow(*error)
+
+    async def aclose(self) -> None:
+        self._owner.check()
+        await self._things.aclose()
