@@ -334,7 +334,7 @@ class Changes:
                 await page.call_off(_reason(error))
             raise
         except ImsError as error:  # the gateway, or our own rules, refused it
-            self._left = True
+            self._left, batch.fate.left = True, False
             await page.call_off(_reason(error))
             raise
         except BaseException as error:

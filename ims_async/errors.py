@@ -139,7 +139,15 @@ class GatewayError(ImsError):
 
 
 class NotAuthorized(GatewayError):
-    """A credential is missing, wrong or refused: check the API key, or log in again."""
+    """A credential is missing, wrong or refused: check the API key, or log in again.
+
+    `of_account` is True where it is the account's (API key, its token, handle and password), without which
+    no taxpayer's request is accepted. A taxpayer's own session is `SessionExpired` or `OtpRequired`.
+    """
+
+    def __init__(self, message: str = "", *, of_account: bool = False, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.of_account = of_account
 
 
 class SessionExpired(NotAuthorized):

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from typing import Protocol, TypeVar
+from contextvars import ContextVar
+from typing import Final, Protocol, TypeVar
 
 import attrs
 
@@ -45,6 +46,22 @@ _log = logging.getLogger("ims_async")
 
 async def _unheard(_: bool) -> None:
     """Nobody wants to know."""
+
+
+class Overseer(Protocol):
+    """Decides whether requests that serve one purpose are still to be sent. For `ims_async.bulk`."""
+
+    def check(self) -> None:
+        """Raise where no further request is to be sent. Called right before each."""
+        ...
+
+    def failed(self, error: ImsError) -> None:
+        """Hear of a conversation that failed, also of one that its caller will repeat."""
+        ...
+
+
+OVERSEER: Final[ContextVar[Overseer | None]] = ContextVar("OVERSEER", default=None)
+"""Of a context's own requests. The tasks and timers that are begun in it (polls, renewals) inherit it."""
 
 
 class Holder(Credential, Protocol):
@@ -134,7 +151,7 @@ class Exchange:
         when a change is about to leave, which it can prevent by raising, and False when it is proved that
         nothing was done.
         """
-        changing = False
+        changing, overseer = False, OVERSEER.get()
         try:
             step = next(conversation)
             while True:
@@ -156,6 +173,10 @@ class Exchange:
             if not changing:
                 raise
             raise OutcomeUnknown(f"the gateway's answer to the change cannot be read: {error}") from error
+        except ImsError as error:
+            if overseer is not None:
+                overseer.failed(error)
+            raise
         finally:
             conversation.close()
 
@@ -310,9 +331,11 @@ class Exchange:
                 await self._closed.wait()
 
     def check_open(self) -> None:
-        """Raise `ClientClosed` once the client is closed."""
+        """Raise `ClientClosed` once the client is closed, and what the caller's overseer raises."""
         if self._closed.is_set():
             raise ClientClosed("the client is closed; nothing was sent")
+        if (overseer := OVERSEER.get()) is not None:
+            overseer.check()
 
     def stop(self) -> None:
         """Send nothing more: who waits, and whoever asks from now on, gets `ClientClosed`."""

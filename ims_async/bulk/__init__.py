@@ -24,6 +24,7 @@ from .outcome import BulkReport, TaxpayerReport
 from .pull import Pulled, PullReport, PullRun, sections_of
 from .run import BulkRun, Totals, checked_name, default_journal, new_name, totals_of
 from .source import Pairs, Portion, Who, known_taxpayers, pairs_of, portion_of, portions_again, who_of
+from .stop import Stop
 from .weather import Weather
 
 __all__ = [
@@ -198,6 +199,7 @@ def _shared(
             raise InvalidInput(f"{name} {value!r} must be a whole number, at least 1")
     if not isinstance(quiet, int | float) or not quiet >= 0:
         raise InvalidInput(f"quiet {quiet!r} must be a number of seconds, not negative")
+    stop = Stop()
     return Shared(
         client=client,
         run=new_name(client.now()) if run is None else checked_name(run),
@@ -205,7 +207,8 @@ def _shared(
         max_bytes=min(limit, max_bytes or limit),
         max_records=max_records,
         quiet=quiet,
-        weather=Weather(client),
+        weather=Weather(client, lambda seconds: stop.rest(client, seconds)),
+        stop=stop,
     )
 
 

@@ -10,7 +10,7 @@ import attrs
 
 from ..changes import Fate
 from ..client import ImsClient
-from ..errors import ImsError, JobFailed, OutcomeUnknown
+from ..errors import JobFailed, OutcomeUnknown
 from ..gstn import JOB_RUNNING
 from ..job import ImsJob
 from ..journal import Journal
@@ -19,6 +19,7 @@ from ..report import JobReport, Record
 from ..status import JobKind
 from ..taxpayer import Taxpayer
 from .event import EventKind
+from .stop import Stop
 from .stream import Slot
 from .tally import Tally
 from .weather import Weather
@@ -48,7 +49,7 @@ class Tell(Protocol):
 
 @attrs.define(kw_only=True)
 class Shared:
-    """What all parts of a run share. `quiet` is in seconds; `stopped_by` makes it useless to go on."""
+    """What all parts of a run share. `quiet` is in seconds."""
 
     client: ImsClient
     run: str
@@ -57,13 +58,17 @@ class Shared:
     max_records: int | None
     quiet: float
     weather: Weather
+    stop: Stop
     seen: dict[str, set[str]] = attrs.field(factory=dict)
     """By GSTIN, the batches of this run that are counted already."""
     covered: dict[str, set[int]] = attrs.field(factory=dict)
     """By GSTIN, the decisions in those of other processes; as hashes, since there may be very many."""
-    stopped_by: ImsError | None = None
     bench: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     """Held while checking and cutting: all parts at once would make one turn of the event loop a second."""
+
+    async def rest(self, seconds: float) -> None:
+        """Sleep for so many seconds, but not past the end of the run or the client."""
+        await self.stop.rest(self.client, seconds)
 
 
 class Follower:
@@ -99,7 +104,8 @@ class Follower:
     async def _awaited(self, job: ImsJob) -> JobReport | None:
         if job.open and job.reference_id is not None and not job.done:
             try:
-                report = await job
+                async with self.shared.stop.ending_waits():
+                    report = await job
             except JobFailed as error:
                 if not job.open:
                     return error.report
@@ -123,7 +129,7 @@ class Follower:
             self.tally.stopped(OutcomeUnknown(f"{lost}: try later", job=job), records)
             return
         if job.status.error_code == JOB_RUNNING:  # another program's job was in the way
-            await self.shared.client.rest(_FIRST_LOOK)
+            await self.shared.rest(_FIRST_LOOK)
         again = await self.send_again(job.kind, records)
         if again is not None:
             await self.follow(again, tries=tries - 1)
@@ -135,7 +141,7 @@ class Follower:
         client, quiet = self.shared.client, self.shared.quiet
         sent_at = job.submitted_at.timestamp() if job.submitted_at else 0.0
         for age in (min(_FIRST_LOOK, quiet), quiet):
-            await client.rest(max(sent_at + age + _MARGIN - client.now(), 0.0))
+            await self.shared.rest(max(sent_at + age + _MARGIN - client.now(), 0.0))
             if not job.open:
                 return
             await self.shared.weather.through(

@@ -93,12 +93,18 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         elif shared.journal is None and shared.client.journal is None:
             shared.client.keep_in(default_journal())
         under_way.add(self.run)
-        keeper = asyncio.create_task(keep_alive(shared.client, self._in_sight, self._tell_of_session))
+        try:
+            with shared.stop.overseeing():
+                await self._work_on_all()
+        finally:
+            under_way.discard(self.run)
+
+    async def _work_on_all(self) -> None:
+        keeper = asyncio.create_task(keep_alive(self._shared.client, self._in_sight, self._tell_of_session))
         try:
             await self._work_on(self._portions(), self._work)
             await asyncio.gather(*self._telling)
         finally:
-            under_way.discard(self.run)
             for task in (keeper, *self._telling):
                 task.cancel()
             await asyncio.gather(keeper, *self._telling, return_exceptions=True)
@@ -110,7 +116,7 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
             async for portion in portions:
                 yield portion
                 del portion
-                if self._shared.stopped_by is not None and self._totals.taxpayers is None:
+                if self._shared.stop.reached and self._totals.taxpayers is None:
                     break  # a stream may go on for ever; a mapping's are told to be not sent
         for gstin in before:
             if gstin not in self._tallies:

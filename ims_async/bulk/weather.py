@@ -16,8 +16,10 @@ from ..errors import (
     ImsError,
     NotAuthorized,
     NotSent,
+    OtpRequired,
     QuotaExhausted,
     RateLimited,
+    SessionExpired,
 )
 from ..retry import RetryPolicy
 from ..taxpayer import Taxpayer
@@ -43,8 +45,8 @@ class Weather:
     of two taxpayers failed, with no answer to anybody in between, nobody does until a read of anybody's was.
     """
 
-    def __init__(self, client: ImsClient) -> None:
-        self._client = client
+    def __init__(self, client: ImsClient, rest: Callable[[float], Awaitable[None]]) -> None:
+        self._client, self._rest = client, rest
         self._failing: set[str] = set()
         self._since_an_answer: set[str] = set()
         self._probing = asyncio.Lock()
@@ -82,7 +84,7 @@ class Weather:
 
     async def _probe(self, taxpayer: Taxpayer, delays: Iterator[float], since: float) -> None:
         late = self._client.now() > since + _PATIENCE
-        await self._client.rest(0.0 if late else next(delays))
+        await self._rest(0.0 if late else next(delays))
         try:
             await taxpayer.counts()
         except OUTAGE as error:
@@ -112,7 +114,7 @@ class Weather:
             except DownloadQueued as error:
                 if tries == _MOST_TRIES:
                     raise
-                await self._client.rest(error.estimate or _KEEP_ALIVE_EVERY)
+                await self._rest(error.estimate or _KEEP_ALIVE_EVERY)
 
 
 async def keep_alive(
@@ -128,17 +130,24 @@ async def keep_alive(
         for taxpayer in list(taxpayers()):
             try:
                 await taxpayer.keep_alive()
-            except NotAuthorized as error:
-                tell(taxpayer, error)
-            except ClientClosed:
-                return
             except Exception as error:  # noqa: BLE001 # one's store, say, must not cost the others their sessions
+                if is_everybodys(error):
+                    return
+                if isinstance(error, NotAuthorized):
+                    tell(taxpayer, error)
+                    continue
                 _log.warning("a session could not be renewed yet: %s", type(error).__name__)
         await client.rest(_KEEP_ALIVE_EVERY)
 
 
 def is_everybodys(error: Exception) -> bool:
-    """An empty wallet, a bad key, a closed client: to ask once more for each taxpayer would only cost."""
+    """Say whether an error would meet every taxpayer: to ask once more for each of them would only cost.
+
+    A spent quota, a refused credential of the account, a closed client are such. A taxpayer's session is not,
+    whatever the HTTP status that its end comes with.
+    """
+    if isinstance(error, OtpRequired | SessionExpired):
+        return False
     return isinstance(error, QuotaExhausted | ClientClosed) or (
-        isinstance(error, NotAuthorized) and error.http_status == 401
+        isinstance(error, NotAuthorized) and error.of_account
     )

@@ -25,7 +25,6 @@ from .event import EventKind
 from .follow import Follower
 from .source import Portion
 from .tally import fingerprint
-from .weather import is_everybodys
 
 _log = logging.getLogger("ims_async")
 
@@ -55,8 +54,7 @@ class Part:
             self._stopped(error)
             await self._follower.tell(EventKind.SESSION_ENDED, error=error)
         except ImsError as error:
-            if is_everybodys(error):
-                self._shared.stopped_by = error
+            self._shared.stop.failed(error)
             self._stopped(error)
         except Exception as error:  # noqa: BLE001 # a defect of ours, too, is one taxpayer's trouble
             _log.exception("the part of %s in run %s broke off", self._taxpayer.gstin, self._shared.run)
@@ -69,8 +67,7 @@ class Part:
         earlier = await self._take_up()
         if self._portion.problem is not None:
             raise self._portion.problem
-        if self._shared.stopped_by is not None:
-            raise self._shared.stopped_by.with_traceback(None)
+        self._shared.stop.check()
         await self._taxpayer.keep_alive()
         await self._finish(earlier)
         if self._portion.again:

@@ -1,12 +1,10 @@
-"""Many things worked on, so many at a time, and what stops all of them."""
+"""Many things worked on, so many at a time; the first error stops all of them."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
-
-from ..errors import ImsError, NotAuthorized, OtpRequired, QuotaExhausted, SessionExpired
 
 T = TypeVar("T")
 
@@ -26,12 +24,3 @@ async def by_turns(things: Iterable[T], work: Callable[[T], Awaitable[None]], *,
         for one in workers:
             one.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
-
-
-def is_everybodys(error: ImsError) -> bool:
-    """An empty wallet, or a bad key: to ask once more for each taxpayer would only cost."""
-    if isinstance(error, OtpRequired | SessionExpired):
-        return False
-    return isinstance(error, QuotaExhausted) or (
-        isinstance(error, NotAuthorized) and error.http_status == 401
-    )
