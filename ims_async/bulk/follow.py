@@ -79,6 +79,8 @@ class Follower:
         self._slot = slot
         self.fate: Fate | None = None
         """What becomes of what is being handed in at this moment."""
+        self.again: tuple[JobKind, Sequence[Record]] = JobKind.SAVE, ()
+        """What of it was handed in before."""
         self.found_all = True
         """False once a section could not be read to its last row."""
 
@@ -166,6 +168,7 @@ class Follower:
 
         async def send() -> ImsJob | None:
             fate = self.fate = Fate()
+            self.again = kind, records
             try:
                 retry = await self.taxpayer.retry_records(
                     kind, records, run=self.shared.run, heard=heard, fate=fate
@@ -176,7 +179,7 @@ class Follower:
             return retry.job
 
         job = await self.shared.weather.through(self.taxpayer, send)
-        self.fate = None
+        self.fate, self.again = None, (kind, ())
         self.tally.looked(kind, found)
         self.found_all = self.found_all and found.settled
         if job is not None:

@@ -25,9 +25,9 @@ class TaxpayerReport:
 
     `failed`: the gateway refused them, each with its reason. `unaccounted`: their job has ended, and nobody
     told of them. `changed`: edited by the supplier, or gone, for a person to decide on. `not_sent`: nothing
-    was done with them, for the reason in `error`. `pending_count`: their jobs, named in `pending`, had not
-    ended when the run did, or nobody could be asked whether they were sent. `failed_jobs` names those that
-    the gateway refused as a whole.
+    was done with them, for the reason in `error`. `pending_count`: all others. Their jobs, named in
+    `pending`, have not ended, or it is not known whether they were sent; while the run goes on, also those
+    that are still to be sent. `failed_jobs` names those that the gateway refused as a whole.
     """
 
     gstin: str

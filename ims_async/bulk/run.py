@@ -78,7 +78,7 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
 
     @property
     def report(self) -> BulkReport:
-        """What became of each decision, as far as it is known."""
+        """What became of each decision, as far as it is known; it adds up at any moment."""
         return BulkReport(
             run=self.run, taxpayers={gstin: tally.report() for gstin, tally in self._tallies.items()}
         )

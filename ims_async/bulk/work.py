@@ -92,18 +92,15 @@ class Part:
         rest, in_hand = self._left(), self._in_hand
         self._rest.clear()
         if not self._journal_is_read:  # an earlier process may have sent them
-            self._tally.broken_off([], in_doubt=len(rest))
             return
-        if fate is not None and fate.job is not None:
+        if fate is None or not (fate.left or fate.job):
+            in_hand = 0
+        elif fate.job is not None:
             self._tally.sent_again(fate.job.kind, fate.job.records or ())
             self._tally.sent(fate.job, fresh=in_hand > 0)
-            looked_at = in_hand - (fate.job.submitted or 0) if in_hand else 0
-            self._tally.broken_off([], in_doubt=max(looked_at, 0))
-        elif fate is not None and fate.left:
-            self._tally.broken_off([], in_doubt=in_hand)
         else:
-            in_hand = 0
-        self._tally.broken_off(rest[in_hand:], in_doubt=0)
+            self._tally.sent_again(*self._follower.again)
+        self._tally.broken_off(rest[in_hand:])
 
     # -- sending -------------------------------------------------------------------------------------------
 
