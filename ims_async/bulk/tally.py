@@ -66,6 +66,7 @@ class Tally:
         self._pending: dict[int, ImsJob] = {}
         self._through_jobs = 0
         self._failed_jobs: list[JobToken] = []
+        self._doubtful_jobs: list[JobToken] = []
         self._batches: list[str] = []
         self._warnings: Counter[str] = Counter()
 
@@ -92,7 +93,7 @@ class Tally:
         """
         self.jobs = len(jobs)
         self.succeeded, self._failed, self._unaccounted, self._unmatched = 0, [], [], []
-        self._pending, self._failed_jobs, self._batches = {}, [], []
+        self._pending, self._failed_jobs, self._doubtful_jobs, self._batches = {}, [], [], []
         states: dict[int, _State] = {}
         uncounted = 0
         for job, prints in jobs:
@@ -120,9 +121,7 @@ class Tally:
         failed = {id(failure.record): failure for failure in report.failed} if report else {}
         silent = {id(record) for record in report.unaccounted} if report else set()
         if report is not None:
-            self._unmatched += report.unmatched
-            self._failed_jobs += [job.token] * (report.state is JobState.FAILED)
-            self._batches += [] if report.batch is None else [report.batch]
+            self._note_state(job, report)
         for record in job.records or ():
             what = _What.APPLIED
             if report is None:
@@ -146,14 +145,18 @@ class Tally:
     def ended(self, job: ImsJob, report: JobReport) -> None:
         """Count what became of a job's records."""
         self._pending.pop(id(job), None)
-        if report.state is JobState.FAILED:
-            self._failed_jobs.append(job.token)
-        if report.batch is not None:
-            self._batches.append(report.batch)
+        self._note_state(job, report)
         self.succeeded += (report.submitted or 0) - len(report.failed) - report.unaccounted_count
         self._failed += [(job.kind, failure) for failure in report.failed]
         self._unaccounted += [(job.kind, record) for record in report.unaccounted]
+
+    def _note_state(self, job: ImsJob, report: JobReport) -> None:
+        """Note how a job ended as a whole."""
         self._unmatched += report.unmatched
+        self._failed_jobs += [job.token] * (report.state is JobState.FAILED)
+        unnamed = not (report.failed or report.unmatched or report.unaccounted_count)
+        self._doubtful_jobs += [job.token] * (report.state is not JobState.SUCCEEDED and unnamed)
+        self._batches += [] if report.batch is None else [report.batch]
 
     def warned(self, findings: Iterable[Finding]) -> None:
         """Count what was found before anything was sent."""
@@ -222,6 +225,7 @@ class Tally:
             jobs=self.jobs,
             pending=tuple(job.token for job in self._pending.values()),
             failed_jobs=tuple(self._failed_jobs),
+            doubtful_jobs=tuple(self._doubtful_jobs),
             error=self.error,
             batches=tuple(self._batches),
         )

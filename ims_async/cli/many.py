@@ -198,6 +198,8 @@ def _ending(accounts: Accounts) -> str:
         said.append("The refused records stand as they stood before; pull again and decide again.")
     if "IMSSAV0054" in codes:
         said.append("IMSSAV0054: to accept a credit note, fill in its column 'ITC reduction'.")
+    if any(part.report.doubtful_jobs for part in accounts.parts.values()):
+        said.append("The gateway counts errors without naming them: pull again to see.")
     if any(part.report.unaccounted or part.report.unmatched for part in accounts.parts.values()):
         said.append("Of the unaccounted records the gateway did not tell: pull again to see how they stand.")
     return " ".join(said)
