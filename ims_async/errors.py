@@ -45,7 +45,11 @@ class InvalidDecision(InvalidInput):
 
 
 class PayloadTooLarge(ImsError):
-    """The body would pass the GSP's limit. Nothing was sent: submit in smaller batches."""
+    """The body is over the GSP's limit, or the gateway refused its size (413). Nothing was done: send less.
+
+    `size` and `limit` are in bytes; `limit` is 0 where the gateway refused, which does not say how much it
+    takes. `ims_async.bulk` cuts a batch into as many requests as it needs.
+    """
 
     def __init__(self, message: str = "", *, size: int = 0, limit: int = 0) -> None:
         super().__init__(message)

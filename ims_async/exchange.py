@@ -17,6 +17,7 @@ from .errors import (
     ImsError,
     NotSent,
     OutcomeUnknown,
+    PayloadTooLarge,
     RateLimited,
     UnexpectedAnswer,
 )
@@ -257,6 +258,8 @@ class Exchange:
         clean = response.without(secrets, shortest=_IN_ROWS if fine else _IN_A_REFUSAL)
         if clean is not response and not fine:
             verdict = self._gsp.judge(request, clean)
+        if isinstance(verdict.error, PayloadTooLarge):
+            verdict.error.size = len(request.body or b"")
         return verdict, clean
 
     def _after_loss(self, request: Request, error: ImsError, tries: _Tries) -> float | None:

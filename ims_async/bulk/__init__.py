@@ -72,9 +72,10 @@ def save_all(
     `run` names the run. Called again with the name and the decisions of an earlier one, this goes on where
     that ended: what was sent is waited for, or looked at, and never sent again. `concurrency` is how many
     taxpayers are worked on at once: 1,000 of a mapping, 100 of what comes as pairs. A job's body has at most
-    `max_bytes` bytes (the GSP's own limit otherwise) and `max_records` records. A change whose answer was
-    lost is settled by looking, after `quiet` seconds at the latest; what was then not applied is sent again,
-    as it stands by then.
+    `max_bytes` bytes (the GSP's own limit otherwise) and `max_records` records; what the gateway refuses for
+    its size all the same goes in halves, down to single records. A change whose answer was lost is settled
+    by looking, after `quiet` seconds at the latest; what was then not applied is sent again, as it stands by
+    then.
 
     Everything is written to the client's journal, or `journal` (which is the client's from then on), or a
     SQLite file in the place for such things (`default_journal`); with `journal=False`, and none of the

@@ -10,7 +10,7 @@ import attrs
 
 from ..changes import Fate
 from ..client import ImsClient
-from ..errors import JobFailed, OutcomeUnknown
+from ..errors import JobFailed, OutcomeUnknown, PayloadTooLarge
 from ..gstn import JOB_RUNNING
 from ..job import ImsJob
 from ..journal import Journal
@@ -21,7 +21,7 @@ from ..taxpayer import Taxpayer
 from .event import EventKind
 from .stop import Stop
 from .stream import Slot
-from .tally import Tally
+from .tally import Tally, without_frames
 from .weather import Weather
 
 _FIRST_LOOK: Final = 120.0  # seconds; most jobs have ended by then, and records that were applied show it
@@ -49,12 +49,17 @@ class Tell(Protocol):
 
 @attrs.define(kw_only=True)
 class Shared:
-    """What all parts of a run share. `quiet` is in seconds."""
+    """What all parts of a run share. `quiet` is in seconds.
+
+    A request has at most `max_bytes`, and of several records at most `aim`: less, once requests that were
+    refused for their size went through cut to that.
+    """
 
     client: ImsClient
     run: str
     journal: Kept
     max_bytes: int
+    aim: int = attrs.field(default=attrs.Factory(lambda self: self.max_bytes, takes_self=True))
     max_records: int | None
     quiet: float
     weather: Weather
@@ -132,9 +137,33 @@ class Follower:
             return
         if job.status.error_code == JOB_RUNNING:  # another program's job was in the way
             await self.shared.rest(_FIRST_LOOK)
-        again = await self.send_again(job.kind, records)
+        await self._try_again(job.kind, records, tries=tries - 1)
+
+    async def _try_again(self, kind: JobKind, records: Sequence[Record], *, tries: int) -> None:
+        try:
+            again = await self.send_again(kind, records)
+        except PayloadTooLarge as error:
+            await self.refused(error, records)
+            half = len(records) // 2
+            for some in (records[:half], records[half:]):
+                await self._try_again(kind, some, tries=tries)
+            return
         if again is not None:
-            await self.follow(again, tries=tries - 1)
+            await self.follow(again, tries=tries)
+
+    async def refused(self, error: PayloadTooLarge, records: Sequence[Record]) -> None:
+        """Note that a request was refused for its size. Raises `PayloadTooLarge` for a single record."""
+        if not error.limit:  # by the gateway
+            self.tally.refused_sizes.append(error.size)
+            self.shared.weather.cleared(self.taxpayer)
+        if len(records) == 1:
+            raise PayloadTooLarge(
+                f"{records[0].key} alone makes a body of {error.size:,} bytes, which was refused for its "
+                "size; nothing was done with it, nor was any behind it sent",
+                size=error.size,
+                limit=error.limit,
+            ) from error
+        await self.tell(EventKind.CUT_SMALLER, error=without_frames(error))
 
     async def settle(self, job: ImsJob) -> None:
         """Read a job's records until it is known what became of them; it may be one of another run."""

@@ -47,6 +47,8 @@ class TaxpayerReport:
     failed_jobs: tuple[JobToken, ...] = ()
     doubtful_jobs: tuple[JobToken, ...] = ()
     """Jobs that have not succeeded by their state, though no record of theirs is named: see `ok`."""
+    refused_sizes: tuple[int, ...] = ()
+    """Bytes of each request that the gateway refused for its size; the records went in smaller ones."""
     error: Exception | None = None
     batches: tuple[str, ...] = attrs.field(default=(), repr=_how_many)
     """The journal's names for what was sent."""
@@ -137,6 +139,11 @@ class BulkReport:
     def doubtful_jobs(self) -> tuple[JobToken, ...]:
         """The jobs that ended with errors, none of which is named."""
         return tuple(token for one in self for token in one.doubtful_jobs)
+
+    @property
+    def refused_sizes(self) -> tuple[int, ...]:
+        """Bytes of each request that the gateway refused for its size: run again with less as `max_bytes`."""
+        return tuple(size for one in self for size in one.refused_sizes)
 
     @property
     def errors(self) -> dict[str, Exception]:

@@ -57,6 +57,7 @@ class Tally:
     def __init__(self, gstin: str) -> None:
         self.gstin = gstin
         self.handed_in = self.succeeded = self.jobs = 0
+        self.refused_sizes: list[int] = []
         self.error: Exception | None = None
         self._changed: list[Record] = []
         self._not_sent: list[Record] = []
@@ -226,6 +227,7 @@ class Tally:
             pending=tuple(job.token for job in self._pending.values()),
             failed_jobs=tuple(self._failed_jobs),
             doubtful_jobs=tuple(self._doubtful_jobs),
+            refused_sizes=tuple(self.refused_sizes),
             error=self.error,
             batches=tuple(self._batches),
         )

@@ -14,6 +14,7 @@ from ..errors import (
     JobInFlight,
     OtpRequired,
     OutcomeUnknown,
+    PayloadTooLarge,
     SessionExpired,
 )
 from ..job import ImsJob
@@ -42,6 +43,7 @@ class Part:
             JobKind.SAVE: list(portion.saves),
             JobKind.RESET: list(portion.resets),
         }
+        self._aim = self._shared.aim
         self._journal_is_read = False
         self._in_hand = 0
         """How many of the rest are being handed in at this moment."""
@@ -108,7 +110,12 @@ class Part:
         """Send what is left, chunk by chunk; False where another process has sent for this run meanwhile."""
         for kind in self._rest:
             async for chunk in _Chunks(self, kind):
-                job = await self._send(kind, chunk)
+                try:
+                    job = await self._send(kind, chunk)
+                except PayloadTooLarge as error:
+                    await self._refused(error, chunk.records)
+                    continue
+                self._went_through(job, chunk.records)
                 del chunk  # its body is not needed any more, and waiting for the job may be long
                 if job is None:
                     return False
@@ -155,20 +162,43 @@ class Part:
                 records = chunk.records
                 del chunk
                 self._in_hand = len(records)
-                job = await self._follower.send_again(kind, records)
+                try:
+                    job = await self._follower.send_again(kind, records)
+                except PayloadTooLarge as error:
+                    await self._refused(error, records)
+                    continue
                 self._in_hand = 0
+                self._went_through(job, records)
                 del self._rest[kind][: len(records)]
                 if job is not None:
                     await self._follower.follow(job)
         for batch in self._portion.batches if self._follower.found_all else ():
             await self._taxpayer.remark_retried(batch)
 
+    async def _refused(self, error: PayloadTooLarge, records: Sequence[Record]) -> None:
+        """Aim at half of what was refused for its size."""
+        await self._follower.refused(error, records)
+        self._aim = min(error.size, self.aim) // 2
+
+    def _went_through(self, job: ImsJob | None, records: Sequence[Record]) -> None:
+        """Let others aim at no more than what was accepted here.
+
+        Not by a single record: where one taxpayer's requests are refused at any size, all others' would be
+        cut to single records.
+        """
+        if job is not None and job.reference_id is not None and len(records) > 1:
+            self._shared.aim = min(self._aim, self._shared.aim)
+
+    @property
+    def aim(self) -> int:
+        """How many bytes a request of several records may have."""
+        return min(self._aim, self._shared.aim)
+
     def cut(self, kind: JobKind) -> Iterator[Chunk | Pause]:
         """Cut what is left into what one request takes."""
         shared, records = self._shared, tuple(self._rest[kind])
-        return pack_chunks(
-            self._taxpayer.gstin, kind, records, limit=shared.max_bytes, most=shared.max_records
-        )
+        gstin, limit, most = self._taxpayer.gstin, shared.max_bytes, shared.max_records
+        return pack_chunks(gstin, kind, records, limit=limit, aim=self.aim, most=most)
 
     async def next_of(self, chunks: Iterator[Chunk | Pause]) -> Chunk | None:
         """Make the next chunk, letting others have a turn meanwhile."""
@@ -246,15 +276,21 @@ class Part:
 
 
 class _Chunks:
-    """The chunks of a portion, one at a time; keeps none of them, as a generator's frame would."""
+    """The chunks of a portion, one at a time; keeps none of them, as a generator's frame would.
+
+    What is left is cut anew where smaller ones are aimed at by then.
+    """
 
     def __init__(self, part: Part, kind: JobKind) -> None:
-        self._part, self._chunks = part, part.cut(kind)
+        self._part, self._kind = part, kind
+        self._chunks, self._aim = part.cut(kind), part.aim
 
     def __aiter__(self) -> AsyncIterator[Chunk]:
         return self
 
     async def __anext__(self) -> Chunk:
+        if self._aim != self._part.aim:
+            self._chunks, self._aim = self._part.cut(self._kind), self._part.aim
         chunk = await self._part.next_of(self._chunks)
         if chunk is None:
             raise StopAsyncIteration

@@ -169,6 +169,9 @@ def tell_of_all(
         voice.show(problems)
         voice.say()
     voice.say(f"{_all_sent(accounts) if unsent and accounts.ok else _ending(accounts)} {unsent}".rstrip())
+    sizes = [size for part in accounts.parts.values() for size in part.report.refused_sizes]
+    if sizes:
+        voice.say(_of_sizes(sizes))
     written = file is None or _written(voice, accounts, carrier, file)
     left = voice.unfinished
     if left is not None:
@@ -180,6 +183,15 @@ def tell_of_all(
     facts["only_what_was_sent"] = bool(unsent)
     voice.document({**accounting.accounts_facts(accounts), **facts})
     return OK if accounts.ok and written else NOT_ALL_WELL
+
+
+def _of_sizes(refused: Sequence[int]) -> str:
+    """Say that the gateway takes less at once than it documents; sizes are in bytes."""
+    requests = show.counted(len(refused), "request")
+    return (
+        f"The gateway refused {requests} for the size, the smallest of {min(refused):,} bytes; records went "
+        "in smaller ones where there were several. --max-records sends fewer at once from the beginning."
+    )
 
 
 def _all_sent(accounts: Accounts) -> str:
