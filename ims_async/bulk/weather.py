@@ -28,7 +28,6 @@ _log = logging.getLogger("ims_async")
 
 _KEEP_ALIVE_EVERY: Final = 120.0  # seconds
 _PROBES: Final = RetryPolicy(max_tries=1000, initial=15.0, max_interval=120.0)
-_PATIENCE: Final = 3600.0  # seconds
 _MOST_TRIES: Final = 3
 
 T = TypeVar("T")
@@ -45,8 +44,10 @@ class Weather:
     of two taxpayers failed, with no answer to anybody in between, nobody does until a read of anybody's was.
     """
 
-    def __init__(self, client: ImsClient, rest: Callable[[float], Awaitable[None]]) -> None:
-        self._client, self._rest = client, rest
+    def __init__(
+        self, client: ImsClient, rest: Callable[[float], Awaitable[None]], *, max_outage: float
+    ) -> None:
+        self._client, self._rest, self._max_outage = client, rest, max_outage
         self._failing: set[str] = set()
         self._since_an_answer: set[str] = set()
         self._probing = asyncio.Lock()
@@ -72,7 +73,7 @@ class Weather:
         self._since_an_answer.clear()
 
     async def fine(self, taxpayer: Taxpayer) -> None:
-        """Return when the gateway is known to answer. Raises its error after an hour of waiting."""
+        """Return when the gateway is known to answer. Raises its error after `max_outage` seconds."""
         since, delays = self._client.now(), _PROBES.delays()
         while self.stormy or taxpayer.gstin in self._failing:
             if not self.stormy:
@@ -83,8 +84,10 @@ class Weather:
                     await self._probe(taxpayer, self._delays, self._stormy_since)
 
     async def _probe(self, taxpayer: Taxpayer, delays: Iterator[float], since: float) -> None:
-        late = self._client.now() > since + _PATIENCE
-        await self._rest(0.0 if late else next(delays))
+        left = since + self._max_outage - self._client.now()
+        delay = next(delays, _PROBES.max_interval)
+        await self._rest(max(min(delay, left), 0.0))
+        late = delay >= left
         try:
             await taxpayer.counts()
         except OUTAGE as error:

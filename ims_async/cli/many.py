@@ -39,6 +39,7 @@ class Plan:
     journal: Path | None
     concurrency: int
     max_records: int | None
+    max_outage: float
     decided: bool = False
     """Of a reset: only the rows that are decided."""
 
@@ -148,6 +149,7 @@ class ManyChange:
             "run": plan.run,
             "concurrency": plan.concurrency,
             "max_records": plan.max_records,
+            "max_outage": plan.max_outage,
             "check": self.settings.check,
         }
         if plan.kind is JobKind.SAVE:
