@@ -10,20 +10,23 @@ import pytest
 
 from ims_async import (
     ImsClient,
+    ImsJob,
     NotAuthorized,
     PollPolicy,
     QuotaExhausted,
+    RateLimit,
     SessionExpired,
     bulk,
     errors,
 )
 from ims_async.bulk.weather import is_everybodys
+from ims_async.cli.turns import by_turns
 from ims_async.simulator import Fault, Simulator
 from ims_async.simulator.face import write
 from ims_async.transport import MemoryTransport
 from ims_async.wire import Request, Response
 
-from .bulk_flows import adds_up, applied, bulk_client, log_in, work_for
+from .bulk_flows import adds_up, applied, bulk_client, log_in, undecided, work_for
 from .conftest import eas, from_gstn, make_gsp
 from .test_errors import ALL, INSTANCES
 
@@ -163,6 +166,16 @@ async def work_of_a_reader(sim: Simulator) -> dict[str, Any]:
     return {who.gstin: batch for who, batch in (await work_for(log_in(bulk_client(sim), sim))).items()}
 
 
+async def work_of_a_reader_without_budget(sim: Simulator) -> dict[str, Any]:
+    """Return what there is to do, read a few minutes ago."""
+    work = {}
+    for who in log_in(bulk_client(sim), sim):
+        work[who.gstin] = await undecided(who)
+        await asyncio.sleep(10)
+    await asyncio.sleep(120)
+    return work
+
+
 def poor(
     sim: Simulator, gsp: str, spent: Callable[[Request], bool], **settings: Any
 ) -> tuple[ImsClient, Wire]:
@@ -258,6 +271,58 @@ async def test_a_resume_asks_nothing_more(sim: Simulator, gsp_name: str) -> None
     assert wire.after == 0
     assert again.pending_count == report.handed_in
     stopped(again, gsp_name)
+
+
+async def test_work_by_turns_asks_nothing_more(sim: Simulator, gsp_name: str) -> None:
+    """Of those whose jobs the shell waits for: a poll that is refused would be repeated."""
+    client, wire = poor(sim, gsp_name, at("status", 3))
+    work = await work_of_a_reader(sim)
+    jobs = [await client.taxpayer(gstin).save(batch) for gstin, batch in work.items()]
+    left = client.taxpayer(sim.gstins[0])
+    begun = sim.now()
+
+    async def wait_for(job: ImsJob) -> None:
+        await job
+
+    with pytest.raises(QuotaExhausted if gsp_name == "sandbox" else NotAuthorized):
+        await by_turns(jobs, wait_for, at_once=5)
+    assert wire.after == 0
+    assert sim.now() - begun < 10
+    assert left.unfinished()
+
+
+@pytest.mark.sim(taxpayers=12, invoices=20, sections=["b2b"], rate_limit=30)
+async def test_those_in_line_for_the_budget_are_not_let_out(sim: Simulator, gsp_name: str) -> None:
+    """Nor does the run last until their turns would have come."""
+    client, wire = poor(sim, gsp_name, at("save", 3), rate=RateLimit(30))
+    work = await work_of_a_reader_without_budget(sim)
+    report = await bulk.save_all(client, work, max_records=2)
+    assert wire.after == 0
+    assert sim.now() == pytest.approx(wire.refused_at, abs=1.0)
+    stopped(report, gsp_name)
+
+
+async def test_resets_stop_too(sim: Simulator, gsp_name: str) -> None:
+    """As saves do."""
+    reader = bulk_client(sim)
+    work = {who.gstin: await who.invoices("b2b", "accept") for who in log_in(reader, sim)}
+    client, wire = poor(sim, gsp_name, at("reset", 2))
+    report = await bulk.reset_all(client, work, max_records=2)
+    assert wire.after == 0
+    stopped(report, gsp_name)
+
+
+@pytest.mark.only_gsp("sandbox", "the other keeps its sessions by itself")
+@pytest.mark.sim(taxpayers=12, invoices=20, sections=["b2b"], job_seconds=900.0, token_seconds=600.0)
+async def test_sessions_are_not_renewed_any_more(sim: Simulator, gsp_name: str) -> None:
+    """A renewal is a request as well; the first that is refused ends the run."""
+    work = await work_of_a_reader(sim)
+    client, wire = poor(sim, gsp_name, at("refresh", 3))
+    report = await bulk.save_all(client, work, max_records=4)
+    assert wire.refused >= 1
+    assert wire.after == 0
+    assert sim.now() == pytest.approx(wire.refused_at, abs=1.0)
+    stopped(report, gsp_name)
 
 
 async def test_a_run_that_stopped_leaves_the_client_to_others(sim: Simulator, gsp_name: str) -> None:

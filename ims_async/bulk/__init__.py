@@ -19,7 +19,7 @@ from ..records import Decision, Invoice
 from ..status import JobKind
 from ..vocabulary import Action, Section
 from .event import BulkEvent, EventKind, Progress
-from .follow import Kept, Shared
+from .follow import Kept, Shared, Sizes
 from .outcome import BulkReport, TaxpayerReport
 from .pull import Pulled, PullReport, PullRun, sections_of
 from .run import BulkRun, Totals, checked_name, default_journal, new_name, totals_of
@@ -209,7 +209,7 @@ def _shared(
     max_bytes: int | None = None,
     max_records: int | None = None,
     quiet: float,
-    max_outage: float,
+    max_outage: float = MAX_OUTAGE,
 ) -> Shared:
     if not isinstance(client, ImsClient):
         raise InvalidInput(f"the first argument is a {type(client).__name__}: pass the ImsClient")
@@ -225,7 +225,7 @@ def _shared(
         client=client,
         run=new_name(client.now()) if run is None else checked_name(run),
         journal=journal,
-        max_bytes=min(limit, max_bytes or limit),
+        sizes=Sizes(min(limit, max_bytes or limit)),
         max_records=max_records,
         quiet=quiet,
         weather=Weather(client, lambda seconds: stop.rest(client, seconds), max_outage=max_outage),

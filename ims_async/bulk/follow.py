@@ -47,19 +47,25 @@ class Tell(Protocol):
         ...
 
 
+@attrs.define
+class Sizes:
+    """How big a request may be, in bytes: `limit` of one record, and `aim` of several.
+
+    That is less than the limit once what was refused for its size was accepted cut to that.
+    """
+
+    limit: int
+    aim: int = attrs.field(default=attrs.Factory(lambda self: self.limit, takes_self=True))
+
+
 @attrs.define(kw_only=True)
 class Shared:
-    """What all parts of a run share. `quiet` is in seconds.
-
-    A request has at most `max_bytes`, and of several records at most `aim`: less, once requests that were
-    refused for their size went through cut to that.
-    """
+    """What all parts of a run share. `quiet` is in seconds."""
 
     client: ImsClient
     run: str
     journal: Kept
-    max_bytes: int
-    aim: int = attrs.field(default=attrs.Factory(lambda self: self.max_bytes, takes_self=True))
+    sizes: Sizes
     max_records: int | None
     quiet: float
     weather: Weather

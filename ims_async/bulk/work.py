@@ -43,7 +43,7 @@ class Part:
             JobKind.SAVE: list(portion.saves),
             JobKind.RESET: list(portion.resets),
         }
-        self._aim = self._shared.aim
+        self._aim = self._shared.sizes.aim
         self._journal_is_read = False
         self._in_hand = 0
         """How many of the rest are being handed in at this moment."""
@@ -187,17 +187,17 @@ class Part:
         cut to single records.
         """
         if job is not None and job.reference_id is not None and len(records) > 1:
-            self._shared.aim = min(self._aim, self._shared.aim)
+            self._shared.sizes.aim = self.aim
 
     @property
     def aim(self) -> int:
         """How many bytes a request of several records may have."""
-        return min(self._aim, self._shared.aim)
+        return min(self._aim, self._shared.sizes.aim)
 
     def cut(self, kind: JobKind) -> Iterator[Chunk | Pause]:
         """Cut what is left into what one request takes."""
         shared, records = self._shared, tuple(self._rest[kind])
-        gstin, limit, most = self._taxpayer.gstin, shared.max_bytes, shared.max_records
+        gstin, limit, most = self._taxpayer.gstin, shared.sizes.limit, shared.max_records
         return pack_chunks(gstin, kind, records, limit=limit, aim=self.aim, most=most)
 
     async def next_of(self, chunks: Iterator[Chunk | Pause]) -> Chunk | None:
