@@ -210,7 +210,7 @@ class Exchange:
             token = await credential.current() if credential else None
             ahead = credentials.ahead or waited
             async with self._pacer.turn(credentials.gstin, ahead=ahead, gives_way=tries.polls) as turn:
-                self.check_open()
+                self._check_open(turn)
                 if credential is not None and not waited:
                     token = credential.ready  # the wait for the turn may have been long
                 if credential is None or token is not None:
@@ -231,6 +231,13 @@ class Exchange:
         if isinstance(answer, NotSent):
             await leaving(False)
         return answer, self._after_loss(request, answer, tries)
+
+    def _check_open(self, turn: Turn) -> None:
+        try:
+            self.check_open()
+        except ImsError:
+            turn.give_back()
+            raise
 
     async def _let_leave(self, leaving: Leaving, turn: Turn) -> None:
         try:
