@@ -200,6 +200,8 @@ async def test_no_request_of_a_run_follows_the_first_refusal(
     assert wire.after == 0
     assert sim.now() == pytest.approx(wire.refused_at, abs=1.0)
     stopped(report, gsp_name)
+    asked = [error for error in report.errors.values() if error.http_status is not None]  # type: ignore[attr-defined]
+    assert len(asked) <= wire.refused
     again = await bulk.save_all(bulk_client_of(client, sim), work, run=run.run)
     assert again.ok
     assert set(applied(sim).values()) == {1}

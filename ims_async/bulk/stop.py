@@ -8,7 +8,7 @@ import copy
 from collections.abc import AsyncIterator, Iterator
 
 from ..client import ImsClient
-from ..errors import ImsError
+from ..errors import GatewayError, ImsError
 from ..exchange import OVERSEER
 from .weather import is_everybodys
 
@@ -30,8 +30,12 @@ class Stop:
 
     def check(self) -> None:
         """Raise what has stopped the run: a copy, since one object would gather the frames of all callers."""
-        if self._error is not None:
-            raise copy.copy(self._error)
+        if self._error is None:
+            return
+        error = copy.copy(self._error)
+        if isinstance(error, GatewayError):
+            error.http_status = None  # nobody was asked
+        raise error
 
     def failed(self, error: ImsError) -> None:
         """Hear of an error; the first that would meet every taxpayer stops the run."""

@@ -114,8 +114,9 @@ class Part:
                     job = await self._send(kind, chunk)
                 except PayloadTooLarge as error:
                     await self._refused(error, chunk.records)
+                    del chunk
                     continue
-                self._went_through(job, chunk.records)
+                self._went_through(job)
                 del chunk  # its body is not needed any more, and waiting for the job may be long
                 if job is None:
                     return False
@@ -168,7 +169,7 @@ class Part:
                     await self._refused(error, records)
                     continue
                 self._in_hand = 0
-                self._went_through(job, records)
+                self._went_through(job)
                 del self._rest[kind][: len(records)]
                 if job is not None:
                     await self._follower.follow(job)
@@ -180,13 +181,13 @@ class Part:
         await self._follower.refused(error, records)
         self._aim = min(error.size, self.aim) // 2
 
-    def _went_through(self, job: ImsJob | None, records: Sequence[Record]) -> None:
+    def _went_through(self, job: ImsJob | None) -> None:
         """Let others aim at no more than what was accepted here.
 
-        Not by a single record: where one taxpayer's requests are refused at any size, all others' would be
-        cut to single records.
+        Not where that was a single record: if all else of one taxpayer is refused, all others' requests would
+        be cut to single records.
         """
-        if job is not None and job.reference_id is not None and len(records) > 1:
+        if job is not None and job.reference_id is not None and (job.submitted or 0) > 1:
             self._shared.sizes.aim = self.aim
 
     @property
