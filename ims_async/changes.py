@@ -24,6 +24,7 @@ from .errors import (
     JournalError,
     NotAuthorized,
     OutcomeUnknown,
+    PayloadTooLarge,
     QuotaExhausted,
     RateLimited,
 )
@@ -330,7 +331,7 @@ class Changes:
                 await page.call_off(_reason(error))
             raise
         except ImsError as error:  # the gateway, or our own rules, refused it
-            self._left = True
+            self._left, batch.fate.left = True, False
             await page.call_off(_reason(error))
             raise
         except BaseException as error:
@@ -365,7 +366,16 @@ class Changes:
         else:
             invoices = [r for r in records if isinstance(r, Invoice)]
             conversation = gsp.reset(self._gstin, invoices, packed=batch.body)
-        return await self._services.exchange.run(conversation, self._credentials, leaving=leaving)
+        try:
+            return await self._services.exchange.run(conversation, self._credentials, leaving=leaving)
+        except PayloadTooLarge as error:
+            if error.limit:  # ours: it never left
+                raise
+            body = f"{len(records):,} records in {error.size:,} bytes"
+            raise PayloadTooLarge(
+                f"{error} ({body}); nothing was done: ims_async.bulk cuts them smaller, see its max_bytes",
+                size=error.size,
+            ) from error
 
     def _sent(self, sending: asyncio.Task[ImsJob]) -> None:
         if not sending.cancelled():

@@ -52,7 +52,11 @@ class InvalidDecision(InvalidInput):
 
 
 class PayloadTooLarge(ImsError):
-    """The body would pass the GSP's limit. Nothing was sent: submit in smaller batches."""
+    """The body is over the GSP's limit, or the gateway refused its size (413). Nothing was done: send less.
+
+    `size` and `limit` are in bytes; `limit` is 0 where the gateway refused, which does not say how much it
+    takes. `ims_async.bulk` cuts a batch into as many requests as it needs.
+    """
 
     _unsaid = "the body would pass the GSP's limit; nothing was sent: submit in smaller batches"
 
@@ -185,7 +189,15 @@ class GatewayError(ImsError):
 
 
 class NotAuthorized(GatewayError):
-    """A credential is missing, wrong or refused: check the API key, or log in again."""
+    """A credential is missing, wrong or refused: check the API key, or log in again.
+
+    `of_account` is True where it is the account's (API key, its token, handle and password), without which
+    no taxpayer's request is accepted. A taxpayer's own session is `SessionExpired` or `OtpRequired`.
+    """
+
+    def __init__(self, message: str = "", *, of_account: bool = False, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.of_account = of_account
 
     _unsaid = "a credential is missing, wrong or refused: check the API key, or log in again"
 

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from typing import Protocol, TypeVar
+from contextvars import ContextVar
+from typing import Final, Protocol, TypeVar
 
 import attrs
 
@@ -16,6 +17,7 @@ from .errors import (
     ImsError,
     NotSent,
     OutcomeUnknown,
+    PayloadTooLarge,
     RateLimited,
     UnexpectedAnswer,
 )
@@ -45,6 +47,22 @@ _log = logging.getLogger("ims_async")
 
 async def _unheard(_: bool) -> None:
     """Nobody wants to know."""
+
+
+class Overseer(Protocol):
+    """Decides whether requests that serve one purpose are still to be sent. For `ims_async.bulk`."""
+
+    def check(self) -> None:
+        """Raise where no further request is to be sent. Called right before each."""
+        ...
+
+    def failed(self, error: ImsError) -> None:
+        """Hear of a conversation that failed, also of one that its caller will repeat."""
+        ...
+
+
+OVERSEER: Final[ContextVar[Overseer | None]] = ContextVar("OVERSEER", default=None)
+"""Of a context's own requests. The tasks and timers that are begun in it (polls, renewals) inherit it."""
 
 
 class Holder(Credential, Protocol):
@@ -134,7 +152,7 @@ class Exchange:
         when a change is about to leave, which it can prevent by raising, and False when it is proved that
         nothing was done.
         """
-        changing = False
+        changing, overseer = False, OVERSEER.get()
         try:
             step = next(conversation)
             while True:
@@ -156,6 +174,10 @@ class Exchange:
             if not changing:
                 raise
             raise OutcomeUnknown(f"the gateway's answer to the change cannot be read: {error}") from error
+        except ImsError as error:
+            if overseer is not None:
+                overseer.failed(error)
+            raise
         finally:
             conversation.close()
 
@@ -188,7 +210,7 @@ class Exchange:
             token = await credential.current() if credential else None
             ahead = credentials.ahead or waited
             async with self._pacer.turn(credentials.gstin, ahead=ahead, gives_way=tries.polls) as turn:
-                self.check_open()
+                self._check_open(turn)
                 if credential is not None and not waited:
                     token = credential.ready  # the wait for the turn may have been long
                 if credential is None or token is not None:
@@ -209,6 +231,13 @@ class Exchange:
         if isinstance(answer, NotSent):
             await leaving(False)
         return answer, self._after_loss(request, answer, tries)
+
+    def _check_open(self, turn: Turn) -> None:
+        try:
+            self.check_open()
+        except ImsError:
+            turn.give_back()
+            raise
 
     async def _let_leave(self, leaving: Leaving, turn: Turn) -> None:
         try:
@@ -236,6 +265,8 @@ class Exchange:
         clean = response.without(secrets, shortest=_IN_ROWS if fine else _IN_A_REFUSAL)
         if clean is not response and not fine:
             verdict = self._gsp.judge(request, clean)
+        if isinstance(verdict.error, PayloadTooLarge):
+            verdict.error.size = len(request.body or b"")
         return verdict, clean
 
     def _after_loss(self, request: Request, error: ImsError, tries: _Tries) -> float | None:
@@ -309,9 +340,11 @@ class Exchange:
                 await self._closed.wait()
 
     def check_open(self) -> None:
-        """Raise `ClientClosed` once the client is closed."""
+        """Raise `ClientClosed` once the client is closed, and what the caller's overseer raises."""
         if self._closed.is_set():
             raise ClientClosed("the client is closed; nothing was sent")
+        if (overseer := OVERSEER.get()) is not None:
+            overseer.check()
 
     def stop(self) -> None:
         """Send nothing more: who waits, and whoever asks from now on, gets `ClientClosed`."""

@@ -190,7 +190,7 @@ class _Renewable(abc.ABC):
                 raise self._dead[1].with_traceback(None)
             token = await self._next(refused)
         except NotAuthorized as error:
-            if not self._buries:
+            if not self._buries or error.of_account:  # which says nothing of this session
                 raise
             self._dead = (refused.value, error)  # nobody need ask again with this value
             if (kept := await self._renewed_elsewhere(refused, error)) is None:

@@ -142,8 +142,9 @@ class Taxpayer:
         """Submit decisions and return the job: accepted for processing, not yet applied.
 
         Waits for this GSTIN's turn, since the gateway takes one job at a time (`queue=False` raises
-        `JobInFlight` instead). Raises `InvalidDecision` with every finding, `PayloadTooLarge`, and
-        `OutcomeUnknown` where the change may have left and no readable answer came.
+        `JobInFlight` instead). Raises `InvalidDecision` with every finding, `PayloadTooLarge` (then use
+        `ims_async.bulk`, which cuts a batch), and `OutcomeUnknown` where the change may have left and no
+        readable answer came.
         """
         records = _batch(
             decisions, Decision, "save takes what invoice.accept(), .reject() and .keep_pending() give"

@@ -210,6 +210,21 @@ def test_a_record_that_is_too_large_alone_is_told_after_all_before_it(kind: JobK
     assert next(steps, None) is None
 
 
+@KINDS
+@pytest.mark.parametrize("tenths", [0, 1, 9, 10, 25, 1000])
+def test_only_single_records_pass_what_is_aimed_at(kind: JobKind, tenths: int) -> None:
+    """A limit that was found by trying cuts smaller; it refuses nothing, as the documented one does."""
+    records = rows(kind, 20)
+    aim, limit = len(whole(kind, records[:1])) * tenths // 10, len(whole(kind, records))
+    steps = list(pack_chunks(GSTIN, kind, records, limit=limit, aim=aim))
+    chunks = [step for step in steps if isinstance(step, Chunk)]
+    assert [id(record) for chunk in chunks for record in chunk.records] == [id(record) for record in records]
+    for chunk in chunks:
+        assert len(chunk.records) == 1 or len(chunk.body.content) <= aim
+        assert len(chunk.body.content) <= limit
+    assert len(chunks) == (20 if tenths <= 10 else 1 if tenths == 1000 else len(chunks))
+
+
 # -- one at a time -------------------------------------------------------------------------------------
 
 

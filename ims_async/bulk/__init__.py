@@ -19,11 +19,12 @@ from ..records import Decision, Invoice
 from ..status import JobKind
 from ..vocabulary import Action, Section
 from .event import BulkEvent, EventKind, Progress
-from .follow import Kept, Shared
+from .follow import Kept, Shared, Sizes
 from .outcome import BulkReport, TaxpayerReport
 from .pull import Pulled, PullReport, PullRun, sections_of
 from .run import BulkRun, Totals, checked_name, default_journal, new_name, totals_of
 from .source import Pairs, Portion, Who, known_taxpayers, pairs_of, portion_of, portions_again, who_of
+from .stop import Stop
 from .weather import Weather
 
 __all__ = [
@@ -48,6 +49,8 @@ _AT_ONCE: Final = 1000
 _AT_ONCE_OF_A_STREAM: Final = 100
 _READERS: Final = 16
 _QUIET: Final = 1800.0
+MAX_OUTAGE: Final = 3600.0
+"""Seconds for which a run waits, unless it is told otherwise, for a gateway that does not answer."""
 
 
 def save_all(
@@ -60,6 +63,7 @@ def save_all(
     max_bytes: int | None = None,
     max_records: int | None = None,
     quiet: float = _QUIET,
+    max_outage: float = MAX_OUTAGE,
     check: bool = True,
 ) -> BulkRun:
     """Save the decisions of many taxpayers; those with `Action.NO_ACTION` are reset, after the saves.
@@ -71,16 +75,25 @@ def save_all(
     `run` names the run. Called again with the name and the decisions of an earlier one, this goes on where
     that ended: what was sent is waited for, or looked at, and never sent again. `concurrency` is how many
     taxpayers are worked on at once: 1,000 of a mapping, 100 of what comes as pairs. A job's body has at most
-    `max_bytes` bytes (the GSP's own limit otherwise) and `max_records` records. A change whose answer was
-    lost is settled by looking, after `quiet` seconds at the latest; what was then not applied is sent again,
-    as it stands by then.
+    `max_bytes` bytes (the GSP's own limit otherwise) and `max_records` records; what the gateway refuses for
+    its size all the same goes in halves, down to single records. A change whose answer was lost is settled
+    by looking, after `quiet` seconds at the latest; what was then not applied is sent again, as it stands by
+    then.
+
+    Nothing is sent for a taxpayer whose requests fail (no answer, HTTP 5xx, 429) until a count of its
+    records is answered; nor for any, where those of two fail. After `max_outage` seconds without an answer
+    (an hour, unless you say otherwise) that taxpayer's part ends with the gateway's error, and what was not
+    sent is for `retry`: so long may one taxpayer keep the run from ending. Where the polls of a job fail, the
+    client's `PollPolicy.deadline` counts.
 
     Everything is written to the client's journal, or `journal` (which is the client's from then on), or a
     SQLite file in the place for such things (`default_journal`); with `journal=False`, and none of the
     client's own, a crash loses what was under way. What goes wrong with one taxpayer stands in its part of
     the report and stops no other. Raises `InvalidInput`, `JournalError`.
     """
-    shared = _shared(client, run, journal, max_bytes=max_bytes, max_records=max_records, quiet=quiet)
+    shared = _shared(
+        client, run, journal, max_bytes=max_bytes, max_records=max_records, quiet=quiet, max_outage=max_outage
+    )
     return _run_of(shared, decisions, JobKind.SAVE, concurrency, check)
 
 
@@ -94,10 +107,13 @@ def reset_all(
     max_bytes: int | None = None,
     max_records: int | None = None,
     quiet: float = _QUIET,
+    max_outage: float = MAX_OUTAGE,
     check: bool = True,
 ) -> BulkRun:
     """Take the action on records of many taxpayers back to "no action"; otherwise as `save_all`."""
-    shared = _shared(client, run, journal, max_bytes=max_bytes, max_records=max_records, quiet=quiet)
+    shared = _shared(
+        client, run, journal, max_bytes=max_bytes, max_records=max_records, quiet=quiet, max_outage=max_outage
+    )
     return _run_of(shared, invoices, JobKind.RESET, concurrency, check)
 
 
@@ -137,6 +153,7 @@ def retry(
     max_bytes: int | None = None,
     max_records: int | None = None,
     quiet: float = _QUIET,
+    max_outage: float = MAX_OUTAGE,
 ) -> BulkRun:
     """Send again what a run did not get through: what was refused, unaccounted for, or not sent. Once.
 
@@ -150,7 +167,9 @@ def retry(
         raise InvalidInput(
             f"{run} is the run that is being retried: a retry is a run of its own, name another"
         )
-    shared = _shared(client, run, journal, max_bytes=max_bytes, max_records=max_records, quiet=quiet)
+    shared = _shared(
+        client, run, journal, max_bytes=max_bytes, max_records=max_records, quiet=quiet, max_outage=max_outage
+    )
     portions = portions_again(client, report)
     totals = Totals(taxpayers=len(portions), decisions=sum(portion.count for portion in portions))
 
@@ -170,6 +189,7 @@ def resume(
     concurrency: int | None = None,
     journal: Kept = None,
     quiet: float = _QUIET,
+    max_outage: float = MAX_OUTAGE,
 ) -> BulkRun:
     """Find out what became of all that a run has sent, in this process or another: nothing new is sent.
 
@@ -177,7 +197,7 @@ def resume(
     stands by then. Decisions that the run had not sent yet are where they came from, and not in the report:
     hand them in again, with the run's name.
     """
-    shared = _shared(client, checked_name(run), journal, quiet=quiet)
+    shared = _shared(client, checked_name(run), journal, quiet=quiet, max_outage=max_outage)
     return _run_of(shared, {}, JobKind.SAVE, concurrency, check=False)
 
 
@@ -189,6 +209,7 @@ def _shared(
     max_bytes: int | None = None,
     max_records: int | None = None,
     quiet: float,
+    max_outage: float = MAX_OUTAGE,
 ) -> Shared:
     if not isinstance(client, ImsClient):
         raise InvalidInput(f"the first argument is a {type(client).__name__}: pass the ImsClient")
@@ -196,16 +217,19 @@ def _shared(
     for name, value in (("max_bytes", max_bytes), ("max_records", max_records)):
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
             raise InvalidInput(f"{name} {value!r} must be a whole number, at least 1")
-    if not isinstance(quiet, int | float) or not quiet >= 0:
-        raise InvalidInput(f"quiet {quiet!r} must be a number of seconds, not negative")
+    for name, seconds in (("quiet", quiet), ("max_outage", max_outage)):
+        if not isinstance(seconds, int | float) or not seconds >= 0:
+            raise InvalidInput(f"{name} {seconds!r} must be a number of seconds, not negative")
+    stop = Stop()
     return Shared(
         client=client,
         run=new_name(client.now()) if run is None else checked_name(run),
         journal=journal,
-        max_bytes=min(limit, max_bytes or limit),
+        sizes=Sizes(min(limit, max_bytes or limit)),
         max_records=max_records,
         quiet=quiet,
-        weather=Weather(client),
+        weather=Weather(client, lambda seconds: stop.rest(client, seconds), max_outage=max_outage),
+        stop=stop,
     )
 
 

@@ -12,7 +12,7 @@ from .outcome import TaxpayerReport
 
 
 class EventKind(StrEnum):
-    """What has happened: `STARTED`, `SUBMITTED`, `LOOKING`, `ENDED`, `SESSION_ENDED` or `FINISHED`.
+    """What has happened: one of `STARTED SUBMITTED CUT_SMALLER LOOKING ENDED SESSION_ENDED FINISHED`.
 
     A taxpayer's work starts and finishes; in between each of its jobs is submitted and ends. `LOOKING`: the
     answer to a change was lost, and its records are read again. `SESSION_ENDED`: there is no session, or it
@@ -23,6 +23,8 @@ class EventKind(StrEnum):
     """Work for a taxpayer has begun."""
     SUBMITTED = "submitted"
     """The gateway has accepted a `job`."""
+    CUT_SMALLER = "cut smaller"
+    """A request was refused for its size (see `error`): its records are sent in smaller ones."""
     LOOKING = "looking"
     """The answer to a change was lost: its records are read again until it is known what became of it."""
     ENDED = "ended"
@@ -53,7 +55,7 @@ class BulkEvent:
     """Something that has happened to one taxpayer, and how far the whole run is.
 
     `job` comes with `SUBMITTED`, `LOOKING` and `ENDED`, `report` with `ENDED`, `outcome` with `FINISHED`;
-    `error` with `SESSION_ENDED`, and with `FINISHED` where something stopped the work.
+    `error` with `CUT_SMALLER` and `SESSION_ENDED`, and with `FINISHED` where something stopped the work.
     """
 
     kind: EventKind

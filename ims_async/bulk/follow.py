@@ -10,7 +10,7 @@ import attrs
 
 from ..changes import Fate
 from ..client import ImsClient
-from ..errors import ImsError, JobFailed, OutcomeUnknown
+from ..errors import JobFailed, OutcomeUnknown, PayloadTooLarge
 from ..gstn import JOB_RUNNING
 from ..job import ImsJob
 from ..journal import Journal
@@ -19,8 +19,9 @@ from ..report import JobReport, Record
 from ..status import JobKind
 from ..taxpayer import Taxpayer
 from .event import EventKind
+from .stop import Stop
 from .stream import Slot
-from .tally import Tally
+from .tally import Tally, without_frames
 from .weather import Weather
 
 _FIRST_LOOK: Final = 120.0  # seconds; most jobs have ended by then, and records that were applied show it
@@ -46,24 +47,39 @@ class Tell(Protocol):
         ...
 
 
+@attrs.define
+class Sizes:
+    """How big a request may be, in bytes: `limit` of one record, and `aim` of several.
+
+    That is less than the limit once what was refused for its size was accepted cut to that.
+    """
+
+    limit: int
+    aim: int = attrs.field(default=attrs.Factory(lambda self: self.limit, takes_self=True))
+
+
 @attrs.define(kw_only=True)
 class Shared:
-    """What all parts of a run share. `quiet` is in seconds; `stopped_by` makes it useless to go on."""
+    """What all parts of a run share. `quiet` is in seconds."""
 
     client: ImsClient
     run: str
     journal: Kept
-    max_bytes: int
+    sizes: Sizes
     max_records: int | None
     quiet: float
     weather: Weather
+    stop: Stop
     seen: dict[str, set[str]] = attrs.field(factory=dict)
     """By GSTIN, the batches of this run that are counted already."""
     covered: dict[str, set[int]] = attrs.field(factory=dict)
     """By GSTIN, the decisions in those of other processes; as hashes, since there may be very many."""
-    stopped_by: ImsError | None = None
     bench: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     """Held while checking and cutting: all parts at once would make one turn of the event loop a second."""
+
+    async def rest(self, seconds: float) -> None:
+        """Sleep for so many seconds, but not past the end of the run or the client."""
+        await self.stop.rest(self.client, seconds)
 
 
 class Follower:
@@ -74,6 +90,8 @@ class Follower:
         self._slot = slot
         self.fate: Fate | None = None
         """What becomes of what is being handed in at this moment."""
+        self.again: tuple[JobKind, Sequence[Record]] = JobKind.SAVE, ()
+        """What of it was handed in before."""
         self.found_all = True
         """False once a section could not be read to its last row."""
 
@@ -99,7 +117,8 @@ class Follower:
     async def _awaited(self, job: ImsJob) -> JobReport | None:
         if job.open and job.reference_id is not None and not job.done:
             try:
-                report = await job
+                async with self.shared.stop.ending_waits():
+                    report = await job
             except JobFailed as error:
                 if not job.open:
                     return error.report
@@ -123,10 +142,34 @@ class Follower:
             self.tally.stopped(OutcomeUnknown(f"{lost}: try later", job=job), records)
             return
         if job.status.error_code == JOB_RUNNING:  # another program's job was in the way
-            await self.shared.client.rest(_FIRST_LOOK)
-        again = await self.send_again(job.kind, records)
+            await self.shared.rest(_FIRST_LOOK)
+        await self._try_again(job.kind, records, tries=tries - 1)
+
+    async def _try_again(self, kind: JobKind, records: Sequence[Record], *, tries: int) -> None:
+        try:
+            again = await self.send_again(kind, records)
+        except PayloadTooLarge as error:
+            await self.refused(error, records)
+            half = len(records) // 2
+            for some in (records[:half], records[half:]):
+                await self._try_again(kind, some, tries=tries)
+            return
         if again is not None:
-            await self.follow(again, tries=tries - 1)
+            await self.follow(again, tries=tries)
+
+    async def refused(self, error: PayloadTooLarge, records: Sequence[Record]) -> None:
+        """Note that a request was refused for its size. Raises `PayloadTooLarge` for a single record."""
+        if not error.limit:  # by the gateway
+            self.tally.refused_sizes.append(error.size)
+            self.shared.weather.cleared(self.taxpayer)
+        if len(records) == 1:
+            raise PayloadTooLarge(
+                f"{records[0].key} alone makes a body of {error.size:,} bytes, which was refused for its "
+                "size; nothing was done with it, nor was any behind it sent",
+                size=error.size,
+                limit=error.limit,
+            ) from error
+        await self.tell(EventKind.CUT_SMALLER, error=without_frames(error))
 
     async def settle(self, job: ImsJob) -> None:
         """Read a job's records until it is known what became of them; it may be one of another run."""
@@ -135,7 +178,7 @@ class Follower:
         client, quiet = self.shared.client, self.shared.quiet
         sent_at = job.submitted_at.timestamp() if job.submitted_at else 0.0
         for age in (min(_FIRST_LOOK, quiet), quiet):
-            await client.rest(max(sent_at + age + _MARGIN - client.now(), 0.0))
+            await self.shared.rest(max(sent_at + age + _MARGIN - client.now(), 0.0))
             if not job.open:
                 return
             await self.shared.weather.through(
@@ -160,6 +203,7 @@ class Follower:
 
         async def send() -> ImsJob | None:
             fate = self.fate = Fate()
+            self.again = kind, records
             try:
                 retry = await self.taxpayer.retry_records(
                     kind, records, run=self.shared.run, heard=heard, fate=fate
@@ -170,7 +214,7 @@ class Follower:
             return retry.job
 
         job = await self.shared.weather.through(self.taxpayer, send)
-        self.fate = None
+        self.fate, self.again = None, (kind, ())
         self.tally.looked(kind, found)
         self.found_all = self.found_all and found.settled
         if job is not None:

@@ -25,9 +25,9 @@ class TaxpayerReport:
 
     `failed`: the gateway refused them, each with its reason. `unaccounted`: their job has ended, and nobody
     told of them. `changed`: edited by the supplier, or gone, for a person to decide on. `not_sent`: nothing
-    was done with them, for the reason in `error`. `pending_count`: their jobs, named in `pending`, had not
-    ended when the run did, or nobody could be asked whether they were sent. `failed_jobs` names those that
-    the gateway refused as a whole.
+    was done with them, for the reason in `error`. `pending_count`: all others. Their jobs, named in
+    `pending`, have not ended, or it is not known whether they were sent; while the run goes on, also those
+    that are still to be sent. `failed_jobs` names those that the gateway refused as a whole.
     """
 
     gstin: str
@@ -45,14 +45,19 @@ class TaxpayerReport:
     jobs: int = 0
     pending: tuple[JobToken, ...] = ()
     failed_jobs: tuple[JobToken, ...] = ()
+    doubtful_jobs: tuple[JobToken, ...] = ()
+    """Jobs that have not succeeded by their state, though no record of theirs is named: see `ok`."""
+    refused_sizes: tuple[int, ...] = ()
+    """Bytes of each request that the gateway refused for its size; the records went in smaller ones."""
     error: Exception | None = None
     batches: tuple[str, ...] = attrs.field(default=(), repr=_how_many)
     """The journal's names for what was sent."""
 
     @property
     def ok(self) -> bool:
-        """True if every decision was applied."""
-        return self.succeeded == self.handed_in and self.error is None and not self.unmatched
+        """True if every decision was applied, and no job's state says otherwise."""
+        whole = self.succeeded == self.handed_in and not self.unmatched and not self.doubtful_jobs
+        return whole and self.error is None
 
 
 @attrs.frozen(kw_only=True)
@@ -131,13 +136,23 @@ class BulkReport:
         return tuple(token for one in self for token in one.failed_jobs)
 
     @property
+    def doubtful_jobs(self) -> tuple[JobToken, ...]:
+        """The jobs that ended with errors, none of which is named."""
+        return tuple(token for one in self for token in one.doubtful_jobs)
+
+    @property
+    def refused_sizes(self) -> tuple[int, ...]:
+        """Bytes of each request that the gateway refused for its size: run again with less as `max_bytes`."""
+        return tuple(size for one in self for size in one.refused_sizes)
+
+    @property
     def errors(self) -> dict[str, Exception]:
         """What stopped a taxpayer's part, by GSTIN."""
         return {one.gstin: one.error for one in self if one.error is not None}
 
     @property
     def ok(self) -> bool:
-        """True if every decision of every taxpayer was applied."""
+        """True if every decision of every taxpayer was applied, and no job's state says otherwise."""
         return all(one.ok for one in self)
 
     def __str__(self) -> str:
@@ -151,7 +166,9 @@ class BulkReport:
         )
         told = ", ".join(f"{count:,} {what}" for count, what in counts if count)
         stopped = f"{_counted(len(self.errors), 'taxpayer')} with an error" if self.errors else ""
-        facts = "; ".join(filter(None, (told, stopped))) or "nothing to do"
+        jobs = len(self.doubtful_jobs)
+        doubtful = f"{_counted(jobs, 'job')} with errors that are not named" if jobs else ""
+        facts = "; ".join(filter(None, (told, stopped, doubtful))) or "nothing to do"
         whole = f"{_counted(self.handed_in, 'decision')} of {_counted(len(self), 'taxpayer')}"
         return f"run {self.run}: {whole}: {facts}"
 

@@ -12,9 +12,9 @@ from ..records import Counts, Invoice, InvoiceList
 from ..taxpayer import Taxpayer
 from ..vocabulary import Action, Section
 from .source import Who, taxpayer_of
+from .stop import Stop
 from .stream import Slot, Stream
 from .tally import without_frames
-from .weather import is_everybodys
 
 
 @attrs.frozen(kw_only=True)
@@ -93,7 +93,7 @@ class PullRun(Stream[Pulled, PullReport]):
         self._client, self._who, self._check = client, taxpayers, check
         self._sections, self._status = sections, status
         self._found: dict[str, Pulled] = {}
-        self._stopped_by: Exception | None = None
+        self._stop = Stop()
 
     @property
     def report(self) -> PullReport:
@@ -101,7 +101,8 @@ class PullRun(Stream[Pulled, PullReport]):
         return PullReport(taxpayers=dict(self._found))
 
     async def _carry_out(self) -> None:
-        await self._work_on(self._who, self._work)
+        with self._stop.overseeing():
+            await self._work_on(self._who, self._work)
 
     async def _work(self, who: Who, slot: Slot) -> None:
         pulled = await self._pull(who)
@@ -111,14 +112,11 @@ class PullRun(Stream[Pulled, PullReport]):
 
     async def _pull(self, who: Who) -> Pulled:
         gstin = who.gstin if isinstance(who, Taxpayer) else str(who)
-        if self._stopped_by is not None:
-            return Pulled(gstin=gstin, error=self._stopped_by)
         try:
+            self._stop.check()
             taxpayer = taxpayer_of(self._client, who, check=self._check)
             rows = await self._rows_of(taxpayer)
         except Exception as error:  # noqa: BLE001 # a store's, say: one taxpayer's trouble
-            if is_everybodys(error):
-                self._stopped_by = error
             return Pulled(gstin=gstin, error=without_frames(error))
         return Pulled(gstin=taxpayer.gstin, sections=rows, count=sum(map(len, rows.values())))
 

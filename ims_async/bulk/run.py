@@ -17,7 +17,7 @@ from ..errors import ImsError, InvalidInput, JournalError
 from ..job import ImsJob
 from ..journal import SqliteJournal
 from ..places import state_directory
-from ..report import JobReport
+from ..report import JobReport, Record
 from ..taxpayer import Taxpayer
 from .event import BulkEvent, EventKind, Progress
 from .follow import Follower, Shared, Tell
@@ -65,6 +65,10 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         self._tallies: dict[str, Tally] = {}
         self._taxpayers: dict[str, Taxpayer] = {}
         self._turns: dict[str, asyncio.Lock] = {}
+        self._before: Collection[str] = ()
+        """The GSTINs of which the run has sent something before."""
+        self._all_known = True
+        """False where some of the journal cannot be read: there may be others."""
         self._finished: set[str] = set()
         self._counted: dict[str, tuple[int, int]] = {}
         self._handed_in = self._known = 0
@@ -78,7 +82,7 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
 
     @property
     def report(self) -> BulkReport:
-        """What became of each decision, as far as it is known."""
+        """What became of each decision, as far as it is known; it adds up at any moment."""
         return BulkReport(
             run=self.run, taxpayers={gstin: tally.report() for gstin, tally in self._tallies.items()}
         )
@@ -93,36 +97,42 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         elif shared.journal is None and shared.client.journal is None:
             shared.client.keep_in(default_journal())
         under_way.add(self.run)
-        keeper = asyncio.create_task(keep_alive(shared.client, self._in_sight, self._tell_of_session))
+        try:
+            with shared.stop.overseeing():
+                await self._work_on_all()
+        finally:
+            under_way.discard(self.run)
+
+    async def _work_on_all(self) -> None:
+        keeper = asyncio.create_task(keep_alive(self._shared.client, self._in_sight, self._tell_of_session))
         try:
             await self._work_on(self._portions(), self._work)
             await asyncio.gather(*self._telling)
         finally:
-            under_way.discard(self.run)
             for task in (keeper, *self._telling):
                 task.cancel()
             await asyncio.gather(keeper, *self._telling, return_exceptions=True)
 
     async def _portions(self) -> AsyncGenerator[Portion, None]:
         """Yield what is asked for, then what the journal knows of besides."""
-        before = await self._in_the_journal()
+        before = self._before = await self._in_the_journal()
         async with contextlib.aclosing(self._source(self._shared.client)) as portions:
             async for portion in portions:
                 yield portion
                 del portion
-                if self._shared.stopped_by is not None and self._totals.taxpayers is None:
+                if self._shared.stop.reached and self._totals.taxpayers is None:
                     break  # a stream may go on for ever; a mapping's are told to be not sent
         for gstin in before:
             if gstin not in self._tallies:
                 yield Portion(gstin, self._shared.client.taxpayer(gstin, check=False))
 
-    async def _in_the_journal(self) -> list[str]:
+    async def _in_the_journal(self) -> Collection[str]:
         """Return whose decisions were sent before. An entry that is damaged is told where it belongs."""
         try:
             entries: Sequence[Any] = await self._shared.client.batches_of(self.run)
         except JournalError as error:
-            entries = error.readable
-        return list(dict.fromkeys(entry.token.gstin for entry in entries))
+            entries, self._all_known = error.readable, False
+        return dict.fromkeys(entry.token.gstin for entry in entries)
 
     async def _work(self, portion: Portion, slot: Slot) -> None:
         tally = self._tallies.setdefault(portion.gstin, Tally(portion.gstin))
@@ -139,9 +149,14 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
                     await part.carry_out()
         finally:
             if part is None:
-                tally.stopped(portion.problem, [*portion.saves, *portion.resets])
+                tally.stopped(portion.problem, self._certainly_not_sent(portion))
         self._finished.add(portion.gstin)
         await tell(EventKind.FINISHED, error=tally.error)
+
+    def _certainly_not_sent(self, portion: Portion) -> Sequence[Record]:
+        """Return the records of a portion that was not begun, unless some may have been sent before."""
+        may_be = portion.gstin in self._before or not self._all_known
+        return () if portion.taxpayer is not None and may_be else (*portion.saves, *portion.resets)
 
     # -- telling -------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""One taxpayer's part of a run while it is worked on: every decision in exactly one pile."""
+"""One taxpayer's part of a run while it is worked on: every decision is in one pile, or pending."""
 
 from __future__ import annotations
 
@@ -57,17 +57,17 @@ class Tally:
     def __init__(self, gstin: str) -> None:
         self.gstin = gstin
         self.handed_in = self.succeeded = self.jobs = 0
+        self.refused_sizes: list[int] = []
         self.error: Exception | None = None
         self._changed: list[Record] = []
         self._not_sent: list[Record] = []
-        self._in_doubt = 0
         self._failed: list[tuple[JobKind, RecordFailure]] = []
         self._unaccounted: list[tuple[JobKind, Record]] = []
         self._unmatched: list[ErrorEntry] = []
-        self._pending: dict[int, tuple[ImsJob, int]] = {}
-        """Jobs, and how many decisions are pending with each."""
+        self._pending: dict[int, ImsJob] = {}
         self._through_jobs = 0
         self._failed_jobs: list[JobToken] = []
+        self._doubtful_jobs: list[JobToken] = []
         self._batches: list[str] = []
         self._warnings: Counter[str] = Counter()
 
@@ -80,7 +80,7 @@ class Tally:
     def sent(self, job: ImsJob, *, fresh: bool = False) -> None:
         """Note a job that is not known to have ended; `fresh` is one of what was never sent before."""
         self.jobs += 1
-        self._pending[id(job)] = job, job.submitted or 0
+        self._pending[id(job)] = job
         self._through_jobs += (job.submitted or 0) * fresh
 
     def is_pending(self, job: ImsJob) -> bool:
@@ -94,13 +94,13 @@ class Tally:
         """
         self.jobs = len(jobs)
         self.succeeded, self._failed, self._unaccounted, self._unmatched = 0, [], [], []
-        self._pending, self._failed_jobs, self._batches = {}, [], []
+        self._pending, self._failed_jobs, self._doubtful_jobs, self._batches = {}, [], [], []
         states: dict[int, _State] = {}
         uncounted = 0
         for job, prints in jobs:
             if not prints:  # its records cannot be read: only numbers are known
                 uncounted += job.submitted or 0
-                self._pending[id(job)] = job, job.submitted or 0
+                self._pending[id(job)] = job
                 if job.report is not None and not job.open:
                     self.ended(job, job.report)
                 continue
@@ -122,9 +122,7 @@ class Tally:
         failed = {id(failure.record): failure for failure in report.failed} if report else {}
         silent = {id(record) for record in report.unaccounted} if report else set()
         if report is not None:
-            self._unmatched += report.unmatched
-            self._failed_jobs += [job.token] * (report.state is JobState.FAILED)
-            self._batches += [] if report.batch is None else [report.batch]
+            self._note_state(job, report)
         for record in job.records or ():
             what = _What.APPLIED
             if report is None:
@@ -139,8 +137,7 @@ class Tally:
         if state.what is _What.APPLIED:
             self.succeeded += 1
         elif state.what is _What.PENDING:
-            _, count = self._pending.get(id(state.job), (state.job, 0))
-            self._pending[id(state.job)] = state.job, count + 1
+            self._pending[id(state.job)] = state.job
         elif state.failure is not None:
             self._failed.append((state.job.kind, state.failure))
         else:
@@ -149,15 +146,18 @@ class Tally:
     def ended(self, job: ImsJob, report: JobReport) -> None:
         """Count what became of a job's records."""
         self._pending.pop(id(job), None)
-        if report.state is JobState.FAILED:
-            self._failed_jobs.append(job.token)
-        if report.batch is not None:
-            self._batches.append(report.batch)
+        self._note_state(job, report)
         self.succeeded += (report.submitted or 0) - len(report.failed) - report.unaccounted_count
         self._failed += [(job.kind, failure) for failure in report.failed]
         self._unaccounted += [(job.kind, record) for record in report.unaccounted]
-        self._in_doubt += report.unaccounted_count - len(report.unaccounted)
+
+    def _note_state(self, job: ImsJob, report: JobReport) -> None:
+        """Note how a job ended as a whole."""
         self._unmatched += report.unmatched
+        self._failed_jobs += [job.token] * (report.state is JobState.FAILED)
+        unnamed = not (report.failed or report.unmatched or report.unaccounted_count)
+        self._doubtful_jobs += [job.token] * (report.state is not JobState.SUCCEEDED and unnamed)
+        self._batches += [] if report.batch is None else [report.batch]
 
     def warned(self, findings: Iterable[Finding]) -> None:
         """Count what was found before anything was sent."""
@@ -166,9 +166,7 @@ class Tally:
     def let_go(self, job: ImsJob) -> None:
         """Count a job of which a person said that it need not be known."""
         self._pending.pop(id(job), None)
-        records = job.records or ()
-        self._unaccounted += [(job.kind, record) for record in records]
-        self._in_doubt += (job.submitted or 0) - len(records)
+        self._unaccounted += [(job.kind, record) for record in job.records or ()]
 
     def without_effect(self, job: ImsJob) -> list[Record]:
         """Return which of a job's records are known to stand as they stood, and are not on their way again.
@@ -208,10 +206,9 @@ class Tally:
         self.error = self.error or bare
         self._not_sent += not_sent
 
-    def broken_off(self, not_sent: Sequence[Record], *, in_doubt: int) -> None:
-        """Note with what nothing was done, and of how many nobody can say whether they were sent."""
+    def broken_off(self, not_sent: Sequence[Record]) -> None:
+        """Note with what nothing was done; whatever else is in no pile may have been sent, and is pending."""
         self._not_sent += not_sent
-        self._in_doubt += in_doubt
 
     def report(self) -> TaxpayerReport:
         """Return it as it stands."""
@@ -224,11 +221,13 @@ class Tally:
             changed=tuple(self._changed),
             not_sent=tuple(self._not_sent),
             unmatched=tuple(self._unmatched),
-            pending_count=self._in_doubt + sum(count for _, count in self._pending.values()),
+            pending_count=self.handed_in - self.known,
             warnings=dict(self._warnings),
             jobs=self.jobs,
-            pending=tuple(job.token for job, _ in self._pending.values()),
+            pending=tuple(job.token for job in self._pending.values()),
             failed_jobs=tuple(self._failed_jobs),
+            doubtful_jobs=tuple(self._doubtful_jobs),
+            refused_sizes=tuple(self.refused_sizes),
             error=self.error,
             batches=tuple(self._batches),
         )

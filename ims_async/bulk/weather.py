@@ -16,8 +16,10 @@ from ..errors import (
     ImsError,
     NotAuthorized,
     NotSent,
+    OtpRequired,
     QuotaExhausted,
     RateLimited,
+    SessionExpired,
 )
 from ..retry import RetryPolicy
 from ..taxpayer import Taxpayer
@@ -26,7 +28,6 @@ _log = logging.getLogger("ims_async")
 
 _KEEP_ALIVE_EVERY: Final = 120.0  # seconds
 _PROBES: Final = RetryPolicy(max_tries=1000, initial=15.0, max_interval=120.0)
-_PATIENCE: Final = 3600.0  # seconds
 _MOST_TRIES: Final = 3
 
 T = TypeVar("T")
@@ -43,8 +44,10 @@ class Weather:
     of two taxpayers failed, with no answer to anybody in between, nobody does until a read of anybody's was.
     """
 
-    def __init__(self, client: ImsClient) -> None:
-        self._client = client
+    def __init__(
+        self, client: ImsClient, rest: Callable[[float], Awaitable[None]], *, max_outage: float
+    ) -> None:
+        self._client, self._rest, self._max_outage = client, rest, max_outage
         self._failing: set[str] = set()
         self._since_an_answer: set[str] = set()
         self._probing = asyncio.Lock()
@@ -70,7 +73,7 @@ class Weather:
         self._since_an_answer.clear()
 
     async def fine(self, taxpayer: Taxpayer) -> None:
-        """Return when the gateway is known to answer. Raises its error after an hour of waiting."""
+        """Return when the gateway is known to answer. Raises its error after `max_outage` seconds."""
         since, delays = self._client.now(), _PROBES.delays()
         while self.stormy or taxpayer.gstin in self._failing:
             if not self.stormy:
@@ -81,8 +84,10 @@ class Weather:
                     await self._probe(taxpayer, self._delays, self._stormy_since)
 
     async def _probe(self, taxpayer: Taxpayer, delays: Iterator[float], since: float) -> None:
-        late = self._client.now() > since + _PATIENCE
-        await self._client.rest(0.0 if late else next(delays))
+        left = since + self._max_outage - self._client.now()
+        delay = next(delays, _PROBES.max_interval)
+        await self._rest(max(min(delay, left), 0.0))
+        late = delay >= left
         try:
             await taxpayer.counts()
         except OUTAGE as error:
@@ -113,7 +118,7 @@ class Weather:
                 cannot_be_had = error.token is not None and error.download is None
                 if tries == _MOST_TRIES or cannot_be_had:
                     raise
-                await self._client.rest(error.estimate or _KEEP_ALIVE_EVERY)
+                await self._rest(error.estimate or _KEEP_ALIVE_EVERY)
 
 
 async def keep_alive(
@@ -129,17 +134,24 @@ async def keep_alive(
         for taxpayer in list(taxpayers()):
             try:
                 await taxpayer.keep_alive()
-            except NotAuthorized as error:
-                tell(taxpayer, error)
-            except ClientClosed:
-                return
             except Exception as error:  # noqa: BLE001 # one's store, say, must not cost the others their sessions
+                if is_everybodys(error):
+                    return
+                if isinstance(error, NotAuthorized):
+                    tell(taxpayer, error)
+                    continue
                 _log.warning("a session could not be renewed yet: %s", type(error).__name__)
         await client.rest(_KEEP_ALIVE_EVERY)
 
 
 def is_everybodys(error: Exception) -> bool:
-    """An empty wallet, a bad key, a closed client: to ask once more for each taxpayer would only cost."""
+    """Say whether an error would meet every taxpayer: to ask once more for each of them would only cost.
+
+    A spent quota, a refused credential of the account, a closed client are such. A taxpayer's session is not,
+    whatever the HTTP status that its end comes with.
+    """
+    if isinstance(error, OtpRequired | SessionExpired):
+        return False
     return isinstance(error, QuotaExhausted | ClientClosed) or (
-        isinstance(error, NotAuthorized) and error.http_status == 401
+        isinstance(error, NotAuthorized) and error.of_account
     )

@@ -14,6 +14,7 @@ from ..errors import (
     JobInFlight,
     OtpRequired,
     OutcomeUnknown,
+    PayloadTooLarge,
     SessionExpired,
 )
 from ..job import ImsJob
@@ -25,7 +26,6 @@ from .event import EventKind
 from .follow import Follower
 from .source import Portion
 from .tally import fingerprint
-from .weather import is_everybodys
 
 _log = logging.getLogger("ims_async")
 
@@ -43,6 +43,7 @@ class Part:
             JobKind.SAVE: list(portion.saves),
             JobKind.RESET: list(portion.resets),
         }
+        self._aim = self._shared.sizes.aim
         self._journal_is_read = False
         self._in_hand = 0
         """How many of the rest are being handed in at this moment."""
@@ -55,8 +56,7 @@ class Part:
             self._stopped(error)
             await self._follower.tell(EventKind.SESSION_ENDED, error=error)
         except ImsError as error:
-            if is_everybodys(error):
-                self._shared.stopped_by = error
+            self._shared.stop.failed(error)
             self._stopped(error)
         except Exception as error:  # noqa: BLE001 # a defect of ours, too, is one taxpayer's trouble
             _log.exception("the part of %s in run %s broke off", self._taxpayer.gstin, self._shared.run)
@@ -69,8 +69,7 @@ class Part:
         earlier = await self._take_up()
         if self._portion.problem is not None:
             raise self._portion.problem
-        if self._shared.stopped_by is not None:
-            raise self._shared.stopped_by.with_traceback(None)
+        self._shared.stop.check()
         await self._taxpayer.keep_alive()
         await self._finish(earlier)
         if self._portion.again:
@@ -95,18 +94,15 @@ class Part:
         rest, in_hand = self._left(), self._in_hand
         self._rest.clear()
         if not self._journal_is_read:  # an earlier process may have sent them
-            self._tally.broken_off([], in_doubt=len(rest))
             return
-        if fate is not None and fate.job is not None:
+        if fate is None or not (fate.left or fate.job):
+            in_hand = 0
+        elif fate.job is not None:
             self._tally.sent_again(fate.job.kind, fate.job.records or ())
             self._tally.sent(fate.job, fresh=in_hand > 0)
-            looked_at = in_hand - (fate.job.submitted or 0) if in_hand else 0
-            self._tally.broken_off([], in_doubt=max(looked_at, 0))
-        elif fate is not None and fate.left:
-            self._tally.broken_off([], in_doubt=in_hand)
         else:
-            in_hand = 0
-        self._tally.broken_off(rest[in_hand:], in_doubt=0)
+            self._tally.sent_again(*self._follower.again)
+        self._tally.broken_off(rest[in_hand:])
 
     # -- sending -------------------------------------------------------------------------------------------
 
@@ -114,7 +110,13 @@ class Part:
         """Send what is left, chunk by chunk; False where another process has sent for this run meanwhile."""
         for kind in self._rest:
             async for chunk in _Chunks(self, kind):
-                job = await self._send(kind, chunk)
+                try:
+                    job = await self._send(kind, chunk)
+                except PayloadTooLarge as error:
+                    await self._refused(error, chunk.records)
+                    del chunk
+                    continue
+                self._went_through(job)
                 del chunk  # its body is not needed any more, and waiting for the job may be long
                 if job is None:
                     return False
@@ -161,20 +163,43 @@ class Part:
                 records = chunk.records
                 del chunk
                 self._in_hand = len(records)
-                job = await self._follower.send_again(kind, records)
+                try:
+                    job = await self._follower.send_again(kind, records)
+                except PayloadTooLarge as error:
+                    await self._refused(error, records)
+                    continue
                 self._in_hand = 0
+                self._went_through(job)
                 del self._rest[kind][: len(records)]
                 if job is not None:
                     await self._follower.follow(job)
         for batch in self._portion.batches if self._follower.found_all else ():
             await self._taxpayer.remark_retried(batch)
 
+    async def _refused(self, error: PayloadTooLarge, records: Sequence[Record]) -> None:
+        """Aim at half of what was refused for its size."""
+        await self._follower.refused(error, records)
+        self._aim = min(error.size, self.aim) // 2
+
+    def _went_through(self, job: ImsJob | None) -> None:
+        """Let others aim at no more than what was accepted here.
+
+        Not where that was a single record: if all else of one taxpayer is refused, all others' requests would
+        be cut to single records.
+        """
+        if job is not None and job.reference_id is not None and (job.submitted or 0) > 1:
+            self._shared.sizes.aim = self.aim
+
+    @property
+    def aim(self) -> int:
+        """How many bytes a request of several records may have."""
+        return min(self._aim, self._shared.sizes.aim)
+
     def cut(self, kind: JobKind) -> Iterator[Chunk | Pause]:
         """Cut what is left into what one request takes."""
         shared, records = self._shared, tuple(self._rest[kind])
-        return pack_chunks(
-            self._taxpayer.gstin, kind, records, limit=shared.max_bytes, most=shared.max_records
-        )
+        gstin, limit, most = self._taxpayer.gstin, shared.sizes.limit, shared.max_records
+        return pack_chunks(gstin, kind, records, limit=limit, aim=self.aim, most=most)
 
     async def next_of(self, chunks: Iterator[Chunk | Pause]) -> Chunk | None:
         """Make the next chunk, letting others have a turn meanwhile."""
@@ -252,15 +277,21 @@ class Part:
 
 
 class _Chunks:
-    """The chunks of a portion, one at a time; keeps none of them, as a generator's frame would."""
+    """The chunks of a portion, one at a time; keeps none of them, as a generator's frame would.
+
+    What is left is cut anew where smaller ones are aimed at by then.
+    """
 
     def __init__(self, part: Part, kind: JobKind) -> None:
-        self._part, self._chunks = part, part.cut(kind)
+        self._part, self._kind = part, kind
+        self._chunks, self._aim = part.cut(kind), part.aim
 
     def __aiter__(self) -> AsyncIterator[Chunk]:
         return self
 
     async def __anext__(self) -> Chunk:
+        if self._aim != self._part.aim:
+            self._chunks, self._aim = self._part.cut(self._kind), self._part.aim
         chunk = await self._part.next_of(self._chunks)
         if chunk is None:
             raise StopAsyncIteration

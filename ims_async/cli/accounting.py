@@ -210,6 +210,8 @@ def _part_facts(part: Part) -> dict[str, Any]:
         "jobs": one.jobs,
         "pending": [token.dumps() for token in one.pending],
         "failed_jobs": [token.dumps() for token in one.failed_jobs],
+        "doubtful_jobs": [token.dumps() for token in one.doubtful_jobs],
+        "refused_sizes": list(one.refused_sizes),
         "failed": [failure_facts(failure) for failure in one.failed],
         "unaccounted": [key_facts(record.key) for record in one.unaccounted],
         "changed": [key_facts(record.key) for record in one.changed],

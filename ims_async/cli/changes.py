@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from .. import tables
+from .. import bulk, tables
 from ..bulk.run import checked_name
 from ..errors import InvalidInput
 from ..job import ImsJob
@@ -32,6 +32,7 @@ from .options import (
     GspName,
     JournalFile,
     Json,
+    MaxOutage,
     MaxRecords,
     NoCheck,
     OwnGstin,
@@ -55,6 +56,7 @@ def push(
     concurrency: Concurrency = AT_ONCE,
     rate: Rate = None,
     max_records: MaxRecords = None,
+    max_outage: MaxOutage = bulk.MAX_OUTAGE,
     journal: JournalFile = None,
     gsp: GspName = None,
     gstin: OwnGstin = None,
@@ -84,6 +86,7 @@ def push(
         journal=journal,
         concurrency=concurrency,
         max_records=max_records,
+        max_outage=max_outage,
     )
     voice.run(lambda: _change(voice, plan, files, gstin=gstin, rate=rate, check=not no_check))
 
@@ -97,6 +100,7 @@ def reset(
     concurrency: Concurrency = AT_ONCE,
     rate: Rate = None,
     max_records: MaxRecords = None,
+    max_outage: MaxOutage = bulk.MAX_OUTAGE,
     journal: JournalFile = None,
     gsp: GspName = None,
     gstin: OwnGstin = None,
@@ -123,6 +127,7 @@ def reset(
         journal=journal,
         concurrency=concurrency,
         max_records=max_records,
+        max_outage=max_outage,
     )
     voice.run(lambda: _change(voice, plan, files, gstin=gstin, rate=rate, check=not no_check))
 

@@ -16,6 +16,7 @@ from .. import bulk, tables
 from ..bulk import BulkReport
 from ..bulk.run import checked_name
 from ..bulk.tally import Tally
+from ..bulk.weather import is_everybodys
 from ..client import ImsClient
 from ..errors import ImsError, InvalidInput, JobFailed, JournalError, OutcomeUnknown
 from ..job import ImsJob
@@ -43,7 +44,7 @@ from .progress_many import Tick, ticking
 from .runs import Carrier, the_same_again
 from .settings import gather
 from .show import counted
-from .turns import by_turns, is_everybodys
+from .turns import by_turns
 from .voice import OK, Unfinished, Voice, reason_of
 
 _QUIET: Final = 1800.0  # seconds, after which the gateway is not at work any more on what it never named

@@ -39,6 +39,7 @@ class Plan:
     journal: Path | None
     concurrency: int
     max_records: int | None
+    max_outage: float
     decided: bool = False
     """Of a reset: only the rows that are decided."""
 
@@ -148,6 +149,7 @@ class ManyChange:
             "run": plan.run,
             "concurrency": plan.concurrency,
             "max_records": plan.max_records,
+            "max_outage": plan.max_outage,
             "check": self.settings.check,
         }
         if plan.kind is JobKind.SAVE:
@@ -169,6 +171,9 @@ def tell_of_all(
         voice.show(problems)
         voice.say()
     voice.say(f"{_all_sent(accounts) if unsent and accounts.ok else _ending(accounts)} {unsent}".rstrip())
+    sizes = [size for part in accounts.parts.values() for size in part.report.refused_sizes]
+    if sizes:
+        voice.say(_of_sizes(sizes))
     written = file is None or _written(voice, accounts, carrier, file)
     left = voice.unfinished
     if left is not None:
@@ -180,6 +185,15 @@ def tell_of_all(
     facts["only_what_was_sent"] = bool(unsent)
     voice.document({**accounting.accounts_facts(accounts), **facts})
     return OK if accounts.ok and written else NOT_ALL_WELL
+
+
+def _of_sizes(refused: Sequence[int]) -> str:
+    """Say that the gateway takes less at once than it documents; sizes are in bytes."""
+    requests = show.counted(len(refused), "request")
+    return (
+        f"The gateway refused {requests} for the size, the smallest of {min(refused):,} bytes; records went "
+        "in smaller ones where there were several. --max-records sends fewer at once from the beginning."
+    )
 
 
 def _all_sent(accounts: Accounts) -> str:
@@ -198,6 +212,8 @@ def _ending(accounts: Accounts) -> str:
         said.append("The refused records stand as they stood before; pull again and decide again.")
     if "IMSSAV0054" in codes:
         said.append("IMSSAV0054: to accept a credit note, fill in its column 'ITC reduction'.")
+    if any(part.report.doubtful_jobs for part in accounts.parts.values()):
+        said.append("The gateway counts errors without naming them: pull again to see.")
     if any(part.report.unaccounted or part.report.unmatched for part in accounts.parts.values()):
         said.append("Of the unaccounted records the gateway did not tell: pull again to see how they stand.")
     return " ".join(said)

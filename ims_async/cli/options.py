@@ -206,6 +206,16 @@ MaxRecords = Annotated[
         show_default=False,
     ),
 ]
+MaxOutage = Annotated[
+    float,
+    typer.Option(
+        "--max-outage",
+        metavar="SECONDS",
+        min=0.0,
+        help="Of a run: give up a taxpayer whose requests the gateway does not answer after so long; the run "
+        "sends the rest when it is called again. Example: --max-outage 600",
+    ),
+]
 Year = Annotated[int, typer.Argument(help="The year of the return period. Example: 2024")]
 Month = Annotated[int, typer.Argument(help="The month of the return period, 1 to 12. Example: 10")]
 AddedBackSectionName = Annotated[

@@ -14,6 +14,7 @@ from rich.table import Column
 from rich.text import Text
 
 from ..bulk import BulkEvent, EventKind, TaxpayerReport
+from ..errors import PayloadTooLarge
 from .show import counted
 from .voice import Voice, reason_of
 
@@ -276,6 +277,11 @@ def _tell_trouble(voice: Voice, event: BulkEvent, looking: set[str]) -> None:
     """Say what a person may want to do something about, once for each taxpayer."""
     if event.kind is EventKind.SESSION_ENDED and event.error is not None:
         voice.tell(f"{event.gstin}: {reason_of(event.error, voice.gsp, event.gstin)}")
+    elif event.kind is EventKind.CUT_SMALLER and isinstance(event.error, PayloadTooLarge):
+        voice.tell(
+            f"{event.gstin}: a request of {event.error.size:,} bytes was refused for its size; its records "
+            "go in smaller ones."
+        )
     elif event.kind is EventKind.LOOKING and event.gstin not in looking:
         looking.add(event.gstin)
         voice.tell(

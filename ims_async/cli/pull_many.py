@@ -13,13 +13,13 @@ import attrs
 
 from .. import bulk, tables
 from ..bulk import Pulled
+from ..bulk.weather import is_everybodys
 from ..errors import ImsError, InvalidInput
 from ..tables.reading import LONGEST_FILE
 from ..vocabulary import Action, Section
 from . import show
 from .progress_many import ticking
 from .settings import Settings
-from .turns import is_everybodys
 from .voice import NOT_ALL_WELL, OK, Voice, reason_of, sentence_of
 
 

@@ -12,6 +12,7 @@ import attrs
 
 from .. import tables
 from ..bulk.tally import Fingerprint, fingerprint
+from ..bulk.weather import is_everybodys
 from ..client import ImsClient
 from ..errors import ImsError, InvalidInput
 from ..journal import Phase
@@ -25,7 +26,7 @@ from .journals import journal
 from .options import FIRST_POLL
 from .progress_many import Tick, ticking
 from .settings import Settings
-from .turns import by_turns, is_everybodys
+from .turns import by_turns
 from .voice import Voice, reason_of
 
 _MOST_PROBLEMS: Final = 5  # of one taxpayer, on the screen

@@ -205,6 +205,7 @@ _ADVICE: Final = re.compile(
     r"|: the session has ended, log in again with an OTP$"
     r"|: pass a new user_token, or handle and password$"
     r"|: Sandbox\(api_key, api_secret\)$"
+    r"|: ims_async\.bulk cuts .*$"
     r"|[:;] call taxpayer\.reconcile\(.*$"
     r"|: `await client\.unfinished\(\)`, and reconcile its batch\)$"
 )
@@ -226,7 +227,7 @@ def sentence_of(error: BaseException, gsp: str | None = None) -> str:
     if isinstance(error, JobInFlight):
         return _in_flight(error)
     if isinstance(error, PayloadTooLarge):
-        return f"{error}; split the file, or pass --max-records"
+        return f"{_without_advice(error)}; split the file, or pass --max-records"
     if isinstance(error, DownloadQueued) and error.download is not None:
         told = "" if error.estimate is None else f", {how_long(error.estimate)}"
         return f"the gateway is still preparing the rows of {error.download.section}{told}: try again later"

@@ -75,13 +75,16 @@ def pack_chunks(
     records: Sequence[Record],
     *,
     limit: int,
+    aim: int | None = None,
     most: int | None = None,
 ) -> Iterator[Chunk | Pause]:
     """Cut records into chunks of at most `limit` bytes and `most` records; yields `PAUSE` on the way.
 
     Their order is kept, none is split or lost, and each chunk but the last is as full as it can be. The next
-    one is made when it is asked for. Raises `PayloadTooLarge` for a single record over the limit.
+    one is made when it is asked for. A smaller `aim` (bytes) is passed by chunks of one record only. Raises
+    `PayloadTooLarge` for a single record over the limit.
     """
+    aim = limit if aim is None else min(aim, limit)
     head = head_of(gstin, kind)
     chunk = _Open(head)
     for place, record in enumerate(records):
@@ -90,7 +93,7 @@ def pack_chunks(
             yield PAUSE
         row = save_row(record) if isinstance(record, Decision) else reset_row(record)
         growth = chunk.grows_by(record.section, row)
-        if chunk.records and (chunk.size + growth > limit or len(chunk.records) == most):
+        if chunk.records and (chunk.size + growth > aim or len(chunk.records) == most):
             yield chunk.close()
             chunk = _Open(head)
             growth = chunk.grows_by(record.section, row)

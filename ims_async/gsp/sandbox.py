@@ -163,7 +163,9 @@ class Sandbox:
         https://developer.sandbox.co.in/api-reference/authenticate
         """
         if not self.api_secret:
-            raise NotAuthorized("logging in needs the API secret: Sandbox(api_key, api_secret)")
+            raise NotAuthorized(
+                "logging in needs the API secret: Sandbox(api_key, api_secret)", of_account=True
+            )
         request = self._request("authenticate", "POST", "/authenticate", needs=Needs.NONE)
         response = yield attrs.evolve(request, repeatable=True, grants=True)
         value = Secret(text(member(json_of(response), "data", ""), "access_token", "data"))

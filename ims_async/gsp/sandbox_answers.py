@@ -98,7 +98,10 @@ def _judge_http(request: Request, response: Response, status: int, envelope: Map
         return _judge_forbidden(request, text, facts)
     if status == 401:
         what = "API key and secret" if request.operation == "authenticate" else "API key"
-        return Verdict(kind=VerdictKind.FAILED, error=NotAuthorized(f"{text}: check the {what}", **facts))
+        return Verdict(
+            kind=VerdictKind.FAILED,
+            error=NotAuthorized(f"{text}: check the {what}", of_account=True, **facts),
+        )
     return judge_status(response, status, text, facts)
 
 
@@ -119,9 +122,12 @@ def _judge_forbidden(request: Request, message: str, facts: dict[str, Any]) -> V
     if is_spent(message):
         return Verdict(kind=VerdictKind.FAILED, error=QuotaExhausted(message, **facts))
     if _STALE.search(message) and not _NOT_STALE.search(message):
-        error = SessionExpired if request.needs is Needs.TAXPAYER else NotAuthorized
-        return Verdict(kind=VerdictKind.REFUSED, error=error(message, **facts))
-    return Verdict(kind=VerdictKind.FAILED, error=NotAuthorized(message, **facts))
+        if request.needs is Needs.TAXPAYER:
+            return Verdict(kind=VerdictKind.REFUSED, error=SessionExpired(message, **facts))
+        return Verdict(kind=VerdictKind.REFUSED, error=NotAuthorized(message, of_account=True, **facts))
+    # Of one that says neither ("insufficient privilege", "access revoked") it is not documented whose it is.
+    of_account = request.needs is not Needs.TAXPAYER
+    return Verdict(kind=VerdictKind.FAILED, error=NotAuthorized(message, of_account=of_account, **facts))
 
 
 def _judge_gstn(

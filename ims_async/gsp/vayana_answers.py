@@ -121,7 +121,9 @@ def _judge_own(request: Request, response: Response, error: GatewayError) -> Ver
         return Verdict(kind=VerdictKind.FAILED, error=error)
     if error.code in _STALE_TOKEN | _NOT_ALLOWED or status in (401, 403):
         stale = error.code in _STALE_TOKEN and request.needs is not Needs.NONE
-        refused = NotAuthorized(error.message, **facts)
+        # These are about the user; of another 403 no page says whose it is (Error payloads).
+        of_account = error.code in _STALE_TOKEN | _NOT_ALLOWED or status == 401
+        refused = NotAuthorized(error.message, of_account=of_account, **facts)
         return Verdict(kind=VerdictKind.REFUSED if stale else VerdictKind.FAILED, error=refused)
     text = error.message
     if request.changes and status in (404, 405):

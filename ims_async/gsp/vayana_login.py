@@ -47,6 +47,7 @@ def authenticate(gsp: Settings, refused: Token | None) -> Conversation[Token]:
             raise NotAuthorized(
                 "the user token is not accepted and cannot be refreshed: pass a new user_token, or "
                 "handle and password",
+                of_account=True,
                 code=error.code,
                 http_status=error.http_status,
             ) from None
@@ -56,7 +57,8 @@ def authenticate(gsp: Settings, refused: Token | None) -> Conversation[Token]:
 def _logged_in(gsp: Settings) -> Conversation[Token]:
     if not gsp.handle or gsp.password is None:
         raise NotAuthorized(
-            "there is no user token: pass Vayana(org_id, user_token) or Vayana(org_id, handle=…, password=…)"
+            "there is no user token: pass Vayana(org_id, user_token) or Vayana(org_id, handle=…, password=…)",
+            of_account=True,
         )
     try:
         response = yield _sso(gsp, "authenticate", "POST", "/authtokens", password=gsp.password)
@@ -64,7 +66,7 @@ def _logged_in(gsp: Settings) -> Conversation[Token]:
         if error.code == TOO_MANY_TOKENS:
             raise
         advice = f"{error.message}: check handle and password"
-        raise NotAuthorized(advice, code=error.code, http_status=error.http_status) from None
+        raise NotAuthorized(advice, of_account=True, code=error.code, http_status=error.http_status) from None
     return _user_token(gsp, response)
 
 
