@@ -91,7 +91,7 @@ def file(tmp_path: Path) -> Path:
 
 def grid_of(file: Path) -> list[list[str]]:
     """Return a written file's cells."""
-    return list(csv.reader(io.StringIO(file.read_bytes().decode(), newline="")))
+    return list(csv.reader(io.StringIO(file.read_bytes().decode("utf-8-sig"), newline="")))
 
 
 def rows_of(file: Path) -> list[dict[str, str]]:
@@ -115,7 +115,7 @@ def test_a_pulled_file_reads_back_as_undecided_and_a_decided_one_as_decisions(fi
     """Write two invoices, decide on the second, and join the row to the invoice again."""
     first, second = make_invoice(), make_invoice(number="-12/A", remarks="=cmd|' /C calc'!A0")
     assert tables.write_invoices(file, [first, second]) == 2
-    assert not file.read_bytes().startswith(b"\xef\xbb\xbf")
+    assert file.read_bytes().startswith(b"\xef\xbb\xbfsection,")
     rows = grid_of(file)
     assert tuple(rows[0]) == (*tables.READ_COLUMNS, *tables.INFORMATION_COLUMNS)
     assert [row[5] for row in rows] == ["action", "", ""]

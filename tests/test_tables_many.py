@@ -213,7 +213,7 @@ def test_outcomes_of_many_are_written_with_their_taxpayer(tmp_path: Path) -> Non
     first, second = rows_of(file)
     assert (first["GSTIN"], first["number"], first["code"], first["message"]) == (ACME, "'-1", "'=1", "'@x")
     assert (second["outcome"], second["supplier"], second["message"]) == ("pending", "", "2 records")
-    with file.open(encoding="utf-8") as opened:
+    with file.open(encoding="utf-8-sig") as opened:
         assert {len(row) for row in csv.reader(opened)} == {10}
 
 

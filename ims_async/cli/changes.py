@@ -34,6 +34,7 @@ from .options import (
     Json,
     MaxRecords,
     NoCheck,
+    Overwrite,
     OwnGstin,
     PulledFiles,
     Rate,
@@ -51,6 +52,7 @@ def push(
     files: DecisionFiles,
     yes: Yes = False,
     report: Report = None,
+    overwrite: Overwrite = False,
     run: RunName = None,
     concurrency: Concurrency = AT_ONCE,
     rate: Rate = None,
@@ -74,7 +76,7 @@ def push(
     (no session, a stale row) then skips that one, and the others go on. A run that was broken off, however
     that happened, goes on with the same command and its --run.
     """
-    voice = Voice(json, debug, gsp, sends=True)
+    voice = Voice(json, debug, gsp, sends=True, overwrite=overwrite)
     plan = Plan(
         kind=JobKind.SAVE,
         yes=yes,
@@ -93,6 +95,7 @@ def reset(
     yes: Yes = False,
     decided: Decided = False,
     report: Report = None,
+    overwrite: Overwrite = False,
     run: RunName = None,
     concurrency: Concurrency = AT_ONCE,
     rate: Rate = None,
@@ -112,7 +115,7 @@ def reset(
     A record may stand as it was pulled or as the file decided; one that was changed otherwise since is
     refused by name, and nothing is sent. Of many taxpayers each is on its own, as with push.
     """
-    voice = Voice(json, debug, gsp, sends=True)
+    voice = Voice(json, debug, gsp, sends=True, overwrite=overwrite)
     plan = Plan(
         kind=JobKind.RESET,
         decided=decided,
@@ -133,6 +136,8 @@ def _change(
     """One taxpayer's files become one job; many taxpayers', or what is named or cut up, a run."""
     if plan.run is not None:
         checked_name(plan.run)
+    if plan.report is not None:
+        tables.check_writable(plan.report, overwrite=voice.overwrite)
     journal_of(plan.journal)  # before the work that it is to hold
     rows = rows_of(voice, files, plan.kind, gstin=gstin, check=check)
     if plan.kind is JobKind.RESET:
@@ -183,8 +188,6 @@ class _Change:
     def carry_out(self, voice: Voice) -> int:
         """Show, ask, send, wait, account."""
         gstin, count, report = self.settings.gstin, len(self.records), self.plan.report
-        if report is not None:
-            tables.check_writable(report)
         voice.show(show.summary_table(f"{self.what} for {gstin}", show.summary(self.records)))
         these = f"{'this' if count == 1 else 'these'} {show.counted(count, self.what.removesuffix('s'))}"
         if not confirmed(f"Send {these} for {gstin}?", yes=self.plan.yes):
@@ -212,7 +215,7 @@ class _Change:
 def _written(voice: Voice, file: Path, report: JobReport, gstin: str) -> bool:
     """Write the report; where that fails the job is done all the same, and is not to be sent again."""
     try:
-        tables.write_report(file, report, gstin=gstin)
+        tables.write_report(file, report, gstin=gstin, overwrite=voice.overwrite)
     except InvalidInput as error:
         voice.tell(f"The job is done, do not send it again; but the report is lost: {error}")
         return False

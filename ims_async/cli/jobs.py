@@ -10,6 +10,7 @@ from typing import Annotated
 import attrs
 import typer
 
+from .. import tables
 from ..errors import (
     GatewayError,
     GatewayUnavailable,
@@ -25,7 +26,18 @@ from ..status import JobToken
 from .changes import tell_of, watch
 from .environment import at_terminal
 from .journals import journal_if_any
-from .options import FIRST_POLL, Debug, FirstPoll, GspName, Gstin, JournalFile, Json, NoCheck, Report
+from .options import (
+    FIRST_POLL,
+    Debug,
+    FirstPoll,
+    GspName,
+    Gstin,
+    JournalFile,
+    Json,
+    NoCheck,
+    Overwrite,
+    Report,
+)
 from .settings import Settings, checked_gstin, gather
 from .voice import Voice, denies, how_to_go_on
 
@@ -44,6 +56,7 @@ def show_job(
         typer.Option("--wait", help="Wait for the gateway's final word. Example: jobs show TOKEN --wait"),
     ] = False,
     report: Report = None,
+    overwrite: Overwrite = False,
     journal: JournalFile = None,
     gsp: GspName = None,
     gstin: Gstin = None,
@@ -57,9 +70,11 @@ def show_job(
     Where the journal knows it, its records are named. Exit code 0 means that every record was applied; a job
     that still runs gives 1.
     """
-    voice = Voice(json, debug, gsp)
+    voice = Voice(json, debug, gsp, overwrite=overwrite)
 
     def work() -> int:
+        if report is not None:
+            tables.check_writable(report, overwrite=overwrite)
         kept = journal_if_any(journal)
         token = _token_of(job) or asyncio.run(_known(kept, job, gstin))
         voice.gsp = gsp or (token.gsp if token else None)

@@ -36,6 +36,7 @@ from .options import (
     JournalFile,
     Json,
     NoCheck,
+    Overwrite,
     Rate,
     Report,
 )
@@ -61,6 +62,7 @@ def resume_jobs(
         ),
     ] = None,
     report: Report = None,
+    overwrite: Overwrite = False,
     concurrency: Concurrency = AT_ONCE,
     rate: Rate = None,
     journal: JournalFile = None,
@@ -76,11 +78,11 @@ def resume_jobs(
     after it was sent. Of a RUN, what the gateway turns out never to have taken is sent again, once, as push
     does it; without RUN nothing is sent at all. What a run had not sent yet push sends, with the run's name.
     """
-    voice = Voice(json, debug, gsp)
+    voice = Voice(json, debug, gsp, overwrite=overwrite)
 
     def work() -> int:
         if report is not None:
-            tables.check_writable(report)
+            tables.check_writable(report, overwrite=overwrite)
         kept = journal_if_any(journal)
         if kept is None:
             voice.say(f"There is no journal at {journal_file(journal)}: nothing was sent by it yet.")

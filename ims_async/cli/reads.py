@@ -25,6 +25,7 @@ from .options import (
     Month,
     NoCheck,
     Out,
+    Overwrite,
     SupplierSectionName,
     Year,
 )
@@ -107,6 +108,7 @@ def sales(
         Form, typer.Option("--form", help="The supplier's form. Example: --form gstr1a")
     ] = Form.GSTR1,
     out: Out = None,
+    overwrite: Overwrite = False,
     gsp: GspName = None,
     gstin: Gstin = None,
     no_check: NoCheck = False,
@@ -117,12 +119,14 @@ def sales(
     voice = Voice(json, debug, gsp)
 
     def work() -> int:
+        if out is not None:
+            tables.check_writable(out, overwrite=overwrite)
         settings = gather(gsp, gstin, check=not no_check)
         source = SourceForm[form.name]
         found = asyncio.run(ask(settings, lambda taxpayer: taxpayer.sales(year, month, section, form=source)))
         title = f"{form} of {settings.gstin}, {section} {month:02d}/{year}"
         if out is not None:
-            tables.write_sales(out, found)
+            tables.write_sales(out, found, overwrite=overwrite)
             voice.say(f"{show.counted(len(found), 'document', be=True)} in {out}.")
         elif found:
             voice.show(show.sales_table(title, found))
@@ -140,6 +144,7 @@ def liabilities(
     month: Month,
     section: AddedBackSectionName,
     out: Out = None,
+    overwrite: Overwrite = False,
     gsp: GspName = None,
     gstin: Gstin = None,
     no_check: NoCheck = False,
@@ -153,13 +158,15 @@ def liabilities(
     voice = Voice(json, debug, gsp)
 
     def work() -> int:
+        if out is not None:
+            tables.check_writable(out, overwrite=overwrite)
         settings = gather(gsp, gstin, check=not no_check)
         found = asyncio.run(
             ask(settings, lambda taxpayer: taxpayer.added_back_liabilities(year, month, section))
         )
         title = f"added back to {settings.gstin}, {section} {month:02d}/{year}"
         if out is not None:
-            tables.write_added_back(out, found)
+            tables.write_added_back(out, found, overwrite=overwrite)
             voice.say(f"{show.counted(len(found), 'document', be=True)} in {out}.")
         elif found:
             voice.show(show.liabilities_table(title, found))

@@ -68,6 +68,8 @@ class Voice:
     gsp: str | None = None
     left_behind: list[JobToken] = attrs.field(factory=list)
     sends: bool = False
+    overwrite: bool = False
+    """Whether the file of `--report` may take the place of another."""
     unfinished: Unfinished | None = None
 
     @property

@@ -167,7 +167,7 @@ def opened(
 
 def read_rows(file: Path) -> list[dict[str, str]]:
     """Return a file's rows by column."""
-    return list(csv.DictReader(io.StringIO(file.read_bytes().decode(), newline="")))
+    return list(csv.DictReader(io.StringIO(file.read_bytes().decode("utf-8-sig"), newline="")))
 
 
 def write_rows(file: Path, rows: Sequence[dict[str, str]]) -> None:

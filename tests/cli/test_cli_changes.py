@@ -30,7 +30,7 @@ def shell(
 
 def edit_one(shell: Shell, file: Path) -> dict[str, str]:
     """Let the supplier edit the first decided record of a file; return its row."""
-    rows = csv.DictReader(file.read_text("utf-8").splitlines())
+    rows = csv.DictReader(file.read_text("utf-8-sig").splitlines())
     row = next(row for row in rows if row["action"])
     shell.sim.edit(
         shell.gstin, row["section"], row["number"], supplier=row["supplier"], period=row["return period"]
@@ -64,7 +64,9 @@ def test_push_sends_the_decisions_and_accounts_for_each(shell: Shell) -> None:
     reference = ended.err.split("Submitted as job ")[1].split(". If this terminal is lost, go on with:")[0]
     assert shell.sim.job(reference) is job
     assert 'ims-async jobs show \'{"v":1' in ended.err
-    outcomes = [row["outcome"] for row in csv.DictReader(Path("outcome.csv").read_text("utf-8").splitlines())]
+    outcomes = [
+        row["outcome"] for row in csv.DictReader(Path("outcome.csv").read_text("utf-8-sig").splitlines())
+    ]
     assert outcomes == ["applied"] * decided
 
 
@@ -108,14 +110,14 @@ def test_a_record_edited_at_the_last_moment_is_named_with_the_gateways_reason(sh
     (row,) = edited
     for part in (row["number"], row["supplier"], "IMSSAV0010", "edited by supplier", "decide again"):
         assert part in ended.out
-    first = next(csv.DictReader(Path("outcome.csv").read_text("utf-8").splitlines()))
+    first = next(csv.DictReader(Path("outcome.csv").read_text("utf-8-sig").splitlines()))
     assert (first["outcome"], first["number"], first["code"]) == ("failed", row["number"], "IMSSAV0010")
 
 
 def test_every_problem_of_a_file_is_printed_and_nothing_is_sent(shell: Shell) -> None:
     """Put two faults into a file; a machine gets them as a list."""
     file, _ = shell.decided(accept)
-    header, *rows = file.read_text("utf-8").splitlines()
+    header, *rows = file.read_text("utf-8-sig").splitlines()
     bad = [rows[0].replace("2024,", "2024,", 1), *rows]
     fields = list(csv.reader(bad))
     fields[1][4], fields[1][6] = "31-02-2024", "A"
@@ -244,7 +246,7 @@ def test_records_that_nobody_tells_of_are_unaccounted(shell: Shell) -> None:
 def test_credit_notes_are_accepted_with_their_itc_reduction(shell: Shell) -> None:
     """Fill in the ITC reduction of a credit note."""
     file, _ = shell.decided(lambda row: "A" if row["action when pulled"] == "N" else "", "--section", "cn")
-    rows = list(csv.reader(file.read_text("utf-8").splitlines()))
+    rows = list(csv.reader(file.read_text("utf-8-sig").splitlines()))
     for row in rows[1:]:
         row[10] = "igst=1.50" if float(row[16]) >= 1.5 else "full"  # no more is given up than was charged
     with file.open("w", newline="") as out:

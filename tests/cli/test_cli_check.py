@@ -42,7 +42,7 @@ def decided(
     pulled = file.with_suffix(".pulled")
     tables.write_invoices(pulled, [invoice for invoice, *_ in rows])
     with (
-        pulled.open(encoding="utf-8", newline="") as read,
+        pulled.open(encoding="utf-8-sig", newline="") as read,
         file.open("w", encoding="utf-8", newline="") as out,
     ):
         reader = csv.DictReader(read)

@@ -323,10 +323,10 @@ def test_the_budget_of_requests_is_a_whole_number(rate: str, code: int, shell: S
 def test_a_report_has_no_formula_in_it(shell: Shell) -> None:
     """Shielded as all files are."""
     file, _ = shell.decided_all(accept)
-    with file.open(encoding="utf-8") as opened_file:
+    with file.open(encoding="utf-8-sig") as opened_file:
         assert next(csv.reader(opened_file))[0] == "GSTIN"
     shell.sim.end_session(shell.gstin)
     shell.run("push", file, "--yes", *QUICK, "--report", "outcome.csv")
-    text = Path("outcome.csv").read_text("utf-8")
+    text = Path("outcome.csv").read_text("utf-8-sig")
     cells = [cell for row in csv.reader(text.splitlines()) for cell in row]
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]

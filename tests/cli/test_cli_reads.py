@@ -186,7 +186,7 @@ def test_pull_writes_every_record_or_the_sections_and_status_asked_for(shell: Sh
     """Pull all, then two sections, then what stands at no action."""
     shell.with_token()
     file = shell.pulled()
-    assert len(list(csv.reader(file.read_text("utf-8").splitlines()))) == 61
+    assert len(list(csv.reader(file.read_text("utf-8-sig").splitlines()))) == 61
     ended = shell.run("pull", "--out", "two.csv", "--section", "CN", "--section", "b2b", "--json", *QUICK)
     found = ended.json()
     assert set(found["sections"]) == {"b2bcn", "b2b"}
