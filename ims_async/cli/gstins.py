@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import InvalidInput
-from ..tables.reading import raise_all
+from ..tables.reading import MOST_TITLES, SEPARATOR_LINE, raise_all
 from ..tables.row import where
 from ..vocabulary import gstin_problem
 
@@ -46,14 +46,19 @@ def _listed(file: Path) -> Iterator[tuple[str, str]]:
         raise InvalidInput(f"{file} is not UTF-8: save it as 'CSV UTF-8', or as a text file") from None
     if len(content) > _LONGEST:
         raise InvalidInput(f"{file} is larger than {_LONGEST:,} bytes: is it the right file?")
-    lines = text.splitlines()
+    separator = SEPARATOR_LINE.match(text)
+    lines = text[separator.end() if separator else 0 :].splitlines()
     first = next((line for line in lines if line.strip() and not line.lstrip().startswith("#")), "")
-    delimiter = next((sign for sign in ",;\t" if sign in first), ",")
+    delimiter = separator["sign"] if separator else next((sign for sign in ",;\t" if sign in first), ",")
     reader = csv.reader(lines, delimiter=delimiter)
     try:
-        for cells in reader:
-            name = cells[0].partition("#")[0].strip().lstrip("'") if cells else ""
-            if name and name.casefold() != "gstin":
-                yield where(str(file), reader.line_num), name
+        names = [
+            (reader.line_num, cells[0].partition("#")[0].strip().lstrip("'") if cells else "")
+            for cells in reader
+        ]
     except csv.Error as error:
         raise InvalidInput(f"{where(str(file), reader.line_num)}: it cannot be read: {error}") from None
+    top = [name.casefold() for _, name in names[: MOST_TITLES + 1]]
+    for line, name in names[top.index("gstin") + 1 if "gstin" in top else 0 :]:  # titles are above a heading
+        if name:
+            yield where(str(file), line), name

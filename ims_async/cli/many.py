@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import attrs
 
-from .. import bulk, tables
+from .. import bulk
 from ..bulk import BulkReport, BulkRun
 from ..client import ImsClient
 from ..errors import InvalidInput

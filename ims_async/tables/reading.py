@@ -5,18 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
 import attrs
 
-from .. import rules
 from ..errors import InvalidInput
 from ..records import RecordKey
 from ..vocabulary import Action
 from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, LONGEST_CELL, READ_COLUMNS, unshielded
-from .row import PARSERS, Row, any_action, any_gstin, any_supplier, own_gstin, where
+from .row import PARSERS, REPORTED, Row, any_action, any_gstin, any_supplier, own_gstin, where
 
 Source = str | os.PathLike[str] | IO[str] | IO[bytes]
 
@@ -25,14 +25,18 @@ _MOST_COLUMNS: Final = 256
 _MOST_MISSING: Final = len(READ_COLUMNS) // 2  # of a file that is meant all the same
 _LONGEST_PROBLEM: Final = 1000  # characters; a problem may quote a cell
 _AS_UTF8: Final = "save it as 'CSV UTF-8'"
+MOST_TITLES: Final = 20  # lines above the header: a name, a period, a date
+# The line by which Excel is told the delimiter; a spreadsheet swallows it, so it is no row.
+SEPARATOR_LINE: Final = re.compile(r'"?sep=(?P<sign>[,;\t|])"?[,;\t]*\r?\n?', re.IGNORECASE)
 
 
 def read_decisions(source: Source, *, check_suppliers: bool = True, may_be_empty: bool = False) -> list[Row]:
     """Read the decided rows of a file; rows with an empty `action` are undecided and left out.
 
-    Raises `InvalidInput` whose `problems` name every fault by file, row (1 is the header) and column; that
-    nothing is decided is one, unless it `may_be_empty`. `check_suppliers=False` takes GSTINs as they are:
-    test hosts mask them.
+    A `sep=;` line and up to 20 rows of titles may stand above the header. In a row with a hash, the supplier
+    and the number are taken as they are: a gateway reported them. Raises `InvalidInput` whose `problems` name
+    every fault by file, row (as a spreadsheet counts them) and column; that nothing is decided is one, unless
+    it `may_be_empty`. `check_suppliers=False` takes all GSTINs as they are: test hosts mask them.
     """
     return _read(source, deciding=True, check_suppliers=check_suppliers, may_be_empty=may_be_empty)
 
@@ -69,10 +73,11 @@ def is_report(path: str | os.PathLike[str]) -> bool:
         return False
     try:
         with Path(path).open(encoding="utf-8-sig", errors="replace") as file:
-            header = file.readline(LONGEST_CELL)
+            top = "".join(file.readline(LONGEST_CELL) for _ in range(MOST_TITLES + 2))
     except (OSError, ValueError):
         return False
-    names = {_folded(part.strip().strip('"')) for part in header.split(_delimiter_of(header))}
+    head = _head_of(top)
+    names = set(_names_in(head.line, head.delimiter))
     return "outcome" in names and _folded("action when pulled") not in names
 
 
@@ -94,12 +99,13 @@ def _read(
         parsers["supplier"] = any_supplier
     if not deciding:
         parsers |= {"action": any_action, "ITC reduction": lambda _: None, "remarks": lambda _: None}
+    reported = parsers | REPORTED
     rows: list[Row] = []
     seen: dict[tuple[str | None, RecordKey], int] = {}
     for cells in lines:
         if not any(cells) or (deciding and not page.cell(cells, "action").strip()):
             continue
-        row = page.read_row(cells, parsers)
+        row = page.read_row(cells, parsers if page.cell(cells, "hash").strip() == "" else reported)
         if row is None:
             continue
         first = seen.setdefault((row.gstin, row.key), row.line)
@@ -109,7 +115,7 @@ def _read(
         if information is not None:
             information.append(page.information(cells))
     if not rows and not page.problems and not may_be_empty:
-        page.line = 1
+        page.line = page.header
         page.refuse(
             "action" if deciding else None,
             "no row is decided: write A, R or P into this column" if deciding else "there is no record in it",
@@ -124,6 +130,7 @@ class _Page:
 
     name: str
     line: int = 1
+    header: int = 1
     width: int = 0
     columns: dict[str, int] = attrs.field(factory=dict)
     informing: dict[str, int] = attrs.field(factory=dict)
@@ -138,10 +145,12 @@ class _Page:
 
     def open(self, text: str) -> Iterator[list[str]]:
         """Read the header, and return the rows below it; a row that cannot be told apart is refused."""
-        end = text.find("\n")
-        delimiter = _delimiter_of(text[: end if end >= 0 else len(text)][:LONGEST_CELL])
+        head = _head_of(text)
+        self.line = self.header = head.row
         # strict: a quote that is never closed would otherwise swallow the rows below it
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        reader = csv.reader(
+            io.StringIO(text[head.offset :], newline=""), delimiter=head.delimiter, strict=True
+        )
         self._read_header(next(self._cells(reader), []))
         self.finish()
         return self._rows(reader)
@@ -186,7 +195,7 @@ class _Page:
             self.finish()
 
     def _rows(self, reader: Iterator[list[str]]) -> Iterator[list[str]]:
-        for line, cells in enumerate(self._cells(reader), start=2):
+        for line, cells in enumerate(self._cells(reader), start=self.line + 1):
             self.line = line
             if len(cells) > self.width:
                 self.refuse(
@@ -221,8 +230,6 @@ class _Page:
                 found[column] = parse(unshielded(text))
             except ValueError as error:
                 self.refuse(column, str(error))
-        if found.get("hash") is None and (problem := rules.number_problem(found.get("number", "1"))):
-            self.refuse("number", problem)
         if found.get("ITC reduction") is not None and found.get("action", Action.ACCEPT) is not Action.ACCEPT:
             self.refuse("ITC reduction", "it goes with accepting only: empty this cell")
         if len(found) < len(parsers):
@@ -248,14 +255,42 @@ def _folded(heading: str) -> str:
     return "".join(heading.replace("_", " ").split()).casefold()
 
 
-def _delimiter_of(header: str) -> str:
-    """Choose comma, semicolon or tab, whichever tells the most of our columns apart."""
-    known = {_folded(column) for column in READ_COLUMNS}
+_KNOWN: Final = frozenset(map(_folded, READ_COLUMNS))
 
-    def names_found(delimiter: str) -> int:
-        return sum(_folded(part.strip().strip('"')) in known for part in header.split(delimiter))
 
-    return max(",;\t", key=names_found)
+@attrs.frozen
+class _Head:
+    """A file's header: its text, where it begins, its row as a spreadsheet counts them, its delimiter."""
+
+    line: str
+    offset: int
+    row: int
+    delimiter: str
+
+
+def _head_of(text: str) -> _Head:
+    """Find the header: the line that names the most of our columns, below a `sep=` line and some titles.
+
+    The delimiter is that of the `sep=` line, else comma, semicolon or tab, whichever tells the most columns
+    apart. Where no line names any column the first one is the header, and its problem is told.
+    """
+    separator = SEPARATOR_LINE.match(text)
+    signs = separator["sign"] if separator else ",;\t"
+    offset = separator.end() if separator else 0
+    found: list[tuple[int, _Head]] = []
+    for row in range(1, MOST_TITLES + 2):
+        end = text.find("\n", offset) + 1 or len(text)
+        line = text[offset:end].rstrip("\r\n")[:LONGEST_CELL]
+        heads = [_Head(line, offset, row, sign) for sign in signs]
+        found += [(len(_KNOWN.intersection(_names_in(head.line, head.delimiter))), head) for head in heads]
+        offset = end
+        if end == len(text):
+            break
+    return max(found, key=lambda one: one[0])[1]
+
+
+def _names_in(line: str, delimiter: str) -> list[str]:
+    return [_folded(part.strip().strip('"')) for part in line.split(delimiter)]
 
 
 def raise_all(problems: Sequence[str]) -> None:

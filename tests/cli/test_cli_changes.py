@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import functools
 from collections.abc import Iterator
 from pathlib import Path
@@ -320,3 +321,23 @@ def test_the_simulators_records_are_what_the_tests_take_them_for(shell: Shell) -
     """Check that there is something to accept, so that no test above is empty."""
     found: list[Record] = shell.sim.records(shell.gstin)
     assert sum(record.action == "N" and record.section != "b2bcn" for record in found) > 20
+
+
+@pytest.mark.both_gsps
+@pytest.mark.parametrize(
+    "ids",
+    [{"supplier": "9922JPN29001OSU"}, {"supplier": "9917IRL29003OSG"}, {"number": "INV/2024-25/00017"}],
+    ids=lambda ids: "".join(ids.values()),
+)
+def test_what_pull_has_written_is_neither_refused_by_check_nor_by_push(
+    shell: Shell, ids: dict[str, str]
+) -> None:
+    """A supplier abroad, and a number of 17 characters: the gateway reported them, and is asked."""
+    record = next(record for record in shell.sim.records(shell.gstin, "b2b") if record.action == "N")
+    shell.sim._world._put(shell.gstin, dataclasses.replace(record, **ids))
+    (column, value), *_ = ids.items()
+    file, decided = shell.decided(lambda row: "R" if row[column] == value else "")
+    assert decided == 1
+    assert shell.run("check", file).code == 0
+    ended = shell.run("push", file, "--yes", *QUICK)
+    assert (shell.sim.count("save"), ended.code in (0, 1)) == (1, True), ended.err
