@@ -330,7 +330,7 @@ def test_the_simulators_records_are_what_the_tests_take_them_for(shell: Shell) -
     ids=lambda ids: "".join(ids.values()),
 )
 def test_what_pull_has_written_is_neither_refused_by_check_nor_by_push(
-    shell: Shell, ids: dict[str, str]
+    shell: Shell, ids: dict[str, Any]
 ) -> None:
     """A supplier abroad, and a number of 17 characters: the gateway reported them, and is asked."""
     record = next(record for record in shell.sim.records(shell.gstin, "b2b") if record.action == "N")
