@@ -76,7 +76,7 @@ def push(
     (no session, a stale row) then skips that one, and the others go on. A run that was broken off, however
     that happened, goes on with the same command and its --run.
     """
-    voice = Voice(json, debug, gsp, sends=True, overwrite=overwrite)
+    voice = Voice(json, debug, gsp, sends=True, report=report, overwrite=overwrite)
     plan = Plan(
         kind=JobKind.SAVE,
         yes=yes,
@@ -115,7 +115,7 @@ def reset(
     A record may stand as it was pulled or as the file decided; one that was changed otherwise since is
     refused by name, and nothing is sent. Of many taxpayers each is on its own, as with push.
     """
-    voice = Voice(json, debug, gsp, sends=True, overwrite=overwrite)
+    voice = Voice(json, debug, gsp, sends=True, report=report, overwrite=overwrite)
     plan = Plan(
         kind=JobKind.RESET,
         decided=decided,

@@ -89,6 +89,24 @@ Report = Annotated[
         show_default=False,
     ),
 ]
+FindingsReport = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        help="Write all that was found, by file and row, to this CSV file. Example: --report findings.csv",
+        show_default=False,
+    ),
+]
+LeftOutReport = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        help="Write which rows and taxpayers are left out to this CSV file. Example: --report left-out.csv",
+        show_default=False,
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before sending. Example: --yes")]
 Sections = Annotated[
     list[str] | None,

@@ -16,6 +16,7 @@ from ..taxpayer import Taxpayer
 from ..vocabulary import Action, GoodsType, Section, SourceForm
 from . import show
 from .accounts import chosen
+from .grouping import Grouped
 from .options import (
     AddedBackSectionName,
     Debug,
@@ -58,8 +59,10 @@ async def fetch(
     async def one(section: Section) -> InvoiceList:
         rows = await taxpayer.invoices(section, status, strict=False)
         voice.tell(f"{section}: {show.counted(len(rows), 'record')}")
+        told = Grouped(lambda sentence: voice.tell(f"{section}: {sentence}"))
         for problem in rows.problems:
-            voice.tell(f"{section}: a row cannot be read and is left out: {problem}")
+            told.add("rows that cannot be read", f"a row cannot be read and is left out: {problem}")
+        told.end()
         for name in rows.other:
             voice.tell(f"{section}: the answer also holds {name!r}, which this release does not know")
         return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from rich.table import Table
@@ -12,7 +13,8 @@ from ..report import JobReport, RecordFailure
 from ..status import ErrorEntry, JobState
 from ..tables import applied_count
 from ..tables.reports import failed_count
-from .show import MOST_ROWS, table
+from .grouping import and_more, first_of_each
+from .show import table
 from .voice import UNKNOWN
 
 _FITS_NOTHING: Final = "fits nothing sent: "
@@ -36,7 +38,7 @@ def report_tables(job: ImsJob, report: JobReport) -> list[Table]:
     )
     columns = ("job", "state", "submitted", "applied", "failed", "unaccounted", "unmatched")
     shown = [table(f"{job.kind.value.lower()} of {job.gstin}", columns, [row])]
-    problems = [
+    problems: list[tuple[object, ...]] = [
         *((*_names(f.key), f.code, f.message) for f in report.failed),
         *(
             (
@@ -52,15 +54,21 @@ def report_tables(job: ImsJob, report: JobReport) -> list[Table]:
         *((*_names(r.key), "", "the gateway did not tell of it") for r in report.unaccounted),
     ]
     if problems:
-        title = (
-            "not applied"
-            if len(problems) <= MOST_ROWS
-            else f"not applied, the first {MOST_ROWS} of {len(problems)}"
-        )
-        shown.append(
-            table(title, ("section", "number", "period", "supplier", "code", "reason"), problems[:MOST_ROWS])
-        )
+        names = ("section", "number", "period", "supplier", "code", "reason")
+        shown.append(not_applied_table(names, problems))
     return shown
+
+
+def not_applied_table(columns: Sequence[str], problems: Sequence[tuple[object, ...]]) -> Table:
+    """Show the first of those that have code and reason, the last two columns, in common."""
+    rows: list[tuple[object, ...]] = []
+    for own, more in first_of_each(problems, lambda row: row[-2] or row[-1]):
+        rows += own
+        if more:
+            rows.append((*("" for _ in columns[2:]), own[0][-2], and_more(more)))
+    cut = len(rows) < len(problems)
+    title = f"not applied: {len(problems):,}, the first of each code; --report FILE and --json have all"
+    return table(title if cut else "not applied", columns, rows)
 
 
 def job_facts(job: ImsJob) -> dict[str, Any]:

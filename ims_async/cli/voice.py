@@ -7,6 +7,7 @@ import shlex
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import attrs
@@ -18,6 +19,7 @@ from ..errors import (
     DownloadQueued,
     GatewayError,
     ImsError,
+    InvalidDecision,
     InvalidInput,
     JobInFlight,
     JobTimeout,
@@ -29,7 +31,9 @@ from ..errors import (
 )
 from ..gsp.vayana_answers import TOO_MANY_TOKENS
 from ..status import JobToken
+from ..tables import InvalidFile, Problem, problems_of, write_problems
 from .accounts import chosen
+from .grouping import and_more, by_kind, first_of_each
 
 OK: Final = 0
 NOT_ALL_WELL: Final = 1
@@ -68,8 +72,10 @@ class Voice:
     gsp: str | None = None
     left_behind: list[JobToken] = attrs.field(factory=list)
     sends: bool = False
+    report: Path | None = None
+    """The file of `--report`: what is wrong with files is written there too."""
     overwrite: bool = False
-    """Whether the file of `--report` may take the place of another."""
+    """Whether it may take the place of another."""
     unfinished: Unfinished | None = None
 
     @property
@@ -128,14 +134,13 @@ class Voice:
                 typer.echo(printable(line), err=True)
         facts: dict[str, Any] = {"type": type(error).__name__, "message": sentence_of(error, self.gsp)}
         if isinstance(error, InvalidInput) and len(error.problems) > 1:
-            unsent = "; nothing was sent" if self.sends else ""
-            self.tell(f"Error: {len(error.problems)} problems{unsent}.")
-            for problem in error.problems:
-                self.tell(f"  {problem}")
+            self._tell_problems(problems_of(error, "input"))
         else:
             self.tell(f"Error: {facts['message']}")
         if isinstance(error, InvalidInput):
             facts["problems"] = list(error.problems)
+            facts["findings"] = [problem.facts for problem in problems_of(error, "input")]
+            facts["report_file"] = self._write_problems(error)
         if isinstance(error, GatewayError):
             facts |= {"code": error.code, "http_status": error.http_status}
             facts["transaction_id"] = error.transaction_id
@@ -143,6 +148,33 @@ class Voice:
         self._point_to_run()
         self.document({"ok": False, "error": facts, **self._left()})
         return BAD_INPUT if isinstance(error, InvalidInput | PayloadTooLarge) else NOT_ALL_WELL
+
+    def _tell_problems(self, problems: Sequence[Problem]) -> None:
+        """Show the first of each kind; their sum, and what to do, come last."""
+        count = f"{len(problems):,} problems"
+        unsent = "; nothing was sent" if self.sends else ""
+        self.tell(f"Error: {count}{unsent}.")
+        for own, more in first_of_each(problems, lambda problem: problem.kind):
+            for problem in own:
+                self.tell(f"  {problem}")
+            if more:
+                self.tell(f"  {and_more(more)}")
+        step = "Mend these rows, or pull again." if self.sends else "Mend them, and try again."
+        whole = "" if self.report else " --report FILE and --json have all of them."
+        self.tell(f"{count}: {by_kind(one.kind for one in problems)}. {step}{whole}")
+
+    def _write_problems(self, error: InvalidInput) -> str | None:
+        """Write what is wrong to the file of `--report`, unless it is that file that is wrong."""
+        if self.report is None or not isinstance(error, InvalidFile | InvalidDecision):
+            return None
+        lines = (("refused", problem) for problem in problems_of(error, "input"))
+        try:
+            write_problems(self.report, lines, overwrite=self.overwrite)
+        except InvalidInput as failure:
+            self.tell(f"The report is lost: {failure}")
+            return None
+        self.tell(f"All of it is in {self.report}.")
+        return str(self.report)
 
     def _explain_stop(self) -> None:
         running = [token for token in self.left_behind if token.reference_id]

@@ -12,11 +12,11 @@ from typing import IO, Any, Final
 
 import attrs
 
-from ..errors import InvalidInput
 from ..records import RecordKey
 from ..vocabulary import Action
 from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, LONGEST_CELL, READ_COLUMNS, unshielded
-from .row import PARSERS, REPORTED, Row, any_action, any_gstin, any_supplier, own_gstin, where
+from .problems import FILE_KIND, InvalidFile, Problem, raise_all
+from .row import PARSERS, REPORTED, Row, any_action, any_gstin, any_supplier, own_gstin
 
 Source = str | os.PathLike[str] | IO[str] | IO[bytes]
 
@@ -110,7 +110,9 @@ def _read(
             continue
         first = seen.setdefault((row.gstin, row.key), row.line)
         if first != row.line:
-            page.refuse(None, f"the same record ({row.key}) stands in row {first} already: keep one of them")
+            page.refuse(
+                None, f"the same record ({row.key}) stands in row {first} already: keep one of them", "twice"
+            )
         rows.append(row)
         if information is not None:
             information.append(page.information(cells))
@@ -119,6 +121,7 @@ def _read(
         page.refuse(
             "action" if deciding else None,
             "no row is decided: write A, R or P into this column" if deciding else "there is no record in it",
+            "empty",
         )
     page.finish()
     return rows
@@ -134,11 +137,13 @@ class _Page:
     width: int = 0
     columns: dict[str, int] = attrs.field(factory=dict)
     informing: dict[str, int] = attrs.field(factory=dict)
-    problems: list[str] = attrs.field(factory=list)
+    problems: list[Problem] = attrs.field(factory=list)
 
-    def refuse(self, column: str | None, what: str) -> None:
+    def refuse(self, column: str | None, what: str, kind: str = "") -> None:
+        """Note what is wrong in this line; without a `kind` it is a cell that cannot be read."""
         short = what if len(what) <= _LONGEST_PROBLEM else f"{what[:_LONGEST_PROBLEM]}…"
-        self.problems.append(f"{where(self.name, self.line, column)}: {short}")
+        kind = kind or (column or "row").replace(" ", "-").lower()
+        self.problems.append(Problem(short, kind=kind, file=self.name, row=self.line, column=column))
 
     def finish(self) -> None:
         raise_all(self.problems)
@@ -161,6 +166,7 @@ class _Page:
             self.refuse(
                 None,
                 f"it has {self.width:,} columns, a file of decisions has about 23: is it the right file?",
+                "header",
             )
             return
         places: dict[str, int] = {}
@@ -170,16 +176,18 @@ class _Page:
                 self.refuse(
                     heading.strip()[:40],
                     f"two columns (the {places[name] + 1}th and {place + 1}th) have this name: keep one",
+                    "header",
                 )
             places.setdefault(name, place)
         missing = [column for column in READ_COLUMNS if _folded(column) not in places]
         if len(missing) > _MOST_MISSING:
             named = ", ".join(missing[:2])
-            self.problems.append(f"{self.name} is not a file of pull's (no columns {named}, …)")
+            what = f"{self.name} is not a file of pull's (no columns {named}, …)"
+            self.problems.append(Problem(what, kind=FILE_KIND, file=self.name))
         else:
             for column in missing:
                 there = ", ".join(heading.strip()[:40] or "(no name)" for heading in header[:40])
-                self.refuse(column, f"this column is missing; the file has: {there}")
+                self.refuse(column, f"this column is missing; the file has: {there}", "header")
         self.columns = {column: places.get(_folded(column), 0) for column in READ_COLUMNS}
         if (place_of_gstin := places.get(_folded(GSTIN_COLUMN))) is not None:
             self.columns[GSTIN_COLUMN] = place_of_gstin
@@ -191,7 +199,7 @@ class _Page:
             yield from reader
         except csv.Error as error:
             self.line += self.width > 0
-            self.refuse(None, f"it cannot be read as CSV: {error} (are the quotes in pairs?)")
+            self.refuse(None, f"it cannot be read as CSV: {error} (are the quotes in pairs?)", "csv")
             self.finish()
 
     def _rows(self, reader: Iterator[list[str]]) -> Iterator[list[str]]:
@@ -202,6 +210,7 @@ class _Page:
                     None,
                     f"it has {len(cells):,} cells under {self.width} columns: "
                     "put quotes around a cell with a comma in it",
+                    "csv",
                 )
             else:
                 yield cells
@@ -255,7 +264,7 @@ def _folded(heading: str) -> str:
     return "".join(heading.replace("_", " ").split()).casefold()
 
 
-_KNOWN: Final = frozenset(map(_folded, READ_COLUMNS))
+_KNOWN: Final = frozenset(map(_folded, (*READ_COLUMNS, GSTIN_COLUMN, "outcome")))
 
 
 @attrs.frozen
@@ -293,13 +302,6 @@ def _names_in(line: str, delimiter: str) -> list[str]:
     return [_folded(part.strip().strip('"')) for part in line.split(delimiter)]
 
 
-def raise_all(problems: Sequence[str]) -> None:
-    """Raise `InvalidInput` with all problems, if there are any."""
-    if problems:
-        more = f"; and {len(problems) - 3} more (see .problems)" if len(problems) > 3 else ""
-        raise InvalidInput("; ".join(problems[:3]) + more, problems=problems)
-
-
 def _text_of(source: Source) -> tuple[str, str]:
     """Return a file's name and its text."""
     if isinstance(source, str | os.PathLike):
@@ -308,37 +310,41 @@ def _text_of(source: Source) -> tuple[str, str]:
             with Path(source).open("rb") as file:
                 content: bytes | str = file.read(LONGEST_FILE + 1)
         except OSError as error:
-            raise InvalidInput(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from None
+            raise _unusable(name, f"cannot be read: {(error.strerror or str(error)).lower()}") from None
         except ValueError as error:  # a NUL in the name
-            raise InvalidInput(f"{name!r} cannot be read: {error}") from None
+            raise _unusable(repr(name), f"cannot be read: {error}") from None
     else:
         name = str(getattr(source, "name", "the file"))
         try:
             content = source.read(LONGEST_FILE + 1)
         except UnicodeDecodeError:
-            raise InvalidInput(f"{name} is not UTF-8: {_AS_UTF8}") from None
+            raise _unusable(name, f"is not UTF-8: {_AS_UTF8}") from None
     if len(content) > LONGEST_FILE:
-        raise InvalidInput(f"{name} is larger than {LONGEST_FILE:,} bytes: split it")
+        raise _unusable(name, f"is larger than {LONGEST_FILE:,} bytes: split it")
     text = content.removeprefix("\ufeff") if isinstance(content, str) else _decoded(name, content)
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise InvalidInput(
-            f"{where(name, line, None)}: it holds NUL bytes, so it is not a text file; {_AS_UTF8}"
-        )
+        raise _unusable(name, f"it holds NUL bytes, so it is not a text file; {_AS_UTF8}", line)
     if not text.strip():
-        raise InvalidInput(f"{name} is empty: pull the records into it first")
+        raise _unusable(name, "is empty: pull the records into it first")
     return name, text
 
 
 def _decoded(name: str, content: bytes) -> str:
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise InvalidInput(f"{name} is a spreadsheet's own format, not CSV: {_AS_UTF8}")
+        raise _unusable(name, f"is a spreadsheet's own format, not CSV: {_AS_UTF8}")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise InvalidInput(f"{name} is encoded as UTF-16: {_AS_UTF8}")
+        raise _unusable(name, f"is encoded as UTF-16: {_AS_UTF8}")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise InvalidInput(
-            f"{where(name, line, None)}: the byte {content[error.start]:#04x} is not UTF-8: {_AS_UTF8}"
-        ) from None
+        what = f"the byte {content[error.start]:#04x} is not UTF-8: {_AS_UTF8}"
+        raise _unusable(name, what, line) from None
+
+
+def _unusable(name: str, what: str, line: int | None = None) -> InvalidFile:
+    """Say what is the matter with a whole file, and in which line that shows."""
+    message = what if line is not None else f"{name} {what}"
+    problem = Problem(message, kind=FILE_KIND, file=name, row=line)
+    return InvalidFile(str(problem), problems=[problem])
