@@ -45,7 +45,7 @@ from .options import (
 from .progress import board
 from .reads import ask, fetch
 from .settings import Settings, confirmed, gather
-from .voice import NOT_ALL_WELL, OK, Voice, how_to_go_on
+from .voice import NOT_ALL_WELL, OK, Voice
 
 
 def push(
@@ -76,7 +76,7 @@ def push(
     (no session, a stale row) then skips that one, and the others go on. A run that was broken off, however
     that happened, goes on with the same command and its --run.
     """
-    voice = Voice(json, debug, gsp, sends=True, report=report, overwrite=overwrite)
+    voice = Voice(json, debug, gsp, sends=True, report=report, overwrite=overwrite, journal=journal)
     plan = Plan(
         kind=JobKind.SAVE,
         yes=yes,
@@ -115,7 +115,7 @@ def reset(
     A record may stand as it was pulled or as the file decided; one that was changed otherwise since is
     refused by name, and nothing is sent. Of many taxpayers each is on its own, as with push.
     """
-    voice = Voice(json, debug, gsp, sends=True, report=report, overwrite=overwrite)
+    voice = Voice(json, debug, gsp, sends=True, report=report, overwrite=overwrite, journal=journal)
     plan = Plan(
         kind=JobKind.RESET,
         decided=decided,
@@ -148,6 +148,7 @@ def _change(
     settings = gather(voice.gsp, gstin, check=check, need_gstin=False, rate=rate)
     if len(rows) == 1:
         settings = settings.of(*rows)
+    voice.asks(settings)
     if len(rows) > 1 or plan.run is not None or plan.max_records is not None:
         return ManyChange(voice, settings, plan).carry_out(rows)
     return _change_one(voice, settings, plan, rows)
@@ -190,7 +191,8 @@ class _Change:
         gstin, count, report = self.settings.gstin, len(self.records), self.plan.report
         voice.show(show.summary_table(f"{self.what} for {gstin}", show.summary(self.records)))
         these = f"{'this' if count == 1 else 'these'} {show.counted(count, self.what.removesuffix('s'))}"
-        if not confirmed(f"Send {these} for {gstin}?", yes=self.plan.yes):
+        question = f"{show.how_much(self.records)}. Send {these} for {gstin}?"
+        if not confirmed(question, yes=self.plan.yes):
             voice.tell("Nothing was sent.")
             voice.document({"ok": False, "gstin": gstin, "submitted": 0})
             return NOT_ALL_WELL
@@ -205,7 +207,7 @@ class _Change:
             async with client:
                 job = await self.submit(taxpayer)
                 voice.tell(f"Submitted as job {job.reference_id}. If this terminal is lost, go on with:")
-                voice.tell(f"  {how_to_go_on(job.token)}")
+                voice.tell(f"  {voice.commands.show(job.token)}")
                 await watch(voice, job)
         finally:  # after the client has closed: a change that was being sent has its answer by then
             voice.left_behind = [left.token for left in taxpayer.unfinished()]
@@ -236,6 +238,6 @@ def tell_of(voice: Voice, job: ImsJob, file: Path | None) -> int:
         voice.show(*show_jobs.report_tables(job, report))
         if file is not None and not _written(voice, file, report, job.gstin):
             return NOT_ALL_WELL
-    voice.say(show_jobs.ending(job))
+    voice.say(show_jobs.ending(job, voice.commands))
     voice.document({**show_jobs.job_facts(job), "report_file": str(file) if file and report else None})
     return OK if report is not None and report.ok else NOT_ALL_WELL

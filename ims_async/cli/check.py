@@ -87,7 +87,7 @@ def check(
             return _list_rules(voice, policy)
         if not files:
             voice.report = None
-            raise InvalidInput("no file was named: ims-async check FILE, or --rules to list the rules")
+            raise InvalidInput("no file was named: `ims-async check FILE`, or --rules to list the rules")
         own = gstin or environment.Variables().get("IMS_GSTIN")
         if own and not no_check:
             own = parse_gstin(own, what="the taxpayer's GSTIN")

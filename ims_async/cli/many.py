@@ -137,7 +137,8 @@ class ManyChange:
         fresh = {gstin: records for gstin, records in matched.records.items() if records}
         voice.show(accounting.summary_table(f"{noun}s for {show.counted(len(fresh), 'taxpayer')}", fresh))
         these = f"{'this' if matched.count == 1 else 'these'} {show.counted(matched.count, noun)}"
-        question = f"Send {these} for {show.counted(len(fresh), 'taxpayer')}?"
+        amounts = show.how_much(record for records in fresh.values() for record in records)
+        question = f"{amounts}. Send {these} for {show.counted(len(fresh), 'taxpayer')}?"
         return confirmed(question, yes=self.plan.yes)
 
     def _begin(self, client: ImsClient, matched: Matched) -> BulkRun:

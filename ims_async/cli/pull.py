@@ -77,6 +77,7 @@ def pull(
         settings = gather(gsp, None, check=not no_check, need_gstin=False, rate=rate)
         if len(names) == 1:  # a token is of the one that was asked for, unless IMS_GSTIN says another
             settings = attrs.evolve(settings, gstin=names[0]) if gstin else settings.of(names[0])
+        voice.asks(settings)
         many = ManyPull(voice, settings, wanted, action, concurrency, first_poll)
         if folder is not None:
             return many.into_folder(files, folder)
@@ -100,7 +101,7 @@ def _pull_one(asked: ManyPull, out: Path) -> int:
     reported = write_left_out(voice, left_out)
     voice.say(
         f"{show.counted(written, 'record', be=True)} in {out}. Fill in the column 'action', then: "
-        f"ims-async push {out}{voice.same_gsp}"
+        f"{voice.commands.push(out)}"
     )
     sections = {name.value: len(rows) for name, rows in found.items()}
     facts = {"gstin": settings.gstin, "file": str(out), "records": written, "sections": sections}

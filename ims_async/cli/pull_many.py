@@ -147,7 +147,7 @@ class ManyPull:
             whose = show.counted(len(self.told) - len(skipped), "taxpayer")
             voice.say(
                 f"{show.counted(records, 'record')} of {whose} are in {out}. Fill in the column 'action', "
-                f"then: ims-async push {out}{voice.same_gsp}"
+                f"then: {voice.commands.push(out)}"
             )
         if skipped:
             voice.say(f"{show.counted(len(skipped), 'taxpayer')} skipped: {', '.join(skipped)}.")

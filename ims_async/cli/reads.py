@@ -89,6 +89,7 @@ def counts(
 
     def work() -> int:
         settings = gather(gsp, gstin, check=not no_check)
+        voice.asks(settings)
         try:
             found = asyncio.run(ask(settings, lambda taxpayer: taxpayer.counts(goods)))
         except NotSupported:
@@ -125,6 +126,7 @@ def sales(
         if out is not None:
             tables.check_writable(out, overwrite=overwrite)
         settings = gather(gsp, gstin, check=not no_check)
+        voice.asks(settings)
         source = SourceForm[form.name]
         found = asyncio.run(ask(settings, lambda taxpayer: taxpayer.sales(year, month, section, form=source)))
         title = f"{form} of {settings.gstin}, {section} {month:02d}/{year}"
@@ -164,6 +166,7 @@ def liabilities(
         if out is not None:
             tables.check_writable(out, overwrite=overwrite)
         settings = gather(gsp, gstin, check=not no_check)
+        voice.asks(settings)
         found = asyncio.run(
             ask(settings, lambda taxpayer: taxpayer.added_back_liabilities(year, month, section))
         )

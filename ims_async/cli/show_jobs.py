@@ -13,9 +13,10 @@ from ..report import JobReport, RecordFailure
 from ..status import ErrorEntry, JobState
 from ..tables import applied_count
 from ..tables.reports import failed_count
+from .commands import Commands
 from .grouping import and_more, first_of_each
 from .show import table
-from .voice import UNKNOWN
+from .voice import not_known
 
 _FITS_NOTHING: Final = "fits nothing sent: "
 
@@ -124,7 +125,7 @@ def entry_facts(entry: ErrorEntry) -> dict[str, Any]:
     return {**key_facts(key), "code": entry.code, "message": entry.message}
 
 
-def ending(job: ImsJob) -> str:
+def ending(job: ImsJob, commands: Commands) -> str:
     """Say in a sentence how a job stands, and what to do about it."""
     report = job.report
     if report is None:
@@ -140,7 +141,7 @@ def ending(job: ImsJob) -> str:
         )
     if job.status.carrier_failed:
         reason = f"{report.error_code} {report.error_message}".strip() or job.status.raw_code
-        return f"The task that carried the job broke off: {reason}. {UNKNOWN}"
+        return f"The task that carried the job broke off: {reason}. {not_known(commands)}"
     if report.state is JobState.FAILED:
         reason = f"{report.error_code} {report.error_message}".strip()
         return f"The gateway refused the whole job: {reason}. No record was applied."

@@ -69,7 +69,7 @@ def test_push_sends_the_decisions_and_accounts_for_each(shell: Shell) -> None:
     assert (job.records, job.succeeded) == (decided, decided)
     reference = ended.err.split("Submitted as job ")[1].split(". If this terminal is lost, go on with:")[0]
     assert shell.sim.job(reference) is job
-    assert 'ims-async jobs show \'{"v":1' in ended.err
+    assert f"ims-async jobs show {reference} --wait --gstin {shell.gstin}" in ended.err
     outcomes = [
         row["outcome"] for row in csv.DictReader(Path("outcome.csv").read_text("utf-8-sig").splitlines())
     ]

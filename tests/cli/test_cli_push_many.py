@@ -74,7 +74,9 @@ def test_one_file_of_many_taxpayers_is_asked_for_once_and_accounted_for(shell: S
     shell.monkeypatch.setattr("typer.confirm", confirm)
     ended = shell.run("push", file, *QUICK, "--report", "outcome.csv", "--run", "november")
     assert ended.code == 0, ended.err
-    assert asked == [f"Send these {decided} decisions for 3 taxpayers?"]
+    (question,) = asked
+    assert question.startswith(f"Accept {decided} (tax of ")
+    assert question.endswith(f". Send these {decided} decisions for 3 taxpayers?")
     assert "Every record of 3 taxpayers was applied." in ended.out
     assert "This is run november. If it breaks off, go on with:" in ended.err
     assert applied_once(shell) == decided_by(file)

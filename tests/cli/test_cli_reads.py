@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ims_async import __version__
-from ims_async.cli import environment, settings
+from ims_async.cli import accounts, environment, settings
 from tests.cli.cli_shell import QUICK, Shell, accept, opened
 
 JOBS = ["show", "list", "resume"]
@@ -102,6 +102,28 @@ def test_a_wrong_otp_is_told_in_a_sentence(shell: Shell) -> None:
 
 
 @pytest.mark.both_gsps
+@pytest.mark.parametrize(
+    ("lines", "code", "sent"),
+    [
+        (["111111", "575757"], 0, 2),
+        (["57575", "5757577", "575757"], 0, 1),
+        (["111111", "57 57", "575757"], 0, 2),
+        (["111111", "222222", "333333", "575757"], 1, 3),
+        (["1", "2", "x", "575757"], 2, 0),
+        (["1"], 2, 0),
+    ],
+)
+def test_a_wrong_otp_is_asked_for_again(shell: Shell, lines: list[str], code: int, sent: int) -> None:
+    """Three times in all; what has not six digits is not sent, and none is repeated on the screen."""
+    name = shell.sim.taxpayers[0].username
+    ended = shell.run("login", "--username", name, stdin="".join(f"{line}\n" for line in lines))
+    assert (ended.code, shell.sim.count("verify"), shell.sim.count("otp")) == (code, sent, 1), ended.err
+    assert not any(line in ended.err for line in lines if len(line) > 2)
+    if len(lines) > 1:
+        assert ": 2 more tries." in ended.err
+
+
+@pytest.mark.both_gsps
 def test_a_wrong_user_name_is_told_as_one(shell: Shell) -> None:
     """Not as a wrong API key."""
     ended = shell.run("login", "--username", "nobody", stdin="575757\n")
@@ -112,10 +134,21 @@ def test_a_wrong_user_name_is_told_as_one(shell: Shell) -> None:
 
 @pytest.mark.both_gsps
 def test_without_a_session_the_way_to_one_is_named(shell: Shell) -> None:
-    """Count before logging in."""
+    """Count before logging in: whose, with which account, at which host; and what to do about it."""
     ended = shell.run("counts")
     assert ended.code == 1
-    assert "Error: there is no session for this taxpayer: run `ims-async login`" in ended.err
+    title = accounts.chosen(shell.gsp).title
+    whose = f"Error: there is no session for {shell.gstin} with the {title} account "
+    assert ended.err.startswith(whose)
+    host = shell.sim.url.removeprefix("http://")
+    assert re.search(f"account [0-9a-f]{{16}} at {host}: run `ims-async login`", ended.err)
+    assert "key_test_demo" not in ended.err
+    other = shell.sim.gstins[1]
+    assert f"run `ims-async login --gstin {other}`" in shell.run("counts", "--gstin", other).err
+    shell.monkeypatch.delenv("IMS_GSP", raising=False)
+    ended = shell.run("counts", "--gstin", other, "--gsp", shell.gsp, "--no-check")
+    needed = " --gsp vayana" if shell.gsp == "vayana" else ""
+    assert f"run `ims-async login --gstin {other} --no-check{needed}`" in ended.err
 
 
 @pytest.mark.both_gsps
@@ -268,7 +301,10 @@ def test_one_record_is_told_in_the_singular(
         asked: list[str] = []
         shell.monkeypatch.setattr("typer.confirm", lambda question, err: asked.append(question))
         assert shell.run("reset", file, *QUICK).code == 1
-        assert asked == [f"Send this 1 reset for {shell.gstin}?"]
+        tax = shell.sim.records(shell.gstin)[0]
+        amount = tax.igst + tax.cgst + tax.sgst + tax.cess
+        told = f"Reset 1 (tax of {amount:,.2f} rupees)"
+        assert asked == [f"{told}. Send this 1 reset for {shell.gstin}?"]
 
 
 @pytest.mark.parametrize(
