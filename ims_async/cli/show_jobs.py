@@ -137,7 +137,7 @@ def ending(job: ImsJob, commands: Commands) -> str:
         counted = "?" if report.processed_count is None else report.processed_count
         return (
             f"The gateway is done and names no failure; it counts {counted} records. "
-            "How many were sent is not known here: show the job by its token, as push printed it."
+            "How many were sent is not known here: show the job by its token, as push --json printed it."
         )
     if job.status.carrier_failed:
         reason = f"{report.error_code} {report.error_message}".strip() or job.status.raw_code
