@@ -27,9 +27,9 @@ def file(tmp_path: Path) -> Path:
 TITLES = "Acme Traders\r\nIMS, October 2024\r\n\r\n"
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-@pytest.mark.parametrize("titles", ["", TITLES, TITLES + "\r\n" * 17])
-@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"], ids=["comma", "semicolon", "tab", "pipe"])
+@pytest.mark.parametrize("titles", ["", TITLES, TITLES + "\r\n" * 17], ids=["none", "three", "twenty"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "bom"])
 def test_a_line_that_names_the_delimiter_and_titles_stand_above_the_header(
     file: Path, mark: str, titles: str, delimiter: str
 ) -> None:

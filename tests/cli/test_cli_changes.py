@@ -14,7 +14,7 @@ import pytest
 from ims_async import InvalidInput, JobToken, Sandbox, Vayana, tables
 from ims_async.cli import accounts, environment
 from ims_async.simulator import Record
-from tests.cli.cli_shell import QUICK, Shell, accept, opened, read_rows
+from tests.cli.cli_shell import QUICK, Shell, accept, opened
 
 pytestmark = pytest.mark.both_gsps
 
@@ -346,49 +346,3 @@ def test_what_pull_has_written_is_neither_refused_by_check_nor_by_push(
     assert shell.run("check", file).code == 0
     ended = shell.run("push", file, "--yes", *QUICK)
     assert (shell.sim.count("save"), ended.code in (0, 1)) == (1, True), ended.err
-
-
-@pytest.mark.parametrize("command", ["push", "reset"])
-def test_of_equal_problems_three_are_shown_and_all_are_in_report_and_json(shell: Shell, command: str) -> None:
-    """Every record was edited since: the sum and the next step come last, and nothing is sent."""
-    file, decided = shell.decided(accept, "--status", "no_action", "--section", "b2b")
-    rows = [row for row in read_rows(file) if row["action"]]
-    for row in rows:
-        edit(shell, row)
-    ended = shell.run(command, file, "--yes", "--report", "problems.csv", "--json", *QUICK)
-    assert (ended.code, shell.sim.count("save"), shell.sim.count("reset")) == (2, 0, 0)
-    assert ended.err.count("the supplier has edited it") == 3
-    *_, last, report = ended.err.splitlines()
-    assert f"… and {decided - 3} more" in ended.err
-    assert last.startswith(f"{decided} problems: edited {decided}. Mend these rows, or pull again.")
-    assert report == "All of it is in problems.csv."
-    error = ended.json()["error"]
-    assert (len(error["problems"]), error["report_file"]) == (decided, "problems.csv")
-    assert [(one["file"], one["kind"]) for one in error["findings"]] == [(str(file), "edited")] * decided
-    written = read_rows(Path("problems.csv"))
-    assert [(row["outcome"], row["kind"], row["GSTIN"]) for row in written] == [
-        ("refused", "edited", shell.gstin)
-    ] * decided
-    assert [int(row["row"]) for row in written] == [one["row"] for one in error["findings"]]
-    quiet = shell.run(command, file, "--yes", *QUICK)
-    assert quiet.err.splitlines()[-1].endswith("--report FILE and --json have all of them.")
-
-
-def test_of_refused_records_three_of_each_code_are_shown(shell: Shell) -> None:
-    """The gateway refuses all; the screen has three and a count, the report file has all."""
-    file, decided = shell.decided(accept)
-    rows = [row for row in read_rows(file) if row["action"]]
-
-    def confirm(question: str, *, err: bool) -> bool:
-        for row in rows:
-            edit(shell, row)
-        return True
-
-    shell.monkeypatch.setattr(environment, "at_terminal", lambda: True)
-    shell.monkeypatch.setattr("typer.confirm", confirm)
-    ended = shell.run("push", file, "--report", "outcome.csv", *QUICK)
-    assert ended.code == 1
-    assert f"not applied: {decided}, the first of each code; --report FILE and --json have all" in ended.out
-    assert f"… and {decided - 3} more" in ended.out
-    assert len([line for line in ended.out.splitlines() if "edited by supplier" in line]) == 3
-    assert len(read_rows(Path("outcome.csv"))) == decided

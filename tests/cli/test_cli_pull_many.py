@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -225,52 +224,3 @@ def test_a_list_of_taxpayers_may_have_titles_above_its_heading(tmp_path: Path) -
     file.write_text(f"sep=;\nnonsense;November\n{one};Acme\n")
     with pytest.raises(InvalidInput, match="nonsense"):
         gstins_of([], file, check=True)
-
-
-@pytest.mark.parametrize("several", [False, True])
-def test_of_rows_that_cannot_be_read_three_are_shown_and_all_are_in_report_and_json(
-    shell: Shell, several: bool
-) -> None:
-    """Twenty rows of a section lack their date; the report says of each what is wrong, and whose it is."""
-    headers = {"x-api-key": "key_test_demo", "authorization": shell.sim.token(shell.gstin)}
-    path = "/gst/compliance/tax-payer/invoices?section=B2B"
-    _, _, body = shell.sim.handle("GET", path, {**headers, "x-api-version": "1.0.0"})
-    answer = json.loads(body)
-    rows = answer["data"]["data"]["b2b"]
-    bad = {name: value for name, value in rows[0].items() if name != "idt"}
-    answer["data"]["data"]["b2b"] = [*rows, *[bad] * 20]
-    shell.sim.script_answer("invoices", 200, json.dumps(answer).encode())
-    whose = named(shell) if several else ["--gstin", shell.gstin]
-    options = ("--section", "b2b", "--concurrency", 1, "--report", "left-out.csv", "--json")
-    ended = shell.run("pull", "--out", "all.csv", *whose, *options)
-    assert ended.code == 1
-    assert ended.err.count("a row cannot be read and is left out: ") == 3
-    assert "… and 17 more" in ended.err
-    findings = ended.json()["findings"]
-    assert [(one["gstin"], one["kind"]) for one in findings] == [(shell.gstin, "unreadable-b2b")] * 20
-    lines = read_rows(Path("left-out.csv"))
-    assert [(line["outcome"], line["GSTIN"]) for line in lines] == [("left out", shell.gstin)] * 20
-    assert all("idt: missing" in line["message"] for line in lines)
-    assert ended.json()["report_file"] == "left-out.csv"
-
-
-def test_of_taxpayers_without_a_session_three_are_shown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gsp_name: str
-) -> None:
-    """By a pull and by a push; the report has all of them."""
-    with opened(tmp_path, monkeypatch, capsys, gsp_name, taxpayers=7, invoices=12) as shell:
-        shell.log_in_all()
-        file, _ = shell.decided_all(accept)
-        rows = read_rows(file)
-        for gstin in shell.sim.gstins[1:]:
-            shell.sim.end_session(gstin)
-        ended = shell.run("pull", "--out", "again.csv", *named(shell), "--report", "left-out.csv", *QUICK)
-        assert (ended.code, ended.err.count(" is skipped: ")) == (1, 3)
-        assert "… and 3 more (skipped, " in ended.err
-        left_out = {line["GSTIN"] for line in read_rows(Path("left-out.csv"))}
-        assert left_out == set(shell.sim.gstins[1:])
-        ended = shell.run("push", file, "--yes", "--report", "outcome.csv", *QUICK)
-        assert (ended.code, ended.err.count(" is skipped: ")) == (1, 3)
-        assert "… and 3 more (skipped, " in ended.err
-        lines = [line for line in read_rows(Path("outcome.csv")) if line["outcome"] == "not sent"]
-        assert len(lines) == sum(bool(row["action"]) and row["GSTIN"] != shell.gstin for row in rows)
