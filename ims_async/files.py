@@ -19,7 +19,9 @@ _POSIX: Final = os.name == "posix"
 
 def followed(path: str | os.PathLike[str]) -> Path:
     """Return the file that a path means, where it is a symbolic link: the link itself is never replaced."""
-    return Path(os.path.realpath(path))
+    given = Path(path)
+    # A pipe has no name behind /dev/stdout or /dev/fd/1: it is reached by the link only.
+    return given if _in_place(given) else Path(os.path.realpath(path))
 
 
 def check_writable(path: str | os.PathLike[str], *, overwrite: bool = True) -> None:

@@ -169,6 +169,18 @@ def test_a_pipe_is_written_to_without_a_mark(tmp_path: Path) -> None:
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="this system has no /dev/fd")
+def test_a_pipe_that_has_no_name_is_written_to() -> None:
+    """As a shell hands it over: `--out /dev/stdout` in front of another program."""
+    reader, writer = os.pipe()
+    try:
+        tables.write_invoices(f"/dev/fd/{writer}", [], overwrite=False)
+        assert os.read(reader, 7) == b"section"
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
 # -- what holds secrets --------------------------------------------------------------------------------
 
 
