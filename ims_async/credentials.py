@@ -158,3 +158,5 @@ class FileCredentialStore:
                 json.dump(kept, file)
         except InvalidInput as error:
             raise InvalidInput(f"credential file {error}") from None
+        except OSError as error:  # a disk that is full while it is written to
+            raise InvalidInput(f"credential file {files.unwritable(self._path, error)}") from None
