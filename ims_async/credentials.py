@@ -7,11 +7,11 @@ import contextlib
 import json
 import os
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from . import files
 from .errors import InvalidInput
 from .secret import Secret
 from .wire import Token
@@ -99,7 +99,8 @@ class FileCredentialStore:
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
         """Keep others from writing between our reading and our writing."""
-        place = self._path.with_name(f".{self._path.name}.lock")
+        followed = files.followed(self._path)  # a lock for the file, by whatever link it is called
+        place = followed.with_name(f".{followed.name}.lock")
         try:
             place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle = os.open(place, os.O_RDWR | os.O_CREAT, 0o600)
@@ -153,15 +154,9 @@ class FileCredentialStore:
 
     def _write(self, kept: dict[str, Any]) -> None:
         try:
-            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".credentials-")  # made 0600
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump(kept, file)
-                    file.flush()
-                    os.fsync(file.fileno())  # else a power cut can leave an empty file in its place
-                Path(name).replace(self._path)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
-        except OSError as error:
-            raise InvalidInput(f"credential file {self._path} cannot be written: {error}") from None
+            with files.replacing(self._path, owner_only=True) as file:
+                json.dump(kept, file)
+        except InvalidInput as error:
+            raise InvalidInput(f"credential file {error}") from None
+        except OSError as error:  # a disk that is full while it is written to
+            raise InvalidInput(f"credential file {files.unwritable(self._path, error)}") from None

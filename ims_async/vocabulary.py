@@ -128,6 +128,12 @@ class SourceForm(StrEnum):
 
 
 _GSTIN: Final = re.compile(r"[0-9]{2}[A-Z]{5}[0-9]{4}[A-Z][1-9A-Z][Z1-9A-J][0-9A-Z]", re.ASCII)
+# GST API documentation, "IMS - Get sales", `ctin`: UIN holders, non-residents and deductors of tax. The form
+# with OS, of online service providers abroad, is not in it; GSTINs such as 9917IRL29003OSG have it.
+_OTHER_GSTIN: Final = re.compile(
+    r"[0-9]{4}[A-Z]{3}[0-9]{5}(?:[UO]N|NR|OS)[0-9A-Z]|[0-9]{2}[A-Z]{4}[0-9A-Z][0-9]{4}[A-Z][1-9A-Z]D[0-9A-Z]",
+    re.ASCII,
+)
 _CHECKSUM_DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _PERIOD: Final = re.compile(r"(0[1-9]|1[0-2])((?:19|20)[0-9]{2})", re.ASCII)
 
@@ -151,6 +157,15 @@ def gstin_problem(text: object) -> str | None:
     if text[14].upper() != expected:
         return f"{text!r} fails the GSTIN checksum: after {text[:14]} the last character must be {expected}"
     return None
+
+
+def is_other_gstin(text: str) -> bool:
+    """True for the GSTIN of a non-resident, an online service provider abroad, a UIN holder or a deductor.
+
+    Such suppliers are in what a gateway reports; the schema of a save has no place for them.
+    """
+    text = text.upper()
+    return _OTHER_GSTIN.fullmatch(text) is not None and text[14] == gstin_checksum(text[:14])
 
 
 def parse_gstin(text: str, *, what: str = "GSTIN") -> str:

@@ -24,6 +24,7 @@ from ims_async import (
     bulk,
 )
 from ims_async.cli import show_jobs
+from ims_async.cli.commands import Commands
 from ims_async.journal import Journal, MemoryJournal
 from ims_async.report import CANNED
 from ims_async.simulator import Simulator
@@ -212,7 +213,7 @@ async def test_the_command_line_says_that_a_report_is_canned(host: Simulator) ->
         for count in (8, 2):
             job = await acme.save([row.reject() for row in rows[:count]])
             await job
-            assert show_jobs.ending(job).endswith("Mind that " + CANNED + ".")
+            assert show_jobs.ending(job, Commands()).endswith("Mind that " + CANNED + ".")
             assert show_jobs.job_facts(job)["canned"] is True
 
 

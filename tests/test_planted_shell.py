@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, tuple[object, ...]]] = {
     "login": ("login", "--username", "acme"),
     "first login": ("login", "--username", "acme"),
 }
+OTP: Final = "918273"  # the command line sends six digits only
 SECRETS: Final = {
     "IMS_API_KEY": PLANTED["api key"],
     "IMS_API_SECRET": PLANTED["api secret"],
@@ -40,7 +41,7 @@ def shell(
 ) -> Iterator[Shell]:
     """A shell whose account has the planted credentials."""
     facts: dict[str, Any] = {"api_key": PLANTED["api key"], "api_secret": PLANTED["api secret"]}
-    facts |= {"password": PLANTED["password"], "otp": PLANTED["otp"]}
+    facts |= {"password": PLANTED["password"], "otp": OTP}
     with opened(tmp_path, monkeypatch, capsys, gsp_name, **facts) as found:
         for name in SECRETS.keys() & found.account.keys():
             monkeypatch.setenv(name, SECRETS[name])
@@ -65,7 +66,7 @@ def mirror(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Mirror:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_gateway_that_quotes_secrets_does_not_print_them(name: str, shell: Shell, mirror: Mirror) -> None:
     """With --debug and with --json, which say the most; what is exported before holds none either."""
-    login = shell.run("login", "--username", shell.sim.taxpayers[0].username, stdin=PLANTED["otp"])
+    login = shell.run("login", "--username", shell.sim.taxpayers[0].username, stdin=OTP)
     assert login.code == 0, login.err
     shell.decided(accept)
     if name == "first login":
@@ -73,11 +74,11 @@ def test_a_gateway_that_quotes_secrets_does_not_print_them(name: str, shell: She
     mirror.failure = "401"  # which is not tried again
     said = [(file, text) for file, text in file_looks(shell.here) if file != "credentials.json"]
     for option in ("--debug", "--json"):
-        ended = shell.run(*COMMANDS[name], option, stdin=PLANTED["otp"])
+        ended = shell.run(*COMMANDS[name], option, stdin=OTP)
         assert ended.code
         said.append((option, ended.out + ended.err))
     assert len(mirror.seen) >= 3
-    assert leaks({*PLANTED.values(), *mirror.seen}, said) == []
+    assert leaks({*PLANTED.values(), OTP, *mirror.seen}, said) == []
 
 
 def test_a_defect_of_the_shell_prints_no_local_variables(

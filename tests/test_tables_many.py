@@ -140,16 +140,14 @@ def problems(found: list[Row], **options: Any) -> tuple[str, ...]:
 
 
 def test_rows_of_another_taxpayer_than_asked_for_are_named_together(tmp_path: Path) -> None:
-    """Three of one, one of another; and so many that not all are named."""
+    """Three of one, one of another: each row is a problem of its own, by which they are counted."""
     others: list[dict[str, str]] = [{"GSTIN": ZED, "number": str(n)} for n in range(3)]
     found = rows(tmp_path, "a.csv", *others, {"GSTIN": ACME}, {"GSTIN": OTHER})
-    first, second = problems(found, gstin=ACME)
+    *first, last = problems(found, gstin=ACME)
     name = tmp_path / "a.csv"
-    assert first.startswith(f"{name} rows 2, 3 and 4, column GSTIN: {ZED}, which is not {ACME}")
-    assert second.startswith(f"{name} row 6, column GSTIN: {OTHER}, which is not {ACME}")
-    many = rows(tmp_path, "b.csv", *({"GSTIN": ZED, "number": str(n)} for n in range(1, 31)))
-    (problem,) = problems(many, gstin=ACME)
-    assert "rows 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 20 more, column GSTIN" in problem
+    for row, problem in enumerate(first, 2):
+        assert problem.startswith(f"{name} row {row}, column GSTIN: {ZED}, which is not {ACME}")
+    assert last.startswith(f"{name} row 6, column GSTIN: {OTHER}, which is not {ACME}")
 
 
 def test_a_hole_in_the_column_and_a_record_in_two_files_are_told(tmp_path: Path) -> None:
@@ -213,7 +211,7 @@ def test_outcomes_of_many_are_written_with_their_taxpayer(tmp_path: Path) -> Non
     first, second = rows_of(file)
     assert (first["GSTIN"], first["number"], first["code"], first["message"]) == (ACME, "'-1", "'=1", "'@x")
     assert (second["outcome"], second["supplier"], second["message"]) == ("pending", "", "2 records")
-    with file.open(encoding="utf-8") as opened:
+    with file.open(encoding="utf-8-sig") as opened:
         assert {len(row) for row in csv.reader(opened)} == {10}
 
 

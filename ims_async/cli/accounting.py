@@ -15,8 +15,9 @@ from ..report import Record
 from ..status import JobToken
 from ..tables import Row
 from ..vocabulary import Action
+from .grouping import first_of_each
 from .show import MOST_ROWS, WORDS, table
-from .show_jobs import entry_facts, failure_facts, key_facts
+from .show_jobs import entry_facts, failure_facts, key_facts, not_applied_table
 from .voice import reason_of
 
 _COLUMNS: Final = ("applied", "refused", "unaccounted", "changed", "not sent", "pending")
@@ -146,9 +147,20 @@ def accounts_table(accounts: Accounts) -> Table:
         parts = [part for part in parts if not part.ok]
         fine = len(accounts.parts) - len(parts)
         title = f"{title or ''}, without the {fine:,} taxpayers of which everything was applied".lstrip(", ")
-    rows = [(part.gstin, *part.counts, _reason(part)) for part in parts]
+    rows: list[tuple[object, ...]] = []
+    for own, more in first_of_each(parts, _alike) if len(parts) > MOST_ROWS else [(parts, 0)]:
+        rows += ((part.gstin, *part.counts, _reason(part)) for part in own)
+        if more:
+            rows.append(
+                (f"{more:,} more", *(None for _ in _COLUMNS), _reason(own[0]).replace(own[0].gstin, "…"))
+            )
     rows.append((f"all {len(accounts.parts):,}", *accounts.totals, ""))
     return table(title, ("GSTIN", *_COLUMNS, "reason"), rows, total=True)
+
+
+def _alike(part: Part) -> object:
+    """Return what parts have in common that are shown as one."""
+    return part.reason.replace(part.gstin, "") or frozenset(one.code for one in part.report.failed)
 
 
 def _reason(part: Part) -> str:
@@ -163,11 +175,8 @@ def problems_table(accounts: Accounts) -> Table | None:
     rows = list(_problems(accounts))
     if not rows:
         return None
-    title = "not applied"
-    if len(rows) > MOST_ROWS:
-        title += f", the first {MOST_ROWS} of {len(rows):,}; --report FILE has all"
     columns = ("GSTIN", "section", "number", "period", "supplier", "code", "reason")
-    return table(title, columns, rows[:MOST_ROWS])
+    return not_applied_table(columns, rows)
 
 
 def _problems(accounts: Accounts) -> Iterator[tuple[object, ...]]:

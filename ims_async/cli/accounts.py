@@ -27,8 +27,8 @@ class Provider(abc.ABC):
     title: ClassVar[str]
     credentials: ClassVar[str]
     """The variables that a refused credential may be in."""
-    no_session: ClassVar[str]
-    """What to do where a taxpayer has no session."""
+    takes_token: ClassVar[bool]
+    """Whether a session that was begun elsewhere can be handed in, in IMS_TOKEN."""
 
     @abc.abstractmethod
     def gsp(self, variables: Variables, *, logging_in: bool = False) -> Gsp:
@@ -45,7 +45,7 @@ class SandboxProvider(Provider):
     name = "sandbox"
     title = "Sandbox"
     credentials = "IMS_API_KEY and IMS_API_SECRET"
-    no_session = "run `ims-async login`, or set IMS_TOKEN"
+    takes_token = True
 
     def gsp(self, variables: Variables, *, logging_in: bool = False) -> Sandbox:
         """Return Sandbox; its secret is only asked for when logging in."""
@@ -72,7 +72,7 @@ class VayanaProvider(Provider):
     name = "vayana"
     title = "Vayana"
     credentials = "IMS_ORG_ID, and IMS_USER_TOKEN or IMS_HANDLE and IMS_PASSWORD"
-    no_session = "run `ims-async login`"  # the session is on the GSP's side: a name of it alone begins none
+    takes_token = False  # the session is on the GSP's side: a name of it alone begins none
 
     def gsp(self, variables: Variables, *, logging_in: bool = False) -> Vayana:
         """Return Vayana; without a user's token, every command takes the user's handle and password."""

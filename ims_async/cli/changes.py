@@ -35,6 +35,7 @@ from .options import (
     MaxOutage,
     MaxRecords,
     NoCheck,
+    Overwrite,
     OwnGstin,
     PulledFiles,
     Rate,
@@ -45,13 +46,14 @@ from .options import (
 from .progress import board
 from .reads import ask, fetch
 from .settings import Settings, confirmed, gather
-from .voice import NOT_ALL_WELL, OK, Voice, how_to_go_on
+from .voice import NOT_ALL_WELL, OK, Voice
 
 
 def push(
     files: DecisionFiles,
     yes: Yes = False,
     report: Report = None,
+    overwrite: Overwrite = False,
     run: RunName = None,
     concurrency: Concurrency = AT_ONCE,
     rate: Rate = None,
@@ -76,7 +78,7 @@ def push(
     (no session, a stale row) then skips that one, and the others go on. A run that was broken off, however
     that happened, goes on with the same command and its --run.
     """
-    voice = Voice(json, debug, gsp, sends=True)
+    voice = Voice(json, debug, gsp, sends=True, report=report, overwrite=overwrite, journal=journal)
     plan = Plan(
         kind=JobKind.SAVE,
         yes=yes,
@@ -96,6 +98,7 @@ def reset(
     yes: Yes = False,
     decided: Decided = False,
     report: Report = None,
+    overwrite: Overwrite = False,
     run: RunName = None,
     concurrency: Concurrency = AT_ONCE,
     rate: Rate = None,
@@ -116,7 +119,7 @@ def reset(
     A record may stand as it was pulled or as the file decided; one that was changed otherwise since is
     refused by name, and nothing is sent. Of many taxpayers each is on its own, as with push.
     """
-    voice = Voice(json, debug, gsp, sends=True)
+    voice = Voice(json, debug, gsp, sends=True, report=report, overwrite=overwrite, journal=journal)
     plan = Plan(
         kind=JobKind.RESET,
         decided=decided,
@@ -138,6 +141,8 @@ def _change(
     """One taxpayer's files become one job; many taxpayers', or what is named or cut up, a run."""
     if plan.run is not None:
         checked_name(plan.run)
+    if plan.report is not None:
+        tables.check_writable(plan.report, overwrite=voice.overwrite)
     journal_of(plan.journal)  # before the work that it is to hold
     rows = rows_of(voice, files, plan.kind, gstin=gstin, check=check)
     if plan.kind is JobKind.RESET:
@@ -148,6 +153,7 @@ def _change(
     settings = gather(voice.gsp, gstin, check=check, need_gstin=False, rate=rate)
     if len(rows) == 1:
         settings = settings.of(*rows)
+    voice.asks(settings)
     if len(rows) > 1 or plan.run is not None or plan.max_records is not None:
         return ManyChange(voice, settings, plan).carry_out(rows)
     return _change_one(voice, settings, plan, rows)
@@ -188,11 +194,10 @@ class _Change:
     def carry_out(self, voice: Voice) -> int:
         """Show, ask, send, wait, account."""
         gstin, count, report = self.settings.gstin, len(self.records), self.plan.report
-        if report is not None:
-            tables.check_writable(report)
         voice.show(show.summary_table(f"{self.what} for {gstin}", show.summary(self.records)))
         these = f"{'this' if count == 1 else 'these'} {show.counted(count, self.what.removesuffix('s'))}"
-        if not confirmed(f"Send {these} for {gstin}?", yes=self.plan.yes):
+        question = f"{show.how_much(self.records)}. Send {these} for {gstin}?"
+        if not confirmed(question, yes=self.plan.yes):
             voice.tell("Nothing was sent.")
             voice.document({"ok": False, "gstin": gstin, "submitted": 0})
             return NOT_ALL_WELL
@@ -207,7 +212,7 @@ class _Change:
             async with client:
                 job = await self.submit(taxpayer)
                 voice.tell(f"Submitted as job {job.reference_id}. If this terminal is lost, go on with:")
-                voice.tell(f"  {how_to_go_on(job.token)}")
+                voice.tell(f"  {voice.commands.show(job.token)}")
                 await watch(voice, job)
         finally:  # after the client has closed: a change that was being sent has its answer by then
             voice.left_behind = [left.token for left in taxpayer.unfinished()]
@@ -217,7 +222,7 @@ class _Change:
 def _written(voice: Voice, file: Path, report: JobReport, gstin: str) -> bool:
     """Write the report; where that fails the job is done all the same, and is not to be sent again."""
     try:
-        tables.write_report(file, report, gstin=gstin)
+        tables.write_report(file, report, gstin=gstin, overwrite=voice.overwrite)
     except InvalidInput as error:
         voice.tell(f"The job is done, do not send it again; but the report is lost: {error}")
         return False
@@ -238,6 +243,6 @@ def tell_of(voice: Voice, job: ImsJob, file: Path | None) -> int:
         voice.show(*show_jobs.report_tables(job, report))
         if file is not None and not _written(voice, file, report, job.gstin):
             return NOT_ALL_WELL
-    voice.say(show_jobs.ending(job))
+    voice.say(show_jobs.ending(job, voice.commands))
     voice.document({**show_jobs.job_facts(job), "report_file": str(file) if file and report else None})
     return OK if report is not None and report.ok else NOT_ALL_WELL

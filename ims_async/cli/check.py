@@ -16,12 +16,13 @@ from rich.text import Text
 from .. import rules, tables
 from ..errors import InvalidInput
 from ..rules import Finding, Level, RulePolicy
-from ..tables import Row
-from ..tables.reading import raise_all
+from ..tables import Problem, Row, problems_of
+from ..tables.problems import raise_all
 from ..vocabulary import parse_gstin
 from . import environment, show
 from .files import files_of, is_alone
-from .options import FOLDERS, Debug, Gstin, Json, NoCheck
+from .grouping import and_more, by_kind, first_of_each
+from .options import FOLDERS, Debug, FindingsReport, Gstin, Json, NoCheck, Overwrite
 from .settings import checked_gstin
 from .voice import BAD_INPUT, OK, Voice
 
@@ -64,6 +65,8 @@ def check(
     level: Levels = None,
     filed: Filed = None,
     list_rules: ListRules = False,
+    report: FindingsReport = None,
+    overwrite: Overwrite = False,
     gstin: Gstin = None,
     no_check: NoCheck = False,
     json: Json = False,
@@ -74,14 +77,17 @@ def check(
     Exit code 2 if anything in them would be refused before sending, 0 if there are warnings only. What the
     file's columns do not tell is not held against it: push looks at the records themselves.
     """
-    voice = Voice(json, debug)
+    voice = Voice(json, debug, report=report, overwrite=overwrite)
 
     def work() -> int:
+        if report is not None:
+            tables.check_writable(report, overwrite=overwrite)
         policy = _policy(level or [], filed or [], no_check=no_check)
         if list_rules:
             return _list_rules(voice, policy)
         if not files:
-            raise InvalidInput("no file was named: ims-async check FILE, or --rules to list the rules")
+            voice.report = None
+            raise InvalidInput("no file was named: `ims-async check FILE`, or --rules to list the rules")
         own = gstin or environment.Variables().get("IMS_GSTIN")
         if own and not no_check:
             own = parse_gstin(own, what="the taxpayer's GSTIN")
@@ -104,7 +110,7 @@ def _rows_of(
         try:
             read = tables.read_with_information(file, check_suppliers=check, may_be_empty=not is_alone(paths))
         except InvalidInput as error:
-            problems += error.problems
+            problems += problems_of(error)
             continue
         rows += [row for row, _ in read]
         beside |= {(row.file, row.line): information for row, information in read}
@@ -112,7 +118,7 @@ def _rows_of(
         given = checked_gstin(gstin, check=check) if gstin else None
         by_gstin = tables.by_taxpayer(rows, gstin=given, otherwise=lambda: own)
     except InvalidInput as error:
-        problems += error.problems
+        problems += problems_of(error)
     raise_all(problems)
     if not rows:
         read_in_vain = show.counted(len(files), "file")
@@ -163,12 +169,17 @@ class _Outcome:
             voice.say()
             voice.show(self._table())
             voice.say()
+        if voice.report is not None:
+            lines = ((finding.level.value, self._problem(finding)) for finding in self.found)
+            tables.write_problems(voice.report, lines, overwrite=voice.overwrite)
+            voice.say(f"All findings are in {voice.report}.")
         voice.say(self._verdict(refused))
         facts = {
             "ok": not refused,
             "file": None if self._several else str(self.files[0]),
             "files": [str(file) for file in self.files],
             "decisions": show.summary_facts(counted),
+            "report_file": str(voice.report) if voice.report else None,
         }
         voice.document({**facts, "findings": [self._facts(finding) for finding in self.found]})
         return BAD_INPUT if refused else OK
@@ -190,23 +201,23 @@ class _Outcome:
 
     def _table(self) -> Table:
         worst_first = sorted(self.found, key=lambda finding: finding.level is not Level.REFUSE)
-        rows = [
-            (
-                *self._whose(finding),
-                self._line(finding),
-                _level(finding),
-                finding.code,
-                tables.column_of(finding.code),
-                _named(finding),
-                finding.message,
-            )
-            for finding in worst_first[: show.MOST_ROWS]
-        ]
-        title = f"findings in {self._name}"
-        if len(self.found) > show.MOST_ROWS:
-            title += f": the first {show.MOST_ROWS} of {len(self.found):,}; --json has all"
         several = ("file", "GSTIN") if self._several else ()
+        title = f"findings in {self._name}"
+        rows: list[tuple[object, ...]] = []
+        for own, more in first_of_each(worst_first, lambda finding: (finding.level, finding.code)):
+            rows += map(self._cells, own)
+            if more:
+                rows.append(
+                    (*("" for _ in several), None, _level(own[0]), own[0].code, "", and_more(more), "")
+                )
+        if len(rows) < len(self.found):
+            title += ", the first of each code; --report FILE and --json have all"
         return show.table(title, (*several, "row", "level", "code", "column", "record", "message"), rows)
+
+    def _cells(self, finding: Finding) -> tuple[object, ...]:
+        column = tables.column_of(finding.code)
+        place = (*self._whose(finding), self._line(finding))
+        return *place, _level(finding), finding.code, column, _named(finding), finding.message
 
     def _whose(self, finding: Finding) -> tuple[str, ...]:
         """Return the file and the taxpayer of a finding, where there are several files."""
@@ -218,14 +229,14 @@ class _Outcome:
         return Path(row.file).name, row.gstin or ""
 
     def _verdict(self, refused: int) -> str:
-        counts = Counter(finding.code for finding in self.found)
-        by_code = ", ".join(f"{code} {count:,}" for code, count in counts.most_common())
+        by_code = by_kind(finding.code for finding in self.found)
         warned = len(self.found) - refused
         warnings = show.counted(warned, "warning")
         if refused:
             beside = f" and {warnings}" if warned else ""
             refusal = "The files are refused" if self._several else "The file is refused"
-            return f"{refusal}: {show.counted(refused, 'fault')}{beside} ({by_code})."
+            faults = f"{show.counted(refused, 'fault')}{beside} ({by_code})"
+            return f"{refusal}: {faults}. Mend these rows, and check again."
         files, their = ("files", "their") if self._several else ("file", "its")
         looked_up = f"Whether {their} records are still as they were, push looks up."
         beside = f", but {warnings} ({by_code})" if warned else ""
@@ -233,6 +244,15 @@ class _Outcome:
 
     def _line(self, finding: Finding) -> int | None:
         return None if finding.place is None else self.rows[finding.place].line
+
+    def _problem(self, finding: Finding) -> Problem:
+        if finding.place is None:
+            return Problem(finding.message, kind=finding.code)
+        row, column = self.rows[finding.place], tables.column_of(finding.code)
+        message = f"{_named(finding)}: {finding.message}"
+        return Problem(
+            message, kind=finding.code, file=row.file, row=row.line, column=column, gstin=row.gstin
+        )
 
     def _facts(self, finding: Finding) -> dict[str, Any]:
         row = None if finding.place is None else self.rows[finding.place]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping
@@ -11,6 +12,11 @@ import attrs
 import typer
 
 from ..errors import InvalidInput
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import termios
 
 _YES: Final = frozenset({"1", "true", "yes", "on"})
 _NO: Final = frozenset({"", "0", "false", "no", "off"})
@@ -44,6 +50,16 @@ class Variables:
 def at_terminal() -> bool:
     """True if there is somebody to ask."""
     return sys.stdin is not None and sys.stdin.isatty()
+
+
+def forget_typed_ahead() -> None:
+    """Throw away what was typed before a question was shown: it answers no question."""
+    if sys.platform == "win32":
+        while msvcrt.kbhit():
+            msvcrt.getwch()
+    else:
+        with contextlib.suppress(termios.error, OSError, ValueError):  # no terminal
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 def ask(name: str, what: str, *, hidden: bool = False, or_else: str = "") -> str:

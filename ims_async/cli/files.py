@@ -10,8 +10,8 @@ from typing import Final
 from .. import tables
 from ..errors import InvalidInput
 from ..status import JobKind
-from ..tables import Row
-from ..tables.reading import raise_all
+from ..tables import Problem, Row, problems_of
+from ..tables.problems import FILE_KIND, raise_all
 from ..vocabulary import Action
 from . import show
 from .settings import ask_gstin, checked_gstin
@@ -39,7 +39,7 @@ def rows_of(
             rows, gstin=given, otherwise=functools.cache(lambda: ask_gstin(gstin, check=check))
         )
     except InvalidInput as error:
-        problems += error.problems
+        problems += problems_of(error)
     raise_all(problems)
     if not rows:
         saving = kind is JobKind.SAVE
@@ -71,7 +71,7 @@ def is_alone(paths: Sequence[Path]) -> bool:
 
 
 def _read(
-    files: Sequence[Path], read: Callable[[Path], list[Row]], problems: list[str]
+    files: Sequence[Path], read: Callable[[Path], list[Row]], problems: list[Problem]
 ) -> tuple[list[Row], list[Path]]:
     """Read all files; return their rows, and which files have none. Faults go to the problems."""
     rows: list[Row] = []
@@ -80,7 +80,7 @@ def _read(
         try:
             own = read(file)
         except InvalidInput as error:
-            problems += error.problems
+            problems += problems_of(error)
             continue
         rows += own
         if not own:
@@ -88,19 +88,21 @@ def _read(
     return rows, empty
 
 
-def files_of(voice: Voice, paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+def files_of(voice: Voice, paths: Sequence[Path]) -> tuple[list[Path], list[Problem]]:
     """Return the files that are meant, each once, and what is wrong with the folders."""
     files: dict[Path, Path] = {}
-    problems: list[str] = []
+    problems: list[Problem] = []
     reports: list[Path] = []
     for path in paths:
         inside = sorted(_csv_files_in(path)) if path.is_dir() else [path]
         own = [file for file in inside if tables.is_report(file)]
         if path.is_dir() and len(own) == len(inside):
-            problems.append(f"{path} holds no .csv file of decisions")
+            what = f"{path} holds no .csv file of decisions"
+            problems.append(Problem(what, kind=FILE_KIND, file=str(path)))
         elif own == paths:
             what = "tells what became of records (it has a column 'outcome')"
-            problems.append(f"{path} {what}: name the file of decisions")
+            what = f"{path} {what}: name the file of decisions"
+            problems.append(Problem(what, kind=FILE_KIND, file=str(path)))
         for file in inside:
             files.setdefault(file.resolve(), file)
         reports += own

@@ -10,6 +10,7 @@ from typing import Annotated
 import attrs
 import typer
 
+from .. import tables
 from ..errors import (
     GatewayError,
     GatewayUnavailable,
@@ -25,9 +26,20 @@ from ..status import JobToken
 from .changes import tell_of, watch
 from .environment import at_terminal
 from .journals import journal_if_any
-from .options import FIRST_POLL, Debug, FirstPoll, GspName, Gstin, JournalFile, Json, NoCheck, Report
+from .options import (
+    FIRST_POLL,
+    Debug,
+    FirstPoll,
+    GspName,
+    Gstin,
+    JournalFile,
+    Json,
+    NoCheck,
+    Overwrite,
+    Report,
+)
 from .settings import Settings, checked_gstin, gather
-from .voice import Voice, denies, how_to_go_on
+from .voice import Voice, denies
 
 
 def show_job(
@@ -35,8 +47,8 @@ def show_job(
         str,
         typer.Argument(
             metavar="REFERENCE_OR_TOKEN",
-            help="The job's token, in single quotes, as push printed it; or its reference id (at Vayana the "
-            "task's, or GSTN's own), with --gstin where the journal does not know it.",
+            help="The job's reference id (at Vayana the task's, or GSTN's own), with --gstin where no "
+            "journal knows it; or its token, in single quotes, as --json prints it.",
         ),
     ],
     wait: Annotated[
@@ -44,6 +56,7 @@ def show_job(
         typer.Option("--wait", help="Wait for the gateway's final word. Example: jobs show TOKEN --wait"),
     ] = False,
     report: Report = None,
+    overwrite: Overwrite = False,
     journal: JournalFile = None,
     gsp: GspName = None,
     gstin: Gstin = None,
@@ -57,20 +70,23 @@ def show_job(
     Where the journal knows it, its records are named. Exit code 0 means that every record was applied; a job
     that still runs gives 1.
     """
-    voice = Voice(json, debug, gsp)
+    voice = Voice(json, debug, gsp, journal=journal, overwrite=overwrite)
 
     def work() -> int:
+        if report is not None:
+            tables.check_writable(report, overwrite=overwrite)
         kept = journal_if_any(journal)
         token = _token_of(job) or asyncio.run(_known(kept, job, gstin))
         voice.gsp = gsp or (token.gsp if token else None)
         if token is None:
             _need_gstin(job, gstin)
         settings = _settings_for(token, voice.gsp, gstin, check=not no_check)
+        voice.asks(settings)
         looking = _look(voice, settings, token or job, kept, wait=wait, first_poll=first_poll)
         found = asyncio.run(looking)
         code = tell_of(voice, found, report)
         if not found.done:
-            voice.tell(f"Wait for it with: {how_to_go_on(found.token)}")
+            voice.tell(f"Wait for it with: {voice.commands.show(found.token)}")
         return code
 
     voice.run(work)
@@ -100,7 +116,7 @@ async def _known(kept: Journal | None, reference: str, gstin: str | None) -> Job
         await kept.aclose()
     if run:
         command = f"ims-async jobs list --run {shlex.quote(reference)}"
-        raise InvalidInput(f"{reference} is a run: {command} shows its jobs")
+        raise InvalidInput(f"{reference} is a run: {command}")
     return found[0].token if len(found) == 1 else None
 
 

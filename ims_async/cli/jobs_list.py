@@ -15,6 +15,7 @@ from ..errors import InvalidInput, JournalError
 from ..journal import Entry, Phase, SqliteJournal
 from ..journal.entry import OPEN
 from . import show
+from .commands import Commands
 from .journals import journal_file, journal_if_any
 from .options import Debug, JournalFile, Json
 from .voice import NOT_ALL_WELL, OK, Voice
@@ -56,7 +57,7 @@ def list_jobs(
         found, trouble = asyncio.run(_entries(kept, run, tuple(Phase) if whole else tuple(OPEN)))
         if run is not None and not found and trouble is None:
             raise InvalidInput(
-                f"the journal knows of no run {run!r} here: ims-async jobs list --runs names them"
+                f"the journal knows of no run {run!r} here: `{Commands(journal=journal).runs()}` names them"
             )
         _show(voice, _title(kept.path, run, whole=whole), found, runs=runs)
         if trouble is not None:

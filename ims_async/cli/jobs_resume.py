@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
@@ -37,6 +36,7 @@ from .options import (
     JournalFile,
     Json,
     NoCheck,
+    Overwrite,
     Rate,
     Report,
 )
@@ -62,6 +62,7 @@ def resume_jobs(
         ),
     ] = None,
     report: Report = None,
+    overwrite: Overwrite = False,
     concurrency: Concurrency = AT_ONCE,
     rate: Rate = None,
     journal: JournalFile = None,
@@ -77,11 +78,11 @@ def resume_jobs(
     after it was sent. Of a RUN, what the gateway turns out never to have taken is sent again, once, as push
     does it; without RUN nothing is sent at all. What a run had not sent yet push sends, with the run's name.
     """
-    voice = Voice(json, debug, gsp)
+    voice = Voice(json, debug, gsp, journal=journal, check=not no_check, overwrite=overwrite)
 
     def work() -> int:
         if report is not None:
-            tables.check_writable(report)
+            tables.check_writable(report, overwrite=overwrite)
         kept = journal_if_any(journal)
         if kept is None:
             voice.say(f"There is no journal at {journal_file(journal)}: nothing was sent by it yet.")
@@ -102,7 +103,8 @@ def _resume_run(carrier: Carrier, run: str, concurrency: int, file: Path | None)
         name = entry.token.gstin
         sizes[name] = sizes.get(name, 0) + (entry.token.submitted or 0)
     if not sizes:
-        raise InvalidInput(f"the journal knows of no run {run!r} here: ims-async jobs list --runs names them")
+        runs = carrier.voice.commands.runs()
+        raise InvalidInput(f"the journal knows of no run {run!r} here: `{runs}` names them")
     found = carrier.carry_out(lambda client: bulk.resume(client, run, concurrency=concurrency), sizes)
     accounts = accounting.accounts_of(found, gsp=carrier.voice.gsp)
     return tell_of_all(carrier.voice, accounts, carrier, file, unsent=_the_rest(carrier, run))
@@ -111,11 +113,9 @@ def _resume_run(carrier: Carrier, run: str, concurrency: int, file: Path | None)
 def _the_rest(carrier: Carrier, run: str) -> str:
     """Say how to send what a run had not sent yet: only what was sent is in the journal."""
     resets = all(entry.token.kind is JobKind.RESET for entry in carrier.batches)
-    words = ["ims-async", "reset" if resets and carrier.batches else "push", "FILES", "--run", run]
-    if carrier.journal is not None:
-        words += ["--journal", str(carrier.journal)]
-    told = f"What it had not sent yet only the files tell: {shlex.join(words)}"
-    return told + carrier.voice.same_gsp
+    verb = "reset" if resets and carrier.batches else "push"
+    command = carrier.voice.commands.push("FILES", "--run", run, verb=verb)
+    return f"What it had not sent yet only the files tell: {command}"
 
 
 async def _batches(carrier: Carrier, run: str) -> Sequence[Entry]:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import attrs
 
-from .. import bulk, tables
+from .. import bulk
 from ..bulk import BulkReport, BulkRun
 from ..client import ImsClient
 from ..errors import InvalidInput
@@ -22,7 +22,7 @@ from .journals import journal
 from .options import READ_AT_ONCE
 from .rematch import Matched, Rematch
 from .report_many import write_outcomes
-from .runs import Carrier
+from .runs import Carrier, the_same_again
 from .settings import Settings, confirmed
 from .voice import NOT_ALL_WELL, OK, Voice
 
@@ -60,8 +60,6 @@ class ManyChange:
     def carry_out(self, rows: dict[str, list[Row]]) -> int:
         """Pull again, show, ask, send, wait, account; what is wrong with one taxpayer is that one's."""
         plan, voice = self.plan, self.voice
-        if plan.report is not None:
-            tables.check_writable(plan.report)
         self._announce(rows)
         matched = asyncio.run(self._rematch().match(rows))
         if not matched.count and not matched.earlier:
@@ -140,7 +138,8 @@ class ManyChange:
         fresh = {gstin: records for gstin, records in matched.records.items() if records}
         voice.show(accounting.summary_table(f"{noun}s for {show.counted(len(fresh), 'taxpayer')}", fresh))
         these = f"{'this' if matched.count == 1 else 'these'} {show.counted(matched.count, noun)}"
-        question = f"Send {these} for {show.counted(len(fresh), 'taxpayer')}?"
+        amounts = show.how_much(record for records in fresh.values() for record in records)
+        question = f"{amounts}. Send {these} for {show.counted(len(fresh), 'taxpayer')}?"
         return confirmed(question, yes=self.plan.yes)
 
     def _begin(self, client: ImsClient, matched: Matched) -> BulkRun:
@@ -175,13 +174,14 @@ def tell_of_all(
     if sizes:
         voice.say(_of_sizes(sizes))
     written = file is None or _written(voice, accounts, carrier, file)
-    left = voice.unfinished
+    left, command = voice.unfinished, None
     if left is not None:
+        command = the_same_again(left.run, report=file if written else None)
         voice.tell("Not everything is known yet. Go on with:")
-        voice.tell(f"  {left.command}")
+        voice.tell(f"  {command}")
         voice.unfinished = None
     facts: dict[str, Any] = {"report_file": str(file) if file and written else None}
-    facts["go_on_with"] = left.command if left else None
+    facts["go_on_with"] = command
     facts["only_what_was_sent"] = bool(unsent)
     voice.document({**accounting.accounts_facts(accounts), **facts})
     return OK if accounts.ok and written else NOT_ALL_WELL
@@ -232,7 +232,7 @@ def _written(voice: Voice, accounts: Accounts, carrier: Carrier, file: Path) -> 
 
     async def write() -> None:
         async with journal(carrier.journal) as kept:
-            await write_outcomes(file, accounts, carrier.batches, kept)
+            await write_outcomes(file, accounts, carrier.batches, kept, overwrite=voice.overwrite)
 
     try:
         asyncio.run(write())

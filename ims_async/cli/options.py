@@ -84,7 +84,26 @@ Report = Annotated[
     typer.Option(
         "--report",
         metavar="FILE",
-        help="Write what became of each record to this CSV file. Example: --report outcome.csv",
+        help="Write what became of each record, or what is wrong with each row, to this CSV file. "
+        "Example: --report outcome.csv",
+        show_default=False,
+    ),
+]
+FindingsReport = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        help="Write all that was found, by file and row, to this CSV file. Example: --report findings.csv",
+        show_default=False,
+    ),
+]
+LeftOutReport = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        help="Write which rows and taxpayers are left out to this CSV file. Example: --report left-out.csv",
         show_default=False,
     ),
 ]
@@ -121,7 +140,8 @@ Status = Annotated[
 Overwrite = Annotated[
     bool,
     typer.Option(
-        "--overwrite", help="Replace a file even if decisions stand in it. Example: --out a.csv --overwrite"
+        "--overwrite",
+        help="Replace the file of --out or --report if there is one. Example: --out a.csv --overwrite",
     ),
 ]
 Out = Annotated[

@@ -10,7 +10,7 @@ import attrs
 
 from .. import tables
 from ..errors import InvalidInput
-from ..tables.reading import raise_all
+from ..tables.problems import raise_all
 from ..vocabulary import Action, Section
 from . import show
 from .gstins import gstins_of
@@ -23,6 +23,7 @@ from .options import (
     GspName,
     GstinsFile,
     Json,
+    LeftOutReport,
     ManyGstins,
     NoCheck,
     Overwrite,
@@ -31,7 +32,7 @@ from .options import (
     Sections,
     Status,
 )
-from .pull_many import ManyPull, folder_of, made
+from .pull_many import ManyPull, folder_of, left_out_row, made, write_left_out
 from .reads import ask, fetch
 from .settings import ask_gstin, gather
 from .voice import NOT_ALL_WELL, OK, Voice
@@ -42,6 +43,7 @@ def pull(
     section: Sections = None,
     status: Status = None,
     overwrite: Overwrite = False,
+    report: LeftOutReport = None,
     gsp: GspName = None,
     gstin: ManyGstins = None,
     gstins: GstinsFile = None,
@@ -61,9 +63,11 @@ def pull(
     Of many taxpayers, all are in one file, or in a folder with a file for each. One whose session has ended
     is named and skipped.
     """
-    voice = Voice(json, debug, gsp)
+    voice = Voice(json, debug, gsp, report=report, overwrite=overwrite)
 
     def work() -> int:
+        if report is not None:
+            tables.check_writable(report, overwrite=overwrite)
         wanted = None if section is None else [Section.parse(name) for name in section]
         action = None if status is None else Action.parse(status)
         names = gstins_of(gstin or [], gstins, check=not no_check) or [ask_gstin(None, check=not no_check)]
@@ -73,6 +77,7 @@ def pull(
         settings = gather(gsp, None, check=not no_check, need_gstin=False, rate=rate)
         if len(names) == 1:  # a token is of the one that was asked for, unless IMS_GSTIN says another
             settings = attrs.evolve(settings, gstin=names[0]) if gstin else settings.of(names[0])
+        voice.asks(settings)
         many = ManyPull(voice, settings, wanted, action, concurrency, first_poll)
         if folder is not None:
             return many.into_folder(files, folder)
@@ -88,27 +93,36 @@ def _pull_one(asked: ManyPull, out: Path) -> int:
     found = asyncio.run(reading)
     invoices = (invoice for rows in found.values() for invoice in rows)
     written = tables.write_invoices(out, invoices, gstin=settings.gstin)
-    problems = [problem for rows in found.values() for problem in rows.problems]
+    left_out = [
+        left_out_row(problem, section, settings.gstin)
+        for section, rows in found.items()
+        for problem in rows.problems
+    ]
+    reported = write_left_out(voice, left_out)
     voice.say(
         f"{show.counted(written, 'record', be=True)} in {out}. Fill in the column 'action', then: "
-        f"ims-async push {out}{voice.same_gsp}"
+        f"{voice.commands.push(out)}"
     )
     sections = {name.value: len(rows) for name, rows in found.items()}
     facts = {"gstin": settings.gstin, "file": str(out), "records": written, "sections": sections}
-    voice.document({"ok": not problems, **facts, "problems": problems})
+    problems = [problem for rows in found.values() for problem in rows.problems]
+    findings = [one.facts for one in left_out]
+    voice.document(
+        {"ok": not problems, **facts, "problems": problems, "findings": findings, "report_file": reported}
+    )
     return NOT_ALL_WELL if problems else OK
 
 
 def _check_targets(files: Iterable[Path], *, overwrite: bool) -> None:
     """Refuse what cannot be written, and what somebody has decided something in. Raises `InvalidInput`."""
-    problems: list[str] = []
+    problems: list[tables.Problem] = []
     for file in files:
         try:
             tables.check_writable(file)
             if not overwrite:
                 _keep_decisions(file)
         except InvalidInput as error:
-            problems += error.problems
+            problems += tables.problems_of(error)
     raise_all(problems)
 
 

@@ -15,9 +15,11 @@ from .. import bulk, tables
 from ..bulk import Pulled
 from ..bulk.weather import is_everybodys
 from ..errors import ImsError, InvalidInput
+from ..tables import Problem
 from ..tables.reading import LONGEST_FILE
 from ..vocabulary import Action, Section
 from . import show
+from .grouping import Grouped, kind_of
 from .progress_many import ticking
 from .settings import Settings
 from .voice import NOT_ALL_WELL, OK, Voice, reason_of, sentence_of
@@ -45,6 +47,13 @@ class ManyPull:
     first_poll: float
     told: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     """What there is to tell of each GSTIN."""
+    left_out: list[Problem] = attrs.field(factory=list)
+    """The rows that cannot be read, and the taxpayers that are skipped."""
+    said: Grouped = attrs.field(init=False)
+
+    @said.default
+    def _grouped(self) -> Grouped:
+        return Grouped(self.voice.tell)
 
     def into_file(self, gstins: Sequence[str], out: Path) -> int:
         """Write all into one file, which is replaced when all of it is written."""
@@ -97,16 +106,22 @@ class ManyPull:
         facts = self.told[found.gstin] = {}
         if found.error is not None:
             facts["error"] = reason_of(found.error, self.voice.gsp, found.gstin)
-            self.voice.tell(f"{found.gstin} is skipped: {facts['error']}")
+            kind = kind_of(found.error) if isinstance(found.error, ImsError) else type(found.error).__name__
+            self.said.add(f"skipped, {kind}", f"{found.gstin} is skipped: {facts['error']}")
+            self.left_out.append(Problem(facts["error"], kind=kind, gstin=found.gstin))
             return
         facts["records"] = write(found)
         facts["sections"] = {name.value: len(rows) for name, rows in found.sections.items()}
         facts["problems"] = list(found.problems)
         if not self.voice.error_console().is_terminal:
             self.voice.tell(f"{found.gstin}: {show.counted(found.count, 'record')}")
-        for problem in found.problems:
-            self.voice.tell(f"{found.gstin}: a row cannot be read and is left out: {problem}")
         for section, rows in found.sections.items():
+            for problem in rows.problems:
+                left_out = left_out_row(problem, section, found.gstin)
+                self.left_out.append(left_out)
+                self.said.add(
+                    left_out.kind, f"{found.gstin}: a row cannot be read and is left out: {problem}"
+                )
             for name in rows.other:
                 unknown = f"the answer also holds {name!r}, which this release does not know"
                 self.voice.tell(f"{found.gstin} {section}: {unknown}")
@@ -121,6 +136,8 @@ class ManyPull:
 
     def _end(self, out: Path | None, facts: dict[str, Any]) -> int:
         voice = self.voice
+        self.said.end()
+        facts["report_file"] = write_left_out(voice, self.left_out)
         skipped = [gstin for gstin, told in self.told.items() if "error" in told]
         faulty = [gstin for gstin, told in self.told.items() if told.get("problems")]
         records = sum(told.get("records", 0) for told in self.told.values())
@@ -130,13 +147,30 @@ class ManyPull:
             whose = show.counted(len(self.told) - len(skipped), "taxpayer")
             voice.say(
                 f"{show.counted(records, 'record')} of {whose} are in {out}. Fill in the column 'action', "
-                f"then: ims-async push {out}{voice.same_gsp}"
+                f"then: {voice.commands.push(out)}"
             )
         if skipped:
             voice.say(f"{show.counted(len(skipped), 'taxpayer')} skipped: {', '.join(skipped)}.")
         ok = not skipped and not faulty
-        voice.document({"ok": ok, **facts, "records": records, "taxpayers": self.told})
+        findings = [one.facts for one in self.left_out]
+        voice.document({"ok": ok, **facts, "records": records, "taxpayers": self.told, "findings": findings})
         return OK if ok else NOT_ALL_WELL
+
+
+def left_out_row(problem: str, section: Section, gstin: str) -> Problem:
+    """Return what is wrong with a row of a gateway's answer."""
+    return Problem(problem, kind=f"unreadable-{section}", gstin=gstin)
+
+
+def write_left_out(voice: Voice, left_out: Sequence[Problem]) -> str | None:
+    """Write what was left out to the file of `--report`, if there is one; return its name."""
+    if voice.report is None:
+        return None
+    tables.write_problems(
+        voice.report, (("left out", problem) for problem in left_out), overwrite=voice.overwrite
+    )
+    voice.say(f"What was left out is in {voice.report}: {show.counted(len(left_out), 'line')}.")
+    return str(voice.report)
 
 
 def made(folder: Path) -> Path:

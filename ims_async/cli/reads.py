@@ -16,6 +16,7 @@ from ..taxpayer import Taxpayer
 from ..vocabulary import Action, GoodsType, Section, SourceForm
 from . import show
 from .accounts import chosen
+from .grouping import Grouped
 from .options import (
     AddedBackSectionName,
     Debug,
@@ -25,6 +26,7 @@ from .options import (
     Month,
     NoCheck,
     Out,
+    Overwrite,
     SupplierSectionName,
     Year,
 )
@@ -57,8 +59,10 @@ async def fetch(
     async def one(section: Section) -> InvoiceList:
         rows = await taxpayer.invoices(section, status, strict=False)
         voice.tell(f"{section}: {show.counted(len(rows), 'record')}")
+        told = Grouped(lambda sentence: voice.tell(f"{section}: {sentence}"))
         for problem in rows.problems:
-            voice.tell(f"{section}: a row cannot be read and is left out: {problem}")
+            told.add("rows that cannot be read", f"a row cannot be read and is left out: {problem}")
+        told.end()
         for name in rows.other:
             voice.tell(f"{section}: the answer also holds {name!r}, which this release does not know")
         return rows
@@ -85,6 +89,7 @@ def counts(
 
     def work() -> int:
         settings = gather(gsp, gstin, check=not no_check)
+        voice.asks(settings)
         try:
             found = asyncio.run(ask(settings, lambda taxpayer: taxpayer.counts(goods)))
         except NotSupported:
@@ -107,6 +112,7 @@ def sales(
         Form, typer.Option("--form", help="The supplier's form. Example: --form gstr1a")
     ] = Form.GSTR1,
     out: Out = None,
+    overwrite: Overwrite = False,
     gsp: GspName = None,
     gstin: Gstin = None,
     no_check: NoCheck = False,
@@ -117,12 +123,15 @@ def sales(
     voice = Voice(json, debug, gsp)
 
     def work() -> int:
+        if out is not None:
+            tables.check_writable(out, overwrite=overwrite)
         settings = gather(gsp, gstin, check=not no_check)
+        voice.asks(settings)
         source = SourceForm[form.name]
         found = asyncio.run(ask(settings, lambda taxpayer: taxpayer.sales(year, month, section, form=source)))
         title = f"{form} of {settings.gstin}, {section} {month:02d}/{year}"
         if out is not None:
-            tables.write_sales(out, found)
+            tables.write_sales(out, found, overwrite=overwrite)
             voice.say(f"{show.counted(len(found), 'document', be=True)} in {out}.")
         elif found:
             voice.show(show.sales_table(title, found))
@@ -140,6 +149,7 @@ def liabilities(
     month: Month,
     section: AddedBackSectionName,
     out: Out = None,
+    overwrite: Overwrite = False,
     gsp: GspName = None,
     gstin: Gstin = None,
     no_check: NoCheck = False,
@@ -153,13 +163,16 @@ def liabilities(
     voice = Voice(json, debug, gsp)
 
     def work() -> int:
+        if out is not None:
+            tables.check_writable(out, overwrite=overwrite)
         settings = gather(gsp, gstin, check=not no_check)
+        voice.asks(settings)
         found = asyncio.run(
             ask(settings, lambda taxpayer: taxpayer.added_back_liabilities(year, month, section))
         )
         title = f"added back to {settings.gstin}, {section} {month:02d}/{year}"
         if out is not None:
-            tables.write_added_back(out, found)
+            tables.write_added_back(out, found, overwrite=overwrite)
             voice.say(f"{show.counted(len(found), 'document', be=True)} in {out}.")
         elif found:
             voice.show(show.liabilities_table(title, found))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -19,9 +18,11 @@ from ..journal import Phase
 from ..records import Invoice
 from ..report import Record
 from ..status import JobKind
-from ..tables import Row
+from ..tables import Problem, Row
 from ..tables.matching import without_standing
+from ..tables.row import where
 from . import show
+from .grouping import Grouped, kind_of
 from .journals import journal
 from .options import FIRST_POLL
 from .progress_many import Tick, ticking
@@ -29,8 +30,6 @@ from .settings import Settings
 from .turns import by_turns
 from .voice import Voice, reason_of
 
-_MOST_PROBLEMS: Final = 5  # of one taxpayer, on the screen
-_PROBLEM: Final = re.compile(r"(.+? row [0-9]+)(?:, column [^:]+)?: (.+)", re.DOTALL)
 _NOT_SENT: Final = frozenset({Phase.QUEUED, Phase.CALLED_OFF})
 
 
@@ -71,6 +70,13 @@ class Rematch:
     run: str | None
     journal: Path | None
 
+    told: Grouped = attrs.field(init=False)
+    """What is said of taxpayers and rows that are left out."""
+
+    @told.default
+    def _grouped(self) -> Grouped:
+        return Grouped(self.voice.tell)
+
     async def match(self, rows: dict[str, list[Row]]) -> Matched:
         """Set each taxpayer's rows against its records. What is wrong with one taxpayer skips that one.
 
@@ -86,6 +92,7 @@ class Rematch:
                 await self._leave_out_earlier(client, self.run, rows, found)
             with ticking(self.voice, "pulling again", len(rows)) as tick:
                 await self._match_all(client, rows, found, tick)
+        self.told.end()
         found.records = {gstin: found.records[gstin] for gstin in found.sizes if gstin in found.records}
         return found
 
@@ -105,7 +112,7 @@ class Rematch:
                 found.skipped[gstin] = _reason(error, self.voice.gsp, gstin)
                 found.left_out[gstin] = own
                 if isinstance(error, InvalidInput):
-                    found.problems[gstin] = _by_row(error.problems)
+                    found.problems[gstin] = _by_row(tables.problems_of(error))
                 self._tell(gstin, error)
             tick()
 
@@ -135,16 +142,20 @@ class Rematch:
         found = await asyncio.gather(*(taxpayer.invoices(name, strict=False) for name in sections))
         for section, answer in zip(sections, found, strict=True):
             for problem in answer.problems:
-                self.voice.tell(f"{gstin} {section}: a row cannot be read and is left out: {problem}")
+                what = f"{gstin} {section}: a row cannot be read and is left out: {problem}"
+                self.told.add(f"{section} row unreadable", what)
         return [invoice for answer in found for invoice in answer]
 
     def _tell(self, gstin: str, error: ImsError) -> None:
-        self.voice.tell(f"{gstin} is skipped: {_reason(error, self.voice.gsp, gstin)}")
-        if isinstance(error, InvalidInput) and len(error.problems) > 1:
-            for problem in error.problems[:_MOST_PROBLEMS]:
-                self.voice.tell(f"  {problem}")
-            if (rest := len(error.problems) - _MOST_PROBLEMS) > 0:
-                self.voice.tell(f"  and {rest:,} more (in --report)")
+        what = f"{gstin} is skipped: {_reason(error, self.voice.gsp, gstin)}"
+        if not isinstance(error, InvalidInput):
+            self.told.add(f"skipped, {kind_of(error)}", what)
+            return
+        problems = tables.problems_of(error)
+        self.told.add("skipped, rows do not match", what)
+        if len(problems) > 1:
+            for problem in problems:
+                self.told.add(problem.kind, f"  {problem}")
 
     async def _leave_out_earlier(
         self, client: ImsClient, run: str, rows: dict[str, list[Row]], found: Matched
@@ -189,14 +200,13 @@ class Rematch:
         return _folded((self.kind, *row.key, *decided))
 
 
-def _by_row(problems: Iterable[str]) -> dict[str, str]:
-    """Sort what is wrong by row: each problem begins with where it stands."""
-    found: dict[str, str] = {}
+def _by_row(problems: Iterable[Problem]) -> dict[str, str]:
+    """Sort what is wrong by where the row stands."""
+    found: dict[str, list[str]] = {}
     for problem in problems:
-        if parts := _PROBLEM.fullmatch(problem):
-            where, what = parts.groups()
-            found[where] = f"{found[where]}; {what}" if where in found else what
-    return found
+        if problem.row is not None:
+            found.setdefault(where(problem.file, problem.row), []).append(problem.message)
+    return {place: "; ".join(messages) for place, messages in found.items()}
 
 
 def _folded(name: Fingerprint) -> Fingerprint:

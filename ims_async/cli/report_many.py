@@ -21,7 +21,9 @@ STANDING: Final = "it stood already as decided, and was not sent again"
 _NOT_SENT: Final = frozenset({Phase.QUEUED, Phase.CALLED_OFF})
 
 
-async def write_outcomes(file: Path, accounts: Accounts, batches: Sequence[Entry], journal: Journal) -> None:
+async def write_outcomes(
+    file: Path, accounts: Accounts, batches: Sequence[Entry], journal: Journal, *, overwrite: bool
+) -> None:
     """Write what became of each record; the names of those that were applied are in the journal.
 
     One batch's records are in memory at a time. Raises `InvalidInput` where it cannot be written.
@@ -30,7 +32,7 @@ async def write_outcomes(file: Path, accounts: Accounts, batches: Sequence[Entry
     for entry in batches:
         if entry.phase not in _NOT_SENT:
             sent.setdefault(entry.token.gstin, []).append(entry)
-    with tables.writing_outcomes(file) as add:
+    with tables.writing_outcomes(file, overwrite=overwrite) as add:
         for gstin, part in accounts.parts.items():
             named = {_name(record) for record in _told(part)}
             add(gstin, _lines(part))

@@ -83,10 +83,16 @@ def _records_of(tokens: Iterable[JobToken]) -> int:
     return sum(token.submitted or 0 for token in tokens)
 
 
-def the_same_again(run: str = "") -> str:
-    """Return the command that this process was called by, naming its run, as a shell takes it."""
+def the_same_again(run: str = "", *, report: Path | None = None) -> str:
+    """Return the command that this process was called by, naming its run, as a shell takes it.
+
+    A `report` that was written by now is replaced by it.
+    """
     command, *rest = sys.argv[1:] or [""]
     named = any(word == "--run" or word.startswith("--run=") for word in rest)
     if run and not named and command != "jobs":
         rest = ["--run", run, *rest]
+    options = [word.partition("=")[0] for word in rest]
+    if report is not None and "--report" in options and "--overwrite" not in rest:
+        rest.insert(options.index("--report"), "--overwrite")
     return shlex.join(["ims-async", command, *rest])

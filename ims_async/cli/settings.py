@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import attrs
 import typer
@@ -21,7 +23,7 @@ from ..taxpayer import Taxpayer
 from ..vocabulary import parse_gstin
 from ..wire import Gsp
 from . import environment as env
-from .accounts import chosen
+from .accounts import PROVIDERS, chosen
 
 
 @attrs.frozen(kw_only=True)
@@ -35,6 +37,12 @@ class Settings:
     own_host: bool = False
     """True if IMS_BASE_URL names the host, which is then not looked for behind a proxy."""
     rate: RateLimit | None = None
+
+    @property
+    def account(self) -> str:
+        """Who asks, in words: which account of which GSP, at which host."""
+        title = PROVIDERS[self.gsp.kind].title
+        return f"{title} account {self.gsp.account_id} at {urlsplit(self.gsp.base_url).netloc}"
 
     def client(self, *, first_poll: float | None = None, journal: Journal | None = None) -> ImsClient:
         """Return a client whose tokens are kept in the state directory."""
@@ -116,13 +124,17 @@ def _rate(given: int | None, variables: env.Variables) -> RateLimit | None:
 
 
 def ask_otp() -> str:
-    """Ask for the OTP that GSTN sent, or read it from standard input where that is no terminal."""
+    """Ask for the OTP that GSTN sent, or read a line of standard input where that is no terminal."""
     if env.at_terminal():
         return str(typer.prompt("OTP", hide_input=True, err=True)).strip()
-    otp = sys.stdin.readline().strip()
-    if not otp:
-        raise InvalidInput("no OTP came on standard input: pipe it in, or log in at a terminal")
-    return otp
+    return sys.stdin.readline().strip()
+
+
+def otp_problem(otp: str) -> str | None:
+    """Say what is wrong with an OTP before it is sent, or None; the digits themselves are not repeated."""
+    if re.fullmatch("[0-9]{6}", otp, re.ASCII):
+        return None
+    return "this is no OTP: it has six digits"
 
 
 def ask_username(given: str | None) -> str:
@@ -138,6 +150,7 @@ def confirmed(question: str, *, yes: bool) -> bool:
         raise InvalidInput(
             "nothing was sent: there is no terminal to ask at; pass --yes to send without asking"
         )
+    env.forget_typed_ahead()
     return bool(typer.confirm(question, err=True))
 
 

@@ -21,6 +21,7 @@ from ..vocabulary import Action, Section
 from .voice import printable
 
 MOST_ROWS: Final = 40
+_CREDIT_NOTES: Final = frozenset({Section.B2BCN, Section.B2BCNA})
 
 WORDS = {
     Action.ACCEPT: "accept",
@@ -113,6 +114,34 @@ def summary(records: Iterable[Record]) -> Counter[tuple[Section, Action | None]]
 def summary_of_rows(rows: Iterable[Row]) -> Counter[tuple[Section, Action | None]]:
     """Count the rows of a file by section and action."""
     return Counter((row.section, row.action) for row in rows)
+
+
+def how_much(records: Iterable[Record]) -> str:
+    """Say how many records get which action, and how much tax is in them, in rupees.
+
+    `Accept 40 (tax of 12,345.00 rupees, 99.00 of it in credit notes), reject 2 (tax of 10.00 rupees)`
+    """
+    counts: Counter[str] = Counter()
+    taxes: dict[str, Decimal] = {}
+    credit: dict[str, Decimal] = {}
+    for record in records:
+        decided = isinstance(record, Decision)
+        word = WORDS[record.action] if decided else "reset"
+        invoice = record.invoice if isinstance(record, Decision) else record
+        tax = invoice.igst + invoice.cgst + invoice.sgst + invoice.cess
+        counts[word] += 1
+        taxes[word] = taxes.get(word, Decimal(0)) + tax
+        if invoice.section in _CREDIT_NOTES:
+            credit[word] = credit.get(word, Decimal(0)) + tax
+    told = ", ".join(
+        f"{word} {count:,} (tax of {taxes[word]:,.2f} rupees{_of_it(credit.get(word))})"
+        for word, count in counts.items()
+    )
+    return told[:1].upper() + told[1:]
+
+
+def _of_it(credit: Decimal | None) -> str:
+    return "" if credit is None else f", {credit:,.2f} of it in credit notes"
 
 
 def summary_table(title: str, found: Counter[tuple[Section, Action | None]]) -> Table:

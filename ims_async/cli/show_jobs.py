@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from rich.table import Table
@@ -12,8 +13,10 @@ from ..report import CANNED, JobReport, RecordFailure
 from ..status import ErrorEntry, JobState
 from ..tables import applied_count
 from ..tables.reports import failed_count
-from .show import MOST_ROWS, table
-from .voice import UNKNOWN
+from .commands import Commands
+from .grouping import and_more, first_of_each
+from .show import table
+from .voice import not_known
 
 _FITS_NOTHING: Final = "fits nothing sent: "
 
@@ -36,7 +39,7 @@ def report_tables(job: ImsJob, report: JobReport) -> list[Table]:
     )
     columns = ("job", "state", "submitted", "applied", "failed", "unaccounted", "unmatched")
     shown = [table(f"{job.kind.value.lower()} of {job.gstin}", columns, [row])]
-    problems = [
+    problems: list[tuple[object, ...]] = [
         *((*_names(f.key), f.code, f.message) for f in report.failed),
         *(
             (
@@ -52,15 +55,21 @@ def report_tables(job: ImsJob, report: JobReport) -> list[Table]:
         *((*_names(r.key), "", "the gateway did not tell of it") for r in report.unaccounted),
     ]
     if problems:
-        title = (
-            "not applied"
-            if len(problems) <= MOST_ROWS
-            else f"not applied, the first {MOST_ROWS} of {len(problems)}"
-        )
-        shown.append(
-            table(title, ("section", "number", "period", "supplier", "code", "reason"), problems[:MOST_ROWS])
-        )
+        names = ("section", "number", "period", "supplier", "code", "reason")
+        shown.append(not_applied_table(names, problems))
     return shown
+
+
+def not_applied_table(columns: Sequence[str], problems: Sequence[tuple[object, ...]]) -> Table:
+    """Show the first of those that have code and reason, the last two columns, in common."""
+    rows: list[tuple[object, ...]] = []
+    for own, more in first_of_each(problems, lambda row: row[-2] or row[-1]):
+        rows += own
+        if more:
+            rows.append((*("" for _ in columns[2:]), own[0][-2], and_more(more)))
+    cut = len(rows) < len(problems)
+    title = f"not applied: {len(problems):,}, the first of each code; --report FILE and --json have all"
+    return table(title if cut else "not applied", columns, rows)
 
 
 def job_facts(job: ImsJob) -> dict[str, Any]:
@@ -117,28 +126,28 @@ def entry_facts(entry: ErrorEntry) -> dict[str, Any]:
     return {**key_facts(key), "code": entry.code, "message": entry.message}
 
 
-def ending(job: ImsJob) -> str:
+def ending(job: ImsJob, commands: Commands) -> str:
     """Say in a sentence how a job stands, and what to do about it."""
     report = job.report
     if report is None:
         counts = "" if job.status.processed is None else f", {job.status.processed} processed so far"
         return f"The gateway is still at work (code {job.status.raw_code or 'none'}{counts})."
-    said = _ended(job, report)
+    said = _ended(job, report, commands)
     return f"{said} Mind that {CANNED}." if report.canned else said
 
 
-def _ended(job: ImsJob, report: JobReport) -> str:
+def _ended(job: ImsJob, report: JobReport, commands: Commands) -> str:
     if report.ok:
         return "Every record was applied."
     if report.submitted is None and report.state is JobState.SUCCEEDED:
         counted = "?" if report.processed_count is None else report.processed_count
         return (
             f"The gateway is done and names no failure; it counts {counted} records. "
-            "How many were sent is not known here: show the job by its token, as push printed it."
+            "How many were sent is not known here: show the job by its token, as push --json printed it."
         )
     if job.status.carrier_failed:
         reason = f"{report.error_code or job.status.raw_code} {report.reason}".strip()
-        return f"The task that carried the job broke off: {reason}. {UNKNOWN}"
+        return f"The task that carried the job broke off: {reason}. {not_known(commands)}"
     if report.state is JobState.FAILED:
         reason = f"{report.error_code or job.status.raw_code} {report.reason}".strip()
         return f"The gateway refused the whole job: {reason}. No record was applied."

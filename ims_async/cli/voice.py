@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import shlex
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import attrs
@@ -18,6 +18,7 @@ from ..errors import (
     DownloadQueued,
     GatewayError,
     ImsError,
+    InvalidDecision,
     InvalidInput,
     JobInFlight,
     JobTimeout,
@@ -30,7 +31,11 @@ from ..errors import (
 from ..gsp.vayana_answers import TOO_MANY_TOKENS
 from ..gstn import how_long
 from ..status import JobToken
+from ..tables import InvalidFile, Problem, problems_of, write_problems
 from .accounts import chosen
+from .commands import Commands
+from .grouping import and_more, by_kind, first_of_each
+from .settings import Settings
 
 OK: Final = 0
 NOT_ALL_WELL: Final = 1
@@ -67,14 +72,27 @@ class Voice:
     json: bool = False
     debug: bool = False
     gsp: str | None = None
+    gstin: str = ""
+    journal: Path | None = None
+    check: bool = True
+    account: str = ""
+    """Of which account at which host it is asked, in words."""
     left_behind: list[JobToken] = attrs.field(factory=list)
     sends: bool = False
+    report: Path | None = None
+    """The file of `--report`: what is wrong with files is written there too."""
+    overwrite: bool = False
+    """Whether it may take the place of another."""
     unfinished: Unfinished | None = None
 
     @property
-    def same_gsp(self) -> str:
-        """What to add to the next command, so that it goes to the same gateway."""
-        return f" --gsp {self.gsp}" if self.gsp else ""
+    def commands(self) -> Commands:
+        """The commands that a message may name, with the options of this one."""
+        return Commands(gsp=self.gsp, gstin=self.gstin, journal=self.journal, check=self.check)
+
+    def asks(self, settings: Settings) -> None:
+        """Note whom this command asks, and for whom: messages name them."""
+        self.gstin, self.check, self.account = settings.gstin, settings.check, settings.account
 
     def tell(self, sentence: str) -> None:
         """Print a sentence to stderr."""
@@ -125,16 +143,15 @@ class Voice:
         if self.debug:
             for line in "".join(traceback.format_exception(error)).splitlines():
                 typer.echo(printable(line), err=True)
-        facts: dict[str, Any] = {"type": type(error).__name__, "message": sentence_of(error, self.gsp)}
+        facts: dict[str, Any] = {"type": type(error).__name__, "message": self._sentence(error)}
         if isinstance(error, InvalidInput) and len(error.problems) > 1:
-            unsent = "; nothing was sent" if self.sends else ""
-            self.tell(f"Error: {len(error.problems)} problems{unsent}.")
-            for problem in error.problems:
-                self.tell(f"  {problem}")
+            self._tell_problems(problems_of(error, "input"))
         else:
             self.tell(f"Error: {facts['message']}")
         if isinstance(error, InvalidInput):
             facts["problems"] = list(error.problems)
+            facts["findings"] = [problem.facts for problem in problems_of(error, "input")]
+            facts["report_file"] = self._write_problems(error)
         if isinstance(error, GatewayError):
             facts |= {"code": error.code, "http_status": error.http_status}
             facts["transaction_id"] = error.transaction_id
@@ -142,6 +159,36 @@ class Voice:
         self._point_to_run()
         self.document({"ok": False, "error": facts, **self._left()})
         return BAD_INPUT if isinstance(error, InvalidInput | PayloadTooLarge) else NOT_ALL_WELL
+
+    def _sentence(self, error: Exception) -> str:
+        return sentence_of(error, self.gsp, commands=self.commands, account=self.account)
+
+    def _tell_problems(self, problems: Sequence[Problem]) -> None:
+        """Show the first of each kind; their sum, and what to do, come last."""
+        count = f"{len(problems):,} problems"
+        unsent = "; nothing was sent" if self.sends else ""
+        self.tell(f"Error: {count}{unsent}.")
+        for own, more in first_of_each(problems, lambda problem: problem.kind):
+            for problem in own:
+                self.tell(f"  {problem}")
+            if more:
+                self.tell(f"  {and_more(more)}")
+        step = "Mend these rows, or pull again." if self.sends else "Mend them, and try again."
+        whole = "" if self.report else " --report FILE and --json have all of them."
+        self.tell(f"{count}: {by_kind(one.kind for one in problems)}. {step}{whole}")
+
+    def _write_problems(self, error: InvalidInput) -> str | None:
+        """Write what is wrong to the file of `--report`, unless it is that file that is wrong."""
+        if self.report is None or not isinstance(error, InvalidFile | InvalidDecision):
+            return None
+        lines = (("refused", problem) for problem in problems_of(error, "input"))
+        try:
+            write_problems(self.report, lines, overwrite=self.overwrite)
+        except InvalidInput as failure:
+            self.tell(f"The report is lost: {failure}")
+            return None
+        self.tell(f"All of it is in {self.report}.")
+        return str(self.report)
 
     def _explain_stop(self) -> None:
         running = [token for token in self.left_behind if token.reference_id]
@@ -151,7 +198,7 @@ class Voice:
         elif not self.left_behind:
             self.tell("Stopped; no job was left running.")
         elif not running:
-            self.tell(f"Stopped. {UNKNOWN}")
+            self.tell(f"Stopped. {not_known(self.commands)}")
         else:
             self.tell("Stopped.")
         self._point_to_jobs()
@@ -178,24 +225,21 @@ class Voice:
                     if denied
                     else f"Job {name} runs on at the gateway"
                 )
-                self.tell(f"{stands}; do not send its records again. Go on with: {how_to_go_on(token)}")
+                self.tell(f"{stands}; do not send its records again. Go on with: {self.commands.show(token)}")
 
 
-UNKNOWN: Final = (
-    "It is not known whether the gateway took it. Do not push the file again. Run `ims-async jobs resume`, "
-    "which looks what became of it; or wait 30 minutes, then pull into a new file: what took effect shows in "
-    "its column 'action when pulled'."
-)
+def not_known(commands: Commands) -> str:
+    """Say what to do where an answer to a change was lost."""
+    return (
+        "It is not known whether the gateway took it. Do not push the file again. Run "
+        f"`{commands.resume()}`, which looks what became of it; or wait 30 minutes, then pull into a new "
+        "file: what took effect shows in its column 'action when pulled'."
+    )
 
 
 def denies(error: Exception) -> bool:
     """Tell whether the gateway answered with an error of its own: asked about a job, it may know of none."""
     return type(error) is GatewayError
-
-
-def how_to_go_on(token: JobToken) -> str:
-    """Return the command that waits for a job from any terminal."""
-    return f"ims-async jobs show {shlex.quote(token.dumps())} --wait"
 
 
 # What the library advises a programmer, before or after the fact: here each has its own words in its place.
@@ -218,14 +262,20 @@ def _without_advice(error: BaseException) -> str:
     return _ADVICE.sub("", str(error))
 
 
-def sentence_of(error: BaseException, gsp: str | None = None) -> str:
-    """Put an error in words for a person at a terminal, with what to do there; `gsp` as `--gsp` said it."""
+def sentence_of(
+    error: BaseException, gsp: str | None = None, *, commands: Commands | None = None, account: str = ""
+) -> str:
+    """Put an error in words for a person at a terminal, with what to do there; `gsp` as `--gsp` said it.
+
+    `commands` are those that it may name; `account` says who was asked, in words.
+    """
+    commands = commands or Commands(gsp=gsp)
     if isinstance(error, OutcomeUnknown):
-        return f"{error.__cause__ or error}. {UNKNOWN}"
+        return f"{error.__cause__ or error}. {not_known(commands)}"
     if isinstance(error, NotAuthorized):
-        return _unauthorized(error, gsp)
+        return _unauthorized(error, gsp, commands, account)
     if isinstance(error, JobInFlight):
-        return _in_flight(error)
+        return _in_flight(error, commands)
     if isinstance(error, PayloadTooLarge):
         return f"{_without_advice(error)}; split the file, or pass --max-records"
     if isinstance(error, DownloadQueued) and error.download is not None:
@@ -242,15 +292,19 @@ def reason_of(error: BaseException, gsp: str | None, gstin: str) -> str:
     """Put what stopped one of many taxpayers in words; what to do about all of them is said once."""
     if isinstance(error, OutcomeUnknown):
         return _without_advice(error)
-    advice = sentence_of(error, gsp).replace(_ONES_OWN, "")  # which is one taxpayer's only
-    return advice.replace("`ims-async login`", f"`ims-async login --gstin {gstin}`")
+    commands = Commands(gsp=gsp)
+    advice = sentence_of(error, gsp, commands=commands).replace(_ONES_OWN, "")  # which is one taxpayer's only
+    login = commands.login()
+    return advice.replace(f"`{login}`", f"`{login} --gstin {gstin}`")
 
 
-def _unauthorized(error: NotAuthorized, gsp: str | None) -> str:
+def _unauthorized(error: NotAuthorized, gsp: str | None, commands: Commands, account: str) -> str:
+    login = f"run `{commands.login()}`"
     if isinstance(error, OtpRequired) and not error.code:
-        return f"there is no session for this taxpayer: {chosen(gsp).no_session}"
+        whose = f"{commands.gstin} with the {account}" if commands.gstin and account else "this taxpayer"
+        return f"there is no session for {whose}: {login}{_ONES_OWN if chosen(gsp).takes_token else ''}"
     if isinstance(error, SessionExpired):
-        return f"{_without_advice(error)}; the session has ended: run `ims-async login`"
+        return f"{_without_advice(error)}; the session has ended: {login}"
     if isinstance(error, OtpRequired):
         return str(error)  # an OTP that was not accepted
     if error.code == "AUTH4032":
@@ -258,12 +312,12 @@ def _unauthorized(error: NotAuthorized, gsp: str | None) -> str:
     if error.code == TOO_MANY_TOKENS:
         too_many = f"{error.code}: this user has as many live tokens as may live"
         return f"{too_many}: set IMS_USER_TOKEN to one of them, or wait until one ends"
-    return f"{_without_advice(error)}; check {chosen(gsp).credentials}, or run `ims-async login`"
+    return f"{_without_advice(error)}; check {chosen(gsp).credentials}, or {login}"
 
 
-def _in_flight(error: JobInFlight) -> str:
+def _in_flight(error: JobInFlight, commands: Commands) -> str:
     advice = _ADVICE.search(str(error))
     if advice is None:
         return str(error)
     closing = ")" if advice.group().endswith("batch)") else ""
-    return f"{_without_advice(error)}: run `ims-async jobs resume`, which looks{closing}"
+    return f"{_without_advice(error)}: run `{commands.resume()}`, which looks{closing}"

@@ -26,6 +26,9 @@ _LONGEST_BUSY: Final = 86_400
 class SqliteJournal:
     """Keeps batches in a SQLite file, which is made if need be, readable by its owner only (0600).
 
+    One that is there and that everybody may read or write is set to 0600, with a warning in the log of
+    `ims_async`; rights of a group alone are left as they are.
+
     Every write is on the disk when it is said to be (write-ahead log, synchronous FULL); those who wait at
     the same time share one sync. The file must lie on a local disk, not on a network drive. Entries that
     are no longer open are forgotten `keep` after their last change: by `vacuum`, which nobody calls but you.

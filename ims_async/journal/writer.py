@@ -7,22 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import queue
 import sqlite3
+import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 from ..errors import JournalError
+from ..files import OWNER_ONLY
 from .schema import MIGRATIONS, prepare
+
+_log = logging.getLogger("ims_async")
 
 T = TypeVar("T")
 
 Action = Callable[[sqlite3.Connection], Any]
 
 _AT_ONCE: Final = 1000
+_EVERYBODY: Final = 0o007
 _IDLE_SECONDS: Final = 5.0
 """After so long without work the file is closed; the next call opens it again."""
 
@@ -165,12 +171,13 @@ class Writer:
         # makes the two beside it in its image. One that is there is not touched: to close it would drop the
         # locks that other connections of this process hold on it (https://sqlite.org/howtocorrupt.html, 2.2).
         with contextlib.suppress(FileExistsError):
-            os.close(os.open(os.path.realpath(self.path), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            os.close(os.open(os.path.realpath(self.path), os.O_RDWR | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
         connection = sqlite3.connect(
             self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=True
         )
         try:
             prepare(connection, self._migrations)
+            _keep_from_others(Path(os.path.realpath(self.path)))  # it is known by now to be a journal
             self._file = _which(self.path)
         except BaseException:
             connection.close()
@@ -228,6 +235,22 @@ _HINTS: Final = {
     "NOTADB": "; name another file",
     "IOERR": "; is the disk full or gone? Network drives cannot hold a journal",
 }
+
+
+def _keep_from_others(path: Path) -> None:
+    """Take the rights of everybody off a journal, which holds business records; those of a group may stay."""
+    if os.name != "posix":
+        return
+    for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        try:
+            mode = stat.S_IMODE(file.stat().st_mode)
+            if mode & _EVERYBODY and file.is_file():
+                file.chmod(OWNER_ONLY)  # by name: to open and close it would drop locks (see above)
+                _log.warning("journal %s could be read by everybody (mode %03o): it is 0600 now", file, mode)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            _log.warning("journal %s can be read by others, and its mode cannot be changed: %s", file, error)
 
 
 def _which(path: Path) -> tuple[int, int] | None:

@@ -10,6 +10,7 @@ from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, READ_COLUMNS
 from .matching import column_of, match, match_records
 from .offline import check_rows
 from .owners import by_taxpayer
+from .problems import InvalidFile, Problem, problems_of, write_problems
 from .reading import is_report, read_decisions, read_records, read_with_information
 from .reports import Outcome, applied_count, write_report, writing_outcomes
 from .row import Row
@@ -19,7 +20,9 @@ __all__ = [
     "GSTIN_COLUMN",
     "INFORMATION_COLUMNS",
     "READ_COLUMNS",
+    "InvalidFile",
     "Outcome",
+    "Problem",
     "Row",
     "applied_count",
     "by_taxpayer",
@@ -29,11 +32,13 @@ __all__ = [
     "is_report",
     "match",
     "match_records",
+    "problems_of",
     "read_decisions",
     "read_records",
     "read_with_information",
     "write_added_back",
     "write_invoices",
+    "write_problems",
     "write_report",
     "write_sales",
     "writing_invoices",

@@ -60,7 +60,7 @@ def shielded(text: str) -> str:
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode()
     text = text.replace("\0", "\ufffd")[:LONGEST_CELL]
-    return f"'{text}" if _FORMULA.match(text) else text
+    return f"'{text}"[:LONGEST_CELL] if _FORMULA.match(text) else text
 
 
 def unshielded(cell: str) -> str:

@@ -9,7 +9,7 @@ from .. import rules
 from ..records import Decision, Invoice, RecordKey
 from ..vocabulary import Action
 from .columns import to_cell
-from .reading import raise_all
+from .problems import Problem, raise_all
 from .row import AS_TEXT, Row
 
 _COLUMN_OF_FINDING: Final = {
@@ -43,7 +43,7 @@ def match(
     decisions: list[Decision] = []
     for row, invoice in found:
         if row.action is None:
-            problems.append(f"{row.where('action')}: the row is not decided")
+            problems.append(_problem(row, "undecided", "the row is not decided", column="action"))
             continue
         decided.append(row)
         decisions.append(
@@ -51,9 +51,11 @@ def match(
         )
     for finding in rules.check(decisions, policy=policy):
         if finding.level is rules.Level.REFUSE:
-            row_of = None if finding.place is None else decided[finding.place]
-            where = row_of.where(column_of(finding.code)) if row_of else "the file"
-            problems.append(f"{where}: {finding.message}")
+            if finding.place is None:
+                problems.append(Problem(f"the file: {finding.message}", kind=finding.code))
+            else:
+                problem = _problem(decided[finding.place], finding.code, finding.message)
+                problems.append(problem)
     raise_all(problems)
     return decisions
 
@@ -96,18 +98,24 @@ def match_records(rows: Iterable[Row], current: Iterable[Invoice]) -> list[Invoi
 
 def _join(
     rows: Iterable[Row], current: Iterable[Invoice], expected: Callable[[Row], set[Action | None]]
-) -> tuple[list[tuple[Row, Invoice]], list[str]]:
+) -> tuple[list[tuple[Row, Invoice]], list[Problem]]:
     index = _Index(current)
     found: list[tuple[Row, Invoice]] = []
-    problems: list[str] = []
+    problems: list[Problem] = []
     for row in rows:
         invoice = index.get(row)
-        problem = index.missing(row) if invoice is None else _change(row, invoice, expected(row))
-        if problem:
-            problems.append(f"{row.where()}: {row.section} {row.number} from {row.supplier}: {problem}")
+        changed = index.missing(row) if invoice is None else _change(row, invoice, expected(row))
+        if changed is not None:
+            kind, what = changed
+            problems.append(_problem(row, kind, f"{row.section} {row.number} from {row.supplier}: {what}"))
         elif invoice is not None:
             found.append((row, invoice))
     return found, problems
+
+
+def _problem(row: Row, kind: str, message: str, *, column: str | None = None) -> Problem:
+    column = column or column_of(kind)
+    return Problem(message, kind=kind, file=row.file, row=row.line, column=column, gstin=row.gstin)
 
 
 class _Index:
@@ -123,13 +131,15 @@ class _Index:
     def get(self, row: Row) -> Invoice | None:
         return self._exact.get(row.key._replace(supplier=row.supplier.upper()))
 
-    def missing(self, row: Row) -> str:
+    def missing(self, row: Row) -> tuple[str, str]:
+        """Say of which kind it is that a row's record is not there, and in words."""
         near = self._near.get(_near_key(row))
         if near is None:
-            return "the gateway does not show this record (any more): pull again"
+            return "gone", "the gateway does not show this record (any more): pull again"
         if near.number != row.number:
-            return f"the gateway shows it as number {near.number}: has a spreadsheet rewritten it? {AS_TEXT}"
-        return f"the gateway shows it with the date {to_cell(near.date)}: pull again"
+            what = f"the gateway shows it as number {near.number}: has a spreadsheet rewritten it? {AS_TEXT}"
+            return "other-number", what
+        return "other-date", f"the gateway shows it with the date {to_cell(near.date)}: pull again"
 
 
 def _near_key(record: Row | Invoice) -> tuple[str, ...]:
@@ -137,17 +147,15 @@ def _near_key(record: Row | Invoice) -> tuple[str, ...]:
     return record.section, record.supplier.upper(), number, record.return_period
 
 
-def _change(row: Row, invoice: Invoice, expected: set[Action | None]) -> str | None:
-    """Say what happened to a record since its row was pulled, or None."""
+def _change(row: Row, invoice: Invoice, expected: set[Action | None]) -> tuple[str, str] | None:
+    """Say what happened to a record since its row was pulled, of which kind and in words; or None."""
     if invoice.hash is not None and row.hash is None:
-        return "its hash cell is empty, so nobody can tell whether the supplier edited it: pull again"
+        what = "its hash cell is empty, so nobody can tell whether the supplier edited it: pull again"
+        return "no-hash", what
     if invoice.hash is not None and row.hash != invoice.hash:
-        return (
-            "the supplier has edited it since it was pulled (its hash is another): pull again, decide again"
-        )
+        what = "the supplier has edited it since it was pulled (its hash is another)"
+        return "edited", f"{what}: pull again, decide again"
     if invoice.action not in expected:
-        return (
-            f"its action at the gateway is {invoice.action} now and was {row.pulled_action} when pulled: "
-            "pull again, decide again"
-        )
+        what = f"its action at the gateway is {invoice.action} now and was {row.pulled_action} when pulled"
+        return "acted-on", f"{what}: pull again, decide again"
     return None

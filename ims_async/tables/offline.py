@@ -17,7 +17,7 @@ import attrs
 from .. import rules
 from ..codec.values import parse_day
 from ..records import Decision, Invoice
-from ..vocabulary import Action
+from ..vocabulary import Action, is_other_gstin
 from .row import Row
 
 _MONEY: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?", re.ASCII)
@@ -59,6 +59,8 @@ def check_rows(
         facts = _facts(information)
         told = {column for column, (name, _) in _COLUMNS.items() if name in facts}
         silent.append({code for code, columns in _NEEDS.items() if not columns <= told})
+        if row.hash is not None and is_other_gstin(row.supplier):
+            silent[-1].add("supplier")
         decisions.append(_decision(row, facts))
         places.setdefault(row.gstin or gstin, []).append(place)
     findings: list[rules.Finding] = []

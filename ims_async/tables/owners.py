@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final
 
 import attrs
 
 from ..records import RecordKey
 from ..vocabulary import gstin_problem
 from .columns import GSTIN_COLUMN
-from .reading import raise_all
+from .problems import Problem, raise_all
 from .row import Row
-
-_MOST_LINES: Final = 10
 
 
 def by_taxpayer(
@@ -29,7 +26,7 @@ def by_taxpayer(
     files: dict[str, list[Row]] = {}
     for row in rows:
         files.setdefault(row.file, []).append(row)
-    problems: list[str] = []
+    problems: list[Problem] = []
     found: dict[str, list[Row]] = {}
     for name, own in files.items():
         own, faults = _named(name, own, gstin, otherwise)
@@ -44,44 +41,43 @@ def by_taxpayer(
 
 def _named(
     file: str, rows: Sequence[Row], gstin: str | None, otherwise: Callable[[], str]
-) -> tuple[list[Row], list[str]]:
+) -> tuple[list[Row], list[Problem]]:
     """Give each row its GSTIN, where the file tells it once for all; return what is wrong as well."""
     if not any(row.gstin for row in rows):
         stem = Path(file).stem.strip().upper()
         own = None if gstin_problem(stem) else stem
         if own and gstin and own != gstin:
             which = f"another taxpayer than {gstin}, which was asked for"
-            return [], [f"{file} is named after {which}: leave --gstin away, or rename it"]
+            what = f"{file} is named after {which}: leave --gstin away, or rename it"
+            return [], [Problem(what, kind="other-taxpayer", file=file)]
         name = gstin or own or otherwise()
         return [attrs.evolve(row, gstin=name) for row in rows], []
-    problems: list[str] = []
+    problems: list[Problem] = []
     if empty := [row for row in rows if not row.gstin]:
-        problems.append(f"{_lines(file, empty)}: empty: write whose record it is, as in the other rows")
+        what = "empty: write whose record it is, as in the other rows"
+        problems += [_of_column(row, "no-taxpayer", what) for row in empty]
     others: dict[str, list[Row]] = {}
     for row in rows:
         if row.gstin and gstin and row.gstin != gstin:
             others.setdefault(row.gstin, []).append(row)
     for other, of_other in others.items():
         which = f"{other}, which is not {gstin}, the taxpayer asked for"
-        problems.append(f"{_lines(file, of_other)}: {which}: leave --gstin away, or these rows")
+        what = f"{which}: leave --gstin away, or these rows"
+        problems += [_of_column(row, "other-taxpayer", what) for row in of_other]
     return [row for row in rows if row.gstin and row.gstin not in others], problems
 
 
-def _lines(file: str, rows: Sequence[Row]) -> str:
-    """Name rows of a file: `FILE rows 2, 3 and 7, column GSTIN`."""
-    lines = [str(row.line) for row in rows[:_MOST_LINES]]
-    last = f"{len(rows) - _MOST_LINES:,} more" if len(rows) > _MOST_LINES else lines.pop()
-    named = f"{', '.join(lines)} and {last}" if lines else last
-    return f"{file} row{'s' if len(rows) > 1 else ''} {named}, column {GSTIN_COLUMN}"
+def _of_column(row: Row, kind: str, what: str) -> Problem:
+    return Problem(what, kind=kind, file=row.file, row=row.line, column=GSTIN_COLUMN, gstin=row.gstin)
 
 
-def _twice(rows: Iterable[Row]) -> list[str]:
+def _twice(rows: Iterable[Row]) -> list[Problem]:
     """Tell of records that stand in two files; within one it was told when that was read."""
     seen: dict[RecordKey, Row] = {}
-    problems: list[str] = []
+    problems: list[Problem] = []
     for row in rows:
         first = seen.setdefault(row.key, row)
         if first.file != row.file:
             what = f"the same record ({row.key}) stands in {first.where()} already: keep one of them"
-            problems.append(f"{row.where()}: {what}")
+            problems.append(Problem(what, kind="twice", file=row.file, row=row.line, gstin=row.gstin))
     return problems

@@ -5,18 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
 import attrs
 
-from .. import rules
-from ..errors import InvalidInput
 from ..records import RecordKey
 from ..vocabulary import Action
 from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, LONGEST_CELL, READ_COLUMNS, unshielded
-from .row import PARSERS, Row, any_action, any_gstin, any_supplier, own_gstin, where
+from .problems import FILE_KIND, InvalidFile, Problem, raise_all
+from .row import PARSERS, REPORTED, Row, any_action, any_gstin, any_supplier, own_gstin
 
 Source = str | os.PathLike[str] | IO[str] | IO[bytes]
 
@@ -25,14 +25,18 @@ _MOST_COLUMNS: Final = 256
 _MOST_MISSING: Final = len(READ_COLUMNS) // 2  # of a file that is meant all the same
 _LONGEST_PROBLEM: Final = 1000  # characters; a problem may quote a cell
 _AS_UTF8: Final = "save it as 'CSV UTF-8'"
+MOST_TITLES: Final = 20  # lines above the header: a name, a period, a date
+# The line by which Excel is told the delimiter; a spreadsheet swallows it, so it is no row.
+SEPARATOR_LINE: Final = re.compile(r'"?sep=(?P<sign>[,;\t|])"?[,;\t]*\r?\n?', re.IGNORECASE)
 
 
 def read_decisions(source: Source, *, check_suppliers: bool = True, may_be_empty: bool = False) -> list[Row]:
     """Read the decided rows of a file; rows with an empty `action` are undecided and left out.
 
-    Raises `InvalidInput` whose `problems` name every fault by file, row (1 is the header) and column; that
-    nothing is decided is one, unless it `may_be_empty`. `check_suppliers=False` takes GSTINs as they are:
-    test hosts mask them.
+    A `sep=;` line and up to 20 rows of titles may stand above the header. In a row with a hash, the supplier
+    and the number are taken as they are: a gateway reported them. Raises `InvalidInput` whose `problems` name
+    every fault by file, row (as a spreadsheet counts them) and column; that nothing is decided is one, unless
+    it `may_be_empty`. `check_suppliers=False` takes all GSTINs as they are: test hosts mask them.
     """
     return _read(source, deciding=True, check_suppliers=check_suppliers, may_be_empty=may_be_empty)
 
@@ -69,10 +73,11 @@ def is_report(path: str | os.PathLike[str]) -> bool:
         return False
     try:
         with Path(path).open(encoding="utf-8-sig", errors="replace") as file:
-            header = file.readline(LONGEST_CELL)
+            top = "".join(file.readline(LONGEST_CELL) for _ in range(MOST_TITLES + 2))
     except (OSError, ValueError):
         return False
-    names = {_folded(part.strip().strip('"')) for part in header.split(_delimiter_of(header))}
+    head = _head_of(top)
+    names = set(_names_in(head.line, head.delimiter))
     return "outcome" in names and _folded("action when pulled") not in names
 
 
@@ -94,25 +99,29 @@ def _read(
         parsers["supplier"] = any_supplier
     if not deciding:
         parsers |= {"action": any_action, "ITC reduction": lambda _: None, "remarks": lambda _: None}
+    reported = parsers | REPORTED
     rows: list[Row] = []
     seen: dict[tuple[str | None, RecordKey], int] = {}
     for cells in lines:
         if not any(cells) or (deciding and not page.cell(cells, "action").strip()):
             continue
-        row = page.read_row(cells, parsers)
+        row = page.read_row(cells, parsers if page.cell(cells, "hash").strip() == "" else reported)
         if row is None:
             continue
         first = seen.setdefault((row.gstin, row.key), row.line)
         if first != row.line:
-            page.refuse(None, f"the same record ({row.key}) stands in row {first} already: keep one of them")
+            page.refuse(
+                None, f"the same record ({row.key}) stands in row {first} already: keep one of them", "twice"
+            )
         rows.append(row)
         if information is not None:
             information.append(page.information(cells))
     if not rows and not page.problems and not may_be_empty:
-        page.line = 1
+        page.line = page.header
         page.refuse(
             "action" if deciding else None,
             "no row is decided: write A, R or P into this column" if deciding else "there is no record in it",
+            "empty",
         )
     page.finish()
     return rows
@@ -124,24 +133,29 @@ class _Page:
 
     name: str
     line: int = 1
+    header: int = 1
     width: int = 0
     columns: dict[str, int] = attrs.field(factory=dict)
     informing: dict[str, int] = attrs.field(factory=dict)
-    problems: list[str] = attrs.field(factory=list)
+    problems: list[Problem] = attrs.field(factory=list)
 
-    def refuse(self, column: str | None, what: str) -> None:
+    def refuse(self, column: str | None, what: str, kind: str = "") -> None:
+        """Note what is wrong in this line; without a `kind` it is a cell that cannot be read."""
         short = what if len(what) <= _LONGEST_PROBLEM else f"{what[:_LONGEST_PROBLEM]}…"
-        self.problems.append(f"{where(self.name, self.line, column)}: {short}")
+        kind = kind or (column or "row").replace(" ", "-").lower()
+        self.problems.append(Problem(short, kind=kind, file=self.name, row=self.line, column=column))
 
     def finish(self) -> None:
         raise_all(self.problems)
 
     def open(self, text: str) -> Iterator[list[str]]:
         """Read the header, and return the rows below it; a row that cannot be told apart is refused."""
-        end = text.find("\n")
-        delimiter = _delimiter_of(text[: end if end >= 0 else len(text)][:LONGEST_CELL])
+        head = _head_of(text)
+        self.line = self.header = head.row
         # strict: a quote that is never closed would otherwise swallow the rows below it
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        reader = csv.reader(
+            io.StringIO(text[head.offset :], newline=""), delimiter=head.delimiter, strict=True
+        )
         self._read_header(next(self._cells(reader), []))
         self.finish()
         return self._rows(reader)
@@ -152,6 +166,7 @@ class _Page:
             self.refuse(
                 None,
                 f"it has {self.width:,} columns, a file of decisions has about 23: is it the right file?",
+                "header",
             )
             return
         places: dict[str, int] = {}
@@ -161,16 +176,18 @@ class _Page:
                 self.refuse(
                     heading.strip()[:40],
                     f"two columns (the {places[name] + 1}th and {place + 1}th) have this name: keep one",
+                    "header",
                 )
             places.setdefault(name, place)
         missing = [column for column in READ_COLUMNS if _folded(column) not in places]
         if len(missing) > _MOST_MISSING:
             named = ", ".join(missing[:2])
-            self.problems.append(f"{self.name} is not a file of pull's (no columns {named}, …)")
+            what = f"{self.name} is not a file of pull's (no columns {named}, …)"
+            self.problems.append(Problem(what, kind=FILE_KIND, file=self.name))
         else:
             for column in missing:
                 there = ", ".join(heading.strip()[:40] or "(no name)" for heading in header[:40])
-                self.refuse(column, f"this column is missing; the file has: {there}")
+                self.refuse(column, f"this column is missing; the file has: {there}", "header")
         self.columns = {column: places.get(_folded(column), 0) for column in READ_COLUMNS}
         if (place_of_gstin := places.get(_folded(GSTIN_COLUMN))) is not None:
             self.columns[GSTIN_COLUMN] = place_of_gstin
@@ -182,17 +199,18 @@ class _Page:
             yield from reader
         except csv.Error as error:
             self.line += self.width > 0
-            self.refuse(None, f"it cannot be read as CSV: {error} (are the quotes in pairs?)")
+            self.refuse(None, f"it cannot be read as CSV: {error} (are the quotes in pairs?)", "csv")
             self.finish()
 
     def _rows(self, reader: Iterator[list[str]]) -> Iterator[list[str]]:
-        for line, cells in enumerate(self._cells(reader), start=2):
+        for line, cells in enumerate(self._cells(reader), start=self.line + 1):
             self.line = line
             if len(cells) > self.width:
                 self.refuse(
                     None,
                     f"it has {len(cells):,} cells under {self.width} columns: "
                     "put quotes around a cell with a comma in it",
+                    "csv",
                 )
             else:
                 yield cells
@@ -221,8 +239,6 @@ class _Page:
                 found[column] = parse(unshielded(text))
             except ValueError as error:
                 self.refuse(column, str(error))
-        if found.get("hash") is None and (problem := rules.number_problem(found.get("number", "1"))):
-            self.refuse("number", problem)
         if found.get("ITC reduction") is not None and found.get("action", Action.ACCEPT) is not Action.ACCEPT:
             self.refuse("ITC reduction", "it goes with accepting only: empty this cell")
         if len(found) < len(parsers):
@@ -248,21 +264,42 @@ def _folded(heading: str) -> str:
     return "".join(heading.replace("_", " ").split()).casefold()
 
 
-def _delimiter_of(header: str) -> str:
-    """Choose comma, semicolon or tab, whichever tells the most of our columns apart."""
-    known = {_folded(column) for column in READ_COLUMNS}
-
-    def names_found(delimiter: str) -> int:
-        return sum(_folded(part.strip().strip('"')) in known for part in header.split(delimiter))
-
-    return max(",;\t", key=names_found)
+_KNOWN: Final = frozenset(map(_folded, (*READ_COLUMNS, GSTIN_COLUMN, "outcome")))
 
 
-def raise_all(problems: Sequence[str]) -> None:
-    """Raise `InvalidInput` with all problems, if there are any."""
-    if problems:
-        more = f"; and {len(problems) - 3} more (see .problems)" if len(problems) > 3 else ""
-        raise InvalidInput("; ".join(problems[:3]) + more, problems=problems)
+@attrs.frozen
+class _Head:
+    """A file's header: its text, where it begins, its row as a spreadsheet counts them, its delimiter."""
+
+    line: str
+    offset: int
+    row: int
+    delimiter: str
+
+
+def _head_of(text: str) -> _Head:
+    """Find the header: the line that names the most of our columns, below a `sep=` line and some titles.
+
+    The delimiter is that of the `sep=` line, else comma, semicolon or tab, whichever tells the most columns
+    apart. Where no line names any column the first one is the header, and its problem is told.
+    """
+    separator = SEPARATOR_LINE.match(text)
+    signs = separator["sign"] if separator else ",;\t"
+    offset = separator.end() if separator else 0
+    found: list[tuple[int, _Head]] = []
+    for row in range(1, MOST_TITLES + 2):
+        end = text.find("\n", offset) + 1 or len(text)
+        line = text[offset:end].rstrip("\r\n")[:LONGEST_CELL]
+        heads = [_Head(line, offset, row, sign) for sign in signs]
+        found += [(len(_KNOWN.intersection(_names_in(head.line, head.delimiter))), head) for head in heads]
+        offset = end
+        if end == len(text):
+            break
+    return max(found, key=lambda one: one[0])[1]
+
+
+def _names_in(line: str, delimiter: str) -> list[str]:
+    return [_folded(part.strip().strip('"')) for part in line.split(delimiter)]
 
 
 def _text_of(source: Source) -> tuple[str, str]:
@@ -273,37 +310,41 @@ def _text_of(source: Source) -> tuple[str, str]:
             with Path(source).open("rb") as file:
                 content: bytes | str = file.read(LONGEST_FILE + 1)
         except OSError as error:
-            raise InvalidInput(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from None
+            raise _unusable(name, f"cannot be read: {(error.strerror or str(error)).lower()}") from None
         except ValueError as error:  # a NUL in the name
-            raise InvalidInput(f"{name!r} cannot be read: {error}") from None
+            raise _unusable(repr(name), f"cannot be read: {error}") from None
     else:
         name = str(getattr(source, "name", "the file"))
         try:
             content = source.read(LONGEST_FILE + 1)
         except UnicodeDecodeError:
-            raise InvalidInput(f"{name} is not UTF-8: {_AS_UTF8}") from None
+            raise _unusable(name, f"is not UTF-8: {_AS_UTF8}") from None
     if len(content) > LONGEST_FILE:
-        raise InvalidInput(f"{name} is larger than {LONGEST_FILE:,} bytes: split it")
+        raise _unusable(name, f"is larger than {LONGEST_FILE:,} bytes: split it")
     text = content.removeprefix("\ufeff") if isinstance(content, str) else _decoded(name, content)
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise InvalidInput(
-            f"{where(name, line, None)}: it holds NUL bytes, so it is not a text file; {_AS_UTF8}"
-        )
+        raise _unusable(name, f"it holds NUL bytes, so it is not a text file; {_AS_UTF8}", line)
     if not text.strip():
-        raise InvalidInput(f"{name} is empty: pull the records into it first")
+        raise _unusable(name, "is empty: pull the records into it first")
     return name, text
 
 
 def _decoded(name: str, content: bytes) -> str:
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise InvalidInput(f"{name} is a spreadsheet's own format, not CSV: {_AS_UTF8}")
+        raise _unusable(name, f"is a spreadsheet's own format, not CSV: {_AS_UTF8}")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise InvalidInput(f"{name} is encoded as UTF-16: {_AS_UTF8}")
+        raise _unusable(name, f"is encoded as UTF-16: {_AS_UTF8}")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise InvalidInput(
-            f"{where(name, line, None)}: the byte {content[error.start]:#04x} is not UTF-8: {_AS_UTF8}"
-        ) from None
+        what = f"the byte {content[error.start]:#04x} is not UTF-8: {_AS_UTF8}"
+        raise _unusable(name, what, line) from None
+
+
+def _unusable(name: str, what: str, line: int | None = None) -> InvalidFile:
+    """Say what is the matter with a whole file, and in which line that shows."""
+    message = what if line is not None else f"{name} {what}"
+    problem = Problem(message, kind=FILE_KIND, file=name, row=line)
+    return InvalidFile(str(problem), problems=[problem])

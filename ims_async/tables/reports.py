@@ -35,26 +35,32 @@ class Outcome:
         return (self.outcome, *(self.key or [""] * 5), self.action, self.code, self.message)
 
 
-def write_report(target: Target, report: JobReport, *, gstin: str | None = None) -> int:
+def write_report(
+    target: Target, report: JobReport, *, gstin: str | None = None, overwrite: bool = True
+) -> int:
     """Write what became of each record of a job, one line each; return how many lines.
 
     `outcome` is `failed`, `unmatched` (an error that fits nothing that was sent), `unaccounted` or
     `applied`. Records of which no more than their number is known share a line that says so. With `gstin`
-    the first column says whose they are.
+    the first column says whose they are. A file that is there is replaced, or with `overwrite=False` refused,
+    as by `write_invoices`.
     """
     rows = (outcome.cells for outcome in _outcomes_of(report))
     if gstin is None:
-        return write_rows(target, _REPORT_COLUMNS, rows)
-    return write_rows(target, (GSTIN_COLUMN, *_REPORT_COLUMNS), ((gstin, *row) for row in rows))
+        return write_rows(target, _REPORT_COLUMNS, rows, overwrite=overwrite)
+    columns = (GSTIN_COLUMN, *_REPORT_COLUMNS)
+    return write_rows(target, columns, ((gstin, *row) for row in rows), overwrite=overwrite)
 
 
 @contextmanager
-def writing_outcomes(target: Target) -> Iterator[Callable[[str, Iterable[Outcome]], int]]:
+def writing_outcomes(
+    target: Target, *, overwrite: bool = True
+) -> Iterator[Callable[[str, Iterable[Outcome]], int]]:
     """Write what became of many taxpayers' records: yields `add(gstin, outcomes)`, which returns how many.
 
     The file is replaced in one step, when the block is left without an error. Raises `InvalidInput`.
     """
-    with writing_rows(target, (GSTIN_COLUMN, *_REPORT_COLUMNS)) as write:
+    with writing_rows(target, (GSTIN_COLUMN, *_REPORT_COLUMNS), overwrite=overwrite) as write:
         yield lambda gstin, outcomes: write((gstin, *outcome.cells) for outcome in outcomes)
 
 

@@ -78,15 +78,19 @@ def any_gstin(text: str) -> str | None:
 
 
 def any_supplier(text: str) -> str:
-    """Take a GSTIN as it is: test hosts mask them."""
+    """Take a GSTIN as it is: a gateway reported it, or a test host masks it."""
     return text.strip().upper() or _fail("empty: write the supplier's GSTIN")
 
 
 def _number(text: str) -> str:
-    """Take a number as it is: what a gateway reported goes back verbatim, even with a stray blank in it."""
-    if not text or len(text) > 16:
-        raise ValueError(rules.number_problem(text) or "")
+    if problem := rules.number_problem(text):
+        _fail(problem)
     return text
+
+
+def _any_number(text: str) -> str:
+    """Take a number as it is: what a gateway reported goes back verbatim, even with a stray blank in it."""
+    return text or _fail(rules.number_problem(text) or "")
 
 
 # What a spreadsheet makes of 05-10-2024 when it takes it for a date of its own.
@@ -183,3 +187,6 @@ PARSERS: Final[dict[str, Callable[[str], Any]]] = {
     "remarks": lambda text: text if text.strip() else None,
     "ITC reduction": _reduction,
 }
+
+REPORTED: Final[dict[str, Callable[[str], Any]]] = {"supplier": any_supplier, "number": _any_number}
+"""How the ids of a row with a hash are taken: a gateway reported them, and knows whether they are right."""

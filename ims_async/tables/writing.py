@@ -5,39 +5,49 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Final
 
+from .. import files
 from ..errors import InvalidInput
 from ..records import AddedBackLiability, Invoice, LineItem, SalesInvoice
 from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, READ_COLUMNS, reduction_cell, to_cell
 
 Target = str | os.PathLike[str] | IO[str]
 
+_OTHER_FORMATS: Final = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".parquet"})
+"""Suffixes by which a program would take the text in the file for something else."""
 
-def write_invoices(target: Target, invoices: Iterable[Invoice], *, gstin: str | None = None) -> int:
+
+def write_invoices(
+    target: Target, invoices: Iterable[Invoice], *, gstin: str | None = None, overwrite: bool = True
+) -> int:
     """Write invoices with an empty `action` column for a person to fill in; return how many.
 
     With `gstin`, the recipient's, the first column says whose they are, so that a push need not be told.
-    UTF-8 without BOM, money exact. A file is replaced in one step, when all of it is written.
-    Raises `InvalidInput` where it cannot be written.
+    UTF-8 with a byte order mark (none into a stream, a pipe or a terminal), money exact. A file is replaced
+    in one step, when all of it is written, and keeps its mode; with `overwrite=False` one that is there and
+    not empty is refused. Raises `InvalidInput` where it cannot be written, or has another format's suffix.
     """
     if gstin is None:
-        return write_rows(target, (*READ_COLUMNS, *INFORMATION_COLUMNS), map(_invoice_row, invoices))
-    with writing_invoices(target) as add:
+        columns = (*READ_COLUMNS, *INFORMATION_COLUMNS)
+        return write_rows(target, columns, map(_invoice_row, invoices), overwrite=overwrite)
+    with writing_invoices(target, overwrite=overwrite) as add:
         return add(gstin, invoices)
 
 
 @contextmanager
-def writing_invoices(target: Target) -> Iterator[Callable[[str, Iterable[Invoice]], int]]:
+def writing_invoices(
+    target: Target, *, overwrite: bool = True
+) -> Iterator[Callable[[str, Iterable[Invoice]], int]]:
     """Write invoices of many taxpayers as they come: yields `add(gstin, invoices)`, which returns how many.
 
     Otherwise as `write_invoices`: nothing is replaced if the block is left by an error.
     """
     columns = (GSTIN_COLUMN, *READ_COLUMNS, *INFORMATION_COLUMNS)
-    with writing_rows(target, columns) as write:
+    with writing_rows(target, columns, overwrite=overwrite) as write:
         yield lambda gstin, invoices: write((gstin, *_invoice_row(invoice)) for invoice in invoices)
 
 
@@ -67,9 +77,12 @@ _SALES_COLUMNS: Final = (
 )
 
 
-def write_sales(target: Target, sales: Iterable[SalesInvoice]) -> int:
-    """Write supplier-view documents, the amounts of their rate lines added up; return how many."""
-    return write_rows(target, _SALES_COLUMNS, map(_sales_row, sales))
+def write_sales(target: Target, sales: Iterable[SalesInvoice], *, overwrite: bool = True) -> int:
+    """Write supplier-view documents, the amounts of their rate lines added up; return how many.
+
+    A file that is there is replaced, or with `overwrite=False` refused, as by `write_invoices`.
+    """
+    return write_rows(target, _SALES_COLUMNS, map(_sales_row, sales), overwrite=overwrite)
 
 
 def _sales_row(sale: SalesInvoice) -> tuple[object, ...]:
@@ -101,9 +114,15 @@ _ADDED_BACK_COLUMNS: Final = (
 )
 
 
-def write_added_back(target: Target, liabilities: Iterable[AddedBackLiability]) -> int:
-    """Write added-back liabilities, one line each; return how many."""
-    return write_rows(target, _ADDED_BACK_COLUMNS, map(_added_back_row, liabilities))
+def write_added_back(
+    target: Target, liabilities: Iterable[AddedBackLiability], *, overwrite: bool = True
+) -> int:
+    """Write added-back liabilities, one line each; return how many.
+
+    A file that is there is replaced, or with `overwrite=False` refused, as by `write_invoices`.
+    """
+    rows = map(_added_back_row, liabilities)
+    return write_rows(target, _ADDED_BACK_COLUMNS, rows, overwrite=overwrite)
 
 
 def _added_back_row(debt: AddedBackLiability) -> tuple[object, ...]:
@@ -115,18 +134,20 @@ def _added_back_row(debt: AddedBackLiability) -> tuple[object, ...]:
     )
 
 
-def write_rows(target: Target, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> int:
+def write_rows(
+    target: Target, columns: Sequence[str], rows: Iterable[Iterable[object]], *, overwrite: bool = True
+) -> int:
     """Write a file of rows under their columns; return how many. Raises `InvalidInput`."""
-    with writing_rows(target, columns) as write:
+    with writing_rows(target, columns, overwrite=overwrite) as write:
         return write(rows)
 
 
 @contextmanager
 def writing_rows(
-    target: Target, columns: Sequence[str]
+    target: Target, columns: Sequence[str], *, overwrite: bool = True
 ) -> Iterator[Callable[[Iterable[Iterable[object]]], int]]:
     """Open a file for rows that come in portions; it is replaced in one step, when the block is left."""
-    with _opened_for_writing(target) as file:
+    with _opened_for_writing(target, overwrite=overwrite) as file:
         writer = csv.writer(file)
         writer.writerow(columns)
 
@@ -137,49 +158,41 @@ def writing_rows(
                 try:
                     writer.writerow(cells)
                 except OSError as error:  # of ours: what yields the rows has its own
-                    raise _unwritable(target, error) from None
+                    name = target if isinstance(target, str | os.PathLike) else "the file"
+                    raise files.unwritable(name, error) from None
                 lines += 1
             return lines
 
         yield write
 
 
-def check_writable(target: Target) -> None:
-    """Raise `InvalidInput` if a file could not be written, before the work whose outcome it is to hold."""
-    if not isinstance(target, str | os.PathLike):
-        return
-    path = Path(target).resolve()
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise InvalidInput(f"{target} cannot be written: is there such a folder, and may you write into it?")
+def check_writable(target: Target, *, overwrite: bool = True) -> None:
+    """Raise `InvalidInput` if a file could not be written, before the work whose outcome it is to hold.
+
+    Without `overwrite`, a file that is there and not empty is refused. So is one of another format than CSV.
+    """
+    if isinstance(target, str | os.PathLike):
+        _check_format(target)
+        files.check_writable(target, overwrite=overwrite)
 
 
 @contextmanager
-def _opened_for_writing(target: Target) -> Iterator[IO[str]]:
+def _opened_for_writing(target: Target, *, overwrite: bool) -> Iterator[IO[str]]:
     if not isinstance(target, str | os.PathLike):
         yield target
         return
-    path = Path(target).resolve()
-    in_place = path.exists() and not path.is_file()  # a terminal or a pipe is written to, not replaced
-    part = path if in_place else path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        file = part.open("w" if in_place else "x", encoding="utf-8", newline="")
-    except OSError as error:
-        raise _unwritable(target, error) from None
-    try:
+    _check_format(target)
+    with files.replacing(target, overwrite=overwrite, encoding=_encoding_of(target)) as file:
         yield file
-        try:
-            file.close()
-            if not in_place:
-                part.replace(path)
-        except OSError as error:
-            raise _unwritable(target, error) from None
-    finally:
-        with suppress(OSError):  # of a full disk it was told already
-            file.close()
-        if not in_place:
-            part.unlink(missing_ok=True)
 
 
-def _unwritable(target: Target, error: OSError) -> InvalidInput:
-    name = target if isinstance(target, str | os.PathLike) else "the file"
-    return InvalidInput(f"{name} cannot be written: {(error.strerror or str(error)).lower()}")
+def _check_format(target: str | os.PathLike[str]) -> None:
+    suffix = Path(target).suffix.lower()
+    if suffix in _OTHER_FORMATS:
+        raise InvalidInput(f"{target} cannot be written: {suffix} files are not supported, name a .csv file")
+
+
+def _encoding_of(target: str | os.PathLike[str]) -> str:
+    """Return UTF-8 with a byte order mark, by which Excel knows it; without one for a pipe or a terminal."""
+    path = Path(target)
+    return "utf-8" if path.exists() and not path.is_file() else "utf-8-sig"

@@ -7,6 +7,8 @@ import csv
 import io
 import json
 import os
+import re
+import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -16,8 +18,10 @@ from typing import Any
 
 import attrs
 import pytest
+import typer
 
 from ims_async.__main__ import main
+from ims_async.cli.app import app
 from ims_async.simulator import Simulator
 
 ACCOUNTS: dict[str, dict[str, str]] = {
@@ -30,6 +34,27 @@ ACCOUNTS: dict[str, dict[str, str]] = {
     },
 }
 QUICK = ("--first-poll", "0")
+
+
+_NAMES = [command.callback.__name__ for command in app.registered_commands if command.callback]
+_COMMAND = re.compile(
+    rf"`(ims-async [^`]*)`|(?<!Usage: )(?<![`'])(ims-async (?:{'|'.join(_NAMES)}|jobs)\b.*)$", re.MULTILINE
+)
+
+
+def commands_in(said: str) -> list[list[str]]:
+    """Every command that a message names: between backticks, or to the end of its line."""
+    return [shlex.split(quoted or plain)[1:] for quoted, plain in _COMMAND.findall(said)]
+
+
+def check_command(words: Sequence[str]) -> None:
+    """Let the app's own parser read a command; raises what it holds against it. Nothing is carried out."""
+    command: Any = typer.main.get_command(app)
+    context = command.make_context("ims-async", list(words))
+    while hasattr(command, "resolve_command"):
+        words = [*getattr(context, "_protected_args", ()), *context.args]
+        name, command, rest = command.resolve_command(context, words)
+        context = command.make_context(name, rest, parent=context)
 
 
 @attrs.frozen
@@ -90,6 +115,10 @@ class Shell:
         with pytest.raises(SystemExit) as ended:
             main()
         captured = self.capsys.readouterr()
+        said = captured.err if "--json" in arguments else captured.err + captured.out
+        if "--debug" not in arguments and "--help" not in arguments:
+            for words in commands_in(said):
+                check_command(words)
         code = ended.value.code
         return Ended(code if isinstance(code, int) else int(code is not None), captured.out, captured.err)
 
@@ -167,7 +196,7 @@ def opened(
 
 def read_rows(file: Path) -> list[dict[str, str]]:
     """Return a file's rows by column."""
-    return list(csv.DictReader(io.StringIO(file.read_bytes().decode(), newline="")))
+    return list(csv.DictReader(io.StringIO(file.read_bytes().decode("utf-8-sig"), newline="")))
 
 
 def write_rows(file: Path, rows: Sequence[dict[str, str]]) -> None:

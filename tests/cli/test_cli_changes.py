@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import functools
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,12 +31,17 @@ def shell(
 
 def edit_one(shell: Shell, file: Path) -> dict[str, str]:
     """Let the supplier edit the first decided record of a file; return its row."""
-    rows = csv.DictReader(file.read_text("utf-8").splitlines())
+    rows = csv.DictReader(file.read_text("utf-8-sig").splitlines())
     row = next(row for row in rows if row["action"])
+    edit(shell, row)
+    return row
+
+
+def edit(shell: Shell, row: dict[str, str]) -> None:
+    """Let the supplier edit the record of a row."""
     shell.sim.edit(
         shell.gstin, row["section"], row["number"], supplier=row["supplier"], period=row["return period"]
     )
-    return row
 
 
 def actions(shell: Shell) -> list[str]:
@@ -63,8 +69,10 @@ def test_push_sends_the_decisions_and_accounts_for_each(shell: Shell) -> None:
     assert (job.records, job.succeeded) == (decided, decided)
     reference = ended.err.split("Submitted as job ")[1].split(". If this terminal is lost, go on with:")[0]
     assert shell.sim.job(reference) is job
-    assert 'ims-async jobs show \'{"v":1' in ended.err
-    outcomes = [row["outcome"] for row in csv.DictReader(Path("outcome.csv").read_text("utf-8").splitlines())]
+    assert f"ims-async jobs show {reference} --wait --gstin {shell.gstin}" in ended.err
+    outcomes = [
+        row["outcome"] for row in csv.DictReader(Path("outcome.csv").read_text("utf-8-sig").splitlines())
+    ]
     assert outcomes == ["applied"] * decided
 
 
@@ -108,14 +116,14 @@ def test_a_record_edited_at_the_last_moment_is_named_with_the_gateways_reason(sh
     (row,) = edited
     for part in (row["number"], row["supplier"], "IMSSAV0010", "edited by supplier", "decide again"):
         assert part in ended.out
-    first = next(csv.DictReader(Path("outcome.csv").read_text("utf-8").splitlines()))
+    first = next(csv.DictReader(Path("outcome.csv").read_text("utf-8-sig").splitlines()))
     assert (first["outcome"], first["number"], first["code"]) == ("failed", row["number"], "IMSSAV0010")
 
 
 def test_every_problem_of_a_file_is_printed_and_nothing_is_sent(shell: Shell) -> None:
     """Put two faults into a file; a machine gets them as a list."""
     file, _ = shell.decided(accept)
-    header, *rows = file.read_text("utf-8").splitlines()
+    header, *rows = file.read_text("utf-8-sig").splitlines()
     bad = [rows[0].replace("2024,", "2024,", 1), *rows]
     fields = list(csv.reader(bad))
     fields[1][4], fields[1][6] = "31-02-2024", "A"
@@ -276,7 +284,7 @@ def test_records_that_nobody_tells_of_are_unaccounted(shell: Shell) -> None:
 def test_credit_notes_are_accepted_with_their_itc_reduction(shell: Shell) -> None:
     """Fill in the ITC reduction of a credit note."""
     file, _ = shell.decided(lambda row: "A" if row["action when pulled"] == "N" else "", "--section", "cn")
-    rows = list(csv.reader(file.read_text("utf-8").splitlines()))
+    rows = list(csv.reader(file.read_text("utf-8-sig").splitlines()))
     for row in rows[1:]:
         row[10] = "igst=1.50" if float(row[16]) >= 1.5 else "full"  # no more is given up than was charged
     with file.open("w", newline="") as out:
@@ -350,3 +358,23 @@ def test_the_simulators_records_are_what_the_tests_take_them_for(shell: Shell) -
     """Check that there is something to accept, so that no test above is empty."""
     found: list[Record] = shell.sim.records(shell.gstin)
     assert sum(record.action == "N" and record.section != "b2bcn" for record in found) > 20
+
+
+@pytest.mark.both_gsps
+@pytest.mark.parametrize(
+    "ids",
+    [{"supplier": "9922JPN29001OSU"}, {"supplier": "9917IRL29003OSG"}, {"number": "INV/2024-25/00017"}],
+    ids=lambda ids: "".join(ids.values()),
+)
+def test_what_pull_has_written_is_neither_refused_by_check_nor_by_push(
+    shell: Shell, ids: dict[str, Any]
+) -> None:
+    """A supplier abroad, and a number of 17 characters: the gateway reported them, and is asked."""
+    record = next(record for record in shell.sim.records(shell.gstin, "b2b") if record.action == "N")
+    shell.sim._world._put(shell.gstin, dataclasses.replace(record, **ids))
+    (column, value), *_ = ids.items()
+    file, decided = shell.decided(lambda row: "R" if row[column] == value else "")
+    assert decided == 1
+    assert shell.run("check", file).code == 0
+    ended = shell.run("push", file, "--yes", *QUICK)
+    assert (shell.sim.count("save"), ended.code in (0, 1)) == (1, True), ended.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -136,7 +137,7 @@ def submitted(process: subprocess.Popen[str]) -> str:
 
 @pytest.mark.only_gsp("sandbox", "waiting is the same with the other, whose rows take real seconds here")
 def test_ctrl_c_while_waiting_names_the_job_and_how_to_go_on(slow_shell: Shell) -> None:
-    """Interrupt a real process; then go on from the token that it printed."""
+    """Interrupt a real process; then go on with the command that it printed."""
     shell = slow_shell
     file, decided = shell.decided(accept)
     process = start_push(file)
@@ -146,19 +147,19 @@ def test_ctrl_c_while_waiting_names_the_job_and_how_to_go_on(slow_shell: Shell) 
     (job,) = shell.sim.jobs
     assert process.returncode == 130, rest
     assert f"Job {job.reference} runs on at the gateway; do not send its records again." in rest
-    assert "Go on with: ims-async jobs show '{" in rest
+    command = f"ims-async jobs show {job.reference} --wait --gstin {shell.gstin}"
+    assert f"Go on with: {command}" in rest
     assert "Traceback" not in rest
-    token = rest.split("jobs show '")[1].split("'")[0]
-    ended = shell.run("jobs", "show", token)
+    ended = shell.run("jobs", "show", job.reference)
     assert (ended.code, "The gateway is still at work (code IP)." in ended.out) == (1, True)
     assert "Wait for it with: ims-async jobs show" in ended.err
     shell.sim.advance(3600)
-    found = shell.run("jobs", "show", token, "--wait", "--json", *QUICK).json()
+    found = shell.run(*shlex.split(command)[1:], "--json", *QUICK).json()
     assert (found["ok"], found["applied"]) == (True, decided)
 
 
 @pytest.mark.only_gsp("sandbox", "as the last one")
-def test_a_process_that_dies_right_after_submitting_has_printed_the_token(slow_shell: Shell) -> None:
+def test_a_process_that_dies_right_after_submitting_has_printed_the_command(slow_shell: Shell) -> None:
     """Kill it without mercy: what it said is enough to find the job again."""
     shell = slow_shell
     file, _ = shell.decided(accept)
@@ -166,8 +167,10 @@ def test_a_process_that_dies_right_after_submitting_has_printed_the_token(slow_s
     line = submitted(process)
     process.kill()
     process.communicate(timeout=20)
-    token = JobToken.loads(line.split("'")[1])
-    assert token.reference_id == shell.sim.jobs[0].reference
+    assert f"ims-async jobs show {shell.sim.jobs[0].reference} --wait" in line
+    words = shlex.split(line)[1:]
+    shell.sim.advance(3600)
+    assert shell.run(*words, *QUICK).code == 0
 
 
 def test_waiting_for_a_job_does_not_stumble_over_one_failed_poll(shell: Shell) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -182,6 +183,23 @@ def test_a_batch_that_never_left_is_not_taken_from_a_process_that_may_live(shell
     some_time_ago(shell)
     shell.run("jobs", "resume", *QUICK)
     assert shell.run("jobs", "list", "--json").json()["jobs"] == []
+
+
+def test_the_command_that_goes_on_replaces_the_report_of_this_one(shell: Shell) -> None:
+    """Not everything is known by the time the report is written; the printed command works all the same."""
+    lose_answer(shell)
+    connection = sqlite3.connect(journal_of(shell))
+    with connection:
+        now = dt.datetime.now(dt.UTC).isoformat()
+        connection.execute("UPDATE jobs SET phase = 'queued', submitted_at = ?", (now,))
+    connection.close()
+    ended = shell.run("jobs", "resume", *QUICK, "--report", "outcome.csv")
+    command = ended.err[ended.err.index("Go on with:\n") :].splitlines()[1].strip()
+    assert command == "ims-async jobs resume --first-poll 0 --overwrite --report outcome.csv"
+    some_time_ago(shell)
+    ended = shell.run(*shlex.split(command)[1:])
+    assert "is there already" not in ended.err
+    assert {row["outcome"] for row in read_rows(Path("outcome.csv"))} == {"applied"}
 
 
 def test_jobs_of_another_host_are_told_and_left_alone(shell: Shell) -> None:

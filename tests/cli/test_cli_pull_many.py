@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ims_async import tables
+from ims_async import InvalidInput, tables
+from ims_async.cli.gstins import gstins_of
 from ims_async.simulator import Fault
 from tests.cli.cli_shell import QUICK, Shell, accept, fill_in, opened, read_rows
 
@@ -212,3 +213,14 @@ def test_a_folder_that_cannot_be_made_says_so(shell: Shell) -> None:
     (shell.here / "taken").write_text("a file")
     ended = shell.run("pull", "--out", "taken/", *named(shell))
     assert (ended.code, "taken cannot be made: " in ended.err) == (2, True)
+
+
+def test_a_list_of_taxpayers_may_have_titles_above_its_heading(tmp_path: Path) -> None:
+    """As a spreadsheet saves it, with the line that names its delimiter."""
+    file = tmp_path / "clients.csv"
+    one, other = "29AAACQ3770E1ZF", "27AAPFU0939F1ZV"
+    file.write_text(f"sep=;\nOur clients;November\n;\nGSTIN;name\n{one};Acme\n{other};Zed\n")
+    assert gstins_of([], file, check=True) == [one, other]
+    file.write_text(f"sep=;\nnonsense;November\n{one};Acme\n")
+    with pytest.raises(InvalidInput, match="nonsense"):
+        gstins_of([], file, check=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ims_async import __version__
-from ims_async.cli import environment, settings
+from ims_async.cli import accounts, environment, settings
 from tests.cli.cli_shell import QUICK, Shell, accept, opened
 
 JOBS = ["show", "list", "resume"]
@@ -112,10 +112,21 @@ def test_a_wrong_user_name_is_told_as_one(shell: Shell) -> None:
 
 @pytest.mark.both_gsps
 def test_without_a_session_the_way_to_one_is_named(shell: Shell) -> None:
-    """Count before logging in."""
+    """Count before logging in: whose, with which account, at which host; and what to do about it."""
     ended = shell.run("counts")
     assert ended.code == 1
-    assert "Error: there is no session for this taxpayer: run `ims-async login`" in ended.err
+    title = accounts.chosen(shell.gsp).title
+    whose = f"Error: there is no session for {shell.gstin} with the {title} account "
+    assert ended.err.startswith(whose)
+    host = shell.sim.url.removeprefix("http://")
+    assert re.search(f"account [0-9a-f]{{16}} at {host}: run `ims-async login`", ended.err)
+    assert "key_test_demo" not in ended.err
+    other = shell.sim.gstins[1]
+    assert f"run `ims-async login --gstin {other}`" in shell.run("counts", "--gstin", other).err
+    shell.monkeypatch.delenv("IMS_GSP", raising=False)
+    ended = shell.run("counts", "--gstin", other, "--gsp", shell.gsp, "--no-check")
+    needed = " --gsp vayana" if shell.gsp == "vayana" else ""
+    assert f"run `ims-async login --gstin {other} --no-check{needed}`" in ended.err
 
 
 @pytest.mark.both_gsps
@@ -186,7 +197,7 @@ def test_pull_writes_every_record_or_the_sections_and_status_asked_for(shell: Sh
     """Pull all, then two sections, then what stands at no action."""
     shell.with_token()
     file = shell.pulled()
-    assert len(list(csv.reader(file.read_text("utf-8").splitlines()))) == 61
+    assert len(list(csv.reader(file.read_text("utf-8-sig").splitlines()))) == 61
     ended = shell.run("pull", "--out", "two.csv", "--section", "CN", "--section", "b2b", "--json", *QUICK)
     found = ended.json()
     assert set(found["sections"]) == {"b2bcn", "b2b"}
@@ -268,7 +279,10 @@ def test_one_record_is_told_in_the_singular(
         asked: list[str] = []
         shell.monkeypatch.setattr("typer.confirm", lambda question, err: asked.append(question))
         assert shell.run("reset", file, *QUICK).code == 1
-        assert asked == [f"Send this 1 reset for {shell.gstin}?"]
+        tax = shell.sim.records(shell.gstin)[0]
+        amount = tax.igst + tax.cgst + tax.sgst + tax.cess
+        told = f"Reset 1 (tax of {amount:,.2f} rupees)"
+        assert asked == [f"{told}. Send this 1 reset for {shell.gstin}?"]
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ from ims_async import (
 from ims_async.cli import progress
 from ims_async.cli.progress import board
 from ims_async.cli.show import counted
-from ims_async.cli.voice import Voice, how_to_go_on, sentence_of
+from ims_async.cli.voice import Voice, sentence_of
 
 TOKEN = JobToken(gsp="sandbox", host="h", gstin="G", kind=JobKind.SAVE, reference_id="abc", submitted=10)
 DOWNLOAD = Download(gsp="vayana", host="h", gstin="G", section=Section.B2B, reference="task/x")
@@ -114,7 +114,7 @@ def test_each_ending_has_its_exit_code(
     with pytest.raises(typer.Exit) as ended:
         Voice(left_behind=[TOKEN]).run(work)
     assert ended.value.exit_code == code
-    assert f"Go on with: {how_to_go_on(TOKEN)}" in capsys.readouterr().err
+    assert "Go on with: ims-async jobs show abc --wait --gstin G\n" in capsys.readouterr().err
 
 
 def test_a_stop_while_the_change_was_on_its_way_says_not_to_push_again(

@@ -1,0 +1,85 @@
+"""What the commands write: no file is replaced without a word, and none becomes readable by more people."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.cli_shell import QUICK, Shell, accept, fill_in, opened, read_rows
+
+SALES = ("sales", 2024, 10, "--section", "b2b")
+DEBTS = ("liabilities", 2024, 10, "--section", "ecoma")
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Shell]:
+    """A shell with a session, and a letter in its folder."""
+    with opened(tmp_path, monkeypatch, capsys) as found:
+        found.with_token()
+        (tmp_path / "letter.csv").write_text("Dear Sir")
+        yield found
+
+
+def commands(shell: Shell) -> dict[str, tuple[object, ...]]:
+    """Every command that writes a file, but for its name."""
+    shell.decided(accept)
+    pushed = shell.run("push", "acme.csv", "--yes", "--json", *QUICK).json()
+    fill_in(shell.pulled("first.csv"), lambda row: "R" if row["section"] == "b2b" else "")
+    fill_in(shell.pulled("second.csv"), lambda row: "" if row["section"] == "b2b" else "R")
+    return {
+        "pull": ("pull", *QUICK, "--out"),
+        "sales": (*SALES, "--out"),
+        "liabilities": (*DEBTS, "--out"),
+        "push": ("push", "first.csv", "--yes", *QUICK, "--report"),
+        "push a run": ("push", "second.csv", "--yes", "--run", "r", *QUICK, "--report"),
+        "reset": ("reset", "first.csv", "--decided", "--yes", *QUICK, "--report"),
+        "jobs show": ("jobs", "show", pushed["reference_id"], "--report"),
+        "jobs resume": ("jobs", "resume", "r", "--report"),
+    }
+
+
+def test_no_command_replaces_a_file_without_a_word(shell: Shell) -> None:
+    """Each refuses before it asks the gateway for anything; with --overwrite each replaces it."""
+    for name, words in commands(shell).items():
+        before = len(shell.sim.requests)
+        ended = shell.run(*words, "letter.csv")
+        assert (name, ended.code, "letter.csv is there already" in ended.err) == (name, 2, True)
+        assert "--overwrite" in ended.err
+        assert len(shell.sim.requests) == before
+        assert Path("letter.csv").read_text() == "Dear Sir"
+        ended = shell.run(*words, "letter.csv", "--overwrite")
+        assert (name, ended.code) == (name, 0), ended.err
+        assert Path("letter.csv").read_text() != "Dear Sir"
+        Path("letter.csv").write_text("Dear Sir")
+
+
+@pytest.mark.parametrize("suffix", ["xlsx", "xls", "ods", "parquet"])
+def test_no_command_writes_text_under_the_name_of_a_spreadsheet(shell: Shell, suffix: str) -> None:
+    """It says which names can be had."""
+    for name, words in commands(shell).items():
+        before = len(shell.sim.requests)
+        ended = shell.run(*words, f"x.{suffix}", "--overwrite")
+        assert (name, ended.code, "name a .csv file" in ended.err) == (name, 2, True)
+        assert len(shell.sim.requests) == before
+
+
+def test_a_private_file_stays_private_and_a_link_a_link(shell: Shell) -> None:
+    """Decisions of a taxpayer, made 0600, by way of a link."""
+    real = shell.here / "data" / "acme.csv"
+    real.parent.mkdir()
+    (shell.here / "acme.csv").symlink_to(real)
+    for _ in range(2):
+        assert shell.run("pull", "--out", "acme.csv", "--overwrite", *QUICK).code == 0
+        real.chmod(0o600)
+    fill_in(real, accept)
+    ended = shell.run("pull", "--out", "acme.csv", "--overwrite", *QUICK)
+    assert ended.code == 0, ended.err
+    assert (shell.here / "acme.csv").is_symlink()
+    assert stat.S_IMODE(real.stat().st_mode) == 0o600
+    assert not any(row["action"] for row in read_rows(real))
+    assert [path.name for path in real.parent.iterdir()] == ["acme.csv"]
