@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
-from ims_async import ErrorEntry, InvalidInput, Invoice, JobReport, JobState, tables
+from ims_async import Action, ErrorEntry, InvalidInput, Invoice, JobReport, JobState, tables
 from ims_async.tables import Outcome, Row
 from tests.test_tables import GOOD, lines, make_invoice, rows_of
 
@@ -221,3 +222,35 @@ def test_an_error_that_fits_nothing_has_a_line(tmp_path: Path) -> None:
 
     entry = ErrorEntry(section="x", supplier="S", number=None, return_period=None, code="E1", message="m")
     assert unmatched(entry).cells == ("unmatched", "x", "S", "", None, None, "", "E1", "m")
+
+
+def test_a_file_says_whose_its_records_are_by_themselves(tmp_path: Path) -> None:
+    """Records that were read know it; nobody else's GSTIN is written beside them."""
+    file = tmp_path / "rows.csv"
+    own, made = make_invoice(recipient=ACME), make_invoice(number="MADE-1")
+    assert tables.write_invoices(file, [own]) == 1
+    (row,) = tables.read_records(file)
+    assert row.gstin == ACME
+    tables.write_invoices(file, [made, own], gstin=ACME)
+    assert [row.gstin for row in tables.read_records(file)] == [ACME, ACME]
+    before = file.read_bytes()
+    with pytest.raises(InvalidInput, match=f"was read for {ACME}: it cannot be written as a record of {ZED}"):
+        tables.write_invoices(file, [own], gstin=ZED)
+    assert file.read_bytes() == before
+
+
+def test_rows_are_matched_with_their_own_taxpayers_records(tmp_path: Path) -> None:
+    """Two taxpayers may have records of one key; a row without GSTIN does not choose between them."""
+    file = tmp_path / "rows.csv"
+    of_acme, of_zed = make_invoice(recipient=ACME), make_invoice(recipient=ZED)
+    tables.write_invoices(file, [of_zed])
+    (row,) = tables.read_records(file)
+    row = attrs.evolve(row, action=Action.ACCEPT)
+    (decision,) = tables.match([row], [of_zed, of_acme])
+    assert decision.invoice is of_zed
+    with pytest.raises(InvalidInput, match=f"it is a record of {ACME}"):
+        tables.match([row], [of_acme])
+    with pytest.raises(InvalidInput, match="several taxpayers, and the row names none"):
+        tables.match([attrs.evolve(row, gstin=None)], [of_zed, of_acme])
+    (decision,) = tables.match([attrs.evolve(row, gstin=None)], [of_acme])
+    assert decision.invoice is of_acme

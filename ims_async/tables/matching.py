@@ -119,21 +119,32 @@ def _problem(row: Row, kind: str, message: str, *, column: str | None = None) ->
 
 
 class _Index:
-    """Invoices by key, and by number without what a spreadsheet may have taken off it."""
+    """Invoices by key and recipient, and by number without what a spreadsheet may have taken off it."""
 
     def __init__(self, current: Iterable[Invoice]) -> None:
-        self._exact: dict[RecordKey, Invoice] = {}
+        self._exact: dict[RecordKey, dict[str | None, Invoice]] = {}
         self._near: dict[tuple[str, ...], Invoice] = {}
         for invoice in current:
-            self._exact[invoice.key._replace(supplier=invoice.supplier.upper())] = invoice
+            key = invoice.key._replace(supplier=invoice.supplier.upper())
+            self._exact.setdefault(key, {})[invoice.recipient] = invoice
             self._near[_near_key(invoice)] = invoice
 
     def get(self, row: Row) -> Invoice | None:
-        return self._exact.get(row.key._replace(supplier=row.supplier.upper()))
+        """Return the row's record: of the row's own taxpayer, as far as row and record name one."""
+        found = self._exact.get(row.key._replace(supplier=row.supplier.upper()), {})
+        if row.gstin is None:
+            return next(iter(found.values()), None) if len(found) < 2 else None
+        return found.get(row.gstin) or found.get(None)
 
     def missing(self, row: Row) -> tuple[str, str]:
         """Say of which kind it is that a row's record is not there, and in words."""
         near = self._near.get(_near_key(row))
+        owners = self._exact.get(row.key._replace(supplier=row.supplier.upper()), {})
+        if owners:
+            whose = (
+                "several taxpayers, and the row names none" if len(owners) > 1 else f"{next(iter(owners))}"
+            )
+            return "recipient", f"it is a record of {whose}: match each taxpayer's rows with its own records"
         if near is None:
             return "gone", "the gateway does not show this record (any more): pull again"
         if near.number != row.number:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,29 +27,46 @@ def write_invoices(
 ) -> int:
     """Write invoices with an empty `action` column for a person to fill in; return how many.
 
-    With `gstin`, the recipient's, the first column says whose they are, so that a push need not be told.
+    The first column, GSTIN, says whose they are: their `recipient`, else `gstin`. It is left out where
+    neither `gstin` nor the first invoice names one.
     UTF-8 with a byte order mark (none into a stream, a pipe or a terminal), money exact. A file is replaced
     in one step, when all of it is written, and keeps its mode; with `overwrite=False` one that is there and
-    not empty is refused. Raises `InvalidInput` where it cannot be written, or has another format's suffix.
+    not empty is refused. Raises `InvalidInput` where it cannot be written, has another format's suffix, or an
+    invoice was read for another taxpayer than `gstin`.
     """
-    if gstin is None:
+    rest = iter(invoices)
+    first = list(itertools.islice(rest, 1))
+    if gstin is None and not any(invoice.recipient for invoice in first):
         columns = (*READ_COLUMNS, *INFORMATION_COLUMNS)
-        return write_rows(target, columns, map(_invoice_row, invoices), overwrite=overwrite)
+        rows = map(_invoice_row, itertools.chain(first, rest))
+        return write_rows(target, columns, rows, overwrite=overwrite)
     with writing_invoices(target, overwrite=overwrite) as add:
-        return add(gstin, invoices)
+        return add(gstin, itertools.chain(first, rest))
 
 
 @contextmanager
 def writing_invoices(
     target: Target, *, overwrite: bool = True
-) -> Iterator[Callable[[str, Iterable[Invoice]], int]]:
+) -> Iterator[Callable[[str | None, Iterable[Invoice]], int]]:
     """Write invoices of many taxpayers as they come: yields `add(gstin, invoices)`, which returns how many.
+
+    `gstin` None leaves it to each invoice's `recipient`.
 
     Otherwise as `write_invoices`: nothing is replaced if the block is left by an error.
     """
     columns = (GSTIN_COLUMN, *READ_COLUMNS, *INFORMATION_COLUMNS)
     with writing_rows(target, columns, overwrite=overwrite) as write:
-        yield lambda gstin, invoices: write((gstin, *_invoice_row(invoice)) for invoice in invoices)
+        yield lambda gstin, invoices: write(
+            (_owner(invoice, gstin), *_invoice_row(invoice)) for invoice in invoices
+        )
+
+
+def _owner(invoice: Invoice, gstin: str | None) -> str | None:
+    if gstin and invoice.recipient and invoice.recipient.upper() != gstin.upper():
+        raise InvalidInput(
+            f"{invoice.key} was read for {invoice.recipient}: it cannot be written as a record of {gstin}"
+        )
+    return invoice.recipient or gstin
 
 
 def _invoice_row(invoice: Invoice) -> tuple[object, ...]:
