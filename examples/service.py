@@ -44,10 +44,10 @@ from ims_async import (
 )
 from ims_async.journal import SqliteJournal
 from ims_async.simulator import Simulator
+from ims_async.times import QUIET
 
 DEMO = {"IMS_API_KEY": "key_test_demo", "IMS_API_SECRET": "secret_test_demo", "IMS_ORG_ID": "org-demo"}
 DEMO |= {"IMS_HANDLE": "demo@example.com", "IMS_PASSWORD": "password_test_demo"}
-QUIET = 1800.0  # seconds after which a save whose answer was lost has surely taken effect, or none
 
 
 def say(gstin: str, text: object) -> None:
@@ -139,7 +139,7 @@ class Service:
         """It may have left and no answer came: it may have taken effect. Do not send it again; wait, look."""
         if job.sent and job.submitted_at is not None:
             await self._sleep(QUIET - (datetime.now(UTC) - job.submitted_at).total_seconds())
-        found = await taxpayer.reconcile(job, quiet=QUIET)
+        found = await taxpayer.reconcile(job)
         say(taxpayer.gstin, f"a look showed {len(found.applied)} applied, {len(found.not_applied)} not")
 
     async def _sleep(self, seconds: float) -> None:

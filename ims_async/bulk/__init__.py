@@ -17,6 +17,7 @@ from ..client import ImsClient
 from ..errors import InvalidInput
 from ..records import Decision, Invoice
 from ..status import JobKind
+from ..times import QUIET
 from ..vocabulary import Action, Section
 from .event import BulkEvent, EventKind, Progress
 from .follow import Kept, Shared
@@ -47,7 +48,6 @@ __all__ = [
 _AT_ONCE: Final = 1000
 _AT_ONCE_OF_A_STREAM: Final = 100
 _READERS: Final = 16
-_QUIET: Final = 1800.0
 
 
 def save_all(
@@ -59,7 +59,7 @@ def save_all(
     journal: Kept = None,
     max_bytes: int | None = None,
     max_records: int | None = None,
-    quiet: float = _QUIET,
+    quiet: float = QUIET,
     check: bool = True,
 ) -> BulkRun:
     """Save the decisions of many taxpayers; those with `Action.NO_ACTION` are reset, after the saves.
@@ -93,7 +93,7 @@ def reset_all(
     journal: Kept = None,
     max_bytes: int | None = None,
     max_records: int | None = None,
-    quiet: float = _QUIET,
+    quiet: float = QUIET,
     check: bool = True,
 ) -> BulkRun:
     """Take the action on records of many taxpayers back to "no action"; otherwise as `save_all`."""
@@ -136,7 +136,7 @@ def retry(
     journal: Kept = None,
     max_bytes: int | None = None,
     max_records: int | None = None,
-    quiet: float = _QUIET,
+    quiet: float = QUIET,
 ) -> BulkRun:
     """Send again what a run did not get through: what was refused, unaccounted for, or not sent. Once.
 
@@ -169,7 +169,7 @@ def resume(
     *,
     concurrency: int | None = None,
     journal: Kept = None,
-    quiet: float = _QUIET,
+    quiet: float = QUIET,
 ) -> BulkRun:
     """Find out what became of all that a run has sent, in this process or another: nothing new is sent.
 

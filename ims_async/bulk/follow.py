@@ -11,20 +11,18 @@ import attrs
 from ..changes import Fate
 from ..client import ImsClient
 from ..errors import ImsError, JobFailed, OutcomeUnknown
-from ..gstn import JOB_RUNNING
 from ..job import ImsJob
 from ..journal import Journal
 from ..reconcile import Reconciliation
 from ..report import JobReport, Record
 from ..status import JobKind
 from ..taxpayer import Taxpayer
+from ..times import FIRST_LOOK, LOOK_MARGIN
 from .event import EventKind
 from .stream import Slot
 from .tally import Tally
 from .weather import Weather
 
-_FIRST_LOOK: Final = 120.0  # seconds; most jobs have ended by then, and records that were applied show it
-_MARGIN: Final = 1.0  # seconds
 _MOST_AGAINS: Final = 3  # of what was lost each time
 
 Kept = Journal | Literal[False] | None
@@ -122,8 +120,8 @@ class Follower:
             lost = f"{_MOST_AGAINS + 1} changes of {job.gstin} were lost one after another"
             self.tally.stopped(OutcomeUnknown(f"{lost}: try later", job=job), records)
             return
-        if job.status.error_code == JOB_RUNNING:  # another program's job was in the way
-            await self.shared.client.rest(_FIRST_LOOK)
+        if job.status.in_the_way:  # another program's job was in the way
+            await self.shared.client.rest(FIRST_LOOK)
         again = await self.send_again(job.kind, records)
         if again is not None:
             await self.follow(again, tries=tries - 1)
@@ -134,8 +132,8 @@ class Follower:
         self._slot.lend()
         client, quiet = self.shared.client, self.shared.quiet
         sent_at = job.submitted_at.timestamp() if job.submitted_at else 0.0
-        for age in (min(_FIRST_LOOK, quiet), quiet):
-            await client.rest(max(sent_at + age + _MARGIN - client.now(), 0.0))
+        for age in (min(FIRST_LOOK, quiet), quiet):
+            await client.rest(max(sent_at + age + LOOK_MARGIN - client.now(), 0.0))
             if not job.open:
                 return
             await self.shared.weather.through(
