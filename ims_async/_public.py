@@ -47,7 +47,7 @@ from .records import (
 from .report import JobReport, PReading, RecordFailure
 from .retry import PollPolicy, RetryPolicy
 from .rules import RulePolicy
-from .status import Download, ErrorEntry, JobKind, JobState, JobStatus, JobToken
+from .status import Download, ErrorEntry, Found, JobKind, JobState, JobStatus, JobToken
 from .taxpayer import Retry, Taxpayer
 from .transport import Timeouts
 from .vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
@@ -63,6 +63,7 @@ __all__ = [
     "DownloadQueued",
     "ErrorEntry",
     "FileCredentialStore",
+    "Found",
     "GatewayError",
     "GatewayUnavailable",
     "GoodsType",

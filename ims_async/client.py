@@ -123,6 +123,11 @@ class ImsClient:
         return self._services.gsp
 
     @property
+    def host(self) -> str:
+        """Where the GSP is, as job tokens name it."""
+        return self._services.host
+
+    @property
     def journal(self) -> Journal | None:
         """Where its batches are written down."""
         return self._services.journal

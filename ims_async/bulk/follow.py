@@ -69,7 +69,7 @@ class Follower:
 
     def __init__(self, shared: Shared, taxpayer: Taxpayer, tally: Tally, slot: Slot, tell: Tell) -> None:
         self.shared, self.taxpayer, self.tally, self.tell = shared, taxpayer, tally, tell
-        self._slot = slot
+        self.slot = slot
         self.fate: Fate | None = None
         """What becomes of what is being handed in at this moment."""
         self.found_all = True
@@ -129,7 +129,7 @@ class Follower:
     async def settle(self, job: ImsJob) -> None:
         """Read a job's records until it is known what became of them; it may be one of another run."""
         await self.tell(EventKind.LOOKING, job=job)
-        self._slot.lend()
+        self.slot.lend()
         client, quiet = self.shared.client, self.shared.quiet
         sent_at = job.submitted_at.timestamp() if job.submitted_at else 0.0
         for age in (min(FIRST_LOOK, quiet), quiet):

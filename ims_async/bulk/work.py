@@ -17,7 +17,7 @@ from ..errors import (
     SessionExpired,
 )
 from ..job import ImsJob
-from ..journal import Entry, Phase
+from ..journal import Cause, Entry, Phase
 from ..report import Record
 from ..status import JobKind
 from ..wire import Pause
@@ -221,7 +221,9 @@ class Part:
         journal = self._shared.client.journal
         if entry.phase is Phase.QUEUED and journal is not None:
             why = "its run was taken up by another process"
-            await journal.advance(entry.id, Phase.CALLED_OFF, only_from=Phase.QUEUED, reason=why)
+            await journal.advance(
+                entry.id, Phase.CALLED_OFF, only_from=Phase.QUEUED, reason=why, cause=Cause.TAKEN_OVER
+            )
             (entry,) = await journal.entries(batch_id=entry.id)
         return None if entry.phase is Phase.CALLED_OFF else await self._taxpayer.recall(entry)
 
