@@ -68,11 +68,13 @@ class _StaleLookError(JobInFlight):
 class Fate:
     """What has become of a batch by now, for whoever is broken off while it is handed in.
 
-    `left`: some of it may be at the gateway. `job`: it was sent, and this is its handle.
+    `left`: some of it may be at the gateway. `job`: it was sent, and this is its handle. `called_off` names
+    what was called off before these records are handed in once more: the later batch takes its place.
     """
 
     left: bool = False
     job: ImsJob | None = None
+    called_off: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -151,10 +153,15 @@ class Changes:
         try:
             token = self._jobs.token(batch.kind, None, len(batch.records))
             await page.intend(token, batch.records, run=batch.run)
+            if batch.fate.called_off:
+                await self._jobs.mark_retried(batch.fate.called_off)
+                batch.fate.called_off = ""
             yield page
         except BaseException as error:
             if page.stands is Phase.QUEUED:
                 await page.call_off(_reason(error), _cause(error))
+            if page.stands is Phase.CALLED_OFF:
+                batch.fate.called_off = page.name or ""
             if page.trouble:
                 self._unwritten.append(page)
             raise

@@ -285,7 +285,8 @@ class ImsClient:
             if taxpayer.is_own(entry) or (retried is not None and entry.retried is not retried):
                 continue
             try:
-                job = await taxpayer.recall(entry)
+                # One that is not over is listed, whether its records can be read or not, as in `unfinished`.
+                job = await (taxpayer.take_up if entry.phase.open else taxpayer.recall)(entry)
             except JournalError as error:
                 problems.append(str(error))
             else:

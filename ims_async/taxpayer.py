@@ -198,11 +198,14 @@ class Taxpayer:
         await self._jobs.sync([entry for entry in entries if not self._changes.is_own(entry)])
 
     async def recall(self, entry: Entry) -> ImsJob:
-        """Return the handle on a journal's job, with its records if it is over. For `client.finished()`."""
+        """Return the handle on a job of a journal, with its records. For `client.finished()`."""
         job = await self._jobs.adopt(entry)
-        if not job.open:
-            await job.load()
+        await job.load()
         return job
+
+    async def take_up(self, entry: Entry) -> ImsJob:
+        """Return the handle on a job of a journal. For `client.jobs()`."""
+        return await self._jobs.adopt(entry)
 
     async def reconcile(
         self, job: ImsJob, decisions: Iterable[Record] | None = None, *, quiet: float = QUIET

@@ -285,6 +285,21 @@ async def test_a_record_that_was_decided_on_anew_is_left_as_it_was_decided(
     assert (rows[one.key], rows[two.key]) == (Action.NO_ACTION, Action.REJECT)
 
 
+async def test_what_a_run_has_handed_in_again_itself_is_not_left_to_do(
+    acme: Taxpayer, second: ImsClient, journal: Shaky, shelf: Shelf, sim: Simulator
+) -> None:
+    """Each try is a batch in the journal; the later one takes the place of the one before."""
+    batch = await undecided(acme)
+    for _ in range(4):
+        plan(sim, "save", "throttled")
+    report = await bulk.save_all(another(acme, journal, sim), {acme.gstin: batch})
+    assert report.ok
+    tried = await listed(second.called_off())
+    assert tried
+    assert {(job.cause, job.retried) for job in tried} == {(Cause.NOT_SENT, True)}
+    assert (await bulk.recover(second)).handed_in == 0
+
+
 # -- trouble -------------------------------------------------------------------------------------------------
 
 

@@ -157,7 +157,7 @@ class Follower:
             found = news
 
         async def send() -> ImsJob | None:
-            fate = self.fate = Fate()
+            fate = self.fate = Fate(called_off=self.fate.called_off if self.fate else "")
             try:
                 retry = await self.taxpayer.retry_records(
                     kind, records, run=self.shared.run, heard=heard, fate=fate

@@ -31,7 +31,7 @@ async def left_behind(client: ImsClient, only: Collection[str] | None) -> AsyncG
     entries, trouble = await _kept(client, (Phase.CALLED_OFF,))
     if trouble is not None and not problems:
         problems.append(trouble)
-    gstins += [entry.token.gstin for entry in entries if _is_to_retry(entry)]
+    gstins += [entry.token.gstin for entry in entries if entry.to_retry]
     for gstin in dict.fromkeys(gstins):
         if only is None or gstin in only:
             yield Portion(gstin, client.taxpayer(gstin, check=False))
@@ -51,11 +51,6 @@ async def _kept(
     except JournalError as error:
         return [entry for entry in error.readable if isinstance(entry, Entry)], error
     return found, None
-
-
-def _is_to_retry(entry: Entry) -> bool:
-    proposed = entry.phase is Phase.CALLED_OFF and entry.cause is not None and entry.cause.to_retry
-    return proposed and not entry.retried
 
 
 class Recovery(Part):
@@ -122,14 +117,14 @@ class Recovery(Part):
             return []
         entries, trouble = await _kept(self._shared.client, gstin=self._taxpayer.gstin)
         waiting = {job.batch for job in self._taxpayer.unfinished() if not job.sent}
-        places = [place for place, e in enumerate(entries) if e.id in waiting or _is_to_retry(e)]
+        places = [place for place, e in enumerate(entries) if e.id in waiting or e.to_retry]
         if trouble is not None and places:
             raise trouble  # what cannot be read may be a later decision
         found: list[Unsent] = []
         later: set[RecordKey] = set()
         for entry in reversed(entries[places[0] :] if places else ()):
             records: Sequence[Record] = await journal.records(entry.id)
-            if entry.id in waiting or _is_to_retry(entry):
+            if entry.id in waiting or entry.to_retry:
                 job = await self._taxpayer.recall(entry)
                 still = [record for record in await job.load() or () if record.key not in later]
                 if still:

@@ -98,6 +98,12 @@ class Entry:
     cause: Cause | None = None
     retried: bool = False
 
+    @property
+    def to_retry(self) -> bool:
+        """True for a batch that was not sent, and that recovery proposes to send."""
+        proposed = self.phase is Phase.CALLED_OFF and self.cause is not None and self.cause.to_retry
+        return proposed and not self.retried
+
 
 @runtime_checkable
 class Journal(Protocol):
