@@ -445,7 +445,9 @@ class ImsJob:
         """Keep a reading; wake those who wait if it says anything new."""
         last = self.status
         if last.done:
-            return
+            if not last.carrier_failed or status.found is None:
+                return  # one job has one outcome
+            self._report = None  # what its carrier left open, a look has told
         if _facts(status) == _facts(last):
             self._history[-1] = status
             return
@@ -569,7 +571,7 @@ class ImsJob:
             if self.reference_id is not None:
                 self._note(_SUBMITTED)
         status = entry.status
-        if status is None or self.done:
+        if status is None or (self.done and not self.status.carrier_failed):
             return
         if status.done:
             await self._load_quietly()

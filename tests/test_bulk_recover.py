@@ -226,8 +226,11 @@ async def test_a_task_that_broke_off_is_settled_by_looking(
         await (await acme.save(batch))
     shelf.taxpayer(second)
     report = await bulk.recover(second)
-    assert report.pending == ()
+    assert (report.ok, report.succeeded) == (True, len(batch))
     assert await second.unfinished() == []
+    (job,) = await listed(second.jobs())
+    assert job.report is not None
+    assert job.report.succeeded == tuple(batch)
     assert len(sim.effects) == len(batch)
 
 
