@@ -214,7 +214,7 @@ class _Everything:
             tick()
 
     async def _end_of(self, client: ImsClient, job: ImsJob) -> JobReport:
-        if job.sent and job.reference_id is not None and not job.done:
+        if job.pollable:
             try:
                 return await job
             except JobFailed as error:
