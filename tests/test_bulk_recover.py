@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 import ims_async
@@ -21,6 +22,8 @@ from ims_async import (
     InvalidInput,
     JobFailed,
     JobInFlight,
+    JobState,
+    JobStatus,
     JournalError,
     OtpRequired,
     OutcomeUnknown,
@@ -418,3 +421,42 @@ async def test_without_a_journal_there_is_what_this_process_knows(sim: Simulator
     report = await bulk.recover(bare, journal=False)
     assert report.ok
     assert await listed(bare.jobs()) == []
+
+
+# -- the four questions --------------------------------------------------------------------------------------
+
+ANSWERS = {
+    # phase: open, sent, pollable, needs a look
+    Phase.QUEUED: (True, False, False, False),
+    Phase.SENDING: (True, True, False, False),
+    Phase.UNKNOWN: (True, True, False, True),
+    Phase.RUNNING: (True, True, True, False),
+    Phase.ENDED: (False, True, False, False),
+    Phase.CALLED_OFF: (False, False, False, False),
+    Phase.LET_GO: (False, True, True, False),
+}
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+async def test_a_job_that_is_listed_says_what_may_be_done(
+    acme: Taxpayer, second: ImsClient, shelf: Shelf, sim: Simulator, phase: Phase
+) -> None:
+    """In each phase, by facts alone."""
+    kept = shelf.journal().inner
+    (decision, *_) = await undecided(acme)
+    sent = await acme.save([decision])
+    token = sent.token
+    await sent
+    bare = attrs.evolve(token, reference_id=None)
+    await kept.intend("it", bare, [decision])
+    if phase is not Phase.QUEUED:
+        assert await kept.claim("it", bare) is None
+    status = JobStatus(state=JobState.SUCCEEDED, raw_code="P", processed=1)
+    if phase in (Phase.RUNNING, Phase.ENDED, Phase.LET_GO):
+        await kept.advance("it", Phase.RUNNING, token=attrs.evolve(token, reference_id="another"))
+    if phase not in (Phase.QUEUED, Phase.SENDING, Phase.RUNNING):
+        await kept.advance("it", phase, status=status if phase is Phase.ENDED else None, reason="because")
+    shelf.taxpayer(second)
+    (job,) = [job for job in await listed(second.jobs(states=[phase])) if job.batch == "it"]
+    assert (job.open, job.sent, job.pollable, job.needs_a_look) == ANSWERS[phase]
+    assert job.reason == ("because" if phase not in (Phase.QUEUED, Phase.SENDING, Phase.RUNNING) else "")

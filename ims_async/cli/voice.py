@@ -205,7 +205,6 @@ _ADVICE: Final = re.compile(
     r"|: pass a new user_token, or handle and password$"
     r"|: Sandbox\(api_key, api_secret\)$"
     r"|[:;] call taxpayer\.reconcile\(.*$"
-    r"|: `await client\.unfinished\(\)`, and reconcile its batch\)$"
 )
 
 
@@ -259,8 +258,6 @@ def _unauthorized(error: NotAuthorized, gsp: str | None) -> str:
 
 
 def _in_flight(error: JobInFlight) -> str:
-    advice = _ADVICE.search(str(error))
-    if advice is None:
+    if _ADVICE.search(str(error)) is None:
         return str(error)
-    closing = ")" if advice.group().endswith("batch)") else ""
-    return f"{_without_advice(error)}: run `ims-async jobs resume`, which looks{closing}"
+    return f"{_without_advice(error)}: run `ims-async jobs resume`, which looks"
