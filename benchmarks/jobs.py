@@ -66,7 +66,11 @@ def _job(gateway: Gateway, reference: str) -> ImsJob:
         gsp="bench", host="localhost", gstin="29AAACQ3770E1ZF", kind=JobKind.SAVE, reference_id=reference
     )
     policy = PollPolicy(initial_delay=FIRST, factor=FACTOR, max_interval=LONGEST, deadline=1e9)
-    return ImsJob(token, poll=gateway.poll, policy=policy)
+
+    async def poll(token: JobToken) -> JobStatus:
+        return await gateway.poll(reference, token.kind)
+
+    return ImsJob(token, poll=poll, policy=policy)
 
 
 async def sleep_loop(gateway: Gateway, reference: str) -> None:

@@ -4,7 +4,7 @@
 
 Each GSTIN has a worker: pull what waits, decide, save, wait for the job, print, sleep, again. A journal has
 every batch on disk before its first byte leaves, so that a stop (SIGINT, SIGTERM), a deploy or a pulled plug
-loses nothing: the next start finishes what it finds there.
+loses nothing: each round begins with what was left, by this process or the one before it.
 
 Without `--simulate` it talks to the real host, and needs IMS_API_KEY, IMS_API_SECRET (with IMS_GSP=vayana:
 IMS_ORG_ID, IMS_HANDLE, IMS_PASSWORD), IMS_GSTINS (separated by commas) and IMS_FOLDER for journal.db and
@@ -21,7 +21,6 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -32,7 +31,6 @@ from ims_async import (
     FileCredentialStore,
     ImsClient,
     ImsError,
-    ImsJob,
     Invoice,
     ItcReduction,
     JobFailed,
@@ -41,13 +39,13 @@ from ims_async import (
     Section,
     Taxpayer,
     Vayana,
+    bulk,
 )
 from ims_async.journal import SqliteJournal
 from ims_async.simulator import Simulator
 
 DEMO = {"IMS_API_KEY": "key_test_demo", "IMS_API_SECRET": "secret_test_demo", "IMS_ORG_ID": "org-demo"}
 DEMO |= {"IMS_HANDLE": "demo@example.com", "IMS_PASSWORD": "password_test_demo"}
-QUIET = 1800.0  # seconds after which a save whose answer was lost has surely taken effect, or none
 
 
 def say(gstin: str, text: object) -> None:
@@ -73,7 +71,6 @@ class Service:
 
     async def run(self, gstins: Iterable[str]) -> None:
         """Work until every worker is through with its rounds, or `stopping` is set."""
-        await self._client.unfinished()  # what the last process left: each worker finishes its own
         async with asyncio.TaskGroup() as group:
             closer = group.create_task(self._close_when_stopping())
             workers = [group.create_task(self._work(gstin)) for gstin in gstins]
@@ -106,41 +103,30 @@ class Service:
 
     async def _round(self, taxpayer: Taxpayer) -> None:
         """Finish what was begun, by this process or the one before it; then decide on what waits."""
-        for job in taxpayer.unfinished():
-            say(taxpayer.gstin, f"finishes {job.kind} {job.reference_id or 'whose answer never came'}")
-            await self._finish(taxpayer, job)
+        await self._recover(taxpayer)
         decisions = [decide(invoice) async for invoice in taxpayer.all_invoices(Action.NO_ACTION)]
         if not decisions:
             say(taxpayer.gstin, "nothing waits")
             return
         try:
             job = await taxpayer.save(decisions)
-        except OutcomeUnknown as unknown:
-            if unknown.job is None:
-                raise
-            job = unknown.job
-        say(taxpayer.gstin, f"saved {len(decisions)} decisions as job {job.reference_id}")
-        await self._finish(taxpayer, job)
-
-    async def _finish(self, taxpayer: Taxpayer, job: ImsJob) -> None:
-        """Wait for a job's end; what it did not apply still has no action, and the next round finds it."""
-        try:
+            say(taxpayer.gstin, f"saved {len(decisions)} decisions as job {job.reference_id}")
             report = await job
-        except JobFailed as error:  # refused as a whole: nothing of it was applied
+        except (JobFailed, OutcomeUnknown) as error:
             say(taxpayer.gstin, error)
-        except OutcomeUnknown:
-            await self._look(taxpayer, job)
-        else:
-            say(taxpayer.gstin, f"job {job.reference_id} {report.state}: {len(report.succeeded)} applied")
-            for failure in report.failed:
-                say(taxpayer.gstin, f"  {failure}")
+            await self._recover(taxpayer)  # it may have taken effect: it is looked at, not sent again
+            return
+        say(taxpayer.gstin, f"job {job.reference_id} {report.state}: {len(report.succeeded)} applied")
+        for failure in report.failed:  # these still have no action, and the next round finds them
+            say(taxpayer.gstin, f"  {failure}")
 
-    async def _look(self, taxpayer: Taxpayer, job: ImsJob) -> None:
-        """It may have left and no answer came: it may have taken effect. Do not send it again; wait, look."""
-        if job.sent and job.submitted_at is not None:
-            await self._sleep(QUIET - (datetime.now(UTC) - job.submitted_at).total_seconds())
-        found = await taxpayer.reconcile(job, quiet=QUIET)
-        say(taxpayer.gstin, f"a look showed {len(found.applied)} applied, {len(found.not_applied)} not")
+    async def _recover(self, taxpayer: Taxpayer) -> None:
+        """Wait for what runs, look what became of what was lost, send what still stands of the unsent."""
+        left = await bulk.recover(self._client, taxpayers=[taxpayer])
+        if left.handed_in:
+            say(taxpayer.gstin, f"left behind: {left}")
+        for error in left.errors.values():
+            raise error
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep, unless the service is being stopped: then raise `ClientClosed`, as every other wait does."""

@@ -54,7 +54,7 @@ from .records import (
 from .report import JobReport, PReading, Record, RecordFailure
 from .retry import PollPolicy, RetryPolicy
 from .rules import Finding, RulePolicy
-from .status import Download, ErrorEntry, JobKind, JobState, JobStatus, JobToken
+from .status import Download, ErrorEntry, Found, JobKind, JobState, JobStatus, JobToken
 from .taxpayer import Retry, Taxpayer
 from .transport import Timeouts, Transport
 from .vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
@@ -86,6 +86,7 @@ __all__ = [
     "ErrorEntry",
     "FileCredentialStore",
     "Finding",
+    "Found",
     "GatewayError",
     "GatewayUnavailable",
     "GoodsType",

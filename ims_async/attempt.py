@@ -14,13 +14,9 @@ from typing import Any, Final
 import attrs
 
 from .errors import InvalidInput
+from .times import ANSWER_DEADLINE, SEND_DEADLINE
 
 _AT_ONCE: Final = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # for SO_LINGER: drop what is unsent
-
-
-LEAVES_WITHIN: Final = 150.0
-ANSWERED_WITHIN: Final = 900.0
-"""Seconds; of changes only. Both together are well below the quiet time of `reconcile`."""
 
 
 class TroubleError(Exception):
@@ -48,8 +44,8 @@ class Attempt:
     """How far one request got, and how long its present step may take.
 
     With `once` it leaves once, whatever a caller's session has for middlewares. What `expires` leaves within
-    `LEAVES_WITHIN` or not at all, and is answered within `ANSWERED_WITHIN`: who looks for its effects half an
-    hour later must not be overtaken by it. `begun` is when it was handed over, by `clock`, which tells of a
+    `SEND_DEADLINE` or not at all, and is answered within `ANSWER_DEADLINE`: who looks for its effects after
+    `QUIET` must not be overtaken by it. `begun` is when it was handed over, by `clock`, which tells of a
     machine that slept meanwhile.
     """
 
@@ -59,8 +55,8 @@ class Attempt:
         self.timeouts, self.left, self.answered = timeouts, False, False
         self.limit = asyncio.timeout(None)
         self._once, self._cut = once, False
-        self._leaves_by = begun + LEAVES_WITHIN if expires else math.inf
-        self._answered_within = ANSWERED_WITHIN if expires else math.inf
+        self._leaves_by = begun + SEND_DEADLINE if expires else math.inf
+        self._answered_within = ANSWER_DEADLINE if expires else math.inf
         self._ends_at, self._clock = math.inf, clock
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -77,7 +73,7 @@ class Attempt:
         if self.left and self._once:
             raise TroubleError("a middleware of the session would have sent it again")
         if self._clock() > self._leaves_by:
-            raise TroubleError(f"its turn came later than {LEAVES_WITHIN:g} s after it was handed over")
+            raise TroubleError(f"its turn came later than {SEND_DEADLINE:g} s after it was handed over")
         self.left = True
         self._ends_at = self._loop.time() + self._answered_within
         self.progress()
@@ -94,7 +90,7 @@ class Attempt:
         if not self.limit.expired():
             return None
         if self._loop.time() >= self._ends_at:
-            return f"not answered within {ANSWERED_WITHIN:g} s"
+            return f"not answered within {ANSWER_DEADLINE:g} s"
         silence, connecting = self.timeouts.read, self.timeouts.connect
         return f"silence for {silence:g} s" if self.left else f"no connection within {connecting:g} s"
 

@@ -23,6 +23,7 @@ from .errors import (
     JobTimeout,
     JournalError,
     NotAuthorized,
+    NotSupported,
     OutcomeUnknown,
     PayloadTooLarge,
     QuotaExhausted,
@@ -31,12 +32,14 @@ from .errors import (
 from .exchange import Credentials, Leaving
 from .handles import Handles, Services
 from .job import ImsJob
-from .journal import Entry, Phase
+from .journal import Cause, Entry, Phase
 from .ledger import Page, may_be_leaving
 from .line import Line
 from .records import Decision, Invoice
 from .report import Record
 from .status import JobKind, JobToken
+from .times import SENDER_IS_DEAD, in_minutes
+from .wire import Accepted
 
 T = TypeVar("T")
 
@@ -65,11 +68,13 @@ class _StaleLookError(JobInFlight):
 class Fate:
     """What has become of a batch by now, for whoever is broken off while it is handed in.
 
-    `left`: some of it may be at the gateway. `job`: it was sent, and this is its handle.
+    `left`: some of it may be at the gateway. `job`: it was sent, and this is its handle. `called_off` names
+    what was called off before these records are handed in once more: the later batch takes its place.
     """
 
     left: bool = False
     job: ImsJob | None = None
+    called_off: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -142,10 +147,15 @@ class Changes:
         try:
             token = self._jobs.token(batch.kind, None, len(batch.records))
             await page.intend(token, batch.records, run=batch.run)
+            if batch.fate.called_off:
+                await self._jobs.mark_retried(batch.fate.called_off)
+                batch.fate.called_off = ""
             yield page
         except BaseException as error:
-            if page.waits:
-                await page.call_off(_reason(error))
+            if page.stands is Phase.QUEUED:
+                await page.call_off(_reason(error), _cause(error))
+            if page.stands is Phase.CALLED_OFF:
+                batch.fate.called_off = page.name or ""
             if page.trouble:
                 self._unwritten.append(page)
             raise
@@ -190,10 +200,7 @@ class Changes:
         if lost and not lost[0].trouble:
             return True
         if may_be_leaving(entry, self._services.clock()):
-            told = (
-                f"another process began to send for {self._gstin} at {entry.changed_at:%H:%M:%S} UTC "
-                "(if it has died: `await client.unfinished()`, and reconcile its batch)"
-            )
+            told = self._still_sent(entry.changed_at)
             if not queue:
                 raise JobInFlight(f"nothing was sent: {told}")
             _log.warning("waiting: %s", told)
@@ -292,10 +299,19 @@ class Changes:
             entry.phase is Phase.QUEUED or may_be_leaving(entry, self._services.clock())
         )
 
+    def _still_sent(self, since: dt.datetime | None) -> str:
+        at = "" if since is None else f" at {since.astimezone(dt.UTC):%H:%M:%S} UTC"
+        return (
+            f"another process began to send for {self._gstin}{at}, and may be at it still: wait "
+            f"({in_minutes(SENDER_IS_DEAD)} after that it counts as dead)"
+        )
+
     def _refuse_unknown(self, jobs: Sequence[ImsJob]) -> None:
         """Raise `JobInFlight` for a change of which nobody knows whether it was taken."""
         for job in jobs:
             if job.reference_id is None or job.done:  # done, and still open: its carrier broke off
+                if job.may_be_leaving(self._services.clock()):  # it may yet succeed: not to be let go
+                    raise JobInFlight(f"nothing was sent: {self._still_sent(job.submitted_at)}", job=job)
                 raise JobInFlight(
                     f"what became of the last change of {self._gstin} is not known: {_way_out(job)}",
                     job=job,
@@ -309,12 +325,14 @@ class Changes:
                 await self._claim(page, self._jobs.token(batch.kind, None, len(batch.records)), seen)
             self._left = batch.fate.left = left
 
-        reference: str | None = None
+        accepted: Accepted | None = None
         try:
-            told = reference = await self._run(batch, leaving)
-            if await self._jobs.knows(told):
-                reference = None
-                raise OutcomeUnknown(f"the gateway answered with the name of an earlier job, {told}")
+            told = accepted = await self._run(batch, leaving)
+            if await self._jobs.knows(told.reference_id):
+                accepted = None
+                raise OutcomeUnknown(
+                    f"the gateway answered with the name of an earlier job, {told.reference_id}"
+                )
         except OutcomeUnknown as error:
             job = await self._opened(batch, page, None)
             raise OutcomeUnknown(
@@ -328,24 +346,25 @@ class Changes:
             self._left = True  # no longer to be broken off: what came of it is being written down
             await page.wait_again(str(error))
             if self._abandoned:
-                await page.call_off(_reason(error))
+                await page.call_off(_reason(error), Cause.CANCELLED)
             raise
         except ImsError as error:  # the gateway, or our own rules, refused it
             self._left, batch.fate.left = True, False
-            await page.call_off(_reason(error))
+            await page.call_off(_reason(error), _cause(error))
             raise
         except BaseException as error:
             if self._left:  # the whole program is stopping: what is known is said in `unfinished`
-                await self._opened(batch, page, reference)
+                await self._opened(batch, page, accepted)
             else:
-                await page.call_off(_reason(error))
+                await page.call_off(_reason(error), _cause(error))
             raise
-        return await self._opened(batch, page, reference)
+        return await self._opened(batch, page, accepted)
 
-    async def _opened(self, batch: Batch, page: Page, reference: str | None) -> ImsJob:
-        token = self._jobs.token(batch.kind, reference, len(batch.records))
+    async def _opened(self, batch: Batch, page: Page, accepted: Accepted | None) -> ImsJob:
+        reference, route = (None, "") if accepted is None else (accepted.reference_id, accepted.route)
+        token = self._jobs.token(batch.kind, reference, len(batch.records), route)
         job = batch.fate.job = self._jobs.opened(token, batch.records, page)
-        await (page.unknown if reference is None else page.ticketed)(job.token)
+        await (page.unknown if accepted is None else page.ticketed)(job.token)
         return job
 
     async def _claim(self, page: Page, token: JobToken, seen: _Seen | None) -> None:
@@ -358,7 +377,7 @@ class Changes:
         if seen is not None and await page.others(token, seen[0]) != seen[1]:
             raise _StaleLookError("another batch was sent since the records were read")
 
-    async def _run(self, batch: Batch, leaving: Leaving) -> str:
+    async def _run(self, batch: Batch, leaving: Leaving) -> Accepted:
         gsp, records = self._services.gsp, batch.records
         if batch.kind is JobKind.SAVE:
             decisions = [r for r in records if isinstance(r, Decision)]
@@ -400,6 +419,17 @@ def _reason(error: BaseException) -> str:
     """Say why nothing was done, in words that may be kept: the messages of our own errors only."""
     kind = type(error).__name__
     return f"{kind}: {error}" if isinstance(error, ImsError) else kind
+
+
+def _cause(error: BaseException) -> Cause:
+    """Say of what kind the reason is, for whoever goes on after this process."""
+    if isinstance(error, asyncio.CancelledError):
+        return Cause.CANCELLED
+    if isinstance(error, JobInFlight):
+        return Cause.IN_THE_WAY
+    on_the_way = (GatewayUnavailable, NotAuthorized, QuotaExhausted, RateLimited)
+    refused = isinstance(error, GatewayError | InvalidInput | NotSupported | PayloadTooLarge)
+    return Cause.REFUSED if refused and not isinstance(error, on_the_way) else Cause.NOT_SENT
 
 
 def _way_out(job: ImsJob) -> str:

@@ -7,7 +7,7 @@ import contextlib
 import datetime as dt
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -142,6 +142,11 @@ class ImsClient:
         return self._loop_owner
 
     @property
+    def host(self) -> str:
+        """Where the GSP is, as job tokens name it."""
+        return self._services.host
+
+    @property
     def journal(self) -> Journal | None:
         """Where its batches are written down."""
         return self._services.journal
@@ -178,7 +183,8 @@ class ImsClient:
     async def unfinished(self) -> list[ImsJob]:
         """Return the jobs of which it is not known what became, and with a journal those of the past.
 
-        `await` those with a `reference_id`; settle the others with `taxpayer.reconcile(job)`. A batch whose
+        `await` those with a `reference_id`; settle the others with `taxpayer.reconcile(job)`; `bulk.recover`
+        does both. A batch whose
         process ended while it waited for its turn is not `sent`: reconciling it says so at once, and
         `taxpayer.retry(job.report)` sends it. Jobs of other processes that use the journal are told as well,
         those that run at this moment too: awaiting them does no harm. Raises `JournalError`, the jobs that
@@ -234,6 +240,51 @@ class ImsClient:
         lived to read. Without a journal there are none. Raises `JournalError` for what cannot be read, when
         all the rest was told, and `InvalidInput` for a `since` without a time zone.
         """
+        async with contextlib.aclosing(self._listed((Phase.ENDED,), since, retried)) as jobs:
+            async for job in jobs:
+                yield job
+
+    async def called_off(
+        self, *, since: dt.datetime | None = None, retried: bool | None = None
+    ) -> AsyncGenerator[ImsJob, None]:
+        """Yield the batches of the journal that were handed in and not sent, each with its records.
+
+        `job.reason` says why, `job.cause` of what kind that is: what its caller cancelled, or what was
+        refused, is best left alone; the rest (`job.cause.to_retry`) is for `taxpayer.retry(job)`, which sends
+        what still stands. Otherwise as `finished`.
+        """
+        async with contextlib.aclosing(self._listed((Phase.CALLED_OFF,), since, retried)) as jobs:
+            async for job in jobs:
+                yield job
+
+    async def jobs(
+        self,
+        *,
+        states: Collection[Phase | str] | None = None,
+        since: dt.datetime | None = None,
+        retried: bool | None = None,
+    ) -> AsyncGenerator[ImsJob, None]:
+        """Yield everything that was ever handed in and is in the journal, in that order; asks no gateway.
+
+        Each job says what is known of it, and what may be done: `open`, `sent`, `pollable` (await it),
+        `needs_a_look` (`taxpayer.reconcile(job)`), `reason`, `cause`, `report`, `retried`. `states` are those
+        of `ims_async.journal.Phase` that are wanted, or their values. What this process is handing in at this
+        moment is left out. Without a journal these are the unfinished ones. Otherwise as `finished`.
+        """
+        try:
+            phases = tuple(Phase) if states is None else tuple(Phase(state) for state in states)
+        except ValueError as error:
+            raise InvalidInput(f"{error}; use of {', '.join(Phase)}") from None
+        if self._services.journal is None and states is None:
+            for job in self._unfinished():
+                yield job
+        async with contextlib.aclosing(self._listed(phases, since, retried)) as jobs:
+            async for job in jobs:
+                yield job
+
+    async def _listed(
+        self, phases: Sequence[Phase], since: dt.datetime | None, retried: bool | None
+    ) -> AsyncGenerator[ImsJob, None]:
         if since is not None and (not isinstance(since, dt.datetime) or since.tzinfo is None):
             raise InvalidInput(
                 f"since={since!r} is no time with a zone: pass datetime(2026, 11, 1, tzinfo=UTC)"
@@ -243,16 +294,18 @@ class ImsClient:
         problems: list[str] = []
         try:
             entries: Sequence[Any] = await self._services.journal.entries(
-                gsp=self._services.gsp.kind, host=self._services.host, phases=(Phase.ENDED,), since=since
+                gsp=self._services.gsp.kind, host=self._services.host, phases=phases, since=since
             )
         except JournalError as error:
             entries = error.readable
             problems.append(str(error))
         for entry in entries:
-            if retried is not None and entry.retried is not retried:
+            taxpayer = self.taxpayer(entry.token.gstin, check=False)
+            if taxpayer.is_own(entry) or (retried is not None and entry.retried is not retried):
                 continue
             try:
-                job = await self.taxpayer(entry.token.gstin, check=False).recall(entry)
+                # One that is not over is listed, whether its records can be read or not, as in `unfinished`.
+                job = await (taxpayer.take_up if entry.phase.open else taxpayer.recall)(entry)
             except JournalError as error:
                 problems.append(str(error))
             else:

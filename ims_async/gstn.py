@@ -18,6 +18,7 @@ from .errors import (
     OtpRequired,
     SessionExpired,
 )
+from .status import JOB_RUNNING as JOB_RUNNING
 
 if TYPE_CHECKING:
     from .vocabulary import Section
@@ -40,7 +41,6 @@ _DOWN: Final = frozenset(
     {"TEC4001", "GSPGSTDOWN", "GSPERR300", "RET13504", "RET13505", "OTP0007"}
     | {"RET12501", "RET12502", "RET12503", "RET12504"}
 )
-JOB_RUNNING: Final = "IMSSAV0015"
 FILE_PENDING: Final = "RTN_24"
 
 

@@ -24,7 +24,7 @@ from .errors import (
 from .exchange import Credentials, Exchange
 from .job import ImsJob
 from .journal import Entry, Journal, Phase
-from .ledger import Page
+from .ledger import Page, may_be_leaving
 from .loop_owner import LoopOwner
 from .report import Record
 from .retry import PollPolicy
@@ -69,7 +69,9 @@ class Handles:
         self._by_name: weakref.WeakValueDictionary[_Name, ImsJob] = weakref.WeakValueDictionary()
         self._by_page: weakref.WeakValueDictionary[str, ImsJob] = weakref.WeakValueDictionary()
 
-    def token(self, kind: JobKind, reference_id: str | None, submitted: int | None) -> JobToken:
+    def token(
+        self, kind: JobKind, reference_id: str | None, submitted: int | None, route: str = ""
+    ) -> JobToken:
         """Return the token of a job that is submitted now."""
         gsp = self._services.gsp
         now = dt.datetime.fromtimestamp(self._services.clock(), dt.UTC)
@@ -83,6 +85,7 @@ class Handles:
             submitted=submitted,
             submitted_at=now,
             results_until=None if kept is None else now + dt.timedelta(seconds=kept),
+            route=route,
         )
 
     def handle(self, token: JobToken, records: Sequence[Record] | None, page: Page | None = None) -> ImsJob:
@@ -144,13 +147,16 @@ class Handles:
             self._open.append(job)
         return job
 
-    async def remark(self, batch_id: str, reason: str) -> None:
-        """Write a reason beside an ended batch of the journal; if that fails, it is only logged."""
+    async def mark_retried(self, batch_id: str) -> None:
+        """Mark a batch of the journal as retried; if that cannot be written, it is only logged."""
+        for job in self._by_page.values():
+            if job.batch == batch_id:
+                job.note_retried()
         if self._services.journal is not None:
             try:
-                await self._services.journal.remark(batch_id, reason)
+                await self._services.journal.mark_retried(batch_id)
             except JournalError as error:
-                _log.warning("batch %s was %s, which could not be written down: %s", batch_id, reason, error)
+                _log.warning("batch %s was retried, which could not be written down: %s", batch_id, error)
 
     async def adopt(self, entry: Entry) -> ImsJob:
         """Return the handle on the job of a journal's entry; while that is open, it is in `unfinished`."""
@@ -164,6 +170,8 @@ class Handles:
             entry = await job.hear_from_journal() or entry
         if (name := self._name(job.token)) is not None:
             self._by_name.setdefault(name, job)
+        if entry.phase is Phase.SENDING and not may_be_leaving(entry, self._services.clock()):
+            await job.sender_died()
         self._waiting = [other for other in self._waiting if other is not job]
         if entry.phase is Phase.QUEUED:
             self.free(job)
@@ -204,21 +212,21 @@ class Handles:
         self._open = [other for other in self._open if other is not job]
         self._waiting = [other for other in self._waiting if other is not job]
 
-    async def _poll(self, reference_id: str, kind: JobKind) -> JobStatus:
-        conversation = self._services.gsp.status(self._gstin, reference_id, kind)
+    async def _poll(self, token: JobToken) -> JobStatus:
+        reference_id = token.reference_id or ""
+        conversation = self._services.gsp.status(self._gstin, reference_id, token.kind, token.route)
         try:
             return await self._services.exchange.run(conversation, self._credentials, retry=False)
         except (GatewayUnavailable, NotAuthorized, QuotaExhausted, RateLimited):
             raise
         except GatewayError as error:
-            job = self._by_name.get((reference_id, None))  # one whose results are kept for a time
-            until = job.token.results_until if job else None
+            until, name = token.results_until, self._name(token)
             if until is None or self._services.clock() < until.timestamp():
                 raise
             raise OutcomeUnknown(
                 f"the gateway kept the result of job {reference_id} until {until:%Y-%m-%d %H:%M} UTC, and no "
                 f"longer tells it ({error}): call taxpayer.reconcile(job, decisions)",
-                job=job,
+                job=None if name is None else self._by_name.get(name),
             ) from error
 
     async def aclose(self) -> None:

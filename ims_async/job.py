@@ -25,16 +25,17 @@ from .errors import (
     QuotaExhausted,
     RateLimited,
 )
-from .journal import Entry, Phase
+from .journal import Cause, Entry, Phase
 from .ledger import Page
 from .loop_owner import LoopOwner, on_one_loop
 from .report import Evidence, JobReport, Record, account, settle
 from .retry import PollPolicy
 from .status import JobKind, JobState, JobStatus, JobToken
+from .times import SENDER_IS_DEAD
 
 _log = logging.getLogger("ims_async")
 
-Poll = Callable[[str, JobKind], Awaitable[JobStatus]]
+Poll = Callable[[JobToken], Awaitable[JobStatus]]
 
 
 @attrs.define
@@ -75,7 +76,6 @@ class ImsJob:
         "_poll_task",
         "_records",
         "_report",
-        "_taken_over",
         "_token",
         "_waiting",
         "_watch",
@@ -106,7 +106,6 @@ class ImsJob:
         self._watch: _Watch | None = None
         self._closed = False
         self._looked_at = False
-        self._taken_over = False
 
     # -- what is known, without asking ---------------------------------------------------------------
 
@@ -151,11 +150,41 @@ class ImsJob:
         return self._page.name
 
     @property
+    def run(self) -> str:
+        """The name of the bulk run that it is a part of; empty where it is of none."""
+        return self._page.run
+
+    @property
     def sent(self) -> bool:
-        """False for a batch from the journal whose process ended while it waited: nothing of it ever left."""
-        return not self._taken_over and (
-            self.reference_id is not None or self._page.phase is not Phase.QUEUED
-        )
+        """False for a batch that waits for its turn, or was called off: nothing of it is at the gateway."""
+        waits = self._page.stands in (Phase.QUEUED, Phase.CALLED_OFF)
+        return self.reference_id is not None or not waits
+
+    @property
+    def reason(self) -> str:
+        """Why nothing was done with a batch that was called off, in words for a person; empty otherwise."""
+        return self._page.reason
+
+    @property
+    def cause(self) -> Cause | None:
+        """The kind of that reason; None where there is none, or an older release did not keep it."""
+        return self._page.cause
+
+    @property
+    def retried(self) -> bool:
+        """True once `taxpayer.retry` has looked at what was not applied, and sent what still stood."""
+        return self._page.retried
+
+    @property
+    def pollable(self) -> bool:
+        """True if the gateway can be asked how it stands, and has not given its final word."""
+        return self.reference_id is not None and not self.done
+
+    @property
+    def needs_a_look(self) -> bool:
+        """True if what became of it is not known, and nobody can be asked: `taxpayer.reconcile` it."""
+        unknown = self.open and self.sent and not self.pollable
+        return unknown and self._page.stands is not Phase.SENDING  # else it is on its way at this moment
 
     @property
     def journal_error(self) -> JournalError | None:
@@ -175,7 +204,8 @@ class ImsJob:
     @property
     def open(self) -> bool:
         """True until what became of the records is known: a job that nobody can ask any more stays open."""
-        return not self._looked_at and (not self.done or self.status.carrier_failed)
+        over = self._looked_at or self._page.stands is Phase.CALLED_OFF
+        return not over and (not self.done or self.status.carrier_failed)
 
     @property
     def done(self) -> bool:
@@ -236,6 +266,17 @@ class ImsJob:
             report = account(self.status, self._records, self.submitted)
             self._report = attrs.evolve(report, batch=self.batch, canned=self._canned)
         return self._report
+
+    @property
+    def without_effect(self) -> tuple[Record, ...]:
+        """The records that this job is known to have left as they were.
+
+        All of them where another job was in the way, and those that a look showed so, or changed. No I/O.
+        """
+        if self.open or not (self.status.in_the_way or self.status.found):
+            return ()
+        failed = self.report.failed if self.report else ()
+        return tuple(failure.record for failure in failed if failure.record is not None)
 
     async def wait(self, timeout: float | None = None) -> JobStatus:  # noqa: ASYNC109 # public name
         """Wait for the final status, which may be a failure. `timeout` in seconds; see `result`."""
@@ -358,17 +399,18 @@ class ImsJob:
         return None
 
     async def _poll_once(self, watch: _Watch) -> None:
-        reference = self.reference_id
-        if reference is None:
+        if self.reference_id is None:
             raise self._without_reference()
         if await self._look_up():
             return
         try:
-            status = await self._poll(reference, self.kind)
+            status = await self._poll(self._token)
         except ClientClosed:
             raise ClientClosed(_CLOSED, token=self.token) from None
         finally:
             watch.next_at = self._now() + next(watch.delays)
+        if status.route:
+            self._token = attrs.evolve(self._token, route=status.route)
         now = self._now()
         watch.evidence = watch.evidence.with_poll(status, now)
         status = settle(
@@ -411,7 +453,9 @@ class ImsJob:
         """Keep a reading; wake those who wait if it says anything new."""
         last = self.status
         if last.done:
-            return
+            if not last.carrier_failed or status.found is None:
+                return  # one job has one outcome
+            self._report = None  # what its carrier left open, a look has told
         if _facts(status) == _facts(last):
             self._history[-1] = status
             return
@@ -442,12 +486,21 @@ class ImsJob:
         )
 
     def _without_reference(self) -> OutcomeUnknown:
-        what = (
-            "the change was sent and no reference came back: call taxpayer.reconcile(job)"
-            if self.sent
-            else "its process ended while it waited for its turn, and nothing of it was sent: call "
-            "taxpayer.reconcile(job), then taxpayer.retry(job.report)"
-        )
+        what = "the change was sent and no reference came back: call taxpayer.reconcile(job)"
+        match self._page.stands:
+            case Phase.QUEUED:
+                what = (
+                    "its process ended while it waited for its turn, and nothing of it was sent: call "
+                    "taxpayer.reconcile(job), then taxpayer.retry(job.report)"
+                )
+            case Phase.CALLED_OFF:
+                why = self.reason or "called off"
+                what = f"nothing of it was sent ({why}): taxpayer.retry(job) sends what still stands"
+            case Phase.SENDING:
+                what = (
+                    "another process was sending it when the journal was read: ask client.unfinished() again "
+                    "later; taxpayer.reconcile(job) looks what took effect"
+                )
         return OutcomeUnknown(what, job=self)
 
     def _ready_watch(self) -> _Watch:
@@ -466,11 +519,13 @@ class ImsJob:
 
     def learn(self, token: JobToken, records: Sequence[Record] | None) -> None:
         """Take the facts of a token that knows more than this handle did."""
+        if token.route and not self._token.route:
+            self._token = attrs.evolve(self._token, route=token.route)
         poorer = self.submitted is None and token.submitted is not None
         poorer |= self.submitted_at is None and token.submitted_at is not None
         if poorer and self._report is None:
             known = self.submitted if token.submitted is None else token.submitted
-            self._token = attrs.evolve(token, submitted=known)
+            self._token = attrs.evolve(token, submitted=known, route=self._token.route)
         if self._records is None and records is not None and self._report is None:
             self._records = tuple(records)
 
@@ -481,8 +536,21 @@ class ImsJob:
 
     async def take_over(self) -> bool:
         """Make sure that a batch that waited in another process is sent by nobody; False if it was sent."""
-        self._taken_over = self._taken_over or await self._page.take_over()
-        return self._taken_over
+        return self._page.stands is Phase.CALLED_OFF or await self._page.take_over()
+
+    async def sender_died(self) -> None:
+        """Note that the process that was sending it did not live to say what came of it."""
+        await self._page.sender_died()
+
+    def may_be_leaving(self, now: float) -> bool:
+        """Say whether another process may be sending it at this moment; `now` in seconds since the epoch."""
+        at = self.submitted_at
+        sending = self._page.stands is Phase.SENDING and at is not None
+        return sending and at is not None and now - at.timestamp() < SENDER_IS_DEAD
+
+    def note_retried(self) -> None:
+        """Note that it was retried; the journal is told by who did it."""
+        self._page.retried = True
 
     async def settle_by_looking(self, status: JobStatus) -> None:
         """Take what was found out by reading the records of a job that could not be asked, or no more."""
@@ -511,7 +579,7 @@ class ImsJob:
             if self.reference_id is not None:
                 self._note(_SUBMITTED)
         status = entry.status
-        if status is None or self.done:
+        if status is None or (self.done and not self.status.carrier_failed):
             return
         if status.done:
             await self._load_quietly()

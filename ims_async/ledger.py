@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from .errors import JournalError
-from .journal import Entry, Journal, Phase
+from .journal import Cause, Entry, Journal, Phase
 from .report import Record
 from .status import JobStatus, JobToken
+from .times import SENDER_IS_DEAD
 
 _log = logging.getLogger("ims_async")
 
-_SENDING_SECONDS: Final = 300.0
 _MAY_HAVE_CHANGED: Final = (Phase.UNKNOWN, Phase.RUNNING, Phase.ENDED, Phase.LET_GO)
 
 
@@ -25,6 +25,7 @@ class _Note(NamedTuple):
     token: JobToken | None
     status: JobStatus | None
     reason: str
+    cause: Cause | None
 
 
 class Page:
@@ -34,7 +35,9 @@ class Page:
     in `trouble`, and the next step writes again: no answer of a gateway is lost for the sake of a note.
     """
 
-    __slots__ = ("_due", "_journal", "_sought", "id", "phase", "trouble")
+    __slots__ = (
+        "_due", "_journal", "_sought", "cause", "id", "phase", "reason", "retried", "run", "trouble",
+    )  # fmt: skip
 
     def __init__(
         self, journal: Journal | None = None, entry: Entry | None = None, *, of: JobToken | None = None
@@ -42,9 +45,14 @@ class Page:
         """Begin a page, or take up that of an entry, or of the job of a token, which is looked for later."""
         self._journal, self._sought = journal, of
         self.id = secrets.token_hex(8) if entry is None else entry.id
-        self.phase = Phase.QUEUED if entry is None else entry.phase
+        self.phase = Phase.QUEUED
         if of is not None:
             self.phase = Phase.UNKNOWN if of.reference_id is None else Phase.RUNNING
+        self.reason, self.run = "", ""
+        self.cause: Cause | None = None
+        self.retried = False
+        if entry is not None:
+            self._take(entry)
         self.trouble: JournalError | None = None
         self._due: _Note | None = None
 
@@ -54,12 +62,17 @@ class Page:
         return self.id if self._journal is not None and self._sought is None else None
 
     @property
-    def waits(self) -> bool:
-        """True while it waits for its turn, also where that could not be written down."""
-        return (self._due.to if self._due else self.phase) is Phase.QUEUED
+    def stands(self) -> Phase:
+        """Where it stands, also where that could not be written down."""
+        return self._due.to if self._due else self.phase
+
+    def _take(self, entry: Entry) -> None:
+        self.phase, self.reason, self.cause = entry.phase, entry.reason, entry.cause
+        self.retried, self.run = entry.retried, entry.run
 
     async def intend(self, token: JobToken, records: Sequence[Record], *, run: str = "") -> None:
         """Write down a batch that was handed in. Raises `JournalError`: then nothing may be sent."""
+        self.run = run
         if self._journal is None:
             return
         try:
@@ -67,12 +80,14 @@ class Page:
         except JournalError as error:
             journal, self._journal = self._journal, None  # there is nothing to note any more, most likely
             with contextlib.suppress(JournalError):
-                await journal.advance(self.id, Phase.CALLED_OFF, reason="it could not be written down")
+                why = "it could not be written down"
+                await journal.advance(self.id, Phase.CALLED_OFF, reason=why, cause=Cause.NOT_SENT)
             raise JournalError(f"{error}; nothing was sent") from error
         except BaseException:
             journal, self._journal = self._journal, None
             with contextlib.suppress(JournalError):  # it may have been written all the same
-                await journal.advance(self.id, Phase.CALLED_OFF, reason="called off before it left")
+                why = "called off before it left"
+                await journal.advance(self.id, Phase.CALLED_OFF, reason=why, cause=Cause.CANCELLED)
             raise
 
     async def claim(self, token: JobToken) -> Entry | None:
@@ -119,13 +134,18 @@ class Page:
         """Nothing was done with it so far, and it will be tried again; False if that is not written down."""
         return await self._note(Phase.QUEUED, reason=reason)
 
-    async def call_off(self, reason: str) -> bool:
+    async def call_off(self, reason: str, cause: Cause) -> bool:
         """Nothing was done with it, and nothing will be; False if somebody else has moved it on."""
-        return await self._note(Phase.CALLED_OFF, reason=reason)
+        return await self._note(Phase.CALLED_OFF, reason=reason, cause=cause)
 
     async def take_over(self) -> bool:
         """Make sure that a batch that waits for its turn, if it still does, is sent by nobody."""
-        return await self._note(Phase.UNKNOWN, only_from=Phase.QUEUED)
+        why = "taken over by another process while it waited for its turn"
+        return await self._note(Phase.CALLED_OFF, only_from=Phase.QUEUED, reason=why, cause=Cause.TAKEN_OVER)
+
+    async def sender_died(self) -> None:
+        """It has been on its way for longer than any sending takes: nobody knows whether it arrived."""
+        await self._note(Phase.UNKNOWN, only_from=Phase.SENDING)
 
     async def heard(self, status: JobStatus) -> None:
         """The gateway told something new."""
@@ -170,14 +190,15 @@ class Page:
         if not found:
             self._journal = None  # it is of another journal, or of none
             return None
-        self.id, self.phase = found[-1].id, found[-1].phase
+        self.id = found[-1].id
+        self._take(found[-1])
         return found[-1]
 
     def catch_up(self, entry: Entry) -> None:
         """Take the phase that somebody else has moved it to; what was listed too early is no news."""
         stale = entry.phase is Phase.QUEUED and self.phase not in (Phase.QUEUED, Phase.SENDING)
         if self._due is None and not stale:
-            self.phase = entry.phase
+            self._take(entry)
 
     async def records(self) -> tuple[Record, ...] | None:
         """Return the batch, if it is written down. Raises `JournalError`."""
@@ -197,18 +218,25 @@ class Page:
         token: JobToken | None = None,
         status: JobStatus | None = None,
         reason: str = "",
+        cause: Cause | None = None,
     ) -> bool:
         await self.find()
         if self._journal is None:
-            self.phase = to
+            self.phase, self.reason, self.cause = to, reason, cause
             return True
         token = token or (self._due.token if self._due else None)
-        note = _Note(to, token, status, reason)
+        note = _Note(to, token, status, reason, cause)
         if only_from is None:
             self._due = note  # also where the writing is broken off
         try:
             moved = await self._journal.advance(
-                self.id, to, only_from=only_from, token=token, status=status, reason=reason
+                self.id,
+                to,
+                only_from=only_from,
+                token=token,
+                status=status,
+                reason=reason,
+                cause=cause,
             )
         except JournalError as error:
             self.failed(error, f"batch {self.id} is {to}, which could not be written down")
@@ -218,14 +246,14 @@ class Page:
         if self._due is None:
             self.trouble = None
         if moved:
-            self.phase = to
+            self.phase, self.reason, self.cause = to, reason, cause
         return moved
 
     async def write_again(self) -> None:
         """Write the last note once more, if it could not be written."""
         if self._due is not None:
             due = self._due
-            await self._note(due.to, token=due.token, status=due.status, reason=due.reason)
+            await self._note(due.to, token=due.token, status=due.status, reason=due.reason, cause=due.cause)
 
 
 def may_be_leaving(entry: Entry, now: float) -> bool:
@@ -233,4 +261,4 @@ def may_be_leaving(entry: Entry, now: float) -> bool:
 
     One that began longer ago than any sending takes was not slow: its process died.
     """
-    return entry.phase is Phase.SENDING and now - entry.changed_at.timestamp() < _SENDING_SECONDS
+    return entry.phase is Phase.SENDING and now - entry.changed_at.timestamp() < SENDER_IS_DEAD

@@ -12,9 +12,12 @@ import attrs
 
 from .errors import RecordsRejected
 from .records import Decision, Invoice, RecordKey
-from .status import ErrorEntry, JobState, JobStatus
+from .status import ErrorEntry, Found, JobState, JobStatus
 
 Record = Decision | Invoice
+
+FOUND_NOT_APPLIED: Final = "not applied, as a second look showed"
+FOUND_CHANGED: Final = "changed by the supplier, or gone, as a second look showed"
 
 
 class PReading(Enum):
@@ -148,6 +151,9 @@ class JobReport:
     """The journal's name for what was sent, where there is a journal."""
     canned: bool = False
     """True of a test host that answers examples: none of its figures is of what was sent."""
+    found: Found | None = attrs.field(default=None, repr=False)
+    """What a look at the records showed, where nobody could be asked: then `failed` is what it showed to be
+    not applied, or changed, without codes. None where all of this is the gateway's word."""
 
     @property
     def ok(self) -> bool:
@@ -180,6 +186,8 @@ class JobReport:
 
 def account(status: JobStatus, records: Sequence[Record] | None, submitted: int | None) -> JobReport:
     """Say what became of each record, from a final status."""
+    if status.found is not None:
+        return _account_found(status, status.found, records, submitted)
     if records is None:
         return _account_without_records(status, submitted)
     failed, unmatched = _join(status.error_report, records)
@@ -202,6 +210,37 @@ def account(status: JobStatus, records: Sequence[Record] | None, submitted: int 
     )
 
 
+def _account_found(
+    status: JobStatus, found: Found, records: Sequence[Record] | None, submitted: int | None
+) -> JobReport:
+    """Say what a look at the records showed of each."""
+    reasons = dict.fromkeys(found.not_applied, FOUND_NOT_APPLIED) | dict.fromkeys(
+        found.changed, FOUND_CHANGED
+    )
+    if records is None:
+        failed = [RecordFailure(record=None, key=key, code="", message=why) for key, why in reasons.items()]
+        return _report(status, submitted=submitted, failed=tuple(failed))
+    failed, succeeded, untold = [], list[Record](), list[Record]()
+    dateless = Counter(record.key._replace(date=None) for record in records)
+    for record in records:
+        old = record.key._replace(date=None)  # as older journals kept keys
+        reason = reasons.get(record.key) or reasons.get(old)
+        if reason is None:
+            succeeded.append(record)
+        elif record.key not in reasons and dateless[old] > 1:
+            untold.append(record)
+        else:
+            failed.append(RecordFailure(record=record, key=record.key, code="", message=reason))
+    return _report(
+        status,
+        submitted=len(records),
+        succeeded=tuple(succeeded),
+        failed=tuple(failed),
+        unaccounted=tuple(untold),
+        unaccounted_count=len(untold),
+    )
+
+
 def _refused_whole(status: JobStatus) -> bool:
     """True where GSTN refused the job; a carrier that broke off says nothing about GSTN."""
     return status.state is JobState.FAILED and not status.carrier_failed
@@ -214,6 +253,7 @@ def _report(status: JobStatus, **facts: object) -> JobReport:
         error_count=status.errors,
         error_code=status.error_code,
         error_message=status.error_message,
+        found=status.found,
         **facts,  # type: ignore[arg-type] # the two callers name JobReport's own fields
     )
 

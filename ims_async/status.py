@@ -11,6 +11,7 @@ from typing import Any, Final
 import attrs
 
 from .errors import InvalidInput
+from .records import RecordKey
 from .vocabulary import Action, Section
 
 
@@ -61,12 +62,28 @@ class ErrorEntry:
 
 
 @attrs.frozen(kw_only=True)
+class Found:
+    """What reading a job's records again showed, where nobody could be asked: each record is in one of three.
+
+    `applied` is how many took effect. `not_applied` stand as they stood before; `changed` were edited by the
+    supplier, or are gone. Where an older journal did not keep it, the `date` in a key is None.
+    """
+
+    applied: int
+    not_applied: tuple[RecordKey, ...] = ()
+    changed: tuple[RecordKey, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
 class JobStatus:
     """One reading of a job. `processed` and `errors` are the gateway's counts, None where it gave none.
 
     `polled_at` is in seconds since the epoch. Where a GSP carries the job in a task of its own,
     `carrier_done` says that the task has ended, and `carrier_failed` that it broke off: then nobody has
     heard what GSTN made of the records. `documented` is False for a code that no document explains.
+    `in_the_way` says that GSTN refused the whole job since another one ran: nothing of it was done. `found`
+    is what a look at the records showed; then all other facts are read off it, and the gateway told none.
+    `route` is the GSP's note of how it is asked about, where that was not kept and had to be found out.
     """
 
     state: JobState
@@ -80,12 +97,26 @@ class JobStatus:
     carrier_done: bool = False
     carrier_failed: bool = False
     documented: bool = True
+    in_the_way: bool = attrs.field(
+        default=attrs.Factory(lambda status: _was_in_the_way(status), takes_self=True)
+    )
+    found: Found | None = None
+    route: str = attrs.field(default="", eq=False)
     raw: dict[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
 
     @property
     def done(self) -> bool:
         """True in a final state."""
         return self.state.final
+
+
+JOB_RUNNING: Final = "IMSSAV0015"
+"""GSTN's code for a change that it refuses as a whole, since another job of the GSTIN is running."""
+
+
+def _was_in_the_way(status: JobStatus) -> bool:
+    refused = status.state is JobState.FAILED and not status.carrier_failed
+    return refused and status.error_code == JOB_RUNNING
 
 
 _TOKEN_VERSION: Final = 1
@@ -97,6 +128,7 @@ class JobToken:
     """All that is needed to find a job again, and no secret: keep it anywhere, resume it in any process.
 
     `results_until` is when the gateway forgets the outcome, None where it does not say: ask before then.
+    `route` is the GSP's own note of how to ask about it, empty where it needs none, or nobody kept it.
     """
 
     gsp: str
@@ -107,6 +139,7 @@ class JobToken:
     submitted: int | None = None
     submitted_at: dt.datetime | None = None
     results_until: dt.datetime | None = None
+    route: str = ""
 
     def dumps(self) -> str:
         """Return versioned JSON, under 1 kB."""
@@ -122,6 +155,8 @@ class JobToken:
         }
         if self.results_until is not None:
             facts["until"] = self.results_until.isoformat()
+        if self.route:
+            facts["route"] = self.route
         return json.dumps(facts, separators=(",", ":"))
 
     @classmethod
@@ -141,6 +176,7 @@ class JobToken:
                 submitted=submitted,
                 submitted_at=_time(facts["at"]),
                 results_until=_time(facts.get("until")),  # tokens of the first release do not tell
+                route=_text(facts, "route") if "route" in facts else "",
             )
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InvalidInput(f"this is not a job token: {error}; pass what JobToken.dumps() gave") from None

@@ -15,14 +15,14 @@ from .exchange import Credentials
 from .handles import Handles, Services
 from .job import ImsJob
 from .journal import Entry
-from .journal.entry import RETRIED
 from .loop_owner import on_one_loop
 from .reconcile import Reconciliation, as_it_stands, changes_something, compare
 from .records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, RecordKey, SalesInvoice
 from .report import JobReport, Record
 from .rules import Finding
 from .session import TaxpayerCredential
-from .status import Download, ErrorEntry, JobKind, JobState, JobStatus, JobToken
+from .status import Download, Found, JobKind, JobState, JobStatus, JobToken
+from .times import QUIET
 from .vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
 
 R = TypeVar("R", Decision, Invoice)
@@ -192,18 +192,26 @@ class Taxpayer:
         """The jobs that this process sent or resumed and that have not ended."""
         return self._jobs.unfinished() + self._jobs.waiting()
 
+    def is_own(self, entry: Entry) -> bool:
+        """Say whether this process is handing the batch in at this moment. For `client.jobs()`."""
+        return self._changes.is_own(entry)
+
     async def sync(self, entries: Iterable[Entry]) -> None:
         """Take up what a journal holds of this taxpayer's open jobs. For `client.unfinished()`."""
         await self._jobs.sync([entry for entry in entries if not self._changes.is_own(entry)])
 
     async def recall(self, entry: Entry) -> ImsJob:
-        """Return the handle on an ended job of a journal, with its records. For `client.finished()`."""
+        """Return the handle on a job of a journal, with its records. For `client.finished()`."""
         job = await self._jobs.adopt(entry)
         await job.load()
         return job
 
+    async def take_up(self, entry: Entry) -> ImsJob:
+        """Return the handle on a job of a journal. For `client.jobs()`."""
+        return await self._jobs.adopt(entry)
+
     async def reconcile(
-        self, job: ImsJob, decisions: Iterable[Record] | None = None, *, quiet: float = 1800.0
+        self, job: ImsJob, decisions: Iterable[Record] | None = None, *, quiet: float = QUIET
     ) -> Reconciliation:
         """Re-read the records and say which decisions took effect. Sends no change.
 
@@ -247,14 +255,18 @@ class Taxpayer:
         current = {invoice.key: invoice for rows in sections.values() for invoice in rows}
         return current, {section for section, rows in sections.items() if rows.problems}
 
-    async def retry(self, report: JobReport, *, queue: bool = True) -> Retry:
+    async def retry(self, report: JobReport | ImsJob, *, queue: bool = True) -> Retry:
         """Send again what a finished job did not apply, once, as it stands now; it never retries by itself.
 
         Every record that failed or is unaccounted for is read again, when this GSTIN's turn has come. Those
         that still are as they were decided on are sent with the action they have now as the previous one;
         those applied by now are left alone; those that the supplier edited, or that are gone, are for a
-        person. Raises as `save` and `reset` do, and `InvalidInput` for a report that has no records.
+        person. In place of a report it takes a job that has one, or one that was called off, all records of
+        which are looked at so. Raises as `save` and `reset` do, and `InvalidInput` for a report that has no
+        records, or a job of which it is not known what became.
         """
+        if isinstance(report, ImsJob):
+            return await self._retry_job(report, queue=queue)
         records = [failure.record for failure in report.failed] + list(report.unaccounted)
         again = [record for record in records if record is not None]
         if len(again) < len(records) or len(report.unaccounted) < report.unaccounted_count:
@@ -268,7 +280,27 @@ class Taxpayer:
         again_kind = JobKind.RESET if again and isinstance(again[0], Invoice) else JobKind.SAVE
         retry = await self.retry_records(again_kind, again, queue=queue)
         if report.batch is not None and retry.found.settled:
-            await self._jobs.remark(report.batch, RETRIED)
+            await self._jobs.mark_retried(report.batch)
+        return retry
+
+    async def _retry_job(self, job: ImsJob, *, queue: bool) -> Retry:
+        if job.gstin != self.gstin:
+            raise InvalidInput(f"this is a job of {job.gstin}, not of {self.gstin}")
+        if job.open or (job.sent and job.report is None):
+            raise InvalidInput(
+                "what became of this job is not known, so that none of it can be sent again: await it, or "
+                "call taxpayer.reconcile(job), first"
+            )
+        if job.report is not None:
+            return await self.retry(job.report, queue=queue)
+        records = await job.load()
+        if not records:
+            raise InvalidInput(
+                "this job does not carry its records: read the invoices again, and save decisions"
+            )
+        retry = await self.retry_records(job.kind, records, queue=queue, run=job.run)
+        if job.batch is not None and retry.found.settled:
+            await self._jobs.mark_retried(job.batch)
         return retry
 
     async def retry_records(
@@ -299,8 +331,8 @@ class Taxpayer:
         return Retry(job=job, found=found)
 
     async def remark_retried(self, batch_id: str) -> None:
-        """Write beside an ended batch that its report was dealt with. For `ims_async.bulk`."""
-        await self._jobs.remark(batch_id, RETRIED)
+        """Mark a batch whose records were looked at again as retried. For `ims_async.bulk`."""
+        await self._jobs.mark_retried(batch_id)
 
     async def let_go(self, job: ImsJob) -> None:
         """Let the next change go although it is not known what became of this job.
@@ -392,25 +424,13 @@ def _supplier_section(section: SupplierSection | str) -> SupplierSection:
 
 
 def _status_of(found: Reconciliation) -> JobStatus:
-    """Put what a second look found into the words of a job's status."""
-    failed = [
-        ErrorEntry(
-            section=record.section,
-            supplier=record.supplier,
-            number=record.number,
-            return_period=record.return_period,
-            code="",
-            message=message,
-        )
-        for records, message in (
-            (found.not_applied, "not applied, as a second look showed"),
-            (found.changed, "changed by the supplier, or gone, as a second look showed"),
-        )
-        for record in records
-    ]
+    """Return the status of a job that a look has ended."""
+    not_applied, changed = (
+        tuple(record.key for record in records) for records in (found.not_applied, found.changed)
+    )
     return JobStatus(
-        state=JobState.PARTIAL if failed else JobState.SUCCEEDED,
+        state=JobState.PARTIAL if not_applied or changed else JobState.SUCCEEDED,
         processed=len(found.applied),
-        errors=len(failed),
-        error_report=tuple(failed),
+        errors=len(not_applied) + len(changed),
+        found=Found(applied=len(found.applied), not_applied=not_applied, changed=changed),
     )

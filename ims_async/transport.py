@@ -36,7 +36,7 @@ class Transport(Protocol):
     """Anything that can send a request.
 
     A change must leave soon after it was handed over, and be given up in less than the half hour after which
-    others look for its effects: see `LEAVES_WITHIN` and `ANSWERED_WITHIN` of the transport over HTTP.
+    others look for its effects: see `SEND_DEADLINE` and `ANSWER_DEADLINE` of the transport over HTTP.
     Raises `NotSent` where it never left, `AnswerLost` where no whole answer came back, and
     `UnexpectedAnswer` for an answer that is refused unread.
     """

@@ -209,6 +209,18 @@ class Part:
     key: Secret | None = None
 
 
+@attrs.frozen
+class Accepted:
+    """The gateway's answer to a change that it took in: the name of the job, and how to ask about it.
+
+    `route` is the GSP's own note, which goes with the job and comes back with each question about it: what
+    carries the job, say. Ids are opaque; nothing is read off how one looks.
+    """
+
+    reference_id: str
+    route: str = ""
+
+
 @runtime_checkable
 class Gsp(Protocol):
     """One GST Suvidha Provider: everything peculiar to it, and no I/O."""
@@ -249,14 +261,19 @@ class Gsp(Protocol):
 
     def save(
         self, gstin: str, decisions: Sequence[Decision], *, packed: PackedBody | None = None
-    ) -> Conversation[str]:
+    ) -> Conversation[Accepted]:
         """Submit decisions; `packed` is the body that they make, where it was made already."""
         ...
 
     def reset(
         self, gstin: str, invoices: Sequence[Invoice], *, packed: PackedBody | None = None
-    ) -> Conversation[str]: ...
-    def status(self, gstin: str, reference_id: str, kind: JobKind) -> Conversation[JobStatus]: ...
+    ) -> Conversation[Accepted]: ...
+    def status(
+        self, gstin: str, reference_id: str, kind: JobKind, route: str = ""
+    ) -> Conversation[JobStatus]:
+        """Read how a job stands; `route` is that of `Accepted`, empty for a job known by its name only."""
+        ...
+
     def sales(
         self, gstin: str, year: int, month: int, section: SupplierSection, form: SourceForm
     ) -> Conversation[list[SalesInvoice]]: ...

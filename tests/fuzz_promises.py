@@ -19,7 +19,7 @@ from ims_async.records import Counts, Invoice, InvoiceList
 from ims_async.report import Evidence, account, settle
 from ims_async.status import Download, JobKind, JobState, JobStatus, JobToken
 from ims_async.tables.columns import to_cell
-from ims_async.wire import Gsp, Part, Request, Response, Token, Verdict, VerdictKind, parse_json
+from ims_async.wire import Accepted, Gsp, Part, Request, Response, Token, Verdict, VerdictKind, parse_json
 from tests.recorded import first_request
 from tests.vayana_talk import DOWNLOAD, GSTIN, INVOICE
 
@@ -122,11 +122,13 @@ def of_value(operation: str, gsp: Gsp, value: Any, body: bytes, *, broken: bool 
 
 def _of_reference(gsp: Gsp, value: Any) -> None:
     """It finds the job again: it fits a token, and the request of a poll."""
-    promise(type(value) is str and value.strip(), "a change ends in a reference")
+    promise(isinstance(value, Accepted), "a change ends in a reference")
+    name, route = value.reference_id, value.route
+    promise(type(name) is str and name.strip(), "a reference is text")
     host = "live.enriched-api.vayana.com"
-    token = JobToken(gsp=gsp.kind, host=host, gstin=GSTIN, kind=JobKind.SAVE, reference_id=value)
+    token = JobToken(gsp=gsp.kind, host=host, gstin=GSTIN, kind=JobKind.SAVE, reference_id=name, route=route)
     of_token(token)
-    of_request(first_request(gsp.status(GSTIN, value, JobKind.SAVE)))
+    of_request(first_request(gsp.status(GSTIN, name, JobKind.SAVE, route)))
 
 
 def of_token(token: JobToken | Download) -> None:

@@ -173,9 +173,9 @@ class Kept:
         """Pass it on."""
         return await self._do(lambda: self._journal.records(batch_id))
 
-    async def remark(self, batch_id: str, reason: str) -> None:
+    async def mark_retried(self, batch_id: str) -> None:
         """Pass it on."""
-        await self._do(lambda: self._journal.remark(batch_id, reason))
+        await self._do(lambda: self._journal.mark_retried(batch_id))
 
     async def aclose(self) -> None:
         """Pass it on."""

@@ -61,10 +61,10 @@ class Shaky:
             raise JournalError("an entry is damaged", readable=readable)
         return found
 
-    async def remark(self, batch_id: str, reason: str) -> None:
-        """Write a reason beside a batch."""
-        self._try("remark")
-        await self.inner.remark(batch_id, reason)
+    async def mark_retried(self, batch_id: str) -> None:
+        """Mark a batch as retried."""
+        self._try("mark_retried")
+        await self.inner.mark_retried(batch_id)
 
     async def records(self, batch_id: str) -> list[Record]:
         """Return the records of a batch."""

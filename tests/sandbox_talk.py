@@ -25,6 +25,7 @@ from ims_async import (
 from ims_async.codec import read_invoice
 from ims_async.secret import Secret
 from ims_async.wire import (
+    Accepted,
     Request,
     Response,
     Token,
@@ -142,10 +143,10 @@ EXPECTED: dict[str, Callable[[str], None]] = {
         # The session ends one second before its token does: the earlier counts.
         lambda token: token.value == Secret("<jwt>") and token.expires_at == 1_712_947_710.0
     ),
-    "reset-200": _gives(lambda reference: reference == "b34b5a43e4b1"),
+    "reset-200": _gives(lambda accepted: accepted == Accepted("b34b5a43e4b1")),
     "reset-request": is_what_we_send,
     "sales-200-ret11416": _gives(lambda found: found == []),
-    "save-200": _gives(lambda reference: reference == "0032e479bcb644c"),
+    "save-200": _gives(lambda accepted: accepted == Accepted("0032e479bcb644c")),
     "save-request": is_what_we_send,
     "save-request-older": is_what_we_send,
     "status-200-processed": _gives(

@@ -19,7 +19,6 @@ from ims_async import (
     bulk,
 )
 from ims_async.bulk import EventKind
-from ims_async.journal.entry import RETRIED
 from ims_async.simulator import Fault, Simulator
 
 from .bulk_flows import Answer, Door, adds_up, applied, bulk_client, log_in, undecided, work_for
@@ -262,7 +261,7 @@ async def test_what_was_refused_is_looked_at_and_sent_again_where_it_still_stand
     assert not again.errors
     adds_up(again)
     entries = await client.journal.entries(run=report.run)  # type: ignore[union-attr]
-    assert {entry.token.gstin for entry in entries if entry.reason == RETRIED} == {edited.gstin, moved.gstin}
+    assert {entry.token.gstin for entry in entries if entry.retried} == {edited.gstin, moved.gstin}
 
 
 async def test_what_was_not_sent_is_sent_by_a_retry(

@@ -39,7 +39,7 @@ README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8"
 PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 MAIN, RECOVERY = (
     next(program for program in PROGRAMS if mark in program)
-    for mark in ('input("OTP: ")', "client.unfinished()")
+    for mark in ('input("OTP: ")', "bulk.recover(client)")
 )
 GSTIN = "29AAACQ3770E1ZF"
 

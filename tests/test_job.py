@@ -50,7 +50,7 @@ class Gateway:
     def polls(self) -> int:
         return len(self.at)
 
-    async def poll(self, reference: str, kind: JobKind) -> JobStatus:
+    async def poll(self, token: JobToken) -> JobStatus:
         """Give the next scripted answer."""
         self.at.append(asyncio.get_running_loop().time())
         if self.takes:

@@ -10,8 +10,9 @@ from pathlib import Path
 import attrs
 import pytest
 
-from ims_async import JobKind, JobState, JobStatus, JournalError
-from ims_async.journal import Entry, Journal, MemoryJournal, Phase, SqliteJournal
+from ims_async import JobKind, JobState, JobStatus, JournalError, RecordKey, Section
+from ims_async.journal import Cause, Entry, Journal, MemoryJournal, Phase, SqliteJournal
+from ims_async.status import Found
 
 from .journals import GSTIN, SENT_AT, decisions, token
 
@@ -29,7 +30,7 @@ ALLOWED = {
     "unknown": "unknown, running, ended, let go",
     "running": "unknown, running, ended, let go",
     "ended": "",
-    "called off": "",
+    "called off": "ended",
     "let go": "ended",
 }
 
@@ -199,6 +200,48 @@ async def test_what_became_of_it_is_kept_with_the_reason(journal: Journal) -> No
     await at(journal, Phase.QUEUED)
     assert await journal.advance("it", Phase.CALLED_OFF, reason="«ना» \x00 \ud800")
     assert (await one(journal)).reason.startswith("«ना» \x00 ")
+
+
+@pytest.mark.parametrize("cause", [None, *Cause])
+async def test_the_cause_of_a_batch_that_was_called_off_is_kept(
+    journal: Journal, cause: Cause | None
+) -> None:
+    """Apart from the words for a person."""
+    await at(journal, Phase.QUEUED)
+    assert await journal.advance("it", Phase.CALLED_OFF, reason="retried", cause=cause)
+    entry = await one(journal)
+    assert (entry.cause, entry.reason, entry.retried) == (cause, "retried", False)
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+async def test_what_has_ended_or_was_called_off_is_marked_as_retried(journal: Journal, phase: Phase) -> None:
+    """Beside its reason; nothing else is."""
+    await at(journal, phase)
+    before = await one(journal)
+    await journal.mark_retried("it")
+    assert await one(journal) == attrs.evolve(before, retried=phase in (Phase.ENDED, Phase.CALLED_OFF))
+    with pytest.raises(JournalError, match="no batch"):
+        await journal.mark_retried("nobody")
+
+
+async def test_the_route_of_a_job_is_kept(journal: Journal) -> None:
+    """As the GSP told it with the reference; news without one leave it."""
+    known = token(reference_id="REF-1", route="by way of a task")
+    await at(journal, Phase.SENDING)
+    await journal.advance("it", Phase.RUNNING, token=known)
+    await journal.advance("it", Phase.RUNNING, token=token(reference_id="REF-1"), status=DONE)
+    assert (await one(journal)).token == known
+
+
+async def test_what_a_look_showed_is_kept_as_a_value_of_its_own(journal: Journal) -> None:
+    """Which records stand as they stood, and which were changed, by all that names them."""
+    key = decisions()[0].key
+    other = RecordKey("of tomorrow", "S", "1", None, None)
+    found = Found(applied=5, not_applied=(key,), changed=(other, key._replace(section=Section.ECOM)))
+    status = JobStatus(state=JobState.PARTIAL, processed=5, errors=3, found=found)
+    await at(journal, Phase.UNKNOWN)
+    await journal.advance("it", Phase.ENDED, status=status)
+    assert (await one(journal)).status == status
 
 
 async def test_a_batch_moves_on_only_from_where_it_is_thought_to_be(journal: Journal) -> None:

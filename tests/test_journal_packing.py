@@ -239,6 +239,7 @@ def statuses(draw: st.DrawFn) -> JobStatus:
         carrier_done=draw(st.booleans()),
         carrier_failed=draw(st.booleans()),
         documented=draw(st.booleans()),
+        in_the_way=draw(st.booleans()),
         raw={"planted": "in the raw answer"},
     )
 
@@ -264,7 +265,8 @@ def test_every_field_of_a_record_and_of_a_status_is_kept() -> None:
 
     assert set(packing._FIELDS) == {field.name for field in attrs.fields(Invoice)}
     assert set(packing._DECIDED) == {field.name for field in attrs.fields(Decision)} - {"invoice"}
-    assert {*packing._READING, "state", "error_report", "raw"} == {
+    # What a look found has a column of its own, and the route is kept with the job's token.
+    assert {*packing._READING, "state", "error_report", "raw", "found", "route"} == {
         field.name for field in attrs.fields(JobStatus)
     }
     assert set(packing._REFUSAL) == {field.name for field in attrs.fields(ErrorEntry)}

@@ -244,7 +244,7 @@ async def test_a_retry_that_cannot_be_marked_has_been_made_all_the_same(
 ) -> None:
     """The next process looks again, and sends nothing."""
     _, report = await refused(acme, colleague, "reject")
-    journal.failing = {"remark"}
+    journal.failing = {"mark_retried"}
     retried = await acme.retry(report)
     assert await retried is not None
     journal.failing = set()

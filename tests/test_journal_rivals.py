@@ -18,6 +18,7 @@ from ims_async import (
 )
 from ims_async.journal import Phase
 from ims_async.simulator import Simulator
+from ims_async.times import SENDER_IS_DEAD
 
 from .conftest import dialect, make_client, plan_endless
 from .journal_flows import FIXTURES, Shelf, undecided
@@ -86,7 +87,8 @@ async def test_another_process_that_has_been_sending_for_too_long_is_dead(
     begun = sim.now()
     with pytest.raises(JobInFlight, match="reconcile") as caught:
         await other.save([two])
-    assert 300 <= sim.now() - begun < 400
+    assert SENDER_IS_DEAD <= sim.now() - begun < SENDER_IS_DEAD + 100
+    assert await shelf.phases() == [Phase.ENDED, Phase.UNKNOWN, Phase.CALLED_OFF]
     job = caught.value.job
     assert job is not None
     assert await second.unfinished() == [job]

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 import pytest
 
-from ims_async import InvalidInput, JournalError
+from ims_async import InvalidInput, JournalError, RecordKey, Section
 from ims_async.journal import Phase, SqliteJournal, schema
 from ims_async.journal.writer import Writer
+from ims_async.status import Found
 
 from .journals import ask, connection, decisions, files, mode, token
 
@@ -94,7 +95,7 @@ async def test_the_columns_are_those_that_were_weighed(journal: SqliteJournal) -
     assert tables == ["jobs", "parts"]
     assert await ask(journal, "SELECT name FROM pragma_table_info('jobs')") == [
         "place", "id", "phase", "gsp", "host", "gstin", "kind", "reference", "submitted", "submitted_at",
-        "results_until", "status", "reason", "changed_at", "run",
+        "results_until", "status", "reason", "changed_at", "run", "retried", "cause", "found", "route",
     ]  # fmt: skip
     assert await ask(journal, "SELECT name FROM pragma_table_info('parts')") == [
         "job", "part", "rows", "checksum",
@@ -136,6 +137,49 @@ async def test_a_file_of_the_first_version_is_brought_up_to_date(journal: Sqlite
     assert (entry.id, entry.phase, entry.run) == ("it", Phase.QUEUED, "")
     assert await journal.entries(run="november") == []
     assert number(path, "user_version") == NEWEST
+
+
+LOOKED_AT: Final = (
+    '{"state":"partial","raw_code":"","processed":1,"errors":2,"error_code":"","error_message":"",'
+    '"polled_at":null,"carrier_done":false,"carrier_failed":false,"documented":true,"error_report":'
+    '[["b2b","S","A/0","102026","","not applied, as a second look showed"],'
+    '["b2b","S","A/1","102026","","changed by the supplier, or gone, as a second look showed"]]}'
+)
+"""As the release before wrote down what a look had shown."""
+REFUSED: Final = (
+    '{"state":"failed","raw_code":"ER","processed":0,"errors":null,"error_code":"IMSSAV0015",'
+    '"error_message":"busy","polled_at":1.0,"carrier_done":false,"carrier_failed":false,"documented":true,'
+    '"error_report":[["b2b","S","A/0","102026","","no code"]]}'
+)
+
+
+async def test_the_marks_of_an_older_file_are_read_as_what_they_meant(
+    journal: SqliteJournal, path: Path
+) -> None:
+    """A reason was the mark of a retry, and a status without a code that of a look."""
+    older = Writer(path, busy_seconds=0.05, migrations=schema.MIGRATIONS[:2])
+    rows = [
+        ("retried", "ended", REFUSED, "retried"),
+        ("looked at", "ended", LOOKED_AT, ""),
+        ("called off", "called off", None, "retried"),
+    ]
+    statement = (
+        "INSERT INTO jobs (id, phase, status, reason, gsp, host, gstin, kind, submitted, submitted_at, "
+        "changed_at) VALUES (?, ?, ?, ?, 'gsp', 'host', '29AAACQ3770E1ZF', 'SAVE', 3, '', 0)"
+    )
+    await older.run(lambda c: c.executemany(statement, rows).rowcount)
+    await older.aclose()
+    retried, looked_at, called_off = await journal.entries()
+    assert [entry.retried for entry in (retried, looked_at, called_off)] == [True, False, False]
+    assert [entry.reason for entry in (retried, looked_at, called_off)] == ["", "", "retried"]
+    assert {entry.cause for entry in (retried, looked_at, called_off)} == {None}
+    assert retried.status is not None
+    assert (retried.status.in_the_way, retried.status.found) == (True, None)
+    assert [entry.code for entry in retried.status.error_report] == [""]
+    assert looked_at.status is not None
+    keys = [RecordKey(Section.B2B, "S", number, None, "102026") for number in ("A/0", "A/1")]
+    assert looked_at.status.found == Found(applied=1, not_applied=(keys[0],), changed=(keys[1],))
+    assert (looked_at.status.error_report, looked_at.status.in_the_way) == ((), False)
 
 
 async def test_a_file_is_brought_up_to_the_next_version(journal: SqliteJournal, path: Path) -> None:

@@ -114,8 +114,8 @@ async def test_a_waiting_batch_that_cannot_be_taken_over_is_the_journals_trouble
     saving = asyncio.create_task(other.save([two]))
     await asyncio.sleep(0.1)
     (waiting,) = [job for job in await client.unfinished() if not job.sent]
-    journal.failing = {Phase.UNKNOWN}
-    with pytest.raises(JournalError, match="no room for unknown"):
+    journal.failing = {Phase.CALLED_OFF}
+    with pytest.raises(JournalError, match="no room for called off"):
         await acme.reconcile(waiting)
     assert (await (await saving)).ok
 

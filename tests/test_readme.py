@@ -61,7 +61,7 @@ async def test_what_the_last_run_left_is_finished_as_the_readme_shows(
         await lost.save([row.reject() for row in await lost.invoices("b2b", "N")])
     sim.advance(3600)
 
-    (program,) = (program for program in PROGRAMS if "client.unfinished()" in program)
+    (program,) = (program for program in PROGRAMS if "bulk.recover" in program)
     body = "\n".join(f"    {line}" for line in program.splitlines())
     names: dict[str, Any] = {"gsp": gsp}
     monkeypatch.setattr(ims_async, "ImsClient", make)

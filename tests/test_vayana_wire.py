@@ -27,9 +27,9 @@ from ims_async import (
 )
 from ims_async.gstn import NO_RECORDS
 from ims_async.secret import Secret
-from ims_async.wire import Needs
+from ims_async.wire import Accepted, Needs
 from tests import strategies
-from tests.conftest import envelope, from_gstn
+from tests.conftest import eas, envelope, from_gstn
 from tests.recorded import HTML, answer, first_request
 from tests.vayana_talk import (
     AUTHENTICATE,
@@ -244,14 +244,46 @@ def test_a_body_over_the_limit_is_not_sent() -> None:
     assert len(first_request(exact.reset(GSTIN, [INVOICE] * 3)).body or b"") == caught.value.size
 
 
-@pytest.mark.parametrize(
-    ("reference", "operation"),
-    [(REFERENCE, "reference"), ("0032e479bcb644", "reference"), ("0032E479BCB644C", "reference"),
-     (TASK, "status"), (TASK.upper(), "status"), ("0032e479bcb6", "status"), ("task 7", "status")],
-)  # fmt: skip
-def test_a_job_is_asked_about_where_its_reference_is_from(reference: str, operation: str) -> None:
-    """Ask GSTN about a reference of its own, and the gateway about any other."""
-    assert first_request(GSP.status(GSTIN, reference, JobKind.SAVE)).operation == operation
+NO_TASK = answer(404, eas("err-resource-not-found", "ClientRequest"))
+NAMES = [REFERENCE, "0032E479BCB644", TASK, "task 7", "9f86d081-884c-4d63-a5e0-9ec4ff9a2d21", "१२"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("route", "operation"), [("task", "status"), ("gstn", "reference"), ("", "status")])
+def test_a_job_is_asked_about_as_was_told_when_it_was_taken_in(name: str, route: str, operation: str) -> None:
+    """However its name looks: names are opaque."""
+    assert first_request(GSP.status(GSTIN, name, JobKind.SAVE, route)).operation == operation
+
+
+@pytest.mark.parametrize("name", [REFERENCE, TASK])
+@pytest.mark.parametrize(("key", "route"), [("task-id", "task"), ("reference_id", "gstn")])
+def test_a_change_tells_by_what_its_job_is_carried(name: str, key: str, route: str) -> None:
+    """By the word under which the gateway gives the name."""
+    for kind in ("save", "reset"):
+        accepted, _ = converse(BY_NAME[kind](), answer(200, envelope({key: name})))
+        assert accepted == Accepted(name, route)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_where_nobody_kept_the_route_the_gateway_is_asked_which_it_is(name: str) -> None:
+    """Whether it is a task, and if it says that there is none, GSTN; what it was is told with the status."""
+    ended = answer(200, envelope({"status_cd": "P", "proc_cnt": "1", "transTypCd": "SAV"}))
+    conversation = GSP.status(GSTIN, name, JobKind.SAVE)
+    status, sent = converse(conversation, NO_TASK, ended)
+    assert [request.operation for request in sent] == ["status", "reference"]
+    assert (status.raw_code, status.route) == ("P", "gstn")
+    status, sent = converse(GSP.status(GSTIN, name, JobKind.SAVE), task("processing"))
+    assert (len(sent), status.route) == (1, "task")
+
+
+def test_of_a_name_that_nobody_knows_the_answer_about_tasks_is_told() -> None:
+    """Most jobs are tasks; and a task that is known to be one is not asked about elsewhere."""
+    denied = answer(502, from_gstn("RET11416", "no such reference"))
+    with pytest.raises(GatewayError, match="no such task") as caught:
+        converse(GSP.status(GSTIN, TASK, JobKind.SAVE), NO_TASK, denied)
+    assert caught.value.code == "err-resource-not-found"
+    with pytest.raises(GatewayError, match="no such task"):
+        converse(GSP.status(GSTIN, TASK, JobKind.SAVE, "task"), NO_TASK)
 
 
 def test_a_task_id_is_quoted_in_the_path() -> None:

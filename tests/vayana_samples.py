@@ -24,7 +24,7 @@ from ims_async import (
 from ims_async.codec import read_invoice
 from ims_async.report import Evidence, account, settle
 from ims_async.secret import Secret
-from ims_async.wire import Needs, Part, Token, VerdictKind, parse_json
+from ims_async.wire import Accepted, Needs, Part, Token, VerdictKind, parse_json
 from tests.conftest import envelope, load
 from tests.recorded import FAILED, REFUSED, answer, first_request
 from tests.vayana_talk import (
@@ -231,7 +231,7 @@ EXPECTED: dict[str, Read | Refused | Unreadable | Sent | Callable[[str], None]] 
     "auth-token-v3-200": Read("verify", _token("8d7a5abc-e7ba-4ab8-8f0a-ef80456e9194")),
     "auth-token-v3-request": Sent(BY_NAME["verify"]),
     # What GSTN itself answers is no task, and followed by REQSTS.
-    "basic-save-200": Read("save", lambda reference: reference == REFERENCE),
+    "basic-save-200": Read("save", lambda accepted: accepted == Accepted(REFERENCE, "gstn")),
     "download-submitted-200": Read(
         "invoices",
         lambda begun: (
@@ -318,7 +318,7 @@ EXPECTED: dict[str, Read | Refused | Unreadable | Sent | Callable[[str], None]] 
         "status", lambda status: _two_refused(status) and status.carrier_done, before=(COMPLETED,)
     ),
     "reset-result-processed-200": Read("status", _done_by_its_task, before=(COMPLETED,)),
-    "reset-submitted-200": Read("reset", lambda reference: reference == TASK),
+    "reset-submitted-200": Read("reset", lambda accepted: accepted == Accepted(TASK, "task")),
     "sso-error-400": Refused(
         "authenticate", GatewayError, "err-issue-with-parameter", FAILED, says="parameter-name some-parameter"
     ),

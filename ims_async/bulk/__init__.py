@@ -10,6 +10,7 @@ A taxpayer's decisions are cut into as many jobs as their bytes need, sent one a
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -17,13 +18,25 @@ from ..client import ImsClient
 from ..errors import InvalidInput
 from ..records import Decision, Invoice
 from ..status import JobKind
+from ..times import QUIET
 from ..vocabulary import Action, Section
 from .event import BulkEvent, EventKind, Progress
 from .follow import Kept, Shared, Sizes
 from .outcome import BulkReport, TaxpayerReport
 from .pull import Pulled, PullReport, PullRun, sections_of
+from .recover import Recovery, left_behind
 from .run import BulkRun, Totals, checked_name, default_journal, new_name, totals_of
-from .source import Pairs, Portion, Who, known_taxpayers, pairs_of, portion_of, portions_again, who_of
+from .source import (
+    Pairs,
+    Portion,
+    Who,
+    known_taxpayers,
+    pairs_of,
+    portion_of,
+    portions_again,
+    taxpayer_of,
+    who_of,
+)
 from .stop import Stop
 from .weather import Weather
 
@@ -39,6 +52,7 @@ __all__ = [
     "TaxpayerReport",
     "default_journal",
     "pull_all",
+    "recover",
     "reset_all",
     "resume",
     "retry",
@@ -48,7 +62,6 @@ __all__ = [
 _AT_ONCE: Final = 1000
 _AT_ONCE_OF_A_STREAM: Final = 100
 _READERS: Final = 16
-_QUIET: Final = 1800.0
 MAX_OUTAGE: Final = 3600.0
 """Seconds for which a run waits, unless it is told otherwise, for a gateway that does not answer."""
 
@@ -62,7 +75,7 @@ def save_all(
     journal: Kept = None,
     max_bytes: int | None = None,
     max_records: int | None = None,
-    quiet: float = _QUIET,
+    quiet: float = QUIET,
     max_outage: float = MAX_OUTAGE,
     check: bool = True,
 ) -> BulkRun:
@@ -106,7 +119,7 @@ def reset_all(
     journal: Kept = None,
     max_bytes: int | None = None,
     max_records: int | None = None,
-    quiet: float = _QUIET,
+    quiet: float = QUIET,
     max_outage: float = MAX_OUTAGE,
     check: bool = True,
 ) -> BulkRun:
@@ -152,7 +165,7 @@ def retry(
     journal: Kept = None,
     max_bytes: int | None = None,
     max_records: int | None = None,
-    quiet: float = _QUIET,
+    quiet: float = QUIET,
     max_outage: float = MAX_OUTAGE,
 ) -> BulkRun:
     """Send again what a run did not get through: what was refused, unaccounted for, or not sent. Once.
@@ -188,7 +201,7 @@ def resume(
     *,
     concurrency: int | None = None,
     journal: Kept = None,
-    quiet: float = _QUIET,
+    quiet: float = QUIET,
     max_outage: float = MAX_OUTAGE,
 ) -> BulkRun:
     """Find out what became of all that a run has sent, in this process or another: nothing new is sent.
@@ -199,6 +212,39 @@ def resume(
     """
     shared = _shared(client, checked_name(run), journal, quiet=quiet, max_outage=max_outage)
     return _run_of(shared, {}, JobKind.SAVE, concurrency, check=False)
+
+
+def recover(
+    client: ImsClient,
+    *,
+    taxpayers: Iterable[Who] | None = None,
+    concurrency: int | None = None,
+    journal: Kept = None,
+    quiet: float = QUIET,
+    max_outage: float = MAX_OUTAGE,
+) -> BulkRun:
+    """See every change that an earlier process left behind to its end; call it before the first save.
+
+    Jobs that run at the gateway are waited for. A change whose answer was lost is settled by looking, after
+    `quiet` seconds at the latest, and what had no effect is sent again where it still stands as it stood.
+    So is, once, what was never sent: batches that waited for their turn when their process ended, and those
+    that were called off for trouble on the way or a change ahead of them (`job.cause.to_retry`). What its
+    caller cancelled, or what was refused, is left alone (`client.called_off()` lists it), and so is a record
+    that was decided on anew since. Each batch stays a part of its run, which so does not send it again.
+
+    `taxpayers` are those that it is about, all by default. Batches of other living processes that wait are
+    taken over; those get `JobInFlight`. Otherwise as `save_all`: await it for a `BulkReport` of what was left
+    behind, or follow its events. Raises `JournalError` for what cannot be read, when all the rest was done.
+    """
+    shared = _shared(client, f"recovery-{secrets.token_hex(8)}", journal, quiet=quiet, max_outage=max_outage)
+    only = None if taxpayers is None else {taxpayer_of(client, who, check=False).gstin for who in taxpayers}
+    return BulkRun(
+        shared,
+        lambda client: left_behind(client, only),
+        concurrency=_AT_ONCE if concurrency is None else concurrency,
+        totals=Totals(),
+        part=Recovery,
+    )
 
 
 def _shared(

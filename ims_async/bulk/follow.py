@@ -11,21 +11,19 @@ import attrs
 from ..changes import Fate
 from ..client import ImsClient
 from ..errors import JobFailed, OutcomeUnknown, PayloadTooLarge
-from ..gstn import JOB_RUNNING
 from ..job import ImsJob
 from ..journal import Journal
 from ..reconcile import Reconciliation
 from ..report import JobReport, Record
 from ..status import JobKind
 from ..taxpayer import Taxpayer
+from ..times import FIRST_LOOK, LOOK_MARGIN
 from .event import EventKind
 from .stop import Stop
 from .stream import Slot
 from .tally import Tally, without_frames
 from .weather import Weather
 
-_FIRST_LOOK: Final = 120.0  # seconds; most jobs have ended by then, and records that were applied show it
-_MARGIN: Final = 1.0  # seconds
 _MOST_AGAINS: Final = 3  # of what was lost each time
 
 Kept = Journal | Literal[False] | None
@@ -87,7 +85,7 @@ class Follower:
 
     def __init__(self, shared: Shared, taxpayer: Taxpayer, tally: Tally, slot: Slot, tell: Tell) -> None:
         self.shared, self.taxpayer, self.tally, self.tell = shared, taxpayer, tally, tell
-        self._slot = slot
+        self.slot = slot
         self.fate: Fate | None = None
         """What becomes of what is being handed in at this moment."""
         self.again: tuple[JobKind, Sequence[Record]] = JobKind.SAVE, ()
@@ -141,8 +139,8 @@ class Follower:
             lost = f"{_MOST_AGAINS + 1} changes of {job.gstin} were lost one after another"
             self.tally.stopped(OutcomeUnknown(f"{lost}: try later", job=job), records)
             return
-        if job.status.error_code == JOB_RUNNING:  # another program's job was in the way
-            await self.shared.rest(_FIRST_LOOK)
+        if job.status.in_the_way:  # another program's job was in the way
+            await self.shared.rest(FIRST_LOOK)
         await self._try_again(job.kind, records, tries=tries - 1)
 
     async def _try_again(self, kind: JobKind, records: Sequence[Record], *, tries: int) -> None:
@@ -174,11 +172,11 @@ class Follower:
     async def settle(self, job: ImsJob) -> None:
         """Read a job's records until it is known what became of them; it may be one of another run."""
         await self.tell(EventKind.LOOKING, job=job)
-        self._slot.lend()
+        self.slot.lend()
         client, quiet = self.shared.client, self.shared.quiet
         sent_at = job.submitted_at.timestamp() if job.submitted_at else 0.0
-        for age in (min(_FIRST_LOOK, quiet), quiet):
-            await self.shared.rest(max(sent_at + age + _MARGIN - client.now(), 0.0))
+        for age in (min(FIRST_LOOK, quiet), quiet):
+            await self.shared.rest(max(sent_at + age + LOOK_MARGIN - client.now(), 0.0))
             if not job.open:
                 return
             await self.shared.weather.through(
@@ -202,7 +200,7 @@ class Follower:
             found = news
 
         async def send() -> ImsJob | None:
-            fate = self.fate = Fate()
+            fate = self.fate = Fate(called_off=self.fate.called_off if self.fate else "")
             self.again = kind, records
             try:
                 retry = await self.taxpayer.retry_records(

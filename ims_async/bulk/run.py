@@ -59,9 +59,11 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         concurrency: int,
         totals: Totals,
         taxpayers: Callable[[], Collection[Taxpayer]] = tuple,
+        part: type[Part] = Part,
     ) -> None:
         super().__init__(concurrency, shared.client.loop_owner)
         self._shared, self._source, self._totals, self._beforehand = shared, source, totals, taxpayers
+        self._part = part
         self._tallies: dict[str, Tally] = {}
         self._taxpayers: dict[str, Taxpayer] = {}
         self._turns: dict[str, asyncio.Lock] = {}
@@ -145,7 +147,7 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
                 await tell(EventKind.STARTED)
                 if portion.taxpayer is not None:
                     self._taxpayers[portion.gstin] = portion.taxpayer
-                    part = Part(Follower(self._shared, portion.taxpayer, tally, slot, tell), portion)
+                    part = self._part(Follower(self._shared, portion.taxpayer, tally, slot, tell), portion)
                     await part.carry_out()
         finally:
             if part is None:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum, auto
 from typing import NamedTuple
 
-from ..gstn import JOB_RUNNING
 from ..job import ImsJob
 from ..reconcile import Reconciliation
 from ..records import Decision
@@ -169,12 +168,9 @@ class Tally:
         self._unaccounted += [(job.kind, record) for record in job.records or ()]
 
     def without_effect(self, job: ImsJob) -> list[Record]:
-        """Return which of a job's records are known to stand as they stood, and are not on their way again.
-
-        A failure without a code of the gateway's is what a look has found.
-        """
-        own = {id(record) for record in job.records or ()}
-        found = [f.record for _, f in self._failed if f.code in ("", JOB_RUNNING) and id(f.record) in own]
+        """Return which of a job's records are known to stand as they stood, and are not sent again yet."""
+        own = {id(record) for record in job.without_effect}
+        found = [failure.record for _, failure in self._failed if id(failure.record) in own]
         return [record for record in found if record is not None]
 
     def sent_again(self, kind: JobKind, records: Iterable[Record]) -> None:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Final
 
-from ..changes import Batch
+from ..changes import Batch, Fate
 from ..codec import Chunk, pack_chunks
 from ..errors import (
     ImsError,
@@ -18,7 +18,7 @@ from ..errors import (
     SessionExpired,
 )
 from ..job import ImsJob
-from ..journal import Entry, Phase
+from ..journal import Cause, Entry, Phase
 from ..report import Record
 from ..status import JobKind
 from ..wire import Pause
@@ -127,7 +127,15 @@ class Part:
 
     async def _send(self, kind: JobKind, chunk: Chunk) -> ImsJob | None:
         """Hand a chunk in, waiting out the trouble after which nothing was done."""
-        batch = Batch(kind=kind, records=chunk.records, run=self._shared.run, body=chunk.body, checked=True)
+        before = self._follower.fate
+        batch = Batch(
+            kind=kind,
+            records=chunk.records,
+            run=self._shared.run,
+            body=chunk.body,
+            checked=True,
+            fate=Fate(called_off=before.called_off if before else ""),
+        )
 
         async def look() -> Batch | None:
             return batch if await self._nothing_new() else None
@@ -246,7 +254,9 @@ class Part:
         journal = self._shared.client.journal
         if entry.phase is Phase.QUEUED and journal is not None:
             why = "its run was taken up by another process"
-            await journal.advance(entry.id, Phase.CALLED_OFF, only_from=Phase.QUEUED, reason=why)
+            await journal.advance(
+                entry.id, Phase.CALLED_OFF, only_from=Phase.QUEUED, reason=why, cause=Cause.TAKEN_OVER
+            )
             (entry,) = await journal.entries(batch_id=entry.id)
         return None if entry.phase is Phase.CALLED_OFF else await self._taxpayer.recall(entry)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.table import Table
@@ -14,16 +15,19 @@ from rich.table import Table
 from ..errors import InvalidInput, JournalError
 from ..journal import Entry, Phase, SqliteJournal
 from ..journal.entry import OPEN
+from ..status import JobState
 from . import show
 from .commands import Commands
 from .journals import journal_file, journal_if_any
 from .options import Debug, JournalFile, Json
 from .voice import NOT_ALL_WELL, OK, Voice
 
+_MAY_BE_LEFT: Final = (*OPEN, Phase.CALLED_OFF)
+
 
 def list_jobs(
     all_jobs: Annotated[
-        bool, typer.Option("--all", help="Those that have ended as well. Example: --all")
+        bool, typer.Option("--all", help="Everything that was ever handed in. Example: --all")
     ] = False,
     run: Annotated[
         str | None,
@@ -41,9 +45,10 @@ def list_jobs(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List what the journal holds: the jobs that have not ended, as far as it was told, or all of them.
+    """List what the journal holds: the jobs that have not ended, or were not sent, or all of them.
 
-    Needs no credentials and asks nobody. `jobs resume` finds out what became of those that are open.
+    Needs no credentials and asks nobody. `jobs resume` finds out what became of those that are open. What
+    was not sent, and neither cancelled nor refused, push sends: the same files, with the run's name.
     """
     voice = Voice(json, debug)
 
@@ -54,7 +59,9 @@ def list_jobs(
             voice.document({"ok": True, "journal": str(journal_file(journal)), "jobs": [], "runs": []})
             return OK
         whole = all_jobs or runs or run is not None
-        found, trouble = asyncio.run(_entries(kept, run, tuple(Phase) if whole else tuple(OPEN)))
+        found, trouble = asyncio.run(_entries(kept, run, tuple(Phase) if whole else _MAY_BE_LEFT))
+        if not whole:
+            found = [entry for entry in found if entry.phase.open or entry.to_retry]
         if run is not None and not found and trouble is None:
             raise InvalidInput(
                 f"the journal knows of no run {run!r} here: `{Commands(journal=journal).runs()}` names them"
@@ -92,7 +99,13 @@ def _show(voice: Voice, title: str, found: Sequence[Entry], *, runs: bool) -> No
 
 
 def _title(path: Path, run: str | None, *, whole: bool) -> str:
-    what = f"jobs of run {run}" if run is not None else "jobs" if whole else "jobs that have not ended"
+    what = (
+        f"jobs of run {run}"
+        if run is not None
+        else "jobs"
+        if whole
+        else "jobs that have not ended, or were not sent"
+    )
     return f"{what} in {path}"
 
 
@@ -106,17 +119,32 @@ def _jobs_table(title: str, found: Iterable[Entry]) -> Table:
             _phase(entry),
             entry.token.submitted,
             _local(entry.token.submitted_at),
+            _next(entry),
         )
         for entry in found
     ]
-    return show.table(title, ("run", "GSTIN", "kind", "reference", "phase", "records", "since"), rows)
+    return show.table(title, ("run", "GSTIN", "kind", "reference", "phase", "records", "since", "next"), rows)
 
 
 def _phase(entry: Entry) -> str:
-    """Name the phase, and how it ended."""
+    """Name the phase, and how it ended, or why it was not sent."""
+    if entry.cause is not None:
+        return f"{entry.phase}, {entry.cause}"
     if entry.phase is Phase.ENDED and entry.status is not None:
         return f"ended, {entry.status.state}"
     return entry.phase.value
+
+
+def _next(entry: Entry) -> str:
+    """Say what may be done about it; empty where there is nothing to do."""
+    if entry.phase is Phase.QUEUED or entry.to_retry:
+        return f"push --run {shlex.quote(entry.run)}" if entry.run else "push again"
+    if entry.phase is Phase.SENDING:
+        return "wait, then jobs resume"
+    if entry.phase.open:
+        return "jobs resume"
+    failed = entry.status is not None and entry.status.state is not JobState.SUCCEEDED
+    return "pull, decide again" if entry.phase is Phase.ENDED and failed and not entry.retried else ""
 
 
 def _local(moment: dt.datetime | None) -> str:
@@ -165,7 +193,10 @@ def _facts(entry: Entry) -> dict[str, Any]:
         "phase": entry.phase.value,
         "open": entry.phase.open,
         "state": None if entry.status is None else str(entry.status.state),
+        "cause": entry.cause,
         "reason": entry.reason,
+        "retried": entry.retried,
+        "next": _next(entry),
         "records": token.submitted,
         "submitted_at": token.submitted_at.isoformat() if token.submitted_at else None,
         "changed_at": entry.changed_at.isoformat(),

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import attrs
 import typer
@@ -23,6 +23,7 @@ from ..journal import Entry, SqliteJournal
 from ..journal.entry import OPEN
 from ..report import JobReport
 from ..status import JobKind
+from ..times import FIRST_LOOK, LOOK_MARGIN, QUIET
 from . import accounting
 from .journals import journal_file, journal_if_any
 from .many import tell_of_all
@@ -46,10 +47,6 @@ from .settings import gather
 from .show import counted
 from .turns import by_turns
 from .voice import OK, Unfinished, Voice, reason_of
-
-_QUIET: Final = 1800.0  # seconds, after which the gateway is not at work any more on what it never named
-_LOOKS: Final = (120.0, _QUIET)
-_MARGIN: Final = 1.0
 
 
 def resume_jobs(
@@ -218,7 +215,7 @@ class _Everything:
             tick()
 
     async def _end_of(self, client: ImsClient, job: ImsJob) -> JobReport:
-        if job.sent and job.reference_id is not None and not job.done:
+        if job.pollable:
             try:
                 return await job
             except JobFailed as error:
@@ -231,19 +228,19 @@ class _Everything:
     async def _look(self, client: ImsClient, job: ImsJob) -> JobReport:
         """Read its records again until it is known, which is half an hour after it was sent at the latest."""
         sent_at = job.submitted_at.timestamp() if job.submitted_at else 0.0
-        if not job.sent and client.now() < sent_at + _QUIET:
+        if not job.sent and client.now() < sent_at + QUIET:
             raise OutcomeUnknown(
                 f"{counted(job.submitted or 0, 'record')} not sent yet: another process may be about to, or "
                 "has died; push with the run's name sends them",
                 job=job,
             )
         taxpayer = client.taxpayer(job.gstin, check=False)
-        for age in _LOOKS:
-            wait = sent_at + age + _MARGIN - client.now()
+        for age in (FIRST_LOOK, QUIET):
+            wait = sent_at + age + LOOK_MARGIN - client.now()
             if job.sent and wait > 0:
                 self.carrier.voice.tell(f"{job.gstin}: its records are read again in {wait:,.0f} s.")
                 await client.rest(wait)
-            await taxpayer.reconcile(job, quiet=_QUIET)
+            await taxpayer.reconcile(job, quiet=QUIET)
             if job.report is not None and not job.open:
                 return job.report
         raise OutcomeUnknown(

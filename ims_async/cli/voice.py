@@ -251,7 +251,6 @@ _ADVICE: Final = re.compile(
     r"|: Sandbox\(api_key, api_secret\)$"
     r"|: ims_async\.bulk cuts .*$"
     r"|[:;] call taxpayer\.reconcile\(.*$"
-    r"|: `await client\.unfinished\(\)`, and reconcile its batch\)$"
 )
 
 
@@ -316,8 +315,6 @@ def _unauthorized(error: NotAuthorized, gsp: str | None, commands: Commands, acc
 
 
 def _in_flight(error: JobInFlight, commands: Commands) -> str:
-    advice = _ADVICE.search(str(error))
-    if advice is None:
+    if _ADVICE.search(str(error)) is None:
         return str(error)
-    closing = ")" if advice.group().endswith("batch)") else ""
-    return f"{_without_advice(error)}: run `{commands.resume()}`, which looks{closing}"
+    return f"{_without_advice(error)}: run `{commands.resume()}`, which looks"

@@ -27,6 +27,7 @@ from ..secret import Secret, jwt_expiry, jwt_issued
 from ..status import Download, JobKind, JobStatus
 from ..vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection, return_period
 from ..wire import (
+    Accepted,
     Conversation,
     Limits,
     Needs,
@@ -295,7 +296,7 @@ class Sandbox:
 
     def save(
         self, gstin: str, decisions: Sequence[Decision], *, packed: codec.PackedBody | None = None
-    ) -> Conversation[str]:
+    ) -> Conversation[Accepted]:
         """Submit decisions; returns the reference id of the job.
 
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/save
@@ -304,7 +305,7 @@ class Sandbox:
 
     def reset(
         self, gstin: str, invoices: Sequence[Invoice], *, packed: codec.PackedBody | None = None
-    ) -> Conversation[str]:
+    ) -> Conversation[Accepted]:
         """Submit records whose action is to be taken back; returns the reference id of the job.
 
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/reset
@@ -318,16 +319,18 @@ class Sandbox:
         operation: str,
         records: Sequence[Decision | Invoice],
         packed: codec.PackedBody | None,
-    ) -> Conversation[str]:
+    ) -> Conversation[Accepted]:
         if packed is None:
             packed = yield from codec.pack_body(gstin, kind, records, limit=self.save_bytes)
         response = yield self._request(
             operation, "POST", f"{_INVOICES}/status/{operation}", body=packed.content, changes=True
         )
-        return reference(payload(response), "reference_id", "data.data")
+        return Accepted(reference(payload(response), "reference_id", "data.data"))
 
-    def status(self, gstin: str, reference_id: str, kind: JobKind) -> Conversation[JobStatus]:
-        """Read how a job stands.
+    def status(
+        self, gstin: str, reference_id: str, kind: JobKind, route: str = ""
+    ) -> Conversation[JobStatus]:
+        """Read how a job stands; there is one way only.
 
         https://developer.sandbox.co.in/reference/check-invoice-status-api
         """

@@ -5,7 +5,6 @@ https://docs.enriched-api.vayana.com
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -26,6 +25,7 @@ from ..secret import Secret
 from ..status import Download, JobKind, JobState, JobStatus
 from ..vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection, return_period
 from ..wire import (
+    Accepted,
     Conversation,
     Limits,
     Part,
@@ -50,8 +50,12 @@ from .vayana_answers import (
 from .vayana_settings import KIND, Settings
 
 _RESULTS_KEPT: Final = 7 * 86_400.0  # seconds (Long running tasks: data is retained for seven days)
-# The two references of GSTN's own in the documents are 15 and 14 hex digits; a task's is a UUID.
-_GSTN_REFERENCE: Final = re.compile(r"[0-9a-f]{14,15}", re.IGNORECASE)
+# The two routes of a job.
+_TASK: Final = "task"
+"""A task of the GSP's carries it."""
+_GSTN: Final = "gstn"
+"""It is known by GSTN's own reference."""
+_NO_SUCH_TASK: Final = "err-resource-not-found"
 
 
 @attrs.frozen(eq=False)
@@ -133,13 +137,13 @@ class Vayana(Settings):
 
     def save(
         self, gstin: str, decisions: Sequence[Decision], *, packed: codec.PackedBody | None = None
-    ) -> Conversation[str]:
+    ) -> Conversation[Accepted]:
         """Submit decisions; returns the task's id. Only the name of this operation is public."""
         return self._submit(gstin, JobKind.SAVE, self.save_method, self.save_path, decisions, packed)
 
     def reset(
         self, gstin: str, invoices: Sequence[Invoice], *, packed: codec.PackedBody | None = None
-    ) -> Conversation[str]:
+    ) -> Conversation[Accepted]:
         """Submit records whose action is to be taken back; returns the task's id.
 
         https://docs.enriched-api.vayana.com (IMS Invoice Status Reset)
@@ -154,7 +158,7 @@ class Vayana(Settings):
         path: str,
         records: Sequence[Decision | Invoice],
         packed: codec.PackedBody | None,
-    ) -> Conversation[str]:
+    ) -> Conversation[Accepted]:
         if packed is None:
             packed = yield from codec.pack_body(gstin, kind, records, limit=self.save_bytes)
         response = yield attrs.evolve(
@@ -164,17 +168,41 @@ class Vayana(Settings):
         told = payload(response)
         # The page of the save is not public: should it answer as GSTN does, its reference is followed.
         gstns_own = isinstance(told, dict) and "task-id" not in told and "reference_id" in told
-        return reference(told, "reference_id" if gstns_own else "task-id", "data")
+        if gstns_own:
+            return Accepted(reference(told, "reference_id", "data"), _GSTN)
+        return Accepted(reference(told, "task-id", "data"), _TASK)
 
-    def status(self, gstin: str, reference_id: str, kind: JobKind) -> Conversation[JobStatus]:
+    def status(
+        self, gstin: str, reference_id: str, kind: JobKind, route: str = ""
+    ) -> Conversation[JobStatus]:
         """Read how a job stands: by its task, or, for a reference of GSTN's own, by REQSTS.
 
+        Of one whose route nobody kept the gateway is asked whether it is a task, and if not, GSTN.
         https://docs.enriched-api.vayana.com (Long running tasks; IMS Get Request Status)
         """
-        if _GSTN_REFERENCE.fullmatch(reference_id):
-            query = {"gstin": gstin, "int_tran_id": reference_id}
-            response = yield self.request("reference", "GET", self.basic("REQSTS"), gstin=gstin, query=query)
-            return codec.read_status(payload(response), "data", polled_at=response.received_at)
+        if route == _GSTN:
+            return (yield from self._status_of_reference(gstin, reference_id))
+        if route == _TASK:
+            return (yield from self._status_of_task(gstin, reference_id))
+        try:
+            return attrs.evolve((yield from self._status_of_task(gstin, reference_id)), route=_TASK)
+        except GatewayError as error:
+            if error.code != _NO_SUCH_TASK:
+                raise
+            no_task = error
+        try:
+            return attrs.evolve((yield from self._status_of_reference(gstin, reference_id)), route=_GSTN)
+        except (GatewayUnavailable, NotAuthorized, RateLimited):
+            raise
+        except GatewayError:
+            raise no_task from None  # neither knows it, and most jobs are tasks
+
+    def _status_of_reference(self, gstin: str, reference_id: str) -> Conversation[JobStatus]:
+        query = {"gstin": gstin, "int_tran_id": reference_id}
+        response = yield self.request("reference", "GET", self.basic("REQSTS"), gstin=gstin, query=query)
+        return codec.read_status(payload(response), "data", polled_at=response.received_at)
+
+    def _status_of_task(self, gstin: str, reference_id: str) -> Conversation[JobStatus]:
         response = yield self.task_request("status", "status", reference_id, gstin)
         task = read_task(response)
         if task.stage is Stage.RUNNING:

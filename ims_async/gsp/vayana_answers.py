@@ -350,6 +350,7 @@ def _together(parts: Sequence[JobStatus]) -> JobStatus:
         carrier_done=True,
         carrier_failed=any(part.carrier_failed for part in parts),
         documented=all(part.documented for part in parts),
+        in_the_way=all(part.in_the_way for part in parts),
         raw={"parts": [part.raw for part in parts]},
     )
 

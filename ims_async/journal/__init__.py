@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .entry import Entry, Journal, Phase
+from .entry import Cause, Entry, Journal, Phase
 from .memory import MemoryJournal
 
 if TYPE_CHECKING:
     from .sqlite import SqliteJournal
 
-__all__ = ["Entry", "Journal", "MemoryJournal", "Phase", "SqliteJournal"]
+__all__ = ["Cause", "Entry", "Journal", "MemoryJournal", "Phase", "SqliteJournal"]
 
 if not TYPE_CHECKING:  # a type checker that saw it would take every misspelt name for one of ours
 

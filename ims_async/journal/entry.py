@@ -41,29 +41,51 @@ class Phase(StrEnum):
         return to in _MOVES[self]
 
 
-RETRIED: Final = "retried"
 OPEN: Final = frozenset({Phase.QUEUED, Phase.SENDING, Phase.UNKNOWN, Phase.RUNNING})
 IN_FLIGHT: Final = frozenset({Phase.SENDING, Phase.UNKNOWN, Phase.RUNNING})
 """These hold the taxpayer's turn: no other batch of that GSTIN is sent meanwhile."""
 
-# To `SENDING` only `Journal.claim` moves. A batch that was let go may still be heard of: that is told.
+# To `SENDING` only `Journal.claim` moves. A batch that was let go may still be heard of: that is told. One
+# that was taken over has been called off; a look may then say how its records stand.
 _MOVES: Final[Mapping[Phase, frozenset[Phase]]] = {
     Phase.QUEUED: frozenset({Phase.UNKNOWN, Phase.CALLED_OFF, Phase.ENDED, Phase.LET_GO}),
     Phase.SENDING: frozenset(Phase) - {Phase.SENDING},
     Phase.UNKNOWN: frozenset({Phase.UNKNOWN, Phase.RUNNING, Phase.ENDED, Phase.LET_GO}),
     Phase.RUNNING: frozenset({Phase.UNKNOWN, Phase.RUNNING, Phase.ENDED, Phase.LET_GO}),
     Phase.ENDED: frozenset(),
-    Phase.CALLED_OFF: frozenset(),
+    Phase.CALLED_OFF: frozenset({Phase.ENDED}),
     Phase.LET_GO: frozenset({Phase.ENDED}),
 }
+
+
+class Cause(StrEnum):
+    """Why nothing was done with a batch that was called off."""
+
+    CANCELLED = "cancelled"
+    """By its caller."""
+    REFUSED = "refused"
+    """By the gateway, by GSTN, or by the offline checks."""
+    NOT_SENT = "not sent"
+    """Trouble on the way: an outage, an ended session, a journal that cannot be written, a closed client."""
+    IN_THE_WAY = "in the way"
+    """Another change of the GSTIN held the turn."""
+    TAKEN_OVER = "taken over"
+    """Another process took it over while it waited, so that nobody sends it by mistake."""
+
+    @property
+    def to_retry(self) -> bool:
+        """True where recovery proposes to send it: not what a caller cancelled, or what was refused."""
+        return self in (Cause.NOT_SENT, Cause.IN_THE_WAY, Cause.TAKEN_OVER)
 
 
 @attrs.frozen(kw_only=True)
 class Entry:
     """One batch. `status` is the gateway's last word; `reason` says why nothing was done, where that is so.
 
-    `token.submitted_at` is when it was sent, or handed in while it waits. `run` is the name of the bulk run
-    that it belongs to, if any. Holds no secret.
+    `cause` is the kind of that reason; None also in a file of a release that did not keep it. `retried` says
+    that what was not applied was looked at again, and sent where it still stood. `token.submitted_at` is when
+    it was sent, or handed in while it waits. `run` is the name of the bulk run that it belongs to, if any.
+    Holds no secret.
     """
 
     id: str
@@ -73,11 +95,14 @@ class Entry:
     reason: str = ""
     changed_at: dt.datetime
     run: str = ""
+    cause: Cause | None = None
+    retried: bool = False
 
     @property
-    def retried(self) -> bool:
-        """True once what it did not apply was looked at again, and sent again where it still stood."""
-        return self.reason == RETRIED
+    def to_retry(self) -> bool:
+        """True for a batch that was not sent, and that recovery proposes to send."""
+        proposed = self.phase is Phase.CALLED_OFF and self.cause is not None and self.cause.to_retry
+        return proposed and not self.retried
 
 
 @runtime_checkable
@@ -114,10 +139,12 @@ class Journal(Protocol):
         token: JobToken | None = None,
         status: JobStatus | None = None,
         reason: str = "",
+        cause: Cause | None = None,
     ) -> bool:
         """Move a batch on, if it may (`Phase.moves`) and still is where the caller thinks (`only_from`).
 
-        Return whether it did. A `token` or `status` of None leaves what was known.
+        Return whether it did. A `token` or `status` of None leaves what was known. `reason` is in words for a
+        person, `cause` its kind.
         """
         ...
 
@@ -139,8 +166,8 @@ class Journal(Protocol):
         """
         ...
 
-    async def remark(self, batch_id: str, reason: str) -> None:
-        """Write a `reason` beside a batch that has ended; any other is left as it is."""
+    async def mark_retried(self, batch_id: str) -> None:
+        """Mark a batch that has ended, or was called off, as retried; any other is left as it is."""
         ...
 
     async def records(self, batch_id: str) -> list[Record]:

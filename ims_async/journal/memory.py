@@ -12,7 +12,7 @@ from ..errors import JournalError
 from ..loop_owner import LoopOwner, on_one_loop
 from ..report import Record
 from ..status import JobStatus, JobToken
-from .entry import IN_FLIGHT, Entry, Phase
+from .entry import IN_FLIGHT, Cause, Entry, Phase
 
 
 @on_one_loop
@@ -59,6 +59,7 @@ class MemoryJournal:
         token: JobToken | None = None,
         status: JobStatus | None = None,
         reason: str = "",
+        cause: Cause | None = None,
     ) -> bool:
         """Move a batch on, if it may; see `Journal`."""
         entry = self._entry(batch_id)
@@ -70,6 +71,7 @@ class MemoryJournal:
             token=entry.token if token is None else _with(entry.token, token),
             status=entry.status if status is None else attrs.evolve(status, raw={}),
             reason=reason,
+            cause=cause,
             changed_at=self._now(),
         )
         return True
@@ -99,11 +101,11 @@ class MemoryJournal:
             and (since is None or entry.changed_at >= since)
         ]
 
-    async def remark(self, batch_id: str, reason: str) -> None:
-        """Write a reason beside a batch that has ended; see `Journal`."""
+    async def mark_retried(self, batch_id: str) -> None:
+        """Mark a batch as retried; see `Journal`."""
         entry = self._entry(batch_id)
-        if entry.phase is Phase.ENDED:
-            self._entries[batch_id] = attrs.evolve(entry, reason=reason)
+        if entry.phase in (Phase.ENDED, Phase.CALLED_OFF):
+            self._entries[batch_id] = attrs.evolve(entry, retried=True)
 
     async def records(self, batch_id: str) -> list[Record]:
         """Return the very records of a batch."""
@@ -124,8 +126,9 @@ class MemoryJournal:
 
 
 def _with(known: JobToken, news: JobToken) -> JobToken:
-    facts = {name: getattr(news, name) for name in ("reference_id", "submitted_at", "results_until")}
-    return attrs.evolve(known, **{name: value for name, value in facts.items() if value is not None})
+    names = ("reference_id", "submitted_at", "results_until", "route")
+    facts = {name: value for name in names if (value := getattr(news, name)) not in (None, "")}
+    return attrs.evolve(known, **facts)
 
 
 def _owner(token: JobToken) -> tuple[str, str, str]:

@@ -10,11 +10,13 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Any, Final
 
+import attrs
+
 from ..codec.writing import json_text
 from ..errors import JournalError
-from ..records import Decision, Invoice, ItcReduction
-from ..report import Record
-from ..status import ErrorEntry, JobState, JobStatus
+from ..records import Decision, Invoice, ItcReduction, RecordKey
+from ..report import FOUND_CHANGED, FOUND_NOT_APPLIED, Record
+from ..status import ErrorEntry, Found, JobState, JobStatus
 from ..vocabulary import Action, Section
 
 ROWS_PER_PART: Final = 250
@@ -127,7 +129,7 @@ def _reduction(values: list[Any] | None) -> ItcReduction | None:
 
 _READING: Final = (
     "raw_code", "processed", "errors", "error_code", "error_message", "polled_at",
-    "carrier_done", "carrier_failed", "documented",
+    "carrier_done", "carrier_failed", "documented", "in_the_way",
 )  # fmt: skip
 _REFUSAL: Final = ("section", "supplier", "number", "return_period", "code", "message")
 _refusal: Final[Callable[[ErrorEntry], tuple[Any, ...]]] = attrgetter(*_REFUSAL)
@@ -140,15 +142,48 @@ def pack_status(status: JobStatus) -> str:
     return _dumps({"state": status.state, **facts, "error_report": report})
 
 
-def unpack_status(text: str) -> JobStatus:
-    """Read a status back. Raises `JournalError` for what `pack_status` did not write."""
+def pack_found(found: Found | None) -> str | None:
+    """Write what a look showed."""
+    return None if found is None else _dumps([found.applied, found.not_applied, found.changed])
+
+
+def unpack_status(text: str, found: str | None = None) -> JobStatus:
+    """Read a status back, with what a look showed. Raises `JournalError` for what was not written so."""
     try:
         facts = json.loads(text)
         report = [dict(zip(_REFUSAL, row, strict=True)) for row in facts.pop("error_report")]
         entries = (ErrorEntry(**{**row, "section": _section(row["section"])}) for row in report)
-        return JobStatus(**{**facts, "state": JobState(facts["state"]), "error_report": tuple(entries)})
+        status = JobStatus(**{**facts, "state": JobState(facts["state"]), "error_report": tuple(entries)})
+        shown = None if found is None else _found(json.loads(found))
+        if "in_the_way" not in facts:  # of a release that kept neither
+            shown = _found_before(status)
+        return status if shown is None else attrs.evolve(status, found=shown, error_report=())
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise JournalError(f"its status cannot be read: {error}") from None
+
+
+def _found(rows: list[Any]) -> Found:
+    applied, *piles = rows
+    not_applied, changed = (tuple(_key(*row) for row in pile) for pile in piles)
+    if type(applied) is not int:
+        raise ValueError(f"{applied!r:.40} is not a count")
+    return Found(applied=applied, not_applied=not_applied, changed=changed)
+
+
+def _key(section: str, supplier: str, number: str, date: str | None, period: str | None) -> RecordKey:
+    return RecordKey(_section(section), supplier, number, _day(date), period)
+
+
+def _found_before(status: JobStatus) -> Found | None:
+    """Read what a look showed off a status that has no code: as a look was written down at first."""
+    if status.raw_code or not status.done:
+        return None
+    piles: dict[str, list[RecordKey]] = {FOUND_NOT_APPLIED: [], FOUND_CHANGED: []}
+    for entry in status.error_report:
+        key = RecordKey(entry.section, entry.supplier, entry.number or "", None, entry.return_period)
+        piles[entry.message].append(key)  # of another message: damaged
+    not_applied, changed = (tuple(pile) for pile in piles.values())
+    return Found(applied=status.processed or 0, not_applied=not_applied, changed=changed)
 
 
 def _section(name: str) -> Section | str:

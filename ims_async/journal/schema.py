@@ -53,11 +53,18 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     CREATE INDEX jobs_by_run ON jobs (run, gstin);
     CREATE INDEX jobs_by_change ON jobs (gstin, changed_at);
     """,
+    """
+    ALTER TABLE jobs ADD COLUMN retried INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE jobs ADD COLUMN cause TEXT NOT NULL DEFAULT '';
+    ALTER TABLE jobs ADD COLUMN found TEXT;
+    ALTER TABLE jobs ADD COLUMN route TEXT NOT NULL DEFAULT '';
+    UPDATE jobs SET retried = 1, reason = '' WHERE phase = 'ended' AND reason = 'retried';
+    """,
 )
 
 COLUMNS: Final = (
     "id, phase, gsp, host, gstin, kind, reference, submitted, submitted_at, results_until, "
-    "status, reason, changed_at, run"
+    "status, reason, changed_at, run, retried, cause, found, route"
 )
 
 INSERT_JOB: Final = (
@@ -81,12 +88,15 @@ IN_THE_WAY: Final = (
 ADVANCE: Final = {
     to: "UPDATE jobs SET phase = ?, reference = coalesce(?, reference), "
     "submitted_at = coalesce(?, submitted_at), results_until = coalesce(?, results_until), "
-    "status = coalesce(?, status), reason = ?, changed_at = ? "
+    "route = coalesce(?, route), status = coalesce(?, status), found = coalesce(?, found), "
+    "reason = ?, cause = ?, changed_at = ? "
     f"WHERE id = ? AND phase = coalesce(?, phase) AND phase IN ({_listed([p for p in Phase if p.moves(to)])})"
     for to in Phase
 }
 
-REMARK: Final = f"UPDATE jobs SET reason = ? WHERE id = ? AND phase = '{Phase.ENDED}'"
+MARK_RETRIED: Final = (
+    f"UPDATE jobs SET retried = 1 WHERE id = ? AND phase IN ('{Phase.ENDED}', '{Phase.CALLED_OFF}')"
+)
 SELECT_ENTRIES: Final = f"SELECT {COLUMNS} FROM jobs WHERE {{}} ORDER BY place"
 FORGET: Final = f"DELETE FROM jobs WHERE phase NOT IN ({_listed(OPEN)}) AND changed_at < ?"
 CLEAN_UP: Final = ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")

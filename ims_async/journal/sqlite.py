@@ -15,8 +15,8 @@ from ..errors import InvalidInput, JournalError
 from ..report import Record
 from ..status import JobKind, JobStatus, JobToken
 from . import schema
-from .entry import Entry, Phase
-from .packing import checksum, pack, pack_status, unpack, unpack_status
+from .entry import Cause, Entry, Phase
+from .packing import checksum, pack, pack_found, pack_status, unpack, unpack_status
 from .writer import Writer
 
 _KEEP: Final = dt.timedelta(days=400)
@@ -111,15 +111,17 @@ class SqliteJournal:
         token: JobToken | None = None,
         status: JobStatus | None = None,
         reason: str = "",
+        cause: Cause | None = None,
     ) -> bool:
         """Move a batch on, if it may; see `Journal`."""
-        names: tuple[str | None, ...] = (None, None, None)
+        names: tuple[str | None, ...] = (None, None, None, None)
         if token is not None:
-            names = (token.reference_id, _text(token.submitted_at), _text(token.results_until))
-        told = None if status is None else pack_status(status)
+            times = _text(token.submitted_at), _text(token.results_until)
+            names = (token.reference_id, *times, token.route or None)
+        told = (None, None) if status is None else (pack_status(status), pack_found(status.found))
         # A gateway's words may hold what is no text to SQLite; they must not cost us the whole entry.
         words = reason.encode(errors="backslashreplace").decode()
-        facts = (to, *names, told, words, self._now(), batch_id, only_from)
+        facts = (to, *names, *told, words, cause or "", self._now(), batch_id, only_from)
 
         def write(connection: sqlite3.Connection) -> bool:
             if connection.execute(schema.ADVANCE[to], facts).rowcount:
@@ -165,12 +167,12 @@ class SqliteJournal:
             raise JournalError("; ".join(problems), readable=entries)
         return entries
 
-    async def remark(self, batch_id: str, reason: str) -> None:
-        """Write a reason beside a batch that has ended; see `Journal`."""
+    async def mark_retried(self, batch_id: str) -> None:
+        """Mark a batch as retried; see `Journal`."""
 
         def write(connection: sqlite3.Connection) -> None:
             _job_row(connection, batch_id)
-            connection.execute(schema.REMARK, (reason, batch_id))
+            connection.execute(schema.MARK_RETRIED, (batch_id,))
 
         await self._writer.run(write)
 
@@ -229,7 +231,7 @@ class SqliteJournal:
     def _entry(self, row: tuple[Any, ...]) -> Entry:
         (
             batch_id, phase, gsp, host, gstin, kind, reference, submitted, sent_at, until, status, reason, at,
-            run,
+            run, retried, cause, found, route,
         ) = row  # fmt: skip
         try:
             if any(isinstance(fact, bytes) for fact in row):
@@ -243,15 +245,18 @@ class SqliteJournal:
                 submitted=submitted,
                 submitted_at=dt.datetime.fromisoformat(sent_at) if sent_at else None,
                 results_until=dt.datetime.fromisoformat(until) if until else None,
+                route=route,
             )
             return Entry(
                 id=batch_id,
                 phase=Phase(phase),
                 token=token,
-                status=None if status is None else unpack_status(status),
+                status=None if status is None else unpack_status(status, found),
                 reason=reason,
                 changed_at=dt.datetime.fromtimestamp(at, dt.UTC),
                 run=run,
+                cause=Cause(cause) if cause else None,
+                retried=bool(retried),
             )
         except (ValueError, TypeError, OverflowError, OSError, JournalError) as error:
             raise JournalError(f"journal {self.path}: batch {batch_id} is damaged: {error}") from None

@@ -148,5 +148,5 @@ def test_the_jobs_of_a_stopped_run_are_listed_and_looked_after(shell: Shell) -> 
     assert told in ended.out
     assert "only the files tell: ims-async push FILES --run november" in ended.out
     assert "Every record" not in ended.out
-    assert "jobs that have not ended in " in shell.run("jobs", "list").out
+    assert "jobs that have not ended, or were not sent in " in shell.run("jobs", "list").out
     assert shell.run("jobs", "list", "--json").json()["jobs"] == []

@@ -101,6 +101,38 @@ def test_jobs_are_listed_by_run_without_asking_anybody(shell: Shell) -> None:
     assert (ended.code, "november is a run: ims-async jobs list --run november" in ended.err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("phase", "facts", "told", "next_step"),
+    [
+        ("called off", "cause = 'in the way'", "called off, in the way", "push --run november"),
+        ("called off", "cause = 'in the way', run = ''", "called off, in the way", "push again"),
+        ("called off", "cause = 'in the way', retried = 1", None, ""),
+        ("called off", "cause = 'cancelled'", None, ""),
+        ("called off", "cause = ''", None, ""),
+        ("queued", "status = NULL", "queued", "push --run november"),
+        ("sending", "status = NULL", "sending", "wait, then jobs resume"),
+        ("running", "status = NULL", "running", "jobs resume"),
+        ("ended", "retried = 0", None, ""),
+        ("let go", "status = NULL", None, ""),
+    ],
+)
+def test_what_may_be_done_about_each_job_is_told(
+    shell: Shell, phase: str, facts: str, told: str | None, next_step: str
+) -> None:
+    """Also about what was never sent; with --all everything that was ever handed in is there."""
+    file, _ = shell.decided(accept)
+    assert shell.run("push", file, "--yes", *QUICK, "--run", "november").code == 0
+    connection = sqlite3.connect(journal_of(shell))
+    with connection:
+        connection.execute(f"UPDATE jobs SET phase = ?, {facts}", (phase,))  # noqa: S608 # our own text
+    connection.close()
+    (job,) = shell.run("jobs", "list", "--all", "--json").json()["jobs"]
+    assert (job["phase"], job["next"]) == (phase, next_step)
+    listed = shell.run("jobs", "list")
+    assert len(shell.run("jobs", "list", "--json").json()["jobs"]) == (told is not None)
+    assert told is None or (told in listed.out and next_step in listed.out)
+
+
 def test_a_journal_that_is_none_is_told_in_a_sentence(shell: Shell) -> None:
     """A file of another kind, and a folder."""
     Path("letter.db").write_text("Dear Sir, " * 100)

@@ -179,8 +179,8 @@ async def test_who_stops_watching_jobs_leaves_nobody_who_watches() -> None:
     """Leave early: no job is polled any more, and no task is left for the event loop to complain of."""
     polled: list[str] = []
 
-    async def poll(reference: str, kind: JobKind) -> JobStatus:
-        polled.append(reference)
+    async def poll(token: JobToken) -> JobStatus:
+        polled.append(token.reference_id or "")
         raise InvalidInput("no more of this")
 
     job = ImsJob(TOKEN, poll=poll, policy=PollPolicy())

@@ -181,6 +181,11 @@ async def _recover(client: ImsClient, orders: Orders, notes: Notes) -> None:
     )
     free = {gstin for gstin, is_settled in zip(open_jobs, settled, strict=True) if is_settled}
     again, known = await _left_to_do(client)
+    for job in [job async for job in client.called_off(retried=False)]:
+        names = {where(job.gstin, record) for record in job.records or ()}
+        if job.cause is not None and job.cause.to_retry and not names & known:
+            again.setdefault(job.gstin, []).append(job)
+            known |= names
     await asyncio.gather(
         *(_retry(client.taxpayer(gstin), again.get(gstin, []), notes) for gstin in free),
         *(_hand_in(client, batch, notes) for batch in _never_handed_in(orders, free, known)),
@@ -192,9 +197,9 @@ async def _settle(acme: Taxpayer, jobs: Sequence[ImsJob], notes: Notes) -> bool:
     settled = True
     for job in jobs:
         try:
-            if job.sent and job.reference_id is not None:
+            if job.pollable:
                 await job
-                notes.write("told", job.reference_id)
+                notes.write("told", job.reference_id or "")
             else:
                 found = await acme.reconcile(job)
                 notes.write("looked", "settled" if found.settled else "cannot tell yet")
@@ -205,7 +210,7 @@ async def _settle(acme: Taxpayer, jobs: Sequence[ImsJob], notes: Notes) -> bool:
     return settled
 
 
-async def _left_to_do(client: ImsClient) -> tuple[dict[str, list[JobReport]], set[Where]]:
+async def _left_to_do(client: ImsClient) -> tuple[dict[str, list[JobReport | ImsJob]], set[Where]]:
     """Return by GSTIN what was looked for and not found applied, and of which records anything is known.
 
     The last report on a record counts: an earlier one was tried again.
@@ -223,9 +228,9 @@ async def _left_to_do(client: ImsClient) -> tuple[dict[str, list[JobReport]], se
             raise ImsError(f"{job!r} leaves {report.unaccounted_count} records unaccounted")
     failures: dict[str, dict[int, tuple[JobReport, list[RecordFailure]]]] = {}
     for (gstin, *_), (report, failure) in last.items():
-        if failure is not None and not failure.code:  # GSTN gives a code with what it refuses
+        if failure is not None and report.found is not None:  # not what GSTN refused
             failures.setdefault(gstin, {}).setdefault(id(report), (report, []))[1].append(failure)
-    reports = {
+    reports: dict[str, list[JobReport | ImsJob]] = {
         gstin: [attrs.evolve(report, failed=tuple(some)) for report, some in found.values()]
         for gstin, found in failures.items()
     }
@@ -238,10 +243,10 @@ def _never_handed_in(orders: Orders, free: set[str], known: set[Where]) -> list[
     return [left for batch in wanted if (left := batch.without(known)) is not None]
 
 
-async def _retry(acme: Taxpayer, reports: Sequence[JobReport], notes: Notes) -> None:
-    for report in reports:
+async def _retry(acme: Taxpayer, left: Sequence[JobReport | ImsJob], notes: Notes) -> None:
+    for one in left:
         try:
-            retry = await acme.retry(report)
+            retry = await acme.retry(one)
             if retry.job is not None:
                 await _see_through(retry.job, notes)
         except _LEFT_OPEN as error:

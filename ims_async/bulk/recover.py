@@ -1,0 +1,134 @@
+"""Going on after a crash: every change of the journal that is not over is seen to its end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Collection, Sequence
+
+import attrs
+
+from ..client import ImsClient
+from ..errors import JournalError
+from ..job import ImsJob
+from ..journal import Entry, Phase
+from ..records import RecordKey
+from ..report import Record
+from .follow import Follower
+from .source import Portion
+from .work import Part
+
+Unsent = tuple[ImsJob, list[Record]]
+"""A batch of which nothing was sent, and what of it is still to be."""
+
+
+async def left_behind(client: ImsClient, only: Collection[str] | None) -> AsyncGenerator[Portion, None]:
+    """Yield whose changes are not over. What cannot be read is told when all the rest was."""
+    problems: list[JournalError] = []
+    try:
+        gstins = [job.gstin for job in await client.unfinished()]
+    except JournalError as error:
+        problems.append(error)
+        gstins = [job.gstin for job in error.readable if isinstance(job, ImsJob)]
+    entries, trouble = await _kept(client, (Phase.CALLED_OFF,))
+    if trouble is not None and not problems:
+        problems.append(trouble)
+    gstins += [entry.token.gstin for entry in entries if entry.to_retry]
+    for gstin in dict.fromkeys(gstins):
+        if only is None or gstin in only:
+            yield Portion(gstin, client.taxpayer(gstin, check=False))
+    if problems:
+        raise problems[0]
+
+
+async def _kept(
+    client: ImsClient, phases: Sequence[Phase] = tuple(Phase), gstin: str | None = None
+) -> tuple[Sequence[Entry], JournalError | None]:
+    """Return what the journal holds of this gateway's, and what is the matter with the rest."""
+    journal = client.journal
+    if journal is None:
+        return [], None
+    try:
+        found = await journal.entries(gsp=client.gsp.kind, host=client.host, gstin=gstin, phases=phases)
+    except JournalError as error:
+        return [entry for entry in error.readable if isinstance(entry, Entry)], error
+    return found, None
+
+
+class Recovery(Part):
+    """One taxpayer's changes: those that were sent first, then what still stands of those that were not."""
+
+    def __init__(self, follower: Follower, portion: Portion) -> None:
+        super().__init__(follower, portion)
+        self._journal_is_read = True  # what is in hand here was never sent
+        self._unsent: list[Unsent] = []
+
+    async def _carry_out(self) -> None:
+        jobs = [job for job in self._taxpayer.unfinished() if job.sent]
+        for job in jobs:
+            self._tally.sent(job)
+            self._tally.handed_in += job.submitted or 0
+        self._unsent = await self._find_unsent()
+        self._tally.handed_in += sum(len(records) for _, records in self._unsent)
+        self._shared.stop.check()
+        await self._taxpayer.keep_alive()
+        for job in jobs:
+            await self._see_through(job)
+        while self._unsent:
+            await self._send_unsent(*self._unsent.pop(0))
+
+    def _left(self) -> list[Record]:
+        return super()._left() + [record for _, records in self._unsent for record in records]
+
+    async def _see_through(self, job: ImsJob) -> None:
+        """Wait for its end, or look; what of it had no effect is sent again as a part of the same run."""
+        follower = self._of_run(job.run)
+        await follower.follow(job)
+        dealt_with = job.without_effect and follower.found_all and self._tally.error is None
+        if dealt_with and job.batch is not None:
+            await self._taxpayer.remark_retried(job.batch)
+
+    async def _send_unsent(self, job: ImsJob, records: list[Record]) -> None:
+        """Send what still stands of a batch that waited when its process ended, or was called off."""
+        self._rest[job.kind] = records
+        if job.open and not await job.take_over():
+            self._rest[job.kind] = []
+            self._tally.sent(job)  # its process lives, and has begun to send it
+            if job.journal_error is not None:
+                raise job.journal_error
+            return
+        self._portion.batches = () if job.batch is None else (job.batch,)
+        self._of_run(job.run)
+        await self._send_again()
+
+    def _of_run(self, run: str) -> Follower:
+        """Follow from now on as a part of the run that a batch was handed in for."""
+        old = self._follower
+        shared = attrs.evolve(self._shared, run=run)
+        self._follower = Follower(shared, old.taxpayer, old.tally, old.slot, old.tell)
+        return self._follower
+
+    async def _find_unsent(self) -> list[Unsent]:
+        """Return the batches that wait or were called off, without what was handed in anew since.
+
+        The later decision on a record counts, whatever became of it: an earlier one must not undo it.
+        """
+        journal = self._shared.client.journal
+        if journal is None:
+            return []
+        entries, trouble = await _kept(self._shared.client, gstin=self._taxpayer.gstin)
+        waiting = {job.batch for job in self._taxpayer.unfinished() if not job.sent}
+        places = [place for place, e in enumerate(entries) if e.id in waiting or e.to_retry]
+        if trouble is not None and places:
+            raise trouble  # what cannot be read may be a later decision
+        found: list[Unsent] = []
+        later: set[RecordKey] = set()
+        for entry in reversed(entries[places[0] :] if places else ()):
+            records: Sequence[Record] = await journal.records(entry.id)
+            if entry.id in waiting or entry.to_retry:
+                job = await self._taxpayer.recall(entry)
+                still = [record for record in await job.load() or () if record.key not in later]
+                if still:
+                    found.append((job, still))
+                elif not job.open:
+                    await self._taxpayer.remark_retried(entry.id)
+            later.update(record.key for record in records)
+        return found[::-1]

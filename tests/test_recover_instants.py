@@ -1,0 +1,157 @@
+"""A process dies at whatever instant; the next one leaves nothing behind, and sends nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import pytest
+
+from ims_async import Decision, ImsClient, ImsError, JournalError, bulk
+from ims_async.journal import Entry, Journal, MemoryJournal
+from ims_async.simulator import Simulator
+from ims_async.transport import MemoryTransport
+
+from .bulk_flows import adds_up, applied, log_in, undecided
+from .conftest import dialect, make_client
+
+pytestmark = [pytest.mark.looptime, pytest.mark.both_gsps]
+
+
+class Life:
+    """So many steps that a process lives; whatever it awaits after the last never returns."""
+
+    def __init__(self, steps: float) -> None:
+        self.left, self.taken = steps, 0
+        self.over = asyncio.Event()
+        """The test is over: what still hangs may end."""
+
+    async def step(self) -> None:
+        """Take a step, or die."""
+        self.left, self.taken = self.left - 1, self.taken + 1
+        if self.left < 0:
+            await self.over.wait()
+            raise JournalError("the process has died")
+
+
+class MortalJournal:
+    """A journal as a process sees it that may die before and after each call."""
+
+    def __init__(self, inner: Journal, life: Life) -> None:
+        self._inner, self._life = inner, life
+
+    async def _do(self, name: str, *args: Any, **facts: Any) -> Any:
+        await self._life.step()
+        answer = await getattr(self._inner, name)(*args, **facts)
+        await self._life.step()
+        return answer
+
+    async def intend(self, *args: Any, **facts: Any) -> None:
+        """Pass it on, as all of these do."""
+        await self._do("intend", *args, **facts)
+
+    async def claim(self, *args: Any, **facts: Any) -> Entry | None:
+        found: Entry | None = await self._do("claim", *args, **facts)
+        return found
+
+    async def advance(self, *args: Any, **facts: Any) -> bool:
+        return bool(await self._do("advance", *args, **facts))
+
+    async def entries(self, *args: Any, **facts: Any) -> list[Entry]:
+        found: list[Entry] = await self._do("entries", *args, **facts)
+        return found
+
+    async def mark_retried(self, *args: Any, **facts: Any) -> None:
+        await self._do("mark_retried", *args, **facts)
+
+    async def records(self, *args: Any, **facts: Any) -> list[Any]:
+        found: list[Any] = await self._do("records", *args, **facts)
+        return found
+
+    async def aclose(self) -> None:
+        return None
+
+
+class MortalWay:
+    """A way into a simulator on which the process may die before a request leaves, and before its answer."""
+
+    def __init__(self, sim: Simulator, life: Life) -> None:
+        self._way, self._life = MemoryTransport(sim.transport, clock=sim.now), life
+
+    async def send(self, request: Any) -> Any:
+        """Hand it over."""
+        await self._life.step()
+        answer = await self._way.send(request)
+        await self._life.step()
+        return answer
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+def handing_in(client: ImsClient, work: dict[str, list[Decision]]) -> list[asyncio.Task[Any]]:
+    """Save each decision by itself, and wait for its job."""
+
+    async def save(gstin: str, decision: Decision) -> None:
+        with contextlib.suppress(ImsError):  # its caller does nothing about it before it dies
+            await (await client.taxpayer(gstin).save([decision]))
+
+    return [asyncio.create_task(save(gstin, one)) for gstin, some in work.items() for one in some]
+
+
+async def live_and_die(steps: float, kill_recovery: float = float("inf"), *, done: bool) -> tuple[int, int]:
+    """Let a process hand in decisions, one of which gets no answer; then recover. Return what each lived."""
+    sim = Simulator(seed=7, taxpayers=2, invoices=40, sections=["b2b"], job_seconds=3.0)
+    memory = MemoryJournal(clock=sim.now)
+    work = {who.gstin: (await undecided(who))[:3] for who in log_in(make_client(sim), sim)}
+    sim.script_answer("save", 200, dialect().half, after=done)
+    life, later = Life(steps), Life(kill_recovery)
+    tasks = []
+    first = make_client(sim, journal=MortalJournal(memory, life), transport=MortalWay(sim, life))
+    log_in(first, sim)
+    tasks += handing_in(first, work)
+    await asyncio.wait(tasks, timeout=120)
+    second = make_client(sim, journal=MortalJournal(memory, later), transport=MortalWay(sim, later))
+    log_in(second, sim)
+
+    async def recover() -> None:
+        await bulk.recover(second)
+
+    tasks.append(asyncio.create_task(recover()))
+    await asyncio.wait(tasks[-1:], timeout=7200)
+    last = make_client(sim, journal=memory)
+    log_in(last, sim)
+    report = await bulk.recover(last)
+    adds_up(report)
+    handed_in = [
+        (entry.token.gstin, record.number)
+        for entry in await memory.entries()
+        for record in await memory.records(entry.id)
+    ]
+    where = f"dead after {steps} and {kill_recovery} steps: {report}"
+    assert not report.errors, where
+    assert {(effect.gstin, effect.number) for effect in sim.effects} == set(handed_in), where
+    assert set(applied(sim).values()) <= {1}, where
+    assert (await bulk.recover(last)).handed_in == 0, where
+    for one in (life, later):
+        one.over.set()
+    await asyncio.wait(tasks)
+    return life.taken, later.taken
+
+
+@pytest.mark.parametrize("done", [False, True])
+async def test_whenever_a_process_dies_everything_that_it_wrote_down_is_done_once(done: bool) -> None:
+    """At each call of the journal, and at each request and answer."""
+    steps, _ = await live_and_die(float("inf"), done=done)
+    assert steps > 60
+    for number in range(int(done), steps, 3):
+        await live_and_die(number, done=done)
+
+
+async def test_whenever_a_recovery_dies_the_next_one_finishes_it() -> None:
+    """After a process that lived long enough to be told that its change was in the way."""
+    _, steps = await live_and_die(float("inf"), done=False)
+    assert steps > 30
+    for number in range(0, steps, 2):
+        await live_and_die(float("inf"), number, done=False)
