@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable
 from html import escape
 from typing import Any, Final, NoReturn
-from urllib.parse import quote
 
 
 class Secret:
@@ -60,7 +59,7 @@ def jwt_expiry(token: str) -> float | None:
 
 
 # What every spelling leaves as it is: most tokens and keys.
-_PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]*")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]+")
 
 
 def masked(text: bytes, secrets: Iterable[Secret], *, shortest: int) -> bytes:
@@ -69,10 +68,25 @@ def masked(text: bytes, secrets: Iterable[Secret], *, shortest: int) -> bytes:
         value = secret.reveal()
         if len(value) < shortest:
             continue
-        spellings = {value}
-        if not _PLAIN.fullmatch(value):
-            quoted = json.dumps(value)[1:-1]
-            spellings |= {quoted, quoted.replace("/", "\\/"), quote(value, safe=""), escape(value)}
-        for spelling in spellings:
-            text = text.replace(spelling.encode(errors="replace"), "…".encode())
+        # Answers are long and quote no secret: to look for a part of it first is what keeps this fast.
+        if max(_PLAIN.findall(value), key=len, default="").encode() in text:
+            text = re.sub(b"".join(map(_spellings, value)), "…".encode(), text)
     return text
+
+
+def _spellings(character: str) -> bytes:
+    """Return the pattern of a character as it is, and as JSON, a URL or HTML write it, be it twice."""
+    if _PLAIN.fullmatch(character):
+        return re.escape(character).encode()
+    packed = character.encode(errors="replace")
+    wide = character.encode("utf-16-be", errors="surrogatepass")
+    units = (wide[start : start + 2].hex().encode() for start in range(0, len(wide), 2))
+    ways = [
+        rb"\\*" + re.escape(packed),
+        b"".join(rb"\\+u" + unit for unit in units),
+        b"".join(b"%%(?:25)*%02x" % byte for byte in packed),
+        b"&(?:amp;)*(?:#%d|#x0*%x);" % (ord(character), ord(character)),
+        re.escape(escape(character)).encode(errors="replace"),
+        *([rb"\+"] if character == " " else []),  # as forms write it
+    ]
+    return b"(?:(?i:" + b"|".join(ways) + b"))"
