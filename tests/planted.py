@@ -167,17 +167,25 @@ def _as_dict(thing: Any) -> str:
     return repr(attrs.asdict(thing)) if attrs.has(type(thing)) else ""
 
 
+# The tests' own frames, and those of a constructor, which hold what its caller's frame holds: its arguments.
+_NO_USERS: Final = ("/tests/", "/simulator/", "/_pytest/", "/pluggy/", "<attrs generated ")
+
+
 def _locals(error: BaseException) -> str:
-    """Return the local variables of this library's frames, as error trackers record them."""
-    told, shown = [traceback.TracebackException.from_exception(error, capture_locals=True)], []
-    while told:
-        one = told.pop()
-        told += [other for other in (one.__cause__, one.__context__) if other is not None]
-        shown += [
-            f"{frame.filename}:{frame.name}: {frame.locals}"
-            for frame in one.stack
-            if "/ims_async/" in frame.filename and "/simulator/" not in frame.filename
-        ]
+    """Return the local variables of all frames, whosever they are, as error trackers record them."""
+    seen: dict[int, BaseException] = {}
+    todo: list[BaseException | None] = [error]
+    shown: list[str] = []
+    while todo:
+        one = todo.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen[id(one)] = one
+        todo += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
+        for frame, _ in traceback.walk_tb(one.__traceback__):
+            code = frame.f_code
+            if not any(name in code.co_filename for name in _NO_USERS):
+                shown.append(f"{code.co_filename}:{code.co_name}: {frame.f_locals!r}")
     return "\n".join(shown)
 
 

@@ -48,7 +48,7 @@ def test_a_timer_is_due_when_time_is_skipped_to_it(name: str) -> None:
             await loops.idle(loop)
             due = loops.due(loop)
             assert due is not None
-            assert 3599.0 < due - loop.time() <= 3600.0
+            assert abs(due - loop.time() - 3600.0) < 0.9
             time.skip(3600.0)()
             await turns()
         return rung
