@@ -75,18 +75,21 @@ def masked(text: bytes, secrets: Iterable[Secret], *, shortest: int) -> bytes:
 
 
 def _spellings(character: str) -> bytes:
-    """Return the pattern of a character as it is, and as JSON, a URL or HTML write it, be it twice."""
+    """Return the pattern of a character as it is, and as JSON, a URL or HTML write it, be it twice.
+
+    Repetitions are bounded, or a text made for it could keep the search busy.
+    """
     if _PLAIN.fullmatch(character):
         return re.escape(character).encode()
     packed = character.encode(errors="replace")
     wide = character.encode("utf-16-be", errors="surrogatepass")
     units = (wide[start : start + 2].hex().encode() for start in range(0, len(wide), 2))
     ways = [
-        rb"\\*" + re.escape(packed),
-        b"".join(rb"\\+u" + unit for unit in units),
-        b"".join(b"%%(?:25)*%02x" % byte for byte in packed),
-        b"&(?:amp;)*(?:#%d|#x0*%x);" % (ord(character), ord(character)),
-        re.escape(escape(character)).encode(errors="replace"),
+        rb"\\{0,8}" + re.escape(packed),
+        b"".join(rb"\\{1,8}u" + unit for unit in units),
+        b"".join(b"%%(?:25){0,4}%02x" % byte for byte in packed),
+        b"&(?:amp;){0,4}(?:#%d|#x0{0,4}%x);" % (ord(character), ord(character)),
+        *([b"&(?:amp;){0,4}" + named.encode()] if (named := escape(character)[1:]) else []),
         *([rb"\+"] if character == " " else []),  # as forms write it
     ]
     return b"(?:(?i:" + b"|".join(ways) + b"))"

@@ -83,6 +83,7 @@ def _of_gstn(code: str) -> Callable[[int, str], bytes]:
     return body
 
 
+_LONG: Final = f"{'x' * 1_990}{{}}{'y' * 70_000}"
 FAILURES: Final[dict[str, tuple[int, Callable[[int, str], bytes]]]] = {
     "401": (401, _envelope),
     "403": (403, _envelope),
@@ -95,9 +96,19 @@ FAILURES: Final[dict[str, tuple[int, Callable[[int, str], bytes]]]] = {
     "GSTN's session": (200, _of_gstn("RET11402")),
     "GSTN's job": (200, _of_gstn("IMSSAV0015")),
     "a code that quotes": (200, lambda status, quoted: _of_gstn(quoted)(status, quoted)),
+    # The quote crosses the place where an error's text ends.
+    "a long refusal": (403, lambda status, quoted: _envelope(status, _LONG.format(quoted))),
+    "a long refusal of GSTN's": (502, lambda status, quoted: _of_gstn("RET1")(status, _LONG.format(quoted))),
+    "a long web page": (200, lambda _, quoted: _LONG.format(quoted).encode()),
     "a web page": (200, lambda _, quoted: quoted.encode()),
     "another shape": (200, lambda _, quoted: json.dumps({"data": quoted}).encode()),
     "another type": (200, lambda _, quoted: json.dumps({"data": {"data": [quoted], quoted: 1}}).encode()),
+    "a job refused at length": (
+        200,
+        lambda _, quoted: json.dumps(
+            {"data": {"data": {"status_cd": "ER", "err_cd": "E1", "err_msg": _LONG.format(quoted)}}}
+        ).encode(),
+    ),
     "a job refused": (
         200,
         lambda _, quoted: json.dumps(

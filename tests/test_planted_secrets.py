@@ -28,6 +28,7 @@ from ims_async import (
     Vayana,
     tables,
 )
+from ims_async.journal import SqliteJournal
 
 from .conftest import ONE_TRY, QUICK
 from .planted import ERROR_LOOKS, FAILURES, LOOKS, PLANTED, Mirror, file_looks, leaks, looks, world
@@ -78,6 +79,7 @@ async def test_a_gateway_that_quotes_secrets_does_not_spread_them(
         scene.mirror.failure = failure
         await scene.try_to(then())
         assert_clean(scene.leaks())
+        assert not [met for met in scene.met if isinstance(met, ImsError) and len(str(met)) > 2_000]
         scene.log.clear()
 
 
@@ -290,6 +292,22 @@ async def test_files_hold_tokens_at_most(scenes: Callable[..., Scene], tmp_path:
     kept = leaks(scene.mirror.seen, file_looks(tmp_path))
     assert kept
     assert all(f" in {store.name}: " in place for place in kept)
+
+
+@pytest.mark.parametrize("failure", [name for name in FAILURES if "long" in name or "length" in name])
+@pytest.mark.parametrize("name", ["save", "reset", "wait"])
+async def test_a_journal_keeps_no_secret_however_long_the_refusal_is(
+    name: str, failure: str, scenes: Callable[..., Scene], tmp_path: Path
+) -> None:
+    """The reason of a batch that was called off, and a job's last word, are what a gateway said."""
+    async with SqliteJournal(tmp_path / "journal.db") as journal:
+        scene = scenes(Mirror(world()), journal=journal)
+        then = await CALLS[name](scene)
+        scene.mirror.failure = failure
+        await scene.try_to(then())
+        assert_clean(leaks({*PLANTED.values(), *scene.mirror.seen}, file_looks(tmp_path)))
+        scene.mirror.failure = None
+        await scene.client.aclose()
 
 
 # -- the search itself -------------------------------------------------------------------------------------
