@@ -538,6 +538,34 @@ async def test_a_packed_answer_that_cannot_be_unpacked_is_no_answer(
         assert type(await failure(transport, request(server))) is kind
 
 
+@pytest.mark.parametrize(
+    ("begin", "line"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"X-More: %s\r\n" % (b"x" * 1000)),
+        (b"HTTP/1.1 200 OK\r\nX-One: ", b"x" * 1000),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X-More: %s\r\n" % (b"x" * 1000)),
+    ],
+    ids=["headers", "one header", "trailers"],
+)
+async def test_a_head_without_end_is_refused(begin: bytes, line: bytes, transport: AiohttpTransport) -> None:
+    """Within a megabyte, of the 64 that this server would send: releases before 3.13.4 took any number."""
+    written = 0
+
+    async def endless(server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal written
+        writer.write(begin)
+        while written < 64_000_000 and not writer.is_closing():
+            writer.write(line * 10)
+            written += len(line) * 10
+            await writer.drain()
+        writer.close()
+
+    async with serving(endless) as server:
+        assert isinstance(await failure(transport, request(server)), AnswerLost)
+        await turns()
+    assert written < 1_000_000
+
+
 # -- how far a request got -----------------------------------------------------------------------------
 
 
