@@ -405,8 +405,15 @@ def _bare(error: BaseException) -> BaseException:
 
 def _failure(request: Request, reason: str, *, left: bool, dropped: bool = False) -> ImsError:
     """Say how far a request got. `dropped`: a kept connection ended before the answer began."""
-    host = urllib.parse.urlsplit(request.url).hostname
+    host = _host_of(request.url)
     if not left:
         return NotSent(f"{request.operation} never left this machine for {host}: {reason}")
     kind = KeptConnectionLost if dropped else AnswerLost
     return kind(f"no whole answer to {request.operation} came back from {host}: {reason}")
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urllib.parse.urlsplit(url).hostname or "an address without a host"
+    except ValueError:  # brackets that are not closed, say, in an address that a gateway gave
+        return "an address that is none"

@@ -611,11 +611,14 @@ async def test_a_server_without_tls_means_not_sent(transport: AiohttpTransport) 
     assert isinstance(error, NotSent)
 
 
-@pytest.mark.parametrize("path", ["\ud800", ":99999/x"], ids=["not text", "no such port"])
-async def test_an_address_that_is_none_means_not_sent(path: str, transport: AiohttpTransport) -> None:
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1\ud800", "http://127.0.0.1:99999/x", "http://[::1/x", "http:///x", "x"],
+    ids=["not text", "no such port", "not closed", "no host", "no URL"],
+)
+async def test_an_address_that_is_none_means_not_sent(url: str, transport: AiohttpTransport) -> None:
     """Whatever is raised on the way: it had not left."""
-    wanted = request("http://127.0.0.1", path=path)
-    assert isinstance(await failure(transport, wanted), NotSent)
+    assert isinstance(await failure(transport, request(url, path="")), NotSent)
 
 
 @pytest.mark.parametrize(
