@@ -23,6 +23,10 @@ class TroubleError(Exception):
     """A failure in words of our own, which are safe to show."""
 
 
+class HungUpError(TroubleError):
+    """The connection ended before the head of an answer was there."""
+
+
 def _positive(_: object, attribute: attrs.Attribute[float], value: float) -> None:
     if not value > 0:
         raise InvalidInput(f"{attribute.name} {value!r} must be more than 0 seconds")
@@ -46,13 +50,13 @@ class Attempt:
     With `once` it leaves once, whatever a caller's session has for middlewares. What `expires` leaves within
     `SEND_DEADLINE` or not at all, and is answered within `ANSWER_DEADLINE`: who looks for its effects after
     `QUIET` must not be overtaken by it. `begun` is when it was handed over, by `clock`, which tells of a
-    machine that slept meanwhile.
+    machine that slept meanwhile. `reused` says that it goes over a connection that was used before.
     """
 
     def __init__(
         self, timeouts: Timeouts, *, once: bool, expires: bool, begun: float, clock: Callable[[], float]
     ) -> None:
-        self.timeouts, self.left, self.answered = timeouts, False, False
+        self.timeouts, self.left, self.answered, self.reused = timeouts, False, False, False
         self.limit = asyncio.timeout(None)
         self._once, self._cut = once, False
         self._leaves_by = begun + SEND_DEADLINE if expires else math.inf
@@ -66,7 +70,12 @@ class Attempt:
 
     def connecting(self) -> None:
         """Begin to connect."""
+        self.reused = False
         self._allow(self.timeouts.connect)
+
+    def reusing(self) -> None:
+        """Take a connection that was used before."""
+        self.reused = True
 
     def leaving(self) -> None:
         """Begin to send."""
@@ -119,7 +128,7 @@ class Attempt:
         if self._way is None:
             return
         if self._socket is not None:
-            with contextlib.suppress(OSError):  # closed already
+            with contextlib.suppress(OSError, ValueError):  # closed already, as asyncio and as uvloop says it
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         self._way.abort()
 

@@ -6,7 +6,7 @@ All are plain, picklable exceptions. A job inside one does not travel: a pickled
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ class ImsError(Exception):
     """What it says where nothing else is said."""
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(_writable(message) or self._unsaid)
+        super().__init__(bounded(message) or self._unsaid)
 
 
 class InvalidInput(ImsError, ValueError):
@@ -180,12 +180,12 @@ class GatewayError(ImsError):
     ) -> None:
         super().__init__(message)
         self.message = str(self)
-        self.code, self.http_status, self.transaction_id = _writable(code), http_status, transaction_id
+        self.code, self.http_status, self.transaction_id = bounded(code), http_status, transaction_id
 
     def __str__(self) -> str:
         text = super().__str__()
         code = getattr(self, "code", "")
-        return f"{code}: {text}" if code and not text.startswith(code) else text
+        return bounded(f"{code}: {text}") if code and not text.startswith(code) else text
 
 
 class NotAuthorized(GatewayError):
@@ -309,6 +309,15 @@ class ClientClosed(ImsError):
         self.token, self.download = token, download
 
 
-def _writable(words: str) -> str:
-    """Return a gateway's words so that they can be printed: JSON may hold halves of characters."""
+LONGEST_WORDS: Final = 2_000
+"""Characters: no text of an error is longer, however much a gateway says."""
+
+
+def bounded(words: str) -> str:
+    """Return words, a gateway's perhaps, so that they can be shown: JSON may hold halves of characters.
+
+    A secret that they quote must have been taken out before: half of one would not be known as one.
+    """
+    if len(words) > LONGEST_WORDS:
+        words = words[: LONGEST_WORDS - 1] + "…"
     return words.encode(errors="replace").decode()

@@ -15,6 +15,7 @@ from .errors import (
     ClientClosed,
     GatewayUnavailable,
     ImsError,
+    InvalidInput,
     NotSent,
     OutcomeUnknown,
     PayloadTooLarge,
@@ -24,7 +25,7 @@ from .errors import (
 from .pacing import Pacer, Turn
 from .retry import RetryPolicy, lengthened
 from .secret import Secret
-from .transport import Transport
+from .transport import AnswerLost, KeptConnectionLost, Transport
 from .wire import (
     Conversation,
     Credential,
@@ -203,7 +204,12 @@ class Exchange:
     async def _attempt(
         self, request: Request, credentials: Credentials, tries: _Tries, leaving: Leaving
     ) -> Response | tuple[ImsError, float | None]:
-        """Send once; return the answer, or the error with the delay after which to try again."""
+        """Send once; return the answer, or the error with the delay after which to try again.
+
+        What may be repeated is, once and at its next turn, where a kept connection ended before the answer
+        began, be it a poll: that is one request more, which counts as one with the pacer, and at the gateway,
+        which may have billed the one that it did not answer.
+        """
         credential, waited = credentials.of(request), False
         while True:
             self.check_open()
@@ -221,8 +227,11 @@ class Exchange:
                         behind[request.needs] = token
                     signed = self._gsp.sign(request, token.value if token else None)
                     answer = await self._send(signed)
-                    break
-                turn.give_back()
+                    if not (isinstance(answer, KeptConnectionLost) and request.repeatable) or request.fresh:
+                        break
+                    request = attrs.evolve(request, fresh=True)
+                else:
+                    turn.give_back()
             waited = True
         if isinstance(answer, Response):
             secrets = (*signed.secrets, *(held.value for held in behind.values()))
@@ -248,11 +257,22 @@ class Exchange:
             raise
 
     async def _send(self, signed: Request) -> Response | ImsError:
-        """Return the answer, or what came instead of one."""
+        """Return the answer, or what came instead of one.
+
+        A transport may be somebody else's: whatever it raises for a change, but what proves that nothing was
+        sent, leaves open what became of it.
+        """
         try:
             return await self._transport.send(signed)
         except (NotSent, GatewayUnavailable, UnexpectedAnswer) as error:
             return error
+        except (ClientClosed, InvalidInput):
+            raise
+        except Exception as error:
+            if not signed.changes:
+                raise
+            kind = type(error).__name__
+        return AnswerLost(f"no answer to {signed.operation} came back: the transport raised {kind}")
 
     def _judge(
         self, request: Request, response: Response, secrets: Iterable[Secret]

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable
 from html import escape
 from typing import Any, Final, NoReturn
-from urllib.parse import quote
 
 
 class Secret:
@@ -69,7 +68,7 @@ def _jwt_moment(token: str, claim: str) -> float | None:
 
 
 # What every spelling leaves as it is: most tokens and keys.
-_PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]*")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]+")
 
 
 def masked(text: bytes, secrets: Iterable[Secret], *, shortest: int) -> bytes:
@@ -78,10 +77,28 @@ def masked(text: bytes, secrets: Iterable[Secret], *, shortest: int) -> bytes:
         value = secret.reveal()
         if len(value) < shortest:
             continue
-        spellings = {value}
-        if not _PLAIN.fullmatch(value):
-            quoted = json.dumps(value)[1:-1]
-            spellings |= {quoted, quoted.replace("/", "\\/"), quote(value, safe=""), escape(value)}
-        for spelling in spellings:
-            text = text.replace(spelling.encode(errors="replace"), "…".encode())
+        # Answers are long and quote no secret: to look for a part of it first is what keeps this fast.
+        if max(_PLAIN.findall(value), key=len, default="").encode() in text:
+            text = re.sub(b"".join(map(_spellings, value)), "…".encode(), text)
     return text
+
+
+def _spellings(character: str) -> bytes:
+    """Return the pattern of a character as it is, and as JSON, a URL or HTML write it, be it twice.
+
+    Repetitions are bounded, or a text made for it could keep the search busy.
+    """
+    if _PLAIN.fullmatch(character):
+        return re.escape(character).encode()
+    packed = character.encode(errors="replace")
+    wide = character.encode("utf-16-be", errors="surrogatepass")
+    units = (wide[start : start + 2].hex().encode() for start in range(0, len(wide), 2))
+    ways = [
+        rb"\\{0,8}" + re.escape(packed),
+        b"".join(rb"\\{1,8}u" + unit for unit in units),
+        b"".join(b"%%(?:25){0,4}%02x" % byte for byte in packed),
+        b"&(?:amp;){0,4}(?:#%d|#x0{0,4}%x);" % (ord(character), ord(character)),
+        *([b"&(?:amp;){0,4}" + named.encode()] if (named := escape(character)[1:]) else []),
+        *([rb"\+"] if character == " " else []),  # as forms write it
+    ]
+    return b"(?:(?i:" + b"|".join(ways) + b"))"

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import attrs
 
-from .errors import InvalidInput
+from .errors import InvalidInput, bounded
 from .records import RecordKey
 from .vocabulary import Action, Section
 
@@ -52,8 +52,8 @@ class ErrorEntry:
     supplier: str
     number: str | None
     return_period: str | None
-    code: str
-    message: str
+    code: str = attrs.field(converter=bounded)
+    message: str = attrs.field(converter=bounded)
 
     @property
     def nameless(self) -> bool:
@@ -90,8 +90,8 @@ class JobStatus:
     raw_code: str = ""
     processed: int | None = None
     errors: int | None = None
-    error_code: str = ""
-    error_message: str = ""
+    error_code: str = attrs.field(default="", converter=bounded)
+    error_message: str = attrs.field(default="", converter=bounded)
     error_report: tuple[ErrorEntry, ...] = ()
     polled_at: float | None = None
     carrier_done: bool = False

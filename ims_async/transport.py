@@ -12,11 +12,12 @@ import re
 import time
 import urllib.parse
 import urllib.request
+import weakref
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
-from .attempt import Attempt, TroubleError, reason_of
+from .attempt import Attempt, HungUpError, TroubleError, reason_of
 from .attempt import Timeouts as Timeouts  # part of what this room offers
 from .errors import ClientClosed, GatewayUnavailable, ImsError, InvalidInput, NotSent, UnexpectedAnswer
 from .unpacking import Gunzip, unpacker
@@ -38,7 +39,8 @@ class Transport(Protocol):
     A change must leave soon after it was handed over, and be given up in less than the half hour after which
     others look for its effects: see `SEND_DEADLINE` and `ANSWER_DEADLINE` of the transport over HTTP.
     Raises `NotSent` where it never left, `AnswerLost` where no whole answer came back, and
-    `UnexpectedAnswer` for an answer that is refused unread.
+    `UnexpectedAnswer` for an answer that is refused unread. Whatever else it raises for a change, but
+    `ClientClosed` and `InvalidInput`, is taken for a lost answer.
     """
 
     async def send(self, request: Request) -> Response: ...
@@ -56,6 +58,14 @@ class Handler(Protocol):
 
 class AnswerLost(GatewayUnavailable):
     """The request left, or may have, and no whole answer came back."""
+
+
+class KeptConnectionLost(AnswerLost):
+    """A connection that was used before ended before the answer began.
+
+    Gateways end idle connections, some after each answer, and the end may cross the next request. To ask once
+    more, over a fresh connection, is safe where the request may be repeated; it may have been billed though.
+    """
 
 
 class _Body:
@@ -160,28 +170,24 @@ class AiohttpTransport:
                 clock=self._clock,
             )
             try:
-                async with attempt.limit:
-                    self._attempts.add(attempt)
-                    return await self._exchange(request, attempt)
-            except ImsError:
-                raise
-            except (Exception, asyncio.CancelledError) as error:  # what counts is how far it got
-                if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
-                    raise
-                reason = attempt.overrun or reason_of(error)
-                failure = _failure(request, reason, left=attempt.left)
-            finally:
-                self._attempts.discard(attempt)
-                attempt.done()
+                try:
+                    async with attempt.limit:
+                        self._attempts.add(attempt)
+                        return await self._exchange(request, attempt)
+                finally:
+                    self._attempts.discard(attempt)
+                    attempt.done()
+            except BaseException as error:  # noqa: BLE001 # what counts is how far it got
+                ending = _ending(request, attempt, error)
         try:
-            raise failure  # outside the handler, so that aiohttp's error is not its context
+            raise ending  # outside the handler, so that aiohttp's error is not its context
         finally:
-            del failure  # it holds this frame
+            del ending  # it holds this frame
 
     async def _exchange(self, request: Request, attempt: Attempt) -> Response:
         import yarl
 
-        session = self._session(fresh=request.changes)
+        session = self._session(fresh=request.fresh or not request.repeatable)
         if session.closed:
             raise ClientClosed("the session that was handed in is closed; nothing was sent")
         async with session.request(
@@ -218,9 +224,10 @@ class AiohttpTransport:
         return body.whole()
 
     def _session(self, *, fresh: bool) -> aiohttp.ClientSession:
-        """Return the session for changes, each over a connection of its own, or that for all the rest.
+        """Return the session whose requests each have a connection of their own, or that for all the rest.
 
-        A kept connection may be dropped just as it is used again, which would leave a change unknown.
+        A kept connection may be dropped just as it is used again, which would leave a change unknown, and
+        whatever else must not be repeated, a login say, failed for nothing.
         """
         if self._given is not None:
             _watch(self._given)
@@ -258,16 +265,25 @@ def _connector() -> type[aiohttp.TCPConnector]:
     http = _aiohttp()
 
     class Connector(http.TCPConnector):  # type: ignore[name-defined,misc] # only known once it is imported
-        """Hands out no connection on which something came that nobody had asked for.
+        """Uses no connection again on which something came that nobody had asked for.
 
         aiohttp would take it for the answer to the next request, of another taxpayer perhaps, and every
         later answer for that to the one after (https://github.com/aio-libs/aiohttp/issues/13656).
         """
 
+        def __init__(self, **facts: Any) -> None:
+            super().__init__(**facts)
+            self._used: weakref.WeakSet[Any] = weakref.WeakSet()
+
         async def connect(self, *args: Any, **facts: Any) -> aiohttp.connector.Connection:
             while True:
                 connection: aiohttp.connector.Connection = await super().connect(*args, **facts)
-                if connection.protocol is None or not connection.protocol.should_close:
+                protocol = connection.protocol
+                if protocol is not None and protocol not in self._used:
+                    # Whatever came on it: a gateway may refuse before it reads.
+                    self._used.add(protocol)
+                    return connection
+                if protocol is None or not protocol.should_close:
                     return connection
                 connection.close()
 
@@ -342,6 +358,7 @@ def _watch(session: aiohttp.ClientSession) -> None:
     trace = _aiohttp().TraceConfig()
     trace.ims_async = True
     trace.on_connection_create_start.append(on(Attempt.connecting))
+    trace.on_connection_reuseconn.append(on(Attempt.reusing))
     trace.on_request_headers_sent.append(on(Attempt.leaving))
     trace.on_request_chunk_sent.append(on(Attempt.progress))
     trace.freeze()
@@ -361,14 +378,42 @@ async def _once_without_cookies(
         return await handler(request)
     except http.ClientConnectorError:
         raise  # never connected, and never repeated by aiohttp
-    except (http.ClientOSError, http.ServerDisconnectedError) as error:
+    except http.ClientConnectionError as error:
         reason = type(error).__name__
-    raise TroubleError(reason)
+        begun = not isinstance(getattr(error, "message", ""), str)  # else it is the head that came in part
+    raise (TroubleError if begun else HungUpError)(reason)
 
 
-def _failure(request: Request, reason: str, *, left: bool) -> ImsError:
-    """Say how far a request got."""
-    host = urllib.parse.urlsplit(request.url).hostname
+def _ending(request: Request, attempt: Attempt, error: BaseException) -> BaseException:
+    """Return what to raise in place of what was raised below: it keeps no frame of aiohttp's.
+
+    Their locals, which error reporters collect, hold the URL and the headers.
+    """
+    cancelled = isinstance(error, asyncio.CancelledError) and _is_being_cancelled()
+    lost = isinstance(error, Exception | asyncio.CancelledError) and not isinstance(error, ImsError)
+    if cancelled or not lost:
+        return _bare(error)
+    reason = attempt.overrun or reason_of(error)
+    dropped = isinstance(error, HungUpError) and attempt.reused
+    return _failure(request, reason, left=attempt.left, dropped=dropped)
+
+
+def _bare(error: BaseException) -> BaseException:
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
+
+
+def _failure(request: Request, reason: str, *, left: bool, dropped: bool = False) -> ImsError:
+    """Say how far a request got. `dropped`: a kept connection ended before the answer began."""
+    host = _host_of(request.url)
     if not left:
         return NotSent(f"{request.operation} never left this machine for {host}: {reason}")
-    return AnswerLost(f"no whole answer to {request.operation} came back from {host}: {reason}")
+    kind = KeptConnectionLost if dropped else AnswerLost
+    return kind(f"no whole answer to {request.operation} came back from {host}: {reason}")
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urllib.parse.urlsplit(url).hostname or "an address without a host"
+    except ValueError:  # brackets that are not closed, say, in an address that a gateway gave
+        return "an address that is none"

@@ -42,9 +42,6 @@ def _masked(headers: Mapping[str, str]) -> str:
     return repr({name: value if name.lower() in _SHOWN_HEADERS else "…" for name, value in headers.items()})
 
 
-_LONGEST_QUOTE: Final = 65_536  # bytes of an answer that may be a refusal
-
-
 class Needs(Enum):
     """Which credential a request carries."""
 
@@ -58,6 +55,7 @@ class Request:
     """One HTTP request to be. `changes` marks a save or reset: it is never repeated once it may have left.
 
     `repeatable` says that asking twice does no harm (reads); an OTP, say, is asked for once.
+    `fresh` asks for a connection that was not used before; what is not `repeatable` has one anyway.
     `secrets` are what authorises in it, should the answer quote it; `grants`: the answer hands out a
     secret of its own. `url` is without its query. The credential is added by the GSP's `sign` just before
     sending.
@@ -71,6 +69,7 @@ class Request:
     body: bytes | None = attrs.field(default=None, repr=lambda body: f"<{len(body or b'')} bytes>")
     needs: Needs = Needs.TAXPAYER
     changes: bool = False
+    fresh: bool = False
     secrets: tuple[Secret, ...] = ()
     grants: bool = False
     repeatable: bool = attrs.field(default=attrs.Factory(lambda self: self.method == "GET", takes_self=True))
@@ -92,9 +91,7 @@ class Response:
     _parsed: Any = attrs.field(default=None, init=False, repr=False, eq=False)
 
     def without(self, secrets: Iterable[Secret], *, shortest: int) -> Response:
-        """Return the answer without the secrets of so many characters that it quotes."""
-        if len(self.body) > _LONGEST_QUOTE:
-            return self  # rows, not a refusal
+        """Return the answer without the secrets of so many characters that it quotes, however long it is."""
         body = masked(self.body, secrets, shortest=shortest)
         return self if body == self.body else attrs.evolve(self, body=body)
 

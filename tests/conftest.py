@@ -24,6 +24,8 @@ from ims_async import ImsClient, ImsJob, PollPolicy, RetryPolicy, Sandbox, Vayan
 from ims_async.simulator import Simulator
 from ims_async.wire import Gsp
 
+from . import loops
+
 HERE = Path(__file__).parent
 
 # The same examples each time, so that no run fails by chance; HYPOTHESIS_PROFILE=random looks for new ones.
@@ -41,6 +43,13 @@ def pytest_configure() -> None:
     asyncio.set_event_loop(None)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background; programs inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, loops.LoopFactory]:
+    """Run what is marked `every_loop` on each loop that is to be had here, all the rest on asyncio's own."""
+    return loops.HERE if item.get_closest_marker("every_loop") else {"asyncio": asyncio.new_event_loop}
 
 
 def load(name: str) -> dict[str, Any]:

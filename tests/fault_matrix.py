@@ -18,6 +18,7 @@ from ims_async.simulator import Fault
 from . import fault_ways as ways
 from .conftest import GSPS
 from .fault_runs import OPERATIONS, Cell, Operation, Row, run
+from .loops import LoopFactory
 
 DOCUMENT: Final = Path(__file__).parent.parent / "docs" / "reliability.md"
 BEGIN, END = "<!-- fault matrix: begin -->", "<!-- fault matrix: end -->"
@@ -86,23 +87,24 @@ Matrix = dict[Place, list[Cell]]
 """What came of a fault that is met once, and of one that is met each time where that is another matter."""
 
 
-def collect() -> Matrix:
+def collect(loop: LoopFactory = asyncio.new_event_loop) -> Matrix:
     """Run every cell, each on a loop of its own."""
     matrix: Matrix = {}
     state = random.getstate()
     for place in itertools.product(GSPS, ROWS, OPERATIONS):
-        cells = [_one(place)]
+        cells = [_one(loop, place)]
         if not cells[0].outcome and cells[0].tries > 1:
-            cells.append(_one(place, _EVERY))
+            cells.append(_one(loop, place, _EVERY))
         matrix[place] = cells
     random.setstate(state)
     return matrix
 
 
-def _one(place: Place, times: int = 1) -> Cell:
+def _one(loop: LoopFactory, place: Place, times: int = 1) -> Cell:
     random.seed(7)  # of the jitters
     gsp, row, operation = place
-    return asyncio.run(run(gsp, operation, row, times=times), debug=False)
+    with asyncio.Runner(loop_factory=loop, debug=False) as runner:
+        return runner.run(run(gsp, operation, row, times=times))
 
 
 def written(matrix: Matrix) -> str:

@@ -15,9 +15,8 @@ import attrs
 from ims_async.transport import AiohttpTransport, Transport
 from ims_async.wire import Needs, Request, Response
 
-from .sockets import Answer, Server, Skips, drop, reply, serving, silence, skipping_time, turns
-
-_IDLE = 10  # turns of the loop in which nobody else has anything to do
+from .loops import due, idle
+from .sockets import Answer, Server, Skips, drop, reply, serving, silence, skipping_time
 
 
 @contextlib.asynccontextmanager
@@ -37,17 +36,11 @@ async def hurrying() -> AsyncIterator[None]:
 
 async def _jump(time: Skips) -> None:
     loop = asyncio.get_running_loop()
-    inside: dict[str, Any] = vars(loop)  # no public name tells whether a loop is idle
-    idle = 0
     while True:
-        await turns(1)
-        idle = 0 if inside["_ready"] else idle + 1
-        if idle < _IDLE:
-            continue
-        due = [timer.when() for timer in inside["_scheduled"] if not timer.cancelled()]
-        if due and min(due) > loop.time():
-            time.skip(min(due) - loop.time())()
-        idle = 0
+        await idle(loop)
+        next_due = due(loop)
+        if next_due is not None and next_due > loop.time():
+            time.skip(next_due - loop.time())()
 
 
 class Detour:
@@ -89,15 +82,19 @@ Trouble = Callable[[Seen, Transport], contextlib.AbstractAsyncContextManager[str
 async def no_such_host(seen: Seen, way: Transport) -> AsyncIterator[str]:
     """The resolver does not know the host."""
 
-    async def unknown(*_: object, **__: object) -> list[object]:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    loop = asyncio.get_running_loop()
+    real = loop.getaddrinfo
 
-    loop = vars(asyncio.get_running_loop())
-    loop["getaddrinfo"] = unknown
+    async def look_up(host: str, *asked: Any, **facts: Any) -> Any:
+        if host == "gateway.invalid":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return await real(host, *asked, **facts)
+
+    vars(loop)["getaddrinfo"] = look_up
     try:
         yield "http://gateway.invalid"
     finally:
-        del loop["getaddrinfo"]
+        del vars(loop)["getaddrinfo"]
 
 
 @contextlib.asynccontextmanager

@@ -83,6 +83,7 @@ def _of_gstn(code: str) -> Callable[[int, str], bytes]:
     return body
 
 
+_LONG: Final = f"{'x' * 1_990}{{}}{'y' * 70_000}"
 FAILURES: Final[dict[str, tuple[int, Callable[[int, str], bytes]]]] = {
     "401": (401, _envelope),
     "403": (403, _envelope),
@@ -95,9 +96,19 @@ FAILURES: Final[dict[str, tuple[int, Callable[[int, str], bytes]]]] = {
     "GSTN's session": (200, _of_gstn("RET11402")),
     "GSTN's job": (200, _of_gstn("IMSSAV0015")),
     "a code that quotes": (200, lambda status, quoted: _of_gstn(quoted)(status, quoted)),
+    # The quote crosses the place where an error's text ends.
+    "a long refusal": (403, lambda status, quoted: _envelope(status, _LONG.format(quoted))),
+    "a long refusal of GSTN's": (502, lambda status, quoted: _of_gstn("RET1")(status, _LONG.format(quoted))),
+    "a long web page": (200, lambda _, quoted: _LONG.format(quoted).encode()),
     "a web page": (200, lambda _, quoted: quoted.encode()),
     "another shape": (200, lambda _, quoted: json.dumps({"data": quoted}).encode()),
     "another type": (200, lambda _, quoted: json.dumps({"data": {"data": [quoted], quoted: 1}}).encode()),
+    "a job refused at length": (
+        200,
+        lambda _, quoted: json.dumps(
+            {"data": {"data": {"status_cd": "ER", "err_cd": "E1", "err_msg": _LONG.format(quoted)}}}
+        ).encode(),
+    ),
     "a job refused": (
         200,
         lambda _, quoted: json.dumps(
@@ -167,17 +178,25 @@ def _as_dict(thing: Any) -> str:
     return repr(attrs.asdict(thing)) if attrs.has(type(thing)) else ""
 
 
+# The tests' own frames, and those of a constructor, which hold what its caller's frame holds: its arguments.
+_NO_USERS: Final = ("/tests/", "/simulator/", "/_pytest/", "/pluggy/", "<attrs generated ")
+
+
 def _locals(error: BaseException) -> str:
-    """Return the local variables of this library's frames, as error trackers record them."""
-    told, shown = [traceback.TracebackException.from_exception(error, capture_locals=True)], []
-    while told:
-        one = told.pop()
-        told += [other for other in (one.__cause__, one.__context__) if other is not None]
-        shown += [
-            f"{frame.filename}:{frame.name}: {frame.locals}"
-            for frame in one.stack
-            if "/ims_async/" in frame.filename and "/simulator/" not in frame.filename
-        ]
+    """Return the local variables of all frames, whosever they are, as error trackers record them."""
+    seen: dict[int, BaseException] = {}
+    todo: list[BaseException | None] = [error]
+    shown: list[str] = []
+    while todo:
+        one = todo.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen[id(one)] = one
+        todo += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
+        for frame, _ in traceback.walk_tb(one.__traceback__):
+            code = frame.f_code
+            if not any(name in code.co_filename for name in _NO_USERS):
+                shown.append(f"{code.co_filename}:{code.co_name}: {frame.f_locals!r}")
     return "\n".join(shown)
 
 

@@ -56,7 +56,7 @@ class Scene:
         """Do something and keep what it returns or raises."""
         try:
             self.met.append(await call)
-        except (ImsError, asyncio.CancelledError) as error:
+        except (ImsError, asyncio.CancelledError, TimeoutError) as error:
             self.met.append(error)
 
     def leaks(self) -> list[str]:

@@ -218,6 +218,9 @@ class Skips:
 
         def pass_by() -> None:
             self.skipped += seconds
+            loop = asyncio.get_running_loop()
+            if not isinstance(loop, asyncio.BaseEventLoop):  # which looks at the clock by itself
+                loop.run_due()  # type: ignore[attr-defined] # of `loops.Uvloop`
 
         return pass_by
 

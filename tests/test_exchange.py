@@ -33,7 +33,7 @@ from ims_async.exchange import Credentials, Exchange
 from ims_async.pacing import Pacer
 from ims_async.secret import Secret
 from ims_async.simulator import Simulator
-from ims_async.transport import AnswerLost
+from ims_async.transport import AnswerLost, KeptConnectionLost
 from ims_async.wire import PAUSE, Needs, Pause, Request, Response, Token, Verdict, VerdictKind
 
 from .conftest import from_gstn, make_client
@@ -44,6 +44,7 @@ EPOCH = 1_746_530_932.0
 READ = Request(operation="count", method="GET", url="https://g.example/count", needs=Needs.NONE)
 SAVE = Request(operation="save", method="POST", url="https://g.example/save", needs=Needs.NONE, changes=True)
 LOST, LEFT_NOT = AnswerLost("no whole answer came back"), NotSent("never left this machine")
+DROPPED = KeptConnectionLost("no whole answer came back")
 
 
 def now() -> float:
@@ -190,6 +191,36 @@ async def test_a_poll_is_sent_once() -> None:
     with pytest.raises(AnswerLost):
         await run(script, READ, retry=False)
     assert len(script.sent) == 1
+
+
+@pytest.mark.parametrize("retry", [True, False], ids=["a read", "a poll"])
+async def test_a_read_whose_kept_connection_ended_unanswered_is_asked_once_more(retry: bool) -> None:
+    """At once, over a fresh connection, and it costs no try; the second time it is a lost answer."""
+    script = Script(DROPPED, answer())
+    assert await run(script, READ, retry=retry) == "fine"
+    assert [request.fresh for request in script.sent] == [False, True]
+    assert script.times == [0.0, 0.0]
+    script = Script(DROPPED)
+    with pytest.raises(AnswerLost):
+        await run(script, READ, retry=retry, max_tries=2)
+    assert [request.fresh for request in script.sent] == [False, True] * (2 if retry else 1)
+
+
+@pytest.mark.parametrize("asked", [SAVE, attrs.evolve(SAVE, operation="verify", changes=False)])
+async def test_what_must_not_be_repeated_is_not(asked: Request) -> None:
+    """A change, and an OTP."""
+    script = Script(DROPPED, answer())
+    with pytest.raises(OutcomeUnknown if asked.changes else AnswerLost):
+        await run(script, asked)
+    assert len(script.sent) == 1
+
+
+async def test_asking_once_more_counts_as_a_request() -> None:
+    """The gateway counts it, and so does the budget: with one a minute it goes out a minute later."""
+    script = Script(DROPPED, answer())
+    paced = exchange(script, rate=RateLimit(1))
+    assert await paced.run(asking(READ), Credentials()) == "fine"
+    assert script.times[1] >= 60.0
 
 
 async def test_setting_the_wall_clock_back_does_not_lengthen_the_tries() -> None:

@@ -7,15 +7,16 @@ from dataclasses import replace
 
 import pytest
 
+from . import loops
 from .conftest import GSPS
 from .fault_matrix import DOCUMENT, ROWS, Matrix, breaches, collect, document
 from .fault_runs import OPERATIONS, Cell
 
 
-@pytest.fixture(scope="module")
-def matrix() -> Matrix:
-    """Every fault at every operation through each GSP."""
-    return collect()
+@pytest.fixture(scope="module", params=loops.HERE)
+def matrix(request: pytest.FixtureRequest) -> Matrix:
+    """Every fault at every operation through each GSP, on each event loop."""
+    return collect(loops.HERE[request.param])
 
 
 def test_the_document_shows_what_the_run_gives(matrix: Matrix) -> None:

@@ -176,3 +176,42 @@ def test_text_without_a_secret_is_left_as_it_is() -> None:
     text = b"the answer is not JSON"
     assert masked(text, [Secret("is"), Secret("JSON"), Secret(""), Secret("planted")], shortest=8) is text
     assert masked(text, [], shortest=6) is text
+
+
+def _as_gson(text: str) -> str:
+    return "".join(f"\\u{ord(one):04x}" if one in "=&<>'" else one for one in text)
+
+
+@pytest.mark.parametrize("filling", [b"", b"x" * 300_000], ids=["short", "long"])
+@pytest.mark.parametrize(
+    "spell",
+    [
+        str,
+        _as_gson,
+        lambda text: json.dumps(json.dumps(text)[1:-1])[1:-1],
+        lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
+        lambda text: urllib.parse.quote(text, safe=""),
+        lambda text: urllib.parse.quote(urllib.parse.quote(text, safe=""), safe=""),
+        lambda text: urllib.parse.quote(text, safe="").lower(),
+        urllib.parse.quote_plus,
+        html.escape,
+        lambda text: html.escape(html.escape(text)),
+        lambda text: "".join(one if one.isalnum() or one in "-._~" else f"&#{ord(one)};" for one in text),
+    ],
+)
+@pytest.mark.parametrize(
+    "value",
+    ["plain-token.of_mine~1", "base64+of/mine==", 'p&ss "w" <o>\'rd\\ é', "\U0001f511-my-key-\U0001f511"],
+)
+def test_a_secret_is_masked_in_every_spelling(
+    value: str, spell: Callable[[str], str], filling: bytes
+) -> None:
+    """As JSON, Gson, URLs, forms and HTML write it, once or twice; and at any length of the answer."""
+    spelled = spell(value)
+    if value != value.lower() and spelled == spelled.lower():
+        pytest.skip("this spelling loses capitals")
+    text = filling + b'{"said": "' + spelled.encode() + b'"}' + filling
+    response = Response(status=403, headers={}, body=text)
+    assert (
+        response.without([Secret(value)], shortest=6).body == filling + b'{"said": "\xe2\x80\xa6"}' + filling
+    )

@@ -16,6 +16,7 @@ from ims_async.errors import NotSent
 from ims_async.transport import AiohttpTransport, AnswerLost, Timeouts
 from ims_async.wire import Request
 
+from .loops import EVERY_LOOP
 from .sockets import (
     Answer,
     Server,
@@ -31,6 +32,7 @@ from .sockets import (
     turns,
 )
 
+pytestmark = EVERY_LOOP
 LIMITS = Timeouts(connect=10.0, read=10.0)  # seconds that are skipped, not waited for
 Handler = Callable[[aiohttp.ClientRequest], Any]
 
@@ -208,8 +210,8 @@ async def test_a_kept_connection_outlives_an_answer_that_is_refused() -> None:
     )
     async with way_over("our own") as way, serving(cut, reply()) as server:
         with pytest.raises(AnswerLost, match="cut short"):
-            await way.send(request(server.url))
-        assert (await way.send(request(server.url))).status == 200
+            await way.send(request(server.url, "GET", None))
+        assert (await way.send(request(server.url, "GET", None))).status == 200
     assert server.connections == 1
 
 
@@ -256,7 +258,7 @@ async def test_a_pool_that_is_closed_during_a_look_up_cancels_nobody(
     async with way_over(kind) as way:
         sending = asyncio.create_task(way.send(request("http://gateway.invalid")))
         await asked.wait()
-        session = vars(way)["_given"] or vars(way)["_own"][False]
+        (session,) = [vars(way)["_given"]] if kind == "handed in" else vars(way)["_own"].values()
         await session.close()
         with pytest.raises(NotSent, match="the connections were closed"):
             await sending
