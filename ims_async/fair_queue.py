@@ -100,11 +100,6 @@ class FairQueue(dict[str, Line[W]]):
         self._drop_if_empty(line)
         return waiter
 
-    def in_turn(self) -> list[W]:
-        """Return all who wait, GSTIN by GSTIN."""
-        lines = sorted(self.values(), key=lambda line: line.rank)
-        return [waiter for line in lines for waiter in line.waiters]
-
     def place(self, line: Line[W], opens_at: float, now: float) -> None:
         """Put a line where it belongs, by when its own budget opens."""
         if opens_at <= now:

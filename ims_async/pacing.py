@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final
 
 import attrs
 
@@ -73,7 +73,7 @@ class Turn:
 
     __slots__ = ("_pacer", "_windows", "ahead", "gives_way", "gstin", "leave", "since", "used")
 
-    def __init__(self, pacer: Pacer, gstin: str, *, ahead: bool, gives_way: bool) -> None:
+    def __init__(self, pacer: Pacer, gstin: str, ahead: bool, gives_way: bool) -> None:
         self._pacer, self.gstin, self.ahead, self.gives_way = pacer, gstin, ahead, gives_way
         self.since = 0.0
         self.leave: asyncio.Future[None] | None = None
@@ -98,9 +98,8 @@ class Turn:
         for window in windows:
             window.leave(now, used=self.used)
 
-    async def __aenter__(self) -> Self:
-        await self._pacer.wait(self)
-        return self
+    def __aenter__(self) -> Coroutine[Any, Any, Turn]:
+        return self._pacer.wait(self)  # without a coroutine of its own: a burst of thousands is felt
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -127,6 +126,7 @@ class Pacer:
         self._gstins: OrderedDict[str, _Window] = OrderedDict()  # the longest unused first
         self._lines: FairQueue[Turn] = FairQueue()
         self._polls: FairQueue[Turn] = FairQueue()
+        self._arrived: deque[Turn] = deque()  # and not in a queue yet: most of the work of a burst is put off
         self._oldest_polls: deque[Turn] = deque()  # in order of arrival, also some that wait no more
         self._next_poll_at = -math.inf
         self._held_until = -math.inf
@@ -136,6 +136,7 @@ class Pacer:
         self._answered = 0  # since then, without a word of how many are left
         self._called = 0  # let out of a queue, and not resumed yet
         self._alarm: asyncio.TimerHandle | None = None
+        self._wakes_at = math.inf
 
     def turn(self, gstin: str | None, *, ahead: bool = False, gives_way: bool = False) -> Turn:
         """Return a turn to wait for.
@@ -143,7 +144,7 @@ class Pacer:
         One that is `ahead` does not queue, since others wait for it; one that `gives_way` (a poll) is let out
         when nobody else waits.
         """
-        return Turn(self, gstin or "", ahead=ahead, gives_way=gives_way and not ahead)
+        return Turn(self, gstin or "", ahead, gives_way and not ahead)
 
     def not_before(self, moment: float) -> None:
         """Hold everything until this moment (epoch seconds); it only ever moves forward."""
@@ -160,28 +161,27 @@ class Pacer:
         if moment > self._left_until + 1 or left < self._left:  # else it is older than what is known
             self._left, self._answered = left, 0
         self._left_until = max(self._left_until, moment)
-        if self._lines or self._polls:
+        if self._arrived or self._lines or self._polls:
             self._admit()
 
     def _on_the_loop(self, moment: float) -> float:
         return asyncio.get_running_loop().time() + moment - self._clock()
 
-    async def wait(self, turn: Turn) -> None:
+    async def wait(self, turn: Turn) -> Turn:
         """Wait until one more request may leave, and count it."""
         loop = asyncio.get_running_loop()
         turn.since = now = loop.time()
-        own_opens_at = self._own_opens_at(turn.gstin, now)
-        opens_at = max(self._opens_at(now), own_opens_at)
-        if turn.gives_way:
-            opens_at = max(opens_at, self._next_poll_at)
-        if opens_at <= now and not self._lines and not (turn.gives_way and self._polls):
+        wakes_at = self._wakes_at
+        opens_at = self._next_poll_at if turn.gives_way else -math.inf
+        if not now < wakes_at <= opens_at:  # else it cannot go before the alarm, whatever else holds it
+            opens_at = max(opens_at, self._opens_at(now), self._own_opens_at(turn.gstin, now))
+        if opens_at <= now and not (self._arrived or self._lines or (turn.gives_way and self._polls)):
             self._let_go(turn, now)
-            return
+            return turn
         turn.leave = loop.create_future()
-        (self._polls if turn.gives_way else self._lines).join(turn, own_opens_at, now)
+        self._arrived.append(turn)
         if turn.gives_way:
             self._oldest_polls.append(turn)
-        wakes_at = math.inf if self._alarm is None else self._alarm.when()
         if self._oldest_polls:
             opens_at = min(opens_at, self._oldest_polls[0].since + _GIVES_WAY_FOR)
         if not now < wakes_at <= opens_at:  # else there is nothing to do before the alarm, or an answer
@@ -190,6 +190,7 @@ class Pacer:
             await turn.leave
         except asyncio.CancelledError:
             if turn.leave.cancelled():
+                self._sort_in(loop.time())  # those behind it in its line keep their place
                 self._lines.leave(turn)
                 self._polls.leave(turn)
             elif turn.leave.exception() is None:  # called, and cancelled in one breath
@@ -199,12 +200,13 @@ class Pacer:
             self._admit()
             raise
         self._called -= 1
+        return turn
 
     def done(self, turn: Turn) -> None:
         """Note that a request was answered, or will not be."""
         self._answered += turn.used
         self._end(turn)
-        if self._lines or self._polls:
+        if self._arrived or self._lines or self._polls:
             self._admit()
 
     def _end(self, turn: Turn) -> None:
@@ -221,23 +223,24 @@ class Pacer:
 
     def close(self) -> None:
         """Send away all who wait: they get `ClientClosed`."""
-        for queue in (self._lines, self._polls):
-            for turn in queue.in_turn():
-                if turn.leave is not None and not turn.leave.done():
-                    turn.leave.set_exception(ClientClosed("the client was closed; nothing was sent"))
+        lines = [*self._lines.values(), *self._polls.values()]
+        for turn in [*self._arrived, *(turn for line in lines for turn in line.waiters)]:
+            if turn.leave is not None and not turn.leave.done():
+                turn.leave.set_exception(ClientClosed("the client was closed; nothing was sent"))
+        self._arrived.clear()
         self._lines, self._polls = FairQueue(), FairQueue()
         self._oldest_polls.clear()
         self._set_alarm(math.inf)
 
     def _ring(self) -> None:
-        self._alarm = None
+        self._alarm, self._wakes_at = None, math.inf
         self._admit()
 
     def _admit(self) -> None:
         """Let out all who may go now, polls last, and come back when the next may."""
         now = asyncio.get_running_loop().time()
-        promotes_at = wakes_at = self._promote(now)
-        if promotes_at > now:  # else some are left for the next turn of the event loop, as below
+        promotes_at = wakes_at = self._promote(now) if self._sort_in(now) else now
+        if wakes_at > now:  # else some are left for the next turn of the event loop, as below
             wakes_at = self._admit_from(self._lines, now)
         if wakes_at > now:
             wakes_at = min(wakes_at, self._admit_from(self._polls, now))
@@ -266,6 +269,16 @@ class Pacer:
             else:
                 self._let_go(queue.take(line), now)
 
+    def _sort_in(self, now: float) -> bool:
+        """Let those who have come stand in their queues; False if some are left for the next turn."""
+        for _ in range(AT_ONCE):
+            if not self._arrived:
+                return True
+            turn = self._arrived.popleft()
+            queue = self._polls if turn.gives_way else self._lines
+            queue.join(turn, self._own_opens_at(turn.gstin, now), now)
+        return not self._arrived
+
     def _promote(self, now: float) -> float:
         """Let polls that have given way for long enough wait among the others; return when the next may."""
         for _ in range(AT_ONCE):
@@ -291,10 +304,11 @@ class Pacer:
 
     def _set_alarm(self, moment: float) -> None:
         if self._alarm is not None:
-            if self._alarm.when() == moment:
+            if self._wakes_at == moment:
                 return
             self._alarm.cancel()
             self._alarm = None
+        self._wakes_at = moment
         if moment < math.inf:
             self._alarm = asyncio.get_running_loop().call_at(moment, self._ring)
 

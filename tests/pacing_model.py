@@ -68,7 +68,7 @@ class WalkingPacer:
     def _on_the_loop(self, moment: float) -> float:
         return asyncio.get_running_loop().time() + moment - self._clock()
 
-    async def wait(self, turn: Turn) -> None:
+    async def wait(self, turn: Turn) -> Turn:
         """Wait until one more request may leave, and count it."""
         loop = asyncio.get_running_loop()
         turn.since = now = loop.time()
@@ -77,7 +77,7 @@ class WalkingPacer:
             ready = ready and not self._polls and self._next_poll_at <= now
         if ready and not self._lines:
             self._let_go(turn, now)
-            return
+            return turn
         turn.leave = loop.create_future()
         self._promote(now)
         if turn.gives_way:
@@ -101,6 +101,7 @@ class WalkingPacer:
             self._take_out(turn)
             self._admit()
             raise
+        return turn
 
     def _take_out(self, turn: Turn) -> None:
         for lines in (self._lines, self._polls):
