@@ -8,6 +8,7 @@ its answer: when it reached the gateway in between, only the gateway knows.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 from collections import OrderedDict, deque
 from collections.abc import Callable, Coroutine
@@ -113,8 +114,7 @@ class Pacer:
     Polls give way to all others, and with a budget they are spread over the minute: one that is early finds
     its job still at work, and what it costs is missed by the next save.
 
-    Letting one out costs the logarithm of how many wait, and not more than `AT_ONCE` are let out in one
-    turn of the event loop, so that thousands whose minute is over at once do not stop it.
+    Letting one out costs the logarithm of how many wait, and no turn of the event loop lets out thousands.
 
     `clock` is wall time (epoch seconds), which is what gateways name in their hints; the waiting itself
     goes by the event loop's clock, which nobody sets back.
@@ -171,10 +171,10 @@ class Pacer:
         """Wait until one more request may leave, and count it."""
         loop = asyncio.get_running_loop()
         turn.since = now = loop.time()
-        wakes_at = self._wakes_at
-        opens_at = self._next_poll_at if turn.gives_way else -math.inf
-        if not now < wakes_at <= opens_at:  # else it cannot go before the alarm, whatever else holds it
-            opens_at = max(opens_at, self._opens_at(now), self._own_opens_at(turn.gstin, now))
+        in_a_burst = (
+            len(self._arrived) >= AT_ONCE
+        )  # then all of it is looked at in the next turns of the loop
+        opens_at = now if in_a_burst else self._earliest(turn, now)
         if opens_at <= now and not (self._arrived or self._lines or (turn.gives_way and self._polls)):
             self._let_go(turn, now)
             return turn
@@ -184,7 +184,11 @@ class Pacer:
             self._oldest_polls.append(turn)
         if self._oldest_polls:
             opens_at = min(opens_at, self._oldest_polls[0].since + _GIVES_WAY_FOR)
-        if not now < wakes_at <= opens_at:  # else there is nothing to do before the alarm, or an answer
+        if in_a_burst:
+            self._set_alarm(min(self._wakes_at, now))
+        elif (
+            not now < self._wakes_at <= opens_at
+        ):  # else there is nothing to do before the alarm, or an answer
             self._admit()
         try:
             await turn.leave
@@ -201,6 +205,13 @@ class Pacer:
             raise
         self._called -= 1
         return turn
+
+    def _earliest(self, turn: Turn, now: float) -> float:
+        """Return before when it cannot go for certain; not after `now` if nothing but others may hold it."""
+        opens_at = self._next_poll_at if turn.gives_way else -math.inf
+        if not now < self._wakes_at <= opens_at:  # else the alarm rings before, whatever else holds it
+            opens_at = max(opens_at, self._opens_at(now), self._own_opens_at(turn.gstin, now))
+        return opens_at
 
     def done(self, turn: Turn) -> None:
         """Note that a request was answered, or will not be."""
@@ -223,8 +234,8 @@ class Pacer:
 
     def close(self) -> None:
         """Send away all who wait: they get `ClientClosed`."""
-        lines = [*self._lines.values(), *self._polls.values()]
-        for turn in [*self._arrived, *(turn for line in lines for turn in line.waiters)]:
+        lines = [line.waiters for queue in (self._lines, self._polls) for line in queue.values()]
+        for turn in itertools.chain(self._arrived, *lines):
             if turn.leave is not None and not turn.leave.done():
                 turn.leave.set_exception(ClientClosed("the client was closed; nothing was sent"))
         self._arrived.clear()
