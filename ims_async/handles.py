@@ -60,7 +60,7 @@ class Handles:
     def __init__(self, gstin: str, services: Services, credentials: Credentials) -> None:
         self._gstin, self._services, self._credentials = gstin, services, credentials
         self._open: list[ImsJob] = []
-        self._names: set[str] = set()  # of all jobs that there ever was a handle on
+        self.references: set[str] = set()  # of all jobs that there ever was a handle on
         self._waiting: list[ImsJob] = []  # batches of processes that ended before they were sent
         self._by_reference: weakref.WeakValueDictionary[str, ImsJob] = weakref.WeakValueDictionary()
         self._by_page: weakref.WeakValueDictionary[str, ImsJob] = weakref.WeakValueDictionary()
@@ -94,13 +94,13 @@ class Handles:
         self._by_page[page.id] = job
         if reference is not None:
             self._by_reference[reference] = job
-            self._names.add(reference)
+            self.references.add(reference)
         return job
 
     async def knows(self, reference_id: str) -> bool:
         """Say whether a job of this name was sent before: an answer that names it is not a new one's."""
-        if reference_id in self._names or self._services.journal is None:
-            return reference_id in self._names
+        if reference_id in self.references or self._services.journal is None:
+            return reference_id in self.references
         token = self.token(JobKind.SAVE, reference_id, None)
         return await Page(self._services.journal, of=token).find() is not None
 
@@ -164,6 +164,11 @@ class Handles:
         """The batches that were found in the journal and of which nothing was sent."""
         self._waiting = [job for job in self._waiting if job.open]
         return list(self._waiting)
+
+    @property
+    def idle(self) -> bool:
+        """True where there is nothing to be done about a job, and nobody has a handle on one."""
+        return not (self._by_page or self._open or self._waiting)
 
     def watched(self) -> list[ImsJob]:
         """The jobs that are only being waited for, by their reference."""

@@ -313,6 +313,17 @@ class _Fixed:
         raise SessionExpired("the taxpayer's token is no longer accepted")
 
 
+@attrs.frozen
+class SessionMemory:
+    """What is known of a session and not in the store: a token that was handed in, say, or refused."""
+
+    held: _Held | None = None
+    given: Secret | None = None
+    dead: tuple[Secret, NotAuthorized] | None = None
+    username: str | None = None
+    request: str | None = None
+
+
 class TaxpayerCredential(_Renewable):
     """One taxpayer's session: begun with an OTP (or a token handed in), then renewed until GSTN ends it."""
 
@@ -329,6 +340,23 @@ class TaxpayerCredential(_Renewable):
         self._account = Credentials(account=account, gstin=gstin, ahead=True)
         self._username: str | None = None
         self._request: str | None = None
+
+    @property
+    def idle(self) -> bool:
+        """True where no renewal is under way."""
+        return self._flight is None
+
+    def memory(self) -> SessionMemory | None:
+        """Return what another credential has to `remember` in place of this one; None for nothing."""
+        if self._dead is not None:
+            self._dead[1].with_traceback(None)  # its frames are not worth keeping
+        memory = SessionMemory(self._held, self._given, self._dead, self._username, self._request)
+        return None if memory == SessionMemory() else memory
+
+    def remember(self, memory: SessionMemory) -> None:
+        """Go on where another credential of this taxpayer ended."""
+        self._held, self._given, self._dead = memory.held, memory.given, memory.dead
+        self._username, self._request = memory.username, memory.request
 
     async def request_otp(self, username: str) -> str | None:
         """Have GSTN send an OTP to the taxpayer's phone and mail; return the request's name, if any."""
