@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import asyncio
 import contextlib
+import copy
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final, TypeVar
@@ -184,13 +185,13 @@ class _Renewable(abc.ABC):
             return self._adopted(kept)
         try:
             if self._dead is not None and self._dead[0] == refused.value:
-                # Bare: each raise would add its frames to the last one's.
-                raise self._dead[1].with_traceback(None)
+                raise copy.copy(self._dead[1])
             token = await self._next(refused)
         except NotAuthorized as error:
             if not self._buries:
                 raise
-            self._dead = (refused.value, error)  # nobody need ask again with this value
+            # Nobody need ask again with this value. A copy: frames of those who asked are not kept.
+            self._dead = (refused.value, copy.copy(error))
             if (kept := await self._renewed_elsewhere(refused, error)) is None:
                 raise
             return kept
@@ -348,8 +349,6 @@ class TaxpayerCredential(_Renewable):
 
     def memory(self) -> SessionMemory | None:
         """Return what another credential has to `remember` in place of this one; None for nothing."""
-        if self._dead is not None:
-            self._dead[1].with_traceback(None)  # its frames are not worth keeping
         memory = SessionMemory(self._held, self._given, self._dead, self._username, self._request)
         return None if memory == SessionMemory() else memory
 
