@@ -98,7 +98,7 @@ async def outcome(make: MakePacer, plan: Scenario) -> list[tuple[float, int, str
 
     async def one(step: Step) -> None:
         async with through.turn(step.gstin, **KINDS[step.what]) as turn:
-            log.append((loop.time(), step.place, "left"))
+            log.append((round(loop.time(), 6), step.place, "left"))
             if not step.sends:
                 turn.give_back()
             if step.takes:
@@ -110,7 +110,7 @@ async def outcome(make: MakePacer, plan: Scenario) -> list[tuple[float, int, str
         try:
             await one(step)
         except (asyncio.CancelledError, ClientClosed) as error:
-            log.append((loop.time(), step.place, type(error).__name__))
+            log.append((round(loop.time(), 6), step.place, type(error).__name__))
 
     for step in plan.steps:
         if step.at > loop.time():
@@ -219,6 +219,41 @@ def test_thousands_of_polls_that_have_given_way_for_long_enough_keep_their_order
         return order
 
     assert run(held(Pacer)) == run(held(WalkingPacer))
+
+
+def test_a_poll_that_has_given_way_for_long_enough_goes_before_a_later_submit() -> None:
+    """Although the whole budget is under way, so that there was nothing to do for the pacer in between."""
+
+    async def held() -> tuple[float, float]:
+        through = Pacer(RateLimit(1), clock=wall)
+        holder = through.turn("holder")
+        await holder.__aenter__()
+        poll = send(through, "poll", "a")
+        await asyncio.sleep(GIVES_WAY_FOR + 1.0)
+        submit = send(through, "submit", "b")
+        await asyncio.sleep(1.0)
+        holder.give_back()
+        through.done(holder)
+        return await poll, await submit
+
+    poll, submit = run(held())
+    assert poll < submit
+
+
+def test_a_submit_that_comes_with_hundreds_of_polls_goes_at_once() -> None:
+    """They wait for their share of the minute, and it does not."""
+
+    async def held() -> float:
+        through = Pacer(RateLimit(100), clock=wall)
+        polls = [send(through, "poll", f"{place}") for place in range(5 * AT_ONCE)]
+        left = await send(through, "submit", "another")
+        for task in polls:
+            task.cancel()
+        await asyncio.gather(*polls, return_exceptions=True)
+        assert nothing_is_left(through)
+        return left
+
+    assert run(held()) == 0.0
 
 
 def test_waiters_that_come_and_go_leave_nothing_behind() -> None:
