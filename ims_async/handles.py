@@ -60,7 +60,7 @@ class Handles:
     def __init__(self, gstin: str, services: Services, credentials: Credentials) -> None:
         self._gstin, self._services, self._credentials = gstin, services, credentials
         self._open: list[ImsJob] = []
-        self.references: set[str] = set()  # of all jobs that there ever was a handle on
+        self._names: set[str] = set()  # of all jobs that there ever was a handle on
         self._waiting: list[ImsJob] = []  # batches of processes that ended before they were sent
         self._by_reference: weakref.WeakValueDictionary[str, ImsJob] = weakref.WeakValueDictionary()
         self._by_page: weakref.WeakValueDictionary[str, ImsJob] = weakref.WeakValueDictionary()
@@ -94,13 +94,13 @@ class Handles:
         self._by_page[page.id] = job
         if reference is not None:
             self._by_reference[reference] = job
-            self.references.add(reference)
+            self._names.add(reference)
         return job
 
     async def knows(self, reference_id: str) -> bool:
         """Say whether a job of this name was sent before: an answer that names it is not a new one's."""
-        if reference_id in self.references or self._services.journal is None:
-            return reference_id in self.references
+        if reference_id in self._names or self._services.journal is None:
+            return reference_id in self._names
         token = self.token(JobKind.SAVE, reference_id, None)
         return await Page(self._services.journal, of=token).find() is not None
 
@@ -164,6 +164,11 @@ class Handles:
         """The batches that were found in the journal and of which nothing was sent."""
         self._waiting = [job for job in self._waiting if job.open]
         return list(self._waiting)
+
+    @property
+    def references(self) -> set[str]:
+        """The names of all jobs that there ever was a handle on."""
+        return self._names
 
     @property
     def idle(self) -> bool:

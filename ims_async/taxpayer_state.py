@@ -41,7 +41,7 @@ class TaxpayerState:
         jobs = Handles(gstin, services, credentials)
         if remembered is not None:
             session.remember(remembered.session)
-            jobs.references |= remembered.references
+            jobs.references.update(remembered.references)
         return cls(
             session=session,
             credentials=credentials,
