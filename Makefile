@@ -48,6 +48,7 @@ bench: $(READY)  ## the benchmarks, with peers side by side; prints ratios
 	$(BIN)/python -m benchmarks.codec
 	$(BIN)/python -m benchmarks.jobs
 	$(BIN)/python -m benchmarks.pages
+	$(BIN)/python -m benchmarks.pacing
 	$(BIN)/python -m benchmarks.journal
 	$(BIN)/python -m benchmarks.bulk
 

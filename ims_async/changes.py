@@ -402,6 +402,11 @@ class Changes:
         if self._sending is sending:
             self._sending = None  # its result is a job with all its records
 
+    @property
+    def idle(self) -> bool:
+        """True where nothing is sent or waits for its turn, and nothing is still to be written down."""
+        return not (self._is_sending() or self.line.busy or self._own or self._unwritten)
+
     def is_own(self, entry: Entry) -> bool:
         """Say whether a batch is waiting, or being sent, in this process: no business of recovery's."""
         return entry.id in self._own or (self._is_sending() and entry.id == self._being_sent)

@@ -7,6 +7,8 @@ import contextlib
 import datetime as dt
 import logging
 import time
+import weakref
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -27,6 +29,7 @@ from .secret import Secret
 from .session import AccountCredential
 from .status import JobToken
 from .taxpayer import Taxpayer
+from .taxpayer_state import Remembered, TaxpayerState
 from .transport import AiohttpTransport, Handler, MemoryTransport, Timeouts, Transport
 from .vocabulary import parse_gstin
 from .wire import Gsp
@@ -100,7 +103,7 @@ class ImsClient:
             journal=None if journal is None else _checked(journal),
             rules=rules,
         )
-        self._taxpayers: dict[str, Taxpayer] = {}
+        self._taxpayers = _Registry(self._services)
         if gsp.limits.canned:
             _log.warning("%s: %s", self._services.host, CANNED)
 
@@ -113,7 +116,7 @@ class ImsClient:
         await self.aclose()
 
     def taxpayer(self, gstin: str, *, token: str | None = None, check: bool = True) -> Taxpayer:
-        """Return the taxpayer of a GSTIN, the same object each time. No I/O.
+        """Return the taxpayer of a GSTIN, the same object each time for as long as anybody holds it. No I/O.
 
         `token` is a session of the taxpayer that was had elsewhere, as the GSP names it (an access token, a
         session id); without one, log in with an OTP. Raises `InvalidInput` for a GSTIN with a wrong
@@ -124,9 +127,7 @@ class ImsClient:
         name = parse_gstin(gstin, what="the taxpayer's GSTIN") if check else str(gstin).strip().upper()
         if not (name and name.isascii() and name.isprintable()):
             raise InvalidInput("the taxpayer's GSTIN is empty, or holds what no GSTIN does")
-        taxpayer = self._taxpayers.get(name)
-        if taxpayer is None:
-            taxpayer = self._taxpayers[name] = Taxpayer(name, self._services)
+        taxpayer = self._taxpayers[name]
         if given is not None:
             taxpayer.use_token(given.reveal())
         return taxpayer
@@ -210,10 +211,9 @@ class ImsClient:
         by_gstin: dict[str, list[Entry]] = {}
         for entry in entries:
             by_gstin.setdefault(entry.token.gstin, []).append(entry)
-        for gstin in by_gstin:
-            self.taxpayer(gstin, check=False)
-        for gstin, taxpayer in list(self._taxpayers.items()):
-            await taxpayer.sync(by_gstin.get(gstin, []))
+        found = [self.taxpayer(gstin, check=False) for gstin in by_gstin]  # held, or they might be let go
+        for taxpayer in dict.fromkeys([*self._taxpayers.values(), *found]):
+            await taxpayer.sync(by_gstin.get(taxpayer.gstin, []))
 
     async def batches_of(self, run: str, gstin: str | None = None) -> Sequence[Entry]:
         """Return what the journal knows of a bulk run, all or one taxpayer's, in the order of handing in.
@@ -334,6 +334,46 @@ class ImsClient:
             await self._services.exchange.aclose()
             if self._services.journal is not None:
                 await self._services.journal.aclose()
+
+
+class _Registry:
+    """The taxpayers of a client, one object for each GSTIN.
+
+    Those that nobody holds, and of which nothing is under way, are let go: of these only the session and
+    the references of their jobs are kept. Each new one has two of the others looked at.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._held: weakref.WeakValueDictionary[str, Taxpayer] = weakref.WeakValueDictionary()
+        self._states: dict[str, TaxpayerState] = {}
+        self._looked_at: deque[str] = deque()  # the longest ago first
+        self._idle: dict[str, Remembered | None] = {}
+
+    def __contains__(self, gstin: object) -> bool:
+        return gstin in self._states or gstin in self._idle
+
+    def __getitem__(self, gstin: str) -> Taxpayer:
+        taxpayer = self._held.get(gstin)
+        if taxpayer is None:
+            if gstin not in self._states:
+                self._let_go()
+                self._states[gstin] = TaxpayerState.make(gstin, self._services, self._idle.pop(gstin, None))
+                self._looked_at.append(gstin)
+            taxpayer = self._held[gstin] = Taxpayer(gstin, self._services, self._states[gstin])
+        return taxpayer
+
+    def values(self) -> list[Taxpayer]:
+        """Return those that are held, or of which something is under way."""
+        return [self[gstin] for gstin in self._states]
+
+    def _let_go(self) -> None:
+        for _ in range(min(2, len(self._looked_at))):
+            gstin = self._looked_at.popleft()
+            if gstin in self._held or not self._states[gstin].idle:
+                self._looked_at.append(gstin)
+            else:
+                self._idle[gstin] = self._states.pop(gstin).remembered()
 
 
 def _checked(journal: Journal) -> Journal:

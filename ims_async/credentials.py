@@ -7,14 +7,19 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
+
+import attrs
 
 from . import files
 from .errors import InvalidInput
 from .secret import Secret
 from .wire import Token
+
+T = TypeVar("T")
 
 if sys.platform == "win32":
     import msvcrt
@@ -30,6 +35,8 @@ else:
 
 _LOCK_MAY_TAKE: Final = 5.0  # seconds; a write takes milliseconds
 _LOOK_AGAIN: Final = 0.01  # seconds
+_SMALL: Final = 131_072  # bytes; some hundred taxpayers
+_TICK: Final = 2.0  # seconds; of the coarsest file systems
 
 
 class CredentialStore(Protocol):
@@ -62,19 +69,56 @@ class MemoryCredentialStore:
             self._tokens[account, gstin] = token
 
 
+@attrs.define(eq=False)
+class _Change:
+    """A token to be written, or None to forget it."""
+
+    name: str
+    token: Token | None
+    written: bool = False
+
+
+@attrs.frozen(eq=False)
+class _Reading:
+    """What was read, and of which file. Is not shown: it holds tokens."""
+
+    which: tuple[int, ...]
+    entries: dict[str, Any] = attrs.field(repr=False)
+
+
+async def _in_a_thread(work: Callable[[], T]) -> T:
+    """Do it beside the event loop, and wait for it even where nobody wants it any more: it holds a lock."""
+    doing = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        return await asyncio.shield(doing)
+    finally:
+        while not doing.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([doing])
+
+
 class FileCredentialStore:
     """Tokens in a JSON file that only its owner can read (0600), replaced in one step.
 
     Any number of processes may share it: they write in turn, by way of a lock on an empty file beside it.
-    Raises `InvalidInput` for a file that others can read or that is no such file.
+    What is to be saved at the same time is written together. Raises `InvalidInput` for a file that others
+    can read or that is no such file.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
+        self._changes: dict[_Change, None] = {}  # to be written, in order
+        self._locks: tuple[asyncio.AbstractEventLoop, asyncio.Lock, asyncio.Lock] | None = None
+        self._last_read: _Reading | None = None
 
     async def load(self, account: str, gstin: str) -> Token | None:
         """Return the token kept under this name, if any."""
-        kept = self._read().get(f"{account}/{gstin}")
+        if self._is_small():
+            entries = self._read()
+        else:
+            async with self._locks_here()[0]:  # those who ask meanwhile find it read
+                entries = await _in_a_thread(self._read)
+        kept = entries.get(f"{account}/{gstin}")
         if kept is None:
             return None
         try:
@@ -88,13 +132,24 @@ class FileCredentialStore:
 
     async def save(self, account: str, gstin: str, token: Token | None) -> None:
         """Keep a new token; None forgets it."""
-        async with self._turn():
-            kept = self._read()
-            if token is None:
-                kept.pop(f"{account}/{gstin}", None)
-            else:
-                kept[f"{account}/{gstin}"] = {"token": token.value.reveal(), "expires_at": token.expires_at}
-            self._write(kept)
+        change = _Change(f"{account}/{gstin}", token)
+        self._changes[change] = None
+        try:
+            await asyncio.sleep(
+                0
+            )  # what is to be saved in the same turn of the event loop is written with it
+            async with self._locks_here()[1]:
+                if change.written:  # with somebody else's, who wrote all that there was to be written
+                    return
+                async with self._turn():
+                    changes = [*self._changes] if change in self._changes else [change, *self._changes]
+                    self._changes.clear()
+                    if self._is_small():
+                        self._write_in(changes)
+                    else:
+                        await _in_a_thread(lambda: self._write_in(changes))
+        finally:
+            self._changes.pop(change, None)
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -127,15 +182,44 @@ class FileCredentialStore:
                 return None  # this file system has no locks
             await asyncio.sleep(_LOOK_AGAIN)
 
-    # The file is a few hundred bytes: a thread would cost more than the write.
+    def _locks_here(self) -> tuple[asyncio.Lock, asyncio.Lock]:
+        """Return the locks for reading and for writing; between event loops the file's own lock is enough."""
+        loop = asyncio.get_running_loop()
+        if self._locks is None or self._locks[0] is not loop:
+            self._locks = loop, asyncio.Lock(), asyncio.Lock()
+        return self._locks[1:]
 
-    def _read(self) -> dict[str, Any]:
+    def _is_small(self) -> bool:
+        """Say whether reading and writing it costs less than a thread does."""
+        try:
+            return self._path.stat().st_size <= _SMALL
+        except OSError:
+            return True  # not there, most likely; if not, reading it says what is the matter
+
+    def _write_in(self, changes: Sequence[_Change]) -> None:
+        kept = dict(self._read())
+        for change in changes:
+            if change.token is None:
+                kept.pop(change.name, None)
+            else:
+                token = change.token.value.reveal()
+                kept[change.name] = {"token": token, "expires_at": change.token.expires_at}
+        self._write(kept)
+        for change in changes:
+            change.written = True
+
+    def _read(self) -> Mapping[str, Any]:
+        """Return what is in the file; not read again where it is the one that was read last."""
         try:
             with self._path.open(encoding="utf-8") as file:
-                if os.name == "posix" and os.fstat(file.fileno()).st_mode & 0o077:
+                facts = os.fstat(file.fileno())
+                if os.name == "posix" and facts.st_mode & 0o077:
                     raise InvalidInput(
                         f"credential file {self._path} can be read by others: chmod 600 it, or delete it"
                     )
+                which = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+                if self._last_read is not None and self._last_read.which == which:
+                    return self._last_read.entries
                 kept = json.load(file)
         except FileNotFoundError:
             return {}
@@ -147,6 +231,9 @@ class FileCredentialStore:
             raise self._damaged() from None  # without the parser's words, which may show what it read
         if not isinstance(kept, dict):
             raise self._damaged()
+        # One that was just replaced might be replaced again within the same tick of the file system's clock.
+        settled = time.time() - facts.st_mtime > _TICK
+        self._last_read = _Reading(which, kept) if settled else None
         return kept
 
     def _damaged(self) -> InvalidInput:

@@ -75,6 +75,11 @@ class Downloads:
         finally:
             self._gate.set()
 
+    @property
+    def idle(self) -> bool:
+        """True where nothing is asked for, or is being prepared."""
+        return not (self._asking or self._open)
+
     def _still_open(self) -> list[Download]:
         """Return what is, for all that is known, being prepared: nothing is so long as results are kept."""
         kept = self._gsp.limits.results_kept or math.inf

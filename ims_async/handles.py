@@ -198,6 +198,16 @@ class Handles:
         self._waiting = [job for job in self._waiting if job.open]
         return list(self._waiting)
 
+    @property
+    def references(self) -> set[str]:
+        """The names of all jobs that there ever was a handle on."""
+        return self._names
+
+    @property
+    def idle(self) -> bool:
+        """True where there is nothing to be done about a job, and nobody has a handle on one."""
+        return not (self._by_page or self._open or self._waiting)
+
     def watched(self) -> list[ImsJob]:
         """The jobs that are only being waited for, by their reference."""
         return [job for job in self._by_name.values() if job.watched and job not in self._open]

@@ -8,15 +8,17 @@ its answer: when it reached the gateway in between, only the gateway knows.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final
 
 import attrs
 
 from .errors import ClientClosed, InvalidInput
+from .fair_queue import AT_ONCE, FairQueue, waits
 
 _SPAN: Final = 60.05  # seconds; a little over the minute, since no two clocks run alike
 _GIVES_WAY_FOR: Final = 300.0  # seconds; a poll that has given way for so long is let out in its turn
@@ -72,7 +74,7 @@ class Turn:
 
     __slots__ = ("_pacer", "_windows", "ahead", "gives_way", "gstin", "leave", "since", "used")
 
-    def __init__(self, pacer: Pacer, gstin: str, *, ahead: bool, gives_way: bool) -> None:
+    def __init__(self, pacer: Pacer, gstin: str, ahead: bool, gives_way: bool) -> None:
         self._pacer, self.gstin, self.ahead, self.gives_way = pacer, gstin, ahead, gives_way
         self.since = 0.0
         self.leave: asyncio.Future[None] | None = None
@@ -97,17 +99,13 @@ class Turn:
         for window in windows:
             window.leave(now, used=self.used)
 
-    async def __aenter__(self) -> Self:
-        await self._pacer.wait(self)
-        return self
+    def __aenter__(self) -> Coroutine[Any, Any, Turn]:
+        return self._pacer.wait(self)  # without a coroutine of its own: a burst of thousands is felt
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pacer.done(self)
-
-
-_Lines = OrderedDict[str, deque[Turn]]
 
 
 class Pacer:
@@ -116,6 +114,8 @@ class Pacer:
     Polls give way to all others, and with a budget they are spread over the minute: one that is early finds
     its job still at work, and what it costs is missed by the next save.
 
+    Letting one out costs the logarithm of how many wait, and no turn of the event loop lets out thousands.
+
     `clock` is wall time (epoch seconds), which is what gateways name in their hints; the waiting itself
     goes by the event loop's clock, which nobody sets back.
     """
@@ -123,17 +123,20 @@ class Pacer:
     def __init__(self, rate: RateLimit | None, *, clock: Callable[[], float]) -> None:
         self._rate, self._clock = rate, clock
         self._account = _Window(rate.per_minute) if rate else None
-        self._gstins: dict[str, _Window] = {}
-        self._swept_at = -math.inf
-        self._lines: _Lines = OrderedDict()
-        self._polls: _Lines = OrderedDict()
+        self._gstins: OrderedDict[str, _Window] = OrderedDict()  # the longest unused first
+        self._lines: FairQueue[Turn] = FairQueue()
+        self._polls: FairQueue[Turn] = FairQueue()
+        self._arrived: deque[Turn] = deque()  # and not in a queue yet: most of the work of a burst is put off
+        self._oldest_polls: deque[Turn] = deque()  # in order of arrival, also some that wait no more
         self._next_poll_at = -math.inf
         self._held_until = -math.inf
         self._left = math.inf  # how many more the gateway said that it takes until `_left_until`
         self._left_until = -math.inf
         self._under_way = 0
         self._answered = 0  # since then, without a word of how many are left
+        self._called = 0  # let out of a queue, and not resumed yet
         self._alarm: asyncio.TimerHandle | None = None
+        self._wakes_at = math.inf
 
     def turn(self, gstin: str | None, *, ahead: bool = False, gives_way: bool = False) -> Turn:
         """Return a turn to wait for.
@@ -141,7 +144,7 @@ class Pacer:
         One that is `ahead` does not queue, since others wait for it; one that `gives_way` (a poll) is let out
         when nobody else waits.
         """
-        return Turn(self, gstin or "", ahead=ahead, gives_way=gives_way and not ahead)
+        return Turn(self, gstin or "", ahead, gives_way and not ahead)
 
     def not_before(self, moment: float) -> None:
         """Hold everything until this moment (epoch seconds); it only ever moves forward."""
@@ -158,113 +161,167 @@ class Pacer:
         if moment > self._left_until + 1 or left < self._left:  # else it is older than what is known
             self._left, self._answered = left, 0
         self._left_until = max(self._left_until, moment)
-        if self._lines or self._polls:
+        if self._arrived or self._lines or self._polls:
             self._admit()
 
     def _on_the_loop(self, moment: float) -> float:
         return asyncio.get_running_loop().time() + moment - self._clock()
 
-    async def wait(self, turn: Turn) -> None:
+    async def wait(self, turn: Turn) -> Turn:
         """Wait until one more request may leave, and count it."""
         loop = asyncio.get_running_loop()
         turn.since = now = loop.time()
-        ready = max(self._opens_at(now), self._own_opens_at(turn.gstin, now)) <= now
-        if turn.gives_way:
-            ready = ready and not self._polls and self._next_poll_at <= now
-        if ready and not self._lines:
+        in_a_burst = (
+            len(self._arrived) >= AT_ONCE
+        )  # then all of it is looked at in the next turns of the loop
+        opens_at = now if in_a_burst else self._earliest(turn, now)
+        if opens_at <= now and not (self._arrived or self._lines or (turn.gives_way and self._polls)):
             self._let_go(turn, now)
-            return
+            return turn
         turn.leave = loop.create_future()
-        lines = self._polls if turn.gives_way else self._lines
-        line = lines.setdefault(turn.gstin, deque())
-        if turn.ahead:
-            line.appendleft(turn)
-            lines.move_to_end(turn.gstin, last=False)
-        else:
-            line.append(turn)
-        self._admit()
+        self._arrived.append(turn)
+        if turn.gives_way:
+            self._oldest_polls.append(turn)
+        if self._oldest_polls:
+            opens_at = min(opens_at, self._oldest_polls[0].since + _GIVES_WAY_FOR)
+        if in_a_burst:
+            self._set_alarm(min(self._wakes_at, now))
+        elif (
+            not now < self._wakes_at <= opens_at
+        ):  # else there is nothing to do before the alarm, or an answer
+            self._admit()
         try:
             await turn.leave
         except asyncio.CancelledError:
-            called = turn.leave.done() and not turn.leave.cancelled() and turn.leave.exception() is None
-            if called:  # and cancelled in one breath
+            if turn.leave.cancelled():
+                self._sort_in(loop.time())  # those behind it in its line keep their place
+                self._lines.leave(turn)
+                self._polls.leave(turn)
+            elif turn.leave.exception() is None:  # called, and cancelled in one breath
+                self._called -= 1
                 turn.give_back()
-                self._under_way -= 1
-                turn.end(loop.time())
+                self._end(turn)
             self._admit()
             raise
+        self._called -= 1
+        return turn
+
+    def _earliest(self, turn: Turn, now: float) -> float:
+        """Return before when it cannot go for certain; not after `now` if nothing but others may hold it."""
+        opens_at = self._next_poll_at if turn.gives_way else -math.inf
+        if not now < self._wakes_at <= opens_at:  # else the alarm rings before, whatever else holds it
+            opens_at = max(opens_at, self._opens_at(now), self._own_opens_at(turn.gstin, now))
+        return opens_at
 
     def done(self, turn: Turn) -> None:
         """Note that a request was answered, or will not be."""
-        self._under_way -= 1
         self._answered += turn.used
-        turn.end(asyncio.get_running_loop().time())
-        if self._lines or self._polls:
+        self._end(turn)
+        if self._arrived or self._lines or self._polls:
             self._admit()
+
+    def _end(self, turn: Turn) -> None:
+        self._under_way -= 1
+        now = asyncio.get_running_loop().time()
+        turn.end(now)
+        if turn.gstin not in self._gstins:
+            return
+        self._gstins.move_to_end(turn.gstin)
+        for queue in (self._lines, self._polls):
+            line = queue.get(turn.gstin)
+            if line is not None:
+                queue.place(line, self._own_opens_at(turn.gstin, now), now)
 
     def close(self) -> None:
         """Send away all who wait: they get `ClientClosed`."""
-        for line in [*self._lines.values(), *self._polls.values()]:
-            for turn in line:
-                if turn.leave is not None and not turn.leave.done():
-                    turn.leave.set_exception(ClientClosed("the client was closed; nothing was sent"))
-        self._lines.clear()
-        self._polls.clear()
+        lines = [line.waiters for queue in (self._lines, self._polls) for line in queue.values()]
+        for turn in itertools.chain(self._arrived, *lines):
+            if turn.leave is not None and not turn.leave.done():
+                turn.leave.set_exception(ClientClosed("the client was closed; nothing was sent"))
+        self._arrived.clear()
+        self._lines, self._polls = FairQueue(), FairQueue()
+        self._oldest_polls.clear()
         self._set_alarm(math.inf)
+
+    def _ring(self) -> None:
+        self._alarm, self._wakes_at = None, math.inf
+        self._admit()
 
     def _admit(self) -> None:
         """Let out all who may go now, polls last, and come back when the next may."""
         now = asyncio.get_running_loop().time()
-        self._promote(now)
-        self._set_alarm(min(self._admit_from(self._lines, now), self._admit_from(self._polls, now)))
+        promotes_at = wakes_at = self._promote(now) if self._sort_in(now) else now
+        if wakes_at > now:  # else some are left for the next turn of the event loop, as below
+            wakes_at = self._admit_from(self._lines, now)
+        if wakes_at > now:
+            wakes_at = min(wakes_at, self._admit_from(self._polls, now))
+        self._set_alarm(min(wakes_at, promotes_at) if self._polls else wakes_at)
 
-    def _admit_from(self, lines: _Lines, now: float) -> float:
+    def _admit_from(self, queue: FairQueue[Turn], now: float) -> float:
         """Let out of these who may go now, one of each GSTIN in turn; return when the next may."""
-        soonest = math.inf
-        names = deque(lines)
-        while names:
-            name = names.popleft()
-            line = lines[name]
-            while line and (line[0].leave is None or line[0].leave.done()):
-                line.popleft()  # cancelled
-            if not line:
-                del lines[name]
-                continue
+        if not queue:
+            return math.inf
+        if not queue.open_up(now):
+            return now
+        while True:
             opens_at = self._opens_at(now)
-            if lines is self._polls:
+            if queue is self._polls:
                 opens_at = max(opens_at, self._next_poll_at)
+            line = queue.next()
+            if line is None:
+                return max(opens_at, queue.next_opening())
             if opens_at > now:
-                return min(soonest, opens_at)
-            if (opens_at := self._own_opens_at(name, now)) > now:
-                soonest = min(soonest, opens_at)
-                continue
-            self._let_go(line.popleft(), now)
-            lines.move_to_end(name)
-            names.append(name)
-        return soonest
+                return opens_at
+            if self._called >= AT_ONCE:
+                return now
+            own_opens_at = self._own_opens_at(line.gstin, now)
+            if own_opens_at > now:
+                queue.place(line, own_opens_at, now)
+            else:
+                self._let_go(queue.take(line), now)
 
-    def _promote(self, now: float) -> None:
-        """Let polls that have given way for long enough wait among the others."""
-        for name, line in list(self._polls.items()):
-            while line and line[0].since <= now - _GIVES_WAY_FOR:
-                self._lines.setdefault(name, deque()).append(line.popleft())
-            if not line:
-                del self._polls[name]
+    def _sort_in(self, now: float) -> bool:
+        """Let those who have come stand in their queues; False if some are left for the next turn."""
+        for _ in range(AT_ONCE):
+            if not self._arrived:
+                return True
+            turn = self._arrived.popleft()
+            queue = self._polls if turn.gives_way else self._lines
+            queue.join(turn, self._own_opens_at(turn.gstin, now), now)
+        return not self._arrived
+
+    def _promote(self, now: float) -> float:
+        """Let polls that have given way for long enough wait among the others; return when the next may."""
+        for _ in range(AT_ONCE):
+            if not self._oldest_polls:
+                return math.inf
+            turn = self._oldest_polls[0]
+            if waits(turn) and turn.since + _GIVES_WAY_FOR > now:
+                return turn.since + _GIVES_WAY_FOR
+            self._oldest_polls.popleft()
+            if waits(turn):
+                self._polls.leave(turn)
+                self._lines.join(turn, self._own_opens_at(turn.gstin, now), now)
+        return now
 
     def _let_go(self, turn: Turn, now: float) -> None:
         if now >= self._left_until:
             self._left = math.inf
         self._under_way += 1
+        self._called += turn.leave is not None
         if turn.gives_way and self._rate is not None:
             self._next_poll_at = max(self._next_poll_at, now) + _SPAN / self._rate.per_minute
-        turn.begin(self._windows_of(turn.gstin))
+        turn.begin(self._windows_of(turn.gstin, now))
 
     def _set_alarm(self, moment: float) -> None:
         if self._alarm is not None:
+            if self._wakes_at == moment:
+                return
             self._alarm.cancel()
             self._alarm = None
+        self._wakes_at = moment
         if moment < math.inf:
-            self._alarm = asyncio.get_running_loop().call_at(moment, self._admit)
+            self._alarm = asyncio.get_running_loop().call_at(moment, self._ring)
 
     def _opens_at(self, now: float) -> float:
         spent = self._left - self._under_way - self._answered < 1
@@ -275,16 +332,22 @@ class Pacer:
         window = self._gstins.get(gstin)
         return -math.inf if window is None else window.opens_at(now)
 
-    def _windows_of(self, gstin: str) -> tuple[_Window, ...]:
+    def _windows_of(self, gstin: str, now: float) -> tuple[_Window, ...]:
         """Return the windows in which a request that goes now counts."""
         if self._rate is None or self._account is None:
             return ()
         if self._rate.per_gstin is None or not gstin:
             return (self._account,)
-        now = asyncio.get_running_loop().time()
-        if now >= self._swept_at + _SPAN:
-            self._swept_at = now
-            self._gstins = {name: window for name, window in self._gstins.items() if not window.idle(now)}
+        self._forget_idle(now)
         if gstin not in self._gstins:
             self._gstins[gstin] = _Window(self._rate.per_gstin)
+        self._gstins.move_to_end(gstin)
         return self._account, self._gstins[gstin]
+
+    def _forget_idle(self, now: float) -> None:
+        """Forget GSTINs without a request for a minute: more at once than come, so that none stay long."""
+        for _ in range(2 * AT_ONCE):
+            name = next(iter(self._gstins), None)
+            if name is None or not self._gstins[name].idle(now):
+                return
+            del self._gstins[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import asyncio
 import contextlib
+import copy
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final, TypeVar
@@ -186,13 +187,13 @@ class _Renewable(abc.ABC):
             return self._adopted(kept)
         try:
             if self._dead is not None and self._dead[0] == refused.value:
-                # Bare: each raise would add its frames to the last one's.
-                raise self._dead[1].with_traceback(None)
+                raise copy.copy(self._dead[1])
             token = await self._next(refused)
         except NotAuthorized as error:
             if not self._buries or error.of_account:  # which says nothing of this session
                 raise
-            self._dead = (refused.value, error)  # nobody need ask again with this value
+            # Nobody need ask again with this value. A copy: frames of those who asked are not kept.
+            self._dead = (refused.value, copy.copy(error))
             if (kept := await self._renewed_elsewhere(refused, error)) is None:
                 raise
             return kept
@@ -314,6 +315,17 @@ class _Fixed:
         raise SessionExpired("the taxpayer's token is no longer accepted")
 
 
+@attrs.frozen
+class SessionMemory:
+    """What is known of a session and not in the store: a token that was handed in, say, or refused."""
+
+    held: Held | None = None
+    given: Secret | None = None
+    dead: tuple[Secret, NotAuthorized] | None = None
+    username: str | None = None
+    request: str | None = None
+
+
 class TaxpayerCredential(_Renewable):
     """One taxpayer's session: begun with an OTP (or a token handed in), then renewed until GSTN ends it."""
 
@@ -330,6 +342,21 @@ class TaxpayerCredential(_Renewable):
         self._account = Credentials(account=account, gstin=gstin, ahead=True)
         self._username: str | None = None
         self._request: str | None = None
+
+    @property
+    def idle(self) -> bool:
+        """True where no renewal is under way."""
+        return self._flight is None
+
+    def memory(self) -> SessionMemory | None:
+        """Return what another credential has to `remember` in place of this one; None for nothing."""
+        memory = SessionMemory(self._held, self._given, self._dead, self._username, self._request)
+        return None if memory == SessionMemory() else memory
+
+    def remember(self, memory: SessionMemory) -> None:
+        """Go on where another credential of this taxpayer ended."""
+        self._held, self._given, self._dead = memory.held, memory.given, memory.dead
+        self._username, self._request = memory.username, memory.request
 
     async def request_otp(self, username: str) -> str | None:
         """Have GSTN send an OTP to the taxpayer's phone and mail; return the request's name, if any."""

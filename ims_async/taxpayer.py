@@ -8,11 +8,10 @@ from typing import Any, TypeVar
 
 import attrs
 
-from .changes import Batch, Changes, Fate
-from .downloads import Downloads, check_download
+from .changes import Batch, Fate
+from .downloads import check_download
 from .errors import InvalidInput, JobInFlight
-from .exchange import Credentials
-from .handles import Handles, Services
+from .handles import Services
 from .job import ImsJob
 from .journal import Entry
 from .loop_owner import on_one_loop
@@ -20,8 +19,8 @@ from .reconcile import Reconciliation, as_it_stands, changes_something, compare
 from .records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, RecordKey, SalesInvoice
 from .report import JobReport, Record
 from .rules import Finding
-from .session import TaxpayerCredential
 from .status import Download, Found, JobKind, JobState, JobStatus, JobToken
+from .taxpayer_state import TaxpayerState
 from .times import QUIET
 from .vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
 
@@ -50,16 +49,11 @@ class Retry:
 class Taxpayer:
     """One GSTIN at one GSP. Made by `client.taxpayer(…)`, which returns the same object each time."""
 
-    def __init__(self, gstin: str, services: Services) -> None:
+    def __init__(self, gstin: str, services: Services, state: TaxpayerState) -> None:
         self.gstin = gstin
         self._services, self._loop_owner = services, services.loop_owner
-        self._session = TaxpayerCredential(
-            services.exchange, services.gsp, services.store, services.clock, gstin, services.account
-        )
-        self._credentials = Credentials(account=services.account, taxpayer=self._session, gstin=gstin)
-        self._jobs = Handles(gstin, services, self._credentials)
-        self._changes = Changes(self._jobs, gstin, services, self._credentials)
-        self._downloads = Downloads(gstin, services.gsp, services.exchange, self._credentials, services.poll)
+        self._session, self._credentials = state.session, state.credentials
+        self._jobs, self._changes, self._downloads = state.jobs, state.changes, state.downloads
 
     def __repr__(self) -> str:
         return f"<Taxpayer {self.gstin}>"

@@ -1,10 +1,11 @@
-"""A journal that lasts as long as the process: for tests, and as the plainest example of the protocol."""
+"""A journal that lasts as long as the process: for tests, and where nothing has to survive it."""
 
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import attrs
 
@@ -13,6 +14,8 @@ from ..loop_owner import LoopOwner, on_one_loop
 from ..report import Record
 from ..status import JobStatus, JobToken
 from .entry import IN_FLIGHT, Cause, Entry, Phase
+
+_Key = tuple[str, str]
 
 
 @on_one_loop
@@ -26,6 +29,8 @@ class MemoryJournal:
         self._clock, self._loop_owner = clock, LoopOwner("journal", movable=True)
         self._entries: dict[str, Entry] = {}
         self._records: dict[str, tuple[Record, ...]] = {}
+        self._places: dict[str, int] = {}  # the order of handing in
+        self._index: dict[_Key, set[str]] = {}
 
     async def intend(
         self, batch_id: str, token: JobToken, records: Sequence[Record], *, run: str = ""
@@ -33,9 +38,8 @@ class MemoryJournal:
         """Keep a batch; see `Journal`."""
         if batch_id in self._entries:
             raise JournalError(f"the journal already holds a batch {batch_id}")
-        self._entries[batch_id] = Entry(
-            id=batch_id, phase=Phase.QUEUED, token=token, changed_at=self._now(), run=run
-        )
+        self._places[batch_id] = len(self._places)
+        self._put(Entry(id=batch_id, phase=Phase.QUEUED, token=token, changed_at=self._now(), run=run))
         self._records[batch_id] = tuple(records)
 
     async def claim(self, batch_id: str, token: JobToken) -> Entry | None:
@@ -43,11 +47,11 @@ class MemoryJournal:
         own = self._entry(batch_id)
         if own.phase is not Phase.QUEUED:
             return own
-        for other in self._entries.values():
-            if other.phase in IN_FLIGHT and _owner(other.token) == _owner(own.token):
+        for other in self._found([("in flight", own.token.gstin)]):
+            if _owner(other.token) == _owner(own.token):
                 return other
         sent = attrs.evolve(own.token, submitted_at=token.submitted_at, results_until=token.results_until)
-        self._entries[batch_id] = attrs.evolve(own, phase=Phase.SENDING, token=sent, changed_at=self._now())
+        self._put(attrs.evolve(own, phase=Phase.SENDING, token=sent, changed_at=self._now()))
         return None
 
     async def advance(
@@ -65,7 +69,7 @@ class MemoryJournal:
         entry = self._entry(batch_id)
         if not entry.phase.moves(to) or only_from not in (None, entry.phase):
             return False
-        self._entries[batch_id] = attrs.evolve(
+        moved = attrs.evolve(
             entry,
             phase=to,
             token=entry.token if token is None else _with(entry.token, token),
@@ -74,6 +78,7 @@ class MemoryJournal:
             cause=cause,
             changed_at=self._now(),
         )
+        self._put(moved)
         return True
 
     async def entries(
@@ -93,7 +98,7 @@ class MemoryJournal:
         wanted = {name: value for name, value in asked.items() if value is not None}
         return [
             entry
-            for entry in self._entries.values()
+            for entry in self._candidates(batch_id, gstin, reference, run, phases)
             if entry.phase in phases
             and batch_id in (None, entry.id)
             and run in (None, entry.run)
@@ -105,7 +110,7 @@ class MemoryJournal:
         """Mark a batch as retried; see `Journal`."""
         entry = self._entry(batch_id)
         if entry.phase in (Phase.ENDED, Phase.CALLED_OFF):
-            self._entries[batch_id] = attrs.evolve(entry, retried=True)
+            self._put(attrs.evolve(entry, retried=True))
 
     async def records(self, batch_id: str) -> list[Record]:
         """Return the very records of a batch."""
@@ -115,6 +120,39 @@ class MemoryJournal:
     async def aclose(self) -> None:
         """Nothing to free: what was kept stays, for another client of this process."""
 
+    def _put(self, entry: Entry) -> None:
+        before = self._entries.get(entry.id)
+        for key in () if before is None else _keys(before):
+            self._index[key].discard(entry.id)
+            if not self._index[key]:
+                del self._index[key]
+        self._entries[entry.id] = entry
+        for key in _keys(entry):
+            self._index.setdefault(key, set()).add(entry.id)
+
+    def _candidates(
+        self,
+        batch_id: str | None,
+        gstin: str | None,
+        reference: str | None,
+        run: str | None,
+        phases: Sequence[Phase],
+    ) -> list[Entry]:
+        """Return those that the most telling of these facts leaves, in the order of handing in."""
+        if batch_id is not None:
+            return [self._entries[batch_id]] if batch_id in self._entries else []
+        asked = {"gstin": gstin, "reference": reference, "run": run or None}
+        choices: list[list[_Key]] = [[(name, fact)] for name, fact in asked.items() if fact is not None]
+        choices.append([("phase", phase) for phase in dict.fromkeys(phases)])
+        return self._found(min(choices, key=self._count))
+
+    def _count(self, keys: Sequence[_Key]) -> int:
+        return sum(len(self._index.get(key, ())) for key in keys)
+
+    def _found(self, keys: Sequence[_Key]) -> list[Entry]:
+        ids = itertools.chain.from_iterable(self._index.get(key, ()) for key in keys)
+        return [self._entries[name] for name in sorted(ids, key=self._places.__getitem__)]
+
     def _entry(self, batch_id: str) -> Entry:
         try:
             return self._entries[batch_id]
@@ -123,6 +161,18 @@ class MemoryJournal:
 
     def _now(self) -> dt.datetime:
         return dt.datetime.fromtimestamp(self._clock(), dt.UTC)
+
+
+def _keys(entry: Entry) -> Iterator[_Key]:
+    """Yield the facts by which it is found."""
+    yield "gstin", entry.token.gstin
+    yield "phase", entry.phase
+    if entry.phase in IN_FLIGHT:
+        yield "in flight", entry.token.gstin
+    if entry.token.reference_id is not None:
+        yield "reference", entry.token.reference_id
+    if entry.run:
+        yield "run", entry.run
 
 
 def _with(known: JobToken, news: JobToken) -> JobToken:

@@ -1,0 +1,163 @@
+"""How long thousands who wait for a budget stop the event loop: the longest turn of the loop, CPU time.
+
+Run as `python -m benchmarks.pacing`. Time is virtual, so that minutes of waiting cost only their work. Where
+all come in one turn of the loop, what their tasks cost without a pacer is taken off: that is measured with
+as many tasks that wait for a bare future.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar
+
+import attrs
+
+from ims_async import RateLimit
+from ims_async.pacing import Pacer
+
+from . import virtual_time
+from .measure import Row, show
+
+T = TypeVar("T")
+
+GOAL_MS: Final = 15.0  # with 10,000 who wait
+EPOCH: Final = 1_746_530_932.0
+
+
+class Stall:
+    """The CPU time of the longest turn of the event loop since it was begun, in seconds."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        self._loop = asyncio.get_running_loop()
+        self._begun = time.thread_time()
+        run_once = self._loop._run_once  # type: ignore[attr-defined] # there is no public mark of a turn
+
+        def measured() -> None:
+            run_once()
+            now = time.thread_time()
+            self.longest, self._begun = max(self.longest, now - self._begun), now
+
+        self._loop._run_once = measured  # type: ignore[attr-defined]
+
+    def begin(self) -> None:
+        """Forget what was until now."""
+        self.longest = 0.0
+
+
+def pacer(rate: RateLimit | None) -> Pacer:
+    """Make one whose wall clock goes by the loop."""
+    loop = asyncio.get_running_loop()
+    return Pacer(rate, clock=lambda: EPOCH + loop.time())
+
+
+async def go(through: Pacer, gstin: str, *, gives_way: bool = False) -> None:
+    """Send something that is answered at once."""
+    async with through.turn(gstin, gives_way=gives_way):
+        pass
+
+
+@attrs.frozen(kw_only=True)
+class Case:
+    """What all wait for. `before`: each GSTIN has just sent one, which counts."""
+
+    rate: Callable[[int], RateLimit | None]
+    before: bool = False
+    held: bool = False
+    gives_way: bool = False
+
+
+CASES: Final[dict[str, Case]] = {
+    "budget of the account, open for all at once": Case(rate=RateLimit, before=True),
+    "budget of the account, a hundred a minute": Case(rate=lambda _: RateLimit(100)),
+    "budget of each GSTIN, open for all at once": Case(rate=lambda n: RateLimit(10 * n, 1), before=True),
+    "held by the gateway, no budget of our own": Case(rate=lambda _: None, held=True),
+    "polls, a hundred a minute": Case(rate=lambda _: RateLimit(100), gives_way=True),
+}
+
+
+async def waited(case: Case, waiters: int) -> tuple[float, float]:
+    """All come in one turn of the loop; return its length, and that of the longest later on; in seconds."""
+    through, stall, due = pacer(case.rate(waiters)), Stall(), asyncio.Event()
+    if case.before:
+        await asyncio.gather(*(go(through, f"{place}") for place in range(waiters)))
+    if case.held:
+        through.not_before(EPOCH + asyncio.get_running_loop().time() + 30.0)
+
+    async def one(place: int) -> None:
+        await due.wait()
+        await go(through, f"{place}", gives_way=case.gives_way)
+
+    tasks = [asyncio.create_task(one(place)) for place in range(waiters)]
+    coming = await _coming(due, stall)
+    await asyncio.sleep(600.0)  # those that have given way for five minutes are promoted in it
+    leaving = stall.longest
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return coming, leaving
+
+
+async def floor(waiters: int) -> float:
+    """Return how long the turn is in which as many tasks begin to wait for a bare future; in seconds."""
+    loop, stall, due = asyncio.get_running_loop(), Stall(), asyncio.Event()
+    futures: list[asyncio.Future[None]] = []
+
+    async def one() -> None:
+        await due.wait()
+        futures.append(loop.create_future())
+        await futures[-1]
+
+    tasks = [asyncio.create_task(one()) for _ in range(waiters)]
+    coming = await _coming(due, stall)
+    for future in futures:
+        future.set_result(None)
+    await asyncio.gather(*tasks)
+    return coming
+
+
+async def _coming(due: asyncio.Event, stall: Stall) -> float:
+    await asyncio.sleep(1.0)
+    stall.begin()
+    due.set()
+    await asyncio.sleep(0.5)
+    coming = stall.longest
+    stall.begin()
+    return coming
+
+
+def without_collector(main: Coroutine[Any, Any, T]) -> T:
+    """Run in virtual time; a full collection costs as much whoever happens to trigger it."""
+    gc.collect()
+    gc.disable()
+    try:
+        return virtual_time.run(main)
+    finally:
+        gc.enable()
+
+
+def main() -> None:
+    """Measure, and print tables; the best of some rounds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--waiters", type=int, nargs="+", default=[1_000, 4_000, 10_000])
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    for waiters in asked.waiters:
+        rows, rounds = [], range(asked.rounds)
+        tasks = min(without_collector(floor(waiters)) for _ in rounds) * 1000
+        for name, case in CASES.items():
+            figures = [without_collector(waited(case, waiters)) for _ in rounds]
+            coming, leaving = (min(both) * 1000 for both in zip(*figures, strict=True))
+            own = max(coming - tasks, leaving)
+            goal = GOAL_MS if waiters >= 10_000 else None
+            note = f"coming {coming - tasks:,.1f}, leaving {leaving:,.1f}"
+            rows.append(Row(f"{name} ({note})", f"{own:,.1f} ms", "", goal, own, "ms"))
+        show(f"{waiters:,} who wait; {tasks:,.1f} ms for their tasks taken off the turn they come in", rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""The credential file of thousands of taxpayers: off the event loop, and many tokens in one write."""
+
+# ruff: noqa: ASYNC240  # the file is what these tests look at
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ims_async import FileCredentialStore, InvalidInput
+from ims_async.secret import Secret
+from ims_async.wire import Token
+
+COUNT = 2_000
+OLD = time.time() - 3600.0
+
+
+def token(place: int) -> Token:
+    """Return the token of a taxpayer."""
+    return Token(value=Secret(f"tok_{place}_".ljust(100, "x")), expires_at=2e9)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file of two thousand taxpayers, which was written an hour ago."""
+    made = tmp_path / "credentials.json"
+    made.touch(mode=0o600)
+    entries = {
+        f"account/{place}": {"token": token(place).value.reveal(), "expires_at": 2e9}
+        for place in range(COUNT)
+    }
+    made.write_text(json.dumps(entries), encoding="utf-8")
+    os.utime(made, (OLD, OLD))
+    return made
+
+
+class Watched:
+    """Counts how often the file was read and written whole, and in which thread."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.threads: list[int] = []
+        self.reads = self.writes = 0
+        load, dump = json.load, json.dump
+
+        def loading(*facts: Any) -> Any:
+            self.reads += 1
+            self.threads.append(threading.get_ident())
+            return load(*facts)
+
+        def dumping(*facts: Any) -> None:
+            self.writes += 1
+            self.threads.append(threading.get_ident())
+            self.before_write()
+            dump(*facts)
+
+        self.before_write: Callable[[], None] = lambda: None
+        monkeypatch.setattr("ims_async.credentials.json.load", loading)
+        monkeypatch.setattr("ims_async.credentials.json.dump", dumping)
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
+    """What the store does with its file."""
+    return Watched(monkeypatch)
+
+
+async def test_a_big_file_is_read_and_written_beside_the_event_loop(path: Path, watched: Watched) -> None:
+    """Not a byte of it in the loop's own thread."""
+    store = FileCredentialStore(path)
+    assert await store.load("account", "7") == token(7)
+    await store.save("account", "7", token(-7))
+    assert await store.load("account", "7") == token(-7)
+    assert (watched.reads, watched.writes) == (2, 1)
+    assert threading.get_ident() not in watched.threads
+
+
+async def test_a_small_file_needs_no_thread(tmp_path: Path, watched: Watched) -> None:
+    """It would cost more than it does."""
+    store = FileCredentialStore(tmp_path / "credentials.json")
+    await store.save("account", "7", token(7))
+    assert await store.load("account", "7") == token(7)
+    assert set(watched.threads) == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("small", [True, False])
+async def test_what_is_saved_at_once_is_written_together(small: bool, path: Path, watched: Watched) -> None:
+    """Hundreds of logins cost a few writes; all are there when their own save has returned."""
+    if small:
+        path.unlink()
+    store = FileCredentialStore(path)
+
+    async def login(place: int) -> None:
+        await store.save("account", f"new {place}", token(place))
+        assert f"new {place}" in path.read_text(encoding="utf-8")
+
+    await asyncio.gather(*map(login, range(300)))
+    assert watched.writes <= 3
+    again = FileCredentialStore(path)
+    assert [await again.load("account", f"new {place}") for place in range(300)] == list(
+        map(token, range(300))
+    )
+    assert await again.load("account", "7") == (None if small else token(7))
+
+
+@pytest.mark.parametrize("small", [True, False])
+async def test_of_two_tokens_of_one_taxpayer_the_later_stays(small: bool, path: Path) -> None:
+    """Also where it is to be forgotten."""
+    if small:
+        path.unlink()
+    store = FileCredentialStore(path)
+    await asyncio.gather(*(store.save("account", "7", token(place)) for place in range(50)))
+    assert await store.load("account", "7") == token(49)
+    await asyncio.gather(store.save("account", "7", token(1)), store.save("account", "7", None))
+    assert await store.load("account", "7") is None
+
+
+async def test_a_write_that_fails_is_told_to_each_and_tried_for_each(path: Path, watched: Watched) -> None:
+    """None is taken for saved by somebody else's write, and none is left to be written later."""
+    store, failing = FileCredentialStore(path), True
+
+    def full() -> None:
+        if failing:
+            raise OSError(28, "No space left on device")
+
+    watched.before_write = full
+    results = await asyncio.gather(
+        *(store.save("account", f"new {place}", token(place)) for place in range(5)), return_exceptions=True
+    )
+    assert [type(result) for result in results] == [InvalidInput] * 5
+    failing = False
+    await store.save("account", "another", token(1))
+    assert [await store.load("account", f"new {place}") for place in range(5)] == [None] * 5
+    assert await store.load("account", "another") == token(1)
+
+
+async def test_a_save_that_is_broken_off_while_it_is_written_keeps_its_lock(
+    path: Path, watched: Watched
+) -> None:
+    """The thread writes on: nobody else writes meanwhile, and nothing is lost."""
+    store, other = FileCredentialStore(path), FileCredentialStore(path)
+    begun, go_on, at_once = threading.Event(), threading.Event(), []
+
+    def slowly() -> None:
+        at_once.append(1)
+        begun.set()
+        assert go_on.wait(10.0)
+        assert len(at_once) == 1
+        at_once.pop()
+
+    watched.before_write = slowly
+    broken_off = asyncio.create_task(store.save("account", "7", token(-7)))
+    await asyncio.to_thread(begun.wait, 10.0)
+    broken_off.cancel()
+    following = asyncio.create_task(other.save("account", "8", token(-8)))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    broken_off.cancel()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await broken_off
+    await following
+    assert await store.load("account", "7") == token(-7)
+    assert await store.load("account", "8") == token(-8)
+
+
+async def test_a_file_that_did_not_change_is_not_read_again(path: Path, watched: Watched) -> None:
+    """Thousands of sessions are begun with one reading; what another process writes is seen at once."""
+    store = FileCredentialStore(path)
+    kept = await asyncio.gather(*(store.load("account", f"{place}") for place in range(100)))
+    assert (kept, watched.reads) == ([token(place) for place in range(100)], 1)
+    other = FileCredentialStore(path)
+    await other.save("account", "7", token(8))  # as long as the one before
+    os.utime(path, (OLD + 60.0, OLD + 60.0))
+    assert await store.load("account", "7") == token(8)
+    path.chmod(0o644)
+    if os.name == "posix":
+        with pytest.raises(InvalidInput, match="can be read by others"):
+            await store.load("account", "7")
+
+
+async def test_what_was_read_is_not_shown(path: Path) -> None:
+    """Whatever reports errors with local variables."""
+    store = FileCredentialStore(path)
+    await store.load("account", "7")
+    assert "tok_" not in f"{store!r} {vars(store)!r}"
+
+
+def test_one_store_serves_one_event_loop_after_another(path: Path) -> None:
+    """As a script does that calls `asyncio.run` several times."""
+    store = FileCredentialStore(path)
+
+    async def several(first: int) -> None:
+        names = range(first, first + 20)
+        await asyncio.gather(*(store.save("account", f"{place}", token(-place)) for place in names))
+        await asyncio.gather(*(store.load("account", f"{place}") for place in names))
+
+    for first in (0, 20):
+        asyncio.run(several(first))
+    assert asyncio.run(store.load("account", "39")) == token(-39)
