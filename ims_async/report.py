@@ -83,12 +83,13 @@ def settle(
     """Decide what a status means. Only the code `P` needs evidence; all others mean what they say.
 
     Errors alone never end a job: where P means "processing", a first error is no end. A success that lists
-    refused records is a partial one, whatever its code.
+    refused records, or comes with an error code for the whole job, is a partial one: in every documented
+    success that code is empty ("IMS - Get IMS Request Status"), and no page says what one means there.
     """
     if _says_p(status):
         done = _is_done(status, submitted, evidence, now, p_means)
         status = attrs.evolve(status, state=JobState.SUCCEEDED if done else JobState.PROCESSING)
-    has_errors = bool(status.error_report) or (status.errors or 0) > 0
+    has_errors = bool(status.error_report) or (status.errors or 0) > 0 or bool(status.error_code)
     partial = has_errors and status.state is JobState.SUCCEEDED
     return attrs.evolve(status, state=JobState.PARTIAL) if partial else status
 

@@ -160,6 +160,29 @@ async def test_one_part_of_a_list_of_results_that_broke_off_leaves_the_rest_unac
 
 
 @carried
+@pytest.mark.sim(result_shape="list")
+async def test_what_one_part_counts_beside_an_error_code_proves_no_record(
+    acme: Taxpayer, sim: Simulator
+) -> None:
+    """The counts of both fit the one failure that is listed; which records the code is about, nobody says."""
+    rows = (await undecided(acme))[:4]
+    first = rows[0]
+    named = {"stin": first.supplier, "error_cd": "IMSSAV0010", "error_msg": "edited"}
+    inv = [{"inum": first.number, "rtnprd": first.return_period}]
+    results = [
+        envelope({"status_cd": "PE", "proc_cnt": "0", "err_cnt": "1",
+                  "error_report": {first.section: [{**named, "inv": inv}]}}),
+        envelope({"status_cd": "P", "proc_cnt": "3", "err_cd": "GEN5001", "err_msg": "Missing"}),
+    ]  # fmt: skip
+    job = await acme.save([accept(row) for row in rows])
+    sim.script_answer("result", 200, envelope(results))
+    report = await job
+    assert (report.error_code, report.error_message) == ("GEN5001", "Missing")
+    assert [failure.key for failure in report.failed] == [first.key]
+    assert (report.succeeded, len(report.unaccounted)) == ((), 3)
+
+
+@carried
 @pytest.mark.parametrize("shape", [{"result_shape": "list"}, {"task_shape": "flat"}], ids=str)
 async def test_the_other_shapes_that_the_documents_show_end_in_the_same_report(
     shape: dict[str, str],

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ims_async import JobState
 from ims_async.codec import read_status
 from ims_async.codec.reasons import Reason, read_reason
-from ims_async.report import account
+from ims_async.report import Evidence, account, settle
 from tests import strategies
 
 from .test_report import batch
@@ -125,8 +125,43 @@ def test_a_reason_under_no_section_speaks_against_every_record(code: str, report
     assert account(status, batch(2), 2).unaccounted_count == 2
 
 
+@pytest.mark.parametrize("code", ["ER", "PE", "S"])
+def test_all_reasons_under_no_section_are_told(code: str) -> None:
+    """The first with its code, the others behind its words."""
+    report = [{"error_cd": "A", "error_msg": "a"}, {"error_cd": "B", "error_msg": "b"}]
+    status = read_status({"status_cd": code, "proc_cnt": "2", "error_report": report}, "data")
+    assert (status.error_code, status.error_message) == ("A", "a; B: b")
+
+
+@pytest.mark.parametrize("code", ["S", "P"])
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"err_cd": WHY.code, "err_msg": WHY.words},
+        {"error_cd": WHY.code, "error_msg": WHY.words},
+        {"error": {"error_cd": WHY.code, "message": WHY.words}},
+    ],
+    ids=str,
+)
+def test_an_error_code_beside_a_success_leaves_every_record_unaccounted(
+    code: str, facts: dict[str, Any]
+) -> None:
+    """No document shows such an answer: it proves neither that they were applied nor that they were not."""
+    status = read_status({"status_cd": code, "proc_cnt": "2", "err_cnt": "0", **facts}, "data")
+    status = settle(status, submitted=2, evidence=Evidence(), now=0.0)
+    report = account(status, batch(2), 2)
+    assert (report.state, report.succeeded, report.unaccounted_count) == (JobState.PARTIAL, (), 2)
+    assert (report.error_code, report.error_message, report.ok) == (WHY.code, WHY.words, False)
+    assert account(status, None, 2).unaccounted_count == 2
+
+
 def test_a_success_has_no_reason() -> None:
     """The documented one has empty text in its place; other words in it are not of a refusal."""
-    for facts in ({}, {"err_cd": "", "err_msg": ""}, {"message": "processed", "code": 200}):
+    for facts in (
+        {},
+        {"err_cd": "", "err_msg": ""},
+        {"message": "processed", "code": 200},
+        {"error": False, "error_report": {}},
+    ):
         status = read_status({"status_cd": "P", "proc_cnt": "8", **facts}, "data")
         assert (status.state, status.error_code, status.error_message) == (JobState.PROCESSING, "", "")

@@ -13,7 +13,7 @@ from ..errors import UnexpectedAnswer
 from ..records import AddedBackLiability, Counts, LineItem, SalesInvoice, SectionCounts
 from ..status import ErrorEntry, JobState, JobStatus
 from ..vocabulary import SECTION_ALIASES, GoodsType, SourceForm, SupplierSection
-from .reasons import Reason, read_reason, says_a_reason
+from .reasons import Reason, read_reason, says_a_reason, together
 from .values import CONVERTER, MOST, member, money, problems_of, reader
 
 _GROUPS: Final = {
@@ -83,21 +83,23 @@ def read_status(
         raise UnexpectedAnswer(problems=[f"{path}.status_cd: {code!r} is not text"])
     known = _CODES.get(code.strip().upper()) if code.isascii() else None  # the upper case of ſ is S
     report = read_error_report(data.get("error_report"))
-    of_all = next((entry for entry in report if entry.nameless), None)
-    told = Reason(str(data.get("err_cd") or ""), str(data.get("err_msg") or ""))
+    # Public clients of the same family of codes find the reason in `error_report`: what names no record there
+    # is about the whole job.
+    of_all = together(Reason(entry.code, entry.message) for entry in report if entry.nameless)
+    facts = {name: value for name, value in data.items() if name != "error_report"}
     if known is JobState.FAILED:
-        # Public clients of the same family of codes find the reason in `error_report`: what names no record
-        # there is about the whole job.
         report = tuple(entry for entry in report if not entry.nameless)
-        told = read_reason({name: value for name, value in data.items() if name != "error_report"})
+    else:  # other words of one that was not refused are of no error
+        facts = {name: value for name, value in facts.items() if name.lower().startswith("err")}
+    told = read_reason(facts)
     return JobStatus(
         state=known or JobState.PROCESSING,
         raw_code=code,
         documented=known is not None,
         processed=_count(data.get("proc_cnt")),
         errors=_count(data.get("err_cnt")),
-        error_code=told.code or (of_all.code if of_all else ""),
-        error_message=told.words or (of_all.message if of_all else ""),
+        error_code=told.code or of_all.code,
+        error_message=told.words or of_all.words,
         error_report=report,
         polled_at=polled_at,
         carrier_done=carrier_done,

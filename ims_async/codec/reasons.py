@@ -102,4 +102,4 @@ def _scalar(value: object) -> str:
 
 
 def _plain(value: object) -> str:
-    return _scalar(value) if value is None or isinstance(value, str) else f"{value!r:.500}"
+    return _scalar(value) if value is None or isinstance(value, str | bool) else f"{value!r:.500}"

@@ -336,12 +336,11 @@ def _together(parts: Sequence[JobStatus]) -> JobStatus:
         state, code = JobState.PROCESSING, open_part.raw_code
     elif bad:
         state, code = (JobState.FAILED, bad[0].raw_code) if whole else (JobState.PARTIAL, "PE")
-    told = together(Reason(part.error_code, part.error_message) for part in bad)
+    told = together(Reason(part.error_code, part.error_message) for part in parts)
     return JobStatus(
         state=state,
         raw_code=code,
-        # What a part counted that was refused is no count of records that were applied.
-        processed=_sum([None if part.state is JobState.FAILED else part.processed for part in parts]),
+        processed=_sum([None if _counts_nothing(part) else part.processed for part in parts]),
         errors=_sum([part.errors or 0 for part in parts]),
         error_code=told.code,
         error_message=told.words,
@@ -357,6 +356,11 @@ def _together(parts: Sequence[JobStatus]) -> JobStatus:
 
 def _still_open(part: JobStatus) -> bool:
     return part.state is JobState.PROCESSING and part.raw_code.strip().upper() != "P"
+
+
+def _counts_nothing(part: JobStatus) -> bool:
+    """True where what a part counted is no count of records that were applied: an error stands beside it."""
+    return part.state is JobState.FAILED or bool(part.error_code and not part.error_report)
 
 
 def _sum(counts: Sequence[int | None]) -> int | None:
