@@ -269,7 +269,7 @@ class Taxpayer:
                 "invoices again, and save decisions on them"
             )
         recipients = {(r.invoice if isinstance(r, Decision) else r).recipient for r in again}
-        if others := sorted(recipients - {None, self.gstin}, key=str):
+        if others := sorted(other for other in recipients if other and other.upper() != self.gstin.upper()):
             raise InvalidInput(f"this report is about records of {others[0]}, not of {self.gstin}")
         again_kind = JobKind.RESET if again and isinstance(again[0], Invoice) else JobKind.SAVE
         retry = await self.retry_records(again_kind, again, queue=queue)
@@ -311,7 +311,7 @@ class Taxpayer:
 
         `heard` is told what was found before anything is sent, `fate` what has become of what is sent.
         """
-        found = Reconciliation()
+        found, fate = Reconciliation(), fate or Fate()
 
         async def look() -> Batch:
             nonlocal found
@@ -319,9 +319,11 @@ class Taxpayer:
             found = compare(again, current, quiet=True, unread=unread)
             heard(found)
             standing = [as_it_stands(record, current[record.key]) for record in found.not_applied]
-            return Batch(kind=kind, records=standing, run=run, fate=fate or Fate())
+            return Batch(kind=kind, records=standing, run=run, fate=fate)
 
         job = await self._changes.submit_what(look, queue=queue) if again else None
+        if fate.called_off and found.settled:  # by a later look nothing of it was to be sent any more
+            await self._jobs.mark_retried(fate.called_off)
         return Retry(job=job, found=found)
 
     async def remark_retried(self, batch_id: str) -> None:

@@ -252,6 +252,25 @@ async def test_a_retry_that_cannot_be_marked_has_been_made_all_the_same(
     assert len([job async for job in client.finished(retried=True)]) == 1
 
 
+@pytest.mark.parametrize("applied", [False, True])
+async def test_a_retry_that_waits_for_another_process_leaves_nothing_to_be_sent_again(
+    acme: Taxpayer, colleague: Taxpayer, second: ImsClient, client: ImsClient, shelf: Shelf, applied: bool
+) -> None:
+    """What it was about to send before it waited is offered for no retry, whatever the second look shows."""
+    decision, report = await refused(acme, colleague, "reject")
+    rows = {row.key: row for row in await acme.invoices(decision.section)}
+    same = rows.pop(decision.key)
+    running = await shelf.taxpayer(second).save([(same if applied else rows.popitem()[1]).accept()])
+    retried = await acme.retry(report)
+    await retried
+    assert (await running).ok
+    assert (retried.job is None) is applied
+    assert await action_of(acme, decision) is Action.ACCEPT
+    again = [] if applied else [Phase.ENDED]
+    assert await shelf.phases() == [Phase.ENDED, Phase.ENDED, Phase.CALLED_OFF, *again]
+    assert [job async for job in client.called_off(retried=False)] == []
+
+
 @pytest.mark.parametrize("since", ["2026-11-01", dt.date(2026, 11, 1), dt.datetime(2026, 11, 1)])  # noqa: DTZ001
 async def test_a_moment_without_a_zone_is_refused(client: ImsClient, since: Any) -> None:
     """It would be another moment on another machine."""

@@ -729,6 +729,17 @@ async def test_a_record_read_for_one_taxpayer_is_not_saved_or_reset_under_anothe
     assert await two.check([made.accept()]) is not None
 
 
+async def test_a_recipient_written_by_hand_is_compared_as_a_save_compares_it(
+    client: ImsClient, sim: Simulator
+) -> None:
+    """In whatever case: what a save takes, a retry takes."""
+    one = client.taxpayer(sim.gstins[0], token=sim.token(sim.gstins[0]))
+    row = attrs.evolve((await one.invoices(Section.B2B))[0], recipient=one.gstin.lower())
+    sim.edit(one.gstin, "b2b", row.number, supplier=row.supplier, period=row.return_period)
+    report = await (await one.save([row.accept()]))
+    assert len((await one.retry(report)).found.changed) == 1
+
+
 async def test_a_report_of_another_taxpayer_is_not_sent_again(client: ImsClient, sim: Simulator) -> None:
     """Its records would be looked for among the wrong ones, and be called gone."""
     one, two = (client.taxpayer(gstin, token=sim.token(gstin)) for gstin in sim.gstins)
