@@ -69,6 +69,17 @@ def compare(
     )
 
 
+def covers(looked_at: Iterable[Decision | Invoice], sent: Iterable[Decision | Invoice]) -> bool:
+    """Say whether all that was sent was looked at, as it was decided, whenever its records were read."""
+    return set(map(_decided, sent)) <= set(map(_decided, looked_at))
+
+
+def _decided(record: Decision | Invoice) -> tuple[object, ...]:
+    if isinstance(record, Invoice):
+        return (record.key,)
+    return record.key, record.action, record.remarks, record.itc_reduction
+
+
 def _look(record: Decision | Invoice, now: Invoice | None, *, quiet: bool) -> Effect:
     before = record.invoice if isinstance(record, Decision) else record
     wanted = record.action if isinstance(record, Decision) else Action.NO_ACTION

@@ -10,12 +10,12 @@ import attrs
 
 from .changes import Batch, Fate
 from .downloads import check_download
-from .errors import InvalidInput, JobInFlight
+from .errors import InvalidInput, JobInFlight, JournalError
 from .handles import Services
 from .job import ImsJob
 from .journal import Entry
 from .loop_owner import on_one_loop
-from .reconcile import Reconciliation, as_it_stands, changes_something, compare
+from .reconcile import Reconciliation, as_it_stands, changes_something, compare, covers
 from .records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, RecordKey, SalesInvoice
 from .report import JobReport, Record
 from .rules import Finding
@@ -213,7 +213,8 @@ class Taxpayer:
         once `quiet` seconds have passed since it was submitted; before that it is "cannot tell yet". A job
         that has a reference, and can be asked, holds the turn until then, whatever its records look like.
         `decisions` are needed for a job that was resumed without its records; where there are none, or a
-        section cannot be read to its last row, `let_go(job)` frees the turn. Raises `DownloadQueued` where
+        section cannot be read to its last row, `let_go(job)` frees the turn. A look at fewer than all records
+        of a job, or at others, ends nothing. Raises `DownloadQueued` where
         the rows are not ready within the poll policy's deadline.
         """
         if job.gstin != self.gstin:
@@ -237,7 +238,7 @@ class Taxpayer:
         # be at work, and holds the turn.
         silent = job.reference_id is None or job.status.carrier_failed
         told = told or (silent and any(map(changes_something, found.applied)))
-        if told and found.settled and (job.submitted is None or len(records) >= job.submitted):
+        if told and found.settled and (decisions is None or await _all_of(job, records)):
             job.learn(job.token, records)
             await job.settle_by_looking(_status_of(found))
             self._jobs.free(job)
@@ -397,6 +398,15 @@ class Taxpayer:
         """Let a change and a renewal under way be answered, and stop polling. Nobody is logged out."""
         await self._changes.aclose()
         await self._session.aclose()
+
+
+async def _all_of(job: ImsJob, records: Sequence[Record]) -> bool:
+    """Say whether these are all of the records that a job carries, as far as that is known."""
+    with contextlib.suppress(JournalError):
+        await job.load()
+    if job.records is not None:
+        return covers(records, job.records)
+    return job.submitted is None or len({record.key for record in records}) >= job.submitted
 
 
 def _batch(records: Iterable[R], kind: type[R], hint: str) -> list[R]:

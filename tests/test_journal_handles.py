@@ -83,6 +83,33 @@ async def test_a_resumed_change_without_reference_finds_its_own_entry(
     assert await shelf.phases() == [Phase.ENDED, Phase.QUEUED]
 
 
+@pytest.mark.parametrize("resumed", [False, True])
+@pytest.mark.parametrize("instead", ["others", "the other way", "one twice"])
+async def test_a_look_at_other_decisions_than_a_jobs_own_ends_nothing(
+    acme: Taxpayer, second: ImsClient, shelf: Shelf, sim: Simulator, instead: str, resumed: bool
+) -> None:
+    """It shows that those are applied, and tells nothing of the job's, none of which is."""
+    one, two, three, four = await undecided(acme, 4)
+    job = await lost(acme, [one, two], sim)
+    taxpayer = acme
+    if resumed:
+        taxpayer, job = shelf.taxpayer(second), second.resume(job.token.dumps())
+    given = {
+        "others": [three, four],
+        "the other way": [one.invoice.reject(), two.invoice.reject()],
+        "one twice": [one.invoice.reject()] * 2,
+    }[instead]
+    colleague = shelf.taxpayer(make_client(sim))
+    assert (await (await colleague.save(dict.fromkeys(given)))).ok
+    await asyncio.sleep(1801)
+    assert len((await taxpayer.reconcile(job, given)).applied) == 2
+    assert (job.open, job.report) == (True, None)
+    found = await taxpayer.reconcile(job, [attrs.evolve(two), attrs.evolve(one)])
+    assert found.settled
+    assert job.report is not None
+    assert job.report.succeeded == ()
+
+
 async def test_decisions_that_were_handed_to_reconcile_can_be_retried(sim: Simulator) -> None:
     """The report has them, as if the job had been submitted here."""
     first, next_one = make_client(sim), make_client(sim)
