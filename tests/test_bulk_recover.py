@@ -291,6 +291,20 @@ async def test_a_record_that_was_decided_on_anew_is_left_as_it_was_decided(
     assert (rows[one.key], rows[two.key]) == (Action.NO_ACTION, Action.REJECT)
 
 
+async def test_where_nothing_is_left_to_do_no_session_is_needed(
+    acme: Taxpayer, second: ImsClient, sim: Simulator
+) -> None:
+    """What was called off was decided on anew since: it is marked, and nobody has to log in for that."""
+    _, two = await die_behind_a_lost_one(acme, sim)
+    (lost,) = acme.unfinished()
+    await asyncio.sleep(QUIET + 1)
+    await acme.reconcile(lost)
+    await (await acme.save([two.invoice.reject()]))
+    report = await bulk.recover(second)
+    assert (report.handed_in, report.errors) == (0, {})
+    assert await listed(second.called_off(retried=False)) == []
+
+
 async def test_what_a_run_has_handed_in_again_itself_is_not_left_to_do(
     acme: Taxpayer, second: ImsClient, journal: Shaky, shelf: Shelf, sim: Simulator
 ) -> None:

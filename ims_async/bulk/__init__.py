@@ -230,7 +230,9 @@ def recover(
     So is, once, what was never sent: batches that waited for their turn when their process ended, and those
     that were called off for trouble on the way or a change ahead of them (`job.cause.to_retry`). What its
     caller cancelled, or what was refused, is left alone (`client.called_off()` lists it), and so is a record
-    that was decided on anew since. Each batch stays a part of its run, which so does not send it again.
+    that was decided on anew since. Each batch stays a part of its run, which so does not send it again. A job
+    that ended before, by a look too, is not touched: `client.finished(retried=False)` lists it, for
+    `taxpayer.retry`.
 
     `taxpayers` are those that it is about, all by default. Batches of other living processes that wait are
     taken over; those get `JobInFlight`. Otherwise as `save_all`: await it for a `BulkReport` of what was left

@@ -68,6 +68,8 @@ class Recovery(Part):
             self._tally.handed_in += job.submitted or 0
         self._unsent = await self._find_unsent()
         self._tally.handed_in += sum(len(records) for _, records in self._unsent)
+        if not jobs and not self._unsent:
+            return  # no session is needed for that
         self._shared.stop.check()
         await self._taxpayer.keep_alive()
         for job in jobs:
