@@ -69,7 +69,8 @@ def _of_object(told: dict[str, Any], depth: int) -> Reason:
     if code and words:
         return Reason(code, words)
     for (kind, _), value in members:
-        if kind == _HOLDS or (kind == _SAYS and isinstance(value, dict | list)):
+        holds = kind == _HOLDS and type(value) is not bool  # `"error": false` is no reason
+        if holds or (kind == _SAYS and isinstance(value, dict | list)):
             inner = read_reason(value, depth=depth + 1)
             code, words = code or inner.code, words or inner.words
     return Reason(code, words)
@@ -102,4 +103,4 @@ def _scalar(value: object) -> str:
 
 
 def _plain(value: object) -> str:
-    return _scalar(value) if value is None or isinstance(value, str | bool) else f"{value!r:.500}"
+    return _scalar(value) if value is None or isinstance(value, str) else f"{value!r:.500}"
