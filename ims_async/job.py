@@ -439,7 +439,7 @@ class ImsJob:
         """Put what is new into the journal before anybody hears it, so that a crash loses no report."""
         if self.done or _facts(status) == _facts(self.status):
             return
-        await self._page.heard(status)
+        await self._page.heard(status, self._token if status.route else None)
         if status.done:
             await self._load_quietly()
 

@@ -147,12 +147,12 @@ class Page:
         """It has been on its way for longer than any sending takes: nobody knows whether it arrived."""
         await self._note(Phase.UNKNOWN, only_from=Phase.SENDING)
 
-    async def heard(self, status: JobStatus) -> None:
-        """The gateway told something new."""
+    async def heard(self, status: JobStatus, token: JobToken | None = None) -> None:
+        """The gateway told something new; `token` has what had to be found out to ask it."""
         to = Phase.RUNNING
         if status.done:
             to = Phase.UNKNOWN if status.carrier_failed else Phase.ENDED
-        await self._note(to, status=status)
+        await self._note(to, token=token, status=status)
 
     async def settled(self, status: JobStatus) -> bool:
         """A look at the records told what became of each; False if somebody else has settled it before."""

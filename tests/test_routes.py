@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 
 import attrs
 import pytest
 
 from ims_async import ImsClient, ImsJob, InvalidInput, JobToken, Taxpayer
+from ims_async.journal import Phase
 from ims_async.simulator import Simulator
 
 from .conftest import envelope, make_client
@@ -64,6 +66,24 @@ async def test_a_job_known_by_its_name_only_finds_its_route_once(acme: Taxpayer,
     assert elsewhere.token.route == ""
     await elsewhere.refresh()
     assert elsewhere.token.route == sent.token.route
+
+
+@pytest.mark.only_gsp("vayana", "Sandbox has one route")
+async def test_a_route_that_had_to_be_found_is_kept_in_the_journal(
+    acme: Taxpayer, second: ImsClient, shelf: Shelf, sim: Simulator
+) -> None:
+    """Of a batch that an earlier release wrote down, say: the next process asks by it at once."""
+    sent = await acme.save(await undecided(acme))
+    journal = shelf.journal()
+    bare = attrs.evolve(sent.token, route="", submitted_at=dt.datetime(2026, 10, 1, tzinfo=dt.UTC))
+    await journal.intend("old", attrs.evolve(bare, reference_id=None), sent.records or ())
+    await journal.advance("old", Phase.UNKNOWN, token=bare)
+    await journal.advance((await journal.entries())[0].id, Phase.LET_GO)
+    shelf.taxpayer(second)
+    (job,) = await second.unfinished()
+    assert job.token.route == ""
+    await job.refresh()
+    assert (await shelf.last()).token == attrs.evolve(bare, route=sent.token.route)
 
 
 def shelf_of(client: ImsClient, sim: Simulator) -> Taxpayer:
