@@ -89,6 +89,13 @@ OWN: list[tuple[str, int, Any, bool]] = [
     ("sandbox", 302, failure(422), False),
     ("sandbox", 408, failure(408), False),
     ("sandbox", 499, failure(499), False),
+    *[("sandbox", status, failure(422), False) for status in (408, 499)],
+    # Without the rest of the envelope, and not what the HTTP status says: anybody's words.
+    *[
+        ("sandbox", status, {"code": code, "message": "m"}, False)
+        for status in (200, 409, 423, 500, 502, 504)
+        for code in (400, 403, 404, 422, 429)
+    ],
     ("sandbox", 400, failure(400, data={"data": {"reference_id": "r"}}), False),
     *[("sandbox", code, failure(code), False) for code in (500, 502, 503, 504)],
     ("sandbox", 200, failure(503), False),

@@ -65,7 +65,8 @@ def proven(verdict: Verdict, response: Response, *, own: bool, status: int) -> V
     A redirect, a time-out, an outage, and whatever a stranger on the way says prove nothing: the gateway may
     have acted before.
     """
-    refused = own and status not in _TIMED_OUT and not 300 <= response.status < 400
+    timed_out = not _TIMED_OUT.isdisjoint((status, response.status))
+    refused = own and not timed_out and not 300 <= response.status < 400
     done_nothing = refused and verdict.kind is not VerdictKind.UNAVAILABLE
     return attrs.evolve(verdict, nothing_done=done_nothing or response.status in _TURNED_AWAY)
 

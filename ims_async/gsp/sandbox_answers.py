@@ -65,25 +65,25 @@ def _judge_body(request: Request, response: Response) -> Verdict:
         verdict = _judge_http(request, response, status, envelope)
     else:
         return Verdict(kind=VerdictKind.FINE)
-    return proven(verdict, response, own=_is_own(envelope), status=status)
+    return proven(verdict, response, own=_is_own(envelope, response.status), status=status)
 
 
 _REFUSALS: Final = frozenset({400, 401, 403, 404, 413, 422, 429})  # those that the vendor's page explains
 
 
-def _is_own(envelope: Mapping[str, Any]) -> bool:
+def _is_own(envelope: Mapping[str, Any], http_status: int) -> bool:
     """Say whether an answer is a refusal in Sandbox's own envelope, or GSTN's with a code of GSTN's.
 
-    Others write `code` and `message` too: a code that the vendor's page does not explain must come with the
-    rest of the envelope.
+    Others write `code` and `message` too: a code that the vendor's page does not explain, or that is not the
+    HTTP status, must come with the rest of the envelope.
     """
     refusal = gstn_refusal(envelope)
     if refusal is not None:
         return bool(reason_in(refusal).code) or type(envelope.get("code")) is int
     code, data = envelope.get("code"), envelope.get("data")
-    if type(code) is not int or data or not isinstance(envelope.get("message"), str):
+    if type(code) is not int or code < 400 or data or not isinstance(envelope.get("message"), str):
         return False
-    return code in _REFUSALS or (code >= 400 and _transaction_id(envelope) is not None)
+    return _transaction_id(envelope) is not None or (code in _REFUSALS and code == http_status)
 
 
 def _judge_http(request: Request, response: Response, status: int, envelope: Mapping[str, Any]) -> Verdict:
