@@ -160,7 +160,7 @@ class Handles:
 
     async def adopt(self, entry: Entry) -> ImsJob:
         """Return the handle on the job of a journal's entry; while that is open, it is in `unfinished`."""
-        job = self._by_page.get(entry.id)
+        job = self._by_page.get(entry.id) or self._resumed(entry)
         if job is None:
             page = Page(self._services.journal, entry)
             entry = await page.entry() or entry  # it may have moved on since it was listed
@@ -168,6 +168,8 @@ class Handles:
             await job.hear_of(entry)
         else:
             entry = await job.hear_from_journal() or entry
+        if job.batch == entry.id:  # by now, where only its token was known
+            self._by_page[entry.id] = job
         if (name := self._name(job.token)) is not None:
             self._by_name.setdefault(name, job)
         if entry.phase is Phase.SENDING and not may_be_leaving(entry, self._services.clock()):
@@ -179,6 +181,11 @@ class Handles:
         elif job.open and job not in self._open:
             self._open.append(job)
         return job
+
+    def _resumed(self, entry: Entry) -> ImsJob | None:
+        """Return the handle on a lost change that was made of its token, and does not know its entry yet."""
+        lost = [job for job in self._open if job.reference_id is None and job.batch is None]
+        return next((job for job in lost if job.token == entry.token), None)
 
     async def sync(self, entries: Sequence[Entry]) -> None:
         """Take what the journal holds open, and what others have ended meanwhile. Raises `JournalError`."""

@@ -11,7 +11,15 @@ from typing import Any
 import attrs
 import pytest
 
-from ims_async import Decision, ImsClient, ImsJob, JobInFlight, OutcomeUnknown, Taxpayer
+from ims_async import (
+    Decision,
+    ImsClient,
+    ImsJob,
+    JobInFlight,
+    OutcomeUnknown,
+    Taxpayer,
+    bulk,
+)
 from ims_async.journal import Entry, Phase
 from ims_async.simulator import Simulator
 
@@ -81,6 +89,22 @@ async def test_a_resumed_change_without_reference_finds_its_own_entry(
     await asyncio.sleep(1801)
     assert (await other.reconcile(resumed)).not_applied == (one,)
     assert await shelf.phases() == [Phase.ENDED, Phase.QUEUED]
+
+
+async def test_a_lost_change_that_was_resumed_is_listed_once(
+    acme: Taxpayer, second: ImsClient, shelf: Shelf, sim: Simulator
+) -> None:
+    """By the handle that its token gave, with its records; a recovery counts it once."""
+    batch = await undecided(acme)
+    job = await lost(acme, batch, sim)
+    resumed = second.resume(job.token.dumps())
+    taxpayer = shelf.taxpayer(second)
+    assert await second.unfinished() == await second.unfinished() == [resumed]
+    assert [listed async for listed in second.jobs()] == [resumed]
+    assert (await resumed.load(), resumed.batch) == (tuple(batch), job.batch)
+    report = await bulk.recover(second)
+    assert (report.handed_in, report.succeeded) == (len(batch), len(batch))
+    assert await second.unfinished() == taxpayer.unfinished() == []
 
 
 @pytest.mark.parametrize("resumed", [False, True])
