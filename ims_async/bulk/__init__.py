@@ -230,13 +230,13 @@ def recover(
     So is, once, what was never sent: batches that waited for their turn when their process ended, and those
     that were called off for trouble on the way or a change ahead of them (`job.cause.to_retry`). What its
     caller cancelled, or what was refused, is left alone (`client.called_off()` lists it), and so is a record
-    that was decided on anew since. Each batch stays a part of its run, which so does not send it again. A job
-    that ended before, by a look too, is not touched: `client.finished(retried=False)` lists it, for
-    `taxpayer.retry`.
+    that was decided on anew since. Each batch stays a part of its run, which so does not send it again.
 
     `taxpayers` are those that it is about, all by default. Batches of other living processes that wait are
     taken over; those get `JobInFlight`. Otherwise as `save_all`: await it for a `BulkReport` of what was left
-    behind, or follow its events. Raises `JournalError` for what cannot be read, when all the rest was done.
+    behind, or follow its events. A job that has ended, by a look too, is not touched: of those that were not
+    retried `client.finished(retried=False)` tells. Raises `JournalError` for what cannot be read, when all
+    the rest was done.
     """
     shared = _shared(client, f"recovery-{secrets.token_hex(8)}", journal, quiet=quiet, max_outage=max_outage)
     only = None if taxpayers is None else {taxpayer_of(client, who, check=False).gstin for who in taxpayers}
