@@ -8,6 +8,7 @@ from pathlib import Path
 import attrs
 
 from .. import tables
+from ..errors import InvalidInput
 from ..vocabulary import Action, Section
 from . import show
 from .gstins import gstins_of
@@ -70,6 +71,8 @@ def pull(
         names = gstins_of(gstin or [], gstins, check=not no_check) or [ask_gstin(None, check=not no_check)]
         folder = folder_of(out)
         files = {name: made(folder) / f"{name}.csv" if folder else Path(out) for name in names}
+        if report is not None and report.resolve() in {file.resolve() for file in files.values()}:
+            raise InvalidInput(f"{report} is to hold the records: name another file for --report")
         replaced = check_targets(dict.fromkeys(files.values()), overwrite=overwrite)
         if replaced and not overwrite:
             voice.tell(f"{show.counted(replaced, 'file')} in which nothing is decided will be replaced.")
