@@ -125,7 +125,7 @@ class Recovery(Part):
             job = await self._taxpayer.recall(entry)
             if still:
                 found.append((job, still))
-            elif not job.open:
+            elif not job.open or await job.take_over():  # or its process sent it after the later ones
                 await self._taxpayer.remark_retried(entry.id)
         return found
 
