@@ -153,7 +153,7 @@ class Changes:
             yield page
         except BaseException as error:
             if page.stands is Phase.QUEUED:
-                await page.call_off(_reason(error), _cause(error))
+                await page.call_off(_reason(error), _cause(error, batch))
             if page.stands is Phase.CALLED_OFF:
                 batch.fate.called_off = page.name or ""
             if page.trouble:
@@ -350,13 +350,13 @@ class Changes:
             raise
         except ImsError as error:  # the gateway, or our own rules, refused it
             self._left, batch.fate.left = True, False
-            await page.call_off(_reason(error), _cause(error))
+            await page.call_off(_reason(error), _cause(error, batch))
             raise
         except BaseException as error:
             if self._left:  # the whole program is stopping: what is known is said in `unfinished`
                 await self._opened(batch, page, accepted)
             else:
-                await page.call_off(_reason(error), _cause(error))
+                await page.call_off(_reason(error), _cause(error, batch))
             raise
         return await self._opened(batch, page, accepted)
 
@@ -426,12 +426,14 @@ def _reason(error: BaseException) -> str:
     return f"{kind}: {error}" if isinstance(error, ImsError) else kind
 
 
-def _cause(error: BaseException) -> Cause:
+def _cause(error: BaseException, batch: Batch) -> Cause:
     """Say of what kind the reason is, for whoever goes on after this process."""
     if isinstance(error, asyncio.CancelledError):
         return Cause.CANCELLED
     if isinstance(error, JobInFlight):
         return Cause.IN_THE_WAY
+    if isinstance(error, PayloadTooLarge) and len(batch.records) > 1:
+        return Cause.NOT_SENT  # it goes in parts
     on_the_way = (GatewayUnavailable, NotAuthorized, QuotaExhausted, RateLimited)
     refused = isinstance(error, GatewayError | InvalidInput | NotSupported | PayloadTooLarge)
     return Cause.REFUSED if refused and not isinstance(error, on_the_way) else Cause.NOT_SENT

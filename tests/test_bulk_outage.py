@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,9 @@ import pytest
 from ims_async import GatewayUnavailable, InvalidInput, bulk
 from ims_async.bulk import EventKind
 from ims_async.simulator import Fault, Simulator
+from ims_async.times import QUIET
+from ims_async.transport import MemoryTransport
+from ims_async.wire import Request, Response
 
 from .bulk_flows import adds_up, bulk_client, log_in, work_for
 
@@ -61,6 +65,41 @@ async def test_a_gateway_that_answers_nobody_is_given_up_after_so_long(
     assert set(report.errors) == set(sim.gstins)
     assert sim.now() - begun <= 2 * (seconds + LOOK) + LOOK
     adds_up(report)
+
+
+class Hanging:
+    """A way to a gateway that, once it is `dead`, takes a minute to say that it cannot answer."""
+
+    def __init__(self, sim: Simulator) -> None:
+        self._inner, self.dead = MemoryTransport(sim, clock=sim.now), False
+
+    async def send(self, request: Request) -> Response:
+        """Answer, or do not."""
+        if not self.dead:
+            return await self._inner.send(request)
+        await asyncio.sleep(60)
+        return Response(status=504, headers={}, body=b"", received_at=0.0)
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+@pytest.mark.parametrize("concurrency", [10, 60])
+@pytest.mark.sim(taxpayers=60, invoices=4, sections=["b2b"])
+async def test_a_gateway_that_hangs_is_given_up_once_for_all(sim: Simulator, concurrency: int) -> None:
+    """One probe speaks for all that wait; sixty would last an hour more."""
+    way = Hanging(sim)
+    client = bulk_client(sim, transport=way)
+    work = await work_for(log_in(client, sim))
+    way.dead, begun = True, sim.now()
+    report = await bulk.save_all(client, work, max_outage=600, concurrency=concurrency)
+    assert set(report.errors) == {taxpayer.gstin for taxpayer, batch in work.items() if batch}
+    assert sim.now() - begun <= 600 + LOOK
+    adds_up(report)
+    way.dead = False
+    await asyncio.sleep(QUIET)
+    again = await bulk.save_all(client, work, run=report.run)
+    assert again.ok, again
 
 
 @pytest.mark.only_gsp("sandbox", "nothing is sent")

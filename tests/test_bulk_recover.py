@@ -175,6 +175,28 @@ async def test_what_runs_is_awaited_and_what_waits_is_sent_after_it(
     assert [(job.cause, job.retried) for job in taken] == [(Cause.TAKEN_OVER, True)] * 2
 
 
+async def test_what_waits_and_was_decided_on_anew_is_over(
+    acme: Taxpayer, second: ImsClient, journal: Shaky, shelf: Shelf, sim: Simulator
+) -> None:
+    """It is neither sent nor left waiting: a process that lives would send it after the later decision."""
+    one, two, _ = await undecided(acme)
+    await acme.save([one])
+    journal.held[Phase.CALLED_OFF] = asyncio.Event()
+    later = Decision(invoice=two.invoice, action=Action.REJECT)
+    waiting = [asyncio.create_task(acme.save([decision])) for decision in (two, later)]
+    await asyncio.sleep(1)
+    for task in waiting:
+        task.cancel()
+    await asyncio.sleep(0)
+    shelf.taxpayer(second)
+    report = await bulk.recover(second)
+    assert (report.ok, report.handed_in) == (True, 2), report
+    assert await second.unfinished() == []
+    assert [effect.number for effect in sim.effects] == [one.number, two.number]
+    assert sim.effects[-1].after == "R"
+    assert await listed(second.called_off(retried=False)) == []
+
+
 def another(acme: Taxpayer, journal: Shaky, sim: Simulator) -> ImsClient:
     """Return one more client of the first process."""
     made = make_client(sim, journal=journal)

@@ -12,6 +12,7 @@ from ims_async import (
     ImsClient,
     ImsJob,
     NotAuthorized,
+    OtpRequired,
     PollPolicy,
     QuotaExhausted,
     RateLimit,
@@ -263,6 +264,29 @@ async def test_a_resume_asks_nothing_more(sim: Simulator, gsp_name: str) -> None
     assert wire.after == 0
     assert again.pending_count == report.handed_in
     stopped(again, gsp_name)
+
+
+@pytest.mark.parametrize("concurrency", [1, 4, 100])
+async def test_a_recovery_asks_nothing_more(sim: Simulator, gsp_name: str, concurrency: int) -> None:
+    """And tells of what every taxpayer has left, also of those whose turn never came."""
+    work = await work_of_a_reader(sim)
+    client = bulk_client(sim)
+    for place, (gstin, batch) in enumerate(work.items()):
+        acme = client.taxpayer(gstin, token=sim.token(gstin))
+        if place % 2:
+            await acme.save(batch)
+            continue
+        sim.end_session(gstin)
+        with pytest.raises((SessionExpired, OtpRequired)):
+            await acme.save(batch)
+    poorer, wire = poor(sim, gsp_name, always, journal=client.journal)
+    report = await bulk.recover(poorer, concurrency=concurrency)
+    assert wire.after == 0
+    assert {one.gstin: one.handed_in for one in report} == {who: len(batch) for who, batch in work.items()}
+    assert bool(report.not_sent)
+    assert bool(report.pending_count)
+    stopped(report, gsp_name)
+    assert (await bulk.recover(bulk_client_of(client, sim))).ok
 
 
 async def test_work_by_turns_asks_nothing_more(sim: Simulator, gsp_name: str) -> None:

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from ims_async import Decision, ImsClient, ImsError, JournalError, bulk
+from ims_async import Decision, ImsClient, ImsError, JournalError, PayloadTooLarge, RateLimited, bulk
 from ims_async.journal import Entry, Journal, MemoryJournal
-from ims_async.simulator import Simulator
+from ims_async.simulator import Fault, Simulator
 from ims_async.transport import MemoryTransport
 
 from .bulk_flows import adds_up, applied, log_in, undecided
-from .conftest import dialect, make_client
+from .conftest import dialect, make_client, make_gsp
+from .test_bulk_sizes import Narrow
 
 pytestmark = [pytest.mark.looptime, pytest.mark.both_gsps]
 
@@ -76,8 +77,8 @@ class MortalJournal:
 class MortalWay:
     """A way into a simulator on which the process may die before a request leaves, and before its answer."""
 
-    def __init__(self, sim: Simulator, life: Life) -> None:
-        self._way, self._life = MemoryTransport(sim.transport, clock=sim.now), life
+    def __init__(self, sim: Simulator, life: Life, gateway: Any = None) -> None:
+        self._way, self._life = MemoryTransport(gateway or sim.transport, clock=sim.now), life
 
     async def send(self, request: Any) -> Any:
         """Hand it over."""
@@ -155,3 +156,57 @@ async def test_whenever_a_recovery_dies_the_next_one_finishes_it() -> None:
     assert steps > 30
     for number in range(0, steps, 2):
         await live_and_die(float("inf"), number, done=False)
+
+
+async def recover_in_parts(steps: float, gsp_name: str) -> int:
+    """Let a recovery die whose batch is refused for its size, then let another finish it."""
+    sim = Simulator(seed=7, taxpayers=1, invoices=60, sections=["b2b"], job_seconds=3.0)
+    memory, life = MemoryJournal(clock=sim.now), Life(steps)
+    first = make_client(sim, journal=memory)
+    batch = (await undecided(log_in(first, sim)[0]))[:9]
+    sim.script_fault("save", *[Fault.throttled()] * 3)
+    with pytest.raises(RateLimited):
+        await first.taxpayer(sim.gstins[0]).save(batch)
+    sim.advance(1000)
+    gateway = Narrow(sim, gsp_name, 700)
+    way, gsp = MortalWay(sim, life, gateway), make_gsp(sim)
+    second = make_client(sim, journal=MortalJournal(memory, life), transport=way, gsp=gsp)
+    log_in(second, sim)
+    dying = asyncio.ensure_future(bulk.recover(second))
+    await asyncio.wait([dying], timeout=7200)
+    last = make_client(sim, journal=memory, transport=gateway, gsp=gsp)
+    log_in(last, sim)
+    report = await bulk.recover(last)
+    adds_up(report)
+    where = f"dead after {steps} steps: {report}"
+    assert not report.errors, where
+    assert len(gateway.refused) >= 2, where
+    assert (len(applied(sim)), set(applied(sim).values())) == (len(batch), {1}), where
+    assert [job async for job in last.called_off(retried=False)] == [], where
+    assert (await bulk.recover(last)).handed_in == 0, where
+    life.over.set()
+    await asyncio.wait([dying])
+    return life.taken
+
+
+async def test_whenever_a_recovery_in_parts_dies_no_part_is_lost(gsp_name: str) -> None:
+    """A batch that was refused for its size counts as handed in again once each of its parts is."""
+    steps = await recover_in_parts(float("inf"), gsp_name)
+    assert steps > 60
+    for number in range(0, steps, 7):
+        await recover_in_parts(number, gsp_name)
+
+
+async def test_recovery_sends_in_parts_what_was_refused_for_its_size(sim: Simulator, gsp_name: str) -> None:
+    """A single `save` of too much did nothing, and no record of it was refused; one record alone was."""
+    memory, gateway = MemoryJournal(clock=sim.now), Narrow(sim, gsp_name, 1500)
+    client = make_client(sim, journal=memory, transport=gateway, gsp=make_gsp(sim))
+    batch = (await undecided(log_in(client, sim)[0]))[:5]
+    gateway.limit = 10
+    for some in (batch[:1], batch[1:]):
+        with pytest.raises(PayloadTooLarge):
+            await client.taxpayer(sim.gstins[0]).save(some)
+    gateway.limit = 1500
+    report = await bulk.recover(client)
+    assert (report.ok, report.handed_in, len(applied(sim))) == (True, 4, 4)
+    assert [job.records async for job in client.called_off(retried=False)] == [tuple(batch[:1])]

@@ -147,16 +147,20 @@ class Follower:
         try:
             again = await self.send_again(kind, records)
         except PayloadTooLarge as error:
-            await self.refused(error, records)
+            whole = await self.refused(error, records)
             half = len(records) // 2
             for some in (records[:half], records[half:]):
                 await self._try_again(kind, some, tries=tries)
+            await self.sent_in_parts([whole])
             return
         if again is not None:
             await self.follow(again, tries=tries)
 
-    async def refused(self, error: PayloadTooLarge, records: Sequence[Record]) -> None:
-        """Note that a request was refused for its size. Raises `PayloadTooLarge` for a single record."""
+    async def refused(self, error: PayloadTooLarge, records: Sequence[Record]) -> str:
+        """Note that a request was refused for its size. Raises `PayloadTooLarge` for a single record.
+
+        Returns the journal's name for it, to be passed to `sent_in_parts` when all its records were sent.
+        """
         if not error.limit:  # by the gateway
             self.tally.refused_sizes.append(error.size)
             self.shared.weather.cleared(self.taxpayer)
@@ -168,6 +172,17 @@ class Follower:
                 limit=error.limit,
             ) from error
         await self.tell(EventKind.CUT_SMALLER, error=without_frames(error))
+        fate, self.fate = self.fate, None  # no one part takes the place of the whole
+        return fate.called_off if fate else ""
+
+    async def sent_in_parts(self, batches: Sequence[str]) -> None:
+        """Mark what was refused for its size: every record was handed in again, or needs not to be.
+
+        Not sooner: until then recovery proposes the whole, and sends what no part has carried.
+        """
+        for batch in batches if self.found_all else ():
+            if batch:
+                await self.taxpayer.remark_retried(batch)
 
     async def settle(self, job: ImsJob) -> None:
         """Read a job's records until it is known what became of them; it may be one of another run."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 
 import attrs
 
 from ..client import ImsClient
 from ..errors import JournalError
 from ..job import ImsJob
-from ..journal import Entry, Phase
+from ..journal import Entry, Journal, Phase
 from ..records import RecordKey
 from ..report import Record
 from .follow import Follower
@@ -118,19 +118,33 @@ class Recovery(Part):
             return []
         entries, trouble = await _kept(self._shared.client, gstin=self._taxpayer.gstin)
         waiting = {job.batch for job in self._taxpayer.unfinished() if not job.sent}
-        places = [place for place, e in enumerate(entries) if e.id in waiting or e.to_retry]
-        if trouble is not None and places:
+        if trouble is not None and any(entry.id in waiting or entry.to_retry for entry in entries):
             raise trouble  # what cannot be read may be a later decision
         found: list[Unsent] = []
-        later: set[RecordKey] = set()
-        for entry in reversed(entries[places[0] :] if places else ()):
-            records: Sequence[Record] = await journal.records(entry.id)
-            if entry.id in waiting or entry.to_retry:
-                job = await self._taxpayer.recall(entry)
-                still = [record for record in await job.load() or () if record.key not in later]
-                if still:
-                    found.append((job, still))
-                elif not job.open:
-                    await self._taxpayer.remark_retried(entry.id)
-            later.update(record.key for record in records)
-        return found[::-1]
+        for entry, still in await without_later(
+            journal, entries, lambda entry: entry.id in waiting or entry.to_retry
+        ):
+            job = await self._taxpayer.recall(entry)
+            if still:
+                found.append((job, still))
+            elif not job.open or await job.take_over():  # or its process sent it after the later ones
+                await self._taxpayer.remark_retried(entry.id)
+        return found
+
+
+async def without_later(
+    journal: Journal, entries: Sequence[Entry], wanted: Callable[[Entry], bool]
+) -> list[tuple[Entry, list[Record]]]:
+    """Return the batches that are wanted of one taxpayer's, each without what a later batch holds as well.
+
+    `entries` are in the order of handing in. Raises `JournalError`.
+    """
+    first = next((place for place, entry in enumerate(entries) if wanted(entry)), len(entries))
+    found: list[tuple[Entry, list[Record]]] = []
+    later: set[RecordKey] = set()
+    for entry in reversed(entries[first:]):
+        records = await journal.records(entry.id)
+        if wanted(entry):
+            found.append((entry, [record for record in records if record.key not in later]))
+        later.update(record.key for record in records)
+    return found[::-1]

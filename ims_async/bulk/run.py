@@ -41,6 +41,8 @@ class Totals:
 
     taxpayers: int | None = None
     decisions: int | None = None
+    endless: bool = False
+    """True where nobody knows whether it ends: of a stream."""
 
 
 class BulkRun(Stream[BulkEvent, BulkReport]):
@@ -122,8 +124,8 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
             async for portion in portions:
                 yield portion
                 del portion
-                if self._shared.stop.reached and self._totals.taxpayers is None:
-                    break  # a stream may go on for ever; a mapping's are told to be not sent
+                if self._shared.stop.reached and self._totals.endless:
+                    break  # all others are told to be not sent
         for gstin in before:
             if gstin not in self._tallies:
                 yield Portion(gstin, self._shared.client.taxpayer(gstin, check=False))
@@ -231,7 +233,7 @@ def checked_name(run: str) -> str:
 def totals_of(work: Any) -> Totals:
     """Count what a mapping holds, where it can be counted without reading it."""
     if not isinstance(work, Mapping):
-        return Totals()
+        return Totals(endless=True)
     sizes = [len(records) if isinstance(records, Sized) else None for records in work.values()]
     known = [size for size in sizes if size is not None]
     return Totals(taxpayers=len(sizes), decisions=sum(known) if len(known) == len(sizes) else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from typing import Final, TypeVar
@@ -53,6 +54,8 @@ class Weather:
         self._probing = asyncio.Lock()
         self._delays: Iterator[float] = iter(())
         self._stormy_since = 0.0
+        self._given_up: tuple[float, ImsError] | None = None
+        """When an outage was found to have lasted too long, and what the gateway said then."""
 
     @property
     def stormy(self) -> bool:
@@ -66,6 +69,7 @@ class Weather:
         self._since_an_answer.add(taxpayer.gstin)
         if self.stormy and not was_stormy:
             self._delays, self._stormy_since = _PROBES.delays(), self._client.now()
+            self._given_up = None
 
     def cleared(self, taxpayer: Taxpayer) -> None:
         """Note that a request was answered."""
@@ -81,7 +85,17 @@ class Weather:
                 continue
             async with self._probing:  # one after another asks for all: one of them alone may be the trouble
                 if self.stormy:
-                    await self._probe(taxpayer, self._delays, self._stormy_since)
+                    await self._probe_for_all(taxpayer)
+
+    async def _probe_for_all(self, taxpayer: Taxpayer) -> None:
+        """Probe; who waited as well is told of the last probe, or each would wait for one more answer."""
+        if self._given_up and self._client.now() - self._given_up[0] < _PROBES.max_interval:
+            raise copy.copy(self._given_up[1])
+        try:
+            await self._probe(taxpayer, self._delays, self._stormy_since)
+        except OUTAGE as error:
+            self._given_up = self._client.now(), copy.copy(error)
+            raise
 
     async def _probe(self, taxpayer: Taxpayer, delays: Iterator[float], since: float) -> None:
         left = since + self._max_outage - self._client.now()

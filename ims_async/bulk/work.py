@@ -47,6 +47,8 @@ class Part:
         self._journal_is_read = False
         self._in_hand = 0
         """How many of the rest are being handed in at this moment."""
+        self._cut: list[str] = []
+        """The batches that were refused for their size, and of which not every part is sent yet."""
 
     async def carry_out(self) -> None:
         """Send it, and see it through. Raises nothing but what stops the whole run."""
@@ -79,6 +81,7 @@ class Part:
             self._tally.warned(await self._taxpayer.check(self._left()))
         while not await self._send_all():
             await self._finish(await self._take_up())
+        await self._sent_in_parts()
 
     def _left(self) -> list[Record]:
         return [record for records in self._rest.values() for record in records]
@@ -183,10 +186,15 @@ class Part:
                     await self._follower.follow(job)
         for batch in self._portion.batches if self._follower.found_all else ():
             await self._taxpayer.remark_retried(batch)
+        await self._sent_in_parts()
+
+    async def _sent_in_parts(self) -> None:
+        cut, self._cut = self._cut, []
+        await self._follower.sent_in_parts(cut)
 
     async def _refused(self, error: PayloadTooLarge, records: Sequence[Record]) -> None:
         """Aim at half of what was refused for its size."""
-        await self._follower.refused(error, records)
+        self._cut.append(await self._follower.refused(error, records))
         self._aim = min(error.size, self.aim) // 2
 
     def _went_through(self, job: ImsJob | None) -> None:

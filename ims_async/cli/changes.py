@@ -147,9 +147,6 @@ def _change(
     rows = rows_of(voice, files, plan.kind, gstin=gstin, check=check)
     if plan.kind is JobKind.RESET:
         rows = of_which_decided(voice, rows, only=plan.decided)
-    read = {Path(row.file).resolve() for own in rows.values() for row in own}
-    if plan.report is not None and plan.report.resolve() in read:
-        raise InvalidInput(f"{plan.report} holds the decisions: name another file for --report")
     settings = gather(voice.gsp, gstin, check=check, need_gstin=False, rate=rate)
     if len(rows) == 1:
         settings = settings.of(*rows)

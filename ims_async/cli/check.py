@@ -211,7 +211,7 @@ class _Outcome:
                     (*("" for _ in several), None, _level(own[0]), own[0].code, "", and_more(more), "")
                 )
         if len(rows) < len(self.found):
-            title += ", the first of each code; --report FILE and --json have all"
+            title += ", the first three of each code; --report FILE and --json have all"
         return show.table(title, (*several, "row", "level", "code", "column", "record", "message"), rows)
 
     def _cells(self, finding: Finding) -> tuple[object, ...]:

@@ -89,7 +89,10 @@ def _read(
 
 
 def files_of(voice: Voice, paths: Sequence[Path]) -> tuple[list[Path], list[Problem]]:
-    """Return the files that are meant, each once, and what is wrong with the folders."""
+    """Return the files that are meant, each once, and what is wrong with the folders.
+
+    Raises `InvalidInput` where the report would take the place of one of them.
+    """
     files: dict[Path, Path] = {}
     problems: list[Problem] = []
     reports: list[Path] = []
@@ -107,6 +110,8 @@ def files_of(voice: Voice, paths: Sequence[Path]) -> tuple[list[Path], list[Prob
             files.setdefault(file.resolve(), file)
         reports += own
     taken = [file for file in files.values() if file not in reports]
+    if voice.report is not None and voice.report.resolve() in {file.resolve() for file in taken}:
+        raise InvalidInput(f"{voice.report} holds the decisions: name another file for --report")
     if taken and reports:
         voice.tell(f"{show.counted(len(reports), 'report')} passed over: {_some(reports)}")
     return taken, problems

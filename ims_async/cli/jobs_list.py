@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+import attrs
 import typer
 from rich.table import Table
 
+from ..bulk.recover import without_later
 from ..errors import InvalidInput, JournalError
 from ..journal import Entry, Phase, SqliteJournal
 from ..journal.entry import OPEN
@@ -59,9 +62,7 @@ def list_jobs(
             voice.document({"ok": True, "journal": str(journal_file(journal)), "jobs": [], "runs": []})
             return OK
         whole = all_jobs or runs or run is not None
-        found, trouble = asyncio.run(_entries(kept, run, tuple(Phase) if whole else _MAY_BE_LEFT))
-        if not whole:
-            found = [entry for entry in found if entry.phase.open or entry.to_retry]
+        found, trouble = asyncio.run(_entries(kept, run, whole=whole))
         if run is not None and not found and trouble is None:
             raise InvalidInput(
                 f"the journal knows of no run {run!r} here: `{Commands(journal=journal).runs()}` names them"
@@ -77,16 +78,32 @@ def list_jobs(
 
 
 async def _entries(
-    kept: SqliteJournal, run: str | None, phases: Sequence[Phase]
+    kept: SqliteJournal, run: str | None, *, whole: bool
 ) -> tuple[list[Entry], JournalError | None]:
-    """Return what can be read, and what is the matter with the rest."""
+    """Return what can be read, of the jobs that are left or of all, and what is the matter with the rest."""
     async with kept:
         try:
-            return await kept.entries(run=run, phases=phases), None
+            found, trouble = await kept.entries(run=run, phases=tuple(Phase) if whole else _MAY_BE_LEFT), None
         except JournalError as error:
             if not error.readable:
                 raise
-            return [entry for entry in error.readable if isinstance(entry, Entry)], error
+            found, trouble = [entry for entry in error.readable if isinstance(entry, Entry)], error
+        again = await _handed_in_again(kept, [entry for entry in found if entry.to_retry])
+        found = [attrs.evolve(entry, retried=True) if entry.id in again else entry for entry in found]
+        if not whole:
+            found = [entry for entry in found if entry.phase.open or entry.to_retry]
+        return found, trouble
+
+
+async def _handed_in_again(kept: SqliteJournal, unsent: Sequence[Entry]) -> set[str]:
+    """Return which of these are over: later batches hold all of their records. What is damaged is not."""
+    again: set[str] = set()
+    for gsp, host, gstin in {(one.token.gsp, one.token.host, one.token.gstin) for one in unsent}:
+        with contextlib.suppress(JournalError):
+            entries = await kept.entries(gsp=gsp, host=host, gstin=gstin)
+            left = await without_later(kept, entries, lambda entry: entry.to_retry)
+            again.update(entry.id for entry, still in left if not still)
+    return again
 
 
 def _show(voice: Voice, title: str, found: Sequence[Entry], *, runs: bool) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from pathlib import Path
 
 import attrs
 
 from .. import tables
 from ..errors import InvalidInput
-from ..tables.problems import raise_all
 from ..vocabulary import Action, Section
 from . import show
 from .gstins import gstins_of
@@ -32,7 +30,7 @@ from .options import (
     Sections,
     Status,
 )
-from .pull_many import ManyPull, folder_of, left_out_row, made, write_left_out
+from .pull_many import ManyPull, check_targets, folder_of, left_out_row, made, write_left_out
 from .reads import ask, fetch
 from .settings import ask_gstin, gather
 from .voice import NOT_ALL_WELL, OK, Voice
@@ -73,7 +71,11 @@ def pull(
         names = gstins_of(gstin or [], gstins, check=not no_check) or [ask_gstin(None, check=not no_check)]
         folder = folder_of(out)
         files = {name: made(folder) / f"{name}.csv" if folder else Path(out) for name in names}
-        _check_targets(dict.fromkeys(files.values()), overwrite=overwrite)
+        if report is not None and report.resolve() in {file.resolve() for file in files.values()}:
+            raise InvalidInput(f"{report} is to hold the records: name another file for --report")
+        replaced = check_targets(dict.fromkeys(files.values()), overwrite=overwrite)
+        if replaced and not overwrite:
+            voice.tell(f"{show.counted(replaced, 'file')} in which nothing is decided will be replaced.")
         settings = gather(gsp, None, check=not no_check, need_gstin=False, rate=rate)
         if len(names) == 1:  # a token is of the one that was asked for, unless IMS_GSTIN says another
             settings = attrs.evolve(settings, gstin=names[0]) if gstin else settings.of(names[0])
@@ -91,6 +93,7 @@ def _pull_one(asked: ManyPull, out: Path) -> int:
     wanted = asked.sections or list(Section)
     reading = ask(settings, lambda t: fetch(t, voice, wanted, asked.status), first_poll=asked.first_poll)
     found = asyncio.run(reading)
+    check_targets([out], overwrite=voice.overwrite)  # somebody may have decided in it meanwhile
     invoices = (invoice for rows in found.values() for invoice in rows)
     written = tables.write_invoices(out, invoices, gstin=settings.gstin)
     left_out = [
@@ -111,30 +114,3 @@ def _pull_one(asked: ManyPull, out: Path) -> int:
         {"ok": not problems, **facts, "problems": problems, "findings": findings, "report_file": reported}
     )
     return NOT_ALL_WELL if problems else OK
-
-
-def _check_targets(files: Iterable[Path], *, overwrite: bool) -> None:
-    """Refuse what cannot be written, and what somebody has decided something in. Raises `InvalidInput`."""
-    problems: list[tables.Problem] = []
-    for file in files:
-        try:
-            tables.check_writable(file)
-            if not overwrite:
-                _keep_decisions(file)
-        except InvalidInput as error:
-            problems += tables.problems_of(error)
-    raise_all(problems)
-
-
-def _keep_decisions(out: Path) -> None:
-    if not out.is_file() or not out.stat().st_size:
-        return
-    try:
-        decided = len(tables.read_decisions(out, check_suppliers=False, may_be_empty=True))
-    except InvalidInput:
-        what = "is there already and is not a fresh pull"
-    else:
-        if not decided:
-            return
-        what = f"holds {show.counted(decided, 'decision')}"
-    raise InvalidInput(f"{out} {what}: choose another name, or pass --overwrite")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import csv
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..bulk import Pulled
 from ..bulk.weather import is_everybodys
 from ..errors import ImsError, InvalidInput
 from ..tables import Problem
+from ..tables.problems import raise_all
 from ..tables.reading import LONGEST_FILE
 from ..vocabulary import Action, Section
 from . import show
@@ -62,6 +64,7 @@ class ManyPull:
                 asyncio.run(self._pull(gstins, lambda found: add(found.gstin, found.invoices)))
                 if not any("records" in facts for facts in self.told.values()):
                     raise _NothingReadError
+                check_targets([out], overwrite=self.voice.overwrite)
         except _NothingReadError:
             return self._end(None, {"file": None})
         if out.is_file() and out.stat().st_size > LONGEST_FILE:
@@ -73,6 +76,7 @@ class ManyPull:
 
         def write(found: Pulled) -> int:
             file = files[found.gstin]
+            check_targets([file], overwrite=self.voice.overwrite)  # decided in meanwhile?
             count = tables.write_invoices(file, found.invoices, gstin=found.gstin)
             self.told[found.gstin]["file"] = str(file)
             return count
@@ -180,3 +184,37 @@ def made(folder: Path) -> Path:
     except OSError as error:
         raise InvalidInput(f"{folder} cannot be made: {(error.strerror or str(error)).lower()}") from None
     return folder
+
+
+def check_targets(files: Iterable[Path], *, overwrite: bool) -> int:
+    """Refuse what cannot be written, and without `overwrite` all but an untouched pull that is there.
+
+    Returns how many of these there are. Raises `InvalidFile`.
+    """
+    problems: list[Problem] = []
+    there = 0
+    for file in files:
+        try:
+            tables.check_writable(file)
+            if file.is_file() and file.stat().st_size:
+                there += 1
+                if not overwrite:
+                    _refuse_what_was_worked_in(file)
+        except InvalidInput as error:
+            problems += tables.problems_of(error)
+    raise_all(problems)
+    return there
+
+
+def _refuse_what_was_worked_in(out: Path) -> None:
+    instead = "choose another name, or pass --overwrite"
+    try:
+        decided = len(tables.read_decisions(out, check_suppliers=False, may_be_empty=True))
+        with out.open(encoding="utf-8-sig", newline="") as file:
+            columns = set(next(csv.reader(file)))
+    except InvalidInput:
+        raise InvalidInput(f"{out} is there already and is not a fresh pull: {instead}") from None
+    if decided:
+        raise InvalidInput(f"{out} holds {show.counted(decided, 'decision')}: {instead}")
+    if added := sorted(columns - {tables.GSTIN_COLUMN, *tables.READ_COLUMNS, *tables.INFORMATION_COLUMNS}):
+        raise InvalidInput(f"{out} has a column that pull does not write, {added[0][:40]!r}: {instead}")

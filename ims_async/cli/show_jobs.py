@@ -68,7 +68,7 @@ def not_applied_table(columns: Sequence[str], problems: Sequence[tuple[object, .
         if more:
             rows.append((*("" for _ in columns[2:]), own[0][-2], and_more(more)))
     cut = len(rows) < len(problems)
-    title = f"not applied: {len(problems):,}, the first of each code; --report FILE and --json have all"
+    title = f"not applied: {len(problems):,}, the first three of each code; --report FILE and --json have all"
     return table(title if cut else "not applied", columns, rows)
 
 

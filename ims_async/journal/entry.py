@@ -66,7 +66,10 @@ class Cause(StrEnum):
     REFUSED = "refused"
     """By the gateway, by GSTN, or by the offline checks."""
     NOT_SENT = "not sent"
-    """Trouble on the way: an outage, an ended session, a journal that cannot be written, a closed client."""
+    """Trouble on the way: an outage, an ended session, a journal that cannot be written, a closed client.
+
+    Or more records than one request may carry: they go in several.
+    """
     IN_THE_WAY = "in the way"
     """Another change of the GSTIN held the turn."""
     TAKEN_OVER = "taken over"

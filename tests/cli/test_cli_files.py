@@ -58,6 +58,31 @@ def test_no_command_replaces_a_file_without_a_word(shell: Shell) -> None:
         Path("letter.csv").write_text("Dear Sir")
 
 
+@pytest.mark.parametrize("faulty", [False, True])
+@pytest.mark.parametrize(
+    "words", [("push", "acme.csv"), ("reset", "acme.csv"), ("check", "acme.csv"), ("push", ".")]
+)
+def test_no_report_takes_the_place_of_the_decisions(
+    shell: Shell, words: tuple[str, ...], faulty: bool
+) -> None:
+    """Not even with --overwrite, and not of a file in which something is wrong either."""
+    file, _ = shell.decided(accept)
+    if faulty:
+        file.write_text(file.read_text("utf-8-sig").replace("b2b,", "b2x,"), "utf-8-sig")
+    before = file.read_bytes()
+    ended = shell.run(*words, "--report", "acme.csv", "--overwrite")
+    assert (ended.code, "acme.csv holds the decisions: name another file" in ended.err) == (2, True)
+    assert file.read_bytes() == before
+
+
+def test_a_pull_reports_into_another_file(shell: Shell) -> None:
+    """Or it would replace the records by what was left out."""
+    before = len(shell.sim.requests)
+    ended = shell.run("pull", "--out", "new.csv", "--report", "new.csv", "--overwrite")
+    assert (ended.code, "new.csv is to hold the records: name another file" in ended.err) == (2, True)
+    assert len(shell.sim.requests) == before
+
+
 @pytest.mark.parametrize("suffix", ["xlsx", "xls", "ods", "parquet"])
 def test_no_command_writes_text_under_the_name_of_a_spreadsheet(shell: Shell, suffix: str) -> None:
     """It says which names can be had."""

@@ -108,7 +108,10 @@ def test_of_refused_records_three_of_each_code_are_shown(shell: Shell) -> None:
     shell.monkeypatch.setattr("typer.confirm", confirm)
     ended = shell.run("push", file, "--report", "outcome.csv", *QUICK)
     assert ended.code == 1
-    assert f"not applied: {decided}, the first of each code; --report FILE and --json have all" in ended.out
+    assert (
+        f"not applied: {decided}, the first three of each code; --report FILE and --json have all"
+        in ended.out
+    )
     assert f"… and {decided - 3} more" in ended.out
     assert len([line for line in ended.out.splitlines() if "edited by supplier" in line]) == 3
     assert len(read_rows(Path("outcome.csv"))) == decided

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ims_async.simulator import Fault
 from tests.cli.cli_shell import QUICK, Shell, accept, opened, read_rows
 
 HOURS_AGO = dt.timedelta(hours=2)
@@ -131,6 +132,29 @@ def test_what_may_be_done_about_each_job_is_told(
     listed = shell.run("jobs", "list")
     assert len(shell.run("jobs", "list", "--json").json()["jobs"]) == (told is not None)
     assert told is None or (told in listed.out and next_step in listed.out)
+
+
+@pytest.mark.both_gsps
+@pytest.mark.parametrize("options", [(), ("--run", "november")])
+def test_what_was_pushed_again_is_not_listed_as_not_sent(shell: Shell, options: tuple[str, ...]) -> None:
+    """It is as long as a record of it was not, and stands in the list of all for good."""
+    file, _ = shell.decided(accept)
+    shell.sim.script_fault("save", Fault.spent())
+    assert shell.run("push", file, "--yes", *QUICK, *options).code == 1
+    part = shell.here / "part.csv"
+    head, *rows = file.read_text("utf-8-sig").splitlines()
+    decided = [row for row in rows if row.split(",")[6]]
+    for rest, left in ((decided[:-1], 1), (decided[-1:], 0)):
+        assert "called off, not sent" in shell.run("jobs", "list").out
+        part.write_text("\n".join([head, *rest]), "utf-8-sig")
+        assert shell.run("push", part, "--yes", *QUICK, *options).code == 0
+        assert len(shell.run("jobs", "list", "--json").json()["jobs"]) == left
+    every = shell.run("jobs", "list", "--all", "--json").json()["jobs"]
+    assert [(job["phase"], job["next"]) for job in every] == [
+        ("called off", ""),
+        ("ended", ""),
+        ("ended", ""),
+    ]
 
 
 def test_a_journal_that_is_none_is_told_in_a_sentence(shell: Shell) -> None:

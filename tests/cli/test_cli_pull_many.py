@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ims_async import InvalidInput, tables
 from ims_async.cli.gstins import gstins_of
+from ims_async.cli.pull_many import ManyPull
 from ims_async.simulator import Fault
 from tests.cli.cli_shell import QUICK, Shell, accept, fill_in, opened, read_rows
 
@@ -177,6 +179,29 @@ def test_decisions_in_a_folder_are_not_written_over(shell: Shell) -> None:
     assert len(shell.sim.requests) == before
     assert shell.run("pull", "--out", folder, *named(shell), "--overwrite", *QUICK).code == 0
     assert tables.read_decisions(decided[0], may_be_empty=True) == []
+
+
+@pytest.mark.parametrize("out", ["all.csv", "november/"])
+def test_what_is_decided_while_a_pull_goes_on_is_not_written_over(out: str, shell: Shell) -> None:
+    """A long pull, and a person who goes on with the files of the one before it."""
+    first = shell.pulled_all(out)
+    file = first / f"{shell.sim.gstins[0]}.csv" if first.is_dir() else first
+    take, decided = ManyPull._take, []
+
+    def later(self: ManyPull, *found: Any) -> None:
+        decided.append(fill_in(file, accept))
+        take(self, *found)
+
+    shell.monkeypatch.setattr(ManyPull, "_take", later)
+    ended = shell.run("pull", "--out", out, *named(shell), *QUICK)
+    replaced = 3 if first.is_dir() else 1
+    assert f"{replaced} file{'s' * first.is_dir()} in which nothing is decided will be replaced." in ended.err
+    assert (ended.code, f"{file.relative_to(shell.here)} holds {decided[0]} decisions" in ended.err) == (
+        2,
+        True,
+    )
+    assert len(tables.read_decisions(file)) == decided[0]
+    assert shell.run("pull", "--out", out, *named(shell), "--overwrite", *QUICK).code == 0
 
 
 def test_a_row_that_cannot_be_read_is_told_with_its_taxpayer(shell: Shell) -> None:

@@ -9,12 +9,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ims_async import __version__
+from ims_async import __version__, tables
 from ims_async.cli import accounts, environment, settings
-from tests.cli.cli_shell import QUICK, Shell, accept, opened
+from ims_async.cli.reads import ask
+from tests.cli.cli_shell import QUICK, Shell, accept, fill_in, opened
 
 JOBS = ["show", "list", "resume"]
 COMMANDS = ["demo", "login", "counts", "pull", "check", "push", "reset", "sales", "liabilities", "simulate"]
@@ -222,6 +224,30 @@ def test_pull_does_not_write_over_decisions(shell: Shell) -> None:
     assert shell.run("pull", "--out", file, "--overwrite", *QUICK).code == 0
     (shell.here / "letter.csv").write_text("Dear Sir")
     assert "is there already" in shell.run("pull", "--out", "letter.csv").err
+
+
+def test_pull_does_not_write_over_columns_of_a_persons_own(shell: Shell) -> None:
+    """Notes beside the records, before anything is decided; nor over what is decided while it goes on."""
+    shell.with_token()
+    file = shell.pulled()
+    untouched = file.read_bytes()
+    head, *rows = file.read_text("utf-8-sig").splitlines()
+    file.write_text("\n".join([f"{head},my notes", *(f"{row},ask them" for row in rows)]), "utf-8-sig")
+    ended = shell.run("pull", "--out", file)
+    assert (ended.code, "has a column that pull does not write, 'my notes'" in ended.err) == (2, True)
+    assert "ask them" in file.read_text("utf-8-sig")
+    file.write_bytes(untouched)
+
+    async def later(*question: Any, **facts: Any) -> Any:
+        found = await ask(*question, **facts)
+        fill_in(file, accept)
+        return found
+
+    shell.monkeypatch.setattr("ims_async.cli.pull.ask", later)
+    ended = shell.run("pull", "--out", file, *QUICK)
+    assert "1 file in which nothing is decided will be replaced." in ended.err
+    assert (ended.code, " decisions: choose another name" in ended.err) == (2, True)
+    assert tables.read_decisions(file)
 
 
 def test_a_row_that_cannot_be_read_is_told_and_the_others_are_written(shell: Shell) -> None:
