@@ -35,7 +35,10 @@ TOKEN: Final = JobToken(
     gsp="gsp", host="gateway.example", gstin="29AAACQ3770E1ZF", kind=JobKind.SAVE,
     reference_id=None, submitted=0, submitted_at=dt.datetime(2026, 11, 21, tzinfo=dt.UTC),
 )  # fmt: skip
-FACTS: Final = (TOKEN.gsp, TOKEN.host, TOKEN.gstin, "SAVE", None, 0, "2026-11-21T00:00:00+00:00", None, 0.0)
+FACTS: Final = (
+    TOKEN.gsp, TOKEN.host, TOKEN.gstin, "SAVE", None, 0, "2026-11-21T00:00:00+00:00", None, 0.0, ""
+)  # fmt: skip
+TABLES: Final = ";".join(MIGRATIONS)
 
 Write = Callable[[str], Awaitable[None]]
 
@@ -71,7 +74,7 @@ async def with_aiosqlite(folder: Path, callers: int, each: int) -> tuple[float, 
     async with aiosqlite.connect(folder / "aiosqlite.db", isolation_level=None) as connection:
         await connection.execute("PRAGMA journal_mode = WAL")
         await connection.execute("PRAGMA synchronous = FULL")
-        await connection.executescript(MIGRATIONS[0])
+        await connection.executescript(TABLES)
 
         async def write(name: str) -> None:
             await connection.execute(INSERT_JOB, (name, *FACTS))
@@ -88,7 +91,7 @@ async def with_an_executor(folder: Path, callers: int, each: int) -> tuple[float
             made = sqlite3.connect(folder / "executor.db", isolation_level=None)
             made.execute("PRAGMA journal_mode = WAL")
             made.execute("PRAGMA synchronous = FULL")
-            made.executescript(MIGRATIONS[0])
+            made.executescript(TABLES)
             return made
 
         connection = await loop.run_in_executor(pool, connect)

@@ -86,6 +86,17 @@ class _Reading:
     entries: dict[str, Any] = attrs.field(repr=False)
 
 
+@attrs.define(eq=False)
+class _InOneLoop:
+    """What orders the reading and writing of one event loop. Is not shown: it holds tokens."""
+
+    loop: asyncio.AbstractEventLoop
+    reading: asyncio.Lock = attrs.field(factory=asyncio.Lock)
+    writing: asyncio.Lock = attrs.field(factory=asyncio.Lock)
+    readings: int = 0  # begun so far
+    entries: Mapping[str, Any] | None = attrs.field(default=None, repr=False)  # of the last one, if it ended
+
+
 async def _in_a_thread(work: Callable[[], T]) -> T:
     """Do it beside the event loop, and wait for it even where nobody wants it any more: it holds a lock."""
     doing = asyncio.get_running_loop().run_in_executor(None, work)
@@ -108,17 +119,12 @@ class FileCredentialStore:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
         self._changes: dict[_Change, None] = {}  # to be written, in order
-        self._locks: tuple[asyncio.AbstractEventLoop, asyncio.Lock, asyncio.Lock] | None = None
+        self._here: _InOneLoop | None = None
         self._last_read: _Reading | None = None
 
     async def load(self, account: str, gstin: str) -> Token | None:
         """Return the token kept under this name, if any."""
-        if self._is_small():
-            entries = self._read()
-        else:
-            async with self._locks_here()[0]:  # those who ask meanwhile find it read
-                entries = await _in_a_thread(self._read)
-        kept = entries.get(f"{account}/{gstin}")
+        kept = (await self._entries()).get(f"{account}/{gstin}")
         if kept is None:
             return None
         try:
@@ -138,7 +144,7 @@ class FileCredentialStore:
             await asyncio.sleep(
                 0
             )  # what is to be saved in the same turn of the event loop is written with it
-            async with self._locks_here()[1]:
+            async with self._in_this_loop().writing:
                 if change.written:  # with somebody else's, who wrote all that there was to be written
                     return
                 async with self._turn():
@@ -150,6 +156,19 @@ class FileCredentialStore:
                         await _in_a_thread(lambda: self._write_in(changes))
         finally:
             self._changes.pop(change, None)
+
+    async def _entries(self) -> Mapping[str, Any]:
+        """Return what is in the file. All who ask before a reading begins share it: of a file that was just
+        written each would have one of its own, and the last of thousands would wait for too long."""
+        if self._is_small():
+            return self._read()
+        here = self._in_this_loop()
+        begun = here.readings
+        async with here.reading:
+            if here.readings == begun or here.entries is None:
+                here.readings, here.entries = here.readings + 1, None
+                here.entries = await _in_a_thread(self._read)
+            return here.entries
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -182,12 +201,13 @@ class FileCredentialStore:
                 return None  # this file system has no locks
             await asyncio.sleep(_LOOK_AGAIN)
 
-    def _locks_here(self) -> tuple[asyncio.Lock, asyncio.Lock]:
-        """Return the locks for reading and for writing; between event loops the file's own lock is enough."""
+    def _in_this_loop(self) -> _InOneLoop:
+        """Return the locks of this event loop; between loops the file's own lock is enough."""
         loop = asyncio.get_running_loop()
-        if self._locks is None or self._locks[0] is not loop:
-            self._locks = loop, asyncio.Lock(), asyncio.Lock()
-        return self._locks[1:]
+        here = self._here
+        if here is None or here.loop is not loop:
+            here = self._here = _InOneLoop(loop)
+        return here
 
     def _is_small(self) -> bool:
         """Say whether reading and writing it costs less than a thread does."""

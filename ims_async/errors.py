@@ -180,7 +180,8 @@ class GatewayError(ImsError):
     ) -> None:
         super().__init__(message)
         self.message = str(self)
-        self.code, self.http_status, self.transaction_id = bounded(code), http_status, transaction_id
+        self.code, self.http_status = bounded(code), http_status
+        self.transaction_id = None if transaction_id is None else bounded(transaction_id)
 
     def __str__(self) -> str:
         text = super().__str__()

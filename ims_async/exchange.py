@@ -237,9 +237,12 @@ class Exchange:
             secrets = (*signed.secrets, *(held.value for held in behind.values()))
             verdict, answer = self._judge(request, answer, secrets)
             return await self._consider(request, answer, verdict, credentials, behind, tries, leaving)
-        if isinstance(answer, NotSent):
-            await leaving(False)
-        return answer, self._after_loss(request, answer, tries)
+        try:
+            if isinstance(answer, NotSent):
+                await leaving(False)
+            return answer, self._after_loss(request, answer, tries)
+        finally:
+            del answer  # by its traceback it knows this frame: each would keep the other alive
 
     def _check_open(self, turn: Turn) -> None:
         try:

@@ -347,7 +347,8 @@ class ImsJob:
     def _ring(self, watch: _Watch) -> None:
         self._alarm = None
         watch.polls += 1
-        self._poll_task = asyncio.get_running_loop().create_task(self._poll_and_go_on(watch))
+        task = asyncio.get_running_loop().create_task(self._poll_and_go_on(watch))
+        self._poll_task = None if task.done() else task  # an eager one may have ended already
         if self._limit is None:
             self._set_alarms()
 

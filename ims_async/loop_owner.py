@@ -79,8 +79,10 @@ def on_one_loop(cls: type[C]) -> type[C]:
 def _checked(method: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
     @functools.wraps(method)
     async def checked(self: Any, *args: Any, **named: Any) -> Any:
-        begun = method(self, *args, **named)
-        del args, named  # what reports errors with local variables would show an OTP
+        try:
+            begun = method(self, *args, **named)
+        finally:  # also where an argument is wrong
+            del args, named  # what reports errors with local variables would show an OTP
         try:
             self._loop_owner.check()
         except WrongEventLoop:

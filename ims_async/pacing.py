@@ -185,7 +185,8 @@ class Pacer:
         if self._oldest_polls:
             opens_at = min(opens_at, self._oldest_polls[0].since + _GIVES_WAY_FOR)
         if in_a_burst:
-            self._set_alarm(min(self._wakes_at, now))
+            if self._wakes_at > now:
+                self._set_alarm(now)
         elif (
             not now < self._wakes_at <= opens_at
         ):  # else there is nothing to do before the alarm, or an answer

@@ -56,7 +56,7 @@ class _Renewable(abc.ABC):
         self._given: Secret | None = None
         self._flight: asyncio.Task[Token] | None = None
         self._dead: tuple[Secret, NotAuthorized] | None = None
-        self._warned = False
+        self._warned: set[str] = set()  # of whom it was said that a clock is off
 
     async def current(self) -> Token:
         """Return a token that has life left, renewing it ahead of its end."""
@@ -125,11 +125,16 @@ class _Renewable(abc.ABC):
         self._held = Held.now(token, self._clock())
 
     def _dated(self, token: Token) -> Token:
-        """Return a token that was just given, with an end that can be gone by; say once if its own cannot."""
+        """Return a token that was just given, with an end that can be gone by; say once if its own cannot.
+
+        A clock that is off makes all tokens look wrong: the first of a client is a warning, others are not.
+        """
         token, problem = dated(token, self._clock())
-        if problem and not self._warned:
-            self._warned = True
-            _log.warning(
+        if problem and self._gstin not in self._warned:
+            level = logging.DEBUG if self._warned else logging.WARNING
+            self._warned.add(self._gstin)
+            _log.log(
+                level,
                 "a clock is off, or a token is an old one: the one just given for %s says that it %s; it is "
                 "used until it is refused. Set this computer's clock",
                 self._gstin or "the account",
@@ -339,6 +344,7 @@ class TaxpayerCredential(_Renewable):
         account: AccountCredential,
     ) -> None:
         super().__init__(exchange, gsp, store, clock, gstin)
+        self._warned = account._warned  # one set for all of a client
         self._account = Credentials(account=account, gstin=gstin, ahead=True)
         self._username: str | None = None
         self._request: str | None = None

@@ -87,7 +87,7 @@ class JobStatus:
     """
 
     state: JobState
-    raw_code: str = ""
+    raw_code: str = attrs.field(default="", converter=bounded)
     processed: int | None = None
     errors: int | None = None
     error_code: str = attrs.field(default="", converter=bounded)

@@ -15,6 +15,7 @@ import pickle
 import traceback
 import types
 import urllib.parse
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -169,7 +170,9 @@ class Mirror:
 
 def _pickled(thing: object) -> str:
     try:
-        return pickle.dumps(thing).decode("latin-1")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of iterators, from Python 3.12 on
+            return pickle.dumps(thing).decode("latin-1")
     except (TypeError, AttributeError, pickle.PicklingError):  # refusing to be pickled is as good
         return ""
 

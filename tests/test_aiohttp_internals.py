@@ -5,6 +5,7 @@ Each is looked at by itself, so that a release which changes one fails here firs
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import io
 import weakref
@@ -35,6 +36,12 @@ async def test_a_session_keeps_its_middlewares_where_they_are_taken_from() -> No
     """Naming ours for one request replaces the session's own, which are therefore named with it."""
     async with aiohttp.ClientSession(middlewares=(plain,)) as session:
         assert vars(session)["_middlewares"] == (plain,)
+
+
+async def test_a_session_keeps_the_loop_that_it_belongs_to() -> None:
+    """A client that it is handed to belongs to the same."""
+    async with aiohttp.ClientSession() as session:
+        assert vars(session)["_loop"] is asyncio.get_running_loop()
 
 
 async def test_the_list_of_traces_is_the_one_that_is_used(server: Server) -> None:

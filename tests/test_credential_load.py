@@ -82,6 +82,37 @@ async def test_a_big_file_is_read_and_written_beside_the_event_loop(path: Path, 
     assert threading.get_ident() not in watched.threads
 
 
+async def test_all_who_ask_at_once_share_one_reading(path: Path, watched: Watched) -> None:
+    """Also of a file that was just written, which is not believed to be the one that was read before."""
+    store = FileCredentialStore(path)
+    os.utime(path)
+    loads = asyncio.gather(*(store.load("account", f"{place}") for place in range(COUNT)))
+    assert await loads == list(map(token, range(COUNT)))
+    assert watched.reads <= 2
+
+
+async def test_who_asks_while_it_is_read_gets_what_was_written_since(path: Path, watched: Watched) -> None:
+    """A reading is shared by those only who asked before it began."""
+    store = FileCredentialStore(path)
+    os.utime(path)
+    first = asyncio.ensure_future(store.load("account", "7"))
+    await asyncio.sleep(0)
+    other = FileCredentialStore(path)
+    await other.save("account", "7", token(-7))
+    assert await asyncio.gather(*(store.load("account", "7") for _ in range(5))) == [token(-7)] * 5
+    assert await first in (token(7), token(-7))
+
+
+async def test_a_reading_that_is_broken_off_is_not_shared(path: Path) -> None:
+    """Those who asked with it have one of their own."""
+    store = FileCredentialStore(path)
+    os.utime(path)
+    first, *others = (asyncio.ensure_future(store.load("account", "7")) for _ in range(3))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await asyncio.gather(*others) == [token(7)] * 2
+
+
 async def test_a_small_file_needs_no_thread(tmp_path: Path, watched: Watched) -> None:
     """It would cost more than it does."""
     store = FileCredentialStore(tmp_path / "credentials.json")

@@ -15,7 +15,7 @@ from ims_async import errors
 from ims_async.records import Invoice, RecordKey
 from ims_async.report import JobReport, RecordFailure
 from ims_async.rules import check
-from ims_async.status import JobKind, JobState, JobToken
+from ims_async.status import JobKind, JobState, JobStatus, JobToken
 from ims_async.vocabulary import Section
 
 TOKEN = JobToken(
@@ -192,3 +192,11 @@ def test_a_key_reads_as_a_sentence() -> None:
     key = RecordKey(Section.B2BCN, "29AAACQ3770E1ZF", "CN/7", None, None)
     assert str(key) == "b2bcn CN/7 of ? from 29AAACQ3770E1ZF (None)"
     assert str(INVOICE.key) == "b2b  of 05-11-2024 from 29AAACQ3770E1ZF (112024)"
+
+
+def test_what_a_gateway_says_is_bounded_wherever_it_is_kept() -> None:
+    """Its name for the request and a status code too: an error reporter and a journal take all of them."""
+    error = errors.GatewayError("no", code="x" * 100_000, transaction_id="y" * 100_000)
+    status = JobStatus(state=JobState.PROCESSING, raw_code="z" * 100_000)
+    assert error.transaction_id is not None
+    assert {len(error.code), len(error.transaction_id), len(status.raw_code)} == {errors.LONGEST_WORDS}

@@ -34,7 +34,7 @@ from ims_async import (
 from ims_async.codec import read_invoice, read_status
 from ims_async.status import JobKind
 
-from . import strategies
+from . import loops, strategies
 
 pytestmark = pytest.mark.looptime
 
@@ -80,6 +80,13 @@ def make_job(
         submitted=submitted,
     )
     return ImsJob(token, poll=gateway.poll, policy=policy or PollPolicy())
+
+
+@pytest.fixture(autouse=True, params=["tasks", *({"eager tasks"} & {*loops.HERE})])
+async def _tasks(request: pytest.FixtureRequest) -> None:
+    """Run all of it with eager tasks too, where Python has them: a poll may end before its task is known."""
+    if request.param == "eager tasks":
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined,unused-ignore]
 
 
 async def test_awaiting_a_job_returns_its_report() -> None:

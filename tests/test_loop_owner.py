@@ -230,11 +230,25 @@ def test_the_error_shows_no_otp(first: asyncio.Runner, sim: Simulator) -> None:
     """What reports errors with local variables finds none in the frames of this library."""
     world = first.run(used(sim))
     error = refused(functools.partial(world.taxpayer.verify_otp, "135790"))
+    assert_no_otp(error)
+    first.run(world.client.aclose())
+
+
+async def test_nor_does_that_of_a_wrong_call(sim: Simulator) -> None:
+    """The check stands between the caller and the method that refuses an argument."""
+    world = await used(sim)
+    with pytest.raises(TypeError) as caught:
+        await world.taxpayer.verify_otp("135790", "a name")  # type: ignore[call-arg] # on purpose
+    assert_no_otp(caught.value)
+    await world.client.aclose()
+
+
+def assert_no_otp(error: BaseException) -> None:
+    """Look at the local variables of this library's frames."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     ours = [frame for frame in frames if "ims_async" in frame.f_globals["__name__"]]
     assert ours
     assert not [frame for frame in ours if "135790" in repr(frame.f_locals)]
-    first.run(world.client.aclose())
 
 
 def test_a_session_that_was_handed_in_brings_its_loop(first: asyncio.Runner, sim: Simulator) -> None:
