@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -108,8 +109,20 @@ class Truth:
     def intended(self, batch: Batch, page: str, records: tuple[Record, ...]) -> None:
         """Note under which name a batch is written down."""
         batch.pages.append(page)
-        batch.records, batch.edits_before = records, len(self.edits)
+        batch.records, batch.edits_before = records, self._edits_before_reading(batch.gstin)
         self._by_page[page] = batch
+
+    def _edits_before_reading(self, gstin: str) -> int:
+        """Count the edits that the latest reading shows; prepared rows are as they were when asked for."""
+        asked_at = (
+            request.at
+            for request in reversed(self.sim.requests)
+            if request.operation == "invoices"
+            and request.gstin == gstin
+            and request.path.startswith("/enriched/")
+        )
+        seen_at = next(asked_at, math.inf)  # at the other GSP rows come at once
+        return sum(edit.at < seen_at for edit in self.edits)
 
     def of_page(self, page: str) -> Batch | None:
         """Return the batch that was written down under a name."""
