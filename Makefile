@@ -33,7 +33,7 @@ format: $(READY)  ## let ruff rewrite what it can
 
 test-lowest:  ## the suite on the lowest versions that pyproject.toml allows
 	$(MAKE) VENV=.venv-lowest .venv-lowest/.lowest
-	.venv-lowest/bin/python -m pytest -q $(BREAKS:%=--ignore=%)
+	.venv-lowest/bin/python -m pytest -q -n auto $(BREAKS:%=--ignore=%)
 
 .venv-lowest/.lowest: pyproject.toml tests/lowest.txt
 	$(PYTHON) -m venv .venv-lowest
@@ -41,7 +41,7 @@ test-lowest:  ## the suite on the lowest versions that pyproject.toml allows
 	@touch $@
 
 test: lint test-lowest  ## everything: lint, types, layers, lowest versions, tests with branch coverage
-	$(BIN)/python -X dev -m pytest --cov --cov-report=term
+	PYTHONDEVMODE=1 $(BIN)/python -m pytest -n auto --cov --cov-report=term
 
 bench: $(READY)  ## the benchmarks, with peers side by side; prints ratios
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'

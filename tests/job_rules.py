@@ -63,7 +63,7 @@ class JobMachine(JobWorld):
         self._plan("reset" if how == "reset" else "save", meets, name)
         records = self._decide(name, places, how, decided=spoilt == "decided")
         batch = self.truth.batch(name, records)
-        batch.edited = spoilt == "edited"
+        batch.edited, batch.decided = spoilt == "edited", spoilt == "decided"
         taxpayer = process.client.taxpayer(name)
         change: Callable[..., Awaitable[ImsJob]] = taxpayer.reset if how == "reset" else taxpayer.save
 

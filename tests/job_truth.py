@@ -66,6 +66,8 @@ class Batch:
     let_go: bool = False
     settled: bool = False
     edited: bool = False
+    decided: bool = False
+    """Somebody else had decided on it since it was read: a look may take that for this batch's effect."""
     """The supplier edits its first record when it is written down, before it arrives."""
     edits_before: int = 0
     """How many edits there were when its records were last looked at, if it is a retry."""
@@ -158,7 +160,7 @@ class Truth:
             return
         for job in in_flight:
             ahead = next(each for each in self.batches if job in each.jobs)
-            self.demand(ahead.let_go, f"{name} was sent while {ahead} was in flight")
+            self.demand(ahead.let_go or ahead.decided, f"{name} was sent while {ahead} was in flight")
 
     def edit(self, gstin: str, record: Record) -> None:
         """Let the supplier edit a record."""
