@@ -242,7 +242,7 @@ class ImsJob:
         report = self.report
         assert report is not None  # noqa: S101 # a final status makes the report
         if status.state is JobState.FAILED:
-            code = status.error_code or status.raw_code
+            code = report.error_code or status.raw_code
             reason = f"{code} {report.reason}".rstrip()
             what = (
                 f"the task that carried job {self.reference_id} broke off, and what was applied is not known "

@@ -58,7 +58,12 @@ class ErrorEntry:
     @property
     def nameless(self) -> bool:
         """True where it names neither a section nor a supplier, a number or a return period."""
-        return not (self.section or self.supplier or self.number or self.return_period)
+        return self.names_no_record and not self.section
+
+    @property
+    def names_no_record(self) -> bool:
+        """True where it names no supplier, number or return period: at most a section."""
+        return not (self.supplier or self.number or self.return_period)
 
 
 @attrs.frozen(kw_only=True)
