@@ -159,9 +159,10 @@ class JobReport:
 
     @property
     def ok(self) -> bool:
-        """True if every record is known to be applied; of a job of unknown size nobody can say that."""
+        """True if every record is known to be applied; of a job of unknown size or a canned report, never."""
         return (
-            self.state is JobState.SUCCEEDED
+            not self.canned
+            and self.state is JobState.SUCCEEDED
             and self.submitted is not None
             and not self.failed
             and not self.unmatched

@@ -140,6 +140,8 @@ def ending(job: ImsJob, commands: Commands) -> str:
 def _ended(job: ImsJob, report: JobReport, commands: Commands) -> str:
     if report.ok:
         return "Every record was applied."
+    if report.canned and report.state is JobState.SUCCEEDED and not report.unaccounted_count:
+        return "The job has ended."
     if report.submitted is None and report.state is JobState.SUCCEEDED:
         counted = "?" if report.processed_count is None else report.processed_count
         return (
