@@ -220,6 +220,17 @@ def test_a_refusal_under_200_is_one_however_long_it_is(gsp: str, body: Any) -> N
     assert len(str(error)) < 3_000
 
 
+@pytest.mark.looptime
+async def test_a_long_refusal_is_masked_as_a_short_one(client: ImsClient, sim: Simulator) -> None:
+    """In rows only long secrets are taken out, since a short one may stand there by chance."""
+    acme = client.taxpayer(sim.gstins[0], token="tok12345")
+    said = {"status_cd": "0", "error": {"error_cd": "X9", "message": f"tok12345 is no token; {LONG}"}}
+    sim.script_answer("count", 200, {"code": 200, "data": said})
+    with pytest.raises(GatewayError, match="is no token") as caught:
+        await acme.counts()
+    assert "tok12345" not in str(caught.value)
+
+
 def test_rows_that_quote_a_mark_are_rows() -> None:
     """A text that looks like a refusal's member has its quotes escaped; in doubt it is parsed."""
     text = '"error":{"status_cd":"0","code":400}'
