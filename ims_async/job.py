@@ -28,7 +28,7 @@ from .errors import (
 from .journal import Cause, Entry, Phase
 from .ledger import Page
 from .loop_owner import LoopOwner, on_one_loop
-from .report import Evidence, JobReport, Record, account, settle
+from .report import Evidence, JobReport, PReading, Record, account, settle
 from .retry import PollPolicy
 from .status import JobKind, JobState, JobStatus, JobToken
 from .times import SENDER_IS_DEAD
@@ -242,7 +242,7 @@ class ImsJob:
         report = self.report
         assert report is not None  # noqa: S101 # a final status makes the report
         if status.state is JobState.FAILED:
-            code = status.error_code or status.raw_code
+            code = report.error_code or status.raw_code
             reason = f"{code} {report.reason}".rstrip()
             what = (
                 f"the task that carried job {self.reference_id} broke off, and what was applied is not known "
@@ -412,14 +412,17 @@ class ImsJob:
             watch.next_at = self._now() + next(watch.delays)
         if status.route:
             self._token = attrs.evolve(self._token, route=status.route)
-        now = self._now()
+        now, p_means = self._now(), self._policy.p_means
+        if self._canned and p_means is PReading.EVIDENCE:
+            # Its counts are of no job of ours: no more polls would make them fit.
+            p_means = PReading.PROCESSED
         watch.evidence = watch.evidence.with_poll(status, now)
         status = settle(
             status,
             submitted=self.submitted,
             evidence=watch.evidence,
             now=now,
-            p_means=self._policy.p_means,
+            p_means=p_means,
         )
         await self._write_down(status)
         self._note(status)

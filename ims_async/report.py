@@ -10,6 +10,7 @@ from typing import Final
 
 import attrs
 
+from .codec.reasons import Reason, completed, together
 from .errors import RecordsRejected
 from .records import Decision, Invoice, RecordKey
 from .status import ErrorEntry, Found, JobState, JobStatus
@@ -158,9 +159,10 @@ class JobReport:
 
     @property
     def ok(self) -> bool:
-        """True if every record is known to be applied; of a job of unknown size nobody can say that."""
+        """True if every record is known to be applied; of a job of unknown size or a canned report, never."""
         return (
-            self.state is JobState.SUCCEEDED
+            not self.canned
+            and self.state is JobState.SUCCEEDED
             and self.submitted is not None
             and not self.failed
             and not self.unmatched
@@ -194,6 +196,7 @@ def account(status: JobStatus, records: Sequence[Record] | None, submitted: int 
     failed, unmatched = _join(status.error_report, records)
     refused = _refused_whole(status)
     if refused:
+        status = _with_reasons(status, unmatched)
         failed = {
             place: _refused_with_all(record, status, failed.get(place))
             for place, record in enumerate(records)
@@ -247,6 +250,21 @@ def _refused_whole(status: JobStatus) -> bool:
     return status.state is JobState.FAILED and not status.carrier_failed
 
 
+def _with_reasons(status: JobStatus, unmatched: Sequence[ErrorEntry]) -> JobStatus:
+    """Return a refused job's status with a code and words: where it has none, of entries that fit no record.
+
+    All records are refused with the job: why it was is told with each, and by the error.
+    """
+    if status.error_code and status.error_message:
+        return status
+    named = together(Reason(entry.code, entry.message) for entry in unmatched[:_REASONS])
+    told = completed(Reason(status.error_code, status.error_message), named)
+    return attrs.evolve(status, error_code=told.code, error_message=told.words)
+
+
+_REASONS: Final = 5  # that are told of a job
+
+
 def _report(status: JobStatus, **facts: object) -> JobReport:
     return JobReport(
         state=status.state,
@@ -269,7 +287,9 @@ def _account_without_records(status: JobStatus, submitted: int | None) -> JobRep
             key = RecordKey(entry.section, entry.supplier, entry.number, None, entry.return_period)
             named[key].append(entry)
     failed = tuple(_failure(None, key, entries) for key, entries in named.items())
-    rest = 0 if submitted is None or _refused_whole(status) else max(submitted - len(failed), 0)
+    if refused := _refused_whole(status):
+        status = _with_reasons(status, unmatched)
+    rest = 0 if submitted is None or refused else max(submitted - len(failed), 0)
     told = not rest or _tells_of_all(status, submitted or 0, len(failed), len(unmatched))
     return _report(
         status,
@@ -382,9 +402,8 @@ def _fold_one(part: str) -> str:
 
 def _refused_with_all(record: Record, status: JobStatus, own: RecordFailure | None) -> RecordFailure:
     """Give a record the job's code; a reason of its own is told behind the job's."""
-    message = status.error_message
-    if own is not None:
-        message = f"{message}; {own.code}: {own.message}" if message else f"{own.code}: {own.message}"
+    reasons = [status.error_message] if own is None else [status.error_message, f"{own.code}: {own.message}"]
+    message = "; ".join(dict.fromkeys(filter(None, reasons)))
     return RecordFailure(record=record, key=record.key, code=status.error_code or "ER", message=message)
 
 

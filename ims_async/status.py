@@ -58,7 +58,12 @@ class ErrorEntry:
     @property
     def nameless(self) -> bool:
         """True where it names neither a section nor a supplier, a number or a return period."""
-        return not (self.section or self.supplier or self.number or self.return_period)
+        return self.names_no_record and not self.section
+
+    @property
+    def names_no_record(self) -> bool:
+        """True where it names no supplier, number or return period: at most a section."""
+        return not (self.supplier or self.number or self.return_period)
 
 
 @attrs.frozen(kw_only=True)
@@ -214,6 +219,7 @@ class Download:
     """Rows that the gateway is still preparing: `taxpayer.collect(download)` has them. Holds no secret.
 
     `estimate` is in seconds, None where the gateway gave none; `reference` is the gateway's own name for it.
+    `route` is the GSP's own note of how to fetch it, empty where it needs none, or nobody kept it.
     """
 
     gsp: str
@@ -223,6 +229,7 @@ class Download:
     status: Action | None = None
     reference: str
     estimate: float | None = None
+    route: str = ""
 
     def dumps(self) -> str:
         """Return versioned JSON."""
@@ -236,6 +243,8 @@ class Download:
             "download": self.reference,
             "estimate": self.estimate,
         }
+        if self.route:
+            facts["route"] = self.route
         return json.dumps(facts, separators=(",", ":"))
 
     @classmethod
@@ -254,6 +263,7 @@ class Download:
                 status=None if facts["status"] is None else Action(facts["status"]),
                 reference=_text(facts, "download"),
                 estimate=estimate,
+                route=_text(facts, "route") if "route" in facts else "",
             )
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InvalidInput(f"this is no download: {error}; pass what Download.dumps() gave") from None

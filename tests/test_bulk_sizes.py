@@ -16,7 +16,7 @@ from ims_async.simulator import Fault, Simulator
 from ims_async.simulator.face import write
 
 from .bulk_flows import Answer, adds_up, applied, bulk_client, log_in, undecided, work_for
-from .conftest import eas, make_gsp
+from .conftest import eas, from_gstn, make_gsp
 
 pytestmark = [
     pytest.mark.looptime,
@@ -28,13 +28,17 @@ REFUSED: Final = {
     "sandbox": (413, {"code": 413, "message": "Exceeding character limit/file size"}),
     "vayana": (413, eas("err-request-too-large", "ClientRequest")),
 }
+BY_GSTN: Final = {
+    "sandbox": (413, {"code": 413, "data": {"status_cd": "0", "error": {"error_cd": "X9", "message": "no"}}}),
+    "vayana": (413, from_gstn("X9", "too big")),
+}
 
 
 class Narrow:
     """A gateway that takes bodies of so many bytes; `refused` has the sizes of those that it did not take."""
 
-    def __init__(self, sim: Simulator, gsp: str, limit: int) -> None:
-        self._sim, self._answer, self.limit = sim, REFUSED[gsp], limit
+    def __init__(self, sim: Simulator, gsp: str, limit: int, refused: Any = None) -> None:
+        self._sim, self._answer, self.limit = sim, (refused or REFUSED)[gsp], limit
         self.refused: list[int] = []
         self.taken: list[int] = []
 
@@ -85,6 +89,17 @@ async def test_a_run_cuts_smaller_until_it_goes_through(
     entries = await client.batches_of(run.run)
     phases = Counter(entry.phase for entry in entries)
     assert phases == {Phase.CALLED_OFF: len(gateway.refused), Phase.ENDED: len(gateway.taken)}
+
+
+async def test_a_size_that_gstn_refuses_is_cut_too(sim: Simulator, gsp_name: str) -> None:
+    """The status says what is wrong, whoever put a reason beside it."""
+    work = await work_of_a_reader(sim)
+    gateway = Narrow(sim, gsp_name, 1500, BY_GSTN)
+    client = bulk_client(sim, transport=gateway, gsp=make_gsp(sim))
+    log_in(client, sim)
+    report = await bulk.save_all(client, work)
+    assert report.ok
+    assert sorted(report.refused_sizes) == sorted(gateway.refused) != []
 
 
 async def test_what_one_taxpayer_has_found_out_the_others_go_by(sim: Simulator, gsp_name: str) -> None:

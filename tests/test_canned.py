@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -16,8 +17,11 @@ from ims_async import (
     ImsClient,
     JobReport,
     JobState,
+    JobTimeout,
     JobToken,
     OutcomeUnknown,
+    PollPolicy,
+    PReading,
     RecordsRejected,
     Sandbox,
     Vayana,
@@ -72,10 +76,12 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
         writer.close()
 
 
-def client_of(host: Simulator, journal: Journal | None = None, **settings: Any) -> ImsClient:
+def client_of(
+    host: Simulator, journal: Journal | None = None, *, poll: PollPolicy | None = None, **settings: Any
+) -> ImsClient:
     """Return a client that knows it for a test host."""
     gsp = Sandbox("key_test_demo", "secret_test_demo", **{"test": True, **settings})
-    return ImsClient(gsp, transport=host.transport, clock=host.now, journal=journal)
+    return ImsClient(gsp, transport=host.transport, clock=host.now, journal=journal, poll=poll)
 
 
 def program(source: str, **names: Any) -> Callable[[], Any]:
@@ -162,13 +168,53 @@ async def test_a_second_process_tells_the_jobs_of_one_reference_apart(host: Simu
 async def test_counts_that_do_not_fit_leave_records_unaccounted(
     host: Simulator, count: int, told: tuple[int, int]
 ) -> None:
-    """It counts 8, whatever was sent; and the report says that it is canned."""
+    """It counts 8, whatever was sent; and the report is canned, and never all well."""
     async with client_of(host) as client:
         acme = client.taxpayer(GSTIN, token="any")
         rows = await acme.invoices("b2b")
+        begun = asyncio.get_running_loop().time()
         report = await (await acme.save([row.reject() for row in rows[:count]]))
+        assert asyncio.get_running_loop().time() - begun < 10  # seconds: nothing comes of further polls
         assert (len(report.succeeded), len(report.unaccounted)) == told
-        assert (report.canned, report.ok) == (True, not report.unaccounted)
+        assert (report.canned, report.ok) == (True, False)
+
+
+@pytest.mark.parametrize("p_means", [PReading.PROCESSED, PReading.PROCESSING])
+async def test_a_reading_of_p_that_was_chosen_holds_on_the_test_host_too(
+    host: Simulator, p_means: PReading
+) -> None:
+    """Only the default reading, by evidence, has none there."""
+    async with client_of(host, poll=PollPolicy(p_means=p_means, deadline=100.0)) as client:
+        acme = client.taxpayer(GSTIN, token="any")
+        job = await acme.save([row.reject() for row in await acme.invoices("b2b")])
+        if p_means is PReading.PROCESSED:
+            await job
+        else:
+            with pytest.raises(JobTimeout):
+                await job
+
+
+async def test_each_record_is_read_once_though_every_section_has_the_same_example(host: Simulator) -> None:
+    """Rows of another section than the one that was asked for are left out; in production they are kept."""
+    async with client_of(host) as client:
+        acme = client.taxpayer(GSTIN, token="any")
+        rows = [row async for row in acme.all_invoices()]
+        assert [row.key for row in rows] == [row.key for row in await acme.invoices("b2b")]
+        assert len({row.key for row in rows}) == len(rows) == 12
+        assert await acme.invoices("cn") == []
+    async with client_of(host, test=False) as client:
+        assert len(await client.taxpayer(GSTIN, token="any").invoices("cn")) == 12
+
+
+async def test_no_clock_is_said_to_be_off(host: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+    """The example tells an end in 2024; the same answer in production is a reason to look at the clock."""
+    for test in (True, False):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, "ims_async"):
+            acme = client_of(host, test=test).taxpayer(GSTIN)
+            await acme.request_otp("acme.com")
+            await acme.verify_otp("575757")
+        assert any("a clock is off" in text for text in caplog.messages) is not test
 
 
 def test_a_canned_report_says_so_in_words() -> None:
@@ -203,6 +249,17 @@ async def test_a_bulk_run_ends_and_accounts_for_all(host: Simulator, kept: Kept)
         report = await bulk.save_all(client, decided, max_records=6, journal=False, quiet=60.0)
         one = report[GSTIN]
         assert (one.error, report.handed_in, len(one.unaccounted)) == (None, 12, 12)
+        assert (one.canned, one.ok, report.ok) == (True, False, False)
+
+
+async def test_a_bulk_run_of_as_many_as_are_counted_is_not_all_well(host: Simulator) -> None:
+    """Eight were sent, and eight counted, by chance."""
+    async with client_of(host) as client:
+        rows = await client.taxpayer(GSTIN, token="any").invoices("b2b")
+        report = await bulk.save_all(client, {GSTIN: [row.accept() for row in rows[:8]]}, journal=False)
+        assert (report.succeeded, report[GSTIN].canned, report.ok) == (8, True, False)
+        with pytest.raises(RecordsRejected, match="canned"):
+            report.raise_for_failures()
 
 
 async def test_the_command_line_says_that_a_report_is_canned(host: Simulator) -> None:

@@ -521,6 +521,24 @@ async def test_a_wrong_page_base_is_an_error_and_loses_no_row_in_silence(sim: Si
 
 
 @prepared
+@pytest.mark.sim(page_rows=2, page_base=1)
+async def test_how_pages_are_counted_goes_with_the_download(sim: Simulator) -> None:
+    """Another client collects it by what the first one knew; one that an older release wrote, by its own."""
+    first = taxpayer_of(make_client(sim, gsp=make_gsp(sim, page_base=1)), sim)
+    download = await queued(first)
+    rows = await first.collect(download)
+    assert len(rows) > 2
+    other = taxpayer_of(make_client(sim, gsp=make_gsp(sim, page_base=0)), sim)
+    assert await other.collect(Download.loads(download.dumps())) == rows
+    facts = json.loads(download.dumps())
+    del facts["route"]
+    old = Download.loads(json.dumps(facts))
+    assert await first.collect(old) == rows
+    with pytest.raises(GatewayError, match="err-resource-not-found"):
+        await other.collect(old)
+
+
+@prepared
 async def test_rows_are_as_they_were_when_they_were_asked_for(acme: Taxpayer, sim: Simulator) -> None:
     """What the supplier edits while they are prepared is not in them."""
     download = await queued(acme)

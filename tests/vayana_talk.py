@@ -49,8 +49,9 @@ DOWNLOAD = Download(
     gstin=GSTIN,
     section=Section.B2B,
     reference=f"task/{TASK}",
+    route="pages from 0",
 )
-QUEUED = attrs.evolve(DOWNLOAD, reference="file/d3a5")
+QUEUED = attrs.evolve(DOWNLOAD, reference="file/d3a5", route="")
 PAGE = Part(f"{TASK}/page/0")
 FILE = Part("/taxpayerapi-doc/{unique-key}", Secret("Fni+ZDUy33UH55tDJsBsimNFDlZ"))
 

@@ -63,6 +63,7 @@ class Tally:
         self._failed: list[tuple[JobKind, RecordFailure]] = []
         self._unaccounted: list[tuple[JobKind, Record]] = []
         self._unmatched: list[ErrorEntry] = []
+        self._canned = False
         self._pending: dict[int, ImsJob] = {}
         self._through_jobs = 0
         self._failed_jobs: list[JobToken] = []
@@ -153,6 +154,7 @@ class Tally:
     def _note_state(self, job: ImsJob, report: JobReport) -> None:
         """Note how a job ended as a whole."""
         self._unmatched += report.unmatched
+        self._canned |= report.canned
         self._failed_jobs += [job.token] * (report.state is JobState.FAILED)
         unnamed = not (report.failed or report.unmatched or report.unaccounted_count)
         self._doubtful_jobs += [job.token] * (report.state is not JobState.SUCCEEDED and unnamed)
@@ -225,5 +227,6 @@ class Tally:
             doubtful_jobs=tuple(self._doubtful_jobs),
             refused_sizes=tuple(self.refused_sizes),
             error=self.error,
+            canned=self._canned,
             batches=tuple(self._batches),
         )

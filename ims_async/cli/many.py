@@ -14,6 +14,7 @@ from ..bulk import BulkReport, BulkRun
 from ..client import ImsClient
 from ..errors import InvalidInput
 from ..records import Decision, Invoice
+from ..report import CANNED
 from ..status import JobKind
 from ..tables import Row
 from . import accounting, show
@@ -214,8 +215,10 @@ def _ending(accounts: Accounts) -> str:
         said.append("IMSSAV0054: to accept a credit note, fill in its column 'ITC reduction'.")
     if any(part.report.doubtful_jobs for part in accounts.parts.values()):
         said.append("The gateway counts errors without naming them: pull again to see.")
-    if any(part.report.unaccounted or part.report.unmatched for part in accounts.parts.values()):
+    if any(part.report.unaccounted for part in accounts.parts.values()):
         said.append("Of the unaccounted records the gateway did not tell: pull again to see how they stand.")
+    if any(part.report.canned for part in accounts.parts.values()):
+        said.append(f"Mind that {CANNED}.")
     return " ".join(said)
 
 

@@ -75,6 +75,7 @@ def not_applied_table(columns: Sequence[str], problems: Sequence[tuple[object, .
 def job_facts(job: ImsJob) -> dict[str, Any]:
     """Return a job and, once it has ended, its accounting as plain values."""
     status, report = job.status, job.report
+    said = report or status
     facts: dict[str, Any] = {
         "ok": report is not None and report.ok,
         "gstin": job.gstin,
@@ -85,8 +86,8 @@ def job_facts(job: ImsJob) -> dict[str, Any]:
         "raw_code": status.raw_code,
         "processed_count": status.processed,
         "error_count": status.errors,
-        "error_code": status.error_code,
-        "error_message": status.error_message,
+        "error_code": said.error_code,
+        "error_message": said.error_message,
         "submitted": job.submitted,
         "done": job.done,
     }
@@ -139,6 +140,8 @@ def ending(job: ImsJob, commands: Commands) -> str:
 def _ended(job: ImsJob, report: JobReport, commands: Commands) -> str:
     if report.ok:
         return "Every record was applied."
+    if report.canned and report.state is JobState.SUCCEEDED and not report.unaccounted_count:
+        return "The job has ended."
     if report.submitted is None and report.state is JobState.SUCCEEDED:
         counted = "?" if report.processed_count is None else report.processed_count
         return (
@@ -159,6 +162,6 @@ def _ended(job: ImsJob, report: JobReport, commands: Commands) -> str:
             "IMSSAV0054: to accept a credit note, fill in its column 'ITC reduction' (none, full, or amounts "
             "such as igst=10.50)."
         )
-    if report.unmatched or report.unaccounted_count:
+    if report.unaccounted_count or (report.submitted is None and report.unmatched):
         parts.append("Of the unaccounted records the gateway did not tell: pull again to see how they stand.")
     return " ".join(parts) or "The gateway counts errors without naming them: pull again to see."

@@ -13,7 +13,7 @@ from ..errors import UnexpectedAnswer
 from ..records import AddedBackLiability, Counts, LineItem, SalesInvoice, SectionCounts
 from ..status import ErrorEntry, JobState, JobStatus
 from ..vocabulary import SECTION_ALIASES, GoodsType, SourceForm, SupplierSection
-from .reasons import Reason, read_reason, says_a_reason, together
+from .reasons import Reason, completed, read_reason, says_a_reason, together
 from .values import CONVERTER, MOST, member, money, problems_of, reader
 
 _GROUPS: Final = {
@@ -85,21 +85,23 @@ def read_status(
     report = read_error_report(data.get("error_report"))
     # Public clients of the same family of codes find the reason in `error_report`: what names no record there
     # is about the whole job.
-    of_all = together(Reason(entry.code, entry.message) for entry in report if entry.nameless)
+    failed = known is JobState.FAILED
+    of_job = [entry for entry in report if (entry.names_no_record if failed else entry.nameless)]
+    of_all = together(Reason(entry.code, entry.message) for entry in of_job)
     facts = {name: value for name, value in data.items() if name != "error_report"}
-    if known is JobState.FAILED:
-        report = tuple(entry for entry in report if not entry.nameless)
+    if failed:
+        report = tuple(entry for entry in report if not entry.names_no_record)
     else:  # other words of one that was not refused are of no error
         facts = {name: value for name, value in facts.items() if name.lower().startswith("err")}
-    told = read_reason(facts)
+    told = completed(read_reason(facts), of_all)
     return JobStatus(
         state=known or JobState.PROCESSING,
         raw_code=code,
         documented=known is not None,
         processed=_count(data.get("proc_cnt")),
         errors=_count(data.get("err_cnt")),
-        error_code=told.code or of_all.code,
-        error_message=told.words or of_all.words,
+        error_code=told.code,
+        error_message=told.words,
         error_report=report,
         polled_at=polled_at,
         carrier_done=carrier_done,

@@ -40,7 +40,7 @@ class Reason:
 def read_reason(told: object, *, depth: int = 0) -> Reason:
     """Read the code and the words of a refusal out of an object, a list, or text; nothing is no reason.
 
-    Of a list the first code counts; the words of the others are told behind those of the first.
+    Of a list the first code counts that is there; the words of the others are told behind those of the first.
     """
     if isinstance(told, dict) and depth < _DEEPEST:
         return _of_object(told, depth)
@@ -77,9 +77,21 @@ def _of_object(told: dict[str, Any], depth: int) -> Reason:
 
 
 def together(reasons: Iterable[Reason]) -> Reason:
-    """Make one reason of several: the first with its code, and behind its words the others, each once."""
+    """Make one reason of several: the first code, the first one's words, and behind them the others, once."""
     first, *others = [one for one in dict.fromkeys(reasons) if one] or [Reason()]
-    return Reason(first.code, "; ".join(part for part in (first.words, *map(str, others)) if part))
+    code = next((one.code for one in (first, *others) if one.code), "")
+    rest = (one.words if one.code == code and one.words else str(one) for one in others)
+    return Reason(
+        code, "; ".join(dict.fromkeys(part for part in (first.words, *rest) if part and part != code))
+    )
+
+
+def completed(reason: Reason, other: Reason) -> Reason:
+    """Return one reason for the same refusal, told in two places: nothing that either says is lost."""
+    if reason.code and other.code and reason.code != other.code:
+        return together((reason, other))
+    words = dict.fromkeys(part for part in (reason.words, other.words) if part)
+    return Reason(reason.code or other.code, "; ".join(words))
 
 
 _CODE, _SAYS, _HOLDS = 1, 2, 3

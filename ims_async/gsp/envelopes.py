@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import attrs
 
-from ..codec.reasons import Reason, read_reason
+from ..codec.reasons import Reason, completed, read_reason
 from ..codec.scanner import DEEPEST, check_depth
 from ..codec.values import member
 from ..errors import (
@@ -27,9 +27,22 @@ from ..gstn import FILE_PENDING
 from ..secret import Secret
 from ..wire import Needs, Request, Response, Verdict, VerdictKind, epoch_seconds, told_to_wait_until
 
-# An envelope that reports a failure is a few hundred bytes; a longer body holds rows, which the
+# An envelope that reports a failure is a few hundred bytes; a longer body mostly holds rows, which the
 # conversation reads as a stream: parsing it here too would read them twice.
 LONGEST_REFUSAL: Final = 16_384
+# What marks a refusal as one, in the envelopes of both GSPs and of GSTN. A quote inside a text is escaped, so
+# that no text looks like a member.
+_MARK: Final = re.compile(
+    rb'"status(?:_cd)?"\s*:\s*"?0"?\s*[,}]|"errors?"\s*:\s*[\[{"]|"code"\s*:\s*[45][0-9][0-9]\b'
+)
+
+
+def is_rows(response: Response) -> bool:
+    """Say whether a body is long and has no mark of a refusal at its beginning or end: it is left unread."""
+    body = response.body
+    return len(body) > LONGEST_REFUSAL and not (
+        _MARK.search(body, 0, LONGEST_REFUSAL) or _MARK.search(body[-LONGEST_REFUSAL:])
+    )
 
 
 def json_of(response: Response) -> Any:
@@ -71,21 +84,33 @@ def proven(verdict: Verdict, response: Response, *, own: bool, status: int) -> V
     return attrs.evolve(verdict, nothing_done=done_nothing or response.status in _TURNED_AWAY)
 
 
-def gstn_refusal(envelope: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return where GSTN refuses (`status_cd` 0): in the envelope, in its data, or in the data in that."""
+def _layers(envelope: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield an envelope, its data, and the data in that, as far as they are objects."""
     part: object = envelope
     for _ in range(3):
-        if not isinstance(part, dict):
-            return None
-        if str(part.get("status_cd")) == "0":
-            return part
+        if not isinstance(part, Mapping):
+            return
+        yield part
         part = part.get("data")
-    return None
+
+
+def gstn_refusal(envelope: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return where GSTN refuses (`status_cd` 0): in the envelope, in its data, or in the data in that."""
+    return next((part for part in _layers(envelope) if str(part.get("status_cd")) == "0"), None)
+
+
+def error_for_data(envelope: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return where an error stands in place of data, without a mark: a refusal all the same."""
+    unmarked = (part for part in _layers(envelope) if "status_cd" not in part and not part.get("data"))
+    return next((part for part in unmarked if part.get("error") or part.get("errors")), None)
 
 
 def reason_in(part: Mapping[str, Any]) -> Reason:
-    """Read the code and words of a refusal out of an envelope, whose `code` is an HTTP status."""
-    return read_reason({name: value for name, value in part.items() if name != "code"})
+    """Read a refusal's code and words out of an envelope, whose `code` is an HTTP status, and its data."""
+    told = Reason()
+    for layer in _layers(part):
+        told = completed(told, read_reason({name: value for name, value in layer.items() if name != "code"}))
+    return told
 
 
 # An API gateway's whole message where a plan is used up; a throttled request is "Too Many Requests" there.
@@ -93,14 +118,28 @@ def reason_in(part: Mapping[str, Any]) -> Reason:
 _SPENT: Final = re.compile(r"quota|credit|wallet|balance|^\W*limit exceeded\W*$", re.IGNORECASE)
 
 
-def is_spent(words: str) -> bool:
+# What is used up in a minute is there again in the next one.
+_RATE: Final = re.compile(
+    r"(?:\b(?:per|an?|each|every)\b|/)\W*[0-9]*\W*(?:s|sec|min|h|hr|second|minute|hour)s?\b", re.IGNORECASE
+)
+
+
+def is_spent(status: int, words: str) -> bool:
     """Say whether a refusal is about a plan or wallet that is used up: waiting does not help."""
-    return _SPENT.search(words) is not None
+    return status in (403, 429) and bool(_SPENT.search(words)) and not _RATE.search(words)
+
+
+def about_the_call(status: int) -> bool:
+    """Say whether an HTTP status is believed before all that the body says: it is about the call as such.
+
+    One call too many, or one too large, whoever found it so; what to do about it is the same.
+    """
+    return status in (413, 429)
 
 
 def judge_status(response: Response, status: int, text: str, facts: dict[str, Any]) -> Verdict:
     """Judge a failure by its HTTP status alone; `facts` are those of a `GatewayError`."""
-    if status == 429 and is_spent(text):
+    if is_spent(status, text):
         return Verdict(kind=VerdictKind.FAILED, error=QuotaExhausted(text, **facts))
     if status == 429:
         until = told_to_wait_until(response)

@@ -279,12 +279,17 @@ class Sandbox:
             query["status"] = _STATUS_QUERY[status]
         try:
             response = yield self._request("invoices", "GET", _INVOICES, query=query)
-            rows = codec.read_invoices(response.body, ("data", "data"), strict=strict, recipient=gstin)
-            return (yield from rows)
+            reading = codec.read_invoices(response.body, ("data", "data"), strict=strict, recipient=gstin)
+            rows = yield from reading
         except DownloadQueued as error:
             raise queued(error, section, _NOT_YET if error.token is None else _AS_A_FILE) from None
         except GatewayError as error:
             return or_empty(error, InvoiceList())
+        if (
+            self.test
+        ):  # its example has the same rows whatever section was asked for: each would come eight times
+            rows[:] = [row for row in rows if row.section is section]
+        return rows
 
     def prepared(self, download: Download) -> Conversation[Sequence[Part] | None]:
         """Say that there is no such thing: rows come at once, or not at all. Raises `NotSupported`."""

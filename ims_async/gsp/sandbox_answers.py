@@ -16,9 +16,11 @@ from ..errors import NotAuthorized, QuotaExhausted, SessionExpired, UnexpectedAn
 from ..gstn import gstn_error
 from ..wire import Needs, Request, Response, Verdict, VerdictKind, told_to_wait_until
 from .envelopes import (
-    LONGEST_REFUSAL,
+    about_the_call,
     envelope_of,
+    error_for_data,
     gstn_refusal,
+    is_rows,
     is_spent,
     json_of,
     judge_gstn,
@@ -48,18 +50,18 @@ _LONGEST_COUNT: Final = 10  # digits
 
 
 def _judge_body(request: Request, response: Response) -> Verdict:
-    if response.status < 300 and len(response.body) > LONGEST_REFUSAL:
+    if response.status < 300 and is_rows(response):
         return Verdict(kind=VerdictKind.FINE)
     envelope = envelope_of(response)
     code, data = envelope.get("code"), envelope.get("data")
-    # Documented: HTTP 500 whose body says 422. A body without data is believed on what it is.
-    status = code if isinstance(code, int) and code >= 400 and not data else response.status
     refusal = gstn_refusal(envelope)
+    # Documented: HTTP 500 whose body says 422. A body without data is believed on what it is.
+    bare = not data or refusal is not None
+    status = code if isinstance(code, int) and code >= 400 and bare else response.status
     if refusal is None and status < 300:
-        # An error in place of data, without the mark: a refusal all the same.
-        parts = [part for part in (envelope, data) if isinstance(part, dict) and not part.get("data")]
-        refusal = next((part for part in parts if part.get("error") and "status_cd" not in part), None)
-    if refusal is not None and (status < 300 or (reason_in(refusal).code and status not in (413, 429))):
+        refusal = error_for_data(envelope)
+    by_gstn = refusal is not None and (status < 300 or bool(reason_in(refusal).code))
+    if refusal is not None and by_gstn and not about_the_call(status):
         verdict = _judge_gstn(request, response, refusal, _transaction_id(envelope))
     elif status >= 300:
         verdict = _judge_http(request, response, status, envelope)
@@ -119,7 +121,7 @@ def _judge_forbidden(request: Request, message: str, facts: dict[str, Any]) -> V
 
     A 403 that says neither is not answered by renewing the token: that would be a loop.
     """
-    if is_spent(message):
+    if is_spent(403, message):
         return Verdict(kind=VerdictKind.FAILED, error=QuotaExhausted(message, **facts))
     if _STALE.search(message) and not _NOT_STALE.search(message):
         if request.needs is Needs.TAXPAYER:

@@ -28,9 +28,12 @@ from ..gstn import gstn_error
 from ..status import JobState, JobStatus
 from ..wire import Needs, Part, Request, Response, Verdict, VerdictKind, told_to_wait_until
 from .envelopes import (
-    LONGEST_REFUSAL,
+    about_the_call,
     envelope_of,
+    error_for_data,
     gstn_refusal,
+    is_rows,
+    is_spent,
     json_of,
     judge_gstn,
     judge_status,
@@ -71,7 +74,7 @@ _TYPES: Final = frozenset(
 
 def judge(request: Request, response: Response) -> Verdict:
     """Tell a success from a failure, which may come under HTTP 200, and GSTN's word from an outage."""
-    if response.status < 300 and len(response.body) > LONGEST_REFUSAL:
+    if response.status < 300 and is_rows(response):
         return Verdict(kind=VerdictKind.FINE)
     envelope = envelope_of(response)
     if not failed(envelope) and response.status < 300:
@@ -83,17 +86,21 @@ def judge(request: Request, response: Response) -> Verdict:
 
 
 def _judge_failure(request: Request, response: Response, envelope: dict[str, Any]) -> Verdict:
-    gstn = _gstn_reason(envelope) is not None
-    if request.operation == "result" and (gstn or _told(envelope).get("message") == _GSTN_SAID):
+    said = _gstn_reason(envelope)
+    by_gstn = said is not None or _told(envelope).get("message") == _GSTN_SAID
+    if request.operation == "result" and by_gstn and response.status != 429:
         return Verdict(kind=VerdictKind.FINE)  # how the task ended: the call itself went well
-    if gstn:
+    if said is not None and (response.status < 300 or said.code) and not about_the_call(response.status):
         session = request.operation not in LOGIN
         error = error_of(envelope, response)
         return judge_gstn(request, error, in_session=session, stale=Needs.TAXPAYER)
     if request.changes and response.status < 300 and _told(envelope).get("type") == "Runtime":
         # Trouble of the GSP's own under a success's status: no document says that nothing was done.
         return Verdict(kind=VerdictKind.UNAVAILABLE, error=_unavailable(_own_error(envelope, response)))
-    verdict = _judge_own(request, response, _own_error(envelope, response))
+    own = _own_error(envelope, response)
+    if said is not None:
+        own = GatewayError(said.words or _NO_REASON, code=said.code or own.code, http_status=response.status)
+    verdict = _judge_own(request, response, own)
     if verdict.kind is VerdictKind.THROTTLED or (
         response.status >= 300 and "retry-after" in response.headers
     ):
@@ -106,7 +113,8 @@ def _is_own(envelope: Mapping[str, Any]) -> bool:
     told, gstn = _told(envelope), _gstn_reason(envelope)
     key = told.get("message")
     own = isinstance(key, str) and (key.startswith(_KEY) or str(told.get("type")) in _TYPES)
-    return own or bool(gstn and gstn.code)
+    done = str(envelope.get("status")) == "1"  # which speaks against an error beside it
+    return (own and not done) or bool(gstn and gstn.code)
 
 
 def _unavailable(error: GatewayError) -> GatewayUnavailable:
@@ -117,12 +125,15 @@ def _judge_own(request: Request, response: Response, error: GatewayError) -> Ver
     """Judge an error of the GSP's own."""
     status = response.status if response.status >= 300 else 400  # a failure under HTTP 200
     facts: dict[str, Any] = {"code": error.code or str(status), "http_status": response.status}
+    of_user = error.code in _STALE_TOKEN | _NOT_ALLOWED
+    if not of_user and (about_the_call(status) or is_spent(status, error.message)):
+        return judge_status(response, status, error.message, facts)
     if error.code in _NO_OUTAGE:
         return Verdict(kind=VerdictKind.FAILED, error=error)
-    if error.code in _STALE_TOKEN | _NOT_ALLOWED or status in (401, 403):
+    if of_user or status in (401, 403):
         stale = error.code in _STALE_TOKEN and request.needs is not Needs.NONE
         # These are about the user; of another 403 no page says whose it is (Error payloads).
-        of_account = error.code in _STALE_TOKEN | _NOT_ALLOWED or status == 401
+        of_account = of_user or status == 401
         refused = NotAuthorized(error.message, of_account=of_account, **facts)
         return Verdict(kind=VerdictKind.REFUSED if stale else VerdictKind.FAILED, error=refused)
     text = error.message
@@ -140,7 +151,7 @@ def failed(envelope: Mapping[str, Any]) -> bool:
     """
     status = envelope.get("status")
     told = bool(envelope.get("error")) if status is None else str(status) == "0"
-    return told or gstn_refusal(envelope) is not None
+    return told or gstn_refusal(envelope) is not None or error_for_data(envelope) is not None
 
 
 def _told(envelope: Mapping[str, Any]) -> dict[str, Any]:
@@ -336,12 +347,15 @@ def _together(parts: Sequence[JobStatus]) -> JobStatus:
         state, code = JobState.PROCESSING, open_part.raw_code
     elif bad:
         state, code = (JobState.FAILED, bad[0].raw_code) if whole else (JobState.PARTIAL, "PE")
+    elif code.strip().upper() == "P" and _counted_in_part(parts):
+        state, code = JobState.PARTIAL, "PE"
     told = together(Reason(part.error_code, part.error_message) for part in parts)
+    errors = sum(part.errors or 0 for part in parts)
     return JobStatus(
         state=state,
         raw_code=code,
         processed=_sum([None if _counts_nothing(part) else part.processed for part in parts]),
-        errors=_sum([part.errors or 0 for part in parts]),
+        errors=errors or _sum([part.errors for part in parts]),  # what one part counts is no fewer of all
         error_code=told.code,
         error_message=told.words,
         error_report=tuple(entry for part in parts for entry in part.error_report),
@@ -356,6 +370,15 @@ def _together(parts: Sequence[JobStatus]) -> JobStatus:
 
 def _still_open(part: JobStatus) -> bool:
     return part.state is JobState.PROCESSING and part.raw_code.strip().upper() != "P"
+
+
+def _counted_in_part(parts: Sequence[JobStatus]) -> bool:
+    """True where a part with code P counts nothing beside parts that do: they do not tell of its records.
+
+    One without any count is done with its task; here the sum that the others make may fall short.
+    """
+    uncounted = any(part.processed is None and part.raw_code.strip().upper() == "P" for part in parts)
+    return uncounted and any(part.processed is not None for part in parts)
 
 
 def _counts_nothing(part: JobStatus) -> bool:

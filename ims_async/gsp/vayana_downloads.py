@@ -67,11 +67,23 @@ def begin(
     except GatewayError as error:
         return or_empty(error, InvoiceList())
     task_id = reference(payload(response), "task-id", "data")
-    return _download(gsp, gstin, section, status, f"task/{task_id}", None)
+    route = _FIRST_PAGE[gsp.page_base]
+    return _download(gsp, gstin, section, status, f"task/{task_id}", None, route)
+
+
+# How a download's pages are counted is what the client was set to when it asked for them: it goes with the
+# download, which another client may collect.
+_FIRST_PAGE: Final = ("pages from 0", "pages from 1")
 
 
 def _download(
-    gsp: Settings, gstin: str, section: Section, status: Action | None, reference: str, estimate: float | None
+    gsp: Settings,
+    gstin: str,
+    section: Section,
+    status: Action | None,
+    reference: str,
+    estimate: float | None,
+    route: str = "",
 ) -> Download:
     return Download(
         gsp=KIND,
@@ -81,6 +93,7 @@ def _download(
         status=status,
         reference=reference,
         estimate=estimate,
+        route=route,
     )
 
 
@@ -89,10 +102,12 @@ def prepared(gsp: Settings, download: Download) -> Conversation[Sequence[Part] |
     way, _, name = download.reference.partition("/")
     if way == "file":
         return _files(gsp, download.gstin, name)
-    return _pages(gsp, download.gstin, name)
+    known = download.route in _FIRST_PAGE
+    base = _FIRST_PAGE.index(download.route) if known else gsp.page_base
+    return _pages(gsp, download.gstin, name, base)
 
 
-def _pages(gsp: Settings, gstin: str, task_id: str) -> Conversation[Sequence[Part] | None]:
+def _pages(gsp: Settings, gstin: str, task_id: str, base: int) -> Conversation[Sequence[Part] | None]:
     """See whether a task has ended, and how many pages it made.
 
     https://docs.enriched-api.vayana.com (Long running tasks: Result API, Pages API)
@@ -113,7 +128,7 @@ def _pages(gsp: Settings, gstin: str, task_id: str) -> Conversation[Sequence[Par
         why = f"{task.word}, {task.reason}" if task.reason else task.word
         raise GatewayError(f"the download broke off ({why}): ask for the rows again", code=task.word)
     try:
-        return read_pages(response, gsp.page_base, urllib.parse.quote(task_id, safe=""))
+        return read_pages(response, base, urllib.parse.quote(task_id, safe=""))
     except UnexpectedAnswer as error:
         raise PreparedUnreadably(str(error), problems=error.problems, body=error.body) from None
 
