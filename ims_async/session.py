@@ -102,6 +102,8 @@ class _Renewable(abc.ABC):
         if not isinstance(value, str) or not value.strip():
             raise InvalidInput("the token is empty: pass the access token as text, without `Bearer`")
         given = Secret(value)
+        if not given.printable:
+            raise InvalidInput("the token holds what is no printable text: a line break, say")
         if given != self._given:
             self._given = given
             value = given.reveal()
@@ -372,11 +374,11 @@ class TaxpayerCredential(_Renewable):
 
     async def verify_otp(self, otp: str, username: str | None = None, request: str | None = None) -> None:
         """Begin the session with the OTP that the taxpayer received; digits, as text."""
+        digits = Secret(otp if isinstance(otp, str) else "")
+        del otp  # what reports errors with local variables would show it
         name = self._username if username is None else _checked_username(username)
         if name is None:
             raise InvalidInput("call request_otp(username) first, or pass the username here")
-        digits = Secret(otp if isinstance(otp, str) else "")
-        del otp
         if not (digits.reveal().isascii() and digits.reveal().isdigit()):
             raise InvalidInput("the OTP is text of the digits 0 to 9 only, for example '575757'")
         try:

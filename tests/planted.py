@@ -181,8 +181,8 @@ def _as_dict(thing: Any) -> str:
     return repr(attrs.asdict(thing)) if attrs.has(type(thing)) else ""
 
 
-# The tests' own frames, and those of a constructor, which hold what its caller's frame holds: its arguments.
-_NO_USERS: Final = ("/tests/", "/simulator/", "/_pytest/", "/pluggy/", "<attrs generated ")
+# The tests' own frames: what the caller of the library holds is the caller's.
+_NO_USERS: Final = ("/tests/", "/simulator/", "/_pytest/", "/pluggy/")
 
 
 def _locals(error: BaseException) -> str:

@@ -105,6 +105,8 @@ class Settings:
             raise InvalidInput(
                 "org_id is empty or not text: it is data.associatedOrgs[].organisation.id of the SSO login"
             )
+        if self.user_token is not None and not self.user_token.printable:
+            raise InvalidInput("user_token holds what is no printable text: a line break, say")
         if not isinstance(self.handle, str | None) or not (self.handle or "").isprintable():
             raise InvalidInput(
                 f"handle is text, an e-mail address or a mobile number, not {self.handle!r:.60}"
