@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from .errors import RecordsRejected
+from .errors import RecordsRejected, bounded
 from .records import Decision, Invoice, RecordKey
 from .status import ErrorEntry, Found, JobState, JobStatus
 
@@ -116,8 +116,8 @@ class RecordFailure:
 
     record: Record | None
     key: RecordKey
-    code: str
-    message: str
+    code: str = attrs.field(converter=bounded)
+    message: str = attrs.field(converter=bounded)
 
     def __str__(self) -> str:
         return f"{self.key}: {self.code} {self.message}".rstrip()

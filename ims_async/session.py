@@ -16,6 +16,7 @@ from .credentials import CredentialStore
 from .errors import ImsError, InvalidInput, NotAuthorized, OtpRequired, SessionExpired, UnexpectedAnswer
 from .exchange import Credentials, Exchange
 from .secret import Secret, jwt_expiry, jwt_issued
+from .times import LANDING
 from .token_life import Held, dated
 from .wire import Conversation, Gsp, Token
 
@@ -27,7 +28,6 @@ _RENEW_AGAIN: Final = 30.0  # seconds after a renewal ahead of the end that fail
 _STORE_MAY_TAKE: Final = (
     10.0  # seconds; a store is anybody's code, and one that hangs would hang every caller
 )
-_LANDING_MAY_TAKE: Final = 10.0  # seconds
 
 
 @contextlib.asynccontextmanager
@@ -166,7 +166,7 @@ class _Renewable(abc.ABC):
     async def aclose(self) -> None:
         """Let a renewal under way land, if it does so soon: the old token may have ended for it."""
         if self._flight is not None:
-            _, late = await asyncio.wait([self._flight], timeout=_LANDING_MAY_TAKE)
+            _, late = await asyncio.wait([self._flight], timeout=LANDING)
             for flight in late:
                 flight.cancel()
 
@@ -273,6 +273,7 @@ class AccountCredential(_Renewable):
         self, exchange: Exchange, gsp: Gsp, store: CredentialStore, clock: Callable[[], float]
     ) -> None:
         super().__init__(exchange, gsp, store, clock, gstin="")
+        self._own = Credentials(ahead=True, besides=(self,))
 
     async def _first(self) -> Token:
         return await self._keep(await self._authenticate(None))
@@ -281,7 +282,7 @@ class AccountCredential(_Renewable):
         return await self._authenticate(refused)
 
     async def _authenticate(self, refused: Token | None) -> Token:
-        return await self._ask(self._gsp.authenticate(refused), Credentials(ahead=True))
+        return await self._ask(self._gsp.authenticate(refused), self._own)
 
     async def sign_out(self) -> None:
         """End the account's token at the gateway and forget it. Raises `NotSupported` where there is no way.
@@ -294,7 +295,7 @@ class AccountCredential(_Renewable):
         if token is None:
             return
         try:
-            await self._ask(self._gsp.sign_out(token), Credentials(ahead=True))
+            await self._ask(self._gsp.sign_out(token), self._own)
         except NotAuthorized:
             _log.debug("the token to be ended had ended")
         if self._held is None or self._held.token is token:  # else another was had meanwhile
@@ -347,7 +348,7 @@ class TaxpayerCredential(_Renewable):
     ) -> None:
         super().__init__(exchange, gsp, store, clock, gstin)
         self._warned = account._warned  # one set for all of a client
-        self._account = Credentials(account=account, gstin=gstin, ahead=True)
+        self._account = Credentials(account=account, gstin=gstin, ahead=True, besides=(self,))
         self._username: str | None = None
         self._request: str | None = None
 

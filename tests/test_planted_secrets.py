@@ -105,6 +105,29 @@ async def test_nor_does_it_over_a_socket(handed_in: bool, scenes: Callable[..., 
     assert sent in ({"api key", "api secret", "otp"}, {"password", "extra header", "otp"})
 
 
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_gateway_that_quotes_what_it_was_sent_before_does_not_spread_it(
+    name: str, scenes: Callable[..., Scene], gsp_name: str
+) -> None:
+    """An earlier session in the answer to a login, the account's secret in the answer to a save."""
+    if (gsp_name, name) == ("sandbox", "sign out"):
+        pytest.skip("this GSP has no way to end the account's token: nothing is sent")
+    mirror = Mirror(world())
+    scene = scenes(mirror)
+    await scene.log_in()
+    then = await CALLS[name](scene)
+    held = [holder.held for holder in (scene.client._services.account, scene.acme._session)]
+    own = "api key", "api secret", "password", "extra header"
+    tokens = {token.value.reveal() for token in held if token is not None}
+    mirror.before = [*tokens, *(PLANTED[name] for name in own if PLANTED[name] in mirror.seen)]
+    assert len(mirror.before) >= 3
+    for failure in ("403", "500", "GSTN's refusal"):
+        mirror.failure = failure
+        await scene.try_to(then())
+    assert scene.met
+    assert_clean(scene.leaks())
+
+
 # -- failures below the gateway ----------------------------------------------------------------------------
 
 CUT: Final = b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"co'
@@ -342,6 +365,8 @@ async def test_a_journal_keeps_no_secret_however_long_the_refusal_is(
         scene.mirror.failure = failure
         await scene.try_to(then())
         assert_clean(leaks({*PLANTED.values(), *scene.mirror.seen}, file_looks(tmp_path)))
+        kept = await journal.entries(gsp=scene.client.gsp.kind, host=scene.client.host)
+        assert max(len(entry.reason) for entry in kept) <= 2_000
         scene.mirror.failure = None
         await scene.client.aclose()
 

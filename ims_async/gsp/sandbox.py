@@ -161,7 +161,7 @@ class Sandbox:
         added = {"x-api-key": self.api_key, "authorization": token}
         if request.operation == "authenticate":
             added["x-api-secret"] = self.api_secret
-        return with_secrets(request, added)
+        return with_secrets(request, added, unsent=(self.api_secret,))
 
     def authenticate(self, refused: Token | None = None) -> Conversation[Token]:
         """Trade key and secret for the account's token, which lives 24 hours; a refused one does not help.

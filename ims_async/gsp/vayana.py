@@ -106,7 +106,8 @@ class Vayana(Settings):
 
         https://docs.enriched-api.vayana.com (Integrating: headers)
         """
-        return with_secrets(request, {"X-FLYNN-N-USER-TOKEN": token})
+        own = (self.user_token, self.password, *self.secret_headers)
+        return with_secrets(request, {"X-FLYNN-N-USER-TOKEN": token}, unsent=own)
 
     def authenticate(self, refused: Token | None = None) -> Conversation[Token]:
         """Have a user token; see `vayana_login.authenticate`."""

@@ -178,9 +178,12 @@ class Settings:
             headers={**kept, **{name: value.reveal() for name, value in self.extra_headers.items()}},
             body=body,
             needs=Needs.ACCOUNT,
-            # A short one may be a word, or a GSTIN, which rows hold too.
-            secrets=tuple(value for value in self.extra_headers.values() if len(value.reveal()) > 15),
         )
+
+    @property
+    def secret_headers(self) -> tuple[Secret, ...]:
+        """The extra headers' values that are secrets: a short one may be a word, or a GSTIN, as in rows."""
+        return tuple(value for value in self.extra_headers.values() if len(value.reveal()) > 15)
 
 
 _CHOICES: Final[dict[str, tuple[str, ...]]] = {
