@@ -67,6 +67,8 @@ def without_frames(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **named)
         except Exception as error:  # noqa: BLE001 # also Python's own, for an argument that there is not
             problem = error.with_traceback(None)
+            if error.__suppress_context__:
+                error.__context__ = None  # raised here, `from None`: its traceback has the same frames
         del args, named
         try:
             raise problem
