@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Final, Protocol, TypeVar
 
@@ -92,7 +92,7 @@ class Credentials:
     taxpayer: Holder | None = None
     gstin: str | None = None
     ahead: bool = False
-    besides: tuple[Holder, ...] = attrs.field(default=(), eq=False, repr=False)
+    besides: Collection[Holder] = attrs.field(default=(), eq=False, repr=False)
 
     def of(self, request: Request) -> Holder | None:
         """Return the credential that a request carries."""

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import copy
 import logging
+import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final, TypeVar
 
@@ -273,7 +274,9 @@ class AccountCredential(_Renewable):
         self, exchange: Exchange, gsp: Gsp, store: CredentialStore, clock: Callable[[], float]
     ) -> None:
         super().__init__(exchange, gsp, store, clock, gstin="")
-        self._own = Credentials(ahead=True, besides=(self,))
+        # The answer to a login may quote any session: its error is raised to whoever waits for the login.
+        self.of_client: weakref.WeakSet[_Renewable] = weakref.WeakSet([self])
+        self._own = Credentials(ahead=True, besides=self.of_client)
 
     async def _first(self) -> Token:
         return await self._keep(await self._authenticate(None))
@@ -348,6 +351,7 @@ class TaxpayerCredential(_Renewable):
     ) -> None:
         super().__init__(exchange, gsp, store, clock, gstin)
         self._warned = account._warned  # one set for all of a client
+        account.of_client.add(self)
         self._account = Credentials(account=account, gstin=gstin, ahead=True, besides=(self,))
         self._username: str | None = None
         self._request: str | None = None

@@ -121,7 +121,7 @@ async def test_a_gateway_that_quotes_what_it_was_sent_before_does_not_spread_it(
     tokens = {token.value.reveal() for token in held if token is not None}
     mirror.before = [*tokens, *(PLANTED[name] for name in own if PLANTED[name] in mirror.seen)]
     assert len(mirror.before) >= 3
-    for failure in ("403", "500", "GSTN's refusal"):
+    for failure in ("403", "500", "GSTN's refusal", "403 stale"):
         mirror.failure = failure
         await scene.try_to(then())
     assert scene.met
