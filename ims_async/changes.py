@@ -28,6 +28,7 @@ from .errors import (
     PayloadTooLarge,
     QuotaExhausted,
     RateLimited,
+    bounded,
 )
 from .exchange import Credentials, Leaving
 from .handles import Handles, Services
@@ -38,7 +39,7 @@ from .line import Line
 from .records import Decision, Invoice
 from .report import Record
 from .status import JobKind, JobToken
-from .times import SENDER_IS_DEAD, in_minutes
+from .times import LANDING, SENDER_IS_DEAD, in_minutes
 from .wire import Accepted
 
 T = TypeVar("T")
@@ -416,14 +417,15 @@ class Changes:
         if self._sending is not None and self._is_sending():
             await asyncio.wait([self._sending])
         await self._jobs.aclose()
-        with self.line.join() as place:
-            await place.turn()
+        with self.line.join() as place, contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LANDING):  # in it is a logout, say, and no answer to that may come
+                await place.turn()
 
 
 def _reason(error: BaseException) -> str:
     """Say why nothing was done, in words that may be kept: the messages of our own errors only."""
     kind = type(error).__name__
-    return f"{kind}: {error}" if isinstance(error, ImsError) else kind
+    return bounded(f"{kind}: {error}") if isinstance(error, ImsError) else kind
 
 
 def _cause(error: BaseException, batch: Batch) -> Cause:

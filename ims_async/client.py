@@ -25,7 +25,7 @@ from .pacing import Pacer, RateLimit
 from .report import CANNED
 from .retry import PollPolicy, RetryPolicy
 from .rules import RulePolicy
-from .secret import Secret
+from .secret import without_frames
 from .session import AccountCredential
 from .status import JobToken
 from .taxpayer import Taxpayer
@@ -74,9 +74,9 @@ class ImsClient:
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not isinstance(gsp, Gsp):
-            raise InvalidInput(
-                f"the first argument is of type {type(gsp).__name__}: pass a GSP, with its key and secret"
-            )
+            kind = type(gsp).__name__
+            del gsp  # it may be a key: what reports errors with local variables would show it
+            raise InvalidInput(f"the first argument is of type {kind}: pass a GSP, with its key and secret")
         if session is not None and transport is not None:
             raise InvalidInput("pass session or transport, not both")
         way = transport or AiohttpTransport(
@@ -115,6 +115,7 @@ class ImsClient:
     ) -> None:
         await self.aclose()
 
+    @without_frames
     def taxpayer(self, gstin: str, *, token: str | None = None, check: bool = True) -> Taxpayer:
         """Return the taxpayer of a GSTIN, the same object each time for as long as anybody holds it. No I/O.
 
@@ -122,14 +123,12 @@ class ImsClient:
         session id); without one, log in with an OTP. Raises `InvalidInput` for a GSTIN with a wrong
         checksum; test hosts use such ones: `check=False`.
         """
-        given = None if token is None else Secret(token)
-        del token  # what reports errors with local variables would show it
         name = parse_gstin(gstin, what="the taxpayer's GSTIN") if check else str(gstin).strip().upper()
         if not (name and name.isascii() and name.isprintable()):
             raise InvalidInput("the taxpayer's GSTIN is empty, or holds what no GSTIN does")
         taxpayer = self._taxpayers[name]
-        if given is not None:
-            taxpayer.use_token(given.reveal())
+        if token is not None:
+            taxpayer.use_token(token)
         return taxpayer
 
     @property

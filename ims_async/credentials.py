@@ -6,17 +6,18 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import IO, Any, Final, Protocol, TypeVar
 
 import attrs
 
 from . import files
 from .errors import InvalidInput
-from .secret import Secret
+from .secret import Secret, without_frames
 from .wire import Token
 
 T = TypeVar("T")
@@ -35,8 +36,10 @@ else:
 
 _LOCK_MAY_TAKE: Final = 5.0  # seconds; a write takes milliseconds
 _LOOK_AGAIN: Final = 0.01  # seconds
-_SMALL: Final = 131_072  # bytes; some hundred taxpayers
+_CHANGES: Final = 65_536  # bytes; so many may be added, and as many as the first line has, before a rewrite
 _TICK: Final = 2.0  # seconds; of the coarsest file systems
+_DECODER: Final = json.JSONDecoder()
+_SPACE: Final = re.compile(r"\s*")
 
 
 class CredentialStore(Protocol):
@@ -94,7 +97,7 @@ class _InOneLoop:
     reading: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     writing: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     readings: int = 0  # begun so far
-    entries: Mapping[str, Any] | None = attrs.field(default=None, repr=False)  # of the last one, if it ended
+    last: _Reading | None = None  # if it ended
 
 
 async def _in_a_thread(work: Callable[[], T]) -> T:
@@ -109,11 +112,13 @@ async def _in_a_thread(work: Callable[[], T]) -> T:
 
 
 class FileCredentialStore:
-    """Tokens in a JSON file that only its owner can read (0600), replaced in one step.
+    """Tokens in a file that only its owner can read (0600).
 
+    Each save adds a line, a JSON object of what changed; once the changes outweigh what they change, the file
+    is replaced, in one step, by one line that holds everything. Files of earlier releases are such a line.
     Any number of processes may share it: they write in turn, by way of a lock on an empty file beside it.
-    What is to be saved at the same time is written together. Raises `InvalidInput` for a file that others
-    can read or that is no such file.
+    What is to be saved at the same time is written together. Reading and writing is done beside the event
+    loop. Raises `InvalidInput` for a file that others can read or that is no such file.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -121,54 +126,39 @@ class FileCredentialStore:
         self._changes: dict[_Change, None] = {}  # to be written, in order
         self._here: _InOneLoop | None = None
         self._last_read: _Reading | None = None
+        self._sound = False  # as far as is known; lines are added to no other file
 
     async def load(self, account: str, gstin: str) -> Token | None:
         """Return the token kept under this name, if any."""
-        kept = (await self._entries()).get(f"{account}/{gstin}")
-        if kept is None:
-            return None
-        try:
-            value, expires_at = kept["token"], kept["expires_at"]
-        except (KeyError, TypeError):
-            raise self._damaged() from None
-        known = isinstance(expires_at, int | float) and -1e15 < expires_at < 1e15
-        if not isinstance(value, str) or not (known or expires_at is None):
-            raise self._damaged()
-        return Token(value=Secret(value), expires_at=expires_at)
+        return self._token((await self._reading()), f"{account}/{gstin}")
 
     async def save(self, account: str, gstin: str, token: Token | None) -> None:
         """Keep a new token; None forgets it."""
         change = _Change(f"{account}/{gstin}", token)
         self._changes[change] = None
         try:
-            await asyncio.sleep(
-                0
-            )  # what is to be saved in the same turn of the event loop is written with it
+            # What is to be saved in the same turn of the event loop is written with it.
+            await asyncio.sleep(0)
             async with self._in_this_loop().writing:
                 if change.written:  # with somebody else's, who wrote all that there was to be written
                     return
                 async with self._turn():
                     changes = [*self._changes] if change in self._changes else [change, *self._changes]
                     self._changes.clear()
-                    if self._is_small():
-                        self._write_in(changes)
-                    else:
-                        await _in_a_thread(lambda: self._write_in(changes))
+                    await _in_a_thread(lambda: self._write(changes))
         finally:
             self._changes.pop(change, None)
 
-    async def _entries(self) -> Mapping[str, Any]:
+    async def _reading(self) -> _Reading:
         """Return what is in the file. All who ask before a reading begins share it: of a file that was just
         written each would have one of its own, and the last of thousands would wait for too long."""
-        if self._is_small():
-            return self._read()
         here = self._in_this_loop()
         begun = here.readings
         async with here.reading:
-            if here.readings == begun or here.entries is None:
-                here.readings, here.entries = here.readings + 1, None
-                here.entries = await _in_a_thread(self._read)
-            return here.entries
+            if here.readings == begun or here.last is None:
+                here.readings, here.last = here.readings + 1, None
+                here.last = await _in_a_thread(self._read)
+            return here.last
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -209,61 +199,135 @@ class FileCredentialStore:
             here = self._here = _InOneLoop(loop)
         return here
 
-    def _is_small(self) -> bool:
-        """Say whether reading and writing it costs less than a thread does."""
-        try:
-            return self._path.stat().st_size <= _SMALL
-        except OSError:
-            return True  # not there, most likely; if not, reading it says what is the matter
+    # -- what holds tokens as plain text: none of its frames may be in an error ------------------------------
 
-    def _write_in(self, changes: Sequence[_Change]) -> None:
-        kept = dict(self._read())
-        for change in changes:
-            if change.token is None:
-                kept.pop(change.name, None)
-            else:
-                token = change.token.value.reveal()
-                kept[change.name] = {"token": token, "expires_at": change.token.expires_at}
-        self._write(kept)
+    @without_frames
+    def _token(self, reading: _Reading, name: str) -> Token | None:
+        kept = reading.entries.get(name)
+        if kept is None:
+            return None
+        try:
+            value, expires_at = kept["token"], kept["expires_at"]
+        except (KeyError, TypeError):
+            raise self._damaged() from None
+        known = isinstance(expires_at, int | float) and -1e15 < expires_at < 1e15
+        if not isinstance(value, str) or not (known or expires_at is None):
+            raise self._damaged()
+        return Token(value=Secret(value), expires_at=expires_at)
+
+    @without_frames
+    def _write(self, changes: Sequence[_Change]) -> None:
+        changed = {change.name: _plain(change.token) for change in changes}
+        if not self._sound:
+            self._read()
+        if not self._added(f"{json.dumps(changed)}\n".encode()):
+            everything = {**self._read().entries, **changed}
+            self._replace({name: kept for name, kept in everything.items() if kept is not None})
         for change in changes:
             change.written = True
 
-    def _read(self) -> Mapping[str, Any]:
-        """Return what is in the file; not read again where it is the one that was read last."""
+    def _added(self, line: bytes) -> bool:
+        """Write a line behind the others; False where the file has to be written anew."""
         try:
-            with self._path.open(encoding="utf-8") as file:
-                facts = os.fstat(file.fileno())
-                if os.name == "posix" and facts.st_mode & 0o077:
-                    raise InvalidInput(
-                        f"credential file {self._path} can be read by others: chmod 600 it, or delete it"
-                    )
-                which = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
-                if self._last_read is not None and self._last_read.which == which:
-                    return self._last_read.entries
-                kept = json.load(file)
+            with self._path.open("rb") as file:
+                size = self._facts(file).st_size
+                first = len(file.readline())
+                file.seek(max(size - 1, 0))
+                # Not behind a line whose writing was broken off: it has no end.
+                if file.read() != b"\n" or size > 2 * first + _CHANGES:
+                    return False
+            handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0))
+            try:
+                _write_out(handle, line, size)
+            finally:
+                os.close(handle)
         except FileNotFoundError:
-            return {}
-        except InvalidInput:
-            raise
-        except OSError as error:
-            raise InvalidInput(f"credential file {self._path} cannot be read: {error}") from None
-        except (ValueError, RecursionError):
-            raise self._damaged() from None  # without the parser's words, which may show what it read
-        if not isinstance(kept, dict):
-            raise self._damaged()
-        # One that was just replaced might be replaced again within the same tick of the file system's clock.
-        settled = time.time() - facts.st_mtime > _TICK
-        self._last_read = _Reading(which, kept) if settled else None
-        return kept
+            return False
+        except OSError as error:  # a disk that is full, say
+            raise InvalidInput(f"credential file {files.unwritable(self._path, error)}") from None
+        return True
 
-    def _damaged(self) -> InvalidInput:
-        return InvalidInput(f"credential file {self._path} is damaged: delete it and log in again")
-
-    def _write(self, kept: dict[str, Any]) -> None:
+    def _replace(self, entries: dict[str, Any]) -> None:
         try:
             with files.replacing(self._path, owner_only=True) as file:
-                json.dump(kept, file)
+                file.write(f"{json.dumps(entries)}\n")
         except InvalidInput as error:
             raise InvalidInput(f"credential file {error}") from None
         except OSError as error:  # a disk that is full while it is written to
             raise InvalidInput(f"credential file {files.unwritable(self._path, error)}") from None
+
+    @without_frames
+    def _read(self) -> _Reading:
+        """Return what is in the file; not read again where it is the one that was read last."""
+        try:
+            with self._path.open("rb") as file:
+                facts = self._facts(file)
+                which = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+                if self._last_read is not None and self._last_read.which == which:
+                    return self._last_read
+                reading = _Reading(which, _parsed(file.read().decode()))
+        except FileNotFoundError:
+            return _Reading((), {})
+        except OSError as error:
+            raise InvalidInput(f"credential file {self._path} cannot be read: {error}") from None
+        except InvalidInput:
+            raise
+        except (ValueError, RecursionError):
+            raise self._damaged() from None  # without the parser's words, which may show what it read
+        self._sound = True
+        # One that was just written might be written again within the same tick of the file system's clock.
+        settled = time.time() - facts.st_mtime > _TICK
+        self._last_read = reading if settled else None
+        return reading
+
+    def _facts(self, file: IO[bytes]) -> os.stat_result:
+        facts = os.fstat(file.fileno())
+        if os.name == "posix" and facts.st_mode & 0o077:
+            raise InvalidInput(
+                f"credential file {self._path} can be read by others: chmod 600 it, or delete it"
+            )
+        return facts
+
+    def _damaged(self) -> InvalidInput:
+        return InvalidInput(f"credential file {self._path} is damaged: delete it and log in again")
+
+
+def _plain(token: Token | None) -> dict[str, Any] | None:
+    return None if token is None else {"token": token.value.reveal(), "expires_at": token.expires_at}
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """Return what the objects in a file add up to. Raises `ValueError` for anything else.
+
+    But not for a last line without an end, whose writing was broken off: nobody was told that it is kept.
+    """
+    entries: dict[str, Any] | None = None
+    place, end = 0, len(text.rstrip())
+    while place < end or entries is None:
+        try:
+            found, after = _DECODER.raw_decode(text, place)
+        except ValueError:
+            if entries is None or text.find("\n", place) >= 0:
+                raise
+            break
+        if not isinstance(found, dict):
+            raise ValueError("not an object")  # noqa: TRY004 # as the parser says of everything else
+        if entries is None:
+            entries = found
+        else:
+            entries.update(found)
+        place = _SPACE.match(text, after).end()  # type: ignore[union-attr] # it matches anywhere
+    return entries
+
+
+def _write_out(handle: int, line: bytes, size: int) -> None:
+    """Write a line to the end of a file of this size, and to the disk; or leave the file as it was."""
+    try:
+        written = 0
+        while written < len(line):
+            written += os.write(handle, line[written:])
+        os.fsync(handle)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.ftruncate(handle, size)
+        raise

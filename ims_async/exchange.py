@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Final, Protocol, TypeVar
 
@@ -85,12 +85,14 @@ class Credentials:
     """Where the credentials of one taxpayer's requests come from.
 
     `ahead` lets a request overtake those that wait for their turn, since they will wait for its answer.
+    `besides` hold tokens that do not stand behind these requests, and that no answer may show either.
     """
 
     account: Holder | None = None
     taxpayer: Holder | None = None
     gstin: str | None = None
     ahead: bool = False
+    besides: Collection[Holder] = attrs.field(default=(), eq=False, repr=False)
 
     def of(self, request: Request) -> Holder | None:
         """Return the credential that a request carries."""
@@ -111,6 +113,11 @@ class Credentials:
         """Return the tokens that stand behind a request sent now, whichever of them it carries."""
         both = {needs: self.named(needs) for needs in (Needs.ACCOUNT, Needs.TAXPAYER)}
         return {needs: holder.held for needs, holder in both.items() if holder and holder.held}
+
+    def secrets(self) -> list[Secret]:
+        """Return all that is held of the account and the taxpayer."""
+        holders = (self.account, self.taxpayer, *self.besides)
+        return [holder.held.value for holder in holders if holder and holder.held]
 
 
 @attrs.define
@@ -234,7 +241,8 @@ class Exchange:
                     turn.give_back()
             waited = True
         if isinstance(answer, Response):
-            secrets = (*signed.secrets, *(held.value for held in behind.values()))
+            sent = (*signed.secrets, *(token.value for token in behind.values()))
+            secrets = dict.fromkeys((*sent, *credentials.secrets()))
             verdict, answer = self._judge(request, answer, secrets)
             return await self._consider(request, answer, verdict, credentials, behind, tries, leaving)
         try:

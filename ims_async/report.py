@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 
 from .codec.reasons import Reason, completed, together
-from .errors import RecordsRejected
+from .errors import RecordsRejected, bounded
 from .records import Decision, Invoice, RecordKey
 from .status import ErrorEntry, Found, JobState, JobStatus
 
@@ -117,8 +117,8 @@ class RecordFailure:
 
     record: Record | None
     key: RecordKey
-    code: str
-    message: str
+    code: str = attrs.field(converter=bounded)
+    message: str = attrs.field(converter=bounded)
 
     def __str__(self) -> str:
         return f"{self.key}: {self.code} {self.message}".rstrip()

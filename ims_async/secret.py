@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from html import escape
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, ParamSpec, TypeVar
+
+C = TypeVar("C")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Secret:
@@ -23,6 +28,11 @@ class Secret:
     def reveal(self) -> str:
         """Return the value."""
         return self._value
+
+    @property
+    def printable(self) -> bool:
+        """True where it fits into a header: no line breaks, no halves of characters."""
+        return self._value.isprintable()
 
     def __bool__(self) -> bool:
         return bool(self._value)
@@ -43,6 +53,35 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not pickled; hand the credential over another way")
+
+
+def without_frames(function: Callable[P, R]) -> Callable[P, R]:
+    """Let no error of a function that takes credentials as plain text carry its frame, or those below.
+
+    Error trackers record local variables, and of a frame its arguments are some.
+    """
+
+    @functools.wraps(function)
+    def called(*args: P.args, **named: P.kwargs) -> R:
+        try:
+            return function(*args, **named)
+        except Exception as error:  # noqa: BLE001 # also Python's own, for an argument that there is not
+            problem = error.with_traceback(None)
+            if error.__suppress_context__:
+                error.__context__ = None  # raised here, `from None`: its traceback has the same frames
+        del args, named
+        try:
+            raise problem
+        finally:
+            del problem  # by its traceback it knows this frame: each would keep the other alive
+
+    return called
+
+
+def made_without_frames(cls: type[C]) -> type[C]:
+    """Make the constructor of a class `without_frames`: one that attrs generates holds what it was given."""
+    cls.__init__ = without_frames(cls.__init__)  # type: ignore[method-assign]
+    return cls
 
 
 def jwt_expiry(token: str) -> float | None:

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import copy
 import logging
+import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final, TypeVar
 
@@ -16,6 +17,7 @@ from .credentials import CredentialStore
 from .errors import ImsError, InvalidInput, NotAuthorized, OtpRequired, SessionExpired, UnexpectedAnswer
 from .exchange import Credentials, Exchange
 from .secret import Secret, jwt_expiry, jwt_issued
+from .times import LANDING
 from .token_life import Held, dated
 from .wire import Conversation, Gsp, Token
 
@@ -27,7 +29,6 @@ _RENEW_AGAIN: Final = 30.0  # seconds after a renewal ahead of the end that fail
 _STORE_MAY_TAKE: Final = (
     10.0  # seconds; a store is anybody's code, and one that hangs would hang every caller
 )
-_LANDING_MAY_TAKE: Final = 10.0  # seconds
 
 
 @contextlib.asynccontextmanager
@@ -102,6 +103,8 @@ class _Renewable(abc.ABC):
         if not isinstance(value, str) or not value.strip():
             raise InvalidInput("the token is empty: pass the access token as text, without `Bearer`")
         given = Secret(value)
+        if not given.printable:
+            raise InvalidInput("the token holds what is no printable text: a line break, say")
         if given != self._given:
             self._given = given
             value = given.reveal()
@@ -166,7 +169,7 @@ class _Renewable(abc.ABC):
     async def aclose(self) -> None:
         """Let a renewal under way land, if it does so soon: the old token may have ended for it."""
         if self._flight is not None:
-            _, late = await asyncio.wait([self._flight], timeout=_LANDING_MAY_TAKE)
+            _, late = await asyncio.wait([self._flight], timeout=LANDING)
             for flight in late:
                 flight.cancel()
 
@@ -273,6 +276,9 @@ class AccountCredential(_Renewable):
         self, exchange: Exchange, gsp: Gsp, store: CredentialStore, clock: Callable[[], float]
     ) -> None:
         super().__init__(exchange, gsp, store, clock, gstin="")
+        # The answer to a login may quote any session: its error is raised to whoever waits for the login.
+        self.of_client: weakref.WeakSet[_Renewable] = weakref.WeakSet([self])
+        self._own = Credentials(ahead=True, besides=self.of_client)
 
     async def _first(self) -> Token:
         return await self._keep(await self._authenticate(None))
@@ -281,7 +287,7 @@ class AccountCredential(_Renewable):
         return await self._authenticate(refused)
 
     async def _authenticate(self, refused: Token | None) -> Token:
-        return await self._ask(self._gsp.authenticate(refused), Credentials(ahead=True))
+        return await self._ask(self._gsp.authenticate(refused), self._own)
 
     async def sign_out(self) -> None:
         """End the account's token at the gateway and forget it. Raises `NotSupported` where there is no way.
@@ -294,7 +300,7 @@ class AccountCredential(_Renewable):
         if token is None:
             return
         try:
-            await self._ask(self._gsp.sign_out(token), Credentials(ahead=True))
+            await self._ask(self._gsp.sign_out(token), self._own)
         except NotAuthorized:
             _log.debug("the token to be ended had ended")
         if self._held is None or self._held.token is token:  # else another was had meanwhile
@@ -347,7 +353,8 @@ class TaxpayerCredential(_Renewable):
     ) -> None:
         super().__init__(exchange, gsp, store, clock, gstin)
         self._warned = account._warned  # one set for all of a client
-        self._account = Credentials(account=account, gstin=gstin, ahead=True)
+        account.of_client.add(self)
+        self._account = Credentials(account=account, gstin=gstin, ahead=True, besides=(self,))
         self._username: str | None = None
         self._request: str | None = None
 
@@ -374,11 +381,11 @@ class TaxpayerCredential(_Renewable):
 
     async def verify_otp(self, otp: str, username: str | None = None, request: str | None = None) -> None:
         """Begin the session with the OTP that the taxpayer received; digits, as text."""
+        digits = Secret(otp if isinstance(otp, str) else "")
+        del otp  # what reports errors with local variables would show it
         name = self._username if username is None else _checked_username(username)
         if name is None:
             raise InvalidInput("call request_otp(username) first, or pass the username here")
-        digits = Secret(otp if isinstance(otp, str) else "")
-        del otp
         if not (digits.reveal().isascii() and digits.reveal().isdigit()):
             raise InvalidInput("the OTP is text of the digits 0 to 9 only, for example '575757'")
         try:

@@ -19,6 +19,7 @@ from .reconcile import Reconciliation, as_it_stands, changes_something, compare,
 from .records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, RecordKey, SalesInvoice
 from .report import JobReport, Record
 from .rules import Finding
+from .secret import without_frames
 from .status import Download, Found, JobKind, JobState, JobStatus, JobToken
 from .taxpayer_state import TaxpayerState
 from .times import QUIET
@@ -344,6 +345,7 @@ class Taxpayer:
 
     # -- session ---------------------------------------------------------------------------------------
 
+    @without_frames
     def use_token(self, token: str) -> None:
         """Use an access token that was had elsewhere."""
         self._session.hold(token)

@@ -14,6 +14,8 @@ SENDER_IS_DEAD: Final = SEND_DEADLINE + ANSWER_DEADLINE + WRITE_MARGIN
 """After its claim: a change that is still being sent by then is not slow, its process has died."""
 GATEWAY_WORKS: Final = 720.0
 """At most so long the gateway works on what arrived last."""
+LANDING: Final = 10.0
+"""For what is under way besides changes when a client closes (a renewal, a logout): then it is broken off."""
 QUIET: Final = SENDER_IS_DEAD + GATEWAY_WORKS
 """After a change was sent: records that do not show it by then will not show it any more."""
 FIRST_LOOK: Final = 120.0

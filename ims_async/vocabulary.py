@@ -150,7 +150,11 @@ def gstin_checksum(first14: str) -> str:
 def gstin_problem(text: object) -> str | None:
     """Say what is wrong with a GSTIN (its pattern, then its check digit), or None."""
     if not isinstance(text, str) or len(text) != 15:
-        return f"{text!r:.60} is not a GSTIN: it has 15 characters, for example 29AAACQ3770E1ZF"
+        # One character too many is a typing error. Longer ones are not shown: they may be a token, say.
+        shown = f"a {type(text).__name__}"
+        if isinstance(text, str):
+            shown = repr(text) if len(text) <= 16 else f"a text of {len(text)} characters"
+        return f"{shown} is not a GSTIN: it has 15 characters, for example 29AAACQ3770E1ZF"
     if not (text.isascii() and _GSTIN.fullmatch(text.upper())):
         return f"{text!r} does not have the pattern of a GSTIN (state code, PAN, entity, Z, check digit)"
     expected = gstin_checksum(text.upper()[:14])

@@ -121,13 +121,14 @@ FAILURES: Final[dict[str, tuple[int, Callable[[int, str], bytes]]]] = {
 
 @attrs.define
 class Mirror:
-    """The simulator, until it is told how to fail; then it quotes every secret of the request.
+    """The simulator, until it is told how to fail; then it quotes every secret of the request, and `before`.
 
     `seen` is what authorised the requests that came, tokens that the simulator made up among it.
     """
 
     sim: Simulator
     failure: str | None = None
+    before: list[str] = attrs.field(factory=list)
     seen: set[str] = attrs.field(factory=set)
 
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
@@ -137,7 +138,7 @@ class Mirror:
         if self.failure is None:
             return self.sim.handle(method, path, headers, body)
         status, write = FAILURES[self.failure]
-        quoted = " ".join(secrets)
+        quoted = " ".join([*secrets, *self.before])
         told = {"x-quoted": quoted, "location": f"/?{quoted}", "set-cookie": f"sid={PLANTED['cookie']}"}
         return status, told, write(status, quoted)
 
@@ -181,8 +182,8 @@ def _as_dict(thing: Any) -> str:
     return repr(attrs.asdict(thing)) if attrs.has(type(thing)) else ""
 
 
-# The tests' own frames, and those of a constructor, which hold what its caller's frame holds: its arguments.
-_NO_USERS: Final = ("/tests/", "/simulator/", "/_pytest/", "/pluggy/", "<attrs generated ")
+# The tests' own frames: what the caller of the library holds is the caller's.
+_NO_USERS: Final = ("/tests/", "/simulator/", "/_pytest/", "/pluggy/")
 
 
 def _locals(error: BaseException) -> str:

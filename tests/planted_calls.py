@@ -64,7 +64,7 @@ class Scene:
         seen = [*looks(self.client, self.acme, *self.met, *asyncio.all_tasks())]
         seen += [("log", f"{record.getMessage()} {record.args!r}") for record in self.log.records]
         seen.append(("log text", self.log.text))
-        return leaks({*PLANTED.values(), *self.mirror.seen}, seen)
+        return leaks({*PLANTED.values(), *self.mirror.seen, *self.mirror.before}, seen)
 
 
 Begun = Callable[[], Awaitable[object]]

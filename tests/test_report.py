@@ -676,3 +676,17 @@ def test_a_task_at_work_whose_word_happens_to_be_p_has_not_ended() -> None:
     running = JobStatus(state=JobState.PROCESSING, raw_code="P", documented=False)
     read = settle(running, submitted=None, evidence=Evidence(), now=0.0, p_means=PReading.PROCESSED)
     assert read.state is JobState.PROCESSING
+
+
+def test_the_words_about_a_record_are_bounded_however_many_reasons_there_are() -> None:
+    """Each reason may be as long as an error's text; what they are joined to is no longer."""
+    sent = batch(1)
+    long = [entry(code=f"E{place}", message=f"{place}" * 1_500) for place in range(3)]
+    facts: dict[str, Any] = {"error_report": tuple(long)}
+    (of_several,) = account(
+        status("PE", state=JobState.PARTIAL, errors=1, processed=0, **facts), sent, None
+    ).failed
+    refused = {"state": JobState.FAILED, "error_code": "E9", "error_message": "x" * 1_900}
+    (of_the_job,) = account(status("ER", **refused, **facts), sent, None).failed
+    assert (len(of_several.message), len(of_the_job.message)) == (2_000, 2_000)
+    assert of_the_job.message.startswith("x" * 1_900)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import stat
@@ -29,6 +28,7 @@ from ims_async import (
     SessionExpired,
     Taxpayer,
     Vayana,
+    credentials,
 )
 from ims_async.secret import Secret
 from ims_async.simulator import Simulator
@@ -717,7 +717,7 @@ async def test_another_process_goes_on_with_a_file(sim: Simulator, tmp_path: Pat
     first = client_of(sim, with_password(), credentials=FileCredentialStore(path))
     session = session_of(await logged_in(first, sim))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    kept = json.loads(path.read_text(encoding="utf-8"))
+    kept = credentials._parsed(path.read_text(encoding="utf-8"))
     account = with_password().account_id
     assert sorted(kept) == sorted([f"{account}/", f"{account}/{sim.gstins[0]}"])
     assert kept[f"{account}/{sim.gstins[0]}"] == {"token": session, "expires_at": None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import attrs
@@ -165,13 +165,18 @@ def judge_gstn(request: Request, error: ImsError, *, in_session: bool, stale: Ne
     return Verdict(kind=VerdictKind.UNAVAILABLE if down else VerdictKind.FAILED, error=error)
 
 
-def with_secrets(request: Request, headers: Mapping[str, Secret | None]) -> Request:
-    """Return a request with further headers, those that there are, which are secrets."""
+def with_secrets(
+    request: Request, headers: Mapping[str, Secret | None], *, unsent: Iterable[Secret | None] = ()
+) -> Request:
+    """Return a request with further headers, those that there are, which are secrets.
+
+    `unsent` are the account's other secrets: an answer may quote these, too.
+    """
     there = {name: value for name, value in headers.items() if value is not None}
     return attrs.evolve(
         request,
         headers={**request.headers, **{name: value.reveal() for name, value in there.items()}},
-        secrets=(*request.secrets, *there.values()),
+        secrets=(*request.secrets, *there.values(), *(secret for secret in unsent if secret is not None)),
     )
 
 

@@ -23,7 +23,7 @@ from ..errors import (
 )
 from ..gstn import or_empty, queued
 from ..records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
-from ..secret import Secret, jwt_expiry, jwt_issued
+from ..secret import Secret, jwt_expiry, jwt_issued, made_without_frames
 from ..status import Download, JobKind, JobStatus
 from ..vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection, return_period
 from ..wire import (
@@ -82,7 +82,9 @@ _ACCOUNT_TOKEN_LIFE: Final = 86_400.0  # seconds; the answer names no expiry, th
 
 
 def _secret(value: str | Secret | None) -> Secret | None:
-    return None if value is None else _key(value)
+    if not isinstance(value, str | Secret | None):
+        raise InvalidInput(f"api_secret is text, not {type(value).__name__}")
+    return None if value is None else Secret(value)
 
 
 def _key(value: object) -> Secret:
@@ -90,6 +92,7 @@ def _key(value: object) -> Secret:
     return Secret(value if isinstance(value, str | Secret) else "")
 
 
+@made_without_frames
 @attrs.frozen(eq=False)
 class Sandbox:
     """Sandbox as a GSP: `Sandbox(api_key="…", api_secret="…")`.
@@ -100,7 +103,7 @@ class Sandbox:
     The documents name no size limit for a save: `save_bytes` defaults to the 4,000,000 bytes that
     another GSP documents for the same message. How `section` is spelled in the supplier view is not
     documented either: `supplier_section_case` sets it.
-    Raises `InvalidInput` for an empty key or an unusable `base_url`.
+    Raises `InvalidInput` for an empty key, a secret that is not text, or an unusable `base_url`.
     """
 
     api_key: Secret = attrs.field(converter=_key)
@@ -116,6 +119,8 @@ class Sandbox:
     def __attrs_post_init__(self) -> None:
         if not self.api_key:
             raise InvalidInput("api_key is empty or not text; take it from the provider's console")
+        if not (self.api_key.printable and (self.api_secret is None or self.api_secret.printable)):
+            raise InvalidInput("api_key or api_secret holds what is no printable text: a line break, say")
         if self.source not in ("primary", "secondary"):
             raise InvalidInput(f"source {self.source!r} is unknown; use 'primary' or 'secondary'")
         if self.supplier_section_case not in ("lower", "upper"):
@@ -156,7 +161,7 @@ class Sandbox:
         added = {"x-api-key": self.api_key, "authorization": token}
         if request.operation == "authenticate":
             added["x-api-secret"] = self.api_secret
-        return with_secrets(request, added)
+        return with_secrets(request, added, unsent=(self.api_secret,))
 
     def authenticate(self, refused: Token | None = None) -> Conversation[Token]:
         """Trade key and secret for the account's token, which lives 24 hours; a refused one does not help.
@@ -195,9 +200,9 @@ class Sandbox:
         https://developer.sandbox.co.in/recipes/gst/authentication/generate_tax_payer_session
         """
         # The OTP is declared an integer, but its leading zeros count: it is sent as the text it is.
-        signed = self._login_request("verify", "/otp/verify", gstin, username, Secret(otp))
-        del otp
-        response = yield signed
+        digits = Secret(otp)
+        del otp  # what reports errors with local variables would show it
+        response = yield self._login_request("verify", "/otp/verify", gstin, username, digits)
         return self._taxpayer_token(response)
 
     def refresh(self, gstin: str, token: Token) -> Conversation[Token]:

@@ -21,7 +21,7 @@ from ..errors import (
 )
 from ..gstn import or_empty
 from ..records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
-from ..secret import Secret
+from ..secret import Secret, made_without_frames
 from ..status import Download, JobKind, JobState, JobStatus
 from ..vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection, return_period
 from ..wire import (
@@ -58,6 +58,7 @@ _GSTN: Final = "gstn"
 _NO_SUCH_TASK: Final = "err-resource-not-found"
 
 
+@made_without_frames
 @attrs.frozen(eq=False)
 class Vayana(Settings):
     """Vayana as a GSP: `Vayana("org-id", "user-token")`, or `Vayana("org-id", handle="…", password="…")`.
@@ -105,7 +106,8 @@ class Vayana(Settings):
 
         https://docs.enriched-api.vayana.com (Integrating: headers)
         """
-        return with_secrets(request, {"X-FLYNN-N-USER-TOKEN": token})
+        own = (self.user_token, self.password, *self.secret_headers)
+        return with_secrets(request, {"X-FLYNN-N-USER-TOKEN": token}, unsent=own)
 
     def authenticate(self, refused: Token | None = None) -> Conversation[Token]:
         """Have a user token; see `vayana_login.authenticate`."""

@@ -141,13 +141,14 @@ def request_otp(gsp: Settings, gstin: str, username: str) -> Conversation[str | 
 
 def verify_otp(gsp: Settings, gstin: str, otp: str, request: str | None) -> Conversation[Token]:
     """Trade the OTP for the name of the session, which stays on the GSP's side."""
+    digits = Secret(otp)
+    del otp  # what reports errors with local variables would show it
     if not request:
         raise InvalidInput(
             "verifying an OTP takes the name of its request: call request_otp first, or pass what it "
             "returned: verify_otp(otp, request=…)"
         )
-    body: dict[str, str | Secret] = {"otp-request-id": request, "otp": Secret(otp)}
-    del otp
+    body: dict[str, str | Secret] = {"otp-request-id": request, "otp": digits}
     response = yield _gst(gsp, "verify", "AUTHTOKEN", gstin, body)
     return Token(value=Secret(_named(response, "gst-session-id")))
 

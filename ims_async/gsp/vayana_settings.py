@@ -105,6 +105,8 @@ class Settings:
             raise InvalidInput(
                 "org_id is empty or not text: it is data.associatedOrgs[].organisation.id of the SSO login"
             )
+        if self.user_token is not None and not self.user_token.printable:
+            raise InvalidInput("user_token holds what is no printable text: a line break, say")
         if not isinstance(self.handle, str | None) or not (self.handle or "").isprintable():
             raise InvalidInput(
                 f"handle is text, an e-mail address or a mobile number, not {self.handle!r:.60}"
@@ -176,9 +178,12 @@ class Settings:
             headers={**kept, **{name: value.reveal() for name, value in self.extra_headers.items()}},
             body=body,
             needs=Needs.ACCOUNT,
-            # A short one may be a word, or a GSTIN, which rows hold too.
-            secrets=tuple(value for value in self.extra_headers.values() if len(value.reveal()) > 15),
         )
+
+    @property
+    def secret_headers(self) -> tuple[Secret, ...]:
+        """The extra headers' values that are secrets: a short one may be a word, or a GSTIN, as in rows."""
+        return tuple(value for value in self.extra_headers.values() if len(value.reveal()) > 15)
 
 
 _CHOICES: Final[dict[str, tuple[str, ...]]] = {

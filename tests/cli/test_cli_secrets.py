@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ims_async import InvalidInput
+from ims_async import InvalidInput, credentials
 from ims_async.cli import settings
 from ims_async.cli.environment import Variables
 from tests.cli.cli_shell import QUICK, Shell, opened
@@ -45,7 +44,7 @@ def test_no_secret_is_ever_printed(shell: Shell) -> None:
     run("counts")
     run("login", "--username", name, stdin="575757\n")
     run("login", "--username", name, stdin="987654\n")
-    kept = json.loads((shell.here / "state" / "ims-async" / "credentials.json").read_text())
+    kept = credentials._parsed((shell.here / "state" / "ims-async" / "credentials.json").read_text())
     secrets += [entry["token"] for entry in kept.values()]
     shell.monkeypatch.setenv("IMS_TOKEN", sim.token(shell.gstin))
     secrets.append(os.environ["IMS_TOKEN"])
