@@ -57,7 +57,9 @@ class _TurnTakenError(JobInFlight):
     """The journal says that another process has the turn, or has settled this very batch."""
 
     def __init__(self, entry: Entry) -> None:
-        super().__init__(f"batch {entry.id} in the journal is {entry.phase}")
+        super().__init__(
+            f"another change of {entry.token.gstin} has the turn: batch {entry.id}, {entry.phase}"
+        )
         self.entry = entry
 
 
@@ -130,23 +132,28 @@ class Changes:
 
     async def _look_and_send(self, look: Callable[[], Awaitable[Batch | None]]) -> ImsJob | None:
         since = dt.datetime.fromtimestamp(self._services.clock() - _SEEN_SINCE, dt.UTC)
-        token = self._jobs.token(JobKind.SAVE, None, None)
+        token = self._jobs.token(JobKind.SAVE, None, None)  # of the time before the look
         seen = since, await Page(self._services.journal).others(token, since)
         batch = await look()
         if batch is None or not batch.records:
             return None
-        async with self._written_down(batch) as page:
+        async with self._written_down(batch, token.submitted_at) as page:
             return await self._send_shielded(batch, page, seen)
 
     @contextlib.asynccontextmanager
-    async def _written_down(self, batch: Batch) -> AsyncIterator[Page]:
-        """Check a batch and write it down; if it is not sent in the end, that is written down too."""
+    async def _written_down(self, batch: Batch, at: dt.datetime | None = None) -> AsyncIterator[Page]:
+        """Check a batch and write it down; if it is not sent in the end, that is written down too.
+
+        `at` is since when it is known how its records stood: now, unless they were looked at.
+        """
         if not batch.checked:
             await self.check(batch.records)
         page = Page(self._services.journal)
         self._own.add(page.id)
         try:
             token = self._jobs.token(batch.kind, None, len(batch.records))
+            if at is not None:
+                token = attrs.evolve(token, submitted_at=at)
             await page.intend(token, batch.records, run=batch.run)
             if batch.fate.called_off:
                 await self._jobs.mark_retried(batch.fate.called_off)
@@ -155,7 +162,7 @@ class Changes:
         except BaseException as error:
             if page.stands is Phase.QUEUED:
                 await page.call_off(_reason(error), _cause(error, batch))
-            if page.stands is Phase.CALLED_OFF:
+            if page.stands in (Phase.CALLED_OFF, Phase.QUEUED):  # or somebody else has called it off
                 batch.fate.called_off = page.name or ""
             if page.trouble:
                 self._unwritten.append(page)
@@ -200,8 +207,8 @@ class Changes:
         self._unwritten = [page for page in self._unwritten if page.trouble]
         if lost and not lost[0].trouble:
             return True
-        if may_be_leaving(entry, self._services.clock()):
-            told = self._still_sent(entry.changed_at)
+        if may_be_leaving(entry.phase, entry.token, self._services.clock()):
+            told = self._still_sent(entry.token.submitted_at)
             if not queue:
                 raise JobInFlight(f"nothing was sent: {told}")
             _log.warning("waiting: %s", told)
@@ -297,7 +304,7 @@ class Changes:
     def _may_still_move(self, entry: Entry | None) -> bool:
         """Say whether another process may be about to send it, or be sending it, at this moment."""
         return entry is not None and (
-            entry.phase is Phase.QUEUED or may_be_leaving(entry, self._services.clock())
+            entry.phase is Phase.QUEUED or may_be_leaving(entry.phase, entry.token, self._services.clock())
         )
 
     def _still_sent(self, since: dt.datetime | None) -> str:
@@ -424,7 +431,7 @@ class Changes:
 
 def _reason(error: BaseException) -> str:
     """Say why nothing was done, in words that may be kept: the messages of our own errors only."""
-    kind = type(error).__name__
+    kind = next(cls.__name__ for cls in type(error).__mro__ if not cls.__name__.startswith("_"))
     return bounded(f"{kind}: {error}") if isinstance(error, ImsError) else kind
 
 

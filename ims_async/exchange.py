@@ -302,6 +302,8 @@ class Exchange:
 
     def _after_loss(self, request: Request, error: ImsError, tries: _Tries) -> float | None:
         """Return the delay after which to try again where no answer came, or None."""
+        if request.repeatable and self._closed.is_set():  # a read that was broken off by the closing
+            raise ClientClosed(f"the client was closed while {request.operation} was under way") from error
         if isinstance(error, NotSent):
             return self._next_delay(tries)
         if request.changes:

@@ -172,7 +172,9 @@ class Handles:
             self._by_page[entry.id] = job
         if (name := self._name(job.token)) is not None:
             self._by_name.setdefault(name, job)
-        if entry.phase is Phase.SENDING and not may_be_leaving(entry, self._services.clock()):
+        if entry.phase is Phase.SENDING and not may_be_leaving(
+            entry.phase, entry.token, self._services.clock()
+        ):
             await job.sender_died()
         self._waiting = [other for other in self._waiting if other is not job]
         if entry.phase is Phase.QUEUED:

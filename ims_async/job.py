@@ -26,12 +26,11 @@ from .errors import (
     RateLimited,
 )
 from .journal import Cause, Entry, Phase
-from .ledger import Page
+from .ledger import Page, may_be_leaving
 from .loop_owner import LoopOwner, on_one_loop
 from .report import Evidence, JobReport, PReading, Record, account, settle
 from .retry import PollPolicy
 from .status import JobKind, JobState, JobStatus, JobToken
-from .times import SENDER_IS_DEAD
 
 _log = logging.getLogger("ims_async")
 
@@ -548,9 +547,7 @@ class ImsJob:
 
     def may_be_leaving(self, now: float) -> bool:
         """Say whether another process may be sending it at this moment; `now` in seconds since the epoch."""
-        at = self.submitted_at
-        sending = self._page.stands is Phase.SENDING and at is not None
-        return sending and at is not None and now - at.timestamp() < SENDER_IS_DEAD
+        return may_be_leaving(self._page.stands, self._token, now)
 
     def note_retried(self) -> None:
         """Note that it was retried; the journal is told by who did it."""

@@ -36,7 +36,8 @@ class Page:
     """
 
     __slots__ = (
-        "_due", "_journal", "_sought", "cause", "id", "phase", "reason", "retried", "run", "trouble",
+        "_due", "_handed_in", "_journal", "_sought", "cause", "id", "phase", "reason", "retried", "run",
+        "trouble",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +56,7 @@ class Page:
             self._take(entry)
         self.trouble: JournalError | None = None
         self._due: _Note | None = None
+        self._handed_in: JobToken | None = None  # as it is while it waits
 
     @property
     def name(self) -> str | None:
@@ -72,7 +74,7 @@ class Page:
 
     async def intend(self, token: JobToken, records: Sequence[Record], *, run: str = "") -> None:
         """Write down a batch that was handed in. Raises `JournalError`: then nothing may be sent."""
-        self.run = run
+        self.run, self._handed_in = run, token
         if self._journal is None:
             return
         try:
@@ -132,11 +134,11 @@ class Page:
 
     async def wait_again(self, reason: str) -> bool:
         """Nothing was done with it so far, and it will be tried again; False if that is not written down."""
-        return await self._note(Phase.QUEUED, reason=reason)
+        return await self._note(Phase.QUEUED, reason=reason, token=self._handed_in)
 
     async def call_off(self, reason: str, cause: Cause) -> bool:
         """Nothing was done with it, and nothing will be; False if somebody else has moved it on."""
-        return await self._note(Phase.CALLED_OFF, reason=reason, cause=cause)
+        return await self._note(Phase.CALLED_OFF, reason=reason, cause=cause, token=self._handed_in)
 
     async def take_over(self) -> bool:
         """Make sure that a batch that waits for its turn, if it still does, is sent by nobody."""
@@ -256,9 +258,11 @@ class Page:
             await self._note(due.to, token=due.token, status=due.status, reason=due.reason, cause=due.cause)
 
 
-def may_be_leaving(entry: Entry, now: float) -> bool:
+def may_be_leaving(phase: Phase, token: JobToken, now: float) -> bool:
     """Say whether another process may be sending it at this moment; `now` in seconds since the epoch.
 
-    One that began longer ago than any sending takes was not slow: its process died.
+    One that began longer ago than any sending takes was not slow: its process died. Both times are of the
+    clients' clock: a journal may have another.
     """
-    return entry.phase is Phase.SENDING and now - entry.changed_at.timestamp() < SENDER_IS_DEAD
+    at = token.submitted_at
+    return phase is Phase.SENDING and at is not None and now - at.timestamp() < SENDER_IS_DEAD

@@ -52,13 +52,13 @@ class LoopOwner:
                 self._loop = running
                 return
         if owner.is_closed():
-            how = "its event loop has ended, and this is another one: `asyncio.run` makes a new one each time"
+            how = "was used in another event loop, which has ended: `asyncio.run` makes a new one each time"
         elif owner.is_running():
-            how = "it is in use in another event loop, in another thread"
+            how = "is in use in another event loop, which runs in another thread"
         else:
-            how = "it was used in another event loop before"
+            how = "was used in another event loop before"
         raise WrongEventLoop(
-            f"this {self._what} belongs to one event loop, and {how}. Run all of it in one loop "
+            f"this {self._what} {how}. Each belongs to one event loop: run all of it in one "
             f"(`with asyncio.Runner() as runner: runner.run(…)`), or make one {self._what} for each loop. "
             "Nothing was done."
         )

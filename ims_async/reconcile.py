@@ -71,10 +71,11 @@ def compare(
 
 def covers(looked_at: Iterable[Decision | Invoice], sent: Iterable[Decision | Invoice]) -> bool:
     """Say whether all that was sent was looked at, as it was decided, whenever its records were read."""
-    return set(map(_decided, sent)) <= set(map(_decided, looked_at))
+    return set(map(decided, sent)) <= set(map(decided, looked_at))
 
 
-def _decided(record: Decision | Invoice) -> tuple[object, ...]:
+def decided(record: Decision | Invoice) -> tuple[object, ...]:
+    """Return what is decided on which record, whenever that was read; for a reset the record alone."""
     if isinstance(record, Invoice):
         return (record.key,)
     return record.key, record.action, record.remarks, record.itc_reduction

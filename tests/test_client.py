@@ -28,7 +28,7 @@ from ims_async import (
     as_completed,
 )
 from ims_async.simulator import Simulator
-from ims_async.transport import MemoryTransport
+from ims_async.transport import AnswerLost, MemoryTransport
 from ims_async.wire import Request, Response
 
 from .conftest import LOGIN, ONE_TRY, QUICK, make_client, make_gsp
@@ -368,3 +368,23 @@ async def test_the_fixture_takes_other_settings(ims_simulator: Simulator) -> Non
     async with ImsClient(Sandbox("key_test_demo"), transport=ims_simulator.transport) as client:
         counts = await client.taxpayer(gstin, token=ims_simulator.token(gstin)).counts()
     assert counts.total == 8
+
+
+async def test_a_read_that_closing_breaks_off_says_that_the_client_was_closed(sim: Simulator) -> None:
+    """Not that the gateway is unavailable."""
+    closed = asyncio.Event()
+
+    class Silent:
+        async def send(self, request: Request) -> Response:
+            await closed.wait()
+            raise AnswerLost(f"no whole answer to {request.operation} came back")
+
+        async def aclose(self) -> None:
+            closed.set()
+
+    client = make_client(sim, transport=Silent())
+    reading = asyncio.create_task(client.taxpayer(sim.gstins[0], token=sim.token(sim.gstins[0])).counts())
+    await asyncio.sleep(0.1)
+    await client.aclose()
+    with pytest.raises(ClientClosed, match=r"was closed while .* was under way"):
+        await reading

@@ -75,7 +75,9 @@ def test_a_file_that_is_there_is_replaced_only_if_that_is_wanted(
     write(file, overwrite=False)
     content = file.read_bytes()
     file.write_text("Dear Sir")
-    with pytest.raises(InvalidInput, match=r"a\.csv is there already: choose another name"):
+    with pytest.raises(
+        InvalidInput, match=r"a\.csv is there already: choose another name, or pass overwrite=True$"
+    ):
         write(file, overwrite=False)
     assert file.read_text() == "Dear Sir"
     write(file)

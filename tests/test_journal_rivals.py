@@ -16,7 +16,7 @@ from ims_async import (
     RateLimit,
     Taxpayer,
 )
-from ims_async.journal import Phase
+from ims_async.journal import MemoryJournal, Phase
 from ims_async.simulator import Simulator
 from ims_async.times import SENDER_IS_DEAD
 
@@ -96,6 +96,31 @@ async def test_another_process_that_has_been_sending_for_too_long_is_dead(
     assert (await other.reconcile(job)).not_applied == (two,)
     assert (await (await other.save([two]))).ok
     assert sim.count("save") == 2
+
+
+@pytest.mark.parametrize("ahead", [-90 * 86400.0, 90 * 86400.0])
+async def test_whatever_clock_the_journal_has_the_clients_says_whether_a_sender_is_dead(
+    sim: Simulator, ahead: float
+) -> None:
+    """A save and a list say the same of it, and the message names the one time."""
+    journal = MemoryJournal(clock=lambda: sim.now() + ahead)
+    gstin = sim.gstins[0]
+    acme, other = (make_client(sim, journal=journal).taxpayer(gstin, token=sim.token(gstin)) for _ in "ab")
+    one, two, _ = await undecided(acme)
+    sent = await acme.save([one])
+    await sent
+    begun = now(sim)
+    token = attrs.evolve(sent.token, reference_id=None, submitted_at=begun)
+    await journal.intend("dead", token, [two])
+    assert await journal.claim("dead", token) is None
+    with pytest.raises(JobInFlight, match=f"began to send for {gstin} at {begun:%H:%M:%S} UTC") as caught:
+        await other.save([two], queue=False)
+    assert caught.value.job is None
+    await asyncio.sleep(SENDER_IS_DEAD + 1)
+    with pytest.raises(JobInFlight) as caught:
+        await other.save([two], queue=False)
+    assert caught.value.job is not None
+    assert caught.value.job.needs_a_look
 
 
 async def test_a_waiting_batch_that_another_process_took_over_is_not_sent_by_its_own(

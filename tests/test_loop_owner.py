@@ -211,7 +211,8 @@ def test_a_client_of_a_module_and_asyncio_run_for_each_call(sim: Simulator) -> N
     acme = client.taxpayer(sim.gstins[0], token=sim.token(sim.gstins[0]))
     assert asyncio.run(use(acme.counts())).total
     with pytest.raises(
-        WrongEventLoop, match=r"its event loop has ended.*asyncio\.run.*one client for each loop"
+        WrongEventLoop,
+        match=r"client was used in another event loop, which has ended: .*asyncio\.run.*one client for each",
     ):
         asyncio.run(use(acme.counts()))
     assert issubclass(WrongEventLoop, ImsError)
@@ -307,7 +308,7 @@ async def test_a_journal_in_memory_is_refused_to_a_second_loop_at_the_same_time(
     await kept.entries()
     for name, member in inspect.getmembers(MemoryJournal, inspect.iscoroutinefunction):
         needed = [p for p in inspect.signature(member).parameters.values() if p.default is p.empty][1:]
-        with pytest.raises(WrongEventLoop, match="this journal belongs"):
+        with pytest.raises(WrongEventLoop, match="this journal is in use in another event loop"):
             await asyncio.to_thread(in_another, functools.partial(getattr(kept, name), *needed))
 
 

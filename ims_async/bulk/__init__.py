@@ -230,8 +230,9 @@ def recover(
     So is, once, what was never sent: batches that waited for their turn when their process ended, and those
     that were called off for trouble on the way, a change ahead of them, or their size
     (`job.cause.to_retry`). What its caller cancelled, or what was refused, is left alone
-    (`client.called_off()` lists it), and so is a record that was decided on anew since. Each batch stays a
-    part of its run, which so does not send it again.
+    (`client.called_off()` lists it), and so is a record that was decided on anew since, or to which
+    another batch has applied the same decision meanwhile. Each batch stays a part of its run, which so does
+    not send it again.
 
     `taxpayers` are those that it is about, all by default. Batches of other living processes that wait are
     taken over; those get `JobInFlight`. Otherwise as `save_all`: await it for a `BulkReport` of what was left

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 
 import attrs
@@ -10,8 +11,9 @@ from ..client import ImsClient
 from ..errors import JournalError
 from ..job import ImsJob
 from ..journal import Entry, Journal, Phase
+from ..reconcile import decided
 from ..records import RecordKey
-from ..report import Record
+from ..report import Record, account
 from .follow import Follower
 from .source import Portion
 from .work import Part
@@ -109,10 +111,7 @@ class Recovery(Part):
         return self._follower
 
     async def _find_unsent(self) -> list[Unsent]:
-        """Return the batches that wait or were called off, without what was handed in anew since.
-
-        The later decision on a record counts, whatever became of it: an earlier one must not undo it.
-        """
+        """Return the batches that wait or were called off, without what was decided on, or done, since."""
         journal = self._shared.client.journal
         if journal is None:
             return []
@@ -135,16 +134,51 @@ class Recovery(Part):
 async def without_later(
     journal: Journal, entries: Sequence[Entry], wanted: Callable[[Entry], bool]
 ) -> list[tuple[Entry, list[Record]]]:
-    """Return the batches that are wanted of one taxpayer's, each without what a later batch holds as well.
+    """Return the batches that are wanted of one taxpayer's, each without what others make needless.
 
-    `entries` are in the order of handing in. Raises `JournalError`.
+    The later decision on a record counts, whatever became of it: an earlier one must not undo it. And what
+    the batch before applied, as it was decided on here, after this one was handed in, is done: to do it again
+    would undo what was done since. `entries` are in the order of handing in. Raises `JournalError`.
     """
-    first = next((place for place, entry in enumerate(entries) if wanted(entry)), len(entries))
-    found: list[tuple[Entry, list[Record]]] = []
-    later: set[RecordKey] = set()
-    for entry in reversed(entries[first:]):
+    since = min((at for entry in entries if wanted(entry) and (at := entry.token.submitted_at)), default=None)
+    matter = (wanted(entry) or (since and _ended_since(entry, since)) for entry in entries)
+    first = next((place for place, matters in enumerate(matter) if matters), len(entries))
+    found: list[tuple[int, Entry, list[Record]]] = []
+    last: dict[RecordKey, int] = {}
+    applied: _Applied = {}
+    for place, entry in enumerate(entries[first:]):
         records = await journal.records(entry.id)
         if wanted(entry):
-            found.append((entry, [record for record in records if record.key not in later]))
-        later.update(record.key for record in records)
-    return found[::-1]
+            found.append((place, entry, [one for one in records if not _is_done(one, entry, applied)]))
+        last.update((record.key, place) for record in records)
+        _note_applied(applied, entry, records)
+    return [(entry, [one for one in records if last[one.key] == place]) for place, entry, records in found]
+
+
+_Applied = dict[RecordKey, tuple[object, dt.datetime | None]]
+"""What was decided last on each record, and when a batch that applied just that had ended."""
+
+
+def _ended_since(entry: Entry, since: dt.datetime) -> bool:
+    return entry.phase is Phase.ENDED and entry.changed_at >= since
+
+
+def _is_done(record: Record, entry: Entry, applied: _Applied) -> bool:
+    what, at = applied.get(record.key, (None, None))
+    handed_in = entry.token.submitted_at
+    return at is not None and handed_in is not None and at >= handed_in and what == decided(record)
+
+
+def _note_applied(applied: _Applied, entry: Entry, records: Sequence[Record]) -> None:
+    succeeded: set[RecordKey] = set()
+    if entry.phase is Phase.ENDED and entry.status is not None:
+        report = account(entry.status, records, entry.token.submitted)
+        succeeded = {record.key for record in report.succeeded}
+    for record in records:
+        what = decided(record)
+        before, at = applied.get(record.key, (what, None))
+        if record.key in succeeded:
+            at = entry.changed_at
+        elif before != what:
+            at = None
+        applied[record.key] = what, at

@@ -48,7 +48,7 @@ class Part:
         self._in_hand = 0
         """How many of the rest are being handed in at this moment."""
         self._cut: list[str] = []
-        """The batches that were refused for their size, and of which not every part is sent yet."""
+        """The batches that were not sent as a whole, and of which not every part is sent yet."""
 
     async def carry_out(self) -> None:
         """Send it, and see it through. Raises nothing but what stops the whole run."""
@@ -165,6 +165,8 @@ class Part:
 
         job = await self._shared.weather.through(self._taxpayer, hand_in)
         self._follower.fate, self._in_hand = None, 0
+        if batch.fate.called_off:  # another process carries out the same run: what of it is left is sent next
+            self._cut.append(batch.fate.called_off)
         return job
 
     async def _send_again(self) -> None:

@@ -283,7 +283,7 @@ def sentence_of(
     if isinstance(error, JobTimeout):
         return "we stopped waiting; the job runs on at the gateway"
     if isinstance(error, ImsError):
-        return str(error)
+        return str(error).replace("pass overwrite=True", "pass --overwrite")
     return f"unexpected {type(error).__name__}: {error}; run it again with --debug and report what it shows"
 
 

@@ -87,8 +87,8 @@ class Entry:
 
     `cause` is the kind of that reason; None also in a file of a release that did not keep it. `retried` says
     that what was not applied was looked at again, and sent where it still stood. `token.submitted_at` is when
-    it was sent, or handed in while it waits. `run` is the name of the bulk run that it belongs to, if any.
-    Holds no secret.
+    it was sent; of one with which nothing was done, when it was handed in, or its records were looked at.
+    `run` is the name of the bulk run that it belongs to, if any. Holds no secret.
     """
 
     id: str

@@ -49,7 +49,8 @@ def test_no_command_replaces_a_file_without_a_word(shell: Shell) -> None:
         before = len(shell.sim.requests)
         ended = shell.run(*words, "letter.csv")
         assert (name, ended.code, "letter.csv is there already" in ended.err) == (name, 2, True)
-        assert "--overwrite" in ended.err
+        assert "or pass --overwrite\n" in ended.err
+        assert "overwrite=" not in ended.err
         assert len(shell.sim.requests) == before
         assert Path("letter.csv").read_text() == "Dear Sir"
         ended = shell.run(*words, "letter.csv", "--overwrite")
