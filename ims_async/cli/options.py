@@ -141,7 +141,8 @@ Overwrite = Annotated[
     bool,
     typer.Option(
         "--overwrite",
-        help="Replace the file of --out or --report if there is one. Example: --out a.csv --overwrite",
+        help="Replace files of --out and --report that are there; they are refused otherwise. "
+        "Example: --out a.csv --overwrite",
     ),
 ]
 Out = Annotated[

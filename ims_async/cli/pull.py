@@ -59,7 +59,7 @@ def pull(
     rupees such as igst=10.50. Then push the file. Its column 'GSTIN' says whose the records are.
 
     Of many taxpayers, all are in one file, or in a folder with a file for each. One whose session has ended
-    is named and skipped.
+    is named and skipped. No file that is there is replaced without --overwrite.
     """
     voice = Voice(json, debug, gsp, report=report, overwrite=overwrite)
 
@@ -73,9 +73,7 @@ def pull(
         files = {name: made(folder) / f"{name}.csv" if folder else Path(out) for name in names}
         if report is not None and report.resolve() in {file.resolve() for file in files.values()}:
             raise InvalidInput(f"{report} is to hold the records: name another file for --report")
-        replaced = check_targets(dict.fromkeys(files.values()), overwrite=overwrite)
-        if replaced and not overwrite:
-            voice.tell(f"{show.counted(replaced, 'file')} in which nothing is decided will be replaced.")
+        check_targets(dict.fromkeys(files.values()), overwrite=overwrite)
         settings = gather(gsp, None, check=not no_check, need_gstin=False, rate=rate)
         if len(names) == 1:  # a token is of the one that was asked for, unless IMS_GSTIN says another
             settings = attrs.evolve(settings, gstin=names[0]) if gstin else settings.of(names[0])
@@ -93,9 +91,8 @@ def _pull_one(asked: ManyPull, out: Path) -> int:
     wanted = asked.sections or list(Section)
     reading = ask(settings, lambda t: fetch(t, voice, wanted, asked.status), first_poll=asked.first_poll)
     found = asyncio.run(reading)
-    check_targets([out], overwrite=voice.overwrite)  # somebody may have decided in it meanwhile
     invoices = (invoice for rows in found.values() for invoice in rows)
-    written = tables.write_invoices(out, invoices, gstin=settings.gstin)
+    written = tables.write_invoices(out, invoices, gstin=settings.gstin, overwrite=voice.overwrite)
     left_out = [
         left_out_row(problem, section, settings.gstin)
         for section, rows in found.items()

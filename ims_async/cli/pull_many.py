@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import csv
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -60,11 +59,10 @@ class ManyPull:
     def into_file(self, gstins: Sequence[str], out: Path) -> int:
         """Write all into one file, which is replaced when all of it is written."""
         try:
-            with tables.writing_invoices(out) as add:
+            with tables.writing_invoices(out, overwrite=self.voice.overwrite) as add:
                 asyncio.run(self._pull(gstins, lambda found: add(found.gstin, found.invoices)))
                 if not any("records" in facts for facts in self.told.values()):
                     raise _NothingReadError
-                check_targets([out], overwrite=self.voice.overwrite)
         except _NothingReadError:
             return self._end(None, {"file": None})
         if out.is_file() and out.stat().st_size > LONGEST_FILE:
@@ -75,9 +73,8 @@ class ManyPull:
         """Write each taxpayer's file, as its records come."""
 
         def write(found: Pulled) -> int:
-            file = files[found.gstin]
-            check_targets([file], overwrite=self.voice.overwrite)  # decided in meanwhile?
-            count = tables.write_invoices(file, found.invoices, gstin=found.gstin)
+            file, overwrite = files[found.gstin], self.voice.overwrite
+            count = tables.write_invoices(file, found.invoices, gstin=found.gstin, overwrite=overwrite)
             self.told[found.gstin]["file"] = str(file)
             return count
 
@@ -186,35 +183,27 @@ def made(folder: Path) -> Path:
     return folder
 
 
-def check_targets(files: Iterable[Path], *, overwrite: bool) -> int:
-    """Refuse what cannot be written, and without `overwrite` all but an untouched pull that is there.
-
-    Returns how many of these there are. Raises `InvalidFile`.
-    """
+def check_targets(files: Iterable[Path], *, overwrite: bool) -> None:
+    """Refuse what cannot be written, and without `overwrite` what is there. Raises `InvalidFile`."""
     problems: list[Problem] = []
-    there = 0
     for file in files:
         try:
-            tables.check_writable(file)
-            if file.is_file() and file.stat().st_size:
-                there += 1
-                if not overwrite:
-                    _refuse_what_was_worked_in(file)
+            if not overwrite:
+                _refuse_decisions(file)
+            tables.check_writable(file, overwrite=overwrite)
         except InvalidInput as error:
             problems += tables.problems_of(error)
     raise_all(problems)
-    return there
 
 
-def _refuse_what_was_worked_in(out: Path) -> None:
-    instead = "choose another name, or pass --overwrite"
+def _refuse_decisions(file: Path) -> None:
+    """Say how much work a file holds, where it does: that it is there already would be the lesser news."""
     try:
-        decided = len(tables.read_decisions(out, check_suppliers=False, may_be_empty=True))
-        with out.open(encoding="utf-8-sig", newline="") as file:
-            columns = set(next(csv.reader(file)))
-    except InvalidInput:
-        raise InvalidInput(f"{out} is there already and is not a fresh pull: {instead}") from None
+        if not file.is_file():
+            return
+        decided = len(tables.read_decisions(file, check_suppliers=False, may_be_empty=True))
+    except (InvalidInput, OSError, ValueError):  # a letter, say; or a name that no file can have
+        return
     if decided:
-        raise InvalidInput(f"{out} holds {show.counted(decided, 'decision')}: {instead}")
-    if added := sorted(columns - {tables.GSTIN_COLUMN, *tables.READ_COLUMNS, *tables.INFORMATION_COLUMNS}):
-        raise InvalidInput(f"{out} has a column that pull does not write, {added[0][:40]!r}: {instead}")
+        instead = "choose another name, or pass --overwrite"
+        raise InvalidInput(f"{file} holds {show.counted(decided, 'decision')}: {instead}")
