@@ -47,6 +47,13 @@ class Commands:
             ["ims-async", "jobs", "show", name, "--wait", *options, *self._gateway(self.gsp or token.gsp)]
         )
 
+    def pull(self, section: str, status: str) -> str:
+        """Return the command that pulls those records of one section that stand at one action."""
+        only = ["--section", section, "--status", status]
+        unchecked = [] if self.check else ["--no-check"]
+        words = ["ims-async", "pull", *only, "--out", "FILE", *self._whose(), *unchecked]
+        return shlex.join([*words, *self._gateway(self.gsp)])
+
     def push(self, files: object, *options: str, verb: str = "push") -> str:
         """Return the command that sends the decisions of files."""
         unchecked = [] if self.check else ["--no-check"]

@@ -251,6 +251,8 @@ _ADVICE: Final = re.compile(
     r"|: Sandbox\(api_key, api_secret\)$"
     r"|: ims_async\.bulk cuts .*$"
     r"|[:;] call taxpayer\.reconcile\(.*$"
+    r"|\. Ask for fewer rows, one action at a time.*$"
+    r"|, or for fewer rows, one action at a time: .*$"
 )
 
 
@@ -277,14 +279,22 @@ def sentence_of(
         return _in_flight(error, commands)
     if isinstance(error, PayloadTooLarge):
         return f"{_without_advice(error)}; split the file, or pass --max-records"
-    if isinstance(error, DownloadQueued) and error.download is not None:
-        told = "" if error.estimate is None else f", {how_long(error.estimate)}"
-        return f"the gateway is still preparing the rows of {error.download.section}{told}: try again later"
+    if isinstance(error, DownloadQueued):
+        return _queued(error)
     if isinstance(error, JobTimeout):
         return "we stopped waiting; the job runs on at the gateway"
     if isinstance(error, ImsError):
         return str(error)
     return f"unexpected {type(error).__name__}: {error}; run it again with --debug and report what it shows"
+
+
+def _queued(error: DownloadQueued) -> str:
+    if error.download is None:
+        return (
+            f"{_without_advice(error)}; Vayana does (--gsp vayana)" if error.token else _without_advice(error)
+        )
+    told = "" if error.estimate is None else f", {how_long(error.estimate)}"
+    return f"the gateway is still preparing the rows of {error.download.section}{told}: try again later"
 
 
 def reason_of(error: BaseException, gsp: str | None, gstin: str) -> str:
