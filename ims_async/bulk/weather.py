@@ -35,9 +35,10 @@ T = TypeVar("T")
 class Weather:
     """Whether it makes sense to send a change now.
 
-    What is sent into an outage may be lost until looking tells, half an hour later, what became of it; what
-    waits is not. So whose request failed sends nothing until a read of its own was answered; and where those
-    of two taxpayers failed, with no answer to anybody in between, nobody does until a read of anybody's was.
+    What is sent into an outage may be lost until looking tells, up to `quiet` seconds later, what became of
+    it; what waits is not. So whose request failed sends nothing until a read of its own was answered; and
+    where those of two taxpayers failed, with no answer to anybody in between, nobody does until a read of
+    anybody's was.
     """
 
     def __init__(

@@ -16,13 +16,16 @@ from .environment import Variables
 class Commands:
     """What was asked for, which the next command needs too.
 
-    `gsp` is what `--gsp` said, `journal` what `--journal` said, `check` is False with `--no-check`.
+    `gsp` is what `--gsp` said, `journal` what `--journal` said, `check` is False with `--no-check`; `report`
+    is the file of `--report`, and `overwrite` whether it may take the place of another.
     """
 
     gsp: str | None = None
     gstin: str = ""
     journal: Path | None = None
     check: bool = True
+    report: Path | None = None
+    overwrite: bool = False
 
     def login(self) -> str:
         """Return the command that begins the taxpayer's session."""
@@ -43,6 +46,8 @@ class Commands:
         if not name[:1].isalnum():  # it would be taken for an option, or for a token
             name = token.dumps()
         options = ["--gstin", token.gstin, *([] if self.check else ["--no-check"]), *self._kept()]
+        if self.report is not None:
+            options += ["--report", str(self.report), *(["--overwrite"] if self.overwrite else [])]
         return shlex.join(
             ["ims-async", "jobs", "show", name, "--wait", *options, *self._gateway(self.gsp or token.gsp)]
         )
