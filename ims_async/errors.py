@@ -237,6 +237,10 @@ class GatewayUnavailable(GatewayError):
     _unsaid = "the gateway is down, or a read was dropped or timed out"
 
 
+OUTAGE: Final = (GatewayUnavailable, NotSent, RateLimited)
+"""Trouble that time may heal, and after which nothing was done."""
+
+
 class UnexpectedAnswer(ImsError):
     """A read's answer does not fit the documented contract; `problems` name the field paths."""
 

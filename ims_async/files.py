@@ -60,10 +60,11 @@ def replacing(
 ) -> Iterator[IO[str]]:
     """Open a file for text; it takes the place of the one that is there when the block is left.
 
-    If the block is left by an error, what was there stays. The file keeps its mode; a new one has the usual
-    one, and with `owner_only` both are 0600. A link is followed; a terminal or a pipe is written to as it is.
-    Without `overwrite`, a file that is there and not empty is refused. When this returns the content is on
-    the disk. Raises `InvalidInput` where it cannot be written; errors of the block pass through.
+    If the block is left by an error, what was there stays. The file keeps its mode, and its owner and group
+    as far as we may give it to them; a new one has the usual ones, and with `owner_only` both are 0600. A
+    link is followed; a terminal or a pipe is written to as it is. Without `overwrite`, a file that is there
+    and not empty is refused. When this returns the content is on the disk. Raises `InvalidInput` where it
+    cannot be written; errors of the block pass through.
     """
     check_writable(path, overwrite=overwrite)
     target = followed(path)
@@ -107,12 +108,16 @@ def _in_place(target: Path) -> bool:
 
 
 def _made(part: Path, target: Path, *, owner_only: bool) -> int:
-    """Make the new file, with the mode of the old one from the first byte on."""
-    there = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
-    mode = OWNER_ONLY if owner_only else there
+    """Make the new file, with the mode of the old one from the first byte on, and where we may its owner."""
+    there = target.stat() if target.exists() else None
+    mode = OWNER_ONLY if owner_only else there and stat.S_IMODE(there.st_mode)
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else OWNER_ONLY)
+    if there is not None and _POSIX:
+        for owner, group in ((-1, there.st_gid), (there.st_uid, -1)):  # the group may be ours to give, alone
+            with contextlib.suppress(PermissionError):
+                os.fchown(handle, owner, group)
     if mode is not None and _POSIX:
-        os.fchmod(handle, mode)
+        os.fchmod(handle, mode)  # last: a new owner takes some of the mode away
     return handle
 
 

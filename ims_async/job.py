@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import attrs
 
 from .errors import (
+    OUTAGE,
     ClientClosed,
     GatewayError,
     ImsError,
@@ -49,6 +51,15 @@ class _Watch:
     refusals: int = 0
     denials: int = 0
     trouble: ImsError | None = None
+    unanswered_since: float | None = None
+    """When the first of the latest polls began, none of which the gateway has answered."""
+
+    def polled(self, began: float, *, answered: bool) -> None:
+        """Note that a poll which began then was answered, or was not."""
+        if answered:
+            self.unanswered_since = None
+        elif self.unanswered_since is None:
+            self.unanswered_since = began
 
 
 @on_one_loop
@@ -101,7 +112,7 @@ class ImsJob:
         self._alarm: asyncio.TimerHandle | None = None
         self._limit: asyncio.TimerHandle | None = None
         self._poll_task: asyncio.Task[None] | None = None
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: dict[asyncio.Future[None], float] = {}
         self._watch: _Watch | None = None
         self._closed = False
         self._looked_at = False
@@ -237,8 +248,17 @@ class ImsJob:
         Raises `JobFailed` where the gateway refused the whole job, `JobTimeout` when waiting ended first,
         `OutcomeUnknown` for a job without a reference, `NotAuthorized` where a person has to log in.
         """
-        status = await self.wait(timeout)
-        report = self.report
+        await self.wait(timeout)
+        return self._outcome()
+
+    async def result_in_outage(self, longest: float) -> JobReport:
+        """Wait as `result`; raises `JobTimeout` too once no poll was answered for `longest` seconds."""
+        while not self.done:
+            await self._change(longest)
+        return self._outcome()
+
+    def _outcome(self) -> JobReport:
+        status, report = self.status, self.report
         assert report is not None  # noqa: S101 # a final status makes the report
         if status.state is JobState.FAILED:
             code = report.error_code or status.raw_code
@@ -309,23 +329,33 @@ class ImsJob:
             watch = self._ready_watch()
             watch.polls += 1
             await self._poll_once(watch)
-            watch.trouble = None
+            watch.trouble = watch.unanswered_since = None
         return self.status
 
-    def _change(self) -> asyncio.Future[None]:
-        """Return what to await, as one of those for whom the job is polled, until something is new."""
+    @property
+    def unanswered(self) -> bool:
+        """True if the gateway did not answer the last poll."""
+        return self._watch is not None and self._watch.unanswered_since is not None
+
+    def _change(self, longest: float = math.inf) -> asyncio.Future[None]:
+        """Return what to await, as one of those for whom the job is polled, until something is new.
+
+        It raises `JobTimeout` at the deadline, and once no poll was answered for `longest` seconds.
+        """
         if self.reference_id is None:
             raise self._without_reference()
         if self._closed:
             raise ClientClosed(_CLOSED, token=self.token)
+        if not self._waiting and self._watch is not None:
+            self._watch.unanswered_since = None  # silence counts while somebody waits
         change = asyncio.get_running_loop().create_future()
-        self._waiting.append(change)
+        self._waiting[change] = longest
         change.add_done_callback(self._leave)
         self._set_alarms()
         return change
 
     def _leave(self, change: asyncio.Future[None]) -> None:
-        self._waiting.remove(change)
+        del self._waiting[change]
         if not self._waiting:
             self._rest()
 
@@ -363,8 +393,18 @@ class ImsJob:
             self._poll_task = None
         if failure is not None:
             self._tell_all(failure)
-        elif self._waiting:
+            return
+        self._end_waits_in_outage(watch)
+        if self._waiting:
             self._set_alarms()
+
+    def _end_waits_in_outage(self, watch: _Watch) -> None:
+        if watch.unanswered_since is None:
+            return
+        silence = self._now() - watch.unanswered_since
+        for change, longest in self._waiting.items():
+            if silence >= longest and not change.done():
+                change.set_exception(self._timed_out(f"the gateway answered no poll for {longest:g} s"))
 
     def _rest(self) -> None:
         """Stop the alarms when nobody waits any more; a poll under way is let finish: it is paid for."""
@@ -375,6 +415,7 @@ class ImsJob:
 
     async def _poll_quietly(self, watch: _Watch) -> Exception | None:
         """Poll once; absorb what time may heal, return what a person has to hear."""
+        began, answered = self._now(), True
         try:
             await self._poll_once(watch)
         except (NotAuthorized, QuotaExhausted) as error:
@@ -384,6 +425,7 @@ class ImsJob:
         except (ClientClosed, InvalidInput, NotSupported, OutcomeUnknown) as error:
             return error  # nothing that time would heal
         except ImsError as error:
+            answered = not isinstance(error, OUTAGE)
             watch.trouble = error.with_traceback(None)  # kept until the next poll: without its frames
             watch.denials += type(error) is GatewayError
             if watch.denials >= _DENIALS and self._records is None and self.status.polled_at is None:
@@ -396,6 +438,8 @@ class ImsJob:
             return error
         else:
             watch.trouble, watch.refusals = None, 0
+        finally:
+            watch.polled(began, answered=answered)
         return None
 
     async def _poll_once(self, watch: _Watch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ims_async import GatewayUnavailable, InvalidInput, bulk
+from ims_async import GatewayUnavailable, InvalidInput, JobTimeout, bulk
 from ims_async.bulk import EventKind
 from ims_async.simulator import Fault, Simulator
 from ims_async.times import QUIET
@@ -25,6 +25,8 @@ pytestmark = [
 
 LOOK = 180.0
 """Seconds until the records of a lost change are first read, and that read has failed for good."""
+POLLS = 130.0
+"""Seconds: two polls of a job are at most so far apart."""
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,33 @@ async def test_one_taxpayer_that_is_not_answered_holds_a_run_up_for_so_long(
     assert isinstance(run.report[sick].error, GatewayUnavailable)
     assert list(run.report.errors) == [sick]
     adds_up(run.report)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 60.0, 600.0])
+async def test_one_taxpayer_whose_polls_are_not_answered_holds_a_run_up_for_so_long(
+    sim: Simulator, seconds: float
+) -> None:
+    """Its job is pending and goes on at the gateway; the same run called again has its report."""
+    client = bulk_client(sim)
+    work = await work_for(log_in(client, sim))
+    sick = sim.gstins[1]
+    sim.script_fault("status", *[Fault.html(502)] * 25, gstin=sick)
+    ended: dict[str, float] = {}
+    run = bulk.save_all(client, work, max_outage=seconds)
+    async for event in run:
+        if event.kind is EventKind.FINISHED:
+            ended[event.gstin] = sim.now()
+    others = max(moment for gstin, moment in ended.items() if gstin != sick)
+    assert seconds - POLLS <= ended[sick] - others <= seconds + POLLS
+    error = run.report[sick].error
+    assert isinstance(error, JobTimeout)
+    assert f"the gateway answered no poll for {seconds:g} s" in str(error)
+    assert error.job is not None
+    assert (list(run.report[sick].pending), error.job.open) == ([error.job.token], True)
+    assert list(run.report.errors) == [sick]
+    adds_up(run.report)
+    again = await bulk.save_all(client, work, run=run.run)
+    assert again.ok, again
 
 
 @pytest.mark.parametrize("seconds", [0.0, 600.0])

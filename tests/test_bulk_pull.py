@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from ims_async import Action, ImsClient, InvalidInput, NotAuthorized, RateLimit, Section, Taxpayer, bulk
+from ims_async import (
+    Action,
+    ImsClient,
+    InvalidInput,
+    NotAuthorized,
+    RateLimit,
+    Section,
+    Taxpayer,
+    bulk,
+)
 from ims_async.simulator import Fault, Simulator
 
 from .bulk_flows import log_in
@@ -46,6 +56,25 @@ async def test_iterating_keeps_no_records(
     assert found == dict.fromkeys(sim.gstins, 40)
     assert run.report.count == 200
     assert not [row for one in run.report for row in one.invoices]
+
+
+@pytest.mark.only_gsp("sandbox", "the other has the files fetched")
+@pytest.mark.sim(taxpayers=2, invoices=60, file_rows=9)
+async def test_a_section_that_is_still_prepared_costs_no_other(
+    client: ImsClient, sim: Simulator, taxpayers: list[Taxpayer]
+) -> None:
+    """It is in `queued`, the others are read; `error` is there, so that nobody takes them for all."""
+    report = await bulk.pull_all(client, taxpayers)
+    assert not report.ok
+    assert set(report.errors) == set(sim.gstins)
+    for gstin in sim.gstins:
+        counts = Counter(record.section for record in sim.records(gstin))
+        late = {section for section, count in counts.items() if count > 9}
+        assert {section.value for section in report[gstin].queued} == late != set()
+        assert report[gstin].error is next(iter(report[gstin].queued.values()))
+        assert {name.value: len(rows) for name, rows in report[gstin].sections.items()} == {
+            section: count for section, count in counts.items() if section not in late
+        }
 
 
 @pytest.mark.sim(taxpayers=2, invoices=30, sections=["b2b", "b2bcn"])

@@ -84,14 +84,67 @@ def test_a_file_that_is_there_is_replaced_only_if_that_is_wanted(
     assert file.read_bytes() == content
 
 
-@pytest.mark.parametrize("suffix", [".xlsx", ".XLSX", ".xls", ".ods", ".parquet"])
+@pytest.mark.parametrize(
+    "suffix",
+    [
+        ".xlsx",
+        ".XLSX",
+        ".ods",
+        ".parquet",
+        ".csv.gz",
+        ".zip",
+        ".json",
+        ".pdf",
+        ".numbers",
+        ".feather",
+        ".tsv",
+    ],
+)
 def test_a_suffix_of_another_format_is_refused(
     tmp_path: Path, write: Callable[..., Any], suffix: str
 ) -> None:
-    """A spreadsheet would call the file damaged."""
+    """A program would call the file damaged, or take it for something else: any format but plain text."""
     with pytest.raises(InvalidInput, match="files are not supported, name a"):
         write(tmp_path / f"a{suffix}")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.CSV", "a.txt", "a", "november.30/a", "a.b.csv"])
+def test_a_name_of_plain_text_is_taken(tmp_path: Path, write: Callable[..., Any], name: str) -> None:
+    """By its last suffix, or without one."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    write(tmp_path / name)
+    assert (tmp_path / name).stat().st_size
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("bits", [0o640, 0o600, 0o4755])
+def test_a_file_keeps_its_owner(tmp_path: Path, write: Callable[..., Any], bits: int) -> None:
+    """Root writes over the file of somebody else, who can go on with it."""
+    file = tmp_path / "a.csv"
+    file.write_text("what was there")
+    os.chown(file, 1234, 4321)
+    file.chmod(bits)
+    write(file)
+    found = file.stat()
+    assert (found.st_uid, found.st_gid, mode(file)) == (1234, 4321, bits)
+
+
+def test_an_owner_that_cannot_be_kept_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[..., Any]
+) -> None:
+    """Who may write a file may not always give the new one to its owner; the group may be theirs to give."""
+    file, given = tmp_path / "a.csv", []
+    file.write_text("what was there")
+
+    def fchown(handle: int, owner: int, group: int) -> None:
+        given.append((owner, group))
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fchown", fchown)
+    write(file)
+    assert given == [(-1, file.stat().st_gid), (file.stat().st_uid, -1)]
+    assert file.read_text("utf-8") != "what was there"
 
 
 def test_what_is_written_is_on_the_disk_before_it_is_called_so(
@@ -159,8 +212,8 @@ def test_a_protected_folder_or_file_says_so(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_pipe_is_written_to_without_a_mark(tmp_path: Path) -> None:
-    """What reads it may know nothing of byte order marks; a file begins with one, for Excel."""
-    pipe = tmp_path / "pipe"
+    """What reads it may know nothing of byte order marks; a file has one, for Excel. Any name will do."""
+    pipe = tmp_path / "to.gz"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:

@@ -287,6 +287,33 @@ async def test_a_rate_limited_poll_waits_as_long_as_it_was_told() -> None:
     assert gateway.at[1] - gateway.at[0] >= 300
 
 
+async def test_a_wait_in_an_outage_ends_once_no_poll_was_answered_for_so_long() -> None:
+    """That wait only, as a time-out; the next one begins to count anew."""
+    job = make_job(Gateway(IP, GatewayUnavailable("the portal is down")), policy=PollPolicy(deadline=1000))
+    other: asyncio.Task[Any] = asyncio.create_task(job.result())
+    begun = asyncio.get_running_loop().time()
+    for longest in (100, 100, 0):
+        with pytest.raises(JobTimeout, match=f"no poll for {longest} s, .*the portal is down") as ended:
+            await job.result_in_outage(longest)
+        assert (ended.value.job, job.unanswered, job.open, other.done()) == (job, True, True, False)
+        took = asyncio.get_running_loop().time() - begun
+        assert longest <= took <= longest + 130
+        if longest:
+            other.cancel()
+            await asyncio.gather(other, return_exceptions=True)
+            await asyncio.sleep(500)
+            other, begun = asyncio.create_task(asyncio.Event().wait()), asyncio.get_running_loop().time()
+    other.cancel()
+
+
+async def test_a_poll_that_is_answered_now_and_then_is_no_outage() -> None:
+    """By an error of the gateway's own, too: only polls count that fail one after another."""
+    down = GatewayUnavailable("the portal is down")
+    answers: list[Any] = [down, IP, down, GatewayError("no", code="E1", http_status=400)] * 10
+    job = make_job(Gateway(*answers, P8), policy=PollPolicy(initial_delay=60, deadline=10_000))
+    assert (await job.result_in_outage(90)).ok
+
+
 async def test_a_hint_beyond_the_deadline_is_told_instead_of_slept_through() -> None:
     """To be asked back in thirty years is no reason for silence; the job can be awaited again."""
     gateway = Gateway(RateLimited("slow down", retry_after=1e9), P8)

@@ -150,3 +150,11 @@ def test_the_example_service_waits_as_long() -> None:
 def test_the_default_is_the_quiet_time(call: Callable[..., object]) -> None:
     """Of each call that takes one."""
     assert inspect.signature(call).parameters["quiet"].default == QUIET
+
+
+@pytest.mark.parametrize(
+    "text", sorted((ROOT / "ims_async" / "cli").glob("*.py")), ids=lambda path: path.name
+)
+def test_no_text_of_the_shell_repeats_a_time(text: Path) -> None:
+    """It is put in words where it is said: `in_minutes(QUIET)`."""
+    assert _A_TIME.findall(_OTHERS.sub("", text.read_text(encoding="utf-8"))) == []

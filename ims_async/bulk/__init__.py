@@ -96,8 +96,9 @@ def save_all(
     Nothing is sent for a taxpayer whose requests fail (no answer, HTTP 5xx, 429) until a count of its
     records is answered; nor for any, where those of two fail. After `max_outage` seconds without an answer
     (an hour, unless you say otherwise) that taxpayer's part ends with the gateway's error, and what was not
-    sent is for `retry`: so long may one taxpayer keep the run from ending. Where the polls of a job fail, the
-    client's `PollPolicy.deadline` counts.
+    sent is for `retry`: so long may one taxpayer keep the run from ending. Polls that fail for so long, or
+    until the client's `PollPolicy.deadline`, end it with `JobTimeout`: the job is pending. `quiet` is no
+    shorter for a short `max_outage`: what became of a lost change is not known sooner.
 
     Everything is written to the client's journal, or `journal` (which is the client's from then on), or a
     SQLite file in the place for such things (`default_journal`); with `journal=False`, and none of the

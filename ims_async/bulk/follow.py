@@ -10,7 +10,7 @@ import attrs
 
 from ..changes import Fate
 from ..client import ImsClient
-from ..errors import JobFailed, OutcomeUnknown, PayloadTooLarge
+from ..errors import JobFailed, JobTimeout, OutcomeUnknown, PayloadTooLarge
 from ..job import ImsJob
 from ..journal import Journal
 from ..reconcile import Reconciliation
@@ -116,12 +116,16 @@ class Follower:
         if job.open and job.reference_id is not None and not job.done:
             try:
                 async with self.shared.stop.ending_waits():
-                    report = await job
+                    report = await job.result_in_outage(self.shared.weather.max_outage)
             except JobFailed as error:
                 if not job.open:
                     return error.report
             except OutcomeUnknown:
                 pass
+            except JobTimeout:
+                if job.unanswered:
+                    self.shared.weather.turned(self.taxpayer)
+                raise
             else:
                 self.shared.weather.cleared(self.taxpayer)
                 return report

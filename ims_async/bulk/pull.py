@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 import attrs
 
 from ..client import ImsClient
-from ..errors import InvalidInput
+from ..errors import DownloadQueued, InvalidInput
 from ..records import Counts, Invoice, InvoiceList
 from ..taxpayer import Taxpayer
 from ..vocabulary import Action, Section
@@ -19,14 +19,17 @@ from .tally import without_frames
 
 @attrs.frozen(kw_only=True)
 class Pulled:
-    """One taxpayer's records by section; where they could not be read, `error` says why.
+    """One taxpayer's records by section; where they could not all be read, `error` says why.
 
-    A section whose count is zero is not asked for: each call is billed.
+    A section whose count is zero is not asked for: each call is billed. Where GSTN is still preparing the
+    rows of a section, that one is in `queued`, and the others are in `sections` all the same.
     """
 
     gstin: str
     sections: Mapping[Section, InvoiceList] = attrs.field(factory=dict, repr=lambda found: f"<{len(found)}>")
     error: Exception | None = None
+    queued: Mapping[Section, DownloadQueued] = attrs.field(factory=dict)
+    """The sections whose rows are still being prepared; `error` is the first of these errors."""
     count: int = 0
     """How many records; it stays when the records are not kept."""
 
@@ -115,15 +118,30 @@ class PullRun(Stream[Pulled, PullReport]):
         try:
             self._stop.check()
             taxpayer = taxpayer_of(self._client, who, check=self._check)
-            rows = await self._rows_of(taxpayer)
+            rows, queued = await self._rows_of(taxpayer)
         except Exception as error:  # noqa: BLE001 # a store's, say: one taxpayer's trouble
             return Pulled(gstin=gstin, error=without_frames(error))
-        return Pulled(gstin=taxpayer.gstin, sections=rows, count=sum(map(len, rows.values())))
+        return Pulled(
+            gstin=taxpayer.gstin,
+            sections=rows,
+            error=next(iter(queued.values()), None),
+            queued=queued,
+            count=sum(map(len, rows.values())),
+        )
 
-    async def _rows_of(self, taxpayer: Taxpayer) -> dict[Section, InvoiceList]:
+    async def _rows_of(
+        self, taxpayer: Taxpayer
+    ) -> tuple[dict[Section, InvoiceList], dict[Section, DownloadQueued]]:
         counts = await taxpayer.counts()
         wanted = [section for section in self._sections if _has_some(counts, section, self._status)]
-        return {section: await taxpayer.invoices(section, self._status, strict=False) for section in wanted}
+        rows: dict[Section, InvoiceList] = {}
+        queued: dict[Section, DownloadQueued] = {}
+        for section in wanted:
+            try:
+                rows[section] = await taxpayer.invoices(section, self._status, strict=False)
+            except DownloadQueued as error:
+                queued[section] = without_frames(error)
+        return rows, queued
 
 
 def _has_some(counts: Counts, section: Section, status: Action | None) -> bool:

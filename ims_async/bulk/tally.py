@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ..job import ImsJob
 from ..reconcile import Reconciliation
@@ -16,6 +16,7 @@ from ..status import ErrorEntry, JobKind, JobState, JobToken
 from .outcome import TaxpayerReport
 
 Fingerprint = tuple[object, ...]
+E = TypeVar("E", bound=Exception)
 
 
 def fingerprint(kind: JobKind, record: Record) -> Fingerprint:
@@ -25,7 +26,7 @@ def fingerprint(kind: JobKind, record: Record) -> Fingerprint:
     return kind, *record.key
 
 
-def without_frames(error: Exception) -> Exception:
+def without_frames(error: E) -> E:
     """Return an error that keeps no frame alive: what it happened to can be megabytes of records."""
     link: BaseException | None = error
     while link is not None:

@@ -10,16 +10,14 @@ from typing import Final, TypeVar
 
 from ..client import ImsClient
 from ..errors import (
+    OUTAGE,
     ClientClosed,
     DownloadQueued,
     GatewayError,
-    GatewayUnavailable,
     ImsError,
     NotAuthorized,
-    NotSent,
     OtpRequired,
     QuotaExhausted,
-    RateLimited,
     SessionExpired,
 )
 from ..retry import RetryPolicy
@@ -33,22 +31,20 @@ _MOST_TRIES: Final = 3
 
 T = TypeVar("T")
 
-OUTAGE: Final = (GatewayUnavailable, NotSent, RateLimited)
-"""Trouble that time may heal, and after which nothing was done."""
-
 
 class Weather:
     """Whether it makes sense to send a change now.
 
-    What is sent into an outage may be lost until looking tells, half an hour later, what became of it; what
-    waits is not. So whose request failed sends nothing until a read of its own was answered; and where those
-    of two taxpayers failed, with no answer to anybody in between, nobody does until a read of anybody's was.
+    What is sent into an outage may be lost until looking tells, up to `quiet` seconds later, what became of
+    it; what waits is not. So whose request failed sends nothing until a read of its own was answered; and
+    where those of two taxpayers failed, with no answer to anybody in between, nobody does until a read of
+    anybody's was.
     """
 
     def __init__(
         self, client: ImsClient, rest: Callable[[float], Awaitable[None]], *, max_outage: float
     ) -> None:
-        self._client, self._rest, self._max_outage = client, rest, max_outage
+        self._client, self._rest, self.max_outage = client, rest, max_outage
         self._failing: set[str] = set()
         self._since_an_answer: set[str] = set()
         self._probing = asyncio.Lock()
@@ -98,7 +94,7 @@ class Weather:
             raise
 
     async def _probe(self, taxpayer: Taxpayer, delays: Iterator[float], since: float) -> None:
-        left = since + self._max_outage - self._client.now()
+        left = since + self.max_outage - self._client.now()
         delay = next(delays, _PROBES.max_interval)
         await self._rest(max(min(delay, left), 0.0))
         late = delay >= left

@@ -155,7 +155,10 @@ def accounts_table(accounts: Accounts) -> Table:
                 (f"{more:,} more", *(None for _ in _COLUMNS), _reason(own[0]).replace(own[0].gstin, "…"))
             )
     rows.append((f"all {len(accounts.parts):,}", *accounts.totals, ""))
-    return table(title, ("GSTIN", *_COLUMNS, "reason"), rows, total=True)
+    columns: tuple[str, ...] = ("GSTIN", *_COLUMNS, "reason")
+    if not any(row[-1] for row in rows):
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
+    return table(title, columns, rows, total=True)
 
 
 def _alike(part: Part) -> object:

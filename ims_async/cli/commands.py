@@ -16,13 +16,16 @@ from .environment import Variables
 class Commands:
     """What was asked for, which the next command needs too.
 
-    `gsp` is what `--gsp` said, `journal` what `--journal` said, `check` is False with `--no-check`.
+    `gsp` is what `--gsp` said, `journal` what `--journal` said, `check` is False with `--no-check`; `report`
+    is the file of `--report`, and `overwrite` whether it may take the place of another.
     """
 
     gsp: str | None = None
     gstin: str = ""
     journal: Path | None = None
     check: bool = True
+    report: Path | None = None
+    overwrite: bool = False
 
     def login(self) -> str:
         """Return the command that begins the taxpayer's session."""
@@ -43,9 +46,18 @@ class Commands:
         if not name[:1].isalnum():  # it would be taken for an option, or for a token
             name = token.dumps()
         options = ["--gstin", token.gstin, *([] if self.check else ["--no-check"]), *self._kept()]
+        if self.report is not None:
+            options += ["--report", str(self.report), *(["--overwrite"] if self.overwrite else [])]
         return shlex.join(
             ["ims-async", "jobs", "show", name, "--wait", *options, *self._gateway(self.gsp or token.gsp)]
         )
+
+    def pull(self, section: str, status: str) -> str:
+        """Return the command that pulls those records of one section that stand at one action."""
+        only = ["--section", section, "--status", status]
+        unchecked = [] if self.check else ["--no-check"]
+        words = ["ims-async", "pull", *only, "--out", "FILE", *self._whose(), *unchecked]
+        return shlex.join([*words, *self._gateway(self.gsp)])
 
     def push(self, files: object, *options: str, verb: str = "push") -> str:
         """Return the command that sends the decisions of files."""

@@ -70,7 +70,7 @@ def show_job(
     Where the journal knows it, its records are named. Exit code 0 means that every record was applied; a job
     that still runs gives 1.
     """
-    voice = Voice(json, debug, gsp, journal=journal, overwrite=overwrite)
+    voice = Voice(json, debug, gsp, report=report, journal=journal, overwrite=overwrite)
 
     def work() -> int:
         if report is not None:

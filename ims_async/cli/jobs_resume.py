@@ -71,9 +71,10 @@ def resume_jobs(
 ) -> None:
     """Find out what became of everything that was sent and has not ended, and account for each record.
 
-    Jobs are waited for; where the answer to a change was lost, its records are read again, until half an hour
-    after it was sent. Of a RUN, what the gateway turns out never to have taken is sent again, once, as push
-    does it; without RUN nothing is sent at all. What a run had not sent yet push sends, with the run's name.
+    Jobs are waited for; where the answer to a change was lost, its records are read again, until they cannot
+    change by it any more. Of a RUN, what the gateway turns out never to have taken is sent again, once, as
+    push does it; without RUN nothing is sent at all. What a run had not sent yet push sends, with the run's
+    name.
     """
     voice = Voice(json, debug, gsp, journal=journal, check=not no_check, overwrite=overwrite)
 
@@ -226,7 +227,7 @@ class _Everything:
         return await self._look(client, job)
 
     async def _look(self, client: ImsClient, job: ImsJob) -> JobReport:
-        """Read its records again until it is known, which is half an hour after it was sent at the latest."""
+        """Read its records again until it is known: `QUIET` seconds after it was sent at the latest."""
         sent_at = job.submitted_at.timestamp() if job.submitted_at else 0.0
         if not job.sent and client.now() < sent_at + QUIET:
             raise OutcomeUnknown(

@@ -11,7 +11,7 @@ from ..errors import ImsError, InvalidInput, OtpRequired
 from .environment import at_terminal
 from .options import Debug, GspName, Gstin, Json, NoCheck
 from .settings import Settings, ask_otp, ask_username, credential_file, gather, otp_problem
-from .voice import OK, Voice
+from .voice import OK, Voice, without_advice
 
 _MOST_OTPS: Final = 3
 
@@ -71,7 +71,9 @@ def _log_in(voice: Voice, settings: Settings, username: str, request: str | None
         except OtpRequired as error:  # it was not accepted
             refusal = error
         if left:
-            voice.tell(f"{refusal}: {left} more {'try' if left == 1 else 'tries'}.")
+            tries = f"{left} more {'try' if left == 1 else 'tries'}"
+            new = f"run `{voice.commands.login()}` again for a new one"
+            voice.tell(f"{without_advice(refusal)}. Type it again ({tries}), or {new}.")
     raise refusal
 
 

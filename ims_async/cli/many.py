@@ -104,7 +104,7 @@ class ManyChange:
                 f"There is nothing to send: {show.counted(standing, 'row')} {stand} already as decided."
             )
         written = file is None or _written(voice, accounts, self._carrier(), file)
-        voice.tell("Nothing was sent.")
+        voice.tell(f"Nothing was sent. {_of_rows(accounts, file)}".rstrip())
         facts = {"submitted": 0, "skipped": matched.skipped, "standing_count": standing}
         voice.document({"ok": accounts.ok, **facts, "report_file": str(file) if file and written else None})
         return OK if accounts.ok and written else NOT_ALL_WELL
@@ -171,6 +171,8 @@ def tell_of_all(
         voice.show(problems)
         voice.say()
     voice.say(f"{_all_sent(accounts) if unsent and accounts.ok else _ending(accounts)} {unsent}".rstrip())
+    if rows := _of_rows(accounts, file):
+        voice.say(rows)
     sizes = [size for part in accounts.parts.values() for size in part.report.refused_sizes]
     if sizes:
         voice.say(_of_sizes(sizes))
@@ -186,6 +188,14 @@ def tell_of_all(
     facts["only_what_was_sent"] = bool(unsent)
     voice.document({**accounting.accounts_facts(accounts), **facts})
     return OK if accounts.ok and written else NOT_ALL_WELL
+
+
+def _of_rows(accounts: Accounts, file: Path | None) -> str:
+    """Say what to do about rows that do not match, where there are any."""
+    if not any(part.problems for part in accounts.parts.values()):
+        return ""
+    whole = "" if file else "; --report FILE has all that is wrong with them"
+    return f"Mend the rows that do not match, or pull again{whole}."
 
 
 def _of_sizes(refused: Sequence[int]) -> str:

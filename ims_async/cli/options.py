@@ -7,6 +7,8 @@ from typing import Annotated, Final
 
 import typer
 
+from ..times import QUIET, in_minutes
+
 Gstin = Annotated[
     str | None,
     typer.Option(
@@ -141,7 +143,8 @@ Overwrite = Annotated[
     bool,
     typer.Option(
         "--overwrite",
-        help="Replace the file of --out or --report if there is one. Example: --out a.csv --overwrite",
+        help="Replace files of --out and --report that are there; they are refused otherwise. "
+        "Example: --out a.csv --overwrite",
     ),
 ]
 Out = Annotated[
@@ -232,8 +235,9 @@ MaxOutage = Annotated[
         "--max-outage",
         metavar="SECONDS",
         min=0.0,
-        help="Of a run: give up a taxpayer whose requests the gateway does not answer after so long; the run "
-        "sends the rest when it is called again. Example: --max-outage 600",
+        help="Of a run: give up a taxpayer whose requests and polls the gateway does not answer for so long; "
+        "the run goes on with it when it is called again. What became of a change whose answer was lost may "
+        f"take {in_minutes(QUIET)} to be known, however short this is. Example: --max-outage 600",
     ),
 ]
 Year = Annotated[int, typer.Argument(help="The year of the return period. Example: 2024")]

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from ..bulk import BulkEvent, EventKind, TaxpayerReport
 from ..errors import PayloadTooLarge
+from ..times import QUIET, in_minutes
 from .show import counted
 from .voice import Voice, reason_of
 
@@ -286,7 +287,7 @@ def _tell_trouble(voice: Voice, event: BulkEvent, looking: set[str]) -> None:
         looking.add(event.gstin)
         voice.tell(
             f"{event.gstin}: the answer to a change was lost; its records are read again until it is known "
-            "what became of it, which may take half an hour."
+            f"what became of it, which may take {in_minutes(QUIET)}."
         )
 
 

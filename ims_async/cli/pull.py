@@ -8,7 +8,7 @@ from pathlib import Path
 import attrs
 
 from .. import tables
-from ..errors import InvalidInput
+from ..errors import DownloadQueued, InvalidInput
 from ..vocabulary import Action, Section
 from . import show
 from .gstins import gstins_of
@@ -30,7 +30,7 @@ from .options import (
     Sections,
     Status,
 )
-from .pull_many import ManyPull, check_targets, folder_of, left_out_row, made, write_left_out
+from .pull_many import ManyPull, check_targets, folder_of, left_out_row, made, without, write_left_out
 from .reads import ask, fetch
 from .settings import ask_gstin, gather
 from .voice import NOT_ALL_WELL, OK, Voice
@@ -59,7 +59,7 @@ def pull(
     rupees such as igst=10.50. Then push the file. Its column 'GSTIN' says whose the records are.
 
     Of many taxpayers, all are in one file, or in a folder with a file for each. One whose session has ended
-    is named and skipped.
+    is named and skipped. No file that is there is replaced without --overwrite.
     """
     voice = Voice(json, debug, gsp, report=report, overwrite=overwrite)
 
@@ -73,9 +73,7 @@ def pull(
         files = {name: made(folder) / f"{name}.csv" if folder else Path(out) for name in names}
         if report is not None and report.resolve() in {file.resolve() for file in files.values()}:
             raise InvalidInput(f"{report} is to hold the records: name another file for --report")
-        replaced = check_targets(dict.fromkeys(files.values()), overwrite=overwrite)
-        if replaced and not overwrite:
-            voice.tell(f"{show.counted(replaced, 'file')} in which nothing is decided will be replaced.")
+        check_targets(dict.fromkeys(files.values()), overwrite=overwrite)
         settings = gather(gsp, None, check=not no_check, need_gstin=False, rate=rate)
         if len(names) == 1:  # a token is of the one that was asked for, unless IMS_GSTIN says another
             settings = attrs.evolve(settings, gstin=names[0]) if gstin else settings.of(names[0])
@@ -91,24 +89,33 @@ def pull(
 def _pull_one(asked: ManyPull, out: Path) -> int:
     voice, settings = asked.voice, asked.settings
     wanted = asked.sections or list(Section)
-    reading = ask(settings, lambda t: fetch(t, voice, wanted, asked.status), first_poll=asked.first_poll)
+    queued: dict[Section, DownloadQueued] = {}
+    reading = ask(
+        settings, lambda t: fetch(t, voice, wanted, asked.status, queued=queued), first_poll=asked.first_poll
+    )
     found = asyncio.run(reading)
-    check_targets([out], overwrite=voice.overwrite)  # somebody may have decided in it meanwhile
+    missing = [asked.missing(settings.gstin, section, error) for section, error in queued.items()]
+    if queued and not any(found.values()):
+        raise DownloadQueued("; ".join(map(str, missing)))
+    for one in missing:
+        voice.tell(str(one))
     invoices = (invoice for rows in found.values() for invoice in rows)
-    written = tables.write_invoices(out, invoices, gstin=settings.gstin)
+    written = tables.write_invoices(out, invoices, gstin=settings.gstin, overwrite=voice.overwrite)
     left_out = [
         left_out_row(problem, section, settings.gstin)
         for section, rows in found.items()
         for problem in rows.problems
     ]
+    left_out += missing
     reported = write_left_out(voice, left_out)
     voice.say(
-        f"{show.counted(written, 'record', be=True)} in {out}. Fill in the column 'action', then: "
-        f"{voice.commands.push(out)}"
+        f"{show.counted(written, 'record', be=True)} in {out}{without(queued)}. Fill in the column 'action', "
+        f"then: {voice.commands.push(out)}"
     )
     sections = {name.value: len(rows) for name, rows in found.items()}
     facts = {"gstin": settings.gstin, "file": str(out), "records": written, "sections": sections}
-    problems = [problem for rows in found.values() for problem in rows.problems]
+    facts["missing"] = list(queued)
+    problems = [problem for rows in found.values() for problem in rows.problems] + list(map(str, missing))
     findings = [one.facts for one in left_out]
     voice.document(
         {"ok": not problems, **facts, "problems": problems, "findings": findings, "report_file": reported}

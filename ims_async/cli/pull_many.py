@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import csv
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ import attrs
 from .. import bulk, tables
 from ..bulk import Pulled
 from ..bulk.weather import is_everybodys
-from ..errors import ImsError, InvalidInput
+from ..errors import DownloadQueued, ImsError, InvalidInput
 from ..tables import Problem
 from ..tables.problems import raise_all
 from ..tables.reading import LONGEST_FILE
@@ -60,11 +59,10 @@ class ManyPull:
     def into_file(self, gstins: Sequence[str], out: Path) -> int:
         """Write all into one file, which is replaced when all of it is written."""
         try:
-            with tables.writing_invoices(out) as add:
+            with tables.writing_invoices(out, overwrite=self.voice.overwrite) as add:
                 asyncio.run(self._pull(gstins, lambda found: add(found.gstin, found.invoices)))
-                if not any("records" in facts for facts in self.told.values()):
+                if not self._any_read:
                     raise _NothingReadError
-                check_targets([out], overwrite=self.voice.overwrite)
         except _NothingReadError:
             return self._end(None, {"file": None})
         if out.is_file() and out.stat().st_size > LONGEST_FILE:
@@ -75,14 +73,25 @@ class ManyPull:
         """Write each taxpayer's file, as its records come."""
 
         def write(found: Pulled) -> int:
-            file = files[found.gstin]
-            check_targets([file], overwrite=self.voice.overwrite)  # decided in meanwhile?
-            count = tables.write_invoices(file, found.invoices, gstin=found.gstin)
+            file, overwrite = files[found.gstin], self.voice.overwrite
+            count = tables.write_invoices(file, found.invoices, gstin=found.gstin, overwrite=overwrite)
             self.told[found.gstin]["file"] = str(file)
             return count
 
         asyncio.run(self._pull(list(files), write))
-        return self._end(folder, {"folder": str(folder)})
+        return self._end(folder if self._any_read else None, {"folder": str(folder)})
+
+    def missing(self, gstin: str, section: Section, error: DownloadQueued) -> Problem:
+        """Say why a section's records are not in the file, and how they can be had."""
+        why = sentence_of(error, self.voice.gsp)
+        if error.download is None and self.status is None:
+            command = attrs.evolve(self.voice.commands, gstin=gstin).pull(section, "no_action")
+            why += f"; the records at one action may come at once: `{command}`"
+        return Problem(f"{section}: {why}", kind="section-missing", gstin=gstin)
+
+    @property
+    def _any_read(self) -> bool:
+        return any("records" in facts for facts in self.told.values())
 
     async def _pull(self, gstins: Sequence[str], write: Callable[[Pulled], int]) -> None:
         client = self.settings.client(first_poll=self.first_poll)
@@ -108,15 +117,22 @@ class ManyPull:
 
     def _take(self, found: Pulled, write: Callable[[Pulled], int]) -> None:
         facts = self.told[found.gstin] = {}
-        if found.error is not None:
-            facts["error"] = reason_of(found.error, self.voice.gsp, found.gstin)
+        if found.error is not None and not found.count:
+            missing = [self.missing(found.gstin, name, error) for name, error in found.queued.items()]
+            reason = reason_of(found.error, self.voice.gsp, found.gstin)
+            facts["error"] = "; ".join(map(str, missing)) or reason
             kind = kind_of(found.error) if isinstance(found.error, ImsError) else type(found.error).__name__
             self.said.add(f"skipped, {kind}", f"{found.gstin} is skipped: {facts['error']}")
             self.left_out.append(Problem(facts["error"], kind=kind, gstin=found.gstin))
             return
         facts["records"] = write(found)
         facts["sections"] = {name.value: len(rows) for name, rows in found.sections.items()}
-        facts["problems"] = list(found.problems)
+        missing = [self.missing(found.gstin, name, error) for name, error in found.queued.items()]
+        facts["problems"] = [*found.problems, *map(str, missing)]
+        facts["missing"] = list(found.queued)
+        self.left_out.extend(missing)
+        for one in missing:
+            self.said.add(one.kind, f"{found.gstin}: {one}")
         if not self.voice.error_console().is_terminal:
             self.voice.tell(f"{found.gstin}: {show.counted(found.count, 'record')}")
         for section, rows in found.sections.items():
@@ -132,7 +148,7 @@ class ManyPull:
 
     def _stop(self, error: ImsError, gstins: Sequence[str]) -> None:
         """Ask no more, and keep what was read; where nothing was, the error says all there is to say."""
-        if not any("records" in facts for facts in self.told.values()):
+        if not self._any_read:
             raise error
         for gstin in gstins:
             self.told.setdefault(gstin, {"error": reason_of(error, self.voice.gsp, gstin)})
@@ -153,12 +169,22 @@ class ManyPull:
                 f"{show.counted(records, 'record')} of {whose} are in {out}. Fill in the column 'action', "
                 f"then: {voice.commands.push(out)}"
             )
+        if lacking := [
+            gstin + without(told["missing"]) for gstin, told in self.told.items() if told.get("missing")
+        ]:
+            voice.say(f"{show.counted(len(lacking), 'taxpayer', be=True)} incomplete: {'; '.join(lacking)}.")
         if skipped:
             voice.say(f"{show.counted(len(skipped), 'taxpayer')} skipped: {', '.join(skipped)}.")
         ok = not skipped and not faulty
         findings = [one.facts for one in self.left_out]
         voice.document({"ok": ok, **facts, "records": records, "taxpayers": self.told, "findings": findings})
         return OK if ok else NOT_ALL_WELL
+
+
+def without(sections: Iterable[Section]) -> str:
+    """Say which sections are missing, if any are."""
+    names = ", ".join(sections)
+    return f" without {names}" if names else ""
 
 
 def left_out_row(problem: str, section: Section, gstin: str) -> Problem:
@@ -186,35 +212,27 @@ def made(folder: Path) -> Path:
     return folder
 
 
-def check_targets(files: Iterable[Path], *, overwrite: bool) -> int:
-    """Refuse what cannot be written, and without `overwrite` all but an untouched pull that is there.
-
-    Returns how many of these there are. Raises `InvalidFile`.
-    """
+def check_targets(files: Iterable[Path], *, overwrite: bool) -> None:
+    """Refuse what cannot be written, and without `overwrite` what is there. Raises `InvalidFile`."""
     problems: list[Problem] = []
-    there = 0
     for file in files:
         try:
-            tables.check_writable(file)
-            if file.is_file() and file.stat().st_size:
-                there += 1
-                if not overwrite:
-                    _refuse_what_was_worked_in(file)
+            if not overwrite:
+                _refuse_decisions(file)
+            tables.check_writable(file, overwrite=overwrite)
         except InvalidInput as error:
             problems += tables.problems_of(error)
     raise_all(problems)
-    return there
 
 
-def _refuse_what_was_worked_in(out: Path) -> None:
-    instead = "choose another name, or pass --overwrite"
+def _refuse_decisions(file: Path) -> None:
+    """Say how much work a file holds, where it does: that it is there already would be the lesser news."""
     try:
-        decided = len(tables.read_decisions(out, check_suppliers=False, may_be_empty=True))
-        with out.open(encoding="utf-8-sig", newline="") as file:
-            columns = set(next(csv.reader(file)))
-    except InvalidInput:
-        raise InvalidInput(f"{out} is there already and is not a fresh pull: {instead}") from None
+        if not file.is_file():
+            return
+        decided = len(tables.read_decisions(file, check_suppliers=False, may_be_empty=True))
+    except (InvalidInput, OSError, ValueError):  # a letter, say; or a name that no file can have
+        return
     if decided:
-        raise InvalidInput(f"{out} holds {show.counted(decided, 'decision')}: {instead}")
-    if added := sorted(columns - {tables.GSTIN_COLUMN, *tables.READ_COLUMNS, *tables.INFORMATION_COLUMNS}):
-        raise InvalidInput(f"{out} has a column that pull does not write, {added[0][:40]!r}: {instead}")
+        instead = "choose another name, or pass --overwrite"
+        raise InvalidInput(f"{file} holds {show.counted(decided, 'decision')}: {instead}")

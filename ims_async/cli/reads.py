@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from .. import tables
-from ..errors import NotSupported
+from ..errors import DownloadQueued, NotSupported
 from ..records import InvoiceList
 from ..taxpayer import Taxpayer
 from ..vocabulary import Action, GoodsType, Section, SourceForm
@@ -52,12 +52,26 @@ async def ask(
 
 
 async def fetch(
-    taxpayer: Taxpayer, voice: Voice, sections: Iterable[Section], status: Action | None = None
+    taxpayer: Taxpayer,
+    voice: Voice,
+    sections: Iterable[Section],
+    status: Action | None = None,
+    *,
+    queued: dict[Section, DownloadQueued] | None = None,
 ) -> dict[Section, InvoiceList]:
-    """Fetch sections, telling of each; a row that cannot be read is told, not hidden."""
+    """Fetch sections, telling of each; a row that cannot be read is told, not hidden.
 
-    async def one(section: Section) -> InvoiceList:
-        rows = await taxpayer.invoices(section, status, strict=False)
+    A section whose rows are still being prepared goes into `queued`, where that is given.
+    """
+
+    async def one(section: Section) -> InvoiceList | None:
+        try:
+            rows = await taxpayer.invoices(section, status, strict=False)
+        except DownloadQueued as error:
+            if queued is None:
+                raise
+            queued[section] = error
+            return None
         voice.tell(f"{section}: {show.counted(len(rows), 'record')}")
         told = Grouped(lambda sentence: voice.tell(f"{section}: {sentence}"))
         for problem in rows.problems:
@@ -70,7 +84,7 @@ async def fetch(
     wanted = list(sections)
     # At once: where the gateway has to prepare the rows, it prepares those of all sections together.
     found = await asyncio.gather(*map(one, wanted))
-    return dict(zip(wanted, found, strict=True))
+    return {section: rows for section, rows in zip(wanted, found, strict=True) if rows is not None}
 
 
 def counts(

@@ -147,15 +147,16 @@ class Rematch:
         return [invoice for answer in found for invoice in answer]
 
     def _tell(self, gstin: str, error: ImsError) -> None:
-        what = f"{gstin} is skipped: {_reason(error, self.voice.gsp, gstin)}"
         if not isinstance(error, InvalidInput):
+            what = f"{gstin} is skipped: {_reason(error, self.voice.gsp, gstin)}"
             self.told.add(f"skipped, {kind_of(error)}", what)
             return
         problems = tables.problems_of(error)
-        self.told.add("skipped, rows do not match", what)
-        if len(problems) > 1:
-            for problem in problems:
-                self.told.add(problem.kind, f"  {problem}")
+        many = len(problems) > 1
+        what = f"{len(problems):,} of its rows do not match:" if many else str(error)
+        self.told.add("skipped, rows do not match", f"{gstin} is skipped: {what}")
+        for problem in problems if many else ():
+            self.told.add(problem.kind, f"  {problem}")
 
     async def _leave_out_earlier(
         self, client: ImsClient, run: str, rows: dict[str, list[Row]], found: Matched

@@ -21,6 +21,9 @@ from ..vocabulary import Action, Section
 from .voice import printable
 
 MOST_ROWS: Final = 40
+_COPIED: Final = frozenset({"GSTIN", "supplier", "recipient", "reference", "job", "run"})
+"""Columns of what one copies."""
+_NARROW: Final = 7  # characters, which another column has at least
 _CREDIT_NOTES: Final = frozenset({Section.B2BCN, Section.B2BCNA})
 
 WORDS = {
@@ -40,7 +43,10 @@ def counted(count: int, noun: str, *, be: bool = False) -> str:
 def table(
     title: str | None, columns: Sequence[str], rows: Iterable[Sequence[object]], *, total: bool = False
 ) -> Table:
-    """Return a table; numbers stand to the right. With `total` the last row is set apart."""
+    """Return a table; numbers stand to the right. With `total` the last row is set apart.
+
+    What one copies (a GSTIN, a reference) is never cut by the end of a line, how narrow the terminal may be.
+    """
     lines = [list(row) for row in rows]
     made = Table(
         title=None if title is None else Text(title, "bold"),
@@ -54,7 +60,15 @@ def table(
     for place, column in enumerate(columns):
         numeric = bool(lines) and all(isinstance(line[place], int | Decimal | None) for line in lines)
         heading = Text(printable(column))
-        made.add_column(heading, justify="right" if numeric else "left", overflow="fold")
+        copied = column in _COPIED
+        longest = max((len(_cell(line[place]).plain) for line in lines), default=0)
+        made.add_column(
+            heading,
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=copied,
+            min_width=longest if copied else min(max(longest, len(heading)), _NARROW),
+        )
     for place, line in enumerate(lines):
         last = total and place == len(lines) - 1
         if last:

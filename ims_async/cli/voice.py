@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 import attrs
 import typer
 from rich.console import Console, RenderableType
+from rich.table import Table
 
 from ..codec.writing import json_text
 from ..errors import (
@@ -32,6 +33,7 @@ from ..gsp.vayana_answers import TOO_MANY_TOKENS
 from ..gstn import how_long
 from ..status import JobToken
 from ..tables import InvalidFile, Problem, problems_of, write_problems
+from ..times import QUIET, in_minutes
 from .accounts import chosen
 from .commands import Commands
 from .grouping import and_more, by_kind, first_of_each
@@ -42,6 +44,7 @@ NOT_ALL_WELL: Final = 1
 BAD_INPUT: Final = 2
 INTERRUPTED: Final = 130
 
+_BETWEEN: Final = 2  # columns of the screen, beside each of a table
 _PIPE_WIDTH: Final = 140  # columns, where there is no terminal: wide enough that no cell is cut
 
 
@@ -88,7 +91,14 @@ class Voice:
     @property
     def commands(self) -> Commands:
         """The commands that a message may name, with the options of this one."""
-        return Commands(gsp=self.gsp, gstin=self.gstin, journal=self.journal, check=self.check)
+        return Commands(
+            gsp=self.gsp,
+            gstin=self.gstin,
+            journal=self.journal,
+            check=self.check,
+            report=self.report,
+            overwrite=self.overwrite,
+        )
 
     def asks(self, settings: Settings) -> None:
         """Note whom this command asks, and for whom: messages name them."""
@@ -107,7 +117,12 @@ class Voice:
     def show(self, *parts: RenderableType) -> None:
         """Print tables of the answer, for persons."""
         if not self.json:
-            self.console().print(*parts)
+            console = self.console()
+            for part in parts:  # what is too wide to be whole the terminal breaks
+                if isinstance(part, Table):
+                    least = sum((column.min_width or 0) + _BETWEEN for column in part.columns)
+                    console.width = max(console.width, least)
+            console.print(*parts, crop=False)
 
     def document(self, facts: dict[str, Any]) -> None:
         """Print the answer for machines."""
@@ -232,8 +247,8 @@ def not_known(commands: Commands) -> str:
     """Say what to do where an answer to a change was lost."""
     return (
         "It is not known whether the gateway took it. Do not push the file again. Run "
-        f"`{commands.resume()}`, which looks what became of it; or wait 30 minutes, then pull into a new "
-        "file: what took effect shows in its column 'action when pulled'."
+        f"`{commands.resume()}`, which looks what became of it; or wait {in_minutes(QUIET)}, then pull "
+        "into a new file: what took effect shows in its column 'action when pulled'."
     )
 
 
@@ -248,16 +263,20 @@ _ADVICE: Final = re.compile(
     r"|: check (?:the API key(?: and secret)?|handle and password)$"
     r"|: the session has ended, log in again with an OTP$"
     r"|: pass a new user_token, or handle and password$"
+    r"|; ask for a new one$"
     r"|: Sandbox\(api_key, api_secret\)$"
     r"|: ims_async\.bulk cuts .*$"
     r"|[:;] call taxpayer\.reconcile\(.*$"
+    r"|\. Ask for fewer rows, one action at a time.*$"
+    r"|, or for fewer rows, one action at a time: .*$"
 )
 
 
 _ONES_OWN: Final = ", or set IMS_TOKEN"
 
 
-def _without_advice(error: BaseException) -> str:
+def without_advice(error: BaseException) -> str:
+    """Return what an error says, but for what it advises a programmer to do."""
     return _ADVICE.sub("", str(error))
 
 
@@ -276,10 +295,9 @@ def sentence_of(
     if isinstance(error, JobInFlight):
         return _in_flight(error, commands)
     if isinstance(error, PayloadTooLarge):
-        return f"{_without_advice(error)}; split the file, or pass --max-records"
-    if isinstance(error, DownloadQueued) and error.download is not None:
-        told = "" if error.estimate is None else f", {how_long(error.estimate)}"
-        return f"the gateway is still preparing the rows of {error.download.section}{told}: try again later"
+        return f"{without_advice(error)}; split the file, or pass --max-records"
+    if isinstance(error, DownloadQueued):
+        return _queued(error)
     if isinstance(error, JobTimeout):
         return "we stopped waiting; the job runs on at the gateway"
     if isinstance(error, ImsError):
@@ -287,10 +305,19 @@ def sentence_of(
     return f"unexpected {type(error).__name__}: {error}; run it again with --debug and report what it shows"
 
 
+def _queued(error: DownloadQueued) -> str:
+    if error.download is None:
+        return (
+            f"{without_advice(error)}; Vayana does (--gsp vayana)" if error.token else without_advice(error)
+        )
+    told = "" if error.estimate is None else f", {how_long(error.estimate)}"
+    return f"the gateway is still preparing the rows of {error.download.section}{told}: try again later"
+
+
 def reason_of(error: BaseException, gsp: str | None, gstin: str) -> str:
     """Put what stopped one of many taxpayers in words; what to do about all of them is said once."""
     if isinstance(error, OutcomeUnknown):
-        return _without_advice(error)
+        return without_advice(error)
     commands = Commands(gsp=gsp)
     advice = sentence_of(error, gsp, commands=commands).replace(_ONES_OWN, "")  # which is one taxpayer's only
     login = commands.login()
@@ -303,18 +330,18 @@ def _unauthorized(error: NotAuthorized, gsp: str | None, commands: Commands, acc
         whose = f"{commands.gstin} with the {account}" if commands.gstin and account else "this taxpayer"
         return f"there is no session for {whose}: {login}{_ONES_OWN if chosen(gsp).takes_token else ''}"
     if isinstance(error, SessionExpired):
-        return f"{_without_advice(error)}; the session has ended: {login}"
-    if isinstance(error, OtpRequired):
-        return str(error)  # an OTP that was not accepted
+        return f"{without_advice(error)}; the session has ended: {login}"
+    if isinstance(error, OtpRequired):  # an OTP that was not accepted
+        return f"{without_advice(error)}; {login} again for a new one"
     if error.code == "AUTH4032":
         return f"{error}; check the user name: --username, or IMS_USERNAME"
     if error.code == TOO_MANY_TOKENS:
         too_many = f"{error.code}: this user has as many live tokens as may live"
         return f"{too_many}: set IMS_USER_TOKEN to one of them, or wait until one ends"
-    return f"{_without_advice(error)}; check {chosen(gsp).credentials}, or {login}"
+    return f"{without_advice(error)}; check {chosen(gsp).credentials}, or {login}"
 
 
 def _in_flight(error: JobInFlight, commands: Commands) -> str:
     if _ADVICE.search(str(error)) is None:
         return str(error)
-    return f"{_without_advice(error)}: run `{commands.resume()}`, which looks"
+    return f"{without_advice(error)}: run `{commands.resume()}`, which looks"

@@ -18,8 +18,8 @@ from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, READ_COLUMNS, reduction_
 
 Target = str | os.PathLike[str] | IO[str]
 
-_OTHER_FORMATS: Final = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".parquet"})
-"""Suffixes by which a program would take the text in the file for something else."""
+_TEXT: Final = frozenset({"", ".csv", ".txt"})
+"""Suffixes of names under which a program expects such text; by another it takes it for something else."""
 
 
 def write_invoices(
@@ -206,11 +206,16 @@ def _opened_for_writing(target: Target, *, overwrite: bool) -> Iterator[IO[str]]
 
 def _check_format(target: str | os.PathLike[str]) -> None:
     suffix = Path(target).suffix.lower()
-    if suffix in _OTHER_FORMATS:
+    if suffix not in _TEXT and not _is_stream(target):
         raise InvalidInput(f"{target} cannot be written: {suffix} files are not supported, name a .csv file")
 
 
 def _encoding_of(target: str | os.PathLike[str]) -> str:
     """Return UTF-8 with a byte order mark, by which Excel knows it; without one for a pipe or a terminal."""
+    return "utf-8" if _is_stream(target) else "utf-8-sig"
+
+
+def _is_stream(target: str | os.PathLike[str]) -> bool:
+    """True for a pipe, a terminal and the like, whatever their name."""
     path = Path(target)
-    return "utf-8" if path.exists() and not path.is_file() else "utf-8-sig"
+    return path.exists() and not path.is_file() and not path.is_dir()

@@ -40,7 +40,7 @@ def decided(
     file: Path, *rows: Row, without: Collection[str] = (), cells: Mapping[str, str] | None = None
 ) -> Path:
     """Write what a pull writes, decided; leave columns away, or put other cells into every row."""
-    pulled = file.with_suffix(".pulled")
+    pulled = file.with_suffix(".txt")
     tables.write_invoices(pulled, [invoice for invoice, *_ in rows])
     with (
         pulled.open(encoding="utf-8-sig", newline="") as read,

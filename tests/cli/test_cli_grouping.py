@@ -94,6 +94,46 @@ def test_of_equal_problems_three_are_shown_and_all_are_in_report_and_json(shell:
 
 
 @pytest.mark.both_gsps
+@pytest.mark.parametrize("report", [(), ("--report", "rep.csv")])
+def test_a_run_of_which_nothing_matches_says_what_to_do(shell: Shell, report: tuple[str, ...]) -> None:
+    """What is wrong is told once, the next step last, with the report where there is none yet."""
+    file, decided = shell.decided(accept)
+    for row in read_rows(file):
+        if row["action"]:
+            edit(shell, row)
+    ended = shell.run("push", file, "--yes", "--run", "r", *report, *QUICK)
+    assert ended.code == 1
+    assert f"{shell.gstin} is skipped: {decided} of its rows do not match:\n" in ended.err
+    problems = [line for line in ended.err.splitlines() if line.startswith("  ")]
+    assert len(set(problems)) == len(problems) == 3
+    assert all(ended.err.count(problem.strip()) == 1 for problem in problems)
+    whole = "" if report else "; --report FILE has all that is wrong with them"
+    last = f"Nothing was sent. Mend the rows that do not match, or pull again{whole}."
+    assert ended.err.splitlines()[-1] == last
+
+
+def test_a_run_of_which_some_match_says_what_to_do_with_the_others(shell: Shell) -> None:
+    """One taxpayer's rows are edited meanwhile; the others' are sent."""
+    file, _ = shell.decided_all(accept)
+    for row in read_rows(file):
+        if row["action"] and row["GSTIN"] == shell.gstin:
+            edit(shell, row)
+    ended = shell.run("push", file, "--yes", *QUICK)
+    assert ended.code == 1
+    assert "Mend the rows that do not match, or pull again; --report FILE has all" in ended.out
+
+
+def test_the_message_of_many_problems_is_short(shell: Shell) -> None:
+    """The list of them is beside it."""
+    file, _ = shell.decided(accept)
+    lines = file.read_text("utf-8").splitlines()
+    bad = lines[1].replace("b2b,", "b2x,")
+    file.write_text("\n".join([lines[0], *[bad] * 4000]))
+    error = shell.run("push", file, "--yes", "--json").json()["error"]
+    assert len(error["message"]) < 2000
+    assert len(error["findings"]) == len(error["problems"]) == 4000
+
+
 def test_of_refused_records_three_of_each_code_are_shown(shell: Shell) -> None:
     """The gateway refuses all; the screen has three and a count, the report file has all."""
     file, decided = shell.decided(accept)

@@ -113,10 +113,10 @@ def slow_shell(
         yield found
 
 
-def start_push(file: Path) -> subprocess.Popen[str]:
+def start_push(file: Path, *options: str) -> subprocess.Popen[str]:
     """Push in a process of its own, which will wait for a minute before its first poll."""
     return subprocess.Popen(
-        [sys.executable, "-m", "ims_async", "push", str(file), "--yes", "--first-poll", "60"],
+        [sys.executable, "-m", "ims_async", "push", str(file), "--yes", "--first-poll", "60", *options],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -136,19 +136,24 @@ def submitted(process: subprocess.Popen[str]) -> str:
 
 
 @pytest.mark.only_gsp("sandbox", "waiting is the same with the other, whose rows take real seconds here")
-def test_ctrl_c_while_waiting_names_the_job_and_how_to_go_on(slow_shell: Shell) -> None:
+@pytest.mark.parametrize("report", [(), ("--report", "my rep.csv"), ("--report", "rep.csv", "--overwrite")])
+def test_ctrl_c_while_waiting_names_the_job_and_how_to_go_on(
+    slow_shell: Shell, report: tuple[str, ...]
+) -> None:
     """Interrupt a real process; then go on with the command that it printed."""
     shell = slow_shell
     file, decided = shell.decided(accept)
-    process = start_push(file)
+    process = start_push(file, *report)
     submitted(process)
     process.send_signal(signal.SIGINT)
     _, rest = process.communicate(timeout=20)
     (job,) = shell.sim.jobs
     assert process.returncode == 130, rest
     assert f"Job {job.reference} runs on at the gateway; do not send its records again." in rest
-    command = f"ims-async jobs show {job.reference} --wait --gstin {shell.gstin}"
-    assert f"Go on with: {command}" in rest
+    command = shlex.join(
+        ["ims-async", *f"jobs show {job.reference} --wait --gstin {shell.gstin}".split(), *report]
+    )
+    assert f"Go on with: {command}\n" in rest
     assert "Traceback" not in rest
     ended = shell.run("jobs", "show", job.reference)
     assert (ended.code, "The gateway is still at work (code IP)." in ended.out) == (1, True)
@@ -156,6 +161,7 @@ def test_ctrl_c_while_waiting_names_the_job_and_how_to_go_on(slow_shell: Shell) 
     shell.sim.advance(3600)
     found = shell.run(*shlex.split(command)[1:], "--json", *QUICK).json()
     assert (found["ok"], found["applied"]) == (True, decided)
+    assert found["report_file"] == (report[1] if report else None)
 
 
 @pytest.mark.only_gsp("sandbox", "as the last one")

@@ -38,4 +38,6 @@ def test_a_wrong_otp_is_asked_for_again(shell: Shell, lines: list[str], code: in
     assert (ended.code, shell.sim.count("verify"), shell.sim.count("otp")) == (code, sent, 1), ended.err
     assert not any(line in ended.err for line in lines if len(line) > 2)
     if len(lines) > 1:
-        assert ": 2 more tries." in ended.err
+        login = "`ims-async login`"
+        assert f". Type it again (2 more tries), or run {login} again for a new one.\n" in ended.err
+        assert ("ask for a new one" in ended.err, f"; run {login} again" in ended.err) == (False, code == 1)

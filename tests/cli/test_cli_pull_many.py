@@ -140,7 +140,7 @@ def test_where_nobody_can_be_read_the_file_stays_as_it_was(shell: Shell) -> None
     before = file.read_bytes()
     for gstin in shell.sim.gstins:
         shell.sim.end_session(gstin)
-    ended = shell.run("pull", "--out", file, *named(shell), *QUICK)
+    ended = shell.run("pull", "--out", file, *named(shell), "--overwrite", *QUICK)
     assert (ended.code, file.read_bytes() == before) == (1, True)
     assert "Nothing was written" in ended.out
     assert [path.name for path in shell.here.iterdir() if path.suffix == ".part"] == []
@@ -166,7 +166,7 @@ def test_an_empty_wallet_ends_the_asking_and_keeps_what_was_read(shell: Shell) -
 
 
 def test_decisions_in_a_folder_are_not_written_over(shell: Shell) -> None:
-    """All files in which somebody has decided something are named, and nothing is asked for."""
+    """All files that are there are named, with what somebody has decided in them; nothing is asked for."""
     folder = shell.pulled_all("november/")
     decided = [folder / f"{gstin}.csv" for gstin in shell.sim.gstins[:2]]
     for file in decided:
@@ -175,33 +175,44 @@ def test_decisions_in_a_folder_are_not_written_over(shell: Shell) -> None:
     ended = shell.run("pull", "--out", folder, *named(shell), "--json")
     assert ended.code == 2
     problems = ended.json()["error"]["problems"]
-    assert [problem.split(" holds ")[0] for problem in problems] == [str(file) for file in decided]
+    assert [problem.split(" holds ")[0] for problem in problems[:2]] == [str(file) for file in decided]
+    assert problems[2].startswith(f"{folder / shell.sim.gstins[2]}.csv is there already")
     assert len(shell.sim.requests) == before
     assert shell.run("pull", "--out", folder, *named(shell), "--overwrite", *QUICK).code == 0
     assert tables.read_decisions(decided[0], may_be_empty=True) == []
 
 
 @pytest.mark.parametrize("out", ["all.csv", "november/"])
-def test_what_is_decided_while_a_pull_goes_on_is_not_written_over(out: str, shell: Shell) -> None:
-    """A long pull, and a person who goes on with the files of the one before it."""
-    first = shell.pulled_all(out)
-    file = first / f"{shell.sim.gstins[0]}.csv" if first.is_dir() else first
-    take, decided = ManyPull._take, []
+def test_a_file_that_comes_to_be_there_while_a_pull_goes_on_is_not_written_over(
+    out: str, shell: Shell
+) -> None:
+    """A long pull, and another program that writes under the same name meanwhile."""
+    file = shell.here / out / f"{shell.sim.gstins[0]}.csv" if out.endswith("/") else shell.here / out
+    take = ManyPull._take
 
     def later(self: ManyPull, *found: Any) -> None:
-        decided.append(fill_in(file, accept))
+        file.write_text("Dear Sir")
         take(self, *found)
 
     shell.monkeypatch.setattr(ManyPull, "_take", later)
     ended = shell.run("pull", "--out", out, *named(shell), *QUICK)
-    replaced = 3 if first.is_dir() else 1
-    assert f"{replaced} file{'s' * first.is_dir()} in which nothing is decided will be replaced." in ended.err
-    assert (ended.code, f"{file.relative_to(shell.here)} holds {decided[0]} decisions" in ended.err) == (
+    assert (ended.code, f"{file.relative_to(shell.here)} is there already" in ended.err) == (2, True)
+    assert file.read_text() == "Dear Sir"
+    assert shell.run("pull", "--out", out, *named(shell), "--overwrite", *QUICK).code == 0
+
+
+@pytest.mark.parametrize("out", ["all.csv", "november/"])
+def test_a_pull_that_is_there_is_not_replaced_by_another(out: str, shell: Shell) -> None:
+    """Not even one that nobody has worked in; it is refused before anything is asked."""
+    first = shell.pulled_all(out)
+    whole = {file: file.read_bytes() for file in (first.iterdir() if first.is_dir() else [first])}
+    before = len(shell.sim.requests)
+    ended = shell.run("pull", "--out", out, *named(shell), *QUICK)
+    assert (ended.code, " is there already: choose another name, or pass --overwrite" in ended.err) == (
         2,
         True,
     )
-    assert len(tables.read_decisions(file)) == decided[0]
-    assert shell.run("pull", "--out", out, *named(shell), "--overwrite", *QUICK).code == 0
+    assert (len(shell.sim.requests), {file: file.read_bytes() for file in whole}) == (before, whole)
 
 
 def test_a_row_that_cannot_be_read_is_told_with_its_taxpayer(shell: Shell) -> None:

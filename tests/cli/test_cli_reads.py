@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from ims_async import __version__, tables
+from ims_async import __version__
 from ims_async.cli import accounts, environment, settings
 from ims_async.cli.reads import ask
-from tests.cli.cli_shell import QUICK, Shell, accept, fill_in, opened
+from tests.cli.cli_shell import QUICK, Shell, accept, opened, read_rows, write_rows
 
 JOBS = ["show", "list", "resume"]
 COMMANDS = ["demo", "login", "counts", "pull", "check", "push", "reset", "sales", "liabilities", "simulate"]
@@ -214,9 +214,8 @@ def test_pull_writes_every_record_or_the_sections_and_status_asked_for(shell: Sh
 
 @pytest.mark.both_gsps
 def test_pull_does_not_write_over_decisions(shell: Shell) -> None:
-    """Pull twice: a fresh pull is replaced, a decided file is not, unless that is asked for."""
+    """A file that is there is refused, with the work in it, unless replacing it is asked for."""
     shell.with_token()
-    shell.pulled()
     file, decided = shell.decided(accept)
     ended = shell.run("pull", "--out", file)
     assert ended.code == 2
@@ -226,28 +225,36 @@ def test_pull_does_not_write_over_decisions(shell: Shell) -> None:
     assert "is there already" in shell.run("pull", "--out", "letter.csv").err
 
 
-def test_pull_does_not_write_over_columns_of_a_persons_own(shell: Shell) -> None:
-    """Notes beside the records, before anything is decided; nor over what is decided while it goes on."""
+@pytest.mark.parametrize("worked", ["nothing", "remarks", "ITC reduction", "my notes", "GSTIN"])
+def test_pull_replaces_no_pull_whatever_was_done_in_it(shell: Shell, worked: str) -> None:
+    """Nothing yet, a cell, a column of one's own, or another taxpayer's records; before anything is asked."""
     shell.with_token()
     file = shell.pulled()
-    untouched = file.read_bytes()
-    head, *rows = file.read_text("utf-8-sig").splitlines()
-    file.write_text("\n".join([f"{head},my notes", *(f"{row},ask them" for row in rows)]), "utf-8-sig")
-    ended = shell.run("pull", "--out", file)
-    assert (ended.code, "has a column that pull does not write, 'my notes'" in ended.err) == (2, True)
-    assert "ask them" in file.read_text("utf-8-sig")
-    file.write_bytes(untouched)
+    rows = read_rows(file)
+    if worked != "nothing":
+        write_rows(
+            file, [{**row, worked: "29AAACQ3770E1ZF" if worked == "GSTIN" else "none"} for row in rows]
+        )
+    whole, before = file.read_bytes(), len(shell.sim.requests)
+    ended = shell.run("pull", "--out", file, *QUICK)
+    assert (ended.code, "acme.csv is there already: choose another name" in ended.err) == (2, True)
+    assert (file.read_bytes(), len(shell.sim.requests)) == (whole, before)
+
+
+def test_pull_does_not_replace_what_came_to_be_there_while_it_read(shell: Shell) -> None:
+    """It is refused, as it would have been before."""
+    shell.with_token()
+    file = shell.here / "acme.csv"
 
     async def later(*question: Any, **facts: Any) -> Any:
         found = await ask(*question, **facts)
-        fill_in(file, accept)
+        file.write_text("Dear Sir")
         return found
 
     shell.monkeypatch.setattr("ims_async.cli.pull.ask", later)
     ended = shell.run("pull", "--out", file, *QUICK)
-    assert "1 file in which nothing is decided will be replaced." in ended.err
-    assert (ended.code, " decisions: choose another name" in ended.err) == (2, True)
-    assert tables.read_decisions(file)
+    assert (ended.code, "acme.csv is there already" in ended.err) == (2, True)
+    assert file.read_text() == "Dear Sir"
 
 
 def test_a_row_that_cannot_be_read_is_told_and_the_others_are_written(shell: Shell) -> None:

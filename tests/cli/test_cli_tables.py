@@ -1,0 +1,60 @@
+"""Tables at a narrow terminal: what one copies stays whole, and an empty reason takes no place."""
+
+from __future__ import annotations
+
+import pytest
+from rich.table import Table
+
+from ims_async.bulk import BulkReport
+from ims_async.cli.accounting import accounts_of, accounts_table
+from ims_async.cli.show import table
+from ims_async.cli.voice import Voice
+
+GSTIN = "29AAACQ3770E1ZF"
+REFERENCE = "3f0b5fa0-7e54-4c7b-9b5a-3a1f0e9e7f11"
+RUN = "20261129-110435-5152"
+REASON = "we stopped waiting; the job runs on at the gateway"
+COUNTS = ("applied", "refused", "unaccounted", "changed", "not sent", "pending")
+TABLES = {
+    "jobs": table(
+        "jobs",
+        ("run", "GSTIN", "kind", "reference", "phase", "records", "since", "next"),
+        [(RUN, GSTIN, "save", REFERENCE, "ended, succeeded", 12, "29-11-2026 10:22", f"push --run {RUN}")],
+    ),
+    "job": table("", ("job", "state", "submitted", *COUNTS), [(REFERENCE, "SUCCEEDED", 12, *range(6))]),
+    "accounts": table("", ("GSTIN", *COUNTS, "reason"), [(GSTIN, *range(1000, 7000, 1000), REASON)]),
+    "records": table(
+        "",
+        ("GSTIN", "section", "number", "period", "supplier", "code", "reason"),
+        [(GSTIN, "b2bcna", "INV/2024-25/0001", "102024", GSTIN, "IMSSAV0054", REASON)],
+    ),
+}
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+@pytest.mark.parametrize("name", TABLES)
+def test_what_one_copies_stays_in_one_line(
+    name: str, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """GSTINs, references and runs; nothing else is left out for it."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr("ims_async.cli.voice._PIPE_WIDTH", width)
+    shown: Table = TABLES[name]
+    whole = [str(cell) for column in shown.columns for cell in column.cells]
+    Voice().show(shown)
+    said = capsys.readouterr().out
+    for cell in whole:
+        if cell in (GSTIN, REFERENCE, RUN):
+            assert cell in said
+    together = "".join(said.split())
+    assert len([letter for letter in together if letter.isalnum()]) >= sum(
+        letter.isalnum() for cell in whole for letter in cell
+    )
+
+
+@pytest.mark.parametrize("reason", ["", REASON])
+def test_an_empty_column_of_reasons_is_not_shown(reason: str) -> None:
+    """It would take the place that the others need."""
+    accounts = accounts_of(BulkReport(run="r"), gsp=None, skipped={GSTIN: reason})
+    headings = [str(column.header) for column in accounts_table(accounts).columns]
+    assert headings == ["GSTIN", *COUNTS, *(["reason"] if reason else [])]
