@@ -23,7 +23,7 @@ from . import show
 from .grouping import Grouped, kind_of
 from .progress_many import ticking
 from .settings import Settings
-from .voice import NOT_ALL_WELL, OK, Voice, reason_of, sentence_of
+from .voice import NOT_ALL_WELL, OK, Voice, as_options, reason_of, sentence_of
 
 
 class _NothingReadError(Exception):
@@ -221,7 +221,9 @@ def check_targets(files: Iterable[Path], *, overwrite: bool) -> None:
                 _refuse_decisions(file)
             tables.check_writable(file, overwrite=overwrite)
         except InvalidInput as error:
-            problems += tables.problems_of(error)
+            for problem in tables.problems_of(error):
+                facts = problem.facts
+                problems.append(Problem(as_options(facts.pop("message")), **facts))
     raise_all(problems)
 
 

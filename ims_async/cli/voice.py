@@ -301,8 +301,13 @@ def sentence_of(
     if isinstance(error, JobTimeout):
         return "we stopped waiting; the job runs on at the gateway"
     if isinstance(error, ImsError):
-        return str(error).replace("pass overwrite=True", "pass --overwrite")
+        return as_options(str(error))
     return f"unexpected {type(error).__name__}: {error}; run it again with --debug and report what it shows"
+
+
+def as_options(text: str) -> str:
+    """Return a sentence of the library with the option of the command line in place of the argument."""
+    return text.replace("pass overwrite=True", "pass --overwrite")
 
 
 def _queued(error: DownloadQueued) -> str:
