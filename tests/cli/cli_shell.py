@@ -52,7 +52,8 @@ def check_command(words: Sequence[str]) -> None:
     command: Any = typer.main.get_command(app)
     context = command.make_context("ims-async", list(words))
     while hasattr(command, "resolve_command"):
-        words = [*getattr(context, "_protected_args", ()), *context.args]
+        first = "_protected_args" if hasattr(context, "_protected_args") else "protected_args"  # before 8.2
+        words = [*getattr(context, first), *context.args]
         name, command, rest = command.resolve_command(context, words)
         context = command.make_context(name, rest, parent=context)
 
