@@ -98,7 +98,7 @@ if pid:
     assert os.waitpid(pid, 0)[1] == 0, "the child broke off"
 asyncio.run(main(child=not pid))
 if pid:
-    print([entry.id for entry in asyncio.run(journal.entries())])
+    print([entry.id for entry in asyncio.run(journal.entries())], flush=True)
 os._exit(0)
 """
 
