@@ -372,6 +372,11 @@ class Exchange:
             async with asyncio.timeout(delay):
                 await self._closed.wait()
 
+    @property
+    def closed(self) -> bool:
+        """True once nothing more is sent."""
+        return self._closed.is_set()
+
     def check_open(self) -> None:
         """Raise `ClientClosed` once the client is closed, and what the caller's overseer raises."""
         if self._closed.is_set():

@@ -106,6 +106,7 @@ class Handles:
             page=page,
             ended=self._ended,
             canned=self._services.gsp.limits.canned,
+            closed=self._services.exchange.closed,  # those made before are told by `aclose`
             loop_owner=self._services.loop_owner,
         )
         self._by_page[page.id] = job

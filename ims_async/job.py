@@ -101,6 +101,7 @@ class ImsJob:
         page: Page | None = None,
         ended: Callable[[ImsJob], None] = lambda _: None,
         canned: bool = False,
+        closed: bool = False,
         loop_owner: LoopOwner | None = None,
     ) -> None:
         self._loop_owner = loop_owner or LoopOwner("job")
@@ -114,7 +115,7 @@ class ImsJob:
         self._poll_task: asyncio.Task[None] | None = None
         self._waiting: dict[asyncio.Future[None], float] = {}
         self._watch: _Watch | None = None
-        self._closed = False
+        self._closed = closed
         self._looked_at = False
 
     # -- what is known, without asking ---------------------------------------------------------------

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
-from ims_async import ClientClosed, ImsClient, ImsError, Sandbox
+from ims_async import ClientClosed, ImsClient, ImsError, ImsJob, Sandbox
+from ims_async.journal import MemoryJournal
 from ims_async.simulator import Simulator
 from ims_async.transport import MemoryTransport
 from ims_async.wire import Request, Response
@@ -56,3 +58,62 @@ async def test_a_call_without_an_answer_is_broken_off_soon(what: str) -> None:
     assert asyncio.get_running_loop().time() - began <= 10.0
     with pytest.raises(ImsError):
         await call
+
+
+_TURNS = 20  # of the loop
+
+
+class SlowJournal:
+    """A journal whose answers take some turns of the loop, as those of a file do."""
+
+    def __init__(self, journal: MemoryJournal) -> None:
+        self._journal = journal
+
+    def __getattr__(self, name: str) -> Any:
+        ask = getattr(self._journal, name)
+
+        async def answered(*args: Any, **facts: Any) -> Any:
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+            return await ask(*args, **facts)
+
+        return answered
+
+
+@pytest.mark.parametrize("turns", range(0, 60, 5))
+@pytest.mark.parametrize("how", ["unfinished", "job", "resume"])
+async def test_a_job_found_while_the_client_closes_is_not_waited_for(how: str, turns: int) -> None:
+    """Its handle is made after all others were told: whoever awaits it then is told at once, too."""
+    sim = Simulator(seed=3, taxpayers=1, invoices=2, job_seconds=900)
+    gstin, journal = sim.gstins[0], MemoryJournal()
+    way = MemoryTransport(sim.transport)
+    async with ImsClient(Sandbox("key_test_demo"), transport=way, journal=journal) as before:
+        acme = before.taxpayer(gstin, token=sim.token(gstin))
+        sent = await acme.save([row.accept() for row in await acme.invoices("B2B")])
+    client = ImsClient(Sandbox("key_test_demo"), transport=way, journal=SlowJournal(journal))
+    acme = client.taxpayer(gstin, token=sim.token(gstin))
+
+    async def recover() -> None:
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        jobs: dict[str, Callable[[], Awaitable[list[ImsJob]]]] = {
+            "unfinished": client.unfinished,
+            "job": lambda: _ready(acme.job(sent.token.reference_id or "")),
+            "resume": lambda: _ready(client.resume(sent.token)),
+        }
+        for job in await jobs[how]():
+            await job
+
+    recovery = asyncio.create_task(recover())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    began = asyncio.get_running_loop().time()
+    await client.aclose()
+    with pytest.raises(ClientClosed) as caught:
+        await recovery
+    assert caught.value.token is not None
+    assert asyncio.get_running_loop().time() == began
+
+
+async def _ready(job: ImsJob) -> list[ImsJob]:
+    return [job]
