@@ -10,14 +10,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import itertools
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 import attrs
 
-from ims_async import RateLimit
+from ims_async import ImsClient, PollPolicy, RateLimit, Sandbox
 from ims_async.pacing import Pacer
+from ims_async.wire import Request, Response
 
 from . import virtual_time
 from .measure import Row, show
@@ -55,9 +57,9 @@ def pacer(rate: RateLimit | None) -> Pacer:
     return Pacer(rate, clock=lambda: EPOCH + loop.time())
 
 
-async def go(through: Pacer, gstin: str, *, gives_way: bool = False) -> None:
+async def go(through: Pacer, gstin: str) -> None:
     """Send something that is answered at once."""
-    async with through.turn(gstin, gives_way=gives_way):
+    async with through.turn(gstin):
         pass
 
 
@@ -90,7 +92,8 @@ async def waited(case: Case, waiters: int) -> tuple[float, float]:
 
     async def one(place: int) -> None:
         await due.wait()
-        await go(through, f"{place}", gives_way=case.gives_way)
+        async with through.turn(f"{place}", gives_way=case.gives_way):
+            pass
 
     tasks = [asyncio.create_task(one(place)) for place in range(waiters)]
     coming = await _coming(due, stall)
@@ -118,6 +121,38 @@ async def floor(waiters: int) -> float:
         future.set_result(None)
     await asyncio.gather(*tasks)
     return coming
+
+
+class Working:
+    """A gateway that says of each job that it is still at work."""
+
+    async def send(self, request: Request) -> Response:
+        """Answer at once."""
+        return Response(status=200, headers={}, body=_IN_PROGRESS)
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+_IN_PROGRESS: Final = b'{"code": 200, "data": {"status_cd": "1", "data": {"status_cd": "IP"}}}'
+
+
+async def polled(jobs: int) -> float:
+    """Wait for so many jobs at once, whose polls all fall due at one moment; return the longest turn."""
+    loop = asyncio.get_running_loop()
+    policy = PollPolicy(schedule=lambda: itertools.repeat(60.0))
+    client = ImsClient(
+        Sandbox("key_test_demo"), transport=Working(), poll=policy, clock=lambda: EPOCH + loop.time()
+    )
+    acme = client.taxpayer("27AAACB1234C1Z1", token="token", check=False)  # noqa: S106 # any will do
+    waits = [asyncio.ensure_future(acme.job(f"job {place}").wait()) for place in range(jobs)]
+    await asyncio.sleep(30.0)
+    stall = Stall()
+    await asyncio.sleep(60.0)
+    longest = stall.longest
+    await client.aclose()
+    await asyncio.gather(*waits, return_exceptions=True)
+    return longest
 
 
 async def _coming(due: asyncio.Event, stall: Stall) -> float:
@@ -156,6 +191,10 @@ def main() -> None:
             goal = GOAL_MS if waiters >= 10_000 else None
             note = f"coming {coming - tasks:,.1f}, leaving {leaving:,.1f}"
             rows.append(Row(f"{name} ({note})", f"{own:,.1f} ms", "", goal, own, "ms"))
+        own = min(without_collector(polled(waiters)) for _ in rounds) * 1000
+        rows.append(
+            Row("polls due at one moment, all that a poll costs", f"{own:,.1f} ms", "", goal, own, "ms")
+        )
         show(f"{waiters:,} who wait; {tasks:,.1f} ms for their tasks taken off the turn they come in", rows)
 
 

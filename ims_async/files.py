@@ -21,7 +21,7 @@ def followed(path: str | os.PathLike[str]) -> Path:
     """Return the file that a path means, where it is a symbolic link: the link itself is never replaced."""
     given = Path(path)
     # A pipe has no name behind /dev/stdout or /dev/fd/1: it is reached by the link only.
-    return given if _in_place(given) else Path(os.path.realpath(path))
+    return given if is_stream(given) else Path(os.path.realpath(path))
 
 
 def check_writable(path: str | os.PathLike[str], *, overwrite: bool = True) -> None:
@@ -35,7 +35,7 @@ def check_writable(path: str | os.PathLike[str], *, overwrite: bool = True) -> N
             raise InvalidInput(f"{path} cannot be written: it is a folder")
         if not target.parent.is_dir():
             raise InvalidInput(f"{path} cannot be written: there is no folder {target.parent}: make it first")
-        if not _in_place(target) and not os.access(target.parent, os.W_OK):
+        if not is_stream(target) and not os.access(target.parent, os.W_OK):
             raise InvalidInput(f"{path} cannot be written: you may not write into the folder {target.parent}")
         if target.exists() and not os.access(target, os.W_OK):
             raise InvalidInput(f"{path} cannot be written: it is write-protected")
@@ -68,7 +68,7 @@ def replacing(
     """
     check_writable(path, overwrite=overwrite)
     target = followed(path)
-    in_place = _in_place(target)
+    in_place = is_stream(target)
     part = target if in_place else target.with_name(f".ims-async-{secrets.token_hex(8)}.part")
     try:
         if in_place:
@@ -102,9 +102,27 @@ def unwritable(path: object, error: OSError) -> InvalidInput:
     return InvalidInput(f"{path} cannot be written: {(error.strerror or str(error)).lower()}")
 
 
-def _in_place(target: Path) -> bool:
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """True for a file; False, as the two below, also for a name that nothing can have."""
+    return stat.S_ISREG(_mode_of(path))
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """True for a folder."""
+    return stat.S_ISDIR(_mode_of(path))
+
+
+def is_stream(path: str | os.PathLike[str]) -> bool:
     """True for a terminal, a pipe and the like, which cannot be replaced."""
-    return target.exists() and not target.is_file()
+    return bool(_mode_of(path)) and not (is_file(path) or is_folder(path))
+
+
+def _mode_of(path: str | os.PathLike[str]) -> int:
+    """Return what kind of thing it is, and 0 where nothing is there. `Path.is_file` raises for long names."""
+    try:
+        return Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return 0
 
 
 def _made(part: Path, target: Path, *, owner_only: bool) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
+from .alarms import Alarms
 from .credentials import CredentialStore
 from .errors import (
     GatewayError,
@@ -49,6 +50,7 @@ class Services:
     poll: PollPolicy
     clock: Callable[[], float]
     loop_owner: LoopOwner
+    alarms: Alarms = attrs.field(factory=Alarms)
     journal: Journal | None = None
     rules: RulePolicy | None = None
 
@@ -108,6 +110,7 @@ class Handles:
             canned=self._services.gsp.limits.canned,
             closed=self._services.exchange.closed,  # those made before are told by `aclose`
             loop_owner=self._services.loop_owner,
+            alarms=self._services.alarms,
         )
         self._by_page[page.id] = job
         if name is not None:

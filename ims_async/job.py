@@ -8,10 +8,12 @@ import datetime as dt
 import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 import attrs
 
+from .alarms import Alarm, Alarms
 from .errors import (
     OUTAGE,
     ClientClosed,
@@ -73,6 +75,7 @@ class ImsJob:
     __slots__ = (
         "__weakref__",
         "_alarm",
+        "_alarms",
         "_canned",
         "_closed",
         "_ended",
@@ -103,15 +106,17 @@ class ImsJob:
         canned: bool = False,
         closed: bool = False,
         loop_owner: LoopOwner | None = None,
+        alarms: Alarms | None = None,
     ) -> None:
         self._loop_owner = loop_owner or LoopOwner("job")
+        self._alarms = Alarms() if alarms is None else alarms
         self._token, self._poll, self._policy = token, poll, policy
         self._page, self._ended, self._canned = page or Page(), ended, canned
         self._records = None if records is None else tuple(records)
         self._history = [_UNKNOWN if token.reference_id is None else _SUBMITTED]
         self._report: JobReport | None = None
-        self._alarm: asyncio.TimerHandle | None = None
-        self._limit: asyncio.TimerHandle | None = None
+        self._alarm: Alarm | None = None
+        self._limit: Alarm | None = None
         self._poll_task: asyncio.Task[None] | None = None
         self._waiting: dict[asyncio.Future[None], float] = {}
         self._watch: _Watch | None = None
@@ -357,8 +362,12 @@ class ImsJob:
 
     def _leave(self, change: asyncio.Future[None]) -> None:
         del self._waiting[change]
-        if not self._waiting:
+        if self._waiting:
+            return
+        if self.done or self._closed:
             self._rest()
+        else:  # most who are told of a change wait for the next one in this very turn
+            asyncio.get_running_loop().call_soon(self._rest)
 
     # -- the one driver: an alarm between polls, a task only while one is under way --------------------
 
@@ -366,13 +375,13 @@ class ImsJob:
         """Be woken for the next poll, and at the deadline, which holds also while a poll hangs."""
         if self.done:
             return
-        loop, watch = asyncio.get_running_loop(), self._ready_watch()
+        watch = self._ready_watch()
         if self._alarm is None and self._poll_task is None:
-            self._alarm = loop.call_at(watch.next_at, self._ring, watch)
+            self._alarm = self._alarms.set(watch.next_at, partial(self._ring, watch))
         if self._limit is None and watch.polls:
             if watch.deadline is None:
-                watch.deadline = loop.time() + self._policy.deadline
-            self._limit = loop.call_at(watch.deadline, self._give_up, watch)
+                watch.deadline = self._now() + self._policy.deadline
+            self._limit = self._alarms.set(watch.deadline, partial(self._give_up, watch))
 
     def _ring(self, watch: _Watch) -> None:
         self._alarm = None
@@ -409,6 +418,8 @@ class ImsJob:
 
     def _rest(self) -> None:
         """Stop the alarms when nobody waits any more; a poll under way is let finish: it is paid for."""
+        if self._waiting and not (self.done or self._closed):
+            return
         for alarm in (self._alarm, self._limit):
             if alarm is not None:
                 alarm.cancel()

@@ -74,12 +74,14 @@ class Turn:
 
     __slots__ = ("_pacer", "_windows", "ahead", "gives_way", "gstin", "leave", "since", "used")
 
+    since: float
+    used: bool
+    _windows: tuple[_Window, ...]
+
     def __init__(self, pacer: Pacer, gstin: str, ahead: bool, gives_way: bool) -> None:
+        # `since` is set when the wait begins, `_windows` and `used` at its end: a burst of thousands is felt.
         self._pacer, self.gstin, self.ahead, self.gives_way = pacer, gstin, ahead, gives_way
-        self.since = 0.0
         self.leave: asyncio.Future[None] | None = None
-        self._windows: tuple[_Window, ...] = ()
-        self.used = True
 
     def give_back(self) -> None:
         """Say that nothing was sent after all: the turn does not count."""
@@ -87,7 +89,7 @@ class Turn:
 
     def begin(self, windows: tuple[_Window, ...]) -> None:
         """Let it go: from now on it counts."""
-        self._windows = windows
+        self._windows, self.used = windows, True
         for window in windows:
             window.enter()
         if self.leave is not None:
@@ -171,28 +173,28 @@ class Pacer:
         """Wait until one more request may leave, and count it."""
         loop = asyncio.get_running_loop()
         turn.since = now = loop.time()
-        in_a_burst = (
-            len(self._arrived) >= AT_ONCE
-        )  # then all of it is looked at in the next turns of the loop
-        opens_at = now if in_a_burst else self._earliest(turn, now)
-        if opens_at <= now and not (self._arrived or self._lines or (turn.gives_way and self._polls)):
-            self._let_go(turn, now)
-            return turn
-        turn.leave = loop.create_future()
-        self._arrived.append(turn)
-        if turn.gives_way:
-            self._oldest_polls.append(turn)
-        if self._oldest_polls:
-            opens_at = min(opens_at, self._oldest_polls[0].since + _GIVES_WAY_FOR)
-        if in_a_burst:
+        if len(self._arrived) >= AT_ONCE:  # a burst: all of it is looked at in the next turns of the loop
+            turn.leave = leave = loop.create_future()
+            self._arrived.append(turn)
+            if turn.gives_way:
+                self._oldest_polls.append(turn)
             if self._wakes_at > now:
                 self._set_alarm(now)
-        elif (
-            not now < self._wakes_at <= opens_at
-        ):  # else there is nothing to do before the alarm, or an answer
-            self._admit()
+        else:
+            opens_at = self._earliest(turn, now)
+            if opens_at <= now and not (self._arrived or self._lines or (turn.gives_way and self._polls)):
+                self._let_go(turn, now)
+                return turn
+            turn.leave = leave = loop.create_future()
+            self._arrived.append(turn)
+            if turn.gives_way:
+                self._oldest_polls.append(turn)
+            if self._oldest_polls:
+                opens_at = min(opens_at, self._oldest_polls[0].since + _GIVES_WAY_FOR)
+            if not now < self._wakes_at <= opens_at:
+                self._admit()  # else there is nothing to do before the alarm, or an answer
         try:
-            await turn.leave
+            await leave
         except asyncio.CancelledError:
             if turn.leave.cancelled():
                 self._sort_in(loop.time())  # those behind it in its line keep their place

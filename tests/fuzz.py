@@ -71,16 +71,12 @@ def _limited() -> Iterator[None]:
         raise TooSlowError
 
     before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, _GIVEN_UP)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)
-
-
-def _alarm(seconds: float) -> None:
-    if hasattr(signal, "ITIMER_VIRTUAL"):
-        signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
 
 
 def _where(error: BaseException) -> str:
@@ -96,8 +92,8 @@ def attempt(reader: Reader, case: Case, tally: Tally, *, limit: float = SECONDS)
     """Give a reader one input, and note what became of it."""
     began = time.process_time()
     try:
-        _alarm(_GIVEN_UP)
-        reader.read(case)
+        with _limited():
+            reader.read(case)
         kind = "read"
     except reader.errors as error:
         kind = type(error).__name__
@@ -143,24 +139,22 @@ def run(reader: Reader, inputs: int, seed: int, *, limit: float = SECONDS) -> Ta
     """Give a reader its samples as they are, and then strange inputs."""
     chance = random.Random(f"{seed} {reader.name}")  # noqa: S311 # the same each time
     tally = Tally()
-    with _limited():
-        for case in dict.fromkeys((case.body, case.status) for case in reader.seeds):
-            attempt(reader, Case(*case), tally, limit=limit)
-        for _ in range(inputs - tally.inputs):
-            attempt(reader, strange(reader, chance), tally, limit=limit)
+    for case in dict.fromkeys((case.body, case.status) for case in reader.seeds):
+        attempt(reader, Case(*case), tally, limit=limit)
+    for _ in range(inputs - tally.inputs):
+        attempt(reader, strange(reader, chance), tally, limit=limit)
     return tally
 
 
 def run_big(reader: Reader, size: int, tally: Tally, *, limit: float = SECONDS) -> dict[str, float]:
     """Give a reader long inputs; returns the seconds that each kind took."""
     took: dict[str, float] = {}
-    with _limited():
-        for kind, body in big(reader.seeds[0].body, size).items():
-            before = tally.seconds
-            attempt(reader, Case(body, reader.seeds[0].status), tally, limit=limit)
-            took[kind] = tally.seconds - before
-            if slow := tally.failures.pop("slow", None):
-                tally.failures[f"slow: {kind}"] = slow
+    for kind, body in big(reader.seeds[0].body, size).items():
+        before = tally.seconds
+        attempt(reader, Case(body, reader.seeds[0].status), tally, limit=limit)
+        took[kind] = tally.seconds - before
+        if slow := tally.failures.pop("slow", None):
+            tally.failures[f"slow: {kind}"] = slow
     return took
 
 
@@ -186,8 +180,7 @@ def _keep(folder: Path, reader: Reader, case: Case, why: str) -> Path:
 def _replay(path: Path) -> int:
     facts = json.loads(path.read_text(encoding="utf-8"))
     reader, tally = readers()[facts["reader"]], Tally()
-    with _limited():
-        attempt(reader, Case(base64.b64decode(facts["body"]), facts["status"], facts["headers"]), tally)
+    attempt(reader, Case(base64.b64decode(facts["body"]), facts["status"], facts["headers"]), tally)
     _say(f"{dict(tally.errors)} in {tally.seconds:.3f} s")
     for _, trace in tally.failures.values():
         _say(trace)

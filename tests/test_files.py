@@ -196,6 +196,17 @@ def test_what_cannot_be_written_says_why(tmp_path: Path, make: Callable[[Path], 
     """Before anything is done."""
     with pytest.raises(InvalidInput, match=says):
         files.check_writable(make(tmp_path))
+    with pytest.raises(InvalidInput, match=says):
+        tables.write_invoices(make(tmp_path), [])
+
+
+def test_a_name_that_no_file_can_have_is_none(tmp_path: Path) -> None:
+    """Nor a folder, a pipe or a report: where it is opened it is refused."""
+    for name in ("a" * 300, "a\0.csv", "a\ud800.csv", "a/b/c"):
+        there = (files.is_file, files.is_folder, files.is_stream, tables.is_report)
+        assert not any(ask(tmp_path / name) for ask in there)
+        with pytest.raises(InvalidInput, match="cannot be read"):
+            tables.read_decisions(tmp_path / name)
 
 
 def test_a_protected_folder_or_file_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

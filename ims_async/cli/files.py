@@ -9,6 +9,7 @@ from typing import Final
 
 from .. import tables
 from ..errors import InvalidInput
+from ..files import is_folder
 from ..status import JobKind
 from ..tables import Problem, Row, problems_of
 from ..tables.problems import FILE_KIND, raise_all
@@ -67,7 +68,7 @@ def of_which_decided(voice: Voice, rows: dict[str, list[Row]], *, only: bool) ->
 
 def is_alone(paths: Sequence[Path]) -> bool:
     """Say whether one file was named: of several, one may have no decision in it."""
-    return len(paths) == 1 and not paths[0].is_dir()
+    return len(paths) == 1 and not is_folder(paths[0])
 
 
 def _read(
@@ -97,9 +98,9 @@ def files_of(voice: Voice, paths: Sequence[Path]) -> tuple[list[Path], list[Prob
     problems: list[Problem] = []
     reports: list[Path] = []
     for path in paths:
-        inside = sorted(_csv_files_in(path)) if path.is_dir() else [path]
+        inside = sorted(_csv_files_in(path)) if is_folder(path) else [path]
         own = [file for file in inside if tables.is_report(file)]
-        if path.is_dir() and len(own) == len(inside):
+        if is_folder(path) and len(own) == len(inside):
             what = f"{path} holds no .csv file of decisions"
             problems.append(Problem(what, kind=FILE_KIND, file=str(path)))
         elif own == paths:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import InvalidInput
+from ..files import is_file, is_folder
 from ..journal import SqliteJournal
 from ..places import state_directory
 from . import environment as env
@@ -19,7 +20,7 @@ def journal_file(given: Path | None) -> Path:
 def journal(given: Path | None) -> SqliteJournal:
     """Return the journal, which is made when it is first used. Raises `InvalidInput`."""
     file = journal_file(given)
-    if not file.parent.is_dir():
+    if not is_folder(file.parent):
         if file.parent != state_directory():
             raise InvalidInput(f"journal {file}: there is no folder {file.parent}: make it, or name another")
         try:
@@ -35,4 +36,4 @@ def journal(given: Path | None) -> SqliteJournal:
 def journal_if_any(given: Path | None) -> SqliteJournal | None:
     """Return the journal if its file is there; none is made."""
     file = journal_file(given)
-    return SqliteJournal(file) if file.is_file() else None
+    return SqliteJournal(file) if is_file(file) else None

@@ -15,6 +15,7 @@ from .. import bulk, tables
 from ..bulk import Pulled
 from ..bulk.weather import is_everybodys
 from ..errors import DownloadQueued, ImsError, InvalidInput
+from ..files import is_file, is_folder
 from ..tables import Problem
 from ..tables.problems import raise_all
 from ..tables.reading import LONGEST_FILE
@@ -33,7 +34,7 @@ class _NothingReadError(Exception):
 def folder_of(out: str) -> Path | None:
     """Return the folder that `--out` means: one that is there, or a name that ends with a slash."""
     ends = tuple(filter(None, ("/", os.sep, os.altsep)))
-    return Path(out) if out.endswith(ends) or Path(out).is_dir() else None
+    return Path(out) if out.endswith(ends) or is_folder(out) else None
 
 
 @attrs.frozen
@@ -65,7 +66,7 @@ class ManyPull:
                     raise _NothingReadError
         except _NothingReadError:
             return self._end(None, {"file": None})
-        if out.is_file() and out.stat().st_size > LONGEST_FILE:
+        if is_file(out) and out.stat().st_size > LONGEST_FILE:
             self.voice.tell(f"{out} is larger than push reads: pull into a folder, --out {out.stem}/")
         return self._end(out, {"file": str(out)})
 
@@ -230,7 +231,7 @@ def check_targets(files: Iterable[Path], *, overwrite: bool) -> None:
 def _refuse_decisions(file: Path) -> None:
     """Say how much work a file holds, where it does: that it is there already would be the lesser news."""
     try:
-        if not file.is_file():
+        if not is_file(file):
             return
         decided = len(tables.read_decisions(file, check_suppliers=False, may_be_empty=True))
     except (InvalidInput, OSError, ValueError):  # a letter, say; or a name that no file can have

@@ -12,6 +12,7 @@ from typing import IO, Any, Final
 
 import attrs
 
+from .. import files
 from ..records import RecordKey
 from ..vocabulary import Action
 from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, LONGEST_CELL, READ_COLUMNS, unshielded
@@ -69,7 +70,7 @@ def is_report(path: str | os.PathLike[str]) -> bool:
 
     It has a column `outcome`, and none `action when pulled`. What cannot be read is none, nor is a pipe.
     """
-    if not Path(path).is_file():
+    if not files.is_file(path):
         return False
     try:
         with Path(path).open(encoding="utf-8-sig", errors="replace") as file:

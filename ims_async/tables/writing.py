@@ -206,16 +206,10 @@ def _opened_for_writing(target: Target, *, overwrite: bool) -> Iterator[IO[str]]
 
 def _check_format(target: str | os.PathLike[str]) -> None:
     suffix = Path(target).suffix.lower()
-    if suffix not in _TEXT and not _is_stream(target):
+    if suffix not in _TEXT and not files.is_stream(target):
         raise InvalidInput(f"{target} cannot be written: {suffix} files are not supported, name a .csv file")
 
 
 def _encoding_of(target: str | os.PathLike[str]) -> str:
     """Return UTF-8 with a byte order mark, by which Excel knows it; without one for a pipe or a terminal."""
-    return "utf-8" if _is_stream(target) else "utf-8-sig"
-
-
-def _is_stream(target: str | os.PathLike[str]) -> bool:
-    """True for a pipe, a terminal and the like, whatever their name."""
-    path = Path(target)
-    return path.exists() and not path.is_file() and not path.is_dir()
+    return "utf-8" if files.is_stream(target) else "utf-8-sig"

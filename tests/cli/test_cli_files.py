@@ -109,3 +109,19 @@ def test_a_private_file_stays_private_and_a_link_a_link(shell: Shell) -> None:
     assert stat.S_IMODE(real.stat().st_mode) == 0o600
     assert not any(row["action"] for row in read_rows(real))
     assert [path.name for path in real.parent.iterdir()] == ["acme.csv"]
+
+
+def test_a_name_that_no_file_can_have_is_refused_in_a_sentence(shell: Shell) -> None:
+    """By every command that takes one."""
+    shell.decided(accept)
+    long, before = "x" * 300, len(shell.sim.requests)
+    for words in (
+        ("check", long), ("push", long), ("reset", f"{long}.csv"), (*SALES, "--out", long),
+        ("pull", "--out", long), ("pull", "--out", f"{long}/"), ("pull", "--gstins", long, "--out", "a.csv"),
+        ("check", "acme.csv", "--report", long),
+    ):  # fmt: skip
+        ended = shell.run(*words)
+        assert (words[0], ended.code) == (words[0], 2)
+        assert "file name too long" in ended.err, ended.err
+    assert "no journal" in shell.run("jobs", "list", "--journal", long).out
+    assert len(shell.sim.requests) == before
