@@ -7,6 +7,7 @@ asyncio compares its timers one by one in Python and runs all that are due in on
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import heapq
 import itertools
 import math
@@ -18,75 +19,101 @@ AT_ONCE: Final = 32
 
 
 class Alarm:
-    """Something to do at some time, unless it is cancelled before."""
+    """Something to do at some time. It may be set anew, and cancelled, as often as one likes."""
 
-    __slots__ = ("_alarms", "ring")
+    __slots__ = ("_alarms", "_context", "_moment", "_ring", "queued")
 
-    def __init__(self, alarms: Alarms, ring: Callable[[], None]) -> None:
-        self._alarms = alarms
-        self.ring: Callable[[], None] | None = ring
+    def __init__(self, alarms: Alarms) -> None:
+        self._alarms, self._moment = alarms, math.inf
+        self._ring: Callable[[], None] | None = None
+        self._context: contextvars.Context | None = None
+        self.queued = math.inf  # where its one entry stands in the heap: not after its time
+
+    @property
+    def is_set(self) -> bool:
+        """True until it rings, or is cancelled."""
+        return self._ring is not None
+
+    def set(self, moment: float, ring: Callable[[], None]) -> None:
+        """Ring at this time of the loop's clock, in seconds, in the context of whoever sets it."""
+        self._alarms.count += self._ring is None
+        self._moment, self._ring, self._context = moment, ring, contextvars.copy_context()
+        if moment < self.queued:
+            self._alarms.push(moment, self)
 
     def cancel(self) -> None:
-        """Let it never ring. Of no effect once it rang."""
-        if self.ring is not None:
-            self.ring = None
-            self._alarms.drop()
+        """Do not ring."""
+        if self._take() is not None:
+            self._alarms.clear_if_none()
+
+    def due(self, now: float) -> Callable[[], None] | None:
+        """Return what is to be done by now, once; where it is later, stand in the heap again."""
+        self.queued = math.inf
+        if self._ring is None:
+            return None
+        if self._moment > now:
+            self._alarms.push(self._moment, self)
+            return None
+        return self._take()
+
+    def _take(self) -> Callable[[], None] | None:
+        ring, context = self._ring, self._context
+        self._moment, self._ring, self._context = math.inf, None, None
+        if ring is None or context is None:
+            return None
+        self._alarms.count -= 1
+        return lambda: context.run(ring)
 
 
 class Alarms:
-    """The alarms of one event loop, by time, and among equals in the order in which they were set."""
+    """The alarms of one event loop, by time, and among equals in the order in which they were set.
+
+    A cancelled alarm leaves its entry in the heap: most are set anew for a time that is not earlier.
+    """
 
     def __init__(self) -> None:
+        self.count = 0
+        """How many will ring."""
         self._heap: list[tuple[float, int, Alarm]] = []
         self._serial = itertools.count()
-        self._dropped = 0  # cancelled, and still in the heap
-        self._timer: asyncio.Handle | None = None
-        self._wakes_at = math.inf
+        self._timer: asyncio.TimerHandle | None = None
 
-    def __len__(self) -> int:
-        """How many will ring."""
-        return len(self._heap) - self._dropped
-
-    def set(self, moment: float, ring: Callable[[], None]) -> Alarm:
-        """Ring at this time of the loop's clock, in seconds; in its next turn where that is over."""
-        alarm = Alarm(self, ring)
+    def push(self, moment: float, alarm: Alarm) -> None:
+        """Let an alarm be looked at then, and no more at a later time."""
+        alarm.queued = moment
         heapq.heappush(self._heap, (moment, next(self._serial), alarm))
         self._wake_at(self._heap[0][0])
-        return alarm
 
-    def drop(self) -> None:
-        """Count one that was cancelled; those in the heap never outnumber the others for long."""
-        self._dropped += 1
-        if self._dropped > AT_ONCE and 2 * self._dropped > len(self._heap):
-            self._heap = [entry for entry in self._heap if entry[2].ring is not None]
-            heapq.heapify(self._heap)
-            self._dropped = 0
-        if not len(self):
-            self._wake_at(math.inf)
+    def clear_if_none(self) -> None:
+        """Forget the entries of cancelled alarms, where there are no others."""
+        if self.count:
+            return
+        for _, _, alarm in self._heap:
+            alarm.queued = math.inf
+        self._heap.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _wake_at(self, moment: float) -> None:
         if self._timer is not None:
-            if self._wakes_at <= moment < math.inf:
+            if self._timer.when() <= moment:
                 return
             self._timer.cancel()
-            self._timer = None
-        self._wakes_at = moment
-        if moment < math.inf:
-            self._timer = asyncio.get_running_loop().call_at(moment, self._wake)
+        # In no context of anybody's: it would be kept, and be that of all who ring.
+        context = contextvars.Context()
+        self._timer = asyncio.get_running_loop().call_at(moment, self._wake, moment, context=context)
 
-    def _wake(self) -> None:
-        now = max(asyncio.get_running_loop().time(), self._wakes_at)  # a timer may be early by its resolution
-        self._timer = None
+    def _wake(self, moment: float) -> None:
+        now = max(asyncio.get_running_loop().time(), moment)  # a timer may be early by the clock's resolution
+        self._timer, rung = None, 0
         try:
-            for _ in range(AT_ONCE):
-                if not self._heap or self._heap[0][0] > now:
-                    break
-                alarm = heapq.heappop(self._heap)[2]
-                ring, alarm.ring = alarm.ring, None
-                if ring is None:
-                    self._dropped -= 1
-                else:
+            while self._heap and self._heap[0][0] <= now and rung < AT_ONCE:
+                queued, _, alarm = heapq.heappop(self._heap)
+                if queued == alarm.queued and (ring := alarm.due(now)) is not None:
+                    rung += 1
                     ring()
         finally:
-            if len(self):
+            self.clear_if_none()
+            if self._heap:
                 self._wake_at(self._heap[0][0])

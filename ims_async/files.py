@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -114,15 +115,28 @@ def is_folder(path: str | os.PathLike[str]) -> bool:
 
 def is_stream(path: str | os.PathLike[str]) -> bool:
     """True for a terminal, a pipe and the like, which cannot be replaced."""
-    return bool(_mode_of(path)) and not (is_file(path) or is_folder(path))
+    mode = _mode_of(path)
+    return bool(mode) and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+_NOT_THERE: Final = {
+    errno.ENOENT, errno.ENOTDIR, errno.EBADF, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL,
+}  # fmt: skip
 
 
 def _mode_of(path: str | os.PathLike[str]) -> int:
-    """Return what kind of thing it is, and 0 where nothing is there. `Path.is_file` raises for long names."""
+    """Return what kind of thing it is, and 0 where nothing is there, or can be by such a name.
+
+    Raises `InvalidInput` where it cannot be told: what cannot be looked at is not "not there".
+    """
     try:
         return Path(path).stat().st_mode
-    except (OSError, ValueError):
+    except ValueError:  # a NUL, or half a character
         return 0
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            return 0
+        raise InvalidInput(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
 
 
 def _made(part: Path, target: Path, *, owner_only: bool) -> int:

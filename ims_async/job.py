@@ -75,7 +75,6 @@ class ImsJob:
     __slots__ = (
         "__weakref__",
         "_alarm",
-        "_alarms",
         "_canned",
         "_closed",
         "_ended",
@@ -109,14 +108,13 @@ class ImsJob:
         alarms: Alarms | None = None,
     ) -> None:
         self._loop_owner = loop_owner or LoopOwner("job")
-        self._alarms = Alarms() if alarms is None else alarms
         self._token, self._poll, self._policy = token, poll, policy
         self._page, self._ended, self._canned = page or Page(), ended, canned
         self._records = None if records is None else tuple(records)
         self._history = [_UNKNOWN if token.reference_id is None else _SUBMITTED]
         self._report: JobReport | None = None
-        self._alarm: Alarm | None = None
-        self._limit: Alarm | None = None
+        alarms = Alarms() if alarms is None else alarms
+        self._alarm, self._limit = Alarm(alarms), Alarm(alarms)
         self._poll_task: asyncio.Task[None] | None = None
         self._waiting: dict[asyncio.Future[None], float] = {}
         self._watch: _Watch | None = None
@@ -362,12 +360,8 @@ class ImsJob:
 
     def _leave(self, change: asyncio.Future[None]) -> None:
         del self._waiting[change]
-        if self._waiting:
-            return
-        if self.done or self._closed:
+        if not self._waiting:
             self._rest()
-        else:  # most who are told of a change wait for the next one in this very turn
-            asyncio.get_running_loop().call_soon(self._rest)
 
     # -- the one driver: an alarm between polls, a task only while one is under way --------------------
 
@@ -376,23 +370,24 @@ class ImsJob:
         if self.done:
             return
         watch = self._ready_watch()
-        if self._alarm is None and self._poll_task is None:
-            self._alarm = self._alarms.set(watch.next_at, partial(self._ring, watch))
-        if self._limit is None and watch.polls:
+        if not self._alarm.is_set and self._poll_task is None:
+            self._alarm.set(watch.next_at, partial(self._ring, watch))
+        if not self._limit.is_set and watch.polls:
             if watch.deadline is None:
                 watch.deadline = self._now() + self._policy.deadline
-            self._limit = self._alarms.set(watch.deadline, partial(self._give_up, watch))
+            self._limit.set(watch.deadline, partial(self._give_up, watch))
 
     def _ring(self, watch: _Watch) -> None:
-        self._alarm = None
+        if watch.next_at > self._now() + _SHORTEST_WAIT:  # it was refreshed meanwhile
+            self._set_alarms()
+            return
         watch.polls += 1
         task = asyncio.get_running_loop().create_task(self._poll_and_go_on(watch))
         self._poll_task = None if task.done() else task  # an eager one may have ended already
-        if self._limit is None:
+        if not self._limit.is_set:
             self._set_alarms()
 
     def _give_up(self, watch: _Watch) -> None:
-        self._limit = None
         self._tell_all(self._timed_out(f"the deadline of {self._policy.deadline:g} s has passed"))
         watch.deadline = None
 
@@ -418,12 +413,8 @@ class ImsJob:
 
     def _rest(self) -> None:
         """Stop the alarms when nobody waits any more; a poll under way is let finish: it is paid for."""
-        if self._waiting and not (self.done or self._closed):
-            return
-        for alarm in (self._alarm, self._limit):
-            if alarm is not None:
-                alarm.cancel()
-        self._alarm = self._limit = None
+        self._alarm.cancel()
+        self._limit.cancel()
 
     async def _poll_quietly(self, watch: _Watch) -> Exception | None:
         """Poll once; absorb what time may heal, return what a person has to hear."""
@@ -656,6 +647,7 @@ class ImsJob:
 # A job known by its name only, that the gateway has never told of and has denied so many times, is not worth
 # the deadline: it was mistyped, or is forgotten. One that was sent from here is polled on.
 _DENIALS: Final = 5
+_SHORTEST_WAIT: Final = 0.001  # seconds: a timer may be early by the clock's resolution
 _SUBMITTED: Final = JobStatus(state=JobState.PROCESSING)
 _UNKNOWN: Final = JobStatus(state=JobState.UNKNOWN)
 _CLOSED: Final = "the client was closed; the job runs on at the gateway: resume it from its token"

@@ -98,8 +98,9 @@ def attempt(reader: Reader, case: Case, tally: Tally, *, limit: float = SECONDS)
     except reader.errors as error:
         kind = type(error).__name__
         try:
-            of_error(error)
-        except Exception as broken:  # noqa: BLE001 # whatever it is, it is what is looked for
+            with _limited():
+                of_error(error)
+        except (Exception, TooSlowError) as broken:  # noqa: BLE001 # whatever it is, it is what is looked for
             kind = _failed(tally, case, broken)
     except (Exception, TooSlowError) as error:  # noqa: BLE001 # as above
         kind = _failed(tally, case, error)

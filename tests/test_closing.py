@@ -80,8 +80,14 @@ class SlowJournal:
         return answered
 
 
-@pytest.mark.parametrize("turns", range(0, 60, 5))
-@pytest.mark.parametrize("how", ["unfinished", "job", "resume"])
+@pytest.mark.parametrize(
+    ("how", "turns"),
+    [
+        *(("unfinished", turns) for turns in range(0, 60, 5)),
+        *(("job", turns) for turns in (0, 5, 10, 15)),
+        ("resume", 0),
+    ],
+)
 async def test_a_job_found_while_the_client_closes_is_not_waited_for(how: str, turns: int) -> None:
     """Its handle is made after all others were told: whoever awaits it then is told at once, too."""
     sim = Simulator(seed=3, taxpayers=1, invoices=2, job_seconds=900)

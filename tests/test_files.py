@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import stat
@@ -207,6 +208,18 @@ def test_a_name_that_no_file_can_have_is_none(tmp_path: Path) -> None:
         assert not any(ask(tmp_path / name) for ask in there)
         with pytest.raises(InvalidInput, match="cannot be read"):
             tables.read_decisions(tmp_path / name)
+
+
+def test_what_cannot_be_looked_at_is_not_taken_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another user's folder, a broken disk: an error says so."""
+
+    def refused(path: Path, **_: object) -> os.stat_result:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "stat", refused)
+    for ask in (files.is_file, files.is_folder, files.is_stream):
+        with pytest.raises(InvalidInput, match=r"theirs/journal.db cannot be read: permission denied"):
+            ask("theirs/journal.db")
 
 
 def test_a_protected_folder_or_file_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

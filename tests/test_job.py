@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import logging
 import pickle
 from typing import Any
@@ -432,6 +433,19 @@ async def test_refresh_polls_once_and_raises_what_the_poll_raises() -> None:
     assert (await job.refresh()).done
     await job.refresh()
     assert gateway.polls == 3
+
+
+@pytest.mark.parametrize("again", [IP, {"status_cd": "XX"}], ids=["nothing new", "news"])
+async def test_what_was_refreshed_is_not_polled_before_its_next_time(again: dict[str, str]) -> None:
+    """Each poll is billed: one that was just made takes the place of the one that was due."""
+    gateway = Gateway(IP, again, IP, P8)
+    job = make_job(gateway, policy=PollPolicy(schedule=lambda: itertools.repeat(60.0)))
+    began = asyncio.get_running_loop().time()
+    waiting = asyncio.create_task(job.wait())
+    await asyncio.sleep(110.0)
+    await job.refresh()
+    await waiting
+    assert [round(at - began) for at in gateway.at] == [60, 110, 170, 230]
 
 
 async def test_an_unknown_code_is_not_final_and_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:

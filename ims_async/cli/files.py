@@ -9,7 +9,7 @@ from typing import Final
 
 from .. import tables
 from ..errors import InvalidInput
-from ..files import is_folder
+from ..files import is_file, is_folder
 from ..status import JobKind
 from ..tables import Problem, Row, problems_of
 from ..tables.problems import FILE_KIND, raise_all
@@ -120,7 +120,7 @@ def files_of(voice: Voice, paths: Sequence[Path]) -> tuple[list[Path], list[Prob
 
 def _csv_files_in(folder: Path) -> Iterator[Path]:
     for file in folder.iterdir():  # what begins with a dot is a program's own, half written or forgotten
-        if file.suffix.lower() == ".csv" and not file.name.startswith(".") and file.is_file():
+        if file.suffix.lower() == ".csv" and not file.name.startswith(".") and is_file(file):
             yield file
 
 

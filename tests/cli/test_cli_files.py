@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -125,3 +127,21 @@ def test_a_name_that_no_file_can_have_is_refused_in_a_sentence(shell: Shell) -> 
         assert "file name too long" in ended.err, ended.err
     assert "no journal" in shell.run("jobs", "list", "--journal", long).out
     assert len(shell.sim.requests) == before
+
+
+def test_a_journal_that_cannot_be_looked_at_is_not_taken_for_none(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who hears that nothing was sent believes it."""
+    look = Path.stat
+
+    def refused(path: Path, **how: bool) -> os.stat_result:
+        if path.name == "theirs.db":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return look(path, **how)
+
+    monkeypatch.setattr(Path, "stat", refused)
+    for words in (("jobs", "list"), ("jobs", "show", "a"), ("jobs", "resume")):
+        ended = shell.run(*words, "--journal", "theirs.db")
+        assert (words, ended.code != 0) == (words, True)
+        assert "theirs.db cannot be read: permission denied" in ended.err
