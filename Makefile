@@ -5,7 +5,7 @@ GSP    ?= sandbox
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 # Runs broken off at hundreds of moments: two minutes, and nothing of them depends on the packages' versions.
-BREAKS := tests/test_bulk_killed.py tests/test_bulk_resume.py tests/test_bulk_rivals.py
+BREAKS := tests/endurance/test_bulk_killed.py tests/bulk/test_bulk_resume.py tests/endurance/test_bulk_rivals.py
 
 .PHONY: help demo test test-lowest lint format bench nightly clean
 
@@ -53,12 +53,12 @@ bench: $(READY)  ## the benchmarks, with peers side by side; prints ratios
 	$(BIN)/python -m benchmarks.bulk
 
 nightly: $(READY)  ## what takes too long for each change: the job machine, fuzzing, kill -9; some 20 minutes
-	$(BIN)/python -X dev -m tests.job_machine --examples 2000 --steps 40
-	$(BIN)/python -m tests.fuzz --inputs 1000000
-	$(BIN)/python -m tests.crash --rounds 200
-	$(BIN)/python -m tests.crash --rounds 50 --gsp vayana
-	$(BIN)/python -m tests.bulk_worker --rounds 50
-	$(BIN)/python -m tests.bulk_worker --rounds 50 --gsp vayana
+	$(BIN)/python -X dev -m tests.endurance.job_machine --examples 2000 --steps 40
+	$(BIN)/python -m tests.endurance.fuzz --inputs 1000000
+	$(BIN)/python -m tests.endurance.crash --rounds 200
+	$(BIN)/python -m tests.endurance.crash --rounds 50 --gsp vayana
+	$(BIN)/python -m tests.endurance.bulk_worker --rounds 50
+	$(BIN)/python -m tests.endurance.bulk_worker --rounds 50 --gsp vayana
 
 clean:  ## remove what the targets made
 	rm -rf .venv .venv-lowest .mypy_cache .ruff_cache .import_linter_cache .coverage htmlcov

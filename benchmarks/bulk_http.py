@@ -25,12 +25,12 @@ import attrs
 from aiohttp import web
 
 from ims_async import Decision, ImsClient, JobKind, JobState, JobStatus, PollPolicy, Sandbox, bulk, rules
-from ims_async.codec import pack_chunks
+from ims_async.gsp.codec import pack_chunks
 from ims_async.journal import SqliteJournal
 from ims_async.journal.packing import checksum, pack
-from ims_async.report import account
+from ims_async.model.report import account
 from ims_async.simulator import Simulator
-from ims_async.simulator.people import make_taxpayers
+from ims_async.simulator.taxpayers import make_taxpayers
 
 from . import journal, peers, workload
 from .measure import Row, can_tell_memory, in_fresh_process, resident, show, take_turns

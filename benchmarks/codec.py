@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ims_async import Decision, ImsClient, ImsJob, JobKind, PollPolicy, Sandbox, Section
-from ims_async.codec import PackedBody, pack_body
+from ims_async.gsp.codec import PackedBody, pack_body
 
 from . import peers, workload
 from .measure import (

@@ -18,8 +18,8 @@ from typing import Any, Final, TypeVar
 import attrs
 
 from ims_async import ImsClient, PollPolicy, RateLimit, Sandbox
-from ims_async.pacing import Pacer
-from ims_async.wire import Request, Response
+from ims_async.gsp.base import Request, Response
+from ims_async.net.rate_limit import Pacer
 
 from . import virtual_time
 from .measure import Row, show

@@ -20,7 +20,7 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from ims_async import Action
-from ims_async.codec import read_invoices
+from ims_async.gsp.codec import read_invoices
 
 from .workload import GSTIN
 

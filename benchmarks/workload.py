@@ -10,7 +10,7 @@ import random
 import string
 from typing import Any
 
-from ims_async.vocabulary import gstin_checksum
+from ims_async.model.vocabulary import gstin_checksum
 
 GSTIN = "29AAACQ3770E1ZF"  # the taxpayer whose inward supplies these are
 _PERIODS = ("102024", "112024", "122024", "012025")

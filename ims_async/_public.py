@@ -6,7 +6,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from .client import ImsClient
-from .credentials import CredentialStore, FileCredentialStore, MemoryCredentialStore
 from .errors import (
     ClientClosed,
     DownloadQueued,
@@ -33,13 +32,13 @@ from .errors import (
     UnexpectedAnswer,
     WrongEventLoop,
 )
-from .gsp.sandbox import Sandbox
-from .gsp.vayana import Vayana
-from .job import ImsJob, as_completed
+from .gsp.base import Gsp
+from .gsp.sandbox.gsp import Sandbox
+from .gsp.vayana.gsp import Vayana
+from .jobs.job import ImsJob, as_completed
+from .jobs.reconcile import Reconciliation
 from .journal import Journal, MemoryJournal
-from .pacing import RateLimit
-from .reconcile import Reconciliation
-from .records import (
+from .model.records import (
     AddedBackLiability,
     Counts,
     Decision,
@@ -51,14 +50,15 @@ from .records import (
     SalesInvoice,
     SectionCounts,
 )
-from .report import JobReport, PReading, Record, RecordFailure
-from .retry import PollPolicy, RetryPolicy
+from .model.report import JobReport, PReading, Record, RecordFailure
+from .model.status import Download, ErrorEntry, Found, JobKind, JobState, JobStatus, JobToken
+from .model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
+from .net.credential_store import CredentialStore, FileCredentialStore, MemoryCredentialStore
+from .net.policies import PollPolicy, RetryPolicy
+from .net.rate_limit import RateLimit
+from .net.transport import Timeouts, Transport
 from .rules import Finding, RulePolicy
-from .status import Download, ErrorEntry, Found, JobKind, JobState, JobStatus, JobToken
 from .taxpayer import Retry, Taxpayer
-from .transport import Timeouts, Transport
-from .vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
-from .wire import Gsp
 
 if TYPE_CHECKING:
     from .bulk import BulkReport

@@ -13,26 +13,26 @@ from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequ
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from .credentials import CredentialStore, MemoryCredentialStore
 from .errors import InvalidInput, JournalError
-from .exchange import Exchange
-from .handles import Services
-from .job import ImsJob
+from .gsp.base import Gsp
+from .jobs.job import ImsJob
+from .jobs.registry import Services
+from .jobs.taxpayer_state import Remembered, TaxpayerState
 from .journal import Entry, Journal, Phase
 from .journal.entry import OPEN
 from .loop_owner import LoopOwner, on_one_loop
-from .pacing import Pacer, RateLimit
-from .report import CANNED
-from .retry import PollPolicy, RetryPolicy
+from .model.report import CANNED
+from .model.secret import without_frames
+from .model.status import JobToken
+from .model.vocabulary import parse_gstin
+from .net.auth import AccountCredential
+from .net.credential_store import CredentialStore, MemoryCredentialStore
+from .net.exchange import Exchange
+from .net.policies import PollPolicy, RetryPolicy
+from .net.rate_limit import Pacer, RateLimit
+from .net.transport import AiohttpTransport, Handler, MemoryTransport, Timeouts, Transport
 from .rules import RulePolicy
-from .secret import without_frames
-from .session import AccountCredential
-from .status import JobToken
 from .taxpayer import Taxpayer
-from .taxpayer_state import Remembered, TaxpayerState
-from .transport import AiohttpTransport, Handler, MemoryTransport, Timeouts, Transport
-from .vocabulary import parse_gstin
-from .wire import Gsp
 
 if TYPE_CHECKING:
     import aiohttp

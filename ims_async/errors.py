@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .bulk.outcome import BulkReport
-    from .job import ImsJob
-    from .report import JobReport
+    from .bulk.report import BulkReport
+    from .jobs.job import ImsJob
+    from .model.report import JobReport
+    from .model.status import Download, JobToken
     from .rules import Finding
-    from .status import Download, JobToken
 
 
 class ImsError(Exception):

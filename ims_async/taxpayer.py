@@ -8,22 +8,22 @@ from typing import Any, TypeVar
 
 import attrs
 
-from .changes import Batch, Fate
-from .downloads import check_download
 from .errors import InvalidInput, JobInFlight, JournalError
-from .handles import Services
-from .job import ImsJob
+from .jobs.downloads import check_download
+from .jobs.job import ImsJob
+from .jobs.reconcile import Reconciliation, as_it_stands, changes_something, compare, covers
+from .jobs.registry import Services
+from .jobs.submission import Batch, Fate
+from .jobs.taxpayer_state import TaxpayerState
 from .journal import Entry
 from .loop_owner import on_one_loop
-from .reconcile import Reconciliation, as_it_stands, changes_something, compare, covers
-from .records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, RecordKey, SalesInvoice
-from .report import JobReport, Record
+from .model.records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, RecordKey, SalesInvoice
+from .model.report import JobReport, Record
+from .model.secret import without_frames
+from .model.status import Download, Found, JobKind, JobState, JobStatus, JobToken
+from .model.times import QUIET
+from .model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
 from .rules import Finding
-from .secret import without_frames
-from .status import Download, Found, JobKind, JobState, JobStatus, JobToken
-from .taxpayer_state import TaxpayerState
-from .times import QUIET
-from .vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
 
 R = TypeVar("R", Decision, Invoice)
 

@@ -21,12 +21,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from ims_async import ImsClient, ImsJob, PollPolicy, RetryPolicy, Sandbox, Vayana
+from ims_async.gsp.base import Gsp
 from ims_async.simulator import Simulator
-from ims_async.wire import Gsp
 
-from . import loops
+from .support import loops
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "contracts"
 
 # The same examples each time, so that no run fails by chance; HYPOTHESIS_PROFILE=random looks for new ones.
 settings.register_profile("random", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -27,9 +27,9 @@ from ims_async import (
     Section,
     as_completed,
 )
+from ims_async.gsp.base import Request, Response
+from ims_async.net.transport import AnswerLost, MemoryTransport
 from ims_async.simulator import Simulator
-from ims_async.transport import AnswerLost, MemoryTransport
-from ims_async.wire import Request, Response
 
 from .conftest import LOGIN, ONE_TRY, QUICK, make_client, make_gsp
 

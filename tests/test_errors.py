@@ -12,11 +12,11 @@ import pytest
 
 import ims_async
 from ims_async import errors
-from ims_async.records import Invoice, RecordKey
-from ims_async.report import JobReport, RecordFailure
+from ims_async.model.records import Invoice, RecordKey
+from ims_async.model.report import JobReport, RecordFailure
+from ims_async.model.status import JobKind, JobState, JobStatus, JobToken
+from ims_async.model.vocabulary import Section
 from ims_async.rules import check
-from ims_async.status import JobKind, JobState, JobStatus, JobToken
-from ims_async.vocabulary import Section
 
 TOKEN = JobToken(
     gsp="sandbox",

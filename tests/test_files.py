@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from ims_async import FileCredentialStore, InvalidInput, JobReport, JobState, files, tables
+from ims_async.gsp.base import Token
 from ims_async.journal import SqliteJournal
-from ims_async.records import AddedBackLiability, SalesInvoice
-from ims_async.secret import Secret
-from ims_async.wire import Token
-from tests.test_tables import make_invoice
+from ims_async.model.records import AddedBackLiability, SalesInvoice
+from ims_async.model.secret import Secret
+from tests.tables.test_tables import make_invoice
 
-from .journals import decisions, token
+from .support.journals import decisions, token
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and links are those of POSIX")
 

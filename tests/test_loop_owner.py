@@ -33,8 +33,8 @@ from ims_async.journal import Journal, MemoryJournal, SqliteJournal
 from ims_async.loop_owner import LoopOwner
 from ims_async.simulator import Simulator
 
-from .bulk_flows import undecided
 from .conftest import QUICK
+from .support.bulk_flows import undecided
 
 
 @attrs.frozen(kw_only=True)

@@ -39,20 +39,12 @@ from ims_async import (
     SupplierSection,
     Taxpayer,
 )
+from ims_async.gsp.base import Request, Response
+from ims_async.net.transport import MemoryTransport
 from ims_async.rules import Level
 from ims_async.simulator import Simulator
-from ims_async.transport import MemoryTransport
-from ims_async.wire import Request, Response
 
-from .conftest import (
-    LOGIN,
-    dialect,
-    make_client,
-    make_gsp,
-    plan,
-    plan_endless,
-    polls,
-)
+from .conftest import LOGIN, dialect, make_client, make_gsp, plan, plan_endless, polls
 
 pytestmark = [pytest.mark.looptime, pytest.mark.both_gsps]
 

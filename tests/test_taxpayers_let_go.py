@@ -13,7 +13,7 @@ from ims_async.journal import MemoryJournal
 from ims_async.simulator import Simulator
 
 from .conftest import make_client
-from .test_pacing_gateway import Slow
+from .net.test_pacing_gateway import Slow
 
 pytestmark = [pytest.mark.looptime, pytest.mark.both_gsps]
 

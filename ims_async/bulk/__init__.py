@@ -16,17 +16,13 @@ from typing import Any, Final
 
 from ..client import ImsClient
 from ..errors import InvalidInput
-from ..records import Decision, Invoice
-from ..status import JobKind
-from ..times import QUIET
-from ..vocabulary import Action, Section
+from ..model.records import Decision, Invoice
+from ..model.status import JobKind
+from ..model.times import QUIET
+from ..model.vocabulary import Action, Section
 from .event import BulkEvent, EventKind, Progress
-from .follow import Kept, Shared, Sizes
-from .outcome import BulkReport, TaxpayerReport
-from .pull import Pulled, PullReport, PullRun, sections_of
-from .recover import Recovery, left_behind
-from .run import BulkRun, Totals, checked_name, default_journal, new_name, totals_of
-from .source import (
+from .follow_up import Kept, Shared, Sizes
+from .inputs import (
     Pairs,
     Portion,
     Who,
@@ -37,8 +33,12 @@ from .source import (
     taxpayer_of,
     who_of,
 )
+from .outage import Weather
+from .pull import Pulled, PullReport, PullRun, sections_of
+from .recover import Recovery, left_behind
+from .report import BulkReport, TaxpayerReport
+from .run import BulkRun, Totals, checked_name, default_journal, new_name, totals_of
 from .stop import Stop
-from .weather import Weather
 
 __all__ = [
     "BulkEvent",

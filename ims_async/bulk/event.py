@@ -6,9 +6,9 @@ from enum import StrEnum
 
 import attrs
 
-from ..job import ImsJob
-from ..report import JobReport
-from .outcome import TaxpayerReport
+from ..jobs.job import ImsJob
+from ..model.report import JobReport
+from .report import TaxpayerReport
 
 
 class EventKind(StrEnum):

@@ -8,12 +8,12 @@ import attrs
 
 from ..client import ImsClient
 from ..errors import DownloadQueued, InvalidInput
-from ..records import Counts, Invoice, InvoiceList
+from ..model.records import Counts, Invoice, InvoiceList
+from ..model.vocabulary import Action, Section
 from ..taxpayer import Taxpayer
-from ..vocabulary import Action, Section
-from .source import Who, taxpayer_of
+from .concurrency import Slot, Stream
+from .inputs import Who, taxpayer_of
 from .stop import Stop
-from .stream import Slot, Stream
 from .tally import without_frames
 
 

@@ -9,14 +9,14 @@ import attrs
 
 from ..client import ImsClient
 from ..errors import JournalError
-from ..job import ImsJob
+from ..jobs.job import ImsJob
+from ..jobs.reconcile import decided
 from ..journal import Entry, Journal, Phase
-from ..reconcile import decided
-from ..records import RecordKey
-from ..report import Record, account
-from .follow import Follower
-from .source import Portion
-from .work import Part
+from ..model.records import RecordKey
+from ..model.report import Record, account
+from .follow_up import Follower
+from .inputs import Portion
+from .taxpayer_run import Part
 
 Unsent = tuple[ImsJob, list[Record]]
 """A batch of which nothing was sent, and what of it is still to be."""

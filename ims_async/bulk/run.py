@@ -14,19 +14,19 @@ import attrs
 
 from ..client import ImsClient
 from ..errors import ImsError, InvalidInput, JournalError
-from ..job import ImsJob
+from ..jobs.job import ImsJob
 from ..journal import SqliteJournal
-from ..places import state_directory
-from ..report import JobReport, Record
+from ..model.report import JobReport, Record
+from ..paths import state_directory
 from ..taxpayer import Taxpayer
+from .concurrency import Slot, Stream
 from .event import BulkEvent, EventKind, Progress
-from .follow import Follower, Shared, Tell
-from .outcome import BulkReport
-from .source import Portion
-from .stream import Slot, Stream
+from .follow_up import Follower, Shared, Tell
+from .inputs import Portion
+from .outage import keep_alive
+from .report import BulkReport
 from .tally import Tally
-from .weather import keep_alive
-from .work import Part
+from .taxpayer_run import Part
 
 _LONGEST_NAME: Final = 100
 _UNDER_WAY: Final[WeakKeyDictionary[ImsClient, set[str]]] = WeakKeyDictionary()

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Iterator
 
 from ..client import ImsClient
 from ..errors import GatewayError, ImsError
-from ..exchange import OVERSEER
-from .weather import is_everybodys
+from ..net.exchange import OVERSEER
+from .outage import is_everybodys
 
 
 class Stop:

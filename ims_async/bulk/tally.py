@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum, auto
 from typing import NamedTuple, TypeVar
 
-from ..job import ImsJob
-from ..reconcile import Reconciliation
-from ..records import Decision
-from ..report import JobReport, Record, RecordFailure
+from ..jobs.job import ImsJob
+from ..jobs.reconcile import Reconciliation
+from ..model.records import Decision
+from ..model.report import JobReport, Record, RecordFailure
+from ..model.status import ErrorEntry, JobKind, JobState, JobToken
 from ..rules import Finding
-from ..status import ErrorEntry, JobKind, JobState, JobToken
-from .outcome import TaxpayerReport
+from .report import TaxpayerReport
 
 Fingerprint = tuple[object, ...]
 E = TypeVar("E", bound=Exception)

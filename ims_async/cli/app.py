@@ -9,16 +9,16 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from .changes import push, reset
-from .check import check
-from .demo import demo
-from .jobs import show_job
-from .jobs_list import list_jobs
-from .jobs_resume import resume_jobs
-from .login import login
-from .pull import pull
-from .reads import counts, liabilities, sales
-from .simulate import simulate
+from .commands.check import check
+from .commands.jobs_list import list_jobs
+from .commands.jobs_resume import resume_jobs
+from .commands.jobs_show import show_job
+from .commands.login import login
+from .commands.pull import pull
+from .commands.push import push, reset
+from .commands.reads import counts, liabilities, sales
+from .commands.simulate import simulate
+from .demo.command import demo
 
 app = typer.Typer(
     name="ims-async",

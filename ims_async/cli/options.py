@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from ..times import QUIET, in_minutes
+from ..model.times import QUIET, in_minutes
 
 Gstin = Annotated[
     str | None,

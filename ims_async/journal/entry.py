@@ -9,8 +9,8 @@ from typing import Final, Protocol, runtime_checkable
 
 import attrs
 
-from ..report import Record
-from ..status import JobStatus, JobToken
+from ..model.report import Record
+from ..model.status import JobStatus, JobToken
 
 
 class Phase(StrEnum):

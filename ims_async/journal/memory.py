@@ -11,8 +11,8 @@ import attrs
 
 from ..errors import JournalError
 from ..loop_owner import LoopOwner, on_one_loop
-from ..report import Record
-from ..status import JobStatus, JobToken
+from ..model.report import Record
+from ..model.status import JobStatus, JobToken
 from .entry import IN_FLIGHT, Cause, Entry, Phase
 
 _Key = tuple[str, str]

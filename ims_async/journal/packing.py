@@ -12,12 +12,12 @@ from typing import Any, Final
 
 import attrs
 
-from ..codec.writing import json_text
 from ..errors import JournalError
-from ..records import Decision, Invoice, ItcReduction, RecordKey
-from ..report import FOUND_CHANGED, FOUND_NOT_APPLIED, Record
-from ..status import ErrorEntry, Found, JobState, JobStatus
-from ..vocabulary import Action, Section
+from ..gsp.codec.writing import json_text
+from ..model.records import Decision, Invoice, ItcReduction, RecordKey
+from ..model.report import FOUND_CHANGED, FOUND_NOT_APPLIED, Record
+from ..model.status import ErrorEntry, Found, JobState, JobStatus
+from ..model.vocabulary import Action, Section
 
 ROWS_PER_PART: Final = 250
 """So many rows are written in one breath: some two milliseconds of the event loop."""

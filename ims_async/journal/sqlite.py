@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from ..errors import InvalidInput, JournalError
-from ..report import Record
-from ..status import JobKind, JobStatus, JobToken
+from ..model.report import Record
+from ..model.status import JobKind, JobStatus, JobToken
 from . import schema
 from .entry import Cause, Entry, Phase
 from .packing import checksum, pack, pack_found, pack_status, unpack, unpack_status

@@ -4,11 +4,11 @@ Each rule is a small pure function; `RULES` lists them with their codes, default
 `RulePolicy` changes the levels. Nothing here reads a clock or a file.
 """
 
-from .book import RULE_CHANGES, RULES, RuleChange
-from .case import Batch, Case, Facts, Rule
+from .catalogue import RULE_CHANGES, RULES, RuleChange
 from .checker import Checker, check
+from .context import Batch, Case, Facts, Rule
+from .document import AMOUNT_LIMIT, NUMBER, amount_problem, number_problem
 from .finding import Finding, Level, Problem, Record, refuse
-from .forms import AMOUNT_LIMIT, NUMBER, amount_problem, number_problem
 from .periods import IST, india_date
 from .policy import RulePolicy
 

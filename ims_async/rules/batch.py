@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from ..records import Decision
-from ..vocabulary import Section
-from .case import Batch, Case
+from ..model.records import Decision
+from ..model.vocabulary import Section
+from .context import Batch, Case
 from .finding import Problem
 from .periods import DRAFT_DAY, day_in, month_of, period_of
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..errors import InvalidInput
-from ..records import Decision, Invoice
-from ..vocabulary import Section
-from .book import BATCH_RULES, EARLIER_RULES, FORM_RULES, RECORD_RULES
-from .case import Batch, Case, Facts, Rule, case_of
+from ..model.records import Decision, Invoice
+from ..model.vocabulary import Section
+from .cache import Memory
+from .catalogue import BATCH_RULES, EARLIER_RULES, FORM_RULES, RECORD_RULES
+from .context import Batch, Case, Facts, Rule, case_of
 from .finding import Finding, Level, Problem, Record
-from .memory import Memory
 from .policy import RulePolicy
 
 _DEFAULT = RulePolicy()

@@ -9,7 +9,7 @@ from typing import Final
 import attrs
 
 from ..errors import InvalidDecision
-from ..records import Decision, Invoice, RecordKey
+from ..model.records import Decision, Invoice, RecordKey
 
 Record = Decision | Invoice
 

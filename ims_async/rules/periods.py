@@ -9,7 +9,7 @@ import datetime as dt
 import functools
 from typing import Final
 
-from ..vocabulary import SourceForm, period_problem
+from ..model.vocabulary import SourceForm, period_problem
 
 IST: Final = dt.timezone(dt.timedelta(hours=5, minutes=30), "IST")
 

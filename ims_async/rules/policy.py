@@ -9,8 +9,8 @@ from typing import Any, Final
 import attrs
 
 from ..errors import InvalidInput
-from ..vocabulary import period_problem
-from .book import RULES
+from ..model.vocabulary import period_problem
+from .catalogue import RULES
 from .finding import Level, shown
 
 _DEFAULTS: Final = {rule.code: rule.level for rule in RULES}

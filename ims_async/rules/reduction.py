@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
-from ..records import Decision
-from ..vocabulary import Section
-from .case import REDUCIBLE, Case
+from ..model.records import Decision
+from ..model.vocabulary import Section
+from .context import REDUCIBLE, Case
+from .document import amount_problem, is_amount, writable
 from .finding import Problem, shown
-from .forms import amount_problem, is_amount, writable
 
 _CHOICES: Final = "ItcReduction.none(), .full() or .partial(…)"
 

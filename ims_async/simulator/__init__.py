@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .faults import Fault
-    from .people import Taxpayer
     from .records import Effect, LoggedRequest, Record, RecordError, SimJob
     from .simulator import Simulator
+    from .taxpayers import Taxpayer
 
 __all__ = ["Effect", "Fault", "LoggedRequest", "Record", "RecordError", "SimJob", "Simulator", "Taxpayer"]
 
 # pytest imports this package at start-up, for its plugin, in every project that has the library installed:
 # so the names are fetched when they are asked for.
-_HOMES = {"Fault": "faults", "Simulator": "simulator", "Taxpayer": "people"}
+_HOMES = {"Fault": "faults", "Simulator": "simulator", "Taxpayer": "taxpayers"}
 
 if not TYPE_CHECKING:  # a type checker that saw it would take every misspelt name for one of ours
 

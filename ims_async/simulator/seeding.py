@@ -8,14 +8,14 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, TypedDict, cast
 
 from .fields import SHAPES
-from .people import make_suppliers
 from .records import Action, Key, Record, hashed
+from .taxpayers import make_suppliers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
-    from .people import Supplier, Taxpayer
+    from .taxpayers import Supplier, Taxpayer
 
 Book = dict[str, dict[Key, Record]]
 """The records of one taxpayer by section, then by supplier, number and return period."""

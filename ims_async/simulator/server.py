@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from .door import Door
-    from .face import Answer
     from .faults import Fault
+    from .http import Answer
+    from .router import Door
 
 _MAX_BODY = 256 * 1024 * 1024
 

@@ -7,16 +7,16 @@ from difflib import get_close_matches
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
-from . import sandbox as sandbox_face
-from . import vayana as vayana_face
 from .clock import Clock
-from .door import Door
-from .face import ANY, write
 from .faults import Fault, check_faults
+from .http import ANY, write
+from .router import Door
 from .rules import Rules
+from .sandbox import gsp as sandbox_face
 from .server import Server
-from .vayana_state import Eas, VayanaRules
-from .vayana_tasks import JobTask
+from .vayana import gsp as vayana_face
+from .vayana.state import Eas, VayanaRules
+from .vayana.tasks import JobTask
 from .world import World
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from random import Random
     from types import TracebackType
 
-    from .face import Answer
-    from .people import Taxpayer
+    from .http import Answer
     from .records import Effect, LoggedRequest, Record, SimJob
-    from .vayana_state import VayanaSettings
+    from .taxpayers import Taxpayer
+    from .vayana.state import VayanaSettings
 
 
 class Simulator:

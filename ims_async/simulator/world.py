@@ -12,19 +12,19 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from .fields import SHAPES, Kind, problems
-from .outward import Outward
-from .people import make_taxpayers
 from .records import Effect, LoggedRequest, Record, RecordError, SimJob
 from .rules import BUSY, SCHEMA_FAILURE, changed, objection
 from .seeding import make_book, revalued
 from .sessions import Sessions
+from .supplier_view import Outward
+from .taxpayers import make_taxpayers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from .clock import Clock
-    from .people import Taxpayer
     from .rules import Rules
+    from .taxpayers import Taxpayer
 
 
 _MOST_NAMED = 10  # taxpayers, in an error

@@ -6,10 +6,10 @@ and set against what the gateway shows by then by `match`, before anything is se
 
 from __future__ import annotations
 
+from .checking import check_rows
 from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, READ_COLUMNS
+from .grouping import by_taxpayer
 from .matching import column_of, match, match_records
-from .offline import check_rows
-from .owners import by_taxpayer
 from .problems import InvalidFile, Problem, problems_of, write_problems
 from .reading import is_report, read_decisions, read_records, read_with_information
 from .reports import Outcome, applied_count, write_report, writing_outcomes

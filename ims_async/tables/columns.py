@@ -7,8 +7,8 @@ import re
 from decimal import Decimal
 from typing import Final
 
-from ..codec.writing import money_text
-from ..records import ItcReduction
+from ..gsp.codec.writing import money_text
+from ..model.records import ItcReduction
 
 GSTIN_COLUMN: Final = "GSTIN"
 """Whose records they are; files that hold one taxpayer's may lack it."""

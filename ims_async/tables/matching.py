@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from .. import rules
-from ..records import Decision, Invoice, RecordKey
-from ..vocabulary import Action
+from ..model.records import Decision, Invoice, RecordKey
+from ..model.vocabulary import Action
 from .columns import to_cell
 from .problems import Problem, raise_all
 from .row import AS_TEXT, Row

@@ -13,8 +13,8 @@ from typing import IO, Any, Final
 import attrs
 
 from .. import files
-from ..records import RecordKey
-from ..vocabulary import Action
+from ..model.records import RecordKey
+from ..model.vocabulary import Action
 from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, LONGEST_CELL, READ_COLUMNS, unshielded
 from .problems import FILE_KIND, InvalidFile, Problem, raise_all
 from .row import PARSERS, REPORTED, Row, any_action, any_gstin, any_supplier, own_gstin

@@ -8,9 +8,9 @@ from typing import Final
 
 import attrs
 
-from ..records import Decision, RecordKey
-from ..report import JobReport
-from ..status import ErrorEntry, JobState
+from ..model.records import Decision, RecordKey
+from ..model.report import JobReport
+from ..model.status import ErrorEntry, JobState
 from .columns import GSTIN_COLUMN
 from .writing import Target, write_rows, writing_rows
 

@@ -12,10 +12,10 @@ from typing import Any, Final, NoReturn
 import attrs
 
 from .. import rules
-from ..codec.values import parse_day
 from ..errors import InvalidInput
-from ..records import ItcReduction, RecordKey
-from ..vocabulary import Action, Section, gstin_problem, period_problem
+from ..gsp.codec.values import parse_day
+from ..model.records import ItcReduction, RecordKey
+from ..model.vocabulary import Action, Section, gstin_problem, period_problem
 
 AS_TEXT: Final = "format the column as text, so that the spreadsheet leaves it alone"
 

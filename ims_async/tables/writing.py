@@ -13,7 +13,7 @@ from typing import IO, Final
 
 from .. import files
 from ..errors import InvalidInput
-from ..records import AddedBackLiability, Invoice, LineItem, SalesInvoice
+from ..model.records import AddedBackLiability, Invoice, LineItem, SalesInvoice
 from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, READ_COLUMNS, reduction_cell, to_cell
 
 Target = str | os.PathLike[str] | IO[str]

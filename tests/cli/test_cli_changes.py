@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ims_async import InvalidInput, JobToken, Sandbox, Vayana, tables
-from ims_async.cli import accounts, environment
+from ims_async.cli.inputs import accounts, environment
 from ims_async.simulator import Record
 from tests.cli.cli_shell import QUICK, Shell, accept, opened
 

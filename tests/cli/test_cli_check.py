@@ -18,7 +18,7 @@ from ims_async.rules import RULES
 from ims_async.simulator import Simulator
 from ims_async.tables.columns import reduction_cell
 from tests.cli.cli_shell import Ended, Shell, read_rows
-from tests.rule_cases import GOOD, GSTIN, NONE, note, of
+from tests.support.rule_cases import GOOD, GSTIN, NONE, note, of
 
 READ = attrs.evolve(GOOD, hash="ab" * 32, read_from_gateway=True)
 

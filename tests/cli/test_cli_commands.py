@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from ims_async import JobKind, JobToken
-from ims_async.cli.commands import Commands
+from ims_async.cli.output.next_commands import Commands
 from tests.cli.cli_shell import QUICK, Shell, accept, check_command, commands_in, fill_in, opened
 
 GSTIN = "29AAACQ3770E1ZF"

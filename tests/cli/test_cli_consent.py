@@ -13,10 +13,10 @@ import attrs
 import pytest
 
 from ims_async import Action, Decision, Section
-from ims_async.cli import environment
-from ims_async.cli.show import how_much
+from ims_async.cli.inputs import environment
+from ims_async.cli.output.tables import how_much
 from tests.cli.cli_shell import QUICK, Shell, accept, fill_in, opened, read_rows
-from tests.test_tables import make_invoice
+from tests.tables.test_tables import make_invoice
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from ims_async.bulk import BulkReport
-from ims_async.cli import environment
-from ims_async.cli.accounting import accounts_of, accounts_table
-from ims_async.cli.grouping import Grouped, by_kind, first_of_each
+from ims_async.cli.inputs import environment
+from ims_async.cli.output.grouping import Grouped, by_kind, first_of_each
+from ims_async.cli.output.runs import accounts_of, accounts_table
 from tests.cli.cli_shell import QUICK, Shell, accept, opened, read_rows
 
 

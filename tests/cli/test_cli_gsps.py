@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ims_async import InvalidInput, Vayana
-from ims_async.cli import accounts, environment
-from ims_async.cli.environment import Variables
+from ims_async.cli.inputs import accounts, environment
+from ims_async.cli.inputs.environment import Variables
 from tests.cli.cli_shell import ACCOUNTS, QUICK, Shell, accept, opened
 
 TALKING = ("demo", "login", "counts", "pull", "push", "reset", "sales", "liabilities", "simulate")

@@ -12,11 +12,11 @@ from rich.console import Console
 
 from ims_async import ImsJob, JobKind, JobReport, JobState, JobToken, OtpRequired, OutcomeUnknown, PollPolicy
 from ims_async.bulk import BulkEvent, BulkReport, EventKind, Progress, TaxpayerReport
-from ims_async.cli import accounting
-from ims_async.cli.progress_many import run_board, ticking, time_left
-from ims_async.cli.voice import Voice
+from ims_async.cli.output import runs as accounting
+from ims_async.cli.output.console import Voice
+from ims_async.cli.output.run_progress import run_board, ticking, time_left
 
-from ..test_tables import make_invoice
+from ..tables.test_tables import make_invoice
 
 GSTINS = [f"29AAACQ37{n:02d}E1ZF" for n in range(60)]
 TEN = dict.fromkeys(GSTINS, 10)

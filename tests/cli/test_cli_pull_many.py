@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ims_async import InvalidInput, tables
-from ims_async.cli.gstins import gstins_of
-from ims_async.cli.pull_many import ManyPull
+from ims_async.cli.commands.pull_many import ManyPull
+from ims_async.cli.inputs.gstins import gstins_of
 from ims_async.simulator import Fault
 from tests.cli.cli_shell import QUICK, Shell, accept, fill_in, opened, read_rows
 

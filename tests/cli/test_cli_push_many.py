@@ -9,16 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ims_async.cli import environment
-from tests.cli.cli_shell import (
-    QUICK,
-    Shell,
-    accept,
-    fill_in,
-    opened,
-    read_rows,
-    write_rows,
-)
+from ims_async.cli.inputs import environment
+from tests.cli.cli_shell import QUICK, Shell, accept, fill_in, opened, read_rows, write_rows
 
 Row = dict[str, str]
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from ims_async import __version__
-from ims_async.cli import accounts, environment, settings
-from ims_async.cli.reads import ask
+from ims_async.cli.commands.reads import ask
+from ims_async.cli.inputs import accounts, environment, settings
 from tests.cli.cli_shell import QUICK, Shell, accept, opened, read_rows, write_rows
 
 JOBS = ["show", "list", "resume"]
@@ -251,7 +251,7 @@ def test_pull_does_not_replace_what_came_to_be_there_while_it_read(shell: Shell)
         file.write_text("Dear Sir")
         return found
 
-    shell.monkeypatch.setattr("ims_async.cli.pull.ask", later)
+    shell.monkeypatch.setattr("ims_async.cli.commands.pull.ask", later)
     ended = shell.run("pull", "--out", file, *QUICK)
     assert (ended.code, "acme.csv is there already" in ended.err) == (2, True)
     assert file.read_text() == "Dear Sir"
@@ -379,7 +379,7 @@ def test_a_defect_is_told_without_a_traceback(shell: Shell) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oops")
 
-    shell.monkeypatch.setattr("ims_async.cli.reads.gather", broken)
+    shell.monkeypatch.setattr("ims_async.cli.commands.reads.gather", broken)
     ended = shell.run("counts")
     assert ended.code == 1
     assert "Error: unexpected ZeroDivisionError: oops; run it again with --debug" in ended.err

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from ims_async import InvalidInput, credentials
-from ims_async.cli import settings
-from ims_async.cli.environment import Variables
+from ims_async import InvalidInput
+from ims_async.cli.inputs import settings
+from ims_async.cli.inputs.environment import Variables
+from ims_async.net import credential_store as credentials
 from tests.cli.cli_shell import QUICK, Shell, opened
 
 pytestmark = pytest.mark.both_gsps

@@ -6,9 +6,9 @@ import pytest
 from rich.table import Table
 
 from ims_async.bulk import BulkReport
-from ims_async.cli.accounting import accounts_of, accounts_table
-from ims_async.cli.show import table
-from ims_async.cli.voice import Voice
+from ims_async.cli.output.console import Voice
+from ims_async.cli.output.runs import accounts_of, accounts_table
+from ims_async.cli.output.tables import table
 
 GSTIN = "29AAACQ3770E1ZF"
 REFERENCE = "3f0b5fa0-7e54-4c7b-9b5a-3a1f0e9e7f11"
@@ -38,7 +38,7 @@ def test_what_one_copies_stays_in_one_line(
 ) -> None:
     """GSTINs, references and runs; nothing else is left out for it."""
     monkeypatch.setenv("COLUMNS", str(width))
-    monkeypatch.setattr("ims_async.cli.voice._PIPE_WIDTH", width)
+    monkeypatch.setattr("ims_async.cli.output.console._PIPE_WIDTH", width)
     shown: Table = TABLES[name]
     whole = [str(cell) for column in shown.columns for cell in column.cells]
     Voice().show(shown)

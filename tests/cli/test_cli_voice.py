@@ -32,10 +32,10 @@ from ims_async import (
     Section,
     SessionExpired,
 )
-from ims_async.cli import progress
-from ims_async.cli.progress import board
-from ims_async.cli.show import counted
-from ims_async.cli.voice import Voice, sentence_of
+from ims_async.cli.output import progress
+from ims_async.cli.output.console import Voice, sentence_of
+from ims_async.cli.output.progress import board
+from ims_async.cli.output.tables import counted
 
 TOKEN = JobToken(gsp="sandbox", host="h", gstin="G", kind=JobKind.SAVE, reference_id="abc", submitted=10)
 DOWNLOAD = Download(gsp="vayana", host="h", gstin="G", section=Section.B2B, reference="task/x")

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from ims_async.simulator import Fault, Simulator
-from tests.sockets import skipping_time, turns
+from tests.support.sockets import skipping_time, turns
 
 from .simulator_saves import Wire, a_save
 

@@ -1,0 +1,167 @@
+"""What a run does about the gateway as a whole: it waits out an outage, and keeps sessions alive."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import logging
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from typing import Final, TypeVar
+
+from ..client import ImsClient
+from ..errors import (
+    OUTAGE,
+    ClientClosed,
+    DownloadQueued,
+    GatewayError,
+    ImsError,
+    NotAuthorized,
+    OtpRequired,
+    QuotaExhausted,
+    SessionExpired,
+)
+from ..net.policies import RetryPolicy
+from ..taxpayer import Taxpayer
+
+_log = logging.getLogger("ims_async")
+
+_KEEP_ALIVE_EVERY: Final = 120.0  # seconds
+_PROBES: Final = RetryPolicy(max_tries=1000, initial=15.0, max_interval=120.0)
+_MOST_TRIES: Final = 3
+
+T = TypeVar("T")
+
+
+class Weather:
+    """Whether it makes sense to send a change now.
+
+    What is sent into an outage may be lost until looking tells, up to `quiet` seconds later, what became of
+    it; what waits is not. So whose request failed sends nothing until a read of its own was answered; and
+    where those of two taxpayers failed, with no answer to anybody in between, nobody does until a read of
+    anybody's was.
+    """
+
+    def __init__(
+        self, client: ImsClient, rest: Callable[[float], Awaitable[None]], *, max_outage: float
+    ) -> None:
+        self._client, self._rest, self.max_outage = client, rest, max_outage
+        self._failing: set[str] = set()
+        self._since_an_answer: set[str] = set()
+        self._probing = asyncio.Lock()
+        self._delays: Iterator[float] = iter(())
+        self._stormy_since = 0.0
+        self._given_up: tuple[float, ImsError] | None = None
+        """When an outage was found to have lasted too long, and what the gateway said then."""
+
+    @property
+    def stormy(self) -> bool:
+        """True while it is not only one taxpayer's requests that fail."""
+        return len(self._since_an_answer) > 1
+
+    def turned(self, taxpayer: Taxpayer) -> None:
+        """Note that a request failed."""
+        was_stormy = self.stormy
+        self._failing.add(taxpayer.gstin)
+        self._since_an_answer.add(taxpayer.gstin)
+        if self.stormy and not was_stormy:
+            self._delays, self._stormy_since = _PROBES.delays(), self._client.now()
+            self._given_up = None
+
+    def cleared(self, taxpayer: Taxpayer) -> None:
+        """Note that a request was answered."""
+        self._failing.discard(taxpayer.gstin)
+        self._since_an_answer.clear()
+
+    async def fine(self, taxpayer: Taxpayer) -> None:
+        """Return when the gateway is known to answer. Raises its error after `max_outage` seconds."""
+        since, delays = self._client.now(), _PROBES.delays()
+        while self.stormy or taxpayer.gstin in self._failing:
+            if not self.stormy:
+                await self._probe(taxpayer, delays, since)
+                continue
+            async with self._probing:  # one after another asks for all: one of them alone may be the trouble
+                if self.stormy:
+                    await self._probe_for_all(taxpayer)
+
+    async def _probe_for_all(self, taxpayer: Taxpayer) -> None:
+        """Probe; who waited as well is told of the last probe, or each would wait for one more answer."""
+        if self._given_up and self._client.now() - self._given_up[0] < _PROBES.max_interval:
+            raise copy.copy(self._given_up[1])
+        try:
+            await self._probe(taxpayer, self._delays, self._stormy_since)
+        except OUTAGE as error:
+            self._given_up = self._client.now(), copy.copy(error)
+            raise
+
+    async def _probe(self, taxpayer: Taxpayer, delays: Iterator[float], since: float) -> None:
+        left = since + self.max_outage - self._client.now()
+        delay = next(delays, _PROBES.max_interval)
+        await self._rest(max(min(delay, left), 0.0))
+        late = delay >= left
+        try:
+            await taxpayer.counts()
+        except OUTAGE as error:
+            self.turned(taxpayer)
+            _log.info("the gateway does not answer yet: %s", type(error).__name__)
+            if late:
+                raise
+        except GatewayError as error:
+            if error.http_status is None:  # nobody was asked: it has no session, say
+                raise
+            self.cleared(taxpayer)  # it answers; what is refused is told when the change is sent
+        else:
+            self.cleared(taxpayer)
+
+    async def through(self, taxpayer: Taxpayer, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask something that may be asked again, waiting out the trouble that time heals."""
+        tries = 0
+        while True:
+            await self.fine(taxpayer)
+            tries += 1
+            try:
+                return await ask()
+            except OUTAGE:
+                self.turned(taxpayer)
+                if tries == _MOST_TRIES:
+                    raise
+            except DownloadQueued as error:
+                cannot_be_had = error.token is not None and error.download is None
+                if tries == _MOST_TRIES or cannot_be_had:
+                    raise
+                await self._rest(error.estimate or _KEEP_ALIVE_EVERY)
+
+
+async def keep_alive(
+    client: ImsClient,
+    taxpayers: Callable[[], Collection[Taxpayer]],
+    tell: Callable[[Taxpayer, ImsError], None],
+) -> None:
+    """Renew the sessions that come near their end, as long as the run goes on; tell of each that ended.
+
+    A refresh is authorised by the dying session itself: one that was let die needs a person with a phone.
+    """
+    while True:
+        for taxpayer in list(taxpayers()):
+            try:
+                await taxpayer.keep_alive()
+            except Exception as error:  # noqa: BLE001 # one's store, say, must not cost the others their sessions
+                if is_everybodys(error):
+                    return
+                if isinstance(error, NotAuthorized):
+                    tell(taxpayer, error)
+                    continue
+                _log.warning("a session could not be renewed yet: %s", type(error).__name__)
+        await client.rest(_KEEP_ALIVE_EVERY)
+
+
+def is_everybodys(error: Exception) -> bool:
+    """Say whether an error would meet every taxpayer: to ask once more for each of them would only cost.
+
+    A spent quota, a refused credential of the account, a closed client are such. A taxpayer's session is not,
+    whatever the HTTP status that its end comes with.
+    """
+    if isinstance(error, OtpRequired | SessionExpired):
+        return False
+    return isinstance(error, QuotaExhausted | ClientClosed) or (
+        isinstance(error, NotAuthorized) and error.of_account
+    )

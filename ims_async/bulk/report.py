@@ -1,0 +1,184 @@
+"""What became of every decision of a run: by taxpayer, and in total."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+
+import attrs
+
+from ..errors import RecordsRejected
+from ..model.report import CANNED, Record, RecordFailure
+from ..model.status import ErrorEntry, JobToken
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _how_many(things: Collection[object]) -> str:
+    return f"<{len(things):,}>"
+
+
+@attrs.frozen(kw_only=True)
+class TaxpayerReport:
+    """One GSTIN's part: `handed_in` is the sum of all the other counts.
+
+    `failed`: the gateway refused them, each with its reason. `unaccounted`: their job has ended, and nobody
+    told of them. `changed`: edited by the supplier, or gone, for a person to decide on. `not_sent`: nothing
+    was done with them, for the reason in `error`. `pending_count`: all others. Their jobs, named in
+    `pending`, have not ended, or it is not known whether they were sent; while the run goes on, also those
+    that are still to be sent. `failed_jobs` names those that the gateway refused as a whole.
+    """
+
+    gstin: str
+    handed_in: int = 0
+    succeeded: int = 0
+    failed: tuple[RecordFailure, ...] = attrs.field(default=(), repr=_how_many)
+    unaccounted: tuple[Record, ...] = attrs.field(default=(), repr=_how_many)
+    changed: tuple[Record, ...] = attrs.field(default=(), repr=_how_many)
+    not_sent: tuple[Record, ...] = attrs.field(default=(), repr=_how_many)
+    unmatched: tuple[ErrorEntry, ...] = attrs.field(default=(), repr=_how_many)
+    """What the gateway complained of, and fits nothing that was sent."""
+    pending_count: int = 0
+    warnings: Mapping[str, int] = attrs.field(factory=dict)
+    """What the offline checks only warned about, by code; `rules.check(decisions)` names each."""
+    jobs: int = 0
+    pending: tuple[JobToken, ...] = ()
+    failed_jobs: tuple[JobToken, ...] = ()
+    doubtful_jobs: tuple[JobToken, ...] = ()
+    """Jobs that have not succeeded by their state, though no record of theirs is named: see `ok`."""
+    refused_sizes: tuple[int, ...] = ()
+    """Bytes of each request that the gateway refused for its size; the records went in smaller ones."""
+    error: Exception | None = None
+    canned: bool = False
+    """True of a test host that answers examples: then the counts are not of what was sent."""
+    batches: tuple[str, ...] = attrs.field(default=(), repr=_how_many)
+    """The journal's names for what was sent."""
+
+    @property
+    def ok(self) -> bool:
+        """True if every decision was applied, and no job's state says otherwise."""
+        whole = self.succeeded == self.handed_in and not self.unmatched and not self.doubtful_jobs
+        return whole and not self.canned and self.error is None
+
+
+@attrs.frozen(kw_only=True)
+class BulkReport:
+    """A run as a whole: its name, each taxpayer's part by GSTIN, and the sums.
+
+    `report["29AAACQ3770E1ZF"].failed` are the records that the gateway refused, with its reasons.
+    """
+
+    run: str
+    taxpayers: Mapping[str, TaxpayerReport] = attrs.field(factory=dict, repr=_how_many)
+
+    def __getitem__(self, gstin: str) -> TaxpayerReport:
+        return self.taxpayers[gstin]
+
+    def __iter__(self) -> Iterator[TaxpayerReport]:
+        return iter(self.taxpayers.values())
+
+    def __len__(self) -> int:
+        return len(self.taxpayers)
+
+    def __bool__(self) -> bool:
+        return True  # also of a run with nothing to do
+
+    def _sum(self, count: Callable[[TaxpayerReport], int]) -> int:
+        return sum(map(count, self.taxpayers.values()))
+
+    @property
+    def handed_in(self) -> int:
+        """How many decisions the run was given: the sum of the six counts below."""
+        return self._sum(lambda one: one.handed_in)
+
+    @property
+    def succeeded(self) -> int:
+        """How many were applied."""
+        return self._sum(lambda one: one.succeeded)
+
+    @property
+    def failed(self) -> int:
+        """How many the gateway refused."""
+        return self._sum(lambda one: len(one.failed))
+
+    @property
+    def unaccounted(self) -> int:
+        """How many the gateway said nothing of."""
+        return self._sum(lambda one: len(one.unaccounted))
+
+    @property
+    def changed(self) -> int:
+        """How many are for a person to decide on anew."""
+        return self._sum(lambda one: len(one.changed))
+
+    @property
+    def not_sent(self) -> int:
+        """How many were not sent."""
+        return self._sum(lambda one: len(one.not_sent))
+
+    @property
+    def pending_count(self) -> int:
+        """How many belong to jobs that had not ended."""
+        return self._sum(lambda one: one.pending_count)
+
+    @property
+    def jobs(self) -> int:
+        """How many saves and resets were sent."""
+        return self._sum(lambda one: one.jobs)
+
+    @property
+    def pending(self) -> tuple[JobToken, ...]:
+        """The jobs that had not ended: `bulk.resume` waits for them, from any process."""
+        return tuple(token for one in self for token in one.pending)
+
+    @property
+    def failed_jobs(self) -> tuple[JobToken, ...]:
+        """The jobs that the gateway refused as a whole."""
+        return tuple(token for one in self for token in one.failed_jobs)
+
+    @property
+    def doubtful_jobs(self) -> tuple[JobToken, ...]:
+        """The jobs that ended with errors, none of which is named."""
+        return tuple(token for one in self for token in one.doubtful_jobs)
+
+    @property
+    def refused_sizes(self) -> tuple[int, ...]:
+        """Bytes of each request that the gateway refused for its size: run again with less as `max_bytes`."""
+        return tuple(size for one in self for size in one.refused_sizes)
+
+    @property
+    def errors(self) -> dict[str, Exception]:
+        """What stopped a taxpayer's part, by GSTIN."""
+        return {one.gstin: one.error for one in self if one.error is not None}
+
+    @property
+    def ok(self) -> bool:
+        """True if every decision of every taxpayer was applied, and no job's state says otherwise."""
+        return all(one.ok for one in self)
+
+    def __str__(self) -> str:
+        counts = (
+            (self.succeeded, "applied"),
+            (self.failed, "refused"),
+            (self.unaccounted, "unaccounted for"),
+            (self.changed, "changed by the supplier"),
+            (self.not_sent, "not sent"),
+            (self.pending_count, "pending"),
+        )
+        told = ", ".join(f"{count:,} {what}" for count, what in counts if count)
+        stopped = f"{_counted(len(self.errors), 'taxpayer')} with an error" if self.errors else ""
+        jobs = len(self.doubtful_jobs)
+        doubtful = f"{_counted(jobs, 'job')} with errors that are not named" if jobs else ""
+        facts = "; ".join(filter(None, (told, stopped, doubtful))) or "nothing to do"
+        whole = f"{_counted(self.handed_in, 'decision')} of {_counted(len(self), 'taxpayer')}"
+        return f"run {self.run}: {whole}: {facts}"
+
+    def raise_for_failures(self) -> None:
+        """Raise `RecordsRejected` unless `ok`, with the first reasons."""
+        if self.ok:
+            return
+        errors = [f"{gstin}: {error}" for gstin, error in self.errors.items()]
+        reasons = errors + [f"{one.gstin}: {failure}" for one in self for failure in one.failed[:1]]
+        canned = [CANNED] if any(one.canned for one in self) else []
+        raise RecordsRejected("; ".join([str(self), *reasons[:3], *canned]), report=self)

@@ -1,0 +1,280 @@
+"""`check`: files of decisions against every rule that can be asked without a gateway."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import attrs
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from ... import rules, tables
+from ...errors import InvalidInput
+from ...model.vocabulary import parse_gstin
+from ...rules import Finding, Level, RulePolicy
+from ...tables import Problem, Row, problems_of
+from ...tables.problems import raise_all
+from ..inputs import environment
+from ..inputs.files import files_of, is_alone
+from ..inputs.settings import checked_gstin
+from ..options import FOLDERS, Debug, FindingsReport, Gstin, Json, NoCheck, Overwrite
+from ..output import tables as show
+from ..output.console import BAD_INPUT, OK, Voice
+from ..output.grouping import and_more, by_kind, first_of_each
+
+CheckedFiles = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="FILE_OR_FOLDER",
+        help=f"Files of pull's, their column 'action' filled in with A, R or P. {FOLDERS}",
+        show_default=False,
+    ),
+]
+Levels = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--level",
+        metavar="CODE=LEVEL",
+        help="Set a rule's level: refuse, warn or off; may be given several times. --rules lists the codes. "
+        "Example: --level not-filed=off --level period-closed=refuse",
+        show_default=False,
+    ),
+]
+Filed = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--filed",
+        metavar="MMYYYY",
+        help="A GSTR-2B period whose GSTR-3B is filed, so that its records are closed; may be given several "
+        "times. Example: --filed 102025",
+        show_default=False,
+    ),
+]
+ListRules = Annotated[
+    bool,
+    typer.Option("--rules", help="List the rules with their levels, and check nothing. Example: --rules"),
+]
+
+
+def check(
+    files: CheckedFiles = None,
+    level: Levels = None,
+    filed: Filed = None,
+    list_rules: ListRules = False,
+    report: FindingsReport = None,
+    overwrite: Overwrite = False,
+    gstin: Gstin = None,
+    no_check: NoCheck = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Check files of decisions without sending anything or logging in.
+
+    Exit code 2 if anything in them would be refused before sending, 0 if there are warnings only. What the
+    file's columns do not tell is not held against it: push looks at the records themselves.
+    """
+    voice = Voice(json, debug, report=report, overwrite=overwrite)
+
+    def work() -> int:
+        if report is not None:
+            tables.check_writable(report, overwrite=overwrite)
+        policy = _policy(level or [], filed or [], no_check=no_check)
+        if list_rules:
+            return _list_rules(voice, policy)
+        if not files:
+            voice.report = None
+            raise InvalidInput("no file was named: `ims-async check FILE`, or --rules to list the rules")
+        own = gstin or environment.Variables().get("IMS_GSTIN")
+        if own and not no_check:
+            own = parse_gstin(own, what="the taxpayer's GSTIN")
+        today = rules.india_date(dt.datetime.now(dt.UTC))
+        read, rows = _rows_of(voice, files, gstin, own, check=not no_check)
+        found = tables.check_rows(rows, policy=policy, gstin=own or None, today=today)
+        return _Outcome(read, [row for row, _ in rows], found).tell(voice)
+
+    voice.run(work)
+
+
+def _rows_of(
+    voice: Voice, paths: Sequence[Path], gstin: str | None, own: str, *, check: bool
+) -> tuple[list[Path], list[tuple[Row, dict[str, str]]]]:
+    """Read the files that are meant, as push does; return them, and their rows with what is beside them."""
+    files, problems = files_of(voice, paths)
+    rows: list[Row] = []
+    beside: dict[tuple[str, int], dict[str, str]] = {}
+    for file in files:
+        try:
+            read = tables.read_with_information(file, check_suppliers=check, may_be_empty=not is_alone(paths))
+        except InvalidInput as error:
+            problems += problems_of(error)
+            continue
+        rows += [row for row, _ in read]
+        beside |= {(row.file, row.line): information for row, information in read}
+    try:
+        given = checked_gstin(gstin, check=check) if gstin else None
+        by_gstin = tables.by_taxpayer(rows, gstin=given, otherwise=lambda: own)
+    except InvalidInput as error:
+        problems += problems_of(error)
+    raise_all(problems)
+    if not rows:
+        read_in_vain = show.counted(len(files), "file")
+        raise InvalidInput(f"nothing is decided: write A, R or P into column 'action' ({read_in_vain} read)")
+    return files, [(row, beside[row.file, row.line]) for named in by_gstin.values() for row in named]
+
+
+def _policy(levels: Sequence[str], filed: Sequence[str], *, no_check: bool) -> RulePolicy:
+    given = {"supplier": "off"} if no_check else {}
+    for text in levels:
+        code, equals, level = text.partition("=")
+        if not equals:
+            raise InvalidInput(f"--level {text!r}: write CODE=LEVEL, for example not-filed=off")
+        given[code.strip()] = level
+    return RulePolicy(levels=given, filed=filed)
+
+
+def _list_rules(voice: Voice, policy: RulePolicy) -> int:
+    levels = {rule.code: policy.level_of(rule.code) for rule in rules.RULES}
+    rows = [(rule.code, levels[rule.code], rule.summary, rule.source) for rule in rules.RULES]
+    voice.show(show.table("The offline checks", ("code", "level", "what should be so", "source"), rows))
+    facts = ("code", "summary", "source", "since")
+    listed = [
+        {**{name: getattr(rule, name) for name in facts}, "level": levels[rule.code].value}
+        for rule in rules.RULES
+    ]
+    voice.document({"ok": True, "rules": listed})
+    return OK
+
+
+@attrs.frozen
+class _Outcome:
+    """What the rules found in files."""
+
+    files: Sequence[Path]
+    rows: Sequence[Row]
+    found: Sequence[Finding]
+
+    def tell(self, voice: Voice) -> int:
+        """Show it, refusals first, and return the exit code."""
+        counted = show.summary_of_rows(self.rows)
+        refused = sum(finding.level is Level.REFUSE for finding in self.found)
+        voice.show(show.summary_table(f"decisions in {self._name}", counted))
+        if self.found:
+            if len({finding.code for finding in self.found}) > 1:
+                voice.say()
+                voice.show(self._codes_table())
+            voice.say()
+            voice.show(self._table())
+            voice.say()
+        if voice.report is not None:
+            lines = ((finding.level.value, self._problem(finding)) for finding in self.found)
+            tables.write_problems(voice.report, lines, overwrite=voice.overwrite)
+            voice.say(f"All findings are in {voice.report}.")
+        voice.say(self._verdict(refused))
+        facts = {
+            "ok": not refused,
+            "file": None if self._several else str(self.files[0]),
+            "files": [str(file) for file in self.files],
+            "decisions": show.summary_facts(counted),
+            "report_file": str(voice.report) if voice.report else None,
+        }
+        voice.document({**facts, "findings": [self._facts(finding) for finding in self.found]})
+        return BAD_INPUT if refused else OK
+
+    @property
+    def _several(self) -> bool:
+        return len(self.files) > 1
+
+    @property
+    def _name(self) -> str:
+        return show.counted(len(self.files), "file") if self._several else str(self.files[0])
+
+    def _codes_table(self) -> Table:
+        """Show how often each rule found something, refusals first."""
+        counts = Counter((finding.level is not Level.REFUSE, finding.code) for finding in self.found)
+        ordered = sorted(counts.items(), key=lambda one: (one[0][0], -one[1]))
+        rows = [("warn" if mild else "refuse", code, count) for (mild, code), count in ordered]
+        return show.table("findings by code", ("level", "code", "findings"), rows)
+
+    def _table(self) -> Table:
+        worst_first = sorted(self.found, key=lambda finding: finding.level is not Level.REFUSE)
+        several = ("file", "GSTIN") if self._several else ()
+        title = f"findings in {self._name}"
+        rows: list[tuple[object, ...]] = []
+        for own, more in first_of_each(worst_first, lambda finding: (finding.level, finding.code)):
+            rows += map(self._cells, own)
+            if more:
+                rows.append(
+                    (*("" for _ in several), None, _level(own[0]), own[0].code, "", and_more(more), "")
+                )
+        if len(rows) < len(self.found):
+            title += ", the first three of each code; --report FILE and --json have all"
+        return show.table(title, (*several, "row", "level", "code", "column", "record", "message"), rows)
+
+    def _cells(self, finding: Finding) -> tuple[object, ...]:
+        column = tables.column_of(finding.code)
+        place = (*self._whose(finding), self._line(finding))
+        return *place, _level(finding), finding.code, column, _named(finding), finding.message
+
+    def _whose(self, finding: Finding) -> tuple[str, ...]:
+        """Return the file and the taxpayer of a finding, where there are several files."""
+        if not self._several:
+            return ()
+        if finding.place is None:
+            return "", ""
+        row = self.rows[finding.place]
+        return Path(row.file).name, row.gstin or ""
+
+    def _verdict(self, refused: int) -> str:
+        by_code = by_kind(finding.code for finding in self.found)
+        warned = len(self.found) - refused
+        warnings = show.counted(warned, "warning")
+        if refused:
+            beside = f" and {warnings}" if warned else ""
+            refusal = "The files are refused" if self._several else "The file is refused"
+            faults = f"{show.counted(refused, 'fault')}{beside} ({by_code})"
+            return f"{refusal}: {faults}. Mend these rows, and check again."
+        files, their = ("files", "their") if self._several else ("file", "its")
+        looked_up = f"Whether {their} records are still as they were, push looks up."
+        beside = f", but {warnings} ({by_code})" if warned else ""
+        return f"No fault was found in the {files}{beside}. {looked_up}"
+
+    def _line(self, finding: Finding) -> int | None:
+        return None if finding.place is None else self.rows[finding.place].line
+
+    def _problem(self, finding: Finding) -> Problem:
+        if finding.place is None:
+            return Problem(finding.message, kind=finding.code)
+        row, column = self.rows[finding.place], tables.column_of(finding.code)
+        message = f"{_named(finding)}: {finding.message}"
+        return Problem(
+            message, kind=finding.code, file=row.file, row=row.line, column=column, gstin=row.gstin
+        )
+
+    def _facts(self, finding: Finding) -> dict[str, Any]:
+        row = None if finding.place is None else self.rows[finding.place]
+        ids = {name: getattr(row, name, None) for name in ("section", "supplier", "number", "return_period")}
+        return {
+            "file": row.file if row else None,
+            "gstin": (row.gstin or None) if row else None,
+            "row": row.line if row else None,
+            "column": tables.column_of(finding.code) if row else None,
+            "level": finding.level.value,
+            "code": finding.code,
+            "message": finding.message,
+            "source": finding.source,
+            **ids,
+        }
+
+
+def _level(finding: Finding) -> Text:
+    return Text(finding.level, "bold red" if finding.level is Level.REFUSE else "yellow")
+
+
+def _named(finding: Finding) -> str:
+    key = finding.key
+    return "the batch" if key is None else f"{key.section} {key.number} from {key.supplier}"

@@ -1,0 +1,232 @@
+"""`jobs list`: what the journal holds, without asking any gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import attrs
+import typer
+from rich.table import Table
+
+from ...bulk.recover import without_later
+from ...errors import InvalidInput, JournalError
+from ...journal import Entry, Phase, SqliteJournal
+from ...journal.entry import OPEN
+from ...model.status import JobState
+from ..inputs.journals import journal_file, journal_if_any
+from ..options import Debug, JournalFile, Json
+from ..output import tables as show
+from ..output.console import NOT_ALL_WELL, OK, Voice
+from ..output.next_commands import Commands
+
+_MAY_BE_LEFT: Final = (*OPEN, Phase.CALLED_OFF)
+
+
+def list_jobs(
+    all_jobs: Annotated[
+        bool, typer.Option("--all", help="Everything that was ever handed in. Example: --all")
+    ] = False,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            "--run",
+            metavar="NAME",
+            help="All jobs of this run. Example: --run 2026-11",
+            show_default=False,
+        ),
+    ] = None,
+    runs: Annotated[
+        bool, typer.Option("--runs", help="A line for each run, with its counts. Example: --runs")
+    ] = False,
+    journal: JournalFile = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List what the journal holds: the jobs that have not ended, or were not sent, or all of them.
+
+    Needs no credentials and asks nobody. `jobs resume` finds out what became of those that are open. What
+    was not sent, and neither cancelled nor refused, push sends: the same files, with the run's name.
+    """
+    voice = Voice(json, debug)
+
+    def work() -> int:
+        kept = journal_if_any(journal)
+        if kept is None:
+            voice.say(f"There is no journal at {journal_file(journal)}: nothing was sent by it yet.")
+            voice.document({"ok": True, "journal": str(journal_file(journal)), "jobs": [], "runs": []})
+            return OK
+        whole = all_jobs or runs or run is not None
+        found, trouble = asyncio.run(_entries(kept, run, whole=whole))
+        if run is not None and not found and trouble is None:
+            raise InvalidInput(
+                f"the journal knows of no run {run!r} here: `{Commands(journal=journal).runs()}` names them"
+            )
+        _show(voice, _title(kept.path, run, whole=whole), found, runs=runs)
+        if trouble is not None:
+            voice.tell(f"Error: {trouble}")
+        facts = {"ok": trouble is None, "journal": str(kept.path), "jobs": [_facts(entry) for entry in found]}
+        voice.document({**facts, "runs": [_run_facts(name, own) for name, own in _by_run(found).items()]})
+        return OK if trouble is None else NOT_ALL_WELL
+
+    voice.run(work)
+
+
+async def _entries(
+    kept: SqliteJournal, run: str | None, *, whole: bool
+) -> tuple[list[Entry], JournalError | None]:
+    """Return what can be read, of the jobs that are left or of all, and what is the matter with the rest."""
+    async with kept:
+        try:
+            found, trouble = await kept.entries(run=run, phases=tuple(Phase) if whole else _MAY_BE_LEFT), None
+        except JournalError as error:
+            if not error.readable:
+                raise
+            found, trouble = [entry for entry in error.readable if isinstance(entry, Entry)], error
+        again = await _handed_in_again(kept, [entry for entry in found if entry.to_retry])
+        found = [attrs.evolve(entry, retried=True) if entry.id in again else entry for entry in found]
+        if not whole:
+            found = [entry for entry in found if entry.phase.open or entry.to_retry]
+        return found, trouble
+
+
+async def _handed_in_again(kept: SqliteJournal, unsent: Sequence[Entry]) -> set[str]:
+    """Return which of these are over: later batches hold all of their records. What is damaged is not."""
+    again: set[str] = set()
+    for gsp, host, gstin in {(one.token.gsp, one.token.host, one.token.gstin) for one in unsent}:
+        with contextlib.suppress(JournalError):
+            entries = await kept.entries(gsp=gsp, host=host, gstin=gstin)
+            left = await without_later(kept, entries, lambda entry: entry.to_retry)
+            again.update(entry.id for entry, still in left if not still)
+    return again
+
+
+def _show(voice: Voice, title: str, found: Sequence[Entry], *, runs: bool) -> None:
+    if not found:
+        voice.say(f"{title}: none.")
+    elif runs:
+        voice.show(_runs_table(title, _by_run(found)))
+    else:
+        voice.show(_jobs_table(title, found))
+
+
+def _title(path: Path, run: str | None, *, whole: bool) -> str:
+    what = (
+        f"jobs of run {run}"
+        if run is not None
+        else "jobs"
+        if whole
+        else "jobs that have not ended, or were not sent"
+    )
+    return f"{what} in {path}"
+
+
+def _jobs_table(title: str, found: Iterable[Entry]) -> Table:
+    rows = [
+        (
+            entry.run,
+            entry.token.gstin,
+            entry.token.kind.value.lower(),
+            entry.token.reference_id or "",
+            _phase(entry),
+            entry.token.submitted,
+            _local(entry.token.submitted_at),
+            _next(entry),
+        )
+        for entry in found
+    ]
+    return show.table(title, ("run", "GSTIN", "kind", "reference", "phase", "records", "since", "next"), rows)
+
+
+def _phase(entry: Entry) -> str:
+    """Name the phase, and how it ended, or why it was not sent."""
+    if entry.cause is not None:
+        return f"{entry.phase}, {entry.cause}"
+    if entry.phase is Phase.ENDED and entry.status is not None:
+        return f"ended, {entry.status.state}"
+    return entry.phase.value
+
+
+def _next(entry: Entry) -> str:
+    """Say what may be done about it; empty where there is nothing to do."""
+    if entry.phase is Phase.QUEUED or entry.to_retry:
+        return f"push --run {shlex.quote(entry.run)}" if entry.run else "push again"
+    if entry.phase is Phase.SENDING:
+        return "wait, then jobs resume"
+    if entry.phase.open:
+        return "jobs resume"
+    failed = entry.status is not None and entry.status.state is not JobState.SUCCEEDED
+    return "pull, decide again" if entry.phase is Phase.ENDED and failed and not entry.retried else ""
+
+
+def _local(moment: dt.datetime | None) -> str:
+    return "" if moment is None else f"{moment.astimezone():%d-%m-%Y %H:%M}"
+
+
+def _by_run(found: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """Sort by run; what was sent without one has the empty name."""
+    runs: dict[str, list[Entry]] = {}
+    for entry in found:
+        runs.setdefault(entry.run, []).append(entry)
+    return runs
+
+
+def _runs_table(title: str, runs: dict[str, list[Entry]]) -> Table:
+    rows = [
+        (
+            name or "(none)",
+            len({entry.token.gstin for entry in own}),
+            len(own),
+            sum(entry.phase.open for entry in own),
+            _records([entry for entry in own if entry.phase is not Phase.CALLED_OFF]),
+            _records([entry for entry in own if entry.phase.open]),
+            _local(min((at for entry in own if (at := entry.token.submitted_at)), default=None)),
+            _local(max(entry.changed_at for entry in own)),
+        )
+        for name, own in runs.items()
+    ]
+    columns = ("run", "GSTINs", "jobs", "open jobs", "records", "open records", "since", "last news")
+    return show.table(title, columns, rows)
+
+
+def _records(entries: Iterable[Entry]) -> int:
+    return sum(entry.token.submitted or 0 for entry in entries)
+
+
+def _facts(entry: Entry) -> dict[str, Any]:
+    token = entry.token
+    return {
+        "run": entry.run or None,
+        "gsp": token.gsp,
+        "host": token.host,
+        "gstin": token.gstin,
+        "kind": token.kind.value,
+        "reference_id": token.reference_id,
+        "phase": entry.phase.value,
+        "open": entry.phase.open,
+        "state": None if entry.status is None else str(entry.status.state),
+        "cause": entry.cause,
+        "reason": entry.reason,
+        "retried": entry.retried,
+        "next": _next(entry),
+        "records": token.submitted,
+        "submitted_at": token.submitted_at.isoformat() if token.submitted_at else None,
+        "changed_at": entry.changed_at.isoformat(),
+        "token": token.dumps(),
+    }
+
+
+def _run_facts(name: str, own: Sequence[Entry]) -> dict[str, Any]:
+    return {
+        "run": name or None,
+        "gstins": sorted({entry.token.gstin for entry in own}),
+        "jobs": len(own),
+        "open_jobs": sum(entry.phase.open for entry in own),
+        "records": _records([entry for entry in own if entry.phase is not Phase.CALLED_OFF]),
+        "open_records": _records([entry for entry in own if entry.phase.open]),
+    }

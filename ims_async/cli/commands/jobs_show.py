@@ -1,0 +1,163 @@
+"""`jobs show`: how a job stands that was sent here, from another terminal or another machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shlex
+from typing import Annotated
+
+import attrs
+import typer
+
+from ... import tables
+from ...errors import (
+    GatewayError,
+    GatewayUnavailable,
+    InvalidInput,
+    JournalError,
+    NotSent,
+    RateLimited,
+    UnexpectedAnswer,
+)
+from ...jobs.job import ImsJob
+from ...journal import Journal
+from ...model.status import JobToken
+from ..inputs.environment import at_terminal
+from ..inputs.journals import journal_if_any
+from ..inputs.settings import Settings, checked_gstin, gather
+from ..options import (
+    FIRST_POLL,
+    Debug,
+    FirstPoll,
+    GspName,
+    Gstin,
+    JournalFile,
+    Json,
+    NoCheck,
+    Overwrite,
+    Report,
+)
+from ..output.console import Voice, denies
+from .push import tell_of, watch
+
+
+def show_job(
+    job: Annotated[
+        str,
+        typer.Argument(
+            metavar="REFERENCE_OR_TOKEN",
+            help="The job's reference id (at Vayana the task's, or GSTN's own), with --gstin where no "
+            "journal knows it; or its token, in single quotes, as --json prints it.",
+        ),
+    ],
+    wait: Annotated[
+        bool,
+        typer.Option("--wait", help="Wait for the gateway's final word. Example: jobs show TOKEN --wait"),
+    ] = False,
+    report: Report = None,
+    overwrite: Overwrite = False,
+    journal: JournalFile = None,
+    gsp: GspName = None,
+    gstin: Gstin = None,
+    no_check: NoCheck = False,
+    first_poll: FirstPoll = FIRST_POLL,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Show how a job stands, also one that another terminal or machine has sent.
+
+    Where the journal knows it, its records are named. Exit code 0 means that every record was applied; a job
+    that still runs gives 1.
+    """
+    voice = Voice(json, debug, gsp, report=report, journal=journal, overwrite=overwrite)
+
+    def work() -> int:
+        if report is not None:
+            tables.check_writable(report, overwrite=overwrite)
+        kept = journal_if_any(journal)
+        token = _token_of(job) or asyncio.run(_known(kept, job, gstin))
+        voice.gsp = gsp or (token.gsp if token else None)
+        if token is None:
+            _need_gstin(job, gstin)
+        settings = _settings_for(token, voice.gsp, gstin, check=not no_check)
+        voice.asks(settings)
+        looking = _look(voice, settings, token or job, kept, wait=wait, first_poll=first_poll)
+        found = asyncio.run(looking)
+        code = tell_of(voice, found, report)
+        if not found.done:
+            voice.tell(f"Wait for it with: {voice.commands.show(found.token)}")
+        return code
+
+    voice.run(work)
+
+
+def _token_of(argument: str) -> JobToken | None:
+    """Return None for a reference; none begins like a token, or with a quote that the shell passed on."""
+    if not argument.lstrip().startswith(("{", "'", '"')):
+        return None
+    try:
+        return JobToken.loads(argument)
+    except InvalidInput as error:
+        what = str(error).removesuffix("; pass what JobToken.dumps() gave")
+        raise InvalidInput(f"{what}; pass it whole, from {{ to }}, as push printed it") from None
+
+
+async def _known(kept: Journal | None, reference: str, gstin: str | None) -> JobToken | None:
+    """Return the token that the journal has for a reference, if it is the only one."""
+    if kept is None:
+        return None
+    try:
+        found = await kept.entries(reference=reference.strip(), gstin=gstin)
+        run = [] if found else await kept.entries(run=reference.strip() or "?")
+    except JournalError:
+        return None  # the gateway may know it all the same
+    finally:
+        await kept.aclose()
+    if run:
+        command = f"ims-async jobs list --run {shlex.quote(reference)}"
+        raise InvalidInput(f"{reference} is a run: {command}")
+    return found[0].token if len(found) == 1 else None
+
+
+def _need_gstin(reference: str, gstin: str | None) -> None:
+    """Raise `InvalidInput` where neither the journal nor anybody else tells whose job it is."""
+    if not checked_gstin(gstin, check=False) and not at_terminal():
+        raise InvalidInput(f"the journal knows of no job {reference:.80}; pass --gstin")
+
+
+def _settings_for(token: JobToken | None, gsp: str | None, gstin: str | None, *, check: bool) -> Settings:
+    """A token names its taxpayer; IMS_TOKEN is used if it belongs to that one."""
+    if token is None:
+        return gather(gsp, gstin, check=check)
+    settings = gather(gsp, gstin, check=False, need_gstin=False)
+    own = settings.gstin in ("", token.gstin)
+    return attrs.evolve(settings, gstin=token.gstin, token=settings.token if own else None)
+
+
+async def _look(
+    voice: Voice,
+    settings: Settings,
+    job: JobToken | str,
+    kept: Journal | None,
+    *,
+    wait: bool,
+    first_poll: float,
+) -> ImsJob:
+    async with settings.client(first_poll=first_poll, journal=kept) as client:
+        taxpayer = settings.taxpayer(client)
+        found = client.resume(job) if isinstance(job, JobToken) else taxpayer.job(job)
+        if not wait:
+            await found.refresh()
+            return found
+        nowhere = False
+        try:
+            with contextlib.suppress(GatewayUnavailable, NotSent, RateLimited, UnexpectedAnswer):
+                await found.refresh()  # at once: a job that nobody knows is told so without a wait
+            await watch(voice, found)
+        except GatewayError as error:
+            nowhere = denies(error) and isinstance(job, str)  # a name alone is no proof that there is one
+            raise
+        finally:
+            voice.left_behind = [] if found.done or nowhere else [found.token]
+    return found

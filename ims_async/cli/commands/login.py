@@ -1,0 +1,90 @@
+"""`login`: an OTP for a session, which is kept in a file that only its owner can read."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Final
+
+import typer
+
+from ...errors import ImsError, InvalidInput, OtpRequired
+from ..inputs.environment import at_terminal
+from ..inputs.settings import Settings, ask_otp, ask_username, credential_file, gather, otp_problem
+from ..options import Debug, GspName, Gstin, Json, NoCheck
+from ..output.console import OK, Voice, without_advice
+
+_MOST_OTPS: Final = 3
+
+
+def login(
+    gsp: GspName = None,
+    gstin: Gstin = None,
+    username: Annotated[
+        str | None,
+        typer.Option(
+            "--username",
+            metavar="NAME",
+            help="The taxpayer's user name at the GST portal; IMS_USERNAME otherwise. "
+            "Example: --username acme.traders",
+            show_default=False,
+        ),
+    ] = None,
+    no_check: NoCheck = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Begin a taxpayer's session with an OTP.
+
+    GSTN sends the OTP to the taxpayer's phone and mail; you are asked for it, or it is read from standard
+    input. A wrong one is asked for again, three times in all. The session lasts for some hours and renews
+    itself while it is used; its token, or its name where the gateway keeps it, lies in a file that only you
+    can read. The API must be allowed at the GST portal (Manage API Access).
+    """
+    voice = Voice(json, debug, gsp)
+
+    def work() -> int:
+        settings = gather(gsp, gstin, check=not no_check, logging_in=True)
+        voice.asks(settings)
+        name = ask_username(username)
+        request = asyncio.run(_request(settings, name))
+        voice.tell(f"GSTN has sent an OTP to the phone and mail of {settings.gstin}.")
+        _log_in(voice, settings, name, request)
+        voice.say(f"Logged in: {settings.gstin}. The session is kept in {credential_file()}.")
+        voice.document({"ok": True, "gstin": settings.gstin, "credential_file": str(credential_file())})
+        return OK
+
+    voice.run(work)
+
+
+def _log_in(voice: Voice, settings: Settings, username: str, request: str | None) -> None:
+    """Ask for the OTP, and again while it is wrong. Raises what was wrong with the last one."""
+    refusal: ImsError = InvalidInput("no OTP came on standard input: pipe it in, or log in at a terminal")
+    for left in reversed(range(_MOST_OTPS)):
+        otp = ask_otp()
+        if not otp and not at_terminal():
+            break  # there is no more to read
+        try:
+            if problem := otp_problem(otp):
+                refusal = InvalidInput(problem)
+            else:
+                return asyncio.run(_verify(settings, username, otp, request))
+        except OtpRequired as error:  # it was not accepted
+            refusal = error
+        if left:
+            tries = f"{left} more {'try' if left == 1 else 'tries'}"
+            new = f"run `{voice.commands.login()}` again for a new one"
+            voice.tell(f"{without_advice(refusal)}. Type it again ({tries}), or {new}.")
+    raise refusal
+
+
+# Two clients, one before and one after the question: while a person is asked, Ctrl-C must stop at once.
+
+
+async def _request(settings: Settings, username: str) -> str | None:
+    async with settings.client() as client:
+        return await settings.taxpayer(client).request_otp(username)
+
+
+async def _verify(settings: Settings, username: str, otp: str, request: str | None) -> None:
+    async with settings.client() as client:
+        await settings.taxpayer(client).verify_otp(otp, username=username, request=request)

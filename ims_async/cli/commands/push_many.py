@@ -1,0 +1,257 @@
+"""A push or a reset of many taxpayers: everything is looked at, asked for once, sent, and accounted for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import attrs
+
+from ... import bulk
+from ...bulk import BulkReport, BulkRun
+from ...client import ImsClient
+from ...errors import InvalidInput
+from ...model.records import Decision, Invoice
+from ...model.report import CANNED
+from ...model.status import JobKind
+from ...tables import Row
+from ..inputs.journals import journal
+from ..inputs.settings import Settings, confirmed
+from ..options import READ_AT_ONCE
+from ..output import runs as accounting
+from ..output import tables as show
+from ..output.console import NOT_ALL_WELL, OK, Voice
+from ..output.report_file import write_outcomes
+from ..output.runs import Accounts
+from .rematch import Matched, Rematch
+from .runs import Carrier, the_same_again
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """What was asked for, beside the files."""
+
+    kind: JobKind
+    yes: bool
+    report: Path | None
+    first_poll: float
+    run: str | None
+    journal: Path | None
+    concurrency: int
+    max_records: int | None
+    max_outage: float
+    decided: bool = False
+    """Of a reset: only the rows that are decided."""
+
+    @property
+    def noun(self) -> str:
+        """What one of the things is called that are sent."""
+        return "decision" if self.kind is JobKind.SAVE else "reset"
+
+
+@attrs.frozen
+class ManyChange:
+    """Many taxpayers' decisions on their way."""
+
+    voice: Voice
+    settings: Settings
+    plan: Plan
+
+    def carry_out(self, rows: dict[str, list[Row]]) -> int:
+        """Pull again, show, ask, send, wait, account; what is wrong with one taxpayer is that one's."""
+        plan, voice = self.plan, self.voice
+        self._announce(rows)
+        matched = asyncio.run(self._rematch().match(rows))
+        if not matched.count and not matched.earlier:
+            return self._nothing_to_send(matched)
+        if not self._confirmed(matched):
+            voice.tell("Nothing was sent.")
+            voice.document({"ok": False, "submitted": 0, "skipped": matched.skipped})
+            return NOT_ALL_WELL
+        carrier = self._carrier()
+        standing = {gstin: len(own) for gstin, own in matched.standing.items()}
+        sizes = {gstin: matched.sizes[gstin] - standing.get(gstin, 0) for gstin in matched.records}
+        report = carrier.carry_out(lambda client: self._begin(client, matched), sizes)
+        voice.say()
+        return tell_of_all(voice, self._accounts(report, matched), carrier, plan.report)
+
+    def _carrier(self) -> Carrier:
+        plan = self.plan
+        return Carrier(
+            voice=self.voice, settings=self.settings, journal=plan.journal, first_poll=plan.first_poll
+        )
+
+    def _accounts(self, report: BulkReport, matched: Matched) -> Accounts:
+        return accounting.accounts_of(
+            report,
+            gsp=self.voice.gsp,
+            skipped=matched.skipped,
+            left_out=matched.left_out,
+            standing=matched.standing,
+            problems=matched.problems,
+            order=matched.sizes,
+        )
+
+    def _nothing_to_send(self, matched: Matched) -> int:
+        """Say why; it is well where everything stands as it was decided already."""
+        voice, file = self.voice, self.plan.report
+        accounts = self._accounts(BulkReport(run=self.plan.run or ""), matched)
+        standing = sum(map(len, matched.standing.values()))
+        if accounts.ok and standing:
+            stand = "stands" if standing == 1 else "stand"
+            voice.say(
+                f"There is nothing to send: {show.counted(standing, 'row')} {stand} already as decided."
+            )
+        written = file is None or _written(voice, accounts, self._carrier(), file)
+        voice.tell(f"Nothing was sent. {_of_rows(accounts, file)}".rstrip())
+        facts = {"submitted": 0, "skipped": matched.skipped, "standing_count": standing}
+        voice.document({"ok": accounts.ok, **facts, "report_file": str(file) if file and written else None})
+        return OK if accounts.ok and written else NOT_ALL_WELL
+
+    def _announce(self, rows: Mapping[str, Sequence[Row]]) -> None:
+        count, taxpayers = sum(map(len, rows.values())), show.counted(len(rows), "taxpayer")
+        pulling = "pulling their sections to see that nothing has changed since"
+        self.voice.tell(f"{show.counted(count, 'row')} of {taxpayers}; {pulling}.")
+        if self.settings.token is not None and not self.settings.gstin:
+            self.voice.tell("IMS_TOKEN is not used: set IMS_GSTIN to say whose it is.")
+
+    def _rematch(self) -> Rematch:
+        plan = self.plan
+        return Rematch(
+            voice=self.voice,
+            settings=self.settings,
+            kind=plan.kind,
+            first_poll=plan.first_poll,
+            concurrency=min(plan.concurrency, READ_AT_ONCE),
+            run=plan.run,
+            journal=plan.journal,
+        )
+
+    def _confirmed(self, matched: Matched) -> bool:
+        """Show what is to be sent, and ask once for all of it."""
+        voice, noun = self.voice, self.plan.noun
+        if matched.earlier:
+            sent = show.counted(matched.earlier, "row")
+            voice.tell(f"{sent} were sent by an earlier part of run {self.plan.run}: they are looked after.")
+        if not matched.count:
+            return True
+        fresh = {gstin: records for gstin, records in matched.records.items() if records}
+        voice.show(accounting.summary_table(f"{noun}s for {show.counted(len(fresh), 'taxpayer')}", fresh))
+        these = f"{'this' if matched.count == 1 else 'these'} {show.counted(matched.count, noun)}"
+        amounts = show.how_much(record for records in fresh.values() for record in records)
+        question = f"{amounts}. Send {these} for {show.counted(len(fresh), 'taxpayer')}?"
+        return confirmed(question, yes=self.plan.yes)
+
+    def _begin(self, client: ImsClient, matched: Matched) -> BulkRun:
+        plan = self.plan
+        options: dict[str, Any] = {
+            "run": plan.run,
+            "concurrency": plan.concurrency,
+            "max_records": plan.max_records,
+            "max_outage": plan.max_outage,
+            "check": self.settings.check,
+        }
+        if plan.kind is JobKind.SAVE:
+            return bulk.save_all(client, cast("Mapping[str, list[Decision]]", matched.records), **options)
+        return bulk.reset_all(client, cast("Mapping[str, list[Invoice]]", matched.records), **options)
+
+
+def tell_of_all(
+    voice: Voice, accounts: Accounts, carrier: Carrier, file: Path | None, *, unsent: str = ""
+) -> int:
+    """Show what became of everything, and return the exit code: 0 only if every decision was applied.
+
+    `unsent` is what to say of decisions that were perhaps never sent, where only what was sent is known.
+    """
+    voice.show(accounting.accounts_table(accounts))
+    problems = accounting.problems_table(accounts)
+    if problems is not None:
+        voice.say()
+        voice.show(problems)
+        voice.say()
+    voice.say(f"{_all_sent(accounts) if unsent and accounts.ok else _ending(accounts)} {unsent}".rstrip())
+    if rows := _of_rows(accounts, file):
+        voice.say(rows)
+    sizes = [size for part in accounts.parts.values() for size in part.report.refused_sizes]
+    if sizes:
+        voice.say(_of_sizes(sizes))
+    written = file is None or _written(voice, accounts, carrier, file)
+    left, command = voice.unfinished, None
+    if left is not None:
+        command = the_same_again(left.run, report=file if written else None)
+        voice.tell("Not everything is known yet. Go on with:")
+        voice.tell(f"  {command}")
+        voice.unfinished = None
+    facts: dict[str, Any] = {"report_file": str(file) if file and written else None}
+    facts["go_on_with"] = command
+    facts["only_what_was_sent"] = bool(unsent)
+    voice.document({**accounting.accounts_facts(accounts), **facts})
+    return OK if accounts.ok and written else NOT_ALL_WELL
+
+
+def _of_rows(accounts: Accounts, file: Path | None) -> str:
+    """Say what to do about rows that do not match, where there are any."""
+    if not any(part.problems for part in accounts.parts.values()):
+        return ""
+    whole = "" if file else "; --report FILE has all that is wrong with them"
+    return f"Mend the rows that do not match, or pull again{whole}."
+
+
+def _of_sizes(refused: Sequence[int]) -> str:
+    """Say that the gateway takes less at once than it documents; sizes are in bytes."""
+    requests = show.counted(len(refused), "request")
+    return (
+        f"The gateway refused {requests} for the size, the smallest of {min(refused):,} bytes; records went "
+        "in smaller ones where there were several. --max-records sends fewer at once from the beginning."
+    )
+
+
+def _all_sent(accounts: Accounts) -> str:
+    """Say that all is well with what was sent."""
+    sent = f"run {accounts.run} has sent" if accounts.run else "was sent and had not ended"
+    records = show.counted(accounts.totals[0], "record")
+    return f"Everything that {sent} is applied: {records} of {show.counted(len(accounts.parts), 'taxpayer')}."
+
+
+def _ending(accounts: Accounts) -> str:
+    if accounts.ok:
+        return _all_well(accounts)
+    said = [f"{accounts}.".capitalize()]
+    codes = {failure.code for part in accounts.parts.values() for failure in part.report.failed}
+    if codes:
+        said.append("The refused records stand as they stood before; pull again and decide again.")
+    if "IMSSAV0054" in codes:
+        said.append("IMSSAV0054: to accept a credit note, fill in its column 'ITC reduction'.")
+    if any(part.report.doubtful_jobs for part in accounts.parts.values()):
+        said.append("The gateway counts errors without naming them: pull again to see.")
+    if any(part.report.unaccounted for part in accounts.parts.values()):
+        said.append("Of the unaccounted records the gateway did not tell: pull again to see how they stand.")
+    if any(part.report.canned for part in accounts.parts.values()):
+        said.append(f"Mind that {CANNED}.")
+    return " ".join(said)
+
+
+def _all_well(accounts: Accounts) -> str:
+    """Say that all was applied, and how much needed not even that."""
+    standing = sum(len(part.standing) for part in accounts.parts.values())
+    sent = sum(part.report.handed_in > 0 or not part.standing for part in accounts.parts.values())
+    applied = f"Every record of {show.counted(sent, 'taxpayer')} was applied."
+    return f"{applied} {show.counted(standing, 'row')} stood already as decided." if standing else applied
+
+
+def _written(voice: Voice, accounts: Accounts, carrier: Carrier, file: Path) -> bool:
+    """Write the report; where that fails the jobs are done all the same, and are not to be sent again."""
+
+    async def write() -> None:
+        async with journal(carrier.journal) as kept:
+            await write_outcomes(file, accounts, carrier.batches, kept, overwrite=voice.overwrite)
+
+    try:
+        asyncio.run(write())
+    except InvalidInput as error:
+        voice.tell(f"The jobs are done, do not send them again; but the report is lost: {error}")
+        return False
+    voice.say(f"What became of each record is in {file}.")
+    return True

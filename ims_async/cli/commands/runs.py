@@ -1,0 +1,98 @@
+"""A run carried out: watched to its end, or broken off with the command that goes on with it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import attrs
+
+from ...bulk import BulkReport, BulkRun
+from ...client import ImsClient
+from ...errors import JournalError
+from ...journal import Entry
+from ...model.status import JobToken
+from ..inputs.journals import journal
+from ..inputs.settings import Settings
+from ..output.console import Unfinished, Voice
+from ..output.run_progress import run_board
+from ..output.tables import counted
+
+
+@attrs.define(kw_only=True)
+class Carrier:
+    """Carries a run out. `batches` is what the journal knows of it in the end."""
+
+    voice: Voice
+    settings: Settings
+    journal: Path | None
+    first_poll: float
+    batches: Sequence[Entry] = ()
+
+    def carry_out(self, begin: Callable[[ImsClient], BulkRun], sizes: Mapping[str, int]) -> BulkReport:
+        """Begin it, and watch it to its end; `sizes` says how many decisions each GSTIN has."""
+        return asyncio.run(self._carry_out(begin, sizes))
+
+    async def _carry_out(self, begin: Callable[[ImsClient], BulkRun], sizes: Mapping[str, int]) -> BulkReport:
+        kept = journal(self.journal)
+        client = self.settings.client(first_poll=self.first_poll, journal=kept)
+        run = begin(client)
+        command = the_same_again(run.run)
+        self.voice.unfinished = Unfinished(run=run.run, command=command)
+        self.voice.tell(f"This is run {run.run}. If it breaks off, go on with:")
+        self.voice.tell(f"  {command}")
+        try:
+            async with client:
+                self.settings.hand_in_token(client)
+                async with (
+                    run_board(self.voice, sizes) as board,
+                    contextlib.aclosing(run.__aiter__()) as events,
+                ):
+                    async for event in events:
+                        board.hear(event)
+        finally:  # after the client has closed: a change that was being sent has its answer by then
+            with contextlib.suppress(JournalError):
+                self.batches = await client.batches_of(run.run)
+            await kept.aclose()
+            self.voice.unfinished = self._how_far(run.report, command, sum(sizes.values()))
+        if not any(entry.phase.open for entry in self.batches):
+            self.voice.unfinished = None
+        return run.report
+
+    def _how_far(self, report: BulkReport, command: str, total: int) -> Unfinished:
+        known, total = report.handed_in - report.pending_count, max(total, report.handed_in)
+        left = [entry.token for entry in self.batches if entry.phase.open]
+        running = [token for token in left if token.reference_id]
+        told = f"It is known what became of {known:,} of {counted(total, 'decision')}."
+        if running:
+            records = counted(_records_of(running), "record")
+            go = "runs" if len(running) == 1 else "run"
+            told += f" {counted(len(running), 'job').capitalize()} with {records} {go} on at the gateway."
+        if unknown := len(left) - len(running):
+            told += f" Of {counted(unknown, 'job')} it is not known whether the gateway took it."
+        if known + _records_of(left) < total:
+            told += " The rest was not sent."
+        return Unfinished(run=report.run, command=command, how_far=told, jobs=left)
+
+
+def _records_of(tokens: Iterable[JobToken]) -> int:
+    return sum(token.submitted or 0 for token in tokens)
+
+
+def the_same_again(run: str = "", *, report: Path | None = None) -> str:
+    """Return the command that this process was called by, naming its run, as a shell takes it.
+
+    A `report` that was written by now is replaced by it.
+    """
+    command, *rest = sys.argv[1:] or [""]
+    named = any(word == "--run" or word.startswith("--run=") for word in rest)
+    if run and not named and command != "jobs":
+        rest = ["--run", run, *rest]
+    options = [word.partition("=")[0] for word in rest]
+    if report is not None and "--report" in options and "--overwrite" not in rest:
+        rest.insert(options.index("--report"), "--overwrite")
+    return shlex.join(["ims-async", command, *rest])

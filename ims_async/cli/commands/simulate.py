@@ -1,0 +1,96 @@
+"""`simulate`: a fake gateway on a local port, to try the other commands on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from typing import Annotated, Any, Final
+
+import typer
+from rich.table import Table
+
+from ...errors import InvalidInput
+from ...simulator import Simulator
+from ..inputs import accounts
+from ..inputs.accounts import Provider, chosen
+from ..options import Debug, GspName, Json
+from ..output import tables as show
+from ..output.console import OK, Voice
+
+OTP: Final = "575757"
+
+
+def simulate(
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="0 takes a free one. Example: --port 8070")
+    ] = 0,
+    taxpayers: Annotated[int, typer.Option("--taxpayers", min=1, help="Example: --taxpayers 2")] = 5,
+    invoices: Annotated[
+        int, typer.Option("--invoices", min=0, help="Records per taxpayer. Example: --invoices 1000")
+    ] = 200,
+    job_seconds: Annotated[
+        float, typer.Option("--job-seconds", min=0.0, help="How long a job takes. Example: --job-seconds 10")
+    ] = 3.0,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed, another world. Example: --seed 1")] = 7,
+    gsp: GspName = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Run a fake gateway on this machine until Ctrl-C, and print what connects the other commands to it.
+
+    It plays every GSP at once, before one world; what is printed is for the one chosen.
+    """
+    voice = Voice(json, debug, gsp)
+
+    def work() -> int:
+        provider = chosen(gsp)
+        simulator = make_simulator(
+            seed=seed, taxpayers=taxpayers, invoices=invoices, job_seconds=job_seconds, port=port
+        )
+        try:
+            asyncio.run(_serve(voice, provider, simulator))
+        except KeyboardInterrupt:
+            pass
+        except OSError as error:
+            raise InvalidInput(f"port {port} is in use or not allowed: choose another ({error})") from None
+        voice.tell("The simulator has stopped.")
+        return OK
+
+    voice.run(work)
+
+
+def make_simulator(**options: Any) -> Simulator:
+    """Make a simulator that lets in the accounts which the shell has for it."""
+    return Simulator(
+        api_key=accounts.API_KEY,
+        api_secret=accounts.API_SECRET,
+        org_id=accounts.ORG_ID,
+        handle=accounts.HANDLE,
+        password=accounts.PASSWORD,
+        otp=OTP,
+        **options,
+    )
+
+
+async def _serve(voice: Voice, provider: Provider, simulator: Simulator) -> None:
+    stopped = asyncio.Event()
+    with contextlib.suppress(NotImplementedError):  # Windows has Ctrl-C only
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    async with simulator:
+        variables = {**provider.simulated(simulator), "IMS_GSTIN": simulator.gstins[0]}
+        for name, value in variables.items():
+            voice.say(f"export {name}={value}")
+        voice.show(people_table(simulator))
+        name = simulator.taxpayers[0].username
+        voice.say(f"OTP: {OTP}. Try, in another terminal: ims-async login --username {name}")
+        people = [{"gstin": p.gstin, "username": p.username, "name": p.name} for p in simulator.taxpayers]
+        voice.document({"ok": True, "environment": variables, "otp": OTP, "taxpayers": people})
+        voice.tell("Ctrl-C stops it.")
+        await stopped.wait()
+
+
+def people_table(simulator: Simulator) -> Table:
+    """Show the taxpayers of a simulator."""
+    rows = [(person.gstin, person.name, person.username) for person in simulator.taxpayers]
+    return show.table("taxpayers", ("GSTIN", "name", "username"), rows)

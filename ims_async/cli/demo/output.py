@@ -1,0 +1,150 @@
+"""What the demo shows at each step."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ...jobs.job import ImsJob
+from ...model.records import Counts, Decision
+from ...model.report import RecordFailure
+from ...model.vocabulary import Action
+from ..output import tables as show
+from ..output.console import Voice
+from ..output.jobs import key_facts
+from .decisions import RULES, Account
+
+_NAME: Final = 15  # characters of a job's name
+
+
+def opening(voice: Voice, gateway: str, url: str) -> None:
+    """Say what this is."""
+    voice.show(Text("\nims_async: every record accounted for", style="bold"))
+    voice.say(
+        f"A simulated gateway ({gateway}) listens at {url}; all that follows goes over real HTTP to it."
+    )
+
+
+def step(voice: Voice, number: int, sentence: str) -> None:
+    """Begin a step."""
+    voice.show(Text.assemble(("\n" + f"{number:>2}  ", "bold cyan"), (sentence, "bold")))
+
+
+def _show(voice: Voice, table: Table) -> None:
+    voice.show(Padding(table, (0, 0, 0, 4), expand=False))
+
+
+def counts(voice: Voice, accounts: Sequence[Account], found: Sequence[Counts]) -> None:
+    """Show how many records stand at each action, by taxpayer."""
+    rows: list[list[Any]] = []
+    for account, count in zip(accounts, found, strict=True):
+        sections = list(count.sections.values())
+        rows.append(
+            [
+                account.name,
+                account.gstin,
+                sum(section.no_action for section in sections),
+                sum(section.accepted for section in sections),
+                sum(section.rejected for section in sections),
+                sum(section.pending for section in sections),
+                sum(section.total for section in sections),
+            ]
+        )
+    rows.append(["all", "", *(sum(row[place] for row in rows) for place in range(2, 7))])
+    columns = ("taxpayer", "GSTIN", "no action", "accepted", "rejected", "pending", "total")
+    _show(voice, show.table(None, columns, rows, total=True))
+
+
+def decisions(voice: Voice, found: Sequence[tuple[Account, Sequence[Decision]]]) -> None:
+    """Show the rules and what they came to."""
+    step(voice, 4, "Decisions by simple rules:")
+    for rule in RULES:
+        voice.say(f"      · {rule}")
+    actions = (Action.ACCEPT, Action.REJECT, Action.PENDING)
+    rows: list[list[Any]] = []
+    for account, taken in found:
+        by_action = Counter(decision.action for decision in taken)
+        alone = account.records - len(taken)
+        rows.append([account.name, *(by_action[action] for action in actions), len(taken), alone])
+    rows.append(["all", *(sum(row[place] for row in rows) for place in range(1, 6))])
+    columns = ("taxpayer", "accept", "reject", "keep pending", "to be sent", "left alone")
+    _show(voice, show.table(None, columns, rows, total=True))
+
+
+def job_line(account: Account, job: ImsJob) -> str:
+    """Say in a line how a job ended."""
+    report = job.report
+    if report is None:
+        return f"      {account.name:<18.18} {job.reference_id}: not ended"
+    name = job.reference_id or ""
+    name = name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"  # a task's is too long for the line
+    applied, refused, rest = len(report.succeeded), len(report.failed), report.unaccounted_count
+    return (
+        f"      {account.name:<18.18} {job.kind.value.lower():<5} {name} {report.submitted:>6,} "
+        f"submitted = {applied:,} applied + {refused} refused + {rest} unaccounted"
+    )
+
+
+def refusal(account: Account, failure: RecordFailure) -> dict[str, Any]:
+    """Return a refused record as plain values."""
+    facts = {"taxpayer": account.gstin, **key_facts(failure.key)}
+    return {**facts, "code": failure.code, "message": failure.message}
+
+
+def refused(voice: Voice, refusals: Sequence[dict[str, Any]]) -> None:
+    """Show each refused record with its reason, and what it means."""
+    step(voice, 7, f"{len(refusals)} records were refused. Each is named, with the gateway's reason:")
+    rows = [(r["section"], r["number"], r["supplier"], r["return_period"], r["code"]) for r in refusals]
+    if not rows:
+        return
+    _show(voice, show.table(None, ("section", "number", "supplier", "period", "code"), rows))
+    for code, message in dict.fromkeys((r["code"], r["message"]) for r in refusals):
+        voice.say(f"      {code}: {message}.")
+    voice.say("      That is as it should be: the supplier edited these records after we had read them, so")
+    voice.say("      our decisions were about something else. The records stand untouched, and wait for a")
+    voice.say("      decision on what they say now.")
+
+
+def ending(voice: Voice, gateway: str, accounts: Sequence[Account], seconds: float) -> None:
+    """Show the accounting, and say whether it adds up."""
+    step(voice, 11, "The accounting: every record that was submitted is in exactly one column.")
+    rows: list[list[Any]] = [
+        [
+            *(a.name, a.submitted, a.applied, a.refused, a.unaccounted),
+            *(a.sent_again, a.applied_again, a.taken_back, a.applied_back),
+        ]
+        for a in accounts
+    ]
+    rows.append(["all", *(sum(row[place] for row in rows) for place in range(1, 9))])
+    well = all(account.balanced for account in accounts)
+    verdicts = [*(account.balanced for account in accounts), well]
+    lines = [
+        [*row[:5], f"{row[6]} of {row[5]}", f"{row[8]} of {row[7]}", "yes" if good else "NO"]
+        for row, good in zip(rows, verdicts, strict=True)
+    ]
+    columns = ("taxpayer", "submitted", "= applied", "+ refused", "+ unaccounted")
+    _show(voice, show.table(None, (*columns, "again", "reset", "adds up"), lines, total=True))
+    records = sum(account.records for account in accounts)
+    wrong = sum(account.differences for account in accounts)
+    voice.say(
+        f"      The gateway's own books were compared for all {records:,} records: {wrong} differences."
+    )
+    verdict = "nothing left unexplained" if well else "NOT everything is explained"
+    voice.show(
+        Text(f"\n    {gateway}, {seconds:.1f} s, {verdict}.", style="bold green" if well else "bold red")
+    )
+
+
+def facts(gsp: str, accounts: Sequence[Account], refusals: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the accounting as plain values."""
+    return {
+        "ok": all(account.balanced for account in accounts),
+        "gsp": gsp,
+        "taxpayers": [{**show.facts_of(account), "balanced": account.balanced} for account in accounts],
+        "refused": list(refusals),
+    }

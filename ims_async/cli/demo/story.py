@@ -1,0 +1,214 @@
+"""The steps of the demo: people, what they send, what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine, Iterable
+from typing import Any, Final
+
+import attrs
+
+from ...gsp.codec.values import parse_day
+from ...jobs.job import ImsJob, as_completed
+from ...model.records import Counts, Decision, Invoice, RecordKey
+from ...model.report import JobReport
+from ...model.vocabulary import Action, Section
+from ...simulator import Simulator
+from ...taxpayer import Taxpayer
+from ..commands.simulate import OTP
+from ..output.console import Voice
+from ..output.progress import board
+from . import output as demo_show
+from .decisions import Account, count_differences, decide, decided_again, to_be_edited
+
+_EDITED: Final = 3  # records per taxpayer that the supplier edits between our pull and our save
+_TAKEN_BACK: Final = 4  # records per taxpayer whose action is taken back at the end
+
+
+@attrs.define
+class Person:
+    """A taxpayer on the way through the demo."""
+
+    taxpayer: Taxpayer
+    username: str
+    account: Account
+    invoices: list[Invoice] = attrs.field(factory=list)
+    decisions: list[Decision] = attrs.field(factory=list)
+    expected: dict[RecordKey, Action] = attrs.field(factory=dict)
+
+    @property
+    def label(self) -> str:
+        """How progress calls this taxpayer."""
+        return f"{self.account.name:<18.18} {self.account.gstin}"
+
+    async def log_in(self) -> None:
+        """Ask for an OTP and begin the session with it."""
+        await self.taxpayer.request_otp(self.username)
+        await self.taxpayer.verify_otp(OTP)
+
+    async def pull(self) -> None:
+        """Read the records of every section."""
+        self.invoices = [invoice async for invoice in self.taxpayer.all_invoices()]
+        self.expected = {invoice.key: invoice.action for invoice in self.invoices}
+        self.account.records = len(self.invoices)
+
+    def decide(self) -> None:
+        """Decide on what was read."""
+        found = (decide(invoice) for invoice in self.invoices)
+        self.decisions = [decision for decision in found if decision is not None]
+        self.account.submitted = len(self.decisions)
+
+    async def save(self, decisions: list[Decision]) -> ImsJob:
+        """Submit decisions."""
+        return await self.taxpayer.save(decisions)
+
+    async def reread(self, keys: Iterable[RecordKey]) -> list[Invoice]:
+        """Read these records as they stand now."""
+        wanted = set(keys)
+        sections = dict.fromkeys(Section.parse(key.section) for key in wanted)
+        answers = await asyncio.gather(*map(self.taxpayer.invoices, sections))
+        return [invoice for rows in answers for invoice in rows if invoice.key in wanted]
+
+    async def redecide(self, report: JobReport) -> list[Decision]:
+        """Decide again on the records that were refused, as they stand now."""
+        return decided_again(report, await self.reread(failure.key for failure in report.failed))
+
+    @property
+    def rejected(self) -> list[RecordKey]:
+        """The records that should stand at "rejected" now."""
+        return [key for key, action in self.expected.items() if action is Action.REJECT]
+
+    def book(self, report: JobReport) -> None:
+        """Note how the records that were applied should stand now."""
+        for record in report.succeeded:
+            decided = record.action if isinstance(record, Decision) else Action.NO_ACTION
+            self.expected[record.key] = decided
+
+
+@attrs.define
+class Story:
+    """All that the demo has to tell."""
+
+    voice: Voice
+    simulator: Simulator
+    people: list[Person]
+    began: float = attrs.field(factory=time.monotonic)
+    refusals: list[dict[str, Any]] = attrs.field(factory=list)
+
+    @property
+    def accounts(self) -> list[Account]:
+        """The taxpayers' numbers."""
+        return [person.account for person in self.people]
+
+    async def begin(self) -> None:
+        """Log in, count, pull."""
+        demo_show.step(self.voice, 1, f"{len(self.people)} taxpayers log in at once, each with an OTP.")
+        await asyncio.gather(*(person.log_in() for person in self.people))
+        demo_show.step(self.voice, 2, "How do their records stand? One call each.")
+        self.show_counts(await self.count())
+        pulling = time.monotonic()
+        await asyncio.gather(*(person.pull() for person in self.people))
+        records = sum(account.records for account in self.accounts)
+        seconds = time.monotonic() - pulling
+        demo_show.step(self.voice, 3, f"All eight sections are pulled: {records:,} records, {seconds:.1f} s.")
+
+    async def count(self) -> list[Counts]:
+        """Count every taxpayer's records."""
+        return list(await asyncio.gather(*(person.taxpayer.counts() for person in self.people)))
+
+    def show_counts(self, counts: list[Counts]) -> None:
+        """Show what was counted."""
+        demo_show.counts(self.voice, self.accounts, counts)
+
+    def decide(self) -> None:
+        """Decide by rules; then some suppliers edit what we have just read."""
+        for person in self.people:
+            person.decide()
+        demo_show.decisions(self.voice, [(person.account, person.decisions) for person in self.people])
+        edited = [
+            (person.account.gstin, decision.invoice)
+            for person in self.people
+            for decision in to_be_edited(person.decisions, _EDITED, person.account.gstin)
+        ]
+        for gstin, invoice in edited:
+            supplier, period = invoice.supplier, invoice.return_period
+            self.simulator.edit(
+                gstin, invoice.section.value, invoice.number, supplier=supplier, period=period
+            )
+        demo_show.step(self.voice, 5, f"Meanwhile suppliers edit {len(edited)} of these records.")
+        self.voice.say("      What we decided on is no longer what stands there.")
+
+    async def save(self) -> None:
+        """Save everything; take each job as it ends; save again what was refused."""
+        demo_show.step(self.voice, 6, "All decisions are saved, one job per taxpayer.")
+        self.voice.say(
+            "      The gateway accepts a job at once and applies it later, so each job is awaited."
+        )
+        reports = await self._run([(person, person.save(person.decisions)) for person in self.people])
+        for person, report in reports:
+            person.account.take(report)
+            self.refusals += [demo_show.refusal(person.account, failure) for failure in report.failed]
+        demo_show.refused(self.voice, self.refusals)
+        refused = [(person, report) for person, report in reports if report.failed]
+        if refused:
+            await self._save_again(refused)
+
+    async def _save_again(self, refused: list[tuple[Person, JobReport]]) -> None:
+        demo_show.step(self.voice, 8, "The refused records are read again, decided again, and saved again.")
+        sent: list[tuple[Person, Coroutine[Any, Any, ImsJob]]] = []
+        for person, batch in zip(
+            [person for person, _ in refused],
+            await asyncio.gather(*(person.redecide(report) for person, report in refused)),
+            strict=True,
+        ):
+            person.account.sent_again = len(batch)
+            if batch:
+                sent.append((person, person.save(batch)))
+        for person, report in await self._run(sent):
+            person.account.applied_again = len(report.succeeded)
+
+    async def take_back(self) -> None:
+        """Reset a few rejections."""
+        demo_show.step(self.voice, 9, "Second thoughts: a few rejections are taken back to no action.")
+        sent: list[tuple[Person, Coroutine[Any, Any, ImsJob]]] = []
+        batches = await asyncio.gather(
+            *(person.reread(person.rejected[:_TAKEN_BACK]) for person in self.people)
+        )
+        for person, batch in zip(self.people, batches, strict=True):
+            person.account.taken_back = len(batch)
+            if batch:
+                sent.append((person, person.taxpayer.reset(batch)))
+        for person, report in await self._run(sent):
+            person.account.applied_back = len(report.succeeded)
+
+    async def _run(
+        self, sent: list[tuple[Person, Coroutine[Any, Any, ImsJob]]]
+    ) -> list[tuple[Person, JobReport]]:
+        """Submit all at once, watch, tell of each job as it ends, and book what was applied."""
+        jobs = await asyncio.gather(*(submission for _, submission in sent))
+        people = {job: person for (person, _), job in zip(sent, jobs, strict=True)}
+        labels = {job: person.label for job, person in people.items()}
+        with board(self.voice) as shown:
+            async with shown.following(labels):
+                ended = [job async for job in as_completed(jobs)]
+        for job in ended:  # told when the live lines are gone, in the order in which they ended
+            self.voice.say(demo_show.job_line(people[job].account, job))
+        reports = [(person, await job) for job, person in people.items()]
+        for person, report in reports:
+            person.book(report)
+        return reports
+
+    async def end(self) -> None:
+        """Count again, set our books against the gateway's, log out."""
+        demo_show.step(self.voice, 10, "How do the records stand now?")
+        self.show_counts(await self.count())
+        for person in self.people:
+            person.account.differences = count_differences(person.expected, self._truth(person.account.gstin))
+        await asyncio.gather(*(person.taxpayer.logout() for person in self.people))
+
+    def _truth(self, gstin: str) -> dict[RecordKey, Action]:
+        return {
+            RecordKey(Section(r.section), r.supplier, r.number, parse_day(r.date), r.period): Action(r.action)
+            for r in self.simulator.records(gstin)
+        }

@@ -1,0 +1,1 @@
+"""What commands read: options, environment, files and journals."""

@@ -1,0 +1,78 @@
+"""The commands that messages name, with every option that they need to work as printed."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import attrs
+
+from ...model.status import JobToken
+from ..inputs.accounts import chosen
+from ..inputs.environment import Variables
+
+
+@attrs.frozen(kw_only=True)
+class Commands:
+    """What was asked for, which the next command needs too.
+
+    `gsp` is what `--gsp` said, `journal` what `--journal` said, `check` is False with `--no-check`; `report`
+    is the file of `--report`, and `overwrite` whether it may take the place of another.
+    """
+
+    gsp: str | None = None
+    gstin: str = ""
+    journal: Path | None = None
+    check: bool = True
+    report: Path | None = None
+    overwrite: bool = False
+
+    def login(self) -> str:
+        """Return the command that begins the taxpayer's session."""
+        unchecked = ["--no-check"] if self.gstin and not self.check else []
+        return shlex.join(["ims-async", "login", *self._whose(), *unchecked, *self._gateway(self.gsp)])
+
+    def resume(self) -> str:
+        """Return the command that finds out what became of what was sent."""
+        return shlex.join(["ims-async", "jobs", "resume", *self._kept(), *self._gateway(self.gsp)])
+
+    def runs(self) -> str:
+        """Return the command that names the runs of the journal."""
+        return shlex.join(["ims-async", "jobs", "list", "--runs", *self._kept()])
+
+    def show(self, token: JobToken) -> str:
+        """Return the command that waits for a job, from any terminal."""
+        name = token.reference_id or ""
+        if not name[:1].isalnum():  # it would be taken for an option, or for a token
+            name = token.dumps()
+        options = ["--gstin", token.gstin, *([] if self.check else ["--no-check"]), *self._kept()]
+        if self.report is not None:
+            options += ["--report", str(self.report), *(["--overwrite"] if self.overwrite else [])]
+        return shlex.join(
+            ["ims-async", "jobs", "show", name, "--wait", *options, *self._gateway(self.gsp or token.gsp)]
+        )
+
+    def pull(self, section: str, status: str) -> str:
+        """Return the command that pulls those records of one section that stand at one action."""
+        only = ["--section", section, "--status", status]
+        unchecked = [] if self.check else ["--no-check"]
+        words = ["ims-async", "pull", *only, "--out", "FILE", *self._whose(), *unchecked]
+        return shlex.join([*words, *self._gateway(self.gsp)])
+
+    def push(self, files: object, *options: str, verb: str = "push") -> str:
+        """Return the command that sends the decisions of files."""
+        unchecked = [] if self.check else ["--no-check"]
+        words = ["ims-async", verb, str(files), *options, *unchecked, *self._kept()]
+        return shlex.join([*words, *self._gateway(self.gsp)])
+
+    def _whose(self) -> list[str]:
+        """Name the taxpayer, unless IMS_GSTIN does."""
+        return ["--gstin", self.gstin] if self.gstin not in ("", Variables().get("IMS_GSTIN").upper()) else []
+
+    def _kept(self) -> list[str]:
+        return [] if self.journal is None else ["--journal", str(self.journal)]
+
+    @staticmethod
+    def _gateway(gsp: str | None) -> list[str]:
+        """Name the GSP, unless IMS_GSP or the default does."""
+        return ["--gsp", gsp] if gsp not in (None, chosen(None).name) else []

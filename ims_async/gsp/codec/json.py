@@ -1,0 +1,102 @@
+"""JSON read piece by piece: one row is alive at a time, at the speed of the standard library's C scanner."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from ..base import DECODER, SCAN
+
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
+DEEPEST: Final = 64  # levels of one value; what is deeper could be read and then be neither shown nor written
+
+
+def check_depth(value: Any) -> None:
+    """Raise `ValueError` for a value in too many levels."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for node in level
+            if isinstance(node, dict | list)
+            for inner in (node.values() if isinstance(node, dict) else node)
+        ]
+        if not level:
+            return
+    raise ValueError(f"a value of more than {DEEPEST} levels")
+
+
+class Scanner:
+    """A cursor over JSON text that reads one value at a time with the standard library's C scanner."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.at = text, 0
+
+    def value(self) -> Any:
+        """Read the next value, whatever it is."""
+        start = self._skip()
+        found, self.at = DECODER.raw_decode(self.text, start)
+        self._look(found, start)
+        return found
+
+    def members(self) -> Iterator[str]:
+        """Yield an object's keys; the caller reads each value before asking for the next key."""
+        self._expect("{")
+        if self._next("}"):
+            return
+        while True:
+            key = self.value()
+            if not isinstance(key, str):
+                raise ValueError(f"a key that is not text at character {self.at}")  # noqa: TRY004 # as JSON errors are
+            self._expect(":")
+            yield key
+            if self._next("}"):
+                return
+            self._expect(",")
+
+    def elements(self) -> Iterator[Any]:
+        """Yield an array's elements, each read when it is asked for."""
+        self._expect("[")
+        if self._next("]"):
+            return
+        scan, text = SCAN, self.text
+        while True:
+            start = self._skip()
+            found, self.at = scan(text, start)
+            self._look(found, start)
+            yield found
+            if self._next("]"):
+                return
+            self._expect(",")
+
+    def _look(self, found: Any, start: int) -> None:
+        """Check the depth of what was read, where there are brackets enough for it."""
+        if self.text.count("{", start, self.at) + self.text.count("[", start, self.at) > DEEPEST:
+            check_depth(found)
+
+    def begins(self, character: str) -> bool:
+        """Say whether the next value begins with this character."""
+        return self.text.startswith(character, self._skip())
+
+    def end(self) -> None:
+        """Check that nothing follows."""
+        if self._skip() != len(self.text):
+            raise ValueError(f"more text after the end, at character {self.at}")
+
+    def _skip(self) -> int:
+        if self.text[self.at : self.at + 1] > " ":
+            return self.at  # as always but in pretty-printed answers
+        space = _SPACE.match(self.text, self.at)
+        self.at = space.end() if space else self.at
+        return self.at
+
+    def _next(self, character: str) -> bool:
+        if self.begins(character):
+            self.at += 1
+            return True
+        return False
+
+    def _expect(self, character: str) -> None:
+        if not self._next(character):
+            raise ValueError(f"{character!r} expected at character {self.at}")

@@ -1,0 +1,1 @@
+"""Sandbox (sandbox.co.in)."""

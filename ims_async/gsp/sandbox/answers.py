@@ -1,0 +1,165 @@
+"""What Sandbox's answers are: its envelopes, the verdict on each, and the values out of them.
+
+https://developer.sandbox.co.in/guides/developer-resources/request_response_structure
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+
+from ...errors import NotAuthorized, QuotaExhausted, SessionExpired, UnexpectedAnswer
+from ..base import Needs, Request, Response, Verdict, VerdictKind, told_to_wait_until
+from ..codec.values import member
+from ..gstn import gstn_error
+from ..verdicts import (
+    about_the_call,
+    envelope_of,
+    error_for_data,
+    gstn_refusal,
+    is_rows,
+    is_spent,
+    json_of,
+    judge_gstn,
+    judge_status,
+    proven,
+    reason_in,
+)
+
+
+def judge(request: Request, response: Response) -> Verdict:
+    """Tell a success from the four shapes of failure, two of which come with HTTP 200.
+
+    https://developer.sandbox.co.in/guides/developer-resources/errors
+    """
+    verdict = _judge_body(request, response)
+    left = response.headers.get("x-ratelimit-remaining", "").strip()
+    asked = response.status >= 300 and "retry-after" in response.headers  # as a 503 may
+    if left == "0" or asked or verdict.kind is VerdictKind.THROTTLED:
+        return attrs.evolve(verdict, not_before=told_to_wait_until(response))
+    if left.isascii() and left.isdigit() and len(left) < _LONGEST_COUNT:
+        until = told_to_wait_until(response)
+        return attrs.evolve(verdict, allowance=None if until is None else (int(left), until))
+    return verdict
+
+
+_LONGEST_COUNT: Final = 10  # digits
+
+
+def _judge_body(request: Request, response: Response) -> Verdict:
+    if response.status < 300 and is_rows(response):
+        return Verdict(kind=VerdictKind.FINE)
+    envelope = envelope_of(response)
+    code, data = envelope.get("code"), envelope.get("data")
+    refusal = gstn_refusal(envelope)
+    # Documented: HTTP 500 whose body says 422. A body without data is believed on what it is.
+    bare = not data or refusal is not None
+    status = code if isinstance(code, int) and code >= 400 and bare else response.status
+    if refusal is None and status < 300:
+        refusal = error_for_data(envelope)
+    by_gstn = refusal is not None and (status < 300 or bool(reason_in(refusal).code))
+    if refusal is not None and by_gstn and not about_the_call(status):
+        verdict = _judge_gstn(request, response, refusal, _transaction_id(envelope))
+    elif status >= 300:
+        verdict = _judge_http(request, response, status, envelope)
+    else:
+        return Verdict(kind=VerdictKind.FINE)
+    return proven(verdict, response, own=_is_own(envelope, response.status), status=status)
+
+
+_REFUSALS: Final = frozenset({400, 401, 403, 404, 413, 422, 429})  # those that the vendor's page explains
+
+
+def _is_own(envelope: Mapping[str, Any], http_status: int) -> bool:
+    """Say whether an answer is a refusal in Sandbox's own envelope, or GSTN's with a code of GSTN's.
+
+    Others write `code` and `message` too: a code that the vendor's page does not explain, or that is not the
+    HTTP status, must come with the rest of the envelope.
+    """
+    refusal = gstn_refusal(envelope)
+    if refusal is not None:
+        return bool(reason_in(refusal).code) or type(envelope.get("code")) is int
+    code, data = envelope.get("code"), envelope.get("data")
+    if type(code) is not int or code < 400 or data or not isinstance(envelope.get("message"), str):
+        return False
+    return _transaction_id(envelope) is not None or (code in _REFUSALS and code == http_status)
+
+
+def _judge_http(request: Request, response: Response, status: int, envelope: Mapping[str, Any]) -> Verdict:
+    reason = reason_in(envelope)
+    facts: dict[str, Any] = {
+        "code": reason.code or str(status),
+        "http_status": response.status,
+        "transaction_id": _transaction_id(envelope),
+    }
+    text = reason.words or f"HTTP {response.status} from the gateway"
+    if status == 403:
+        return _judge_forbidden(request, text, facts)
+    if status == 401:
+        what = "API key and secret" if request.operation == "authenticate" else "API key"
+        return Verdict(
+            kind=VerdictKind.FAILED,
+            error=NotAuthorized(f"{text}: check the {what}", of_account=True, **facts),
+        )
+    return judge_status(response, status, text, facts)
+
+
+# https://developer.sandbox.co.in/guides/developer-resources/errors gives the reasons, not the wording.
+_STALE: Final = re.compile(r"token|session|expired", re.IGNORECASE)
+# An API key or a plan that expired is no token; "Missing Authentication Token" is what the vendor's
+# gateway product says of a path that does not exist; a privilege that a token lacks, its successor lacks.
+_NOT_STALE: Final = re.compile(
+    r"\bkeys?\b|plan\b|subscription|licen[cs]e|missing|privilege|permission", re.IGNORECASE
+)
+
+
+def _judge_forbidden(request: Request, message: str, facts: dict[str, Any]) -> Verdict:
+    """Tell a stale token from an empty wallet: both are 403, and only the message differs.
+
+    A 403 that says neither is not answered by renewing the token: that would be a loop.
+    """
+    if is_spent(403, message):
+        return Verdict(kind=VerdictKind.FAILED, error=QuotaExhausted(message, **facts))
+    if _STALE.search(message) and not _NOT_STALE.search(message):
+        if request.needs is Needs.TAXPAYER:
+            return Verdict(kind=VerdictKind.REFUSED, error=SessionExpired(message, **facts))
+        return Verdict(kind=VerdictKind.REFUSED, error=NotAuthorized(message, of_account=True, **facts))
+    # Of one that says neither ("insufficient privilege", "access revoked") it is not documented whose it is.
+    of_account = request.needs is not Needs.TAXPAYER
+    return Verdict(kind=VerdictKind.FAILED, error=NotAuthorized(message, of_account=of_account, **facts))
+
+
+def _judge_gstn(
+    request: Request,
+    response: Response,
+    refusal: Mapping[str, Any],
+    transaction_id: str | None,
+) -> Verdict:
+    reason = reason_in(refusal)
+    error = gstn_error(
+        reason.code,
+        reason.words or "GSTN refused without saying why (status_cd 0)",
+        http_status=response.status,
+        transaction_id=transaction_id,
+    )
+    return judge_gstn(request, error, in_session=request.needs is Needs.TAXPAYER)
+
+
+def _transaction_id(envelope: Mapping[str, Any]) -> str | None:
+    told = envelope.get("transaction_id")
+    return str(told) if told else None
+
+
+def check_done(response: Response) -> None:
+    """Check that an answer which carries nothing else says that it was done. A web page does not."""
+    data = member(json_of(response), "data", "")
+    if str(member(data, "status_cd", "data")) != "1":
+        raise UnexpectedAnswer(problems=[f"data.status_cd: {data['status_cd']!r:.60} is not 1"])
+
+
+def payload(response: Response) -> Any:
+    """Return GSTN's own payload, which the envelope holds at `data.data`."""
+    return member(member(json_of(response), "data", ""), "data", "data")

@@ -1,0 +1,1 @@
+"""Vayana (flynn, enriched API)."""

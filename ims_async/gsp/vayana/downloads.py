@@ -1,0 +1,207 @@
+"""Invoices by way of Vayana: a task and its pages, or GSTN's own answer and its files.
+
+https://docs.enriched-api.vayana.com (Download IMS invoices; Long running tasks; IMS File Details)
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Sequence
+from typing import Final
+
+from ...errors import (
+    DownloadQueued,
+    GatewayError,
+    GatewayUnavailable,
+    ImsError,
+    NotAuthorized,
+    UnexpectedAnswer,
+)
+from ...model.records import InvoiceList
+from ...model.secret import Secret
+from ...model.status import Download
+from ...model.vocabulary import Action, Section
+from .. import codec
+from ..base import Conversation, Part, PreparedUnreadably
+from ..codec.values import member
+from ..gstn import or_empty, queued
+from ..verdicts import envelope_of, has_dot_segments, reference, text, with_secrets
+from .answers import Stage, error_of, failed, payload, read_pages, read_task
+from .settings import KIND, Settings
+
+_SHORT_SECTIONS: Final = {
+    Section.B2BDN: "DN",
+    Section.B2BDNA: "DNA",
+    Section.B2BCN: "CN",
+    Section.B2BCNA: "CNA",
+}
+
+
+_AS_IT_IS: Final = "/%:@!$&'()*+,;=~{}"  # of a path; the documents' example has braces
+
+
+def begin(
+    gsp: Settings, gstin: str, section: Section, status: Action | None, *, strict: bool
+) -> Conversation[InvoiceList | Download]:
+    """Ask for one section's documents: a task that fetches them, or GSTN itself (`downloads="basic"`).
+
+    https://docs.enriched-api.vayana.com (Download IMS invoices; IMS Get Invoice)
+    """
+    name = _SHORT_SECTIONS.get(section, "") if gsp.section_names == "short" else ""
+    query = {"section": name or section.value.upper()}
+    if status is not None:
+        query["status"] = status.value
+    basic = gsp.downloads == "basic"
+    path = gsp.basic("GETINV") if basic else gsp.enriched("ims-invoices")
+    query = {"gstin": gstin, **query} if basic else query
+    operation = "getinv" if basic else "invoices"
+    try:
+        response = yield gsp.request(operation, "GET", path, gstin=gstin, query=query)
+        if basic:
+            return (yield from codec.read_invoices(response.body, ("data",), strict=strict, recipient=gstin))
+    except DownloadQueued as error:
+        if not error.token:
+            raise queued(error, section, "ask again later") from None
+        token = reference({"token": error.token}, "token", "data")
+        return _download(gsp, gstin, section, status, f"file/{token}", error.estimate)
+    except GatewayError as error:
+        return or_empty(error, InvoiceList())
+    task_id = reference(payload(response), "task-id", "data")
+    route = _FIRST_PAGE[gsp.page_base]
+    return _download(gsp, gstin, section, status, f"task/{task_id}", None, route)
+
+
+# How a download's pages are counted is what the client was set to when it asked for them: it goes with the
+# download, which another client may collect.
+_FIRST_PAGE: Final = ("pages from 0", "pages from 1")
+
+
+def _download(
+    gsp: Settings,
+    gstin: str,
+    section: Section,
+    status: Action | None,
+    reference: str,
+    estimate: float | None,
+    route: str = "",
+) -> Download:
+    return Download(
+        gsp=KIND,
+        host=urllib.parse.urlsplit(gsp.base_url).netloc,
+        gstin=gstin,
+        section=section,
+        status=status,
+        reference=reference,
+        estimate=estimate,
+        route=route,
+    )
+
+
+def prepared(gsp: Settings, download: Download) -> Conversation[Sequence[Part] | None]:
+    """Say in which pages or files the rows lie ready, or None while they do not."""
+    way, _, name = download.reference.partition("/")
+    if way == "file":
+        return _files(gsp, download.gstin, name)
+    known = download.route in _FIRST_PAGE
+    base = _FIRST_PAGE.index(download.route) if known else gsp.page_base
+    return _pages(gsp, download.gstin, name, base)
+
+
+def _pages(gsp: Settings, gstin: str, task_id: str, base: int) -> Conversation[Sequence[Part] | None]:
+    """See whether a task has ended, and how many pages it made.
+
+    https://docs.enriched-api.vayana.com (Long running tasks: Result API, Pages API)
+    """
+    task = read_task((yield gsp.task_request("status", "status", task_id, gstin)))
+    if task.stage is Stage.RUNNING:
+        return None
+    try:
+        response = yield gsp.task_request("result", "result", task_id, gstin)
+    except GatewayUnavailable as error:
+        if task.stage is Stage.COMPLETED:
+            raise
+        raise _ended_by(error) from None
+    envelope = envelope_of(response)
+    if failed(envelope):
+        return or_empty(_ended_by(error_of(envelope, response)), [])
+    if task.stage is Stage.BROKEN_OFF:
+        why = f"{task.word}, {task.reason}" if task.reason else task.word
+        raise GatewayError(f"the download broke off ({why}): ask for the rows again", code=task.word)
+    try:
+        return read_pages(response, base, urllib.parse.quote(task_id, safe=""))
+    except UnexpectedAnswer as error:
+        raise PreparedUnreadably(str(error), problems=error.problems, body=error.body) from None
+
+
+def _files(gsp: Settings, gstin: str, token: str) -> Conversation[Sequence[Part] | None]:
+    """See whether GSTN has made the files, and where they lie.
+
+    https://docs.enriched-api.vayana.com (IMS File Details; File download)
+    """
+    query = {"gstin": gstin, "token": token}
+    try:
+        response = yield gsp.request("filedet", "GET", gsp.basic("FILEDET"), gstin=gstin, query=query)
+    except DownloadQueued:  # RTN_24
+        return None
+    kind: type[UnexpectedAnswer] = UnexpectedAnswer  # what is no JSON may be, at the next poll
+    try:
+        details = payload(response)
+        kind = PreparedUnreadably
+        return _read_files(details)
+    except UnexpectedAnswer as error:  # without what was read: the key may be in it
+        problems = [problem.partition(":")[0] for problem in error.problems]
+    raise kind(f"the answer to FILEDET does not fit: {', '.join(problems)}", problems=problems)
+
+
+def _read_files(details: object) -> Sequence[Part]:
+    key, files = Secret(text(details, "ek", "data")), member(details, "urls", "data")
+    if not isinstance(files, list):
+        raise UnexpectedAnswer(problems=["data.urls: not an array"])
+    return [
+        Part(_path_of(text(file, "ul", f"data.urls[{place}]"), place), key)
+        for place, file in enumerate(files)
+    ]
+
+
+def part(gsp: Settings, download: Download, part: Part, *, strict: bool) -> Conversation[InvoiceList]:
+    """Fetch one page or file."""
+    if part.key is None:
+        path = f"/enriched/tasks/{gsp.flynn_version}/result/{part.place}"
+        request = gsp.request("page", "GET", path, gstin=download.gstin)
+    else:
+        path, _, query = part.place.partition("?")
+        request = gsp.request(
+            "file",
+            "GET",
+            f"/basic/gstn/{gsp.flynn_version}{path}",
+            gstin=download.gstin,
+            query=dict(urllib.parse.parse_qsl(query, keep_blank_values=True)),
+        )
+        request = with_secrets(request, {"X-FLYNN-N-FILEDET-EKEY": part.key})
+    response = yield request
+    rows = codec.read_invoices(response.body, ("data",), strict=strict, recipient=download.gstin)
+    return (yield from rows)
+
+
+def _ended_by(error: ImsError) -> GatewayError:
+    """Return what ended a download: GSTN's word is about the task, and no longer one to wait on."""
+    if isinstance(error, NotAuthorized):
+        return error
+    code, status = getattr(error, "code", ""), getattr(error, "http_status", None)
+    return GatewayError(
+        f"the download broke off ({error}): ask for the rows again", code=code, http_status=status
+    )
+
+
+def _path_of(url: str, place: int) -> str:
+    """Return the path of a file's URL, which goes behind `/basic/gstn/{flynn-version}`."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:  # half an IPv6 address, say
+        parts = urllib.parse.urlsplit("")
+    if not parts.path.startswith("/"):
+        raise UnexpectedAnswer(problems=[f"data.urls[{place}].ul: it has no path"])
+    if has_dot_segments(parts.path):
+        raise UnexpectedAnswer(problems=[f"data.urls[{place}].ul: its path has dot segments"])
+    path = urllib.parse.quote(parts.path, safe=_AS_IT_IS)
+    return path + (f"?{parts.query}" if parts.query else "")

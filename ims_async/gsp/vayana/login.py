@@ -1,0 +1,190 @@
+"""Vayana's two logins: the user's token at its SSO, and the taxpayer's session, which its own side keeps.
+
+https://docs.enriched-api.vayana.com (Onboarding; GST authentication)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import attrs
+
+from ...errors import GatewayError, GatewayUnavailable, InvalidInput, NotAuthorized, NotSupported, RateLimited
+from ...model.secret import Secret, jwt_expiry, jwt_issued
+from ..base import Conversation, Needs, Request, Response, Token
+from ..codec.values import member
+from ..verdicts import epoch, json_of, text
+from .answers import TOO_MANY_TOKENS
+
+if TYPE_CHECKING:
+    from .settings import Settings
+
+
+# -- the user's token ------------------------------------------------------------------------------------
+
+
+def authenticate(gsp: Settings, refused: Token | None) -> Conversation[Token]:
+    """Have a user token: the one given, one refreshed, or a new one for handle and password.
+
+    A refresh is refused once six times the token's life have passed since the login: then a new login is
+    made. Each login makes one more of ten tokens that may live at a time, so a refresh comes first.
+    """
+    given = gsp.user_token
+    if refused is None and given is not None:
+        return _given(given)
+    if refused is not None:
+        try:
+            return (yield from _refreshed(gsp, refused))
+        except (GatewayUnavailable, RateLimited):
+            raise
+        except GatewayError as error:
+            if gsp.handle:
+                return (yield from _logged_in(gsp))  # what was refused may have come of the given one
+            if given is not None and given != refused.value:
+                return _given(given)
+            raise NotAuthorized(
+                "the user token is not accepted and cannot be refreshed: pass a new user_token, or "
+                "handle and password",
+                of_account=True,
+                code=error.code,
+                http_status=error.http_status,
+            ) from None
+    return (yield from _logged_in(gsp))
+
+
+def _logged_in(gsp: Settings) -> Conversation[Token]:
+    if not gsp.handle or gsp.password is None:
+        raise NotAuthorized(
+            "there is no user token: pass Vayana(org_id, user_token) or Vayana(org_id, handle=…, password=…)",
+            of_account=True,
+        )
+    try:
+        response = yield _sso(gsp, "authenticate", "POST", "/authtokens", password=gsp.password)
+    except NotAuthorized as error:
+        if error.code == TOO_MANY_TOKENS:
+            raise
+        advice = f"{error.message}: check handle and password"
+        raise NotAuthorized(advice, of_account=True, code=error.code, http_status=error.http_status) from None
+    return _user_token(gsp, response)
+
+
+def _refreshed(gsp: Settings, token: Token) -> Conversation[Token]:
+    response = yield _sso(gsp, "account_refresh", "PUT", "/authtokens", bearer=token.value)
+    return _user_token(gsp, response)
+
+
+def sign_out(gsp: Settings, token: Token) -> Conversation[None]:
+    """End the user's token."""
+    yield _sso(gsp, "account_logout", "POST", "/logout", bearer=token.value)
+
+
+def _given(value: Secret) -> Token:
+    return Token(value=value, expires_at=jwt_expiry(value.reveal()), issued_at=jwt_issued(value.reveal()))
+
+
+def _user_token(gsp: Settings, response: Response) -> Token:
+    data = member(json_of(response), "data", "")
+    value = Secret(text(data, "token", "data"))
+    return Token(
+        value=value,
+        expires_at=epoch(data.get("expiry")) or jwt_expiry(value.reveal()),
+        issued_at=jwt_issued(value.reveal()),
+        life=60.0 * gsp.token_minutes,  # as asked for at the login
+    )
+
+
+def _sso(
+    gsp: Settings,
+    operation: str,
+    method: str,
+    path: str,
+    *,
+    password: Secret | None = None,
+    bearer: Secret | None = None,
+) -> Request:
+    headers = {"accept": "application/json"}
+    body: bytes | None = None
+    if bearer is not None:
+        headers["authorization"] = f"Bearer {bearer.reveal()}"
+    if password is not None:
+        headers["content-type"] = "application/json"
+        login = {
+            "handle": gsp.handle,
+            "password": password.reveal(),
+            "handleType": gsp.handle_type,
+            "tokenDurationInMins": gsp.token_minutes,
+        }
+        body = json.dumps(login).encode()
+    return Request(
+        operation=operation,
+        method=method,
+        url=gsp.sso_url + path,
+        headers=headers,
+        body=body,
+        needs=Needs.NONE,
+        secrets=tuple(secret for secret in (bearer, password) if secret is not None),
+        grants=operation != "account_logout",
+        repeatable=True,  # a login whose answer was lost costs one of the ten tokens until it ends by itself
+    )
+
+
+# -- the taxpayer's session ------------------------------------------------------------------------------
+
+
+def request_otp(gsp: Settings, gstin: str, username: str) -> Conversation[str | None]:
+    """Have GSTN send an OTP; returns the name of the request, which verifying takes."""
+    response = yield _gst(gsp, "otp", "OTPREQUEST", gstin, {"gstin": gstin, "username": username})
+    return _named(response, "otp-request-id")
+
+
+def verify_otp(gsp: Settings, gstin: str, otp: str, request: str | None) -> Conversation[Token]:
+    """Trade the OTP for the name of the session, which stays on the GSP's side."""
+    digits = Secret(otp)
+    del otp  # what reports errors with local variables would show it
+    if not request:
+        raise InvalidInput(
+            "verifying an OTP takes the name of its request: call request_otp first, or pass what it "
+            "returned: verify_otp(otp, request=…)"
+        )
+    body: dict[str, str | Secret] = {"otp-request-id": request, "otp": digits}
+    response = yield _gst(gsp, "verify", "AUTHTOKEN", gstin, body)
+    return Token(value=Secret(_named(response, "gst-session-id")))
+
+
+def refresh(gsp: Settings, gstin: str, token: Token) -> Conversation[Token]:
+    """Extend the session; its name may be another afterwards."""
+    response = yield _gst(gsp, "refresh", "REFRESHTOKEN", gstin, {"gst-session-id": token.value})
+    return Token(value=Secret(_named(response, "gst-session-id")))
+
+
+def logout(gsp: Settings, gstin: str, token: Token) -> Conversation[None]:
+    """End the session. Raises `NotSupported` where `logout_action` is None: its page is not public."""
+    if gsp.logout_action is None:
+        raise NotSupported("logging out is switched off: set Vayana(logout_action=…)")
+    yield _gst(gsp, "logout", gsp.logout_action, gstin, {"gst-session-id": token.value})
+
+
+def _gst(gsp: Settings, operation: str, action: str, gstin: str, body: Mapping[str, str | Secret]) -> Request:
+    """Put the action into a header, as v3.0 has it, or into the path, as v1.0 has it."""
+    path = f"/basic/gstn/{gsp.auth_version}/taxpayerapi/{gsp.auth_gstn_api_version}/authenticate"
+    in_header = gsp.auth_version != "v1.0"
+    secrets = tuple(value for value in body.values() if isinstance(value, Secret))
+    told = {name: value.reveal() if isinstance(value, Secret) else value for name, value in body.items()}
+    request = gsp.request(
+        operation,
+        "POST",
+        path if in_header else f"{path}/{action}",
+        gstin=gstin,
+        headers={"action": action} if in_header else {},
+        body=json.dumps(told).encode(),
+    )
+    granting = operation in ("verify", "refresh")
+    return attrs.evolve(request, secrets=(*request.secrets, *secrets), grants=granting)
+
+
+def _named(response: Response, name: str) -> str:
+    """Return a name at `data`: the samples show it in an object, the text speaks of a string."""
+    data = member(json_of(response), "data", "")
+    return text({name: data}, name, "data") if isinstance(data, str) else text(data, name, "data")

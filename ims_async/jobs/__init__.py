@@ -1,0 +1,1 @@
+"""Whatever takes longer than one request."""

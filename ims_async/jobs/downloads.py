@@ -1,0 +1,284 @@
+"""Rows that come at once, in parts, or only after a wait: one taxpayer's reading of its documents."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections import deque
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
+from typing import Any, Final
+
+import attrs
+
+from ..errors import (
+    ClientClosed,
+    DownloadQueued,
+    GatewayError,
+    GatewayUnavailable,
+    InvalidInput,
+    JobInFlight,
+    NotAuthorized,
+    NotSent,
+    QuotaExhausted,
+    RateLimited,
+    SessionExpired,
+    UnexpectedAnswer,
+)
+from ..gsp.base import Gsp, Part, PreparedUnreadably
+from ..gsp.gstn import how_long
+from ..model.records import Invoice, InvoiceList
+from ..model.status import Download
+from ..model.vocabulary import Action, Section
+from ..net.exchange import Credentials, Exchange
+from ..net.policies import PollPolicy
+
+_log = logging.getLogger("ims_async")
+
+# Parts asked for while the caller works on one. Each is some hundred rows: this is what bounds the memory.
+_PARTS_AHEAD: Final = 2
+
+
+class Downloads:
+    """The reading of one taxpayer's documents. Waiting follows the poll policy."""
+
+    def __init__(
+        self, gstin: str, gsp: Gsp, exchange: Exchange, credentials: Credentials, poll: PollPolicy
+    ) -> None:
+        self._gstin, self._gsp, self._exchange = gstin, gsp, exchange
+        self._credentials, self._policy = credentials, poll
+        self._open: dict[str, _Begun] = {}
+        self._asking = 0
+        self._answered, self._gate = asyncio.Event(), asyncio.Event()
+        self._answered.set()
+        self._gate.set()
+
+    @contextlib.asynccontextmanager
+    async def none_under_way(self, *, wait: bool) -> AsyncGenerator[None, None]:
+        """Begin nothing more for a while, and see that nothing is being prepared.
+
+        Raises `JobInFlight` where something is, or with `wait=True` waits for it, and then raises
+        `DownloadQueued` past the poll policy's deadline.
+        """
+        self._gate.clear()
+        try:
+            await self._answered.wait()
+            if not wait and (begun := self._still_open()):
+                sections = ", ".join(dict.fromkeys(download.section for download in begun))
+                raise JobInFlight(
+                    f"rows of {sections} of {self._gstin} are being prepared; logging out might fail that: "
+                    "pass wait=True"
+                )
+            await self._settle()
+            yield
+        finally:
+            self._gate.set()
+
+    @property
+    def idle(self) -> bool:
+        """True where nothing is asked for, or is being prepared."""
+        return not (self._asking or self._open)
+
+    def _still_open(self) -> list[Download]:
+        """Return what is, for all that is known, being prepared: nothing is so long as results are kept."""
+        kept = self._gsp.limits.results_kept or math.inf
+        self._open = {name: begun for name, begun in self._open.items() if _now() - begun.seen_at < kept}
+        return [begun.download for begun in self._open.values()]
+
+    async def _settle(self) -> None:
+        for download in self._still_open():
+            try:
+                await self._ready(download, wait=True)
+            except (GatewayError, PreparedUnreadably) as error:
+                if download.reference in self._open:
+                    raise
+                _log.debug("a download broke off: %s", type(error).__name__)
+
+    async def begin(self, section: Section, status: Action | None, *, strict: bool) -> InvoiceList | Download:
+        """Ask for a section: its rows, or what to wait for."""
+        await self._gate.wait()
+        self._asking += 1
+        self._answered.clear()
+        try:
+            conversation = self._gsp.invoices(self._gstin, section, status, strict=strict)
+            begun = await self._exchange.run(conversation, self._credentials)
+            if isinstance(begun, Download):
+                self._open[begun.reference] = _Begun(begun, _now(), _now())
+            return begun
+        finally:
+            self._asking -= 1
+            if not self._asking:
+                self._answered.set()
+
+    async def several(self, sections: Iterable[Section], *, strict: bool) -> dict[Section, InvoiceList]:
+        """Return all rows of some sections, which are begun one after another and then waited for."""
+        begun = {section: await self.begin(section, None, strict=strict) for section in sections}
+        return {
+            section: await self.whole(ready, strict=strict, wait=True) for section, ready in begun.items()
+        }
+
+    async def parts(
+        self, begun: InvoiceList | Download, *, strict: bool, wait: bool
+    ) -> AsyncGenerator[InvoiceList, None]:
+        """Yield the rows part by part, a few parts ahead of the caller. Raises `DownloadQueued`."""
+        if isinstance(begun, InvoiceList):
+            yield begun
+            return
+        waiting = deque(await self._ready(begun, wait=wait))
+        under_way: deque[asyncio.Task[InvoiceList]] = deque()
+        try:
+            while waiting or under_way:
+                while waiting and len(under_way) <= _PARTS_AHEAD:
+                    under_way.append(asyncio.create_task(self._part(begun, waiting.popleft(), strict)))
+                rows = await under_way[0]
+                under_way.popleft()
+                yield rows
+                del rows  # the caller is done with it: it is not kept while the next is waited for
+        finally:
+            await _end(under_way)
+
+    async def whole(self, begun: InvoiceList | Download, *, strict: bool, wait: bool) -> InvoiceList:
+        """Return all rows of a section in one list, with the problems and other members of every part."""
+        if isinstance(begun, InvoiceList):
+            return begun
+        rows = InvoiceList()
+        async with contextlib.aclosing(self.parts(begun, strict=strict, wait=wait)) as parts:
+            place = 0
+            async for part in parts:
+                place += 1
+                rows += part
+                rows.problems += tuple(f"part {place}: {problem}" for problem in part.problems)
+                rows.other.update(part.other)
+        return rows
+
+    async def every(self, status: Action | None, *, strict: bool) -> AsyncGenerator[Invoice, None]:
+        """Yield the documents of every section. What has to be prepared is begun all at once."""
+        first, *rest = Section
+        begun = {first: await self.begin(first, status, strict=strict)}
+        if isinstance(begun[first], Download):
+            tasks = [asyncio.create_task(self.begin(section, status, strict=strict)) for section in rest]
+            try:
+                begun.update(zip(rest, await asyncio.gather(*tasks), strict=True))
+            finally:
+                await _end(tasks)
+            del tasks  # rows that came at once are not kept twice
+        for section in Section:
+            known = section in begun
+            ready = begun.pop(section) if known else await self.begin(section, status, strict=strict)
+            async with contextlib.aclosing(self.parts(ready, strict=strict, wait=True)) as parts:
+                del ready
+                async for part in parts:
+                    for invoice in part:
+                        yield invoice
+                    del part  # as in `parts`
+
+    async def _part(self, download: Download, part: Part, strict: bool) -> InvoiceList:
+        conversation = self._gsp.part(download, part, strict=strict)
+        try:
+            return await self._exchange.run(conversation, self._credentials)
+        except ClientClosed:
+            raise _closed(download) from None
+
+    async def _ready(self, download: Download, *, wait: bool) -> Sequence[Part]:
+        """Return where the rows lie, once they do.
+
+        A poll that fails or cannot be read is absorbed, as a job's is; what ended unreadably is not.
+        """
+        if not wait:
+            parts = await self._ask(download, retry=True)
+            if parts is None:
+                told = "" if download.estimate is None else f", {how_long(download.estimate)} in all"
+                raise _queued(download, f"are still being prepared{told}")
+            return parts
+        deadline, delays, trouble = self._policy.deadline, self._policy.delays(), ""
+        begun = self._open.get(download.reference)
+        age = _now() - begun.at if begun else math.inf  # another process's: as old as may be
+        left = (download.estimate or 0.0) - age
+        if left > deadline:
+            raise _queued(download, f"will take {left:.0f} s, over the deadline of {deadline:g} s")
+        ends_at, delay = math.inf, max(next(delays) - age, left, 0.0)
+        while True:
+            await self._exchange.rest(delay)
+            asked = 0.0
+            try:
+                parts = await self._ask(download, retry=False)
+            except PreparedUnreadably:
+                raise
+            except (GatewayUnavailable, NotSent, RateLimited, UnexpectedAnswer) as error:
+                parts, trouble = None, f"; the last poll failed: {error}"
+                asked = (error.retry_after or 0.0) if isinstance(error, RateLimited) else 0.0
+            if parts is not None:
+                return parts
+            delay, ends_at = max(next(delays), asked), min(ends_at, _now() + deadline)
+            if _now() + delay > ends_at:
+                raise _queued(download, f"were not ready within {deadline:g} s{trouble}")
+
+    async def _ask(self, download: Download, *, retry: bool) -> Sequence[Part] | None:
+        """Ask once whether a download is ready, and note where it is not any longer being prepared."""
+        self._open.setdefault(download.reference, _Begun(download, -math.inf, _now()))
+        try:
+            parts = await self._exchange.run(self._gsp.prepared(download), self._credentials, retry=retry)
+        except SessionExpired:
+            self._open.pop(download.reference, None)  # logging out can fail it no more
+            raise
+        except (GatewayUnavailable, NotAuthorized, QuotaExhausted, RateLimited):
+            raise
+        except (GatewayError, PreparedUnreadably):
+            self._open.pop(download.reference, None)  # it broke off, is known no more, or ended unreadably
+            raise
+        except ClientClosed:
+            raise _closed(download) from None
+        if parts is not None:
+            self._open.pop(download.reference, None)
+        return parts
+
+
+@attrs.frozen
+class _Begun:
+    """A download under way; when it was asked for and first seen here, in seconds of the loop's clock."""
+
+    download: Download
+    at: float
+    seen_at: float
+
+
+async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Leave none of these tasks behind, nor an error of theirs that nobody has heard."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+        for task in tasks:
+            task.cancelled() or task.exception()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _closed(download: Download) -> ClientClosed:
+    return ClientClosed(
+        f"the client was closed; the rows of {download.section} can be had by another: "
+        "taxpayer.collect(error.download)",
+        download=download,
+    )
+
+
+def _queued(download: Download, how: str) -> DownloadQueued:
+    return DownloadQueued(
+        f"the rows of {download.section} {how}: taxpayer.collect(error.download) has them when they are",
+        estimate=download.estimate,
+        download=download,
+    )
+
+
+def check_download(download: Download, *, gsp: str, host: str, gstin: str) -> None:
+    """Raise `InvalidInput` for what is no download of this taxpayer at this GSP."""
+    if not isinstance(download, Download):
+        raise InvalidInput(
+            f"a {type(download).__name__} is no download: pass error.download of a DownloadQueued"
+        )
+    here, there = (gsp, host, gstin), (download.gsp, download.host, download.gstin)
+    if here != there:
+        raise InvalidInput(f"this download is of {' '.join(there)}, not of {' '.join(here)}")

@@ -1,0 +1,148 @@
+"""Settling by looking: what the gateway shows now, set against what was decided. Pure; it sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from enum import StrEnum
+
+import attrs
+
+from ..model.records import Decision, Invoice, ItcReduction, RecordKey
+from ..model.vocabulary import Action, Section
+
+
+class Effect(StrEnum):
+    """What a second look says of one decision."""
+
+    APPLIED = "applied"
+    NOT_APPLIED = "not applied"
+    CHANGED = "changed"
+    """The supplier edited or withdrew the record, or the gateway does not show it: a person has to look."""
+    CANNOT_TELL_YET = "cannot tell yet"
+
+
+def _how_many(records: tuple[object, ...]) -> str:
+    return f"<{len(records):,}>"
+
+
+@attrs.frozen(kw_only=True)
+class Reconciliation:
+    """Every decision in exactly one of four piles. `settled` is True when none is left open."""
+
+    # Shown as counts, as in a report: a few hundred records are a screen without end otherwise.
+    applied: tuple[Decision | Invoice, ...] = attrs.field(default=(), repr=_how_many)
+    not_applied: tuple[Decision | Invoice, ...] = attrs.field(default=(), repr=_how_many)
+    changed: tuple[Decision | Invoice, ...] = attrs.field(default=(), repr=_how_many)
+    cannot_tell_yet: tuple[Decision | Invoice, ...] = attrs.field(default=(), repr=_how_many)
+
+    @property
+    def settled(self) -> bool:
+        """True when no decision is left open."""
+        return not self.cannot_tell_yet
+
+
+def compare(
+    records: Iterable[Decision | Invoice],
+    current: Mapping[RecordKey, Invoice],
+    *,
+    quiet: bool,
+    unread: Collection[Section] = (),
+) -> Reconciliation:
+    """Set decisions (or, for a reset, invoices) against what the gateway shows now.
+
+    `quiet` says that enough time has passed for a job that was still running to have ended; before that,
+    a record that stands as it stood, or is not shown, may still change, and the answer is "cannot tell
+    yet". So it is for records missing from the sections that were not read to the last row (`unread`).
+    """
+    piles: dict[Effect, list[Decision | Invoice]] = {effect: [] for effect in Effect}
+    for record in records:
+        now = current.get(record.key)
+        if now is None and (not quiet or record.section in unread):
+            piles[Effect.CANNOT_TELL_YET].append(record)
+        else:
+            piles[_look(record, now, quiet=quiet)].append(record)
+    return Reconciliation(
+        applied=tuple(piles[Effect.APPLIED]),
+        not_applied=tuple(piles[Effect.NOT_APPLIED]),
+        changed=tuple(piles[Effect.CHANGED]),
+        cannot_tell_yet=tuple(piles[Effect.CANNOT_TELL_YET]),
+    )
+
+
+def covers(looked_at: Iterable[Decision | Invoice], sent: Iterable[Decision | Invoice]) -> bool:
+    """Say whether all that was sent was looked at, as it was decided, whenever its records were read."""
+    return set(map(decided, sent)) <= set(map(decided, looked_at))
+
+
+def decided(record: Decision | Invoice) -> tuple[object, ...]:
+    """Return what is decided on which record, whenever that was read; for a reset the record alone."""
+    if isinstance(record, Invoice):
+        return (record.key,)
+    return record.key, record.action, record.remarks, record.itc_reduction
+
+
+def _look(record: Decision | Invoice, now: Invoice | None, *, quiet: bool) -> Effect:
+    before = record.invoice if isinstance(record, Decision) else record
+    wanted = record.action if isinstance(record, Decision) else Action.NO_ACTION
+    if now is None or not same_document(before, now):
+        return Effect.CHANGED
+    if now.action is not wanted:
+        return Effect.NOT_APPLIED if quiet else Effect.CANNOT_TELL_YET
+    if now.action is before.action and isinstance(record, Decision):
+        return _look_at_details(record, now, quiet=quiet)
+    return Effect.APPLIED
+
+
+def _look_at_details(decision: Decision, now: Invoice, *, quiet: bool) -> Effect:
+    """Only remarks or the credit given up were to change: the action alone would prove nothing."""
+    pairs = ((decision.remarks, now.remarks), (decision.itc_reduction, now.itc_reduction))
+    wanted = [(decided, shown) for decided, shown in pairs if decided is not None]
+    if all(_meant(decided) == _meant(shown) for decided, shown in wanted):
+        return Effect.APPLIED
+    if not quiet:
+        return Effect.CANNOT_TELL_YET
+    # A gateway that does not show remarks at all leaves the question to a person.
+    return Effect.CHANGED if any(shown is None for _, shown in wanted) else Effect.NOT_APPLIED
+
+
+def changes_something(record: Decision | Invoice) -> bool:
+    """True if the record did not stand so before: that it does now proves that the job was at work."""
+    if isinstance(record, Invoice):
+        return record.action is not Action.NO_ACTION
+    before = record.invoice
+    pairs = ((record.remarks, before.remarks), (record.itc_reduction, before.itc_reduction))
+    return record.action is not before.action or any(
+        decided is not None and _meant(decided) != _meant(was) for decided, was in pairs
+    )
+
+
+def as_it_stands(record: Decision | Invoice, now: Invoice) -> Decision | Invoice:
+    """Return the same decision on the record as the gateway shows it now."""
+    return attrs.evolve(record, invoice=now) if isinstance(record, Decision) else now
+
+
+def _meant(detail: str | ItcReduction | None) -> object:
+    """No remarks are empty remarks, and a tax head that is not declared is one of zero rupees."""
+    if isinstance(detail, ItcReduction):
+        return detail.required, {head: amount for head, amount in detail.amounts.items() if amount}
+    return detail or None
+
+
+def same_document(before: Invoice, now: Invoice) -> bool:
+    """True if the supplier has not edited the record: hash, amounts and ids are what they were."""
+    if before.hash is not None and now.hash is not None and before.hash != now.hash:
+        return False
+    return _facts(before) == _facts(now)
+
+
+def _facts(invoice: Invoice) -> tuple[object, ...]:
+    return (
+        invoice.value,
+        invoice.taxable_value,
+        invoice.igst,
+        invoice.cgst,
+        invoice.sgst,
+        invoice.cess,
+        invoice.original_number,
+        invoice.original_date,
+    )

@@ -1,0 +1,408 @@
+"""Drives a conversation: credential, pace, send, verdict, retry. It knows no GSP."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from typing import Final, Protocol, TypeVar
+
+import attrs
+
+from ..errors import (
+    ClientClosed,
+    GatewayUnavailable,
+    ImsError,
+    InvalidInput,
+    NotSent,
+    OutcomeUnknown,
+    PayloadTooLarge,
+    RateLimited,
+    UnexpectedAnswer,
+)
+from ..gsp.base import (
+    Conversation,
+    Credential,
+    Gsp,
+    Needs,
+    Pause,
+    Request,
+    Response,
+    Token,
+    Verdict,
+    VerdictKind,
+)
+from ..model.secret import Secret
+from .policies import RetryPolicy, lengthened
+from .rate_limit import Pacer, Turn
+from .transport import AnswerLost, KeptConnectionLost, Transport
+
+T = TypeVar("T")
+
+Leaving = Callable[[bool], Awaitable[None]]
+
+_log = logging.getLogger("ims_async")
+
+
+async def _unheard(_: bool) -> None:
+    """Nobody wants to know."""
+
+
+class Overseer(Protocol):
+    """Decides whether requests that serve one purpose are still to be sent. For `ims_async.bulk`."""
+
+    def check(self) -> None:
+        """Raise where no further request is to be sent. Called right before each."""
+        ...
+
+    def failed(self, error: ImsError) -> None:
+        """Hear of a conversation that failed, also of one that its caller will repeat."""
+        ...
+
+
+OVERSEER: Final[ContextVar[Overseer | None]] = ContextVar("OVERSEER", default=None)
+"""Of a context's own requests. The tasks and timers that are begun in it (polls, renewals) inherit it."""
+
+
+class Holder(Credential, Protocol):
+    """A credential that also knows, without asking anybody, whether its token still does."""
+
+    @property
+    def ready(self) -> Token | None:
+        """The token at hand, or None where it has to be had or renewed first."""
+        ...
+
+    @property
+    def held(self) -> Token | None:
+        """The token at hand, whatever is left of its life."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Credentials:
+    """Where the credentials of one taxpayer's requests come from.
+
+    `ahead` lets a request overtake those that wait for their turn, since they will wait for its answer.
+    `besides` hold tokens that do not stand behind these requests, and that no answer may show either.
+    """
+
+    account: Holder | None = None
+    taxpayer: Holder | None = None
+    gstin: str | None = None
+    ahead: bool = False
+    besides: Collection[Holder] = attrs.field(default=(), eq=False, repr=False)
+
+    def of(self, request: Request) -> Holder | None:
+        """Return the credential that a request carries."""
+        if request.needs is Needs.NONE:
+            return None
+        credential = self.named(request.needs)
+        if credential is None:
+            raise RuntimeError(
+                f"no {request.needs.name.lower()} credential was given for {request.operation}"
+            )
+        return credential
+
+    def named(self, needs: Needs) -> Holder | None:
+        """Return one of the two."""
+        return {Needs.ACCOUNT: self.account, Needs.TAXPAYER: self.taxpayer}.get(needs)
+
+    def at_hand(self) -> dict[Needs, Token]:
+        """Return the tokens that stand behind a request sent now, whichever of them it carries."""
+        both = {needs: self.named(needs) for needs in (Needs.ACCOUNT, Needs.TAXPAYER)}
+        return {needs: holder.held for needs, holder in both.items() if holder and holder.held}
+
+    def secrets(self) -> list[Secret]:
+        """Return all that is held of the account and the taxpayer."""
+        holders = (self.account, self.taxpayer, *self.besides)
+        return [holder.held.value for holder in holders if holder and holder.held]
+
+
+@attrs.define
+class _Tries:
+    """What one request may still cost: tries, time (on the loop's clock), one renewal of each credential."""
+
+    delays: Iterator[float]
+    ends_at: float
+    polls: bool = False
+    renewed: set[Needs] = attrs.field(factory=set)
+
+
+class Exchange:
+    """One GSP over one transport. `clock` is wall time in seconds since the epoch."""
+
+    def __init__(
+        self, gsp: Gsp, transport: Transport, *, retry: RetryPolicy, pacer: Pacer, clock: Callable[[], float]
+    ) -> None:
+        self._gsp, self._transport, self._retry, self._pacer, self._clock = (
+            gsp,
+            transport,
+            retry,
+            pacer,
+            clock,
+        )
+        self._closed = asyncio.Event()
+
+    async def run(
+        self,
+        conversation: Conversation[T],
+        credentials: Credentials,
+        *,
+        retry: bool = True,
+        leaving: Leaving = _unheard,
+    ) -> T:
+        """Drive a conversation to its end and return its value.
+
+        Raises what the answers mean. A change whose outcome nobody can tell is `OutcomeUnknown`;
+        `retry=False` sends each request once, and lets others go first: for polls. `leaving` is told True
+        when a change is about to leave, which it can prevent by raising, and False when it is proved that
+        nothing was done.
+        """
+        changing, overseer = False, OVERSEER.get()
+        try:
+            step = next(conversation)
+            while True:
+                if isinstance(step, Pause):
+                    await asyncio.sleep(0)
+                    step = conversation.send(_NOTHING)
+                    continue
+                try:
+                    answer = await self._deliver(step, credentials, retry, leaving)
+                except ImsError as error:
+                    step = conversation.throw(error)
+                    continue
+                changing = step.changes
+                step = conversation.send(answer)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+        except UnexpectedAnswer as error:
+            if not changing:
+                raise
+            raise OutcomeUnknown(f"the gateway's answer to the change cannot be read: {error}") from error
+        except ImsError as error:
+            if overseer is not None:
+                overseer.failed(error)
+            raise
+        finally:
+            conversation.close()
+
+    async def _deliver(
+        self, request: Request, credentials: Credentials, retry: bool, leaving: Leaving
+    ) -> Response:
+        """Send one request until it has an answer that the conversation may see."""
+        delays = self._retry.delays() if retry else iter(())
+        tries = _Tries(delays, _now() + self._retry.max_time, polls=not retry)
+        while True:
+            outcome = await self._attempt(request, credentials, tries, leaving)
+            if isinstance(outcome, Response):
+                return outcome
+            error, delay = outcome
+            try:
+                if delay is None:
+                    raise error
+                _log.debug("%s: %s; again in %.1f s", request.operation, type(error).__name__, delay)
+            finally:
+                del error, outcome  # an error keeps frames alive, for as long as the wait is
+            await self.rest(delay)
+
+    async def _attempt(
+        self, request: Request, credentials: Credentials, tries: _Tries, leaving: Leaving
+    ) -> Response | tuple[ImsError, float | None]:
+        """Send once; return the answer, or the error with the delay after which to try again.
+
+        What may be repeated is, once and at its next turn, where a kept connection ended before the answer
+        began, be it a poll: that is one request more, which counts as one with the pacer, and at the gateway,
+        which may have billed the one that it did not answer.
+        """
+        credential, waited = credentials.of(request), False
+        while True:
+            self.check_open()
+            token = await credential.current() if credential else None
+            ahead = credentials.ahead or waited
+            async with self._pacer.turn(credentials.gstin, ahead=ahead, gives_way=tries.polls) as turn:
+                self._check_open(turn)
+                if credential is not None and not waited:
+                    token = credential.ready  # the wait for the turn may have been long
+                if credential is None or token is not None:
+                    if request.changes:
+                        await self._let_leave(leaving, turn)
+                    behind = credentials.at_hand()
+                    if token is not None:
+                        behind[request.needs] = token
+                    signed = self._gsp.sign(request, token.value if token else None)
+                    answer = await self._send(signed)
+                    if not (isinstance(answer, KeptConnectionLost) and request.repeatable) or request.fresh:
+                        break
+                    request = attrs.evolve(request, fresh=True)
+                else:
+                    turn.give_back()
+            waited = True
+        if isinstance(answer, Response):
+            sent = (*signed.secrets, *(token.value for token in behind.values()))
+            secrets = dict.fromkeys((*sent, *credentials.secrets()))
+            verdict, answer = self._judge(request, answer, secrets)
+            return await self._consider(request, answer, verdict, credentials, behind, tries, leaving)
+        try:
+            if isinstance(answer, NotSent):
+                await leaving(False)
+            return answer, self._after_loss(request, answer, tries)
+        finally:
+            del answer  # by its traceback it knows this frame: each would keep the other alive
+
+    def _check_open(self, turn: Turn) -> None:
+        try:
+            self.check_open()
+        except ImsError:
+            turn.give_back()
+            raise
+
+    async def _let_leave(self, leaving: Leaving, turn: Turn) -> None:
+        try:
+            await leaving(True)
+            self.check_open()
+        except BaseException:
+            turn.give_back()
+            raise
+
+    async def _send(self, signed: Request) -> Response | ImsError:
+        """Return the answer, or what came instead of one.
+
+        A transport may be somebody else's: whatever it raises for a change, but what proves that nothing was
+        sent, leaves open what became of it.
+        """
+        try:
+            return await self._transport.send(signed)
+        except (NotSent, GatewayUnavailable, UnexpectedAnswer) as error:
+            return error
+        except (ClientClosed, InvalidInput):
+            raise
+        except Exception as error:
+            if not signed.changes:
+                raise
+            kind = type(error).__name__
+        return AnswerLost(f"no answer to {signed.operation} came back: the transport raised {kind}")
+
+    def _judge(
+        self, request: Request, response: Response, secrets: Iterable[Secret]
+    ) -> tuple[Verdict, Response]:
+        """Judge an answer, and take out the secrets that it quotes: errors show what a gateway says."""
+        verdict = self._gsp.judge(request, response)
+        fine = verdict.kind is VerdictKind.FINE
+        if fine and request.grants:
+            return verdict, response  # what it hands out may be what was sent
+        clean = response.without(secrets, shortest=_IN_ROWS if fine else _IN_A_REFUSAL)
+        if clean is not response and not fine:
+            verdict = self._gsp.judge(request, clean)
+        if isinstance(verdict.error, PayloadTooLarge):
+            verdict.error.size = len(request.body or b"")
+        return verdict, clean
+
+    def _after_loss(self, request: Request, error: ImsError, tries: _Tries) -> float | None:
+        """Return the delay after which to try again where no answer came, or None."""
+        if request.repeatable and self._closed.is_set():  # a read that was broken off by the closing
+            raise ClientClosed(f"the client was closed while {request.operation} was under way") from error
+        if isinstance(error, NotSent):
+            return self._next_delay(tries)
+        if request.changes:
+            raise _unknown(error) from error
+        lost = isinstance(error, GatewayUnavailable)  # else it was refused unread, as it would be again
+        return self._next_delay(tries) if lost and request.repeatable else None
+
+    async def _consider(
+        self,
+        request: Request,
+        response: Response,
+        verdict: Verdict,
+        credentials: Credentials,
+        behind: Mapping[Needs, Token],
+        tries: _Tries,
+        leaving: Leaving,
+    ) -> Response | tuple[ImsError, float | None]:
+        """Decide on an answer. What became of a change is unknown unless it proves that nothing was done."""
+        if verdict.not_before is not None and verdict.not_before - self._clock() <= self._retry.max_hint:
+            self._pacer.not_before(verdict.not_before)
+        if verdict.allowance is not None and verdict.allowance[1] - self._clock() <= self._retry.max_hint:
+            self._pacer.told(*verdict.allowance)
+        if verdict.kind is VerdictKind.FINE:
+            return response
+        error = verdict.error or GatewayUnavailable("the gateway refused without a reason")
+        if request.changes:
+            if not verdict.nothing_done:
+                raise _unknown(error) from error
+            await leaving(False)
+        if verdict.kind is VerdictKind.REFUSED:
+            stale = verdict.stale or request.needs
+            credential = credentials.named(stale)
+            if credential is None or stale in tries.renewed:
+                return error, None
+            tries.renewed.add(stale)  # once: a fresh token that is refused too will not get better
+            await credential.renew(behind.get(stale) or await credential.current())
+            return error, 0.0
+        if verdict.kind is VerdictKind.THROTTLED:
+            return error, self._as_asked(error, verdict, tries)
+        repeatable = verdict.kind is VerdictKind.UNAVAILABLE and request.repeatable
+        return error, self._as_asked(error, verdict, tries) if repeatable else None
+
+    def _next_delay(self, tries: _Tries) -> float | None:
+        delay = next(tries.delays, None)
+        return None if delay is None or _now() + delay > tries.ends_at else delay
+
+    def _as_asked(self, error: ImsError, verdict: Verdict, tries: _Tries) -> float | None:
+        """Wait as long as the gateway asks, if that is bearable; its wish costs a try, not our time."""
+        if verdict.not_before is None:
+            return self._next_delay(tries)
+        asked = verdict.not_before - self._clock()
+        if asked > self._retry.max_hint:
+            if isinstance(error, RateLimited):
+                error.retry_after = asked
+            return None
+        delay = next(tries.delays, None)
+        if delay is None:
+            return None
+        delay = max(lengthened(asked), delay)
+        tries.ends_at += delay
+        return delay
+
+    async def rest(self, delay: float) -> None:
+        """Sleep for so many seconds, but not past the end of the client."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay):
+                await self._closed.wait()
+
+    @property
+    def closed(self) -> bool:
+        """True once nothing more is sent."""
+        return self._closed.is_set()
+
+    def check_open(self) -> None:
+        """Raise `ClientClosed` once the client is closed, and what the caller's overseer raises."""
+        if self._closed.is_set():
+            raise ClientClosed("the client is closed; nothing was sent")
+        if (overseer := OVERSEER.get()) is not None:
+            overseer.check()
+
+    def stop(self) -> None:
+        """Send nothing more: who waits, and whoever asks from now on, gets `ClientClosed`."""
+        self._closed.set()
+        self._pacer.close()
+
+    async def aclose(self) -> None:
+        """Stop, and close the transport, under requests that are under way too."""
+        self.stop()
+        await self._transport.aclose()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _unknown(error: ImsError) -> OutcomeUnknown:
+    return OutcomeUnknown(f"{error}; it may or may not have taken effect")
+
+
+# Characters. A shorter secret may stand in an answer by chance; in rows that must not cost a letter.
+_IN_A_REFUSAL, _IN_ROWS = 6, 16
+_NOTHING = Response(status=0, headers={}, body=b"")

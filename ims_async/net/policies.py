@@ -1,0 +1,118 @@
+"""How often and how long: policies, and their schedules. The one place that imports backoff.
+
+Its wait generators and jitters are used, not its decorators: those give the unfinished value back when
+they give up, and keep every waiting frame alive.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import attrs
+import backoff
+
+from ..errors import InvalidInput
+from ..model.report import PReading
+
+_SHORTEST: Final = 0.001  # seconds; a delay below it is none
+_SPREAD: Final = 0.1  # jitter adds up to this share of a delay, and never takes any away
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _positive(_: object, attribute: attrs.Attribute[float], value: float) -> None:
+    if not (_is_number(value) and value > 0):
+        raise InvalidInput(f"{attribute.name} {value!r} must be more than 0 seconds")
+
+
+def _not_negative(_: object, attribute: attrs.Attribute[float], value: float) -> None:
+    if not (_is_number(value) and value >= 0):
+        raise InvalidInput(f"{attribute.name} {value!r} must be a number of seconds, not negative")
+
+
+def _factor(_: object, attribute: attrs.Attribute[float], value: float) -> None:
+    if not (_is_number(value) and value >= 1):
+        raise InvalidInput(f"{attribute.name} {value!r} must be at least 1")
+
+
+def _count(_: object, attribute: attrs.Attribute[int], value: int) -> None:
+    if not (_is_number(value) and isinstance(value, int) and value >= 1):
+        raise InvalidInput(f"{attribute.name} {value!r} must be a whole number, at least 1")
+
+
+def _reading(_: object, attribute: attrs.Attribute[PReading], value: PReading) -> None:
+    if not isinstance(value, PReading):
+        known = ", ".join(f"PReading.{reading.name}" for reading in PReading)
+        raise InvalidInput(f"{attribute.name} {value!r} is unknown; use one of: {known}")
+
+
+@attrs.frozen(kw_only=True)
+class PollPolicy:
+    """When a job is polled; seconds. Each poll is one billed request and is not retried.
+
+    The first poll comes after `initial_delay`, later ones `factor` times further apart, up to
+    `max_interval`, each spread by a jitter that only lengthens. `deadline` counts from the first poll of
+    this process. `p_means` pins the reading of status code P. `schedule` replaces the delays: a function
+    that returns an iterator of seconds, `backoff.fibo` say; when that ends, its last delay repeats.
+    """
+
+    initial_delay: float = attrs.field(default=2.0, validator=_not_negative)
+    factor: float = attrs.field(default=2.0, validator=_factor)
+    max_interval: float = attrs.field(default=60.0, validator=_positive)
+    deadline: float = attrs.field(default=1800.0, validator=_positive)
+    p_means: PReading = attrs.field(default=PReading.EVIDENCE, validator=_reading)
+    schedule: Callable[[], Iterator[float | None]] | None = None
+
+    def delays(self) -> Iterator[float]:
+        """Yield the delay before each poll, for ever."""
+        if self.schedule is not None:
+            return _for_ever(self.schedule(), self.max_interval)
+        # A first poll at once is no wish to poll for ever at once: each is billed.
+        base = self.initial_delay if self.initial_delay >= _SHORTEST else 1.0
+        expo = backoff.expo(self.factor, base * self.factor, self.max_interval)
+        next(expo)  # backoff's generators are primed once
+        return itertools.chain((self.initial_delay,), map(lengthened, expo))
+
+
+def _for_ever(delays: Iterator[float | None], otherwise: float) -> Iterator[float]:
+    last = otherwise
+    for delay in delays:
+        if delay is None:
+            continue  # backoff's generators say so once, to be primed
+        if not (_is_number(delay) and delay >= 0):
+            raise InvalidInput(f"the schedule gave {delay!r}: it must give seconds, none negative")
+        last = delay
+        yield delay
+    while True:
+        yield last
+
+
+def lengthened(delay: float) -> float:
+    """Return the delay with jitter on top, so that many waiters spread and none comes early."""
+    return delay + backoff.full_jitter(delay * _SPREAD)
+
+
+@attrs.frozen(kw_only=True)
+class RetryPolicy:
+    """How a read, or a change that provably never left, is tried again; seconds.
+
+    `max_tries` counts the first; `max_time` bounds all tries together. A gateway's own "not before" is
+    waited for on top, up to `max_hint`; a longer one is raised as `RateLimited`.
+    """
+
+    max_tries: int = attrs.field(default=3, validator=_count)
+    max_time: float = attrs.field(default=20.0, validator=_positive)
+    initial: float = attrs.field(default=0.5, validator=_not_negative)
+    max_interval: float = attrs.field(default=8.0, validator=_positive)
+    max_hint: float = attrs.field(default=120.0, validator=_not_negative)
+
+    def delays(self) -> Iterator[float]:
+        """Yield the delay before each further try, `max_tries - 1` of them."""
+        expo = backoff.expo(2, self.initial, self.max_interval)
+        next(expo)
+        for _, delay in zip(range(self.max_tries - 1), expo, strict=False):
+            yield lengthened(delay)

@@ -1,0 +1,164 @@
+"""What spares a batch of like records the same questions: a proof by eye, and a memory by what rules read.
+
+Neither decides anything by itself: where the proof fails or the memory is empty, the rules are asked.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Callable, Hashable, Sequence
+from decimal import Decimal
+from operator import attrgetter
+from types import NoneType
+from typing import Final
+
+from ..model.records import Decision, Invoice, ItcReduction
+from ..model.vocabulary import Action, Section
+from .catalogue import DECISION_RULES, FORM_RULES, ID_RULES, RECIPIENT_RULES, SUPPLIER_RULES
+from .context import Case, Facts, Rule, case_of
+from .decision import LONGEST_REMARKS
+from .document import AMOUNT_LIMIT, NUMBER, PAISE
+from .finding import Record
+
+_MOST_REMEMBERED: Final = 50_000  # different ids, a few hundred bytes each
+_ZERO, _TENTHS = Decimal(0), Decimal("0.1")
+_ALL: Final = FORM_RULES + RECIPIENT_RULES + SUPPLIER_RULES + ID_RULES + DECISION_RULES
+
+_Speaking = dict[Hashable, tuple[Rule, ...]]
+
+
+def plainly_formed(invoice: Invoice) -> bool:
+    """True if no rule on form can find anything; False if it takes the rules themselves to tell."""
+    number = invoice.number
+    if type(number) is not str or NUMBER.fullmatch(number) is None or type(invoice.date) is not dt.date:
+        return False
+    igst, cgst, sgst = invoice.igst, invoice.cgst, invoice.sgst
+    for rupees in (invoice.value, invoice.taxable_value, igst, cgst, sgst, invoice.cess):
+        if type(rupees) is not Decimal:
+            return False
+        # Paise, tenths or whole rupees: no NaN is one of them, and none has more decimals.
+        if not (rupees.same_quantum(PAISE) or rupees.same_quantum(_ZERO) or rupees.same_quantum(_TENTHS)):
+            return False
+        if not _ZERO <= rupees <= AMOUNT_LIMIT:
+            return False
+    if cgst != sgst or (igst and cgst):
+        return False
+    if tuple(map(type, _beside(invoice))) not in _PLAIN_KINDS:
+        return False
+    if invoice.extra and not _plainly_added(invoice.extra):
+        return False
+    return not invoice.section.is_amendment or _plainly_amending(invoice)
+
+
+_TEXTS, _FLAGS = (str, NoneType), (bool, NoneType)
+_PLAIN: Final[dict[str, tuple[type, ...]]] = {
+    **dict.fromkeys(("hash", "supplier_name", "recipient", "remarks", "type", "original_number"), _TEXTS),
+    "original_date": (dt.date, NoneType),
+    **dict.fromkeys(("pending_allowed", "supplier_filed", "remarks_allowed"), _FLAGS),
+    "itc_reduction_allowed": _FLAGS,
+    "itc_reduction": (NoneType,),
+    "read_from_gateway": (bool,),
+    "extra": (dict,),
+}
+"""The kinds of what stands beside what is sent, as they come from a gateway."""
+_beside: Final[Callable[[Invoice], tuple[object, ...]]] = attrgetter(*_PLAIN)
+_PLAIN_KINDS: Final = frozenset(itertools.product(*_PLAIN.values()))
+_PLAIN_VALUES: Final = frozenset({str, bool, NoneType})
+
+
+def _plainly_added(extra: dict[str, object]) -> bool:
+    return all(type(key) is str and type(value) in _PLAIN_VALUES for key, value in extra.items())
+
+
+def _plainly_amending(invoice: Invoice) -> bool:
+    original = invoice.original_number
+    if type(original) is not str or NUMBER.fullmatch(original) is None:
+        return False
+    return type(invoice.original_date) is dt.date
+
+
+def _wording(decision: Decision, invoice: Invoice) -> object:
+    """Return all that the rules see in ordinary remarks and reductions; None where they have to look."""
+    remarks, reduction = decision.remarks, decision.itc_reduction
+    if remarks is not None and (
+        type(remarks) is not str
+        or not remarks.isprintable()  # half a character is not, nor is what no screen shows
+        or not 0 < len(remarks) <= LONGEST_REMARKS
+        or remarks == invoice.remarks
+    ):
+        return None
+    said = remarks is not None
+    if reduction is None:
+        return said, None
+    if type(reduction) is not ItcReduction or type(reduction.required) is not bool:
+        return None
+    declared = (reduction.igst, reduction.cgst, reduction.sgst, reduction.cess)
+    if declared != (None, None, None, None) or invoice.itc_reduction is not None:
+        return None
+    return said, reduction.required
+
+
+class Memory:
+    """Which rules find something in records like those seen before, for one batch."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._by_supplier: _Speaking = {}
+        self._by_ids: _Speaking = {}
+        self._by_decision: _Speaking = {}
+
+    def suspects(self, record: Record, invoice: Invoice) -> tuple[Rule, ...]:
+        """Return the rules on the record itself that may find something; none for most records.
+
+        Raises `TypeError` for a record with something in it that cannot be looked up.
+        """
+        wording: object = ()
+        action = None
+        if isinstance(record, Decision):
+            action = record.action
+            if type(action) is not Action:
+                return _ALL
+            if record.remarks is not None or record.itc_reduction is not None:
+                wording = _wording(record, invoice)
+        section, previous, supplier = invoice.section, invoice.action, invoice.supplier
+        if type(section) is not Section or type(previous) is not Action:
+            return _ALL
+        period, form = invoice.return_period, invoice.source_form
+        ids = (section, period, form, invoice.place_of_supply, invoice.type)
+        decided = (
+            *(section, period, form, action, previous, wording),
+            invoice.pending_allowed is False,
+            invoice.supplier_filed is False,
+            invoice.remarks_allowed is False,
+            invoice.itc_reduction_allowed is False,
+        )
+        by_supplier, by_ids = self._by_supplier.get(supplier), self._by_ids.get(ids)
+        if by_supplier is None:
+            by_supplier = self._learn(self._by_supplier, supplier, SUPPLIER_RULES, record)
+        if by_ids is None:
+            by_ids = self._learn(self._by_ids, ids, ID_RULES, record)
+        by_decision = DECISION_RULES if wording is None else self._by_decision.get(decided)
+        if by_decision is None:
+            by_decision = self._learn(self._by_decision, decided, DECISION_RULES, record)
+        own = invoice.recipient is None or invoice.recipient == self._facts.gstin
+        return (
+            (() if plainly_formed(invoice) else FORM_RULES)
+            + (() if own else RECIPIENT_RULES)
+            + by_supplier
+            + by_ids
+            + by_decision
+        )
+
+    def _learn(
+        self, memory: _Speaking, key: Hashable, rules: Sequence[Rule], record: Record
+    ) -> tuple[Rule, ...]:
+        if len(memory) >= _MOST_REMEMBERED:
+            memory.clear()
+        case = case_of(record, 0, 0, self._facts)
+        memory[key] = speaking = tuple(rule for rule in rules if _speaks(rule, case))
+        return speaking
+
+
+def _speaks(rule: Rule, case: Case) -> bool:
+    return any(True for _ in rule.look(case))

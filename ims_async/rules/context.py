@@ -1,0 +1,127 @@
+"""What a rule looks at: one record with what is known beside it, or a batch as a whole."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+
+from ..errors import InvalidInput
+from ..model.records import Decision, Invoice, ItcReduction
+from ..model.vocabulary import Action, Section
+from .finding import Level, Problem, Record, shown
+from .periods import earliest_gstr2b, month_of
+
+REDUCIBLE: Final = frozenset(
+    {Section.B2BA, Section.B2BDNA, Section.B2BCN, Section.B2BCNA, Section.ECOMA},
+)
+"""Where an ITC reduction can be said: GST API documentation, "IMS - Save IMS Action", its newest example."""
+
+
+def _aware(_: object, field: attrs.Attribute[Any], moment: dt.datetime | None) -> None:
+    if moment is not None and (not isinstance(moment, dt.datetime) or moment.tzinfo is None):
+        raise InvalidInput(f"{field.name} {shown(moment)} is not a datetime with a time zone")
+
+
+def _plain_date(_: object, field: attrs.Attribute[Any], day: dt.date | None) -> None:
+    if day is not None and type(day) is not dt.date:
+        raise InvalidInput(f"{field.name} {shown(day)} is not a datetime.date: the date in India (IST)")
+
+
+@attrs.frozen(kw_only=True)
+class Facts:
+    """What is known beside the records. What is None silences the rules that need it."""
+
+    gstin: str | None = None
+    today: dt.date | None = attrs.field(default=None, validator=_plain_date)
+    read_at: dt.datetime | None = attrs.field(default=None, validator=_aware)
+    now: dt.datetime | None = attrs.field(default=None, validator=_aware)
+    filed: frozenset[str] = frozenset()
+    stale_after: float = 3600.0
+
+
+@attrs.frozen
+class Case:
+    """One record, taken apart. What is not of its kind is None here, and found by the rule that says so.
+
+    `first` is the place of the first record of the batch with the same ids. `action`, `remarks` and
+    `reduction` are None in a reset. `month` is the earliest GSTR-2B period it can belong to, in months.
+    """
+
+    record: Record
+    place: int
+    first: int
+    facts: Facts
+    invoice: Invoice
+    section: Section | None
+    action: Action | None
+    remarks: str | None
+    reduction: ItcReduction | None
+    month: int | None
+
+    @property
+    def accepted(self) -> bool:
+        """True for a decision to accept."""
+        return self.action is Action.ACCEPT
+
+
+def case_of(record: Record, place: int, first: int, facts: Facts) -> Case:
+    """Take a record apart, whatever is in it."""
+    decision = record if isinstance(record, Decision) else None
+    invoice = record.invoice if isinstance(record, Decision) else record
+    section = getattr(invoice, "section", None)
+    action = decision.action if decision else None
+    remarks = decision.remarks if decision else None
+    reduction = decision.itc_reduction if decision else None
+    sound = isinstance(reduction, ItcReduction) and isinstance(reduction.required, bool)
+    return Case(
+        record,
+        place,
+        first,
+        facts,
+        invoice,
+        section if isinstance(section, Section) else None,
+        action if isinstance(action, Action) else None,
+        remarks if isinstance(remarks, str) else None,
+        reduction if sound else None,
+        earliest_gstr2b(getattr(invoice, "return_period", None), getattr(invoice, "source_form", None)),
+    )
+
+
+@attrs.frozen
+class Batch:
+    """What is remembered of a batch.
+
+    `places` holds, by section, the place of the first record with a supplier, number, date and return
+    period; `amendments` the decisions on records that name an original, with their places.
+    """
+
+    places: Mapping[Section, Mapping[tuple[Any, ...], int]]
+    amendments: Sequence[tuple[int, Decision]]
+    facts: Facts
+
+
+@attrs.frozen
+class Rule:
+    """One check. `see` is a pure function of a `Case`, or of a `Batch` where it reads one.
+
+    `level` is its default; `source` the public document; `summary` one sentence on what should be so; `since`
+    the GSTR-2B period, `MMYYYY`, from which on it is in force, None if there always.
+    """
+
+    code: str
+    level: Level
+    source: str
+    summary: str
+    see: Callable[[Any], Iterable[Problem]]
+    since: str | None = None
+
+    def look(self, at: Case | Batch) -> Iterable[Problem]:
+        """Return the problems it sees, none before it came into force."""
+        if self.since is not None and isinstance(at, Case):
+            first = month_of(self.since)
+            if at.month is None or first is None or at.month < first:
+                return ()
+        return self.see(at)

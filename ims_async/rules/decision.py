@@ -1,0 +1,148 @@
+"""Rules on what was decided: the action, what the record allows, and the remarks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from ..model.records import Decision, ItcReduction
+from ..model.vocabulary import Action
+from .context import REDUCIBLE, Case
+from .document import is_amount
+from .finding import Problem, shown, writable_text
+from .periods import DUE_DAY, day_in, period_of
+
+LONGEST_REMARKS: Final = 250  # characters
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def action(case: Case) -> Iterator[Problem]:
+    """See an action that cannot be saved."""
+    if not isinstance(case.record, Decision):
+        return
+    if case.action is None:
+        yield Problem(f"action {shown(case.record.action)} is not an Action", in_kind=True)
+    elif case.action is Action.NO_ACTION:
+        yield Problem("action N cannot be saved; use reset to take a decision back")
+
+
+def reset_of_no_action(case: Case) -> Iterator[Problem]:
+    """See a reset of what nobody has acted on."""
+    if not isinstance(case.record, Decision) and case.invoice.action is Action.NO_ACTION:
+        yield Problem("it has no action, so there is nothing to reset")
+
+
+def no_change(case: Case) -> Iterator[Problem]:
+    """See a decision that leaves the record as it is."""
+    if case.action in (None, Action.NO_ACTION) or case.action is not case.invoice.action:
+        return
+    if _same_remarks(case) and _same_reduction(case):
+        yield Problem(f"it stands at {case.action} already, and nothing else is new: leave it out")
+
+
+def _same_remarks(case: Case) -> bool:
+    if _remarks_given(case) is None:
+        return True
+    return case.remarks is not None and case.remarks == case.invoice.remarks
+
+
+def _same_reduction(case: Case) -> bool:
+    said = case.record.itc_reduction if isinstance(case.record, Decision) else None
+    before = case.invoice.itc_reduction
+    if said is None:
+        return True
+    if case.reduction is None or not isinstance(before, ItcReduction):
+        return False
+    amounts = (*case.reduction.amounts.values(), *before.amounts.values())
+    return all(map(is_amount, amounts)) and case.reduction == before
+
+
+def pending_blocked(case: Case) -> Iterator[Problem]:
+    """See a record kept pending that the gateway has blocked for that."""
+    if case.action is Action.PENDING and case.invoice.pending_allowed is False:
+        yield Problem("the gateway does not allow this record to be kept pending; accept or reject it")
+
+
+def pending_limit(case: Case) -> Iterator[Problem]:
+    """See what lowers credit kept pending for more than one tax period, by a monthly filer's due dates."""
+    today, month = case.facts.today, case.month
+    if case.action is not Action.PENDING or case.section not in REDUCIBLE or today is None or month is None:
+        return
+    last = day_in(month + 2, DUE_DAY)
+    if today > last:
+        which = "it" if not case.section.is_amendment else "an amendment that lowers credit"
+        yield Problem(
+            f"{which} can be kept pending for one tax period, of the GSTR-2B of {period_of(month)} until "
+            f"{last:%d-%m-%Y} (a quarterly filer one quarter): accept or reject it"
+        )
+
+
+def not_filed(case: Case) -> Iterator[Problem]:
+    """See an acceptance whose supplier has saved the document only."""
+    if case.accepted and case.invoice.supplier_filed is False:
+        yield Problem("the supplier has not filed it: accepted, it reaches GSTR-2B only once it is filed")
+
+
+def period_closed(case: Case) -> Iterator[Problem]:
+    """See a record of a period whose GSTR-3B the caller knows as filed; pending ones stay open."""
+    if case.month is None or case.invoice.action is Action.PENDING:
+        return
+    period = period_of(case.month)
+    if period in case.facts.filed:
+        yield Problem(
+            f"GSTR-3B of {period} is filed, so its records cannot be acted on, but for pending ones"
+        )
+
+
+def remarks(case: Case) -> Iterator[Problem]:
+    """See remarks that are no text, or hold half a character."""
+    if _remarks_given(case) is not None and case.remarks is None:
+        yield Problem(f"remarks {shown(_remarks_given(case))} are not text", in_kind=True)
+    elif case.remarks is not None and not writable_text(case.remarks):
+        yield Problem(f"remarks {shown(case.remarks)} hold half a character (a surrogate)", in_kind=True)
+
+
+def remarks_control(case: Case) -> Iterator[Problem]:
+    """See remarks with characters that no screen shows; a line break or a tab is none of them."""
+    if case.remarks is not None and _CONTROL.search(case.remarks):
+        yield Problem(f"remarks {shown(case.remarks)} hold control characters; write plain text")
+
+
+def _remarks_given(case: Case) -> object:
+    """Return the remarks as they were given, text or not."""
+    return case.record.remarks if isinstance(case.record, Decision) else None
+
+
+def remarks_too_long(case: Case) -> Iterator[Problem]:
+    """See remarks that do not fit."""
+    if case.remarks is not None and len(case.remarks) > LONGEST_REMARKS:
+        yield Problem(f"remarks of {len(case.remarks)} characters; IMS takes {LONGEST_REMARKS}")
+
+
+def remarks_blocked(case: Case) -> Iterator[Problem]:
+    """See remarks on a record that takes none."""
+    if case.remarks is not None and case.invoice.remarks_allowed is False:
+        yield Problem("the gateway takes no remarks for this record; leave them out")
+
+
+def _explains_reduction(case: Case) -> bool:
+    """True where credit is reversed in part or not at all, which remarks explain."""
+    reduction = case.reduction
+    return case.accepted and reduction is not None and (not reduction.required or bool(reduction.amounts))
+
+
+def remarks_on_accept(case: Case) -> Iterator[Problem]:
+    """See remarks where the published rules have them with Reject and Pending only."""
+    if case.remarks and case.accepted and not _explains_reduction(case):
+        yield Problem("remarks go with rejecting and keeping pending; on accepting they may be refused")
+
+
+def remarks_missing(case: Case) -> Iterator[Problem]:
+    """See a rejection, or a reversal in part or none, that nobody explains."""
+    if _remarks_given(case) not in (None, "") or case.invoice.remarks_allowed is False:
+        return
+    if case.action is Action.REJECT:
+        yield Problem("it is rejected without remarks; say why")
+    elif _explains_reduction(case):
+        yield Problem("credit is reversed in part or not at all, without remarks; GSTN may ask for them")

@@ -1,0 +1,220 @@
+"""Rules on what a record is made of: its section, number, dates and amounts.
+
+Patterns and limits: GST API documentation, the schemas of "IMS - Save IMS Action" and "Reset IMS Action".
+What a gateway itself reported is never refused for its form, only warned about: it goes back as it came.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Final
+
+from ..gsp.codec.writing import json_text
+from ..model.records import Decision, Invoice, ItcReduction
+from ..model.vocabulary import Action
+from .context import Case
+from .finding import Problem, shown, writable_text
+
+NUMBER: Final = re.compile(r"(?=.{1,16}\Z)[/\-0]*[a-zA-Z0-9/\-]*[a-zA-Z1-9]+[a-zA-Z0-9/\-]*", re.ASCII)
+VALUE_LIMIT: Final = Decimal("9999999999999.99")
+AMOUNT_LIMIT: Final = Decimal("99999999999.99")
+PAISE: Final = Decimal("0.01")
+HEADS: Final = ("igst", "cgst", "sgst", "cess")
+
+# GSTN advisory of 30-10-2025: the sections of imports, which the documented interface has no place for.
+_IMPORTS: Final = frozenset({"impg", "impga", "impgsez", "impgseza"})
+
+
+def number_problem(text: object) -> str | None:
+    """Say what is wrong with a document's number, or None."""
+    if not isinstance(text, str) or not text:
+        return f"number {shown(text)} is missing or not text"
+    if len(text) > 16:
+        return f"number {shown(text)} has {len(text)} characters; a GST document number has at most 16"
+    if not NUMBER.fullmatch(text):
+        return f"number {text!r} may hold letters, digits, - and / only, and not zeros alone"
+    return None
+
+
+def amount_problem(name: str, amount: object, limit: Decimal = AMOUNT_LIMIT) -> str | None:
+    """Say what is wrong with an amount in rupees, or None."""
+    if not isinstance(amount, Decimal):
+        return f"{name} {shown(amount)} is not a Decimal; money is exact: use Decimal('10.50')"
+    if not amount.is_finite():
+        why = "is not an amount"
+    elif amount < 0:
+        why = "is negative; IMS takes amounts of notes as positive figures too"
+    elif amount > limit:
+        why = f"is more than the {limit} that the gateway takes"
+    elif _splits_paise(amount):
+        why = "has more than two decimals; round it to paise"
+    else:
+        return None
+    return f"{name} {str(amount)[:60]} {why}"
+
+
+def _splits_paise(amount: Decimal) -> bool:
+    """True for decimals beyond the second, but for zeros; without arithmetic, whose precision others set."""
+    if amount.same_quantum(PAISE):
+        return False
+    _, digits, exponent = amount.as_tuple()
+    return isinstance(exponent, int) and exponent < -2 and any(digits[exponent + 2 :])
+
+
+def writable(amount: object) -> bool:
+    """True for an amount that can be written out, even if it is no sensible one: `1E+999999` cannot."""
+    if not isinstance(amount, Decimal) or not amount.is_finite():
+        return False
+    exponent = amount.as_tuple().exponent
+    return isinstance(exponent, int) and exponent > -20 and amount.adjusted() < 20
+
+
+def is_amount(amount: object) -> bool:
+    """True for an amount that can be compared with another."""
+    return isinstance(amount, Decimal) and amount.is_finite()
+
+
+def record(case: Case) -> Iterator[Problem]:
+    """See something else than a decision or an invoice."""
+    if not isinstance(case.invoice, Invoice):
+        what = (
+            f"a decision on {shown(case.invoice)}"
+            if isinstance(case.record, Decision)
+            else shown(case.record)
+        )
+        yield Problem(f"it is {what}, not a decision on an invoice or an invoice", in_kind=True)
+
+
+def section(case: Case) -> Iterator[Problem]:
+    """See a section that is none, one of imports among them."""
+    named = case.invoice.section
+    if case.section is not None:
+        return
+    if isinstance(named, str) and named.lower() in _IMPORTS:
+        message = f"section {named!r} is of imports, which no documented interface takes: act on the portal"
+    else:
+        message = f"section {shown(named)} is not a Section; use Section.parse(…)"
+    yield Problem(message, in_kind=True)
+
+
+def previous_action(case: Case) -> Iterator[Problem]:
+    """See a last-read action that is none: GSTN compares it (IMSSAV0010)."""
+    if not isinstance(case.invoice.action, Action):
+        yield Problem(f"the record's action {shown(case.invoice.action)} is not an Action", in_kind=True)
+
+
+def date(case: Case) -> Iterator[Problem]:
+    """See a date that is none; one that does not exist cannot be made a `datetime.date`."""
+    if type(case.invoice.date) is not dt.date:
+        yield Problem(f"date {shown(case.invoice.date)} is not a datetime.date", in_kind=True)
+
+
+def amount(case: Case) -> Iterator[Problem]:
+    """See amounts that are none, negative, too large, or not in whole paise."""
+    invoice = case.invoice
+    amounts = (
+        ("value", invoice.value, VALUE_LIMIT),
+        ("taxable_value", invoice.taxable_value, AMOUNT_LIMIT),
+        *((head, getattr(invoice, head), AMOUNT_LIMIT) for head in HEADS),
+    )
+    for name, rupees, limit in amounts:
+        if problem := amount_problem(name, rupees, limit):
+            told = writable(rupees)
+            yield Problem(problem, typed_only=told, in_kind=not told)
+
+
+def tax_heads(case: Case) -> Iterator[Problem]:
+    """See taxes that no supply bears: IGST with CGST and SGST, or CGST unlike SGST."""
+    igst, cgst, sgst = case.invoice.igst, case.invoice.cgst, case.invoice.sgst
+    if not (is_amount(igst) and is_amount(cgst) and is_amount(sgst)):
+        return
+    if igst and (cgst or sgst):
+        yield Problem("it bears IGST and CGST or SGST: a supply is between states or within one")
+    elif cgst != sgst:
+        told = f"CGST {str(cgst)[:30]} and SGST {str(sgst)[:30]}"
+        yield Problem(f"{told} differ; within a state both are levied at the same rate")
+
+
+def number(case: Case) -> Iterator[Problem]:
+    """See a document number that the gateway does not take."""
+    found = case.invoice.number
+    if problem := number_problem(found):
+        told = writable_text(found)
+        yield Problem(problem, typed_only=told, in_kind=not told)
+
+
+def original(case: Case) -> Iterator[Problem]:
+    """See an amendment that does not name what it amends."""
+    if case.section is None or not case.section.is_amendment:
+        return
+    found, day = case.invoice.original_number, case.invoice.original_date
+    if found is None or found == "" or day is None:
+        message = "an amendment needs the number and date of the document it amends"
+        told = found is None or writable_text(found)
+        yield Problem(message, typed_only=told, in_kind=not told)
+    elif problem := number_problem(found):
+        told = writable_text(found)
+        yield Problem(f"original {problem}", typed_only=told, in_kind=not told)
+    if day is not None and type(day) is not dt.date:
+        yield Problem(f"original date {shown(day)} is not a datetime.date", in_kind=True)
+
+
+def _or_none(*kinds: type) -> Callable[[object], bool]:
+    return lambda value: value is None or isinstance(value, kinds)
+
+
+def _reduction_or_none(value: object) -> bool:
+    if not isinstance(value, ItcReduction):
+        return value is None
+    heads = (value.igst, value.cgst, value.sgst, value.cess)
+    return isinstance(value.required, bool) and all(head is None or writable(head) for head in heads)
+
+
+_TEXT, _FLAG = (_or_none(str), "text"), (_or_none(bool), "True, False or None")
+_BESIDE: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
+    "hash": _TEXT,
+    "supplier_name": _TEXT,
+    "recipient": _TEXT,
+    "remarks": _TEXT,
+    "pending_allowed": _FLAG,
+    "supplier_filed": _FLAG,
+    "remarks_allowed": _FLAG,
+    "itc_reduction_allowed": _FLAG,
+    "itc_reduction": (_reduction_or_none, "an ItcReduction with amounts that are Decimals"),
+    "read_from_gateway": (lambda value: isinstance(value, bool), "True or False"),
+}
+"""What stands in a record beside what is sent: by name, what it may be."""
+_SENT_BY_SOME: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
+    "type": _TEXT,
+    "original_number": _TEXT,
+    "original_date": (lambda value: value is None or type(value) is dt.date, "a datetime.date"),
+}
+"""What is sent in some sections, where other rules look at it, and kept in the others."""
+
+
+def other_fields(case: Case) -> Iterator[Problem]:
+    """See what is kept with a record, in a journal say, and is no text, no flag or no JSON value."""
+    sent = set()
+    if case.section is not None:
+        sent = {"original_number", "original_date"} if case.section.is_amendment else set()
+        sent |= set() if case.section.is_ecommerce else {"type"}
+    for name, (fits, what) in (_BESIDE | _SENT_BY_SOME).items():
+        value = getattr(case.invoice, name)
+        if name not in sent and not fits(value):
+            yield Problem(f"{name} {shown(value)} is not {what}", in_kind=True)
+    if problem := extra_problem(case.invoice.extra):
+        yield Problem(problem, in_kind=True)
+
+
+def extra_problem(extra: object) -> str | None:
+    """Say what is wrong with the fields that a gateway adds, or None."""
+    if not isinstance(extra, dict):
+        return f"extra {shown(extra)} is not a dict of JSON values"
+    try:
+        json_text(extra)
+    except Exception as error:  # noqa: BLE001 # a stranger's class may do anything when it is shown
+        return f"extra cannot be kept: {error!s:.180}; numbers with a fraction are Decimals"
+    return None

@@ -1,0 +1,1 @@
+"""Sandbox as the simulator plays it."""

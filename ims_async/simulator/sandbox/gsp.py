@@ -1,0 +1,143 @@
+"""The face of Sandbox over the world: addresses, who may call them, envelopes and errors.
+
+https://developer.sandbox.co.in/api-reference/gst/compliance/guides/taxpayer/invoice-management-system/overview
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..http import Refused, Route, Window, find, write
+from . import auth as auth
+from . import canned
+from . import invoices as invoices
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..http import Answer, Request
+    from ..world import World
+
+
+Caller = Literal["anyone", "account", "taxpayer"]
+"""Whose token an address asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxRoute(Route):
+    """An address and what it takes to call it."""
+
+    handler: Callable[[World, Request], dict[str, Any]]
+    caller: Caller = "taxpayer"
+    versioned: bool = False
+    """Whether `x-api-version` must be there."""
+
+
+_BASE = "/gst/compliance/tax-payer"
+_MONTH = r"(?P<year>[^/]+)/(?P<month>[^/]+)"
+
+
+def _route(
+    method: str,
+    path: str,
+    operation: str,
+    handler: Callable[[World, Request], dict[str, Any]],
+    caller: Caller = "taxpayer",
+    *,
+    versioned: bool = False,
+) -> SandboxRoute:
+    return SandboxRoute(method, re.compile(path), operation, handler, caller, versioned)
+
+
+ROUTES = (
+    _route("POST", "/authenticate", "authenticate", auth.authenticate, "anyone"),
+    _route("POST", f"{_BASE}/otp", "otp", auth.send_otp, "account"),
+    _route("POST", f"{_BASE}/otp/verify", "verify", auth.verify_otp, "account"),
+    _route("POST", f"{_BASE}/session/refresh", "refresh", auth.refresh),
+    _route("POST", f"{_BASE}/logout", "logout", auth.logout),
+    _route("GET", f"{_BASE}/invoices/count", "count", invoices.count),
+    _route("GET", f"{_BASE}/invoices", "invoices", invoices.listing),
+    _route("POST", f"{_BASE}/invoices/status/save", "save", invoices.save),
+    _route("POST", f"{_BASE}/invoices/status/reset", "reset", invoices.reset),
+    _route("GET", f"{_BASE}/invoices/status", "status", invoices.status),
+    _route(
+        "GET",
+        f"{_BASE}/invoices/added-back-liabilities/{_MONTH}",
+        "added_back",
+        invoices.added_back,
+        versioned=True,
+    ),
+    _route("GET", f"{_BASE}/invoices/{_MONTH}/sales", "sales", invoices.sales, versioned=True),
+)
+"""The twelve addresses."""
+
+_WORDS = {403: "Access token expired", 504: "Endpoint request timed out"}
+
+
+class Sandbox:
+    """Answer HTTP requests as Sandbox documents it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        limit = world.rules.rate_limit
+        self._window = Window(limit) if limit is not None else None
+
+    def owns(self, path: str) -> bool:
+        """Say yes: what no other face owns is this one's."""
+        return True
+
+    def recognise(self, request: Request) -> SandboxRoute | None:
+        """Find the route of a request, and whose request it is."""
+        # The raw token: with a `Bearer` in front it is another string, and unknown.
+        request.session = self._world.sessions.find(request.headers.get("authorization", ""))
+        request.gstin = request.session.gstin if request.session else ""
+        return find(ROUTES, request, request.path)
+
+    def answer(self, route: SandboxRoute | None, request: Request) -> Answer:
+        """Answer a request in the gateway's envelope."""
+        headers: dict[str, str] = {}
+        try:
+            if self._window:
+                allowed, headers = self._window.take(request.headers.get("x-api-key", ""), self._world.now())
+                if not allowed:
+                    raise Refused(429, "Too Many Requests")
+            return self._told(200, {"code": 200, "data": self._data(route, request)}, headers)
+        except Refused as refusal:
+            content = {"code": refusal.code, "message": refusal.message}
+            return self._told(refusal.status, content, headers)
+
+    def refuse(self, route: SandboxRoute | None, request: Request, status: int) -> Answer:
+        """Say what the gateway says with this status."""
+        words = _WORDS.get(status) or HTTPStatus(status).phrase
+        return self._told(status, {"code": status, "message": words}, {})
+
+    def _told(self, status: int, content: dict[str, Any], headers: dict[str, str]) -> Answer:
+        stamp = {"timestamp": int(self._world.now() * 1000), "transaction_id": self._world.draw_uuid()}
+        return status, {"Content-Type": "application/json", **headers}, write({**content, **stamp})
+
+    def _data(self, route: SandboxRoute | None, request: Request) -> dict[str, Any]:
+        if route is None:
+            raise Refused(404, "Not Found")
+        self._admit(route, request)
+        if self._world.rules.canned:
+            return canned.data(route.operation, request)
+        return route.handler(self._world, request)
+
+    def _admit(self, route: SandboxRoute, request: Request) -> None:
+        if request.headers.get("x-api-key") != self._world.rules.api_key:
+            raise Refused(401, "Unauthorized")
+        if self._world.rules.canned:
+            return  # every token is taken
+        if route.caller != "anyone":
+            session = request.session
+            if session is None or session.ended:
+                raise Refused(403, "Invalid access token")
+            if session.expires_at <= self._world.now():
+                raise Refused(403, "Access token expired")
+            if (route.caller == "taxpayer") != bool(session.gstin):
+                raise Refused(403, "Insufficient privilege")
+        if route.versioned and not request.headers.get("x-api-version"):
+            raise Refused(400, "Header x-api-version is missing")

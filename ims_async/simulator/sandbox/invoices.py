@@ -1,0 +1,106 @@
+"""Sandbox's seven endpoints of the Invoice Management System.
+
+https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/invoices
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from .. import payloads
+from ..http import Refused
+from ..rules import BUSY, NO_LIABILITY, NO_SALES, UNKNOWN_REFERENCE, WRONG_RECIPIENT
+from ..supplier_view import ADDED_BACK_SECTIONS, FORMS, SALES_SECTIONS
+from ..world import Busy
+from .auth import failure
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from ..fields import Kind
+    from ..http import Request
+    from ..world import World
+
+
+def _success(payload: dict[str, Any]) -> dict[str, Any]:
+    return {"data": payload, "status_cd": "1"}
+
+
+def _choice(request: Request, name: str, allowed: Collection[str]) -> str:
+    value = request.asked(name).lower()
+    if value not in allowed:
+        # Undocumented for this case; 422 is the documented status for flags that are not as per the schema.
+        raise Refused(422, f"Invalid {name}")
+    return value
+
+
+def count(world: World, request: Request) -> dict[str, Any]:
+    """Count the records by section and action."""
+    goods = _choice(request, "type_of_goods", payloads.GOODS)
+    return _success(payloads.count(world, request.gstin, goods))
+
+
+def listing(world: World, request: Request) -> dict[str, Any]:
+    """List the records of a section; an empty one answers, undocumented, an empty list with status 1."""
+    section = payloads.SECTIONS[_choice(request, "section", payloads.SECTIONS)]
+    records = world.records(request.gstin, section)
+    if "status" in request.query:
+        wanted = payloads.STATUS_WORDS[_choice(request, "status", payloads.STATUS_WORDS)]
+        records = [record for record in records if record.action == wanted]
+    if world.rules.as_file(len(records)):
+        return _success(payloads.promised(world))  # no route to the file is documented: there is none here
+    return _success(payloads.rows(records, section))
+
+
+def save(world: World, request: Request) -> dict[str, Any]:
+    """Take in a save."""
+    return _submit(world, request, "save")
+
+
+def reset(world: World, request: Request) -> dict[str, Any]:
+    """Take in a reset."""
+    return _submit(world, request, "reset")
+
+
+def _submit(world: World, request: Request, kind: Kind) -> dict[str, Any]:
+    body = request.json()
+    if isinstance(body.get("rtin"), str) and body["rtin"] != request.gstin:
+        return failure(*WRONG_RECIPIENT)
+    try:
+        job = world.submit(request.gstin, kind, body)
+    except Busy:
+        return failure(*BUSY)
+    return _success({"reference_id": job.reference})
+
+
+def status(world: World, request: Request) -> dict[str, Any]:
+    """Tell where a job is; an unknown reference answers, undocumented, the usual error with our own code."""
+    job = world.jobs.get(request.asked("reference_id"))
+    if job is None or job.gstin != request.gstin:
+        return failure(*UNKNOWN_REFERENCE)
+    return _success(payloads.polled(job, world.rules))
+
+
+def _period(request: Request) -> str:
+    year, month = request.parts["year"], request.parts["month"]
+    if not re.fullmatch(r"(19|20)[0-9]{2}", year) or not re.fullmatch(r"0[1-9]|1[0-2]", month):
+        raise Refused(422, "Invalid year or month")
+    return month + year
+
+
+def sales(world: World, request: Request) -> dict[str, Any]:
+    """Show what the taxpayer reported as a supplier; nothing found is an error with HTTP status 200."""
+    period = _period(request)
+    section = _choice(request, "section", SALES_SECTIONS)
+    form = FORMS[_choice(request, "return_type", FORMS)]
+    found = world.outward[request.gstin].sales(form, period, section)
+    return _success(found) if found else failure(*NO_SALES)
+
+
+def added_back(world: World, request: Request) -> dict[str, Any]:
+    """Show the liability that was added back; nothing found is an error with HTTP status 200."""
+    period = _period(request)
+    section = _choice(request, "section", ADDED_BACK_SECTIONS)
+    found = world.outward[request.gstin].added_back(period, section)
+    return _success(found) if found else failure(*NO_LIABILITY)

@@ -1,0 +1,146 @@
+"""The supplier's side: what a taxpayer reported, how buyers acted on it, and liability that came back."""
+
+from __future__ import annotations
+
+import hashlib
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from .seeding import PERIODS, date_in, draw_amount, taxes
+from .taxpayers import STATES, make_gstin, make_name
+
+if TYPE_CHECKING:
+    from .taxpayers import Taxpayer
+
+FORMS = {"gstr-1": "gstr1", "gstr-1a": "gstr1a"}
+"""The return types one can ask for and the keys of the answers."""
+
+SALES_SECTIONS = ("b2b", "b2ba", "cdnr", "cdnra", "ecom", "ecoma")
+ADDED_BACK_SECTIONS = ("cdnr", "b2ba", "cdnra", "ecoma")
+
+_SEEDED = {"gstr1": PERIODS[:2], "gstr1a": PERIODS[:1]}
+_ACTIONS = ("A", "R", "P", "")  # the wire has no letter for No action: the field is left out
+
+
+class Outward:
+    """The supplies that one taxpayer reported, for a couple of return periods."""
+
+    def __init__(self, seed: int, taxpayer: Taxpayer) -> None:
+        self._gstin = taxpayer.gstin
+        self._rng = Random(f"{seed}/{taxpayer.gstin}/outward")
+        self._serial = 0
+        self._sales: dict[tuple[str, str, str], Any] = {
+            (form, period, section): self._section(section, period)
+            for form, periods in _SEEDED.items()
+            for period in periods
+            for section in SALES_SECTIONS
+        }
+        self._added_back: dict[tuple[str, str], list[dict[str, Any]]] = {
+            (PERIODS[0], section): [self._liability(section, PERIODS[0]) for _ in range(2)]
+            for section in ADDED_BACK_SECTIONS
+        }
+
+    def sales(self, form: str, period: str, section: str) -> dict[str, Any] | None:
+        """Show a section of `gstr1` or `gstr1a` for a period MMYYYY, or None if nothing was reported."""
+        found = self._sales.get((form, period, section))
+        return {"gstin": self._gstin, "rtnprd": period, form: {section: found}} if found else None
+
+    def added_back(self, period: str, section: str) -> dict[str, Any] | None:
+        """Show the liability that rejections added back in a period MMYYYY, or None if there is none."""
+        found = self._added_back.get((period, section))
+        if not found:
+            return None
+        return {"gstin": self._gstin, "rtnprd": period, "rejInvAddBackLiab": {section: found}}
+
+    def _section(self, section: str, period: str) -> Any:
+        amended = section.endswith("a")
+        if section.startswith("ecom"):
+            names = ("b2ba", "urp2ba") if amended else ("b2b", "urp2b")
+            return {name: [self._ecommerce(period, name, amended=amended)] for name in names}
+        if section.startswith("cdn"):
+            return [self._notes(period, amended=amended) for _ in range(2)]
+        return [self._invoices(period, amended=amended) for _ in range(2)]
+
+    def _next_number(self) -> str:
+        self._serial += 1
+        return f"S/{self._serial:05d}"
+
+    def _chksum(self) -> str:
+        return hashlib.sha256(f"{self._gstin}/{self._serial}".encode()).hexdigest()
+
+    def _items(self, *, inter: bool) -> tuple[list[dict[str, Any]], Any]:
+        rate = self._rng.choice((5, 12, 18, 28))
+        money = taxes(draw_amount(self._rng), rate, inter=inter)
+        detail = {"rt": rate, "txval": money["taxable"], "csamt": 0}
+        detail |= {"iamt": money["igst"]} if inter else {"camt": money["cgst"], "samt": money["sgst"]}
+        return [{"num": 1, "itm_det": detail}], money["value"]
+
+    def _acted(self, index: int) -> dict[str, str]:
+        action = _ACTIONS[index % len(_ACTIONS)]
+        return {"imsactn": action} if action else {}
+
+    def _invoices(self, period: str, *, amended: bool) -> dict[str, Any]:
+        buyer = make_gstin(self._rng, self._rng.choice(STATES))
+        inter = buyer[:2] != self._gstin[:2]
+        invoices = []
+        for index in range(4):
+            items, value = self._items(inter=inter)
+            if amended:
+                items[0]["itm_det"].pop("csamt")
+            invoice = {"inum": self._next_number(), "idt": date_in(self._rng, period), "val": value}
+            if amended:
+                invoice |= {"oinum": invoice["inum"], "oidt": date_in(self._rng, period, months_before=1)}
+            invoice |= {"pos": buyer[:2], "rchrg": "N", "inv_typ": "R", "cflag": "N", "updby": "S"}
+            invoices.append({**invoice, "chksum": self._chksum(), "itms": items, **self._acted(index)})
+        return {"ctin": buyer, "inv": invoices, **({} if amended else {"cfs": "Y"})}
+
+    def _notes(self, period: str, *, amended: bool) -> dict[str, Any]:
+        buyer = make_gstin(self._rng, self._rng.choice(STATES))
+        inter = buyer[:2] != self._gstin[:2]
+        notes = []
+        for index in range(4):
+            items, value = self._items(inter=inter)
+            note = {"nt_num": self._next_number(), "nt_dt": date_in(self._rng, period), "val": value}
+            if amended:
+                note |= {"ont_num": note["nt_num"], "ont_dt": date_in(self._rng, period, months_before=1)}
+            note |= {"ntty": "C" if index % 2 else "D", "pos": buyer[:2], "rchrg": "N", "inv_typ": "R"}
+            note |= {"cflag": "N", "flag": "N", "updby": "S", "chksum": self._chksum(), "itms": items}
+            # The last one was deleted by the supplier.
+            notes.append({**note, **(self._acted(index) if index < 3 else {"flag": "D", "d_flag": "Y"})})
+        return {"ctin": buyer, "nt": notes}
+
+    def _ecommerce(self, period: str, name: str, *, amended: bool) -> dict[str, Any]:
+        buyer = make_gstin(self._rng, self._rng.choice(STATES))
+        inter = buyer[:2] != self._gstin[:2]
+        invoices: list[dict[str, Any]] = []
+        for index in range(4):
+            common = {"inum": self._next_number(), "idt": date_in(self._rng, period), "inv_typ": "R"}
+            common |= {"sply_ty": "INTER" if inter else "INTRA", "chksum": self._chksum()}
+            if amended:
+                common |= {"oinum": common["inum"], "oidt": date_in(self._rng, period, months_before=1)}
+            if index == 3:
+                invoices.append({**common, "flag": "D"})
+                continue
+            items, value = self._items(inter=inter)
+            live = {"flag": "N", "pos": buyer[:2], "val": value, "itms": items}
+            invoices.append({**common, **live, **self._acted(index + 1)})
+        through = {} if name.startswith("urp") else {"stin": make_gstin(self._rng, self._gstin[:2])}
+        return {"rtin": buyer, **through, "inv": invoices}
+
+    def _liability(self, section: str, period: str) -> dict[str, Any]:
+        buyer = make_gstin(self._rng, self._rng.choice(STATES))
+        money = taxes(draw_amount(self._rng), 18, inter=buyer[:2] != self._gstin[:2])
+        entry: dict[str, Any] = {"val": money["value"], "txval": money["taxable"], "iamt": money["igst"]}
+        entry |= {"camt": money["cgst"], "samt": money["sgst"], "csamt": money["cess"]}
+        entry |= {"supPrd": period, "form": "R1", "remarks": "Goods were returned"}
+        name = make_name(self._rng)
+        if section == "ecoma":
+            entry |= {"rtin": buyer, "rtinNam": name}
+        else:
+            entry |= {"ctin": buyer, "tradenm": name, "inv_typ": "R"}
+        number, dated = self._next_number(), date_in(self._rng, period)
+        before = date_in(self._rng, period, months_before=1)
+        if section.startswith("cdn"):
+            entry |= {"nt_num": number, "nt_dt": dated, "ntty": "C"}
+            return entry | ({"ont_num": number, "ont_dt": before} if section == "cdnra" else {})
+        return entry | {"inum": number, "idt": dated, "oinum": number, "oidt": before}

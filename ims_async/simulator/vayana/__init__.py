@@ -1,0 +1,1 @@
+"""Vayana as the simulator plays it."""

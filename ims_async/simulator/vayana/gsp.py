@@ -1,0 +1,190 @@
+"""The face of Vayana over the world: addresses, who may call them, envelopes.
+
+The enriched and the basic API, and the login of users, which in life is on another host.
+https://docs.enriched-api.vayana.com
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..fields import GSTIN
+from ..http import Route, Window, find, write
+from ..rules import UNAUTHORIZED
+from . import basic as basic
+from . import files as files
+from . import invoices as invoices
+from . import login as login
+from . import session as session
+from . import tasks as tasks
+from .answers import EasRefused, bad_gstin, envelope, gstn_error, not_found
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..http import Answer, Request
+    from .state import Eas
+
+    Handler = Callable[[Eas, Request], Any]
+
+Caller = Literal["anyone", "user", "gstin", "taxpayer"]
+"""Who may call an address: a user for no, for a named, for a taxpayer with a session."""
+
+
+@dataclass(frozen=True, slots=True)
+class VayanaRoute(Route):
+    """An address and what it takes to call it."""
+
+    handler: Handler
+    caller: Caller = "taxpayer"
+    bare: bool = False
+    """Whether data and errors are outside the envelope of six keys."""
+
+
+SSO = "/theodore/apis/v1"
+"""Where the login of users is."""
+
+_THEODORE = "/theodore/"  # the name of the service that users log in to
+_TASKS = r"/enriched/tasks/v1\.0"
+_ENRICHED = r"/enriched/gstn/v1\.0"
+_BASIC = r"/basic/gstn/v1\.0"
+_V3 = "/basic/gstn/v3.0/"
+
+
+def _route(method: str, path: str, operation: str, handler: Handler, caller: Caller) -> VayanaRoute:
+    return VayanaRoute(method, re.compile(path), operation, handler, caller, bare=path.startswith(_THEODORE))
+
+
+def _passed_through(action: str, operation: str, handler: Handler) -> VayanaRoute:
+    path = rf"{_BASIC}/taxpayerapi/(?P<api>[^/]+)/returns/ims/{action}"
+    return _route("GET", path, operation, handler, "taxpayer")
+
+
+def _session_routes() -> Iterator[VayanaRoute]:
+    for version, refresh in (("3", session.renew), ("1", session.extend)):
+        for action, operation, handler in (
+            ("OTPREQUEST", "otp", session.request_otp),
+            ("AUTHTOKEN", "verify", session.verify_otp),
+            ("REFRESHTOKEN", "refresh", refresh),
+            ("LOGOUT", "logout", session.log_out),
+        ):
+            path = rf"/basic/gstn/v{version}\.0/taxpayerapi/(?P<api>[^/]+)/authenticate/{action}"
+            yield VayanaRoute("POST", re.compile(path), operation, handler, "gstin", bare=version == "1")
+
+
+ROUTES = (
+    _route("POST", f"{SSO}/authtokens", "authenticate", login.log_in, "anyone"),
+    _route("PUT", f"{SSO}/authtokens", "account_refresh", login.refresh, "anyone"),
+    _route("POST", f"{SSO}/logout", "account_logout", login.log_out, "anyone"),
+    *_session_routes(),
+    _route("PUT", f"{_ENRICHED}/ims-invoice-status-update", "save", invoices.save, "taxpayer"),
+    _route("PUT", f"{_ENRICHED}/ims-invoice-status-reset", "reset", invoices.reset, "taxpayer"),
+    _route("GET", f"{_ENRICHED}/ims-invoices", "invoices", invoices.download, "taxpayer"),
+    _route("GET", f"{_TASKS}/status/(?P<task>[^/]+)", "status", tasks.status, "user"),
+    _route("GET", f"{_TASKS}/result/(?P<task>[^/]+)", "result", tasks.result, "user"),
+    _route("GET", f"{_TASKS}/result/(?P<task>[^/]+)/page/(?P<page>[0-9]+)", "page", tasks.page, "user"),
+    _passed_through("GETCNT", "count", basic.count),
+    _passed_through("REQSTS", "reference", basic.reference),
+    _passed_through("GETINV", "getinv", basic.invoices),
+    _passed_through("FILEDET", "filedet", basic.file_details),
+    _passed_through("SUPVIEW", "sales", basic.sales),
+    _route("GET", f"{_BASIC}/taxpayerapi-doc/(?P<file>[^/]+)", "file", files.download, "taxpayer"),
+)
+"""All addresses; for v3.0 with the header `action` as the last part of the path."""
+
+_JSON = {"Content-Type": "application/json"}
+_WORDS = {
+    400: ("err-issue-with-parameter", "ClientRequest"),
+    401: ("err-active-tokens-limit-exceeded", "Authorization"),  # the one that is documented with 401
+    403: ("err-expired-token", "Authorization"),
+    429: ("err-too-many-requests", "ClientRequest"),
+}
+
+
+class Vayana:
+    """Answer HTTP requests as Vayana documents it."""
+
+    def __init__(self, eas: Eas) -> None:
+        self._eas = eas
+        limit = eas.world.rules.rate_limit
+        self._window = Window(limit) if limit is not None else None
+
+    def owns(self, path: str) -> bool:
+        """Say whether an address belongs to the enriched API, the basic one or the login."""
+        return path.startswith(("/enriched/", "/basic/", _THEODORE))
+
+    def recognise(self, request: Request) -> VayanaRoute | None:
+        """Find the route of a request, and whose request it is: of the headers or of the task."""
+        path = request.path
+        if path.startswith(_V3):
+            path += "/" + request.headers.get("action", "")
+        route = find(ROUTES, request, path)
+        task = self._eas.tasks.find(request.parts.get("task", ""))
+        request.gstin = task.gstin if task else request.headers.get("x-flynn-n-gstin", "")
+        return route
+
+    def answer(self, route: VayanaRoute | None, request: Request) -> Answer:
+        """Answer a request, in the envelope of six keys or bare."""
+        try:
+            data = self._data(route, request)
+        except EasRefused as refusal:
+            return _told(refusal, bare=_is_bare(route, request))
+        bare = _is_bare(route, request)
+        if route and route.operation == "status":
+            bare = self._eas.rules.task_shape == "nested"
+        return 200, dict(_JSON), write({"data": data} if bare else envelope(data))
+
+    def refuse(self, route: VayanaRoute | None, request: Request, status: int) -> Answer:
+        """Say what EAS says with this status; its keys for outages are not documented and these our own."""
+        phrase = HTTPStatus(status).phrase.lower().replace(" ", "-")
+        key, kind = _WORDS.get(status, (f"err-{phrase}", "Runtime"))
+        return _told(EasRefused(status, key, kind), bare=_is_bare(route, request))
+
+    def _data(self, route: VayanaRoute | None, request: Request) -> Any:
+        if not request.path.startswith(_THEODORE):
+            self._count(request)
+        if route is None:
+            raise not_found()
+        if route.caller != "anyone":
+            self._admit_user(request)
+        if route.caller not in {"anyone", "user"}:
+            self._admit_taxpayer(request, in_session=route.caller == "taxpayer")
+        return route.handler(self._eas, request)
+
+    def _count(self, request: Request) -> None:
+        # This GSP documents no limit: no headers tell of one, and the key is our own.
+        org_id = request.headers.get("x-flynn-n-org-id", "")
+        if self._window and not self._window.take(org_id, self._eas.world.now())[0]:
+            raise EasRefused(429, "err-too-many-requests")
+
+    def _admit_user(self, request: Request) -> None:
+        headers = request.headers
+        if headers.get("x-flynn-n-org-id") != self._eas.rules.org_id:
+            raise EasRefused(403, "err-invalid-org", "Authorization")
+        self._eas.users.admit(headers.get("x-flynn-n-user-token", ""), self._eas.world.now())
+        accepted = headers.get("accept", "").lower().split(",")
+        if not any(kind.partition(";")[0].strip() == "application/json" for kind in accepted):
+            wanted = {"content-type": "application/json"}
+            raise EasRefused(400, "err-content-type-not-set-correctly", args=wanted)
+
+    def _admit_taxpayer(self, request: Request, *, in_session: bool) -> None:
+        if not re.fullmatch(GSTIN, request.gstin):
+            raise bad_gstin()
+        version = request.parts.get("api")
+        if version is not None and not re.fullmatch(r"v[0-9]+\.[0-9]+", version):
+            raise EasRefused(400, "err-invalid-gst-returns-api-version", args={"version": version})
+        world = self._eas.world
+        if in_session and not world.sessions.live(request.gstin, now=world.now()):
+            raise gstn_error(*UNAUTHORIZED)
+
+
+def _is_bare(route: VayanaRoute | None, request: Request) -> bool:
+    return request.path.startswith(_THEODORE) if route is None else route.bare
+
+
+def _told(refusal: EasRefused, *, bare: bool) -> Answer:
+    content = {"error": refusal.error} if bare else envelope(error=refusal.error)
+    return refusal.status, dict(_JSON), write(content)

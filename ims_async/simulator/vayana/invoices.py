@@ -1,0 +1,79 @@
+"""The enriched API of the Invoice Management System: each call starts a task.
+
+https://docs.enriched-api.vayana.com
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from .. import payloads
+from ..rules import BUSY, WRONG_RECIPIENT
+from ..world import Busy
+from .answers import EasRefused, bad_parameter, gstn_error, read, text
+from .tasks import DownloadTask, JobTask
+
+if TYPE_CHECKING:
+    from ..fields import Kind
+    from ..http import Request
+    from .state import Eas
+
+_TWO_NAMES = {section for name, section in payloads.SECTIONS.items() if name != section}
+_MOST_BYTES = 4_000_000  # the documented "4MB", in the smaller of its two senses
+
+
+def save(eas: Eas, request: Request) -> dict[str, Any]:
+    """Take in a save."""
+    return _submit(eas, request, "save")
+
+
+def reset(eas: Eas, request: Request) -> dict[str, Any]:
+    """Take in a reset."""
+    return _submit(eas, request, "reset")
+
+
+def _submit(eas: Eas, request: Request, kind: Kind) -> dict[str, Any]:
+    if len(request.body) > _MOST_BYTES:
+        # The limit is documented, the answer is not: status and key are our own.
+        raise EasRefused(413, "err-request-too-large")
+    body = read(request)
+    if isinstance(body.get("rtin"), str) and body["rtin"] != request.gstin:
+        raise gstn_error(*WRONG_RECIPIENT)
+    try:
+        job = eas.world.submit(request.gstin, kind, body)
+    except Busy:
+        raise gstn_error(*BUSY) from None
+    return eas.tasks.start(JobTask(eas.world.draw_uuid(), request.gstin, job.submitted_at, job))
+
+
+def listed(eas: Eas, request: Request) -> tuple[str, list[dict[str, Any]]]:
+    """Return the section asked for and its rows, those with the action asked for if one is."""
+    name = text(request.query, "section").lower()
+    section = payloads.SECTIONS.get(name)
+    if section is None or not _spelled(name, section, eas.rules.section_names):
+        raise bad_parameter("section")
+    records = eas.world.records(request.gstin, section)
+    if "status" in request.query:
+        wanted = request.query["status"]
+        if wanted not in payloads.STATUS_WORDS.values():
+            raise bad_parameter("status")
+        records = [record for record in records if record.action == wanted]
+    # The name of this field in the documented sample; elsewhere it is `ispendactblocked`.
+    return section, payloads.rows(records, section, "ispendactnallwd")[section]
+
+
+def _spelled(name: str, section: str, names: Literal["any", "short", "long"]) -> bool:
+    """Say whether the gateway takes this name of a section, of which only notes have two.
+
+    No document says which is meant, nor what answers the other: that it is refused, and how, is our own.
+    """
+    return names == "any" or section not in _TWO_NAMES or (name == section) == (names == "long")
+
+
+def download(eas: Eas, request: Request) -> dict[str, Any]:
+    """Start a download of the invoices as they are now."""
+    section, rows = listed(eas, request)
+    size, now = eas.rules.page_rows, eas.world.now()
+    pages = [{section: rows[first : first + size]} for first in range(0, max(1, len(rows)), size)]
+    due_at = now + eas.rules.download_seconds
+    return eas.tasks.start(DownloadTask(eas.world.draw_uuid(), request.gstin, now, due_at, pages))

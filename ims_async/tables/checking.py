@@ -1,0 +1,141 @@
+"""A file of decisions against the offline checks, before anything is asked of a gateway.
+
+What `pull` wrote beside the columns that are read again tells most of a record. What a file lacks, or a
+spreadsheet has rewritten, is not held against it: the rules that need it are silent on that row.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import attrs
+
+from .. import rules
+from ..gsp.codec.values import parse_day
+from ..model.records import Decision, Invoice
+from ..model.vocabulary import Action, is_other_gstin
+from .row import Row
+
+_MONEY: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?", re.ASCII)
+_FLAGS: Final = {"yes": True, "no": False, "": None}
+
+# What stands for a fact that the file does not tell: no rule finds anything in it. Taxes are as large as an
+# amount can be, so that no declared reversal is more.
+_UNTOLD: Final[dict[str, Any]] = {
+    "type": "R",
+    "place_of_supply": "97",
+    "source_form": "R1",  # no column tells it
+    "value": Decimal(0),
+    "taxable_value": Decimal(0),
+    **dict.fromkeys(("igst", "cgst", "sgst", "cess"), rules.AMOUNT_LIMIT),
+}
+# Rules that find something in what is not told all the same, by the columns without which they say nothing.
+_NEEDS: Final = {
+    "tax-heads": frozenset({"IGST", "CGST", "SGST"}),
+    "original": frozenset({"original number", "original date"}),
+}
+
+
+def check_rows(
+    rows: Sequence[tuple[Row, Mapping[str, str]]],
+    *,
+    policy: rules.RulePolicy | None = None,
+    gstin: str | None = None,
+    today: dt.date | None = None,
+) -> list[rules.Finding]:
+    """Return the findings on the decided rows of a file, by their `place` among `rows`.
+
+    Ids and amounts are warned about at most: what is sent is what the gateway shows by then. Rows of several
+    taxpayers are checked apart; `gstin` is whose they are where a row does not say so.
+    """
+    decisions: list[Decision] = []
+    silent: list[set[str]] = []
+    places: dict[str | None, list[int]] = {}
+    for place, (row, information) in enumerate(rows):
+        facts = _facts(information)
+        told = {column for column, (name, _) in _COLUMNS.items() if name in facts}
+        silent.append({code for code, columns in _NEEDS.items() if not columns <= told})
+        if row.hash is not None and is_other_gstin(row.supplier):
+            silent[-1].add("supplier")
+        decisions.append(_decision(row, facts))
+        places.setdefault(row.gstin or gstin, []).append(place)
+    findings: list[rules.Finding] = []
+    for owner, own in places.items():
+        found = rules.check([decisions[place] for place in own], policy=policy, gstin=owner, today=today)
+        findings += [
+            one if one.place is None else attrs.evolve(one, place=own[one.place])
+            for one in found
+            if one.place is None or one.code not in silent[own[one.place]]
+        ]
+    return sorted(findings, key=lambda one: (one.place is None, one.place or 0))
+
+
+def _decision(row: Row, facts: Mapping[str, Any]) -> Decision:
+    invoice = Invoice(
+        section=row.section,
+        supplier=row.supplier,
+        number=row.number,
+        date=row.date,
+        return_period=row.return_period,
+        action=row.pulled_action,
+        hash=row.hash,
+        read_from_gateway=True,
+        **{**_UNTOLD, **facts},
+    )
+    return Decision(
+        invoice=invoice,
+        action=row.action or Action.NO_ACTION,
+        remarks=row.remarks,
+        itc_reduction=row.itc_reduction,
+    )
+
+
+def _facts(information: Mapping[str, str]) -> dict[str, Any]:
+    """Read the cells that can be read."""
+    facts: dict[str, Any] = {}
+    for column, (name, parse) in _COLUMNS.items():
+        if column in information:
+            try:
+                facts[name] = parse(information[column].strip())
+            except (KeyError, ValueError):  # a spreadsheet has rewritten it
+                continue
+    return facts
+
+
+def _money(text: str) -> Decimal:
+    if not _MONEY.fullmatch(text):
+        raise ValueError(text)
+    return Decimal(text)
+
+
+def _text(text: str) -> str | None:
+    return text or None
+
+
+def _flag(text: str) -> bool | None:
+    return _FLAGS[text.casefold()]
+
+
+def _day(text: str) -> dt.date | None:
+    return parse_day(text) if text else None
+
+
+_COLUMNS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
+    "supplier name": ("supplier_name", _text),
+    "type": ("type", _text),
+    "place of supply": ("place_of_supply", _text),
+    "value": ("value", _money),
+    "taxable value": ("taxable_value", _money),
+    "IGST": ("igst", _money),
+    "CGST": ("cgst", _money),
+    "SGST": ("sgst", _money),
+    "cess": ("cess", _money),
+    "supplier filed": ("supplier_filed", _flag),
+    "pending allowed": ("pending_allowed", _flag),
+    "original number": ("original_number", _text),
+    "original date": ("original_date", _day),
+}

@@ -1,0 +1,83 @@
+"""Whose the rows of files are: each row gets the GSTIN of its taxpayer, or is told as a problem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import attrs
+
+from ..model.records import RecordKey
+from ..model.vocabulary import gstin_problem
+from .columns import GSTIN_COLUMN
+from .problems import Problem, raise_all
+from .row import Row
+
+
+def by_taxpayer(
+    rows: Iterable[Row], *, gstin: str | None = None, otherwise: Callable[[], str]
+) -> dict[str, list[Row]]:
+    """Sort the rows of some files by taxpayer, in their order; each row of the result has its `gstin`.
+
+    What the column GSTIN says counts. The rows of a file without it are of `gstin`, else of the GSTIN that
+    the file is named after, else of `otherwise()`. Raises `InvalidInput` with all rows that are of another
+    taxpayer than `gstin`, that leave the column empty where others fill it, or that are in two files.
+    """
+    files: dict[str, list[Row]] = {}
+    for row in rows:
+        files.setdefault(row.file, []).append(row)
+    problems: list[Problem] = []
+    found: dict[str, list[Row]] = {}
+    for name, own in files.items():
+        own, faults = _named(name, own, gstin, otherwise)
+        problems += faults
+        for row in own:
+            found.setdefault(row.gstin or "", []).append(row)
+    for rows_of_one in found.values():
+        problems += _twice(rows_of_one)
+    raise_all(problems)
+    return found
+
+
+def _named(
+    file: str, rows: Sequence[Row], gstin: str | None, otherwise: Callable[[], str]
+) -> tuple[list[Row], list[Problem]]:
+    """Give each row its GSTIN, where the file tells it once for all; return what is wrong as well."""
+    if not any(row.gstin for row in rows):
+        stem = Path(file).stem.strip().upper()
+        own = None if gstin_problem(stem) else stem
+        if own and gstin and own != gstin:
+            which = f"another taxpayer than {gstin}, which was asked for"
+            what = f"{file} is named after {which}: leave --gstin away, or rename it"
+            return [], [Problem(what, kind="other-taxpayer", file=file)]
+        name = gstin or own or otherwise()
+        return [attrs.evolve(row, gstin=name) for row in rows], []
+    problems: list[Problem] = []
+    if empty := [row for row in rows if not row.gstin]:
+        what = "empty: write whose record it is, as in the other rows"
+        problems += [_of_column(row, "no-taxpayer", what) for row in empty]
+    others: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.gstin and gstin and row.gstin != gstin:
+            others.setdefault(row.gstin, []).append(row)
+    for other, of_other in others.items():
+        which = f"{other}, which is not {gstin}, the taxpayer asked for"
+        what = f"{which}: leave --gstin away, or these rows"
+        problems += [_of_column(row, "other-taxpayer", what) for row in of_other]
+    return [row for row in rows if row.gstin and row.gstin not in others], problems
+
+
+def _of_column(row: Row, kind: str, what: str) -> Problem:
+    return Problem(what, kind=kind, file=row.file, row=row.line, column=GSTIN_COLUMN, gstin=row.gstin)
+
+
+def _twice(rows: Iterable[Row]) -> list[Problem]:
+    """Tell of records that stand in two files; within one it was told when that was read."""
+    seen: dict[RecordKey, Row] = {}
+    problems: list[Problem] = []
+    for row in rows:
+        first = seen.setdefault(row.key, row)
+        if first.file != row.file:
+            what = f"the same record ({row.key}) stands in {first.where()} already: keep one of them"
+            problems.append(Problem(what, kind="twice", file=row.file, row=row.line, gstin=row.gstin))
+    return problems

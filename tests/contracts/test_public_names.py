@@ -1,0 +1,114 @@
+"""The names that the package offers: what a type checker sees of them, and what they cost to import."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import ims_async
+from ims_async import _public
+
+ROOT = Path(__file__).parents[2]
+FOR_ANNOTATIONS = (
+    "BulkReport",
+    "Finding",
+    "Gsp",
+    "Journal",
+    "MemoryJournal",
+    "Record",
+    "SqliteJournal",
+    "Transport",
+)
+MISSPELT = {
+    "ims_async": "Actoin",
+    "ims_async._public": "SqliteJournall",
+    "ims_async.journal": "SqliteJuornal",
+    "ims_async.simulator": "Simulatr",
+    "ims_async.bulk": "save_al",
+}
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+# What the README's fragments take for granted.
+PRELUDE = """\
+from ims_async import Decision, Download, DownloadQueued, Gsp, ImsClient, Taxpayer, bulk
+
+
+async def fragment(gsp: Gsp, client: ImsClient, acme: Taxpayer, decisions: dict[str, list[Decision]]) -> None:
+"""
+
+
+def test_a_type_checker_sees_every_name_and_no_other(tmp_path: Path) -> None:
+    """A name that is misspelt is none: of every package with names that are fetched late, and of one without.
+
+    And nothing is wrong with the README's programs, as they are pasted. In one run, which shares the cache of
+    `make lint`.
+    """
+    for place, block in enumerate(BLOCKS):
+        program = block if "async def" in block else PRELUDE + textwrap.indent(block, "    ")
+        (tmp_path / f"readme_{place}.py").write_text(program, encoding="utf-8")
+    for place, (package, name) in enumerate(MISSPELT.items()):
+        (tmp_path / f"wrong_{place}.py").write_text(f"from {package} import {name}\n", encoding="utf-8")
+    names = ", ".join(ims_async.__all__)
+    used = "\n".join(f"reveal_type({name})" for name in (*FOR_ANNOTATIONS, "Sandbox", "ImsClient"))
+    (tmp_path / "right.py").write_text(f"from ims_async import {names}\n{used}\n", encoding="utf-8")
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-color-output", "--no-error-summary"]
+    command += ["--cache-dir", str(ROOT / ".mypy_cache"), *map(str, sorted(tmp_path.iterdir()))]
+    ran = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "MYPYPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = [line.removeprefix(str(tmp_path)).lstrip("/") for line in ran.stdout.splitlines()]
+    assert told, ran.stderr
+    errors = [line for line in told if ": error: " in line]
+    assert BLOCKS
+    assert not [line for line in errors if line.startswith("readme")], told
+    assert len(errors) == len(MISSPELT), told
+    for place, (package, name) in enumerate(MISSPELT.items()):
+        wanted = f'Module "{package}" has no attribute "{name}"'
+        assert any(wanted in line for line in errors if f"wrong_{place}.py" in line), told
+    revealed = [line for line in told if "Revealed type" in line]
+    assert len(revealed) == len(FOR_ANNOTATIONS) + 2
+    assert not [line for line in revealed if '"Any"' in line]
+
+
+@pytest.mark.parametrize("name", FOR_ANNOTATIONS)
+def test_what_annotations_need_is_at_the_top(name: str) -> None:
+    """It can be imported, is listed, and is the one of its own room."""
+    assert name in ims_async.__all__
+    assert name in dir(ims_async)
+    assert getattr(ims_async, name) is getattr(_public, name)
+
+
+def test_every_name_listed_is_there() -> None:
+    """And sorted, and once."""
+    assert sorted(set(ims_async.__all__), key=str) == sorted(ims_async.__all__)
+    for name in ims_async.__all__:
+        assert getattr(ims_async, name) is not None
+    for package in (ims_async, _public):
+        with pytest.raises(AttributeError, match="Actoin"):
+            package.Actoin  # noqa: B018 # being asked for is what fails
+
+
+@pytest.mark.parametrize(
+    ("program", "absent"),
+    [
+        ("import ims_async", {"aiohttp", "attrs", "ims_async._public", "ims_async.client", "sqlite3"}),
+        ("import ims_async; dir(ims_async)", {"sqlite3", "ims_async.bulk", "ims_async.simulator.simulator"}),
+        ("from ims_async import ImsClient, Journal, MemoryJournal", {"sqlite3", "ims_async.bulk"}),
+        ("from ims_async import SqliteJournal", {"ims_async.bulk"}),
+    ],
+)
+def test_nothing_is_imported_before_it_is_needed(program: str, absent: set[str]) -> None:
+    """A database, bulk runs, and for the bare package anything at all."""
+    script = f"import sys\n{program}\nprint(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert absent & set(ran.stdout.split()) == set()

@@ -1,0 +1,281 @@
+"""Every reader of bytes or text from outside, for `tests.endurance.fuzz`: its samples, how it is asked."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import io
+import json
+import math
+import random
+import tempfile
+import zlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from ims_async import tables
+from ims_async.cli.inputs.environment import Variables
+from ims_async.errors import DownloadQueued, InvalidInput, JournalError, UnexpectedAnswer
+from ims_async.gsp import codec
+from ims_async.gsp.base import Response, check_base_url, parse_json, told_to_wait_until
+from ims_async.gsp.codec.json import Scanner
+from ims_async.gsp.verdicts import epoch
+from ims_async.journal import packing
+from ims_async.model.records import ItcReduction
+from ims_async.model.secret import Secret, jwt_expiry
+from ims_async.model.status import Download, JobKind, JobState, JobStatus, JobToken
+from ims_async.model.vocabulary import Action, GoodsType, Section, parse_gstin, period_problem
+from ims_async.net.credential_store import FileCredentialStore
+from ims_async.net.gzip import Gunzip
+from tests.endurance import fuzz_promises as promises
+from tests.endurance.fuzz_promises import Case, Reader, promise
+from tests.endurance.fuzz_talks import answers_of, sandbox, vayana
+from tests.support import strategies, vayana_talk
+from tests.support.recorded import NOW, jwt, recorded
+
+
+def _rows(section: Section) -> Reader:
+    row = strategies.documented_row(section)
+    bodies = [
+        codec.writing.json_text({"data": {str(section): rows}}).encode()
+        for rows in (
+            [row],
+            [row, {**row, "tradenm": "A", "remarks": "b", "itcRedReq": "Y", "declIgst": 1}],
+            [],
+        )
+    ]
+
+    def read(case: Case) -> Any:
+        reading = codec.read_invoices(case.body, ("data",), strict=False)
+        while True:
+            try:
+                next(reading)
+            except StopIteration as stop:
+                promises.deeper(partial(promises.of_rows, stop.value, case.body))
+                return stop.value
+
+    return Reader(f"rows {section}", tuple(map(Case, bodies)), read, (UnexpectedAnswer, DownloadQueued))
+
+
+def _error_report(case: Case) -> Any:
+    entries = codec.read_error_report(parse_json(case.body))
+    promise(
+        all(isinstance(entry.code, str) and isinstance(entry.supplier, str) for entry in entries), "texts"
+    )
+    return entries
+
+
+def _scan(case: Case) -> Any:
+    with contextlib.suppress(ValueError, ArithmeticError, RecursionError, RuntimeError, StopIteration):
+        scanner = Scanner(case.body.decode("utf-8-sig"))
+        for _ in scanner.members():
+            scanner.value()
+        scanner.end()
+        promise(isinstance(parse_json(case.body), dict), "what the scanner takes is JSON")
+
+
+def _text(case: Case) -> str:
+    """Text of any bytes, lone surrogates included."""
+    try:
+        return case.body.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return case.body.decode("latin-1")
+
+
+def _loads(kind: Any, case: Case) -> Any:
+    token = kind.loads(_text(case))
+    promises.of_token(token)
+    return token
+
+
+def _jwt(case: Case) -> Any:
+    expiry = jwt_expiry(Secret(_text(case)).reveal())
+    promise(expiry is None or math.isfinite(expiry), "an expiry is a point in time")
+    promise((at := epoch(_text(case))) is None or math.isfinite(at), "an epoch is a point in time")
+    return expiry
+
+
+def _wait(case: Case) -> Any:
+    hints = {name: case.body.decode("latin-1") for name in ("retry-after", "x-ratelimit-reset")}
+    until = told_to_wait_until(Response(status=429, headers=hints, body=b"", received_at=NOW))
+    promise(until is None or math.isfinite(until), "a hint is a point in time")
+    return until
+
+
+def _words(case: Case) -> Any:
+    text = _text(case)
+    for parse in (Section.parse, Action.parse, GoodsType.parse, parse_gstin, check_base_url, _switch):
+        with contextlib.suppress(InvalidInput):
+            parse(text)
+    return period_problem(text)
+
+
+def _switch(text: str) -> bool:
+    return Variables({"IMS_TEST": text}).flag("IMS_TEST")
+
+
+_KEPT: Final = Path(tempfile.gettempdir()) / f"ims-async-fuzz-{random.SystemRandom().randrange(10**9)}.json"
+
+
+def _credentials(case: Case) -> Any:
+    try:
+        _KEPT.touch(0o600)
+        _KEPT.write_bytes(case.body)
+        store = FileCredentialStore(_KEPT)
+        token = store._token(store._read(), "account/gstin")  # what `load` does in a thread
+        promise(token is None or isinstance(token.value, Secret), "a token")
+        return token
+    finally:
+        _KEPT.unlink(missing_ok=True)
+
+
+def _unpack(case: Case) -> Any:
+    chance = random.Random(zlib.crc32(case.body))  # noqa: S311 # the same parts each time
+    unpack, size, at = Gunzip(), 0, 0
+    while at < len(case.body):
+        length = chance.choice((1, 7, 100, 4096, 1 << 20))
+        for part in unpack(case.body[at : at + length]):
+            promise(len(part) <= 1 << 20, "pieces are of bounded size")
+            size += len(part)
+        at += length
+    return (size, unpack.complete)
+
+
+def _packed(*texts: bytes) -> Case:
+    members = []
+    for text in texts:
+        packer = zlib.compressobj(wbits=31)
+        members.append(packer.compress(text) + packer.flush())
+    return Case(b"".join(members))
+
+
+def _table(read: Callable[..., Any], join: Callable[..., Any], case: Case) -> Any:
+    rows = read(io.BytesIO(case.body), check_suppliers=False)
+    with contextlib.suppress(UnicodeDecodeError):
+        text = case.body.decode("utf-8", "surrogatepass")
+        with contextlib.suppress(InvalidInput):
+            read(io.StringIO(text, newline=""))
+    with contextlib.suppress(InvalidInput):
+        join(rows, [vayana_talk.INVOICE])
+    return rows
+
+
+def _checked(case: Case) -> Any:
+    """Read a file with all its columns, and ask every rule about it, which raises nothing."""
+    rows = tables.read_with_information(io.BytesIO(case.body), check_suppliers=False)
+    for finding in tables.check_rows(rows, gstin=vayana_talk.GSTIN, today=dt.date(2025, 12, 31)):
+        promise(str(finding), "a finding has words")
+    return rows
+
+
+def _csv() -> tuple[Case, ...]:
+    invoices = [codec.read_invoice(section, strategies.documented_row(section)) for section in Section]
+    file = io.StringIO()
+    tables.write_invoices(file, invoices)
+    lines = file.getvalue().splitlines()
+    header, rest = lines[0].split(","), lines[1:]
+    place = header.index("action")
+    decided = [lines[0]]
+    for letter, line in zip("ARPARPAR", rest, strict=True):
+        cells = line.split(",")
+        cells[place] = letter
+        decided.append(",".join(cells))
+    text = "\r\n".join(decided)
+    texts = ["\r\n".join(lines), text, text.replace(",", ";"), "\n".join(decided[:2])]
+    return tuple(Case(text.encode()) for text in texts)
+
+
+_TOKEN: Final = JobToken(
+    gsp="vayana", host="h.example", gstin=vayana_talk.GSTIN, kind=JobKind.SAVE, reference_id="r", submitted=2
+)
+
+
+def _rooms() -> list[Reader]:
+    every = [recorded(name).body for gsp in ("sandbox", "vayana") for name in answers_of(gsp)]
+    answers = tuple(Case(body) for body in every)
+    report = json.loads(recorded("vayana/reqsts-200").body)["data"]["error_report"]
+    kept = {
+        "account/gstin": {"token": "t", "expires_at": 1.5},
+        "account/": {"token": "u", "expires_at": None},
+    }
+    words = (
+        "b2bcn",
+        "CN",
+        "accepted",
+        "inward supplies",
+        "29AAACQ3770E1ZF",
+        "112024",
+        "https://h.example:443/a",
+        "1",
+    )
+    hints = (
+        "30",
+        "1.5",
+        "Wed, 06 May 2025 11:28:52 GMT",
+        "1746530932",
+        "Wed, 06 May 2025 11:28:52",
+        "-1",
+        "",
+    )
+    tables_errors = (InvalidInput,)
+    return [
+        Reader("parse_json", answers, lambda case: parse_json(case.body)),
+        Reader("scanner", answers, _scan),
+        *(_rows(section) for section in Section),
+        Reader("error_report", (Case(json.dumps(report).encode()),), _error_report),
+        Reader(
+            "JobToken.loads", (Case(_TOKEN.dumps().encode()),), partial(_loads, JobToken), (InvalidInput,)
+        ),
+        Reader(
+            "Download.loads",
+            (Case(vayana_talk.DOWNLOAD.dumps().encode()), Case(vayana_talk.QUEUED.dumps().encode())),
+            partial(_loads, Download),
+            (InvalidInput,),
+        ),
+        Reader("jwt_expiry", (Case(jwt(1_746_530_932).encode()), Case(b"1746530932000")), _jwt, ()),
+        Reader("told_to_wait_until", tuple(Case(hint.encode()) for hint in hints), _wait, ()),
+        Reader("vocabulary", tuple(Case(word.encode()) for word in words), _words, ()),
+        Reader("credentials", (Case(json.dumps(kept).encode()),), _credentials, (InvalidInput,)),
+        # The transport makes a lost answer of zlib's error.
+        Reader(
+            "unpacking",
+            (_packed(b"a" * 5000, b""), _packed(*every[:4])),
+            _unpack,
+            (zlib.error, UnexpectedAnswer),
+        ),
+        Reader("read_decisions", _csv(), partial(_table, tables.read_decisions, tables.match), tables_errors),
+        Reader("read_with_information", _csv(), _checked, tables_errors),
+        Reader(
+            "read_records", _csv(), partial(_table, tables.read_records, tables.match_records), tables_errors
+        ),
+    ]
+
+
+def _journal() -> list[Reader]:
+    records = [codec.read_invoice(section, strategies.documented_row(section)) for section in Section]
+    decisions = [records[0].accept("yes"), records[4].accept(itc_reduction=ItcReduction.partial(igst=1))]
+    parts = [part for kind in (records, decisions) for part in packing.pack(kind)]
+    report = codec.read_error_report({"b2b": [{"stin": "s", "inv": [{"inum": "1"}], "error_cd": "X"}]})
+    status = JobStatus(state=JobState.PARTIAL, raw_code="PE", processed=2, errors=1, error_report=report)
+    kept = [packing.pack_status(status), packing.pack_status(JobStatus(state=JobState.PROCESSING))]
+    return [
+        Reader(
+            "journal records",
+            tuple(map(Case, parts)),
+            lambda case: [repr(record) for record in packing.unpack([case.body])],
+            (JournalError,),
+        ),
+        Reader(
+            "journal status",
+            tuple(Case(text.encode()) for text in kept),
+            lambda case: repr(packing.unpack_status(_text(case))),
+            (JournalError,),
+        ),
+    ]
+
+
+def readers() -> dict[str, Reader]:
+    """Every reader by its name. A new one is one more entry of `_rooms`."""
+    return {reader.name: reader for reader in (*sandbox(), *vayana(), *_rooms(), *_journal())}

@@ -1,0 +1,299 @@
+"""A disk that is full, a file that is gone, bytes that are wrong: told clearly, and the rest is there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import pytest
+
+from ims_async import JobState, JobStatus, JournalError
+from ims_async.journal import Entry, Phase, SqliteJournal
+
+from ..support.journals import ask, connection, decisions, token
+
+PAGE: Final = 4096
+DONE: Final = JobStatus(state=JobState.SUCCEEDED, raw_code="S", processed=1)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the journal is to be."""
+    return tmp_path / "jobs.db"
+
+
+@pytest.fixture
+async def journal(path: Path) -> AsyncIterator[SqliteJournal]:
+    """A journal with three batches, the second of which has ended."""
+    async with SqliteJournal(path, busy_seconds=0.05) as made:
+        for name in ("a", "b", "c"):
+            await made.intend(name, token(submitted=300), decisions(300))
+        await made.advance("b", Phase.ENDED, status=DONE)
+        yield made
+
+
+def change(path: Path, statement: str, *facts: object) -> None:
+    """Change the file behind the journal's back."""
+    with connection(path) as other:
+        other.execute("PRAGMA foreign_keys = OFF")
+        assert other.execute(statement, facts).rowcount == 1
+
+
+def swap(path: Path, old: bytes, new: bytes) -> None:
+    """Change bytes of a closed file, once."""
+    content = path.read_bytes()
+    assert content.count(old) == 1
+    path.write_bytes(content.replace(old, new))
+
+
+async def names(journal: SqliteJournal) -> list[str]:
+    """Return what is kept."""
+    return [entry.id for entry in await journal.entries()]
+
+
+# -- the file ------------------------------------------------------------------------------------------
+
+
+async def test_a_full_disk_refuses_what_is_new_and_keeps_what_is_old(
+    journal: SqliteJournal, path: Path
+) -> None:
+    """A move of what is there, which takes no room, may still be written; with room again all goes on."""
+    (pages,) = await ask(journal, "PRAGMA page_count")
+    await ask(journal, f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(JournalError, match="full; make room, what was written before is intact") as caught:
+        await journal.intend("d", token(), decisions(5000))
+    assert str(caught.value).startswith(f"journal {path}: ")
+    assert await names(journal) == ["a", "b", "c"]
+    assert await journal.records("a") == decisions(300)
+    assert await journal.advance("a", Phase.UNKNOWN)
+    await ask(journal, "PRAGMA max_page_count = 100000")
+    await journal.intend("d", token(submitted=5000), decisions(5000))
+    assert await journal.records("d") == decisions(5000)
+
+
+async def test_a_file_that_may_only_be_read_is_read(journal: SqliteJournal, path: Path) -> None:
+    """Writing is refused, with what to look at."""
+    await ask(journal, "PRAGMA query_only = ON")
+    with pytest.raises(JournalError, match="the file or its folder may not be written") as caught:
+        await journal.advance("a", Phase.UNKNOWN)
+    assert str(path) in str(caught.value)
+    assert await names(journal) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+async def test_permissions_that_were_taken_away_are_told(
+    journal: SqliteJournal, path: Path, what: str
+) -> None:
+    """Of the file, or of the folder that the two beside it lie in."""
+    await journal.aclose()
+    locked = path if what == "file" else path.parent
+    locked.chmod(0o500)
+    if os.access(locked, os.W_OK):
+        pytest.skip("the superuser may write what nobody may")
+    try:
+        with pytest.raises(JournalError, match=r"may .*be written"):
+            await journal.advance("a", Phase.UNKNOWN)
+    finally:
+        locked.chmod(0o700)
+    assert await names(journal) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("place", ["missing/jobs.db", "jobs.db/jobs.db", "."])
+async def test_a_place_where_no_file_can_be_is_named(tmp_path: Path, place: str) -> None:
+    """A folder that is not there, a file in its stead, a folder in the file's."""
+    (tmp_path / "jobs.db").touch()
+    journal = SqliteJournal(tmp_path / place)
+    with pytest.raises(JournalError, match="does its folder exist, and may it be written") as caught:
+        await journal.intend("it", token(), decisions())
+    assert str(tmp_path) in str(caught.value)
+
+
+def delete(path: Path) -> None:
+    """Delete the file with the two beside it."""
+    for name in ("jobs.db", "jobs.db-wal", "jobs.db-shm"):
+        (path.parent / name).unlink()
+
+
+def move(path: Path) -> None:
+    """Move the file away."""
+    path.rename(path.with_name("elsewhere.db"))
+
+
+def replace(path: Path) -> None:
+    """Put another in its place, as a careless backup does."""
+    other = path.with_name("other.db")
+    other.touch()
+    other.replace(path)
+
+
+@pytest.mark.parametrize("lose", [delete, move, replace])
+async def test_nothing_is_said_to_be_written_to_a_file_that_is_gone(
+    journal: SqliteJournal, path: Path, lose: Callable[[Path], None]
+) -> None:
+    """SQLite itself would go on, into a file that nobody will find; the next call begins a new one."""
+    lose(path)
+    with pytest.raises(JournalError, match="moved, deleted or replaced while in use") as caught:
+        await journal.intend("lost", token(), decisions())
+    assert str(path) in str(caught.value)
+    if lose is not delete:
+        for name in ("jobs.db-wal", "jobs.db-shm"):  # a careful backup takes them along
+            (path.parent / name).unlink(missing_ok=True)
+    await journal.intend("new", token(), decisions())
+    assert await names(journal) == ["new"]
+    with pytest.raises(JournalError, match="holds no batch a"):
+        await journal.advance("a", Phase.ENDED)
+
+
+# -- the bytes -----------------------------------------------------------------------------------------
+
+
+async def test_a_page_that_was_overwritten_hides_no_other(path: Path) -> None:
+    """The entries before and behind it are in `readable`, with their records; the message says what to do."""
+    journal = SqliteJournal(path)
+    every = [f"batch {place}" for place in range(400)]
+    await asyncio.gather(*(journal.intend(name, token(), decisions()) for name in every))
+    calls = (journal.advance(name, Phase.CALLED_OFF, reason=f"«{name}» " + "x" * 200) for name in every)
+    await asyncio.gather(*calls)
+    before = await journal.entries()
+    await journal.aclose()
+    overwrite(path, "«batch 200»".encode())
+    with pytest.raises(JournalError, match="malformed; the file is damaged: keep it") as caught:
+        await journal.entries()
+    assert str(path) in str(caught.value)
+    readable = caught.value.readable
+    assert 0 < len(before) - len(readable) <= PAGE // 200
+    assert list(readable) == [entry for entry in before if entry in readable]
+    assert {"batch 0", "batch 399"} < {entry.id for entry in readable}
+    assert await journal.records("batch 0") == await journal.records("batch 399") == decisions()
+    await journal.aclose()
+
+
+def overwrite(path: Path, marker: bytes) -> None:
+    """Overwrite the page on which a marker stands."""
+    content = path.read_bytes()
+    start = content.index(marker) // PAGE * PAGE
+    path.write_bytes(content[:start] + b"\xfe" * PAGE + content[start + PAGE :])
+
+
+def behead(path: Path, pages: int) -> None:
+    """Overwrite the first pages; what is behind them was there, and is."""
+    content = path.read_bytes()
+    assert len(content) > 20 * PAGE
+    path.write_bytes(b"\xfe" * PAGE * pages + content[PAGE * pages :])
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+async def test_a_file_whose_head_is_gone_is_told(journal: SqliteJournal, path: Path, pages: int) -> None:
+    """With nothing to begin with nothing can be read; the file is not made a new one."""
+    await journal.aclose()
+    behead(path, pages)
+    with pytest.raises(JournalError, match=f"{path}.*name another file"):
+        await journal.entries()
+    behead(path, pages)
+
+
+def cut_short(path: Path) -> None:
+    """Take the second half away."""
+    os.truncate(path, path.stat().st_size // 2 // PAGE * PAGE)
+
+
+async def test_a_file_that_was_cut_short_is_told(journal: SqliteJournal, path: Path) -> None:
+    """As a copy that was broken off."""
+    await journal.aclose()
+    cut_short(path)
+    answers = await asyncio.gather(*map(journal.records, ("a", "b", "c")), return_exceptions=True)
+    assert {str(error).partition(": ")[0] for error in answers if isinstance(error, JournalError)} == {
+        f"journal {path}"
+    }
+    assert all(isinstance(answer, JournalError) or answer == decisions(300) for answer in answers)
+
+
+# One statement of damage to batch b each, and what is said of it.
+DAMAGED: Final[list[tuple[str, tuple[object, ...], str]]] = [
+    ("UPDATE jobs SET phase = 'afloat' WHERE id = 'b'", (), "'afloat' is not a valid Phase"),
+    ("UPDATE jobs SET kind = 'DROP' WHERE id = 'b'", (), "'DROP' is not a valid JobKind"),
+    ("UPDATE jobs SET status = '{\"state\":' WHERE id = 'b'", (), "its status cannot be read"),
+    ("UPDATE jobs SET status = '[]' WHERE id = 'b'", (), "its status cannot be read"),
+    ("UPDATE jobs SET submitted_at = 'noon' WHERE id = 'b'", (), "Invalid isoformat string: 'noon'"),
+    ("UPDATE jobs SET changed_at = 'noon' WHERE id = 'b'", (), "'str'"),
+    ("UPDATE jobs SET changed_at = 9e99 WHERE id = 'b'", (), "range"),
+    ("UPDATE jobs SET reason = CAST(? AS TEXT) WHERE id = 'b'", (b"\xff\xfe",), "some of it is no text"),
+    ("UPDATE jobs SET reference = CAST(? AS TEXT) WHERE id = 'b'", (b"\xff",), "some of it is no text"),
+]
+
+
+@pytest.mark.parametrize(("statement", "facts", "said"), DAMAGED)
+async def test_a_damaged_entry_is_named_and_hides_no_other(
+    journal: SqliteJournal, path: Path, statement: str, facts: tuple[object, ...], said: str
+) -> None:
+    """The others are in `readable`, also where only open ones were asked for: it might have been one."""
+    await journal.aclose()
+    change(path, statement, *facts)
+    with pytest.raises(JournalError, match=f"journal {path}: batch b is damaged: .*{said}") as caught:
+        await journal.entries()
+    assert [entry.id for entry in caught.value.readable] == ["a", "c"]
+    assert all(isinstance(entry, Entry) for entry in caught.value.readable)
+    assert "batch b is damaged" in str(caught.value)
+    assert [entry.id for entry in await journal.entries(batch_id="c")] == ["c"]
+    assert await journal.records("b") == decisions(300)
+
+
+async def test_an_entry_of_an_unknown_phase_is_told_whatever_phase_is_asked_for(
+    journal: SqliteJournal, path: Path
+) -> None:
+    """It might have been one of those."""
+    await journal.aclose()
+    change(path, "UPDATE jobs SET phase = 'afloat' WHERE id = 'b'")
+    with pytest.raises(JournalError, match="batch b is damaged"):
+        await journal.entries(phases=[Phase.QUEUED])
+
+
+async def test_a_claim_that_meets_a_damaged_batch_is_refused(journal: SqliteJournal, path: Path) -> None:
+    """Whoever holds the turn, it is not known to be free."""
+    await journal.advance("a", Phase.UNKNOWN)
+    await journal.aclose()
+    change(path, "UPDATE jobs SET submitted_at = 'noon' WHERE id = 'a'")
+    with pytest.raises(JournalError, match="batch a is damaged"):
+        await journal.claim("c", token())
+    assert [entry.phase for entry in await journal.entries(batch_id="c")] == [Phase.QUEUED]
+
+
+@pytest.mark.parametrize(
+    ("statement", "facts", "said"),
+    [
+        (
+            "UPDATE parts SET rows = ? WHERE job = 'b' AND part = 1",
+            (b"[]",),
+            "part 1 .* damaged",
+        ),
+        ("UPDATE parts SET rows = 'text' WHERE job = 'b' AND part = 0", (), "part 0 .* damaged"),
+        ("UPDATE parts SET checksum = 1 WHERE job = 'b' AND part = 0", (), "part 0 .* damaged"),
+        ("DELETE FROM parts WHERE job = 'b' AND part = 0", (), "part 0 of its records is damaged"),
+        ("DELETE FROM parts WHERE job = 'b' AND part = 1", (), "250 of its 300 records are there"),
+        ("UPDATE jobs SET submitted = 299 WHERE id = 'b'", (), "300 of its 299 records are there"),
+    ],
+)
+async def test_damaged_records_are_never_handed_out(
+    journal: SqliteJournal, path: Path, statement: str, facts: tuple[Any, ...], said: str
+) -> None:
+    """Half a batch would be taken for a whole one; other batches are whole."""
+    await journal.aclose()
+    change(path, statement, *facts)
+    with pytest.raises(JournalError, match=f"journal {path}: batch b: .*{said}"):
+        await journal.records("b")
+    assert await journal.records("a") == await journal.records("c") == decisions(300)
+    assert await names(journal) == ["a", "b", "c"]
+
+
+async def test_one_wrong_byte_among_the_records_is_noticed(journal: SqliteJournal, path: Path) -> None:
+    """A digit of an amount is as good JSON as the right one: the checksum tells."""
+    odd = [attrs.evolve(decisions()[0].invoice, number="UNIQUE/1")]
+    await journal.intend("d", token(), odd)
+    await journal.aclose()
+    swap(path, b"UNIQUE/1", b"UNIQUE/2")
+    with pytest.raises(JournalError, match="part 0 of its records is damaged"):
+        await journal.records("d")

@@ -1,0 +1,251 @@
+"""The journal's thread: how writes share a sync, and how it opens and closes the file."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sqlite3
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from ims_async import JournalError
+from ims_async.journal import Phase, SqliteJournal
+from ims_async.journal import writer as writing
+
+from ..support.journals import connection, decisions, files, token
+
+HELD: Final = "another process holds it: is a program stopped in the middle of a write?"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the journal is to be."""
+    return tmp_path / "jobs.db"
+
+
+@pytest.fixture
+async def journal(path: Path) -> AsyncIterator[SqliteJournal]:
+    """An empty journal, closed at the end."""
+    async with SqliteJournal(path, busy_seconds=0.05) as made:
+        yield made
+
+
+@pytest.fixture
+def idle_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Close a file that nobody uses after a moment."""
+    monkeypatch.setattr(writing, "_IDLE_SECONDS", 0.001)
+
+
+def threads(path: Path) -> list[threading.Thread]:
+    """The threads of a journal that live."""
+    return [thread for thread in threading.enumerate() if thread.name == f"journal {path}"]
+
+
+async def gone(thread: threading.Thread) -> None:
+    """Wait until a thread has ended."""
+    await asyncio.to_thread(thread.join, 5.0)
+    assert not thread.is_alive()
+
+
+# -- one sync for many ---------------------------------------------------------------------------------
+
+
+async def held_up(journal: SqliteJournal) -> threading.Event:
+    """Keep the thread busy until the event is set: what is asked meanwhile is found waiting together."""
+    go_on, begun = threading.Event(), threading.Event()
+
+    def hold(_: sqlite3.Connection) -> None:
+        begun.set()
+        go_on.wait(5.0)
+
+    asyncio.get_running_loop().create_task(journal._writer.run(hold, writes=False))
+    await asyncio.to_thread(begun.wait, 5.0)
+    return go_on
+
+
+async def traced(journal: SqliteJournal) -> list[str]:
+    """Return the list into which every statement goes from now on."""
+    statements: list[str] = []
+    await journal._writer.run(lambda c: c.set_trace_callback(statements.append), writes=False)
+    return statements
+
+
+async def test_those_who_wait_together_pay_for_one_sync(journal: SqliteJournal) -> None:
+    """A hundred batches, one commit; one alone has its own at once."""
+    statements = await traced(journal)
+    go_on = await held_up(journal)
+    waiting = [asyncio.create_task(journal.intend(f"{n}", token(), decisions())) for n in range(100)]
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(*waiting)
+    assert statements.count("COMMIT") == 1
+    await journal.advance("7", Phase.UNKNOWN)
+    assert statements.count("COMMIT") == 2
+    assert len(await journal.entries()) == 100
+
+
+async def test_one_that_cannot_be_written_costs_the_others_nothing(journal: SqliteJournal) -> None:
+    """It alone is refused; those before and behind it are on the disk, each once."""
+    go_on = await held_up(journal)
+    calls = [journal.intend(name, token(), decisions()) for name in ("a", "b", "a", "c")]
+    waiting = asyncio.gather(*calls, journal.advance("gone", Phase.ENDED), return_exceptions=True)
+    await asyncio.sleep(0)
+    go_on.set()
+    answers = await waiting
+    assert [type(answer).__name__ for answer in answers] == [
+        "NoneType",
+        "NoneType",
+        "JournalError",
+        "NoneType",
+        "JournalError",
+    ]
+    assert [entry.id for entry in await journal.entries()] == ["a", "b", "c"]
+
+
+async def test_a_file_that_is_held_is_waited_for_once_and_not_once_for_each(
+    journal: SqliteJournal, path: Path
+) -> None:
+    """Ten writes that wait together are told together, and say what may be the matter."""
+    await journal.intend("before", token(), decisions())
+    statements = await traced(journal)
+    with connection(path) as other:
+        other.execute("BEGIN IMMEDIATE")
+        go_on = await held_up(journal)
+        calls = [journal.intend(f"{n}", token(), decisions()) for n in range(10)]
+        waiting = asyncio.gather(*calls, return_exceptions=True)
+        await asyncio.sleep(0)
+        go_on.set()
+        answers = await waiting
+        assert statements.count("BEGIN IMMEDIATE") == 1
+        assert {f"{answer}" for answer in answers} == {f"journal {path}: database is locked; {HELD}"}
+        assert [entry.id for entry in await journal.entries()] == ["before"]  # it can be read meanwhile
+    await journal.intend("after", token(), decisions())
+    assert [entry.id for entry in await journal.entries()] == ["before", "after"]
+
+
+async def test_what_was_asked_is_done_although_who_asked_is_gone(journal: SqliteJournal) -> None:
+    """A cancelled caller does not hear it, the disk has it, and those beside it are told."""
+    go_on = await held_up(journal)
+    tasks = [asyncio.create_task(journal.intend(name, token(), decisions())) for name in ("a", "b")]
+    await asyncio.sleep(0)
+    tasks[0].cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    await tasks[1]
+    assert tasks[0].cancelled()
+    assert [entry.id for entry in await journal.entries()] == ["a", "b"]
+
+
+def test_loops_in_two_threads_share_one_journal(path: Path) -> None:
+    """Each is told in its own loop, and the claims of one are seen by the other."""
+    journal = SqliteJournal(path)
+    sent: list[str] = []
+    together = threading.Barrier(2)
+
+    async def claim(side: str) -> None:
+        together.wait(5.0)
+        for place in range(20):
+            name = f"{side}{place}"
+            await journal.intend(name, token(), decisions())
+            if await journal.claim(name, token()) is None:
+                sent.append(name)
+
+    other = threading.Thread(target=lambda: asyncio.run(claim("a")))
+    other.start()
+    asyncio.run(claim("b"))
+    other.join(5.0)
+
+    async def close() -> int:
+        count = len(await journal.entries())
+        await journal.aclose()
+        return count
+
+    assert asyncio.run(close()) == 40
+    assert len(sent) == 1
+
+
+# -- opening and closing -------------------------------------------------------------------------------
+
+
+async def test_a_journal_that_nobody_uses_closes_and_opens_again(
+    journal: SqliteJournal, path: Path, idle_at_once: None
+) -> None:
+    """No thread, no file beside it, no descriptor; and everything is there when it is used again."""
+    for name in ("a", "b"):
+        await journal.intend(name, token(), decisions())
+        for thread in threads(path):
+            await gone(thread)
+        assert files(path) == ["jobs.db"]
+    assert [entry.id for entry in await journal.entries()] == ["a", "b"]
+
+
+async def test_a_journal_that_stops_by_itself_while_it_is_closed_does_not_hang(
+    journal: SqliteJournal, path: Path, idle_at_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread ends of idleness at the very moment of closing."""
+    go_on = await held_up(journal)
+    (thread,) = threads(path)
+    make = writing._Job
+
+    def slow(*facts: Any, **named: Any) -> Any:
+        go_on.set()
+        thread.join(5.0)
+        return make(*facts, **named)
+
+    monkeypatch.setattr(writing, "_Job", slow)
+    async with asyncio.timeout(5.0):
+        await journal.aclose()
+
+
+async def test_closing_waits_for_what_was_asked(journal: SqliteJournal, path: Path) -> None:
+    """Nobody who was told to wait is left without an answer."""
+    tasks = [asyncio.create_task(journal.intend(f"{n}", token(), decisions())) for n in range(5)]
+    await asyncio.sleep(0)
+    await asyncio.gather(journal.aclose(), journal.aclose())
+    assert all(task.done() for task in tasks)
+    assert files(path) == ["jobs.db"]
+    assert len(await journal.entries()) == 5
+
+
+async def test_a_journal_that_is_dropped_leaves_nothing_behind(path: Path, idle_at_once: None) -> None:
+    """Who never closes it is warned of nothing, and no thread stays."""
+    await SqliteJournal(path).entries()
+    for thread in threads(path):
+        await gone(thread)
+    gc.collect()
+    assert files(path) == ["jobs.db"]
+
+
+async def test_a_thread_that_cannot_be_had_is_told_each_time(
+    journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at the end of a program; nobody waits for a thread that never came."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        for _ in range(2):
+            with pytest.raises(JournalError, match="can't start new thread"):
+                await journal.entries()
+    assert await journal.entries() == []
+
+
+async def test_a_defect_while_opening_is_told_and_nobody_waits_for_ever(
+    journal: SqliteJournal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it is that went wrong there."""
+
+    def odd(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("an odd one")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite3, "connect", odd)
+        with pytest.raises(JournalError, match=f"journal {path}: ZeroDivisionError: an odd one"):
+            await journal.entries()
+    assert await journal.entries() == []

@@ -1,0 +1,182 @@
+"""The offline checks of many records: what is remembered of those before changes no answer."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ims_async import Action, Decision, Invoice, ItcReduction, RulePolicy, Section
+from ims_async.rules import Checker, check
+from ims_async.rules.cache import Memory
+from ims_async.rules.catalogue import RECORD_RULES
+from ims_async.rules.context import Facts, case_of
+from tests.support.rule_cases import FULL, GOOD, GSTIN, NONE, codes, decided, good, of
+
+FACTS: dict[str, Any] = {"gstin": GSTIN, "today": dt.date(2025, 12, 25)}
+POLICY = RulePolicy(filed=["102025"])
+BESIDE = Facts(**FACTS, filed=frozenset(POLICY.filed))
+
+_ACTIONS: st.SearchStrategy[Any] = st.sampled_from([*Action, "A"])
+_AMOUNTS: st.SearchStrategy[Any] = st.sampled_from(
+    [Decimal(text) for text in ("0", "0.0", "9", "9.00", "18.5", "-1", "0.001", "1E+2", "NaN", "1E+20")]
+    + [None, 5, "5"]
+)
+_FACTS: dict[str, st.SearchStrategy[Any]] = {
+    "section": st.sampled_from([*Section, "b2b", None]),
+    "supplier": st.sampled_from([GOOD.supplier, GSTIN, GSTIN.lower(), "x", "\ud800", None, ["x"]]),
+    "recipient": st.sampled_from([None, GSTIN, GSTIN.lower(), "x", 5, ["x"]]),
+    "number": st.sampled_from(["1", "2", "000", "", "\ud800", 5, ["x"]]),
+    "hash": st.sampled_from([None, "a1", 5]),
+    "supplier_name": st.sampled_from([None, "Acme", b"x"]),
+    "read_from_gateway": st.sampled_from([True, False, None]),
+    "extra": st.sampled_from([{}, {"a": "b"}, {"a": 1}, {"a": {1}}, {1: 2}, None, 5]),
+    "date": st.sampled_from([GOOD.date, dt.date(2025, 10, 5), "x"]),
+    "return_period": st.sampled_from(["092025", "102025", "122025", "012026", "062017", "x", 5]),
+    "source_form": st.sampled_from(["R1", "R1A", "x", None, {}]),
+    "place_of_supply": st.sampled_from(["07", "7", None]),
+    "type": st.sampled_from(["R", "x", None]),
+    "action": st.sampled_from([*Action, "A", None]),
+    "pending_allowed": st.sampled_from([True, False, None, 0]),
+    "supplier_filed": st.sampled_from([True, False, None, 0]),
+    "remarks": st.sampled_from([None, "why", 5]),
+    "remarks_allowed": st.sampled_from([True, False, None]),
+    "itc_reduction": st.sampled_from([None, NONE, FULL, "x"]),
+    "itc_reduction_allowed": st.sampled_from([True, False, None]),
+    "original_number": st.sampled_from(["1", "2", "", None, 5, ["x"]]),
+    "original_date": st.sampled_from([GOOD.date, None, "x"]),
+    **dict.fromkeys(("value", "taxable_value", "igst", "cgst", "sgst", "cess"), _AMOUNTS),
+}
+
+
+@st.composite
+def _records(draw: st.DrawFn) -> Decision | Invoice:
+    """Records few of whose facts differ from the good one's, so that a batch holds many alike."""
+    changed = draw(st.lists(st.sampled_from(sorted(_FACTS)), max_size=3, unique=True))
+    plain = of(draw(st.sampled_from(list(Section))))
+    invoice = attrs.evolve(plain, **{name: draw(_FACTS[name]) for name in changed})
+    if draw(st.integers(0, 4)) == 0:
+        return invoice
+    partial = ItcReduction(required=draw(st.booleans()), igst=draw(_AMOUNTS), cgst=draw(_AMOUNTS))
+    return Decision(
+        invoice=invoice,
+        action=draw(_ACTIONS),
+        remarks=draw(st.sampled_from([None, None, "", "why", "\ud800", "\x00", "x" * 251, 5])),  # type: ignore[arg-type]
+        itc_reduction=draw(st.sampled_from([None, None, NONE, FULL, partial, "x"])),  # type: ignore[arg-type]
+    )
+
+
+def asked(record: Decision | Invoice, place: int, first: int, facts: Facts) -> list[tuple[str, str]]:
+    """What every rule says of a record, without the memory and the quick proof."""
+    case = case_of(record, place, first, facts)
+    return [(rule.code, problem.message) for rule in RECORD_RULES for problem in rule.look(case)]
+
+
+@given(st.lists(_records(), min_size=1, max_size=12))
+def test_what_is_remembered_gives_the_answers_of_the_rules_themselves(
+    records: list[Decision | Invoice],
+) -> None:
+    """Whatever stands in the records of a batch."""
+    checker, firsts = Checker(policy=POLICY, **FACTS), dict[str, int]()
+    for place, record in enumerate(records):
+        found = checker.one(record, place)
+        key = (record.invoice if isinstance(record, Decision) else record).key
+        known = isinstance(key.section, str) and not any(isinstance(part, list) for part in key)
+        first = firsts.setdefault(repr(list(map(str, key))), place) if known else place
+        assert [(finding.code, finding.message) for finding in found] == asked(record, place, first, BESIDE)
+    checker.end()
+
+
+_FLAGS = ("pending_allowed", "supplier_filed", "remarks_allowed", "itc_reduction_allowed")
+_BEFORE: list[dict[str, Any]] = [{}, {"remarks": "why"}, {"itc_reduction": NONE}]
+
+
+def _postures() -> Iterator[Decision | Invoice]:
+    """Every combination of what the rules on decisions look at."""
+    facts = itertools.product(
+        (Section.B2B, Section.B2BCN, Section.B2BCNA),
+        itertools.product(("092025", "102025"), ("R1", "R1A"), Action),
+        itertools.product((True, False), repeat=4),
+        _BEFORE,
+    )
+    reductions = (None, NONE, FULL, ItcReduction.partial(igst=1))
+    words = list(itertools.product((None, "", "why", "x" * 251), reductions))
+    for section, (period, form, previous), flags, before in facts:
+        ids = {"return_period": period, "source_form": form, "action": previous}
+        record = of(section, **ids, **before, **dict(zip(_FLAGS, flags, strict=True)))
+        yield record
+        for action in (Action.ACCEPT, Action.REJECT, Action.PENDING):
+            yield decided(action, record)
+        if previous is Action.ACCEPT:
+            for remarks, reduction in words[1:]:
+                yield decided(Action.ACCEPT, record, remarks=remarks, itc_reduction=reduction)
+
+
+def _ids() -> Iterator[Decision | Invoice]:
+    """Every combination of ids, right and wrong."""
+    suppliers = (GOOD.supplier, GSTIN, "x")
+    shared = (("092025", "012026", "x"), ("R1", "x"), ("07", "x"), ("R", None))
+    for section, supplier, facts in itertools.product(
+        (Section.B2B, Section.ECOM), suppliers, itertools.product(*shared)
+    ):
+        names = ("return_period", "source_form", "place_of_supply", "type")
+        yield of(section, supplier=supplier, **dict(zip(names, facts, strict=True))).keep_pending()
+
+
+@pytest.mark.parametrize("make", [_postures, _ids])
+def test_what_is_remembered_tells_all_apart_that_rules_tell_apart(
+    make: Callable[[], Iterator[Decision | Invoice]],
+) -> None:
+    """Thousands of records in one batch, forwards and backwards: no answer is another's."""
+    records = list(make())
+    for batch in (records, records[::-1]):
+        checker = Checker(policy=POLICY, **FACTS)
+        for place, record in enumerate(batch):
+            invoice = record.invoice if isinstance(record, Decision) else record
+            other = attrs.evolve(invoice, number=f"{place}A")
+            record = attrs.evolve(record, invoice=other) if isinstance(record, Decision) else other
+            found = [(finding.code, finding.message) for finding in checker.one(record, place)]
+            assert found == asked(record, place, place, BESIDE)
+
+
+@pytest.mark.parametrize("section", Section)
+def test_no_rule_is_asked_about_a_record_that_is_plainly_good(section: Section) -> None:
+    """What it has in common with others is remembered, the rest proved at a glance."""
+    memory = Memory(Facts(**FACTS))
+    record = of(section, return_period="122025", read_from_gateway=True)
+    for decision in (record.keep_pending(), record.reject("why"), record.keep_pending("why")):
+        assert memory.suspects(decision, record) == memory.suspects(decision, record) == ()
+
+
+def test_the_memory_of_strange_batches_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch of a million suppliers does not keep them all."""
+    monkeypatch.setattr("ims_async.rules.cache._MOST_REMEMBERED", 3)
+    memory = Memory(Facts())
+    for place in range(20):
+        record = good(supplier=f"x{place}", place_of_supply=f"{place}", return_period=f"{place}")
+        assert "supplier" in {rule.code for rule in memory.suspects(record, record)}
+    assert max(len(kept) for kept in vars(memory).values() if isinstance(kept, dict)) <= 3
+    assert memory.suspects(GOOD.keep_pending(), GOOD) == ()
+
+
+def test_the_same_record_twice_in_a_batch_is_refused() -> None:
+    """Name the first one; records that differ in any part of their key are others."""
+    others = [
+        good(number="AB/72"),
+        good(return_period="102025"),
+        good(date=dt.date(2025, 11, 6)),
+        good(supplier=GSTIN),
+        of(Section.B2BDN),
+    ]
+    assert codes(GOOD, *others) == []
+    found = check([GOOD.accept(), *(other.accept() for other in others), GOOD.reject("x")])
+    (finding,) = found
+    assert (finding.code, finding.place) == ("duplicate", 6)
+    assert finding.message == "the same record is in the batch already, as record 1"
