@@ -29,49 +29,49 @@ LONG: Final = 100_000  # bytes
 
 # What reads, by file and name, and the reader here that goes through it.
 COVERED: Final = {
-    "cli/environment.py flag": "vocabulary",
-    "codec/answers.py read_added_back": "sandbox added-back-liabilities",
-    "codec/answers.py read_counts": "vayana count",
-    "codec/answers.py read_error_report": "error_report",
-    "codec/answers.py read_sales": "vayana sales",
-    "codec/answers.py read_status": "sandbox status",
-    "codec/reasons.py read_reason": "error_report",
-    "codec/rows.py read_invoice": "rows b2b",
-    "codec/rows.py read_invoices": "sandbox invoices",
-    "codec/values.py parse_day": "read_decisions",
-    "credentials.py load": "credentials",
-    "gsp/envelopes.py json_of": "vayana count",
-    "gsp/envelopes.py epoch": "jwt_expiry",
-    "gsp/envelopes.py judge_gstn": "sandbox save",
-    "gsp/envelopes.py judge_status": "sandbox save",
-    "gsp/sandbox.py judge": "sandbox save",
-    "gsp/sandbox_answers.py judge": "sandbox save",
-    "gsp/vayana.py judge": "vayana save",
-    "gsp/vayana_answers.py judge": "vayana save",
-    "gsp/vayana_answers.py read_broken_off": "vayana status of a task that broke off",
-    "gsp/vayana_answers.py read_pages": "vayana prepared after its task",
-    "gsp/vayana_answers.py read_result": "vayana status after its task",
-    "gsp/vayana_answers.py read_task": "vayana status",
+    "cli/inputs/environment.py flag": "vocabulary",
+    "gsp/codec/answers.py read_added_back": "sandbox added-back-liabilities",
+    "gsp/codec/answers.py read_counts": "vayana count",
+    "gsp/codec/answers.py read_error_report": "error_report",
+    "gsp/codec/answers.py read_sales": "vayana sales",
+    "gsp/codec/answers.py read_status": "sandbox status",
+    "model/reasons.py read_reason": "error_report",
+    "gsp/codec/rows.py read_invoice": "rows b2b",
+    "gsp/codec/rows.py read_invoices": "sandbox invoices",
+    "gsp/codec/values.py parse_day": "read_decisions",
+    "net/credential_store.py load": "credentials",
+    "gsp/verdicts.py json_of": "vayana count",
+    "gsp/verdicts.py epoch": "jwt_expiry",
+    "gsp/verdicts.py judge_gstn": "sandbox save",
+    "gsp/verdicts.py judge_status": "sandbox save",
+    "gsp/sandbox/gsp.py judge": "sandbox save",
+    "gsp/sandbox/answers.py judge": "sandbox save",
+    "gsp/vayana/gsp.py judge": "vayana save",
+    "gsp/vayana/answers.py judge": "vayana save",
+    "gsp/vayana/answers.py read_broken_off": "vayana status of a task that broke off",
+    "gsp/vayana/answers.py read_pages": "vayana prepared after its task",
+    "gsp/vayana/answers.py read_result": "vayana status after its task",
+    "gsp/vayana/answers.py read_task": "vayana status",
     "journal/packing.py unpack": "journal records",
     "journal/packing.py unpack_status": "journal status",
-    "secret.py jwt_expiry": "jwt_expiry",
-    "status.py loads": "JobToken.loads",
+    "model/secret.py jwt_expiry": "jwt_expiry",
+    "model/status.py loads": "JobToken.loads",
     "tables/reading.py read_decisions": "read_decisions",
     "tables/reading.py read_records": "read_records",
     "tables/reading.py read_row": "read_decisions",
     "tables/reading.py read_with_information": "read_with_information",
-    "unpacking.py unpacker": "unpacking",
-    "vocabulary.py parse": "vocabulary",
-    "vocabulary.py parse_gstin": "vocabulary",
-    "wire.py check_base_url": "vocabulary",
-    "wire.py judge": "sandbox save",
-    "wire.py parse_json": "parse_json",
-    "wire.py told_to_wait_until": "told_to_wait_until",
+    "net/gzip.py unpacker": "unpacking",
+    "model/vocabulary.py parse": "vocabulary",
+    "model/vocabulary.py parse_gstin": "vocabulary",
+    "gsp/base.py check_base_url": "vocabulary",
+    "gsp/base.py judge": "sandbox save",
+    "gsp/base.py parse_json": "parse_json",
+    "gsp/base.py told_to_wait_until": "told_to_wait_until",
 }
 _READS: Final = re.compile(
     r"(read|parse|judge|told)_\w+|loads|unpack\w*|parse|judge|jwt_expiry|epoch|flag|json_of"
 )
-_READS_TOO: Final = {"wire.py check_base_url", "credentials.py load"}
+_READS_TOO: Final = {"gsp/base.py check_base_url", "net/credential_store.py load"}
 _NOT_OURS: Final = {"simulator"}
 """It plays the gateway, and reads what we send."""
 
@@ -117,8 +117,8 @@ def test_nothing_reads_that_is_not_fuzzed() -> None:
 
 def test_a_reader_that_is_left_out_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     """See that the comparison above can fail, both ways."""
-    monkeypatch.delitem(COVERED, "wire.py parse_json")
-    assert _found() - set(COVERED) == {"wire.py parse_json"}
+    monkeypatch.delitem(COVERED, "gsp/base.py parse_json")
+    assert _found() - set(COVERED) == {"gsp/base.py parse_json"}
 
 
 def test_every_operation_of_every_gsp_is_fuzzed() -> None:

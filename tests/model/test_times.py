@@ -113,7 +113,10 @@ TEXTS: Final = [
     *(ROOT / name for name in ("README.md", "docs/reliability.md", "examples/service.py")),
     *sorted((ROOT / "ims_async" / "bulk").rglob("*.py")),
     *sorted((ROOT / "ims_async" / "cli").rglob("*.py")),
-    *(ROOT / "ims_async" / name for name in ("jobs/submission.py", "client.py", "jobs/job.py", "taxpayer.py")),
+    *(
+        ROOT / "ims_async" / name
+        for name in ("jobs/submission.py", "client.py", "jobs/job.py", "taxpayer.py")
+    ),
 ]
 SAID: Final = {
     "half an hour": QUIET,
