@@ -24,7 +24,8 @@ import aiosqlite
 
 from ims_async.journal import SqliteJournal
 from ims_async.journal.schema import INSERT_JOB, MIGRATIONS
-from ims_async.model.status import JobKind, JobToken
+from ims_async.model.status import JobKind
+from ims_async.model.tokens import JobToken
 
 from . import workload
 from .codec import decisions as read_decisions

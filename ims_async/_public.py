@@ -46,12 +46,14 @@ from .model.records import (
     InvoiceList,
     ItcReduction,
     LineItem,
+    Record,
     RecordKey,
     SalesInvoice,
     SectionCounts,
 )
-from .model.report import JobReport, PReading, Record, RecordFailure
-from .model.status import Download, ErrorEntry, Found, JobKind, JobState, JobStatus, JobToken
+from .model.report import JobReport, RecordFailure
+from .model.status import ErrorEntry, Found, JobKind, JobState, JobStatus, PReading
+from .model.tokens import Download, JobToken
 from .model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
 from .net.credential_store import CredentialStore, FileCredentialStore, MemoryCredentialStore
 from .net.policies import PollPolicy, RetryPolicy

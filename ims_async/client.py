@@ -23,7 +23,7 @@ from .journal.entry import OPEN
 from .loop_owner import LoopOwner, on_one_loop
 from .model.report import CANNED
 from .model.secret import without_frames
-from .model.status import JobToken
+from .model.tokens import JobToken
 from .model.vocabulary import parse_gstin
 from .net.auth import AccountCredential
 from .net.credential_store import CredentialStore, MemoryCredentialStore

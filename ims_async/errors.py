@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .bulk.report import BulkReport
     from .jobs.job import ImsJob
     from .model.report import JobReport
-    from .model.status import Download, JobToken
+    from .model.tokens import Download, JobToken
     from .rules import Finding
 
 

@@ -17,11 +17,21 @@ from .jobs.submission import Batch, Fate
 from .jobs.taxpayer_state import TaxpayerState
 from .journal import Entry
 from .loop_owner import on_one_loop
-from .model.records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, RecordKey, SalesInvoice
-from .model.report import JobReport, Record
+from .model.records import (
+    AddedBackLiability,
+    Counts,
+    Decision,
+    Invoice,
+    InvoiceList,
+    Record,
+    RecordKey,
+    SalesInvoice,
+)
+from .model.report import JobReport
 from .model.secret import without_frames
-from .model.status import Download, Found, JobKind, JobState, JobStatus, JobToken
+from .model.status import Found, JobKind, JobState, JobStatus
 from .model.times import QUIET
+from .model.tokens import Download, JobToken
 from .model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
 from .rules import Finding
 

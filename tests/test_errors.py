@@ -14,7 +14,8 @@ import ims_async
 from ims_async import errors
 from ims_async.model.records import Invoice, RecordKey
 from ims_async.model.report import JobReport, RecordFailure
-from ims_async.model.status import JobKind, JobState, JobStatus, JobToken
+from ims_async.model.status import JobKind, JobState, JobStatus
+from ims_async.model.tokens import JobToken
 from ims_async.model.vocabulary import Section
 from ims_async.rules import check
 

@@ -14,7 +14,8 @@ from ..jobs.job import ImsJob
 from ..jobs.reconcile import Reconciliation
 from ..jobs.submission import Fate
 from ..journal import Journal
-from ..model.report import JobReport, Record
+from ..model.records import Record
+from ..model.report import JobReport
 from ..model.status import JobKind
 from ..model.times import FIRST_LOOK, LOOK_MARGIN
 from ..taxpayer import Taxpayer

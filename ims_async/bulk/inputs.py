@@ -11,8 +11,7 @@ import attrs
 
 from ..client import ImsClient
 from ..errors import InvalidInput
-from ..model.records import Decision, Invoice
-from ..model.report import Record
+from ..model.records import Decision, Invoice, Record
 from ..model.status import JobKind
 from ..model.vocabulary import Action
 from ..taxpayer import Taxpayer

@@ -12,8 +12,8 @@ from ..errors import JournalError
 from ..jobs.job import ImsJob
 from ..jobs.reconcile import decided
 from ..journal import Entry, Journal, Phase
-from ..model.records import RecordKey
-from ..model.report import Record, account
+from ..model.records import Record, RecordKey
+from ..model.report import account
 from .follow_up import Follower
 from .inputs import Portion
 from .taxpayer_run import Part

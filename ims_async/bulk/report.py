@@ -7,8 +7,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 import attrs
 
 from ..errors import RecordsRejected
-from ..model.report import CANNED, Record, RecordFailure
-from ..model.status import ErrorEntry, JobToken
+from ..model.records import Record
+from ..model.report import CANNED, RecordFailure
+from ..model.status import ErrorEntry
+from ..model.tokens import JobToken
 
 
 def _counted(count: int, noun: str) -> str:

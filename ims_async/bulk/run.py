@@ -16,7 +16,8 @@ from ..client import ImsClient
 from ..errors import ImsError, InvalidInput, JournalError
 from ..jobs.job import ImsJob
 from ..journal import SqliteJournal
-from ..model.report import JobReport, Record
+from ..model.records import Record
+from ..model.report import JobReport
 from ..paths import state_directory
 from ..taxpayer import Taxpayer
 from .concurrency import Slot, Stream

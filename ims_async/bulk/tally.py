@@ -9,9 +9,10 @@ from typing import NamedTuple, TypeVar
 
 from ..jobs.job import ImsJob
 from ..jobs.reconcile import Reconciliation
-from ..model.records import Decision
-from ..model.report import JobReport, Record, RecordFailure
-from ..model.status import ErrorEntry, JobKind, JobState, JobToken
+from ..model.records import Decision, Record
+from ..model.report import JobReport, RecordFailure
+from ..model.status import ErrorEntry, JobKind, JobState
+from ..model.tokens import JobToken
 from ..rules import Finding
 from .report import TaxpayerReport
 

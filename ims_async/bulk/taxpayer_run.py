@@ -13,7 +13,7 @@ from ..gsp.codec import Chunk, pack_chunks
 from ..jobs.job import ImsJob
 from ..jobs.submission import Batch, Fate
 from ..journal import Cause, Entry, Phase
-from ..model.report import Record
+from ..model.records import Record
 from ..model.status import JobKind
 from .event import EventKind
 from .follow_up import Follower

@@ -25,7 +25,8 @@ from ..model.secret import Secret, masked
 
 if TYPE_CHECKING:
     from ..model.records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
-    from ..model.status import Download, JobKind, JobStatus
+    from ..model.status import JobKind, JobStatus
+    from ..model.tokens import Download
     from ..model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
     from .codec import PackedBody
 

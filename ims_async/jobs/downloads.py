@@ -29,7 +29,7 @@ from ..errors import (
 from ..gsp.base import Gsp, Part, PreparedUnreadably
 from ..gsp.gstn import how_long
 from ..model.records import Invoice, InvoiceList
-from ..model.status import Download
+from ..model.tokens import Download
 from ..model.vocabulary import Action, Section
 from ..net.exchange import Credentials, Exchange
 from ..net.policies import PollPolicy

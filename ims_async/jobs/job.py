@@ -30,8 +30,10 @@ from ..errors import (
 )
 from ..journal import Cause, Entry, Phase
 from ..loop_owner import LoopOwner, on_one_loop
-from ..model.report import Evidence, JobReport, PReading, Record, account, settle
-from ..model.status import JobKind, JobState, JobStatus, JobToken
+from ..model.records import Record
+from ..model.report import Evidence, JobReport, account, settle
+from ..model.status import JobKind, JobState, JobStatus, PReading
+from ..model.tokens import JobToken
 from ..net.policies import PollPolicy
 from .alarms import Alarm, Alarms
 from .journaled import Page, may_be_leaving

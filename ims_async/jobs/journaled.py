@@ -11,9 +11,10 @@ from typing import Final, NamedTuple
 
 from ..errors import JournalError
 from ..journal import Cause, Entry, Journal, Phase
-from ..model.report import Record
-from ..model.status import JobStatus, JobToken
+from ..model.records import Record
+from ..model.status import JobStatus
 from ..model.times import SENDER_IS_DEAD
+from ..model.tokens import JobToken
 
 _log = logging.getLogger("ims_async")
 

@@ -23,8 +23,9 @@ from ..errors import (
 from ..gsp.base import Gsp
 from ..journal import Entry, Journal, Phase
 from ..loop_owner import LoopOwner
-from ..model.report import Record
-from ..model.status import JobKind, JobStatus, JobToken
+from ..model.records import Record
+from ..model.status import JobKind, JobStatus
+from ..model.tokens import JobToken
 from ..net.auth import AccountCredential
 from ..net.credential_store import CredentialStore
 from ..net.exchange import Credentials, Exchange

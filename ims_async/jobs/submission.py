@@ -32,10 +32,10 @@ from ..errors import (
 from ..gsp.base import Accepted
 from ..gsp.codec import PackedBody
 from ..journal import Cause, Entry, Phase
-from ..model.records import Decision, Invoice
-from ..model.report import Record
-from ..model.status import JobKind, JobToken
+from ..model.records import Decision, Invoice, Record
+from ..model.status import JobKind
 from ..model.times import LANDING, SENDER_IS_DEAD, in_minutes
+from ..model.tokens import JobToken
 from ..net.exchange import Credentials, Leaving
 from .fifo import Line
 from .job import ImsJob

@@ -9,8 +9,9 @@ from typing import Final, Protocol, runtime_checkable
 
 import attrs
 
-from ..model.report import Record
-from ..model.status import JobStatus, JobToken
+from ..model.records import Record
+from ..model.status import JobStatus
+from ..model.tokens import JobToken
 
 
 class Phase(StrEnum):

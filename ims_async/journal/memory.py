@@ -11,8 +11,9 @@ import attrs
 
 from ..errors import JournalError
 from ..loop_owner import LoopOwner, on_one_loop
-from ..model.report import Record
-from ..model.status import JobStatus, JobToken
+from ..model.records import Record
+from ..model.status import JobStatus
+from ..model.tokens import JobToken
 from .entry import IN_FLIGHT, Cause, Entry, Phase
 
 _Key = tuple[str, str]

@@ -14,8 +14,8 @@ import attrs
 
 from ..errors import JournalError
 from ..gsp.codec.writing import json_text
-from ..model.records import Decision, Invoice, ItcReduction, RecordKey
-from ..model.report import FOUND_CHANGED, FOUND_NOT_APPLIED, Record
+from ..model.records import Decision, Invoice, ItcReduction, Record, RecordKey
+from ..model.report import FOUND_CHANGED, FOUND_NOT_APPLIED
 from ..model.status import ErrorEntry, Found, JobState, JobStatus
 from ..model.vocabulary import Action, Section
 

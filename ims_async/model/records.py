@@ -175,6 +175,10 @@ class Decision:
         return self.invoice.key
 
 
+Record = Decision | Invoice
+"""What a change carries: decisions to be saved, or invoices to be reset."""
+
+
 class InvoiceList(list[Invoice]):
     """The rows of an answer: a list, which also keeps what could not be read as a row."""
 

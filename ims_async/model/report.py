@@ -5,33 +5,17 @@ from __future__ import annotations
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from enum import Enum
 from typing import Final
 
 import attrs
 
 from ..errors import RecordsRejected, bounded
 from .reasons import Reason, completed, together
-from .records import Decision, Invoice, RecordKey
-from .status import ErrorEntry, Found, JobState, JobStatus
-
-Record = Decision | Invoice
+from .records import Record, RecordKey
+from .status import ErrorEntry, Found, JobState, JobStatus, PReading
 
 FOUND_NOT_APPLIED: Final = "not applied, as a second look showed"
 FOUND_CHANGED: Final = "changed by the supplier, or gone, as a second look showed"
-
-
-class PReading(Enum):
-    """How status code `P` is read. One GSP's pages say processing here and processed there.
-
-    GSTN's own sheet, "IMS - Get IMS Request Status", does not define it. `EVIDENCE` (the default) believes
-    the counts, and the end of the task that carries a job. `PROCESSING` waits for another code whatever
-    they say: with a GSP whose tasks end with P that is until the deadline.
-    """
-
-    EVIDENCE = "evidence"
-    PROCESSED = "processed"
-    PROCESSING = "processing"
 
 
 CANNED: Final = "the test host's figures are canned: they say nothing of what was sent"

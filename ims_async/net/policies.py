@@ -14,7 +14,7 @@ import attrs
 import backoff
 
 from ..errors import InvalidInput
-from ..model.report import PReading
+from ..model.status import PReading
 
 _SHORTEST: Final = 0.001  # seconds; a delay below it is none
 _SPREAD: Final = 0.1  # jitter adds up to this share of a delay, and never takes any away

@@ -10,7 +10,7 @@ import pytest
 
 from ims_async import Decision, ImsClient, JobInFlight, RateLimited, Section, bulk
 from ims_async.journal import Cause, Entry
-from ims_async.model.status import JobToken
+from ims_async.model.tokens import JobToken
 from ims_async.simulator import Simulator
 
 from ..conftest import ONE_TRY, dialect, make_client

@@ -18,7 +18,8 @@ from ims_async.gsp.codec import read_invoice, write_invoice
 from ims_async.gsp.codec.writing import json_text
 from ims_async.model.records import Counts, Invoice, InvoiceList
 from ims_async.model.report import Evidence, account, settle
-from ims_async.model.status import Download, JobKind, JobState, JobStatus, JobToken
+from ims_async.model.status import JobKind, JobState, JobStatus
+from ims_async.model.tokens import Download, JobToken
 from ims_async.tables.columns import to_cell
 from tests.support.recorded import first_request
 from tests.support.vayana_talk import DOWNLOAD, GSTIN, INVOICE

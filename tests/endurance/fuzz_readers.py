@@ -25,7 +25,8 @@ from ims_async.gsp.verdicts import epoch
 from ims_async.journal import packing
 from ims_async.model.records import ItcReduction
 from ims_async.model.secret import Secret, jwt_expiry
-from ims_async.model.status import Download, JobKind, JobState, JobStatus, JobToken
+from ims_async.model.status import JobKind, JobState, JobStatus
+from ims_async.model.tokens import Download, JobToken
 from ims_async.model.vocabulary import Action, GoodsType, Section, parse_gstin, period_problem
 from ims_async.net.credential_store import FileCredentialStore
 from ims_async.net.gzip import Gunzip

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from ims_async import ImsClient, ImsJob
 from ims_async.gsp.base import Gsp
 from ims_async.journal import Entry, Journal
-from ims_async.model.report import Record
-from ims_async.model.status import JobToken
+from ims_async.model.records import Record
+from ims_async.model.tokens import JobToken
 
 from .job_truth import Batch, Truth
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from ims_async import Action, Decision, ImsError, ImsJob, Invoice, JobToken
-from ims_async.model.report import Record
+from ims_async.model.records import Record
 from ims_async.simulator import Fault
 
 from .job_processes import Process

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ims_async import Decision, ImsError, ImsJob, Invoice, JobReport
 from ims_async.jobs.reconcile import Reconciliation
 from ims_async.journal import Entry, Phase
-from ims_async.model.report import Record
+from ims_async.model.records import Record
 from ims_async.model.vocabulary import Action
 from ims_async.simulator import Effect, LoggedRequest, SimJob, Simulator
 

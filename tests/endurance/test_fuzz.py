@@ -55,7 +55,7 @@ COVERED: Final = {
     "journal/packing.py unpack": "journal records",
     "journal/packing.py unpack_status": "journal status",
     "model/secret.py jwt_expiry": "jwt_expiry",
-    "model/status.py loads": "JobToken.loads",
+    "model/tokens.py loads": "JobToken.loads",
     "tables/reading.py read_decisions": "read_decisions",
     "tables/reading.py read_records": "read_records",
     "tables/reading.py read_row": "read_decisions",

@@ -54,7 +54,7 @@ from ims_async.gsp.base import (
 from ims_async.gsp.codec.writing import json_text
 from ims_async.gsp.gstn import NO_RECORDS, gstn_error
 from ims_async.model.secret import Secret
-from ims_async.model.status import Download
+from ims_async.model.tokens import Download
 from tests.conftest import load
 from tests.gsp.test_codec_rows import mutate
 from tests.support import strategies

@@ -17,7 +17,8 @@ from benchmarks import virtual_time
 from ims_async import JobKind, PollPolicy
 from ims_async.jobs.alarms import Alarm, Alarms
 from ims_async.jobs.job import ImsJob
-from ims_async.model.status import JobState, JobStatus, JobToken
+from ims_async.model.status import JobState, JobStatus
+from ims_async.model.tokens import JobToken
 
 MOMENTS = st.sampled_from([0.0, 0.5, 1.0, 1.0, 1.0, 7.25, 3600.0])
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ims_async import Decision, ErrorEntry, Invoice, ItcReduction, JobState, JobStatus, JournalError, Section
 from ims_async.journal.packing import ROWS_PER_PART, checksum, pack, pack_status, unpack, unpack_status
-from ims_async.model.report import Record
+from ims_async.model.records import Record
 
 from ..support.journals import decisions
 from ..support.strategies import decisions as any_decisions

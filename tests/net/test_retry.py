@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ims_async import InvalidInput, PollPolicy, RetryPolicy
-from ims_async.model.report import PReading
+from ims_async.model.status import PReading
 from ims_async.net.policies import lengthened
 
 SECONDS = st.floats(0, 1000)

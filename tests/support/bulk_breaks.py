@@ -12,7 +12,7 @@ import attrs
 from ims_async import Decision, ImsClient, JobToken, JournalError, bulk
 from ims_async.bulk import BulkReport, BulkRun
 from ims_async.journal import Entry, Journal, Phase
-from ims_async.model.report import Record
+from ims_async.model.records import Record
 from ims_async.simulator import Simulator
 
 from ..conftest import QUICK

@@ -11,7 +11,7 @@ import pytest
 
 from ims_async import Action, Decision, ImsClient, ImsJob, JobToken, JournalError, Section, Taxpayer
 from ims_async.journal import Entry, Journal, MemoryJournal, Phase
-from ims_async.model.report import Record
+from ims_async.model.records import Record
 from ims_async.simulator import Simulator
 
 from ..conftest import make_client

@@ -22,7 +22,7 @@ from ...errors import (
 )
 from ...jobs.job import ImsJob
 from ...journal import Journal
-from ...model.status import JobToken
+from ...model.tokens import JobToken
 from ..inputs.environment import at_terminal
 from ..inputs.journals import journal_if_any
 from ..inputs.settings import Settings, checked_gstin, gather

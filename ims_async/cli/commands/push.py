@@ -12,8 +12,8 @@ from ... import bulk, tables
 from ...bulk.run import checked_name
 from ...errors import InvalidInput
 from ...jobs.job import ImsJob
-from ...model.records import Invoice
-from ...model.report import JobReport, Record
+from ...model.records import Invoice, Record
+from ...model.report import JobReport
 from ...model.status import JobKind
 from ...tables import Row
 from ...taxpayer import Taxpayer

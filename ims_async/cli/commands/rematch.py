@@ -15,8 +15,7 @@ from ...bulk.tally import Fingerprint, fingerprint
 from ...client import ImsClient
 from ...errors import ImsError, InvalidInput
 from ...journal import Phase
-from ...model.records import Invoice
-from ...model.report import Record
+from ...model.records import Invoice, Record
 from ...model.status import JobKind
 from ...tables import Problem, Row
 from ...tables.matching import without_standing

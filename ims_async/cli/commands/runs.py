@@ -15,7 +15,7 @@ from ...bulk import BulkReport, BulkRun
 from ...client import ImsClient
 from ...errors import JournalError
 from ...journal import Entry
-from ...model.status import JobToken
+from ...model.tokens import JobToken
 from ..inputs.journals import journal
 from ..inputs.settings import Settings
 from ..output.console import Unfinished, Voice

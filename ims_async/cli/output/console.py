@@ -31,8 +31,8 @@ from ...errors import (
 from ...gsp.codec.writing import json_text
 from ...gsp.gstn import how_long
 from ...gsp.vayana.answers import TOO_MANY_TOKENS
-from ...model.status import JobToken
 from ...model.times import QUIET, in_minutes
+from ...model.tokens import JobToken
 from ...tables import InvalidFile, Problem, problems_of, write_problems
 from ..inputs.accounts import chosen
 from ..inputs.settings import Settings

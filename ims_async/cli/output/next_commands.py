@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from ...model.status import JobToken
+from ...model.tokens import JobToken
 from ..inputs.accounts import chosen
 from ..inputs.environment import Variables
 

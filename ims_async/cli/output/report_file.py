@@ -10,8 +10,7 @@ from ... import tables
 from ...bulk.tally import Fingerprint, fingerprint
 from ...errors import JournalError
 from ...journal import Entry, Journal, Phase
-from ...model.records import Decision
-from ...model.report import Record
+from ...model.records import Decision, Record
 from ...model.status import JobKind
 from ...tables import Outcome
 from ...tables.reports import decided_action, not_by_name, unmatched

@@ -10,9 +10,8 @@ import attrs
 from rich.table import Table
 
 from ...bulk import BulkReport, TaxpayerReport
-from ...model.records import Decision
-from ...model.report import Record
-from ...model.status import JobToken
+from ...model.records import Decision, Record
+from ...model.tokens import JobToken
 from ...model.vocabulary import Action
 from ...tables import Row
 from .console import reason_of

@@ -14,8 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...gsp.codec.writing import money_text
-from ...model.records import AddedBackLiability, Counts, Decision, SalesInvoice
-from ...model.report import Record
+from ...model.records import AddedBackLiability, Counts, Decision, Record, SalesInvoice
 from ...model.vocabulary import Action, Section
 from ...tables import Row
 from .console import printable

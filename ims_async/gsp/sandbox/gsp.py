@@ -15,7 +15,8 @@ import attrs
 from ...errors import DownloadQueued, GatewayError, InvalidInput, NotAuthorized, NotSupported
 from ...model.records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
 from ...model.secret import Secret, jwt_expiry, jwt_issued, made_without_frames
-from ...model.status import Download, JobKind, JobStatus
+from ...model.status import JobKind, JobStatus
+from ...model.tokens import Download
 from ...model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection, return_period
 from .. import codec
 from ..base import (

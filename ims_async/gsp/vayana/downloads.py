@@ -19,7 +19,7 @@ from ...errors import (
 )
 from ...model.records import InvoiceList
 from ...model.secret import Secret
-from ...model.status import Download
+from ...model.tokens import Download
 from ...model.vocabulary import Action, Section
 from .. import codec
 from ..base import Conversation, Part, PreparedUnreadably

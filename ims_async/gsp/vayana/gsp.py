@@ -13,7 +13,8 @@ import attrs
 from ...errors import GatewayError, GatewayUnavailable, InvalidInput, NotAuthorized, NotSupported, RateLimited
 from ...model.records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
 from ...model.secret import Secret, made_without_frames
-from ...model.status import Download, JobKind, JobState, JobStatus
+from ...model.status import JobKind, JobState, JobStatus
+from ...model.tokens import Download
 from ...model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection, return_period
 from .. import codec
 from ..base import Accepted, Conversation, Limits, Part, Request, Response, Token, Verdict

@@ -15,7 +15,7 @@ import attrs
 from ims_async import ImsClient, JobReport
 from ims_async.gsp.base import Gsp
 from ims_async.journal import Entry, Phase, SqliteJournal
-from ims_async.model.report import Record
+from ims_async.model.records import Record
 from ims_async.simulator import Effect, Simulator
 
 from .notes import noted

@@ -9,7 +9,7 @@ from typing import Final
 import attrs
 
 from ims_async import Action, Decision, ImsClient, Invoice, ItcReduction, JobKind, Section
-from ims_async.model.report import Record
+from ims_async.model.records import Record
 from ims_async.simulator import Simulator
 
 TAXPAYERS: Final = 20
