@@ -31,11 +31,12 @@ from ..errors import (
 from ..journal import Cause, Entry, Phase
 from ..loop_owner import LoopOwner, on_one_loop
 from ..model.records import Record
-from ..model.report import Evidence, JobReport, account, settle
+from ..model.report import JobReport, account
 from ..model.status import JobKind, JobState, JobStatus, PReading
 from ..model.tokens import JobToken
 from ..net.policies import PollPolicy
 from .alarms import Alarm, Alarms
+from .evidence import Evidence, settle
 from .journaled import Page, may_be_leaving
 
 _log = logging.getLogger("ims_async")

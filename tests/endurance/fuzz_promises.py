@@ -16,8 +16,9 @@ from ims_async.errors import UnexpectedAnswer
 from ims_async.gsp.base import Accepted, Gsp, Part, Request, Response, Token, Verdict, VerdictKind, parse_json
 from ims_async.gsp.codec import read_invoice, write_invoice
 from ims_async.gsp.codec.writing import json_text
+from ims_async.jobs.evidence import Evidence, settle
 from ims_async.model.records import Counts, Invoice, InvoiceList
-from ims_async.model.report import Evidence, account, settle
+from ims_async.model.report import account
 from ims_async.model.status import JobKind, JobState, JobStatus
 from ims_async.model.tokens import Download, JobToken
 from ims_async.tables.columns import to_cell
