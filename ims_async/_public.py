@@ -35,7 +35,8 @@ from .errors import (
 from .gsp.base import Gsp
 from .gsp.sandbox.gsp import Sandbox
 from .gsp.vayana.gsp import Vayana
-from .jobs.job import ImsJob, as_completed
+from .jobs.completion import as_completed
+from .jobs.job import ImsJob
 from .jobs.reconcile import Reconciliation
 from .journal import Journal, MemoryJournal
 from .model.records import (

@@ -28,7 +28,7 @@ class Evidence:
     def with_poll(self, status: JobStatus, now: float) -> Evidence:
         """Return the evidence after one more poll; `now` is in seconds of any clock that only advances."""
         if not _says_p(status):
-            return Evidence()
+            return NO_EVIDENCE
         counts = (status.processed or 0, status.errors or 0)
         if self.polls and (counts, status.error_report) == (self.counts, self.listed):
             return attrs.evolve(self, polls=self.polls + 1)
@@ -38,6 +38,9 @@ class Evidence:
         """True if a count that is not zero, or a list of errors, is the same over three polls and 60 s."""
         seen = any(self.counts) or bool(self.listed)
         return seen and self.polls >= STABLE_POLLS and now - self.since >= STABLE_SECONDS
+
+
+NO_EVIDENCE: Final = Evidence()
 
 
 def _says_p(status: JobStatus) -> bool:

@@ -1,4 +1,4 @@
-"""A job's handle: one driver however many wait, polls spaced by policy, states told as they change."""
+"""A job's handle: what is known of it, and what to wait for."""
 
 from __future__ import annotations
 
@@ -6,65 +6,25 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
-import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from typing import Any, Final
 
 import attrs
 
-from ..errors import (
-    OUTAGE,
-    ClientClosed,
-    GatewayError,
-    ImsError,
-    InvalidInput,
-    JobFailed,
-    JobTimeout,
-    JournalError,
-    NotAuthorized,
-    NotSupported,
-    OutcomeUnknown,
-    QuotaExhausted,
-    RateLimited,
-)
+from ..errors import JobTimeout, JournalError
 from ..journal import Cause, Entry, Phase
 from ..loop_owner import LoopOwner, on_one_loop
 from ..model.records import Record
 from ..model.report import JobReport, account
-from ..model.status import JobKind, JobState, JobStatus, PReading
+from ..model.status import JobKind, JobState, JobStatus
 from ..model.tokens import JobToken
 from ..net.policies import PollPolicy
-from .alarms import Alarm, Alarms
-from .evidence import Evidence, settle
+from .alarms import Alarms
 from .journaled import Page, may_be_leaving
+from .outcome import report_of, without_reference
+from .poller import Poll, Poller
 
 _log = logging.getLogger("ims_async")
-
-Poll = Callable[[JobToken], Awaitable[JobStatus]]
-
-
-@attrs.define
-class _Watch:
-    """The polling of one job so far, in seconds of the event loop's clock."""
-
-    delays: Iterator[float]
-    next_at: float
-    deadline: float | None = None
-    polls: int = 0
-    evidence: Evidence = attrs.field(factory=Evidence)
-    refusals: int = 0
-    denials: int = 0
-    trouble: ImsError | None = None
-    unanswered_since: float | None = None
-    """When the first of the latest polls began, none of which the gateway has answered."""
-
-    def polled(self, began: float, *, answered: bool) -> None:
-        """Note that a poll which began then was answered, or was not."""
-        if answered:
-            self.unanswered_since = None
-        elif self.unanswered_since is None:
-            self.unanswered_since = began
 
 
 @on_one_loop
@@ -77,23 +37,16 @@ class ImsJob:
 
     __slots__ = (
         "__weakref__",
-        "_alarm",
         "_canned",
-        "_closed",
         "_ended",
         "_history",
-        "_limit",
         "_looked_at",
         "_loop_owner",
         "_page",
-        "_policy",
-        "_poll",
-        "_poll_task",
+        "_poller",
         "_records",
         "_report",
         "_token",
-        "_waiting",
-        "_watch",
     )  # fmt: skip
 
     def __init__(
@@ -111,17 +64,12 @@ class ImsJob:
         alarms: Alarms | None = None,
     ) -> None:
         self._loop_owner = loop_owner or LoopOwner("job")
-        self._token, self._poll, self._policy = token, poll, policy
+        self._token = token
+        self._poller = Poller(poll, policy, alarms=alarms or Alarms(), canned=canned, closed=closed)
         self._page, self._ended, self._canned = page or Page(), ended, canned
         self._records = None if records is None else tuple(records)
         self._history = [_UNKNOWN if token.reference_id is None else _SUBMITTED]
         self._report: JobReport | None = None
-        alarms = Alarms() if alarms is None else alarms
-        self._alarm, self._limit = Alarm(alarms), Alarm(alarms)
-        self._poll_task: asyncio.Task[None] | None = None
-        self._waiting: dict[asyncio.Future[None], float] = {}
-        self._watch: _Watch | None = None
-        self._closed = closed
         self._looked_at = False
 
     # -- what is known, without asking ---------------------------------------------------------------
@@ -216,7 +164,7 @@ class ImsJob:
     @property
     def watched(self) -> bool:
         """True while somebody waits for it, or listens."""
-        return bool(self._waiting)
+        return self._poller.watched
 
     @property
     def open(self) -> bool:
@@ -256,34 +204,13 @@ class ImsJob:
         `OutcomeUnknown` for a job without a reference, `NotAuthorized` where a person has to log in.
         """
         await self.wait(timeout)
-        return self._outcome()
+        return report_of(self)
 
     async def result_in_outage(self, longest: float) -> JobReport:
         """Wait as `result`; raises `JobTimeout` too once no poll was answered for `longest` seconds."""
         while not self.done:
-            await self._change(longest)
-        return self._outcome()
-
-    def _outcome(self) -> JobReport:
-        status, report = self.status, self.report
-        assert report is not None  # noqa: S101 # a final status makes the report
-        if status.state is JobState.FAILED:
-            code = report.error_code or status.raw_code
-            reason = f"{code} {report.reason}".rstrip()
-            what = (
-                f"the task that carried job {self.reference_id} broke off, and what was applied is not known "
-                f"(call taxpayer.reconcile(job)): {reason}"
-                if status.carrier_failed
-                else f"the gateway refused job {self.reference_id} as a whole: {reason}"
-            )
-            raise JobFailed(
-                what,
-                code=code,
-                words=report.reason,
-                report=report,
-                job=self,
-            )
-        return report
+            await self._poller.change(self, longest)
+        return report_of(self)
 
     @property
     def report(self) -> JobReport | None:
@@ -308,7 +235,7 @@ class ImsJob:
         """Wait for the final status, which may be a failure. `timeout` in seconds; see `result`."""
         if timeout is None:
             while not self.done:
-                await self._change()
+                await self._poller.change(self)
             return self.status
         try:
             async with asyncio.timeout(timeout) as limit:
@@ -316,7 +243,8 @@ class ImsJob:
         except TimeoutError as error:
             if isinstance(error, JobTimeout) or not limit.expired():
                 raise
-            raise self._timed_out(f"no final status within the {timeout:g} s asked for") from None
+            why = f"no final status within the {timeout:g} s asked for"
+            raise self._poller.timed_out(self, why) from None
         return self.status
 
     async def events(self) -> AsyncIterator[JobStatus]:
@@ -328,155 +256,27 @@ class ImsJob:
                 yield self._history[told - 1]
             if self.done:
                 return
-            await self._change()
+            await self._poller.change(self)
 
     async def refresh(self) -> JobStatus:
         """Poll once, now, and return the status. Raises what the poll raises; the job is not harmed."""
         if not self.done:
-            watch = self._ready_watch()
-            watch.polls += 1
-            await self._poll_once(watch)
-            watch.trouble = watch.unanswered_since = None
+            await self._poller.poll_now(self)
         return self.status
 
     @property
     def unanswered(self) -> bool:
         """True if the gateway did not answer the last poll."""
-        return self._watch is not None and self._watch.unanswered_since is not None
+        return self._poller.unanswered
 
-    def _change(self, longest: float = math.inf) -> asyncio.Future[None]:
-        """Return what to await, as one of those for whom the job is polled, until something is new.
+    # -- for its poller ----------------------------------------------------------------------------------
 
-        It raises `JobTimeout` at the deadline, and once no poll was answered for `longest` seconds.
-        """
+    def check_reference(self) -> None:
+        """Raise `OutcomeUnknown` where the gateway cannot be asked, since there is no name to ask by."""
         if self.reference_id is None:
-            raise self._without_reference()
-        if self._closed:
-            raise ClientClosed(_CLOSED, token=self.token)
-        if not self._waiting and self._watch is not None:
-            self._watch.unanswered_since = None  # silence counts while somebody waits
-        change = asyncio.get_running_loop().create_future()
-        self._waiting[change] = longest
-        change.add_done_callback(self._leave)
-        self._set_alarms()
-        return change
+            raise without_reference(self, self._page.stands)
 
-    def _leave(self, change: asyncio.Future[None]) -> None:
-        del self._waiting[change]
-        if not self._waiting:
-            self._rest()
-
-    # -- the one driver: an alarm between polls, a task only while one is under way --------------------
-
-    def _set_alarms(self) -> None:
-        """Be woken for the next poll, and at the deadline, which holds also while a poll hangs."""
-        if self.done:
-            return
-        watch = self._ready_watch()
-        if not self._alarm.is_set and self._poll_task is None:
-            self._alarm.set(watch.next_at, partial(self._ring, watch))
-        if not self._limit.is_set and watch.polls:
-            if watch.deadline is None:
-                watch.deadline = self._now() + self._policy.deadline
-            self._limit.set(watch.deadline, partial(self._give_up, watch))
-
-    def _ring(self, watch: _Watch) -> None:
-        if watch.next_at > self._now() + _SHORTEST_WAIT:  # it was refreshed meanwhile
-            self._set_alarms()
-            return
-        watch.polls += 1
-        task = asyncio.get_running_loop().create_task(self._poll_and_go_on(watch))
-        self._poll_task = None if task.done() else task  # an eager one may have ended already
-        if not self._limit.is_set:
-            self._set_alarms()
-
-    def _give_up(self, watch: _Watch) -> None:
-        self._tell_all(self._timed_out(f"the deadline of {self._policy.deadline:g} s has passed"))
-        watch.deadline = None
-
-    async def _poll_and_go_on(self, watch: _Watch) -> None:
-        try:
-            failure = await self._poll_quietly(watch)
-        finally:
-            self._poll_task = None
-        if failure is not None:
-            self._tell_all(failure)
-            return
-        self._end_waits_in_outage(watch)
-        if self._waiting:
-            self._set_alarms()
-
-    def _end_waits_in_outage(self, watch: _Watch) -> None:
-        if watch.unanswered_since is None:
-            return
-        silence = self._now() - watch.unanswered_since
-        for change, longest in self._waiting.items():
-            if silence >= longest and not change.done():
-                change.set_exception(self._timed_out(f"the gateway answered no poll for {longest:g} s"))
-
-    def _rest(self) -> None:
-        """Stop the alarms when nobody waits any more; a poll under way is let finish: it is paid for."""
-        self._alarm.cancel()
-        self._limit.cancel()
-
-    async def _poll_quietly(self, watch: _Watch) -> Exception | None:
-        """Poll once; absorb what time may heal, return what a person has to hear."""
-        began, answered = self._now(), True
-        try:
-            await self._poll_once(watch)
-        except (NotAuthorized, QuotaExhausted) as error:
-            watch.trouble, watch.refusals = error, watch.refusals + 1
-            # A credential that is missing here, or was refused twice, will not come back by waiting.
-            return error if error.http_status is None or watch.refusals > 1 else None
-        except (ClientClosed, InvalidInput, NotSupported, OutcomeUnknown) as error:
-            return error  # nothing that time would heal
-        except ImsError as error:
-            answered = not isinstance(error, OUTAGE)
-            watch.trouble = error.with_traceback(None)  # kept until the next poll: without its frames
-            watch.denials += type(error) is GatewayError
-            if watch.denials >= _DENIALS and self._records is None and self.status.polled_at is None:
-                return error
-            if isinstance(error, RateLimited) and error.retry_after is not None:
-                if error.retry_after > self._policy.deadline:
-                    return error  # nobody waits so long: whoever awaits the job may decide what to do
-                watch.next_at = max(watch.next_at, self._now() + error.retry_after)
-        except Exception as error:  # noqa: BLE001 # a defect is the waiters' to see, not the event loop's
-            return error
-        else:
-            watch.trouble, watch.refusals = None, 0
-        finally:
-            watch.polled(began, answered=answered)
-        return None
-
-    async def _poll_once(self, watch: _Watch) -> None:
-        if self.reference_id is None:
-            raise self._without_reference()
-        if await self._look_up():
-            return
-        try:
-            status = await self._poll(self._token)
-        except ClientClosed:
-            raise ClientClosed(_CLOSED, token=self.token) from None
-        finally:
-            watch.next_at = self._now() + next(watch.delays)
-        if status.route:
-            self._token = attrs.evolve(self._token, route=status.route)
-        now, p_means = self._now(), self._policy.p_means
-        if self._canned and p_means is PReading.EVIDENCE:
-            # Its counts are of no job of ours: no more polls would make them fit.
-            p_means = PReading.PROCESSED
-        watch.evidence = watch.evidence.with_poll(status, now)
-        status = settle(
-            status,
-            submitted=self.submitted,
-            evidence=watch.evidence,
-            now=now,
-            p_means=p_means,
-        )
-        await self._write_down(status)
-        self._note(status)
-
-    async def _look_up(self) -> bool:
+    async def look_up(self) -> bool:
         """Learn from the journal of a job that is known by its token or name only; True if it has ended."""
         entry = await self._page.find()
         if entry is None:
@@ -488,13 +288,15 @@ class ImsJob:
         self._note(entry.status)
         return True
 
-    async def _write_down(self, status: JobStatus) -> None:
-        """Put what is new into the journal before anybody hears it, so that a crash loses no report."""
-        if self.done or _facts(status) == _facts(self.status):
-            return
-        await self._page.heard(status, self._token if status.route else None)
-        if status.done:
-            await self._load_quietly()
+    async def hear(self, status: JobStatus) -> None:
+        """Take an answer of the gateway; what is new is in the journal first, so that no crash loses it."""
+        if status.route:
+            self._token = attrs.evolve(self._token, route=status.route)
+        if not self.done and _facts(status) != _facts(self.status):
+            await self._page.heard(status, self._token if status.route else None)
+            if status.done:
+                await self._load_quietly()
+        self._note(status)
 
     async def _load_quietly(self) -> None:
         try:
@@ -519,54 +321,7 @@ class ImsJob:
         self._history.append(status)
         if status.done:
             self._ended(self)
-        for change in self._waiting:
-            if not change.done():
-                change.set_result(None)
-
-    def _tell_all(self, error: Exception) -> None:
-        for change in self._waiting:
-            if not change.done():
-                change.set_exception(error)
-
-    def _timed_out(self, why: str) -> JobTimeout:
-        watch, last = self._watch, self.status
-        polls = watch.polls if watch else 0
-        trouble = f"; the last poll failed: {watch.trouble}" if watch and watch.trouble else ""
-        return JobTimeout(
-            f"job {self.reference_id} of {self.gstin} runs on: {why}, {polls} polls, last status "
-            f"{last.raw_code or 'none'} ({last.state}){trouble}; await it again, or resume its token",
-            job=self,
-        )
-
-    def _without_reference(self) -> OutcomeUnknown:
-        what = "the change was sent and no reference came back: call taxpayer.reconcile(job)"
-        match self._page.stands:
-            case Phase.QUEUED:
-                what = (
-                    "its process ended while it waited for its turn, and nothing of it was sent: call "
-                    "taxpayer.reconcile(job), then taxpayer.retry(job.report)"
-                )
-            case Phase.CALLED_OFF:
-                why = self.reason or "called off"
-                what = f"nothing of it was sent ({why}): taxpayer.retry(job) sends what still stands"
-            case Phase.SENDING:
-                what = (
-                    "another process was sending it when the journal was read: ask client.unfinished() again "
-                    "later; taxpayer.reconcile(job) looks what took effect"
-                )
-        return OutcomeUnknown(what, job=self)
-
-    def _ready_watch(self) -> _Watch:
-        now = self._now()
-        if self._watch is None:
-            delays = self._policy.delays()
-            self._watch = _Watch(delays, now + next(delays))
-        elif self._watch.deadline is not None and now >= self._watch.deadline:
-            self._watch.deadline = None  # nobody waited when it passed; a new wait starts a new one
-        return self._watch
-
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
+        self._poller.wake()
 
     # -- for the client --------------------------------------------------------------------------------
 
@@ -639,53 +394,13 @@ class ImsJob:
 
     async def aclose(self) -> None:
         """Stop polling; those who wait get `ClientClosed` with the token."""
-        self._closed = True
-        self._tell_all(ClientClosed(_CLOSED, token=self.token))
-        self._rest()
-        if self._poll_task is not None:
-            self._poll_task.cancel()
-            await asyncio.wait([self._poll_task])
+        await self._poller.aclose(self)
 
 
-# A job known by its name only, that the gateway has never told of and has denied so many times, is not worth
-# the deadline: it was mistyped, or is forgotten. One that was sent from here is polled on.
-_DENIALS: Final = 5
-_SHORTEST_WAIT: Final = 0.001  # seconds: a timer may be early by the clock's resolution
 _SUBMITTED: Final = JobStatus(state=JobState.PROCESSING)
 _UNKNOWN: Final = JobStatus(state=JobState.UNKNOWN)
-_CLOSED: Final = "the client was closed; the job runs on at the gateway: resume it from its token"
 
 
 def _facts(status: JobStatus) -> tuple[object, ...]:
     """What makes two readings different to a listener."""
     return status.state, status.raw_code, status.processed, status.errors, status.error_code
-
-
-async def as_completed(jobs: Iterable[ImsJob]) -> AsyncIterator[ImsJob]:
-    """Yield jobs as they end, failed ones too: ask each for its `report` or `status`.
-
-    A job that stops being waited for (deadline, lost session) is yielded as well, not `done`; no job's
-    trouble drops a sibling.
-    """
-    jobs = list(dict.fromkeys(jobs))
-    for job in jobs:
-        job._loop_owner.check()
-    waits = {asyncio.create_task(job.wait()): job for job in jobs}
-    for wait in waits:
-        wait.add_done_callback(_heard)
-    try:
-        pending = set(waits)
-        while pending:
-            finished, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            for wait in finished:
-                yield waits[wait]
-                waits[wait]._loop_owner.check()
-    finally:
-        for wait in waits:
-            wait.cancel()
-
-
-def _heard(wait: asyncio.Task[JobStatus]) -> None:
-    """Hear an error, also where nobody asks any more: the job itself tells what is the matter."""
-    if not wait.cancelled():
-        wait.exception()

@@ -115,7 +115,10 @@ TEXTS: Final = [
     *sorted((ROOT / "ims_async" / "cli").rglob("*.py")),
     *(
         ROOT / "ims_async" / name
-        for name in ("jobs/submission.py", "client.py", "jobs/job.py", "taxpayer.py")
+        for name in (
+            *("jobs/submission.py", "jobs/job.py", "jobs/outcome.py", "jobs/poller.py"),
+            *("client.py", "taxpayer.py"),
+        )
     ),
 ]
 SAID: Final = {

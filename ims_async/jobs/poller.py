@@ -1,0 +1,276 @@
+"""When a job is polled, and for whom: one driver however many wait, polls spaced by policy."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from ..errors import (
+    OUTAGE,
+    ClientClosed,
+    GatewayError,
+    ImsError,
+    InvalidInput,
+    JobTimeout,
+    NotAuthorized,
+    NotSupported,
+    OutcomeUnknown,
+    QuotaExhausted,
+    RateLimited,
+)
+from ..model.status import JobStatus, PReading
+from ..model.tokens import JobToken
+from ..net.policies import PollPolicy
+from .alarms import Alarm, Alarms
+from .evidence import NO_EVIDENCE, settle
+
+if TYPE_CHECKING:
+    from .job import ImsJob
+
+Poll = Callable[[JobToken], Awaitable[JobStatus]]
+
+
+class Poller:
+    """The polling of one job, in seconds of the event loop's clock: an alarm between polls, then a task.
+
+    It keeps no reference to its job, which is passed in: an ended job that nobody holds is freed at once,
+    with all its records.
+    """
+
+    __slots__ = (
+        "_alarm",
+        "_ask",
+        "_closed",
+        "_deadline",
+        "_delays",
+        "_denials",
+        "_evidence",
+        "_limit",
+        "_next_at",
+        "_p_means",
+        "_policy",
+        "_polls",
+        "_refusals",
+        "_task",
+        "_trouble",
+        "_unanswered_since",
+        "_waiting",
+    )  # fmt: skip
+
+    def __init__(self, ask: Poll, policy: PollPolicy, *, alarms: Alarms, canned: bool, closed: bool) -> None:
+        self._ask, self._policy, self._closed = ask, policy, closed
+        # A canned job's counts are of no job of ours: no more polls would make them fit.
+        canned = canned and policy.p_means is PReading.EVIDENCE
+        self._p_means = PReading.PROCESSED if canned else policy.p_means
+        self._alarm, self._limit = Alarm(alarms), Alarm(alarms)
+        self._task: asyncio.Task[None] | None = None
+        self._waiting: dict[asyncio.Future[None], float] = {}
+        self._delays: Iterator[float] | None = None
+        self._next_at, self._polls, self._evidence = 0.0, 0, NO_EVIDENCE
+        self._deadline: float | None = None
+        self._refusals = self._denials = 0
+        self._trouble: ImsError | None = None
+        # When the first of the latest polls began, none of which the gateway has answered.
+        self._unanswered_since: float | None = None
+
+    @property
+    def watched(self) -> bool:
+        """True while somebody waits."""
+        return bool(self._waiting)
+
+    @property
+    def unanswered(self) -> bool:
+        """True if the gateway did not answer the last poll."""
+        return self._unanswered_since is not None
+
+    def change(self, job: ImsJob, longest: float = math.inf) -> asyncio.Future[None]:
+        """Return what to await, as one of those for whom the job is polled, until something is new.
+
+        It raises `JobTimeout` at the deadline, and once no poll was answered for `longest` seconds.
+        """
+        job.check_reference()
+        if self._closed:
+            raise closed(job)
+        if not self._waiting:
+            self._unanswered_since = None  # silence counts while somebody waits
+        change = asyncio.get_running_loop().create_future()
+        self._waiting[change] = longest
+        change.add_done_callback(self._leave)
+        self._set_alarms(job)
+        return change
+
+    def _leave(self, change: asyncio.Future[None]) -> None:
+        del self._waiting[change]
+        if not self._waiting:
+            self._rest()
+
+    def wake(self) -> None:
+        """Tell all who wait that something is new."""
+        for change in self._waiting:
+            if not change.done():
+                change.set_result(None)
+
+    def _fail(self, error: Exception) -> None:
+        for change in self._waiting:
+            if not change.done():
+                change.set_exception(error)
+
+    async def poll_now(self, job: ImsJob) -> None:
+        """Poll once, whoever waits. Raises what the poll raises."""
+        self._make_ready()
+        self._polls += 1
+        await self._poll_once(job)
+        self._trouble = self._unanswered_since = None
+
+    def timed_out(self, job: ImsJob, why: str) -> JobTimeout:
+        """Return the error of a wait that ended before the job did."""
+        last = job.status
+        trouble = f"; the last poll failed: {self._trouble}" if self._trouble else ""
+        return JobTimeout(
+            f"job {job.reference_id} of {job.gstin} runs on: {why}, {self._polls} polls, last status "
+            f"{last.raw_code or 'none'} ({last.state}){trouble}; await it again, or resume its token",
+            job=job,
+        )
+
+    async def aclose(self, job: ImsJob) -> None:
+        """Stop polling; those who wait get `ClientClosed` with the token."""
+        self._closed = True
+        self._fail(closed(job))
+        self._rest()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def _make_ready(self) -> None:
+        now = _now()
+        if self._delays is None:
+            self._delays = self._policy.delays()
+            self._next_at = now + next(self._delays)
+        elif self._deadline is not None and now >= self._deadline:
+            self._deadline = None  # nobody waited when it passed; a new wait starts a new one
+
+    def _set_alarms(self, job: ImsJob) -> None:
+        """Be woken for the next poll, and at the deadline, which holds also while a poll hangs."""
+        if job.done:
+            return
+        self._make_ready()
+        if not self._alarm.is_set and self._task is None:
+            self._alarm.set(self._next_at, partial(self._ring, job))
+        if not self._limit.is_set and self._polls:
+            if self._deadline is None:
+                self._deadline = _now() + self._policy.deadline
+            self._limit.set(self._deadline, partial(self._give_up, job))
+
+    def _ring(self, job: ImsJob) -> None:
+        if self._next_at > _now() + _SHORTEST_WAIT:  # it was refreshed meanwhile
+            self._set_alarms(job)
+            return
+        self._polls += 1
+        task = asyncio.get_running_loop().create_task(self._poll_and_go_on(job))
+        self._task = None if task.done() else task  # an eager one may have ended already
+        if not self._limit.is_set:
+            self._set_alarms(job)
+
+    def _give_up(self, job: ImsJob) -> None:
+        self._fail(self.timed_out(job, f"the deadline of {self._policy.deadline:g} s has passed"))
+        self._deadline = None
+
+    def _rest(self) -> None:
+        """Stop the alarms when nobody waits any more; a poll under way is let finish: it is paid for."""
+        self._alarm.cancel()
+        self._limit.cancel()
+
+    async def _poll_and_go_on(self, job: ImsJob) -> None:
+        try:
+            failure = await self._poll_quietly(job)
+        finally:
+            self._task = None
+        if failure is not None:
+            self._fail(failure)
+            return
+        self._end_waits_in_outage(job)
+        if self._waiting:
+            self._set_alarms(job)
+
+    def _end_waits_in_outage(self, job: ImsJob) -> None:
+        if self._unanswered_since is None:
+            return
+        silence = _now() - self._unanswered_since
+        for change, longest in self._waiting.items():
+            if silence >= longest and not change.done():
+                change.set_exception(self.timed_out(job, f"the gateway answered no poll for {longest:g} s"))
+
+    async def _poll_quietly(self, job: ImsJob) -> Exception | None:
+        """Poll once; absorb what time may heal, return what a person has to hear."""
+        began, answered = _now(), True
+        try:
+            await self._poll_once(job)
+        except (NotAuthorized, QuotaExhausted) as error:
+            self._trouble, self._refusals = error, self._refusals + 1
+            # A credential that is missing here, or was refused twice, will not come back by waiting.
+            return error if error.http_status is None or self._refusals > 1 else None
+        except (ClientClosed, InvalidInput, NotSupported, OutcomeUnknown) as error:
+            return error  # nothing that time would heal
+        except ImsError as error:
+            answered = not isinstance(error, OUTAGE)
+            self._trouble = error.with_traceback(None)  # kept until the next poll: without its frames
+            return None if self._goes_on_after(error, job) else error
+        except Exception as error:  # noqa: BLE001 # a defect is the waiters' to see, not the event loop's
+            return error
+        else:
+            self._trouble, self._refusals = None, 0
+        finally:
+            if answered:
+                self._unanswered_since = None
+            elif self._unanswered_since is None:
+                self._unanswered_since = began
+        return None
+
+    def _goes_on_after(self, error: ImsError, job: ImsJob) -> bool:
+        """Say whether to poll on after this error, which then is done no sooner than it asks for."""
+        self._denials += type(error) is GatewayError
+        if self._denials >= _DENIALS and job.records is None and job.status.polled_at is None:
+            return False
+        if isinstance(error, RateLimited) and error.retry_after is not None:
+            if error.retry_after > self._policy.deadline:
+                return False  # nobody waits so long: whoever awaits the job may decide what to do
+            self._next_at = max(self._next_at, _now() + error.retry_after)
+        return True
+
+    async def _poll_once(self, job: ImsJob) -> None:
+        job.check_reference()
+        if await job.look_up():
+            return
+        try:
+            status = await self._ask(job.token)
+        except ClientClosed:
+            raise closed(job) from None
+        finally:
+            assert self._delays is not None  # noqa: S101 # made ready before any poll
+            self._next_at = _now() + next(self._delays)
+        now = _now()
+        self._evidence = self._evidence.with_poll(status, now)
+        settled = settle(
+            status, submitted=job.submitted, evidence=self._evidence, now=now, p_means=self._p_means
+        )
+        await job.hear(settled)
+
+
+# A job known by its name only, that the gateway has never told of and has denied so many times, is not worth
+# the deadline: it was mistyped, or is forgotten. One that was sent from here is polled on.
+_DENIALS: Final = 5
+_SHORTEST_WAIT: Final = 0.001  # seconds: a timer may be early by the clock's resolution
+
+
+def closed(job: ImsJob) -> ClientClosed:
+    """Return the error of a job whose client was closed."""
+    return ClientClosed(
+        "the client was closed; the job runs on at the gateway: resume it from its token", token=job.token
+    )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
