@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Final
 
 from ..errors import ImsError, JobInFlight, OtpRequired, OutcomeUnknown, PayloadTooLarge, SessionExpired
-from ..gsp.base import Pause
 from ..gsp.codec import Chunk, pack_chunks
+from ..gsp.codec.json import Pause
 from ..jobs.job import ImsJob
 from ..jobs.submission import Batch, Fate
 from ..journal import Cause, Entry, Phase

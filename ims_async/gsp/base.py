@@ -6,22 +6,16 @@ value. It does no I/O and never waits. It may yield `PAUSE` during long work, so
 
 from __future__ import annotations
 
-import datetime as dt
-import email.utils
-import ipaddress
-import json
-import math
-import re
 import urllib.parse
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
 
 import attrs
 
-from ..errors import ImsError, InvalidInput, UnexpectedAnswer
+from ..errors import ImsError, UnexpectedAnswer
 from ..model.secret import Secret, masked
+from .codec.json import Pause, parse_json
 
 if TYPE_CHECKING:
     from ..model.records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
@@ -103,27 +97,6 @@ class Response:
         return self._parsed
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
-# The C scanner behind the decoder: reads one value at a place and says where it ended.
-SCAN: Final[Callable[[str, int], tuple[Any, int]]] = vars(DECODER)["scan_once"]
-
-
-def parse_json(body: bytes) -> Any:
-    """Parse JSON with exact decimals. Raises `UnexpectedAnswer` that shows how the body begins."""
-    try:
-        return DECODER.decode(body.decode("utf-8-sig"))
-    except (ValueError, ArithmeticError, RecursionError) as error:
-        raise UnexpectedAnswer(
-            f"the answer is not JSON ({type(error).__name__}: {error}); it begins {body[:60]!r}",
-            problems=["$: not JSON"],
-            body=body,
-        ) from None
-
-
 class VerdictKind(Enum):
     """What a GSP makes of an answer, before a conversation sees it."""
 
@@ -155,14 +128,7 @@ class Verdict:
     stale: Needs | None = None
 
 
-class Pause(Enum):
-    """Yielded by a conversation in long work: nothing is sent, other tasks get a turn."""
-
-    PAUSE = auto()
-
-
-PAUSE: Final = Pause.PAUSE
-Conversation = Generator["Request | Pause", "Response", T]
+Conversation = Generator[Request | Pause, Response, T]
 
 
 @attrs.frozen(kw_only=True)
@@ -310,70 +276,3 @@ class Credential(Protocol):
     async def renew(self, refused: Token) -> Token:
         """Return a token other than `refused`; concurrent callers share one renewal."""
         ...
-
-
-def told_to_wait_until(response: Response) -> float | None:
-    """Return the point in time (epoch seconds) that the answer's headers ask to wait for, if any.
-
-    Retry-After counts as seconds, whole or not, or as a date; X-RateLimit-Reset is epoch seconds, or
-    milliseconds, which it is told from by its size.
-    https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
-    """
-    hint = response.headers.get("retry-after", "").strip()
-    if (seconds := _number(hint)) is not None:
-        return response.received_at + max(seconds, 0.0)
-    try:
-        date = email.utils.parsedate_to_datetime(hint)
-        # A date without a zone is read as UTC, which HTTP dates are in; never as this machine's time.
-        return (date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp()
-    except (ValueError, OverflowError):
-        reset = _number(response.headers.get("x-ratelimit-reset", ""))
-        return None if reset is None else epoch_seconds(reset)
-
-
-_FIRST_OF_MILLISECONDS: Final = 100_000_000_000  # as seconds the year 5138, as milliseconds 1973
-
-
-def epoch_seconds(number: float) -> float:
-    """Return seconds since the epoch, given in seconds or in milliseconds: the vendors write both."""
-    return number if abs(number) < _FIRST_OF_MILLISECONDS else number / 1000
-
-
-def _number(text: str) -> float | None:
-    """Read a number; one that is not finite is no point in time."""
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-_PLAIN_URL: Final = re.compile(r"[a-z]+://(\[[0-9A-Fa-f:.]+\]|[^\s?#\[\]/]+?)(:[0-9]+)?(/[^\s?#]*)?")
-
-
-def check_base_url(url: str, *, insecure: bool = False) -> str:
-    """Return the URL without a closing slash. Plain http is for loopback only, unless `insecure`."""
-    if not isinstance(url, str) or "@" in url:  # a user with a password may be in it: it is not shown
-        raise InvalidInput("the base URL is not usable: write https://host as text, without user or password")
-    try:
-        parts = urllib.parse.urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise InvalidInput(f"base URL {url!r}: {error}; write https://host") from None
-    if parts.scheme not in ("http", "https") or not host or not _PLAIN_URL.fullmatch(url):
-        raise InvalidInput(f"base URL {url!r} is not usable: write https://host, without query or spaces")
-    if parts.scheme == "http" and not insecure and not _is_loopback(host):
-        raise InvalidInput(
-            f"base URL {url!r} would send credentials in clear text: use https "
-            "(plain http is for loopback only; insecure=True overrides)"
-        )
-    return url.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -22,10 +22,11 @@ from ..errors import (
 )
 from ..model.reasons import Reason, completed, read_reason
 from ..model.secret import Secret
-from .base import Needs, Request, Response, Verdict, VerdictKind, epoch_seconds, told_to_wait_until
+from .base import Needs, Request, Response, Verdict, VerdictKind
 from .codec.json import DEEPEST, check_depth
 from .codec.values import member
 from .gstn import FILE_PENDING
+from .http import epoch_seconds, told_to_wait_until
 
 # An envelope that reports a failure is a few hundred bytes; a longer body mostly holds rows, which the
 # conversation reads as a stream: parsing it here too would read them twice.

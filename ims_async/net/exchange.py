@@ -22,18 +22,8 @@ from ..errors import (
     RateLimited,
     UnexpectedAnswer,
 )
-from ..gsp.base import (
-    Conversation,
-    Credential,
-    Gsp,
-    Needs,
-    Pause,
-    Request,
-    Response,
-    Token,
-    Verdict,
-    VerdictKind,
-)
+from ..gsp.base import Conversation, Credential, Gsp, Needs, Request, Response, Token, Verdict, VerdictKind
+from ..gsp.codec.json import Pause
 from ..model.secret import Secret
 from .policies import RetryPolicy, lengthened
 from .rate_limit import Pacer, Turn

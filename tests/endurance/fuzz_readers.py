@@ -19,8 +19,9 @@ from ims_async import tables
 from ims_async.cli.inputs.environment import Variables
 from ims_async.errors import DownloadQueued, InvalidInput, JournalError, UnexpectedAnswer
 from ims_async.gsp import codec
-from ims_async.gsp.base import Response, check_base_url, parse_json, told_to_wait_until
-from ims_async.gsp.codec.json import Scanner
+from ims_async.gsp.base import Response
+from ims_async.gsp.codec.json import Scanner, parse_json
+from ims_async.gsp.http import check_base_url, told_to_wait_until
 from ims_async.gsp.verdicts import epoch
 from ims_async.journal import packing
 from ims_async.model.records import ItcReduction

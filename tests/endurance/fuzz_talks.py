@@ -10,7 +10,8 @@ import attrs
 
 from ims_async import ImsError
 from ims_async.errors import GatewayError, JobInFlight, PayloadTooLarge, UnexpectedAnswer
-from ims_async.gsp.base import PAUSE, Gsp, Response, VerdictKind
+from ims_async.gsp.base import Gsp, Response, VerdictKind
+from ims_async.gsp.codec.json import PAUSE
 from ims_async.model.vocabulary import Section
 from tests.conftest import load
 from tests.endurance import fuzz_promises as promises

@@ -10,7 +10,7 @@ import pytest
 import yarl
 
 from ims_async import InvalidInput, UnexpectedAnswer, Vayana
-from ims_async.gsp.base import check_base_url
+from ims_async.gsp.http import check_base_url
 from ims_async.net.gzip import Gunzip, unpacker
 
 TRICKS = [

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ims_async import JobKind, PayloadTooLarge, Section, Taxpayer
-from ims_async.gsp.base import PAUSE
 from ims_async.gsp.codec import Chunk, PackedBody, chunking, pack_body, pack_chunks
 from ims_async.gsp.codec.chunking import Record
+from ims_async.gsp.codec.json import PAUSE
 from ims_async.jobs.submission import Batch
 from ims_async.net.transport import MemoryTransport
 from ims_async.simulator import Simulator

@@ -28,8 +28,8 @@ from ims_async import (
     SupplierSection,
     UnexpectedAnswer,
 )
-from ims_async.gsp.base import parse_json
 from ims_async.gsp.codec import read_added_back, read_counts, read_error_report, read_sales, read_status
+from ims_async.gsp.codec.json import parse_json
 from ims_async.gsp.codec.writing import json_text
 from tests.conftest import HERE, load
 from tests.gsp.test_codec_rows import mutate

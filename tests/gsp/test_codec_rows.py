@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from ims_async import Action, DownloadQueued, ImsError, Invoice, InvoiceList, ItcReduction, Section
 from ims_async.errors import UnexpectedAnswer
-from ims_async.gsp.base import PAUSE, parse_json
 from ims_async.gsp.codec import problems_of, read_invoice, read_invoices, write_invoice
 from ims_async.gsp.codec import rows as codec_rows
+from ims_async.gsp.codec.json import PAUSE, parse_json
 from ims_async.gsp.codec.values import CONVERTER, DAYS, PERIODS, WHOLES, parse_day
 from ims_async.gsp.codec.writing import json_text
 from ims_async.model.vocabulary import period_problem

@@ -39,20 +39,11 @@ from ims_async import (
     SupplierSection,
     UnexpectedAnswer,
 )
-from ims_async.gsp.base import (
-    PAUSE,
-    Gsp,
-    Needs,
-    Part,
-    Request,
-    Response,
-    Verdict,
-    VerdictKind,
-    check_base_url,
-    told_to_wait_until,
-)
+from ims_async.gsp.base import Gsp, Needs, Part, Request, Response, Verdict, VerdictKind
+from ims_async.gsp.codec.json import PAUSE
 from ims_async.gsp.codec.writing import json_text
 from ims_async.gsp.gstn import NO_RECORDS, gstn_error
+from ims_async.gsp.http import check_base_url, told_to_wait_until
 from ims_async.model.secret import Secret
 from ims_async.model.tokens import Download
 from tests.conftest import load

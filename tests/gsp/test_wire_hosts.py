@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from ims_async import InvalidInput
-from ims_async.gsp.base import Response, check_base_url, told_to_wait_until
+from ims_async.gsp.base import Response
+from ims_async.gsp.http import check_base_url, told_to_wait_until
 
 NOW = 1_746_530_932.0  # Tue, 06 May 2025 11:28:52 GMT
 

@@ -29,7 +29,8 @@ from ims_async import (
     UnexpectedAnswer,
     Vayana,
 )
-from ims_async.gsp.base import PAUSE, Needs, Pause, Request, Response, Token, Verdict, VerdictKind
+from ims_async.gsp.base import Needs, Request, Response, Token, Verdict, VerdictKind
+from ims_async.gsp.codec.json import PAUSE, Pause
 from ims_async.model.secret import Secret
 from ims_async.net.exchange import Credentials, Exchange
 from ims_async.net.rate_limit import Pacer

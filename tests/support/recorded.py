@@ -8,7 +8,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ims_async.gsp.base import PAUSE, Gsp, Request, Response, VerdictKind
+from ims_async.gsp.base import Gsp, Request, Response, VerdictKind
+from ims_async.gsp.codec.json import PAUSE
 from ims_async.gsp.codec.writing import json_text
 
 from ..conftest import HERE, load

@@ -21,8 +21,9 @@ from ims_async import (
     SessionExpired,
     UnexpectedAnswer,
 )
-from ims_async.gsp.base import Accepted, Needs, Part, Token, VerdictKind, parse_json
+from ims_async.gsp.base import Accepted, Needs, Part, Token, VerdictKind
 from ims_async.gsp.codec import read_invoice
+from ims_async.gsp.codec.json import parse_json
 from ims_async.jobs.evidence import Evidence, settle
 from ims_async.model.report import account
 from ims_async.model.secret import Secret

@@ -15,7 +15,7 @@ from ...errors import PayloadTooLarge
 from ...model.records import Decision, Invoice
 from ...model.status import JobKind
 from ...model.vocabulary import Section
-from ..base import PAUSE, Pause
+from .json import PAUSE, Pause
 from .writing import TAIL, PackedBody, content_of, head_of, reset_row, save_row
 
 Record = Decision | Invoice

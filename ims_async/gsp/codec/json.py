@@ -2,11 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from enum import Enum, auto
 from typing import Any, Final
 
-from ..base import DECODER, SCAN
+from ...errors import UnexpectedAnswer
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+# The C scanner behind the decoder: reads one value at a place and says where it ended.
+SCAN: Final[Callable[[str, int], tuple[Any, int]]] = vars(DECODER)["scan_once"]
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse JSON with exact decimals. Raises `UnexpectedAnswer` that shows how the body begins."""
+    try:
+        return DECODER.decode(body.decode("utf-8-sig"))
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        raise UnexpectedAnswer(
+            f"the answer is not JSON ({type(error).__name__}: {error}); it begins {body[:60]!r}",
+            problems=["$: not JSON"],
+            body=body,
+        ) from None
+
+
+class Pause(Enum):
+    """Yielded by a conversation in long work: nothing is sent, other tasks get a turn."""
+
+    PAUSE = auto()
+
+
+PAUSE: Final = Pause.PAUSE
 
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 DEEPEST: Final = 64  # levels of one value; what is deeper could be read and then be neither shown nor written

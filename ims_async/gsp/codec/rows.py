@@ -18,8 +18,7 @@ import attrs
 from ...errors import DownloadQueued, UnexpectedAnswer
 from ...model.records import Invoice, InvoiceList, ItcReduction
 from ...model.vocabulary import SECTION_ALIASES, Section
-from ..base import PAUSE, Pause
-from .json import Scanner
+from .json import PAUSE, Pause, Scanner
 from .values import ACTIONS, CONVERTER, DAYS, MISSING, PERIODS, YES_NO, money, problems_of, reader
 
 _ROWS_PER_TURN: Final = 100  # about 1 ms of work between two turns of the event loop

@@ -19,8 +19,7 @@ from ...errors import PayloadTooLarge
 from ...model.records import Decision, Invoice, ItcReduction
 from ...model.status import JobKind
 from ...model.vocabulary import Section
-from ..base import PAUSE, Pause
-from .json import DEEPEST
+from .json import DEEPEST, PAUSE, Pause
 from .rows import DECLARED, wire_names
 
 _ROWS_PER_TURN: Final = 200

@@ -12,9 +12,10 @@ from typing import Any, Final
 import attrs
 
 from ...errors import NotAuthorized, QuotaExhausted, SessionExpired, UnexpectedAnswer
-from ..base import Needs, Request, Response, Verdict, VerdictKind, told_to_wait_until
+from ..base import Needs, Request, Response, Verdict, VerdictKind
 from ..codec.values import member
 from ..gstn import gstn_error
+from ..http import told_to_wait_until
 from ..verdicts import (
     about_the_call,
     envelope_of,

@@ -19,20 +19,10 @@ from ...model.status import JobKind, JobStatus
 from ...model.tokens import Download
 from ...model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection, return_period
 from .. import codec
-from ..base import (
-    Accepted,
-    Conversation,
-    Limits,
-    Needs,
-    Part,
-    Request,
-    Response,
-    Token,
-    Verdict,
-    check_base_url,
-)
+from ..base import Accepted, Conversation, Limits, Needs, Part, Request, Response, Token, Verdict
 from ..codec.values import member
 from ..gstn import or_empty, queued
+from ..http import check_base_url
 from ..verdicts import epoch, json_of, reference, text, with_secrets
 from .answers import check_done, judge, payload
 

@@ -17,9 +17,10 @@ from ...errors import GatewayError, GatewayUnavailable, ImsError, JobInFlight, N
 from ...model.reasons import Reason, read_reason, together
 from ...model.status import JobState, JobStatus
 from .. import codec
-from ..base import Needs, Part, Request, Response, Verdict, VerdictKind, told_to_wait_until
+from ..base import Needs, Part, Request, Response, Verdict, VerdictKind
 from ..codec.values import member
 from ..gstn import gstn_error
+from ..http import told_to_wait_until
 from ..verdicts import (
     about_the_call,
     envelope_of,

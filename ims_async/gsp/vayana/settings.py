@@ -18,7 +18,8 @@ import attrs
 from ...errors import InvalidInput
 from ...model.secret import Secret
 from ...model.vocabulary import GoodsType, SourceForm
-from ..base import Needs, Request, check_base_url
+from ..base import Needs, Request
+from ..http import check_base_url
 
 K = TypeVar("K", bound=StrEnum)
 

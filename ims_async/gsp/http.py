@@ -1,0 +1,81 @@
+"""What every GSP's HTTP has in common: base URLs, and the points in time that headers name."""
+
+from __future__ import annotations
+
+import datetime as dt
+import email.utils
+import ipaddress
+import math
+import re
+import urllib.parse
+from typing import Final
+
+from ..errors import InvalidInput
+from .base import Response
+
+
+def told_to_wait_until(response: Response) -> float | None:
+    """Return the point in time (epoch seconds) that the answer's headers ask to wait for, if any.
+
+    Retry-After counts as seconds, whole or not, or as a date; X-RateLimit-Reset is epoch seconds, or
+    milliseconds, which it is told from by its size.
+    https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
+    """
+    hint = response.headers.get("retry-after", "").strip()
+    if (seconds := _number(hint)) is not None:
+        return response.received_at + max(seconds, 0.0)
+    try:
+        date = email.utils.parsedate_to_datetime(hint)
+        # A date without a zone is read as UTC, which HTTP dates are in; never as this machine's time.
+        return (date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp()
+    except (ValueError, OverflowError):
+        reset = _number(response.headers.get("x-ratelimit-reset", ""))
+        return None if reset is None else epoch_seconds(reset)
+
+
+_FIRST_OF_MILLISECONDS: Final = 100_000_000_000  # as seconds the year 5138, as milliseconds 1973
+
+
+def epoch_seconds(number: float) -> float:
+    """Return seconds since the epoch, given in seconds or in milliseconds: the vendors write both."""
+    return number if abs(number) < _FIRST_OF_MILLISECONDS else number / 1000
+
+
+def _number(text: str) -> float | None:
+    """Read a number; one that is not finite is no point in time."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+_PLAIN_URL: Final = re.compile(r"[a-z]+://(\[[0-9A-Fa-f:.]+\]|[^\s?#\[\]/]+?)(:[0-9]+)?(/[^\s?#]*)?")
+
+
+def check_base_url(url: str, *, insecure: bool = False) -> str:
+    """Return the URL without a closing slash. Plain http is for loopback only, unless `insecure`."""
+    if not isinstance(url, str) or "@" in url:  # a user with a password may be in it: it is not shown
+        raise InvalidInput("the base URL is not usable: write https://host as text, without user or password")
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise InvalidInput(f"base URL {url!r}: {error}; write https://host") from None
+    if parts.scheme not in ("http", "https") or not host or not _PLAIN_URL.fullmatch(url):
+        raise InvalidInput(f"base URL {url!r} is not usable: write https://host, without query or spaces")
+    if parts.scheme == "http" and not insecure and not _is_loopback(host):
+        raise InvalidInput(
+            f"base URL {url!r} would send credentials in clear text: use https "
+            "(plain http is for loopback only; insecure=True overrides)"
+        )
+    return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
