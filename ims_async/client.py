@@ -25,12 +25,14 @@ from .model.report import CANNED
 from .model.secret import without_frames
 from .model.tokens import JobToken
 from .model.vocabulary import parse_gstin
+from .net.aiohttp import AiohttpTransport
+from .net.attempt import Timeouts
 from .net.auth import AccountCredential
 from .net.credential_store import CredentialStore, MemoryCredentialStore
 from .net.exchange import Exchange
 from .net.policies import PollPolicy, RetryPolicy
 from .net.rate_limit import Pacer, RateLimit
-from .net.transport import AiohttpTransport, Handler, MemoryTransport, Timeouts, Transport
+from .net.transport import Handler, MemoryTransport, Transport
 from .rules import RulePolicy
 from .taxpayer import Taxpayer
 

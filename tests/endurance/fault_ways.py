@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import attrs
 
 from ims_async.gsp.base import Needs, Request, Response
-from ims_async.net.transport import AiohttpTransport, Transport
+from ims_async.net.aiohttp import AiohttpTransport
+from ims_async.net.transport import Transport
 
 from ..support.loops import due, idle
 from ..support.sockets import Answer, Server, Skips, drop, reply, serving, silence, skipping_time

@@ -30,7 +30,8 @@ from ims_async import (
     Timeouts,
 )
 from ims_async.gsp.base import Request, Response
-from ims_async.net.transport import AiohttpTransport, MemoryTransport, Transport
+from ims_async.net.aiohttp import AiohttpTransport
+from ims_async.net.transport import MemoryTransport, Transport
 from ims_async.simulator import Simulator
 
 from ..conftest import ONE_TRY, QUICK, make_client, make_gsp

@@ -15,7 +15,7 @@ import pytest
 
 from ims_async import GatewayUnavailable, ImsClient, OutcomeUnknown, PollPolicy, Taxpayer
 from ims_async.gsp.base import Request, Response
-from ims_async.net.transport import AiohttpTransport
+from ims_async.net.aiohttp import AiohttpTransport
 from ims_async.simulator import Simulator
 
 from ..conftest import LOGIN, ONE_TRY, QUICK, make_client, make_gsp

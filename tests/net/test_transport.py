@@ -22,15 +22,9 @@ import pytest
 
 from ims_async.errors import ClientClosed, GatewayUnavailable, InvalidInput, NotSent, UnexpectedAnswer
 from ims_async.gsp.base import Request
-from ims_async.net.transport import (
-    AiohttpTransport,
-    AnswerLost,
-    Handler,
-    KeptConnectionLost,
-    MemoryTransport,
-    Timeouts,
-    Transport,
-)
+from ims_async.net.aiohttp import AiohttpTransport
+from ims_async.net.attempt import Timeouts
+from ims_async.net.transport import AnswerLost, Handler, KeptConnectionLost, MemoryTransport, Transport
 
 from ..support.loops import EVERY_LOOP
 from ..support.sockets import (
@@ -108,7 +102,7 @@ def test_nobody_pays_for_aiohttp_before_sending() -> None:
     """Importing the library, making a client and a transport import no aiohttp."""
     code = (
         "import sys; from ims_async import ImsClient, Sandbox;"
-        "from ims_async.net.transport import AiohttpTransport;"
+        "from ims_async.net.aiohttp import AiohttpTransport;"
         "ImsClient(Sandbox('k', 's')); AiohttpTransport(); sys.exit('aiohttp' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,303 @@
+"""Requests over HTTP: the one module on the client's side that touches sockets or aiohttp.
+
+No exception of aiohttp's leaves it, not even as a cause: their texts hold URLs and headers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import io
+import re
+import time
+import urllib.parse
+import urllib.request
+import weakref
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import ClientClosed, ImsError, InvalidInput
+from ..gsp.base import Request, Response
+from .attempt import Attempt, HungUpError, Timeouts, TroubleError, reason_of
+from .transport import MAX_ANSWER, AnswerBody, Clock, failure_of
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class AiohttpTransport:
+    """Sends over HTTP with one pool of connections, opened when first used.
+
+    `session` is the caller's own and is never closed here; its cookies are not sent, and a middleware of
+    its that would send again what must not be repeated is stopped. `trust_env` takes proxies, and nothing
+    else, from the environment. An answer longer than `max_answer` bytes (after decompression) is refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        session: aiohttp.ClientSession | None = None,
+        timeouts: Timeouts | None = None,
+        connections: int = 64,
+        max_answer: int = MAX_ANSWER,
+        trust_env: bool = False,
+        clock: Clock = time.time,
+    ) -> None:
+        self._given = session
+        self._own: dict[bool, aiohttp.ClientSession] = {}
+        self._timeouts = timeouts or Timeouts()
+        self._connections, self._max_answer = connections, max_answer
+        self._trust_env, self._clock = trust_env, clock
+        self._closed = False
+        self._attempts: set[Attempt] = set()
+        # More than this many at once only queue inside aiohttp, where they stall the loop.
+        self._slots = asyncio.Semaphore(connections)
+
+    async def send(self, request: Request) -> Response:
+        """Send one request and read its answer to the end."""
+        _check_headers(request)
+        begun = self._clock()
+        async with self._slots:
+            if self._closed:
+                raise ClientClosed("the client is closed; nothing was sent")
+            attempt = Attempt(
+                self._timeouts,
+                once=not request.repeatable,
+                expires=request.changes,
+                begun=begun,
+                clock=self._clock,
+            )
+            try:
+                try:
+                    async with attempt.limit:
+                        self._attempts.add(attempt)
+                        return await self._exchange(request, attempt)
+                finally:
+                    self._attempts.discard(attempt)
+                    attempt.done()
+            except BaseException as error:  # noqa: BLE001 # what counts is how far it got
+                ending = _ending(request, attempt, error)
+        try:
+            raise ending  # outside the handler, so that aiohttp's error is not its context
+        finally:
+            del ending  # it holds this frame
+
+    async def _exchange(self, request: Request, attempt: Attempt) -> Response:
+        import yarl
+
+        session = self._session(fresh=request.fresh or not request.repeatable)
+        if session.closed:
+            raise ClientClosed("the session that was handed in is closed; nothing was sent")
+        async with session.request(
+            request.method,
+            yarl.URL(request.target, encoded=True),
+            data=_upload()(request.body, attempt) if request.body is not None else None,
+            headers={"Accept-Encoding": "gzip", **request.headers},
+            # aiohttp makes up a type for a POST without a body.
+            skip_auto_headers=("Content-Type",) if request.body is None and request.method != "GET" else None,
+            allow_redirects=False,  # the key and the token would travel along
+            auto_decompress=False,  # it is done here, in bounded steps
+            raise_for_status=False,  # whatever a caller's session does: an error's body is ours to read
+            proxy=_proxy_of(request.url) if self._trust_env else None,
+            trace_request_ctx=attempt,
+            timeout=_no_limits(),  # `attempt` keeps the time
+            # Beside the session's own, which naming any would replace.
+            middlewares=(_once_without_cookies, *getattr(session, "_middlewares", ())),
+        ) as answer:
+            body = await self._read(answer, attempt)
+            attempt.answered = True
+            return Response(
+                status=answer.status,
+                headers={name.lower(): value for name, value in answer.headers.items()},
+                body=body,
+                received_at=self._clock(),
+            )
+
+    async def _read(self, answer: aiohttp.ClientResponse, attempt: Attempt) -> bytes:
+        body = AnswerBody(answer.headers.get("Content-Encoding", ""), self._max_answer)
+        attempt.progress()
+        async for packed in answer.content.iter_any():
+            attempt.progress()
+            body.add(packed)
+        return body.whole()
+
+    def _session(self, *, fresh: bool) -> aiohttp.ClientSession:
+        """Return the session whose requests each have a connection of their own, or that for all the rest.
+
+        A kept connection may be dropped just as it is used again, which would leave a change unknown, and
+        whatever else must not be repeated, a login say, failed for nothing.
+        """
+        if self._given is not None:
+            _watch(self._given)
+            return self._given
+        own = self._own.get(fresh)
+        if own is None:
+            http = _aiohttp()
+            own = self._own[fresh] = http.ClientSession(
+                connector=_connector()(limit=self._connections, force_close=fresh),
+                cookie_jar=http.DummyCookieJar(),  # a cookie would be shared between taxpayers
+            )
+            _watch(own)
+        return own
+
+    async def aclose(self) -> None:
+        """Break off what is under way and close our own connections; a session handed in stays open."""
+        self._closed = True
+        for attempt in self._attempts:  # aiohttp would leave some of them waiting for their time to run out
+            attempt.cut()
+            if self._given is None:
+                attempt.drop()
+        for session in list(self._own.values()):
+            await session.close()
+        self._own.clear()  # not sooner: whoever was broken off closes them the next time
+
+
+def _aiohttp() -> Any:
+    import aiohttp  # a third of a second to import: only whoever sends pays it
+
+    return aiohttp
+
+
+@functools.cache
+def _connector() -> type[aiohttp.TCPConnector]:
+    http = _aiohttp()
+
+    class Connector(http.TCPConnector):  # type: ignore[name-defined,misc] # only known once it is imported
+        """Uses no connection again on which something came that nobody had asked for.
+
+        aiohttp would take it for the answer to the next request, of another taxpayer perhaps, and every
+        later answer for that to the one after (https://github.com/aio-libs/aiohttp/issues/13656).
+        """
+
+        def __init__(self, **facts: Any) -> None:
+            super().__init__(**facts)
+            self._used: weakref.WeakSet[Any] = weakref.WeakSet()
+
+        async def connect(self, *args: Any, **facts: Any) -> aiohttp.connector.Connection:
+            while True:
+                connection: aiohttp.connector.Connection = await super().connect(*args, **facts)
+                protocol = connection.protocol
+                if protocol is not None and protocol not in self._used:
+                    # Whatever came on it: a gateway may refuse before it reads.
+                    self._used.add(protocol)
+                    return connection
+                if protocol is None or not protocol.should_close:
+                    return connection
+                connection.close()
+
+    return Connector
+
+
+@functools.cache
+def _no_limits() -> aiohttp.ClientTimeout:
+    limits: aiohttp.ClientTimeout = _aiohttp().ClientTimeout(total=None)
+    return limits
+
+
+@functools.cache
+def _upload() -> Callable[[bytes, Attempt], aiohttp.BytesIOPayload]:
+    import aiohttp
+
+    # In parts, each of which is progress; a large body in one piece would also stall the loop.
+    class Upload(aiohttp.BytesIOPayload):
+        def __init__(self, body: bytes, attempt: Attempt) -> None:
+            super().__init__(io.BytesIO(body))
+            self._attempt = attempt
+
+        async def write_with_length(self, writer: Any, content_length: int | None) -> None:
+            self._attempt.upload(writer.transport)
+            await super().write_with_length(writer, content_length)
+
+    return Upload
+
+
+def _is_being_cancelled() -> bool:
+    """Whether somebody cancels this task; aiohttp also raises so where its pool is closed meanwhile."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def _check_headers(request: Request) -> None:
+    if not _CONTROL.search(" ".join(request.headers.values())):
+        return
+    (name, *_) = (name for name, value in request.headers.items() if _CONTROL.search(value))
+    raise InvalidInput(
+        f"header {name} of {request.operation} holds a line break or another control character: "
+        "check the key and the token; nothing was sent"
+    )
+
+
+def _proxy_of(url: str) -> str | None:
+    """Return the proxy that the environment names for a URL.
+
+    aiohttp's own `trust_env` would also send what ~/.netrc holds for the host, in place of the token.
+    """
+    parts = urllib.parse.urlsplit(url)
+    proxy = urllib.request.getproxies_environment().get(parts.scheme)
+    return None if proxy is None or urllib.request.proxy_bypass(parts.netloc) else proxy
+
+
+def _watch(session: aiohttp.ClientSession) -> None:
+    """Note each step of a request: until its headers are about to leave, sending again is safe.
+
+    aiohttp's own limits leave out looking up the host and sending the body, and count queueing in.
+    """
+    if any(getattr(trace, "ims_async", False) for trace in session.trace_configs):
+        return
+
+    def on(note: Callable[[Attempt], None]) -> Callable[[object, Any, object], Awaitable[None]]:
+        async def step(_: object, context: Any, __: object) -> None:
+            attempt = context.trace_request_ctx
+            if isinstance(attempt, Attempt):  # else one of the caller's own requests
+                note(attempt)
+
+        return step
+
+    trace = _aiohttp().TraceConfig()
+    trace.ims_async = True
+    trace.on_connection_create_start.append(on(Attempt.connecting))
+    trace.on_connection_reuseconn.append(on(Attempt.reusing))
+    trace.on_request_headers_sent.append(on(Attempt.leaving))
+    trace.on_request_chunk_sent.append(on(Attempt.progress))
+    trace.freeze()
+    session.trace_configs.append(trace)
+
+
+async def _once_without_cookies(
+    request: aiohttp.ClientRequest, handler: Callable[[Any], Awaitable[aiohttp.ClientResponse]]
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from repeating a PUT whose connection was dropped: the first may have taken effect.
+
+    And leave out cookies, which a caller's own session may have and would share between taxpayers.
+    """
+    http = _aiohttp()
+    request.headers.popall("Cookie", None)
+    try:
+        return await handler(request)
+    except http.ClientConnectorError:
+        raise  # never connected, and never repeated by aiohttp
+    except http.ClientConnectionError as error:
+        reason = type(error).__name__
+        begun = not isinstance(getattr(error, "message", ""), str)  # else it is the head that came in part
+    raise (TroubleError if begun else HungUpError)(reason)
+
+
+def _ending(request: Request, attempt: Attempt, error: BaseException) -> BaseException:
+    """Return what to raise in place of what was raised below: it keeps no frame of aiohttp's.
+
+    Their locals, which error reporters collect, hold the URL and the headers.
+    """
+    cancelled = isinstance(error, asyncio.CancelledError) and _is_being_cancelled()
+    lost = isinstance(error, Exception | asyncio.CancelledError) and not isinstance(error, ImsError)
+    if cancelled or not lost:
+        return _bare(error)
+    reason = attempt.overrun or reason_of(error)
+    dropped = isinstance(error, HungUpError) and attempt.reused
+    return failure_of(request, reason, left=attempt.left, dropped=dropped)
+
+
+def _bare(error: BaseException) -> BaseException:
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
