@@ -35,9 +35,10 @@ from .errors import (
 from .gsp.base import Gsp
 from .gsp.sandbox.gsp import Sandbox
 from .gsp.vayana.gsp import Vayana
-from .jobs.completion import as_completed
 from .jobs.job import ImsJob
+from .jobs.outcome import as_completed
 from .jobs.reconcile import Reconciliation
+from .jobs.recovery import Retry
 from .journal import Journal, MemoryJournal
 from .model.records import (
     AddedBackLiability,
@@ -62,7 +63,7 @@ from .net.policies import PollPolicy, RetryPolicy
 from .net.rate_limit import RateLimit
 from .net.transport import Transport
 from .rules import Finding, RulePolicy
-from .taxpayer import Retry, Taxpayer
+from .taxpayer import Taxpayer
 
 if TYPE_CHECKING:
     from .bulk import BulkReport

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .errors import InvalidInput, JournalError
 from .gsp.base import Gsp
+from .jobs.context import Services
 from .jobs.job import ImsJob
-from .jobs.registry import Services
 from .jobs.taxpayer_state import Remembered, TaxpayerState
 from .journal import Entry, Journal, Phase
 from .journal.entry import OPEN

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from typing import TypeVar
 
 import attrs
 
-from .errors import InvalidInput, JobInFlight, JournalError
+from .errors import InvalidInput
+from .jobs.context import Services
 from .jobs.downloads import check_download
 from .jobs.job import ImsJob
-from .jobs.reconcile import Reconciliation, as_it_stands, changes_something, compare, covers
-from .jobs.registry import Services
+from .jobs.reconcile import Reconciliation
+from .jobs.recovery import Recovery, Retry
 from .jobs.submission import Batch, Fate
 from .jobs.taxpayer_state import TaxpayerState
 from .journal import Entry
@@ -24,36 +25,17 @@ from .model.records import (
     Invoice,
     InvoiceList,
     Record,
-    RecordKey,
     SalesInvoice,
 )
 from .model.report import JobReport
 from .model.secret import without_frames
-from .model.status import Found, JobKind, JobState, JobStatus
+from .model.status import JobKind
 from .model.times import QUIET
 from .model.tokens import Download, JobToken
 from .model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
 from .rules import Finding
 
 R = TypeVar("R", Decision, Invoice)
-
-
-@attrs.frozen(kw_only=True)
-class Retry:
-    """What a retry did: `job` is the one that was submitted, None where there was nothing to send.
-
-    `found` says how each record stood just before: what was `not_applied` is what the job carries; what is
-    `changed` is for a person to decide on. Await it for the report of its job, or None.
-    """
-
-    job: ImsJob | None
-    found: Reconciliation
-
-    def __await__(self) -> Generator[Any, None, JobReport | None]:
-        return self._result().__await__()
-
-    async def _result(self) -> JobReport | None:
-        return None if self.job is None else await self.job
 
 
 @on_one_loop
@@ -65,6 +47,7 @@ class Taxpayer:
         self._services, self._loop_owner = services, services.loop_owner
         self._session, self._credentials = state.session, state.credentials
         self._jobs, self._changes, self._downloads = state.jobs, state.changes, state.downloads
+        self._recovery = Recovery(gstin, services, state.jobs, state.changes, state.downloads)
 
     def __repr__(self) -> str:
         return f"<Taxpayer {self.gstin}>"
@@ -228,38 +211,7 @@ class Taxpayer:
         of a job, or at others, ends nothing. Raises `DownloadQueued` where
         the rows are not ready within the poll policy's deadline.
         """
-        if job.gstin != self.gstin:
-            raise InvalidInput(f"this is a job of {job.gstin}, not of {self.gstin}")
-        records = list(decisions) if decisions is not None else list(await job.load() or ())
-        if not records:
-            raise InvalidInput("the job does not carry its records: pass them as reconcile(job, decisions)")
-        if not job.sent and not await job.take_over():
-            if job.journal_error is not None:
-                raise job.journal_error
-            raise JobInFlight(
-                "another process has begun to send this batch: see client.unfinished()", job=job
-            )
-        sent_at = job.submitted_at
-        # As it is now: rows that take long to come are as they were when they were asked for.
-        age = 0.0 if sent_at is None else self._services.clock() - sent_at.timestamp()
-        told = (job.done and not job.status.carrier_failed) or not job.sent or age >= quiet
-        current, unread = await self._current(records)
-        found = compare(records, current, quiet=told, unread=unread)
-        # One that can be asked is; and records that stood so before tell nothing of any job. Either may still
-        # be at work, and holds the turn.
-        silent = job.reference_id is None or job.status.carrier_failed
-        told = told or (silent and any(map(changes_something, found.applied)))
-        if told and found.settled and (decisions is None or await _all_of(job, records)):
-            job.learn(job.token, records)
-            await job.settle_by_looking(_status_of(found))
-            self._jobs.free(job)
-        return found
-
-    async def _current(self, records: Iterable[Record]) -> tuple[dict[RecordKey, Invoice], set[Section]]:
-        """Read the sections of these records; also return which were not read to the last row."""
-        sections = await self._downloads.several({record.section for record in records}, strict=False)
-        current = {invoice.key: invoice for rows in sections.values() for invoice in rows}
-        return current, {section for section, rows in sections.items() if rows.problems}
+        return await self._recovery.reconcile(job, decisions, quiet=quiet)
 
     async def retry(self, report: JobReport | ImsJob, *, queue: bool = True) -> Retry:
         """Send again what a finished job did not apply, once, as it stands now; it never retries by itself.
@@ -271,43 +223,7 @@ class Taxpayer:
         which are looked at so. Raises as `save` and `reset` do, and `InvalidInput` for a report that has no
         records, or a job of which it is not known what became.
         """
-        if isinstance(report, ImsJob):
-            return await self._retry_job(report, queue=queue)
-        records = [failure.record for failure in report.failed] + list(report.unaccounted)
-        again = [record for record in records if record is not None]
-        if len(again) < len(records) or len(report.unaccounted) < report.unaccounted_count:
-            raise InvalidInput(
-                "this report does not carry its records, since its job was resumed without them: read the "
-                "invoices again, and save decisions on them"
-            )
-        recipients = {(r.invoice if isinstance(r, Decision) else r).recipient for r in again}
-        if others := sorted(other for other in recipients if other and other.upper() != self.gstin.upper()):
-            raise InvalidInput(f"this report is about records of {others[0]}, not of {self.gstin}")
-        again_kind = JobKind.RESET if again and isinstance(again[0], Invoice) else JobKind.SAVE
-        retry = await self.retry_records(again_kind, again, queue=queue)
-        if report.batch is not None and retry.found.settled:
-            await self._jobs.mark_retried(report.batch)
-        return retry
-
-    async def _retry_job(self, job: ImsJob, *, queue: bool) -> Retry:
-        if job.gstin != self.gstin:
-            raise InvalidInput(f"this is a job of {job.gstin}, not of {self.gstin}")
-        if job.open or (job.sent and job.report is None):
-            raise InvalidInput(
-                "what became of this job is not known, so that none of it can be sent again: await it, or "
-                "call taxpayer.reconcile(job), first"
-            )
-        if job.report is not None:
-            return await self.retry(job.report, queue=queue)
-        records = await job.load()
-        if not records:
-            raise InvalidInput(
-                "this job does not carry its records: read the invoices again, and save decisions"
-            )
-        retry = await self.retry_records(job.kind, records, queue=queue, run=job.run)
-        if job.batch is not None and retry.found.settled:
-            await self._jobs.mark_retried(job.batch)
-        return retry
+        return await self._recovery.retry(report, queue=queue)
 
     async def retry_records(
         self,
@@ -323,20 +239,7 @@ class Taxpayer:
 
         `heard` is told what was found before anything is sent, `fate` what has become of what is sent.
         """
-        found, fate = Reconciliation(), fate or Fate()
-
-        async def look() -> Batch:
-            nonlocal found
-            current, unread = await self._current(again)
-            found = compare(again, current, quiet=True, unread=unread)
-            heard(found)
-            standing = [as_it_stands(record, current[record.key]) for record in found.not_applied]
-            return Batch(kind=kind, records=standing, run=run, fate=fate)
-
-        job = await self._changes.submit_what(look, queue=queue) if again else None
-        if fate.called_off and found.settled:  # by a later look nothing of it was to be sent any more
-            await self._jobs.mark_retried(fate.called_off)
-        return Retry(job=job, found=found)
+        return await self._recovery.retry_records(kind, again, queue=queue, run=run, heard=heard, fate=fate)
 
     async def remark_retried(self, batch_id: str) -> None:
         """Mark a batch whose records were looked at again as retried. For `ims_async.bulk`."""
@@ -412,15 +315,6 @@ class Taxpayer:
         await self._session.aclose()
 
 
-async def _all_of(job: ImsJob, records: Sequence[Record]) -> bool:
-    """Say whether these are all of the records that a job carries, as far as that is known."""
-    with contextlib.suppress(JournalError):
-        await job.load()
-    if job.records is not None:
-        return covers(records, job.records)
-    return job.submitted is None or len({record.key for record in records}) >= job.submitted
-
-
 def _batch(records: Iterable[R], kind: type[R], hint: str) -> list[R]:
     """Return a batch as a list. Raises `InvalidInput` for anything that is not of the kind."""
     if not isinstance(records, Iterable):
@@ -439,16 +333,3 @@ def _supplier_section(section: SupplierSection | str) -> SupplierSection:
     except ValueError:
         known = ", ".join(SupplierSection)
         raise InvalidInput(f"section {section!r} is not in the supplier view; use one of: {known}") from None
-
-
-def _status_of(found: Reconciliation) -> JobStatus:
-    """Return the status of a job that a look has ended."""
-    not_applied, changed = (
-        tuple(record.key for record in records) for records in (found.not_applied, found.changed)
-    )
-    return JobStatus(
-        state=JobState.PARTIAL if not_applied or changed else JobState.SUCCEEDED,
-        processed=len(found.applied),
-        errors=len(not_applied) + len(changed),
-        found=Found(applied=len(found.applied), not_applied=not_applied, changed=changed),
-    )

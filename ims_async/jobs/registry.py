@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import urllib.parse
 import weakref
-from collections.abc import Callable, Sequence
-
-import attrs
+from collections.abc import Sequence
 
 from ..errors import (
     GatewayError,
@@ -20,45 +17,18 @@ from ..errors import (
     QuotaExhausted,
     RateLimited,
 )
-from ..gsp.base import Gsp
-from ..journal import Entry, Journal, Phase
-from ..loop_owner import LoopOwner
+from ..journal import Entry, Phase
 from ..model.records import Record
 from ..model.status import JobKind, JobStatus
 from ..model.tokens import JobToken
-from ..net.auth import AccountCredential
-from ..net.credential_store import CredentialStore
-from ..net.exchange import Credentials, Exchange
-from ..net.policies import PollPolicy
-from ..rules import RulePolicy
-from .alarms import Alarms
+from ..net.exchange import Credentials
+from .context import Services
 from .job import ImsJob
 from .journaled import Page, may_be_leaving
 
 _log = logging.getLogger("ims_async")
 
 _Name = tuple[str, dt.datetime | None]
-
-
-@attrs.define(kw_only=True)
-class Services:
-    """What a client's taxpayers share. The journal may be given later, before the first batch."""
-
-    gsp: Gsp
-    exchange: Exchange
-    account: AccountCredential
-    store: CredentialStore
-    poll: PollPolicy
-    clock: Callable[[], float]
-    loop_owner: LoopOwner
-    alarms: Alarms = attrs.field(factory=Alarms)
-    journal: Journal | None = None
-    rules: RulePolicy | None = None
-
-    @property
-    def host(self) -> str:
-        """Where the GSP is, as tokens name it."""
-        return urllib.parse.urlsplit(self.gsp.base_url).netloc
 
 
 class Handles:

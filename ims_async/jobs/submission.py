@@ -37,10 +37,11 @@ from ..model.status import JobKind
 from ..model.times import LANDING, SENDER_IS_DEAD, in_minutes
 from ..model.tokens import JobToken
 from ..net.exchange import Credentials, Leaving
+from .context import Services
 from .fifo import Line
 from .job import ImsJob
 from .journaled import Page, may_be_leaving
-from .registry import Handles, Services
+from .registry import Handles
 
 T = TypeVar("T")
 

@@ -8,8 +8,9 @@ import attrs
 
 from ..net.auth import SessionMemory, TaxpayerCredential
 from ..net.exchange import Credentials
+from .context import Services
 from .downloads import Downloads
-from .registry import Handles, Services
+from .registry import Handles
 from .submission import Changes
 
 

@@ -18,11 +18,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
 from benchmarks.virtual_time import run as run_apart
 from ims_async import ImsClient, ImsError, ImsJob, Invoice, JobReport, OutcomeUnknown, Sandbox, Section
+from ims_async.jobs.recovery import Retry
 from ims_async.journal import MemoryJournal
 from ims_async.journal.entry import OPEN
 from ims_async.simulator import Simulator
 from ims_async.simulator.http import Script
-from ims_async.taxpayer import Retry
 
 from ..conftest import GSPS, LOGIN
 from .job_processes import Killed, Process, VirtualLoop

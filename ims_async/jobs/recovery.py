@@ -1,0 +1,177 @@
+"""Looking again: what became of a job that nobody can be asked about, and sending what still stands."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Any
+
+import attrs
+
+from ..errors import InvalidInput, JobInFlight, JournalError
+from ..model.records import Decision, Invoice, Record, RecordKey
+from ..model.report import JobReport
+from ..model.status import Found, JobKind, JobState, JobStatus
+from ..model.vocabulary import Section
+from .context import Services
+from .downloads import Downloads
+from .job import ImsJob
+from .reconcile import Reconciliation, as_it_stands, changes_something, compare, covers
+from .registry import Handles
+from .submission import Batch, Changes, Fate
+
+
+@attrs.frozen(kw_only=True)
+class Retry:
+    """What a retry did: `job` is the one that was submitted, None where there was nothing to send.
+
+    `found` says how each record stood just before: what was `not_applied` is what the job carries; what is
+    `changed` is for a person to decide on. Await it for the report of its job, or None.
+    """
+
+    job: ImsJob | None
+    found: Reconciliation
+
+    def __await__(self) -> Generator[Any, None, JobReport | None]:
+        return self._result().__await__()
+
+    async def _result(self) -> JobReport | None:
+        return None if self.job is None else await self.job
+
+
+class Recovery:
+    """One GSTIN's jobs whose outcome is not known, or was not what was wanted."""
+
+    def __init__(
+        self, gstin: str, services: Services, jobs: Handles, changes: Changes, downloads: Downloads
+    ) -> None:
+        self._gstin, self._services = gstin, services
+        self._jobs, self._changes, self._downloads = jobs, changes, downloads
+
+    async def reconcile(
+        self, job: ImsJob, decisions: Iterable[Record] | None, *, quiet: float
+    ) -> Reconciliation:
+        """Re-read the records of a job and say which of them took effect; see `Taxpayer.reconcile`."""
+        if job.gstin != self._gstin:
+            raise InvalidInput(f"this is a job of {job.gstin}, not of {self._gstin}")
+        records = list(decisions) if decisions is not None else list(await job.load() or ())
+        if not records:
+            raise InvalidInput("the job does not carry its records: pass them as reconcile(job, decisions)")
+        if not job.sent and not await job.take_over():
+            if job.journal_error is not None:
+                raise job.journal_error
+            raise JobInFlight(
+                "another process has begun to send this batch: see client.unfinished()", job=job
+            )
+        sent_at = job.submitted_at
+        # As it is now: rows that take long to come are as they were when they were asked for.
+        age = 0.0 if sent_at is None else self._services.clock() - sent_at.timestamp()
+        told = (job.done and not job.status.carrier_failed) or not job.sent or age >= quiet
+        current, unread = await self._current(records)
+        found = compare(records, current, quiet=told, unread=unread)
+        # One that can be asked is; and records that stood so before tell nothing of any job. Either may still
+        # be at work, and holds the turn.
+        silent = job.reference_id is None or job.status.carrier_failed
+        told = told or (silent and any(map(changes_something, found.applied)))
+        if told and found.settled and (decisions is None or await _all_of(job, records)):
+            job.learn(job.token, records)
+            await job.settle_by_looking(_status_of(found))
+            self._jobs.free(job)
+        return found
+
+    async def _current(self, records: Iterable[Record]) -> tuple[dict[RecordKey, Invoice], set[Section]]:
+        """Read the sections of these records; also return which were not read to the last row."""
+        sections = await self._downloads.several({record.section for record in records}, strict=False)
+        current = {invoice.key: invoice for rows in sections.values() for invoice in rows}
+        return current, {section for section, rows in sections.items() if rows.problems}
+
+    async def retry(self, report: JobReport | ImsJob, *, queue: bool) -> Retry:
+        """Send again what a finished job did not apply, once; see `Taxpayer.retry`."""
+        if isinstance(report, ImsJob):
+            return await self._retry_job(report, queue=queue)
+        records = [failure.record for failure in report.failed] + list(report.unaccounted)
+        again = [record for record in records if record is not None]
+        if len(again) < len(records) or len(report.unaccounted) < report.unaccounted_count:
+            raise InvalidInput(
+                "this report does not carry its records, since its job was resumed without them: read the "
+                "invoices again, and save decisions on them"
+            )
+        recipients = {(r.invoice if isinstance(r, Decision) else r).recipient for r in again}
+        if others := sorted(other for other in recipients if other and other.upper() != self._gstin.upper()):
+            raise InvalidInput(f"this report is about records of {others[0]}, not of {self._gstin}")
+        again_kind = JobKind.RESET if again and isinstance(again[0], Invoice) else JobKind.SAVE
+        retry = await self.retry_records(again_kind, again, queue=queue)
+        if report.batch is not None and retry.found.settled:
+            await self._jobs.mark_retried(report.batch)
+        return retry
+
+    async def _retry_job(self, job: ImsJob, *, queue: bool) -> Retry:
+        if job.gstin != self._gstin:
+            raise InvalidInput(f"this is a job of {job.gstin}, not of {self._gstin}")
+        if job.open or (job.sent and job.report is None):
+            raise InvalidInput(
+                "what became of this job is not known, so that none of it can be sent again: await it, or "
+                "call taxpayer.reconcile(job), first"
+            )
+        if job.report is not None:
+            return await self.retry(job.report, queue=queue)
+        records = await job.load()
+        if not records:
+            raise InvalidInput(
+                "this job does not carry its records: read the invoices again, and save decisions"
+            )
+        retry = await self.retry_records(job.kind, records, queue=queue, run=job.run)
+        if job.batch is not None and retry.found.settled:
+            await self._jobs.mark_retried(job.batch)
+        return retry
+
+    async def retry_records(
+        self,
+        kind: JobKind,
+        again: Sequence[Record],
+        *,
+        queue: bool = True,
+        run: str = "",
+        heard: Callable[[Reconciliation], None] = lambda _: None,
+        fate: Fate | None = None,
+    ) -> Retry:
+        """Send these again where they still are as they were decided on; as `retry`, for `ims_async.bulk`.
+
+        `heard` is told what was found before anything is sent, `fate` what has become of what is sent.
+        """
+        found, fate = Reconciliation(), fate or Fate()
+
+        async def look() -> Batch:
+            nonlocal found
+            current, unread = await self._current(again)
+            found = compare(again, current, quiet=True, unread=unread)
+            heard(found)
+            standing = [as_it_stands(record, current[record.key]) for record in found.not_applied]
+            return Batch(kind=kind, records=standing, run=run, fate=fate)
+
+        job = await self._changes.submit_what(look, queue=queue) if again else None
+        if fate.called_off and found.settled:  # by a later look nothing of it was to be sent any more
+            await self._jobs.mark_retried(fate.called_off)
+        return Retry(job=job, found=found)
+
+
+async def _all_of(job: ImsJob, records: Sequence[Record]) -> bool:
+    """Say whether these are all of the records that a job carries, as far as that is known."""
+    with contextlib.suppress(JournalError):
+        await job.load()
+    if job.records is not None:
+        return covers(records, job.records)
+    return job.submitted is None or len({record.key for record in records}) >= job.submitted
+
+
+def _status_of(found: Reconciliation) -> JobStatus:
+    """Return the status of a job that a look has ended."""
+    not_applied, changed = (
+        tuple(record.key for record in records) for records in (found.not_applied, found.changed)
+    )
+    return JobStatus(
+        state=JobState.PARTIAL if not_applied or changed else JobState.SUCCEEDED,
+        processed=len(found.applied),
+        errors=len(not_applied) + len(changed),
+        found=Found(applied=len(found.applied), not_applied=not_applied, changed=changed),
+    )
