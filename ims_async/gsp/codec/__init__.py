@@ -1,12 +1,15 @@
 """GSTN's JSON to values and back: section-keyed `invdata`, `error_report`, counts, supplier view.
 
-`values` holds the converter and its leaves, `rows` reads invoices as a stream, `answers` reads the small
-answers, `writing` makes the bodies of save and reset, `chunking` cuts big batches by the bytes they make.
+`values` holds the converter and its leaves, `rows` reads a row, `invoices` a stream of them, `status` how
+a job stands, `answers` the other small answers; `writing` makes the bodies of save and reset, `chunking` cuts
+big batches by the bytes they make.
 """
 
-from .answers import read_added_back, read_counts, read_error_report, read_sales, read_status
+from .answers import read_added_back, read_counts, read_sales
 from .chunking import Chunk, pack_chunks
-from .rows import read_invoice, read_invoices
+from .invoices import read_invoices
+from .rows import read_invoice
+from .status import read_error_report, read_status
 from .values import problems_of
 from .writing import PackedBody, pack_body, write_invoice
 

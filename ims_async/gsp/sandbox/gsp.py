@@ -5,33 +5,26 @@ Overview: https://developer.sandbox.co.in/api-reference/gst/compliance/guides/ta
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from typing import Final, Literal
+from collections.abc import Sequence
+from typing import Final
 
 import attrs
 
-from ...errors import DownloadQueued, GatewayError, InvalidInput, NotAuthorized, NotSupported
+from ...errors import DownloadQueued, GatewayError, InvalidInput, NotSupported
 from ...model.records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
-from ...model.secret import Secret, jwt_expiry, jwt_issued, made_without_frames
+from ...model.secret import Secret, made_without_frames
 from ...model.status import JobKind, JobStatus
 from ...model.tokens import Download
 from ...model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection, return_period
 from .. import codec
-from ..base import Accepted, Conversation, Limits, Needs, Part, Request, Response, Token, Verdict
-from ..codec.values import member
+from ..base import Accepted, Conversation, Limits, Part, Request, Response, Token, Verdict
 from ..gstn import or_empty, queued
-from ..http import check_base_url
-from ..verdicts import epoch, json_of, reference, text, with_secrets
-from .answers import check_done, judge, payload
+from ..verdicts import reference, with_secrets
+from . import login as login
+from .answers import judge, payload
+from .settings import TAXPAYER, Settings
 
-# https://developer.sandbox.co.in/guides/developer-resources/environments
-PRODUCTION: Final = "https://api.sandbox.co.in"
-TEST: Final = "https://test-api.sandbox.co.in"
-
-_TAXPAYER: Final = "/gst/compliance/tax-payer"
-_INVOICES: Final = f"{_TAXPAYER}/invoices"
+_INVOICES: Final = f"{TAXPAYER}/invoices"
 
 # The query's section names differ from the bodies' keys.
 # https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/invoices
@@ -61,25 +54,11 @@ _AS_A_FILE: Final = (
     'invoices(section, status); or read them through Vayana(downloads="basic"), which documents one'
 )
 _NO_DOWNLOADS: Final = "this GSP documents no way to fetch rows that are prepared as a file"
-# https://developer.sandbox.co.in/recipes/gst/authentication/generate_tax_payer_session
-_TAXPAYER_TOKEN_LIFE: Final = 21_600.0  # seconds
-_ACCOUNT_TOKEN_LIFE: Final = 86_400.0  # seconds; the answer names no expiry, the guide says 24 hours
-
-
-def _secret(value: str | Secret | None) -> Secret | None:
-    if not isinstance(value, str | Secret | None):
-        raise InvalidInput(f"api_secret is text, not {type(value).__name__}")
-    return None if value is None else Secret(value)
-
-
-def _key(value: object) -> Secret:
-    """Take a key as it comes, from an environment that may not have it: nothing is an empty key."""
-    return Secret(value if isinstance(value, str | Secret) else "")
 
 
 @made_without_frames
 @attrs.frozen(eq=False)
-class Sandbox:
+class Sandbox(Settings):
     """Sandbox as a GSP: `Sandbox(api_key="…", api_secret="…")`.
 
     `test=True` talks to the provider's test host, which answers examples, whatever it is sent: reports are
@@ -90,32 +69,6 @@ class Sandbox:
     documented either: `supplier_section_case` sets it.
     Raises `InvalidInput` for an empty key, a secret that is not text, or an unusable `base_url`.
     """
-
-    api_key: Secret = attrs.field(converter=_key)
-    api_secret: Secret | None = attrs.field(default=None, converter=_secret)
-    base_url: str = attrs.field(default="", kw_only=True)
-    test: bool = attrs.field(default=False, kw_only=True)
-    source: Literal["primary", "secondary"] = attrs.field(default="primary", kw_only=True)
-    api_version: str = attrs.field(default="1.0.0", kw_only=True)
-    save_bytes: int = attrs.field(default=4_000_000, kw_only=True)
-    supplier_section_case: Literal["lower", "upper"] = attrs.field(default="lower", kw_only=True)
-    insecure: bool = attrs.field(default=False, kw_only=True)
-
-    def __attrs_post_init__(self) -> None:
-        if not self.api_key:
-            raise InvalidInput("api_key is empty or not text; take it from the provider's console")
-        if not (self.api_key.printable and (self.api_secret is None or self.api_secret.printable)):
-            raise InvalidInput("api_key or api_secret holds what is no printable text: a line break, say")
-        if self.source not in ("primary", "secondary"):
-            raise InvalidInput(f"source {self.source!r} is unknown; use 'primary' or 'secondary'")
-        if self.supplier_section_case not in ("lower", "upper"):
-            raise InvalidInput(
-                f"supplier_section_case {self.supplier_section_case!r} is unknown; use 'lower' or 'upper'"
-            )
-        if type(self.save_bytes) is not int or self.save_bytes < 1:
-            raise InvalidInput(f"save_bytes {self.save_bytes!r} must be a whole number of bytes")
-        url = check_base_url(self.base_url or (TEST if self.test else PRODUCTION), insecure=self.insecure)
-        object.__setattr__(self, "base_url", url)
 
     @property
     def kind(self) -> str:
@@ -131,11 +84,6 @@ class Sandbox:
         """
         return Limits(save_bytes=self.save_bytes, canned=self.test)
 
-    @property
-    def account_id(self) -> str:
-        """A name for the account at this host, from which the key cannot be had."""
-        return hashlib.sha256(f"{self.base_url}\n{self.api_key.reveal()}".encode()).hexdigest()[:16]
-
     # -- credentials -------------------------------------------------------------------------------
 
     def sign(self, request: Request, token: Secret | None) -> Request:
@@ -149,96 +97,30 @@ class Sandbox:
         return with_secrets(request, added, unsent=(self.api_secret,))
 
     def authenticate(self, refused: Token | None = None) -> Conversation[Token]:
-        """Trade key and secret for the account's token, which lives 24 hours; a refused one does not help.
-
-        https://developer.sandbox.co.in/api-reference/authenticate
-        """
-        if not self.api_secret:
-            raise NotAuthorized(
-                "logging in needs the API secret: Sandbox(api_key, api_secret)", of_account=True
-            )
-        request = self._request("authenticate", "POST", "/authenticate", needs=Needs.NONE)
-        response = yield attrs.evolve(request, repeatable=True, grants=True)
-        value = Secret(text(member(json_of(response), "data", ""), "access_token", "data"))
-        expires_at = jwt_expiry(value.reveal()) or response.received_at + _ACCOUNT_TOKEN_LIFE
-        issued_at = jwt_issued(value.reveal())
-        return Token(value=value, expires_at=expires_at, issued_at=issued_at, life=_ACCOUNT_TOKEN_LIFE)
+        """Trade key and secret for the account's token; see `login.authenticate`."""
+        return login.authenticate(self)
 
     def sign_out(self, token: Token) -> Conversation[None]:
         """Say that there is no such thing: the account's token ends by itself. Raises `NotSupported`."""
         raise NotSupported("this GSP documents no way to end the account's token: it ends within 24 hours")
 
     def request_otp(self, gstin: str, username: str) -> Conversation[str | None]:
-        """Have GSTN send an OTP to the taxpayer.
-
-        https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/authentication/generate_otp
-        """
-        response = yield self._login_request("otp", "/otp", gstin, username)
-        check_done(response)
-        return None  # the GSTIN and the user name are all that verifying takes
+        """Have GSTN send an OTP to the taxpayer."""
+        return login.request_otp(self, gstin, username)
 
     def verify_otp(
         self, gstin: str, username: str, otp: str, request: str | None = None
     ) -> Conversation[Token]:
-        """Trade the OTP for a taxpayer token, which lives six hours.
-
-        https://developer.sandbox.co.in/recipes/gst/authentication/generate_tax_payer_session
-        """
-        # The OTP is declared an integer, but its leading zeros count: it is sent as the text it is.
-        digits = Secret(otp)
-        del otp  # what reports errors with local variables would show it
-        response = yield self._login_request("verify", "/otp/verify", gstin, username, digits)
-        return self._taxpayer_token(response)
+        """Trade the OTP for a taxpayer token, which lives six hours."""
+        return login.verify_otp(self, gstin, username, otp)
 
     def refresh(self, gstin: str, token: Token) -> Conversation[Token]:
-        """Trade a taxpayer token that still lives for a new one.
-
-        https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/authentication/refresh_session
-        """
-        request = self._request("refresh", "POST", f"{_TAXPAYER}/session/refresh")
-        response = yield attrs.evolve(request, grants=True)
-        return self._taxpayer_token(response)
+        """Trade a taxpayer token that still lives for a new one."""
+        return login.refresh(self)
 
     def logout(self, gstin: str, token: Token) -> Conversation[None]:
-        """End the taxpayer's session.
-
-        https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/authentication/logout
-        """
-        response = yield self._request("logout", "POST", f"{_TAXPAYER}/logout")
-        check_done(response)
-
-    def _login_request(
-        self, operation: str, path: str, gstin: str, username: str, otp: Secret | None = None
-    ) -> Request:
-        body = json.dumps({"username": username, "gstin": gstin}).encode()
-        request = self._request(
-            operation,
-            "POST",
-            f"{_TAXPAYER}{path}",
-            query=None if otp is None else {"otp": otp.reveal()},
-            body=body,
-            needs=Needs.ACCOUNT,
-        )
-        return attrs.evolve(
-            request,
-            headers={**request.headers, "x-source": self.source},
-            secrets=() if otp is None else (otp,),
-            grants=otp is not None,
-        )
-
-    def _taxpayer_token(self, response: Response) -> Token:
-        data = member(json_of(response), "data", "")
-        value = Secret(text(data, "access_token", "data"))
-        told = [epoch(data.get(key)) for key in ("token_expiry", "session_expiry")]
-        ends = [at for at in (*told, jwt_expiry(value.reveal())) if at is not None]
-        issued_at = jwt_issued(value.reveal())
-        return Token(
-            value=value,
-            expires_at=min(ends, default=None),
-            issued_at=issued_at,
-            life=_TAXPAYER_TOKEN_LIFE,
-            new=True,
-        )
+        """End the taxpayer's session."""
+        return login.logout(self)
 
     # -- the seven endpoints of IMS ----------------------------------------------------------------
 
@@ -249,7 +131,7 @@ class Sandbox:
         """
         query = {"type_of_goods": goods_type.value}
         try:
-            response = yield self._request("count", "GET", f"{_INVOICES}/count", query=query)
+            response = yield self.request("count", "GET", f"{_INVOICES}/count", query=query)
         except GatewayError as error:
             return or_empty(error, Counts(total=0, goods_type=goods_type))
         return codec.read_counts(payload(response), goods_type, "data.data")
@@ -268,7 +150,7 @@ class Sandbox:
         if status is not None:
             query["status"] = _STATUS_QUERY[status]
         try:
-            response = yield self._request("invoices", "GET", _INVOICES, query=query)
+            response = yield self.request("invoices", "GET", _INVOICES, query=query)
             reading = codec.read_invoices(response.body, ("data", "data"), strict=strict, recipient=gstin)
             rows = yield from reading
         except DownloadQueued as error:
@@ -317,7 +199,7 @@ class Sandbox:
     ) -> Conversation[Accepted]:
         if packed is None:
             packed = yield from codec.pack_body(gstin, kind, records, limit=self.save_bytes)
-        response = yield self._request(
+        response = yield self.request(
             operation, "POST", f"{_INVOICES}/status/{operation}", body=packed.content, changes=True
         )
         return Accepted(reference(payload(response), "reference_id", "data.data"))
@@ -330,7 +212,7 @@ class Sandbox:
         https://developer.sandbox.co.in/reference/check-invoice-status-api
         """
         query = {"reference_id": reference_id}
-        response = yield self._request("status", "GET", f"{_INVOICES}/status", query=query)
+        response = yield self.request("status", "GET", f"{_INVOICES}/status", query=query)
         return codec.read_status(payload(response), "data.data", polled_at=response.received_at)
 
     def sales(
@@ -343,10 +225,10 @@ class Sandbox:
         return_period(year, month)
         if form not in _RETURN_TYPE:
             raise InvalidInput(f"form {form!r} has no supplier view; use SourceForm.GSTR1 or GSTR1A")
-        query = {"section": self._supplier_section(section), "return_type": _RETURN_TYPE[form]}
+        query = {"section": self.supplier_section(section), "return_type": _RETURN_TYPE[form]}
         path = f"{_INVOICES}/{year}/{month:02d}/sales"
         try:
-            response = yield self._request("sales", "GET", path, query=query)
+            response = yield self.request("sales", "GET", path, query=query)
         except GatewayError as error:
             return or_empty(error, [])
         return codec.read_sales(payload(response), form, "data.data")
@@ -360,40 +242,12 @@ class Sandbox:
         """
         return_period(year, month)
         path = f"{_INVOICES}/added-back-liabilities/{year}/{month:02d}"
-        query = {"section": self._supplier_section(section)}
+        query = {"section": self.supplier_section(section)}
         try:
-            response = yield self._request("added_back", "GET", path, query=query)
+            response = yield self.request("added_back", "GET", path, query=query)
         except GatewayError as error:
             return or_empty(error, [])
         return codec.read_added_back(payload(response), "data.data")
-
-    def _supplier_section(self, section: SupplierSection) -> str:
-        return section.value.upper() if self.supplier_section_case == "upper" else section.value
-
-    def _request(
-        self,
-        operation: str,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        needs: Needs = Needs.TAXPAYER,
-        changes: bool = False,
-    ) -> Request:
-        headers = {"accept": "application/json", "x-api-version": self.api_version}
-        if body is not None:
-            headers["content-type"] = "application/json"
-        return Request(
-            operation=operation,
-            method=method,
-            url=self.base_url + path,
-            query=query or {},
-            headers=headers,
-            body=body,
-            needs=needs,
-            changes=changes,
-        )
 
     def judge(self, request: Request, response: Response) -> Verdict:
         """Say what an answer is, before a conversation sees it."""

@@ -26,8 +26,9 @@ from ..base import Conversation, Part, PreparedUnreadably
 from ..codec.values import member
 from ..gstn import or_empty, queued
 from ..verdicts import envelope_of, has_dot_segments, reference, text, with_secrets
-from .answers import Stage, error_of, failed, payload, read_pages, read_task
+from .answers import error_of, failed, payload
 from .settings import KIND, Settings
+from .tasks import Stage, read_pages, read_task
 
 _SHORT_SECTIONS: Final = {
     Section.B2BDN: "DN",

@@ -22,8 +22,9 @@ from ..gstn import or_empty
 from ..verdicts import reference, with_secrets
 from . import downloads as downloads
 from . import login as login
-from .answers import Stage, Task, broken_off, judge, payload, read_broken_off, read_result, read_task
+from .answers import judge, payload
 from .settings import KIND, Settings
+from .tasks import Stage, Task, broken_off, read_broken_off, read_result, read_task
 
 _RESULTS_KEPT: Final = 7 * 86_400.0  # seconds (Long running tasks: data is retained for seven days)
 # The two routes of a job.

@@ -1,0 +1,129 @@
+"""Invoices out of an answer, one row at a time, so that 100,000 rows never stand in memory twice."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Generator, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import attrs
+
+from ...errors import DownloadQueued, UnexpectedAnswer
+from ...model.records import Invoice, InvoiceList
+from ...model.vocabulary import SECTION_ALIASES, Section
+from .json import PAUSE, Pause, Scanner
+from .rows import quick_reader, wire_names
+from .values import problems_of
+
+_ROWS_PER_TURN: Final = 100  # about 1 ms of work between two turns of the event loop
+_MOST_TOLD: Final = 1000  # rows that cannot be read; those beyond it are counted
+
+
+@attrs.define
+class _Reading:
+    """What was found so far in one answer."""
+
+    path: tuple[str, ...]
+    recipient: str | None = None
+    found: bool = False
+    sections: bool = False
+    unreadable: int = 0
+    rows: InvoiceList = attrs.field(factory=InvoiceList)
+    problems: list[str] = attrs.field(factory=list)
+
+
+def read_invoices(
+    body: bytes, path: Sequence[str], *, strict: bool = True, recipient: str | None = None
+) -> Generator[Pause, Any, InvoiceList]:
+    """Read the section-keyed rows at `path` of an answer to `recipient`, pausing every 100 rows.
+
+    A row that does not fit is told in `UnexpectedAnswer.problems`, with all the others; with
+    `strict=False` it is told in the list's own `problems`, beside the good rows. A section that nobody
+    knows is kept, unread, in the list's `other`. Rows that come later as a file (a `token` stands in
+    their place) are `DownloadQueued`, so that nobody takes them for none.
+    """
+    reading = _Reading(tuple(path), recipient)
+    try:
+        scanner = Scanner(body.decode("utf-8-sig"))
+        yield from _walk(scanner, reading, 0)
+        scanner.end()
+    except (ValueError, ArithmeticError, RecursionError, StopIteration, RuntimeError) as error:
+        place = f"answer of {len(body)} bytes is cut short or not JSON: {str(error) or type(error).__name__}"
+        raise UnexpectedAnswer(f"the {place}", problems=[f"$: {place}"], body=body) from None
+    where = ".".join(path)
+    rows = reading.rows
+    if not reading.found:
+        reading.problems.append(f"{where}: missing")
+    elif rows.other and not reading.sections and "token" not in rows.other:
+        # Another answer altogether, perhaps; nobody must take it for "no rows".
+        reading.problems.append(f"{where}: no section that is known, but {', '.join(rows.other)}"[:200])
+    if reading.unreadable > _MOST_TOLD:
+        reading.problems.append(f"{where}: {reading.unreadable - _MOST_TOLD:,} more rows that cannot be read")
+    token = rows.other.get("token")
+    if "token" in rows.other and not rows and not (isinstance(token, str) and token.strip()):
+        reading.problems.append(f"{where}.token: {token!r:.60} is not text")
+    rows.problems = tuple(reading.problems)
+    if rows.problems and (strict or not reading.found):
+        bad, good = reading.unreadable, len(rows)
+        many = f"{bad} of {good + bad} rows cannot be read: " if bad else "the answer does not fit: "
+        raise UnexpectedAnswer(many + "; ".join(rows.problems[:3]), problems=rows.problems, body=body)
+    if "token" in rows.other and not rows:
+        estimate = _seconds(rows.other.get("est"))
+        raise DownloadQueued("a token came in place of rows", estimate=estimate, token=token)
+    return rows
+
+
+def _seconds(minutes: object) -> float | None:
+    """Read the estimate that comes with a download token; it is in minutes, as text or as a number."""
+    try:
+        estimate = float(minutes) * 60 if isinstance(minutes, str | int | Decimal) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return estimate if 0 <= estimate < math.inf else None
+
+
+def _walk(scanner: Scanner, reading: _Reading, depth: int) -> Generator[Pause, Any, None]:
+    for key in scanner.members():
+        if depth < len(reading.path):
+            if key == reading.path[depth] and scanner.begins("{"):
+                reading.found |= depth + 1 == len(reading.path)
+                yield from _walk(scanner, reading, depth + 1)
+            else:
+                scanner.value()
+            continue
+        section = SECTION_ALIASES.get(key.lower())
+        reading.sections |= section is not None
+        if section and scanner.begins("["):
+            yield from _read_section(scanner, reading, section, f"{'.'.join(reading.path)}.{key}")
+        elif (value := scanner.value()) is not None or section is None:
+            reading.rows.other[key] = value
+            if section is not None:
+                reading.problems.append(f"{'.'.join(reading.path)}.{key}: {value!r:.60} is not an array")
+
+
+def _read_section(
+    scanner: Scanner, reading: _Reading, section: Section, path: str
+) -> Generator[Pause, Any, None]:
+    read, rows, needed = quick_reader(section), reading.rows, _needed(section)
+    for place, row in enumerate(scanner.elements()):
+        try:
+            if reading.unreadable >= _MOST_TOLD and not (isinstance(row, dict) and needed <= row.keys()):
+                reading.unreadable += 1  # to find out all that it lacks would take fifty times as long
+            else:
+                rows.append(read(row, None, reading.recipient))
+        except Exception as error:  # noqa: BLE001 # any trouble with one row is told, and costs no other row
+            reading.unreadable += 1
+            if reading.unreadable <= _MOST_TOLD:
+                reading.problems.extend(problems_of(error, wire_names(section), f"{path}[{place}]"))
+        if place % _ROWS_PER_TURN == _ROWS_PER_TURN - 1:
+            yield PAUSE
+
+
+@functools.cache
+def _needed(section: Section) -> frozenset[str]:
+    """Return the keys that each row of a section has."""
+    names = wire_names(section)
+    required = {field.name for field in attrs.fields(Invoice) if field.default is attrs.NOTHING}
+    return frozenset(key for name, key in names.items() if name in required | {"action"})

@@ -1,0 +1,129 @@
+"""A job's status, and its error report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from ...errors import UnexpectedAnswer
+from ...model.reasons import Reason, completed, read_reason, says_a_reason, together
+from ...model.status import ErrorEntry, JobState, JobStatus
+from ...model.vocabulary import SECTION_ALIASES
+from .values import MOST, member
+
+_CODES: Final = {
+    # GST API documentation, "IMS - Get IMS Request Status"; P is read in jobs.evidence.settle
+    "S": JobState.SUCCEEDED,
+    "PE": JobState.PARTIAL,
+    "ER": JobState.FAILED,
+    "P": JobState.PROCESSING,
+    "IP": JobState.PROCESSING,
+    "REC": JobState.PROCESSING,
+}
+
+
+def read_status(
+    data: object, path: str, *, polled_at: float | None = None, carrier_done: bool = False
+) -> JobStatus:
+    """Read a job's status. `P`, `IP`, `REC` and codes that nobody documents are not final here."""
+    code = member(data, "status_cd", path)
+    assert isinstance(data, dict)  # noqa: S101 # `member` has refused anything else
+    if not isinstance(code, str):
+        raise UnexpectedAnswer(problems=[f"{path}.status_cd: {code!r} is not text"])
+    known = _CODES.get(code.strip().upper()) if code.isascii() else None  # the upper case of ſ is S
+    report = read_error_report(data.get("error_report"))
+    # Public clients of the same family of codes find the reason in `error_report`: what names no record there
+    # is about the whole job.
+    failed = known is JobState.FAILED
+    of_job = [entry for entry in report if (entry.names_no_record if failed else entry.nameless)]
+    of_all = together(Reason(entry.code, entry.message) for entry in of_job)
+    facts = {name: value for name, value in data.items() if name != "error_report"}
+    if failed:
+        report = tuple(entry for entry in report if not entry.names_no_record)
+    else:  # other words of one that was not refused are of no error
+        facts = {name: value for name, value in facts.items() if name.lower().startswith("err")}
+    told = completed(read_reason(facts), of_all)
+    return JobStatus(
+        state=known or JobState.PROCESSING,
+        raw_code=code,
+        documented=known is not None,
+        processed=_count(data.get("proc_cnt")),
+        errors=_count(data.get("err_cnt")),
+        error_code=told.code,
+        error_message=told.words,
+        error_report=report,
+        polled_at=polled_at,
+        carrier_done=carrier_done,
+        raw={key: value for key, value in data.items() if key != "error_report"},
+    )
+
+
+_COUNT: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
+
+
+def _count(value: object) -> int | None:
+    """Counts come as text or as numbers, and may be missing; what is no count is no evidence."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST:
+        return value
+    if isinstance(value, str) and _COUNT.fullmatch(value.strip()):
+        return int(value)
+    return None
+
+
+def read_error_report(report: object) -> tuple[ErrorEntry, ...]:
+    """Read the section-keyed report, one entry per record that it names; nothing in it is dropped.
+
+    A reason that stands under no section (the report itself is one, a list of them, or text) is an entry
+    that names nothing: a job does not hang on the form of its report.
+    """
+    found: list[ErrorEntry] = []
+    shapeless = 0
+    for key, error in _errors(report):
+        shaped = isinstance(error, dict) and (says_a_reason(error) or not _IDS.isdisjoint(error))
+        shapeless += not shaped
+        if shaped or shapeless <= _MOST_SHAPELESS:
+            found.extend(_entries(key, error))
+    if shapeless > _MOST_SHAPELESS:
+        found.extend(_entries("", f"{shapeless - _MOST_SHAPELESS:,} more entries of no known shape"))
+    return tuple(found)
+
+
+_IDS: Final = frozenset({"stin", "inv", "inum", "nt_num", "rtnprd"})
+_MOST_SHAPELESS: Final = 1000
+
+
+def _errors(report: object) -> Iterator[tuple[str, object]]:
+    """Yield each error with the key of its section, which is empty where it stands under none."""
+    for part in report if isinstance(report, list) else [report] if report else []:
+        if not isinstance(part, dict):
+            yield "", part
+            continue
+        # Members that make up one error are no sections, wherever they stand.
+        own = {name: value for name, value in part.items() if name in _IDS or says_a_reason([name])}
+        if own:
+            yield "", own
+        for key, errors in part.items():
+            if key not in own:
+                yield from ((key, error) for error in (errors if isinstance(errors, list) else [errors]))
+
+
+def _entries(key: str, error: object) -> Iterator[ErrorEntry]:
+    """Yield the entries of one error; whatever its shape, something is yielded, so that it is told."""
+    section = SECTION_ALIASES.get(key.lower(), key)
+    facts = error if isinstance(error, dict) else {}
+    reason = read_reason(error) or Reason(words=f"{error!r:.500}" if error is None else "")
+    named = facts.get("inv")
+    documents = named if isinstance(named, list) and named else [named or {}]
+    for document in documents:
+        own = document if isinstance(document, dict) else {}
+        ids, closer = {**facts, **own}, reason if own.keys() <= _IDS else read_reason(own)
+        number = ids.get("inum", ids.get("nt_num"))  # documented: inum, for notes too
+        yield ErrorEntry(
+            section=section,
+            supplier=str(ids.get("stin") or ""),
+            number=None if number is None else str(number),
+            return_period=None if ids.get("rtnprd") is None else str(ids["rtnprd"]),
+            code=closer.code or reason.code,
+            message=closer.words or reason.words,
+        )
