@@ -59,8 +59,7 @@ from .model.tokens import Download, JobToken
 from .model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
 from .net.attempt import Timeouts
 from .net.credential_store import CredentialStore, FileCredentialStore, MemoryCredentialStore
-from .net.policies import PollPolicy, RetryPolicy
-from .net.rate_limit import RateLimit
+from .net.policies import PollPolicy, RateLimit, RetryPolicy
 from .net.transport import Transport
 from .rules import Finding, RulePolicy
 from .taxpayer import Taxpayer

@@ -30,8 +30,8 @@ from .net.attempt import Timeouts
 from .net.auth import AccountCredential
 from .net.credential_store import CredentialStore, MemoryCredentialStore
 from .net.exchange import Exchange
-from .net.policies import PollPolicy, RetryPolicy
-from .net.rate_limit import Pacer, RateLimit
+from .net.policies import PollPolicy, RateLimit, RetryPolicy
+from .net.rate_limit import Pacer
 from .net.transport import Handler, MemoryTransport, Transport
 from .rules import RulePolicy
 from .taxpayer import Taxpayer

@@ -31,7 +31,8 @@ from ..gsp.gstn import how_long
 from ..model.records import Invoice, InvoiceList
 from ..model.tokens import Download
 from ..model.vocabulary import Action, Section
-from ..net.exchange import Credentials, Exchange
+from ..net.credentials import Credentials
+from ..net.exchange import Exchange
 from ..net.policies import PollPolicy
 
 _log = logging.getLogger("ims_async")

@@ -21,7 +21,7 @@ from ..journal import Entry, Phase
 from ..model.records import Record
 from ..model.status import JobKind, JobStatus
 from ..model.tokens import JobToken
-from ..net.exchange import Credentials
+from ..net.credentials import Credentials
 from .context import Services
 from .job import ImsJob
 from .journaled import Page, may_be_leaving

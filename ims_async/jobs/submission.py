@@ -36,7 +36,8 @@ from ..model.records import Decision, Invoice, Record
 from ..model.status import JobKind
 from ..model.times import LANDING, SENDER_IS_DEAD, in_minutes
 from ..model.tokens import JobToken
-from ..net.exchange import Credentials, Leaving
+from ..net.credentials import Credentials
+from ..net.exchange import Leaving
 from .context import Services
 from .fifo import Line
 from .job import ImsJob

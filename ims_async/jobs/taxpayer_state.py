@@ -7,7 +7,7 @@ from typing import Self
 import attrs
 
 from ..net.auth import SessionMemory, TaxpayerCredential
-from ..net.exchange import Credentials
+from ..net.credentials import Credentials
 from .context import Services
 from .downloads import Downloads
 from .registry import Handles

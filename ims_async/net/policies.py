@@ -116,3 +116,19 @@ class RetryPolicy:
         next(expo)
         for _, delay in zip(range(self.max_tries - 1), expo, strict=False):
             yield lengthened(delay)
+
+
+@attrs.frozen
+class RateLimit:
+    """A budget of requests per minute, for the account and, if given, for each GSTIN."""
+
+    per_minute: int = attrs.field()
+    per_gstin: int | None = attrs.field(default=None)
+
+    @per_minute.validator
+    @per_gstin.validator
+    def _check(self, attribute: attrs.Attribute[int | None], value: int | None) -> None:
+        if value is None and attribute.name == "per_gstin":
+            return
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise InvalidInput(f"{attribute.name} {value!r} must be a whole number of requests, at least 1")

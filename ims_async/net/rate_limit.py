@@ -15,29 +15,12 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Final
 
-import attrs
-
-from ..errors import ClientClosed, InvalidInput
+from ..errors import ClientClosed
 from .fair_queue import AT_ONCE, FairQueue, waits
+from .policies import RateLimit
 
 _SPAN: Final = 60.05  # seconds; a little over the minute, since no two clocks run alike
 _GIVES_WAY_FOR: Final = 300.0  # seconds; a poll that has given way for so long is let out in its turn
-
-
-@attrs.frozen
-class RateLimit:
-    """A budget of requests per minute, for the account and, if given, for each GSTIN."""
-
-    per_minute: int = attrs.field()
-    per_gstin: int | None = attrs.field(default=None)
-
-    @per_minute.validator
-    @per_gstin.validator
-    def _check(self, attribute: attrs.Attribute[int | None], value: int | None) -> None:
-        if value is None and attribute.name == "per_gstin":
-            return
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise InvalidInput(f"{attribute.name} {value!r} must be a whole number of requests, at least 1")
 
 
 class _Window:

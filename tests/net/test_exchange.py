@@ -32,7 +32,8 @@ from ims_async import (
 from ims_async.gsp.base import Needs, Request, Response, Token, Verdict, VerdictKind
 from ims_async.gsp.codec.json import PAUSE, Pause
 from ims_async.model.secret import Secret
-from ims_async.net.exchange import Credentials, Exchange
+from ims_async.net.credentials import Credentials
+from ims_async.net.exchange import Exchange
 from ims_async.net.rate_limit import Pacer
 from ims_async.net.transport import AnswerLost, KeptConnectionLost
 from ims_async.simulator import Simulator

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ims_async import GatewayError, ImsClient, PollPolicy, RateLimit, Section
 from ims_async.gsp.base import VerdictKind
-from ims_async.net.exchange import Credentials
+from ims_async.net.credentials import Credentials
 from ims_async.net.transport import MemoryTransport
 from ims_async.simulator import Simulator
 

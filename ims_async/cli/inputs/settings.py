@@ -18,8 +18,7 @@ from ...journal import Journal
 from ...model.secret import Secret
 from ...model.vocabulary import parse_gstin
 from ...net.credential_store import FileCredentialStore
-from ...net.policies import PollPolicy
-from ...net.rate_limit import RateLimit
+from ...net.policies import PollPolicy, RateLimit
 from ...paths import state_directory
 from ...taxpayer import Taxpayer
 from . import environment as env
