@@ -7,9 +7,7 @@ import contextlib
 import datetime as dt
 import logging
 import time
-import weakref
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,7 +15,7 @@ from .errors import InvalidInput, JournalError
 from .gsp.base import Gsp
 from .jobs.context import Services
 from .jobs.job import ImsJob
-from .jobs.taxpayer_state import Remembered, TaxpayerState
+from .jobs.taxpayer_state import Taxpayers
 from .journal import Entry, Journal, Phase
 from .journal.entry import OPEN
 from .loop_owner import LoopOwner, on_one_loop
@@ -32,7 +30,7 @@ from .net.credential_store import CredentialStore, MemoryCredentialStore
 from .net.exchange import Exchange
 from .net.policies import PollPolicy, RateLimit, RetryPolicy
 from .net.rate_limit import Pacer
-from .net.transport import Handler, MemoryTransport, Transport
+from .net.transport import Clock, Handler, MemoryTransport, Transport
 from .rules import RulePolicy
 from .taxpayer import Taxpayer
 
@@ -73,7 +71,7 @@ class ImsClient:
         transport: Transport | Handler | None = None,
         timeouts: Timeouts | None = None,
         trust_env: bool = False,
-        clock: Callable[[], float] = time.time,
+        clock: Clock = time.time,
     ) -> None:
         if not isinstance(gsp, Gsp):
             kind = type(gsp).__name__
@@ -84,13 +82,7 @@ class ImsClient:
         way = transport or AiohttpTransport(
             session=session, timeouts=timeouts, trust_env=trust_env, clock=clock
         )
-        exchange = Exchange(
-            gsp,
-            way if isinstance(way, Transport) else MemoryTransport(way, clock=clock),
-            retry=retry or RetryPolicy(),
-            pacer=Pacer(rate, clock=clock),
-            clock=clock,
-        )
+        exchange = _exchange(gsp, way, retry, rate, clock)
         store = credentials or MemoryCredentialStore()
         # Of a session that was handed in the sockets belong to its own loop, whichever comes first.
         self._loop_owner = LoopOwner("client", loop=getattr(session, "_loop", None))
@@ -105,7 +97,7 @@ class ImsClient:
             journal=None if journal is None else _checked(journal),
             rules=rules,
         )
-        self._taxpayers = _Registry(self._services)
+        self._taxpayers = Taxpayers(self._services, Taxpayer)
         if gsp.limits.canned:
             _log.warning("%s: %s", self._services.host, CANNED)
 
@@ -337,49 +329,21 @@ class ImsClient:
                 await self._services.journal.aclose()
 
 
-class _Registry:
-    """The taxpayers of a client, one object for each GSTIN.
-
-    Those that nobody holds, and of which nothing is under way, are let go: of these only the session and
-    the references of their jobs are kept. Each new one has two of the others looked at.
-    """
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._held: weakref.WeakValueDictionary[str, Taxpayer] = weakref.WeakValueDictionary()
-        self._states: dict[str, TaxpayerState] = {}
-        self._looked_at: deque[str] = deque()  # the longest ago first
-        self._idle: dict[str, Remembered | None] = {}
-
-    def __contains__(self, gstin: object) -> bool:
-        return gstin in self._states or gstin in self._idle
-
-    def __getitem__(self, gstin: str) -> Taxpayer:
-        taxpayer = self._held.get(gstin)
-        if taxpayer is None:
-            if gstin not in self._states:
-                self._let_go()
-                self._states[gstin] = TaxpayerState.make(gstin, self._services, self._idle.pop(gstin, None))
-                self._looked_at.append(gstin)
-            taxpayer = self._held[gstin] = Taxpayer(gstin, self._services, self._states[gstin])
-        return taxpayer
-
-    def values(self) -> list[Taxpayer]:
-        """Return those that are held, or of which something is under way."""
-        return [self[gstin] for gstin in self._states]
-
-    def _let_go(self) -> None:
-        for _ in range(min(2, len(self._looked_at))):
-            gstin = self._looked_at.popleft()
-            if gstin in self._held or not self._states[gstin].idle:
-                self._looked_at.append(gstin)
-            else:
-                self._idle[gstin] = self._states.pop(gstin).remembered()
-
-
 def _checked(journal: Journal) -> Journal:
     if isinstance(journal, type) or not isinstance(journal, Journal):
         raise InvalidInput(
             f"journal is of type {type(journal).__name__}: pass a journal, SqliteJournal(path) say"
         )
     return journal
+
+
+def _exchange(
+    gsp: Gsp, way: Transport | Handler, retry: RetryPolicy | None, rate: RateLimit | None, clock: Clock
+) -> Exchange:
+    return Exchange(
+        gsp,
+        way if isinstance(way, Transport) else MemoryTransport(way, clock=clock),
+        retry=retry or RetryPolicy(),
+        pacer=Pacer(rate, clock=clock),
+        clock=clock,
+    )

@@ -1,14 +1,13 @@
-"""A file in: its text, its columns, its rows, and every fault by file, row and column."""
+"""A file in: its columns, its rows, and every fault by file, row and column."""
 
 from __future__ import annotations
 
 import csv
 import io
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import attrs
 
@@ -16,19 +15,13 @@ from .. import files
 from ..model.records import RecordKey
 from ..model.vocabulary import Action
 from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, LONGEST_CELL, READ_COLUMNS, unshielded
-from .problems import FILE_KIND, InvalidFile, Problem, raise_all
+from .problems import FILE_KIND, Problem, raise_all
 from .row import PARSERS, REPORTED, Row, any_action, any_gstin, any_supplier, own_gstin
+from .source import MOST_TITLES, Source, folded, head_of, names_in, text_of
 
-Source = str | os.PathLike[str] | IO[str] | IO[bytes]
-
-LONGEST_FILE: Final = 200_000_000  # bytes, about 700,000 rows
 _MOST_COLUMNS: Final = 256
 _MOST_MISSING: Final = len(READ_COLUMNS) // 2  # of a file that is meant all the same
 _LONGEST_PROBLEM: Final = 1000  # characters; a problem may quote a cell
-_AS_UTF8: Final = "save it as 'CSV UTF-8'"
-MOST_TITLES: Final = 20  # lines above the header: a name, a period, a date
-# The line by which Excel is told the delimiter; a spreadsheet swallows it, so it is no row.
-SEPARATOR_LINE: Final = re.compile(r'"?sep=(?P<sign>[,;\t|])"?[,;\t]*\r?\n?', re.IGNORECASE)
 
 
 def read_decisions(source: Source, *, check_suppliers: bool = True, may_be_empty: bool = False) -> list[Row]:
@@ -77,9 +70,9 @@ def is_report(path: str | os.PathLike[str]) -> bool:
             top = "".join(file.readline(LONGEST_CELL) for _ in range(MOST_TITLES + 2))
     except (OSError, ValueError):
         return False
-    head = _head_of(top)
-    names = set(_names_in(head.line, head.delimiter))
-    return "outcome" in names and _folded("action when pulled") not in names
+    head = head_of(top)
+    names = set(names_in(head.line, head.delimiter))
+    return "outcome" in names and folded("action when pulled") not in names
 
 
 def _read(
@@ -90,7 +83,7 @@ def _read(
     may_be_empty: bool = False,
     information: list[dict[str, str]] | None = None,
 ) -> list[Row]:
-    name, text = _text_of(source)
+    name, text = text_of(source)
     page = _Page(name)
     lines = page.open(text)
     parsers = dict(PARSERS)
@@ -151,7 +144,7 @@ class _Page:
 
     def open(self, text: str) -> Iterator[list[str]]:
         """Read the header, and return the rows below it; a row that cannot be told apart is refused."""
-        head = _head_of(text)
+        head = head_of(text)
         self.line = self.header = head.row
         # strict: a quote that is never closed would otherwise swallow the rows below it
         reader = csv.reader(
@@ -172,7 +165,7 @@ class _Page:
             return
         places: dict[str, int] = {}
         for place, heading in enumerate(header):
-            name = _folded(heading)
+            name = folded(heading)
             if name and name in places:
                 self.refuse(
                     heading.strip()[:40],
@@ -180,7 +173,7 @@ class _Page:
                     "header",
                 )
             places.setdefault(name, place)
-        missing = [column for column in READ_COLUMNS if _folded(column) not in places]
+        missing = [column for column in READ_COLUMNS if folded(column) not in places]
         if len(missing) > _MOST_MISSING:
             named = ", ".join(missing[:2])
             what = f"{self.name} is not a file of pull's (no columns {named}, …)"
@@ -189,10 +182,10 @@ class _Page:
             for column in missing:
                 there = ", ".join(heading.strip()[:40] or "(no name)" for heading in header[:40])
                 self.refuse(column, f"this column is missing; the file has: {there}", "header")
-        self.columns = {column: places.get(_folded(column), 0) for column in READ_COLUMNS}
-        if (place_of_gstin := places.get(_folded(GSTIN_COLUMN))) is not None:
+        self.columns = {column: places.get(folded(column), 0) for column in READ_COLUMNS}
+        if (place_of_gstin := places.get(folded(GSTIN_COLUMN))) is not None:
             self.columns[GSTIN_COLUMN] = place_of_gstin
-        found = {column: places.get(_folded(column)) for column in INFORMATION_COLUMNS}
+        found = {column: places.get(folded(column)) for column in INFORMATION_COLUMNS}
         self.informing = {column: place for column, place in found.items() if place is not None}
 
     def _cells(self, reader: Iterator[list[str]]) -> Iterator[list[str]]:
@@ -259,93 +252,3 @@ class _Page:
             remarks=found["remarks"],
             itc_reduction=found["ITC reduction"],
         )
-
-
-def _folded(heading: str) -> str:
-    return "".join(heading.replace("_", " ").split()).casefold()
-
-
-_KNOWN: Final = frozenset(map(_folded, (*READ_COLUMNS, GSTIN_COLUMN, "outcome")))
-
-
-@attrs.frozen
-class _Head:
-    """A file's header: its text, where it begins, its row as a spreadsheet counts them, its delimiter."""
-
-    line: str
-    offset: int
-    row: int
-    delimiter: str
-
-
-def _head_of(text: str) -> _Head:
-    """Find the header: the line that names the most of our columns, below a `sep=` line and some titles.
-
-    The delimiter is that of the `sep=` line, else comma, semicolon or tab, whichever tells the most columns
-    apart. Where no line names any column the first one is the header, and its problem is told.
-    """
-    separator = SEPARATOR_LINE.match(text)
-    signs = separator["sign"] if separator else ",;\t"
-    offset = separator.end() if separator else 0
-    found: list[tuple[int, _Head]] = []
-    for row in range(1, MOST_TITLES + 2):
-        end = text.find("\n", offset) + 1 or len(text)
-        line = text[offset:end].rstrip("\r\n")[:LONGEST_CELL]
-        heads = [_Head(line, offset, row, sign) for sign in signs]
-        found += [(len(_KNOWN.intersection(_names_in(head.line, head.delimiter))), head) for head in heads]
-        offset = end
-        if end == len(text):
-            break
-    return max(found, key=lambda one: one[0])[1]
-
-
-def _names_in(line: str, delimiter: str) -> list[str]:
-    return [_folded(part.strip().strip('"')) for part in line.split(delimiter)]
-
-
-def _text_of(source: Source) -> tuple[str, str]:
-    """Return a file's name and its text."""
-    if isinstance(source, str | os.PathLike):
-        name = str(source)
-        try:
-            with Path(source).open("rb") as file:
-                content: bytes | str = file.read(LONGEST_FILE + 1)
-        except OSError as error:
-            raise _unusable(name, f"cannot be read: {(error.strerror or str(error)).lower()}") from None
-        except ValueError as error:  # a NUL in the name
-            raise _unusable(repr(name), f"cannot be read: {error}") from None
-    else:
-        name = str(getattr(source, "name", "the file"))
-        try:
-            content = source.read(LONGEST_FILE + 1)
-        except UnicodeDecodeError:
-            raise _unusable(name, f"is not UTF-8: {_AS_UTF8}") from None
-    if len(content) > LONGEST_FILE:
-        raise _unusable(name, f"is larger than {LONGEST_FILE:,} bytes: split it")
-    text = content.removeprefix("\ufeff") if isinstance(content, str) else _decoded(name, content)
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise _unusable(name, f"it holds NUL bytes, so it is not a text file; {_AS_UTF8}", line)
-    if not text.strip():
-        raise _unusable(name, "is empty: pull the records into it first")
-    return name, text
-
-
-def _decoded(name: str, content: bytes) -> str:
-    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise _unusable(name, f"is a spreadsheet's own format, not CSV: {_AS_UTF8}")
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise _unusable(name, f"is encoded as UTF-16: {_AS_UTF8}")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        what = f"the byte {content[error.start]:#04x} is not UTF-8: {_AS_UTF8}"
-        raise _unusable(name, what, line) from None
-
-
-def _unusable(name: str, what: str, line: int | None = None) -> InvalidFile:
-    """Say what is the matter with a whole file, and in which line that shows."""
-    message = what if line is not None else f"{name} {what}"
-    problem = Problem(message, kind=FILE_KIND, file=name, row=line)
-    return InvalidFile(str(problem), problems=[problem])

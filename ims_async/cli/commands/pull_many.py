@@ -19,7 +19,7 @@ from ...files import is_file, is_folder
 from ...model.vocabulary import Action, Section
 from ...tables import Problem
 from ...tables.problems import raise_all
-from ...tables.reading import LONGEST_FILE
+from ...tables.source import LONGEST_FILE
 from ..inputs.settings import Settings
 from ..output import tables as show
 from ..output.console import NOT_ALL_WELL, OK, Voice, as_options, reason_of, sentence_of

@@ -11,8 +11,8 @@ from ...errors import InvalidInput
 from ...model.vocabulary import gstin_problem
 from ...tables import Problem
 from ...tables.problems import raise_all
-from ...tables.reading import MOST_TITLES, SEPARATOR_LINE
 from ...tables.row import where
+from ...tables.source import MOST_TITLES, SEPARATOR_LINE
 
 _LONGEST: Final = 50_000_000  # bytes
 

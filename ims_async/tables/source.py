@@ -1,0 +1,113 @@
+"""A file's text, and the header in it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import IO, Final
+
+import attrs
+
+from .columns import GSTIN_COLUMN, LONGEST_CELL, READ_COLUMNS
+from .problems import FILE_KIND, InvalidFile, Problem
+
+Source = str | os.PathLike[str] | IO[str] | IO[bytes]
+
+LONGEST_FILE: Final = 200_000_000  # bytes, about 700,000 rows
+_AS_UTF8: Final = "save it as 'CSV UTF-8'"
+MOST_TITLES: Final = 20  # lines above the header: a name, a period, a date
+# The line by which Excel is told the delimiter; a spreadsheet swallows it, so it is no row.
+SEPARATOR_LINE: Final = re.compile(r'"?sep=(?P<sign>[,;\t|])"?[,;\t]*\r?\n?', re.IGNORECASE)
+
+
+def folded(heading: str) -> str:
+    """Return a heading without what people change in one: case, spaces, underscores."""
+    return "".join(heading.replace("_", " ").split()).casefold()
+
+
+_KNOWN: Final = frozenset(map(folded, (*READ_COLUMNS, GSTIN_COLUMN, "outcome")))
+
+
+@attrs.frozen
+class Head:
+    """A file's header: its text, where it begins, its row as a spreadsheet counts them, its delimiter."""
+
+    line: str
+    offset: int
+    row: int
+    delimiter: str
+
+
+def head_of(text: str) -> Head:
+    """Find the header: the line that names the most of our columns, below a `sep=` line and some titles.
+
+    The delimiter is that of the `sep=` line, else comma, semicolon or tab, whichever tells the most columns
+    apart. Where no line names any column the first one is the header, and its problem is told.
+    """
+    separator = SEPARATOR_LINE.match(text)
+    signs = separator["sign"] if separator else ",;\t"
+    offset = separator.end() if separator else 0
+    found: list[tuple[int, Head]] = []
+    for row in range(1, MOST_TITLES + 2):
+        end = text.find("\n", offset) + 1 or len(text)
+        line = text[offset:end].rstrip("\r\n")[:LONGEST_CELL]
+        heads = [Head(line, offset, row, sign) for sign in signs]
+        found += [(len(_KNOWN.intersection(names_in(head.line, head.delimiter))), head) for head in heads]
+        offset = end
+        if end == len(text):
+            break
+    return max(found, key=lambda one: one[0])[1]
+
+
+def names_in(line: str, delimiter: str) -> list[str]:
+    """Return the names of columns in a line, folded."""
+    return [folded(part.strip().strip('"')) for part in line.split(delimiter)]
+
+
+def text_of(source: Source) -> tuple[str, str]:
+    """Return a file's name and its text."""
+    if isinstance(source, str | os.PathLike):
+        name = str(source)
+        try:
+            with Path(source).open("rb") as file:
+                content: bytes | str = file.read(LONGEST_FILE + 1)
+        except OSError as error:
+            raise _unusable(name, f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+        except ValueError as error:  # a NUL in the name
+            raise _unusable(repr(name), f"cannot be read: {error}") from None
+    else:
+        name = str(getattr(source, "name", "the file"))
+        try:
+            content = source.read(LONGEST_FILE + 1)
+        except UnicodeDecodeError:
+            raise _unusable(name, f"is not UTF-8: {_AS_UTF8}") from None
+    if len(content) > LONGEST_FILE:
+        raise _unusable(name, f"is larger than {LONGEST_FILE:,} bytes: split it")
+    text = content.removeprefix("\ufeff") if isinstance(content, str) else _decoded(name, content)
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise _unusable(name, f"it holds NUL bytes, so it is not a text file; {_AS_UTF8}", line)
+    if not text.strip():
+        raise _unusable(name, "is empty: pull the records into it first")
+    return name, text
+
+
+def _decoded(name: str, content: bytes) -> str:
+    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise _unusable(name, f"is a spreadsheet's own format, not CSV: {_AS_UTF8}")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise _unusable(name, f"is encoded as UTF-16: {_AS_UTF8}")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        what = f"the byte {content[error.start]:#04x} is not UTF-8: {_AS_UTF8}"
+        raise _unusable(name, what, line) from None
+
+
+def _unusable(name: str, what: str, line: int | None = None) -> InvalidFile:
+    """Say what is the matter with a whole file, and in which line that shows."""
+    message = what if line is not None else f"{name} {what}"
+    problem = Problem(message, kind=FILE_KIND, file=name, row=line)
+    return InvalidFile(str(problem), problems=[problem])
