@@ -66,6 +66,20 @@ class _Tries:
     polls: bool = False
     renewed: set[Needs] = attrs.field(factory=set)
 
+    def next_delay(self) -> float | None:
+        """Return the delay before the next try; None where it is not worth one."""
+        delay = next(self.delays, None)
+        return None if delay is None or _now() + delay > self.ends_at else delay
+
+    def after(self, asked: float) -> float | None:
+        """Return the delay where the gateway asks for one: its wish costs a try, not our time."""
+        delay = next(self.delays, None)
+        if delay is None:
+            return None
+        delay = max(lengthened(asked), delay)
+        self.ends_at += delay
+        return delay
+
 
 class Exchange:
     """One GSP over one transport. `clock` is wall time in seconds since the epoch."""
@@ -73,13 +87,8 @@ class Exchange:
     def __init__(
         self, gsp: Gsp, transport: Transport, *, retry: RetryPolicy, pacer: Pacer, clock: Callable[[], float]
     ) -> None:
-        self._gsp, self._transport, self._retry, self._pacer, self._clock = (
-            gsp,
-            transport,
-            retry,
-            pacer,
-            clock,
-        )
+        self._gsp, self._transport, self._retry = gsp, transport, retry
+        self._pacer, self._clock = pacer, clock
         self._closed = asyncio.Event()
 
     async def run(
@@ -242,11 +251,11 @@ class Exchange:
         if request.repeatable and self._closed.is_set():  # a read that was broken off by the closing
             raise ClientClosed(f"the client was closed while {request.operation} was under way") from error
         if isinstance(error, NotSent):
-            return self._next_delay(tries)
+            return tries.next_delay()
         if request.changes:
             raise _unknown(error) from error
         lost = isinstance(error, GatewayUnavailable)  # else it was refused unread, as it would be again
-        return self._next_delay(tries) if lost and request.repeatable else None
+        return tries.next_delay() if lost and request.repeatable else None
 
     async def _consider(
         self,
@@ -283,25 +292,16 @@ class Exchange:
         repeatable = verdict.kind is VerdictKind.UNAVAILABLE and request.repeatable
         return error, self._as_asked(error, verdict, tries) if repeatable else None
 
-    def _next_delay(self, tries: _Tries) -> float | None:
-        delay = next(tries.delays, None)
-        return None if delay is None or _now() + delay > tries.ends_at else delay
-
     def _as_asked(self, error: ImsError, verdict: Verdict, tries: _Tries) -> float | None:
-        """Wait as long as the gateway asks, if that is bearable; its wish costs a try, not our time."""
+        """Wait as long as the gateway asks, if that is bearable."""
         if verdict.not_before is None:
-            return self._next_delay(tries)
+            return tries.next_delay()
         asked = verdict.not_before - self._clock()
         if asked > self._retry.max_hint:
             if isinstance(error, RateLimited):
                 error.retry_after = asked
             return None
-        delay = next(tries.delays, None)
-        if delay is None:
-            return None
-        delay = max(lengthened(asked), delay)
-        tries.ends_at += delay
-        return delay
+        return tries.after(asked)
 
     async def rest(self, delay: float) -> None:
         """Sleep for so many seconds, but not past the end of the client."""
