@@ -35,8 +35,7 @@ from .errors import (
 from .gsp.base import Gsp
 from .gsp.sandbox.gsp import Sandbox
 from .gsp.vayana.gsp import Vayana
-from .jobs.job import ImsJob
-from .jobs.outcome import as_completed
+from .jobs.job import ImsJob, as_completed
 from .jobs.reconcile import Reconciliation
 from .jobs.recovery import Retry
 from .journal import Journal, MemoryJournal

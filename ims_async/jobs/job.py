@@ -1,53 +1,40 @@
-"""A job's handle: what is known of it, and what to wait for."""
+"""A job's handle: waiting for its end, and hearing of it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import logging
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
+from typing import Any
 
 import attrs
 
-from ..errors import JobTimeout, JournalError
-from ..journal import Cause, Entry, Phase
+from ..errors import JobFailed, JobTimeout, JournalError, OutcomeUnknown
+from ..journal import Entry, Phase
 from ..loop_owner import LoopOwner, on_one_loop
 from ..model.records import Record
-from ..model.report import JobReport, account
-from ..model.status import JobKind, JobState, JobStatus
+from ..model.report import JobReport
+from ..model.status import JobState, JobStatus
 from ..model.tokens import JobToken
 from ..net.policies import PollPolicy
 from .alarms import Alarms
-from .journaled import Page, may_be_leaving
-from .outcome import report_of, without_reference
+from .facts import SUBMITTED, JobFacts
+from .journaled import Page
 from .poller import Poll, Poller
 
 _log = logging.getLogger("ims_async")
 
 
 @on_one_loop
-class ImsJob:
+class ImsJob(JobFacts):
     """A save or reset that the gateway has accepted for processing. Await it for its `JobReport`.
 
     It polls only while somebody waits or listens, since every poll is billed; ten waiters make the polls
     of one. Cancelling a waiter, even the last, loses nothing.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_canned",
-        "_ended",
-        "_history",
-        "_looked_at",
-        "_loop_owner",
-        "_page",
-        "_poller",
-        "_records",
-        "_report",
-        "_token",
-    )  # fmt: skip
+    __slots__ = ("_ended", "_poller")
 
     def __init__(
         self,
@@ -63,134 +50,14 @@ class ImsJob:
         loop_owner: LoopOwner | None = None,
         alarms: Alarms | None = None,
     ) -> None:
-        self._loop_owner = loop_owner or LoopOwner("job")
-        self._token = token
+        super().__init__(token, records, page or Page(), canned=canned, loop_owner=loop_owner)
         self._poller = Poller(poll, policy, alarms=alarms or Alarms(), canned=canned, closed=closed)
-        self._page, self._ended, self._canned = page or Page(), ended, canned
-        self._records = None if records is None else tuple(records)
-        self._history = [_UNKNOWN if token.reference_id is None else _SUBMITTED]
-        self._report: JobReport | None = None
-        self._looked_at = False
-
-    # -- what is known, without asking ---------------------------------------------------------------
-
-    @property
-    def token(self) -> JobToken:
-        """What finds the job again, in any process; holds no secret."""
-        return self._token
-
-    @property
-    def reference_id(self) -> str | None:
-        """The gateway's name for the job; None where no answer to the change came back."""
-        return self._token.reference_id
-
-    @property
-    def gstin(self) -> str:
-        """The taxpayer."""
-        return self._token.gstin
-
-    @property
-    def kind(self) -> JobKind:
-        """Save or reset."""
-        return self._token.kind
-
-    @property
-    def submitted_at(self) -> dt.datetime | None:
-        """When it was handed to the gateway, in UTC."""
-        return self._token.submitted_at
-
-    @property
-    def submitted(self) -> int | None:
-        """How many records it carries, where that is known."""
-        return self._token.submitted
-
-    @property
-    def records(self) -> tuple[Record, ...] | None:
-        """The very objects that were submitted; None for a job resumed without them (see `load`)."""
-        return self._records
-
-    @property
-    def batch(self) -> str | None:
-        """The journal's name for what was sent, where there is a journal."""
-        return self._page.name
-
-    @property
-    def run(self) -> str:
-        """The name of the bulk run that it is a part of; empty where it is of none."""
-        return self._page.run
-
-    @property
-    def sent(self) -> bool:
-        """False for a batch that waits for its turn, or was called off: nothing of it is at the gateway."""
-        waits = self._page.stands in (Phase.QUEUED, Phase.CALLED_OFF)
-        return self.reference_id is not None or not waits
-
-    @property
-    def reason(self) -> str:
-        """Why nothing was done with a batch that was called off, in words for a person; empty otherwise."""
-        return self._page.reason
-
-    @property
-    def cause(self) -> Cause | None:
-        """The kind of that reason; None where there is none, or an older release did not keep it."""
-        return self._page.cause
-
-    @property
-    def retried(self) -> bool:
-        """True once `taxpayer.retry` has looked at what was not applied, and sent what still stood."""
-        return self._page.retried
-
-    @property
-    def pollable(self) -> bool:
-        """True if the gateway can be asked how it stands, and has not given its final word."""
-        return self.reference_id is not None and not self.done
-
-    @property
-    def needs_a_look(self) -> bool:
-        """True if what became of it is not known, and nobody can be asked: `taxpayer.reconcile` it."""
-        unknown = self.open and self.sent and not self.pollable
-        return unknown and self._page.stands is not Phase.SENDING  # else it is on its way at this moment
-
-    @property
-    def journal_error(self) -> JournalError | None:
-        """Why the journal does not tell of it what we know; the next news will be written again."""
-        return self._page.trouble
-
-    @property
-    def status(self) -> JobStatus:
-        """The last reading. No I/O."""
-        return self._history[-1]
+        self._ended = ended
 
     @property
     def watched(self) -> bool:
         """True while somebody waits for it, or listens."""
         return self._poller.watched
-
-    @property
-    def open(self) -> bool:
-        """True until what became of the records is known: a job that nobody can ask any more stays open."""
-        over = self._looked_at or self._page.stands is Phase.CALLED_OFF
-        return not over and (not self.done or self.status.carrier_failed)
-
-    @property
-    def done(self) -> bool:
-        """True once the gateway has given its final word, and we have heard it. No I/O."""
-        return self.status.done
-
-    def __repr__(self) -> str:
-        name = self.reference_id or "without reference"
-        return f"<ImsJob {self.kind.value} {name} of {self.gstin}: {self.status.state}>"
-
-    async def load(self) -> tuple[Record, ...] | None:
-        """Return the records, from the journal where they are not at hand; None where nobody has them.
-
-        Awaiting a job, or reconciling it, does that by itself. Raises `JournalError`.
-        """
-        if self._records is None:
-            records = await self._page.records()
-            if self._records is None and self._report is None:
-                self._records = records
-        return self._records
 
     # -- waiting ---------------------------------------------------------------------------------------
 
@@ -204,32 +71,13 @@ class ImsJob:
         `OutcomeUnknown` for a job without a reference, `NotAuthorized` where a person has to log in.
         """
         await self.wait(timeout)
-        return report_of(self)
+        return _report_of(self)
 
     async def result_in_outage(self, longest: float) -> JobReport:
         """Wait as `result`; raises `JobTimeout` too once no poll was answered for `longest` seconds."""
         while not self.done:
             await self._poller.change(self, longest)
-        return report_of(self)
-
-    @property
-    def report(self) -> JobReport | None:
-        """The report of a finished job, or None. No I/O."""
-        if self._report is None and self.done:
-            report = account(self.status, self._records, self.submitted)
-            self._report = attrs.evolve(report, batch=self.batch, canned=self._canned)
-        return self._report
-
-    @property
-    def without_effect(self) -> tuple[Record, ...]:
-        """The records that this job is known to have left as they were.
-
-        All of them where another job was in the way, and those that a look showed so, or changed. No I/O.
-        """
-        if self.open or not (self.status.in_the_way or self.status.found):
-            return ()
-        failed = self.report.failed if self.report else ()
-        return tuple(failure.record for failure in failed if failure.record is not None)
+        return _report_of(self)
 
     async def wait(self, timeout: float | None = None) -> JobStatus:  # noqa: ASYNC109 # public name
         """Wait for the final status, which may be a failure. `timeout` in seconds; see `result`."""
@@ -274,7 +122,7 @@ class ImsJob:
     def check_reference(self) -> None:
         """Raise `OutcomeUnknown` where the gateway cannot be asked, since there is no name to ask by."""
         if self.reference_id is None:
-            raise without_reference(self, self._page.stands)
+            raise _without_reference(self, self._page.stands)
 
     async def look_up(self) -> bool:
         """Learn from the journal of a job that is known by its token or name only; True if it has ended."""
@@ -292,7 +140,7 @@ class ImsJob:
         """Take an answer of the gateway; what is new is in the journal first, so that no crash loses it."""
         if status.route:
             self._token = attrs.evolve(self._token, route=status.route)
-        if not self.done and _facts(status) != _facts(self.status):
+        if not self.done and _reading(status) != _reading(self.status):
             await self._page.heard(status, self._token if status.route else None)
             if status.done:
                 await self._load_quietly()
@@ -311,7 +159,7 @@ class ImsJob:
             if not last.carrier_failed or status.found is None:
                 return  # one job has one outcome
             self._report = None  # what its carrier left open, a look has told
-        if _facts(status) == _facts(last):
+        if _reading(status) == _reading(last):
             self._history[-1] = status
             return
         if not status.documented and status.raw_code != last.raw_code:
@@ -324,39 +172,6 @@ class ImsJob:
         self._poller.wake()
 
     # -- for the client --------------------------------------------------------------------------------
-
-    def learn(self, token: JobToken, records: Sequence[Record] | None) -> None:
-        """Take the facts of a token that knows more than this handle did."""
-        if token.route and not self._token.route:
-            self._token = attrs.evolve(self._token, route=token.route)
-        poorer = self.submitted is None and token.submitted is not None
-        poorer |= self.submitted_at is None and token.submitted_at is not None
-        if poorer and self._report is None:
-            known = self.submitted if token.submitted is None else token.submitted
-            self._token = attrs.evolve(token, submitted=known, route=self._token.route)
-        if self._records is None and records is not None and self._report is None:
-            self._records = tuple(records)
-
-    async def let_go(self) -> None:
-        """Hold nothing up any more for the sake of this job, although nobody has heard what became of it."""
-        self._looked_at = True
-        await self._page.let_go()
-
-    async def take_over(self) -> bool:
-        """Make sure that a batch that waited in another process is sent by nobody; False if it was sent."""
-        return self._page.stands is Phase.CALLED_OFF or await self._page.take_over()
-
-    async def sender_died(self) -> None:
-        """Note that the process that was sending it did not live to say what came of it."""
-        await self._page.sender_died()
-
-    def may_be_leaving(self, now: float) -> bool:
-        """Say whether another process may be sending it at this moment; `now` in seconds since the epoch."""
-        return may_be_leaving(self._page.stands, self._token, now)
-
-    def note_retried(self) -> None:
-        """Note that it was retried; the journal is told by who did it."""
-        self._page.retried = True
 
     async def settle_by_looking(self, status: JobStatus) -> None:
         """Take what was found out by reading the records of a job that could not be asked, or no more."""
@@ -383,7 +198,7 @@ class ImsJob:
         if self.reference_id is None:
             self._token = entry.token  # the quiet time counts from when it was sent, not handed in
             if self.reference_id is not None:
-                self._note(_SUBMITTED)
+                self._note(SUBMITTED)
         status = entry.status
         if status is None or (self.done and not self.status.carrier_failed):
             return
@@ -397,10 +212,73 @@ class ImsJob:
         await self._poller.aclose(self)
 
 
-_SUBMITTED: Final = JobStatus(state=JobState.PROCESSING)
-_UNKNOWN: Final = JobStatus(state=JobState.UNKNOWN)
-
-
-def _facts(status: JobStatus) -> tuple[object, ...]:
+def _reading(status: JobStatus) -> tuple[object, ...]:
     """What makes two readings different to a listener."""
     return status.state, status.raw_code, status.processed, status.errors, status.error_code
+
+
+def _report_of(job: ImsJob) -> JobReport:
+    """Return the report of a job that has ended. Raises `JobFailed` where it failed as a whole."""
+    status, report = job.status, job.report
+    assert report is not None  # noqa: S101 # a final status makes the report
+    if status.state is not JobState.FAILED:
+        return report
+    code = report.error_code or status.raw_code
+    reason = f"{code} {report.reason}".rstrip()
+    what = (
+        f"the task that carried job {job.reference_id} broke off, and what was applied is not known "
+        f"(call taxpayer.reconcile(job)): {reason}"
+        if status.carrier_failed
+        else f"the gateway refused job {job.reference_id} as a whole: {reason}"
+    )
+    raise JobFailed(what, code=code, words=report.reason, report=report, job=job)
+
+
+def _without_reference(job: ImsJob, stands: Phase) -> OutcomeUnknown:
+    """Return the error of a job that the gateway gave no name; `stands` is how far it got."""
+    what = "the change was sent and no reference came back: call taxpayer.reconcile(job)"
+    match stands:
+        case Phase.QUEUED:
+            what = (
+                "its process ended while it waited for its turn, and nothing of it was sent: call "
+                "taxpayer.reconcile(job), then taxpayer.retry(job.report)"
+            )
+        case Phase.CALLED_OFF:
+            why = job.reason or "called off"
+            what = f"nothing of it was sent ({why}): taxpayer.retry(job) sends what still stands"
+        case Phase.SENDING:
+            what = (
+                "another process was sending it when the journal was read: ask client.unfinished() again "
+                "later; taxpayer.reconcile(job) looks what took effect"
+            )
+    return OutcomeUnknown(what, job=job)
+
+
+async def as_completed(jobs: Iterable[ImsJob]) -> AsyncIterator[ImsJob]:
+    """Yield jobs as they end, failed ones too: ask each for its `report` or `status`.
+
+    A job that stops being waited for (deadline, lost session) is yielded as well, not `done`; no job's
+    trouble drops a sibling.
+    """
+    jobs = list(dict.fromkeys(jobs))
+    for job in jobs:
+        job._loop_owner.check()
+    waits = {asyncio.create_task(job.wait()): job for job in jobs}
+    for wait in waits:
+        wait.add_done_callback(_heard)
+    try:
+        pending = set(waits)
+        while pending:
+            finished, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for wait in finished:
+                yield waits[wait]
+                waits[wait]._loop_owner.check()
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
+def _heard(wait: asyncio.Task[JobStatus]) -> None:
+    """Hear an error, also where nobody asks any more: the job itself tells what is the matter."""
+    if not wait.cancelled():
+        wait.exception()

@@ -10,8 +10,7 @@ from typing import Any, Final
 import attrs
 
 from ...gsp.codec.values import parse_day
-from ...jobs.job import ImsJob
-from ...jobs.outcome import as_completed
+from ...jobs.job import ImsJob, as_completed
 from ...model.records import Counts, Decision, Invoice, RecordKey
 from ...model.report import JobReport
 from ...model.vocabulary import Action, Section
