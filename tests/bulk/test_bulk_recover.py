@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -36,13 +34,13 @@ from ims_async.simulator import Fault, Simulator
 
 from ..conftest import dialect, make_client, make_gsp, plan
 from ..support.bulk_flows import adds_up, applied
+from ..support.documents import program_with
 from ..support.journal_flows import FIXTURES, Shaky, Shelf, undecided
 
 pytestmark = [pytest.mark.looptime, pytest.mark.both_gsps, pytest.mark.sim(sections=["b2b"], invoices=60)]
 shelf, journal, client, acme, second = FIXTURES
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-(PROGRAM,) = (p for p in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "bulk.recover" in p)
+PROGRAM = program_with("bulk.recover")
 
 
 async def listed(jobs: AsyncIterator[ImsJob]) -> list[ImsJob]:
@@ -59,7 +57,7 @@ async def die_behind_a_lost_one(acme: Taxpayer, sim: Simulator, *, done: bool = 
     return [one, two]
 
 
-async def run_the_readmes_program(
+async def run_the_documents_program(
     shelf: Shelf, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, Any]:
     """Run it as it stands, in another process: that is, with another client on the same journal."""
@@ -73,7 +71,7 @@ async def run_the_readmes_program(
     monkeypatch.setattr(ims_async, "ImsClient", make)
     body = "\n".join(f"    {line}" for line in PROGRAM.splitlines())
     names: dict[str, Any] = {"gsp": gsp}
-    exec(compile(f"async def finish():\n{body}\n    return locals()", "README.md", "exec"), names)  # noqa: S102
+    exec(compile(f"async def finish():\n{body}\n    return locals()", "document", "exec"), names)  # noqa: S102
     found: dict[str, Any] = await names["finish"]()
     return found
 
@@ -82,19 +80,19 @@ async def run_the_readmes_program(
 
 
 @pytest.mark.parametrize("done", [False, True])
-async def test_the_readmes_program_sends_what_waited_behind_a_lost_change(
+async def test_the_documents_program_sends_what_waited_behind_a_lost_change(
     acme: Taxpayer, shelf: Shelf, sim: Simulator, monkeypatch: pytest.MonkeyPatch, done: bool
 ) -> None:
     """Whether the lost one had arrived or not, each decision takes effect once; the next run does nothing."""
     one, two = await die_behind_a_lost_one(acme, sim, done=done)
-    left = (await run_the_readmes_program(shelf, sim, monkeypatch))["left"]
+    left = (await run_the_documents_program(shelf, sim, monkeypatch))["left"]
     assert left.ok, left
     assert (left.handed_in, left.succeeded) == (2, 2)
     adds_up(left)
     assert set(applied(sim).values()) == {1}
     assert {effect.number for effect in sim.effects} == {one.number, two.number}
     saves = sim.count("save")
-    again = (await run_the_readmes_program(shelf, sim, monkeypatch))["left"]
+    again = (await run_the_documents_program(shelf, sim, monkeypatch))["left"]
     assert (again.handed_in, sim.count("save")) == (0, saves)
     assert set(applied(sim).values()) == {1}
 

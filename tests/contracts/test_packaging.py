@@ -64,3 +64,14 @@ def test_the_page_names_what_there_is() -> None:
     for file in re.findall(r"`([\w/]+\.(?:md|toml))`", COMPATIBILITY):
         assert (ROOT / file).exists(), file
     assert "`docs/compatibility.md`" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_hooks_of_a_commit_run_what_make_lint_runs() -> None:
+    """From the project's own `.venv`: no hook is downloaded, and no version is named a second time."""
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    assert re.findall(r"repo: (.*)", hooks) == ["local"]
+    assert "rev:" not in hooks
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nlint:")[2].partition("\n\n")[0]
+    linted = re.findall(r"\$\(BIN\)/(.*)", recipe)
+    run = [entry.removesuffix(" --force-exclude") for entry in re.findall(r"entry: \.venv/bin/(.*)", hooks)]
+    assert linted == run

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import textwrap
@@ -14,7 +13,8 @@ import pytest
 import ims_async
 from ims_async import _public
 
-ROOT = Path(__file__).parents[2]
+from ..support.documents import PROGRAMS, ROOT
+
 FOR_ANNOTATIONS = (
     "BulkReport",
     "Finding",
@@ -32,8 +32,7 @@ MISSPELT = {
     "ims_async.simulator": "Simulatr",
     "ims_async.bulk": "save_al",
 }
-BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-# What the README's fragments take for granted.
+# What the documents' fragments take for granted.
 PRELUDE = """\
 from ims_async import Decision, Download, DownloadQueued, Gsp, ImsClient, Taxpayer, bulk
 
@@ -45,12 +44,12 @@ async def fragment(gsp: Gsp, client: ImsClient, acme: Taxpayer, decisions: dict[
 def test_a_type_checker_sees_every_name_and_no_other(tmp_path: Path) -> None:
     """A name that is misspelt is none: of every package with names that are fetched late, and of one without.
 
-    And nothing is wrong with the README's programs, as they are pasted. In one run, which shares the cache of
-    `make lint`.
+    And nothing is wrong with the documents' programs, as they are pasted. In one run, which shares the cache
+    of `make lint`.
     """
-    for place, block in enumerate(BLOCKS):
+    for place, block in enumerate(PROGRAMS):
         program = block if "async def" in block else PRELUDE + textwrap.indent(block, "    ")
-        (tmp_path / f"readme_{place}.py").write_text(program, encoding="utf-8")
+        (tmp_path / f"program_{place}.py").write_text(program, encoding="utf-8")
     for place, (package, name) in enumerate(MISSPELT.items()):
         (tmp_path / f"wrong_{place}.py").write_text(f"from {package} import {name}\n", encoding="utf-8")
     names = ", ".join(ims_async.__all__)
@@ -69,8 +68,8 @@ def test_a_type_checker_sees_every_name_and_no_other(tmp_path: Path) -> None:
     told = [line.removeprefix(str(tmp_path)).lstrip("/") for line in ran.stdout.splitlines()]
     assert told, ran.stderr
     errors = [line for line in told if ": error: " in line]
-    assert BLOCKS
-    assert not [line for line in errors if line.startswith("readme")], told
+    assert PROGRAMS
+    assert not [line for line in errors if line.startswith("program")], told
     assert len(errors) == len(MISSPELT), told
     for place, (package, name) in enumerate(MISSPELT.items()):
         wanted = f'Module "{package}" has no attribute "{name}"'

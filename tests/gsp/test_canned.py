@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,17 +33,13 @@ from ims_async.model.report import CANNED
 from ims_async.simulator import Simulator
 
 from ..simulator.simulator_portal import BASE, Portal
+from ..support.documents import program_with
 from ..support.journals import journal_at_once
 
 pytestmark = [pytest.mark.looptime]
 
 SAMPLES = Path(__file__).parents[1] / "contracts" / "samples" / "sandbox"
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-MAIN, RECOVERY = (
-    next(program for program in PROGRAMS if mark in program)
-    for mark in ('input("OTP: ")', "bulk.recover(client)")
-)
+MAIN, RECOVERY = program_with('input("OTP: ")'), program_with("bulk.recover(client)")
 GSTIN = "29AAACQ3770E1ZF"
 
 
@@ -85,12 +80,12 @@ def client_of(
 
 
 def program(source: str, **names: Any) -> Callable[[], Any]:
-    """Return one of the README's programs as a function, with some of its names put in place."""
+    """Return one of the documents' programs as a function, with some of its names put in place."""
     wrapped = source.replace("asyncio.run(main())", "")
     if "async def main" not in source:
         wrapped = "async def main():\n" + "\n".join(f"    {line}" for line in source.splitlines())
     there = dict(names)
-    exec(compile(wrapped, "README.md", "exec"), there)  # noqa: S102 # our own text
+    exec(compile(wrapped, "document", "exec"), there)  # noqa: S102 # our own text
     there |= names
     main: Callable[[], Any] = there["main"]
     return main

@@ -26,6 +26,7 @@ from ims_async.net.transport import MemoryTransport
 from ims_async.simulator import Simulator
 
 from ..conftest import make_client
+from ..support.documents import DOCUMENTS, ROOT
 from ..support.journal_flows import FIXTURES, Shelf, undecided
 
 shelf, journal, client, acme, second = FIXTURES
@@ -108,9 +109,8 @@ async def test_a_sender_that_is_dead_is_written_down_and_then_looked_after(
 
 # -- words ---------------------------------------------------------------------------------------------
 
-ROOT: Final = Path(__file__).parents[2]
 TEXTS: Final = [
-    *(ROOT / name for name in ("README.md", "docs/reliability.md", "examples/service.py")),
+    *(ROOT / name for name in (*DOCUMENTS, "examples/service.py")),
     *sorted((ROOT / "ims_async" / "bulk").rglob("*.py")),
     *sorted((ROOT / "ims_async" / "cli").rglob("*.py")),
     *(

@@ -47,7 +47,7 @@ def test_polls_start_exactly_and_grow_up_to_a_limit(initial: float, factor: floa
 
 
 def test_polls_double_by_default_from_two_seconds_to_a_minute() -> None:
-    """The numbers of the README."""
+    """The numbers of docs/settings.md."""
     plain = [2, 4, 8, 16, 32, 60, 60]
     for delay, least in zip(PollPolicy().delays(), plain, strict=False):
         assert least <= delay <= least * 1.1

@@ -6,13 +6,13 @@ import datetime as dt
 import json
 import re
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ims_async.simulator import Fault, Simulator
 
+from ..support.documents import DOCUMENTS
 from .simulator_portal import Portal
 from .simulator_portal_vayana import SSO
 from .simulator_saves import a_save
@@ -280,10 +280,10 @@ def test_what_is_no_fault_is_refused_before_anything_is_planned(
     assert simulator.handle(*a_save(simulator))[0] == 200
 
 
-def test_each_fault_that_the_readme_names_says_in_a_line_what_happens() -> None:
+def test_each_fault_that_the_document_names_says_in_a_line_what_happens() -> None:
     """All are named there, and `help(Fault)` has a whole sentence first."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    text = DOCUMENTS["docs/testing.md"]
     made = [name for name, way in vars(Fault).items() if isinstance(way, classmethod)]
-    assert made == [name for name in made if f"`{name}`" in readme]
+    assert made == [name for name in made if f"`{name}`" in text]
     firsts = [str(getattr(Fault, name).__doc__).splitlines()[0] for name in made]
     assert [first for first in firsts if not first.endswith(".")] == []

@@ -1,4 +1,4 @@
-"""Rules of the house that no linter knows."""
+"""Rules for the package's modules that no linter checks."""
 
 from __future__ import annotations
 
@@ -12,56 +12,58 @@ import pytest
 import ims_async
 
 ROOT = Path(ims_async.__file__).parent
-ROOMS = sorted(path for path in ROOT.rglob("*.py"))
+MODULES = sorted(path for path in ROOT.rglob("*.py"))
 NAMING_A_GSP = {"gsp", "simulator", "cli", "_public.py"}
 
 
 @pytest.mark.parametrize(
-    "room",
-    [room for room in ROOMS if room.relative_to(ROOT).parts[0] not in NAMING_A_GSP],
+    "module",
+    [module for module in MODULES if module.relative_to(ROOT).parts[0] not in NAMING_A_GSP],
     ids=lambda path: str(path.relative_to(ROOT)),
 )
-def test_only_the_rooms_of_a_gsp_and_the_shell_name_one(room: Path) -> None:
-    """Whatever is peculiar to one provider stays in its own room, words included."""
-    text = room.read_text(encoding="utf-8").lower()
+def test_only_the_modules_of_a_gsp_and_the_shell_name_one(module: Path) -> None:
+    """What is peculiar to one provider stays in its own package, words included."""
+    text = module.read_text(encoding="utf-8").lower()
     assert "sandbox" not in text
     assert "vayana" not in text
 
 
 COLD = """
 import importlib, sys
-for room in sys.argv[1:]:
+for module in sys.argv[1:]:
     for name in [name for name in sys.modules if name.partition(".")[0] == "ims_async"]:
         del sys.modules[name]
-    importlib.import_module(room)
+    importlib.import_module(module)
 """
 
 
-def test_every_room_can_be_the_first_that_is_imported() -> None:
-    """The package fetches its names lazily; a room that asks it for another must not get all of them."""
-    names = [".".join(("ims_async", *room.relative_to(ROOT).with_suffix("").parts)) for room in ROOMS]
-    rooms = [name.removesuffix(".__init__") for name in names if not name.endswith("__main__")]
-    ended = subprocess.run([sys.executable, "-c", COLD, *rooms], capture_output=True, text=True, check=False)
+def test_every_module_can_be_the_first_that_is_imported() -> None:
+    """The package imports its names lazily; a module that asks it for another must not get all of them."""
+    names = [".".join(("ims_async", *module.relative_to(ROOT).with_suffix("").parts)) for module in MODULES]
+    modules = [name.removesuffix(".__init__") for name in names if not name.endswith("__main__")]
+    ended = subprocess.run(
+        [sys.executable, "-c", COLD, *modules], capture_output=True, text=True, check=False
+    )
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("name", ["a.b", "records.Invoice", "..", "nothing", "sandbox"])
-def test_what_is_no_public_name_and_no_room_is_no_attribute(name: str) -> None:
+def test_what_is_no_public_name_and_no_module_is_no_attribute(name: str) -> None:
     """Say so as Python does, whatever the name looks like."""
     assert not hasattr(ims_async, name)
 
 
 def public_things() -> list[tuple[str, ast.AST]]:
-    """Every public class and function of the rooms that users meet."""
+    """Every public class and function of the modules that users meet."""
     found: list[tuple[str, ast.AST]] = []
-    for room in ROOMS:
-        if room.relative_to(ROOT).parts[0] in {"cli", "simulator"}:
+    for module in MODULES:
+        if module.relative_to(ROOT).parts[0] in {"cli", "simulator"}:
             continue
-        for node in ast.parse(room.read_text(encoding="utf-8")).body:
+        for node in ast.parse(module.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                found.append((f"{room.stem}.{node.name}", node))
+                found.append((f"{module.stem}.{node.name}", node))
                 found += [
-                    (f"{room.stem}.{node.name}.{inner.name}", inner)
+                    (f"{module.stem}.{node.name}.{inner.name}", inner)
                     for inner in node.body
                     if isinstance(node, ast.ClassDef)
                     and isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)
