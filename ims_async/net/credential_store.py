@@ -36,9 +36,7 @@ else:
 
 _LOCK_MAY_TAKE: Final = 5.0  # seconds; a write takes milliseconds
 _LOOK_AGAIN: Final = 0.01  # seconds
-_CHANGES: Final = (
-    65_536  # bytes; the file is rewritten after so many were added, plus twice the size of the first line
-)
+_CHANGES: Final = 65_536  # bytes; rewritten once more than these plus the length of the first line were added
 _TICK: Final = 2.0  # seconds; the resolution of the coarsest file systems
 _DECODER: Final = json.JSONDecoder()
 _SPACE: Final = re.compile(r"\s*")

@@ -100,7 +100,8 @@ def remarks(case: Case) -> Iterator[Problem]:
     if _remarks_given(case) is not None and case.remarks is None:
         yield Problem(f"remarks {shown(_remarks_given(case))} are not text", in_kind=True)
     elif case.remarks is not None and not writable_text(case.remarks):
-        yield Problem(f"remarks {shown(case.remarks)} hold half a character (a surrogate)", in_kind=True)
+        message = f"remarks {shown(case.remarks)} contain a lone surrogate, which is half a character"
+        yield Problem(message, in_kind=True)
 
 
 def remarks_control(case: Case) -> Iterator[Problem]:

@@ -164,7 +164,7 @@ def _near_key(record: Row | Invoice) -> tuple[str, ...]:
 def _change(row: Row, invoice: Invoice, expected: set[Action | None]) -> tuple[str, str] | None:
     """Return the kind of problem and the message if a record changed since its row was pulled, else None."""
     if invoice.hash is not None and row.hash is None:
-        what = "its hash cell is empty, so nobody can tell whether the supplier edited it: pull again"
+        what = "its hash cell is empty, so it is not known whether the supplier edited it: pull again"
         return "no-hash", what
     if invoice.hash is not None and row.hash != invoice.hash:
         what = "the supplier has edited it since it was pulled (its hash is another)"
