@@ -159,7 +159,7 @@ def judge_status(response: Response, status: int, text: str, facts: dict[str, An
 def judge_gstn(request: Request, error: ImsError, *, in_session: bool, stale: Needs | None = None) -> Verdict:
     """Judge an error of GSTN's own. A session error is recoverable if the request was `in_session`."""
     if request.changes and isinstance(error, DownloadQueued):
-        error = GatewayError(str(error), code=FILE_PENDING)  # a change is refused; no file is being made
+        error = GatewayError(str(error), code=FILE_PENDING)  # for a change this code is a refusal
     if in_session and isinstance(error, SessionExpired):
         return Verdict(kind=VerdictKind.REFUSED, error=error, stale=stale)
     down = isinstance(error, GatewayUnavailable)
