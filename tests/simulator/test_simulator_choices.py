@@ -15,7 +15,7 @@ from tests.conftest import QUICK, make_client
 from .simulator_portal import Portal
 from .simulator_portal_vayana import ENRICHED, VayanaPortal
 
-STRANGER = "27AAPFU0939F1ZV"
+UNKNOWN = "27AAPFU0939F1ZV"
 NOTES = ["b2bcn", "b2bcna", "b2bdn", "b2bdna"]
 
 
@@ -39,7 +39,7 @@ def test_every_request_is_counted_under_an_operation_that_is_listed() -> None:
     assert asked == ["invoices", "getinv", "unknown"]
     assert set(asked) <= set(simulator.operations)
     assert [simulator.count(name) for name in asked] == [1, 1, 1]
-    assert simulator.count("getinv", STRANGER) == 0
+    assert simulator.count("getinv", UNKNOWN) == 0
 
 
 @pytest.mark.parametrize(
@@ -100,14 +100,14 @@ def test_a_number_that_several_records_have_asks_for_more(change: Callable[..., 
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda sim: sim.token(STRANGER),
-        lambda sim: sim.records(STRANGER),
-        lambda sim: sim.records(STRANGER, "b2b"),
-        lambda sim: sim.record(STRANGER, "b2b", "s", "n", "p"),
-        lambda sim: sim.edit(STRANGER, "b2b", "n"),
-        lambda sim: sim.block_pending(STRANGER, "b2b", "n"),
-        lambda sim: sim.expire_all(STRANGER),
-        lambda sim: sim.end_session(STRANGER),
+        lambda sim: sim.token(UNKNOWN),
+        lambda sim: sim.records(UNKNOWN),
+        lambda sim: sim.records(UNKNOWN, "b2b"),
+        lambda sim: sim.record(UNKNOWN, "b2b", "s", "n", "p"),
+        lambda sim: sim.edit(UNKNOWN, "b2b", "n"),
+        lambda sim: sim.block_pending(UNKNOWN, "b2b", "n"),
+        lambda sim: sim.expire_all(UNKNOWN),
+        lambda sim: sim.end_session(UNKNOWN),
     ],
 )
 def test_an_unknown_gstin_is_reported_with_the_known_ones(ask: Callable[[Simulator], object]) -> None:
@@ -115,7 +115,7 @@ def test_an_unknown_gstin_is_reported_with_the_known_ones(ask: Callable[[Simulat
     simulator = Simulator(taxpayers=2, invoices=8)
     with pytest.raises(LookupError) as caught:
         ask(simulator)
-    expected = f"'{STRANGER}' is none of this simulator's taxpayers: {', '.join(simulator.gstins)}."
+    expected = f"'{UNKNOWN}' is none of this simulator's taxpayers: {', '.join(simulator.gstins)}."
     assert (type(caught.value), str(caught.value)) == (LookupError, expected)
 
 
@@ -123,7 +123,7 @@ def test_an_unknown_gstin_is_reported_with_the_known_ones(ask: Callable[[Simulat
 def test_the_error_is_short_with_no_taxpayer_and_with_very_many(taxpayers: int, end: str) -> None:
     """Keep the error short enough to be read."""
     with pytest.raises(LookupError) as caught:
-        Simulator(taxpayers=taxpayers, invoices=0).token(STRANGER)
+        Simulator(taxpayers=taxpayers, invoices=0).token(UNKNOWN)
     assert str(caught.value).endswith(end)
 
 
