@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 
 class ImsError(Exception):
-    """The base of all errors that this library raises on purpose."""
+    """The root: `except ImsError` catches all that this library raises on purpose."""
 
-    _default_message: ClassVar[str] = "something went wrong"
+    _unsaid: ClassVar[str] = "something went wrong"
     """The message of an error that is raised without one."""
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(bounded(message) or self._default_message)
+        super().__init__(bounded(message) or self._unsaid)
 
 
 class InvalidInput(ImsError, ValueError):
     """An argument or a file is not usable: the message says what, where and what to do. Nothing was sent."""
 
-    _default_message = "something handed in is not usable; nothing was sent"
+    _unsaid = "something handed in is not usable; nothing was sent"
 
     def __init__(self, message: str = "", *, problems: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -44,7 +44,7 @@ class InvalidDecision(InvalidInput):
     `findings` has all findings, `problems` the messages of those that refuse.
     """
 
-    _default_message = "decisions were refused before sending; nothing was sent"
+    _unsaid = "decisions were refused before sending; nothing was sent"
 
     def __init__(self, message: str = "", *, findings: Sequence[Finding] = ()) -> None:
         super().__init__(message, problems=[str(one) for one in findings if one.level == "refuse"])
@@ -58,7 +58,7 @@ class PayloadTooLarge(ImsError):
     `ims_async.bulk` splits a batch into as many requests as it needs.
     """
 
-    _default_message = "the body would pass the GSP's limit; nothing was sent: submit in smaller batches"
+    _unsaid = "the body would pass the GSP's limit; nothing was sent: submit in smaller batches"
 
     def __init__(self, message: str = "", *, size: int = 0, limit: int = 0) -> None:
         super().__init__(message)
@@ -68,19 +68,19 @@ class PayloadTooLarge(ImsError):
 class NotSupported(ImsError):
     """This GSP documents no route for this operation."""
 
-    _default_message = "this GSP documents no route for what was asked"
+    _unsaid = "this GSP documents no route for what was asked"
 
 
 class NotSent(ImsError):
     """The request never left this machine (and was tried again): sending it once more is safe."""
 
-    _default_message = "the request never left this machine; sending it once more is safe"
+    _unsaid = "the request never left this machine; sending it once more is safe"
 
 
 class JobError(ImsError):
     """An error of one job. `job` is the handle in this process, `token` resumes the job in any other."""
 
-    _default_message = "something is the matter with a job"
+    _unsaid = "something is the matter with a job"
 
     def __init__(
         self, message: str = "", *, job: ImsJob | None = None, token: JobToken | None = None
@@ -102,7 +102,7 @@ class OutcomeUnknown(JobError):
     Call `taxpayer.reconcile(error.job)`, which reads the records again; do not send the change again.
     """
 
-    _default_message = "a change left this machine and no readable answer came: it may or may not take effect"
+    _unsaid = "a change left this machine and no readable answer came: it may or may not take effect"
 
 
 class JobInFlight(JobError):
@@ -111,7 +111,7 @@ class JobInFlight(JobError):
     Or, at a logout, a download is still being prepared. `code` and `message` are GSTN's own, if it refused.
     """
 
-    _default_message = "something of this GSTIN is still running"
+    _unsaid = "something of this GSTIN is still running"
 
     def __init__(
         self,
@@ -134,7 +134,7 @@ class JobFailed(JobError):
     the gateway's own.
     """
 
-    _default_message = "the job ended as a whole: GSTN refused it, or the task of the GSP broke off"
+    _unsaid = "the job ended as a whole: GSTN refused it, or the task of the GSP broke off"
 
     def __init__(
         self,
@@ -152,7 +152,7 @@ class JobFailed(JobError):
 class RecordsRejected(JobError):
     """Some records of a finished job were not applied. Raised by `report.raise_for_failures()` only."""
 
-    _default_message = "some records of a finished job were not applied"
+    _unsaid = "some records of a finished job were not applied"
 
     def __init__(self, message: str = "", *, report: JobReport | BulkReport | None = None) -> None:
         super().__init__(message)
@@ -162,13 +162,13 @@ class RecordsRejected(JobError):
 class JobTimeout(JobError, TimeoutError):
     """We stopped waiting; the job runs on at the gateway. Await it again, or resume it from its token."""
 
-    _default_message = "we stopped waiting; the job runs on at the gateway"
+    _unsaid = "we stopped waiting; the job runs on at the gateway"
 
 
 class GatewayError(ImsError):
     """The gateway answered with an error. `code` is the gateway's own, compared as an opaque string."""
 
-    _default_message = "the gateway answered with an error"
+    _unsaid = "the gateway answered with an error"
 
     def __init__(
         self,
@@ -200,25 +200,25 @@ class NotAuthorized(GatewayError):
         super().__init__(message, **facts)
         self.of_account = of_account
 
-    _default_message = "a credential is missing, wrong or refused: check the API key, or log in again"
+    _unsaid = "a credential is missing, wrong or refused: check the API key, or log in again"
 
 
 class SessionExpired(NotAuthorized):
     """The taxpayer's session has ended and cannot be renewed: log in again with an OTP."""
 
-    _default_message = "the taxpayer's session has ended and cannot be renewed: log in again with an OTP"
+    _unsaid = "the taxpayer's session has ended and cannot be renewed: log in again with an OTP"
 
 
 class OtpRequired(NotAuthorized):
     """There is no session for this taxpayer yet, or the gateway demands a new OTP: log in first."""
 
-    _default_message = "there is no session for this taxpayer yet, or a fresh OTP is demanded: log in first"
+    _unsaid = "there is no session for this taxpayer yet, or a fresh OTP is demanded: log in first"
 
 
 class RateLimited(GatewayError):
     """Too many requests. `retry_after` is the delay that the gateway asks for, in seconds, or None."""
 
-    _default_message = "too many requests: try again later"
+    _unsaid = "too many requests: try again later"
 
     def __init__(self, message: str = "", *, retry_after: float | None = None, **facts: Any) -> None:
         super().__init__(message, **facts)
@@ -228,13 +228,13 @@ class RateLimited(GatewayError):
 class QuotaExhausted(GatewayError):
     """The account's credits or quota are used up: top up with the GSP; trying again does not help."""
 
-    _default_message = "the account's credits or quota are used up: top up with the GSP"
+    _unsaid = "the account's credits or quota are used up: top up with the GSP"
 
 
 class GatewayUnavailable(GatewayError):
     """The gateway is down, or a read was dropped or timed out (then `http_status` is None)."""
 
-    _default_message = "the gateway is down, or a read was dropped or timed out"
+    _unsaid = "the gateway is down, or a read was dropped or timed out"
 
 
 OUTAGE: Final = (GatewayUnavailable, NotSent, RateLimited)
@@ -244,7 +244,7 @@ OUTAGE: Final = (GatewayUnavailable, NotSent, RateLimited)
 class UnexpectedAnswer(ImsError):
     """The answer to a read does not fit the documented contract; `problems` name the field paths."""
 
-    _default_message = "a read's answer does not fit the documented contract"
+    _unsaid = "a read's answer does not fit the documented contract"
 
     def __init__(self, message: str = "", *, problems: Sequence[str] = (), body: bytes = b"") -> None:
         super().__init__(message or "; ".join(problems[:5]))
@@ -259,7 +259,7 @@ class DownloadQueued(ImsError):
     documents no route to them. `token` is GSTN's own name for the file, if it gave one.
     """
 
-    _default_message = "the rows are still being prepared: neither rows nor none"
+    _unsaid = "the rows are still being prepared: neither rows nor none"
 
     def __init__(
         self,
@@ -280,7 +280,7 @@ class WrongEventLoop(ImsError, RuntimeError):
     loop (`asyncio.Runner`), or make one client for each loop.
     """
 
-    _default_message = "the client belongs to another event loop or thread; nothing was sent"
+    _unsaid = "the client belongs to another event loop or thread; nothing was sent"
 
 
 class JournalError(ImsError):
@@ -289,14 +289,14 @@ class JournalError(ImsError):
     If only a part could not be read, `readable` has the rest: entries, or the jobs made of them.
     """
 
-    _default_message = "the journal could not be read or written; what it held before is intact"
+    _unsaid = "the journal could not be read or written; what it held before is intact"
 
     def __init__(self, message: str = "", *, readable: Sequence[Any] = ()) -> None:
         super().__init__(message)
         self.readable = tuple(readable)
 
     def __reduce__(self) -> Any:
-        return type(self), (str(self),)  # handles of jobs are not pickled
+        return type(self), (str(self),)  # handles of jobs do not travel
 
 
 class ClientClosed(ImsError):
@@ -306,7 +306,7 @@ class ClientClosed(ImsError):
     download.
     """
 
-    _default_message = "the client was closed while this was waiting"
+    _unsaid = "the client was closed while this was waiting"
 
     def __init__(
         self, message: str = "", *, token: JobToken | None = None, download: Download | None = None

@@ -52,9 +52,9 @@ def or_empty(error: GatewayError, empty: T) -> T:
 
 
 def queued(error: DownloadQueued, section: Section, advice: str) -> DownloadQueued:
-    """Return the error for rows that GSTN writes to a file: the section, the time it takes, the advice."""
-    message = f"GSTN makes the rows of {section} into a file ({error}), {how_long(error.estimate)}: {advice}"
-    return DownloadQueued(message, estimate=error.estimate, token=error.token)
+    """Return the error of rows that GSTN makes into a file: which rows, how long it takes, what to do."""
+    told = f"GSTN makes the rows of {section} into a file ({error}), {how_long(error.estimate)}: {advice}"
+    return DownloadQueued(told, estimate=error.estimate, token=error.token)
 
 
 def how_long(estimate: float | None) -> str:
