@@ -1,7 +1,7 @@
-"""Everything ims_async raises: one tree, each class says what happened and what the caller may do.
+"""All errors of ims_async, in one tree; each class says what happened and what the caller may do.
 
-All are plain, picklable exceptions. A job inside one does not travel: a pickled error keeps the job's
-`token`, which resumes it anywhere.
+All are plain, picklable exceptions. A job handle is not pickled with its error: the job's `token` is, which
+resumes it in any process.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ class ImsError(Exception):
     """The root: `except ImsError` catches all that this library raises on purpose."""
 
     _unsaid: ClassVar[str] = "something went wrong"
-    """What it says where nothing else is said."""
+    """The message of an error that is raised without one."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(bounded(message) or self._unsaid)
 
 
 class InvalidInput(ImsError, ValueError):
-    """Something handed in is not usable: the message names what, where and what to do. Nothing was sent."""
+    """An argument or a file is not usable: the message says what, where and what to do. Nothing was sent."""
 
     _unsaid = "something handed in is not usable; nothing was sent"
 
@@ -41,7 +41,7 @@ class InvalidInput(ImsError, ValueError):
 class InvalidDecision(InvalidInput):
     """Decisions were refused before sending. Nothing was sent.
 
-    `findings` has all that was found, `problems` in words what refuses them.
+    `findings` has all findings, `problems` the messages of those that refuse.
     """
 
     _unsaid = "decisions were refused before sending; nothing was sent"
@@ -54,8 +54,8 @@ class InvalidDecision(InvalidInput):
 class PayloadTooLarge(ImsError):
     """The body is over the GSP's limit, or the gateway refused its size (413). Nothing was done: send less.
 
-    `size` and `limit` are in bytes; `limit` is 0 where the gateway refused, which does not say how much it
-    takes. `ims_async.bulk` cuts a batch into as many requests as it needs.
+    `size` and `limit` are in bytes; `limit` is 0 if the gateway refused, since it does not report its limit.
+    `ims_async.bulk` splits a batch into as many requests as it needs.
     """
 
     _unsaid = "the body would pass the GSP's limit; nothing was sent: submit in smaller batches"
@@ -66,7 +66,7 @@ class PayloadTooLarge(ImsError):
 
 
 class NotSupported(ImsError):
-    """This GSP documents no route for what was asked."""
+    """This GSP documents no route for this operation."""
 
     _unsaid = "this GSP documents no route for what was asked"
 
@@ -78,7 +78,7 @@ class NotSent(ImsError):
 
 
 class JobError(ImsError):
-    """Something about one job. `job` is the handle in this process, `token` resumes it in any other."""
+    """An error of one job. `job` is the handle in this process, `token` resumes the job in any other."""
 
     _unsaid = "something is the matter with a job"
 
@@ -99,16 +99,16 @@ class JobError(ImsError):
 class OutcomeUnknown(JobError):
     """A change left this machine and no readable answer came: it may or may not take effect.
 
-    Call `taxpayer.reconcile(error.job)`, which looks; do not send the change again.
+    Call `taxpayer.reconcile(error.job)`, which reads the records again; do not send the change again.
     """
 
     _unsaid = "a change left this machine and no readable answer came: it may or may not take effect"
 
 
 class JobInFlight(JobError):
-    """Something of this GSTIN is still running: a save or reset, of which the gateway takes one at a time.
+    """A save or reset of this GSTIN is still running; the gateway accepts one at a time.
 
-    Or, at a logout, rows that are being prepared. `code` and `message` are GSTN's own, where it said so.
+    Or, at a logout, a download is still being prepared. `code` and `message` are GSTN's own, if it refused.
     """
 
     _unsaid = "something of this GSTIN is still running"
@@ -127,11 +127,11 @@ class JobInFlight(JobError):
 
 
 class JobFailed(JobError):
-    """The job ended as a whole: GSTN refused it (ER, no record was applied), or the GSP's task broke off.
+    """The job failed as a whole: GSTN refused it (ER, no record was applied), or the GSP's task broke off.
 
-    Of a task that broke off nobody knows what was applied: `report.unaccounted` holds every record, and
-    `taxpayer.reconcile(error.job)` looks; do not send them again before. `code` and `message` are the
-    gateway's own.
+    If a task broke off, it is not known what was applied: `report.unaccounted` has every record. Call
+    `taxpayer.reconcile(error.job)`, which reads them again, before you send any. `code` and `message` are
+    the gateway's own.
     """
 
     _unsaid = "the job ended as a whole: GSTN refused it, or the task of the GSP broke off"
@@ -192,8 +192,8 @@ class GatewayError(ImsError):
 class NotAuthorized(GatewayError):
     """A credential is missing, wrong or refused: check the API key, or log in again.
 
-    `of_account` is True where it is the account's (API key, its token, handle and password), without which
-    no taxpayer's request is accepted. A taxpayer's own session is `SessionExpired` or `OtpRequired`.
+    `of_account` is True for a credential of the account (API key, its token, handle and password), without
+    which no taxpayer's request is accepted. For a taxpayer's session see `SessionExpired` and `OtpRequired`.
     """
 
     def __init__(self, message: str = "", *, of_account: bool = False, **facts: Any) -> None:
@@ -210,13 +210,13 @@ class SessionExpired(NotAuthorized):
 
 
 class OtpRequired(NotAuthorized):
-    """There is no session for this taxpayer yet, or a fresh OTP is demanded: log in first."""
+    """There is no session for this taxpayer yet, or the gateway demands a new OTP: log in first."""
 
     _unsaid = "there is no session for this taxpayer yet, or a fresh OTP is demanded: log in first"
 
 
 class RateLimited(GatewayError):
-    """Too many requests. `retry_after` says in how many seconds to try again, where the gateway told."""
+    """Too many requests. `retry_after` is the delay that the gateway asks for, in seconds, or None."""
 
     _unsaid = "too many requests: try again later"
 
@@ -238,11 +238,11 @@ class GatewayUnavailable(GatewayError):
 
 
 OUTAGE: Final = (GatewayUnavailable, NotSent, RateLimited)
-"""Trouble that time may heal, and after which nothing was done."""
+"""Errors that may pass with time; nothing was done."""
 
 
 class UnexpectedAnswer(ImsError):
-    """A read's answer does not fit the documented contract; `problems` name the field paths."""
+    """The answer to a read does not fit the documented contract; `problems` name the field paths."""
 
     _unsaid = "a read's answer does not fit the documented contract"
 
@@ -253,10 +253,10 @@ class UnexpectedAnswer(ImsError):
 
 
 class DownloadQueued(ImsError):
-    """The rows are still being prepared: neither rows nor none. `estimate` is in seconds, if told.
+    """The rows are still being prepared; this is not an empty answer. `estimate` is in seconds, if known.
 
-    `taxpayer.collect(error.download)` has them once they are ready; it is None where the GSP documents no
-    way to have them. `token` is GSTN's own name for the file, where it gave one.
+    `taxpayer.collect(error.download)` returns them once they are ready; `download` is None if the GSP
+    documents no route to them. `token` is GSTN's own name for the file, if it gave one.
     """
 
     _unsaid = "the rows are still being prepared: neither rows nor none"
@@ -274,7 +274,7 @@ class DownloadQueued(ImsError):
 
 
 class WrongEventLoop(ImsError, RuntimeError):
-    """Something was used in another event loop, or thread, than the one that it belongs to. Nothing was sent.
+    """An object was used in another event loop or thread than the one that it belongs to. Nothing was sent.
 
     A client, its taxpayers, jobs and runs belong to the loop that first used the client. Run all of it in one
     loop (`asyncio.Runner`), or make one client for each loop.
@@ -286,7 +286,7 @@ class WrongEventLoop(ImsError, RuntimeError):
 class JournalError(ImsError):
     """The journal could not be read or written; what it held before is intact.
 
-    Where only some of it could not be read, `readable` has the rest: entries, or the jobs made of them.
+    If only a part could not be read, `readable` has the rest: entries, or the jobs made of them.
     """
 
     _unsaid = "the journal could not be read or written; what it held before is intact"
@@ -302,7 +302,8 @@ class JournalError(ImsError):
 class ClientClosed(ImsError):
     """The client was closed while this was waiting.
 
-    `token` resumes the job elsewhere; `taxpayer.collect(error.download)` has the rows that were waited for.
+    `token` resumes the job in another client; `taxpayer.collect(error.download)` there returns the rows of a
+    download.
     """
 
     _unsaid = "the client was closed while this was waiting"
@@ -315,13 +316,13 @@ class ClientClosed(ImsError):
 
 
 LONGEST_WORDS: Final = 2_000
-"""Characters: no text of an error is longer, however much a gateway says."""
+"""Characters; the text of an error is not longer, even if the gateway's message is."""
 
 
 def bounded(words: str) -> str:
-    """Return words, a gateway's perhaps, so that they can be shown: JSON may hold halves of characters.
+    """Shorten a text, and replace lone surrogates, which JSON allows and which cannot be printed.
 
-    A secret that they quote must have been taken out before: half of one would not be known as one.
+    Mask secrets before: a shortened secret would not be recognised.
     """
     if len(words) > LONGEST_WORDS:
         words = words[: LONGEST_WORDS - 1] + "…"

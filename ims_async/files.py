@@ -1,4 +1,4 @@
-"""Files written in one step: what was there stays until all of the new content is on the disk."""
+"""Replace files in one step: the old content stays until all of the new content is on the disk."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _POSIX: Final = os.name == "posix"
 
 
 def followed(path: str | os.PathLike[str]) -> Path:
-    """Return the file that a path means, where it is a symbolic link: the link itself is never replaced."""
+    """Return the file that a path refers to, with symbolic links resolved: a link is never replaced."""
     given = Path(path)
-    # A pipe has no name behind /dev/stdout or /dev/fd/1: it is reached by the link only.
+    # A pipe behind /dev/stdout or /dev/fd/1 has no path of its own: it is opened through the link.
     return given if is_stream(given) else Path(os.path.realpath(path))
 
 
 def check_writable(path: str | os.PathLike[str], *, overwrite: bool = True) -> None:
-    """Raise `InvalidInput` if a file could not be written, before the work whose outcome it is to hold.
+    """Raise `InvalidInput` if a file could not be written; call it before long work whose result goes there.
 
-    Without `overwrite`, a file that is there and not empty is refused.
+    Without `overwrite`, an existing file that is not empty is refused.
     """
     try:
         target = followed(path)
@@ -59,13 +59,13 @@ def replacing(
     overwrite: bool = True,
     encoding: str = "utf-8",
 ) -> Iterator[IO[str]]:
-    """Open a file for text; it takes the place of the one that is there when the block is left.
+    """Open a file for text; at the end of the block it replaces an existing one.
 
-    If the block is left by an error, what was there stays. The file keeps its mode, and its owner and group
-    as far as we may give it to them; a new one has the usual ones, and with `owner_only` both are 0600. A
-    link is followed; a terminal or a pipe is written to as it is. Without `overwrite`, a file that is there
-    and not empty is refused. When this returns the content is on the disk. Raises `InvalidInput` where it
-    cannot be written; errors of the block pass through.
+    If the block is left by an error, the old file stays. A replaced file keeps its mode, and its owner and
+    group as far as the process may set them; a new one has the defaults, and with `owner_only` both are 0600.
+    A link is followed; a terminal or a pipe is written to directly. Without `overwrite`, an existing file
+    that is not empty is refused. At the end of the block the content is on the disk. Raises `InvalidInput` if
+    the file cannot be written; errors of the block pass through.
     """
     check_writable(path, overwrite=overwrite)
     target = followed(path)
@@ -83,38 +83,38 @@ def replacing(
         try:
             file.flush()
             if not in_place:
-                os.fsync(file.fileno())  # else a power cut can leave an empty file in its place
+                os.fsync(file.fileno())  # otherwise a power cut can leave an empty file
             file.close()
             if not in_place:
-                check_writable(path, overwrite=overwrite)  # it may have come to be there meanwhile
+                check_writable(path, overwrite=overwrite)  # a file may have been made meanwhile
                 part.replace(target)
                 _sync_folder(target.parent)
         except OSError as error:
             raise unwritable(path, error) from None
     finally:
-        with contextlib.suppress(OSError):  # of a full disk: that was said already
+        with contextlib.suppress(OSError):  # a full disk: reported already
             file.close()
         if not in_place:
             part.unlink(missing_ok=True)
 
 
 def unwritable(path: object, error: OSError) -> InvalidInput:
-    """Say why a file cannot be written."""
+    """Return an error that says why a file cannot be written."""
     return InvalidInput(f"{path} cannot be written: {(error.strerror or str(error)).lower()}")
 
 
 def is_file(path: str | os.PathLike[str]) -> bool:
-    """True for a file; False, as the two below, also for a name that nothing can have."""
+    """Return True for a regular file. False also for a name that no file can have, as in the two below."""
     return stat.S_ISREG(_mode_of(path))
 
 
 def is_folder(path: str | os.PathLike[str]) -> bool:
-    """True for a folder."""
+    """Return True for a folder."""
     return stat.S_ISDIR(_mode_of(path))
 
 
 def is_stream(path: str | os.PathLike[str]) -> bool:
-    """True for a terminal, a pipe and the like, which cannot be replaced."""
+    """Return True for a terminal, a pipe and the like, which cannot be replaced."""
     mode = _mode_of(path)
     return bool(mode) and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
@@ -125,13 +125,13 @@ _NOT_THERE: Final = {
 
 
 def _mode_of(path: str | os.PathLike[str]) -> int:
-    """Return what kind of thing it is, and 0 where nothing is there, or can be by such a name.
+    """Return the mode of a path, with its file type; 0 if nothing exists there, or can by such a name.
 
-    Raises `InvalidInput` where it cannot be told: what cannot be looked at is not "not there".
+    Raises `InvalidInput` if the path cannot be examined: that does not mean that it does not exist.
     """
     try:
         return Path(path).stat().st_mode
-    except ValueError:  # a NUL, or half a character
+    except ValueError:  # a NUL, or a lone surrogate
         return 0
     except OSError as error:
         if error.errno in _NOT_THERE:
@@ -140,21 +140,24 @@ def _mode_of(path: str | os.PathLike[str]) -> int:
 
 
 def _made(part: Path, target: Path, *, owner_only: bool) -> int:
-    """Make the new file, with the mode of the old one from the first byte on, and where we may its owner."""
+    """Create the new file, with the mode of the old one from the start, and if permitted its owner."""
     there = target.stat() if target.exists() else None
     mode = OWNER_ONLY if owner_only else there and stat.S_IMODE(there.st_mode)
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else OWNER_ONLY)
     if there is not None and _POSIX:
-        for owner, group in ((-1, there.st_gid), (there.st_uid, -1)):  # the group may be ours to give, alone
+        for owner, group in (
+            (-1, there.st_gid),
+            (there.st_uid, -1),
+        ):  # setting the group alone may be permitted
             with contextlib.suppress(PermissionError):
                 os.fchown(handle, owner, group)
     if mode is not None and _POSIX:
-        os.fchmod(handle, mode)  # last: a new owner takes some of the mode away
+        os.fchmod(handle, mode)  # last: a change of owner clears some bits of the mode
     return handle
 
 
 def _sync_folder(folder: Path) -> None:
-    """Put the new name on the disk as well; some file systems (and Windows) have no such thing."""
+    """Flush the folder's new entry to the disk; some file systems (and Windows) do not support it."""
     if not _POSIX:
         return
     with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
-"""Which event loop something belongs to: the first that used it.
+"""Bind an object to one event loop: the first that uses it.
 
-Futures, locks and sockets of one event loop cannot be waited for in another. asyncio notices some of that,
-with a bare `RuntimeError`, and hangs on the rest: so it is checked before anything is touched.
+Futures, locks and sockets of one event loop cannot be awaited in another. asyncio detects some of that, with
+a bare `RuntimeError`, and hangs on the rest; so it is checked before every call.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _DUNDERS: Final = frozenset({"__aenter__", "__aexit__", "__aiter__"})
 
 
 class LoopOwner:
-    """The event loop that owns something. `loop` names it beforehand.
+    """The event loop that owns an object; `loop` sets it in advance.
 
-    With `movable` another loop may have it once the owner does not run any more: for what keeps nothing of
-    a loop's, but does not bear two of them at a time.
+    With `movable` another loop may take over once the owner has stopped running: for an object that keeps no
+    futures of a loop, and that two loops must not use at the same time.
     """
 
     def __init__(
@@ -35,14 +35,14 @@ class LoopOwner:
 
     @property
     def runs(self) -> bool:
-        """True in the event loop that owns it."""
+        """Whether the running event loop is the owner."""
         try:
             return asyncio.get_running_loop() is self._loop
         except RuntimeError:
             return False
 
     def check(self) -> None:
-        """Take the running loop for the owner if there is none yet. Raises `WrongEventLoop` in any other."""
+        """Make the running loop the owner if there is none yet. Raises `WrongEventLoop` in any other loop."""
         running = asyncio.get_running_loop()
         if self._loop is running:
             return
@@ -65,7 +65,7 @@ class LoopOwner:
 
 
 def on_one_loop(cls: type[C]) -> type[C]:
-    """Let all public coroutines and async iterators of a class check its `_loop_owner` first."""
+    """Make all public coroutines and async iterators of a class check its `_loop_owner` first."""
     for name, member in list(vars(cls).items()):
         if name.startswith("_") and name not in _DUNDERS:
             continue
@@ -81,8 +81,8 @@ def _checked(method: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
     async def checked(self: Any, *args: Any, **named: Any) -> Any:
         try:
             begun = method(self, *args, **named)
-        finally:  # also where an argument is wrong
-            del args, named  # what reports errors with local variables would show an OTP
+        finally:  # also if an argument is wrong
+            del args, named  # an error report with local variables would show an OTP
         try:
             self._loop_owner.check()
         except WrongEventLoop:
@@ -102,23 +102,23 @@ def _checked_at_each_step(method: Callable[..., Any]) -> Callable[..., AsyncGene
 
 
 class _Steps(AsyncGenerator[Any, Any]):
-    """An async generator each step of which is checked."""
+    """An async generator that checks the owner at each step."""
 
-    def __init__(self, things: AsyncGenerator[Any, Any], owner: LoopOwner) -> None:
-        self._things, self._owner = things, owner
+    def __init__(self, generator: AsyncGenerator[Any, Any], owner: LoopOwner) -> None:
+        self._generator, self._owner = generator, owner
 
     def __anext__(self) -> Coroutine[Any, Any, Any]:
-        # There may be very many: in its own loop a step costs no coroutine more.
-        return self._things.__anext__() if self._owner.runs else self.asend(None)
+        # There may be very many steps: in its own loop a step makes no further coroutine.
+        return self._generator.__anext__() if self._owner.runs else self.asend(None)
 
     async def asend(self, value: Any) -> Any:
         self._owner.check()
-        return await self._things.asend(value)
+        return await self._generator.asend(value)
 
     async def athrow(self, *error: Any) -> Any:
         self._owner.check()
-        return await self._things.athrow(*error)
+        return await self._generator.athrow(*error)
 
     async def aclose(self) -> None:
         self._owner.check()
-        await self._things.aclose()
+        await self._generator.aclose()

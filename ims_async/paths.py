@@ -1,4 +1,4 @@
-"""Where this machine keeps what outlives a process."""
+"""The folder in which this machine keeps the state of the library."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 
 def state_directory(environment: Mapping[str, str] | None = None, *, platform: str = sys.platform) -> Path:
-    """Return the platform's place for the state of this library; it may not exist yet.
+    """Return the platform's folder for the state of this library; it may not exist yet.
 
-    `XDG_STATE_HOME` (else `~/.local/state`), on Windows `LOCALAPPDATA`, and in it `ims-async`.
+    It is `ims-async` in `XDG_STATE_HOME` (else `~/.local/state`), on Windows in `LOCALAPPDATA`.
     https://specifications.freedesktop.org/basedir-spec/latest/
     """
     found = os.environ if environment is None else environment

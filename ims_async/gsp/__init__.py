@@ -1,1 +1,1 @@
-"""One room per GST Suvidha Provider (GSP): hosts, paths, headers, envelopes, codes, limits."""
+"""One package per GST Suvidha Provider (GSP): hosts, paths, headers, envelopes, codes, limits."""

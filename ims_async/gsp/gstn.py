@@ -1,7 +1,7 @@
-"""GSTN's own error codes, whichever GSP carries them: one register, so that equal codes mean equal errors.
+"""GSTN's own error codes, in one table for all GSPs, so that equal codes give equal errors.
 
 Codes are compared as opaque text: their zero padding is irregular (IMSSAV005 beside IMSSAV0010).
-The codes are those that the GSPs' pages name (linked in `gsp/`); GSTN publishes no complete list.
+The codes are those on the GSPs' pages (linked in `gsp/`); GSTN publishes no complete list.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NO_RECORDS: Final = frozenset(
-    # "Nothing found" comes as an error; to a caller it is an empty list.
+    # GSTN answers "nothing found" with an error; the caller gets an empty list.
     {"RET11416", "RET11417", "RET13508", "RET13509", "RET13510", "IMS0027", "RETWEB_04"}
 )
 _SESSION_ENDED: Final = frozenset(
@@ -45,7 +45,7 @@ FILE_PENDING: Final = "RTN_24"
 
 
 def or_empty(error: GatewayError, empty: T) -> T:
-    """Return `empty` where GSTN says that nothing was found, and raise any other error."""
+    """Return `empty` for an error that means "nothing found"; raise any other error."""
     if error.code in NO_RECORDS:
         return empty
     raise error
@@ -58,7 +58,7 @@ def queued(error: DownloadQueued, section: Section, advice: str) -> DownloadQueu
 
 
 def how_long(estimate: float | None) -> str:
-    """Put an estimate, in seconds, in words."""
+    """Return an estimate, given in seconds, as text."""
     if estimate is None:
         return "and does not say how long that takes"
     minutes = max(1, round(estimate / 60))
@@ -66,7 +66,7 @@ def how_long(estimate: float | None) -> str:
 
 
 def gstn_error(code: str, message: str, *, http_status: int | None, transaction_id: str | None) -> ImsError:
-    """Return the typed error for a code of GSTN's. A code that is not in the register is a `GatewayError`."""
+    """Return the typed error for a code of GSTN's. A code that is not in the table is a `GatewayError`."""
     if code == JOB_RUNNING:
         return JobInFlight(f"{code}: {message}", code=code, words=message)
     if code == FILE_PENDING:

@@ -1,4 +1,4 @@
-"""What the answers of all GSPs have in common: verdicts that need no envelope, and values out of one."""
+"""Parts that judging the answers of all GSPs shares: verdicts by HTTP status, and values of an envelope."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from .codec.values import member
 from .gstn import FILE_PENDING
 from .http import epoch_seconds, told_to_wait_until
 
-# An envelope that reports a failure is a few hundred bytes; a longer body mostly holds rows, which the
-# conversation reads as a stream: parsing it here too would read them twice.
+# An envelope that reports a failure has a few hundred bytes; a longer body usually has rows, which the
+# conversation reads as a stream: to parse it here too would read them twice.
 LONGEST_REFUSAL: Final = 16_384
-# What marks a refusal as one, in the envelopes of both GSPs and of GSTN. A quote inside a text is escaped, so
-# that no text looks like a member.
+# The members that mark a refusal, in the envelopes of both GSPs and of GSTN. A quote inside a text is
+# escaped, so that no text looks like a member.
 _MARK: Final = re.compile(
     rb'"status(?:_cd)?"\s*:\s*"?0"?\s*[,}]|"errors?"\s*:\s*[\[{"]|"code"\s*:\s*[45][0-9][0-9]\b'
 )
 
 
 def is_rows(response: Response) -> bool:
-    """Say whether a body is long and has no mark of a refusal at its beginning or end: it is left unread."""
+    """Return whether a body is long, without a mark of a refusal at its beginning or end: do not parse it."""
     body = response.body
     return len(body) > LONGEST_REFUSAL and not (
         _MARK.search(body, 0, LONGEST_REFUSAL) or _MARK.search(body[-LONGEST_REFUSAL:])
@@ -47,7 +47,7 @@ def is_rows(response: Response) -> bool:
 
 
 def json_of(response: Response) -> Any:
-    """Return the body as JSON. Raises `UnexpectedAnswer` for what is none, or is absurdly deep."""
+    """Return the body as JSON. Raises `UnexpectedAnswer` for anything else, or for too many levels."""
     value, body = response.json(), response.body
     if body.count(b"{") + body.count(b"[") > DEEPEST:
         try:
@@ -58,7 +58,7 @@ def json_of(response: Response) -> Any:
 
 
 def envelope_of(response: Response) -> dict[str, Any]:
-    """Return the body as an object, or an empty one: what cannot be read is for the conversation to say."""
+    """Return the body as an object, or an empty one; the conversation reports what cannot be read."""
     try:
         envelope = json_of(response)
     except UnexpectedAnswer:
@@ -66,18 +66,18 @@ def envelope_of(response: Response) -> dict[str, Any]:
     return envelope if isinstance(envelope, dict) else {}
 
 
-# What turns a request away before anybody acts on it, in whoever's words: the GSP's, or those of the API
-# gateway in front of it, which answers with a body of its own.
+# Statuses with which a request is rejected before it takes effect, by the GSP or by the API gateway in front
+# of it, which answers with a body of its own.
 _TURNED_AWAY: Final = frozenset({401, 403, 413, 429})
-_TIMED_OUT: Final = frozenset({408, 499})  # whoever says so did not wait for the end
+_TIMED_OUT: Final = frozenset({408, 499})  # the sender of these did not wait for the end
 
 
 def proven(verdict: Verdict, response: Response, *, own: bool, status: int) -> Verdict:
-    """Return the verdict with whether the answer proves that nothing was done: of a change, only few do.
+    """Return the verdict with `nothing_done` set: True if the answer proves that a change had no effect.
 
-    It must refuse in the GSP's own envelope (`own`; `status` is what that says), or turn the request away.
-    A redirect, a time-out, an outage, and whatever a stranger on the way says prove nothing: the gateway may
-    have acted before.
+    It does if it refuses in the GSP's own envelope (`own`; `status` is the envelope's), or has a status that
+    rejects the request. A redirect, a timeout, an outage and the answer of a proxy prove nothing: the gateway
+    may have acted before.
     """
     timed_out = not _TIMED_OUT.isdisjoint((status, response.status))
     refused = own and not timed_out and not 300 <= response.status < 400
@@ -86,7 +86,7 @@ def proven(verdict: Verdict, response: Response, *, own: bool, status: int) -> V
 
 
 def _layers(envelope: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield an envelope, its data, and the data in that, as far as they are objects."""
+    """Yield an envelope, its `data`, and the `data` in that, as far as they are objects."""
     part: object = envelope
     for _ in range(3):
         if not isinstance(part, Mapping):
@@ -96,50 +96,51 @@ def _layers(envelope: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def gstn_refusal(envelope: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return where GSTN refuses (`status_cd` 0): in the envelope, in its data, or in the data in that."""
+    """Return the object with GSTN's refusal (`status_cd` 0): the envelope, its data, or the data in that."""
     return next((part for part in _layers(envelope) if str(part.get("status_cd")) == "0"), None)
 
 
 def error_for_data(envelope: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return where an error stands in place of data, without a mark: a refusal all the same."""
+    """Return the object that has an error in place of data and no `status_cd`: it is a refusal too."""
     unmarked = (part for part in _layers(envelope) if "status_cd" not in part and not part.get("data"))
     return next((part for part in unmarked if part.get("error") or part.get("errors")), None)
 
 
 def reason_in(part: Mapping[str, Any]) -> Reason:
-    """Read a refusal's code and words out of an envelope, whose `code` is an HTTP status, and its data."""
-    told = Reason()
+    """Read the code and message of a refusal from an envelope and its data; its `code` is an HTTP status."""
+    reason = Reason()
     for layer in _layers(part):
-        told = completed(told, read_reason({name: value for name, value in layer.items() if name != "code"}))
-    return told
+        own = read_reason({name: value for name, value in layer.items() if name != "code"})
+        reason = completed(reason, own)
+    return reason
 
 
-# An API gateway's whole message where a plan is used up; a throttled request is "Too Many Requests" there.
+# The whole message of an API gateway for a used-up plan; for a throttled request it is "Too Many Requests".
 # https://repost.aws/knowledge-center/api-gateway-429-limit
 _SPENT: Final = re.compile(r"quota|credit|wallet|balance|^\W*limit exceeded\W*$", re.IGNORECASE)
 
 
-# What is used up in a minute is there again in the next one.
+# A quota per minute is available again in the next minute.
 _RATE: Final = re.compile(
     r"(?:\b(?:per|an?|each|every)\b|/)\W*[0-9]*\W*(?:s|sec|min|h|hr|second|minute|hour)s?\b", re.IGNORECASE
 )
 
 
 def is_spent(status: int, words: str) -> bool:
-    """Say whether a refusal is about a plan or wallet that is used up: waiting does not help."""
+    """Return whether a refusal is about a used-up plan or wallet, where waiting does not help."""
     return status in (403, 429) and bool(_SPENT.search(words)) and not _RATE.search(words)
 
 
 def about_the_call(status: int) -> bool:
-    """Say whether an HTTP status is believed before all that the body says: it is about the call as such.
+    """Return whether an HTTP status takes precedence over the body: the request rate or size is refused.
 
-    One call too many, or one too large, whoever found it so; what to do about it is the same.
+    The remedy is the same, whichever part of the gateway refuses.
     """
     return status in (413, 429)
 
 
 def judge_status(response: Response, status: int, text: str, facts: dict[str, Any]) -> Verdict:
-    """Judge a failure by its HTTP status alone; `facts` are those of a `GatewayError`."""
+    """Judge a failure by its HTTP status alone; `facts` are the arguments of a `GatewayError`."""
     if is_spent(status, text):
         return Verdict(kind=VerdictKind.FAILED, error=QuotaExhausted(text, **facts))
     if status == 429:
@@ -157,9 +158,9 @@ def judge_status(response: Response, status: int, text: str, facts: dict[str, An
 
 
 def judge_gstn(request: Request, error: ImsError, *, in_session: bool, stale: Needs | None = None) -> Verdict:
-    """Judge an error of GSTN's own. One about the session can be mended if the request was `in_session`."""
+    """Judge an error of GSTN's own. A session error is recoverable if the request was `in_session`."""
     if request.changes and isinstance(error, DownloadQueued):
-        error = GatewayError(str(error), code=FILE_PENDING)  # a change is refused, whatever the words
+        error = GatewayError(str(error), code=FILE_PENDING)  # for a change this code is a refusal
     if in_session and isinstance(error, SessionExpired):
         return Verdict(kind=VerdictKind.REFUSED, error=error, stale=stale)
     down = isinstance(error, GatewayUnavailable)
@@ -169,9 +170,9 @@ def judge_gstn(request: Request, error: ImsError, *, in_session: bool, stale: Ne
 def with_secrets(
     request: Request, headers: Mapping[str, Secret | None], *, unsent: Iterable[Secret | None] = ()
 ) -> Request:
-    """Return a request with further headers, those that there are, which are secrets.
+    """Return a request with further headers whose values are secrets; None leaves one out.
 
-    `unsent` are the account's other secrets: an answer may quote these, too.
+    `unsent` are the account's other secrets, which an answer may quote too.
     """
     there = {name: value for name, value in headers.items() if value is not None}
     return attrs.evolve(
@@ -181,29 +182,29 @@ def with_secrets(
     )
 
 
-def epoch(told: object) -> float | None:
-    """Read a point in time: documented in milliseconds; siblings give text, and one of them seconds."""
-    text = str(told) if type(told) is int else told
+def epoch(moment: object) -> float | None:
+    """Read a time in epoch milliseconds, as documented; some answers have it as text, or in seconds."""
+    text = str(moment) if type(moment) is int else moment
     if not (isinstance(text, str) and re.fullmatch(r"[0-9]{1,15}", text)):
         return None
     return epoch_seconds(int(text))
 
 
 def text(value: Any, key: str, path: str) -> str:
-    """Return a member that must be text, not empty, and fit for a header or a URL."""
+    """Return a member that is text, not empty, and fit for a header or a URL. Raises `UnexpectedAnswer`."""
     found = member(value, key, path)
     if not isinstance(found, str) or not found.strip():
         raise UnexpectedAnswer(problems=[f"{path}.{key}: {found!r:.60} is not text"])
-    if not found.strip().isprintable():  # it may be a secret: it is not shown
+    if not found.strip().isprintable():  # not shown: it may be a secret
         raise UnexpectedAnswer(problems=[f"{path}.{key}: holds what is no printable text"])
     return found
 
 
-_LONGEST_REFERENCE: Final = 200  # characters; those that are documented have 12 to 36
+_LONGEST_REFERENCE: Final = 200  # characters; the documented ones have 12 to 36
 
 
 def reference(value: Any, key: str, path: str) -> str:
-    """Return the name of a job or download: plain text, and short enough for a token of ours."""
+    """Return the reference of a job or download: plain text, short enough for a `JobToken`."""
     found = text(value, key, path)
     plain = found.isascii() and found.isprintable() and not has_dot_segments(found)
     if len(found) > _LONGEST_REFERENCE or not plain:
@@ -211,16 +212,16 @@ def reference(value: Any, key: str, path: str) -> str:
     return found
 
 
-_MOST_ENCODINGS: Final = 5  # of one path, one over the other
+_MOST_ENCODINGS: Final = 5  # nested, of one path
 
 
 def has_dot_segments(path: str) -> bool:
-    """Say whether a path, or a piece of one, holds `.` or `..` as a segment, however it is encoded.
+    """Return whether a path, or a part of one, has `.` or `..` as a segment, in any encoding.
 
-    A client, a proxy or a server on the way may resolve it, and then it leads to any path of the host.
+    A client, a proxy or a server may resolve it, and then it can lead to any path of the host.
     """
     for _ in range(_MOST_ENCODINGS):
-        # Some servers take a backslash for a slash, and what follows a semicolon for a parameter.
+        # Some servers treat a backslash as a slash, and the text after a semicolon as a parameter.
         segments = path.replace("\\", "/").split("/")
         if any(segment.partition(";")[0].strip() in (".", "..") for segment in segments):
             return True

@@ -1,7 +1,7 @@
-"""The code and the words of a refusal, however it is shaped: one reader for all GSPs and all depths.
+"""Read the code and the message of a refusal, in every documented shape and at any depth, for all GSPs.
 
-The documents spell both in several ways (`error_cd` and `message`, `err_cd` and `err_msg`, `error-code`,
-`error_msg`), and public clients read them out of an object, out of a list of objects, and as plain text.
+The documents use several names (`error_cd` and `message`, `err_cd` and `err_msg`, `error-code`,
+`error_msg`), and public clients read them from an object, from a list of objects, and from plain text.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from typing import Any, Final
 
 import attrs
 
-# Names of members without case, underscores and dashes; the first that says anything counts.
+# Names of members without case, underscores and dashes; the first one with a value is used.
 _CODES: Final = ("errorcd", "errcd", "errorcode", "errcode", "code")
 _WORDS: Final = (
     *("errormsg", "errmsg", "errormessage", "errmessage", "message", "msg"),
     *("errordesc", "errordescription", "errdesc", "description", "desc", "detail", "reason"),
 )
 _WITHIN: Final = ("error", "errors", "errorreport", "errordetails", "details", "gstnerr")
-_MOST: Final = 5  # reasons of a list that are told
+_MOST: Final = 5  # reasons of a list that are read
 _DEEPEST: Final = 4
 
 
 @attrs.frozen
 class Reason:
-    """Why something was refused, as it was told; both are empty where nothing was."""
+    """The code and the message of a refusal; an empty text where the gateway gave none."""
 
     code: str = ""
     words: str = ""
@@ -37,28 +37,29 @@ class Reason:
         return f"{self.code}: {self.words}" if self.code and self.words else self.code or self.words
 
 
-def read_reason(told: object, *, depth: int = 0) -> Reason:
-    """Read the code and the words of a refusal out of an object, a list, or text; nothing is no reason.
+def read_reason(answer: object, *, depth: int = 0) -> Reason:
+    """Read the code and the message of a refusal from an object, a list, or text; None gives an empty one.
 
-    Of a list the first code counts that is there; the words of the others are told behind those of the first.
+    From a list the first code is used; the messages of the others follow that of the first.
     """
-    if isinstance(told, dict) and depth < _DEEPEST:
-        return _of_object(told, depth)
-    if isinstance(told, list) and depth < _DEEPEST:
-        found = [read_reason(one, depth=depth + 1) for one in told[:_MOST]]
+    if isinstance(answer, dict) and depth < _DEEPEST:
+        return _of_object(answer, depth)
+    if isinstance(answer, list) and depth < _DEEPEST:
+        found = [read_reason(one, depth=depth + 1) for one in answer[:_MOST]]
         return together(found)
-    return Reason(words=_plain(told))
+    return Reason(words=_plain(answer))
 
 
-def says_a_reason(told: Iterable[str]) -> bool:
-    """Say whether one of these names is that of a code, of words, or of what holds them."""
-    return any(_role(name) for name in told)
+def says_a_reason(names: Iterable[str]) -> bool:
+    """Return whether one of these names is that of a code, of a message, or of an object with them."""
+    return any(_role(name) for name in names)
 
 
-def _of_object(told: dict[str, Any], depth: int) -> Reason:
-    """Take the object's own code and words; where one is missing, that of what is nested in it."""
+def _of_object(answer: dict[str, Any], depth: int) -> Reason:
+    """Read the object's own code and message; a missing one is taken from the objects nested in it."""
     members = sorted(
-        ((role, value) for name, value in told.items() if (role := _role(name))), key=lambda member: member[0]
+        ((role, value) for name, value in answer.items() if (role := _role(name))),
+        key=lambda member: member[0],
     )
     code = words = ""
     for (kind, _), value in members:
@@ -77,7 +78,7 @@ def _of_object(told: dict[str, Any], depth: int) -> Reason:
 
 
 def together(reasons: Iterable[Reason]) -> Reason:
-    """Make one reason of several: the first code, the first one's words, and behind them the others, once."""
+    """Join several reasons: the first code, the first one's message, then the others, each once."""
     first, *others = [one for one in dict.fromkeys(reasons) if one] or [Reason()]
     code = next((one.code for one in (first, *others) if one.code), "")
     rest = (one.words if one.code == code and one.words else str(one) for one in others)
@@ -87,7 +88,7 @@ def together(reasons: Iterable[Reason]) -> Reason:
 
 
 def completed(reason: Reason, other: Reason) -> Reason:
-    """Return one reason for the same refusal, told in two places: nothing that either says is lost."""
+    """Merge two reasons for the same refusal; no code or message is lost."""
     if reason.code and other.code and reason.code != other.code:
         return together((reason, other))
     words = dict.fromkeys(part for part in (reason.words, other.words) if part)
@@ -108,7 +109,7 @@ def _role(name: str) -> tuple[int, int] | None:
 
 
 def _scalar(value: object) -> str:
-    """Return text or a whole number as text; an object, a flag or null says nothing by itself."""
+    """Return text or a whole number as text; an object, a flag or null gives an empty text."""
     if isinstance(value, str):
         return value.strip()
     return str(value) if type(value) is int else ""

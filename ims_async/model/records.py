@@ -1,4 +1,4 @@
-"""The documents of IMS as values: frozen, exact money (`Decimal`, rupees), real dates; no JSON, no HTTP."""
+"""Frozen values for the documents of IMS: exact money (`Decimal`, rupees), real dates. No JSON, no HTTP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .vocabulary import Action, GoodsType, Section, SupplierSection
 
 
 class RecordKey(NamedTuple):
-    """What tells one record from another within a GSTIN."""
+    """The key of a record within a GSTIN."""
 
     section: Section | str
     supplier: str
@@ -27,16 +27,16 @@ class RecordKey(NamedTuple):
 
 
 def _rupees(amount: Decimal | int) -> Decimal:
-    """Take whole rupees as they are; a float stays one, so that the checks before sending refuse it."""
+    """Convert whole rupees to a Decimal; a float stays a float, so that the offline checks refuse it."""
     return Decimal(amount) if isinstance(amount, int) else amount
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class ItcReduction:
-    """How much input tax credit is given up on accepting, in rupees per tax head.
+    """The input tax credit to reverse on accepting, in rupees per tax head.
 
-    `declared` None with `required` True is a full reversal, `required` False says nothing is to be
-    reversed. Build it with `none()`, `full()` or `partial(…)`.
+    Make one with `none()`, `full()` or `partial(…)`. `required` True without amounts is a full reversal,
+    `required` False no reversal.
     """
 
     required: bool
@@ -81,8 +81,8 @@ class Invoice:
     """One invoice or note, of any section, as the recipient sees it.
 
     Money is in rupees, exact. `number`, `return_period` (`"102024"`) and `place_of_supply` (`"07"`) are
-    text: their leading zeros count. What a gateway adds later lands in `extra`. `recipient` is the GSTIN that
-    it was read for, None where it was made by hand: it is saved under that taxpayer only.
+    text: their leading zeros count. Fields that a gateway adds later are kept in `extra`. `recipient` is the
+    GSTIN that it was read for, None if it was made by hand; it can be saved under that taxpayer only.
     Fields: GST API documentation, "IMS - Get Invoice".
     """
 
@@ -113,8 +113,8 @@ class Invoice:
     hash: str | None = None
     recipient: str | None = None
     extra: dict[str, Any] = attrs.field(factory=dict, hash=False)
-    # A gateway's own ids go back as they came, even where they break a published pattern; typed ones are
-    # refused. So a record remembers whether it was read.
+    # Ids that a gateway sent go back unchanged, even if they break a published pattern; typed ones are
+    # refused. So a record keeps whether it was read.
     read_from_gateway: bool = attrs.field(default=False, eq=False, repr=False)
 
     @property
@@ -123,7 +123,7 @@ class Invoice:
         return RecordKey(self.section, self.supplier, self.number, self.date, self.return_period)
 
     def accept(self, remarks: str | None = None, itc_reduction: ItcReduction | None = None) -> Decision:
-        """Decide to accept it. GSTN takes a credit note only with an `itc_reduction` (else IMSSAV0054)."""
+        """Decide to accept it. For a credit note GSTN requires an `itc_reduction` (else IMSSAV0054)."""
         return Decision(invoice=self, action=Action.ACCEPT, remarks=remarks, itc_reduction=itc_reduction)
 
     def reject(self, remarks: str | None = None) -> Decision:
@@ -131,13 +131,13 @@ class Invoice:
         return Decision(invoice=self, action=Action.REJECT, remarks=remarks)
 
     def keep_pending(self, remarks: str | None = None) -> Decision:
-        """Decide to keep it pending; `save` refuses where the gateway does not allow that."""
+        """Decide to keep it pending; `save` refuses it if the gateway does not allow that."""
         return Decision(invoice=self, action=Action.PENDING, remarks=remarks)
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Decision:
-    """What to do with one record. The record's `action` is what the gateway is told it was before."""
+    """A decision on one record. The record's own `action` is sent as its previous action."""
 
     invoice: Invoice
     action: Action
@@ -180,7 +180,7 @@ Record = Decision | Invoice
 
 
 class InvoiceList(list[Invoice]):
-    """The rows of an answer: a list, which also keeps what could not be read as a row."""
+    """The rows of an answer, as a list that also has the rows that could not be read."""
 
     def __init__(
         self,
@@ -199,7 +199,7 @@ class InvoiceList(list[Invoice]):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class SectionCounts:
-    """How many records of one section stand at each action."""
+    """The number of records of one section with each action."""
 
     no_action: int = 0
     accepted: int = 0
@@ -209,7 +209,7 @@ class SectionCounts:
 
     @property
     def total(self) -> int:
-        """All four together."""
+        """The sum of all four."""
         return self.no_action + self.accepted + self.rejected + self.pending
 
 
@@ -245,9 +245,9 @@ class LineItem:
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class SalesInvoice:
-    """A document that this taxpayer reported, with what its recipient did about it.
+    """A document that this taxpayer reported, with its recipient's action.
 
-    `action` is `NO_ACTION` where the gateway names none; `deleted` items (flag D) may lack amounts.
+    `action` is `NO_ACTION` if the gateway names none; `deleted` items (flag D) may lack amounts.
     Fields: GST API documentation, "IMS - Get Supplier Invoices API".
     """
 

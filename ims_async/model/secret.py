@@ -1,4 +1,4 @@
-"""Values that must not be seen: masked wherever they are shown, and not to be pickled."""
+"""Values that must stay secret: masked in every representation, and never pickled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 class Secret:
-    """A credential's value. `reveal()` is the one way to it; `repr`, `str` and formats are masked."""
+    """The value of a credential. Only `reveal()` returns it; `repr`, `str` and formats are masked."""
 
     __slots__ = ("_value",)
 
@@ -31,7 +31,7 @@ class Secret:
 
     @property
     def printable(self) -> bool:
-        """True where it fits into a header: no line breaks, no halves of characters."""
+        """Whether it fits into a header: no line breaks, no lone surrogates."""
         return self._value.isprintable()
 
     def __bool__(self) -> bool:
@@ -56,16 +56,16 @@ class Secret:
 
 
 def without_frames(function: Callable[P, R]) -> Callable[P, R]:
-    """Let no error of a function that takes credentials as plain text carry its frame, or those below.
+    """Remove the frames of a function, and those below it, from the errors that it raises.
 
-    Error trackers record local variables, and of a frame its arguments are some.
+    For functions that take credentials as plain text: error trackers record the arguments in a frame.
     """
 
     @functools.wraps(function)
     def called(*args: P.args, **named: P.kwargs) -> R:
         try:
             return function(*args, **named)
-        except Exception as error:  # noqa: BLE001 # also Python's own, for an argument that there is not
+        except Exception as error:  # noqa: BLE001 # also a TypeError for an unknown argument
             problem = error.with_traceback(None)
             if error.__suppress_context__:
                 error.__context__ = None  # raised here, `from None`: its traceback has the same frames
@@ -73,24 +73,24 @@ def without_frames(function: Callable[P, R]) -> Callable[P, R]:
         try:
             raise problem
         finally:
-            del problem  # by its traceback it knows this frame: each would keep the other alive
+            del problem  # its traceback refers to this frame: a reference cycle
 
     return called
 
 
 def made_without_frames(cls: type[C]) -> type[C]:
-    """Make the constructor of a class `without_frames`: one that attrs generates holds what it was given."""
+    """Make the constructor of a class `without_frames`; the frame of one by attrs holds its arguments."""
     cls.__init__ = without_frames(cls.__init__)  # type: ignore[method-assign]
     return cls
 
 
 def jwt_expiry(token: str) -> float | None:
-    """Return the `exp` of a JWT (epoch seconds), or None where it is no JWT or names none. Not verified."""
+    """Return the `exp` of a JWT (epoch seconds), or None if there is none. The JWT is not verified."""
     return _jwt_moment(token, "exp")
 
 
 def jwt_issued(token: str) -> float | None:
-    """Return the `iat` of a JWT (epoch seconds), or None where it is no JWT or names none. Not verified."""
+    """Return the `iat` of a JWT (epoch seconds), or None if there is none. The JWT is not verified."""
     return _jwt_moment(token, "iat")
 
 
@@ -106,26 +106,26 @@ def _jwt_moment(token: str, claim: str) -> float | None:
     return moment if math.isfinite(moment) else None
 
 
-# What every spelling leaves as it is: most tokens and keys.
+# Characters that every encoding leaves unchanged; most tokens and keys have no others.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]+")
 
 
 def masked(text: bytes, secrets: Iterable[Secret], *, shortest: int) -> bytes:
-    """Return text without the secrets of so many characters, in whichever way a gateway would spell them."""
+    """Mask all secrets of at least `shortest` characters in a text, in every encoding a gateway may use."""
     for secret in secrets:
         value = secret.reveal()
         if len(value) < shortest:
             continue
-        # Answers are long and quote no secret: to look for a part of it first is what keeps this fast.
+        # Most answers are long and quote no secret: a search for a part of it first keeps this fast.
         if max(_PLAIN.findall(value), key=len, default="").encode() in text:
             text = re.sub(b"".join(map(_spellings, value)), "…".encode(), text)
     return text
 
 
 def _spellings(character: str) -> bytes:
-    """Return the pattern of a character as it is, and as JSON, a URL or HTML write it, be it twice.
+    """Return a pattern for a character: plain, or encoded for JSON, a URL or HTML, once or twice.
 
-    Repetitions are bounded, or a text made for it could keep the search busy.
+    Repetitions are bounded, so that no crafted text makes the search slow.
     """
     if _PLAIN.fullmatch(character):
         return re.escape(character).encode()
@@ -138,6 +138,6 @@ def _spellings(character: str) -> bytes:
         b"".join(b"%%(?:25){0,4}%02x" % byte for byte in packed),
         b"&(?:amp;){0,4}(?:#%d|#x0{0,4}%x);" % (ord(character), ord(character)),
         *([b"&(?:amp;){0,4}" + named.encode()] if (named := escape(character)[1:]) else []),
-        *([rb"\+"] if character == " " else []),  # as forms write it
+        *([rb"\+"] if character == " " else []),  # form encoding
     ]
     return b"(?:(?i:" + b"|".join(ways) + b"))"

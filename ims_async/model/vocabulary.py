@@ -1,4 +1,4 @@
-"""The words of the Invoice Management System: sections, actions, forms, GSTINs, return periods."""
+"""The vocabulary of the Invoice Management System: sections, actions, forms, GSTINs, return periods."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class Section(StrEnum):
 
     @property
     def is_amendment(self) -> bool:
-        """True where the record amends an earlier one, whose number and date it carries."""
+        """True for a record that amends an earlier one, and has its number and date."""
         return self in _AMENDMENTS
 
     @property
     def is_ecommerce(self) -> bool:
-        """True for documents reported by an e-commerce operator; they carry no invoice type."""
+        """True for documents reported by an e-commerce operator; they have no invoice type."""
         return self in (Section.ECOM, Section.ECOMA)
 
 
@@ -72,7 +72,7 @@ class SupplierSection(StrEnum):
 
 
 class Action(StrEnum):
-    """What the recipient decided. Not a job's state: there the letter P means something else."""
+    """The recipient's decision. In the state of a job the letter P means something else."""
 
     ACCEPT = "A"
     REJECT = "R"
@@ -103,7 +103,7 @@ _ACTION_WORDS: Final[dict[str, Action]] = {
 
 
 class GoodsType(StrEnum):
-    """Which documents to count; only `OTHERS` can be acted on through the documented interface."""
+    """The documents to count; the documented API takes actions on `OTHERS` only."""
 
     OTHERS = "others"
     INWARD_SUPPLIES = "inward_supplies"
@@ -119,7 +119,7 @@ class GoodsType(StrEnum):
 
 
 class SourceForm(StrEnum):
-    """The supplier's form a record came from; the values are GSTN's `srcform`."""
+    """The supplier's form that a record is from; the values are GSTN's `srcform`."""
 
     GSTR1 = "R1"
     GSTR1A = "R1A"
@@ -139,7 +139,7 @@ _PERIOD: Final = re.compile(r"(0[1-9]|1[0-2])((?:19|20)[0-9]{2})", re.ASCII)
 
 
 def gstin_checksum(first14: str) -> str:
-    """Return the 15th character that belongs to a GSTIN's first 14 (a Luhn sum modulo 36)."""
+    """Return the 15th character of a GSTIN from the first 14 (a Luhn sum modulo 36)."""
     total = 0
     for position, character in enumerate(first14):
         product = _CHECKSUM_DIGITS.index(character) * (1 + position % 2)
@@ -148,9 +148,9 @@ def gstin_checksum(first14: str) -> str:
 
 
 def gstin_problem(text: object) -> str | None:
-    """Say what is wrong with a GSTIN (its pattern, then its check digit), or None."""
+    """Return what is wrong with a GSTIN (its pattern, then its check digit), or None."""
     if not isinstance(text, str) or len(text) != 15:
-        # One character too many is a typing error. Longer ones are not shown: they may be a token, say.
+        # One character too many is a typing error. Longer texts are not shown: they may be a token.
         shown = f"a {type(text).__name__}"
         if isinstance(text, str):
             shown = repr(text) if len(text) <= 16 else f"a text of {len(text)} characters"
@@ -166,7 +166,7 @@ def gstin_problem(text: object) -> str | None:
 def is_other_gstin(text: str) -> bool:
     """True for the GSTIN of a non-resident, an online service provider abroad, a UIN holder or a deductor.
 
-    Such suppliers are in what a gateway reports; the schema of a save has no place for them.
+    A gateway reports such suppliers; the schema of a save does not allow them.
     """
     text = text.upper()
     return _OTHER_GSTIN.fullmatch(text) is not None and text[14] == gstin_checksum(text[:14])
@@ -181,7 +181,7 @@ def parse_gstin(text: str, *, what: str = "GSTIN") -> str:
 
 
 def period_problem(text: object) -> str | None:
-    """Say what is wrong with a return period `MMYYYY`, or None."""
+    """Return what is wrong with a return period `MMYYYY`, or None."""
     if not isinstance(text, str) or not _PERIOD.fullmatch(text):
         return f"{text!r:.60} is not a return period: write MMYYYY, for example 102024 for October 2024"
     return None

@@ -1,4 +1,4 @@
-"""One attempt to send a request: how far it got, how long its present step may take, and its end."""
+"""One attempt to send a request: its progress, the time limit of its current step, and its end."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ import attrs
 from ..errors import InvalidInput
 from ..model.times import ANSWER_DEADLINE, SEND_DEADLINE
 
-_AT_ONCE: Final = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # for SO_LINGER: drop what is unsent
+_AT_ONCE: Final = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # for SO_LINGER: discard unsent data
 
 
 class TroubleError(Exception):
-    """A failure in words of our own, which are safe to show."""
+    """A failure with a message of our own, which is safe to show."""
 
 
 class HungUpError(TroubleError):
-    """The connection ended before the head of an answer was there."""
+    """The connection ended before the head of an answer was received."""
 
 
 def _positive(_: object, attribute: attrs.Attribute[float], value: float) -> None:
@@ -34,10 +34,10 @@ def _positive(_: object, attribute: attrs.Attribute[float], value: float) -> Non
 
 @attrs.frozen(kw_only=True)
 class Timeouts:
-    """Limits on single steps, in seconds; there is none on the whole, since a big answer may take long.
+    """Set limits on single steps, in seconds. There is no limit in total: a large answer may take long.
 
-    `connect` is for finding the host and connecting to it, proxy and TLS included. `read` is the longest
-    silence: while a body is sent, before the answer begins, and between two parts of it.
+    `connect` is for resolving the host and connecting to it, proxy and TLS included. `read` is the longest
+    time without progress: while a body is sent, before the answer begins, and between two parts of it.
     """
 
     connect: float = attrs.field(default=10.0, validator=_positive)
@@ -45,12 +45,12 @@ class Timeouts:
 
 
 class Attempt:
-    """How far one request got, and how long its present step may take.
+    """Track how far one request got, and limit the time of its current step.
 
-    With `once` it leaves once, whatever a caller's session has for middlewares. What `expires` leaves within
-    `SEND_DEADLINE` or not at all, and is answered within `ANSWER_DEADLINE`: who looks for its effects after
-    `QUIET` must not be overtaken by it. `begun` is when it was handed over, by `clock`, which tells of a
-    machine that slept meanwhile. `reused` says that it goes over a connection that was used before.
+    With `once` it is sent at most once, even if a middleware of a caller's session repeats it. With `expires`
+    it is sent within `SEND_DEADLINE` or not at all, and answered within `ANSWER_DEADLINE`: it must not take
+    effect after others looked for its effects, at `QUIET`. `begun` is the time of the hand-over by `clock`,
+    which also counts time for which the machine slept. `reused` is True on a connection used before.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Attempt:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
-        self._way: asyncio.Transport | None = None
+        self._transport: asyncio.Transport | None = None
         self._socket: Any = None
 
     def connecting(self) -> None:
@@ -74,7 +74,7 @@ class Attempt:
         self._allow(self.timeouts.connect)
 
     def reusing(self) -> None:
-        """Take a connection that was used before."""
+        """Note that the connection was used before."""
         self.reused = True
 
     def leaving(self) -> None:
@@ -93,7 +93,7 @@ class Attempt:
 
     @property
     def overrun(self) -> str | None:
-        """What ended it before its time, if anything did."""
+        """Why it was ended early, or None."""
         if self._cut:
             return "the client was closed"
         if not self.limit.expired():
@@ -103,42 +103,44 @@ class Attempt:
         silence, connecting = self.timeouts.read, self.timeouts.connect
         return f"silence for {silence:g} s" if self.left else f"no connection within {connecting:g} s"
 
-    def upload(self, way: asyncio.Transport | None) -> None:
-        """Know where the body goes."""
-        self._way, self._socket = way, way and way.get_extra_info("socket")
+    def upload(self, transport: asyncio.Transport | None) -> None:
+        """Note the transport on which the body is sent."""
+        self._transport, self._socket = transport, transport and transport.get_extra_info("socket")
 
     def cut(self) -> None:
-        """Break it off."""
+        """End it early, because the client closes."""
         self._cut = True
         self._expire()
 
     def done(self) -> None:
-        """End it, and where no whole answer came let nothing more of it leave."""
+        """End it; without a whole answer nothing more of it is sent."""
         self._stop_timer()
-        # A connection that is not being closed may carry somebody else's request by now.
-        if not self.answered and self._way is not None and self._way.is_closing():
+        # A connection that is not closing may be in use by another request already.
+        if not self.answered and self._transport is not None and self._transport.is_closing():
             self.drop()
 
     def drop(self) -> None:
-        """Drop the connection that the body takes, if any, with all that is unsent.
+        """Abort the connection of the body, if any, and discard its unsent data.
 
-        asyncio and the system would go on sending what they hold, for as long as the other side keeps them
-        waiting: a change that was given up could arrive an hour later.
+        asyncio and the operating system would go on sending their buffers for as long as the other side
+        reads slowly: a change that was given up could arrive an hour later.
         """
-        if self._way is None:
+        if self._transport is None:
             return
         if self._socket is not None:
-            with contextlib.suppress(OSError, ValueError):  # closed already, as asyncio and as uvloop says it
+            with contextlib.suppress(
+                OSError, ValueError
+            ):  # already closed: the errors of asyncio and of uvloop
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-        self._way.abort()
+        self._transport.abort()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
 
     def _allow(self, seconds: float) -> None:
-        # The timer is left where it is when there is more time: setting it anew at each step would cost
-        # more than all the rest of this room.
+        # A later deadline leaves the timer in place: to set it again at each step would cost more than all
+        # the rest of this module.
         self._deadline = self._loop.time() + seconds
         if self._timer is None or self._timer.when() > self._deadline:
             self._set_timer()
@@ -159,11 +161,11 @@ class Attempt:
 
 
 def reason_of(error: BaseException) -> str:
-    """Name a failure in words that hold no URL and no header."""
+    """Describe a failure without URLs and headers."""
     if isinstance(error, TroubleError):
         return str(error)
     if isinstance(error, asyncio.CancelledError):
         return "the connections were closed"
     cause = getattr(error, "os_error", None)
-    told = isinstance(cause, OSError) and cause.strerror
-    return f"{type(error).__name__} ({told})" if told else type(error).__name__
+    detail = isinstance(cause, OSError) and cause.strerror
+    return f"{type(error).__name__} ({detail})" if detail else type(error).__name__

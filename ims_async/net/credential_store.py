@@ -1,4 +1,4 @@
-"""Where tokens outlive a process: a protocol for the user's own store, one in memory, one in a 0600 file."""
+"""Stores for tokens: a protocol for a caller's own store, a store in memory, and one in a 0600 file."""
 
 from __future__ import annotations
 
@@ -36,36 +36,36 @@ else:
 
 _LOCK_MAY_TAKE: Final = 5.0  # seconds; a write takes milliseconds
 _LOOK_AGAIN: Final = 0.01  # seconds
-_CHANGES: Final = 65_536  # bytes; so many may be added, and as many as the first line has, before a rewrite
-_TICK: Final = 2.0  # seconds; of the coarsest file systems
+_CHANGES: Final = 65_536  # bytes; rewritten once more than these plus the length of the first line were added
+_TICK: Final = 2.0  # seconds; the resolution of the coarsest file systems
 _DECODER: Final = json.JSONDecoder()
 _SPACE: Final = re.compile(r"\s*")
 
 
 class CredentialStore(Protocol):
-    """Where tokens outlive the process. `account` names the API account, `gstin` is "" for its own token."""
+    """A store of tokens. `account` names the API account; `gstin` is "" for the account's own token."""
 
     async def load(self, account: str, gstin: str) -> Token | None:
-        """Return the token kept under this name, if any."""
+        """Return the stored token, or None."""
         ...
 
     async def save(self, account: str, gstin: str, token: Token | None) -> None:
-        """Keep a new token; None forgets it."""
+        """Store a new token; None removes it."""
         ...
 
 
 class MemoryCredentialStore:
-    """Tokens for as long as the process lives."""
+    """Keep tokens in memory, for the life of the process."""
 
     def __init__(self) -> None:
         self._tokens: dict[tuple[str, str], Token] = {}
 
     async def load(self, account: str, gstin: str) -> Token | None:
-        """Return the token kept under this name, if any."""
+        """Return the stored token, or None."""
         return self._tokens.get((account, gstin))
 
     async def save(self, account: str, gstin: str, token: Token | None) -> None:
-        """Keep a new token; None forgets it."""
+        """Store a new token; None removes it."""
         if token is None:
             self._tokens.pop((account, gstin), None)
         else:
@@ -74,7 +74,7 @@ class MemoryCredentialStore:
 
 @attrs.define(eq=False)
 class _Change:
-    """A token to be written, or None to forget it."""
+    """A token to be written, or None to remove it."""
 
     name: str
     token: Token | None
@@ -83,7 +83,7 @@ class _Change:
 
 @attrs.frozen(eq=False)
 class _Reading:
-    """What was read, and of which file. Is not shown: it holds tokens."""
+    """The content of a file, and the file's identity. Not shown: it has tokens."""
 
     which: tuple[int, ...]
     entries: dict[str, Any] = attrs.field(repr=False)
@@ -91,17 +91,17 @@ class _Reading:
 
 @attrs.define(eq=False)
 class _InOneLoop:
-    """What orders the reading and writing of one event loop. Is not shown: it holds tokens."""
+    """The locks for reading and writing in one event loop. Not shown: it has tokens."""
 
     loop: asyncio.AbstractEventLoop
     reading: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     writing: asyncio.Lock = attrs.field(factory=asyncio.Lock)
-    readings: int = 0  # begun so far
-    last: _Reading | None = None  # if it ended
+    readings: int = 0  # the number begun so far
+    last: _Reading | None = None  # the last one, if it ended
 
 
 async def _in_a_thread(work: Callable[[], T]) -> T:
-    """Do it beside the event loop, and wait for it even where nobody wants it any more: it holds a lock."""
+    """Run a function in a thread, and wait for its end even if this task is cancelled: it holds a lock."""
     doing = asyncio.get_running_loop().run_in_executor(None, work)
     try:
         return await asyncio.shield(doing)
@@ -112,13 +112,13 @@ async def _in_a_thread(work: Callable[[], T]) -> T:
 
 
 class FileCredentialStore:
-    """Tokens in a file that only its owner can read (0600).
+    """Keep tokens in a file that only its owner can read (0600).
 
-    Each save adds a line, a JSON object of what changed; once the changes outweigh what they change, the file
-    is replaced, in one step, by one line that holds everything. Files of earlier releases are such a line.
-    Any number of processes may share it: they write in turn, by way of a lock on an empty file beside it.
-    What is to be saved at the same time is written together. Reading and writing is done beside the event
-    loop. Raises `InvalidInput` for a file that others can read or that is no such file.
+    Each save adds a line, a JSON object of the changes. Once there are too many, the file is replaced, in one
+    step, by one line with all tokens. Files of earlier releases are such a line.
+    Any number of processes may share the file: they write in turn, with a lock on an empty file beside it.
+    Saves at the same time are written together. Files are read and written in a thread. Raises `InvalidInput`
+    for a file that others can read or that has another format.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -126,21 +126,21 @@ class FileCredentialStore:
         self._changes: dict[_Change, None] = {}  # to be written, in order
         self._here: _InOneLoop | None = None
         self._last_read: _Reading | None = None
-        self._sound = False  # as far as is known; lines are added to no other file
+        self._sound = False  # whether the file was read without error; only then lines are added
 
     async def load(self, account: str, gstin: str) -> Token | None:
-        """Return the token kept under this name, if any."""
+        """Return the stored token, or None."""
         return self._token((await self._reading()), f"{account}/{gstin}")
 
     async def save(self, account: str, gstin: str, token: Token | None) -> None:
-        """Keep a new token; None forgets it."""
+        """Store a new token; None removes it."""
         change = _Change(f"{account}/{gstin}", token)
         self._changes[change] = None
         try:
-            # What is to be saved in the same turn of the event loop is written with it.
+            # Saves in the same iteration of the event loop are written together.
             await asyncio.sleep(0)
             async with self._in_this_loop().writing:
-                if change.written:  # with somebody else's, who wrote all that there was to be written
+                if change.written:  # by another save, which wrote all pending changes
                     return
                 async with self._turn():
                     changes = [*self._changes] if change in self._changes else [change, *self._changes]
@@ -150,8 +150,11 @@ class FileCredentialStore:
             self._changes.pop(change, None)
 
     async def _reading(self) -> _Reading:
-        """Return what is in the file. All who ask before a reading begins share it: of a file that was just
-        written each would have one of its own, and the last of thousands would wait for too long."""
+        """Return the content of the file.
+
+        Callers that wait before a reading begins share it: if thousands read a file that was just written
+        one after the other, the last would wait for too long.
+        """
         here = self._in_this_loop()
         begun = here.readings
         async with here.reading:
@@ -162,8 +165,8 @@ class FileCredentialStore:
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
-        """Keep others from writing between our reading and our writing."""
-        followed = files.followed(self._path)  # a lock for the file, by whatever link it is called
+        """Lock the file, so that no other process writes between our reading and our writing."""
+        followed = files.followed(self._path)  # one lock for the file, through any link to it
         place = followed.with_name(f".{followed.name}.lock")
         try:
             place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -174,7 +177,9 @@ class FileCredentialStore:
             await self._locked(handle)
             yield
         finally:
-            os.close(handle)  # gives the lock back; the file stays, or two could hold two locks
+            os.close(
+                handle
+            )  # releases the lock; the file stays, otherwise two processes could each lock one of their own
 
     async def _locked(self, handle: int) -> None:
         loop = asyncio.get_running_loop()
@@ -182,7 +187,7 @@ class FileCredentialStore:
         while True:
             try:
                 return _lock(handle)
-            except (BlockingIOError, PermissionError):  # what the systems call a lock that somebody holds
+            except (BlockingIOError, PermissionError):  # the lock is held by another process
                 if loop.time() >= ends_at:
                     raise InvalidInput(
                         f"credential file {self._path} is locked by another process for too long"
@@ -192,14 +197,14 @@ class FileCredentialStore:
             await asyncio.sleep(_LOOK_AGAIN)
 
     def _in_this_loop(self) -> _InOneLoop:
-        """Return the locks of this event loop; between loops the file's own lock is enough."""
+        """Return the locks of this event loop; between event loops the lock on the file is enough."""
         loop = asyncio.get_running_loop()
         here = self._here
         if here is None or here.loop is not loop:
             here = self._here = _InOneLoop(loop)
         return here
 
-    # -- what holds tokens as plain text: none of its frames may be in an error ------------------------------
+    # -- functions with tokens as plain text: their frames must not be in an error ---------------------------
 
     @without_frames
     def _token(self, reading: _Reading, name: str) -> Token | None:
@@ -227,13 +232,13 @@ class FileCredentialStore:
             change.written = True
 
     def _added(self, line: bytes) -> bool:
-        """Write a line behind the others; False where the file has to be written anew."""
+        """Append a line; return False if the file has to be rewritten."""
         try:
             with self._path.open("rb") as file:
                 size = self._facts(file).st_size
                 first = len(file.readline())
                 file.seek(max(size - 1, 0))
-                # Not behind a line whose writing was broken off: it has no end.
+                # Not after an incomplete line, whose writing was interrupted.
                 if file.read() != b"\n" or size > 2 * first + _CHANGES:
                     return False
             handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0))
@@ -243,7 +248,7 @@ class FileCredentialStore:
                 os.close(handle)
         except FileNotFoundError:
             return False
-        except OSError as error:  # a disk that is full, say
+        except OSError as error:  # for example a full disk
             raise InvalidInput(f"credential file {files.unwritable(self._path, error)}") from None
         return True
 
@@ -253,12 +258,12 @@ class FileCredentialStore:
                 file.write(f"{json.dumps(entries)}\n")
         except InvalidInput as error:
             raise InvalidInput(f"credential file {error}") from None
-        except OSError as error:  # a disk that is full while it is written to
+        except OSError as error:  # a disk that becomes full while the file is written
             raise InvalidInput(f"credential file {files.unwritable(self._path, error)}") from None
 
     @without_frames
     def _read(self) -> _Reading:
-        """Return what is in the file; not read again where it is the one that was read last."""
+        """Return the content of the file; it is not read again if it has not changed."""
         try:
             with self._path.open("rb") as file:
                 facts = self._facts(file)
@@ -273,9 +278,9 @@ class FileCredentialStore:
         except InvalidInput:
             raise
         except (ValueError, RecursionError):
-            raise self._damaged() from None  # without the parser's words, which may show what it read
+            raise self._damaged() from None  # without the parser's message, which may quote the file
         self._sound = True
-        # One that was just written might be written again within the same tick of the file system's clock.
+        # A file that was just written may change again without a change of its modification time.
         settled = time.time() - facts.st_mtime > _TICK
         self._last_read = reading if settled else None
         return reading
@@ -297,9 +302,9 @@ def _plain(token: Token | None) -> dict[str, Any] | None:
 
 
 def _parsed(text: str) -> dict[str, Any]:
-    """Return what the objects in a file add up to. Raises `ValueError` for anything else.
+    """Merge the JSON objects in a file. Raises `ValueError` for anything else.
 
-    But not for a last line without an end, whose writing was broken off: nobody was told that it is kept.
+    An incomplete last line is ignored: its writing was interrupted, and the save did not return.
     """
     entries: dict[str, Any] | None = None
     place, end = 0, len(text.rstrip())
@@ -321,7 +326,7 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def _write_out(handle: int, line: bytes, size: int) -> None:
-    """Write a line to the end of a file of this size, and to the disk; or leave the file as it was."""
+    """Append a line to a file of this size and flush it to the disk; on an error restore the file."""
     try:
         written = 0
         while written < len(line):

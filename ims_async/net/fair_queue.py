@@ -1,4 +1,4 @@
-"""Those who wait for a budget: in order within a GSTIN, the GSTINs by turns, at logarithmic cost."""
+"""A fair queue for a rate limit: first come, first served within a GSTIN, round robin among the GSTINs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections import OrderedDict
 from typing import Final, Generic, Protocol, TypeVar
 
 AT_ONCE: Final = 64
-"""So many are dealt with in one turn of the event loop, so that thousands do not stop it."""
+"""The most that one iteration of the event loop processes, so that thousands do not block it."""
 
 
 class Waiter(Protocol):
-    """What waits. `leave` is done once it was let out or cancelled; one that is `ahead` goes first."""
+    """An entry of the queue. `leave` is done once it was released or cancelled; an `ahead` one goes first."""
 
     gstin: str
     ahead: bool
@@ -25,30 +25,30 @@ W = TypeVar("W", bound=Waiter)
 
 
 def waits(waiter: Waiter) -> bool:
-    """Say whether it was neither let out nor cancelled."""
+    """Return whether it still waits: it was neither released nor cancelled."""
     return waiter.leave is not None and not waiter.leave.done()
 
 
-class Line(Generic[W]):
-    """Those who wait for one GSTIN, in order. `rank` is its place among the GSTINs: the lowest is next."""
+class GstinQueue(Generic[W]):
+    """The waiters of one GSTIN, in order. The GSTIN with the lowest `rank` is next."""
 
     __slots__ = ("entry", "gstin", "rank", "waiters")
 
     def __init__(self, gstin: str, rank: int) -> None:
         self.gstin, self.rank = gstin, rank
         self.waiters: OrderedDict[W, None] = OrderedDict()
-        self.entry: tuple[float, int, Line[W]] | None = None
+        self.entry: tuple[float, int, GstinQueue[W]] | None = None
 
 
-_Heap = list[tuple[float, int, Line[W]]]
+_Heap = list[tuple[float, int, GstinQueue[W]]]
 
 
-class FairQueue(dict[str, Line[W]]):
-    """The lines of all GSTINs that wait, by name.
+class FairQueue(dict[str, GstinQueue[W]]):
+    """The queues of all GSTINs with waiters, by GSTIN. Each operation has logarithmic cost.
 
-    Each stands in one of two heaps: by rank where the budget of its own GSTIN is open, by the time at which
-    that opens where it is not; in none while an answer decides. An entry of a heap that is not `entry` of
-    its line is out of date, and is dropped where it surfaces.
+    Each queue is in one of two heaps: by rank if the budget of its own GSTIN is open, by the opening time if
+    it is not; in neither while that depends on an answer. A heap entry that is not the `entry` of its queue
+    is out of date, and is dropped when it comes first.
     """
 
     def __init__(self) -> None:
@@ -59,83 +59,83 @@ class FairQueue(dict[str, Line[W]]):
         self._first = self._last = 0
 
     def join(self, waiter: W, opens_at: float, now: float) -> None:
-        """Add one to the line of its GSTIN, whose own budget opens at this time."""
-        line = self.get(waiter.gstin)
-        if line is None:
+        """Add a waiter to the queue of its GSTIN, whose own budget opens at this time."""
+        queue = self.get(waiter.gstin)
+        if queue is None:
             self._last += 1
-            line = self[waiter.gstin] = Line(waiter.gstin, self._last)
-            self.place(line, opens_at, now)
-        line.waiters[waiter] = None
+            queue = self[waiter.gstin] = GstinQueue(waiter.gstin, self._last)
+            self.place(queue, opens_at, now)
+        queue.waiters[waiter] = None
         if waiter.ahead:
-            line.waiters.move_to_end(waiter, last=False)
+            queue.waiters.move_to_end(waiter, last=False)
             self._first -= 1
-            line.rank = self._first
-            self.place(line, opens_at, now)
+            queue.rank = self._first
+            self.place(queue, opens_at, now)
 
     def leave(self, waiter: W) -> None:
-        """Take one out, if it is here."""
-        line = self.get(waiter.gstin)
-        if line is not None and waiter in line.waiters:
-            del line.waiters[waiter]
-            self._drop_if_empty(line)
+        """Remove a waiter, if it is here."""
+        queue = self.get(waiter.gstin)
+        if queue is not None and waiter in queue.waiters:
+            del queue.waiters[waiter]
+            self._drop_if_empty(queue)
 
-    def next(self) -> Line[W] | None:
-        """Return the line whose turn it is, as far as is known of its own budget."""
-        while (line := self._head(self._open)) is not None:
-            while line.waiters and not waits(next(iter(line.waiters))):
-                line.waiters.popitem(last=False)
-            if line.waiters:
-                return line
-            self._drop_if_empty(line)
+    def next(self) -> GstinQueue[W] | None:
+        """Return the queue that is next, by rank, among those with an open budget of their own."""
+        while (queue := self._head(self._open)) is not None:
+            while queue.waiters and not waits(next(iter(queue.waiters))):
+                queue.waiters.popitem(last=False)
+            if queue.waiters:
+                return queue
+            self._drop_if_empty(queue)
         return None
 
-    def take(self, line: Line[W]) -> W:
-        """Take the first of the line whose turn it is; then it is the turn of the others."""
-        waiter, _ = line.waiters.popitem(last=False)
+    def take(self, queue: GstinQueue[W]) -> W:
+        """Remove and return the first waiter of the queue that is next; the queue then ranks last."""
+        waiter, _ = queue.waiters.popitem(last=False)
         heapq.heappop(self._open)
         self._last += 1
-        line.rank = self._last
-        if line.waiters:
-            self._push(self._open, line.rank, line)
-        self._drop_if_empty(line)
+        queue.rank = self._last
+        if queue.waiters:
+            self._push(self._open, queue.rank, queue)
+        self._drop_if_empty(queue)
         return waiter
 
-    def place(self, line: Line[W], opens_at: float, now: float) -> None:
-        """Put a line where it belongs, by when its own budget opens."""
+    def place(self, queue: GstinQueue[W], opens_at: float, now: float) -> None:
+        """Put a queue into its heap, by the time at which its own budget opens."""
         if opens_at <= now:
-            self._push(self._open, line.rank, line)
+            self._push(self._open, queue.rank, queue)
         elif opens_at < math.inf:
-            self._push(self._closed, opens_at, line)
+            self._push(self._closed, opens_at, queue)
         else:
-            line.entry = None
+            queue.entry = None
 
     def open_up(self, now: float) -> bool:
-        """Move on the lines whose own budget is open by now; False where some are left for the next turn."""
+        """Move the queues whose budget is open by now; False if some are left for the next iteration."""
         for _ in range(AT_ONCE):
             if self.next_opening() > now:
                 return True
-            _, _, line = heapq.heappop(self._closed)
-            self._push(self._open, line.rank, line)
+            _, _, queue = heapq.heappop(self._closed)
+            self._push(self._open, queue.rank, queue)
         return False
 
     def next_opening(self) -> float:
-        """Return when the next own budget opens; `inf` if none does by itself."""
+        """Return when the next budget of a GSTIN opens; `inf` if none opens by itself."""
         return math.inf if self._head(self._closed) is None else self._closed[0][0]
 
-    def _push(self, heap: _Heap[W], key: float, line: Line[W]) -> None:
+    def _push(self, heap: _Heap[W], key: float, queue: GstinQueue[W]) -> None:
         if len(heap) > 2 * len(self) + AT_ONCE:  # most of it is out of date
             heap[:] = [entry for entry in heap if entry[2].entry is entry]
             heapq.heapify(heap)
-        line.entry = (key, next(self._serial), line)
-        heapq.heappush(heap, line.entry)
+        queue.entry = (key, next(self._serial), queue)
+        heapq.heappush(heap, queue.entry)
 
-    def _drop_if_empty(self, line: Line[W]) -> None:
-        if not line.waiters:
-            line.entry = None
-            del self[line.gstin]
+    def _drop_if_empty(self, queue: GstinQueue[W]) -> None:
+        if not queue.waiters:
+            queue.entry = None
+            del self[queue.gstin]
 
     @staticmethod
-    def _head(heap: _Heap[W]) -> Line[W] | None:
+    def _head(heap: _Heap[W]) -> GstinQueue[W] | None:
         while heap and heap[0][2].entry is not heap[0]:
             heapq.heappop(heap)
         return heap[0][2] if heap else None

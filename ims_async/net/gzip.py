@@ -1,4 +1,4 @@
-"""Packed answers, unpacked in bounded steps: a few kilobytes can hold gigabytes."""
+"""Decompress gzip answers in bounded steps: a few kilobytes can hold gigabytes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from typing import Final
 
 from ..errors import UnexpectedAnswer
 
-_AT_ONCE: Final = 1024 * 1024  # bytes; a bomb goes off in steps of this size
-_TAKEN: Final = 64 * 1024  # bytes; zlib copies what is left of them after each of many small members
-_IDLE: Final = 64 * 1024  # bytes that may come to little: beyond them, packing makes smaller
+_AT_ONCE: Final = 1024 * 1024  # bytes; the most that one step decompresses
+_TAKEN: Final = (
+    64 * 1024
+)  # bytes of input per step; zlib copies the rest of them after each of many small members
+_IDLE: Final = (
+    64 * 1024
+)  # bytes of input that may give little output; beyond them compression must save space
 
 
 def _as_it_is(part: bytes) -> tuple[bytes]:
@@ -18,7 +22,7 @@ def _as_it_is(part: bytes) -> tuple[bytes]:
 
 
 class Gunzip:
-    """Unpacks gzip as it arrives, in pieces of bounded size. https://www.rfc-editor.org/rfc/rfc1952"""
+    """Decompress gzip as it arrives, in pieces of bounded size. https://www.rfc-editor.org/rfc/rfc1952"""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(wbits=31)
@@ -26,7 +30,7 @@ class Gunzip:
         self._taken = self._given = 0
 
     def __call__(self, data: bytes) -> Iterator[bytes]:
-        """Unpack what came. Raises `UnexpectedAnswer` for packing without content, which need never end."""
+        """Decompress the next bytes. Raises `UnexpectedAnswer` for gzip with almost no content."""
         self._begun = True
         for start in range(0, len(data), _TAKEN):
             packed = data[start : start + _TAKEN]
@@ -52,12 +56,12 @@ class Gunzip:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is missing; zlib itself does not mind an end in the middle."""
+        """Whether nothing is missing; zlib itself does not report a truncated stream."""
         return self._member.eof or not self._begun
 
 
 def unpacker(encoding: str) -> Callable[[bytes], Iterator[bytes] | tuple[bytes]]:
-    """Return what unpacks an answer of this `Content-Encoding`. Raises `UnexpectedAnswer` for another."""
+    """Return the decompressor for a `Content-Encoding`. Raises `UnexpectedAnswer` for an unknown one."""
     name = encoding.strip().lower()
     if name in ("", "identity"):
         return _as_it_is

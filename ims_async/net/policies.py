@@ -1,6 +1,6 @@
-"""How often and how long: policies, and their schedules. The one place that imports backoff.
+"""The policies of polls and retries, and their schedules. Only this module imports backoff.
 
-Its wait generators and jitters are used, not its decorators: those give the unfinished value back when
+It uses backoff's wait generators and jitters, not its decorators: those return the unfinished value when
 they give up, and keep every waiting frame alive.
 """
 
@@ -16,8 +16,8 @@ import backoff
 from ..errors import InvalidInput
 from ..model.status import PReading
 
-_SHORTEST: Final = 0.001  # seconds; a delay below it is none
-_SPREAD: Final = 0.1  # jitter adds up to this share of a delay, and never takes any away
+_SHORTEST: Final = 0.001  # seconds; a shorter delay counts as none
+_SPREAD: Final = 0.1  # jitter adds at most this share of a delay, and never shortens it
 
 
 def _is_number(value: object) -> bool:
@@ -52,12 +52,12 @@ def _reading(_: object, attribute: attrs.Attribute[PReading], value: PReading) -
 
 @attrs.frozen(kw_only=True)
 class PollPolicy:
-    """When a job is polled; seconds. Each poll is one billed request and is not retried.
+    """Set when a job is polled, in seconds. Each poll is one billed request and is not retried.
 
     The first poll comes after `initial_delay`, later ones `factor` times further apart, up to
-    `max_interval`, each spread by a jitter that only lengthens. `deadline` counts from the first poll of
-    this process. `p_means` pins the reading of status code P. `schedule` replaces the delays: a function
-    that returns an iterator of seconds, `backoff.fibo` say; when that ends, its last delay repeats.
+    `max_interval`, each with a jitter that only lengthens. `deadline` counts from the first poll of this
+    process. `p_means` fixes the meaning of status code P. `schedule` replaces the delays: a function that
+    returns an iterator of seconds, such as `backoff.fibo`; when that ends, its last delay repeats.
     """
 
     initial_delay: float = attrs.field(default=2.0, validator=_not_negative)
@@ -71,7 +71,7 @@ class PollPolicy:
         """Yield the delay before each poll, for ever."""
         if self.schedule is not None:
             return _for_ever(self.schedule(), self.max_interval)
-        # A first poll at once is no wish to poll for ever at once: each is billed.
+        # `initial_delay=0` is for the first poll only, since each poll is billed.
         base = self.initial_delay if self.initial_delay >= _SHORTEST else 1.0
         expo = backoff.expo(self.factor, base * self.factor, self.max_interval)
         next(expo)  # backoff's generators are primed once
@@ -82,7 +82,7 @@ def _for_ever(delays: Iterator[float | None], otherwise: float) -> Iterator[floa
     last = otherwise
     for delay in delays:
         if delay is None:
-            continue  # backoff's generators say so once, to be primed
+            continue  # backoff's generators yield None once, to be primed
         if not (_is_number(delay) and delay >= 0):
             raise InvalidInput(f"the schedule gave {delay!r}: it must give seconds, none negative")
         last = delay
@@ -92,16 +92,16 @@ def _for_ever(delays: Iterator[float | None], otherwise: float) -> Iterator[floa
 
 
 def lengthened(delay: float) -> float:
-    """Return the delay with jitter on top, so that many waiters spread and none comes early."""
+    """Return the delay with jitter added, so that many waiters spread out and none comes early."""
     return delay + backoff.full_jitter(delay * _SPREAD)
 
 
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
-    """How a read, or a change that provably never left, is tried again; seconds.
+    """Set how a read, or a change that was provably not sent, is retried, in seconds.
 
-    `max_tries` counts the first; `max_time` bounds all tries together. A gateway's own "not before" is
-    waited for on top, up to `max_hint`; a longer one is raised as `RateLimited`.
+    `max_tries` includes the first; `max_time` bounds all tries together. A delay that the gateway asks for
+    comes on top, up to `max_hint`; a longer one is raised as `RateLimited`.
     """
 
     max_tries: int = attrs.field(default=3, validator=_count)

@@ -1,4 +1,4 @@
-"""How long a token is to be used: when it is renewed, and what is done where its end cannot be believed."""
+"""The lifetime of a token: when it is renewed, and what is done if its expiry is not plausible."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import attrs
 
 from ..gsp.base import Token
 
-# Seconds before the end. A refresh is authorised by the dying token itself, and is made when somebody asks:
-# whoever does so at least once an hour does not lose the session.
+# Seconds before the expiry. A refresh is authorised by the expiring token itself, and is made on a request:
+# with a request at least once an hour the session is not lost.
 _RENEW_BEFORE: Final = 3600.0
 _CLOCKS_MAY_DIFFER: Final = 300.0  # seconds
 
 
 @attrs.define
 class Held:
-    """A token with the moment from which it is to be renewed (epoch seconds)."""
+    """A token with the time from which it is to be renewed (epoch seconds)."""
 
     token: Token
     renew_at: float | None
@@ -32,12 +32,11 @@ class Held:
 
 
 def dated(token: Token, now: float) -> tuple[Token, str]:
-    """Return a token that was just given, its end by our clock, and what is wrong with the end that it tells.
+    """Return a token that was just issued with its expiry by our clock, and the problem of the stated expiry.
 
-    One that has ended on arrival, or was issued in the future (a new one: at any other time than now), tells
-    of a clock that is off, not of its life: going by it, it would be renewed all the time, or too late.
-    What counts then is how long it lives from now on. Where nobody knows that, it is used until it is refused
-    (`expires_at=None`).
+    If it has expired on arrival, or was issued in the future (a new one: at any other time than now), one of
+    the clocks is wrong: by the stated expiry it would be renewed all the time, or too late. Then its lifetime
+    counts from now on. If the lifetime is not known, it is used until it is refused (`expires_at=None`).
     """
     ends_at, issued_at = token.expires_at, token.issued_at
     if ends_at is not None and ends_at <= now:
@@ -48,8 +47,8 @@ def dated(token: Token, now: float) -> tuple[Token, str]:
         problem = f"was issued at {_utc(issued_at)}"
     else:
         return token, ""
-    told = 0.0 if ends_at is None or issued_at is None else ends_at - issued_at
-    life = told if told > 0 else token.life
+    stated = 0.0 if ends_at is None or issued_at is None else ends_at - issued_at
+    life = stated if stated > 0 else token.life
     ends_at = None if life is None else now + life
     return attrs.evolve(token, expires_at=ends_at), f"{problem}, and here it is {_utc(now)}"
 

@@ -1,7 +1,7 @@
-"""The offline checks: what would certainly be refused is refused here, with every reason at once.
+"""Offline checks of decisions and resets, run before a request is sent; all findings are returned at once.
 
-Each rule is a small pure function; `RULES` lists them with their codes, default levels and sources, and
-`RulePolicy` changes the levels. Nothing here reads a clock or a file.
+Each rule is a small pure function. `RULES` lists them with their codes, default levels and sources, and
+`RulePolicy` changes the levels. No rule reads a clock or a file.
 """
 
 from .catalogue import RULE_CHANGES, RULES, RuleChange

@@ -1,4 +1,4 @@
-"""Rules on a record among others, and on a batch as a whole."""
+"""Rules that compare the records of a batch with one another, and rules on the batch as a whole."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _AMENDED: Final = {
 
 
 def duplicate(case: Case) -> Iterator[Problem]:
-    """See a record that is in the batch already."""
+    """Report a record that is in the batch twice."""
     if case.first != case.place:
         yield Problem(f"the same record is in the batch already, as record {case.first + 1}")
 
 
 def amendment_order(batch: Batch) -> Iterator[Problem]:
-    """See an amendment in one batch with its original."""
+    """Report an amendment that is in one batch with its original."""
     sought: dict[_Document, list[tuple[int, Decision]]] = {}
     for place, decision in batch.amendments:
         if (document := _amended_by(decision)) is not None:
@@ -41,7 +41,7 @@ def amendment_order(batch: Batch) -> Iterator[Problem]:
 
 
 def _amended_by(decision: Decision) -> _Document | None:
-    """Return what identifies the original of an amendment, but for its return period, which nobody tells."""
+    """Return the ids of the document that an amendment amends, without the return period: no field has it."""
     invoice = decision.invoice
     section = _AMENDED.get(invoice.section) if isinstance(invoice.section, Section) else None
     ids = (invoice.supplier, invoice.original_number)
@@ -54,7 +54,7 @@ def _amended_by(decision: Decision) -> _Document | None:
 def _found(
     places: Mapping[Section, Mapping[tuple[Any, ...], int]], sought: Mapping[_Document, object]
 ) -> Iterator[tuple[_Document, int]]:
-    """Find documents among all records: by number first, which tells nearly all of them apart."""
+    """Find documents among all records; the numbers are compared first, which excludes nearly all of them."""
     for section in _AMENDED.values():
         numbers = {number for named, _, number, _ in sought if named is section}
         if not numbers:
@@ -65,7 +65,7 @@ def _found(
 
 
 def stale_read(batch: Batch) -> Iterator[Problem]:
-    """See records that were read too long ago."""
+    """Report records that were read more than `stale_after` seconds ago."""
     facts = batch.facts
     if facts.read_at is None or facts.now is None:
         return
@@ -78,7 +78,7 @@ def stale_read(batch: Batch) -> Iterator[Problem]:
 
 
 def recompute(batch: Batch) -> Iterator[Problem]:
-    """See changes of periods whose GSTR-2B is drafted already."""
+    """Report changes of periods whose GSTR-2B has been drafted."""
     today = batch.facts.today
     if today is None:
         return

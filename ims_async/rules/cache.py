@@ -1,6 +1,6 @@
-"""What spares a batch of like records the same questions: a proof by eye, and a memory by what rules read.
+"""Shortcuts for large batches: a fast test for well-formed records, and a cache of the rules that report.
 
-Neither decides anything by itself: where the proof fails or the memory is empty, the rules are asked.
+Neither replaces a rule: where the fast test fails or the cache has no entry, the rules themselves run.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from .decision import LONGEST_REMARKS
 from .document import AMOUNT_LIMIT, NUMBER, PAISE
 from .finding import Record
 
-_MOST_REMEMBERED: Final = 50_000  # different ids, a few hundred bytes each
+_MOST_CACHED: Final = 50_000  # keys, a few hundred bytes each
 _ZERO, _TENTHS = Decimal(0), Decimal("0.1")
 _ALL: Final = FORM_RULES + RECIPIENT_RULES + SUPPLIER_RULES + ID_RULES + DECISION_RULES
 
-_Speaking = dict[Hashable, tuple[Rule, ...]]
+_RulesByKey = dict[Hashable, tuple[Rule, ...]]
 
 
 def plainly_formed(invoice: Invoice) -> bool:
-    """True if no rule on form can find anything; False if it takes the rules themselves to tell."""
+    """Return True if no rule on form can report the invoice; False if the rules have to be run."""
     number = invoice.number
     if type(number) is not str or NUMBER.fullmatch(number) is None or type(invoice.date) is not dt.date:
         return False
@@ -37,7 +37,7 @@ def plainly_formed(invoice: Invoice) -> bool:
     for rupees in (invoice.value, invoice.taxable_value, igst, cgst, sgst, invoice.cess):
         if type(rupees) is not Decimal:
             return False
-        # Paise, tenths or whole rupees: no NaN is one of them, and none has more decimals.
+        # Paise, tenths or whole rupees: this excludes NaN and amounts with more than two decimals.
         if not (rupees.same_quantum(PAISE) or rupees.same_quantum(_ZERO) or rupees.same_quantum(_TENTHS)):
             return False
         if not _ZERO <= rupees <= AMOUNT_LIMIT:
@@ -61,7 +61,7 @@ _PLAIN: Final[dict[str, tuple[type, ...]]] = {
     "read_from_gateway": (bool,),
     "extra": (dict,),
 }
-"""The kinds of what stands beside what is sent, as they come from a gateway."""
+"""The types, as a gateway sends them, of the fields that are kept with a record and not sent."""
 _beside: Final[Callable[[Invoice], tuple[object, ...]]] = attrgetter(*_PLAIN)
 _PLAIN_KINDS: Final = frozenset(itertools.product(*_PLAIN.values()))
 _PLAIN_VALUES: Final = frozenset({str, bool, NoneType})
@@ -79,11 +79,11 @@ def _plainly_amending(invoice: Invoice) -> bool:
 
 
 def _wording(decision: Decision, invoice: Invoice) -> object:
-    """Return all that the rules see in ordinary remarks and reductions; None where they have to look."""
+    """Return a cache key for ordinary remarks and ITC reductions; None if the rules have to be run."""
     remarks, reduction = decision.remarks, decision.itc_reduction
     if remarks is not None and (
         type(remarks) is not str
-        or not remarks.isprintable()  # half a character is not, nor is what no screen shows
+        or not remarks.isprintable()  # excludes lone surrogates and control characters
         or not 0 < len(remarks) <= LONGEST_REMARKS
         or remarks == invoice.remarks
     ):
@@ -99,19 +99,19 @@ def _wording(decision: Decision, invoice: Invoice) -> object:
     return said, reduction.required
 
 
-class Memory:
-    """Which rules find something in records like those seen before, for one batch."""
+class RuleCache:
+    """Remember, for one batch, which rules report records with the same fields."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
-        self._by_supplier: _Speaking = {}
-        self._by_ids: _Speaking = {}
-        self._by_decision: _Speaking = {}
+        self._by_supplier: _RulesByKey = {}
+        self._by_ids: _RulesByKey = {}
+        self._by_decision: _RulesByKey = {}
 
     def suspects(self, record: Record, invoice: Invoice) -> tuple[Rule, ...]:
-        """Return the rules on the record itself that may find something; none for most records.
+        """Return the rules on the record itself that may report it; none for most records.
 
-        Raises `TypeError` for a record with something in it that cannot be looked up.
+        Raises `TypeError` if a field is not hashable.
         """
         wording: object = ()
         action = None
@@ -151,14 +151,14 @@ class Memory:
         )
 
     def _learn(
-        self, memory: _Speaking, key: Hashable, rules: Sequence[Rule], record: Record
+        self, cache: _RulesByKey, key: Hashable, rules: Sequence[Rule], record: Record
     ) -> tuple[Rule, ...]:
-        if len(memory) >= _MOST_REMEMBERED:
-            memory.clear()
+        if len(cache) >= _MOST_CACHED:
+            cache.clear()
         case = case_of(record, 0, 0, self._facts)
-        memory[key] = speaking = tuple(rule for rule in rules if _speaks(rule, case))
-        return speaking
+        cache[key] = reporting = tuple(rule for rule in rules if _reports(rule, case))
+        return reporting
 
 
-def _speaks(rule: Rule, case: Case) -> bool:
+def _reports(rule: Rule, case: Case) -> bool:
     return any(True for _ in rule.look(case))

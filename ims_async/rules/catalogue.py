@@ -1,7 +1,7 @@
-"""The book of rules: each with its code, default level, public document and one sentence.
+"""The list of rules, each with its code, default level, public source and a one-sentence summary.
 
-They stand in the order in which their findings are told. "GSTN" in a source is the Goods and Services Tax
-Network's own text, as re-published.
+The order is that of the findings. "GSTN" in a source is the Goods and Services Tax Network's own text, as
+re-published.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _OURS: Final = "no document: reasoning"
 
 @attrs.frozen
 class RuleChange:
-    """Rules that are in force only from a GSTR-2B period (`MMYYYY`) on."""
+    """Rules that apply from a GSTR-2B period (`MMYYYY`) on."""
 
     first_period: str
     codes: tuple[str, ...]
@@ -43,7 +43,7 @@ RULE_CHANGES: Final = (
         "GSTN advisory of 23-09-2025",
     ),
 )
-"""What changed when: a record of an earlier GSTR-2B period is not held to it."""
+"""The rules with a first period; they do not apply to records of earlier GSTR-2B periods."""
 
 _SINCE: Final = {code: change.first_period for change in RULE_CHANGES for code in change.codes}
 
@@ -57,13 +57,13 @@ def _rules(*rows: tuple[str, Level, str, str, Callable[[Any], Iterable[Problem]]
 
 _R, _W = Level.REFUSE, Level.WARN
 
-# Rules stand together that read the same: what they find is remembered for the next record like it.
+# Rules are grouped by the fields that they read: `cache` keeps one result per group and set of fields.
 
 FORM_RULES: Final = _rules(
     ("record", _R, _OURS, "It is a decision on an invoice, or for a reset an invoice.", forms.record),
     ("section", _R, _SAVE, "Its section is one of the eight; imports are not among them.", forms.section),
     ("previous-action", _R, _STATUS, "It has an action as last read (IMSSAV0010).", forms.previous_action),
-    ("date", _R, _SAVE, "Its date is a date.", forms.date),
+    ("date", _R, _SAVE, "Its date is a `datetime.date`.", forms.date),
     (
         "amount",
         _R,
@@ -84,7 +84,7 @@ FORM_RULES: Final = _rules(
         "other-fields",
         _R,
         _OURS,
-        "What is kept beside what is sent is of its kind; `extra` holds JSON values.",
+        "Fields that are kept and not sent have the right type; `extra` holds JSON values.",
         forms.other_fields,
     ),
 )
@@ -114,7 +114,7 @@ ID_RULES: Final = _rules(
 
 DECISION_RULES: Final = _rules(
     ("action", _R, _SAVE, "The action saved is A, R or P; back to N is a reset.", decided.action),
-    ("reset-of-no-action", _W, _OURS, "What is reset has an action.", decided.reset_of_no_action),
+    ("reset-of-no-action", _W, _OURS, "A record that is reset has an action.", decided.reset_of_no_action),
     (
         "no-change",
         _W,
@@ -126,7 +126,7 @@ DECISION_RULES: Final = _rules(
         "pending-blocked",
         _R,
         "GST API documentation, IMS - Get Invoice (ispendactblocked)",
-        "What is kept pending may be.",
+        "A record kept pending is one for which the gateway allows it.",
         decided.pending_blocked,
     ),
     (
@@ -140,7 +140,7 @@ DECISION_RULES: Final = _rules(
         "not-filed",
         _W,
         "GSTN FAQ of 23-09-2024; India Compliance issue #3103",
-        "What is accepted, the supplier has filed.",
+        "An accepted record has been filed by its supplier.",
         decided.not_filed,
     ),
     (
@@ -157,7 +157,7 @@ DECISION_RULES: Final = _rules(
         "remarks-blocked",
         _R,
         f"{_OFFLINE_TOOL}; India Compliance (isRemarksBlocked)",
-        "Remarks are made where the record takes them.",
+        "Remarks are given only for records that allow them.",
         decided.remarks_blocked,
     ),
     (
@@ -216,7 +216,7 @@ EARLIER_RULES: Final = _rules(
         "duplicate",
         _R,
         f"{_STATUS}: errors name a record by its ids",
-        "It is in the batch once.",
+        "A record is in the batch once.",
         batch.duplicate,
     ),
 )
@@ -226,7 +226,7 @@ BATCH_RULES: Final = _rules(
         "amendment-order",
         _W,
         "fintaxblog, 2026; not confirmed by GSTN",
-        "An amendment is not in one batch with its original.",
+        "An amendment and its original are not in the same batch.",
         batch.amendment_order,
     ),
     (
@@ -249,4 +249,4 @@ RECORD_RULES: Final = (
     FORM_RULES + RECIPIENT_RULES + SUPPLIER_RULES + ID_RULES + DECISION_RULES + EARLIER_RULES
 )
 RULES: Final = RECORD_RULES + BATCH_RULES
-"""All rules, in the order in which their findings are told."""
+"""All rules, in the order of their findings."""

@@ -1,4 +1,4 @@
-"""The checks of one batch, record by record, and of the batch as a whole."""
+"""Run the rules on a batch: record by record, then on the batch as a whole."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import InvalidInput
 from ..model.records import Decision, Invoice
 from ..model.vocabulary import Section
-from .cache import Memory
+from .cache import RuleCache
 from .catalogue import BATCH_RULES, EARLIER_RULES, FORM_RULES, RECORD_RULES
 from .context import Batch, Case, Facts, Rule, case_of
 from .finding import Finding, Level, Problem, Record
@@ -21,11 +21,12 @@ _ALONE = RECORD_RULES[: -len(EARLIER_RULES)]
 
 
 class Checker:
-    """The checks of one batch: `one` for each record in order, then `end`.
+    """Check one batch: call `one` for each record in order, then `end`.
 
-    `gstin` is the taxpayer; `today` the date in India (IST is UTC+5:30; `india_date` gives it for a moment);
-    `read_at` when the records were read and `now` the present, both with a time zone. What is None silences
-    the rules that need it: no clock is asked here. Raises `InvalidInput` for a time without a zone.
+    `gstin` is the taxpayer. `today` is the date in India (IST is UTC+5:30; `india_date` gives it for a
+    moment). `read_at` is when the records were read and `now` the present, both with a time zone. No clock is
+    read: the rules that need an argument which is None are skipped. Raises `InvalidInput` for a time without
+    a zone.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Checker:
             filed=frozenset(policy.filed),
             stale_after=policy.stale_after,
         )
-        self._memory = Memory(self._facts)
+        self._cache = RuleCache(self._facts)
         self._places: dict[Section, dict[tuple[Any, ...], int]] = {section: {} for section in Section}
         self._amendments: list[tuple[int, Decision]] = []
 
@@ -59,11 +60,11 @@ class Checker:
             return self._findings(_NO_RECORD, case_of(record, place, place, self._facts))
         first = place
         try:
-            # A plain tuple: of a named one the collector would keep track, 100,000 times over.
+            # A plain tuple: the garbage collector keeps tracking a named one, 100,000 of them here.
             document = (invoice.supplier, invoice.number, invoice.date, invoice.return_period)
             first = self._places[invoice.section].setdefault(document, place)
-            suspects = self._memory.suspects(record, invoice)
-        except (KeyError, TypeError):  # an id that is a list, say, or a section that is none
+            suspects = self._cache.suspects(record, invoice)
+        except (KeyError, TypeError):  # an id that is a list, or an unknown section
             suspects = _ALONE
         if first != place:
             suspects += EARLIER_RULES
@@ -72,7 +73,7 @@ class Checker:
         return self._findings(suspects, case_of(record, place, first, self._facts)) if suspects else []
 
     def end(self) -> list[Finding]:
-        """Return what can be said only when all records of the batch are known."""
+        """Return the findings that need all records of the batch."""
         batch = Batch(self._places, self._amendments, self._facts)
         found = [
             self._finding(rule, problem, problem.place, problem.record)
@@ -117,9 +118,9 @@ def check(
     read_at: dt.datetime | None = None,
     now: dt.datetime | None = None,
 ) -> list[Finding]:
-    """Return all findings on a batch of decisions (or, for a reset, invoices), in its order.
+    """Return all findings on a batch of decisions (or, for a reset, invoices), in the order of its records.
 
-    What is said of the batch as a whole comes last. The arguments are those of `Checker`.
+    Findings on the batch as a whole come last. The arguments are those of `Checker`.
     """
     checker = Checker(policy=policy, gstin=gstin, today=today, read_at=read_at, now=now)
     found = [finding for place, record in enumerate(decisions) for finding in checker.one(record, place)]

@@ -1,4 +1,4 @@
-"""What a rule looks at: one record with what is known beside it, or a batch as a whole."""
+"""The input of a rule: one record with the facts known beside it, or a batch as a whole."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .periods import earliest_gstr2b, month_of
 REDUCIBLE: Final = frozenset(
     {Section.B2BA, Section.B2BDNA, Section.B2BCN, Section.B2BCNA, Section.ECOMA},
 )
-"""Where an ITC reduction can be said: GST API documentation, "IMS - Save IMS Action", its newest example."""
+"""Sections that take an ITC reduction: GST API documentation, "IMS - Save IMS Action", its newest example."""
 
 
 def _aware(_: object, field: attrs.Attribute[Any], moment: dt.datetime | None) -> None:
@@ -32,7 +32,7 @@ def _plain_date(_: object, field: attrs.Attribute[Any], day: dt.date | None) -> 
 
 @attrs.frozen(kw_only=True)
 class Facts:
-    """What is known beside the records. What is None silences the rules that need it."""
+    """Facts known beside the records. Rules that need one that is None are skipped."""
 
     gstin: str | None = None
     today: dt.date | None = attrs.field(default=None, validator=_plain_date)
@@ -44,7 +44,7 @@ class Facts:
 
 @attrs.frozen
 class Case:
-    """One record, taken apart. What is not of its kind is None here, and found by the rule that says so.
+    """One record and its fields. A field of a wrong type is None here; the rule on that field reports it.
 
     `first` is the place of the first record of the batch with the same ids. `action`, `remarks` and
     `reduction` are None in a reset. `month` is the earliest GSTR-2B period it can belong to, in months.
@@ -63,12 +63,12 @@ class Case:
 
     @property
     def accepted(self) -> bool:
-        """True for a decision to accept."""
+        """Whether the decision is to accept."""
         return self.action is Action.ACCEPT
 
 
 def case_of(record: Record, place: int, first: int, facts: Facts) -> Case:
-    """Take a record apart, whatever is in it."""
+    """Make the `Case` of a record; fields of any type are accepted."""
     decision = record if isinstance(record, Decision) else None
     invoice = record.invoice if isinstance(record, Decision) else record
     section = getattr(invoice, "section", None)
@@ -92,7 +92,7 @@ def case_of(record: Record, place: int, first: int, facts: Facts) -> Case:
 
 @attrs.frozen
 class Batch:
-    """What is remembered of a batch.
+    """The parts of a batch that the rules on a whole batch need.
 
     `places` holds, by section, the place of the first record with a supplier, number, date and return
     period; `amendments` the decisions on records that name an original, with their places.
@@ -105,10 +105,10 @@ class Batch:
 
 @attrs.frozen
 class Rule:
-    """One check. `see` is a pure function of a `Case`, or of a `Batch` where it reads one.
+    """One check. `see` is a pure function of a `Case`, or for a rule on a whole batch of a `Batch`.
 
-    `level` is its default; `source` the public document; `summary` one sentence on what should be so; `since`
-    the GSTR-2B period, `MMYYYY`, from which on it is in force, None if there always.
+    `level` is the default level, `source` the public document, `summary` one sentence that holds for a good
+    record. `since` is the first GSTR-2B period, `MMYYYY`, that the rule applies to; None for all periods.
     """
 
     code: str
@@ -119,7 +119,7 @@ class Rule:
     since: str | None = None
 
     def look(self, at: Case | Batch) -> Iterable[Problem]:
-        """Return the problems it sees, none before it came into force."""
+        """Return the problems found; none for a record of a period before `since`."""
         if self.since is not None and isinstance(at, Case):
             first = month_of(self.since)
             if at.month is None or first is None or at.month < first:

@@ -1,4 +1,4 @@
-"""Rules on what was decided: the action, what the record allows, and the remarks."""
+"""Rules on the decision: the action, what the record allows, and the remarks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def action(case: Case) -> Iterator[Problem]:
-    """See an action that cannot be saved."""
+    """Report an action that cannot be saved."""
     if not isinstance(case.record, Decision):
         return
     if case.action is None:
@@ -28,13 +28,13 @@ def action(case: Case) -> Iterator[Problem]:
 
 
 def reset_of_no_action(case: Case) -> Iterator[Problem]:
-    """See a reset of what nobody has acted on."""
+    """Report a reset of a record without an action."""
     if not isinstance(case.record, Decision) and case.invoice.action is Action.NO_ACTION:
         yield Problem("it has no action, so there is nothing to reset")
 
 
 def no_change(case: Case) -> Iterator[Problem]:
-    """See a decision that leaves the record as it is."""
+    """Report a decision that changes nothing."""
     if case.action in (None, Action.NO_ACTION) or case.action is not case.invoice.action:
         return
     if _same_remarks(case) and _same_reduction(case):
@@ -59,13 +59,13 @@ def _same_reduction(case: Case) -> bool:
 
 
 def pending_blocked(case: Case) -> Iterator[Problem]:
-    """See a record kept pending that the gateway has blocked for that."""
+    """Report a record kept pending although the gateway does not allow it."""
     if case.action is Action.PENDING and case.invoice.pending_allowed is False:
         yield Problem("the gateway does not allow this record to be kept pending; accept or reject it")
 
 
 def pending_limit(case: Case) -> Iterator[Problem]:
-    """See what lowers credit kept pending for more than one tax period, by a monthly filer's due dates."""
+    """Report a credit-lowering record kept pending for more than one tax period of a monthly filer."""
     today, month = case.facts.today, case.month
     if case.action is not Action.PENDING or case.section not in REDUCIBLE or today is None or month is None:
         return
@@ -79,13 +79,13 @@ def pending_limit(case: Case) -> Iterator[Problem]:
 
 
 def not_filed(case: Case) -> Iterator[Problem]:
-    """See an acceptance whose supplier has saved the document only."""
+    """Report an acceptance of a document that its supplier has saved and not filed."""
     if case.accepted and case.invoice.supplier_filed is False:
         yield Problem("the supplier has not filed it: accepted, it reaches GSTR-2B only once it is filed")
 
 
 def period_closed(case: Case) -> Iterator[Problem]:
-    """See a record of a period whose GSTR-3B the caller knows as filed; pending ones stay open."""
+    """Report a record of a period whose GSTR-3B the caller named as filed; pending records stay open."""
     if case.month is None or case.invoice.action is Action.PENDING:
         return
     period = period_of(case.month)
@@ -96,50 +96,51 @@ def period_closed(case: Case) -> Iterator[Problem]:
 
 
 def remarks(case: Case) -> Iterator[Problem]:
-    """See remarks that are no text, or hold half a character."""
+    """Report remarks that are not text, or contain a lone surrogate."""
     if _remarks_given(case) is not None and case.remarks is None:
         yield Problem(f"remarks {shown(_remarks_given(case))} are not text", in_kind=True)
     elif case.remarks is not None and not writable_text(case.remarks):
-        yield Problem(f"remarks {shown(case.remarks)} hold half a character (a surrogate)", in_kind=True)
+        message = f"remarks {shown(case.remarks)} contain a lone surrogate, which is half a character"
+        yield Problem(message, in_kind=True)
 
 
 def remarks_control(case: Case) -> Iterator[Problem]:
-    """See remarks with characters that no screen shows; a line break or a tab is none of them."""
+    """Report remarks with control characters other than line breaks and tabs."""
     if case.remarks is not None and _CONTROL.search(case.remarks):
         yield Problem(f"remarks {shown(case.remarks)} hold control characters; write plain text")
 
 
 def _remarks_given(case: Case) -> object:
-    """Return the remarks as they were given, text or not."""
+    """Return the remarks as given, of any type."""
     return case.record.remarks if isinstance(case.record, Decision) else None
 
 
 def remarks_too_long(case: Case) -> Iterator[Problem]:
-    """See remarks that do not fit."""
+    """Report remarks that are too long."""
     if case.remarks is not None and len(case.remarks) > LONGEST_REMARKS:
         yield Problem(f"remarks of {len(case.remarks)} characters; IMS takes {LONGEST_REMARKS}")
 
 
 def remarks_blocked(case: Case) -> Iterator[Problem]:
-    """See remarks on a record that takes none."""
+    """Report remarks on a record that does not allow them."""
     if case.remarks is not None and case.invoice.remarks_allowed is False:
         yield Problem("the gateway takes no remarks for this record; leave them out")
 
 
 def _explains_reduction(case: Case) -> bool:
-    """True where credit is reversed in part or not at all, which remarks explain."""
+    """Return True if credit is reversed in part or not at all; remarks may explain that."""
     reduction = case.reduction
     return case.accepted and reduction is not None and (not reduction.required or bool(reduction.amounts))
 
 
 def remarks_on_accept(case: Case) -> Iterator[Problem]:
-    """See remarks where the published rules have them with Reject and Pending only."""
+    """Report remarks on an acceptance; the published rules take them with Reject and Pending."""
     if case.remarks and case.accepted and not _explains_reduction(case):
         yield Problem("remarks go with rejecting and keeping pending; on accepting they may be refused")
 
 
 def remarks_missing(case: Case) -> Iterator[Problem]:
-    """See a rejection, or a reversal in part or none, that nobody explains."""
+    """Report a rejection, or a reversal in part or none, without remarks."""
     if _remarks_given(case) not in (None, "") or case.invoice.remarks_allowed is False:
         return
     if case.action is Action.REJECT:

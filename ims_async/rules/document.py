@@ -1,7 +1,7 @@
-"""Rules on what a record is made of: its section, number, dates and amounts.
+"""Rules on the fields of a record: its section, number, dates and amounts.
 
 Patterns and limits: GST API documentation, the schemas of "IMS - Save IMS Action" and "Reset IMS Action".
-What a gateway itself reported is never refused for its form, only warned about: it goes back as it came.
+A value that a gateway reported is at most warned about, never refused for its form: it goes back unchanged.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ AMOUNT_LIMIT: Final = Decimal("99999999999.99")
 PAISE: Final = Decimal("0.01")
 HEADS: Final = ("igst", "cgst", "sgst", "cess")
 
-# GSTN advisory of 30-10-2025: the sections of imports, which the documented interface has no place for.
+# GSTN advisory of 30-10-2025: the sections of imports; the documented API takes no actions on them.
 _IMPORTS: Final = frozenset({"impg", "impga", "impgsez", "impgseza"})
 
 
 def number_problem(text: object) -> str | None:
-    """Say what is wrong with a document's number, or None."""
+    """Return what is wrong with a document's number, or None."""
     if not isinstance(text, str) or not text:
         return f"number {shown(text)} is missing or not text"
     if len(text) > 16:
@@ -40,7 +40,7 @@ def number_problem(text: object) -> str | None:
 
 
 def amount_problem(name: str, amount: object, limit: Decimal = AMOUNT_LIMIT) -> str | None:
-    """Say what is wrong with an amount in rupees, or None."""
+    """Return what is wrong with an amount in rupees, or None."""
     if not isinstance(amount, Decimal):
         return f"{name} {shown(amount)} is not a Decimal; money is exact: use Decimal('10.50')"
     if not amount.is_finite():
@@ -57,7 +57,10 @@ def amount_problem(name: str, amount: object, limit: Decimal = AMOUNT_LIMIT) -> 
 
 
 def _splits_paise(amount: Decimal) -> bool:
-    """True for decimals beyond the second, but for zeros; without arithmetic, whose precision others set."""
+    """Return True if a decimal beyond the second is not zero.
+
+    Uses no arithmetic: its precision depends on the caller's decimal context.
+    """
     if amount.same_quantum(PAISE):
         return False
     _, digits, exponent = amount.as_tuple()
@@ -65,7 +68,7 @@ def _splits_paise(amount: Decimal) -> bool:
 
 
 def writable(amount: object) -> bool:
-    """True for an amount that can be written out, even if it is no sensible one: `1E+999999` cannot."""
+    """Return True if an amount can be written out in digits; `1E+999999` cannot."""
     if not isinstance(amount, Decimal) or not amount.is_finite():
         return False
     exponent = amount.as_tuple().exponent
@@ -73,12 +76,12 @@ def writable(amount: object) -> bool:
 
 
 def is_amount(amount: object) -> bool:
-    """True for an amount that can be compared with another."""
+    """Return True for a finite `Decimal`, which can be compared with another."""
     return isinstance(amount, Decimal) and amount.is_finite()
 
 
 def record(case: Case) -> Iterator[Problem]:
-    """See something else than a decision or an invoice."""
+    """Report an object that is neither a decision nor an invoice."""
     if not isinstance(case.invoice, Invoice):
         what = (
             f"a decision on {shown(case.invoice)}"
@@ -89,7 +92,7 @@ def record(case: Case) -> Iterator[Problem]:
 
 
 def section(case: Case) -> Iterator[Problem]:
-    """See a section that is none, one of imports among them."""
+    """Report an unknown section, or a section of imports."""
     named = case.invoice.section
     if case.section is not None:
         return
@@ -101,19 +104,19 @@ def section(case: Case) -> Iterator[Problem]:
 
 
 def previous_action(case: Case) -> Iterator[Problem]:
-    """See a last-read action that is none: GSTN compares it (IMSSAV0010)."""
+    """Report a last-read action that is not an `Action`; GSTN compares it (IMSSAV0010)."""
     if not isinstance(case.invoice.action, Action):
         yield Problem(f"the record's action {shown(case.invoice.action)} is not an Action", in_kind=True)
 
 
 def date(case: Case) -> Iterator[Problem]:
-    """See a date that is none; one that does not exist cannot be made a `datetime.date`."""
+    """Report a date that is not a `datetime.date`."""
     if type(case.invoice.date) is not dt.date:
         yield Problem(f"date {shown(case.invoice.date)} is not a datetime.date", in_kind=True)
 
 
 def amount(case: Case) -> Iterator[Problem]:
-    """See amounts that are none, negative, too large, or not in whole paise."""
+    """Report amounts that are not a `Decimal`, not finite, negative, too large, or not in whole paise."""
     invoice = case.invoice
     amounts = (
         ("value", invoice.value, VALUE_LIMIT),
@@ -122,42 +125,42 @@ def amount(case: Case) -> Iterator[Problem]:
     )
     for name, rupees, limit in amounts:
         if problem := amount_problem(name, rupees, limit):
-            told = writable(rupees)
-            yield Problem(problem, typed_only=told, in_kind=not told)
+            sendable = writable(rupees)
+            yield Problem(problem, typed_only=sendable, in_kind=not sendable)
 
 
 def tax_heads(case: Case) -> Iterator[Problem]:
-    """See taxes that no supply bears: IGST with CGST and SGST, or CGST unlike SGST."""
+    """Report taxes that no supply can have: IGST with CGST or SGST, or CGST unequal to SGST."""
     igst, cgst, sgst = case.invoice.igst, case.invoice.cgst, case.invoice.sgst
     if not (is_amount(igst) and is_amount(cgst) and is_amount(sgst)):
         return
     if igst and (cgst or sgst):
         yield Problem("it bears IGST and CGST or SGST: a supply is between states or within one")
     elif cgst != sgst:
-        told = f"CGST {str(cgst)[:30]} and SGST {str(sgst)[:30]}"
-        yield Problem(f"{told} differ; within a state both are levied at the same rate")
+        both = f"CGST {str(cgst)[:30]} and SGST {str(sgst)[:30]}"
+        yield Problem(f"{both} differ; within a state both are levied at the same rate")
 
 
 def number(case: Case) -> Iterator[Problem]:
-    """See a document number that the gateway does not take."""
+    """Report a document number that the gateway does not take."""
     found = case.invoice.number
     if problem := number_problem(found):
-        told = writable_text(found)
-        yield Problem(problem, typed_only=told, in_kind=not told)
+        sendable = writable_text(found)
+        yield Problem(problem, typed_only=sendable, in_kind=not sendable)
 
 
 def original(case: Case) -> Iterator[Problem]:
-    """See an amendment that does not name what it amends."""
+    """Report an amendment without the number and date of the document it amends."""
     if case.section is None or not case.section.is_amendment:
         return
     found, day = case.invoice.original_number, case.invoice.original_date
     if found is None or found == "" or day is None:
         message = "an amendment needs the number and date of the document it amends"
-        told = found is None or writable_text(found)
-        yield Problem(message, typed_only=told, in_kind=not told)
+        sendable = found is None or writable_text(found)
+        yield Problem(message, typed_only=sendable, in_kind=not sendable)
     elif problem := number_problem(found):
-        told = writable_text(found)
-        yield Problem(f"original {problem}", typed_only=told, in_kind=not told)
+        sendable = writable_text(found)
+        yield Problem(f"original {problem}", typed_only=sendable, in_kind=not sendable)
     if day is not None and type(day) is not dt.date:
         yield Problem(f"original date {shown(day)} is not a datetime.date", in_kind=True)
 
@@ -174,7 +177,7 @@ def _reduction_or_none(value: object) -> bool:
 
 
 _TEXT, _FLAG = (_or_none(str), "text"), (_or_none(bool), "True, False or None")
-_BESIDE: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
+_NEVER_SENT: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
     "hash": _TEXT,
     "supplier_name": _TEXT,
     "recipient": _TEXT,
@@ -186,22 +189,22 @@ _BESIDE: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
     "itc_reduction": (_reduction_or_none, "an ItcReduction with amounts that are Decimals"),
     "read_from_gateway": (lambda value: isinstance(value, bool), "True or False"),
 }
-"""What stands in a record beside what is sent: by name, what it may be."""
+"""The fields of a record that are never sent: each with a test of its type and the type's name."""
 _SENT_BY_SOME: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
     "type": _TEXT,
     "original_number": _TEXT,
     "original_date": (lambda value: value is None or type(value) is dt.date, "a datetime.date"),
 }
-"""What is sent in some sections, where other rules look at it, and kept in the others."""
+"""The fields that are sent in some sections, where other rules check them, and only kept in the others."""
 
 
 def other_fields(case: Case) -> Iterator[Problem]:
-    """See what is kept with a record, in a journal say, and is no text, no flag or no JSON value."""
+    """Report fields of a wrong type among those that are kept with a record, in a journal for example."""
     sent = set()
     if case.section is not None:
         sent = {"original_number", "original_date"} if case.section.is_amendment else set()
         sent |= set() if case.section.is_ecommerce else {"type"}
-    for name, (fits, what) in (_BESIDE | _SENT_BY_SOME).items():
+    for name, (fits, what) in (_NEVER_SENT | _SENT_BY_SOME).items():
         value = getattr(case.invoice, name)
         if name not in sent and not fits(value):
             yield Problem(f"{name} {shown(value)} is not {what}", in_kind=True)
@@ -210,11 +213,11 @@ def other_fields(case: Case) -> Iterator[Problem]:
 
 
 def extra_problem(extra: object) -> str | None:
-    """Say what is wrong with the fields that a gateway adds, or None."""
+    """Return what is wrong with the fields that a gateway adds, or None."""
     if not isinstance(extra, dict):
         return f"extra {shown(extra)} is not a dict of JSON values"
     try:
         json_text(extra)
-    except Exception as error:  # noqa: BLE001 # a stranger's class may do anything when it is shown
+    except Exception as error:  # noqa: BLE001 # the `__repr__` of a caller's class may raise anything
         return f"extra cannot be kept: {error!s:.180}; numbers with a fraction are Decimals"
     return None

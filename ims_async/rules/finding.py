@@ -1,4 +1,4 @@
-"""What a check finds: what is wrong, with which record, how bad that is, and which document says so."""
+"""The findings of a check: what is wrong, with which record, its level, and the public source."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST_SHOWN: Final = 60  # characters of a value that a message quotes
 
 
 class Level(StrEnum):
-    """What a finding does: `REFUSE` keeps the batch from being sent, `WARN` only tells, `OFF` is silent."""
+    """The effect of a finding: `REFUSE` keeps the batch from being sent, `WARN` does not, `OFF` drops it."""
 
     REFUSE = "refuse"
     WARN = "warn"
@@ -26,11 +26,11 @@ class Level(StrEnum):
 
 @attrs.frozen
 class Problem:
-    """What a rule has to say, before it is known what it is worth.
+    """What a rule reports, before the policy gives it a level.
 
-    `typed_only` is refused where a person typed it and warned about where the gateway sent it; `in_kind` is
-    refused whatever a policy says, because it cannot be written. `place` and `record` are set by the rules
-    that look at a whole batch and mean one record of it.
+    With `typed_only`, a value that a person typed is refused, and one that the gateway sent is warned about.
+    With `in_kind`, it is refused whatever a policy says, because it cannot be written. `place` and `record`
+    are set by rules on a whole batch that report one record of it.
     """
 
     message: str
@@ -64,20 +64,20 @@ class Finding:
 def _named(key: RecordKey | None) -> str:
     try:
         return str(key)
-    except Exception:  # noqa: BLE001 # ids of any kind: what is wrong with them is the message
+    except Exception:  # noqa: BLE001 # ids may be of any type; the message says what is wrong with them
         return "whose ids cannot be shown"
 
 
 def shown(value: object) -> str:
-    """Return a value as a message quotes it: short, and whatever it is."""
+    """Return a value as a message quotes it: shortened, and never raising."""
     try:
         return repr(value)[:_LONGEST_SHOWN]
-    except Exception:  # noqa: BLE001 # an int of 5,000 digits, a stranger's class
+    except Exception:  # noqa: BLE001 # an int of 5,000 digits, a caller's class
         return f"of type {type(value).__name__}"
 
 
 def writable_text(value: object) -> bool:
-    """True for text of whole characters: half of one, a lone surrogate, is in no file and on no wire."""
+    """Return True for text without lone surrogates, which UTF-8 cannot encode."""
     if not isinstance(value, str):
         return False
     if value.isascii():
@@ -93,6 +93,6 @@ def refuse(findings: Sequence[Finding]) -> None:
     """Raise `InvalidDecision` with all findings, warnings too, if any of them refuses."""
     refused = [finding for finding in findings if finding.level is Level.REFUSE]
     if refused:
-        told = "; ".join(str(finding) for finding in refused[:3])
+        named = "; ".join(str(finding) for finding in refused[:3])
         more = f"; and {len(refused) - 3} more (see .findings)" if len(refused) > 3 else ""
-        raise InvalidDecision(f"nothing was sent: {told}{more}", findings=findings)
+        raise InvalidDecision(f"nothing was sent: {named}{more}", findings=findings)

@@ -1,6 +1,6 @@
-"""Return periods, tax periods and due dates, as whole months: no clock is read here.
+"""Return periods, tax periods and due dates, counted in whole months. No clock is read here.
 
-GST's days are India's: IST is UTC+5:30, without a summer time. Whoever has a moment in UTC asks `india_date`.
+GST uses Indian dates: IST is UTC+5:30, without daylight saving. `india_date` converts a moment to one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def india_date(moment: dt.datetime) -> dt.date:
 
 @functools.lru_cache(maxsize=4096)
 def month_of(period: str) -> int | None:
-    """Return a period `MMYYYY` as a number of months, to compare and to add to; None for what is none."""
+    """Return a period `MMYYYY` as a number of months, to compare and to add to; None if it is invalid."""
     if period_problem(period) is not None:
         return None
     return int(period[2:]) * 12 + int(period[:2]) - 1
@@ -47,10 +47,10 @@ def day_in(month: int, day: int) -> dt.date:
 
 
 def earliest_gstr2b(return_period: object, source_form: object) -> int | None:
-    """Return the first GSTR-2B period, in months, that a record can belong to; None where nobody can tell.
+    """Return the earliest GSTR-2B period, in months, that a record can belong to; None if it is not known.
 
-    A supplier who files late moves it on, which no field of the record tells: so it is the earliest. What
-    comes by GSTR-1A goes to the next month's GSTR-2B. GSTN FAQ of 17-10-2025.
+    If the supplier files late the period is a later one; no field of the record shows that. A record from
+    GSTR-1A goes to the next month's GSTR-2B. GSTN FAQ of 17-10-2025.
     """
     month = month_of(return_period) if isinstance(return_period, str) else None
     return None if month is None else month + (source_form == SourceForm.GSTR1A)

@@ -1,4 +1,4 @@
-"""What a user sets: how much each rule is worth, and what only he knows."""
+"""Settings of the offline checks: the level of each rule, and facts that only the caller knows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DEFAULTS: Final = {rule.code: rule.level for rule in RULES}
 
 
 def _levels(given: Mapping[str, Level | str]) -> dict[str, Level]:
-    """Read levels by code. Raises `InvalidInput` that names the known ones."""
+    """Read levels by rule code. Raises `InvalidInput`, which names the known codes or levels."""
     if not isinstance(given, Mapping):
         raise InvalidInput(f"levels {shown(given)} are not levels by code, such as {{'not-filed': 'off'}}")
     found: dict[str, Level] = {}
@@ -35,7 +35,7 @@ def _levels(given: Mapping[str, Level | str]) -> dict[str, Level]:
 
 
 def _periods(given: Collection[str]) -> frozenset[str]:
-    """Read return periods. Raises `InvalidInput` for what is none."""
+    """Read return periods. Raises `InvalidInput` for an invalid one."""
     if isinstance(given, str) or not isinstance(given, Collection):
         raise InvalidInput(f"filed {shown(given)} is not a list of periods, such as ['102025']")
     for period in given:
@@ -49,21 +49,21 @@ def _seconds(_: object, field: attrs.Attribute[Any], value: float) -> None:
         raise InvalidInput(f"{field.name} {shown(value)} is not a number of seconds above 0")
 
 
-def _worth_of(policy: RulePolicy) -> dict[str, Level]:
+def _all_levels(policy: RulePolicy) -> dict[str, Level]:
     return {**_DEFAULTS, **_levels(policy.levels)}
 
 
 @attrs.frozen(kw_only=True)
 class RulePolicy:
-    """How strict the offline checks are.
+    """Set how strict the offline checks are.
 
     `levels` sets a rule's level by its code: `{"not-filed": "off", "period-closed": "refuse"}`; all codes
-    are in `ims_async.rules.RULES`. Two things no level changes: what cannot be written at all (a float for
-    an amount, text for a date) is refused, and ids and amounts that the gateway itself reported are warned
-    about at most, because they go back as they came.
+    are in `ims_async.rules.RULES`. Two cases do not depend on a level: a value that cannot be written (a
+    float for an amount, text for a date) is refused, and ids and amounts that the gateway itself reported
+    are warned about at most, because they go back unchanged.
 
-    `filed` names the GSTR-2B periods (`MMYYYY`) for which GSTR-3B is known to be filed. `stale_after` is how
-    old, in seconds, what was read may be before a save warns; an hour unless told otherwise.
+    `filed` names the GSTR-2B periods (`MMYYYY`) for which GSTR-3B is known to be filed. `stale_after` is the
+    age, in seconds, above which a save warns about the records that were read; the default is an hour.
     Raises `InvalidInput` for an unknown code, level or period.
     """
 
@@ -71,10 +71,10 @@ class RulePolicy:
     filed: Collection[str] = attrs.field(default=(), converter=_periods)
     stale_after: float = attrs.field(default=3600.0, validator=_seconds)
 
-    _worth: dict[str, Level] = attrs.field(
-        init=False, repr=False, eq=False, default=attrs.Factory(_worth_of, takes_self=True)
+    _level_by_code: dict[str, Level] = attrs.field(
+        init=False, repr=False, eq=False, default=attrs.Factory(_all_levels, takes_self=True)
     )
 
     def level_of(self, code: str) -> Level:
-        """Return what a rule is worth."""
-        return self._worth[code]
+        """Return the level of a rule."""
+        return self._level_by_code[code]

@@ -1,4 +1,4 @@
-"""Rules on the ITC reduction: how much credit is given up on accepting what lowers it."""
+"""Rules on the ITC reduction: how much credit is reversed when a record that lowers it is accepted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHOICES: Final = "ItcReduction.none(), .full() or .partial(…)"
 
 
 def itc_reduction(case: Case) -> Iterator[Problem]:
-    """See an ITC reduction that is none, or has no place here."""
+    """Report an ITC reduction of a wrong type, or on a record or action that takes none."""
     found = case.record.itc_reduction if isinstance(case.record, Decision) else None
     if found is None:
         return
@@ -32,13 +32,13 @@ def itc_reduction(case: Case) -> Iterator[Problem]:
 
 
 def _says_nothing(case: Case) -> bool:
-    """True for an acceptance that could say how much credit it gives up, and does not."""
+    """Return True for an acceptance without an ITC reduction although the record takes one."""
     said = case.record.itc_reduction if isinstance(case.record, Decision) else None
     return case.accepted and said is None and case.invoice.itc_reduction_allowed is not False
 
 
 def itc_reduction_missing(case: Case) -> Iterator[Problem]:
-    """See a credit note accepted without a word on its credit."""
+    """Report a credit note accepted without an ITC reduction."""
     if case.section is Section.B2BCN and _says_nothing(case):
         yield Problem(
             f"accepting a credit note says how much credit it gives up: use {_CHOICES} (IMSSAV0054)"
@@ -46,13 +46,13 @@ def itc_reduction_missing(case: Case) -> Iterator[Problem]:
 
 
 def itc_reduction_unsaid(case: Case) -> Iterator[Problem]:
-    """See an amendment accepted without a word: whether it lowers credit shows in its original only."""
+    """Report an amendment accepted without an ITC reduction; only its original shows if it lowers credit."""
     if case.section in REDUCIBLE and case.section is not Section.B2BCN and _says_nothing(case):
         yield Problem(f"if this amendment lowers credit, accepting it says by how much: use {_CHOICES}")
 
 
 def itc_reduction_none(case: Case) -> Iterator[Problem]:
-    """See amounts declared where nothing is to be reversed, or zeros declared as a reversal."""
+    """Report amounts declared where nothing is to be reversed, or only zeros declared as a reversal."""
     declared = case.reduction.amounts if case.reduction else {}
     if case.reduction is None or not declared:
         return
@@ -63,15 +63,14 @@ def itc_reduction_none(case: Case) -> Iterator[Problem]:
 
 
 def itc_reduction_amounts(case: Case) -> Iterator[Problem]:
-    """See declared amounts that are none, or more than the record's tax; CGST unlike SGST."""
+    """Report declared amounts that are invalid or above the record's tax, and CGST unequal to SGST."""
     declared = case.reduction.amounts if case.reduction else {}
     for head, rupees in declared.items():
         tax = getattr(case.invoice, head)
         if problem := amount_problem(f"ITC reduction, {head}", rupees):
             yield Problem(problem, in_kind=not writable(rupees))
         elif is_amount(tax) and rupees > tax:
-            told = f"ITC reduction, {head} {rupees}"
-            yield Problem(f"{told} is more than the record's {str(tax)[:30]}")
+            yield Problem(f"ITC reduction, {head} {rupees} is more than the record's {str(tax)[:30]}")
     cgst, sgst = declared.get("cgst", Decimal(0)), declared.get("sgst", Decimal(0))
     if is_amount(cgst) and is_amount(sgst) and cgst != sgst:
         yield Problem("ITC reduction, cgst and sgst differ; GSTN takes them in equal parts")

@@ -1,6 +1,6 @@
 """A fake GST Suvidha Provider, for demos and for the tests of programs that use IMS.
 
-It imports nothing else of this library: its reading of the documents is its own.
+It imports nothing else of this library, so that it does not share a misreading of the documents.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 __all__ = ["Effect", "Fault", "LoggedRequest", "Record", "RecordError", "SimJob", "Simulator", "Taxpayer"]
 
 # pytest imports this package at start-up, for its plugin, in every project that has the library installed:
-# so the names are fetched when they are asked for.
-_HOMES = {"Fault": "faults", "Simulator": "simulator", "Taxpayer": "taxpayers"}
+# so the modules are imported lazily, on first use of a name.
+_MODULES = {"Fault": "faults", "Simulator": "simulator", "Taxpayer": "taxpayers"}
 
-if not TYPE_CHECKING:  # a type checker that saw it would take every misspelt name for one of ours
+if not TYPE_CHECKING:  # with it a type checker would accept every misspelt name
 
     def __getattr__(name: str) -> Any:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(f".{_HOMES.get(name, 'records')}", __name__), name)
+        return getattr(import_module(f".{_MODULES.get(name, 'records')}", __name__), name)

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """Tell the time in epoch seconds.
+    """Give the time in epoch seconds.
 
-    Without a `source` it starts at the wall clock's time and moves with the running event loop, so that
-    a loop whose hours are virtual takes the simulator along; where none runs it moves with `time.monotonic`.
-    Going from one of these to another takes no time.
+    Without a `source` it starts at the wall clock's time and advances with the running event loop, so that
+    it follows a loop with virtual time; without a running loop it advances with `time.monotonic`. A change
+    from one to another takes no time.
     """
 
     def __init__(self, source: Callable[[], float] | None = None) -> None:
@@ -42,7 +42,7 @@ class Clock:
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward; refused where the caller brought the clock."""
+        """Move the clock forward; raises `RuntimeError` if the caller passed a clock."""
         if self._source:
             raise RuntimeError("This simulator runs on the clock you passed: advance that one.")
         if seconds < 0:

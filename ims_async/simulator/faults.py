@@ -1,4 +1,4 @@
-"""What can go wrong between a gateway and its callers: values, each for one request."""
+"""Faults between a gateway and its callers, as values; each applies to one request."""
 
 from __future__ import annotations
 
@@ -23,103 +23,103 @@ _ERRORS = range(500, 600)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What happens to one request in place of a whole, true answer: `script_fault` takes these.
+    """A fault of one request, to pass to `script_fault`.
 
-    Each says whether the request takes effect. On the simulator's socket it happens on the wire; in memory,
-    where there is none, `handle` raises `ConnectionResetError` for a connection that is dropped and
-    `TimeoutError` for silence, answers once what is answered twice, and takes no time over anything.
+    Each fault defines whether the request takes effect. On the simulator's socket it happens on the
+    connection. In memory, `handle` raises `ConnectionResetError` for a dropped connection and `TimeoutError`
+    for a missing answer, gives an answer that comes twice once, and never waits.
     """
 
     name: str
     effect: bool
-    """Whether the gateway does what it is asked, as far as it would have without the fault."""
+    """Whether the request takes effect, as far as it would have without the fault."""
     way: Way = "answer"
     status: int | None = None
-    """None: that of the true answer."""
+    """The HTTP status; None keeps that of the true answer."""
     content: bytes | None = None
-    """None: the true answer, or with a status the words in which this GSP says that."""
+    """The body; None keeps that of the true answer, or with a `status` is this GSP's error body."""
     headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     seconds: float = 0.0
-    """How long it holds back what is written."""
+    """The delay of each write."""
     size: int = 0
     """Bytes."""
     wait: float | None = None
-    """The seconds for which the caller is asked to stay away."""
+    """The seconds that the caller is asked to wait."""
     hint: Hint = "seconds"
-    """How that is said."""
+    """The form of that request: Retry-After in seconds or as a date, or X-RateLimit-Reset."""
 
     @classmethod
     def drop_before(cls) -> Self:
-        """The connection is dropped before the request takes effect: no answer, and nothing was done.
+        """Drop the connection before the request takes effect: no answer, and nothing was done.
 
-        The request was read off the wire, or nobody could tell which it is, but the world does not see it.
+        The request is received and logged, and changes nothing.
         """
         return cls("drop_before", effect=False, way="drop")
 
     @classmethod
     def drop_after(cls) -> Self:
-        """The request takes effect, and the connection is dropped: no answer, but it was done."""
+        """Drop the connection after the request takes effect: no answer, but it was done."""
         return cls("drop_after", effect=True, way="drop")
 
     @classmethod
     def half_open(cls, *, effect: bool = False) -> Self:
-        """The connection stays open and no answer ever comes: the caller waits until it gives up."""
+        """Keep the connection open and never answer: the caller waits until its timeout."""
         return cls("half_open", effect=effect, way="silence")
 
     @classmethod
     def truncate(cls, size: int) -> Self:
-        """The request takes effect, and the connection is dropped after `size` bytes of its answer.
+        """Drop the connection after `size` bytes of the answer; the request takes effect.
 
-        The answer is announced at its full length, and at least its last byte is kept back.
+        Content-Length is that of the whole answer, and at least its last byte is missing.
         """
         return cls("truncate", effect=True, way="truncate", size=_at_least(0, size, "bytes"))
 
     @classmethod
     def delay(cls, seconds: float) -> Self:
-        """The request takes effect at once, and is answered `seconds` later; in memory, at once."""
+        """Answer `seconds` later, though the request takes effect at once; in memory there is no delay."""
         return cls("delay", effect=True, seconds=_at_least(0.0, seconds, "seconds"))
 
     @classmethod
     def slow(cls, size: int = 1, seconds: float = 0.1) -> Self:
-        """The true answer trickles in: `size` bytes at a time, `seconds` between; in memory, at once."""
+        """Send the true answer slowly: `size` bytes every `seconds`; in memory there is no delay."""
         _at_least(1, size, "bytes")
         return cls("slow", effect=True, way="slow", size=size, seconds=_at_least(0.0, seconds, "seconds"))
 
     @classmethod
     def twice(cls, seconds: float = 0.0) -> Self:
-        """The true answer comes, and `seconds` later the same once more, unasked; in memory, once."""
+        """Send the true answer, and `seconds` later the same answer again; in memory, once."""
         return cls("twice", effect=True, way="twice", seconds=_at_least(0.0, seconds, "seconds"))
 
     @classmethod
     def garbage_gzip(cls, *, effect: bool = True) -> Self:
-        """The answer is a 200 that claims to be gzip and cannot be unpacked."""
+        """Answer 200 with Content-Encoding gzip and a body that cannot be decompressed."""
         headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
         return cls("garbage_gzip", effect=effect, status=200, content=_NO_GZIP, headers=headers)
 
     @classmethod
     def html(cls, status: int = 200, *, effect: bool = False) -> Self:
-        """The answer is a web page where JSON belongs: a `status` of a proxy's, or a 200."""
+        """Answer an HTML page in place of JSON, with a proxy's `status` or with 200."""
         headers = {"Content-Type": "text/html"}
         return cls("html", effect=effect, status=_status(status), content=_PAGE, headers=headers)
 
     @classmethod
     def empty(cls, status: int = 200, *, effect: bool = False) -> Self:
-        """The answer has no body: a `status` of a proxy's, or a 200."""
+        """Answer without a body, with a proxy's `status` or with 200."""
         return cls("empty", effect=effect, status=_status(status), content=b"")
 
     @classmethod
     def refused(cls, status: int = 403) -> Self:
-        """It is refused in the GSP's own words: 403 for a token that has ended, 401, or 400 as malformed."""
+        """Refuse with the GSP's own error: 403 for an expired token, 401, or 400 for a malformed request."""
         if status not in (400, 401, 403):
             raise ValueError(f"A refusal is a 400, 401 or 403, not {status!r}.")
         return cls("refused", effect=False, status=status)
 
     @classmethod
     def throttled(cls, seconds: float | None = None, *, hint: Hint = "seconds") -> Self:
-        """Too many requests: the answer is 429, and says to stay away for `seconds`, unless that is None.
+        """Answer 429 Too Many Requests, and ask the caller to wait for `seconds`, unless that is None.
 
-        `hint` is how it is said: in Retry-After as "seconds" (5 and 5.0 are written as they are) or as a
-        "date" (in whole seconds), or in X-RateLimit-Reset as epoch seconds ("reset").
+        `hint` chooses the header: Retry-After as "seconds" (5 and 5.0 are written as given) or as a "date"
+        (in whole seconds), or X-RateLimit-Reset as epoch seconds ("reset").
         """
         if hint not in ("seconds", "date", "reset"):
             raise ValueError(f"A hint is 'seconds', 'date' or 'reset', not {hint!r}.")
@@ -127,32 +127,32 @@ class Fault:
 
     @classmethod
     def spent(cls) -> Self:
-        """The plan is used up: the answer is 429 "Limit Exceeded", in the words of the API gateway."""
+        """Answer 429 "Limit Exceeded", the API gateway's own answer when the plan is used up."""
         headers = {"Content-Type": "application/json"}
         return cls("spent", effect=False, status=429, content=_PLAN_USED_UP, headers=headers)
 
     @classmethod
     def outage(cls, status: int = 503, *, effect: bool = False) -> Self:
-        """The gateway is down: the answer is a `status` of 500 to 599 in the GSP's own words."""
+        """Answer the GSP's own error with a `status` of 500 to 599: the gateway is down."""
         if status not in _ERRORS:
             raise ValueError(f"An outage has a status of 500 to 599, not {status!r}.")
         return cls("outage", effect=effect, status=status)
 
     @classmethod
     def burst(cls, count: int, status: int = 503) -> list[Self]:
-        """A list of `count` outages, for as many requests: `script_fault("save", *Fault.burst(3))`."""
+        """Return a list of `count` outages, one per request: `script_fault("save", *Fault.burst(3))`."""
         return [cls.outage(status)] * _at_least(1, count, "outages")
 
     @property
     def answered(self) -> bool:
-        """Whether any of an answer leaves the gateway."""
+        """Whether any part of an answer is sent."""
         return self.way not in _UNANSWERED
 
     def __str__(self) -> str:
         return f"{self.name}, {'with' if self.effect else 'without'} effect" if self.name else ""
 
-    def told(self, now: float) -> dict[str, str]:
-        """Return the headers of its answer, `now` being epoch seconds."""
+    def headers_at(self, now: float) -> dict[str, str]:
+        """Return the headers of the answer; `now` is in epoch seconds."""
         headers = dict(self.headers)
         if self.wait is None:
             return headers
@@ -162,7 +162,7 @@ class Fault:
         return {**headers, "Retry-After": written}
 
     def raise_in_memory(self) -> None:
-        """Raise what stands for it where there is no wire, if anything has to."""
+        """Raise the exception that stands for this fault in memory, if there is one."""
         if self.way in ("drop", "truncate"):
             raise ConnectionResetError(f"Simulator: {self}.")
         if self.way == "silence":
@@ -170,12 +170,12 @@ class Fault:
 
 
 def check_faults(found: Iterable[object]) -> None:
-    """Raise `TypeError` that says what to pass, where one of them is no fault."""
+    """Raise `TypeError`, which says what to pass, if an object is not a `Fault`."""
     for one in found:
         if not isinstance(one, Fault):
             several = isinstance(one, Iterable) and not isinstance(one, str)
-            right = "*Fault.burst(3), with the star" if several else "Fault.drop_after(), say, called"
-            raise TypeError(f"What is scripted are faults, not a {type(one).__name__}: pass {right}.")
+            right = "*Fault.burst(3), with the star" if several else "Fault.drop_after(), with parentheses"
+            raise TypeError(f"script_fault takes faults, not a {type(one).__name__}: pass {right}.")
 
 
 def _status(status: int) -> int:

@@ -1,6 +1,6 @@
 """The simulator's own table of the fields of a save and a reset, and a strict check against it.
 
-Written from the vendor's request schemas, on purpose without a look at the SDK's table: a misreading that
+Written from the vendor's request schemas, on purpose independently of the SDK's table: a misreading that
 both shared could pass a test, a misreading of one of them cannot.
 https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/save
 """
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Kind = Literal["save", "reset"]
-"""Which of the two requests that change a record."""
+"""The request that changes a record."""
 
 Check = Callable[[Any], str]
-"""A check of one value: what is wrong with it, or an empty string."""
+"""A check of one value: returns the problem, or an empty string."""
 
 _MAX_AMOUNT = Decimal("99999999999.99")
 _MAX_VALUE = Decimal("9999999999999.99")
@@ -30,7 +30,7 @@ _MAX_VALUE = Decimal("9999999999999.99")
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How one section names the parts of a record."""
+    """The names of a record's fields in one section."""
 
     number: str
     date: str
@@ -42,7 +42,7 @@ class Shape:
     reduces: bool = False
     """Whether the vendor's example shows `itcRedReq` and the declared amounts here."""
     report: str = ""
-    """The key in an error report where it is not the section's own name."""
+    """The key in an error report, if it is not the section's own name."""
 
 
 SHAPES: Mapping[str, Shape] = {
@@ -55,7 +55,7 @@ SHAPES: Mapping[str, Shape] = {
     "ecom": Shape("inum", "idt", typed=False),
     "ecoma": Shape("inum", "idt", "oinum", "oidt", typed=False, reduces=True),
 }
-"""The eight sections of the recipient's view, by their name in bodies."""
+"""The eight sections of the recipient's view, by their names in bodies."""
 
 AMOUNTS: Mapping[str, str] = {
     "val": "value",
@@ -65,7 +65,7 @@ AMOUNTS: Mapping[str, str] = {
     "samt": "sgst",
     "cess": "cess",
 }
-"""The money fields of a row and the attributes of a record that they show."""
+"""The money fields of a row and the attributes of a record that they contain."""
 
 DECLARED = ("declIgst", "declCgst", "declSgst", "declCess")
 """The declared ITC reduction of a save."""
@@ -143,7 +143,7 @@ _ALWAYS: Mapping[str, Check] = {
 
 @cache
 def required(section: str, kind: Kind) -> Mapping[str, Check]:
-    """List the documented fields of a row of `section`, every one of which must be there."""
+    """Return the documented fields of a row of `section`; all of them are required."""
     shape = SHAPES[section]
     table = dict(_ALWAYS) | {shape.number: _NUMBER, shape.date: _date}
     if shape.original_number:
@@ -157,7 +157,7 @@ def required(section: str, kind: Kind) -> Mapping[str, Check]:
 
 @cache
 def optional(section: str, kind: Kind) -> Mapping[str, Check]:
-    """List the fields that no schema has and the vendor's newest example of a save shows."""
+    """Return the fields that are in no schema and in the vendor's newest example of a save."""
     if kind == "reset":
         return {}
     table: dict[str, Check] = {"remarks": _text}
@@ -167,9 +167,9 @@ def optional(section: str, kind: Kind) -> Mapping[str, Check]:
 
 
 def problems(body: Mapping[str, Any], *, kind: Kind) -> list[str]:
-    """Say all that is wrong with the body of a save or a reset, one sentence each, with the path to it.
+    """Return all problems of the body of a save or a reset, one sentence each, with the path of the field.
 
-    Numbers must have been read as `int` and `Decimal`; a `float` is refused, its decimals can't be counted.
+    Numbers must have been read as `int` and `Decimal`; a `float` is refused: its decimals cannot be counted.
     """
     checks = {"rtin": _GSTIN, "reqtyp": _one_of(kind.upper())}
     found = [f"{name}: is not known" for name in body if name not in checks and name != "invdata"]

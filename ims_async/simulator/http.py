@@ -1,4 +1,4 @@
-"""What every face has in common: a request, a route, a refusal, planned answers, a window of requests."""
+"""Parts that the APIs of all GSPs share: requests, routes, refusals, planned answers, a rate limit."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 class Refused(Exception):
-    """The gateway itself says no: an HTTP error with a message."""
+    """The gateway refuses a request: an HTTP error with a message."""
 
     def __init__(self, status: int, message: str, *, code: int | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.code = status if code is None else code
-        """The code in the body, which on one documented occasion is not the HTTP status."""
+        """The code in the body; in one documented case it is not the HTTP status."""
 
 
 @dataclass(slots=True)
 class Request:
-    """A request taken apart; header names are in lower case."""
+    """A parsed request; header names are in lower case."""
 
     method: str
     path: str
@@ -42,20 +42,20 @@ class Request:
     body: bytes
     session: Session | None = None
     gstin: str = ""
-    """Whose request it turned out to be."""
+    """The taxpayer of the request, once it is known."""
     parts: Mapping[str, str] = field(default_factory=dict)
     """The variable parts of the path."""
 
     @classmethod
     def of(cls, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Request:
-        """Take a request apart."""
+        """Parse a request."""
         split = urlsplit(path)
         lowered = {name.lower(): value for name, value in headers.items()}
         query = dict(parse_qsl(split.query, keep_blank_values=True))
         return cls(method.upper(), unquote(split.path), query, lowered, body)
 
     def json(self) -> dict[str, Any]:
-        """Read the body as a JSON object, its numbers exactly; refuse anything else."""
+        """Read the body as a JSON object, with exact numbers; refuse anything else."""
         try:
             found = json.loads(self.body, parse_float=Decimal, parse_constant=_no_constant)
         except ValueError:
@@ -65,7 +65,7 @@ class Request:
         return found
 
     def asked(self, name: str) -> str:
-        """Return a query parameter that must be there."""
+        """Return a required query parameter; refuse the request if it is missing."""
         value = self.query.get(name, "")
         if not value:
             raise Refused(400, f"Query parameter {name} is missing")
@@ -74,7 +74,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An address; each face adds what it takes to call it."""
+    """An address; each API adds the credential that it requires."""
 
     method: str
     path: re.Pattern[str]
@@ -85,10 +85,10 @@ _R = TypeVar("_R", bound=Route)
 
 
 def find(routes: Iterable[_R], request: Request, path: str) -> _R | None:
-    """Find the route of a request that goes to `path`, and note the variable parts."""
+    """Return the route of a request to `path`, and set the variable parts of the path in the request."""
     for route in routes:
         found = route.path.fullmatch(path)
-        # A known address with another method is undocumented; it is as unknown as any.
+        # The answer to a known address with another method is undocumented: it is treated as unknown.
         if found and route.method == request.method:
             request.parts = found.groupdict()
             return route
@@ -96,21 +96,21 @@ def find(routes: Iterable[_R], request: Request, path: str) -> _R | None:
 
 
 ANY = "any"
-"""Stands for whatever operation comes."""
+"""Matches every operation."""
 
 
 class Script:
-    """What tests planned for the next requests, in the order in which they planned it."""
+    """The faults that a test planned for the next requests, in order."""
 
     def __init__(self) -> None:
         self._planned: list[tuple[str, str | None, Fault]] = []
 
     def plan(self, operation: str, fault: Fault, gstin: str | None = None) -> None:
-        """Queue what shall happen to a request of an operation, or of any, and of one taxpayer or of any."""
+        """Queue a fault for a request of an operation or `ANY`, and of one taxpayer or any."""
         self._planned.append((operation, gstin, fault))
 
     def take(self, operation: str, gstin: str) -> Fault | None:
-        """Take the first that is meant for such a request, if there is one."""
+        """Remove and return the first fault that matches such a request, or None."""
         for place, (wanted, whose, fault) in enumerate(self._planned):
             if wanted in {operation, ANY} and whose in {gstin, None}:
                 del self._planned[place]
@@ -143,7 +143,7 @@ class Window:
         self._windows: dict[str, tuple[float, int]] = {}
 
     def take(self, key: str, now: float) -> tuple[bool, dict[str, str]]:
-        """Take one request if there is room; return whether there was, and the headers that say so."""
+        """Count one request if the limit allows it; return whether it does, and the rate limit headers."""
         start, used = self._windows.get(key, (now, 0))
         if now >= start + self.SECONDS:
             start, used = now, 0

@@ -1,4 +1,4 @@
-"""What the portal itself says, whichever GSP carries it: counts, rows, the status of a job."""
+"""The portal's own payloads, the same for every GSP: counts, rows, the status of a job."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from .world import World
 
 STATUS_WORDS = {"accepted": "A", "rejected": "R", "pending": "P", "no_action_taken": "N"}
-"""The filter of the list of invoices and the actions that it stands for."""
+"""The values of the status filter of the list of invoices, and their actions."""
 
-# The list is asked for by short names, a guide uses those of the bodies: both are taken.
+# The reference of the list uses short names, a guide uses those of the bodies: both are accepted.
 SECTIONS = {"cn": "b2bcn", "cna": "b2bcna", "dn": "b2bdn", "dna": "b2bdna"} | {name: name for name in SHAPES}
-"""The sections that can be asked for, in lower case, and their names in bodies."""
+"""The sections in requests, in lower case, and their names in bodies."""
 
 _COUNT_WORDS = {"N": "noaction", "R": "reject", "P": "pending", "A": "accept"}
 _COUNT_SECTIONS = {
@@ -29,7 +29,7 @@ _COUNT_SECTIONS = {
     "imports": ("imp_gds", ("impg", "impga", "impgsez", "impgseza")),
 }
 GOODS = tuple(_COUNT_SECTIONS)
-"""What can be counted."""
+"""The types of goods that can be counted."""
 
 
 def count(world: World, gstin: str, goods: str) -> dict[str, Any]:
@@ -60,9 +60,9 @@ def _columns(section: str) -> tuple[tuple[str, str], ...]:
 
 
 def rows(records: Iterable[Record], section: str, blocked: str = "ispendactblocked") -> dict[str, Any]:
-    """Show records as the list of invoices does: exactly the documented fields, money in rupees.
+    """Return records as the list of invoices shows them: exactly the documented fields, money in rupees.
 
-    `blocked` is the GSP's name for the bar on Pending.
+    `blocked` is the GSP's name of the flag that blocks Pending.
     """
     columns = _columns(section)
     return {
@@ -78,18 +78,18 @@ def rows(records: Iterable[Record], section: str, blocked: str = "ispendactblock
 
 
 def promised(world: World) -> dict[str, Any]:
-    """Promise a file in place of rows: its token, and in about how many minutes it is made."""
+    """Return the token of a file in place of rows, and the minutes that it takes to make it."""
     minutes = max(1, math.ceil(world.rules.file_seconds / 60))
     return {"token": world.draw_uuid().replace("-", ""), "est": minutes}
 
 
 def polled(job: SimJob, rules: Rules) -> dict[str, Any]:
-    """Answer a poll of a job: what a test scripted comes first."""
+    """Answer a poll of a job; statuses that a test scripted come first."""
     return job.scripted.pop(0) if job.scripted else status(job, rules)
 
 
 def status(job: SimJob, rules: Rules) -> dict[str, Any]:
-    """Show where a job is; a reset says SAV as well, as in the documented result of one."""
+    """Return the status of a job; a reset has the type SAV as well, as in the documented result of one."""
     if not job.done:
         # Two documented readings of the code P, see `p_means`; no example of a job in progress is documented.
         return {"status_cd": "IP" if rules.p_means == "processed" else "P", "transTypCd": "SAV"}
@@ -101,7 +101,7 @@ def status(job: SimJob, rules: Rules) -> dict[str, Any]:
 
 
 def status_by_section(job: SimJob, rules: Rules) -> list[dict[str, Any]]:
-    """Show where a job is as if each of its sections had been a request of its own."""
+    """Return the status of a job as if each of its sections had been a request of its own."""
     if not job.done or job.failure:
         return [status(job, rules)]
     found = []
@@ -121,7 +121,7 @@ def _outcome(code: str, succeeded: int, errors: Sequence[RecordError], rules: Ru
 
 
 def error_report(errors: Iterable[RecordError]) -> dict[str, list[dict[str, Any]]]:
-    """Group errors by section, supplier and code; notes go under `cn` and `dn` and are named by `inum`."""
+    """Group errors by section, supplier and code; notes are under `cn` and `dn`, their number in `inum`."""
     report: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
     for error in errors:
         entries = report.setdefault(SHAPES[error.section].report or error.section, {})

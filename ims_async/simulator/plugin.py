@@ -21,7 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def ims_simulator(request: pytest.FixtureRequest) -> Simulator:
     """Make a simulator with two taxpayers, forty records each, whose jobs and downloads take no time.
 
-    Options of `Simulator` go into the marker: `@pytest.mark.ims_simulator(invoices=500, job_seconds=30)`.
+    Pass options of `Simulator` to the marker: `@pytest.mark.ims_simulator(invoices=500, job_seconds=30)`.
     """
     # Imported here: most test runs that load the plugin never use it.
     from .simulator import Simulator

@@ -1,4 +1,4 @@
-"""The values of the world: records, what happened to them, jobs, and the log of requests."""
+"""The values of the world: records, changes of them, jobs, and the log of requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Action = Literal["N", "A", "R", "P"]
 """No action, accepted, rejected, pending."""
 
 Key = tuple[str, str, str]
-"""What tells records of one section apart: supplier, number, return period."""
+"""The key of a record within its section: supplier, number, return period."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Record:
     """Empty in the e-commerce sections."""
     place: str
     rate: int
-    """Percent; not on the wire."""
+    """Percent; not sent."""
     value: Decimal
     taxable: Decimal
     igst: Decimal
@@ -49,7 +49,7 @@ class Record:
     """Whether Pending is refused."""
     action: Action = "N"
     hash: str = ""
-    """64 hex digits over what the supplier reported; an action does not change it."""
+    """64 hex digits of the fields that the supplier reported; an action does not change it."""
     remarks: str | None = None
     itc_reduction: str | None = None
     declared_igst: Decimal | None = None
@@ -64,7 +64,7 @@ class Record:
 
 
 def hashed(record: Record) -> Record:
-    """Return the record with the hash that belongs to its content."""
+    """Return the record with the hash of its content."""
     money = (record.value, record.taxable, record.igst, record.cgst, record.sgst, record.cess)
     content = (
         record.section,
@@ -110,7 +110,7 @@ class RecordError:
 
 @dataclass(slots=True)
 class SimJob:
-    """A save or a reset on its way: a live object, which changes when the job becomes due."""
+    """A save or a reset: a live object, which changes when the job becomes due."""
 
     reference: str
     gstin: str
@@ -120,22 +120,22 @@ class SimJob:
     due_at: float
     """Epoch seconds: when it takes effect."""
     records: int
-    """How many it names."""
+    """The number of records in the request."""
     rows: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict, repr=False)
     """The rows by section; emptied when done."""
     failure: tuple[str, str] | None = None
     """Code and message of a failure of the whole job."""
     problems: list[str] = field(default_factory=list)
-    """What the field table holds against the body; a gateway does not tell."""
+    """The faults of the body by the table of fields; a gateway does not report them."""
     code: str = ""
-    """Empty while it runs; then the code on the wire."""
+    """Empty while it runs; then the status code that polls return."""
     succeeded: int = 0
     succeeded_in: dict[str, int] = field(default_factory=dict)
-    """The same by section."""
+    """The number of records that were changed, by section."""
     errors: list[RecordError] = field(default_factory=list)
     scripted: list[dict[str, Any]] = field(default_factory=list, repr=False)
     is_scripted: bool = False
-    """Whether a test ever chose what its status is said to be."""
+    """Whether a test has scripted a status."""
 
     @property
     def done(self) -> bool:
@@ -143,14 +143,14 @@ class SimJob:
         return self.code != ""
 
     def script(self, statuses: Iterable[dict[str, Any]]) -> None:
-        """Let the next polls be answered with these raw statuses."""
+        """Answer the next polls with these raw statuses."""
         self.scripted.extend(statuses)
         self.is_scripted = True
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """A request as it arrived, and what it got."""
+    """A request as it arrived, and the status of its answer."""
 
     at: float
     """Epoch seconds."""
@@ -158,14 +158,14 @@ class LoggedRequest:
     path: str
     query: Mapping[str, str]
     gstin: str
-    """Of the session, the headers, the task or the body of a login; empty if none of them names one."""
+    """From the session, the headers, the task or the body of a login; empty if none of them has one."""
     status: int
-    """The HTTP status; 0 where nothing was answered."""
+    """The HTTP status; 0 if there was no answer."""
     body_size: int
     """Bytes."""
     operation: str
-    """`unknown` for an address that is none of the API's."""
+    """The name of the operation; `unknown` for an unknown address."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Their names in lower case; secrets are in here too."""
+    """The headers, with names in lower case; they include secrets."""
     fault: str = ""
-    """Which planned fault it met, and whether it took effect; empty for none."""
+    """The planned fault, and whether the request took effect; empty for none."""

@@ -1,4 +1,4 @@
-"""The one way in, whichever the face: let happen what tests planned, and remember every request."""
+"""Route each request to the API of its GSP, apply the faults that a test planned, and log the request."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Route)
 
 
-class Face(Protocol[R]):
-    """One GSP's way of talking about the world."""
+class GspApi(Protocol[R]):
+    """The API of one GSP over the simulator's world."""
 
     def owns(self, path: str) -> bool:
-        """Say whether addresses like this one are this face's."""
+        """Return whether a path belongs to this API."""
         ...
 
     def recognise(self, request: Request) -> R | None:
-        """Find the route of a request, and whose request it is."""
+        """Return the route of a request, and set the request's GSTIN."""
         ...
 
     def answer(self, route: R | None, request: Request) -> Answer:
-        """Answer a request, the route of which is None if the address is unknown."""
+        """Answer a request; its route is None if the address is unknown."""
         ...
 
     def refuse(self, route: R | None, request: Request, status: int) -> Answer:
-        """Say in this GSP's words that it cannot be done: the caller is refused, or all is down."""
+        """Return this GSP's error with an HTTP status: a refusal of the caller, or an outage."""
         ...
 
 
-class Door:
-    """Hand each request to the first face whose address it is."""
+class Router:
+    """Pass each request to the first API that owns its path."""
 
-    def __init__(self, world: World, faces: Sequence[Face[Any]]) -> None:
+    def __init__(self, world: World, apis: Sequence[GspApi[Any]]) -> None:
         self.script = Script()
         self._world = world
-        self._faces = faces
+        self._apis = apis
 
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
         """Answer one HTTP request in memory; `path` includes the query string.
 
-        Raises `ConnectionResetError` or `TimeoutError` where a planned fault leaves no whole answer.
+        Raises `ConnectionResetError` or `TimeoutError` if a planned fault leaves no whole answer.
         """
         answer, fault = self.receive(method, path, headers, body)
         if fault:
@@ -58,17 +58,17 @@ class Door:
     def receive(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[Answer, Fault | None]:
-        """Take in one HTTP request; return the answer, and what shall go wrong on its way back."""
+        """Process one HTTP request; return the answer, and the fault to apply when it is sent."""
         self._world.settle()
         now = self._world.now()
         request = Request.of(method, path, headers, body)
-        face = next(face for face in self._faces if face.owns(request.path))
-        route = face.recognise(request)
+        api = next(api for api in self._apis if api.owns(request.path))
+        route = api.recognise(request)
         operation = route.operation if route else "unknown"
         fault = self.script.take(operation, request.gstin)
-        answer = face.answer(route, request) if fault is None or fault.effect else (0, {}, b"")
+        answer = api.answer(route, request) if fault is None or fault.effect else (0, {}, b"")
         if fault:
-            answer = _replaced(face, route, request, answer, fault, now)
+            answer = _replaced(api, route, request, answer, fault, now)
         self._world.requests.append(
             LoggedRequest(
                 at=now,
@@ -87,13 +87,13 @@ class Door:
 
 
 def _replaced(
-    face: Face[R], route: R | None, request: Request, answer: Answer, fault: Fault, now: float
+    api: GspApi[R], route: R | None, request: Request, answer: Answer, fault: Fault, now: float
 ) -> Answer:
     if not fault.answered:
         return 0, {}, b""
     if fault.status is None:
         return answer
     if fault.content is not None:
-        return fault.status, fault.told(now), fault.content
-    status, headers, content = face.refuse(route, request, fault.status)
-    return status, {**headers, **fault.told(now)}, content
+        return fault.status, fault.headers_at(now), fault.content
+    status, headers, content = api.refuse(route, request, fault.status)
+    return status, {**headers, **fault.headers_at(now)}, content

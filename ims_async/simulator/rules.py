@@ -1,4 +1,4 @@
-"""What the portal holds against a change of one record, and the settings that a test can choose."""
+"""The portal's checks of a change of one record, and the settings that a test can choose."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NO_SALES = (
 )
 NO_LIABILITY = ("IMS0027", "No added back liability records available for the selected input criteria")
 ITC_MISSING = ("IMSSAV0054", "Error! Please enter value for the column itcRedReq.")
-# No document names a code for these: the simulator's own, so that nobody takes them for the portal's.
+# No document has a code for these. They are the simulator's own, and look different from the portal's.
 PENDING_BLOCKED = ("IMSSIM001", "Simulator: Pending is not allowed for this record.")
 WRONG_RECIPIENT = ("IMSSIM002", "Simulator: rtin is not the GSTIN of the session.")
 UNKNOWN_REFERENCE = ("IMSSIM003", "Simulator: no request with this reference_id.")
@@ -46,7 +46,7 @@ UNKNOWN_FILE = ("IMSSIM005", "Simulator: no file with this token.")
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How this portal behaves where the documents leave a choice, and its secrets. Times in seconds."""
+    """The portal's behaviour where the documents are ambiguous, and its secrets. Times in seconds."""
 
     job_seconds: float | Callable[[Random], float]
     p_means: Literal["processed", "processing"]
@@ -61,17 +61,17 @@ class Rules:
     api_secret: str
     otp: str
     canned: bool = False
-    """Whether Sandbox answers its documented examples, whatever it is asked."""
+    """Whether Sandbox answers every request with its documented example."""
     file_rows: int | None = None
     file_seconds: float = 60.0
 
     def as_file(self, rows: int) -> bool:
-        """Say whether so many rows are handed out as a file."""
+        """Return whether a list of so many rows is served as a file."""
         return self.file_rows is not None and rows > self.file_rows
 
     @property
     def success(self) -> str:
-        """The code of a job all records of which were changed."""
+        """The status code of a job that changed all its records."""
         return "P" if self.p_means == "processed" else "S"
 
 
@@ -89,7 +89,7 @@ def _compared(section: str) -> tuple[tuple[str, str], ...]:
 def objection(
     record: Record | None, section: str, row: Mapping[str, Any], kind: Kind, rules: Rules
 ) -> tuple[str, str] | None:
-    """Say why the portal refuses this change, as code and message, or None if it does not."""
+    """Return the code and message with which the portal refuses this change, or None."""
     if record is None or row["prev_status"] != record.action:
         return STALE
     if any(row[name] != getattr(record, attribute) for name, attribute in _compared(section)):
@@ -110,7 +110,7 @@ def objection(
 
 
 def changed(record: Record, row: Mapping[str, Any], kind: Kind) -> Record:
-    """Return the record as it is after the change; a reset takes back the remarks and declarations too."""
+    """Return the record as it is after the change; a reset removes the remarks and declarations too."""
     if kind == "reset":
         row = {"action": "N"}
     return replace(

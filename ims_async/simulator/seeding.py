@@ -1,4 +1,4 @@
-"""Make the records of a taxpayer: plausible, and the same each time for the same seed."""
+"""Make plausible records of a taxpayer; the same seed makes the same records."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def date_in(rng: Random, period: str, *, months_before: int = 0) -> str:
 
 
 def draw_amount(rng: Random) -> Decimal:
-    """Draw a taxable value in rupees: a round one at times, mostly with paise."""
+    """Draw a taxable value in rupees: sometimes a round one, mostly with paise."""
     if rng.random() < 0.3:
         return Decimal(rng.randrange(1, 900) * 100)
     return Decimal(rng.randrange(10_000, 25_000_000)).scaleb(-2)
@@ -98,7 +98,7 @@ def _percent(amount: Decimal, rate: Decimal | int) -> Decimal:
 
 
 def taxes(taxable: Decimal, rate: int, *, inter: bool, cess_rate: int = 0) -> Money:
-    """Work out value and taxes in rupees: IGST between states, else CGST and SGST in equal parts."""
+    """Compute value and taxes in rupees: IGST between states, else CGST and SGST in equal parts."""
     half = Decimal(0) if inter else _percent(taxable, Decimal(rate) / 2)
     igst = _percent(taxable, rate) if inter else Decimal(0)
     cess = _percent(taxable, cess_rate)

@@ -1,4 +1,4 @@
-"""Serve the door on a loopback socket. aiohttp is imported only when a server starts."""
+"""Serve the router on a loopback socket. aiohttp is imported only when a server starts."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
     from .faults import Fault
     from .http import Answer
-    from .router import Door
+    from .router import Router
 
 _MAX_BODY = 256 * 1024 * 1024
 
 
 class Server:
-    """A socket on 127.0.0.1 in front of the door."""
+    """An HTTP server on 127.0.0.1 that passes requests to the router."""
 
-    def __init__(self, door: Door, port: int = 0) -> None:
-        self._door = door
+    def __init__(self, router: Router, port: int = 0) -> None:
+        self._router = router
         self._port = port
         self._runner: web.AppRunner | None = None
 
@@ -30,9 +30,9 @@ class Server:
 
         app = web.Application(client_max_size=_MAX_BODY)
         app.router.add_route("*", "/{path:.*}", self._answer)
-        # A handler ends with its caller's connection: nothing is kept waiting for who has hung up.
+        # A handler is cancelled when its caller disconnects: no handler goes on waiting.
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
-        # In a task of its own: asyncio would lose a socket whose opening is broken off.
+        # In a task of its own: asyncio leaks a socket if its opening is cancelled.
         opening = asyncio.create_task(self._open(self._runner))
         try:
             await asyncio.shield(opening)
@@ -49,14 +49,14 @@ class Server:
         await web.TCPSite(runner, "127.0.0.1", self._port).start()
 
     async def stop(self) -> None:
-        """Close the socket and what is connected to it."""
+        """Close the socket and its connections."""
         if self._runner:
             await self._runner.cleanup()
-            self._runner = None  # not sooner: whoever was broken off stops it the next time
+            self._runner = None  # only now: if this call is cancelled, the next one cleans up
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        answer, fault = self._door.receive(request.method, request.raw_path, request.headers, body)
+        answer, fault = self._router.receive(request.method, request.raw_path, request.headers, body)
         return _whole(answer) if fault is None else await _faulted(request, answer, fault)
 
 
@@ -68,7 +68,7 @@ def _whole(answer: Answer) -> web.Response:
 
 
 async def _faulted(request: web.Request, answer: Answer, fault: Fault) -> web.StreamResponse:
-    """Let a fault happen; a caller that hangs up meanwhile ends this."""
+    """Apply a fault; the handler is cancelled if the caller disconnects."""
     if fault.way == "silence":
         await asyncio.Event().wait()
     if fault.way == "slow":
@@ -89,11 +89,11 @@ async def _faulted(request: web.Request, answer: Answer, fault: Fault) -> web.St
 def _hung_up(wire: asyncio.Transport | None) -> web.Response:
     if wire:
         wire.close()
-    return _whole((200, {}, b""))  # which the server cannot write any more
+    return _whole((200, {}, b""))  # never sent: the connection is closed
 
 
 def _written(answer: Answer, size: int) -> bytes:
-    """Write an answer as it is on the wire, with its full length and so many bytes of its body."""
+    """Return the bytes of an answer, with its full Content-Length and `size` bytes of its body."""
     status, headers, content = answer
     lines = {**headers, "Content-Length": str(len(content))}
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())

@@ -1,4 +1,4 @@
-"""Who may come in: account tokens, taxpayer sessions and their end."""
+"""Account tokens, taxpayer sessions and their end."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 @dataclass(slots=True)
 class Session:
-    """A token and what it opens."""
+    """A token and the taxpayer that it belongs to."""
 
     token: str
     gstin: str
-    """Empty for the account's own token, which opens the login endpoints only."""
+    """Empty for the account's own token, which is valid for the login endpoints only."""
     expires_at: float
     """Epoch seconds."""
     ended: bool = False
@@ -23,7 +23,7 @@ class Session:
 
 
 class Sessions:
-    """Every token that was ever given out."""
+    """All tokens that were ever issued."""
 
     def __init__(self) -> None:
         self._sessions: dict[str, Session] = {}
@@ -31,9 +31,9 @@ class Sessions:
         self._asked: set[str] = set()
 
     def open(self, gstin: str, *, now: float, seconds: float, token: str = "") -> Session:
-        """Give out a token for `gstin`, or for the account if it is empty, that lives for `seconds`.
+        """Issue a token for `gstin`, or for the account if it is empty, that is valid for `seconds`.
 
-        The token is a JWT unless the GSP names its sessions otherwise.
+        It is a JWT unless the caller passes a `token` in the GSP's own format.
         """
         claims = {"sub": gstin or "account", "aud": "API", "source": "primary", "intent": "ACCESS_TOKEN"}
         token = token or make_jwt(
@@ -52,12 +52,12 @@ class Sessions:
         return self.open(session.gstin, now=now, seconds=seconds, token=token)
 
     def expire(self, token: str, *, now: float) -> None:
-        """Let a token expire now."""
+        """Expire a token now."""
         session = self._sessions[token]
         session.expires_at = min(session.expires_at, now)
 
     def expire_all(self, gstin: str, *, now: float) -> None:
-        """Let every token of a taxpayer expire now."""
+        """Expire every token of a taxpayer now."""
         for session in self._sessions.values():
             if session.gstin == gstin:
                 session.expires_at = min(session.expires_at, now)
@@ -79,7 +79,7 @@ class Sessions:
         self._asked.add(gstin)
 
     def take_otp(self, gstin: str) -> bool:
-        """Use up the OTP that was sent, and say whether one was."""
+        """Use up the OTP that was sent; return whether one was."""
         if gstin not in self._asked:
             return False
         self._asked.discard(gstin)
@@ -87,6 +87,6 @@ class Sessions:
 
 
 def make_jwt(claims: dict[str, Any]) -> str:
-    """Write claims as a token that looks like the real ones; nobody signs it."""
+    """Write claims as a token in the format of the real ones, without a valid signature."""
     parts = [json.dumps({"alg": "none", "typ": "JWT"}), json.dumps(claims), "unsigned"]
     return ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts)

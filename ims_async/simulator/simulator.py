@@ -1,4 +1,4 @@
-"""The simulator as tests and demos see it."""
+"""The API of the simulator for tests and demos."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 from .clock import Clock
 from .faults import Fault, check_faults
 from .http import ANY, write
-from .router import Door
+from .router import Router
 from .rules import Rules
-from .sandbox import gsp as sandbox_face
+from .sandbox import gsp as sandbox_api
 from .server import Server
-from .vayana import gsp as vayana_face
+from .vayana import gsp as vayana_api
 from .vayana.state import Eas, VayanaRules
 from .vayana.tasks import JobTask
 from .world import World
@@ -32,30 +32,30 @@ if TYPE_CHECKING:
 
 
 class Simulator:
-    """Two fake GSPs before one world of taxpayers, records and jobs, which remember all they were asked.
+    """Simulate two GSPs over one world of taxpayers, records and jobs, with a log of all requests.
 
     Sandbox is at `url`; Vayana's enriched and basic API are at `vayana_url`, the login of its users at
-    `sso_url`. What is done through one of them is seen through the other.
+    `sso_url`. A change through one of them is visible through the other.
 
     Use it in memory through `handle` or `transport`, or as an async context manager, which serves a socket at
     `url`. `invoices` is per taxpayer; `sections` limits which sections have records. `clock` returns epoch
     seconds. `job_seconds` is how long a save or reset takes, or a function that draws it.
 
-    Where the documents leave a choice, choose: `p_means` (status code P: "processed" or "processing"),
-    `conflict` (a second save while one runs is refused in the "reply" or in the job's "status"),
+    These settings choose where the documents are ambiguous: `p_means` (status code P: "processed" or
+    "processing"), `conflict` (a second save while one runs is refused in the "reply" or the job's "status"),
     `proc_cnt_counts` ("successes" or "all" records), `itc_reduction_required` (to accept a credit note).
     `rate_limit` is in requests per 60 seconds and API key. `token_seconds` and `account_token_seconds` are
-    the lives of the two tokens; `max_sessions` is how many sessions a taxpayer may have open. Of more than
-    `file_rows` rows a list answers a token: GSTN makes them into files, which takes `file_seconds`. At Vayana
-    (basic API) they can be fetched; Sandbox documents no way.
+    the lifetimes of the two tokens, in seconds; `max_sessions` is how many sessions a taxpayer may have open.
+    A list of more than `file_rows` rows is answered with a token: GSTN writes the rows to files, which takes
+    `file_seconds`. Vayana's basic API serves the files; Sandbox documents no route to them.
 
-    `canned` makes Sandbox answer as its test host does: the documented examples, whatever is asked, with one
-    reference for all saves, counts of none of them, and tokens that ended in 2024. Nothing takes effect.
+    `canned` makes Sandbox answer like its test host: the documented examples for every request, one reference
+    for all saves, counts of none of them, and tokens that expired in 2024. Nothing takes effect.
 
-    Vayana only: `org_id="org-demo"`, `handle="demo@example.com"` and `password="password_test_demo"` let in,
+    Vayana only: `org_id="org-demo"`, `handle="demo@example.com"` and `password="password_test_demo"` log in,
     with at most `max_account_tokens=10` live tokens of the user. A download takes `download_seconds=1.0`
-    and has pages of `page_rows=500` rows, counted from `page_base=0` (or 1). `section_names` are those that
-    notes are asked for by: "any", or "short" (CN) or "long" (B2BCN) alone. `task_shape` is "nested"
+    and has pages of `page_rows=500` rows, counted from `page_base=0` (or 1). `section_names` are the accepted
+    names of the sections of notes: "any", or only "short" (CN) or "long" (B2BCN). `task_shape` is "nested"
     (`data.task.status`, no envelope) or "flat" (`data.status` with `jobs`); `result_shape` of a save is an
     "object" or a "list" of envelopes, one per section. `rate_limit` is per organisation here.
     """
@@ -108,8 +108,8 @@ class Simulator:
             rules, Clock(clock), seed=seed, taxpayers=taxpayers, invoices=invoices, sections=sections
         )
         self._eas = Eas(self._world, VayanaRules(**vayana))
-        self._door = Door(self._world, (vayana_face.Vayana(self._eas), sandbox_face.Sandbox(self._world)))
-        self._server = Server(self._door, port)
+        self._router = Router(self._world, (vayana_api.Vayana(self._eas), sandbox_api.Sandbox(self._world)))
+        self._server = Server(self._router, port)
         self._url = ""
         self._user_token = ""
 
@@ -142,19 +142,19 @@ class Simulator:
     @property
     def sso_url(self) -> str:
         """The address of the login of Vayana's users, on the same server."""
-        return f"{self.url}{vayana_face.SSO}"
+        return f"{self.url}{vayana_api.SSO}"
 
     @property
-    def transport(self) -> Door:
-        """The in-memory door: an object with `handle`, which needs no server."""
-        return self._door
+    def transport(self) -> Router:
+        """The in-memory transport: an object with `handle`, which needs no server."""
+        return self._router
 
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
         """Answer one HTTP request in memory: status, headers, body. `path` includes the query string.
 
-        Raises `ConnectionResetError` or `TimeoutError` where a planned fault leaves no whole answer.
+        Raises `ConnectionResetError` or `TimeoutError` if a planned fault leaves no whole answer.
         """
-        return self._door.handle(method, path, headers, body)
+        return self._router.handle(method, path, headers, body)
 
     @property
     def taxpayers(self) -> list[Taxpayer]:
@@ -164,12 +164,12 @@ class Simulator:
     @property
     def gstins(self) -> list[str]:
         """The GSTINs of the taxpayers."""
-        return [person.gstin for person in self._world.taxpayers]
+        return [taxpayer.gstin for taxpayer in self._world.taxpayers]
 
     def token(self, gstin: str) -> str:
-        """Mint a taxpayer's access token, as if the OTP login had happened.
+        """Return a new access token of a taxpayer, as after an OTP login.
 
-        With Vayana it is the identifier of a session with GSTN, which is thereby established.
+        For Vayana it opens a session with GSTN.
         """
         self._world.require(gstin)
         seconds = self._world.rules.token_seconds
@@ -177,19 +177,19 @@ class Simulator:
 
     @property
     def user_token(self) -> str:
-        """A token of Vayana's user, minted at the first look as if the user had logged in for six hours."""
+        """A token of Vayana's user, made on first access, as after a login for six hours."""
         if not self._user_token:
             self._user_token = self._eas.users.open(now=self._world.now(), seconds=21600.0).token
         return self._user_token
 
     def expire(self, token: str) -> None:
-        """Let a token of a taxpayer, an account or a user expire now."""
+        """Expire a token of a taxpayer, an account or a user now."""
         now = self._world.now()
         if not self._eas.users.expire(token, now):
             self._world.sessions.expire(token, now=now)
 
     def expire_all(self, gstin: str) -> None:
-        """Let every token of a taxpayer expire now."""
+        """Expire every token of a taxpayer now."""
         self._world.require(gstin)
         self._world.sessions.expire_all(gstin, now=self._world.now())
 
@@ -201,7 +201,7 @@ class Simulator:
         self._eas.tasks.fail(gstin, self._world.now())
 
     def records(self, gstin: str, section: str | None = None) -> list[Record]:
-        """Return the truth, of one section or of all: the records as they are now, not live."""
+        """Return a snapshot of a taxpayer's records as they are now, of one section or of all."""
         return self._world.records(gstin, section)
 
     def record(self, gstin: str, section: str, supplier: str, number: str, period: str) -> Record:
@@ -218,17 +218,17 @@ class Simulator:
         period: str | None = None,
         taxable: Decimal | None = None,
     ) -> Record:
-        """Let the supplier edit a saved record: other amounts, another hash, the recipient's action is gone.
+        """Edit a record as its supplier: the amounts and the hash change, the recipient's action is removed.
 
-        The taxable value grows by 100 rupees unless `taxable` says what it becomes. Say `supplier` and
-        `period` where several records of the section have the number.
+        The new taxable value is `taxable`, or 100 rupees more than before. Pass `supplier` and `period` if
+        several records of the section have the number.
         """
         return self._world.edit(gstin, self._world.find(gstin, section, number, supplier, period), taxable)
 
     def block_pending(
         self, gstin: str, section: str, number: str, *, supplier: str | None = None, period: str | None = None
     ) -> Record:
-        """Bar Pending for a record; an action already taken stays."""
+        """Block Pending for a record; an action already taken stays."""
         return self._world.block_pending(gstin, self._world.find(gstin, section, number, supplier, period))
 
     @property
@@ -246,13 +246,13 @@ class Simulator:
 
     @property
     def effects(self) -> list[Effect]:
-        """Every action that was applied to a record by now, in order."""
+        """Every action that has been applied to a record, in order."""
         self._world.settle()
         return list(self._world.effects)
 
     @property
     def jobs(self) -> list[SimJob]:
-        """Every save and reset that was taken in, in order, as live objects."""
+        """Every accepted save and reset, in order, as live objects."""
         self._world.settle()
         return list(self._world.jobs.values())
 
@@ -264,10 +264,8 @@ class Simulator:
 
     @property
     def operations(self) -> list[str]:
-        """What requests are called in `requests`, `count` and `script_…`; the GSPs share most names."""
-        return sorted(
-            {route.operation for route in (*sandbox_face.ROUTES, *vayana_face.ROUTES)} | {"unknown"}
-        )
+        """The names of operations in `requests`, `count` and `script_…`; the GSPs share most of them."""
+        return sorted({route.operation for route in (*sandbox_api.ROUTES, *vayana_api.ROUTES)} | {"unknown"})
 
     def _check_operation(self, operation: str) -> None:
         if operation not in self.operations:
@@ -276,7 +274,7 @@ class Simulator:
     def script_status(self, reference: str | None, *statuses: dict[str, Any]) -> None:
         """Answer the next polls of a job, or of the job submitted next if None, with these raw statuses.
 
-        With Vayana, whose task can be the reference, these are results, and the task is completed at once.
+        For Vayana `reference` may be a task; the statuses are its results, and it completes at once.
         """
         if reference is None:
             self._world.script_next(statuses)
@@ -284,7 +282,7 @@ class Simulator:
             self.job(reference).script(statuses)
 
     def script_task(self, task_id: str | None, *words: str) -> None:
-        """Answer the next polls of a task of Vayana's, or of the task started next if None, with these."""
+        """Answer the next polls of a Vayana task, or of the task started next if None, with these states."""
         self._eas.tasks.script(task_id, words)
 
     def script_answer(
@@ -298,18 +296,18 @@ class Simulator:
     ) -> None:
         """Answer the next request of an operation with this; with `after` the request takes effect first.
 
-        `operations` names them, "any" stands for all. A mapping is written as JSON, bytes go out as they are.
+        `operations` has the names; "any" matches all. A mapping is written as JSON, bytes are sent unchanged.
         """
-        told = dict(headers or {})
+        sent = dict(headers or {})
         if not isinstance(content, bytes):
-            content, told = write(content), {"Content-Type": "application/json", **told}
-        self._plan(operation, Fault("", effect=after, status=status, content=content, headers=told))
+            content, sent = write(content), {"Content-Type": "application/json", **sent}
+        self._plan(operation, Fault("", effect=after, status=status, content=content, headers=sent))
 
     def script_fault(self, operation: str, *faults: Fault, gstin: str | None = None) -> None:
-        """Let the next requests of an operation meet these faults, one each, in turn with planned answers.
+        """Apply these faults to the next requests of an operation, one each, in order with planned answers.
 
-        `operations` names them, "any" stands for all. With `gstin`, requests of others, and those that do not
-        say whose they are in path or headers (Sandbox's OTP), are left alone. `requests` tells what each met.
+        `operations` has the names; "any" matches all. With `gstin`, only requests whose path or headers name
+        that taxpayer are affected (Sandbox's OTP names none). `requests` shows the fault of each request.
         """
         if gstin is not None:
             self._world.require(gstin)
@@ -320,14 +318,14 @@ class Simulator:
     def _plan(self, operation: str, fault: Fault, gstin: str | None = None) -> None:
         if operation != ANY:
             self._check_operation(operation)
-        self._door.script.plan(operation, fault, gstin)
+        self._router.script.plan(operation, fault, gstin)
 
     def now(self) -> float:
         """Return the simulator's time in epoch seconds."""
         return self._world.now()
 
     def advance(self, seconds: float) -> None:
-        """Move the simulator's own clock forward; an error if the clock is the caller's."""
+        """Move the simulator's own clock forward; raises `RuntimeError` if the caller passed a clock."""
         self._world.clock.advance(seconds)
         self._world.settle()
 

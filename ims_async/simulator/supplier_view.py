@@ -1,4 +1,4 @@
-"""The supplier's side: what a taxpayer reported, how buyers acted on it, and liability that came back."""
+"""The supplier's view: the documents of a taxpayer, the buyers' actions on them, added-back liability."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from .taxpayers import Taxpayer
 
 FORMS = {"gstr-1": "gstr1", "gstr-1a": "gstr1a"}
-"""The return types one can ask for and the keys of the answers."""
+"""The return types in requests and the keys in answers."""
 
 SALES_SECTIONS = ("b2b", "b2ba", "cdnr", "cdnra", "ecom", "ecoma")
 ADDED_BACK_SECTIONS = ("cdnr", "b2ba", "cdnra", "ecoma")
 
 _SEEDED = {"gstr1": PERIODS[:2], "gstr1a": PERIODS[:1]}
-_ACTIONS = ("A", "R", "P", "")  # the wire has no letter for No action: the field is left out
+_ACTIONS = ("A", "R", "P", "")  # there is no letter for No action: the field is left out
 
 
 class Outward:
-    """The supplies that one taxpayer reported, for a couple of return periods."""
+    """The supplies that one taxpayer reported, for a few return periods."""
 
     def __init__(self, seed: int, taxpayer: Taxpayer) -> None:
         self._gstin = taxpayer.gstin
@@ -41,12 +41,12 @@ class Outward:
         }
 
     def sales(self, form: str, period: str, section: str) -> dict[str, Any] | None:
-        """Show a section of `gstr1` or `gstr1a` for a period MMYYYY, or None if nothing was reported."""
+        """Return a section of `gstr1` or `gstr1a` for a period MMYYYY, or None if nothing was reported."""
         found = self._sales.get((form, period, section))
         return {"gstin": self._gstin, "rtnprd": period, form: {section: found}} if found else None
 
     def added_back(self, period: str, section: str) -> dict[str, Any] | None:
-        """Show the liability that rejections added back in a period MMYYYY, or None if there is none."""
+        """Return the liability that rejections added back in a period MMYYYY, or None if there is none."""
         found = self._added_back.get((period, section))
         if not found:
             return None

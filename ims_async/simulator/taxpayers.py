@@ -1,4 +1,4 @@
-"""Taxpayers and suppliers, with GSTINs whose check character is right."""
+"""Taxpayers and suppliers, with GSTINs whose check character is correct."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _DIGITS = string.digits + string.ascii_uppercase
 
 STATES = ("06", "07", "08", "19", "24", "27", "29", "32", "33", "36")
-"""The two-digit state codes that the simulator's people live in."""
+"""The two-digit codes of the states in which the simulator's taxpayers and suppliers are registered."""
 
 _FIRST = ("Acme", "Bharat", "Chandra", "Deccan", "Eastern", "Ganga", "Himalaya", "Indus", "Kaveri", "Malabar")
 _SECOND = ("Traders", "Steel", "Textiles", "Foods", "Papers", "Chemicals", "Tools", "Logistics", "Motors")
@@ -20,11 +20,11 @@ _SECOND = ("Traders", "Steel", "Textiles", "Foods", "Papers", "Chemicals", "Tool
 
 @dataclass(frozen=True, slots=True)
 class Taxpayer:
-    """A recipient who looks at supplies in IMS."""
+    """A recipient of supplies, who acts on them in IMS."""
 
     gstin: str
     username: str
-    """The name at the GST portal, as asked for with the OTP."""
+    """The user name at the GST portal, which the OTP request contains."""
     name: str
 
     @property
@@ -40,7 +40,7 @@ class Supplier:
     gstin: str
     name: str
     style: int
-    """Which of the numbering styles this supplier's documents follow."""
+    """The index of the numbering style of this supplier's documents."""
 
     @property
     def state(self) -> str:

@@ -1,4 +1,4 @@
-"""The world behind every face: taxpayers, their records, jobs that take effect when due. No HTTP."""
+"""The state behind the APIs of all GSPs: taxpayers, records, and jobs that take effect when due. No HTTP."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Busy(Exception):
 
 
 class World:
-    """Everything the portal knows. The same seed makes the same world."""
+    """The state of the GST portal. The same seed makes the same world."""
 
     def __init__(
         self,
@@ -51,13 +51,13 @@ class World:
         self.clock = clock
         self.sessions = Sessions()
         self.taxpayers: list[Taxpayer] = make_taxpayers(Random(f"{seed}/taxpayers"), taxpayers)
-        self.outward = {person.gstin: Outward(seed, person) for person in self.taxpayers}
+        self.outward = {taxpayer.gstin: Outward(seed, taxpayer) for taxpayer in self.taxpayers}
         self.jobs: dict[str, SimJob] = {}
         self.effects: list[Effect] = []
         self.requests: list[LoggedRequest] = []
         self._books = {
-            person.gstin: make_book(Random(f"{seed}/{person.gstin}"), person, invoices, sections)
-            for person in self.taxpayers
+            taxpayer.gstin: make_book(Random(f"{seed}/{taxpayer.gstin}"), taxpayer, invoices, sections)
+            for taxpayer in self.taxpayers
         }
         self._ids = Random(f"{seed}/ids")
         self._durations = Random(f"{seed}/durations")
@@ -71,25 +71,25 @@ class World:
         return self.clock.now()
 
     def draw_uuid(self) -> str:
-        """Draw an identifier, of an answer or a task, say."""
+        """Draw an identifier, for example of an answer or a task."""
         return str(uuid.UUID(int=self._ids.getrandbits(128), version=4))
 
     def taxpayer(self, gstin: str) -> Taxpayer | None:
         """Find a taxpayer by GSTIN."""
-        return next((person for person in self.taxpayers if person.gstin == gstin), None)
+        return next((taxpayer for taxpayer in self.taxpayers if taxpayer.gstin == gstin), None)
 
     def require(self, gstin: str) -> None:
-        """Raise LookupError for a GSTIN that is none of the taxpayers'."""
+        """Raise `LookupError` if no taxpayer has this GSTIN."""
         if self.taxpayer(gstin) is None:
-            there = [person.gstin for person in self.taxpayers]
+            there = [taxpayer.gstin for taxpayer in self.taxpayers]
             more = f" and {len(there) - _MOST_NAMED} more" if len(there) > _MOST_NAMED else ""
             named = ", ".join(there[:_MOST_NAMED]) or "it has none"
             raise LookupError(f"{gstin!r} is none of this simulator's taxpayers: {named}{more}.")
 
     def knows(self, gstin: str, username: str) -> bool:
-        """Say whether this is the user name of this taxpayer."""
-        person = self.taxpayer(gstin)
-        return person is not None and person.username == username
+        """Return whether this is the user name of this taxpayer."""
+        taxpayer = self.taxpayer(gstin)
+        return taxpayer is not None and taxpayer.username == username
 
     def records(self, gstin: str, section: str | None = None) -> list[Record]:
         """Return the records of a taxpayer, of one section or of all, as they are now."""
@@ -105,7 +105,10 @@ class World:
         return self._books[gstin][section][supplier, number, period]
 
     def find(self, gstin: str, section: str, number: str, supplier: str | None, period: str | None) -> Record:
-        """Find the one record with this number; supplier and period are needed where several have it."""
+        """Find the one record with this number; pass supplier and period if several records have it.
+
+        Raises `LookupError` for none or several.
+        """
         found = [
             record
             for record in self.records(gstin, section)
@@ -121,12 +124,12 @@ class World:
         return found[0]
 
     def edit(self, gstin: str, record: Record, taxable: Decimal | None = None) -> Record:
-        """Let the supplier change the amounts of a record, which takes the recipient's action back."""
+        """Change the amounts of a record as its supplier; this removes the recipient's action."""
         edited = revalued(record, record.taxable + 100 if taxable is None else Decimal(taxable))
         return self._put(gstin, changed(edited, {}, "reset"))
 
     def block_pending(self, gstin: str, record: Record) -> Record:
-        """Bar Pending for a record; an action already taken stays."""
+        """Block Pending for a record; an action already taken stays."""
         return self._put(gstin, replace(record, blocked=True))
 
     def _put(self, gstin: str, record: Record) -> Record:
@@ -138,7 +141,7 @@ class World:
         self._scripts.append(list(statuses))
 
     def submit(self, gstin: str, kind: Kind, body: Mapping[str, Any]) -> SimJob:
-        """Take in a save or reset; raise Busy if one of this GSTIN is under way and the reply must say so."""
+        """Accept a save or reset. Raises `Busy` if one of this GSTIN runs and `conflict` is "reply"."""
         self.settle()
         now = self.now()
         busy = gstin in self._turn
@@ -169,7 +172,7 @@ class World:
         return job
 
     def settle(self) -> None:
-        """Let every job that is due by now take effect, in the order in which they became due."""
+        """Apply every job that is due by now, in the order in which they became due."""
         now = self.now()
         while self._due and self._due[0][0] <= now:
             job = heapq.heappop(self._due)[2]

@@ -1,7 +1,8 @@
-"""Records, decisions and reports as CSV: written so that no cell is a formula, read with every fault named.
+"""Read and write records, decisions and reports as CSV.
 
-A file is written by `write_invoices`, its `action` column filled in by a person, read by `read_decisions`,
-and set against what the gateway shows by then by `match`, before anything is sent.
+`write_invoices` writes a file, a person fills in its `action` column, `read_decisions` reads it, and `match`
+compares it with the records that the gateway shows by then, before a request is sent. No cell that is
+written is a formula. Every fault of a file is reported, by row and column.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A file of decisions against the offline checks, before anything is asked of a gateway.
+"""Run the offline checks on a file of decisions, before any request to a gateway.
 
-What `pull` wrote beside the columns that are read again tells most of a record. What a file lacks, or a
-spreadsheet has rewritten, is not held against it: the rules that need it are silent on that row.
+Most fields of a record are in the information columns that `pull` wrote. Where a file lacks one, or a
+spreadsheet has rewritten it, the rules that need it are skipped for that row.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from .row import Row
 _MONEY: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?", re.ASCII)
 _FLAGS: Final = {"yes": True, "no": False, "": None}
 
-# What stands for a fact that the file does not tell: no rule finds anything in it. Taxes are as large as an
-# amount can be, so that no declared reversal is more.
-_UNTOLD: Final[dict[str, Any]] = {
+# Values of fields that the file lacks: no rule reports them. Taxes are as large as an amount can be, so that
+# no declared reversal is more.
+_MISSING: Final[dict[str, Any]] = {
     "type": "R",
     "place_of_supply": "97",
-    "source_form": "R1",  # no column tells it
+    "source_form": "R1",  # the file has no column for it
     "value": Decimal(0),
     "taxable_value": Decimal(0),
     **dict.fromkeys(("igst", "cgst", "sgst", "cess"), rules.AMOUNT_LIMIT),
 }
-# Rules that find something in what is not told all the same, by the columns without which they say nothing.
+# Rules that would report those values all the same: they are skipped if one of these columns is missing.
 _NEEDS: Final = {
     "tax-heads": frozenset({"IGST", "CGST", "SGST"}),
     "original": frozenset({"original number", "original date"}),
@@ -49,18 +49,18 @@ def check_rows(
 ) -> list[rules.Finding]:
     """Return the findings on the decided rows of a file, by their `place` among `rows`.
 
-    Ids and amounts are warned about at most: what is sent is what the gateway shows by then. Rows of several
-    taxpayers are checked apart; `gstin` is whose they are where a row does not say so.
+    Ids and amounts are warned about at most: what is sent later is the record as the gateway shows it then.
+    The rows of each taxpayer are a batch of their own; `gstin` is the taxpayer of rows without one.
     """
     decisions: list[Decision] = []
-    silent: list[set[str]] = []
+    skipped: list[set[str]] = []
     places: dict[str | None, list[int]] = {}
     for place, (row, information) in enumerate(rows):
         facts = _facts(information)
-        told = {column for column, (name, _) in _COLUMNS.items() if name in facts}
-        silent.append({code for code, columns in _NEEDS.items() if not columns <= told})
+        known = {column for column, (name, _) in _COLUMNS.items() if name in facts}
+        skipped.append({code for code, columns in _NEEDS.items() if not columns <= known})
         if row.hash is not None and is_other_gstin(row.supplier):
-            silent[-1].add("supplier")
+            skipped[-1].add("supplier")
         decisions.append(_decision(row, facts))
         places.setdefault(row.gstin or gstin, []).append(place)
     findings: list[rules.Finding] = []
@@ -69,7 +69,7 @@ def check_rows(
         findings += [
             one if one.place is None else attrs.evolve(one, place=own[one.place])
             for one in found
-            if one.place is None or one.code not in silent[own[one.place]]
+            if one.place is None or one.code not in skipped[own[one.place]]
         ]
     return sorted(findings, key=lambda one: (one.place is None, one.place or 0))
 
@@ -84,7 +84,7 @@ def _decision(row: Row, facts: Mapping[str, Any]) -> Decision:
         action=row.pulled_action,
         hash=row.hash,
         read_from_gateway=True,
-        **{**_UNTOLD, **facts},
+        **{**_MISSING, **facts},
     )
     return Decision(
         invoice=invoice,
@@ -95,7 +95,7 @@ def _decision(row: Row, facts: Mapping[str, Any]) -> Decision:
 
 
 def _facts(information: Mapping[str, str]) -> dict[str, Any]:
-    """Read the cells that can be read."""
+    """Read the information cells; one that cannot be read is left out."""
     facts: dict[str, Any] = {}
     for column, (name, parse) in _COLUMNS.items():
         if column in information:

@@ -1,4 +1,4 @@
-"""The columns of a file of decisions, and how a value and a cell become each other."""
+"""The columns of a file of decisions, and the conversion between values and cells."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..gsp.codec.writing import money_text
 from ..model.records import ItcReduction
 
 GSTIN_COLUMN: Final = "GSTIN"
-"""Whose records they are; files that hold one taxpayer's may lack it."""
+"""The taxpayer of a record; a file of one taxpayer may lack this column."""
 
 READ_COLUMNS: Final = (
     "section",
@@ -25,7 +25,7 @@ READ_COLUMNS: Final = (
     "remarks",
     "ITC reduction",
 )
-"""What is read again; a person edits `action`, `remarks` and `ITC reduction`."""
+"""The columns that are read back; a person edits `action`, `remarks` and `ITC reduction`."""
 
 INFORMATION_COLUMNS: Final = (
     "supplier name",
@@ -42,13 +42,13 @@ INFORMATION_COLUMNS: Final = (
     "original number",
     "original date",
 )
-"""What is there for the person who decides."""
+"""The columns that are there for the person who decides."""
 
 LONGEST_CELL: Final = 32_767  # characters, as many as a spreadsheet takes
 
 # A cell that begins so would be run as a formula: https://owasp.org/www-community/attacks/CSV_Injection
-# Some programs read wide and small signs as the plain ones, and pass over blanks, quotes and characters of no
-# width before them. Apostrophes before it count too: so taking one off again always gives what was there.
+# Some programs treat full-width and small signs like the plain ones, and skip blanks, quotes and zero-width
+# characters before them. Apostrophes are matched too, so that `unshielded` always restores the original text.
 _FORMULA: Final = re.compile(
     "[\\s'\"`\u2018\u2019\u201c\u201d\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*"
     "[=+\\-@\t\r\n\u2212\ufe62\ufe63\ufe66\ufe6b\uff1d\uff0b\uff0d\uff20]"
@@ -56,7 +56,7 @@ _FORMULA: Final = re.compile(
 
 
 def shielded(text: str) -> str:
-    """Return the text as a cell: no formula, and nothing that a CSV file cannot hold."""
+    """Return the text as a cell that is no formula, without characters that a CSV file cannot hold."""
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode()
     text = text.replace("\0", "\ufffd")[:LONGEST_CELL]
@@ -64,7 +64,7 @@ def shielded(text: str) -> str:
 
 
 def unshielded(cell: str) -> str:
-    """Take off the apostrophe that `shielded` put on, and no other."""
+    """Remove the apostrophe that `shielded` added, and no other."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 

@@ -1,4 +1,4 @@
-"""Whose the rows of files are: each row gets the GSTIN of its taxpayer, or is told as a problem."""
+"""Group the rows of files by taxpayer: each row gets the GSTIN of its taxpayer, or is a problem."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .row import Row
 def by_taxpayer(
     rows: Iterable[Row], *, gstin: str | None = None, otherwise: Callable[[], str]
 ) -> dict[str, list[Row]]:
-    """Sort the rows of some files by taxpayer, in their order; each row of the result has its `gstin`.
+    """Group the rows of some files by taxpayer, in their order; each row of the result has its `gstin`.
 
-    What the column GSTIN says counts. The rows of a file without it are of `gstin`, else of the GSTIN that
-    the file is named after, else of `otherwise()`. Raises `InvalidInput` with all rows that are of another
-    taxpayer than `gstin`, that leave the column empty where others fill it, or that are in two files.
+    The column GSTIN comes first. The rows of a file without it belong to `gstin`, else to the GSTIN in the
+    file's name, else to `otherwise()`. Raises `InvalidInput` with all rows of another taxpayer than `gstin`,
+    all rows with an empty GSTIN in a file where others have one, and all records that are in two files.
     """
     files: dict[str, list[Row]] = {}
     for row in rows:
@@ -42,7 +42,7 @@ def by_taxpayer(
 def _named(
     file: str, rows: Sequence[Row], gstin: str | None, otherwise: Callable[[], str]
 ) -> tuple[list[Row], list[Problem]]:
-    """Give each row its GSTIN, where the file tells it once for all; return what is wrong as well."""
+    """Return the rows of one file, each with its GSTIN, and the problems of the others."""
     if not any(row.gstin for row in rows):
         stem = Path(file).stem.strip().upper()
         own = None if gstin_problem(stem) else stem
@@ -72,7 +72,7 @@ def _of_column(row: Row, kind: str, what: str) -> Problem:
 
 
 def _twice(rows: Iterable[Row]) -> list[Problem]:
-    """Tell of records that stand in two files; within one it was told when that was read."""
+    """Report records that are in two files; duplicates within one file were reported when it was read."""
     seen: dict[RecordKey, Row] = {}
     problems: list[Problem] = []
     for row in rows:

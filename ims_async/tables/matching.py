@@ -1,4 +1,7 @@
-"""Rows of a file set against what the gateway shows now: who changed what in between is told, not sent."""
+"""Match the rows of a file with the records that the gateway shows now.
+
+A record that changed since the file was pulled is reported as a problem, and not sent.
+"""
 
 from __future__ import annotations
 
@@ -32,11 +35,11 @@ _COLUMN_OF_FINDING: Final = {
 def match(
     rows: Iterable[Row], current: Iterable[Invoice], *, policy: rules.RulePolicy | None = None
 ) -> list[Decision]:
-    """Join decided rows to invoices pulled just now, and return the decisions in the rows' order.
+    """Join decided rows to invoices pulled just now; return the decisions in the order of the rows.
 
     Raises `InvalidInput` with every row whose record is gone, was edited by the supplier, or was acted on
-    since the file was pulled, and with what the offline checks refuse by `policy`. What they only warn of
-    is no problem here.
+    since the file was pulled, and with every decision that the offline checks refuse by `policy`. Their
+    warnings are not reported here.
     """
     found, problems = _join(rows, current, lambda row: {row.pulled_action})
     decided: list[Row] = []
@@ -61,7 +64,7 @@ def match(
 
 
 def without_standing(rows: Iterable[Row], current: Iterable[Invoice]) -> tuple[list[Row], list[Row]]:
-    """Part the rows that are still to be sent from those whose record stands exactly as they decide."""
+    """Return the rows that are still to be sent, and those whose record is already as they decide."""
     index = _Index(current)
     left: list[Row] = []
     standing: list[Row] = []
@@ -82,14 +85,14 @@ def _stands(row: Row, invoice: Invoice) -> bool:
 
 
 def column_of(code: str) -> str | None:
-    """Return the column in which a person mends what a rule finds, None where it is none of his."""
+    """Return the column in which a person corrects a finding of a rule; None if there is no such column."""
     return _COLUMN_OF_FINDING.get(code)
 
 
 def match_records(rows: Iterable[Row], current: Iterable[Invoice]) -> list[Invoice]:
-    """Join rows to invoices pulled just now, for a reset, and return the invoices in the rows' order.
+    """Join rows to invoices pulled just now, for a reset; return the invoices in the order of the rows.
 
-    A record may stand as it was pulled or as the row decided. Raises `InvalidInput` as `match` does.
+    A record's action may be that of the pull or that of the row. Raises `InvalidInput` as `match` does.
     """
     found, problems = _join(rows, current, lambda row: {row.pulled_action, row.action})
     raise_all(problems)
@@ -119,7 +122,7 @@ def _problem(row: Row, kind: str, message: str, *, column: str | None = None) ->
 
 
 class _Index:
-    """Invoices by key and recipient, and by number without what a spreadsheet may have taken off it."""
+    """Invoices by key and recipient, and by number without leading zeros, which a spreadsheet may remove."""
 
     def __init__(self, current: Iterable[Invoice]) -> None:
         self._exact: dict[RecordKey, dict[str | None, Invoice]] = {}
@@ -130,14 +133,14 @@ class _Index:
             self._near[_near_key(invoice)] = invoice
 
     def get(self, row: Row) -> Invoice | None:
-        """Return the row's record: of the row's own taxpayer, as far as row and record name one."""
+        """Return the row's record; where row and record name a taxpayer, it must be the same one."""
         found = self._exact.get(row.key._replace(supplier=row.supplier.upper()), {})
         if row.gstin is None:
             return next(iter(found.values()), None) if len(found) < 2 else None
         return found.get(row.gstin) or found.get(None)
 
     def missing(self, row: Row) -> tuple[str, str]:
-        """Say of which kind it is that a row's record is not there, and in words."""
+        """Return the kind of problem and the message for a row whose record was not found."""
         near = self._near.get(_near_key(row))
         owners = self._exact.get(row.key._replace(supplier=row.supplier.upper()), {})
         if owners:
@@ -159,9 +162,9 @@ def _near_key(record: Row | Invoice) -> tuple[str, ...]:
 
 
 def _change(row: Row, invoice: Invoice, expected: set[Action | None]) -> tuple[str, str] | None:
-    """Say what happened to a record since its row was pulled, of which kind and in words; or None."""
+    """Return the kind of problem and the message if a record changed since its row was pulled, else None."""
     if invoice.hash is not None and row.hash is None:
-        what = "its hash cell is empty, so nobody can tell whether the supplier edited it: pull again"
+        what = "its hash cell is empty, so it is not known whether the supplier edited it: pull again"
         return "no-hash", what
     if invoice.hash is not None and row.hash != invoice.hash:
         what = "the supplier has edited it since it was pulled (its hash is another)"

@@ -1,4 +1,4 @@
-"""What is wrong with files, as values: where, of which kind, and why."""
+"""Problems of files as values: the place, the kind and the message of each."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ FILE_KIND: Final = "file"
 
 
 class Problem(str):
-    """One thing that is wrong with a file, or with a row of it.
+    """One problem of a file, or of a row of it. As a string it is a sentence for a person.
 
     `kind` is a short word, the same for equal problems: a rule's code, a column's name, or `file`, `edited`,
-    `acted-on`, `gone`, … `row` counts as a spreadsheet does; it and `column` are None where the whole file is
-    meant. `gstin` is the taxpayer's, where that is known. As a string it is the sentence for a person.
+    `acted-on`, `gone`, … `row` counts as a spreadsheet does; it and `column` are None for a problem of the
+    whole file. `gstin` is the taxpayer's, if it is known.
     """
 
     __slots__ = ("column", "file", "gstin", "kind", "message", "row")
@@ -40,7 +40,7 @@ class Problem(str):
         column: str | None = None,
         gstin: str | None = None,
     ) -> Self:
-        """Make it; the sentence begins with the place, if it is about a row."""
+        """Make a problem; the sentence of a problem of a row begins with its place."""
         made = super().__new__(cls, message if row is None else f"{where(file, row, column)}: {message}")
         made.file, made.row, made.column, made.kind = file, row, column, kind
         made.message, made.gstin = message, gstin
@@ -52,12 +52,12 @@ class Problem(str):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What it says, as plain values."""
+        """The attributes by name, as plain values."""
         return {name: getattr(self, name) for name in ("file", "row", "column", "kind", "message", "gstin")}
 
 
 class InvalidFile(InvalidInput):
-    """Files cannot be used as they are: `problems` has everything that is wrong with them, by row."""
+    """Files have problems and cannot be used as they are; `problems` has all of them, by row."""
 
     problems: tuple[Problem, ...]
 
@@ -67,7 +67,7 @@ class InvalidFile(InvalidInput):
 
 
 def problems_of(error: InvalidInput, kind: str = FILE_KIND) -> tuple[Problem, ...]:
-    """Return what an error says as problems; those that are mere text are of this `kind`."""
+    """Return the problems of an error; those that are plain text get this `kind`."""
     if isinstance(error, InvalidDecision):
         return tuple(Problem(str(one), kind=one.code) for one in error.findings if one.level == "refuse")
     return tuple(one if isinstance(one, Problem) else Problem(one, kind=kind) for one in error.problems)
@@ -81,10 +81,9 @@ def raise_all(problems: Sequence[Problem]) -> None:
 
 
 def write_problems(target: Target, problems: Iterable[tuple[str, Problem]], *, overwrite: bool = True) -> int:
-    """Write problems, each with what came of it (`refused`, `warn`, `left out`, …), one line each.
+    """Write problems, one line each, with the outcome of each (`refused`, `warn`, `left out`, …).
 
-    Returns how many. A file that is there is replaced, or with `overwrite=False` refused, as by
-    `write_invoices`.
+    Returns how many. An existing file is replaced, or with `overwrite=False` refused, as by `write_invoices`.
     """
     columns = ("outcome", GSTIN_COLUMN, "file", "row", "column", "kind", "message")
     rows = (

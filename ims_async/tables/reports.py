@@ -1,4 +1,4 @@
-"""Files of what became of records: of one job, or of all jobs of many taxpayers."""
+"""Write the outcome of each record to a file: for one job, or for all jobs of many taxpayers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _REPORT_COLUMNS: Final = (
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What became of one record: a line of a report. Without a `key`, `message` says of how many it is."""
+    """The outcome of one record: a line of a report. Without a `key`, `message` has the number of records."""
 
     outcome: str
     key: RecordKey | None = None
@@ -31,19 +31,19 @@ class Outcome:
 
     @property
     def cells(self) -> tuple[object, ...]:
-        """Its line."""
+        """The values of the line."""
         return (self.outcome, *(self.key or [""] * 5), self.action, self.code, self.message)
 
 
 def write_report(
     target: Target, report: JobReport, *, gstin: str | None = None, overwrite: bool = True
 ) -> int:
-    """Write what became of each record of a job, one line each; return how many lines.
+    """Write the outcome of each record of a job, one line each; return the number of lines.
 
-    `outcome` is `failed`, `unmatched` (an error that fits nothing that was sent), `unaccounted` or
-    `applied`. Records of which no more than their number is known share a line that says so. With `gstin`
-    the first column says whose they are. A file that is there is replaced, or with `overwrite=False` refused,
-    as by `write_invoices`.
+    `outcome` is `failed`, `unmatched` (an error that matches no record that was sent), `unaccounted` or
+    `applied`. Records that the report counts but cannot name share a line with their number. With `gstin`
+    it is the first column. An existing file is replaced, or with `overwrite=False` refused, as by
+    `write_invoices`.
     """
     rows = (outcome.cells for outcome in _outcomes_of(report))
     if gstin is None:
@@ -56,7 +56,7 @@ def write_report(
 def writing_outcomes(
     target: Target, *, overwrite: bool = True
 ) -> Iterator[Callable[[str, Iterable[Outcome]], int]]:
-    """Write what became of many taxpayers' records: yields `add(gstin, outcomes)`, which returns how many.
+    """Write the outcomes of many taxpayers' records: yields `add(gstin, outcomes)`, which returns how many.
 
     The file is replaced in one step, when the block is left without an error. Raises `InvalidInput`.
     """
@@ -87,18 +87,18 @@ def _outcomes_of(report: JobReport) -> Iterator[Outcome]:
 
 
 def unmatched(entry: ErrorEntry) -> Outcome:
-    """Return the line of an error that fits nothing that was sent."""
+    """Return the line of an error that matches no record that was sent."""
     key = RecordKey(entry.section, entry.supplier, entry.number or "", None, entry.return_period)
     return Outcome(outcome="unmatched", key=key, code=entry.code, message=entry.message)
 
 
 def not_by_name(count: int) -> str:
-    """Say of how many records no more than their number is known."""
+    """Return the message for records that are counted and cannot be named."""
     return f"{count} records, not known here by name"
 
 
 def decided_action(record: object) -> object:
-    """Return what was decided on a record, nothing for one that is reset."""
+    """Return the action decided on a record, an empty string for one that is reset."""
     return record.action if isinstance(record, Decision) else ""
 
 

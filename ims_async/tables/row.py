@@ -1,4 +1,4 @@
-"""One row of a file of decisions, and what each of its cells may say."""
+"""One row of a file of decisions, and the parser of each of its cells."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AS_TEXT: Final = "format the column as text, so that the spreadsheet leaves it a
 
 
 def where(file: str, line: int, column: str | None = None) -> str:
-    """Say where something stands: `FILE row 7, column action`."""
+    """Return a place in a file as text: `FILE row 7, column action`."""
     return f"{file} row {line}" + (f", column {column}" if column else "")
 
 
@@ -29,7 +29,7 @@ def where(file: str, line: int, column: str | None = None) -> str:
 class Row:
     """One row of a file of decisions. `line` counts from 1, the header; `action` None is undecided.
 
-    `gstin` is the recipient's, None where the file does not tell.
+    `gstin` is the recipient's, None if the file has none.
     """
 
     file: str
@@ -52,11 +52,11 @@ class Row:
         return RecordKey(self.section, self.supplier, self.number, self.date, self.return_period)
 
     def where(self, column: str | None = None) -> str:
-        """Say where it stands: `FILE row 7, column action`."""
+        """Return the row's place as text: `FILE row 7, column action`."""
         return where(self.file, self.line, column)
 
 
-# -- what a cell may say: each returns the value, or raises `ValueError` with a sentence ------------------
+# -- parsers of cells: each returns the value, or raises `ValueError` with a sentence ----------------------
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -68,17 +68,17 @@ def _supplier(text: str) -> str:
 
 
 def own_gstin(text: str) -> str | None:
-    """Take the recipient's GSTIN, or None for an empty cell."""
+    """Return the recipient's GSTIN, or None for an empty cell."""
     return _supplier(text) if text.strip() else None
 
 
 def any_gstin(text: str) -> str | None:
-    """Take the recipient's GSTIN as it is, or None for an empty cell."""
+    """Return the recipient's GSTIN unchecked, or None for an empty cell."""
     return text.strip().upper() or None
 
 
 def any_supplier(text: str) -> str:
-    """Take a GSTIN as it is: a gateway reported it, or a test host masks it."""
+    """Return a supplier's GSTIN unchecked: a gateway reported it, or a test host masks it."""
     return text.strip().upper() or _fail("empty: write the supplier's GSTIN")
 
 
@@ -89,11 +89,11 @@ def _number(text: str) -> str:
 
 
 def _any_number(text: str) -> str:
-    """Take a number as it is: what a gateway reported goes back verbatim, even with a stray blank in it."""
+    """Return a number unchecked: one that a gateway reported goes back verbatim, stray blanks included."""
     return text or _fail(rules.number_problem(text) or "")
 
 
-# What a spreadsheet makes of 05-10-2024 when it takes it for a date of its own.
+# The forms in which a spreadsheet shows 05-10-2024 after it has converted the text to a date.
 _REWRITTEN: Final = re.compile(
     r"[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[/.][0-9]{1,2}[/.][0-9]{2,4}"
     r"|[0-9]-[0-9]{1,2}-[0-9]{2,4}|[0-9]{2}-[0-9]-[0-9]{2,4}|[0-9]{2}-[0-9]{2}-[0-9]{2}"
@@ -124,7 +124,7 @@ def _decided(text: str) -> Action:
 
 
 def any_action(text: str) -> Action | None:
-    """Take an action, or None for what is none."""
+    """Return the action, or None if the text is not one."""
     try:
         return Action.parse(text)
     except InvalidInput:
@@ -189,4 +189,4 @@ PARSERS: Final[dict[str, Callable[[str], Any]]] = {
 }
 
 REPORTED: Final[dict[str, Callable[[str], Any]]] = {"supplier": any_supplier, "number": _any_number}
-"""How the ids of a row with a hash are taken: a gateway reported them, and knows whether they are right."""
+"""Parsers of the ids of a row with a hash: a gateway reported them, so they are not checked."""

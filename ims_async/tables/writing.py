@@ -1,4 +1,4 @@
-"""Files out: invoices to decide on, of one taxpayer or of many, and the supplier's view."""
+"""Write files: invoices to decide on, of one taxpayer or of many, and the supplier's view."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, READ_COLUMNS, reduction_
 Target = str | os.PathLike[str] | IO[str]
 
 _TEXT: Final = frozenset({"", ".csv", ".txt"})
-"""Suffixes of names under which a program expects such text; by another it takes it for something else."""
+"""Suffixes of CSV files; under another one a program would expect another format."""
 
 
 def write_invoices(
@@ -27,12 +27,12 @@ def write_invoices(
 ) -> int:
     """Write invoices with an empty `action` column for a person to fill in; return how many.
 
-    The first column, GSTIN, says whose they are: their `recipient`, else `gstin`. It is left out where
-    neither `gstin` nor the first invoice names one.
+    The first column, GSTIN, is the invoice's `recipient`, else `gstin`. It is left out if neither `gstin` nor
+    the first invoice names a taxpayer.
     UTF-8 with a byte order mark (none into a stream, a pipe or a terminal), money exact. A file is replaced
-    in one step, when all of it is written, and keeps its mode; with `overwrite=False` one that is there and
-    not empty is refused. Raises `InvalidInput` where it cannot be written, has another format's suffix, or an
-    invoice was read for another taxpayer than `gstin`.
+    in one step, after all of it is written, and keeps its mode; with `overwrite=False` an existing file that
+    is not empty is refused. Raises `InvalidInput` if the file cannot be written or has another format's
+    suffix, or an invoice was read for another taxpayer than `gstin`.
     """
     rest = iter(invoices)
     first = list(itertools.islice(rest, 1))
@@ -48,11 +48,10 @@ def write_invoices(
 def writing_invoices(
     target: Target, *, overwrite: bool = True
 ) -> Iterator[Callable[[str | None, Iterable[Invoice]], int]]:
-    """Write invoices of many taxpayers as they come: yields `add(gstin, invoices)`, which returns how many.
+    """Write invoices of many taxpayers in portions: yields `add(gstin, invoices)`, which returns how many.
 
-    `gstin` None leaves it to each invoice's `recipient`.
-
-    Otherwise as `write_invoices`: nothing is replaced if the block is left by an error.
+    With `gstin` None each invoice's `recipient` is used. Otherwise as `write_invoices`: nothing is replaced
+    if the block is left by an error.
     """
     columns = (GSTIN_COLUMN, *READ_COLUMNS, *INFORMATION_COLUMNS)
     with writing_rows(target, columns, overwrite=overwrite) as write:
@@ -96,9 +95,9 @@ _SALES_COLUMNS: Final = (
 
 
 def write_sales(target: Target, sales: Iterable[SalesInvoice], *, overwrite: bool = True) -> int:
-    """Write supplier-view documents, the amounts of their rate lines added up; return how many.
+    """Write supplier-view documents, with the sums of the amounts of their rate lines; return how many.
 
-    A file that is there is replaced, or with `overwrite=False` refused, as by `write_invoices`.
+    An existing file is replaced, or with `overwrite=False` refused, as by `write_invoices`.
     """
     return write_rows(target, _SALES_COLUMNS, map(_sales_row, sales), overwrite=overwrite)
 
@@ -137,7 +136,7 @@ def write_added_back(
 ) -> int:
     """Write added-back liabilities, one line each; return how many.
 
-    A file that is there is replaced, or with `overwrite=False` refused, as by `write_invoices`.
+    An existing file is replaced, or with `overwrite=False` refused, as by `write_invoices`.
     """
     rows = map(_added_back_row, liabilities)
     return write_rows(target, _ADDED_BACK_COLUMNS, rows, overwrite=overwrite)
@@ -164,7 +163,7 @@ def write_rows(
 def writing_rows(
     target: Target, columns: Sequence[str], *, overwrite: bool = True
 ) -> Iterator[Callable[[Iterable[Iterable[object]]], int]]:
-    """Open a file for rows that come in portions; it is replaced in one step, when the block is left."""
+    """Open a file for rows in portions; it is replaced in one step at the end of the block."""
     with _opened_for_writing(target, overwrite=overwrite) as file:
         writer = csv.writer(file)
         writer.writerow(columns)
@@ -175,7 +174,7 @@ def writing_rows(
                 cells = [to_cell(value) for value in row]
                 try:
                     writer.writerow(cells)
-                except OSError as error:  # of ours: what yields the rows has its own
+                except OSError as error:  # of this file; an error of the iterable `rows` is not caught
                     name = target if isinstance(target, str | os.PathLike) else "the file"
                     raise files.unwritable(name, error) from None
                 lines += 1
@@ -185,9 +184,9 @@ def writing_rows(
 
 
 def check_writable(target: Target, *, overwrite: bool = True) -> None:
-    """Raise `InvalidInput` if a file could not be written, before the work whose outcome it is to hold.
+    """Raise `InvalidInput` if a file could not be written; call it before long work whose result goes there.
 
-    Without `overwrite`, a file that is there and not empty is refused. So is one of another format than CSV.
+    Without `overwrite`, an existing file that is not empty is refused. So is any format other than CSV.
     """
     if isinstance(target, str | os.PathLike):
         _check_format(target)
@@ -211,5 +210,5 @@ def _check_format(target: str | os.PathLike[str]) -> None:
 
 
 def _encoding_of(target: str | os.PathLike[str]) -> str:
-    """Return UTF-8 with a byte order mark, by which Excel knows it; without one for a pipe or a terminal."""
+    """Return UTF-8 with a byte order mark, which Excel needs; without one for a pipe or a terminal."""
     return "utf-8" if files.is_stream(target) else "utf-8-sig"

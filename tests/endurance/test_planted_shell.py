@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from ims_async import Taxpayer
-from ims_async.simulator.router import Door
+from ims_async.simulator.router import Router
 
 from ..cli.cli_shell import QUICK, Shell, accept, opened
 from .planted import PLANTED, Mirror, file_looks, leaks, secrets_of
@@ -50,16 +50,16 @@ def shell(
 
 @pytest.fixture
 def mirror(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Mirror:
-    """The gateway of the shell, which quotes what it was sent as soon as it is told to fail."""
-    made, receive = Mirror(shell.sim), Door.receive
+    """The gateway of the shell, which quotes what it was sent as soon as a test makes it fail."""
+    made, receive = Mirror(shell.sim), Router.receive
 
-    def quoting(door: Door, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Any:
+    def quoting(router: Router, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Any:
         made.seen.update(secrets_of(path, headers, body))
         if made.failure is None:
-            return receive(door, method, path, headers, body)
+            return receive(router, method, path, headers, body)
         return made.handle(method, path, headers, body), None
 
-    monkeypatch.setattr(Door, "receive", quoting)
+    monkeypatch.setattr(Router, "receive", quoting)
     return made
 
 

@@ -104,7 +104,7 @@ async def test_the_program_of_the_readme_runs_twice(
     for _ in range(2):
         await run()
     said = [line for line in capsys.readouterr().out.splitlines() if "applied" in line]
-    assert said == ["0 applied, 0 refused"] * 2  # 12 sent, 8 counted: nobody knows of any
+    assert said == ["0 applied, 0 refused"] * 2  # 12 sent, 8 counted: none is known
     assert (host.count("save"), host.effects) == (2, [])
 
     class Client(ImsClient):
@@ -202,7 +202,7 @@ async def test_each_record_is_read_once_though_every_section_has_the_same_exampl
 
 
 async def test_no_clock_is_said_to_be_off(host: Simulator, caplog: pytest.LogCaptureFixture) -> None:
-    """The example tells an end in 2024; the same answer in production is a reason to look at the clock."""
+    """The example has an expiry in 2024; the same answer in production is a reason to check the clock."""
     for test in (True, False):
         caplog.clear()
         with caplog.at_level(logging.WARNING, "ims_async"):
@@ -237,7 +237,7 @@ async def test_a_client_warns_once(host: Simulator, caplog: pytest.LogCaptureFix
 
 
 async def test_a_bulk_run_ends_and_accounts_for_all(host: Simulator, kept: Kept) -> None:
-    """Two jobs of one taxpayer: nobody knows of any record, and none is lost."""
+    """Two jobs of one taxpayer: the outcome of no record is known, and none is lost."""
     async with client_of(host, kept()) as client:
         rows = await client.taxpayer(GSTIN, token="any").invoices("b2b")
         decided = {GSTIN: [row.accept() for row in rows]}

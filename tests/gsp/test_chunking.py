@@ -256,8 +256,8 @@ def test_it_pauses_on_the_way(kind: JobKind, limit: int, most: int | None, writt
 
 
 @KINDS
-def test_a_body_that_was_handed_out_is_kept_by_nobody(kind: JobKind) -> None:
-    """Whoever sends it holds it alone: the last one like all others, and without a collection of garbage."""
+def test_a_body_that_was_returned_is_not_kept(kind: JobKind) -> None:
+    """Only its caller refers to it: the last one like all others, without a garbage collection."""
     records = rows(kind, 450)
     steps = pack_chunks(GSTIN, kind, records, limit=len(whole(kind, records[:210])))
     seen = 0

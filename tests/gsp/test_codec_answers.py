@@ -151,7 +151,7 @@ def test_a_count_is_read_as_text_or_number_or_not_at_all(told: object, count: in
 
 
 def test_counts_that_are_missing_are_none() -> None:
-    """Tell "none counted" from "zero"."""
+    """Distinguish "none counted" from "zero"."""
     read = status(status_cd="IP")
     assert (read.processed, read.errors, read.error_report) == (None, None, ())
     assert (read.error_code, read.error_message, read.polled_at) == ("", "", 5.0)
@@ -221,7 +221,7 @@ def error(**facts: Any) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_a_section_of_the_report_is_read_under_any_of_its_names(key: str, section: Section | str) -> None:
-    """Normalise the keys of sections; keep a key that nobody knows."""
+    """Normalise the keys of sections; keep an unknown key."""
     assert read_error_report({key: [error()]}) == (entry(section),)
 
 
@@ -390,7 +390,7 @@ def _b2b(document: object, **party: Any) -> dict[str, Any]:
          "data.data.gstr1.b2b[0].inv[0].itms[0].itm_det.txval: missing"),
     ],
 )  # fmt: skip
-def test_a_supplier_view_that_does_not_fit_is_told_by_path(changes: dict[str, Any], told: str) -> None:
+def test_a_supplier_view_that_does_not_fit_is_reported_by_path(changes: dict[str, Any], told: str) -> None:
     """Name section, party, document, line and field."""
     assert told in problems(lambda: sales(**changes))
 
@@ -450,7 +450,7 @@ def test_every_section_of_added_back_liabilities_is_read() -> None:
 
 
 def test_no_added_back_liability_is_an_empty_list() -> None:
-    """Accept an empty object, and sections that nobody knows beside none."""
+    """Accept an empty object, and unknown sections without known ones."""
     assert added({}) == []
     assert added({"cdnr": [], "newer": [1]}) == []
 
@@ -466,7 +466,7 @@ def test_no_added_back_liability_is_an_empty_list() -> None:
         ({"b2ba": [{}]}, "data.data.rejInvAddBackLiab.b2ba[0].inum: missing"),
     ],
 )  # fmt: skip
-def test_added_back_liabilities_that_do_not_fit_are_told_by_path(sections: object, told: str) -> None:
+def test_added_back_liabilities_that_do_not_fit_are_reported_by_path(sections: object, told: str) -> None:
     """Name section, row and field."""
     assert told in problems(lambda: added(sections))
 

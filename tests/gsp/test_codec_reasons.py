@@ -61,7 +61,7 @@ def test_code_and_words_are_read_in_every_spelling(code: str, words: str) -> Non
     ids=repr,
 )  # fmt: skip
 def test_what_says_little_is_read_for_what_it_says(told: object, reason: Reason) -> None:
-    """No reason is none; of several the first code counts, and no words are lost."""
+    """No reason gives an empty one; of several the first code is used, and no message is lost."""
     assert read_reason(told) == reason
     assert bool(reason) is bool(reason.code or reason.words)
 
@@ -118,7 +118,7 @@ def test_words_alone_are_a_reason_too() -> None:
 @pytest.mark.parametrize("report", [FLAT, [FLAT], {"error": FLAT}], ids=str)
 @pytest.mark.parametrize("code", ["S", "PE", "P"])
 def test_a_reason_under_no_section_speaks_against_every_record(code: str, report: object) -> None:
-    """It may mean any: it is told, and no record is called applied because of a count."""
+    """It may mean any: it is reported, and no record counts as applied because of a count."""
     status = read_status({"status_cd": code, "proc_cnt": "2", "error_report": report}, "data")
     assert (status.error_code, status.error_message) == (WHY.code, WHY.words)
     (entry,) = status.error_report

@@ -58,7 +58,7 @@ def seen(invoice: Invoice) -> str:
 
 def problems_with(section: Section, row: object) -> list[str]:
     """Read a row that does not fit and spell out what is wrong."""
-    with pytest.raises(Exception) as caught:  # whatever it is, `problems_of` tells it
+    with pytest.raises(Exception) as caught:  # whatever it is, `problems_of` describes it
         read_invoice(section, row)
     assert isinstance(caught.value, Exception)
     return list(problems_of(caught.value, codec_rows.wire_names(section), "b2b[3]"))
@@ -216,7 +216,7 @@ def test_a_problem_that_belongs_to_no_field_is_told_of_the_row() -> None:
     ],
 )
 def test_a_blocking_flag_is_read_in_letters_and_booleans(key: str, attribute: str) -> None:
-    """Take Y and true as blocked, N and false as allowed, and absence as not told."""
+    """Read Y and true as blocked, N and false as allowed, and absence as unknown."""
     row = strategies.documented_row(Section.B2B)
     del row["ispendactblocked"]
     assert getattr(read_invoice(Section.B2B, row), attribute) is None
@@ -226,7 +226,7 @@ def test_a_blocking_flag_is_read_in_letters_and_booleans(key: str, attribute: st
 
 @pytest.mark.parametrize("letter", ["maybe", 1, 0, None, ["Y"]], ids=repr)
 def test_a_flag_that_is_no_letter_is_kept_and_means_nothing(letter: object) -> None:
-    """Leave what nobody documents in `extra`: 1 is not True."""
+    """Leave undocumented values in `extra`: 1 is not True."""
     row = strategies.documented_row(Section.B2B)
     invoice = read_invoice(Section.B2B, {**row, "ispendactblocked": letter})
     assert invoice.pending_allowed is None
@@ -267,7 +267,7 @@ def test_whether_the_supplier_has_filed_is_read_in_every_known_spelling(
     ],
 )
 def test_an_itc_reduction_is_read(fields: dict[str, Any], reduction: ItcReduction) -> None:
-    """Tell no, full and partial reductions."""
+    """Distinguish no, full and partial reductions."""
     row = {**strategies.documented_row(Section.B2BCN), **fields}
     invoice = read_invoice(Section.B2BCN, row)
     assert invoice.itc_reduction == reduction
@@ -370,7 +370,7 @@ def test_a_row_that_is_no_object_is_told(row: object) -> None:
 
 
 def test_all_problems_of_all_rows_are_named_by_path() -> None:
-    """Tell everything that is wrong with an answer at once."""
+    """Report all problems of an answer at once."""
     good = strategies.documented_row(Section.B2B)
     bad = {**good, "val": "1", "idt": "x"}
     body = answer(b2b=[good, bad, 5, good], cn=[{}]).encode()
@@ -386,7 +386,7 @@ def test_all_problems_of_all_rows_are_named_by_path() -> None:
 
 
 def test_lenient_reading_lists_problems_beside_the_good_rows() -> None:
-    """Give the rows that fit, and tell of those that do not."""
+    """Return the rows that fit, and report those that do not."""
     good = strategies.documented_row(Section.B2B)
     rows = read(answer(b2b=[good, {**good, "idt": "x"}, good], b2ba={"a": 1}), strict=False)
     assert len(rows) == 2
@@ -397,7 +397,7 @@ def test_lenient_reading_lists_problems_beside_the_good_rows() -> None:
     assert rows.other == {"b2ba": {"a": 1}}
 
 
-def test_sections_that_nobody_knows_are_kept() -> None:
+def test_unknown_sections_are_kept() -> None:
     """Keep unknown sections under their raw names; a known one that is null has no rows."""
     row = strategies.documented_row(Section.B2B)
     rows = read(answer(impg=[{"boenum": 7}], b2b=[row], B2BX="?", chksum=None, b2ba=None))
@@ -415,7 +415,7 @@ def test_an_answer_with_nothing_but_strange_keys_is_told_so_leniently_too() -> N
 
 
 def test_a_known_section_that_is_no_array_is_a_problem() -> None:
-    """Never take a shape that nobody documents for "no rows"."""
+    """Never read an undocumented shape as "no rows"."""
     with pytest.raises(
         UnexpectedAnswer, match=r"the answer does not fit: data.data.b2b: 'none' is not an array"
     ):
@@ -613,7 +613,7 @@ def test_recorded_answers_are_json_that_the_standard_library_reads_alike() -> No
 
 @pytest.mark.parametrize("deep", ["[" * 70 + "]" * 70, '{"a":' * 500 + "1" + "}" * 500])
 def test_what_is_too_deep_to_be_written_again_is_not_read(deep: str) -> None:
-    """Refuse a value of more levels than any caller's stack has room for; take one of some."""
+    """Refuse a value with more levels than a caller's stack allows; accept one with some."""
     row = json_text(strategies.documented_row(Section.B2B))
     for rows in (f'[{row[:-1]},"new":{deep}}}]', f'[{row}],"new":{deep}'):
         with pytest.raises(UnexpectedAnswer, match="64 levels"):
@@ -623,7 +623,7 @@ def test_what_is_too_deep_to_be_written_again_is_not_read(deep: str) -> None:
 
 
 def test_thousands_of_rows_that_are_none_are_counted_and_not_spelled_out() -> None:
-    """Tell the first thousand by their paths; go on to the good row behind the others."""
+    """Report the first thousand by their paths; go on to the good row after the others."""
     good = strategies.documented_row(Section.B2B)
     rows = read(answer(b2b=[*[{}, 1, None] * 500, {**good, "val": "1"}, good]), strict=False)
     assert [row.number for row in rows] == [good["inum"]]
@@ -645,7 +645,7 @@ def test_a_token_for_files_that_is_no_text_is_no_download(token: object) -> None
 
 @pytest.mark.parametrize("minutes", ["-5", -1, Decimal("-0.5"), "1e999", "nan"])
 def test_an_estimate_in_the_past_is_none(minutes: object) -> None:
-    """Tell of no estimate that a download could not be read back with."""
+    """Report no estimate with which a download could not be read back."""
     with pytest.raises(DownloadQueued) as caught:
         read(answer(token="d3a5", est=minutes))
     assert caught.value.estimate is None

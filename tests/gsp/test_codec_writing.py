@@ -119,7 +119,7 @@ def test_a_row_has_exactly_the_documented_properties(section: Section) -> None:
 
 
 def test_an_invoice_type_is_never_sent_for_e_commerce() -> None:
-    """Leave out a type that a caller set, since the schema has no place for it."""
+    """Leave out a type that a caller set: the schema does not have it."""
     for section in (Section.ECOM, Section.ECOMA):
         assert "inv_typ" not in pack(JobKind.SAVE, [invoice(section, type="R").accept()])
         assert "inv_typ" not in pack(JobKind.RESET, [invoice(section, type="R")])

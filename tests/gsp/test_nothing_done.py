@@ -59,7 +59,7 @@ def proves(gsp: str, response: Response) -> bool:
 
 @BOTH
 @pytest.mark.parametrize("body", BODIES, ids=repr)
-def test_a_stranger_on_the_way_proves_nothing(gsp: str, body: Any) -> None:
+def test_the_answer_of_a_proxy_proves_nothing(gsp: str, body: Any) -> None:
     """Whatever the status, and whatever it is like: the gateway may have acted before."""
     assert [status for status in (200, 201, 202, *STRANGERS) if proves(gsp, answer(status, body))] == []
 
@@ -67,8 +67,8 @@ def test_a_stranger_on_the_way_proves_nothing(gsp: str, body: Any) -> None:
 @BOTH
 @pytest.mark.parametrize("status", [401, 403, 413, 429])
 @pytest.mark.parametrize("body", BODIES, ids=repr)
-def test_what_is_turned_away_was_not_done_whoever_says_so(gsp: str, status: int, body: Any) -> None:
-    """The API gateway in front of the GSP answers in words of its own."""
+def test_a_request_that_was_rejected_was_not_done(gsp: str, status: int, body: Any) -> None:
+    """Also by the API gateway in front of the GSP, which has a body of its own."""
     assert proves(gsp, answer(status, body))
 
 
@@ -90,7 +90,7 @@ OWN: list[tuple[str, int, Any, bool]] = [
     ("sandbox", 408, failure(408), False),
     ("sandbox", 499, failure(499), False),
     *[("sandbox", status, failure(422), False) for status in (408, 499)],
-    # Without the rest of the envelope, and not what the HTTP status says: anybody's words.
+    # Without the rest of the envelope, and another status than HTTP's: this may be a proxy's.
     *[
         ("sandbox", status, {"code": code, "message": "m"}, False)
         for status in (200, 409, 423, 500, 502, 504)
@@ -187,7 +187,7 @@ def test_nothing_found_is_an_empty_list_without_the_envelope_too(gsp: str, name:
     ids=repr,
 )  # fmt: skip
 def test_words_without_a_code_reach_the_error_too(gsp: str, body: Any) -> None:
-    """Of whoever has any."""
+    """From every layer that has some."""
     (verdict, _) = verdicts(gsp, answer(400, body))
     assert "only words" in str(verdict.error)
 
@@ -236,7 +236,7 @@ def test_a_job_in_flight_has_gstns_code_and_words(gsp: str) -> None:
     ],
 )  # fmt: skip
 def test_a_plan_that_is_used_up_is_no_throttle(gsp: str, name: str, words: str, kind: type[ImsError]) -> None:
-    """Waiting does not help there: it is told by the words, which are the API gateway's own."""
+    """Waiting does not help: it is recognised by the message, which is the API gateway's own."""
     talk: Any = TALKS[gsp]
     for body in ({"message": words}, {"code": 429, "message": words}):
         verdict = talk.GSP.judge(first_request(talk.BY_NAME[name]()), answer(429, body))
@@ -251,9 +251,7 @@ def test_a_plan_that_is_used_up_is_no_throttle(gsp: str, name: str, words: str, 
 
 @pytest.mark.looptime
 @pytest.mark.both_gsps
-async def test_a_change_that_a_stranger_answered_stands_in_what_is_unfinished(
-    client: ImsClient, sim: Simulator
-) -> None:
+async def test_a_change_that_a_proxy_answered_is_unfinished(client: ImsClient, sim: Simulator) -> None:
     """It was applied: it is found by looking, and is not sent again."""
     acme = client.taxpayer(sim.gstins[0], token=sim.token(sim.gstins[0]))
     rows = [row for row in await acme.invoices(Section.B2B) if row.action.value == "N"][:2]
@@ -269,10 +267,10 @@ async def test_a_change_that_a_stranger_answered_stands_in_what_is_unfinished(
 
 
 @pytest.mark.looptime
-async def test_a_change_that_found_another_job_running_tells_gstns_code(
+async def test_a_change_that_found_another_job_running_has_gstns_code(
     client: ImsClient, sim: Simulator
 ) -> None:
-    """Where the caller does not wait in line."""
+    """With `queue=False`."""
     acme = client.taxpayer(sim.gstins[0], token=sim.token(sim.gstins[0]))
     rows = list(await acme.invoices(Section.B2B))[:1]
     busy = {"status_cd": "0", "error": {"error_cd": "IMSSAV0015", "message": "one runs"}}

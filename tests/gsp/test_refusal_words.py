@@ -144,7 +144,7 @@ GSTN_SAYS: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize(("gsp", "body"), GSTN_SAYS)
 def test_a_status_about_the_call_is_believed_before_gstns_body(gsp: str, body: Any) -> None:
-    """One too large is cut, one too many waits, whoever found it so; any other status gives way to GSTN."""
+    """Too large is split, too many waits, whichever part refuses; for any other status GSTN's body counts."""
     large, many, wrong = (judged(gsp, "save", status, body) for status in (413, 429, 400))
     assert isinstance(large.error, PayloadTooLarge)
     assert (many.kind, type(many.error)) == (VerdictKind.THROTTLED, RateLimited)
@@ -292,8 +292,8 @@ def test_a_refused_job_without_its_records_tells_the_reason_too() -> None:
         (Reason("", "a"), Reason("", "a"), Reason("", "a")),
     ],
 )
-def test_a_reason_told_in_two_places_is_one(one: Reason, other: Reason, both: Reason) -> None:
-    """Nothing of it is lost, or told twice."""
+def test_a_reason_in_two_places_is_one(one: Reason, other: Reason, both: Reason) -> None:
+    """Nothing of it is lost or repeated."""
     assert completed(one, other) == both
 
 

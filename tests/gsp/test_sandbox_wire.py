@@ -158,7 +158,7 @@ def test_the_key_and_the_raw_token_are_added_on_signing() -> None:
 
 
 def test_the_spelling_of_supplier_sections_can_be_chosen() -> None:
-    """Ask in lower case unless told otherwise: the documents do not say."""
+    """Ask in lower case by default: the documents do not say."""
     upper = Sandbox("k", supplier_section_case="upper")
     request = first_request(upper.sales(GSTIN, 2024, 11, SupplierSection.CDNR, SourceForm.GSTR1A))
     assert request.query == {"section": "CDNR", "return_type": "gstr-1a"}
@@ -173,7 +173,7 @@ def test_hosts_follow_from_the_settings() -> None:
 
 
 def test_an_account_is_named_without_its_key() -> None:
-    """Tell accounts apart by a digest of the key."""
+    """Distinguish accounts by a digest of the key."""
     assert GSP.kind == "sandbox"
     assert GSP.account_id == Sandbox("key_test_demo", test=True).account_id
     others = {Sandbox("key_test_demo").account_id, Sandbox("other", test=True).account_id}
@@ -324,7 +324,7 @@ def test_supplier_views_and_liabilities_are_read_through_the_envelope() -> None:
     ],
     ids=str,
 )
-def test_a_session_ends_at_the_earliest_end_that_anybody_names(
+def test_a_session_ends_at_the_earliest_stated_expiry(
     facts: dict[str, Any], expires_at: float | None
 ) -> None:
     """Read milliseconds, as number or text, and the token's own claim; believe the earliest."""
@@ -439,7 +439,7 @@ def failure(code: int, message: str = "m") -> dict[str, Any]:
 def test_an_answer_is_judged_by_what_it_is(
     status: int, body: Any, kind: VerdictKind, error: type[ImsError] | None, code: str | None
 ) -> None:
-    """Tell success from every documented shape of failure, two of which come with HTTP 200."""
+    """Distinguish success from every documented form of failure, two of which come with HTTP 200."""
     verdict = judge(answer(status, body))
     assert verdict.kind is kind
     assert type(verdict.error) is (error or type(None))
@@ -491,7 +491,7 @@ def test_a_refused_size_is_told_as_such() -> None:
 def test_only_a_stale_token_is_worth_renewing(
     message: str, request_: Request, kind: VerdictKind, error: type[ImsError]
 ) -> None:
-    """Tell a stale token from an empty wallet and from all else: each is 403, and only the words differ."""
+    """Distinguish a stale token from an empty wallet and all else: each is 403 with another message."""
     verdict = judge(answer(403, failure(403, message)), request_)
     assert verdict.kind is kind
     assert type(verdict.error) is error

@@ -36,7 +36,7 @@ from ims_async.net.transport import MemoryTransport
 from ims_async.simulator import Simulator
 
 from ..conftest import eas, from_gstn
-from ..net.test_session import Slow, Told
+from ..net.test_session import RecordingStore, Slow
 
 pytestmark = [pytest.mark.looptime, pytest.mark.sim(invoices=0)]
 
@@ -122,7 +122,7 @@ async def test_a_token_is_refreshed_ahead_of_its_end_until_no_refresh_helps(sim:
 
 @pytest.mark.parametrize(("minutes", "refreshes"), [(20, 4), (360, 0)])
 async def test_a_token_lives_as_long_as_was_asked_for(minutes: int, refreshes: int, sim: Simulator) -> None:
-    """Twenty minutes unless told otherwise."""
+    """Twenty minutes by default."""
     taxpayer = acme(client_of(sim, with_password(token_minutes=minutes)), sim)
     for _ in range(65):
         await taxpayer.counts()
@@ -131,7 +131,7 @@ async def test_a_token_lives_as_long_as_was_asked_for(minutes: int, refreshes: i
 
 
 async def test_fifty_refusals_make_one_refresh(sim: Simulator) -> None:
-    """All are sent again with the one new token, and nobody logs in."""
+    """All are sent again with the one new token, without a login."""
     client = client_of(sim, with_token(sim), transport=Slow(sim, "/authtokens"))
     taxpayer = acme(client, sim)
     for _ in range(50):
@@ -144,7 +144,7 @@ async def test_fifty_refusals_make_one_refresh(sim: Simulator) -> None:
 
 @pytest.mark.parametrize("operation", ["otp", "verify", "refresh", "logout", "save", "invoices", "status"])
 async def test_a_refused_token_is_refreshed_whatever_it_was_sent_with(operation: str, sim: Simulator) -> None:
-    """The request is sent once more, a change too: it was turned away at the door."""
+    """The request is sent once more, a change too: it was rejected before it took effect."""
     sim = Simulator(seed=7, invoices=10, sections=["b2b"])
     client = client_of(sim, with_token(sim))
     sim.script_answer(operation, *EXPIRED)
@@ -191,8 +191,8 @@ async def test_a_given_token_is_refreshed_until_its_hard_end_and_then_asked_for(
     assert sim.count("authenticate") == 0
 
 
-async def test_a_given_token_that_has_ended_gives_way_to_handle_and_password(sim: Simulator) -> None:
-    """Where both were passed: nobody has to do anything."""
+async def test_a_given_token_that_has_ended_is_replaced_by_a_login(sim: Simulator) -> None:
+    """If handle and password were passed too."""
     sim.expire(sim.user_token)
     client = client_of(sim, Vayana("org-demo", sim.user_token, handle=HANDLE, password=PASSWORD))
     await acme(client, sim).counts()
@@ -294,7 +294,7 @@ async def test_a_wrong_password_is_told_and_tried_once_a_call(
     assert "wrong" not in f"{caught.value!r}{vars(caught.value)}"
 
 
-async def test_a_user_token_that_nobody_knows_is_said_to_be_so(sim: Simulator) -> None:
+async def test_an_unknown_user_token_is_reported(sim: Simulator) -> None:
     """With what to pass instead; it is shown nowhere."""
     client = client_of(sim, Vayana("org-demo", "bogus"))
     with pytest.raises(NotAuthorized, match="pass a new user_token, or handle and password") as caught:
@@ -317,7 +317,7 @@ async def test_a_wrong_organisation_is_told_and_not_renewed(sim: Simulator) -> N
 
 async def test_signing_out_ends_the_token_at_the_gateway(sim: Simulator) -> None:
     """It is dead there and forgotten here; the next call logs in again."""
-    store = Told()
+    store = RecordingStore()
     client = client_of(sim, with_password(), credentials=store)
     await acme(client, sim).counts()
     (token,) = store.tokens("")
@@ -380,7 +380,7 @@ async def test_signing_out_during_a_refresh_ends_the_refreshed_token(sim: Simula
 
 @pytest.mark.sim(invoices=0, max_account_tokens=1)
 async def test_a_login_during_a_signing_out_keeps_its_token(sim: Simulator) -> None:
-    """Else it would live on at the gateway, known to nobody, and the next login would be one too many."""
+    """Else it would stay valid at the gateway, unknown here, and the next login would be one too many."""
     client = client_of(sim, with_password(), transport=Slow(sim, "/logout", seconds=5.0))
     taxpayer = acme(client, sim)
     await taxpayer.counts()
@@ -399,7 +399,7 @@ async def test_a_login_during_a_signing_out_keeps_its_token(sim: Simulator) -> N
 
 
 @pytest.mark.sim(invoices=10, sections=["b2b"])
-async def test_nobody_signs_out_while_a_job_runs(sim: Simulator) -> None:
+async def test_signing_out_is_refused_while_a_job_runs(sim: Simulator) -> None:
     """Its outcome could not be asked for any more; afterwards it can be done."""
     client = client_of(sim, with_password())
     taxpayer = acme(client, sim)
@@ -558,10 +558,10 @@ async def test_a_dead_session_is_not_asked_about_again(sim: Simulator) -> None:
         assert (caught.value.code, caught.value.http_status) == ("RET11402", 502)
     assert sim.count("refresh") == 1
     await logged_in(client_of(sim, with_token(sim)), sim)
-    await taxpayer.counts()  # the session is the gateway's, whoever began it
+    await taxpayer.counts()  # the gateway holds the session, also one of another process
 
 
-async def test_a_session_that_nobody_here_knows_is_used_all_the_same(sim: Simulator) -> None:
+async def test_a_session_that_is_unknown_here_is_used_all_the_same(sim: Simulator) -> None:
     """The gateway keeps it, for any process; once it has ended, a login is asked for."""
     sim.token(sim.gstins[0])
     taxpayer = client_of(sim, with_token(sim)).taxpayer(sim.gstins[0])
@@ -575,9 +575,9 @@ async def test_a_session_that_nobody_here_knows_is_used_all_the_same(sim: Simula
 # -- one session, two processes --------------------------------------------------------------------------
 
 
-async def shared(sim: Simulator) -> tuple[Taxpayer, Taxpayer, Told]:
+async def shared(sim: Simulator) -> tuple[Taxpayer, Taxpayer, RecordingStore]:
     """One taxpayer in two processes that share a store, logged in by the first."""
-    store = Told()
+    store = RecordingStore()
     one, other = (client_of(sim, with_token(sim), credentials=store) for _ in range(2))
     taxpayer = await logged_in(one, sim)
     return taxpayer, other.taxpayer(taxpayer.gstin), store
@@ -602,7 +602,7 @@ async def test_a_refresh_that_comes_second_takes_the_name_that_the_first_one_had
 async def test_logging_out_ends_the_session_under_the_name_that_another_process_gave_it(
     sim: Simulator,
 ) -> None:
-    """Else it would live on at the gateway, known to nobody."""
+    """Else it would stay valid at the gateway, unknown here."""
     one, other, store = await shared(sim)
     await other.refresh()
     renewed = session_of(other)
@@ -639,7 +639,7 @@ async def test_logging_out_can_be_switched_off(sim: Simulator) -> None:
 
 async def test_logging_out_of_a_session_that_has_ended_is_no_error(sim: Simulator) -> None:
     """Nothing is renewed for it."""
-    store = Told()
+    store = RecordingStore()
     taxpayer = await logged_in(client_of(sim, with_token(sim), credentials=store), sim)
     sim.end_session(taxpayer.gstin)
     await taxpayer.logout()
@@ -652,7 +652,7 @@ async def test_logging_out_of_a_session_that_has_ended_is_no_error(sim: Simulato
 
 async def test_a_store_is_told_of_the_users_token_and_of_each_name_of_the_session(sim: Simulator) -> None:
     """And that there is none after logging out; the account is named without handle or password."""
-    store = Told()
+    store = RecordingStore()
     taxpayer = await logged_in(client_of(sim, with_password(), credentials=store), sim)
     first = session_of(taxpayer)
     await taxpayer.refresh()
@@ -678,8 +678,8 @@ async def test_a_store_is_told_of_the_users_token_and_of_each_name_of_the_sessio
 async def test_a_token_in_a_store_is_not_used_at_another_host(
     elsewhere: dict[str, Any], sim: Simulator
 ) -> None:
-    """Neither the user's nor the name of the session: whoever is there could use it here."""
-    store = Told()
+    """Neither the user's nor the session's identifier: that host could use them here."""
+    store = RecordingStore()
     taxpayer = await logged_in(client_of(sim, with_password(), credentials=store), sim)
     other = client_of(sim, with_password(**elsewhere), credentials=store).taxpayer(taxpayer.gstin)
     before = len(sim.requests)
@@ -696,8 +696,8 @@ async def test_a_token_in_a_store_is_not_used_at_another_host(
 
 
 async def test_a_token_in_a_store_is_not_used_for_another_users(sim: Simulator) -> None:
-    """Two bare tokens of one organisation are two users, for all that anybody here knows."""
-    told, store = Told(), Told()
+    """Two bare tokens of one organisation may be of two users."""
+    told, store = RecordingStore(), RecordingStore()
     await acme(client_of(sim, with_password(), credentials=told), sim).counts()
     (theirs,) = told.tokens("")
     assert theirs is not None
@@ -760,7 +760,7 @@ async def test_no_secret_is_shown_anywhere(
     version: Any, sim: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither password nor token, OTP nor name of a session: in no log, error, `repr` or message."""
-    store, way = Told(), Watching(sim)
+    store, way = RecordingStore(), Watching(sim)
     gsp = with_password(auth_version=version, extra_headers={"X-FLYNN-S-REK": "rek_planted"})
     client = client_of(sim, gsp, credentials=store, transport=way)
     person = sim.taxpayers[0]

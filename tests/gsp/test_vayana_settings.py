@@ -55,7 +55,7 @@ def test_hosts_follow_from_the_settings(settings: dict[str, Any], base: str, sso
 
 
 def test_an_account_is_named_without_its_password_or_token() -> None:
-    """Tell accounts apart by organisation and user; say what the GSP takes and for how long it keeps."""
+    """Distinguish accounts by organisation and user; return the limits, and how long results are kept."""
     assert (GSP.kind, isinstance(GSP, Gsp)) == ("vayana", True)
     assert (GSP.limits.save_bytes, GSP.limits.results_kept) == (4_000_000, 7 * 86_400)
     assert Vayana("o", "t", save_bytes=5).limits.save_bytes == 5

@@ -104,7 +104,7 @@ async def test_a_change_that_was_applied_and_not_answered_is_sent_once(
     lost: Answer,
     clients: Callable[[Server], ImsClient],
 ) -> None:
-    """The gateway took it in; the caller is told that nobody knows, with the records at hand."""
+    """The gateway accepted it; the caller gets `OutcomeUnknown`, with the records."""
     async with serving(told(envelope(COUNTED)), lost) as server:
         taxpayer = acme(clients(server))
         await taxpayer.counts()  # so that the change goes over a kept connection
@@ -140,7 +140,7 @@ async def test_a_change_that_gstn_refused_is_no_outage(
     code: str,
     clients: Callable[[Server], ImsClient],
 ) -> None:
-    """It was not applied: 502 with GSTN's word is told as that word, is not sent again, and holds up none."""
+    """It was not applied: 502 with GSTN's error raises that error, is not sent again, and delays none."""
     async with serving(told(body, "502 Bad Gateway"), told(envelope({"task-id": TASK}))) as server:
         taxpayer = acme(clients(server))
         with pytest.raises(GatewayError) as caught:

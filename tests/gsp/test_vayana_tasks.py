@@ -43,8 +43,8 @@ from tests.support.vayana_talk import (
     "word", ["queued", "Pending", "in-progress", "PROCESSED", "done", "success", "ER", "P"]
 )
 @pytest.mark.parametrize("shape", ["flat", "nested"])
-def test_a_word_that_nobody_documents_is_not_final(word: str, shape: str) -> None:
-    """Wait on, and say that nobody explains the word, rather than take it for an end."""
+def test_an_undocumented_state_is_not_final(word: str, shape: str) -> None:
+    """Go on polling, and report the state as undocumented, rather than treat it as an end."""
     said = task(word) if shape == "flat" else answer(200, {"data": {"task": {"status": word}}})
     status, sent = converse(BY_NAME["status"](), said)
     assert (status.state, status.raw_code, status.documented) == (JobState.PROCESSING, word, False)
@@ -76,8 +76,8 @@ FAILED_RESULT = answer(400, eas("err-task-failed", "ClientRequest"))
 
 
 @pytest.mark.parametrize("word", FAILURES)
-def test_a_word_of_failure_ends_a_job_of_which_nobody_knows_what_was_applied(word: str) -> None:
-    """Read it in any case and spelling; every record is then unaccounted for, with the reason told."""
+def test_a_state_of_failure_ends_a_job_whose_records_are_unaccounted(word: str) -> None:
+    """Read it in any case and spelling; every record is then unaccounted for, with the reason reported."""
     status, _ = converse(BY_NAME["status"](), task(word), FAILED_RESULT)
     assert (status.state, status.raw_code, status.documented) == (JobState.FAILED, word, True)
     assert (status.carrier_done, status.carrier_failed) == (True, True)
@@ -339,7 +339,7 @@ def test_a_download_that_failed_says_why() -> None:
 
 
 def test_an_outage_while_a_result_is_fetched_is_waited_out_unless_the_task_broke_off() -> None:
-    """Ask again for a result that is there; one of a download that failed would tell a reason at most."""
+    """Ask again for a result that is there; one of a failed download has a reason at most."""
     with pytest.raises(GatewayUnavailable):
         converse(BY_NAME["prepared"](), task("completed"), answer(502, HTML))
     with pytest.raises(GatewayError, match="broke off") as caught:

@@ -44,8 +44,8 @@ def test_a_users_token_lives_as_long_as_it_is_told_to(
         assert token.value.reveal() == body["data"]["token"]
 
 
-def test_a_token_that_was_given_is_used_without_asking_anybody() -> None:
-    """Read its life off it, where it is a JWT, and take it as it was given otherwise."""
+def test_a_token_that_was_given_is_used_without_a_request() -> None:
+    """Read its expiry from it if it is a JWT, and use it as given otherwise."""
     assert converse(GSP.authenticate())[0] == Token(value=Secret("user-token"))
     given = Vayana("org-1", Secret(f" {jwt(5)}\n"))
     assert converse(given.authenticate())[0] == Token(value=Secret(jwt(5)), expires_at=5.0)

@@ -1,4 +1,4 @@
-"""What Vayana's answers are: `judge` tells success from failure, and GSTN's word from an outage."""
+"""Vayana's answers: `judge` distinguishes success from failure, and GSTN's refusal from an outage."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_an_unauthorized_user_of_gstn_is_a_stale_session_and_no_outage(name: str
 def test_an_answer_is_judged_by_what_it_is(
     status: int, body: Any, kind: VerdictKind, error: type[ImsError] | None, code: str | None
 ) -> None:
-    """Tell success from failure in both envelopes, and a refusal of GSTN's under 502 from an outage."""
+    """Distinguish success from failure in both envelopes, and GSTN's refusal under 502 from an outage."""
     verdict = judge(answer(status, body))
     assert verdict.kind is kind
     assert type(verdict.error) is (error or type(None))
@@ -183,7 +183,7 @@ def test_a_redirect_says_that_it_is_not_followed() -> None:
     ],
 )
 def test_a_wish_to_wait_is_heard(status: int, headers: dict[str, str], until: float | None) -> None:
-    """Heed `Retry-After`, which nobody documents here, wherever a failure has it."""
+    """Heed `Retry-After`, which is undocumented here, on every failure that has it."""
     verdict = judge(answer(status, KEY, **headers))
     assert verdict.not_before == until
     if isinstance(verdict.error, RateLimited):

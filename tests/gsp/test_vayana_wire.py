@@ -265,8 +265,8 @@ def test_a_change_tells_by_what_its_job_is_carried(name: str, key: str, route: s
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_where_nobody_kept_the_route_the_gateway_is_asked_which_it_is(name: str) -> None:
-    """Whether it is a task, and if it says that there is none, GSTN; what it was is told with the status."""
+def test_for_an_unknown_route_both_are_tried(name: str) -> None:
+    """First as a task, then, if there is none, as GSTN's reference; the status has the route."""
     ended = answer(200, envelope({"status_cd": "P", "proc_cnt": "1", "transTypCd": "SAV"}))
     conversation = GSP.status(GSTIN, name, JobKind.SAVE)
     status, sent = converse(conversation, NO_TASK, ended)
@@ -276,7 +276,7 @@ def test_where_nobody_kept_the_route_the_gateway_is_asked_which_it_is(name: str)
     assert (len(sent), status.route) == (1, "task")
 
 
-def test_of_a_name_that_nobody_knows_the_answer_about_tasks_is_told() -> None:
+def test_for_an_unknown_reference_the_answer_about_tasks_is_raised() -> None:
     """Most jobs are tasks; and a task that is known to be one is not asked about elsewhere."""
     denied = answer(502, from_gstn("RET11416", "no such reference"))
     with pytest.raises(GatewayError, match="no such task") as caught:

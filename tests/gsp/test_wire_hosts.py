@@ -44,7 +44,7 @@ def test_a_usable_address_is_kept_without_its_closing_slash(url: str, kept: str)
     ],
 )
 def test_plain_http_to_another_machine_is_refused(url: str) -> None:
-    """The key and the token would travel in clear text; whoever wants that has to say so."""
+    """The key and the token would be sent in clear text; a caller has to allow that."""
     with pytest.raises(InvalidInput, match="in clear text"):
         check_base_url(url)
     assert check_base_url(url, insecure=True) == url
@@ -98,7 +98,7 @@ def test_retry_after_in_seconds_counts_from_the_answer(hint: str, wait: float) -
 
 @pytest.fixture
 def in_india(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let this machine's clock show Indian time, where the system can be told so."""
+    """Set this machine's time zone to India, if the system allows it."""
     with monkeypatch.context() as patched:
         patched.setenv("TZ", "IST-5:30")
         if hasattr(time, "tzset"):
@@ -130,7 +130,7 @@ def test_a_retry_after_that_cannot_be_read_leaves_the_rate_limit(nonsense: str) 
 
 @pytest.mark.parametrize("reset", ["1746530992", "1746530992000", " 1746530992000 ", "1746530992000.0"])
 def test_the_rate_limits_reset_is_a_moment_in_seconds_or_milliseconds(reset: str) -> None:
-    """Told apart by its size: as seconds the other would be in some fifty thousand years."""
+    """Distinguished by its size: as seconds the other would be in some fifty thousand years."""
     assert told(x_ratelimit_reset=reset) == NOW + 60.0
 
 

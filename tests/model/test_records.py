@@ -17,7 +17,7 @@ from tests.support import strategies
 @settings(max_examples=50)
 @given(strategies.records())
 def test_a_record_is_frozen_hashable_and_picklable(invoice: Invoice) -> None:
-    """Let a record be a key of a dict and travel to another process, equal to itself."""
+    """Use a record as a key of a dict, and pickle it; it stays equal to itself."""
     back = pickle.loads(pickle.dumps(invoice))  # noqa: S301 # our own bytes
     assert back == invoice
     assert hash(back) == hash(invoice)
@@ -27,7 +27,7 @@ def test_a_record_is_frozen_hashable_and_picklable(invoice: Invoice) -> None:
 
 @settings(max_examples=50)
 @given(strategies.records())
-def test_a_decision_speaks_of_its_record(invoice: Invoice) -> None:
+def test_a_decision_exposes_its_record(invoice: Invoice) -> None:
     """Expose the record's ids, and the record itself, on each of the three decisions."""
     made = [
         (invoice.accept("ok", ItcReduction.none()), Action.ACCEPT, "ok"),

@@ -273,7 +273,7 @@ def test_a_refused_job_gives_every_record_its_code() -> None:
 
 
 def test_a_refused_job_loses_no_reason_of_a_single_record() -> None:
-    """Tell a record's own reason behind the job's, and keep entries that fit nothing."""
+    """Report a record's own reason after the job's, and keep entries that match no record."""
     facts = {"error_report": (entry("n1"), entry("n9")), "error_code": "IMSSAV005"}
     report = account(status("ER", error_message="Schema", **facts), batch(2), 2)
     assert [f.message for f in report.failed] == ["Schema", "Schema; IMSSAV0010: edited"]
@@ -358,7 +358,7 @@ def test_records_are_accounted_for_only_where_the_counts_agree(
      ({"processed": 0}, False), ({"processed": 6}, False), ({"errors": 1}, False)],
 )  # fmt: skip
 def test_a_success_whose_counts_speak_against_it_is_not_believed(facts: dict[str, Any], told: bool) -> None:
-    """Leave records unaccounted where a success counts fewer, or more, than were sent."""
+    """Leave records unaccounted if a success counts fewer, or more, than were sent."""
     report = account(status("S", **facts), batch(5), 5)
     assert report.ok is told
     assert len(report.succeeded) == (5 if told else 0)
@@ -389,7 +389,7 @@ def test_notes_are_joined_under_their_short_names_by_inum(key: str, section: Sec
 
 
 def test_a_note_and_an_invoice_of_one_number_do_not_collide() -> None:
-    """Join within the section that the entry stands in."""
+    """Join within the section of the entry."""
     sent = [invoice("n0", section) for section in (Section.B2B, Section.B2BCN, Section.B2BDN)]
     report = account(status("PE", processed=2, errors=1, error_report=(entry("n0", Section.B2BCN),)), sent, 3)
     assert [failure.record for failure in report.failed] == [sent[1]]
@@ -520,7 +520,7 @@ def test_two_reasons_may_both_be_about_one_of_two_like_records() -> None:
 
 
 def test_several_reasons_for_one_record_make_one_failure() -> None:
-    """Count the record once and tell every reason, each once."""
+    """Count the record once and report every reason, each once."""
     reasons = (entry("n0"), entry("n0"), entry("n0", code="IMSSAV0054", message="itcRedReq"))
     report = account(status("PE", processed=1, errors=1, error_report=reasons), batch(2), 2)
     (failure,) = report.failed
@@ -556,7 +556,7 @@ def test_a_job_resumed_without_its_records_still_says_which_failed() -> None:
 
 
 def test_a_job_resumed_without_its_records_can_be_fine() -> None:
-    """Be ok where the counts say so; of a job of unknown size nobody can say it."""
+    """Be ok if the counts show it; for a job of unknown size they cannot."""
     assert account(status("S", processed=4), None, 4).ok
     assert account(status("S"), None, 4).ok
     assert not account(status("S", processed=4), None, None).ok
@@ -625,10 +625,10 @@ _statuses = st.builds(
 
 @settings(max_examples=500)
 @given(told=_statuses, sent=st.lists(_records, max_size=6), as_decisions=st.booleans())
-def test_every_record_is_in_exactly_one_pile(
+def test_every_record_is_in_exactly_one_group(
     told: JobStatus, sent: list[Invoice], as_decisions: bool
 ) -> None:
-    """Split what was sent into succeeded, failed and unaccounted, each object once, whatever was answered."""
+    """Split what was sent into succeeded, failed and unaccounted, each object once, for any answer."""
     records = [record.reject() for record in sent] if as_decisions else sent
     report = account(told, records, len(records))
     piles = [*report.succeeded, *(f.record for f in report.failed), *report.unaccounted]

@@ -136,7 +136,7 @@ def _jwt(payload: bytes) -> str:
         ("", None),
     ],
 )
-def test_the_expiry_of_a_token_is_read_where_it_is_told(token: str, expiry: float | None) -> None:
+def test_the_expiry_of_a_token_is_read_if_it_has_one(token: str, expiry: float | None) -> None:
     """Read `exp` of a JWT, and nothing out of what is none."""
     assert jwt_expiry(token) == expiry
 

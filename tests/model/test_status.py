@@ -47,7 +47,7 @@ def test_a_token_holds_ids_only() -> None:
     assert sorted(json.loads(TOKEN.dumps())) == ["at", "gsp", "gstin", "host", "kind", "n", "ref", "v"]
 
 
-def test_a_token_says_until_when_the_outcome_can_be_had_where_somebody_tells() -> None:
+def test_a_token_has_the_end_of_the_retention_if_it_is_known() -> None:
     """Write it where it is known, and read a token without it, as the first release wrote them."""
     until = dt.datetime(2025, 5, 13, 11, 28, 52, tzinfo=dt.UTC)
     text = attrs.evolve(TOKEN, results_until=until).dumps()

@@ -1,4 +1,4 @@
-"""How long a change may take is said once: whoever waits, looks or gives up goes by the same times."""
+"""The time limits of a change are defined once: all that wait, look or give up use the same ones."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ def test_each_time_follows_from_those_before_it() -> None:
 
 @pytest.mark.looptime
 @pytest.mark.both_gsps
-async def test_nobody_is_advised_to_let_go_a_change_that_is_being_sent(
+async def test_no_error_advises_to_let_go_a_change_that_is_being_sent(
     shelf: Shelf, second: ImsClient, sim: Simulator
 ) -> None:
-    """It succeeds after 400 s; 350 s after it began, another process is told to wait, by whatever it asks."""
+    """It succeeds after 400 s; 350 s after it began, each error in another process says to wait."""
     slow = shelf.taxpayer(make_client(sim, journal=shelf.journal(), transport=SlowSaves(sim, 400.0)))
     one, two, _ = await undecided(slow)
     sending = asyncio.create_task(slow.save([one]))

@@ -48,7 +48,7 @@ def test_a_section_that_ims_does_not_have_is_refused_with_the_list(word: object)
 
 
 def test_sections_know_what_their_records_are() -> None:
-    """Tell notes, amendments and e-commerce documents by section."""
+    """Recognise notes, amendments and e-commerce documents by section."""
     assert [section for section in Section if section.is_note] == ["b2bdn", "b2bdna", "b2bcn", "b2bcna"]
     assert [section for section in Section if section.is_amendment] == ["b2ba", "b2bdna", "b2bcna", "ecoma"]
     assert [section for section in Section if section.is_ecommerce] == ["ecom", "ecoma"]
@@ -146,7 +146,7 @@ def test_a_return_period_is_month_and_year(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "002024", "132024", "202410", "1024", "10-2024", "１02024", 102024, None]
 )
-def test_what_is_no_return_period_is_told(text: object) -> None:
+def test_an_invalid_return_period_is_reported(text: object) -> None:
     """Refuse a month that is none, a year first, a number, digits of other scripts."""
     assert "write MMYYYY" in (period_problem(text) or "")
 

@@ -226,8 +226,10 @@ async def test_of_two_tokens_of_one_taxpayer_the_later_stays(small: bool, path: 
     assert await store.load("account", "7") is None
 
 
-async def test_a_write_that_fails_is_told_to_each_and_tried_for_each(path: Path, watched: Watched) -> None:
-    """None is taken for saved by somebody else's write, and none is left to be written later."""
+async def test_a_write_that_fails_raises_for_each_save_and_is_tried_for_each(
+    path: Path, watched: Watched
+) -> None:
+    """None counts as saved by the write of another, and none is left to be written later."""
     store, failing = FileCredentialStore(path), True
 
     def full() -> None:
@@ -248,7 +250,7 @@ async def test_a_write_that_fails_is_told_to_each_and_tried_for_each(path: Path,
 async def test_a_save_that_is_broken_off_while_it_is_written_keeps_its_lock(
     path: Path, watched: Watched
 ) -> None:
-    """The thread writes on: nobody else writes meanwhile, and nothing is lost."""
+    """The thread goes on: no other process writes meanwhile, and nothing is lost."""
     store, other = FileCredentialStore(path), FileCredentialStore(path)
     begun, go_on, at_once = threading.Event(), threading.Event(), []
 

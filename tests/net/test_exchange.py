@@ -69,7 +69,7 @@ def answer(status: int = 200, content: Any = None, **headers: str) -> Response:
 
 
 class Script:
-    """A transport that answers as it was told, and remembers when it was asked for what."""
+    """A transport with scripted answers and a log of its requests and their times."""
 
     def __init__(self, *outcomes: Response | Exception) -> None:
         self._left = list(outcomes)
@@ -92,7 +92,7 @@ class Script:
         self.closed = True
 
 
-class Purse:
+class NumberedCredential:
     """A credential whose tokens are numbered."""
 
     def __init__(self) -> None:
@@ -351,7 +351,7 @@ async def test_a_change_that_was_refused_fails_as_what_it_is(status: int) -> Non
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b'{"message":"no"}', b'{"code":409,"message":"no"}'], ids=repr
 )
-async def test_a_change_that_a_stranger_answered_has_an_unknown_outcome(status: int, body: bytes) -> None:
+async def test_a_change_that_a_proxy_answered_has_an_unknown_outcome(status: int, body: bytes) -> None:
     """A proxy's page, or nothing, proves nothing: the gateway may have acted before."""
     script = Script(answer(status, body))
     with pytest.raises(OutcomeUnknown, match="may or may not have taken effect"):
@@ -361,7 +361,7 @@ async def test_a_change_that_a_stranger_answered_has_an_unknown_outcome(status: 
 
 @pytest.mark.parametrize("status", [401, 403, 413, 429])
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"message":"no"}'], ids=repr)
-async def test_a_change_that_was_turned_away_was_not_done_whoever_says_so(status: int, body: bytes) -> None:
+async def test_a_change_that_was_rejected_was_not_done(status: int, body: bytes) -> None:
     """The API gateway in front has a body of its own, and lets nothing through that it refuses."""
     script = Script(answer(status, body))
     with pytest.raises(ImsError) as caught:
@@ -467,7 +467,7 @@ async def test_an_outage_that_says_how_long_is_believed() -> None:
 
 
 async def test_a_spent_budget_holds_the_next_request_back() -> None:
-    """The gateway told us with a good answer that there is no more until then."""
+    """The gateway reported with a good answer that the budget is used up until then."""
     spent = answer(200, x_ratelimit_remaining="0", x_ratelimit_reset=str(EPOCH + 40.0))
     script = Script(spent, answer())
     way = exchange(script)
@@ -490,20 +490,20 @@ def tokens(script: Script) -> list[str]:
 @pytest.mark.parametrize("changes", [True, False])
 async def test_a_refused_token_is_renewed_once_and_the_request_sent_again(changes: bool) -> None:
     """Without a wait, and a change as well: its refusal is proof that nothing was done."""
-    purse, script = Purse(), Script(answer(403, STALE), answer())
+    credential, script = NumberedCredential(), Script(answer(403, STALE), answer())
     request = attrs.evolve(SIGNED, changes=changes)
-    assert await exchange(script).run(asking(request), Credentials(taxpayer=purse)) == "fine"
+    assert await exchange(script).run(asking(request), Credentials(taxpayer=credential)) == "fine"
     assert tokens(script) == ["token 1", "token 2"]
     assert now() == 0.0
 
 
 async def test_a_renewed_token_that_is_refused_again_ends_it() -> None:
     """Renewing for ever would be a loop that bills."""
-    purse, script = Purse(), Script(answer(403, STALE))
+    credential, script = NumberedCredential(), Script(answer(403, STALE))
     with pytest.raises(SessionExpired):
-        await exchange(script).run(asking(SIGNED), Credentials(taxpayer=purse))
+        await exchange(script).run(asking(SIGNED), Credentials(taxpayer=credential))
     assert tokens(script) == ["token 1", "token 2"]
-    assert purse.renewals == 1
+    assert credential.renewals == 1
 
 
 @pytest.mark.parametrize(
@@ -518,29 +518,29 @@ async def test_a_renewed_token_that_is_refused_again_ends_it() -> None:
 )
 async def test_other_refusals_never_renew_a_token(status: int, message: str, error: type[Exception]) -> None:
     """An empty wallet is not cured by a new token, nor is a wrong key."""
-    purse, script = Purse(), Script(answer(status, {"code": status, "message": message}))
+    credential, script = NumberedCredential(), Script(answer(status, {"code": status, "message": message}))
     with pytest.raises(error) as caught:
-        await exchange(script).run(asking(SIGNED), Credentials(taxpayer=purse))
+        await exchange(script).run(asking(SIGNED), Credentials(taxpayer=credential))
     assert type(caught.value) is error
-    assert (len(script.sent), purse.renewals) == (1, 0)
+    assert (len(script.sent), credential.renewals) == (1, 0)
 
 
 async def test_a_renewal_that_fails_ends_the_request_with_its_error() -> None:
     """A change that was refused is not of unknown outcome because the renewal was lost."""
-    purse, script = Purse(), Script(answer(403, STALE))
-    purse.failing = GatewayUnavailable("down")
+    credential, script = NumberedCredential(), Script(answer(403, STALE))
+    credential.failing = GatewayUnavailable("down")
     request = attrs.evolve(SIGNED, changes=True)
     with pytest.raises(GatewayUnavailable, match="down"):
-        await exchange(script).run(asking(request), Credentials(taxpayer=purse))
+        await exchange(script).run(asking(request), Credentials(taxpayer=credential))
     assert len(script.sent) == 1
 
 
 async def test_each_request_has_the_credential_that_it_needs() -> None:
     """The account's, the taxpayer's, or none."""
-    purse, other, script = Purse(), Purse(), Script(answer())
+    credential, other, script = NumberedCredential(), NumberedCredential(), Script(answer())
     other.number = 7
     requests = [attrs.evolve(READ, needs=needs) for needs in (Needs.NONE, Needs.ACCOUNT, Needs.TAXPAYER)]
-    await exchange(script).run(asking(*requests), Credentials(account=other, taxpayer=purse))
+    await exchange(script).run(asking(*requests), Credentials(account=other, taxpayer=credential))
     assert tokens(script) == ["", "token 7", "token 1"]
 
 
@@ -558,7 +558,7 @@ async def test_a_session_that_the_gsp_keeps_is_renewed_although_another_token_wa
     changes: bool,
 ) -> None:
     """The account's token is fine: it is the taxpayer's session that the answer is about."""
-    account, taxpayer, script = Purse(), Purse(), Script(answer(*ENDED), answer())
+    account, taxpayer, script = NumberedCredential(), NumberedCredential(), Script(answer(*ENDED), answer())
     asked = asking(attrs.evolve(ELSEWHERE, changes=changes))
     assert (
         await keeping_sessions(script).run(asked, Credentials(account=account, taxpayer=taxpayer)) == "fine"
@@ -568,7 +568,7 @@ async def test_a_session_that_the_gsp_keeps_is_renewed_although_another_token_wa
 
 async def test_a_session_that_the_gsp_keeps_is_renewed_once_a_request() -> None:
     """And beside it the account's token, which is another matter."""
-    account, taxpayer = Purse(), Purse()
+    account, taxpayer = NumberedCredential(), NumberedCredential()
     stale = answer(403, {"status": "0", "error": {"message": "err-expired-token"}})
     script = Script(answer(*ENDED), stale, answer(*ENDED), answer())
     with pytest.raises(SessionExpired):
@@ -576,9 +576,9 @@ async def test_a_session_that_the_gsp_keeps_is_renewed_once_a_request() -> None:
     assert (account.renewals, taxpayer.renewals, len(script.sent)) == (1, 1, 3)
 
 
-async def test_a_session_that_nobody_can_renew_is_told_as_ended() -> None:
+async def test_a_session_that_cannot_be_renewed_is_reported_as_ended() -> None:
     """A request that was sent for no taxpayer has only its answer."""
-    account, script = Purse(), Script(answer(*ENDED))
+    account, script = NumberedCredential(), Script(answer(*ENDED))
     with pytest.raises(SessionExpired):
         await keeping_sessions(script).run(asking(ELSEWHERE), Credentials(account=account))
     assert (account.renewals, len(script.sent)) == (0, 1)
@@ -586,7 +586,7 @@ async def test_a_session_that_nobody_can_renew_is_told_as_ended() -> None:
 
 async def test_a_late_word_about_a_session_does_not_discard_the_next_one() -> None:
     """The session that was at hand when the request left is the one that is renewed."""
-    account, taxpayer = Purse(), Purse()
+    account, taxpayer = NumberedCredential(), NumberedCredential()
 
     class Slow(Script):
         async def send(self, request: Request) -> Response:
@@ -602,7 +602,7 @@ async def test_a_late_word_about_a_session_does_not_discard_the_next_one() -> No
 async def test_a_session_that_is_not_at_hand_is_asked_for() -> None:
     """Its keeper says what there is to be done."""
 
-    class Empty(Purse):
+    class Empty(NumberedCredential):
         held = None  # type: ignore[assignment] # nothing at hand
 
         async def current(self) -> Token:
@@ -610,7 +610,9 @@ async def test_a_session_that_is_not_at_hand_is_asked_for() -> None:
 
     script = Script(answer(*ENDED))
     with pytest.raises(OtpRequired, match="log in"):
-        await keeping_sessions(script).run(asking(ELSEWHERE), Credentials(account=Purse(), taxpayer=Empty()))
+        await keeping_sessions(script).run(
+            asking(ELSEWHERE), Credentials(account=NumberedCredential(), taxpayer=Empty())
+        )
     assert len(script.sent) == 1
 
 
@@ -622,28 +624,30 @@ async def test_a_credential_that_was_forgotten_is_a_defect() -> None:
 
 async def test_a_token_that_changed_while_a_request_queued_is_the_one_that_is_sent() -> None:
     """A long queue does not send a hundred stale tokens, each to be refused."""
-    purse, script = Purse(), Script(answer())
+    credential, script = NumberedCredential(), Script(answer())
     way = exchange(script, rate=RateLimit(1))
-    queued = [way.run(asking(SIGNED), Credentials(taxpayer=purse)) for _ in range(2)]
+    queued = [way.run(asking(SIGNED), Credentials(taxpayer=credential)) for _ in range(2)]
     both = asyncio.gather(*queued)
     await asyncio.sleep(30.0)
-    purse.number = 5
+    credential.number = 5
     await both
     assert tokens(script) == ["token 1", "token 5"]
 
 
 async def test_a_token_that_fell_due_while_a_request_queued_is_renewed_first() -> None:
     """The request gives its turn back, and is the next to go once the token is there."""
-    purse, script = Purse(), Script(answer())
+    credential, script = NumberedCredential(), Script(answer())
     way = exchange(script, rate=RateLimit(1))
-    queued = [way.run(asking(SIGNED), Credentials(taxpayer=purse, gstin=name)) for name in ("a", "b", "c")]
+    queued = [
+        way.run(asking(SIGNED), Credentials(taxpayer=credential, gstin=name)) for name in ("a", "b", "c")
+    ]
     everything = asyncio.gather(*queued)
     await asyncio.sleep(30.0)
-    purse.stale = True
+    credential.stale = True
     await everything
     assert tokens(script) == ["token 1", "token 2", "token 2"]
     assert script.times == pytest.approx([0.0, 60.0, 120.0], abs=0.2)
-    assert purse.renewals == 1
+    assert credential.renewals == 1
 
 
 # -- the conversation itself ---------------------------------------------------------------------------
@@ -652,15 +656,17 @@ async def test_a_token_that_fell_due_while_a_request_queued_is_renewed_first() -
 async def test_a_request_that_has_queued_goes_ahead_once_its_token_is_there() -> None:
     """Behind the one that took its turn meanwhile, before those who came later."""
 
-    class SlowPurse(Purse):
+    class SlowPurse(NumberedCredential):
         async def renew(self, refused: Token) -> Token:
             await asyncio.sleep(5.0)
             return await super().renew(refused)
 
-    slow, other, script = SlowPurse(), Purse(), Script(answer())
+    slow, other, script = SlowPurse(), NumberedCredential(), Script(answer())
     slow.number, way = 100, exchange(script, rate=RateLimit(1))
     purses = [("a", other), ("b", slow), ("c", other), ("d", other)]
-    queued = [way.run(asking(SIGNED), Credentials(taxpayer=purse, gstin=name)) for name, purse in purses]
+    queued = [
+        way.run(asking(SIGNED), Credentials(taxpayer=credential, gstin=name)) for name, credential in purses
+    ]
     everything = asyncio.gather(*queued)
     await asyncio.sleep(30.0)
     slow.stale = True
@@ -671,7 +677,7 @@ async def test_a_request_that_has_queued_goes_ahead_once_its_token_is_there() ->
 async def test_a_token_that_is_due_and_cannot_be_renewed_is_used_as_it_is() -> None:
     """One that still lives, during an outage: the request does not ask for ever."""
 
-    class Due(Purse):
+    class Due(NumberedCredential):
         @property
         def ready(self) -> None:
             return None
@@ -730,7 +736,7 @@ async def test_a_pause_gives_others_a_turn() -> None:
 
 @pytest.mark.parametrize("place", ["sending", "waiting to try again", "waiting for a turn"])
 async def test_a_cancelled_caller_leaves_nothing_behind(place: str) -> None:
-    """No task, no timer, no place in a line; the next request goes through."""
+    """No task, no timer, no place in a queue; the next request goes through."""
     script = Script(answer(), answer()) if place == "waiting for a turn" else Script(LOST, answer())
     way = exchange(script, rate=RateLimit(1) if place == "waiting for a turn" else None, initial=5.0)
     if place == "waiting for a turn":
@@ -803,18 +809,18 @@ async def test_closing_ends_every_wait_at_once() -> None:
 
 
 async def test_a_turn_that_comes_as_the_client_closes_sends_nothing() -> None:
-    """Called and closed in one breath."""
+    """Released and closed in one iteration of the event loop."""
     script = Script(answer())
-    purse = Purse()
+    credential = NumberedCredential()
     way = exchange(script)
 
     async def closing_current() -> Token:
         await way.aclose()
-        return purse.token
+        return credential.token
 
-    setattr(purse, "current", closing_current)  # noqa: B010 # a method is not assigned to
+    setattr(credential, "current", closing_current)  # noqa: B010 # a method is not assigned to
     with pytest.raises(ClientClosed):
-        await way.run(asking(SIGNED), Credentials(taxpayer=purse))
+        await way.run(asking(SIGNED), Credentials(taxpayer=credential))
     assert not script.sent
 
 
@@ -851,7 +857,7 @@ async def test_an_otp_whose_answer_was_lost_is_not_asked_for_twice(sim: Simulato
 
 
 async def test_authenticating_is_tried_again(sim: Simulator, client: ImsClient) -> None:
-    """It does no harm, and it is nobody's decision."""
+    """It does no harm, and changes nothing."""
     sim.script_answer("authenticate", 503, {"code": 503, "message": "down"})
     await login_of(client, sim)
     assert (sim.count("authenticate"), sim.count("otp")) == (2, 1)

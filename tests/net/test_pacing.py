@@ -1,4 +1,4 @@
-"""Pacing: a full burst, then never more than the budget in any minute, and nobody is starved."""
+"""Pacing: a full burst, then never more than the budget in any minute, and no GSTIN is starved."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def go(
     return left
 
 
-async def test_without_a_budget_nobody_waits() -> None:
+async def test_without_a_budget_no_request_waits() -> None:
     """However many there are."""
     through = pacer()
     assert await asyncio.gather(*(go(through) for _ in range(1000))) == [0.0] * 1000
@@ -167,7 +167,7 @@ async def test_each_gstin_is_let_out_when_its_own_minute_is_over() -> None:
 
 
 async def test_gstins_take_turns() -> None:
-    """One with a hundred requests in line does not make another wait for them all."""
+    """One with a hundred queued requests does not make another wait for them all."""
     through = pacer(2)
     order: list[str] = []
 
@@ -194,7 +194,7 @@ async def test_requests_of_one_gstin_keep_their_order() -> None:
 
 
 async def test_what_others_wait_for_goes_ahead() -> None:
-    """A renewal of a token overtakes the line of its own taxpayer and those of the others."""
+    """A renewal of a token overtakes the queue of its own taxpayer and those of the others."""
     through = pacer(1)
     order: list[str] = []
 
@@ -216,7 +216,7 @@ async def test_not_before_holds_everybody_even_without_a_budget() -> None:
 
 
 async def test_not_before_only_moves_forward() -> None:
-    """An earlier moment that is told later lifts nothing; a later one counts for those who wait already."""
+    """An earlier time that comes later changes nothing; a later one holds those that wait already."""
     through = pacer()
     through.not_before(EPOCH + 30.0)
     waiting = asyncio.create_task(go(through))
@@ -226,7 +226,7 @@ async def test_not_before_only_moves_forward() -> None:
     assert await waiting == pytest.approx(45.0, abs=0.01)
 
 
-async def test_setting_the_wall_clock_back_holds_nobody_up() -> None:
+async def test_setting_the_wall_clock_back_delays_no_request() -> None:
     """The minute goes by the loop's clock; only what the gateway names is wall time."""
     offset = 0.0
     through = Pacer(RateLimit(1), clock=lambda: wall() + offset)
@@ -237,7 +237,7 @@ async def test_setting_the_wall_clock_back_holds_nobody_up() -> None:
 
 
 async def test_a_cancelled_waiter_gives_up_its_place() -> None:
-    """Whether it was first in line or not; the others lose nothing, and no alarm stays set."""
+    """First in the queue or not; the others lose nothing, and no timer stays set."""
     through = pacer(1)
     await go(through)
     waiting = [asyncio.create_task(go(through, name)) for name in "abcd"]
@@ -262,7 +262,7 @@ async def test_cancelling_all_waiters_leaves_no_timer() -> None:
 
 
 async def test_a_waiter_cancelled_as_it_was_called_uses_nothing() -> None:
-    """Its turn goes to the next one in line at once."""
+    """Its turn goes to the next one in the queue at once."""
     through = pacer(1)
     first = Turn(through, "", ahead=False, gives_way=False)
     await first.__aenter__()
@@ -278,7 +278,7 @@ async def test_a_waiter_cancelled_as_it_was_called_uses_nothing() -> None:
 
 
 async def test_closing_sends_all_waiters_away() -> None:
-    """They are told at once, not when their turn would have come."""
+    """They get the error at once, not when their turn would have come."""
     through = pacer(1)
     await go(through)
     waiting = [asyncio.create_task(go(through, name)) for name in "aab"]
@@ -293,7 +293,7 @@ async def test_closing_sends_all_waiters_away() -> None:
 
 
 async def test_a_waiter_cancelled_while_the_pacer_closes_just_ends() -> None:
-    """Both in one breath: no complaint that nobody heard of the closing."""
+    """Both in one iteration of the event loop: asyncio logs no unhandled error."""
     complaints: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, facts: complaints.append(facts))
     through = pacer(1)

@@ -103,7 +103,7 @@ def test_any_text_at_all_is_a_count_or_not_heard(left: str, reset: str) -> None:
 async def test_an_exchange_hears_it_unless_the_end_is_too_far(
     status: int, reset: float, held_until: float
 ) -> None:
-    """Up to the policy's `max_hint` of two minutes; nobody is held for longer by a header."""
+    """Up to the policy's `max_hint` of two minutes; no header delays a request for longer."""
     said = answer(status, x_ratelimit_remaining="2", x_ratelimit_reset=str(EPOCH + reset))
     script = Script(said, answer())
     way = exchange(script)
@@ -120,7 +120,7 @@ async def test_an_exchange_hears_it_unless_the_end_is_too_far(
 
 @pytest.mark.sim(rate_limit=100, invoices=0)
 async def test_a_gateway_with_the_same_budget_never_answers_429(sim: Simulator) -> None:
-    """It counts in windows of its own, which begin with a request of somebody else's."""
+    """It counts in windows of its own, which begin with a request of another client."""
     other, client = make_client(sim), make_client(sim, rate=RateLimit(98))
     gstin = sim.gstins[0]
 

@@ -30,7 +30,7 @@ class Step:
     """What happens at one moment. The steps of one moment happen in order, in one turn of the event loop."""
 
     at: float
-    what: str  # one of KINDS, or what the pacer is told
+    what: str  # one of KINDS, or a hint for the pacer
     place: int = 0
     gstin: str | None = None
     takes: float = 0.0
@@ -80,7 +80,7 @@ def scenario(seed: int) -> Scenario:
 
 
 def tell(through: Any, step: Step) -> None:
-    """Let the pacer hear of it."""
+    """Give the pacer a hint of the gateway."""
     if step.what == "not before":
         through.not_before(EPOCH + step.until)
     elif step.what == "allowance":
@@ -103,7 +103,7 @@ async def outcome(make: MakePacer, plan: Scenario) -> list[tuple[float, int, str
                 turn.give_back()
             if step.takes:
                 await asyncio.sleep(step.takes + next(apart) * 1e-7)
-        if step.takes and step.breaks in tasks:  # at a moment at which nobody comes
+        if step.takes and step.breaks in tasks:  # at a time at which no request comes
             tasks[step.breaks].cancel()
 
     async def noted(step: Step) -> None:

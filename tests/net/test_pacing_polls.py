@@ -1,4 +1,4 @@
-"""Pacing of polls: they give way to all others, but not for ever, and are spread over the minute."""
+"""Pacing of polls: they have the lowest priority, but not for ever, and are spread over the minute."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def send(through: Pacer, kind: str, gstin: str = "", takes: float = 0.0) -> asyn
 
 
 async def in_order(through: Pacer, names: Sequence[str]) -> list[str]:
-    """Send these, each named by its kind and its GSTIN, all in one breath; return them as they left."""
+    """Send these at once, each named by its kind and its GSTIN; return them in the order sent."""
     order: list[str] = []
 
     async def one(name: str) -> None:
@@ -66,7 +66,7 @@ def nothing_is_left(through: Pacer) -> bool:
 
 
 def nobody_waits(through: Pacer) -> bool:
-    """Say whether no turn stands in a line, and nothing is left to wake up for."""
+    """Return whether no turn is queued, and no timer is set."""
     inside = vars(through)
     lines = [*inside["_lines"].values(), *inside["_polls"].values()]
     return not any(lines) and inside["_alarm"] is None
@@ -166,7 +166,7 @@ async def test_without_a_budget_polls_are_not_held() -> None:
     assert await asyncio.gather(*(send(through, "poll") for _ in range(1000))) == [0.0] * 1000
 
 
-# -- nobody is starved ---------------------------------------------------------------------------------
+# -- no starvation --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("gstin", ["another", "busy"])
@@ -184,7 +184,7 @@ async def test_a_poll_that_has_given_way_for_five_minutes_goes_in_its_turn(gstin
 
 
 async def test_a_gstin_that_is_polled_all_the_time_does_not_starve_polls_of_others() -> None:
-    """Each poll that has given way for five minutes goes in its turn, whoever else polls."""
+    """Each poll that has waited for five minutes goes in its turn, whatever else polls."""
     through = pacer(2)
     await asyncio.gather(go(through), go(through))
     submits = asyncio.create_task(endlessly(lambda: go(through, "busy"), 20.0))
@@ -233,7 +233,7 @@ async def test_one_that_is_cancelled_leaves_nothing_behind(state: str, kind: str
 
 
 async def test_closing_sends_polls_away_as_well() -> None:
-    """With all others, and at once; whoever is under way is let end."""
+    """With all others, and at once; requests under way may end."""
     through = pacer(1)
     under_way = send(through, "poll", "a", takes=5.0)
     await asyncio.sleep(0)
@@ -251,7 +251,7 @@ async def test_closing_sends_polls_away_as_well() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_one_that_is_cancelled_as_the_pacer_closes_leaves_nothing_behind(kind: str) -> None:
-    """Both in one breath: it never left, and is not counted as one that came back."""
+    """Both in one iteration of the event loop: it was never sent, and does not count as answered."""
     through = pacer(1)
     await go(through)
     task = send(through, kind)

@@ -102,7 +102,7 @@ async def all_told(through: Pacer, wanted: list[Errand]) -> list[Tale]:
     wanted=st.lists(errands, min_size=1, max_size=40),
 )
 async def test_whatever_comes_all_rules_hold(limit: int, share: int | None, wanted: list[Errand]) -> None:
-    """The budget is kept, nobody is forgotten, polls give way, and nothing is left behind."""
+    """The budget is kept, all requests are sent, polls come last, and nothing is left behind."""
     through = pacer(limit, share)
     tales = await all_told(through, wanted)
     sent = [tale for tale in tales if tale.left < math.inf]
@@ -132,7 +132,7 @@ def order_is_kept(sent: list[Tale], tale: Tale) -> None:
 
 
 def way_is_given(tales: list[Tale], poll: Tale, share: int | None) -> None:
-    """Whoever waited as a poll left, and was no poll, was held back by the budget of its own GSTIN."""
+    """A request other than a poll that waited while a poll was sent was held back by its GSTIN's budget."""
     for other in tales:
         if other.errand.kind != "poll" and other.waits(poll.left):
             own = [one for one in tales if one.errand.gstin == other.errand.gstin]

@@ -63,7 +63,7 @@ async def test_what_is_under_way_may_not_be_counted_yet() -> None:
 
 @pytest.mark.parametrize("later", [(100, 40.0), (7, 40.9), (50, 39.5)])
 async def test_within_one_window_it_only_tightens(later: tuple[int, float]) -> None:
-    """Answers come in any order, and the end of a window is told in whole seconds."""
+    """Answers come in any order, and the end of a window is given in whole seconds."""
     through = pacer()
     through.told(2, EPOCH + 40.0)
     through.told(later[0], EPOCH + later[1])
@@ -123,7 +123,7 @@ async def test_the_later_of_the_two_holds(hint: float, until: float) -> None:
 
 
 @pytest.mark.parametrize("until", [-1e9, -3600.0, -0.5, 0.0])
-async def test_a_window_that_has_ended_holds_nobody(until: float) -> None:
+async def test_a_window_that_has_ended_delays_no_request(until: float) -> None:
     """Even if nothing was left of it."""
     through = pacer()
     through.told(0, EPOCH + until)
@@ -181,7 +181,7 @@ class Word:
 
     @property
     def until(self) -> float:
-        """The end of the window, as it is told: not always alike. Seconds."""
+        """The end of the window as the gateway reports it, in seconds; it varies."""
         return self.window * 60.0 + self.off
 
 
@@ -202,7 +202,7 @@ words = st.builds(
 async def test_whatever_is_told_no_more_leave_and_all_go_on(
     told: list[Word], requests: list[tuple[int, int]]
 ) -> None:
-    """Every word that is not stale holds to the end of its window, or a word of the next; none for ever."""
+    """Every current hint holds to the end of its window, or to a hint of the next; none for ever."""
     through, begun = pacer(), now()
     told = sorted(told, key=lambda word: word.at)
     for word in told:

@@ -26,7 +26,7 @@ def first(count: int, delays: Iterator[float]) -> list[float]:
 
 @given(delay=SECONDS)
 def test_jitter_only_lengthens(delay: float) -> None:
-    """By a tenth at most: nobody comes early, and nobody is much too late."""
+    """By a tenth at most: no delay is shorter, and none is much longer."""
     assert delay <= lengthened(delay) <= delay * 1.1
 
 

@@ -43,8 +43,8 @@ DOWN = {"code": 503, "message": "Our source is not working, try again later"}
 HOUR = 3600.0
 
 
-class Told(MemoryCredentialStore):
-    """A store that remembers what it was told."""
+class RecordingStore(MemoryCredentialStore):
+    """A store that logs what was saved."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Told(MemoryCredentialStore):
         await super().save(account, gstin, token)
 
     def tokens(self, gstin: str) -> list[str | None]:
-        """Return the values that were told for one name."""
+        """Return the values that were saved for one name."""
         told = [token for _, name, token in self.saved if name == gstin]
         return [None if token is None else token.value.reveal() for token in told]
 
@@ -126,7 +126,7 @@ async def test_the_accounts_token_is_had_once_for_all(sim: Simulator) -> None:
 
 
 async def test_a_wrong_otp_begins_nothing(sim: Simulator, client: ImsClient) -> None:
-    """It is told as what it is, asked for once, and shown nowhere."""
+    """It is reported as such, sent once, and shown nowhere."""
     person = sim.taxpayers[0]
     taxpayer = client.taxpayer(person.gstin, check=False)
     await taxpayer.request_otp(person.username)
@@ -442,7 +442,7 @@ async def test_tokens_that_fall_due_in_the_queue_are_renewed_in_time(sim: Simula
 
 
 async def test_a_caller_who_goes_away_does_not_stop_a_renewal(sim: Simulator) -> None:
-    """Whoever began it; the others get their token, and it is made once."""
+    """Also the caller that began it; the others get their token, and it is made once."""
     client = make_client(sim, transport=Slow(sim, "/refresh"))
     taxpayer = with_token(client, sim)
     await asyncio.sleep(5.9 * HOUR)
@@ -455,7 +455,7 @@ async def test_a_caller_who_goes_away_does_not_stop_a_renewal(sim: Simulator) ->
     assert sim.count("refresh") == 1
 
 
-async def test_a_renewal_that_nobody_waits_for_any_more_ends_quietly(sim: Simulator) -> None:
+async def test_a_renewal_without_waiting_callers_ends_quietly(sim: Simulator) -> None:
     """With its error seen, so that the loop does not complain; the next caller is not harmed."""
     complaints: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, facts: complaints.append(facts))
@@ -477,7 +477,7 @@ async def test_a_renewal_that_nobody_waits_for_any_more_ends_quietly(sim: Simula
 
 
 async def test_a_renewal_that_is_cancelled_itself_cancels_those_who_wait(sim: Simulator) -> None:
-    """As when the loop ends all that runs on it; nobody complains."""
+    """As when the loop cancels all its tasks; asyncio logs nothing."""
     complaints: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, facts: complaints.append(facts))
     client = make_client(sim, transport=Slow(sim, "/refresh"))
@@ -509,7 +509,7 @@ async def test_a_login_during_a_renewal_is_not_undone_by_it(sim: Simulator) -> N
 
 async def test_the_store_is_told_of_each_new_token(sim: Simulator) -> None:
     """The account's, the login's, each renewed one, and that there is none after logging out."""
-    store = Told()
+    store = RecordingStore()
     taxpayer = await log_in(make_client(sim, credentials=store), sim)
     first = current(taxpayer)
     await taxpayer.refresh()
@@ -523,7 +523,7 @@ async def test_the_store_is_told_of_each_new_token(sim: Simulator) -> None:
 
 async def test_a_token_outlives_the_process_in_a_store(sim: Simulator) -> None:
     """Another client with the same key goes on where the first one left off."""
-    store = Told()
+    store = RecordingStore()
     await log_in(make_client(sim, credentials=store), sim)
     other = make_client(sim, credentials=store)
     await asyncio.gather(*(other.taxpayer(sim.gstins[0], check=False).counts() for _ in range(10)))
@@ -533,7 +533,7 @@ async def test_a_token_outlives_the_process_in_a_store(sim: Simulator) -> None:
 
 async def test_a_token_that_another_process_renewed_is_taken_from_the_store(sim: Simulator) -> None:
     """Ours died with that renewal; asking the gateway with it would end in a login."""
-    store = Told()
+    store = RecordingStore()
     one, other = (make_client(sim, credentials=store) for _ in range(2))
     taxpayer = await log_in(one, sim)
     await other.taxpayer(taxpayer.gstin, check=False).counts()
@@ -547,8 +547,8 @@ async def test_a_token_that_another_process_renewed_is_taken_from_the_store(sim:
 async def test_a_token_in_a_store_is_not_used_at_another_host(
     elsewhere: dict[str, Any], sim: Simulator
 ) -> None:
-    """Neither the account's nor the taxpayer's: it is nobody's business there."""
-    store = Told()
+    """Neither the account's nor the taxpayer's: it must not be sent there."""
+    store = RecordingStore()
     taxpayer = await log_in(make_client(sim, credentials=store), sim)
     gsp = Sandbox("key_test_demo", "secret_test_demo", **elsewhere)
     other = make_client(sim, credentials=store, gsp=gsp).taxpayer(taxpayer.gstin, check=False)
@@ -564,8 +564,8 @@ async def test_a_token_in_a_store_is_not_used_at_another_host(
 
 
 async def test_a_session_that_was_called_dead_lives_again_where_the_store_has_another(sim: Simulator) -> None:
-    """Another process logged in again: nobody has to do it here as well."""
-    store = Told()
+    """Another process logged in again: no login is needed here."""
+    store = RecordingStore()
     one, other = (make_client(sim, credentials=store) for _ in range(2))
     taxpayer = await log_in(one, sim)
     sim.expire_all(taxpayer.gstin)
@@ -581,7 +581,7 @@ async def test_a_session_that_was_called_dead_lives_again_where_the_store_has_an
 
 async def test_logging_out_ends_the_session_that_another_process_renewed(sim: Simulator) -> None:
     """Ours died with that renewal; the one that lives is the one that is meant."""
-    store = Told()
+    store = RecordingStore()
     one, other = (make_client(sim, credentials=store) for _ in range(2))
     taxpayer = await log_in(one, sim)
     renewing = other.taxpayer(taxpayer.gstin, check=False)
@@ -606,7 +606,7 @@ async def test_a_session_that_has_ended_says_how_to_begin_another(sim: Simulator
 
 async def test_an_older_token_in_the_store_does_not_stand_in_for_a_renewal(sim: Simulator) -> None:
     """It may have been replaced long ago by the one that was handed in."""
-    store = Told()
+    store = RecordingStore()
     await log_in(make_client(sim, credentials=store), sim)
     await asyncio.sleep(HOUR)
     taxpayer = with_token(make_client(sim, credentials=store), sim)
@@ -617,7 +617,7 @@ async def test_an_older_token_in_the_store_does_not_stand_in_for_a_renewal(sim: 
 async def test_a_slow_store_does_not_bring_an_old_token_back(sim: Simulator) -> None:
     """What was handed in while it was looking is newer."""
 
-    class Lazy(Told):
+    class Lazy(RecordingStore):
         async def load(self, account: str, gstin: str) -> Token | None:
             found = await super().load(account, gstin)
             await asyncio.sleep(5.0)
@@ -669,7 +669,7 @@ async def test_logging_out_ends_the_session_at_the_gateway(sim: Simulator, clien
 
 async def test_logging_out_of_a_session_that_has_ended_is_no_error(sim: Simulator) -> None:
     """What was wanted is so; the dead token is forgotten and not renewed for this."""
-    store = Told()
+    store = RecordingStore()
     taxpayer = await log_in(make_client(sim, credentials=store), sim)
     await asyncio.sleep(7 * HOUR)
     await taxpayer.logout()
@@ -856,7 +856,7 @@ async def test_a_login_whose_token_cannot_be_kept_says_so(sim: Simulator, path: 
 
 
 async def test_an_account_that_was_refused_once_is_tried_again(sim: Simulator) -> None:
-    """Key and secret can always be tried again, and nobody else could put a new token in their place."""
+    """Key and secret can always be tried again, and no other process could store a new token."""
     client = make_client(sim)
     person = sim.taxpayers[0]
     taxpayer = client.taxpayer(person.gstin)
@@ -875,7 +875,7 @@ async def test_an_account_that_was_refused_once_is_tried_again(sim: Simulator) -
 async def test_a_refusal_that_does_not_end_the_session_does_not_give_it_up_for_a_kept_one(
     sim: Simulator,
 ) -> None:
-    """An older token in the store takes nobody's place, and what was handed in can be handed in again."""
+    """An older token in the store replaces none, and a token that was passed can be passed again."""
     store = MemoryCredentialStore()
     client = make_client(sim, credentials=store)
     old = Token(value=Secret("an old one"), expires_at=sim.now() - HOUR)

@@ -1,4 +1,4 @@
-"""A thousand tasks and one token, with both GSPs: renewed once, whoever fails, goes away or hangs."""
+"""A thousand tasks and one token, with both GSPs: renewed once, also if a caller fails or is cancelled."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Late:
 
 
 class Broken(MemoryCredentialStore):
-    """A store of which a step hangs or fails, once it is told to."""
+    """A store of which a step hangs or fails, once a test makes it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class Case:
         return held
 
     def refuse(self, times: int) -> None:
-        """Let so many of the next calls be told that their token has ended."""
+        """Refuse so many of the next calls because their token has ended."""
         for _ in range(times):
             plan(self.sim, self.operation, self.stale)
 
@@ -153,7 +153,7 @@ async def test_refusals_that_come_late_renew_nothing(kind: str, gsp_name: str, s
 async def test_a_renewal_that_fails_fails_once_for_all_and_is_tried_anew(
     kind: str, gsp_name: str, sim: Simulator
 ) -> None:
-    """One request and one error, whoever waits; the next to ask asks the gateway."""
+    """One request and one error for all that wait; the next caller asks the gateway again."""
     case = await ready(sim, kind, gsp_name)
     before = case.renewals
     case.way.delays[case.renewal] = [1.0]
@@ -212,7 +212,7 @@ async def test_a_store_of_no_help_costs_no_live_session(
 
 
 async def test_a_store_that_hangs_before_there_is_a_token_is_named(sim: Simulator) -> None:
-    """Nobody waits for ever, and nobody is told to log in who may have a session."""
+    """No caller waits for ever, and none that may have a session is asked to log in."""
     store = Broken()
     store.broken["load"] = "hangs"
     taxpayer = make_client(sim, credentials=store).taxpayer(sim.gstins[0], check=False)

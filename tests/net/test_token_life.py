@@ -55,7 +55,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 async def test_with_a_clock_that_is_off_a_token_is_used_until_its_life_is_over(
     sim: Simulator, hours: float, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Ten requests cost no renewal; one warning tells both times."""
+    """Ten requests cost no renewal; one warning has both times."""
     client = off_by(sim, hours)
     taxpayer = await log_in(client, sim)
     before = asked(sim)
@@ -196,7 +196,7 @@ async def test_a_canned_end_costs_nothing(sim: Simulator) -> None:
     ids=str,
 )
 def test_the_end_of_a_token_by_our_clock(told: dict[str, Any], ends_in: float | None) -> None:
-    """Believed where it can be; else the life that it tells, else the documented one, else nothing."""
+    """The stated expiry if it is plausible; else its stated lifetime, else the documented one, else none."""
     token, problem = dated(Token(value=Secret("tok_secret"), **told), NOW)
     assert token.expires_at == (None if ends_in is None else pytest.approx(NOW + ends_in))
     if token.expires_at != told.get("expires_at"):

@@ -98,7 +98,7 @@ async def failure(way: Transport, wanted: Request) -> Exception:
 # -- one pool of connections ---------------------------------------------------------------------------
 
 
-def test_nobody_pays_for_aiohttp_before_sending() -> None:
+def test_aiohttp_is_not_imported_before_sending() -> None:
     """Importing the library, making a client and a transport import no aiohttp."""
     code = (
         "import sys; from ims_async import ImsClient, Sandbox;"
@@ -566,7 +566,7 @@ async def test_a_head_without_end_is_refused(begin: bytes, line: bytes, transpor
 async def test_a_host_that_is_not_found_means_not_sent(
     transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The failure and the host are told, the path is not."""
+    """The error has the failure and the host, not the path."""
 
     async def unknown(*_: object, **__: object) -> list[object]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -580,7 +580,7 @@ async def test_a_host_that_is_not_found_means_not_sent(
 
 
 async def test_a_refused_connection_means_not_sent(transport: AiohttpTransport) -> None:
-    """Nobody listens there."""
+    """No server listens there."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -589,7 +589,7 @@ async def test_a_refused_connection_means_not_sent(transport: AiohttpTransport) 
     assert "never left this machine" in str(error)
 
 
-async def test_a_certificate_nobody_vouches_for_means_not_sent(transport: AiohttpTransport) -> None:
+async def test_an_untrusted_certificate_means_not_sent(transport: AiohttpTransport) -> None:
     """TLS is verified: the server sees no request."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda *_: None)  # the server's side of the broken handshake
@@ -703,7 +703,7 @@ async def test_a_failure_dies_with_its_last_reader(transport: AiohttpTransport) 
 
 
 class Echo:
-    """A handler that tells what it was asked."""
+    """A handler that answers with the request."""
 
     def handle(self, method: str, path: str, headers: Any, body: bytes) -> tuple[int, dict[str, str], bytes]:
         """Answer with the question."""
@@ -737,7 +737,7 @@ async def test_memory_answers_after_others_had_a_turn() -> None:
 
 @attrs.frozen
 class Behaves:
-    """A handler that raises, or answers, what it is told to."""
+    """A handler that raises, or answers, what a test sets."""
 
     outcome: Exception | tuple[int, dict[str, str], bytes]
 
@@ -765,7 +765,7 @@ async def failure_of(handler: Handler, **facts: Any) -> Exception:
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
 async def test_memory_loses_a_connection_as_a_socket_does(raised: Exception, kind: type[Exception]) -> None:
-    """Only a connection that was refused had nobody on its other end."""
+    """Only a refused connection did not reach the handler."""
     error = await failure_of(Behaves(raised))
     assert type(error) is kind
     assert str(error) == (

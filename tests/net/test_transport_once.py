@@ -105,7 +105,7 @@ async def test_the_server_sees_a_change_once(kind: str, answer: Answer, kept: bo
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 async def test_a_middleware_that_insists_may_do_so_for_reads_only(method: str) -> None:
-    """An outage under 503 is one to it; what became of a change nobody knows."""
+    """It repeats a read after a 503; the outcome of a change is unknown."""
     outage = reply(status="503 Service Unavailable")
     async with way_over("with one that insists") as way, serving(outage, outage, reply()) as server:
         if method == "GET":
@@ -205,7 +205,7 @@ async def test_a_connection_that_was_given_up_is_closed_at_once(time: Skips) -> 
 
 
 async def test_a_kept_connection_outlives_an_answer_that_is_refused() -> None:
-    """It was read to its end: the connection may be somebody else's by then."""
+    """It was read to its end: another request may use the connection by then."""
     body = gzip.compress(b"{}")[:-9]
     cut = raw(
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
@@ -245,10 +245,10 @@ async def test_closing_breaks_off_what_is_under_way(phase: str, kind: str) -> No
 
 
 @pytest.mark.parametrize("kind", ["our own", "handed in"])
-async def test_a_pool_that_is_closed_during_a_look_up_cancels_nobody(
+async def test_a_pool_that_is_closed_during_a_look_up_cancels_no_task(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """aiohttp raises `CancelledError` in a task that nobody cancelled, whose owner would not learn of it."""
+    """aiohttp raises `CancelledError` in a task that was not cancelled, whose owner would not learn of it."""
     asked = asyncio.Event()
 
     async def hang(*_: object, **__: object) -> list[object]:
@@ -267,7 +267,7 @@ async def test_a_pool_that_is_closed_during_a_look_up_cancels_nobody(
 
 
 async def test_a_request_that_is_cancelled_in_the_pool_is_cancelled() -> None:
-    """By its own caller: that is told as such."""
+    """By its own caller: that is reported as such."""
     connector = aiohttp.TCPConnector(limit=1)
     async with aiohttp.ClientSession(connector=connector) as session, serving(silence()) as server:
         way = AiohttpTransport(session=session)
@@ -281,8 +281,8 @@ async def test_a_request_that_is_cancelled_in_the_pool_is_cancelled() -> None:
     assert len(server.heard) == 1
 
 
-async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one() -> None:
-    """It lies on a kept connection until another request, of another taxpayer perhaps, would read it."""
+async def test_an_unrequested_answer_is_not_taken_for_the_next_one() -> None:
+    """It stays on a kept connection until another request, perhaps of another taxpayer, would read it."""
     second = asyncio.Event()
 
     async def answers_twice(
@@ -320,7 +320,7 @@ async def test_each_change_has_a_connection_of_its_own() -> None:
 
 
 async def test_a_change_whose_turn_comes_too_late_does_not_leave() -> None:
-    """Whoever looks for its effects half an hour after it was claimed must not be overtaken by it."""
+    """It must not take effect after a look for its effects half an hour after the claim."""
     now, hold = 1000.0, asyncio.Event()
 
     async def held(server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -28,7 +28,7 @@ def test_every_rule_has_a_record_of_its_own_in_these_tests() -> None:
 
 @pytest.mark.parametrize("firing", FIRINGS, ids=lambda firing: firing.code)
 def test_a_rule_finds_what_it_is_about_and_not_what_is_like_it(firing: Firing) -> None:
-    """Tell it at the rule's default level, with the rule's source."""
+    """Report it at the rule's default level, with the rule's source."""
     (rule,) = (rule for rule in RULES if rule.code == firing.code)
     (finding,) = firing.found()
     assert (finding.level, finding.source) == (rule.level, rule.source)
@@ -39,7 +39,7 @@ def test_a_rule_finds_what_it_is_about_and_not_what_is_like_it(firing: Firing) -
 @pytest.mark.parametrize("firing", FIRINGS, ids=lambda firing: firing.code)
 @pytest.mark.parametrize("level", Level)
 def test_a_rules_level_can_be_changed(firing: Firing, level: Level) -> None:
-    """But for what cannot be written: that is refused whatever anybody says."""
+    """But a value that cannot be written is refused by every policy."""
     found = [finding.level for finding in firing.found(level=level)]
     expected = Level.REFUSE if firing.in_kind else level
     assert found == ([] if expected is Level.OFF else [expected])
@@ -59,7 +59,7 @@ def test_a_record_of_any_section_with_nothing_wrong_passes(section: Section) -> 
 
 # -- what a record is made of ---------------------------------------------------------------------------
 
-# Facts with the code of the finding; those marked with True are wrong in kind, whoever wrote them.
+# Facts with the code of the finding; those marked with True are of a wrong type, whether typed or read.
 WRONG: list[tuple[dict[str, Any], str, bool]] = [
     ({"supplier": "29AAACQ3770E1ZA"}, "supplier", False),
     ({"supplier": ""}, "supplier", False),
@@ -164,7 +164,7 @@ def test_an_import_is_said_to_be_one() -> None:
     assert "is of imports" in finding.message
 
 
-def test_a_number_too_long_to_be_shown_is_told_all_the_same() -> None:
+def test_a_number_too_long_to_be_shown_is_reported_all_the_same() -> None:
     """Python refuses to write an int of 5,000 digits."""
     (finding,) = check([attrs.evolve(GOOD, number=10**5000).accept()])  # type: ignore[arg-type]
     assert str(finding).startswith("record 1 (whose ids cannot be shown): number of type int")
@@ -183,8 +183,8 @@ def test_every_reason_is_given_at_once() -> None:
     assert str(found[3]).startswith("record 2 (b2b")
 
 
-def test_findings_are_told_in_the_order_of_the_batch_and_those_of_the_batch_last() -> None:
-    """Also where a rule can speak only at the end."""
+def test_findings_come_in_the_order_of_the_batch_and_those_on_the_batch_last() -> None:
+    """Also where a rule reports only at the end."""
     amendment = of(Section.B2BA, original_number=GOOD.number, original_date=GOOD.date)
     batch = [amendment.accept("x", NONE), GOOD.reject(), note().accept()]
     found = check(batch, today=dt.date(2026, 1, 1))
@@ -233,7 +233,7 @@ def test_an_amount_with_paise_at_most_is_one(amount: str) -> None:
         ("-Infinity", "is not an amount"),
     ],
 )
-def test_an_amount_that_the_gateway_would_not_take_is_told(amount: str, problem: str) -> None:
+def test_an_amount_that_the_gateway_would_not_take_is_reported(amount: str, problem: str) -> None:
     """Say what is wrong with it, for every finite and infinite decimal."""
     assert problem in (amount_problem("igst", Decimal(amount)) or "")
 

@@ -1,4 +1,4 @@
-"""The offline checks: what a policy sets, what dates decide, and what is held against a decision."""
+"""The offline checks: the settings of a policy, rules that depend on dates, and rules on decisions."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_the_rules_that_came_later_are_data() -> None:
 
 
 def test_a_credit_note_that_takes_no_reduction_needs_none() -> None:
-    """Where the gateway has blocked the word on it."""
+    """Where the gateway has blocked it."""
     blocked = note(itc_reduction_allowed=False)
     assert codes(blocked.accept()) == []
     assert codes(note(itc_reduction_allowed=True).accept()) == ["itc-reduction-missing"]

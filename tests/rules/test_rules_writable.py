@@ -48,7 +48,7 @@ SENT: dict[str, tuple[Section, ...]] = {
 
 @pytest.mark.parametrize("name", SENT)
 def test_half_a_character_is_sent_in_no_text(name: str) -> None:
-    """Whoever put it there, and whatever the policy: it is on no wire and in no file."""
+    """Typed or read, and with any policy: UTF-8 cannot encode a lone surrogate."""
     policy = RulePolicy(levels={rule.code: "off" for rule in RULES})
     for section in SENT[name]:
         record = of(section, read_from_gateway=True, **{name: f"7{HALF}"})

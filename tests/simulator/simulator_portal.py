@@ -37,8 +37,8 @@ class Portal:
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         present = {name: value for name, value in sent.items() if value is not None}
-        status, told, content = self.simulator.handle(method, path, present, raw)
-        return status, told, json.loads(content)
+        status, received, content = self.simulator.handle(method, path, present, raw)
+        return status, received, json.loads(content)
 
     def data(self, method: str, path: str, body: object = None) -> Any:
         """Call with success and return what is under `data`."""

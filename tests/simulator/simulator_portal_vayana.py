@@ -1,4 +1,4 @@
-"""A short way for these tests to call the simulator's Vayana face in memory."""
+"""A short way for these tests to call the simulator's Vayana API in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNAUTHORIZED = ("RET11402", "Unauthorized User")
 
 
 class VayanaPortal:
-    """One taxpayer's way into the Vayana face, with a session unless told otherwise."""
+    """A client of the Vayana API for one taxpayer, by default with a session."""
 
     def __init__(self, simulator: Simulator, gstin: str | None = None, *, session: bool = True) -> None:
         self.simulator = simulator
@@ -41,8 +41,8 @@ class VayanaPortal:
         sent |= {name.replace("_", "-").upper(): value for name, value in headers.items()}
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         present = {name: value for name, value in sent.items() if value is not None}
-        status, told, content = self.simulator.handle(method, path, present, raw)
-        return status, told, json.loads(content)
+        status, received, content = self.simulator.handle(method, path, present, raw)
+        return status, received, json.loads(content)
 
     def data(self, method: str, path: str, body: object = None, **headers: str | None) -> Any:
         """Call with success and return what is in the envelope of six keys."""

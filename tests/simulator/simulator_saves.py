@@ -47,8 +47,8 @@ class Wire:
     async def send(self, call: Call) -> None:
         """Write a request."""
         method, path, headers, body = call
-        told = {"Host": "gateway", **headers, "Content-Length": str(len(body))}
-        head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+        sent = {"Host": "gateway", **headers, "Content-Length": str(len(body))}
+        head = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
         self._writer.write(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body)
         await self._writer.drain()
 

@@ -1,4 +1,4 @@
-"""What a test can say to the simulator, and what it is told where it says something else."""
+"""The settings and calls of the simulator, and the errors for those that it does not have."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.conftest import QUICK, make_client
 from .simulator_portal import Portal
 from .simulator_portal_vayana import ENRICHED, VayanaPortal
 
-STRANGER = "27AAPFU0939F1ZV"
+UNKNOWN = "27AAPFU0939F1ZV"
 NOTES = ["b2bcn", "b2bcna", "b2bdn", "b2bdna"]
 
 
@@ -30,7 +30,7 @@ def test_the_operations_of_both_gsps_are_listed_once() -> None:
 
 
 def test_every_request_is_counted_under_an_operation_that_is_listed() -> None:
-    """Call both faces and an address of neither."""
+    """Call the APIs of both GSPs and an address of neither."""
     simulator = Simulator(invoices=0)
     Portal(simulator).rows("b2b")
     VayanaPortal(simulator).rows("b2b")
@@ -39,14 +39,14 @@ def test_every_request_is_counted_under_an_operation_that_is_listed() -> None:
     assert asked == ["invoices", "getinv", "unknown"]
     assert set(asked) <= set(simulator.operations)
     assert [simulator.count(name) for name in asked] == [1, 1, 1]
-    assert simulator.count("getinv", STRANGER) == 0
+    assert simulator.count("getinv", UNKNOWN) == 0
 
 
 @pytest.mark.parametrize(
     "ask",
     [lambda sim: sim.count("sav"), lambda sim: sim.script_answer("sav", 500), lambda sim: sim.count("")],
 )
-def test_an_operation_that_there_is_not_is_told_with_those_there_are(
+def test_an_unknown_operation_is_reported_with_the_known_ones(
     ask: Callable[[Simulator], object],
 ) -> None:
     """Count nothing and plan nothing that could never happen."""
@@ -68,7 +68,7 @@ def test_an_operation_that_there_is_not_is_told_with_those_there_are(
         ("zzz", ""),
     ],
 )
-def test_a_misspelled_setting_is_told_with_the_nearest_there_is(setting: str, hint: str) -> None:
+def test_a_misspelled_setting_is_reported_with_the_nearest_one(setting: str, hint: str) -> None:
     """Look among the settings of both GSPs."""
     settings: dict[str, Any] = {setting: 1}
     with pytest.raises(TypeError) as caught:
@@ -100,30 +100,30 @@ def test_a_number_that_several_records_have_asks_for_more(change: Callable[..., 
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda sim: sim.token(STRANGER),
-        lambda sim: sim.records(STRANGER),
-        lambda sim: sim.records(STRANGER, "b2b"),
-        lambda sim: sim.record(STRANGER, "b2b", "s", "n", "p"),
-        lambda sim: sim.edit(STRANGER, "b2b", "n"),
-        lambda sim: sim.block_pending(STRANGER, "b2b", "n"),
-        lambda sim: sim.expire_all(STRANGER),
-        lambda sim: sim.end_session(STRANGER),
+        lambda sim: sim.token(UNKNOWN),
+        lambda sim: sim.records(UNKNOWN),
+        lambda sim: sim.records(UNKNOWN, "b2b"),
+        lambda sim: sim.record(UNKNOWN, "b2b", "s", "n", "p"),
+        lambda sim: sim.edit(UNKNOWN, "b2b", "n"),
+        lambda sim: sim.block_pending(UNKNOWN, "b2b", "n"),
+        lambda sim: sim.expire_all(UNKNOWN),
+        lambda sim: sim.end_session(UNKNOWN),
     ],
 )
-def test_a_stranger_is_told_with_the_taxpayers_there_are(ask: Callable[[Simulator], object]) -> None:
+def test_an_unknown_gstin_is_reported_with_the_known_ones(ask: Callable[[Simulator], object]) -> None:
     """Name the GSTINs, as one of them was meant."""
     simulator = Simulator(taxpayers=2, invoices=8)
     with pytest.raises(LookupError) as caught:
         ask(simulator)
-    told = f"'{STRANGER}' is none of this simulator's taxpayers: {', '.join(simulator.gstins)}."
-    assert (type(caught.value), str(caught.value)) == (LookupError, told)
+    expected = f"'{UNKNOWN}' is none of this simulator's taxpayers: {', '.join(simulator.gstins)}."
+    assert (type(caught.value), str(caught.value)) == (LookupError, expected)
 
 
 @pytest.mark.parametrize(("taxpayers", "end"), [(0, ": it has none."), (12, " and 2 more.")])
-def test_no_taxpayer_and_very_many_are_told_in_a_line(taxpayers: int, end: str) -> None:
+def test_the_error_is_short_with_no_taxpayer_and_with_very_many(taxpayers: int, end: str) -> None:
     """Keep the error short enough to be read."""
     with pytest.raises(LookupError) as caught:
-        Simulator(taxpayers=taxpayers, invoices=0).token(STRANGER)
+        Simulator(taxpayers=taxpayers, invoices=0).token(UNKNOWN)
     assert str(caught.value).endswith(end)
 
 

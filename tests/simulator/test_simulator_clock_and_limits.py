@@ -55,7 +55,7 @@ async def test_hours_of_a_virtual_loop_are_hours_of_the_simulator(outside: Porta
     assert time.perf_counter() - started < 60
 
 
-def test_without_a_limit_nothing_is_said_about_limits() -> None:
+def test_without_a_limit_there_are_no_headers_about_limits() -> None:
     """Send no X-RateLimit headers."""
     _, headers, _ = Portal(Simulator()).answer("GET", COUNT)
     assert headers == {"Content-Type": "application/json"}
@@ -69,8 +69,8 @@ def test_the_window_counts_refuses_and_opens_again() -> None:
     paths = [COUNT, f"{BASE}/nowhere", f"{BASE}/invoices", COUNT, COUNT]
     answers = [portal.answer("GET", path) for path in paths]
     assert [status for status, _, _ in answers] == [200, 404, 400, 429, 429]
-    told = [headers["X-RateLimit-Remaining"] for _, headers, _ in answers]
-    assert told == ["2", "1", "0", "0", "0"]
+    remaining = [headers["X-RateLimit-Remaining"] for _, headers, _ in answers]
+    assert remaining == ["2", "1", "0", "0", "0"]
     assert {headers["X-RateLimit-Limit"] for _, headers, _ in answers} == {"3"}
     assert {headers["X-RateLimit-Reset"] for _, headers, _ in answers} == {"1746530993"}
     assert answers[-1][2]["code"] == 429

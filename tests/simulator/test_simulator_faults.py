@@ -34,7 +34,7 @@ def met(simulator: Simulator) -> list[tuple[int, str]]:
 
 @BOTH
 @pytest.mark.parametrize(
-    ("fault", "raised", "effects", "told"),
+    ("fault", "raised", "effects", "logged"),
     [
         (Fault.drop_before(), ConnectionResetError, 0, (0, "drop_before, without effect")),
         (Fault.drop_after(), ConnectionResetError, 1, (0, "drop_after, with effect")),
@@ -49,14 +49,14 @@ def test_a_fault_that_leaves_no_whole_answer_is_raised(
     fault: Fault,
     raised: type[Exception],
     effects: int,
-    told: tuple[int, str],
+    logged: tuple[int, str],
     simulator: Simulator,
 ) -> None:
     """And the next request meets none."""
     with pytest.raises(raised, match=f"^Simulator: {fault}.$"):
         try_save(simulator, gsp, fault)
     assert len(simulator.effects) == effects
-    assert met(simulator) == [told]
+    assert met(simulator) == [logged]
     assert simulator.handle(*a_save(simulator, gsp))[0] == 200
     assert len(simulator.effects) == effects + 1
 
@@ -86,7 +86,7 @@ def test_what_only_takes_long_takes_no_time_in_memory(gsp: str, fault: Fault, si
         (Fault.garbage_gzip, "application/json", b"\x1f\x8b"),
     ],
 )
-def test_a_200_that_says_nothing_is_with_effect_or_without(
+def test_a_200_without_a_readable_answer_is_with_effect_or_without(
     fault: Any, kind: str | None, begins: bytes, effect: bool, simulator: Simulator
 ) -> None:
     """Which it is, the caller cannot tell."""
@@ -101,13 +101,15 @@ def test_a_200_that_says_nothing_is_with_effect_or_without(
 @pytest.mark.parametrize("effect", [False, True])
 @pytest.mark.parametrize("status", [302, 409])
 @pytest.mark.parametrize("fault", [Fault.html, Fault.empty])
-def test_a_stranger_on_the_way_answers_with_any_status(
-    fault: Any, status: int, effect: bool, simulator: Simulator
-) -> None:
-    """A proxy's own page, or nothing, whatever became of the request."""
-    told, headers, content = try_save(simulator, "sandbox", fault(status, effect=effect))
+def test_a_proxy_answers_with_any_status(fault: Any, status: int, effect: bool, simulator: Simulator) -> None:
+    """Its own page, or nothing, whether or not the request took effect."""
+    answered, headers, content = try_save(simulator, "sandbox", fault(status, effect=effect))
     page = fault == Fault.html
-    assert (told, headers.get("Content-Type"), bool(content)) == (status, "text/html" if page else None, page)
+    assert (answered, headers.get("Content-Type"), bool(content)) == (
+        status,
+        "text/html" if page else None,
+        page,
+    )
     assert len(simulator.effects) == effect
 
 
@@ -127,18 +129,18 @@ def test_a_refusal_is_in_the_words_of_the_gsp(
 ) -> None:
     """Its envelope, its wording; nothing takes effect."""
     status, _, content = try_save(simulator, "sandbox", fault)
-    told = json.loads(content)
-    assert told.keys() == {"code", "message", "timestamp", "transaction_id"}
-    assert (status, told["code"], told["message"]) == (fault.status, fault.status, sandbox)
+    body = json.loads(content)
+    assert body.keys() == {"code", "message", "timestamp", "transaction_id"}
+    assert (status, body["code"], body["message"]) == (fault.status, fault.status, sandbox)
     status, _, content = try_save(simulator, "vayana", fault)
-    told = json.loads(content)
-    assert (status, told["status"], told["data"]) == (fault.status, "0", None)
-    assert (told["error"]["message"], told["error"]["type"]) == vayana
+    body = json.loads(content)
+    assert (status, body["status"], body["data"]) == (fault.status, "0", None)
+    assert (body["error"]["message"], body["error"]["type"]) == vayana
     assert simulator.effects == []
 
 
 @BOTH
-def test_a_used_up_plan_is_told_by_the_api_gateway_in_front(gsp: str, simulator: Simulator) -> None:
+def test_a_used_up_plan_is_reported_by_the_api_gateway_in_front(gsp: str, simulator: Simulator) -> None:
     """In its own words, not the GSP's; nothing takes effect."""
     status, _, content = try_save(simulator, gsp, Fault.spent())
     assert (status, json.loads(content)) == (429, {"message": "Limit Exceeded"})
@@ -182,7 +184,7 @@ def test_a_429_asks_to_stay_away_in_every_form(
 
 @BOTH
 def test_a_bare_429_asks_for_nothing(gsp: str, simulator: Simulator) -> None:
-    """No header tells when to come back."""
+    """No header says when to try again."""
     assert [*try_save(simulator, gsp, Fault.throttled())[1]] == ["Content-Type"]
 
 
@@ -204,7 +206,7 @@ def test_faults_and_planned_answers_keep_their_order(simulator: Simulator) -> No
 
 
 def test_a_fault_waits_for_its_operation_and_its_taxpayer(simulator: Simulator) -> None:
-    """Everybody else is served meanwhile, and what was planned later for all."""
+    """Other requests are answered meanwhile, and meet faults that were planned later for all."""
     first, second = simulator.gstins
     calls = {gstin: a_save(simulator, "vayana", gstin) for gstin in (first, second)}
     simulator.script_fault("save", Fault.outage(), gstin=second)
@@ -223,7 +225,7 @@ def test_a_fault_of_no_operation_is_refused(operation: str, simulator: Simulator
         simulator.script_fault(operation, Fault.drop_before())
 
 
-def test_a_fault_for_a_stranger_is_refused(simulator: Simulator) -> None:
+def test_a_fault_for_an_unknown_gstin_is_refused(simulator: Simulator) -> None:
     """Likewise."""
     with pytest.raises(LookupError, match="none of this simulator's taxpayers"):
         simulator.script_fault("save", Fault.drop_before(), gstin="27AAPFU0939F1ZV")

@@ -61,7 +61,7 @@ async def test_a_drop_leaves_nothing_on_the_wire(
 
 @pytest.mark.parametrize("effect", [False, True])
 async def test_half_open_is_silence_until_the_caller_hangs_up(effect: bool, simulator: Simulator) -> None:
-    """However long that is; then nobody is kept waiting."""
+    """However long that is; then no handler is left waiting."""
     wire = await Wire.to(simulator)
     running = asyncio.all_tasks()
     await send(simulator, wire, Fault.half_open(effect=effect))

@@ -134,7 +134,7 @@ def test_one_taxpayer_does_not_see_the_other() -> None:
     assert not {row["hash"] for row in one} & {row["hash"] for row in two}
 
 
-def test_the_log_tells_who_asked_what(portal: Portal) -> None:
+def test_the_log_has_the_taxpayer_and_the_operation(portal: Portal) -> None:
     """Look at one request in the log."""
     portal.rows("CN", "pending")
     (request,) = portal.simulator.requests

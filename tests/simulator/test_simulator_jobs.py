@@ -1,4 +1,4 @@
-"""The simulator's saves and resets: what takes effect, when, and what is said about it."""
+"""The simulator's saves and resets: what takes effect, when, and what a poll answers."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_the_other_reading_of_p_can_be_chosen() -> None:
         {"stin": "27AAPFU0939F1ZV"},
     ],
 )
-def test_a_line_that_is_not_the_record_as_it_is_fails(portal: Portal, change: dict[str, object]) -> None:
+def test_a_row_that_is_not_the_record_as_it_is_fails(portal: Portal, change: dict[str, object]) -> None:
     """Get IMSSAV0010 for the wrong previous action, other amounts, and a record that is not there."""
     record = portal.free()
     line = save_line(portal.row(record), "A", **change)
@@ -143,7 +143,7 @@ def test_pending_is_refused_on_a_blocked_record_and_the_rest_is_not(portal: Port
     assert portal.act(record, "R")["status_cd"] == "P"
 
 
-def test_a_credit_note_is_accepted_only_with_a_word_on_itc(portal: Portal) -> None:
+def test_a_credit_note_is_accepted_only_with_an_itc_reduction(portal: Portal) -> None:
     """Get IMSSAV0054 for an accepted note without itcRedReq, under the key cn."""
     record = portal.free("b2bcn")
     (entry,) = portal.act(record, "A")["error_report"]["cn"]
@@ -234,7 +234,7 @@ def test_a_body_that_is_no_json_object_is_400(portal: Portal, raw: bytes) -> Non
 
 
 def test_a_body_for_another_taxpayer_is_refused_in_the_reply(portal: Portal) -> None:
-    """Send the body of somebody else with one's own token."""
+    """Send the body of another taxpayer with one's own token."""
     body = {"rtin": "27AAPFU0939F1ZV", "reqtyp": "SAVE", "invdata": {"b2b": []}}
     data = portal.data("POST", f"{BASE}/invoices/status/save", body)
     assert (data["status_cd"], data["error"]["error_cd"]) == ("0", "IMSSIM002")
@@ -284,7 +284,7 @@ def test_a_second_save_can_be_refused_in_its_status_instead() -> None:
 
 
 def test_an_unknown_reference_is_an_error_with_http_200() -> None:
-    """Ask for a reference that nobody got, and for one of another taxpayer."""
+    """Ask for a reference that was never issued, and for one of another taxpayer."""
     simulator = Simulator(taxpayers=2, job_seconds=0)
     portal, other = (Portal(simulator, gstin) for gstin in simulator.gstins)
     theirs = other.send("save", {"b2b": []})

@@ -1,4 +1,4 @@
-"""The simulator's login: account token, OTP, session, refresh, logout, and who is turned away."""
+"""The simulator's login: account token, OTP, session, refresh, logout, and refused callers."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_whole_login_opens_the_invoices(simulator: Simulator) -> None:
     assert [simulator.count(name) for name in ("count", "logout", "save")] == [2, 1, 0]
 
 
-def test_tokens_are_jwts_that_tell_when_they_expire(simulator: Simulator) -> None:
+def test_tokens_are_jwts_with_their_expiry(simulator: Simulator) -> None:
     """Read the expiry, in seconds, out of a token."""
     part = simulator.token(simulator.gstins[0]).split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
@@ -139,8 +139,8 @@ def test_a_wrong_otp_is_an_invalid_session_with_http_200(simulator: Simulator) -
     assert portal.data("POST", f"{BASE}/otp/verify?otp=575757", _person(simulator)) == expected
     portal.data("POST", f"{BASE}/otp", _person(simulator))
     assert portal.data("POST", f"{BASE}/otp/verify?otp=000000", _person(simulator)) == expected
-    stranger = {**_person(simulator), "username": "someone.else"}
-    assert portal.data("POST", f"{BASE}/otp/verify?otp=575757", stranger) == expected
+    unknown = {**_person(simulator), "username": "someone.else"}
+    assert portal.data("POST", f"{BASE}/otp/verify?otp=575757", unknown) == expected
     assert "access_token" in portal.data("POST", f"{BASE}/otp/verify?otp=575757", _person(simulator))
 
 
@@ -163,12 +163,12 @@ def test_a_login_without_its_fields_is_400(simulator: Simulator) -> None:
     assert portal.answer("POST", f"{BASE}/otp", [])[0] == 400
 
 
-def test_strangers_and_full_houses_get_no_otp() -> None:
+def test_an_unknown_user_and_a_session_too_many_get_no_otp() -> None:
     """Refuse a user who is not the taxpayer's, and a session too many."""
     simulator = Simulator(max_sessions=1)
     portal = _account(simulator)  # mints one session of the taxpayer on its way
-    stranger = {**_person(simulator), "username": "someone.else"}
-    assert portal.data("POST", f"{BASE}/otp", stranger)["error"]["error_cd"] == "AUTH4032"
+    unknown = {**_person(simulator), "username": "someone.else"}
+    assert portal.data("POST", f"{BASE}/otp", unknown)["error"]["error_cd"] == "AUTH4032"
     assert portal.data("POST", f"{BASE}/otp", _person(simulator))["error"]["error_cd"] == "AUTH403"
     simulator.expire_all(simulator.gstins[0])
     assert portal.data("POST", f"{BASE}/otp", _person(simulator)) == {"status_cd": "1"}

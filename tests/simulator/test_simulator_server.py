@@ -64,7 +64,7 @@ async def test_there_is_an_address_only_inside_the_context() -> None:
         assert simulator.url
 
 
-def test_the_transport_is_a_door_of_its_own() -> None:
+def test_the_transport_answers_as_handle_does() -> None:
     """Call through `transport` what `handle` answers."""
     simulator = Simulator(invoices=0)
     status, _, content = simulator.transport.handle("GET", "/", {}, b"")

@@ -1,4 +1,4 @@
-"""The simulator's Vayana face: the login of users, the session with GSTN, and who is turned away."""
+"""The simulator's Vayana API: the login of users, the session with GSTN, and refused callers."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def _sso(
 ) -> tuple[int, Any]:
     raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    status, told, content = portal.simulator.handle(method, SSO + path, headers, raw)
-    assert told == {"Content-Type": "application/json"}
+    status, received, content = portal.simulator.handle(method, SSO + path, headers, raw)
+    assert received == {"Content-Type": "application/json"}
     found = json.loads(content)
     assert list(found) == (["data"] if status == 200 else ["error"])
     return status, found.get("data") or found.get("error")
@@ -108,7 +108,7 @@ def test_a_wrong_password_is_forbidden(portal: VayanaPortal, wrong: dict[str, st
 
 
 def test_an_eleventh_live_token_is_refused(portal: VayanaPortal) -> None:
-    """Fill the house, then make room by a refresh in vain, by a logout and by time."""
+    """Reach the limit; a refresh frees no place, a logout and an expiry do."""
     tokens = [_log_in(portal)["token"] for _ in range(9)]  # the portal's own token is the tenth
     full = (401, {"message": "err-active-tokens-limit-exceeded", "type": "Authorization"})
     assert _sso(portal, "POST", "/authtokens", LOGIN) == full
@@ -254,7 +254,7 @@ def test_an_unknown_address_of_the_login_is_404_without_envelope(portal: VayanaP
 
 
 def test_the_limit_is_per_organisation_and_has_no_headers() -> None:
-    """Run into it with three calls; the login and the other face do not count."""
+    """Reach it with three calls; the login and the other GSP's API do not count."""
     portal = VayanaPortal(Simulator(rate_limit=2), session=False)
     _log_in(portal)
     statuses = [portal.answer("GET", f"{TASKS}/status/none") for _ in range(3)]
@@ -320,7 +320,7 @@ def test_the_whole_session_of_v1(portal: VayanaPortal) -> None:
 
 
 def test_a_wrong_otp_is_an_invalid_session(portal: VayanaPortal) -> None:
-    """Say no to a wrong OTP and to an identifier that nobody got, then let the right pair in once."""
+    """Refuse a wrong OTP and an identifier that was never issued, then accept the right pair once."""
     asked = portal.data("POST", V3, _person(portal), action="OTPREQUEST")
     invalid = ("AUTH4033", "Invalid Session")
     for wrong in ({"otp": "000000"}, {"otp": "575757", "otp-request-id": "none"}):
@@ -330,7 +330,7 @@ def test_a_wrong_otp_is_an_invalid_session(portal: VayanaPortal) -> None:
     assert portal.gstn_error("POST", V3, right, action="AUTHTOKEN") == invalid
 
 
-def test_strangers_and_full_houses_get_no_otp() -> None:
+def test_an_unknown_user_and_a_session_too_many_get_no_otp() -> None:
     """Refuse another's GSTIN, a user who is not the taxpayer's, and a session too many."""
     portal = VayanaPortal(Simulator(max_sessions=1, taxpayers=2), session=False)
     person = _person(portal)
@@ -364,7 +364,7 @@ def test_a_body_without_its_fields_is_400(portal: VayanaPortal) -> None:
 
 
 def test_a_session_opens_its_own_taxpayer_only() -> None:
-    """Be nobody with the session of another, and with an expired one."""
+    """Be refused with the session of another taxpayer, and with an expired one."""
     simulator = Simulator(taxpayers=2)
     portal, other = VayanaPortal(simulator), VayanaPortal(simulator, simulator.gstins[1], session=False)
     assert not _is_in_session(other)
@@ -389,7 +389,7 @@ def test_a_minted_session_can_be_refreshed_and_ended_by_the_portal(portal: Vayan
     assert not _is_in_session(portal)
 
 
-def test_planned_answers_and_the_log_serve_this_face_as_well(portal: VayanaPortal) -> None:
+def test_planned_answers_and_the_log_serve_this_api_as_well(portal: VayanaPortal) -> None:
     """Plan a failure of an operation, and see what was sent, but not in the log's representation."""
     portal.simulator.script_answer("otp", 504, {"message": "Endpoint request timed out"}, after=True)
     assert portal.answer("POST", V3, _person(portal), action="OTPREQUEST")[0] == 504

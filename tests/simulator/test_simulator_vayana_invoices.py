@@ -1,4 +1,4 @@
-"""The simulator's Vayana face: invoices, saves and resets, counts, files, and the supplier view."""
+"""The simulator's Vayana API: invoices, saves and resets, counts, files, and the supplier view."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _renamed(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("section", SHAPES)
-def test_both_faces_show_the_same_invoices(portal: VayanaPortal, section: str) -> None:
+def test_both_gsps_show_the_same_invoices(portal: VayanaPortal, section: str) -> None:
     """Compare the pages, the basic list and the other GSP's list; one field has another name."""
     task = portal.start(section.upper())
     assert portal.result(task) == {"pages": 1}
@@ -55,7 +55,7 @@ def test_both_faces_show_the_same_invoices(portal: VayanaPortal, section: str) -
     assert _renamed(page[section]) == Portal(portal.simulator).rows(section)
 
 
-def test_an_action_through_one_face_is_seen_through_the_other(portal: VayanaPortal) -> None:
+def test_an_action_through_one_gsp_is_seen_through_the_other(portal: VayanaPortal) -> None:
     """Save through Vayana, see it in Sandbox, and the other way round; the log has both."""
     other = Portal(portal.simulator)
     one = _free(portal)
@@ -141,8 +141,8 @@ def test_a_save_for_another_taxpayer_or_without_json_is_refused(portal: VayanaPo
     assert portal.simulator.jobs == []
 
 
-async def test_both_faces_are_on_one_socket() -> None:
-    """Log in and start a download with a real HTTP client, and call the other face next to it."""
+async def test_both_gsps_are_on_one_socket() -> None:
+    """Log in and start a download with a real HTTP client, and call the other GSP's API next to it."""
     simulator = Simulator(invoices=20)
     with pytest.raises(RuntimeError, match="async with"):
         _ = simulator.vayana_url
@@ -170,7 +170,7 @@ async def test_both_faces_are_on_one_socket() -> None:
 
 
 def test_a_count_has_two_groups(portal: VayanaPortal) -> None:
-    """Compare the first with the other face's count; the supplies of ISDs are zero."""
+    """Compare the first with the other GSP's count; the supplies of ISDs are zero."""
     counts = portal.basic("GETCNT", goods_typ="ALL_OTH")
     assert [*counts] == ["all_oth", "inv_supp_isd"]
     theirs = Portal(portal.simulator).payload("GET", f"{BASE}/invoices/count?type_of_goods=others")
@@ -181,7 +181,7 @@ def test_a_count_has_two_groups(portal: VayanaPortal) -> None:
 
 
 def test_a_job_is_known_by_gstns_reference(portal: VayanaPortal) -> None:
-    """Ask for the reference behind a task, and for references of nobody and of another taxpayer."""
+    """Ask for the reference behind a task, for an unknown one and for one of another taxpayer."""
     portal.send("save", {"b2b": []})
     (job,) = portal.simulator.jobs
     portal.simulator.script_status(job.reference, {"status_cd": "IP"})
@@ -232,7 +232,7 @@ def test_a_long_list_comes_as_files() -> None:
 
 
 def test_a_long_list_comes_as_a_token_at_sandbox_too() -> None:
-    """Of more rows than the limit; nothing is said about how the file would be fetched."""
+    """Of more rows than the limit; the answer has no address of the file."""
     simulator = Simulator(file_rows=49, file_seconds=1800)
     portal = Portal(simulator)
     promise = portal.payload("GET", f"{BASE}/invoices?section=B2B")
@@ -240,8 +240,8 @@ def test_a_long_list_comes_as_a_token_at_sandbox_too() -> None:
     assert len(portal.rows("b2b", "pending")) == 3
 
 
-def test_a_short_list_comes_as_rows_and_files_of_nobody_do_not_exist() -> None:
-    """Stay just within the limit; ask for details with a token that nobody got."""
+def test_a_short_list_comes_as_rows_and_an_unknown_token_has_no_files() -> None:
+    """Stay just within the limit; ask for details with a token that was never issued."""
     portal = VayanaPortal(Simulator(file_rows=50))
     assert len(portal.rows()) == 50
     assert portal.gstn_error("GET", portal.address("FILEDET", token="none"))[0] == "IMSSIM005"
@@ -251,7 +251,7 @@ def test_a_short_list_comes_as_rows_and_files_of_nobody_do_not_exist() -> None:
 @pytest.mark.parametrize(
     ("form", "theirs"), [("R1", "gstr-1"), ("GSTR1", "gstr-1"), ("r1a", "gstr-1a"), ("Gstr1A", "gstr-1a")]
 )
-def test_the_supplier_view_is_that_of_the_other_face(portal: VayanaPortal, form: str, theirs: str) -> None:
+def test_the_supplier_view_is_that_of_the_other_gsp(portal: VayanaPortal, form: str, theirs: str) -> None:
     """Ask for the return by all its names."""
     found = portal.basic("SUPVIEW", ret_period="102024", section="B2B", rtn_typ=form)
     path = f"{BASE}/invoices/2024/10/sales?section=b2b&return_type={theirs}"

@@ -1,4 +1,4 @@
-"""The simulator's Vayana face: tasks, their results and pages, and what ends them."""
+"""The simulator's Vayana API: tasks, their results and pages, and what ends them."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def test_the_end_of_one_session_leaves_other_taxpayers_tasks_alone() -> None:
 
 
 def test_tasks_are_kept_for_seven_days() -> None:
-    """Come in time, with a new token, and then too late; nobody knows a task that never was."""
+    """Poll in time, with a new token, and then too late; a task that never was is unknown."""
     simulator = Simulator(token_seconds=8 * 86400.0)
     portal = VayanaPortal(simulator)
     task = portal.start()
@@ -204,7 +204,7 @@ def test_tasks_are_kept_for_seven_days() -> None:
 
 
 def test_a_lost_answer_to_a_save_does_not_undo_it() -> None:
-    """Plan a timeout after the effect: the task runs, and its identifier is in nobody's hands."""
+    """Plan a timeout after the effect: the task runs, and the caller does not have its identifier."""
     simulator = Simulator(job_seconds=0)
     portal = VayanaPortal(simulator)
     simulator.script_answer("save", 504, b"timeout", after=True)

@@ -1,4 +1,4 @@
-"""The simulator's people and records: the same for the same seed, and plausible."""
+"""The simulator's taxpayers and records: the same for the same seed, and plausible."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_every_gstin_is_valid() -> None:
 
 @pytest.mark.parametrize("invoices", [0, 1, 8, 9, 100, 1000])
 def test_each_taxpayer_has_as_many_records_as_were_asked_for(invoices: int) -> None:
-    """Count the records, which are told apart by section, supplier, number and period."""
+    """Count the records by section, supplier, number and period."""
     simulator = Simulator(taxpayers=2, invoices=invoices)
     for gstin in simulator.gstins:
         records = simulator.records(gstin)
@@ -148,7 +148,7 @@ def test_a_number_that_several_records_have_is_not_enough() -> None:
         simulator.edit(gstin, "b2b", "none")
 
 
-def test_a_stranger_gets_no_token() -> None:
-    """Refuse to mint for a GSTIN that is none of the taxpayers'."""
+def test_an_unknown_gstin_gets_no_token() -> None:
+    """Refuse a token for a GSTIN that is none of the taxpayers'."""
     with pytest.raises(LookupError, match="none of this simulator's taxpayers"):
         Simulator().token("27AAPFU0939F1ZV")

@@ -101,7 +101,7 @@ def rows_of(file: Path) -> list[dict[str, str]]:
 
 
 def problems_of(file: Path, content: str | bytes, **options: Any) -> tuple[str, ...]:
-    """Write a file, read it, and return what was held against it."""
+    """Write a file, read it, and return its problems."""
     file.write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(InvalidInput) as caught:
         tables.read_decisions(file, **options)
@@ -322,7 +322,7 @@ def test_a_wrong_cell_is_refused_by_file_row_and_column(
         assert part in problem
 
 
-def test_all_faults_of_a_file_are_told_at_once(file: Path) -> None:
+def test_all_faults_of_a_file_are_reported_at_once(file: Path) -> None:
     """Put three faults into two rows."""
     found = problems_of(file, lines({"date": "x", "action": "?"}, {"number": "2", "return period": "1"}))
     assert len(found) == 3
@@ -461,7 +461,7 @@ def test_a_row_without_a_hash_is_refused_where_the_gateway_has_one() -> None:
     assert len(tables.match(rows, [make_invoice(hash=None)])) == 1
 
 
-def test_what_the_offline_checks_hold_against_a_decision_names_its_row() -> None:
+def test_a_finding_of_the_offline_checks_names_its_row() -> None:
     """Keep a record pending that may not be; reduce the credit of an invoice."""
     rows = read(lines({"action": "P"}, {"number": "2", "ITC reduction": "full"}))
     with pytest.raises(InvalidInput) as caught:
@@ -485,8 +485,8 @@ def test_a_reset_takes_a_record_as_it_was_pulled_or_as_the_file_decided(stands: 
     assert tables.match_records(read(lines({})), [invoice]) == [invoice]
 
 
-def test_a_reset_refuses_what_somebody_else_did() -> None:
-    """Reset a record that stands at neither action."""
+def test_a_reset_refuses_a_record_that_was_changed_elsewhere() -> None:
+    """Reset a record that has neither action."""
     with pytest.raises(InvalidInput, match="is R now"):
         tables.match_records(read(lines({})), [make_invoice(action=Action.REJECT)])
 
@@ -587,15 +587,15 @@ def test_a_refused_job_without_records_says_why(file: Path) -> None:
     ]
 
 
-def test_the_records_of_a_task_that_broke_off_are_told_once(file: Path) -> None:
-    """Nobody knows what became of them: they are unaccounted, and not failed as well."""
+def test_the_records_of_a_task_that_broke_off_are_reported_once(file: Path) -> None:
+    """Their outcome is not known: they are unaccounted, and not failed as well."""
     tables.write_report(file, JobReport(state=JobState.FAILED, submitted=10, unaccounted_count=10))
     assert [(row["outcome"], row["message"]) for row in rows_of(file)] == [
         ("unaccounted", "10 records, not known here by name"),
     ]
 
 
-# -- what a stranger writes ----------------------------------------------------------------------------
+# -- texts of others: suppliers and gateways -----------------------------------------------------------
 
 SIGNS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u2212"
 BEFORE = [
@@ -615,8 +615,8 @@ BEFORE = [
 ]
 
 
-def strangers_files(text: str) -> list[str]:
-    """Return files that have this text in every column that a stranger fills."""
+def files_with(text: str) -> list[str]:
+    """Return files that have this text in every column whose text comes from others."""
     key = RecordKey(Section.B2B, text, text, None, text)
     failure = RecordFailure(record=None, key=key, code=text, message=text)
     entry = ErrorEntry(section=text, supplier=text, number=text, return_period=text, code=text, message=text)
@@ -655,11 +655,11 @@ def strangers_files(text: str) -> list[str]:
 
 
 def test_a_formula_behind_blanks_quotes_or_nothing_visible_is_no_formula_and_comes_back() -> None:
-    """In every column that a stranger fills, of every kind of file."""
+    """In every column whose text comes from others, of every kind of file."""
     for before in BEFORE:
         for sign in SIGNS:
             hostile = f"{before}{sign}1+1"
-            files = strangers_files(hostile)
+            files = files_with(hostile)
             found = [[*csv.reader(io.StringIO(file, newline=""))][1:] for file in files]
             cells = [[cell for row in rows for cell in row] for rows in found]
             assert not any(hostile in file for file in cells)
@@ -680,4 +680,4 @@ def test_text_that_is_no_formula_is_left_as_it_is() -> None:
         "1+1",
         "\u200bx",
     ):
-        assert all(f"'{harmless}" not in file for file in strangers_files(harmless))
+        assert all(f"'{harmless}" not in file for file in files_with(harmless))

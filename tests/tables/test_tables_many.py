@@ -1,4 +1,4 @@
-"""Files of many taxpayers: whose each row is, files written as records come, and reports of many jobs."""
+"""Files of many taxpayers: the taxpayer of each row, files written in portions, reports of many jobs."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ ACME, ZED, OTHER = "29AAACQ3770E1ZF", "27AAPFU0939F1ZV", "19ATLCT2383L1ZL"
 COLUMNS = ["GSTIN", *GOOD]
 
 
-def nobody() -> str:
-    """Fail where nobody is to be asked whose rows they are."""
+def not_called() -> str:
+    """Fail where the taxpayer is known without it."""
     raise AssertionError("it was asked whose they are")
 
 
@@ -67,7 +67,7 @@ def test_invoices_of_many_are_written_as_they_come_or_not_at_all(tmp_path: Path)
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_full_disk_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The device takes nothing: neither while it is written nor when it is closed."""
     if not Path("/dev/full").exists():
         pytest.skip("this system has no such device")
@@ -106,22 +106,24 @@ def test_a_file_may_be_empty_where_that_is_said(tmp_path: Path) -> None:
         tables.read_decisions(io.StringIO(undecided))
 
 
-# -- whose they are ------------------------------------------------------------------------------------
+# -- the taxpayer of a row -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("gstin", [None, ACME])
 def test_what_the_column_says_counts(tmp_path: Path, gstin: str | None) -> None:
     """Whatever the file is called, where that does not contradict what was asked for."""
-    found = tables.by_taxpayer(rows(tmp_path, f"{ZED}.csv", {"GSTIN": ACME}), gstin=gstin, otherwise=nobody)
+    found = tables.by_taxpayer(
+        rows(tmp_path, f"{ZED}.csv", {"GSTIN": ACME}), gstin=gstin, otherwise=not_called
+    )
     assert [(name, [row.gstin for row in own]) for name, own in found.items()] == [(ACME, [ACME])]
 
 
-def test_a_file_without_the_column_is_asked_for_or_named_or_told(tmp_path: Path) -> None:
+def test_a_file_without_the_column_has_the_taxpayer_asked_for_or_named_or_supplied(tmp_path: Path) -> None:
     """In this order."""
     plain = rows(tmp_path, "plain.csv", {}, {"number": "2"}, column=False)
     named = rows(tmp_path, f"{ZED.lower()}.csv", {}, column=False)
-    assert list(tables.by_taxpayer(plain, gstin=ACME, otherwise=nobody)) == [ACME]
-    assert list(tables.by_taxpayer(named, otherwise=nobody)) == [ZED]
+    assert list(tables.by_taxpayer(plain, gstin=ACME, otherwise=not_called)) == [ACME]
+    assert list(tables.by_taxpayer(named, otherwise=not_called)) == [ZED]
     found = tables.by_taxpayer([*plain, *named], otherwise=lambda: OTHER)
     assert {name: len(own) for name, own in found.items()} == {OTHER: 2, ZED: 1}
     assert all(row.gstin == name for name, own in found.items() for row in own)
@@ -134,9 +136,9 @@ def test_an_empty_column_is_as_none(tmp_path: Path) -> None:
 
 
 def problems(found: list[Row], **options: Any) -> tuple[str, ...]:
-    """Return what is held against rows."""
+    """Return the problems of rows."""
     with pytest.raises(InvalidInput) as caught:
-        tables.by_taxpayer(found, otherwise=nobody, **options)
+        tables.by_taxpayer(found, otherwise=not_called, **options)
     return caught.value.problems
 
 
@@ -151,7 +153,7 @@ def test_rows_of_another_taxpayer_than_asked_for_are_named_together(tmp_path: Pa
     assert last.startswith(f"{name} row 6, column GSTIN: {OTHER}, which is not {ACME}")
 
 
-def test_a_hole_in_the_column_and_a_record_in_two_files_are_told(tmp_path: Path) -> None:
+def test_a_hole_in_the_column_and_a_record_in_two_files_are_reported(tmp_path: Path) -> None:
     """All at once."""
     first = rows(tmp_path, "a.csv", {"GSTIN": ACME}, {"GSTIN": "", "number": "2"})
     second = rows(tmp_path, "b.csv", {"GSTIN": ACME})
@@ -163,7 +165,7 @@ def test_a_hole_in_the_column_and_a_record_in_two_files_are_told(tmp_path: Path)
 
 
 def test_a_file_named_after_another_than_asked_for_is_refused(tmp_path: Path) -> None:
-    """Its rows would be matched against the wrong books."""
+    """Its rows would be matched with another taxpayer's records."""
     (problem,) = problems(rows(tmp_path, f"{ZED}.csv", {}, column=False), gstin=ACME)
     assert "is named after another taxpayer than" in problem
 
@@ -183,7 +185,7 @@ def test_a_file_named_after_another_than_asked_for_is_refused(tmp_path: Path) ->
         ("\0\0outcome", False),
     ],
 )
-def test_a_report_is_told_from_a_file_of_decisions(tmp_path: Path, text: str, is_one: bool) -> None:
+def test_a_report_is_distinguished_from_a_file_of_decisions(tmp_path: Path, text: str, is_one: bool) -> None:
     """By its columns; a note of one's own beside decisions makes none of it."""
     file = tmp_path / "x.csv"
     file.write_text(text, "utf-8")
@@ -225,7 +227,7 @@ def test_an_error_that_fits_nothing_has_a_line(tmp_path: Path) -> None:
 
 
 def test_a_file_says_whose_its_records_are_by_themselves(tmp_path: Path) -> None:
-    """Records that were read know it; nobody else's GSTIN is written beside them."""
+    """Records that were read name it; no other GSTIN is written beside them."""
     file = tmp_path / "rows.csv"
     own, made = make_invoice(recipient=ACME), make_invoice(number="MADE-1")
     assert tables.write_invoices(file, [own]) == 1

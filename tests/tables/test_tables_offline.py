@@ -1,4 +1,4 @@
-"""Files of decisions and the offline checks: what a file tells of a record, and what a match refuses."""
+"""Files of decisions and the offline checks: the fields of a record in a file, and what a match refuses."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ def test_a_row_is_read_with_what_its_information_columns_hold() -> None:
 
 
 def test_cells_left_away_at_the_end_of_a_line_are_empty_ones() -> None:
-    """Spreadsheets leave them away: no tax is told, and an amendment's original is missing either way."""
+    """Spreadsheets drop them: the taxes are not known, and an amendment's original is missing either way."""
     cells = [{"IGST": "9", "CGST": "9"}, {"number": "2", "section": "b2ba"}]
     amended = [(1, "original"), (1, "itc-reduction-unsaid")]
     assert found(lines(*cells, columns=14)) == amended
     assert found(lines(*cells)) == [(0, "tax-heads"), *amended]
 
 
-def test_a_declared_reversal_is_held_against_the_tax_in_the_file() -> None:
-    """Where the file tells it, and only there."""
+def test_a_declared_reversal_is_compared_with_the_tax_in_the_file() -> None:
+    """Where the file has it, and only there."""
     cells = {"section": "b2bcn", "ITC reduction": "igst=18.01", "remarks": "x"}
     assert found(lines(cells)) == [(0, "itc-reduction-amounts")]
     assert found(lines({**cells, "IGST": "eighteen"})) == []
@@ -80,7 +80,7 @@ def test_a_match_refuses_by_the_policy_and_names_the_column() -> None:
 
 
 def test_a_match_can_refuse_a_file_as_a_whole() -> None:
-    """An amendment and its original are told by row; what is of no row names the file."""
+    """An amendment and its original are named by row; a finding of no row names the file."""
     amendment = of(Section.B2BA, hash="a", number="9", original_number=GOOD.number, original_date=GOOD.date)
     rows = tables.read_decisions(lines({}, {"section": "b2ba", "number": "9", "ITC reduction": "none"}))
     policy = RulePolicy(levels={"amendment-order": "refuse"})

@@ -1,4 +1,4 @@
-"""What is wrong with files is a value: it says where and of which kind, reads as a sentence, and travels."""
+"""A problem of a file is a value: it has a place and a kind, reads as a sentence, and can be pickled."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Batches that are too big for one request, cut by the bytes that they make: each record is written once.
+"""Split batches that are too large for one request, by the size of their bodies in bytes.
 
-A chunk's body is its first so many records, in their order; finding its size by trying would write each
-record several times.
+Each record is written once, and the sizes are added up; to find the size of a chunk by trying would write
+each record several times.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ROWS_PER_TURN: Final = 200
 
 @attrs.frozen
 class Chunk:
-    """Records that go out together, and the body that they make."""
+    """Records that are sent in one request, and their body."""
 
     records: tuple[Record, ...] = attrs.field(repr=lambda records: f"<{len(records):,}>")
     body: PackedBody
@@ -42,7 +42,7 @@ class _Open:
         self._written: dict[Section, list[bytes]] = {}
 
     def grows_by(self, section: Section, row: str) -> int:
-        """Say how many bytes one more row makes."""
+        """Return by how many bytes one more row enlarges the body."""
         if section in self._fresh or section in self._written:
             return len(row) + 1
         return len(row) + len(section) + _BRACKETS + (1 if self.records else 0)
@@ -53,13 +53,13 @@ class _Open:
         self.size += growth
 
     def settle(self) -> None:
-        """Turn the last rows into bytes: one long text would be turned into them in a single breath."""
+        """Encode the last rows; to encode one long text at the end would block the event loop."""
         for section, rows in self._fresh.items():
             self._written.setdefault(section, []).append(",".join(rows).encode("ascii"))
         self._fresh.clear()
 
     def close(self) -> Chunk:
-        """Make the chunk, and keep nothing of it: whoever sends it holds it alone."""
+        """Make the chunk, and drop all references to its records."""
         self.settle()
         body = PackedBody(content_of(self._head, self._written), len(self.records))
         records, self.records, self._written = tuple(self.records), [], {}
@@ -78,10 +78,10 @@ def pack_chunks(
     aim: int | None = None,
     most: int | None = None,
 ) -> Iterator[Chunk | Pause]:
-    """Cut records into chunks of at most `limit` bytes and `most` records; yields `PAUSE` on the way.
+    """Split records into chunks of at most `limit` bytes and `most` records; yields `PAUSE` in between.
 
-    Their order is kept, none is split or lost, and each chunk but the last is as full as it can be. The next
-    one is made when it is asked for. A smaller `aim` (bytes) is passed by chunks of one record only. Raises
+    The order is kept, no record is split or lost, and each chunk but the last is as full as possible. Chunks
+    are made on demand. A smaller `aim` (bytes) is exceeded by chunks of a single record only. Raises
     `PayloadTooLarge` for a single record over the limit.
     """
     aim = limit if aim is None else min(aim, limit)

@@ -1,4 +1,4 @@
-"""JSON read piece by piece: one row is alive at a time, at the speed of the standard library's C scanner."""
+"""Read JSON value by value, with one row in memory at a time, by the standard library's C scanner."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Pause(Enum):
 PAUSE: Final = Pause.PAUSE
 
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
-DEEPEST: Final = 64  # levels of one value; what is deeper could be read and then be neither shown nor written
+DEEPEST: Final = 64  # levels of one value; a deeper one could be read, but not shown or written
 
 
 def check_depth(value: Any) -> None:
-    """Raise `ValueError` for a value in too many levels."""
+    """Raise `ValueError` for a value with too many levels."""
     level = [value]
     for _ in range(DEEPEST):
         level = [
@@ -67,14 +67,14 @@ class Scanner:
         self.text, self.at = text, 0
 
     def value(self) -> Any:
-        """Read the next value, whatever it is."""
+        """Read the next value, of any type."""
         start = self._skip()
         found, self.at = DECODER.raw_decode(self.text, start)
         self._look(found, start)
         return found
 
     def members(self) -> Iterator[str]:
-        """Yield an object's keys; the caller reads each value before asking for the next key."""
+        """Yield an object's keys; the caller must read each value before the next key."""
         self._expect("{")
         if self._next("}"):
             return
@@ -89,7 +89,7 @@ class Scanner:
             self._expect(",")
 
     def elements(self) -> Iterator[Any]:
-        """Yield an array's elements, each read when it is asked for."""
+        """Yield an array's elements, each read on demand."""
         self._expect("[")
         if self._next("]"):
             return
@@ -104,12 +104,12 @@ class Scanner:
             self._expect(",")
 
     def _look(self, found: Any, start: int) -> None:
-        """Check the depth of what was read, where there are brackets enough for it."""
+        """Check the depth of a value, if it has enough brackets to be too deep."""
         if self.text.count("{", start, self.at) + self.text.count("[", start, self.at) > DEEPEST:
             check_depth(found)
 
     def begins(self, character: str) -> bool:
-        """Say whether the next value begins with this character."""
+        """Return whether the next value begins with this character."""
         return self.text.startswith(character, self._skip())
 
     def end(self) -> None:
@@ -119,7 +119,7 @@ class Scanner:
 
     def _skip(self) -> int:
         if self.text[self.at : self.at + 1] > " ":
-            return self.at  # as always but in pretty-printed answers
+            return self.at  # always, except in pretty-printed answers
         space = _SPACE.match(self.text, self.at)
         self.at = space.end() if space else self.at
         return self.at

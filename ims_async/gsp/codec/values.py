@@ -1,4 +1,4 @@
-"""The leaves of every answer (money, dates, letters), and a cattrs reader for any record made of them."""
+"""Readers of single values of an answer (money, dates, flags), and of records made of them, with cattrs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CACHE_LIMIT: Final = 20_000
 
 
 class _Days(dict[str, dt.date]):
-    """`"05-11-2024"` to a date, parsed once per distinct day: an answer names few of them many times."""
+    """A cache from `"05-11-2024"` to dates: an answer has few distinct days, each many times."""
 
     def __missing__(self, text: object) -> dt.date:
         day = parse_day(text)
@@ -31,7 +31,7 @@ class _Days(dict[str, dt.date]):
 
 
 class _Periods(dict[str, str]):
-    """A checked return period to itself, so that equal periods are one string in memory."""
+    """A cache of checked return periods, so that equal periods are one string in memory."""
 
     def __missing__(self, text: object) -> str:
         if problem := period_problem(text):
@@ -43,7 +43,7 @@ class _Periods(dict[str, str]):
 
 
 class _Wholes(dict[int, Decimal]):
-    """A whole number of rupees to its `Decimal`: half of all amounts are zero, and share one object."""
+    """A cache from whole rupees to `Decimal`: half of all amounts are zero, and share one object."""
 
     def __missing__(self, number: int) -> Decimal:
         if len(self) >= _CACHE_LIMIT:
@@ -53,19 +53,19 @@ class _Wholes(dict[int, Decimal]):
 
 
 def parse_day(text: object) -> dt.date:
-    """Read DD-MM-YYYY. Raises `ValueError` that says so."""
+    """Read a date in the format DD-MM-YYYY. Raises `ValueError`, which names the format."""
     if isinstance(text, str) and len(text) == 10 and text[2] == text[5] == "-" and text.isascii():
         day, month, year = text[:2], text[3:5], text[6:]
         if day.isdigit() and month.isdigit() and year.isdigit():
             try:
                 return dt.date(int(year), int(month), int(day))
             except ValueError:
-                pass  # 31-02-2024: told below
+                pass  # 31-02-2024: raised below
     raise ValueError(f"{text!r:.60} is not a date that exists; dates are DD-MM-YYYY")
 
 
 def money(number: object) -> Decimal:
-    """Take a JSON number as exact rupees. Raises `TypeError` for anything else, text included."""
+    """Read a JSON number as exact rupees. Raises `TypeError` for anything else, text included."""
     if type(number) is Decimal:
         return number
     if type(number) is int:
@@ -74,13 +74,13 @@ def money(number: object) -> Decimal:
 
 
 def text(value: object) -> str:
-    """Take JSON text as it is. Raises `TypeError` for a number: `7` is not `"007"`."""
+    """Return JSON text unchanged. Raises `TypeError` for a number: `7` is not `"007"`."""
     if type(value) is not str:
         raise TypeError(f"{value!r:.60} is not text")
     return value
 
 
-MOST: Final = 10**18  # of a count or an amount; sums of more could not be written out
+MOST: Final = 10**18  # for a count or an amount; sums of larger ones could not be written out
 
 
 def _whole(value: object) -> int:
@@ -96,7 +96,7 @@ ACTIONS: Final[dict[object, Action]] = {str(action): action for action in Action
 YES_NO: Final[dict[object, bool]] = {"Y": True, "N": False, True: True, False: False}
 
 
-MISSING: Final = object()  # stands for a key that is required although the attribute has a default
+MISSING: Final = object()  # the value of a key that is required although the attribute has a default
 
 
 def _action(value: object) -> Action:
@@ -124,12 +124,12 @@ CONVERTER: Final = _build_converter()
 def reader(
     record: type[R], wire: Mapping[str, str], *, hooks: Mapping[str, Callable[[Any], Any]] | None = None
 ) -> Callable[..., R]:
-    """Make a cattrs hook for `record`, whose attributes are called on the wire as `wire` says.
+    """Make a reader of rows for the class `record`; `wire` maps its attributes to the keys of a row.
 
-    `hooks` read single attributes in another way than their type's.
+    `hooks` read single attributes in another way than by their type.
 
-    The reader takes a row and presets for the attributes that the row does not carry. Keys that nobody
-    names are kept in `extra`. Raises cattrs' `ClassValidationError`; `problems_of` spells it out.
+    The reader takes a row, and values of the attributes that are not in a row. Unknown keys are kept in
+    `extra`. Raises cattrs' `ClassValidationError`; `problems_of` describes it.
     """
     known = frozenset(wire.values())
     fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(record)  # type: ignore[arg-type] # always attrs
@@ -162,7 +162,7 @@ def _one_argument(hook: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
 
 
 def problems_of(error: Exception, wire: Mapping[str, str], path: str) -> Iterator[str]:
-    """Yield `data.data.b2b[3].idt: missing` for each thing that is wrong with a row."""
+    """Yield each problem of a row, in the form `data.data.b2b[3].idt: missing`."""
     if isinstance(error, ClassValidationError):
         named, others = error.group_exceptions()
         for cause, note in named:
@@ -182,7 +182,7 @@ def _say(error: BaseException) -> str:
 
 
 def member(value: object, key: str, path: str) -> Any:
-    """Return `value[key]`. Raises `UnexpectedAnswer` naming `path.key`; the path of the whole is ""."""
+    """Return `value[key]`. Raises `UnexpectedAnswer`, which names `path.key`; the path of the body is ""."""
     if not isinstance(value, dict):
         raise UnexpectedAnswer(problems=[f"{path or '$'}: {value!r:.60} is not an object"])
     if key not in value:

@@ -1,7 +1,7 @@
-"""Bodies of save and reset, written straight to text: exact money, exactly the documented properties.
+"""Write the bodies of save and reset as text: exact money, exactly the documented properties.
 
-The standard library's encoder cannot write a `Decimal` as a number, so a row is put together from its
-known keys; that is also the faster way.
+The standard library's encoder cannot write a `Decimal` as a number, so a row is built from its known keys;
+that is also faster.
 GST API documentation, "IMS - Save IMS Action", "IMS - Reset IMS Action".
 """
 
@@ -26,7 +26,7 @@ _ROWS_PER_TURN: Final = 200
 
 
 class _DayTexts(dict[dt.date, str]):
-    """A date to its quoted DD-MM-YYYY, written once per distinct day."""
+    """A cache from dates to quoted DD-MM-YYYY; each distinct day is written once."""
 
     def __missing__(self, day: dt.date) -> str:
         if len(self) >= 20_000:
@@ -42,15 +42,15 @@ _LONGEST_AMOUNT: Final = 100  # digits before or after the point
 
 
 def money_text(amount: Decimal) -> str:
-    """Write rupees as a plain JSON number: `10883.91`, `1000`, an exponent only where it saves 100 zeros."""
+    """Write rupees as a plain JSON number: `10883.91`, `1000`; with an exponent only to save 100 zeros."""
     text = str(amount)
     if "E" not in text or not -_LONGEST_AMOUNT < amount.adjusted() < _LONGEST_AMOUNT:
-        return text  # 1E+999999999 would be a text of a gigabyte
+        return text  # without an exponent 1E+999999999 would be a gigabyte
     return format(amount, "f")
 
 
 class _Quoted(dict[str, str]):
-    """The few suppliers, periods, places and forms of a batch, each quoted once."""
+    """A cache of quoted texts: a batch has few distinct suppliers, periods, places and forms."""
 
     def __missing__(self, text: str) -> str:
         if len(self) >= 20_000:
@@ -67,7 +67,7 @@ def _amounts(invoice: Invoice) -> str:
         f',"val":{invoice.value!s},"txval":{invoice.taxable_value!s},"iamt":{invoice.igst!s}'
         f',"camt":{invoice.cgst!s},"samt":{invoice.sgst!s},"cess":{invoice.cess!s}'
     )
-    if "E" not in text:  # true but for amounts such as 1E+3, which is how a Decimal may show 1000
+    if "E" not in text:  # nearly always; a Decimal may also show 1000 as 1E+3
         return text
     return (
         f',"val":{money_text(invoice.value)},"txval":{money_text(invoice.taxable_value)}'
@@ -116,13 +116,13 @@ def _reduction_text(reduction: ItcReduction) -> str:
 
 
 def save_row(decision: Decision) -> str:
-    """Write one row of a save: what was decided, and the action last read as `prev_status`."""
+    """Write one row of a save: the decision, and the action last read as `prev_status`."""
     invoice = decision.invoice
     text = (
         f"{_ids_and_amounts(invoice.section, invoice)}"
         f',"action":"{decision.action}","prev_status":"{invoice.action}"'
     )
-    # The three below are in the vendor's newest example only, not in its schema: sent when they are set.
+    # Remarks and the ITC reduction are in the vendor's newest example, not in its schema: sent only if set.
     if decision.remarks is not None:
         text += f',"remarks":{quote(decision.remarks)}'
     if decision.itc_reduction is not None:
@@ -131,12 +131,12 @@ def save_row(decision: Decision) -> str:
 
 
 def reset_row(invoice: Invoice) -> str:
-    """Write one row of a reset: as a save's, without an action."""
+    """Write one row of a reset: a row of a save without the action."""
     return f'{_ids_and_amounts(invoice.section, invoice)},"prev_status":"{invoice.action.value}"}}'
 
 
 def write_invoice(invoice: Invoice) -> str:
-    """Write an invoice as the row that it was read from, nothing lost: `read_invoice` gives it back."""
+    """Write an invoice as the row that it was read from, without loss: `read_invoice` reads it again."""
     text = f'{_ids_and_amounts(invoice.section, invoice)},"action":"{invoice.action.value}"'
     if not invoice.section.is_amendment:
         text += _original(invoice)
@@ -163,9 +163,9 @@ def _blocked(allowed: bool | None) -> str | None:
 def json_text(value: Any, depth: int = 0) -> str:
     """Write any JSON value with exact decimals.
 
-    Raises `TypeError` for what is none, `ValueError` for one too deep or a number too long to be read back.
+    Raises `TypeError` for another type, `ValueError` for too many levels or a number too long to read back.
     """
-    if depth > DEEPEST:  # what contains itself, too
+    if depth > DEEPEST:  # also a value that contains itself
         raise ValueError(f"a value of more than {DEEPEST} levels")
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
@@ -174,9 +174,7 @@ def json_text(value: Any, depth: int = 0) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, Decimal) and value.is_finite():
-        return str(
-            value
-        )  # with its exponent, if it has one: JSON knows it, and zeros without end are no help
+        return str(value)  # with its exponent, if it has one: JSON allows it, and it avoids endless zeros
     if isinstance(value, dict):
         members = (f"{_key_text(key)}:{json_text(item, depth + 1)}" for key, item in value.items())
         return "{" + ",".join(members) + "}"
@@ -186,26 +184,26 @@ def json_text(value: Any, depth: int = 0) -> str:
 
 
 def _key_text(key: object) -> str:
-    if not isinstance(key, str):  # as text it would be another key when it is read back
+    if not isinstance(key, str):  # converted to text it would be another key
         raise TypeError(f"the key {key!r:.60} ({type(key).__name__}) is not text")
     return quote(key)
 
 
 @attrs.frozen
 class PackedBody:
-    """A body ready to be sent, and how many records it carries."""
+    """A body ready to be sent, and the number of its records."""
 
     content: bytes = attrs.field(repr=lambda content: f"<{len(content):,} bytes>")
     records: int
 
 
 def head_of(gstin: str, kind: JobKind) -> bytes:
-    """Write how a body begins."""
+    """Write the beginning of a body."""
     return f'{{"rtin":{quote(gstin)},"reqtyp":"{kind}","invdata":{{'.encode("ascii")
 
 
 def content_of(head: bytes, written: Mapping[Section, Sequence[bytes]]) -> bytes:
-    """Put a body together from its head and its rows, by section."""
+    """Join a body from its beginning and its rows, by section."""
     sections = (b'"%b":[%b]' % (section.encode(), b",".join(parts)) for section, parts in written.items())
     return head + b",".join(sections) + TAIL
 
@@ -216,7 +214,7 @@ TAIL: Final = b"}}"
 def pack_body(
     gstin: str, kind: JobKind, records: Sequence[Decision | Invoice], *, limit: int | None = None
 ) -> Generator[Pause, Any, PackedBody]:
-    """Write `{rtin, reqtyp, invdata}`, rows in the order given within each section, pausing on the way.
+    """Write `{rtin, reqtyp, invdata}`, with the rows of each section in the order given; yields `PAUSE`.
 
     Raises `PayloadTooLarge` for a body of more than `limit` bytes.
     """
@@ -227,7 +225,7 @@ def pack_body(
             row = save_row(record) if isinstance(record, Decision) else reset_row(record)
             rows.setdefault(record.section, []).append(row)
         for section, texts in rows.items():
-            # Slices are bytes at once: one long text would be turned into bytes in a single breath.
+            # Encode in slices: to encode one long text would block the event loop.
             written.setdefault(section, []).append(",".join(texts).encode("ascii"))
         if start + _ROWS_PER_TURN <= len(records):
             yield PAUSE

@@ -1,4 +1,4 @@
-"""What Sandbox's answers are: its envelopes, the verdict on each, and the values out of them.
+"""Sandbox's answers: the envelopes, the verdict on each, and the values in them.
 
 https://developer.sandbox.co.in/guides/developer-resources/request_response_structure
 """
@@ -32,7 +32,7 @@ from ..verdicts import (
 
 
 def judge(request: Request, response: Response) -> Verdict:
-    """Tell a success from the four shapes of failure, two of which come with HTTP 200.
+    """Distinguish a success from the four forms of failure, two of which come with HTTP 200.
 
     https://developer.sandbox.co.in/guides/developer-resources/errors
     """
@@ -56,7 +56,7 @@ def _judge_body(request: Request, response: Response) -> Verdict:
     envelope = envelope_of(response)
     code, data = envelope.get("code"), envelope.get("data")
     refusal = gstn_refusal(envelope)
-    # Documented: HTTP 500 whose body says 422. A body without data is believed on what it is.
+    # Documented: HTTP 500 with a body that says 422. The status in a body without data takes precedence.
     bare = not data or refusal is not None
     status = code if isinstance(code, int) and code >= 400 and bare else response.status
     if refusal is None and status < 300:
@@ -71,14 +71,14 @@ def _judge_body(request: Request, response: Response) -> Verdict:
     return proven(verdict, response, own=_is_own(envelope, response.status), status=status)
 
 
-_REFUSALS: Final = frozenset({400, 401, 403, 404, 413, 422, 429})  # those that the vendor's page explains
+_REFUSALS: Final = frozenset({400, 401, 403, 404, 413, 422, 429})  # those on the vendor's page
 
 
 def _is_own(envelope: Mapping[str, Any], http_status: int) -> bool:
-    """Say whether an answer is a refusal in Sandbox's own envelope, or GSTN's with a code of GSTN's.
+    """Return whether an answer is a refusal in Sandbox's own envelope, or one of GSTN's with a code.
 
-    Others write `code` and `message` too: a code that the vendor's page does not explain, or that is not the
-    HTTP status, must come with the rest of the envelope.
+    Proxies may use `code` and `message` too: a code that is not on the vendor's page, or that is not the HTTP
+    status, counts only with the rest of the envelope.
     """
     refusal = gstn_refusal(envelope)
     if refusal is not None:
@@ -108,19 +108,19 @@ def _judge_http(request: Request, response: Response, status: int, envelope: Map
     return judge_status(response, status, text, facts)
 
 
-# https://developer.sandbox.co.in/guides/developer-resources/errors gives the reasons, not the wording.
+# https://developer.sandbox.co.in/guides/developer-resources/errors has the reasons, not the messages.
 _STALE: Final = re.compile(r"token|session|expired", re.IGNORECASE)
-# An API key or a plan that expired is no token; "Missing Authentication Token" is what the vendor's
-# gateway product says of a path that does not exist; a privilege that a token lacks, its successor lacks.
+# An expired API key or plan is not a token. "Missing Authentication Token" is the message of the vendor's
+# gateway product for an unknown path. A privilege that a token lacks, a renewed one lacks too.
 _NOT_STALE: Final = re.compile(
     r"\bkeys?\b|plan\b|subscription|licen[cs]e|missing|privilege|permission", re.IGNORECASE
 )
 
 
 def _judge_forbidden(request: Request, message: str, facts: dict[str, Any]) -> Verdict:
-    """Tell a stale token from an empty wallet: both are 403, and only the message differs.
+    """Distinguish a stale token from an empty wallet: both are 403, and only the message differs.
 
-    A 403 that says neither is not answered by renewing the token: that would be a loop.
+    For a 403 with another message the token is not renewed: that would be a loop.
     """
     if is_spent(403, message):
         return Verdict(kind=VerdictKind.FAILED, error=QuotaExhausted(message, **facts))
@@ -128,7 +128,7 @@ def _judge_forbidden(request: Request, message: str, facts: dict[str, Any]) -> V
         if request.needs is Needs.TAXPAYER:
             return Verdict(kind=VerdictKind.REFUSED, error=SessionExpired(message, **facts))
         return Verdict(kind=VerdictKind.REFUSED, error=NotAuthorized(message, of_account=True, **facts))
-    # Of one that says neither ("insufficient privilege", "access revoked") it is not documented whose it is.
+    # For other messages ("insufficient privilege", "access revoked") no page says which credential is meant.
     of_account = request.needs is not Needs.TAXPAYER
     return Verdict(kind=VerdictKind.FAILED, error=NotAuthorized(message, of_account=of_account, **facts))
 
@@ -150,17 +150,17 @@ def _judge_gstn(
 
 
 def _transaction_id(envelope: Mapping[str, Any]) -> str | None:
-    told = envelope.get("transaction_id")
-    return str(told) if told else None
+    found = envelope.get("transaction_id")
+    return str(found) if found else None
 
 
 def check_done(response: Response) -> None:
-    """Check that an answer which carries nothing else says that it was done. A web page does not."""
+    """Raise `UnexpectedAnswer` unless an answer without further data reports success. A web page does not."""
     data = member(json_of(response), "data", "")
     if str(member(data, "status_cd", "data")) != "1":
         raise UnexpectedAnswer(problems=[f"data.status_cd: {data['status_cd']!r:.60} is not 1"])
 
 
 def payload(response: Response) -> Any:
-    """Return GSTN's own payload, which the envelope holds at `data.data`."""
+    """Return GSTN's own payload, at `data.data` of the envelope."""
     return member(member(json_of(response), "data", ""), "data", "data")

@@ -1,4 +1,4 @@
-"""Invoices by way of Vayana: a task and its pages, or GSTN's own answer and its files.
+"""Download invoices from Vayana: a task and its pages, or GSTN's own answer and its files.
 
 https://docs.enriched-api.vayana.com (Download IMS invoices; Long running tasks; IMS File Details)
 """
@@ -38,13 +38,13 @@ _SHORT_SECTIONS: Final = {
 }
 
 
-_AS_IT_IS: Final = "/%:@!$&'()*+,;=~{}"  # of a path; the documents' example has braces
+_UNQUOTED: Final = "/%:@!$&'()*+,;=~{}"  # in a path; the documents' example has braces
 
 
 def begin(
     gsp: Settings, gstin: str, section: Section, status: Action | None, *, strict: bool
 ) -> Conversation[InvoiceList | Download]:
-    """Ask for one section's documents: a task that fetches them, or GSTN itself (`downloads="basic"`).
+    """Request one section's documents: by a task, or directly from GSTN (`downloads="basic"`).
 
     https://docs.enriched-api.vayana.com (Download IMS invoices; IMS Get Invoice)
     """
@@ -72,8 +72,8 @@ def begin(
     return _download(gsp, gstin, section, status, f"task/{task_id}", None, route)
 
 
-# How a download's pages are counted is what the client was set to when it asked for them: it goes with the
-# download, which another client may collect.
+# The number of a download's first page is a setting of the client that requested it. It is stored in the
+# download, because another client may collect that.
 _FIRST_PAGE: Final = ("pages from 0", "pages from 1")
 
 
@@ -99,9 +99,9 @@ def _download(
 
 
 def prepared(gsp: Settings, download: Download) -> Conversation[Sequence[Part] | None]:
-    """Say in which pages or files the rows lie ready, or None while they do not."""
-    way, _, name = download.reference.partition("/")
-    if way == "file":
+    """Return the pages or files of the prepared rows, or None while they are being prepared."""
+    kind, _, name = download.reference.partition("/")
+    if kind == "file":
         return _files(gsp, download.gstin, name)
     known = download.route in _FIRST_PAGE
     base = _FIRST_PAGE.index(download.route) if known else gsp.page_base
@@ -109,7 +109,7 @@ def prepared(gsp: Settings, download: Download) -> Conversation[Sequence[Part] |
 
 
 def _pages(gsp: Settings, gstin: str, task_id: str, base: int) -> Conversation[Sequence[Part] | None]:
-    """See whether a task has ended, and how many pages it made.
+    """Return the pages of a task, or None while it runs.
 
     https://docs.enriched-api.vayana.com (Long running tasks: Result API, Pages API)
     """
@@ -135,7 +135,7 @@ def _pages(gsp: Settings, gstin: str, task_id: str, base: int) -> Conversation[S
 
 
 def _files(gsp: Settings, gstin: str, token: str) -> Conversation[Sequence[Part] | None]:
-    """See whether GSTN has made the files, and where they lie.
+    """Return the files that GSTN has made, or None while they are being made.
 
     https://docs.enriched-api.vayana.com (IMS File Details; File download)
     """
@@ -144,12 +144,12 @@ def _files(gsp: Settings, gstin: str, token: str) -> Conversation[Sequence[Part]
         response = yield gsp.request("filedet", "GET", gsp.basic("FILEDET"), gstin=gstin, query=query)
     except DownloadQueued:  # RTN_24
         return None
-    kind: type[UnexpectedAnswer] = UnexpectedAnswer  # what is no JSON may be, at the next poll
+    kind: type[UnexpectedAnswer] = UnexpectedAnswer  # an answer without JSON: poll again
     try:
         details = payload(response)
         kind = PreparedUnreadably
         return _read_files(details)
-    except UnexpectedAnswer as error:  # without what was read: the key may be in it
+    except UnexpectedAnswer as error:  # without the text that was read: it may contain the key
         problems = [problem.partition(":")[0] for problem in error.problems]
     raise kind(f"the answer to FILEDET does not fit: {', '.join(problems)}", problems=problems)
 
@@ -185,7 +185,7 @@ def part(gsp: Settings, download: Download, part: Part, *, strict: bool) -> Conv
 
 
 def _ended_by(error: ImsError) -> GatewayError:
-    """Return what ended a download: GSTN's word is about the task, and no longer one to wait on."""
+    """Return the error that ended a download: GSTN's error is final here, so it is no longer retried."""
     if isinstance(error, NotAuthorized):
         return error
     code, status = getattr(error, "code", ""), getattr(error, "http_status", None)
@@ -195,14 +195,14 @@ def _ended_by(error: ImsError) -> GatewayError:
 
 
 def _path_of(url: str, place: int) -> str:
-    """Return the path of a file's URL, which goes behind `/basic/gstn/{flynn-version}`."""
+    """Return the path of a file's URL, to append to `/basic/gstn/{flynn-version}`."""
     try:
         parts = urllib.parse.urlsplit(url)
-    except ValueError:  # half an IPv6 address, say
+    except ValueError:  # for example an incomplete IPv6 address
         parts = urllib.parse.urlsplit("")
     if not parts.path.startswith("/"):
         raise UnexpectedAnswer(problems=[f"data.urls[{place}].ul: it has no path"])
     if has_dot_segments(parts.path):
         raise UnexpectedAnswer(problems=[f"data.urls[{place}].ul: its path has dot segments"])
-    path = urllib.parse.quote(parts.path, safe=_AS_IT_IS)
+    path = urllib.parse.quote(parts.path, safe=_UNQUOTED)
     return path + (f"?{parts.query}" if parts.query else "")

@@ -29,51 +29,52 @@ from .tasks import Stage, Task, broken_off, read_broken_off, read_result, read_t
 _RESULTS_KEPT: Final = 7 * 86_400.0  # seconds (Long running tasks: data is retained for seven days)
 # The two routes of a job.
 _TASK: Final = "task"
-"""A task of the GSP's carries it."""
+"""A task of the GSP carries the job."""
 _GSTN: Final = "gstn"
-"""It is known by GSTN's own reference."""
+"""The job has GSTN's own reference."""
 _NO_SUCH_TASK: Final = "err-resource-not-found"
 
 
 @made_without_frames
 @attrs.frozen(eq=False)
 class Vayana(Settings):
-    """Vayana as a GSP: `Vayana("org-id", "user-token")`, or `Vayana("org-id", handle="…", password="…")`.
+    """The GSP Vayana: `Vayana("org-id", "user-token")`, or `Vayana("org-id", handle="…", password="…")`.
 
-    `test=True` talks to the provider's test hosts. With a `base_url` of your own, a simulator's say,
-    `sso_url` is taken to be the same host's: no password goes to a host you did not name. `extra_headers`
-    go with every request but those to the SSO, and win over ours: their page is not public.
+    `test=True` uses the provider's test hosts. With a `base_url` of your own, such as a simulator's,
+    `sso_url` defaults to the same host: no password goes to a host that you did not name. `extra_headers`
+    are sent with every request except those to the SSO, and override ours: their page is not public.
 
-    `handle_type` is `email` or `mobile`. A `user_token` is used before handle and password are; a `base_url`
-    wins over `test`. `save_bytes` bounds the body of a save or reset ("4MB": read as 4,000,000 bytes).
+    `handle_type` is `email` or `mobile`. A `user_token` is used before handle and password; a `base_url`
+    overrides `test`. `save_bytes` limits the body of a save or reset ("4MB": read as 4,000,000 bytes).
     `insecure=True` allows plain http to other hosts than loopback.
 
-    What the documents leave open, or say in two ways, is a setting:
-    `token_minutes` (life asked for at the login, 20 to 360; ten tokens may live at a time, so short is safe);
+    Where the documents are silent or disagree, there is a setting:
+    `token_minutes` (lifetime requested at the login, 20 to 360; at most ten tokens are valid at a time, so a
+    short one is safe);
     `gsp_code` (public callers send `vay`); `flynn_version` (v1.0 on all pages of IMS);
     `gstn_api_version`, `auth_gstn_api_version` (the IMS pages say v0.3, those of the login v0.2);
-    `auth_version` (v3.0 names the action in a header, v1.0 in the path);
-    `logout_action` (its page is not public: the default is GSTN's word);
-    `save_method`, `save_path` (only the name of the save is public: it is taken to be like the reset);
+    `auth_version` (v3.0 has the action in a header, v1.0 in the path);
+    `logout_action` (its page is not public: the default is GSTN's name);
+    `save_method`, `save_path` (only the name of the save is public: the defaults are those of the reset);
     `page_base` (number of a download's first page); `downloads` (`basic` asks GSTN directly, without a task);
     `section_names` (`short` writes the note sections DN, DNA, CN, CNA, `long` B2BDN and so on);
-    `goods_types` (GETCNT's word for each; only ALL_OTH is public); `supplier_section_case` and
-    `return_types` (SUPVIEW's words).
+    `goods_types` (GETCNT's value for each; only ALL_OTH is public); `supplier_section_case` and
+    `return_types` (SUPVIEW's values).
     Raises `InvalidInput` for an empty `org_id`, half a login, or an unusable setting.
     """
 
     @property
     def kind(self) -> str:
-        """The name that job tokens carry."""
+        """The name of this GSP in job tokens."""
         return KIND
 
     @property
     def limits(self) -> Limits:
-        """What this GSP takes, and how long it keeps a task's result."""
+        """The limits of this GSP, and how long it keeps the result of a task."""
         return Limits(save_bytes=self.save_bytes, results_kept=_RESULTS_KEPT)
 
     def judge(self, request: Request, response: Response) -> Verdict:
-        """Say what an answer is, before a conversation sees it."""
+        """Judge an answer before a conversation gets it."""
         return judge(request, response)
 
     # -- credentials ----------------------------------------------------------------------------------
@@ -87,7 +88,7 @@ class Vayana(Settings):
         return with_secrets(request, {"X-FLYNN-N-USER-TOKEN": token}, unsent=own)
 
     def authenticate(self, refused: Token | None = None) -> Conversation[Token]:
-        """Have a user token; see `vayana_login.authenticate`."""
+        """Get a user token; see `login.authenticate`."""
         return login.authenticate(self, refused)
 
     def sign_out(self, token: Token) -> Conversation[None]:
@@ -95,7 +96,7 @@ class Vayana(Settings):
         return login.sign_out(self, token)
 
     def request_otp(self, gstin: str, username: str) -> Conversation[str | None]:
-        """Have GSTN send an OTP to the taxpayer."""
+        """Ask GSTN to send an OTP to the taxpayer."""
         return login.request_otp(self, gstin, username)
 
     def verify_otp(
@@ -123,7 +124,7 @@ class Vayana(Settings):
     def reset(
         self, gstin: str, invoices: Sequence[Invoice], *, packed: codec.PackedBody | None = None
     ) -> Conversation[Accepted]:
-        """Submit records whose action is to be taken back; returns the task's id.
+        """Submit records whose action is to be reset; returns the task's id.
 
         https://docs.enriched-api.vayana.com (IMS Invoice Status Reset)
         """
@@ -144,19 +145,19 @@ class Vayana(Settings):
             self.request(kind.value.lower(), method, self.enriched(path), gstin=gstin, body=packed.content),
             changes=True,
         )
-        told = payload(response)
-        # The page of the save is not public: should it answer as GSTN does, its reference is followed.
-        gstns_own = isinstance(told, dict) and "task-id" not in told and "reference_id" in told
+        answer = payload(response)
+        # The page of the save is not public: if it answers with GSTN's own reference, that one is polled.
+        gstns_own = isinstance(answer, dict) and "task-id" not in answer and "reference_id" in answer
         if gstns_own:
-            return Accepted(reference(told, "reference_id", "data"), _GSTN)
-        return Accepted(reference(told, "task-id", "data"), _TASK)
+            return Accepted(reference(answer, "reference_id", "data"), _GSTN)
+        return Accepted(reference(answer, "task-id", "data"), _TASK)
 
     def status(
         self, gstin: str, reference_id: str, kind: JobKind, route: str = ""
     ) -> Conversation[JobStatus]:
-        """Read how a job stands: by its task, or, for a reference of GSTN's own, by REQSTS.
+        """Read the status of a job: by its task, or for a reference of GSTN's own by REQSTS.
 
-        Of one whose route nobody kept the gateway is asked whether it is a task, and if not, GSTN.
+        If the route is not known, the reference is tried as a task first, then as one of GSTN's.
         https://docs.enriched-api.vayana.com (Long running tasks; IMS Get Request Status)
         """
         if route == _GSTN:
@@ -174,7 +175,7 @@ class Vayana(Settings):
         except (GatewayUnavailable, NotAuthorized, RateLimited):
             raise
         except GatewayError:
-            raise no_task from None  # neither knows it, and most jobs are tasks
+            raise no_task from None  # both are unknown, and most jobs are tasks
 
     def _status_of_reference(self, gstin: str, reference_id: str) -> Conversation[JobStatus]:
         query = {"gstin": gstin, "int_tran_id": reference_id}
@@ -195,14 +196,14 @@ class Vayana(Settings):
         return (yield from self._outcome(gstin, reference_id, task))
 
     def _outcome(self, gstin: str, task_id: str, task: Task) -> Conversation[JobStatus]:
-        """Fetch a task's result, which for one that broke off tells the reason, if anything does."""
+        """Fetch the result of a task; for one that broke off it may have the reason."""
         request = self.task_request("result", "result", task_id, gstin)
         if task.stage is Stage.COMPLETED:
             return read_result((yield request), task.word)
         try:
             response = yield request
         except (GatewayUnavailable, NotAuthorized, RateLimited):
-            raise  # not how the task ended: the next poll asks again
+            raise  # this does not show how the task ended: the next poll tries again
         except GatewayError as error:
             return broken_off(task.word, error, polled_at=None)
         return read_broken_off(response, task)
@@ -210,7 +211,7 @@ class Vayana(Settings):
     # -- reads -----------------------------------------------------------------------------------------
 
     def counts(self, gstin: str, goods_type: GoodsType) -> Conversation[Counts]:
-        """Count documents by section and action. Raises `NotSupported` for goods that no page names.
+        """Count documents by section and action. Raises `NotSupported` for goods that are on no page.
 
         https://docs.enriched-api.vayana.com (IMS Get Invoice Count)
         """
@@ -230,11 +231,11 @@ class Vayana(Settings):
     def invoices(
         self, gstin: str, section: Section, status: Action | None, *, strict: bool
     ) -> Conversation[InvoiceList | Download]:
-        """Ask for one section's documents, which are prepared first."""
+        """Request one section's documents, which are prepared first."""
         return downloads.begin(self, gstin, section, status, strict=strict)
 
     def prepared(self, download: Download) -> Conversation[Sequence[Part] | None]:
-        """Say in which pages or files the rows lie ready, or None while they do not."""
+        """Return the pages or files of the prepared rows, or None while they are being prepared."""
         return downloads.prepared(self, download)
 
     def part(self, download: Download, part: Part, *, strict: bool) -> Conversation[InvoiceList]:
@@ -244,7 +245,7 @@ class Vayana(Settings):
     def sales(
         self, gstin: str, year: int, month: int, section: SupplierSection, form: SourceForm
     ) -> Conversation[list[SalesInvoice]]:
-        """Fetch what recipients did about this supplier's documents of one return period.
+        """Fetch this supplier's documents of one return period, with the actions of their recipients.
 
         GST API documentation, "IMS - Get Supplier Invoices API" (action SUPVIEW)
         """
@@ -262,5 +263,5 @@ class Vayana(Settings):
     def added_back_liabilities(
         self, gstin: str, year: int, month: int, section: SupplierSection
     ) -> Conversation[list[AddedBackLiability]]:
-        """Say that no page documents this. Raises `NotSupported`."""
+        """Raise `NotSupported`: no page documents this."""
         raise NotSupported("this GSP documents no route to added-back liabilities")

@@ -1,4 +1,4 @@
-"""Vayana's two logins: the user's token at its SSO, and the taxpayer's session, which its own side keeps.
+"""Vayana's two logins: the user's token from its SSO, and the taxpayer's session, which Vayana itself holds.
 
 https://docs.enriched-api.vayana.com (Onboarding; GST authentication)
 """
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 def authenticate(gsp: Settings, refused: Token | None) -> Conversation[Token]:
-    """Have a user token: the one given, one refreshed, or a new one for handle and password.
+    """Get a user token: the given one, a refreshed one, or a new one for handle and password.
 
-    A refresh is refused once six times the token's life have passed since the login: then a new login is
-    made. Each login makes one more of ten tokens that may live at a time, so a refresh comes first.
+    A refresh is refused once six times the token's lifetime have passed since the login; then a new login is
+    made. Each login adds one of the ten tokens that may be valid at a time, so a refresh is tried first.
     """
     given = gsp.user_token
     if refused is None and given is not None:
@@ -41,7 +41,7 @@ def authenticate(gsp: Settings, refused: Token | None) -> Conversation[Token]:
             raise
         except GatewayError as error:
             if gsp.handle:
-                return (yield from _logged_in(gsp))  # what was refused may have come of the given one
+                return (yield from _logged_in(gsp))  # the refused token may be a refresh of the given one
             if given is not None and given != refused.value:
                 return _given(given)
             raise NotAuthorized(
@@ -91,7 +91,7 @@ def _user_token(gsp: Settings, response: Response) -> Token:
         value=value,
         expires_at=epoch(data.get("expiry")) or jwt_expiry(value.reveal()),
         issued_at=jwt_issued(value.reveal()),
-        life=60.0 * gsp.token_minutes,  # as asked for at the login
+        life=60.0 * gsp.token_minutes,  # as requested at the login
     )
 
 
@@ -126,7 +126,7 @@ def _sso(
         needs=Needs.NONE,
         secrets=tuple(secret for secret in (bearer, password) if secret is not None),
         grants=operation != "account_logout",
-        repeatable=True,  # a login whose answer was lost costs one of the ten tokens until it ends by itself
+        repeatable=True,  # a login whose answer was lost uses one of the ten tokens until it expires
     )
 
 
@@ -134,15 +134,15 @@ def _sso(
 
 
 def request_otp(gsp: Settings, gstin: str, username: str) -> Conversation[str | None]:
-    """Have GSTN send an OTP; returns the name of the request, which verifying takes."""
+    """Ask GSTN to send an OTP; returns the identifier of the request, which `verify_otp` needs."""
     response = yield _gst(gsp, "otp", "OTPREQUEST", gstin, {"gstin": gstin, "username": username})
     return _named(response, "otp-request-id")
 
 
 def verify_otp(gsp: Settings, gstin: str, otp: str, request: str | None) -> Conversation[Token]:
-    """Trade the OTP for the name of the session, which stays on the GSP's side."""
+    """Exchange the OTP for the identifier of a session, which the GSP holds."""
     digits = Secret(otp)
-    del otp  # what reports errors with local variables would show it
+    del otp  # an error report with local variables would show it
     if not request:
         raise InvalidInput(
             "verifying an OTP takes the name of its request: call request_otp first, or pass what it "
@@ -154,37 +154,37 @@ def verify_otp(gsp: Settings, gstin: str, otp: str, request: str | None) -> Conv
 
 
 def refresh(gsp: Settings, gstin: str, token: Token) -> Conversation[Token]:
-    """Extend the session; its name may be another afterwards."""
+    """Extend the session; its identifier may change."""
     response = yield _gst(gsp, "refresh", "REFRESHTOKEN", gstin, {"gst-session-id": token.value})
     return Token(value=Secret(_named(response, "gst-session-id")))
 
 
 def logout(gsp: Settings, gstin: str, token: Token) -> Conversation[None]:
-    """End the session. Raises `NotSupported` where `logout_action` is None: its page is not public."""
+    """End the session. Raises `NotSupported` if `logout_action` is None: its page is not public."""
     if gsp.logout_action is None:
         raise NotSupported("logging out is switched off: set Vayana(logout_action=…)")
     yield _gst(gsp, "logout", gsp.logout_action, gstin, {"gst-session-id": token.value})
 
 
 def _gst(gsp: Settings, operation: str, action: str, gstin: str, body: Mapping[str, str | Secret]) -> Request:
-    """Put the action into a header, as v3.0 has it, or into the path, as v1.0 has it."""
+    """Build a request with the action in a header, as in v3.0, or in the path, as in v1.0."""
     path = f"/basic/gstn/{gsp.auth_version}/taxpayerapi/{gsp.auth_gstn_api_version}/authenticate"
     in_header = gsp.auth_version != "v1.0"
     secrets = tuple(value for value in body.values() if isinstance(value, Secret))
-    told = {name: value.reveal() if isinstance(value, Secret) else value for name, value in body.items()}
+    plain = {name: value.reveal() if isinstance(value, Secret) else value for name, value in body.items()}
     request = gsp.request(
         operation,
         "POST",
         path if in_header else f"{path}/{action}",
         gstin=gstin,
         headers={"action": action} if in_header else {},
-        body=json.dumps(told).encode(),
+        body=json.dumps(plain).encode(),
     )
     granting = operation in ("verify", "refresh")
     return attrs.evolve(request, secrets=(*request.secrets, *secrets), grants=granting)
 
 
 def _named(response: Response, name: str) -> str:
-    """Return a name at `data`: the samples show it in an object, the text speaks of a string."""
+    """Return an identifier in `data`: in an object as in the samples, or a string as the text describes."""
     data = member(json_of(response), "data", "")
     return text({name: data}, name, "data") if isinstance(data, str) else text(data, name, "data")

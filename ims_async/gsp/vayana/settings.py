@@ -1,4 +1,4 @@
-"""What can be set about Vayana, each setting checked, and the headers that follow from them.
+"""The settings of Vayana, with a check of each, and the headers that depend on them.
 
 https://docs.enriched-api.vayana.com (Integrating; Onboarding)
 """
@@ -23,7 +23,7 @@ from ..http import check_base_url
 
 K = TypeVar("K", bound=StrEnum)
 
-KIND: Final = "vayana"  # the name that job tokens carry
+KIND: Final = "vayana"  # the name of this GSP in job tokens
 
 # https://docs.enriched-api.vayana.com (Integrating: environments; Onboarding: SSO)
 PRODUCTION: Final = "https://live.enriched-api.vayana.com"
@@ -60,13 +60,13 @@ def _return_types(given: Mapping[Any, str]) -> Mapping[SourceForm, str]:
 def _headers(headers: Mapping[str, str | Secret]) -> Mapping[str, Secret]:
     if not isinstance(headers, Mapping):
         raise InvalidInput(f"extra_headers: a {type(headers).__name__} is no mapping of names to values")
-    # What is not text is refused as an empty value is.
+    # A value that is not text becomes empty, which is refused.
     return {name: Secret(value if isinstance(value, str | Secret) else "") for name, value in headers.items()}
 
 
 @attrs.frozen(eq=False)
 class Settings:
-    """The settings, as `Vayana` explains them."""
+    """The settings; see `Vayana` for their meaning."""
 
     org_id: str
     user_token: Secret | None = attrs.field(default=None, converter=_secret)
@@ -116,31 +116,31 @@ class Settings:
             raise InvalidInput("handle and password go together: pass both, or a user_token")
         _check_settings(self)
         base = check_base_url(self.base_url or (TEST if self.test else PRODUCTION), insecure=self.insecure)
-        # One of the vendor's own hosts has its own login; another host is taken to play both.
+        # The vendor's own hosts have a login host each; another host is assumed to have both.
         sso = self.sso_url or {PRODUCTION: SSO_PRODUCTION, TEST: SSO_TEST}.get(base, f"{base}{_SSO_PATH}")
         object.__setattr__(self, "base_url", base)
         object.__setattr__(self, "sso_url", check_base_url(sso, insecure=self.insecure))
 
     @property
     def account_id(self) -> str:
-        """A name for the account at these hosts, from which no token can be had."""
+        """A name for the account at these hosts; no token can be derived from it."""
         who = self.handle or (self.user_token.reveal() if self.user_token else "")
         facts = f"{self.base_url}\n{self.sso_url}\n{self.org_id}\n{who}"
         return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
     def enriched(self, path: str) -> str:
-        """Return the path of an enriched call; one that begins with a slash is taken as it is."""
+        """Return the path of an enriched call; a path with a leading slash is returned unchanged."""
         if path.startswith("/"):
             return path
         return f"/enriched/gstn/{self.flynn_version}/{path}"
 
     def basic(self, action: str) -> str:
-        """Return the path that passes an action of GSTN's through."""
+        """Return the path of an action of GSTN's in the basic API."""
         return f"/basic/gstn/{self.flynn_version}/taxpayerapi/{self.gstn_api_version}/returns/ims/{action}"
 
     def task_request(self, operation: str, what: str, task_id: str, gstin: str) -> Request:
         """Return the request for the status, the result or a page of a task. Raises `InvalidInput`."""
-        if task_id in ("", ".", ".."):  # quoting leaves these as they are, and they lead elsewhere
+        if task_id in ("", ".", ".."):  # quoting does not change these, and they change the path
             raise InvalidInput(f"{task_id!r} is no task's name: pass the reference that the change returned")
         path = f"/enriched/tasks/{self.flynn_version}/{what}/{urllib.parse.quote(task_id, safe='')}"
         return self.request(operation, "GET", path, gstin=gstin)
@@ -156,9 +156,9 @@ class Settings:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Request:
-        """Return a request with the headers that all but the SSO's carry.
+        """Return a request with the headers of all requests except those to the SSO.
 
-        Names of the last two: what public callers of this API send; the page on common headers is not public.
+        The names of the last two are those that public clients of this API send: their page is not public.
         """
         ours = {
             "accept": "application/json",
@@ -183,7 +183,7 @@ class Settings:
 
     @property
     def secret_headers(self) -> tuple[Secret, ...]:
-        """The extra headers' values that are secrets: a short one may be a word, or a GSTIN, as in rows."""
+        """The long values of the extra headers; a short one may be a word or a GSTIN, as in rows."""
         return tuple(value for value in self.extra_headers.values() if len(value.reveal()) > 15)
 
 
@@ -205,7 +205,7 @@ def _check_settings(gsp: Settings) -> None:
             raise InvalidInput(f"{name} {getattr(gsp, name)!r} is unknown; use one of: {', '.join(allowed)}")
     for name, least, most in (
         ("token_minutes", 20, 360),
-        ("save_bytes", 1, 4 * 1024 * 1024),  # "4MB": the smaller reading is the default
+        ("save_bytes", 1, 4 * 1024 * 1024),  # documented as "4MB": the default is the smaller meaning
         ("page_base", 0, 1),
     ):
         value = getattr(gsp, name)

@@ -1,1 +1,1 @@
-"""Sandbox as the simulator plays it."""
+"""The simulated API of Sandbox."""

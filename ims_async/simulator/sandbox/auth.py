@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def failure(code: str, message: str) -> dict[str, Any]:
-    """Build the data of an answer with HTTP status 200 that nonetheless says no."""
+    """Build the data of a refusal with HTTP status 200."""
     return {"status_cd": "0", "error": {"error_cd": code, "message": message}}
 
 
 def authenticate(world: World, request: Request) -> dict[str, Any]:
-    """Give out the account's token for key and secret."""
+    """Issue the account's token for key and secret."""
     if request.headers.get("x-api-secret") != world.rules.api_secret:
         raise Refused(401, "Unauthorized")
     session = world.sessions.open("", now=world.now(), seconds=world.rules.account_token_seconds)
@@ -32,7 +32,7 @@ def authenticate(world: World, request: Request) -> dict[str, Any]:
 
 
 def send_otp(world: World, request: Request) -> dict[str, Any]:
-    """Send an OTP to a taxpayer, which is always the one the simulator was made with."""
+    """Send an OTP to a taxpayer; it is always the `otp` of the simulator."""
     gstin = _gstin(request, status=422)
     if not _known(world, request):
         return failure(*INVALID_USER)

@@ -1,4 +1,4 @@
-"""What Sandbox's test host answers: its documented examples, whatever was asked. Nothing takes effect.
+"""The answers of Sandbox's test host: a documented example for every operation. Nothing takes effect.
 
 https://developer.sandbox.co.in/guides/developer-resources/test_environment
 """
@@ -47,9 +47,9 @@ _ROWS = (
 
 
 def data(operation: str, request: Request) -> dict[str, Any]:
-    """Return what stands under `data` in the example of an operation."""
+    """Return the `data` of the example of an operation."""
     if operation in {"verify", "refresh"}:
-        # The example is a template, which gives back the caller's own header.
+        # The example is a template that contains the caller's own header.
         token = request.headers.get("authorization", "")
         return {"access_token": token, "token_expiry": EXPIRY, "session_expiry": EXPIRY, "status_cd": "1"}
     return _ANSWERS[operation]

@@ -1,4 +1,4 @@
-"""The face of Sandbox over the world: addresses, who may call them, envelopes and errors.
+"""The simulated API of Sandbox: addresses, the credentials that they require, envelopes and errors.
 
 https://developer.sandbox.co.in/api-reference/gst/compliance/guides/taxpayer/invoice-management-system/overview
 """
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 
 Caller = Literal["anyone", "account", "taxpayer"]
-"""Whose token an address asks for."""
+"""The token that an address requires."""
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxRoute(Route):
-    """An address and what it takes to call it."""
+    """An address, its handler and the credential that it requires."""
 
     handler: Callable[[World, Request], dict[str, Any]]
     caller: Caller = "taxpayer"
     versioned: bool = False
-    """Whether `x-api-version` must be there."""
+    """Whether the header `x-api-version` is required."""
 
 
 _BASE = "/gst/compliance/tax-payer"
@@ -78,7 +78,7 @@ _WORDS = {403: "Access token expired", 504: "Endpoint request timed out"}
 
 
 class Sandbox:
-    """Answer HTTP requests as Sandbox documents it."""
+    """Answer HTTP requests as Sandbox's documents describe."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -86,12 +86,12 @@ class Sandbox:
         self._window = Window(limit) if limit is not None else None
 
     def owns(self, path: str) -> bool:
-        """Say yes: what no other face owns is this one's."""
+        """Return True: every path that no other API owns belongs to this one."""
         return True
 
     def recognise(self, request: Request) -> SandboxRoute | None:
-        """Find the route of a request, and whose request it is."""
-        # The raw token: with a `Bearer` in front it is another string, and unknown.
+        """Return the route of a request, and set the request's session and GSTIN."""
+        # The header is the raw token: with a `Bearer` prefix the token is unknown.
         request.session = self._world.sessions.find(request.headers.get("authorization", ""))
         request.gstin = request.session.gstin if request.session else ""
         return find(ROUTES, request, request.path)
@@ -104,17 +104,17 @@ class Sandbox:
                 allowed, headers = self._window.take(request.headers.get("x-api-key", ""), self._world.now())
                 if not allowed:
                     raise Refused(429, "Too Many Requests")
-            return self._told(200, {"code": 200, "data": self._data(route, request)}, headers)
+            return self._envelope(200, {"code": 200, "data": self._data(route, request)}, headers)
         except Refused as refusal:
             content = {"code": refusal.code, "message": refusal.message}
-            return self._told(refusal.status, content, headers)
+            return self._envelope(refusal.status, content, headers)
 
     def refuse(self, route: SandboxRoute | None, request: Request, status: int) -> Answer:
-        """Say what the gateway says with this status."""
+        """Return the gateway's error with this status."""
         words = _WORDS.get(status) or HTTPStatus(status).phrase
-        return self._told(status, {"code": status, "message": words}, {})
+        return self._envelope(status, {"code": status, "message": words}, {})
 
-    def _told(self, status: int, content: dict[str, Any], headers: dict[str, str]) -> Answer:
+    def _envelope(self, status: int, content: dict[str, Any], headers: dict[str, str]) -> Answer:
         stamp = {"timestamp": int(self._world.now() * 1000), "transaction_id": self._world.draw_uuid()}
         return status, {"Content-Type": "application/json", **headers}, write({**content, **stamp})
 
@@ -130,7 +130,7 @@ class Sandbox:
         if request.headers.get("x-api-key") != self._world.rules.api_key:
             raise Refused(401, "Unauthorized")
         if self._world.rules.canned:
-            return  # every token is taken
+            return  # every token is accepted
         if route.caller != "anyone":
             session = request.session
             if session is None or session.ended:

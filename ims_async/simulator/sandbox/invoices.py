@@ -42,24 +42,24 @@ def count(world: World, request: Request) -> dict[str, Any]:
 
 
 def listing(world: World, request: Request) -> dict[str, Any]:
-    """List the records of a section; an empty one answers, undocumented, an empty list with status 1."""
+    """List the records of a section. Undocumented: an empty one answers an empty list with status 1."""
     section = payloads.SECTIONS[_choice(request, "section", payloads.SECTIONS)]
     records = world.records(request.gstin, section)
     if "status" in request.query:
         wanted = payloads.STATUS_WORDS[_choice(request, "status", payloads.STATUS_WORDS)]
         records = [record for record in records if record.action == wanted]
     if world.rules.as_file(len(records)):
-        return _success(payloads.promised(world))  # no route to the file is documented: there is none here
+        return _success(payloads.promised(world))  # Sandbox documents no route to the file
     return _success(payloads.rows(records, section))
 
 
 def save(world: World, request: Request) -> dict[str, Any]:
-    """Take in a save."""
+    """Accept a save."""
     return _submit(world, request, "save")
 
 
 def reset(world: World, request: Request) -> dict[str, Any]:
-    """Take in a reset."""
+    """Accept a reset."""
     return _submit(world, request, "reset")
 
 
@@ -75,7 +75,7 @@ def _submit(world: World, request: Request, kind: Kind) -> dict[str, Any]:
 
 
 def status(world: World, request: Request) -> dict[str, Any]:
-    """Tell where a job is; an unknown reference answers, undocumented, the usual error with our own code."""
+    """Return the status of a job. Undocumented: an unknown reference is an error with a code of our own."""
     job = world.jobs.get(request.asked("reference_id"))
     if job is None or job.gstin != request.gstin:
         return failure(*UNKNOWN_REFERENCE)
@@ -90,7 +90,7 @@ def _period(request: Request) -> str:
 
 
 def sales(world: World, request: Request) -> dict[str, Any]:
-    """Show what the taxpayer reported as a supplier; nothing found is an error with HTTP status 200."""
+    """Return the taxpayer's documents as a supplier; nothing found is an error with HTTP status 200."""
     period = _period(request)
     section = _choice(request, "section", SALES_SECTIONS)
     form = FORMS[_choice(request, "return_type", FORMS)]
@@ -99,7 +99,7 @@ def sales(world: World, request: Request) -> dict[str, Any]:
 
 
 def added_back(world: World, request: Request) -> dict[str, Any]:
-    """Show the liability that was added back; nothing found is an error with HTTP status 200."""
+    """Return the added-back liability; nothing found is an error with HTTP status 200."""
     period = _period(request)
     section = _choice(request, "section", ADDED_BACK_SECTIONS)
     found = world.outward[request.gstin].added_back(period, section)

@@ -1,1 +1,1 @@
-"""Vayana as the simulator plays it."""
+"""The simulated API of Vayana."""

@@ -1,4 +1,4 @@
-"""What EAS says: its envelope, and its errors, which are keys with arguments.
+"""The answers of EAS: its envelope, and its errors, which are keys with arguments.
 
 https://docs.enriched-api.vayana.com
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class EasRefused(Refused):
-    """EAS, or GSTN through it, says no: a key, a type and arguments."""
+    """EAS, or GSTN through it, refuses a request: a key, a type and arguments."""
 
     def __init__(
         self, status: int, key: str, kind: str = "ClientRequest", args: Mapping[str, Any] | None = None
@@ -28,15 +28,15 @@ class EasRefused(Refused):
 
 
 def envelope(data: Any = None, error: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Build the envelope of six keys, the status of which is a string."""
+    """Build the envelope of six keys; its status is a string."""
     rest = {"info": None, "additionalInfo": None, "alert": None}
     return {"status": "0" if error else "1", "data": data, "error": error, **rest}
 
 
 def gstn_error(code: str, message: str) -> EasRefused:
-    """Build GSTN's own error, which arrives under HTTP status 502."""
-    told = {"status-code": "0", "error-code": code, "message": message}
-    return EasRefused(502, "err-gstn-returned-error", "Gstn", {"gstn-err": told})
+    """Build GSTN's own error, which EAS returns with HTTP status 502."""
+    error = {"status-code": "0", "error-code": code, "message": message}
+    return EasRefused(502, "err-gstn-returned-error", "Gstn", {"gstn-err": error})
 
 
 def bad_gstin() -> EasRefused:
@@ -45,12 +45,12 @@ def bad_gstin() -> EasRefused:
 
 
 def bad_parameter(name: str, kind: str = "ClientRequest") -> EasRefused:
-    """Build the error of a parameter; documented for the login, with its own type, and used for all."""
+    """Build the error of a parameter; it is documented for the login, with its own type, and used for all."""
     return EasRefused(400, "err-issue-with-parameter", kind, {"parameter-name": name})
 
 
 def not_found(**args: str) -> EasRefused:
-    """Build the error of what is not there; underscores in names stand for dashes."""
+    """Build the error for something that does not exist; underscores in argument names become dashes."""
     named = {name.replace("_", "-"): value for name, value in args.items()}
     return EasRefused(404, "err-resource-not-found", "ResourceNotFound", named)
 
@@ -64,7 +64,7 @@ def read(request: Request, kind: str = "ClientRequest") -> dict[str, Any]:
 
 
 def text(body: Mapping[str, Any], name: str, kind: str = "ClientRequest") -> str:
-    """Return a string of a body or a query that must be there."""
+    """Return a required string of a body or a query."""
     value = body.get(name)
     if not isinstance(value, str) or not value:
         raise bad_parameter(name, kind)

@@ -1,4 +1,4 @@
-"""The basic API of the Invoice Management System: GSTN's own calls, passed through.
+"""The basic API of the Invoice Management System, which passes GSTN's own calls through.
 
 https://docs.enriched-api.vayana.com
 """
@@ -44,7 +44,7 @@ def count(eas: Eas, request: Request) -> dict[str, Any]:
 
 
 def reference(eas: Eas, request: Request) -> dict[str, Any]:
-    """Tell where a job is, by GSTN's own reference."""
+    """Return the status of a job, by GSTN's own reference."""
     _check_gstin(request)
     job = eas.world.jobs.get(text(request.query, "int_tran_id"))
     if job is None or job.gstin != request.gstin:
@@ -53,7 +53,7 @@ def reference(eas: Eas, request: Request) -> dict[str, Any]:
 
 
 def invoices(eas: Eas, request: Request) -> dict[str, Any]:
-    """List the records of a section, or promise files if they are too many."""
+    """List the records of a section, or answer a token for files if they are too many."""
     _check_gstin(request)
     section, rows = listed(eas, request)
     if eas.world.rules.as_file(len(rows)):
@@ -62,13 +62,13 @@ def invoices(eas: Eas, request: Request) -> dict[str, Any]:
 
 
 def file_details(eas: Eas, request: Request) -> dict[str, Any]:
-    """Tell where the files of a large answer are."""
+    """Return the addresses of the files of a large answer."""
     _check_gstin(request)
     return vayana_files.details(eas, request)
 
 
 def sales(eas: Eas, request: Request) -> dict[str, Any]:
-    """Show what the taxpayer reported as a supplier; nothing found is an error of GSTN."""
+    """Return the taxpayer's documents as a supplier; nothing found is an error of GSTN."""
     _check_gstin(request)
     period = text(request.query, "ret_period")
     if not re.fullmatch(r"(0[1-9]|1[0-2])(19|20)[0-9]{2}", period):

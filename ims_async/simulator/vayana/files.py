@@ -1,4 +1,4 @@
-"""Large answers of the basic API, which GSTN hands out as files: a token, the details, the files.
+"""Large answers of the basic API, which GSTN serves as files: a token, the details, the files.
 
 https://docs.enriched-api.vayana.com
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..http import Request
     from .state import Eas
 
-_HOST = "https://files.example/taxpayerapi-doc"  # nobody is there: only the path counts
+_HOST = "https://files.example/taxpayerapi-doc"  # a host that does not exist: only the path is used
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,13 @@ class Bundle:
     ready_at: float
     """Epoch seconds."""
     key: str
-    """What decrypts the files."""
+    """The key that decrypts the files."""
     files: Mapping[str, tuple[int, dict[str, Any]]]
     """The number of rows and the content, by the last part of the address."""
 
 
 def start(eas: Eas, gstin: str, section: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Let files be made of rows, and tell with what token and when to ask for them."""
+    """Start to make files of rows; return the token and the time to request them."""
     promise = promised(eas.world)
     token = promise["token"]
     size = eas.rules.page_rows
@@ -53,7 +53,7 @@ def start(eas: Eas, gstin: str, section: str, rows: Sequence[dict[str, Any]]) ->
 
 
 def details(eas: Eas, request: Request) -> dict[str, Any]:
-    """Tell where the files are, or that they are still being made."""
+    """Return the addresses of the files, or that they are still being made."""
     bundle = eas.bundles.get(text(request.query, "token"))
     if bundle is None or bundle.gstin != request.gstin:
         raise gstn_error(*UNKNOWN_FILE)
@@ -67,12 +67,12 @@ def details(eas: Eas, request: Request) -> dict[str, Any]:
 
 
 def download(eas: Eas, request: Request) -> dict[str, Any]:
-    """Show a file, decrypted, to whoever has the key."""
+    """Return a decrypted file to a caller with the key."""
     name = request.parts["file"]
     bundle = eas.bundles.get(name.partition("-")[0])
     if bundle is None or bundle.gstin != request.gstin or name not in bundle.files:
         raise not_found()
     if request.headers.get("x-flynn-n-filedet-ekey") != bundle.key:
-        # Undocumented for this key: the answer to a request key that does not fit.
+        # Undocumented for this key: the answer is that to a wrong request key.
         raise EasRefused(500, "err-unable-to-decrypt-message-with-key", "Runtime")
     return bundle.files[name][1]

@@ -1,6 +1,6 @@
-"""The face of Vayana over the world: addresses, who may call them, envelopes.
+"""The simulated API of Vayana: addresses, the credentials that they require, envelopes.
 
-The enriched and the basic API, and the login of users, which in life is on another host.
+It has the enriched and the basic API, and the login of users; the real login is on another host.
 https://docs.enriched-api.vayana.com
 """
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     Handler = Callable[[Eas, Request], Any]
 
 Caller = Literal["anyone", "user", "gstin", "taxpayer"]
-"""Who may call an address: a user for no, for a named, for a taxpayer with a session."""
+"""The caller of an address: a user for no GSTIN, for a named one, or for a taxpayer with a session."""
 
 
 @dataclass(frozen=True, slots=True)
 class VayanaRoute(Route):
-    """An address and what it takes to call it."""
+    """An address, its handler and the caller that it requires."""
 
     handler: Handler
     caller: Caller = "taxpayer"
@@ -45,7 +45,7 @@ class VayanaRoute(Route):
 
 
 SSO = "/theodore/apis/v1"
-"""Where the login of users is."""
+"""The base path of the login of users."""
 
 _THEODORE = "/theodore/"  # the name of the service that users log in to
 _TASKS = r"/enriched/tasks/v1\.0"
@@ -98,14 +98,14 @@ ROUTES = (
 _JSON = {"Content-Type": "application/json"}
 _WORDS = {
     400: ("err-issue-with-parameter", "ClientRequest"),
-    401: ("err-active-tokens-limit-exceeded", "Authorization"),  # the one that is documented with 401
+    401: ("err-active-tokens-limit-exceeded", "Authorization"),  # the only key documented with 401
     403: ("err-expired-token", "Authorization"),
     429: ("err-too-many-requests", "ClientRequest"),
 }
 
 
 class Vayana:
-    """Answer HTTP requests as Vayana documents it."""
+    """Answer HTTP requests as Vayana's documents describe."""
 
     def __init__(self, eas: Eas) -> None:
         self._eas = eas
@@ -113,11 +113,11 @@ class Vayana:
         self._window = Window(limit) if limit is not None else None
 
     def owns(self, path: str) -> bool:
-        """Say whether an address belongs to the enriched API, the basic one or the login."""
+        """Return whether a path belongs to the enriched API, the basic API or the login."""
         return path.startswith(("/enriched/", "/basic/", _THEODORE))
 
     def recognise(self, request: Request) -> VayanaRoute | None:
-        """Find the route of a request, and whose request it is: of the headers or of the task."""
+        """Return the route of a request, and set the request's GSTIN from its headers or its task."""
         path = request.path
         if path.startswith(_V3):
             path += "/" + request.headers.get("action", "")
@@ -131,17 +131,17 @@ class Vayana:
         try:
             data = self._data(route, request)
         except EasRefused as refusal:
-            return _told(refusal, bare=_is_bare(route, request))
+            return _error_answer(refusal, bare=_is_bare(route, request))
         bare = _is_bare(route, request)
         if route and route.operation == "status":
             bare = self._eas.rules.task_shape == "nested"
         return 200, dict(_JSON), write({"data": data} if bare else envelope(data))
 
     def refuse(self, route: VayanaRoute | None, request: Request, status: int) -> Answer:
-        """Say what EAS says with this status; its keys for outages are not documented and these our own."""
+        """Return EAS's error with this status; the keys for outages are undocumented, these are our own."""
         phrase = HTTPStatus(status).phrase.lower().replace(" ", "-")
         key, kind = _WORDS.get(status, (f"err-{phrase}", "Runtime"))
-        return _told(EasRefused(status, key, kind), bare=_is_bare(route, request))
+        return _error_answer(EasRefused(status, key, kind), bare=_is_bare(route, request))
 
     def _data(self, route: VayanaRoute | None, request: Request) -> Any:
         if not request.path.startswith(_THEODORE):
@@ -155,7 +155,7 @@ class Vayana:
         return route.handler(self._eas, request)
 
     def _count(self, request: Request) -> None:
-        # This GSP documents no limit: no headers tell of one, and the key is our own.
+        # This GSP documents no rate limit: the answer has no headers for it, and the key is our own.
         org_id = request.headers.get("x-flynn-n-org-id", "")
         if self._window and not self._window.take(org_id, self._eas.world.now())[0]:
             raise EasRefused(429, "err-too-many-requests")
@@ -185,6 +185,6 @@ def _is_bare(route: VayanaRoute | None, request: Request) -> bool:
     return request.path.startswith(_THEODORE) if route is None else route.bare
 
 
-def _told(refusal: EasRefused, *, bare: bool) -> Answer:
+def _error_answer(refusal: EasRefused, *, bare: bool) -> Answer:
     content = {"error": refusal.error} if bare else envelope(error=refusal.error)
     return refusal.status, dict(_JSON), write(content)

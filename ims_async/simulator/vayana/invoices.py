@@ -23,12 +23,12 @@ _MOST_BYTES = 4_000_000  # the documented "4MB", in the smaller of its two sense
 
 
 def save(eas: Eas, request: Request) -> dict[str, Any]:
-    """Take in a save."""
+    """Accept a save."""
     return _submit(eas, request, "save")
 
 
 def reset(eas: Eas, request: Request) -> dict[str, Any]:
-    """Take in a reset."""
+    """Accept a reset."""
     return _submit(eas, request, "reset")
 
 
@@ -47,7 +47,7 @@ def _submit(eas: Eas, request: Request, kind: Kind) -> dict[str, Any]:
 
 
 def listed(eas: Eas, request: Request) -> tuple[str, list[dict[str, Any]]]:
-    """Return the section asked for and its rows, those with the action asked for if one is."""
+    """Return the requested section and its rows, filtered by the requested action if there is one."""
     name = text(request.query, "section").lower()
     section = payloads.SECTIONS.get(name)
     if section is None or not _spelled(name, section, eas.rules.section_names):
@@ -63,9 +63,9 @@ def listed(eas: Eas, request: Request) -> tuple[str, list[dict[str, Any]]]:
 
 
 def _spelled(name: str, section: str, names: Literal["any", "short", "long"]) -> bool:
-    """Say whether the gateway takes this name of a section, of which only notes have two.
+    """Return whether the gateway accepts this name of a section; only sections of notes have two names.
 
-    No document says which is meant, nor what answers the other: that it is refused, and how, is our own.
+    No document defines which name is right, or the answer to the other one: the refusal is our own.
     """
     return names == "any" or section not in _TWO_NAMES or (name == section) == (names == "long")
 

@@ -1,4 +1,4 @@
-"""The login of EAS's users, on a host of its own: a token, its refresh, its end.
+"""The login of EAS's users, on a host of its own: login, refresh, logout.
 
 https://docs.enriched-api.vayana.com
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..http import Request
     from .state import Eas, VayanaRules
 
-_KIND = "ClientError"  # the type of a bad request here, which is ClientRequest everywhere else
+_KIND = "ClientError"  # the type of a bad request here; everywhere else it is ClientRequest
 _MINUTES = 20
 _MOST_MINUTES = 360
 _LIVES = 6
@@ -29,23 +29,23 @@ class UserToken:
 
     token: str
     seconds: float
-    """The life that was asked for."""
+    """The lifetime that was requested."""
     expires_at: float
     """Epoch seconds."""
     hard_end: float
-    """Epoch seconds: six lives after the login, when no refresh helps any more."""
+    """Epoch seconds: six lifetimes after the login; a refresh cannot extend it further."""
     ended: bool = False
 
 
 class Users:
-    """Every token that a user was given."""
+    """All tokens that were issued to the user."""
 
     def __init__(self) -> None:
         self._tokens: dict[str, UserToken] = {}
         self._serial = count(1)
 
     def open(self, *, now: float, seconds: float, hard_end: float | None = None) -> UserToken:
-        """Give out a token, of a new login unless the end of an old one is named."""
+        """Issue a token: of a new login, or of an earlier one with its `hard_end`."""
         end = now + _LIVES * seconds if hard_end is None else hard_end
         expires_at = min(now + seconds, end)
         claims = {"sub": "user", "iat": int(now), "exp": int(expires_at), "jti": next(self._serial)}
@@ -54,7 +54,7 @@ class Users:
         return token
 
     def expire(self, token: str, now: float) -> bool:
-        """Let a token expire now, and say whether there is one."""
+        """Expire a token now; return whether it exists."""
         found = self._tokens.get(token)
         if found:
             found.expires_at = min(found.expires_at, now)
@@ -65,7 +65,7 @@ class Users:
         return sum(not token.ended and token.expires_at > now for token in self._tokens.values())
 
     def admit(self, token: str, now: float) -> UserToken:
-        """Return a live token or refuse it."""
+        """Return a token that is valid now; refuse any other."""
         found = self._tokens.get(token)
         if found is None or found.ended:
             raise EasRefused(403, "err-invalid-token", "Authorization")
@@ -75,14 +75,14 @@ class Users:
 
 
 def log_in(eas: Eas, request: Request) -> dict[str, Any]:
-    """Give out a token for handle and password, if the user has not too many."""
+    """Issue a token for handle and password, unless the user has too many."""
     body = read(request, _KIND)
     handle, password = text(body, "handle", _KIND), text(body, "password", _KIND)
     if text(body, "handleType", _KIND) not in {"email", "mobile"}:
         raise bad_parameter("handleType", _KIND)
     seconds = _seconds(body.get("tokenDurationInMins", _MINUTES))
     if (handle, password) != (eas.rules.handle, eas.rules.password):
-        # Undocumented: the status is that of a token that does not count, the key is the simulator's own.
+        # Undocumented: the status is that of an invalid token, the key is the simulator's own.
         raise EasRefused(403, "err-invalid-credentials", "Authorization")
     now = eas.world.now()
     if eas.users.live(now) >= eas.rules.max_account_tokens:
@@ -91,7 +91,7 @@ def log_in(eas: Eas, request: Request) -> dict[str, Any]:
 
 
 def refresh(eas: Eas, request: Request) -> dict[str, Any]:
-    """Replace a live token by a new one, which does not outlive the hard end of the login."""
+    """Replace a valid token by a new one, which expires at the hard end of the login at the latest."""
     now = eas.world.now()
     old = _bearer(eas, request)
     old.ended = True
@@ -99,7 +99,7 @@ def refresh(eas: Eas, request: Request) -> dict[str, Any]:
 
 
 def log_out(eas: Eas, request: Request) -> dict[str, Any]:
-    """End a token; what is answered is undocumented."""
+    """End a token; the answer is undocumented."""
     _bearer(eas, request).ended = True
     return {}
 

@@ -1,4 +1,4 @@
-"""A taxpayer's session with GSTN, which EAS keeps: OTP, session, refresh, logout.
+"""A taxpayer's session with GSTN, which EAS holds: OTP, session, refresh, logout.
 
 Two versions are active: v3.0 names the action in a header, v1.0 in the path.
 https://docs.enriched-api.vayana.com
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def request_otp(eas: Eas, request: Request) -> dict[str, Any]:
-    """Send an OTP to a taxpayer, which is always the one the simulator was made with."""
+    """Send an OTP to a taxpayer; it is always the `otp` of the simulator."""
     body = read(request)
     gstin, username = text(body, "gstin"), text(body, "username")
     if not re.fullmatch(GSTIN, gstin):
@@ -52,7 +52,7 @@ def verify_otp(eas: Eas, request: Request) -> dict[str, Any]:
 
 
 def renew(eas: Eas, request: Request) -> dict[str, Any]:
-    """Refresh a session as v3.0 does: the documented sample answers another identifier than was sent."""
+    """Refresh a session as v3.0 does: the documented sample answers a new identifier."""
     session, world = _session(eas, request), eas.world
     seconds = world.rules.token_seconds
     renewed = world.sessions.renew(session, now=world.now(), seconds=seconds, token=world.draw_uuid())
@@ -60,16 +60,16 @@ def renew(eas: Eas, request: Request) -> dict[str, Any]:
 
 
 def extend(eas: Eas, request: Request) -> dict[str, Any]:
-    """Refresh a session as v1.0 does: the documented sample answers the identifier that was sent."""
+    """Refresh a session as v1.0 does: the documented sample answers the same identifier."""
     session = _session(eas, request)
     session.expires_at = eas.world.now() + eas.world.rules.token_seconds
     return {"gst-session-id": session.token}
 
 
 def log_out(eas: Eas, request: Request) -> dict[str, Any]:
-    """End a session; documented: the taxpayer's tasks that are not yet complete fail.
+    """End a session. Documented: the taxpayer's tasks that are not yet complete fail.
 
-    What is asked for and answered is undocumented: the body is that of a refresh.
+    Request and answer are undocumented: the body is that of a refresh.
     """
     _session(eas, request).ended = True
     eas.tasks.fail(request.gstin, eas.world.now())

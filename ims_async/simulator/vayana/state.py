@@ -1,4 +1,4 @@
-"""What EAS keeps apart from the portal's world, and the settings of this face."""
+"""The state of EAS beside the portal's world, and the settings of this API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class VayanaSettings(TypedDict, total=False):
-    """The settings of this face, as keywords of the simulator."""
+    """The settings of this API, as keyword arguments of the simulator."""
 
     org_id: str
     handle: str
@@ -30,7 +30,7 @@ class VayanaSettings(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class VayanaRules:
-    """How EAS behaves where the documents leave a choice, and its secrets, with the defaults."""
+    """The behaviour of EAS where the documents are ambiguous, and its secrets, with the defaults."""
 
     org_id: str = "org-demo"
     handle: str = "demo@example.com"
@@ -53,6 +53,6 @@ class Eas:
         self.users = Users()
         self.tasks = Tasks()
         self.otp_requests: dict[str, str] = {}
-        """The GSTINs to which an OTP was sent, by the identifier of the request."""
+        """The GSTINs for which an OTP was sent, by the identifier of the request."""
         self.bundles: dict[str, Bundle] = {}
         """The large answers, by token."""

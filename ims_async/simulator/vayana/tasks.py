@@ -1,6 +1,6 @@
-"""The long-running tasks of EAS: where one is, what came of it, the pages of a download.
+"""The long-running tasks of EAS: status, result, the pages of a download.
 
-A task belongs to the organisation and its user, of which there is one each: any caller who is let in may ask.
+A task belongs to the organisation and its user. The simulator has one of each: any logged-in caller may poll.
 https://docs.enriched-api.vayana.com
 """
 
@@ -34,22 +34,22 @@ class Task(ABC):
     """Epoch seconds."""
     failed: bool = field(default=False, kw_only=True)
     words: deque[str] = field(default_factory=deque, kw_only=True)
-    """What a test wants the next polls to be told."""
+    """The states that a test scripted for the next polls."""
 
     @abstractmethod
     def done(self, now: float) -> bool:
-        """Say whether EAS has what was asked for."""
+        """Return whether the result is there."""
 
     def state(self, now: float) -> str:
-        """Say where it is; `failed` is the simulator's choice, no word for a failure is documented."""
+        """Return the state; `failed` is the simulator's own, no state of a failed task is documented."""
         return "failed" if self.failed else "completed" if self.done(now) else "processing"
 
     @abstractmethod
     def result(self, eas: Eas) -> Any:
-        """Show what came of it."""
+        """Return the result."""
 
     def page(self, index: int) -> dict[str, Any] | None:
-        """Show a page of it, counted from 0, or None if there is no such page."""
+        """Return a page of the result, counted from 0, or None if there is no such page."""
         return None
 
 
@@ -60,48 +60,48 @@ class JobTask(Task):
     job: SimJob
 
     def done(self, now: float) -> bool:
-        """Say whether the job is done, or a test said what the result is."""
+        """Return whether the job is done, or a test scripted its result."""
         return self.job.done or self.job.is_scripted
 
     def result(self, eas: Eas) -> Any:
-        """Show GSTN's answer about the job, or a list of such answers in envelopes of their own."""
+        """Return GSTN's status of the job, or a list of such statuses, each in an envelope."""
         job, rules = self.job, eas.world.rules
         if eas.rules.result_shape == "object":
             return payloads.polled(job, rules)
-        told = [job.scripted.pop(0)] if job.scripted else payloads.status_by_section(job, rules)
-        return [envelope(one) for one in told]
+        statuses = [job.scripted.pop(0)] if job.scripted else payloads.status_by_section(job, rules)
+        return [envelope(one) for one in statuses]
 
 
 @dataclass(slots=True)
 class DownloadTask(Task):
-    """A download of invoices, which were as they are shown when it started."""
+    """A download of invoices as they were when it started."""
 
     due_at: float
     """Epoch seconds."""
     pages: Sequence[dict[str, Any]]
 
     def done(self, now: float) -> bool:
-        """Say whether it is due."""
+        """Return whether it is due."""
         return now >= self.due_at
 
     def result(self, eas: Eas) -> Any:
-        """Tell how many pages there are."""
+        """Return the number of pages."""
         return {"pages": len(self.pages)}
 
     def page(self, index: int) -> dict[str, Any] | None:
-        """Show a page, counted from 0, or None if there is no such page."""
+        """Return a page, counted from 0, or None if there is no such page."""
         return self.pages[index] if 0 <= index < len(self.pages) else None
 
 
 class Tasks:
-    """Every task that was ever started."""
+    """All tasks that were ever started."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, Task] = {}
         self._words: deque[tuple[str, ...]] = deque()
 
     def start(self, task: Task) -> dict[str, Any]:
-        """Take in a task, and show what its caller is told."""
+        """Add a task; return the answer to its caller."""
         if self._words:
             task.words.extend(self._words.popleft())
         self._tasks[task.identifier] = task
@@ -119,28 +119,28 @@ class Tasks:
             self._tasks[identifier].words.extend(words)
 
     def fail(self, gstin: str, now: float) -> None:
-        """Let a taxpayer's tasks that are not done fail. What GSTN has taken in still takes effect there."""
+        """Fail a taxpayer's tasks that are not done; a job that GSTN has accepted still takes effect."""
         for task in self._tasks.values():
             task.failed |= task.gstin == gstin and not task.done(now)
 
 
 def status(eas: Eas, request: Request) -> dict[str, Any]:
-    """Tell where a task is, in one of the two documented shapes."""
+    """Return the status of a task, in one of the two documented shapes."""
     task = _asked(eas, request)
     state = task.state(eas.world.now())
-    told = {"id": task.identifier, "status": task.words.popleft() if task.words else state}
+    shown = {"id": task.identifier, "status": task.words.popleft() if task.words else state}
     if eas.rules.task_shape == "nested":
-        return {"task": told}
-    return {**told, "jobs": {"total": 1, "pending": int(state == "processing")}}
+        return {"task": shown}
+    return {**shown, "jobs": {"total": 1, "pending": int(state == "processing")}}
 
 
 def result(eas: Eas, request: Request) -> Any:
-    """Show what came of a task."""
+    """Return the result of a task."""
     return _completed(eas, request).result(eas)
 
 
 def page(eas: Eas, request: Request) -> dict[str, Any]:
-    """Show a page of a download."""
+    """Return a page of a download."""
     task = _completed(eas, request)
     found = task.page(int(request.parts["page"]) - eas.rules.page_base)
     if found is None:
@@ -159,7 +159,7 @@ def _asked(eas: Eas, request: Request) -> Task:
 def _completed(eas: Eas, request: Request) -> Task:
     task = _asked(eas, request)
     if task.failed or not task.done(eas.world.now()):
-        # Documented in words only, as a task that is not in a state for this call: the keys are our own.
+        # Documented only as "a task that is not in a state for this call": the keys are our own.
         key = "err-task-failed" if task.failed else "err-task-not-completed"
         raise EasRefused(400, key, args={"task-id": task.identifier})
     return task

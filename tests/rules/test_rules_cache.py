@@ -1,4 +1,4 @@
-"""The offline checks of many records: what is remembered of those before changes no answer."""
+"""The offline checks of many records: the cache of results changes no finding."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ims_async import Action, Decision, Invoice, ItcReduction, RulePolicy, Section
 from ims_async.rules import Checker, check
-from ims_async.rules.cache import Memory
+from ims_async.rules.cache import RuleCache
 from ims_async.rules.catalogue import RECORD_RULES
 from ims_async.rules.context import Facts, case_of
 from tests.support.rule_cases import FULL, GOOD, GSTIN, NONE, codes, decided, good, of
@@ -74,13 +74,13 @@ def _records(draw: st.DrawFn) -> Decision | Invoice:
 
 
 def asked(record: Decision | Invoice, place: int, first: int, facts: Facts) -> list[tuple[str, str]]:
-    """What every rule says of a record, without the memory and the quick proof."""
+    """Every finding on a record, without the cache and the fast test."""
     case = case_of(record, place, first, facts)
     return [(rule.code, problem.message) for rule in RECORD_RULES for problem in rule.look(case)]
 
 
 @given(st.lists(_records(), min_size=1, max_size=12))
-def test_what_is_remembered_gives_the_answers_of_the_rules_themselves(
+def test_the_cache_gives_the_findings_of_the_rules_themselves(
     records: list[Decision | Invoice],
 ) -> None:
     """Whatever stands in the records of a batch."""
@@ -148,22 +148,22 @@ def test_what_is_remembered_tells_all_apart_that_rules_tell_apart(
 
 @pytest.mark.parametrize("section", Section)
 def test_no_rule_is_asked_about_a_record_that_is_plainly_good(section: Section) -> None:
-    """What it has in common with others is remembered, the rest proved at a glance."""
-    memory = Memory(Facts(**FACTS))
+    """The fields that it shares with others are cached, the rest passes the fast test."""
+    cache = RuleCache(Facts(**FACTS))
     record = of(section, return_period="122025", read_from_gateway=True)
     for decision in (record.keep_pending(), record.reject("why"), record.keep_pending("why")):
-        assert memory.suspects(decision, record) == memory.suspects(decision, record) == ()
+        assert cache.suspects(decision, record) == cache.suspects(decision, record) == ()
 
 
-def test_the_memory_of_strange_batches_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch of a million suppliers does not keep them all."""
-    monkeypatch.setattr("ims_async.rules.cache._MOST_REMEMBERED", 3)
-    memory = Memory(Facts())
+    monkeypatch.setattr("ims_async.rules.cache._MOST_CACHED", 3)
+    cache = RuleCache(Facts())
     for place in range(20):
         record = good(supplier=f"x{place}", place_of_supply=f"{place}", return_period=f"{place}")
-        assert "supplier" in {rule.code for rule in memory.suspects(record, record)}
-    assert max(len(kept) for kept in vars(memory).values() if isinstance(kept, dict)) <= 3
-    assert memory.suspects(GOOD.keep_pending(), GOOD) == ()
+        assert "supplier" in {rule.code for rule in cache.suspects(record, record)}
+    assert max(len(kept) for kept in vars(cache).values() if isinstance(kept, dict)) <= 3
+    assert cache.suspects(GOOD.keep_pending(), GOOD) == ()
 
 
 def test_the_same_record_twice_in_a_batch_is_refused() -> None:
