@@ -1,7 +1,7 @@
-"""What crosses the wire, as values: a request, a response, a verdict on it, and the conversations of them.
+"""The protocol of a GSP: requests, responses, verdicts on responses, and conversations made of them.
 
-A conversation is a generator: it yields what to send, is given what came back, and returns the typed
-value. It does no I/O and never waits. It may yield `PAUSE` during long work, so that others get a turn.
+A conversation is a generator: it yields requests, is sent responses, and returns a typed value. It does no
+I/O and never waits. It may yield `PAUSE` during long work, so that other tasks can run.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Names of headers whose values may be shown; all others are secrets until proven otherwise.
+# Names of headers whose values may be shown; all others are treated as secrets.
 _SHOWN_HEADERS: Final = frozenset(
     {"accept", "content-type", "x-api-version", "x-source", "date", "retry-after"}
     | {"x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"}
@@ -38,7 +38,7 @@ def _masked(headers: Mapping[str, str]) -> str:
 
 
 class Needs(Enum):
-    """Which credential a request carries."""
+    """The credential that a request carries."""
 
     NONE = auto()
     ACCOUNT = auto()
@@ -47,13 +47,12 @@ class Needs(Enum):
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """One HTTP request to be. `changes` marks a save or reset: it is never repeated once it may have left.
+    """An HTTP request to send. `changes` marks a save or reset: it is never repeated once it may have left.
 
-    `repeatable` says that asking twice does no harm (reads); an OTP, say, is asked for once.
-    `fresh` asks for a connection that was not used before; what is not `repeatable` has one anyway.
-    `secrets` are what authorises in it, should the answer quote it; `grants`: the answer hands out a
-    secret of its own. `url` is without its query. The credential is added by the GSP's `sign` just before
-    sending.
+    `repeatable` marks requests that can be sent twice without harm (reads; not an OTP). `fresh` asks for a
+    connection that was not used before; a request that is not `repeatable` always gets one. `secrets` are the
+    credentials in it, which are masked in the answer; `grants` marks a request whose answer has a new secret.
+    `url` is without its query. The GSP's `sign` adds the credential just before sending.
     """
 
     operation: str
@@ -71,13 +70,13 @@ class Request:
 
     @property
     def target(self) -> str:
-        """The URL with its query, as it goes on the wire."""
+        """The URL with its query."""
         return f"{self.url}?{urllib.parse.urlencode(self.query)}" if self.query else self.url
 
 
 @attrs.define(kw_only=True)
 class Response:
-    """One HTTP answer, read to its end. Header names are lower case; `received_at` is epoch seconds."""
+    """A complete HTTP answer. Header names are lower case; `received_at` is in epoch seconds."""
 
     status: int
     headers: Mapping[str, str] = attrs.field(repr=_masked)
@@ -86,19 +85,19 @@ class Response:
     _parsed: Any = attrs.field(default=None, init=False, repr=False, eq=False)
 
     def without(self, secrets: Iterable[Secret], *, shortest: int) -> Response:
-        """Return the answer without the secrets of so many characters that it quotes, however long it is."""
+        """Return the answer with all secrets of at least `shortest` characters masked."""
         body = masked(self.body, secrets, shortest=shortest)
         return self if body == self.body else attrs.evolve(self, body=body)
 
     def json(self) -> Any:
-        """Parse the body once, numbers exact. Raises `UnexpectedAnswer` where it is not JSON."""
+        """Parse the body once, with exact numbers. Raises `UnexpectedAnswer` if it is not JSON."""
         if self._parsed is None:
             self._parsed = parse_json(self.body)
         return self._parsed
 
 
 class VerdictKind(Enum):
-    """What a GSP makes of an answer, before a conversation sees it."""
+    """The kinds of verdict on an answer, which a GSP gives before a conversation gets the answer."""
 
     FINE = auto()
     REFUSED = auto()
@@ -110,14 +109,14 @@ class VerdictKind(Enum):
 
 @attrs.frozen(kw_only=True)
 class Verdict:
-    """A judged answer: what the driver may do about it, and the error to raise where it can do nothing.
+    """The verdict on an answer: what the exchange may do next, and the error to raise otherwise.
 
-    `nothing_done` says that the answer proves that nothing was done, so that a change may be called off, or
-    sent again; without that proof nobody knows what became of a change.
-    `not_before` is the point in time (epoch seconds) before which the gateway wants no further request;
-    `allowance` is how many more it takes, and until when.
-    `stale` says which credential a refusal is about, where it is not the one that the request carried: a
-    GSP may keep a taxpayer's session on its own side.
+    `nothing_done` is True if the answer proves that a change had no effect, so that it may be called off or
+    sent again; without that proof the outcome of the change is unknown.
+    `not_before` is the time (epoch seconds) before which the gateway wants no further request; `allowance`
+    is the number of requests that it still accepts, and the end of that window.
+    `stale` is the credential that a refusal is about, if it is not the one that the request carried: a GSP
+    may hold a taxpayer's session itself.
     """
 
     kind: VerdictKind
@@ -133,11 +132,11 @@ Conversation = Generator[Request | Pause, Response, T]
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """What a GSP takes. `save_bytes` bounds the body of one save or reset, in bytes.
+    """The limits of a GSP. `save_bytes` is the largest body of one save or reset, in bytes.
 
-    `results_kept` is for how many seconds the outcome of a job can be had; None where nobody tells.
-    `canned`: it answers examples whatever was sent, as a test host may. References of jobs then repeat, and
-    counts say nothing of the records.
+    `results_kept` is for how many seconds the outcome of a job is available; None if it is not documented.
+    `canned` marks a test host that answers every request with an example. References of jobs then repeat,
+    and counts do not refer to the records.
     """
 
     save_bytes: int = 4_000_000
@@ -147,11 +146,11 @@ class Limits:
 
 @attrs.frozen(kw_only=True)
 class Token:
-    """A credential's value with its life (`expires_at`: epoch seconds, None where nobody told).
+    """The value of a credential with its expiry (`expires_at`: epoch seconds, None if unknown).
 
-    `issued_at` is when it was made, by the same clock as its end, where it tells. `life` is how many seconds
-    such a token lives by the GSP's documents: what to go by where the two moments cannot be believed. `new`
-    says that by them it was made for the answer that it came with, so that an old `issued_at` is wrong.
+    `issued_at` is when it was issued, by the same clock as the expiry, if it is known. `life` is the lifetime
+    of such a token in seconds by the GSP's documents, for use if the two times are not plausible. `new` is
+    True if by the documents it was issued with this answer, so that an old `issued_at` is wrong.
     """
 
     value: Secret
@@ -162,23 +161,23 @@ class Token:
 
 
 class PreparedUnreadably(UnexpectedAnswer):
-    """What was being prepared has ended, and what it ended in cannot be read."""
+    """A download has ended, and its result cannot be read."""
 
 
 @attrs.frozen
 class Part:
-    """Where one part of prepared rows lies, in the GSP's own terms; `key` unlocks it."""
+    """The place of one part of a download, in the GSP's own terms; `key` decrypts it."""
 
-    place: str = attrs.field(repr=False)  # it may be signed
+    place: str = attrs.field(repr=False)  # not shown: it may have a signature
     key: Secret | None = None
 
 
 @attrs.frozen
 class Accepted:
-    """The gateway's answer to a change that it took in: the name of the job, and how to ask about it.
+    """The gateway's answer to an accepted change: the reference of the job, and the route of its polls.
 
-    `route` is the GSP's own note, which goes with the job and comes back with each question about it: what
-    carries the job, say. Ids are opaque; nothing is read off how one looks.
+    `route` is the GSP's own note, such as what carries the job; it is stored with the job and passed to each
+    poll. References are opaque: nothing is inferred from their form.
     """
 
     reference_id: str
@@ -187,7 +186,7 @@ class Accepted:
 
 @runtime_checkable
 class Gsp(Protocol):
-    """One GST Suvidha Provider: everything peculiar to it, and no I/O."""
+    """One GST Suvidha Provider: everything specific to it, without I/O."""
 
     @property
     def kind(self) -> str: ...
@@ -197,7 +196,7 @@ class Gsp(Protocol):
     def limits(self) -> Limits: ...
     @property
     def account_id(self) -> str:
-        """What tells this account from another, without being a secret."""
+        """The identity of this account; not a secret."""
         ...
 
     def sign(self, request: Request, token: Secret | None) -> Request:
@@ -205,18 +204,18 @@ class Gsp(Protocol):
         ...
 
     def judge(self, request: Request, response: Response) -> Verdict:
-        """Say what an answer is; pure."""
+        """Judge an answer; a pure function."""
         ...
 
     def counts(self, gstin: str, goods_type: GoodsType) -> Conversation[Counts]: ...
     def invoices(
         self, gstin: str, section: Section, status: Action | None, *, strict: bool
     ) -> Conversation[InvoiceList | Download]:
-        """Ask for a section's documents: rows, or what to wait for until they are ready."""
+        """Request a section's documents: returns rows, or a download that is being prepared."""
         ...
 
     def prepared(self, download: Download) -> Conversation[Sequence[Part] | None]:
-        """Say in which parts the rows of a download lie ready, or None while they do not."""
+        """Return the parts of a download, or None while it is being prepared."""
         ...
 
     def part(self, download: Download, part: Part, *, strict: bool) -> Conversation[InvoiceList]:
@@ -226,7 +225,7 @@ class Gsp(Protocol):
     def save(
         self, gstin: str, decisions: Sequence[Decision], *, packed: PackedBody | None = None
     ) -> Conversation[Accepted]:
-        """Submit decisions; `packed` is the body that they make, where it was made already."""
+        """Submit decisions; `packed` is their body, if it was written before."""
         ...
 
     def reset(
@@ -235,7 +234,7 @@ class Gsp(Protocol):
     def status(
         self, gstin: str, reference_id: str, kind: JobKind, route: str = ""
     ) -> Conversation[JobStatus]:
-        """Read how a job stands; `route` is that of `Accepted`, empty for a job known by its name only."""
+        """Read the status of a job; `route` is that of `Accepted`, empty if it is not known."""
         ...
 
     def sales(
@@ -245,7 +244,7 @@ class Gsp(Protocol):
         self, gstin: str, year: int, month: int, section: SupplierSection
     ) -> Conversation[list[AddedBackLiability]]: ...
     def authenticate(self, refused: Token | None) -> Conversation[Token]:
-        """Have the account's token, in place of a refused one or one whose end is near."""
+        """Get a token of the account, to replace one that was refused or that expires soon."""
         ...
 
     def sign_out(self, token: Token) -> Conversation[None]:
@@ -253,12 +252,12 @@ class Gsp(Protocol):
         ...
 
     def request_otp(self, gstin: str, username: str) -> Conversation[str | None]:
-        """Have an OTP sent; returns the name of the request, where verifying takes one."""
+        """Request an OTP; returns the identifier of the request, if `verify_otp` needs one."""
         ...
 
     def verify_otp(self, gstin: str, username: str, otp: str, request: str | None) -> Conversation[Token]: ...
     def refresh(self, gstin: str, token: Token) -> Conversation[Token]:
-        """Have another session in place of the one of `token`."""
+        """Replace the session of `token` by a new one."""
         ...
 
     def logout(self, gstin: str, token: Token) -> Conversation[None]:
@@ -267,10 +266,10 @@ class Gsp(Protocol):
 
 
 class Credential(Protocol):
-    """Something that yields a live token, and renews it when told that a value was refused."""
+    """A credential that returns a valid token, and renews it after a refusal."""
 
     async def current(self) -> Token:
-        """Return a token that has life left. Raises `NotAuthorized` where there is none to be had."""
+        """Return a token that has not expired. Raises `NotAuthorized` if there is none."""
         ...
 
     async def renew(self, refused: Token) -> Token:

@@ -1,4 +1,4 @@
-"""What every GSP's HTTP has in common: base URLs, and the points in time that headers name."""
+"""HTTP conventions that all GSPs share: base URLs, and the times in headers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ..errors import InvalidInput
 from .base import Response
 
 
-def told_to_wait_until(response: Response) -> float | None:
-    """Return the point in time (epoch seconds) that the answer's headers ask to wait for, if any.
+def read_retry_at(response: Response) -> float | None:
+    """Return the time (epoch seconds) that the answer's headers ask to wait for, or None.
 
-    Retry-After counts as seconds, whole or not, or as a date; X-RateLimit-Reset is epoch seconds, or
-    milliseconds, which it is told from by its size.
+    Retry-After is in seconds, whole or not, or a date. X-RateLimit-Reset is in epoch seconds or milliseconds,
+    which are distinguished by their size.
     https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
     """
     hint = response.headers.get("retry-after", "").strip()
@@ -26,7 +26,7 @@ def told_to_wait_until(response: Response) -> float | None:
         return response.received_at + max(seconds, 0.0)
     try:
         date = email.utils.parsedate_to_datetime(hint)
-        # A date without a zone is read as UTC, which HTTP dates are in; never as this machine's time.
+        # A date without a zone is read as UTC, as HTTP defines; never as this machine's local time.
         return (date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp()
     except (ValueError, OverflowError):
         reset = _number(response.headers.get("x-ratelimit-reset", ""))
@@ -37,12 +37,12 @@ _FIRST_OF_MILLISECONDS: Final = 100_000_000_000  # as seconds the year 5138, as 
 
 
 def epoch_seconds(number: float) -> float:
-    """Return seconds since the epoch, given in seconds or in milliseconds: the vendors write both."""
+    """Convert a time in seconds or milliseconds since the epoch to seconds: the vendors use both."""
     return number if abs(number) < _FIRST_OF_MILLISECONDS else number / 1000
 
 
 def _number(text: str) -> float | None:
-    """Read a number; one that is not finite is no point in time."""
+    """Read a finite number; None for anything else."""
     try:
         number = float(text)
     except ValueError:
@@ -54,8 +54,8 @@ _PLAIN_URL: Final = re.compile(r"[a-z]+://(\[[0-9A-Fa-f:.]+\]|[^\s?#\[\]/]+?)(:[
 
 
 def check_base_url(url: str, *, insecure: bool = False) -> str:
-    """Return the URL without a closing slash. Plain http is for loopback only, unless `insecure`."""
-    if not isinstance(url, str) or "@" in url:  # a user with a password may be in it: it is not shown
+    """Return the URL without a trailing slash. Plain http is allowed for loopback only, unless `insecure`."""
+    if not isinstance(url, str) or "@" in url:  # not shown: it may have a password
         raise InvalidInput("the base URL is not usable: write https://host as text, without user or password")
     try:
         parts = urllib.parse.urlsplit(url)

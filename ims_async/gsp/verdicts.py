@@ -26,7 +26,7 @@ from .base import Needs, Request, Response, Verdict, VerdictKind
 from .codec.json import DEEPEST, check_depth
 from .codec.values import member
 from .gstn import FILE_PENDING
-from .http import epoch_seconds, told_to_wait_until
+from .http import epoch_seconds, read_retry_at
 
 # An envelope that reports a failure has a few hundred bytes; a longer body usually has rows, which the
 # conversation reads as a stream: to parse it here too would read them twice.
@@ -144,7 +144,7 @@ def judge_status(response: Response, status: int, text: str, facts: dict[str, An
     if is_spent(status, text):
         return Verdict(kind=VerdictKind.FAILED, error=QuotaExhausted(text, **facts))
     if status == 429:
-        until = told_to_wait_until(response)
+        until = read_retry_at(response)
         wait = None if until is None else max(until - response.received_at, 0.0)
         return Verdict(kind=VerdictKind.THROTTLED, error=RateLimited(text, retry_after=wait, **facts))
     if status >= 500:

@@ -1,4 +1,4 @@
-"""Accounting: what became of each record, by a final status."""
+"""Derive the outcome of each record from a final status."""
 
 from __future__ import annotations
 
@@ -40,16 +40,17 @@ def _how_many(things: tuple[object, ...]) -> str:
 
 @attrs.frozen(kw_only=True)
 class JobReport:
-    """What became of each record of a finished job: `succeeded + failed + unaccounted` is what was sent.
+    """The outcome of each record of a finished job: `succeeded + failed + unaccounted` is what was sent.
 
-    `unaccounted` holds records of which the gateway's counts do not tell: `taxpayer.reconcile(job)` looks.
-    `unmatched` holds error entries that fit nothing that was sent. A job resumed without its records has
-    `succeeded` empty; `submitted` and `unaccounted_count` then say how many there are.
+    `unaccounted` has the records whose outcome does not follow from the gateway's counts;
+    `taxpayer.reconcile(job)` reads them again. `unmatched` has error entries that match no record that was
+    sent. For a job resumed without its records `succeeded` is empty; `submitted` and `unaccounted_count`
+    have the numbers.
     """
 
     state: JobState
     submitted: int | None
-    # Shown as counts: a report of 100,000 records is 65 MB of text otherwise.
+    # Shown as counts: otherwise a report of 100,000 records would be 65 MB of text.
     succeeded: tuple[Record, ...] = attrs.field(default=(), repr=_how_many)
     failed: tuple[RecordFailure, ...] = attrs.field(default=(), repr=_how_many)
     unaccounted: tuple[Record, ...] = attrs.field(default=(), repr=_how_many)
@@ -60,16 +61,16 @@ class JobReport:
     error_code: str = ""
     error_message: str = ""
     batch: str | None = attrs.field(default=None, eq=False, repr=False)
-    """The journal's name for what was sent, where there is a journal."""
+    """The id of the batch in the journal, if there is one."""
     canned: bool = False
-    """True of a test host that answers examples: none of its figures is of what was sent."""
+    """True for a test host that answers examples: its counts do not refer to what was sent."""
     found: Found | None = attrs.field(default=None, repr=False)
-    """What a look at the records showed, where nobody could be asked: then `failed` is what it showed to be
-    not applied, or changed, without codes. None where all of this is the gateway's word."""
+    """The result of reading the records again, for a job that could not be polled: `failed` then has the
+    records that were not applied, or changed, without codes. None if the gateway reported the outcome."""
 
     @property
     def ok(self) -> bool:
-        """True if every record is known to be applied; of a job of unknown size or a canned report, never."""
+        """Whether every record is known to be applied; never for a job of unknown size or a canned report."""
         return (
             not self.canned
             and self.state is JobState.SUCCEEDED
@@ -81,7 +82,7 @@ class JobReport:
 
     @property
     def reason(self) -> str:
-        """What the gateway said of the whole job; where it said nothing, what it said of single records."""
+        """The gateway's reason for the whole job; if there is none, the reasons of single records."""
         of_records = dict.fromkeys(failure.message for failure in self.failed if failure.message)
         return self.error_message or "; ".join(itertools.islice(of_records, 3))
 
@@ -98,7 +99,7 @@ class JobReport:
 
 
 def account(status: JobStatus, records: Sequence[Record] | None, submitted: int | None) -> JobReport:
-    """Say what became of each record, from a final status."""
+    """Return the outcome of each record, from a final status."""
     if status.found is not None:
         return _account_found(status, status.found, records, submitted)
     if records is None:
@@ -112,37 +113,37 @@ def account(status: JobStatus, records: Sequence[Record] | None, submitted: int 
             for place, record in enumerate(records)
         }
     rest = tuple(record for place, record in enumerate(records) if place not in failed)
-    told = refused or _tells_of_all(status, len(records), len(failed), len(unmatched))
+    complete = refused or _accounts_for_all(status, len(records), len(failed), len(unmatched))
     return _report(
         status,
         submitted=len(records),
-        succeeded=rest if told else (),
+        succeeded=rest if complete else (),
         failed=tuple(failed[place] for place in sorted(failed)),
-        unaccounted=() if told else rest,
+        unaccounted=() if complete else rest,
         unmatched=tuple(unmatched),
-        unaccounted_count=0 if told else len(rest),
+        unaccounted_count=0 if complete else len(rest),
     )
 
 
 def _account_found(
     status: JobStatus, found: Found, records: Sequence[Record] | None, submitted: int | None
 ) -> JobReport:
-    """Say what a look at the records showed of each."""
+    """Return the outcome of each record, from reading the records again."""
     reasons = dict.fromkeys(found.not_applied, FOUND_NOT_APPLIED) | dict.fromkeys(
         found.changed, FOUND_CHANGED
     )
     if records is None:
         failed = [RecordFailure(record=None, key=key, code="", message=why) for key, why in reasons.items()]
         return _report(status, submitted=submitted, failed=tuple(failed))
-    failed, succeeded, untold = [], list[Record](), list[Record]()
+    failed, succeeded, unknown = [], list[Record](), list[Record]()
     dateless = Counter(record.key._replace(date=None) for record in records)
     for record in records:
-        old = record.key._replace(date=None)  # as older journals kept keys
+        old = record.key._replace(date=None)  # the form of keys in older journals
         reason = reasons.get(record.key) or reasons.get(old)
         if reason is None:
             succeeded.append(record)
         elif record.key not in reasons and dateless[old] > 1:
-            untold.append(record)
+            unknown.append(record)
         else:
             failed.append(RecordFailure(record=record, key=record.key, code="", message=reason))
     return _report(
@@ -150,29 +151,29 @@ def _account_found(
         submitted=len(records),
         succeeded=tuple(succeeded),
         failed=tuple(failed),
-        unaccounted=tuple(untold),
-        unaccounted_count=len(untold),
+        unaccounted=tuple(unknown),
+        unaccounted_count=len(unknown),
     )
 
 
 def _refused_whole(status: JobStatus) -> bool:
-    """True where GSTN refused the job; a carrier that broke off says nothing about GSTN."""
+    """Return True if GSTN refused the job; a task that broke off does not show that."""
     return status.state is JobState.FAILED and not status.carrier_failed
 
 
 def _with_reasons(status: JobStatus, unmatched: Sequence[ErrorEntry]) -> JobStatus:
-    """Return a refused job's status with a code and words: where it has none, of entries that fit no record.
+    """Return a refused job's status with code and message; if it has none, those of unmatched entries.
 
-    All records are refused with the job: why it was is told with each, and by the error.
+    All records are refused with the job: each has that reason, and so has the error.
     """
     if status.error_code and status.error_message:
         return status
     named = together(Reason(entry.code, entry.message) for entry in unmatched[:_REASONS])
-    told = completed(Reason(status.error_code, status.error_message), named)
-    return attrs.evolve(status, error_code=told.code, error_message=told.words)
+    reason = completed(Reason(status.error_code, status.error_message), named)
+    return attrs.evolve(status, error_code=reason.code, error_message=reason.words)
 
 
-_REASONS: Final = 5  # that are told of a job
+_REASONS: Final = 5  # the most that are reported for a job
 
 
 def _report(status: JobStatus, **facts: object) -> JobReport:
@@ -200,28 +201,28 @@ def _account_without_records(status: JobStatus, submitted: int | None) -> JobRep
     if refused := _refused_whole(status):
         status = _with_reasons(status, unmatched)
     rest = 0 if submitted is None or refused else max(submitted - len(failed), 0)
-    told = not rest or _tells_of_all(status, submitted or 0, len(failed), len(unmatched))
+    complete = not rest or _accounts_for_all(status, submitted or 0, len(failed), len(unmatched))
     return _report(
         status,
         submitted=submitted,
         failed=failed,
         unmatched=tuple(unmatched),
-        unaccounted_count=0 if told else rest,
+        unaccounted_count=0 if complete else rest,
     )
 
 
-def _tells_of_all(status: JobStatus, sent: int, failed: int, unmatched: int) -> bool:
-    """True if every record that is not listed as failed is thereby known to have succeeded.
+def _accounts_for_all(status: JobStatus, sent: int, failed: int, unmatched: int) -> bool:
+    """Return True if every record that is not listed as failed is known to have succeeded.
 
-    Whether `proc_cnt` includes failures is not documented, so both readings are consistent; the list of
-    errors must be as long as the count of them says, and one that is partial must list a failure at least.
-    An entry that fits nothing may mean any of the rest.
+    It is not documented whether `proc_cnt` includes failures, so both readings are consistent. The list of
+    errors must be as long as their count, and a partial job must list at least one failure. An entry that
+    matches no record may refer to any of the rest.
     """
     processed, errors = status.processed, status.errors
     if unmatched or status.carrier_failed or (status.state is JobState.PARTIAL and not failed):
         return False
     if status.state is JobState.SUCCEEDED and processed is None:
-        return not failed and not errors  # the code says so, and nothing speaks against it
+        return not failed and not errors  # the code says so, and nothing contradicts it
     if processed is None:
         return False
     if errors is None:
@@ -234,9 +235,9 @@ def _join(
 ) -> tuple[dict[int, RecordFailure], list[ErrorEntry]]:
     """Join error entries to records on section, supplier, number and return period.
 
-    Where an entry lacks some of them, those that it gives must fit one record only. Two records that differ
-    in nothing but their date cannot be told apart by an entry: both stay unaccounted, unless the same
-    reason is given as often as there are such records. (Two reasons may both be about one of them.)
+    If an entry lacks some of these, the others must match one record only. An entry cannot distinguish two
+    records that differ in their date only: both stay unaccounted, unless the same reason is given as often
+    as there are such records. (Two different reasons may both be about one of them.)
     """
     by_target: dict[tuple[int, ...], list[ErrorEntry]] = defaultdict(list)
     unmatched: list[ErrorEntry] = []
@@ -251,8 +252,8 @@ def _join(
                 unmatched.append(entry)
     failed: dict[int, RecordFailure] = {}
     for targets, found in by_target.items():
-        told = max(Counter((entry.code, entry.message) for entry in found).values())
-        if len(targets) > 1 and told < len(targets):
+        repeats = max(Counter((entry.code, entry.message) for entry in found).values())
+        if len(targets) > 1 and repeats < len(targets):
             unmatched.extend(found)
             continue
         for place in targets:
@@ -260,7 +261,7 @@ def _join(
     return failed, unmatched
 
 
-_BY_VARIETY: Final = (2, 1, 3, 0)  # places of the ids, the one that tells most first
+_BY_VARIETY: Final = (2, 1, 3, 0)  # indexes of the ids, the most distinctive first
 _Ids = tuple[str, ...]  # section, supplier, number, return period; only those that are given
 
 
@@ -277,7 +278,7 @@ def _given(ids: _Ids, given: tuple[bool, ...]) -> _Ids:
 
 
 def _by_what_they_give(entries: Iterable[ErrorEntry]) -> dict[tuple[bool, ...], list[ErrorEntry]]:
-    """Sort entries by which of the four ids they give: nearly always all of them."""
+    """Group entries by which of the four ids they have: nearly always all of them."""
     sorted_out: dict[tuple[bool, ...], list[ErrorEntry]] = defaultdict(list)
     for entry in entries:
         sorted_out[tuple(map(bool, _ids_of_entry(entry)))].append(entry)
@@ -287,8 +288,8 @@ def _by_what_they_give(entries: Iterable[ErrorEntry]) -> dict[tuple[bool, ...], 
 def _places(
     records: Sequence[Record], given: tuple[bool, ...], entries: Iterable[ErrorEntry]
 ) -> tuple[dict[_Ids, list[int]], dict[_Ids, list[int]]]:
-    """Index where records stand by those ids, as they are and folded, if an entry may mean them."""
-    # Most of a big batch is named nowhere: one id, the number where it is given, tells that at once.
+    """Index the records that an entry may refer to by those ids, exactly and case-folded."""
+    # Most records of a large batch are in no entry: one id, if possible the number, shows that at once.
     first = next((place for place in _BY_VARIETY if given[place]), 0)
     named = {_fold_one(_ids_of_entry(entry)[first]) for entry in entries}
     exact: dict[_Ids, list[int]] = defaultdict(list)
@@ -311,14 +312,14 @@ def _fold_one(part: str) -> str:
 
 
 def _refused_with_all(record: Record, status: JobStatus, own: RecordFailure | None) -> RecordFailure:
-    """Give a record the job's code; a reason of its own is told behind the job's."""
+    """Return a failure of a record with the job's code; a reason of its own follows the job's."""
     reasons = [status.error_message] if own is None else [status.error_message, f"{own.code}: {own.message}"]
     message = "; ".join(dict.fromkeys(filter(None, reasons)))
     return RecordFailure(record=record, key=record.key, code=status.error_code or "ER", message=message)
 
 
 def _failure(record: Record | None, key: RecordKey, entries: Sequence[ErrorEntry]) -> RecordFailure:
-    """One failure per record; where the gateway gives several reasons, all are told."""
+    """Return one failure of a record, with all reasons that the gateway gives for it."""
     reasons = list(dict.fromkeys((entry.code, entry.message) for entry in entries))
     message = "; ".join([reasons[0][1], *(f"{code}: {text}" for code, text in reasons[1:])])
     return RecordFailure(record=record, key=key, code=reasons[0][0], message=message)

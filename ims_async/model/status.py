@@ -1,4 +1,4 @@
-"""What is known of a job: its state, its counts and its error report."""
+"""The status of a job: its state, its counts and its error report."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .vocabulary import Section
 
 
 class JobKind(StrEnum):
-    """Which change a job makes; the values are GSTN's `reqtyp`."""
+    """The kind of change that a job makes; the values are GSTN's `reqtyp`."""
 
     SAVE = "SAVE"
     RESET = "RESET"
 
 
 class JobState(StrEnum):
-    """Where a job stands. `UNKNOWN`: it was sent and no reference came back."""
+    """The state of a job. `UNKNOWN`: it was sent and no reference came back."""
 
     PROCESSING = "processing"
     SUCCEEDED = "succeeded"
@@ -30,7 +30,7 @@ class JobState(StrEnum):
 
     @property
     def final(self) -> bool:
-        """True once the gateway will not change its mind."""
+        """Whether the gateway will not change the state any more."""
         return self in _FINAL
 
 
@@ -38,11 +38,11 @@ _FINAL: Final = frozenset({JobState.SUCCEEDED, JobState.PARTIAL, JobState.FAILED
 
 
 class PReading(Enum):
-    """How status code `P` is read. One GSP's pages say processing here and processed there.
+    """The reading of status code `P`. One GSP's pages say processing in one place and processed in another.
 
-    GSTN's own sheet, "IMS - Get IMS Request Status", does not define it. `EVIDENCE` (the default) believes
-    the counts, and the end of the task that carries a job. `PROCESSING` waits for another code whatever
-    they say: with a GSP whose tasks end with P that is until the deadline.
+    GSTN's own sheet, "IMS - Get IMS Request Status", does not define it. `EVIDENCE` (the default) decides by
+    the counts, and by the end of the task that carries a job. `PROCESSING` always waits for another code:
+    with a GSP whose tasks end with P, until the deadline.
     """
 
     EVIDENCE = "evidence"
@@ -52,10 +52,10 @@ class PReading(Enum):
 
 @attrs.frozen(kw_only=True)
 class ErrorEntry:
-    """One record that the gateway refused, as its error report names it.
+    """One entry of an error report: a record that the gateway refused.
 
-    `section` is a `Section`, or the gateway's raw key where it is none that we know. `number` is None
-    where the entry names a supplier only.
+    `section` is a `Section`, or the gateway's raw key if it is unknown. `number` is None if the entry names a
+    supplier only.
     """
 
     section: Section | str
@@ -67,21 +67,22 @@ class ErrorEntry:
 
     @property
     def nameless(self) -> bool:
-        """True where it names neither a section nor a supplier, a number or a return period."""
+        """Whether it names neither a section nor a supplier, a number or a return period."""
         return self.names_no_record and not self.section
 
     @property
     def names_no_record(self) -> bool:
-        """True where it names no supplier, number or return period: at most a section."""
+        """Whether it names no supplier, number or return period: at most a section."""
         return not (self.supplier or self.number or self.return_period)
 
 
 @attrs.frozen(kw_only=True)
 class Found:
-    """What reading a job's records again showed, where nobody could be asked: each record is in one of three.
+    """The result of reading a job's records again, for a job that cannot be polled.
 
-    `applied` is how many took effect. `not_applied` stand as they stood before; `changed` were edited by the
-    supplier, or are gone. Where an older journal did not keep it, the `date` in a key is None.
+    `applied` is the number of records that took effect. Those in `not_applied` are as before; those in
+    `changed` were edited by the supplier, or are gone. The `date` in a key is None if an older journal did
+    not store it.
     """
 
     applied: int
@@ -91,14 +92,13 @@ class Found:
 
 @attrs.frozen(kw_only=True)
 class JobStatus:
-    """One reading of a job. `processed` and `errors` are the gateway's counts, None where it gave none.
+    """One status of a job. `processed` and `errors` are the gateway's counts, None if it gave none.
 
-    `polled_at` is in seconds since the epoch. Where a GSP carries the job in a task of its own,
-    `carrier_done` says that the task has ended, and `carrier_failed` that it broke off: then nobody has
-    heard what GSTN made of the records. `documented` is False for a code that no document explains.
-    `in_the_way` says that GSTN refused the whole job since another one ran: nothing of it was done. `found`
-    is what a look at the records showed; then all other facts are read off it, and the gateway told none.
-    `route` is the GSP's note of how it is asked about, where that was not kept and had to be found out.
+    `polled_at` is in epoch seconds. If a GSP carries the job in a task of its own, `carrier_done` is True
+    once the task has ended, and `carrier_failed` if it broke off: then the outcome at GSTN is unknown.
+    `documented` is False for an undocumented code. `in_the_way` is True if GSTN refused the whole job because
+    another one ran: nothing was done. `found` is the result of reading the records again; then all other
+    fields are derived from it. `route` is the GSP's note of how to poll the job, if a poll had to find out.
     """
 
     state: JobState
@@ -121,12 +121,12 @@ class JobStatus:
 
     @property
     def done(self) -> bool:
-        """True in a final state."""
+        """Whether the state is final."""
         return self.state.final
 
 
 JOB_RUNNING: Final = "IMSSAV0015"
-"""GSTN's code for a change that it refuses as a whole, since another job of the GSTIN is running."""
+"""GSTN's code for a change that it refuses as a whole, because another job of the GSTIN is running."""
 
 
 def _was_in_the_way(status: JobStatus) -> bool:

@@ -1,4 +1,4 @@
-"""What finds a job or a download again, in any process: kept as text, without a secret."""
+"""Tokens that resume a job or a download in any process, as text without secrets."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _TOKEN_LIMIT: Final = 1000  # bytes; a token must fit a database column, a queue
 
 @attrs.frozen(kw_only=True)
 class JobToken:
-    """All that is needed to find a job again, and no secret: keep it anywhere, resume it in any process.
+    """Everything that is needed to resume a job in any process, without secrets: store it anywhere.
 
-    `results_until` is when the gateway forgets the outcome, None where it does not say: ask before then.
-    `route` is the GSP's own note of how to ask about it, empty where it needs none, or nobody kept it.
+    `results_until` is when the gateway deletes the outcome, in epoch seconds, None if unknown: poll before
+    then. `route` is the GSP's own note of how to poll the job; empty if it needs none, or is not known.
     """
 
     gsp: str
@@ -69,7 +69,7 @@ class JobToken:
                 reference_id=None if facts["ref"] is None else _text(facts, "ref"),
                 submitted=submitted,
                 submitted_at=_time(facts["at"]),
-                results_until=_time(facts.get("until")),  # tokens of the first release do not tell
+                results_until=_time(facts.get("until")),  # missing from tokens of the first release
                 route=_text(facts, "route") if "route" in facts else "",
             )
         except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -77,7 +77,7 @@ class JobToken:
 
 
 def _facts(text: str) -> dict[str, Any]:
-    """Read a token's facts. Raises `ValueError`, `KeyError` or `TypeError` for what is none."""
+    """Read the fields of a token. Raises `ValueError`, `KeyError` or `TypeError` for anything else."""
     if not isinstance(text, str):
         raise TypeError(f"it is of type {type(text).__name__}")
     if len(text) > _TOKEN_LIMIT:
@@ -105,10 +105,10 @@ def _time(text: object) -> dt.datetime | None:
 
 @attrs.frozen(kw_only=True)
 class Download:
-    """Rows that the gateway is still preparing: `taxpayer.collect(download)` has them. Holds no secret.
+    """Rows that the gateway is still preparing; `taxpayer.collect(download)` returns them. Has no secrets.
 
-    `estimate` is in seconds, None where the gateway gave none; `reference` is the gateway's own name for it.
-    `route` is the GSP's own note of how to fetch it, empty where it needs none, or nobody kept it.
+    `estimate` is in seconds, None if the gateway gave none; `reference` is the gateway's own name for it.
+    `route` is the GSP's own note of how to fetch it; empty if it needs none, or is not known.
     """
 
     gsp: str

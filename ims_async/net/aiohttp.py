@@ -1,6 +1,6 @@
-"""Requests over HTTP: the one module on the client's side that touches sockets or aiohttp.
+"""The transport over HTTP: the only module of the client that uses sockets or aiohttp.
 
-No exception of aiohttp's leaves it, not even as a cause: their texts hold URLs and headers.
+No exception of aiohttp leaves it, not even as a cause: their texts have URLs and headers.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class AiohttpTransport:
-    """Sends over HTTP with one pool of connections, opened when first used.
+    """Send requests over HTTP with one pool of connections, opened on first use.
 
-    `session` is the caller's own and is never closed here; its cookies are not sent, and a middleware of
-    its that would send again what must not be repeated is stopped. `trust_env` takes proxies, and nothing
-    else, from the environment. An answer longer than `max_answer` bytes (after decompression) is refused.
+    `session` is the caller's own and is never closed here; its cookies are not sent, and its middlewares
+    cannot repeat a request that must not be repeated. With `trust_env` proxies, and nothing else, are read
+    from the environment. An answer longer than `max_answer` bytes (decompressed) is refused.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class AiohttpTransport:
         self._trust_env, self._clock = trust_env, clock
         self._closed = False
         self._attempts: set[Attempt] = set()
-        # More than this many at once only queue inside aiohttp, where they stall the loop.
+        # More requests at once would only queue inside aiohttp, where they block the event loop.
         self._slots = asyncio.Semaphore(connections)
 
     async def send(self, request: Request) -> Response:
@@ -80,9 +80,9 @@ class AiohttpTransport:
             except BaseException as error:  # noqa: BLE001 # what counts is how far it got
                 ending = _ending(request, attempt, error)
         try:
-            raise ending  # outside the handler, so that aiohttp's error is not its context
+            raise ending  # outside the `except`, so that aiohttp's error is not its context
         finally:
-            del ending  # it holds this frame
+            del ending  # its traceback refers to this frame
 
     async def _exchange(self, request: Request, attempt: Attempt) -> Response:
         import yarl
@@ -95,15 +95,15 @@ class AiohttpTransport:
             yarl.URL(request.target, encoded=True),
             data=_upload()(request.body, attempt) if request.body is not None else None,
             headers={"Accept-Encoding": "gzip", **request.headers},
-            # aiohttp makes up a type for a POST without a body.
+            # aiohttp adds a content type to a POST without a body.
             skip_auto_headers=("Content-Type",) if request.body is None and request.method != "GET" else None,
-            allow_redirects=False,  # the key and the token would travel along
-            auto_decompress=False,  # it is done here, in bounded steps
-            raise_for_status=False,  # whatever a caller's session does: an error's body is ours to read
+            allow_redirects=False,  # the key and the token would be sent along
+            auto_decompress=False,  # done here, in bounded steps
+            raise_for_status=False,  # overrides the session's setting: the body of an error is needed
             proxy=_proxy_of(request.url) if self._trust_env else None,
             trace_request_ctx=attempt,
-            timeout=_no_limits(),  # `attempt` keeps the time
-            # Beside the session's own, which naming any would replace.
+            timeout=_no_limits(),  # `attempt` has the limits
+            # Added to the session's own middlewares, which this argument would replace.
             middlewares=(_once_without_cookies, *getattr(session, "_middlewares", ())),
         ) as answer:
             body = await self._read(answer, attempt)
@@ -124,10 +124,10 @@ class AiohttpTransport:
         return body.whole()
 
     def _session(self, *, fresh: bool) -> aiohttp.ClientSession:
-        """Return the session whose requests each have a connection of their own, or that for all the rest.
+        """Return the session with a new connection for each request, or the one with kept connections.
 
-        A kept connection may be dropped just as it is used again, which would leave a change unknown, and
-        whatever else must not be repeated, a login say, failed for nothing.
+        A kept connection may close just as it is used again. The outcome of a change would then be unknown,
+        and another request that must not be repeated, such as a login, would fail for nothing.
         """
         if self._given is not None:
             _watch(self._given)
@@ -137,25 +137,25 @@ class AiohttpTransport:
             http = _aiohttp()
             own = self._own[fresh] = http.ClientSession(
                 connector=_connector()(limit=self._connections, force_close=fresh),
-                cookie_jar=http.DummyCookieJar(),  # a cookie would be shared between taxpayers
+                cookie_jar=http.DummyCookieJar(),  # cookies would be shared between taxpayers
             )
             _watch(own)
         return own
 
     async def aclose(self) -> None:
-        """Break off what is under way and close our own connections; a session handed in stays open."""
+        """Abort running requests and close our own connections; the caller's session stays open."""
         self._closed = True
-        for attempt in self._attempts:  # aiohttp would leave some of them waiting for their time to run out
+        for attempt in self._attempts:  # aiohttp would leave some of them waiting for their timeout
             attempt.cut()
             if self._given is None:
                 attempt.drop()
         for session in list(self._own.values()):
             await session.close()
-        self._own.clear()  # not sooner: whoever was broken off closes them the next time
+        self._own.clear()  # only now: if this call is cancelled, the next one closes them
 
 
 def _aiohttp() -> Any:
-    import aiohttp  # a third of a second to import: only whoever sends pays it
+    import aiohttp  # takes a third of a second: imported on the first request
 
     return aiohttp
 
@@ -165,10 +165,10 @@ def _connector() -> type[aiohttp.TCPConnector]:
     http = _aiohttp()
 
     class Connector(http.TCPConnector):  # type: ignore[name-defined,misc] # only known once it is imported
-        """Uses no connection again on which something came that nobody had asked for.
+        """A connector that does not reuse a connection on which an unrequested answer arrived.
 
-        aiohttp would take it for the answer to the next request, of another taxpayer perhaps, and every
-        later answer for that to the one after (https://github.com/aio-libs/aiohttp/issues/13656).
+        aiohttp would return it for the next request, perhaps of another taxpayer, and every later answer for
+        the request after that (https://github.com/aio-libs/aiohttp/issues/13656).
         """
 
         def __init__(self, **facts: Any) -> None:
@@ -180,7 +180,7 @@ def _connector() -> type[aiohttp.TCPConnector]:
                 connection: aiohttp.connector.Connection = await super().connect(*args, **facts)
                 protocol = connection.protocol
                 if protocol is not None and protocol not in self._used:
-                    # Whatever came on it: a gateway may refuse before it reads.
+                    # Also if an answer has begun: a gateway may refuse before it reads the body.
                     self._used.add(protocol)
                     return connection
                 if protocol is None or not protocol.should_close:
@@ -200,7 +200,7 @@ def _no_limits() -> aiohttp.ClientTimeout:
 def _upload() -> Callable[[bytes, Attempt], aiohttp.BytesIOPayload]:
     import aiohttp
 
-    # In parts, each of which is progress; a large body in one piece would also stall the loop.
+    # In parts, each of which is progress; a large body in one piece would also block the event loop.
     class Upload(aiohttp.BytesIOPayload):
         def __init__(self, body: bytes, attempt: Attempt) -> None:
             super().__init__(io.BytesIO(body))
@@ -214,7 +214,7 @@ def _upload() -> Callable[[bytes, Attempt], aiohttp.BytesIOPayload]:
 
 
 def _is_being_cancelled() -> bool:
-    """Whether somebody cancels this task; aiohttp also raises so where its pool is closed meanwhile."""
+    """Return whether this task is being cancelled; aiohttp raises the same error if its pool is closed."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
 
@@ -230,9 +230,9 @@ def _check_headers(request: Request) -> None:
 
 
 def _proxy_of(url: str) -> str | None:
-    """Return the proxy that the environment names for a URL.
+    """Return the proxy for a URL from the environment.
 
-    aiohttp's own `trust_env` would also send what ~/.netrc holds for the host, in place of the token.
+    aiohttp's own `trust_env` would also send the host's credentials from ~/.netrc in place of the token.
     """
     parts = urllib.parse.urlsplit(url)
     proxy = urllib.request.getproxies_environment().get(parts.scheme)
@@ -240,9 +240,9 @@ def _proxy_of(url: str) -> str | None:
 
 
 def _watch(session: aiohttp.ClientSession) -> None:
-    """Note each step of a request: until its headers are about to leave, sending again is safe.
+    """Trace each step of a request: until its headers are about to be sent, sending again is safe.
 
-    aiohttp's own limits leave out looking up the host and sending the body, and count queueing in.
+    aiohttp's own timeouts do not include name resolution and sending the body, and include queueing.
     """
     if any(getattr(trace, "ims_async", False) for trace in session.trace_configs):
         return
@@ -250,7 +250,7 @@ def _watch(session: aiohttp.ClientSession) -> None:
     def on(note: Callable[[Attempt], None]) -> Callable[[object, Any, object], Awaitable[None]]:
         async def step(_: object, context: Any, __: object) -> None:
             attempt = context.trace_request_ctx
-            if isinstance(attempt, Attempt):  # else one of the caller's own requests
+            if isinstance(attempt, Attempt):  # otherwise it is one of the caller's own requests
                 note(attempt)
 
         return step
@@ -270,24 +270,24 @@ async def _once_without_cookies(
 ) -> aiohttp.ClientResponse:
     """Keep aiohttp from repeating a PUT whose connection was dropped: the first may have taken effect.
 
-    And leave out cookies, which a caller's own session may have and would share between taxpayers.
+    Remove cookies too: a caller's own session may have some, and would share them between taxpayers.
     """
     http = _aiohttp()
     request.headers.popall("Cookie", None)
     try:
         return await handler(request)
     except http.ClientConnectorError:
-        raise  # never connected, and never repeated by aiohttp
+        raise  # never connected; aiohttp does not repeat it
     except http.ClientConnectionError as error:
         reason = type(error).__name__
-        begun = not isinstance(getattr(error, "message", ""), str)  # else it is the head that came in part
+        begun = not isinstance(getattr(error, "message", ""), str)  # otherwise a part of the head came
     raise (TroubleError if begun else HungUpError)(reason)
 
 
 def _ending(request: Request, attempt: Attempt, error: BaseException) -> BaseException:
-    """Return what to raise in place of what was raised below: it keeps no frame of aiohttp's.
+    """Return the error to raise in place of aiohttp's, without its frames.
 
-    Their locals, which error reporters collect, hold the URL and the headers.
+    Error reports collect the local variables of frames, and those of aiohttp have the URL and the headers.
     """
     cancelled = isinstance(error, asyncio.CancelledError) and _is_being_cancelled()
     lost = isinstance(error, Exception | asyncio.CancelledError) and not isinstance(error, ImsError)

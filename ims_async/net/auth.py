@@ -1,4 +1,4 @@
-"""The account's credential, and a taxpayer's: login with key and secret, or with an OTP."""
+"""The credential of the account, and that of a taxpayer: login with key and secret, or with an OTP."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _log = logging.getLogger("ims_async")
 
 
 class AccountCredential(Renewable):
-    """The account's own token, had from key and secret whenever there is none."""
+    """The account's own token; a login with key and secret replaces a missing or refused one."""
 
     _buries = False
 
@@ -31,7 +31,7 @@ class AccountCredential(Renewable):
         self, exchange: Exchange, gsp: Gsp, store: CredentialStore, clock: Callable[[], float]
     ) -> None:
         super().__init__(exchange, gsp, store, clock, gstin="")
-        # The answer to a login may quote any session: its error is raised to whoever waits for the login.
+        # The answer to a login may quote any session: its error is raised in every task that waits for it.
         self.of_client: weakref.WeakSet[Renewable] = weakref.WeakSet([self])
         self._own = Credentials(ahead=True, besides=self.of_client)
 
@@ -45,9 +45,9 @@ class AccountCredential(Renewable):
         return await self._ask(self._gsp.authenticate(refused), self._own)
 
     async def sign_out(self) -> None:
-        """End the account's token at the gateway and forget it. Raises `NotSupported` where there is no way.
+        """End the account's token at the gateway and forget it. Raises `NotSupported` if there is no route.
 
-        A token that had ended is no error.
+        An expired token is not an error.
         """
         if self._flight is not None:
             await asyncio.wait([self._flight])
@@ -58,13 +58,13 @@ class AccountCredential(Renewable):
             await self._ask(self._gsp.sign_out(token), self._own)
         except NotAuthorized:
             _log.debug("the token to be ended had ended")
-        if self._held is None or self._held.token is token:  # else another was had meanwhile
+        if self._held is None or self._held.token is token:  # otherwise it was replaced meanwhile
             await self.adopt(None)
 
 
 @attrs.frozen
 class _Fixed:
-    """A credential that is what it is: a refresh is authorised by the very token it replaces."""
+    """A credential with one fixed token: a refresh is authorised by the token that it replaces."""
 
     token: Token
 
@@ -85,7 +85,7 @@ class _Fixed:
 
 @attrs.frozen
 class SessionMemory:
-    """What is known of a session and not in the store: a token that was handed in, say, or refused."""
+    """The state of a session that is not in the store, such as a token that was passed or refused."""
 
     held: Held | None = None
     given: Secret | None = None
@@ -95,7 +95,7 @@ class SessionMemory:
 
 
 class TaxpayerCredential(Renewable):
-    """One taxpayer's session: begun with an OTP (or a token handed in), then renewed until GSTN ends it."""
+    """One taxpayer's session: begun with an OTP (or a token that was passed), renewed until GSTN ends it."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class TaxpayerCredential(Renewable):
         account: AccountCredential,
     ) -> None:
         super().__init__(exchange, gsp, store, clock, gstin)
-        self._warned = account._warned  # one set for all of a client
+        self._warned = account._warned  # one set for all credentials of a client
         account.of_client.add(self)
         self._account = Credentials(account=account, gstin=gstin, ahead=True, besides=(self,))
         self._username: str | None = None
@@ -115,21 +115,21 @@ class TaxpayerCredential(Renewable):
 
     @property
     def idle(self) -> bool:
-        """True where no renewal is under way."""
+        """Whether no renewal is running."""
         return self._flight is None
 
     def memory(self) -> SessionMemory | None:
-        """Return what another credential has to `remember` in place of this one; None for nothing."""
+        """Return the state that a later credential of this taxpayer has to `remember`; None for nothing."""
         memory = SessionMemory(self._held, self._given, self._dead, self._username, self._request)
         return None if memory == SessionMemory() else memory
 
     def remember(self, memory: SessionMemory) -> None:
-        """Go on where another credential of this taxpayer ended."""
+        """Restore the state of an earlier credential of this taxpayer."""
         self._held, self._given, self._dead = memory.held, memory.given, memory.dead
         self._username, self._request = memory.username, memory.request
 
     async def request_otp(self, username: str) -> str | None:
-        """Have GSTN send an OTP to the taxpayer's phone and mail; return the request's name, if any."""
+        """Ask GSTN to send an OTP to the taxpayer's phone and mail; return the request's id, if any."""
         self._username = _checked_username(username)
         self._request = await self._ask(self._gsp.request_otp(self._gstin, self._username), self._account)
         return self._request
@@ -137,7 +137,7 @@ class TaxpayerCredential(Renewable):
     async def verify_otp(self, otp: str, username: str | None = None, request: str | None = None) -> None:
         """Begin the session with the OTP that the taxpayer received; digits, as text."""
         digits = Secret(otp if isinstance(otp, str) else "")
-        del otp  # what reports errors with local variables would show it
+        del otp  # an error report with local variables would show it
         name = self._username if username is None else _checked_username(username)
         if name is None:
             raise InvalidInput("call request_otp(username) first, or pass the username here")
@@ -146,7 +146,7 @@ class TaxpayerCredential(Renewable):
         try:
             conversation = self._gsp.verify_otp(self._gstin, name, digits.reveal(), request or self._request)
             token = await self._ask(conversation, self._account)
-        except SessionExpired as error:  # what GSTN calls an invalid session is, at this step, a wrong OTP
+        except SessionExpired as error:  # at this step GSTN's "invalid session" means a wrong OTP
             raise OtpRequired(
                 f"the OTP was not accepted ({error.message}): it is wrong or has expired; ask for a new one",
                 code=error.code,
@@ -156,15 +156,15 @@ class TaxpayerCredential(Renewable):
         await self.adopt(token)
 
     async def logout(self) -> None:
-        """End the session at the gateway and forget the token; a session that has ended is no error."""
+        """End the session at the gateway and forget the token; an ended session is not an error."""
         if self._flight is not None:
-            await asyncio.wait([self._flight])  # or it would bring the session back
+            await asyncio.wait([self._flight])  # otherwise the renewal would restore the session
         token = self.held or await self.current()
         try:
             await self._ask(self._gsp.logout(self._gstin, token), self._own(token))
         except SessionExpired:
             _log.debug("the session to log out of had ended")
-            renewed = await self._kept_instead_of(token)  # by another process, under another name
+            renewed = await self._kept_instead_of(token)  # by another process, with another identifier
             if renewed is not None:
                 with contextlib.suppress(SessionExpired):
                     await self._ask(self._gsp.logout(self._gstin, renewed), self._own(renewed))

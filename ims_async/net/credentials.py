@@ -1,4 +1,4 @@
-"""Where the credentials of a request come from."""
+"""The credentials of a request."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from ..model.secret import Secret
 
 
 class Holder(Credential, Protocol):
-    """A credential that also knows, without asking anybody, whether its token still does."""
+    """A credential that also shows, without I/O, whether its token is still valid."""
 
     @property
     def ready(self) -> Token | None:
-        """The token at hand, or None where it has to be had or renewed first."""
+        """The current token, or None if it has to be fetched or renewed first."""
         ...
 
     @property
     def held(self) -> Token | None:
-        """The token at hand, whatever is left of its life."""
+        """The current token, expired or not."""
         ...
 
 
 @attrs.frozen(kw_only=True)
 class Credentials:
-    """Where the credentials of one taxpayer's requests come from.
+    """The credentials of one taxpayer's requests.
 
-    `ahead` lets a request overtake those that wait for their turn, since they will wait for its answer.
-    `besides` hold tokens that do not stand behind these requests, and that no answer may show either.
+    `ahead` lets a request overtake those that wait for their turn, because they wait for its answer.
+    `besides` are credentials that these requests do not use, and whose tokens are masked in answers too.
     """
 
     account: Holder | None = None
@@ -51,15 +51,15 @@ class Credentials:
         return credential
 
     def named(self, needs: Needs) -> Holder | None:
-        """Return one of the two."""
+        """Return the credential of the account or of the taxpayer."""
         return {Needs.ACCOUNT: self.account, Needs.TAXPAYER: self.taxpayer}.get(needs)
 
     def at_hand(self) -> dict[Needs, Token]:
-        """Return the tokens that stand behind a request sent now, whichever of them it carries."""
+        """Return the current tokens of both credentials."""
         both = {needs: self.named(needs) for needs in (Needs.ACCOUNT, Needs.TAXPAYER)}
         return {needs: holder.held for needs, holder in both.items() if holder and holder.held}
 
     def secrets(self) -> list[Secret]:
-        """Return all that is held of the account and the taxpayer."""
+        """Return all secrets of the account and the taxpayer."""
         holders = (self.account, self.taxpayer, *self.besides)
         return [holder.held.value for holder in holders if holder and holder.held]

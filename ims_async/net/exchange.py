@@ -1,4 +1,4 @@
-"""Drives a conversation: credential, pace, send, verdict, retry. It knows no GSP."""
+"""Run conversations: credential, rate limit, send, verdict, retry; the same for every GSP."""
 
 from __future__ import annotations
 
@@ -38,28 +38,28 @@ _log = logging.getLogger("ims_async")
 
 
 async def _unheard(_: bool) -> None:
-    """Nobody wants to know."""
+    """Ignore the notification."""
 
 
 class Overseer(Protocol):
-    """Decides whether requests that serve one purpose are still to be sent. For `ims_async.bulk`."""
+    """Decide whether the requests of one run are still to be sent. For `ims_async.bulk`."""
 
     def check(self) -> None:
-        """Raise where no further request is to be sent. Called right before each."""
+        """Raise if no further request is to be sent. Called before each request."""
         ...
 
     def failed(self, error: ImsError) -> None:
-        """Hear of a conversation that failed, also of one that its caller will repeat."""
+        """Note a failed conversation, also one that its caller will repeat."""
         ...
 
 
 OVERSEER: Final[ContextVar[Overseer | None]] = ContextVar("OVERSEER", default=None)
-"""Of a context's own requests. The tasks and timers that are begun in it (polls, renewals) inherit it."""
+"""The overseer of the requests in a context; tasks and timers begun in it (polls, renewals) inherit it."""
 
 
 @attrs.define
 class _Tries:
-    """What one request may still cost: tries, time (on the loop's clock), one renewal of each credential."""
+    """What is left for one request: tries, time (on the loop's clock), one renewal of each credential."""
 
     delays: Iterator[float]
     ends_at: float
@@ -67,12 +67,12 @@ class _Tries:
     renewed: set[Needs] = attrs.field(factory=set)
 
     def next_delay(self) -> float | None:
-        """Return the delay before the next try; None where it is not worth one."""
+        """Return the delay before the next try; None if there is none left."""
         delay = next(self.delays, None)
         return None if delay is None or _now() + delay > self.ends_at else delay
 
     def after(self, asked: float) -> float | None:
-        """Return the delay where the gateway asks for one: its wish costs a try, not our time."""
+        """Return the delay that the gateway asks for: it counts as a try, and not as time."""
         delay = next(self.delays, None)
         if delay is None:
             return None
@@ -82,7 +82,7 @@ class _Tries:
 
 
 class Exchange:
-    """One GSP over one transport. `clock` is wall time in seconds since the epoch."""
+    """Run the conversations of one GSP over one transport. `clock` is wall time in epoch seconds."""
 
     def __init__(
         self, gsp: Gsp, transport: Transport, *, retry: RetryPolicy, pacer: Pacer, clock: Callable[[], float]
@@ -99,12 +99,12 @@ class Exchange:
         retry: bool = True,
         leaving: Leaving = _unheard,
     ) -> T:
-        """Drive a conversation to its end and return its value.
+        """Run a conversation to its end and return its value.
 
-        Raises what the answers mean. A change whose outcome nobody can tell is `OutcomeUnknown`;
-        `retry=False` sends each request once, and lets others go first: for polls. `leaving` is told True
-        when a change is about to leave, which it can prevent by raising, and False when it is proved that
-        nothing was done.
+        Raises the error that an answer means; for a change with an unknown outcome `OutcomeUnknown`. With
+        `retry=False`, for polls, each request is sent once and has the lowest priority. `leaving` is called
+        with True when a change is about to be sent, which it can prevent by raising, and with False when it
+        is proved that nothing was done.
         """
         changing, overseer = False, OVERSEER.get()
         try:
@@ -138,7 +138,7 @@ class Exchange:
     async def _deliver(
         self, request: Request, credentials: Credentials, retry: bool, leaving: Leaving
     ) -> Response:
-        """Send one request until it has an answer that the conversation may see."""
+        """Send one request, with retries, and return the answer for the conversation."""
         delays = self._retry.delays() if retry else iter(())
         tries = _Tries(delays, _now() + self._retry.max_time, polls=not retry)
         while True:
@@ -151,17 +151,17 @@ class Exchange:
                     raise error
                 _log.debug("%s: %s; again in %.1f s", request.operation, type(error).__name__, delay)
             finally:
-                del error, outcome  # an error keeps frames alive, for as long as the wait is
+                del error, outcome  # an error keeps frames alive for the time of the wait
             await self.rest(delay)
 
     async def _attempt(
         self, request: Request, credentials: Credentials, tries: _Tries, leaving: Leaving
     ) -> Response | tuple[ImsError, float | None]:
-        """Send once; return the answer, or the error with the delay after which to try again.
+        """Send once; return the answer, or the error with the delay before the next try.
 
-        What may be repeated is, once and at its next turn, where a kept connection ended before the answer
-        began, be it a poll: that is one request more, which counts as one with the pacer, and at the gateway,
-        which may have billed the one that it did not answer.
+        If a reused connection closed before the answer began, a repeatable request, also a poll, is sent once
+        more at its next turn. That is one request more for the rate limit and the gateway, which may have
+        billed the first.
         """
         credential, waited = credentials.of(request), False
         while True:
@@ -171,7 +171,7 @@ class Exchange:
             async with self._pacer.turn(credentials.gstin, ahead=ahead, gives_way=tries.polls) as turn:
                 self._check_open(turn)
                 if credential is not None and not waited:
-                    token = credential.ready  # the wait for the turn may have been long
+                    token = credential.ready  # it may have expired during the wait for the turn
                 if credential is None or token is not None:
                     if request.changes:
                         await self._let_leave(leaving, turn)
@@ -196,7 +196,7 @@ class Exchange:
                 await leaving(False)
             return answer, self._after_loss(request, answer, tries)
         finally:
-            del answer  # by its traceback it knows this frame: each would keep the other alive
+            del answer  # its traceback refers to this frame: a reference cycle
 
     def _check_open(self, turn: Turn) -> None:
         try:
@@ -214,10 +214,10 @@ class Exchange:
             raise
 
     async def _send(self, signed: Request) -> Response | ImsError:
-        """Return the answer, or what came instead of one.
+        """Return the answer, or the error in its place.
 
-        A transport may be somebody else's: whatever it raises for a change, but what proves that nothing was
-        sent, leaves open what became of it.
+        A transport may be a caller's own: after any error for a change that does not prove that it was not
+        sent, the outcome is unknown.
         """
         try:
             return await self._transport.send(signed)
@@ -234,11 +234,11 @@ class Exchange:
     def _judge(
         self, request: Request, response: Response, secrets: Iterable[Secret]
     ) -> tuple[Verdict, Response]:
-        """Judge an answer, and take out the secrets that it quotes: errors show what a gateway says."""
+        """Judge an answer, and mask the secrets in it: errors show a gateway's messages."""
         verdict = self._gsp.judge(request, response)
         fine = verdict.kind is VerdictKind.FINE
         if fine and request.grants:
-            return verdict, response  # what it hands out may be what was sent
+            return verdict, response  # the new secret in it may equal the one that was sent
         clean = response.without(secrets, shortest=_IN_ROWS if fine else _IN_A_REFUSAL)
         if clean is not response and not fine:
             verdict = self._gsp.judge(request, clean)
@@ -247,14 +247,14 @@ class Exchange:
         return verdict, clean
 
     def _after_loss(self, request: Request, error: ImsError, tries: _Tries) -> float | None:
-        """Return the delay after which to try again where no answer came, or None."""
-        if request.repeatable and self._closed.is_set():  # a read that was broken off by the closing
+        """Return the delay before the next try after a lost answer, or None."""
+        if request.repeatable and self._closed.is_set():  # the closing of the client aborted the read
             raise ClientClosed(f"the client was closed while {request.operation} was under way") from error
         if isinstance(error, NotSent):
             return tries.next_delay()
         if request.changes:
             raise _unknown(error) from error
-        lost = isinstance(error, GatewayUnavailable)  # else it was refused unread, as it would be again
+        lost = isinstance(error, GatewayUnavailable)  # otherwise it was refused unread, and would be again
         return tries.next_delay() if lost and request.repeatable else None
 
     async def _consider(
@@ -267,11 +267,11 @@ class Exchange:
         tries: _Tries,
         leaving: Leaving,
     ) -> Response | tuple[ImsError, float | None]:
-        """Decide on an answer. What became of a change is unknown unless it proves that nothing was done."""
+        """Decide on an answer. A change has an unknown outcome unless it proves that nothing was done."""
         if verdict.not_before is not None and verdict.not_before - self._clock() <= self._retry.max_hint:
             self._pacer.not_before(verdict.not_before)
         if verdict.allowance is not None and verdict.allowance[1] - self._clock() <= self._retry.max_hint:
-            self._pacer.told(*verdict.allowance)
+            self._pacer.note_allowance(*verdict.allowance)
         if verdict.kind is VerdictKind.FINE:
             return response
         error = verdict.error or GatewayUnavailable("the gateway refused without a reason")
@@ -284,7 +284,7 @@ class Exchange:
             credential = credentials.named(stale)
             if credential is None or stale in tries.renewed:
                 return error, None
-            tries.renewed.add(stale)  # once: a fresh token that is refused too will not get better
+            tries.renewed.add(stale)  # once only: if a new token is refused too, a further one does not help
             await credential.renew(behind.get(stale) or await credential.current())
             return error, 0.0
         if verdict.kind is VerdictKind.THROTTLED:
@@ -293,7 +293,7 @@ class Exchange:
         return error, self._as_asked(error, verdict, tries) if repeatable else None
 
     def _as_asked(self, error: ImsError, verdict: Verdict, tries: _Tries) -> float | None:
-        """Wait as long as the gateway asks, if that is bearable."""
+        """Return the delay that the gateway asks for, if it is within `max_hint`."""
         if verdict.not_before is None:
             return tries.next_delay()
         asked = verdict.not_before - self._clock()
@@ -304,30 +304,30 @@ class Exchange:
         return tries.after(asked)
 
     async def rest(self, delay: float) -> None:
-        """Sleep for so many seconds, but not past the end of the client."""
+        """Sleep for `delay` seconds, or until the client is closed."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await self._closed.wait()
 
     @property
     def closed(self) -> bool:
-        """True once nothing more is sent."""
+        """Whether no further request is sent."""
         return self._closed.is_set()
 
     def check_open(self) -> None:
-        """Raise `ClientClosed` once the client is closed, and what the caller's overseer raises."""
+        """Raise `ClientClosed` if the client is closed, or the error of the context's overseer."""
         if self._closed.is_set():
             raise ClientClosed("the client is closed; nothing was sent")
         if (overseer := OVERSEER.get()) is not None:
             overseer.check()
 
     def stop(self) -> None:
-        """Send nothing more: who waits, and whoever asks from now on, gets `ClientClosed`."""
+        """Send no further request: waiting and later calls raise `ClientClosed`."""
         self._closed.set()
         self._pacer.close()
 
     async def aclose(self) -> None:
-        """Stop, and close the transport, under requests that are under way too."""
+        """Stop, and close the transport, which aborts running requests."""
         self.stop()
         await self._transport.aclose()
 
@@ -340,6 +340,6 @@ def _unknown(error: ImsError) -> OutcomeUnknown:
     return OutcomeUnknown(f"{error}; it may or may not have taken effect")
 
 
-# Characters. A shorter secret may stand in an answer by chance; in rows that must not cost a letter.
+# Characters. A shorter secret may occur in an answer by chance, and rows must stay unchanged.
 _IN_A_REFUSAL, _IN_ROWS = 6, 16
 _NOTHING = Response(status=0, headers={}, body=b"")

@@ -1,8 +1,8 @@
-"""How fast: a budget of our own where one is set, and the gateway's "not before" always.
+"""The rate limiter: a budget of our own, if one is set, and always the limits that the gateway reports.
 
-A sliding window lets the full burst through and then never more than the budget in any 60 seconds, so
-that a gateway with the same budget has no reason to answer 429. A request counts until 60 seconds after
-its answer: when it reached the gateway in between, only the gateway knows.
+A sliding window allows a full burst, and then never more than the budget in any 60 seconds, so that a gateway
+with the same budget does not answer 429. A request counts until 60 seconds after its answer: the time at
+which it reached the gateway is not known.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from ..errors import ClientClosed
 from .fair_queue import AT_ONCE, FairQueue, waits
 from .policies import RateLimit
 
-_SPAN: Final = 60.05  # seconds; a little over the minute, since no two clocks run alike
-_GIVES_WAY_FOR: Final = 300.0  # seconds; a poll that has given way for so long is let out in its turn
+_SPAN: Final = 60.05  # seconds; a little more than a minute, because clocks differ
+_GIVES_WAY_FOR: Final = 300.0  # seconds; a poll that has waited for so long gets normal priority
 
 
 class _Window:
-    """The requests under way and those answered within the last minute, against a limit."""
+    """A sliding window: the running requests and those answered within the last minute, with a limit."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -32,7 +32,7 @@ class _Window:
         self._answered: deque[float] = deque()
 
     def opens_at(self, now: float) -> float:
-        """Return when one more may leave: not after `now` if at once, `inf` if an answer decides."""
+        """Return when the next request may be sent: up to `now` for at once, `inf` for after an answer."""
         while self._answered and self._answered[0] + _SPAN <= now:
             self._answered.popleft()
         if self._under_way + len(self._answered) < self._limit:
@@ -53,7 +53,7 @@ class _Window:
 
 
 class Turn:
-    """One request's leave to go: `async with pacer.turn(gstin):` around the sending of it."""
+    """The permission to send one request: `async with pacer.turn(gstin):` around the sending."""
 
     __slots__ = ("_pacer", "_windows", "ahead", "gives_way", "gstin", "leave", "since", "used")
 
@@ -62,16 +62,16 @@ class Turn:
     _windows: tuple[_Window, ...]
 
     def __init__(self, pacer: Pacer, gstin: str, ahead: bool, gives_way: bool) -> None:
-        # `since` is set when the wait begins, `_windows` and `used` at its end: a burst of thousands is felt.
+        # `since` is set when the wait begins, `_windows` and `used` at its end: this speeds up large bursts.
         self._pacer, self.gstin, self.ahead, self.gives_way = pacer, gstin, ahead, gives_way
         self.leave: asyncio.Future[None] | None = None
 
     def give_back(self) -> None:
-        """Say that nothing was sent after all: the turn does not count."""
+        """Return the turn unused: nothing was sent, and it does not count."""
         self.used = False
 
     def begin(self, windows: tuple[_Window, ...]) -> None:
-        """Let it go: from now on it counts."""
+        """Release it: from now on it counts."""
         self._windows, self.used = windows, True
         for window in windows:
             window.enter()
@@ -79,13 +79,13 @@ class Turn:
             self.leave.set_result(None)
 
     def end(self, now: float) -> None:
-        """Count it for one more minute."""
+        """End it: it counts for one more minute."""
         windows, self._windows = self._windows, ()
         for window in windows:
             window.leave(now, used=self.used)
 
     def __aenter__(self) -> Coroutine[Any, Any, Turn]:
-        return self._pacer.wait(self)  # without a coroutine of its own: a burst of thousands is felt
+        return self._pacer.wait(self)  # without a coroutine of its own: this saves time in large bursts
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -94,56 +94,56 @@ class Turn:
 
 
 class Pacer:
-    """Lets requests out as budget and gateway allow: in order within a GSTIN, the GSTINs by turns.
+    """Release requests within the limits: in order within a GSTIN, round robin among the GSTINs.
 
-    Polls give way to all others, and with a budget they are spread over the minute: one that is early finds
-    its job still at work, and what it costs is missed by the next save.
+    Polls have the lowest priority, and with a budget they are spread over the minute: an early one would find
+    its job still running, and use budget that the next save needs.
 
-    Letting one out costs the logarithm of how many wait, and no turn of the event loop lets out thousands.
+    To release one request has logarithmic cost, and no iteration of the event loop releases thousands.
 
-    `clock` is wall time (epoch seconds), which is what gateways name in their hints; the waiting itself
-    goes by the event loop's clock, which nobody sets back.
+    `clock` is wall time (epoch seconds), which gateways use in their hints; waiting uses the event loop's
+    clock, which is never set back.
     """
 
     def __init__(self, rate: RateLimit | None, *, clock: Callable[[], float]) -> None:
         self._rate, self._clock = rate, clock
         self._account = _Window(rate.per_minute) if rate else None
-        self._gstins: OrderedDict[str, _Window] = OrderedDict()  # the longest unused first
+        self._gstins: OrderedDict[str, _Window] = OrderedDict()  # the least recently used first
         self._lines: FairQueue[Turn] = FairQueue()
         self._polls: FairQueue[Turn] = FairQueue()
-        self._arrived: deque[Turn] = deque()  # and not in a queue yet: most of the work of a burst is put off
-        self._oldest_polls: deque[Turn] = deque()  # in order of arrival, also some that wait no more
+        self._arrived: deque[Turn] = deque()  # not in a queue yet: most of the work of a burst is deferred
+        self._oldest_polls: deque[Turn] = deque()  # in order of arrival, with some that no longer wait
         self._next_poll_at = -math.inf
         self._held_until = -math.inf
-        self._left = math.inf  # how many more the gateway said that it takes until `_left_until`
+        self._left = math.inf  # the number of requests that the gateway still accepts until `_left_until`
         self._left_until = -math.inf
         self._under_way = 0
-        self._answered = 0  # since then, without a word of how many are left
-        self._called = 0  # let out of a queue, and not resumed yet
+        self._answered = 0  # since then, by answers without that number
+        self._called = 0  # released from a queue, and not resumed yet
         self._alarm: asyncio.TimerHandle | None = None
         self._wakes_at = math.inf
 
     def turn(self, gstin: str | None, *, ahead: bool = False, gives_way: bool = False) -> Turn:
         """Return a turn to wait for.
 
-        One that is `ahead` does not queue, since others wait for it; one that `gives_way` (a poll) is let out
-        when nobody else waits.
+        One that is `ahead` does not queue, because others wait for it; one that `gives_way` (a poll) is
+        released when no other request waits.
         """
         return Turn(self, gstin or "", ahead, gives_way and not ahead)
 
     def not_before(self, moment: float) -> None:
-        """Hold everything until this moment (epoch seconds); it only ever moves forward."""
+        """Delay all requests until this time (epoch seconds); an earlier time has no effect."""
         self._held_until = max(self._held_until, self._on_the_loop(moment))
 
-    def told(self, left: int, until: float) -> None:
-        """Hear that the gateway takes only so many more requests until then (epoch seconds).
+    def note_allowance(self, left: int, until: float) -> None:
+        """Note that the gateway accepts only `left` more requests until then (epoch seconds).
 
-        Another process may use the account as well. What is under way may not be counted in it yet.
+        Another process may use the account as well. Running requests may not be counted in it yet.
         """
         moment = self._on_the_loop(until)
         if moment < self._left_until - 1:
-            return  # of a minute that is over
-        if moment > self._left_until + 1 or left < self._left:  # else it is older than what is known
+            return  # of a window that is over
+        if moment > self._left_until + 1 or left < self._left:  # otherwise it is older than the current one
             self._left, self._answered = left, 0
         self._left_until = max(self._left_until, moment)
         if self._arrived or self._lines or self._polls:
@@ -153,10 +153,10 @@ class Pacer:
         return asyncio.get_running_loop().time() + moment - self._clock()
 
     async def wait(self, turn: Turn) -> Turn:
-        """Wait until one more request may leave, and count it."""
+        """Wait until one more request may be sent, and count it."""
         loop = asyncio.get_running_loop()
         turn.since = now = loop.time()
-        if len(self._arrived) >= AT_ONCE:  # a burst: all of it is looked at in the next turns of the loop
+        if len(self._arrived) >= AT_ONCE:  # a burst: it is processed in the next iterations of the event loop
             turn.leave = leave = loop.create_future()
             self._arrived.append(turn)
             if turn.gives_way:
@@ -175,15 +175,15 @@ class Pacer:
             if self._oldest_polls:
                 opens_at = min(opens_at, self._oldest_polls[0].since + _GIVES_WAY_FOR)
             if not now < self._wakes_at <= opens_at:
-                self._admit()  # else there is nothing to do before the alarm, or an answer
+                self._admit()  # otherwise there is nothing to do before the timer or an answer
         try:
             await leave
         except asyncio.CancelledError:
             if turn.leave.cancelled():
-                self._sort_in(loop.time())  # those behind it in its line keep their place
+                self._sort_in(loop.time())  # those behind it in its queue keep their place
                 self._lines.leave(turn)
                 self._polls.leave(turn)
-            elif turn.leave.exception() is None:  # called, and cancelled in one breath
+            elif turn.leave.exception() is None:  # released and cancelled in one iteration
                 self._called -= 1
                 turn.give_back()
                 self._end(turn)
@@ -193,14 +193,14 @@ class Pacer:
         return turn
 
     def _earliest(self, turn: Turn, now: float) -> float:
-        """Return before when it cannot go for certain; not after `now` if nothing but others may hold it."""
+        """Return a time before which it cannot be sent; up to `now` if only other requests may delay it."""
         opens_at = self._next_poll_at if turn.gives_way else -math.inf
-        if not now < self._wakes_at <= opens_at:  # else the alarm rings before, whatever else holds it
+        if not now < self._wakes_at <= opens_at:  # otherwise the timer fires before that anyway
             opens_at = max(opens_at, self._opens_at(now), self._own_opens_at(turn.gstin, now))
         return opens_at
 
     def done(self, turn: Turn) -> None:
-        """Note that a request was answered, or will not be."""
+        """Note that a request was answered, or ended without an answer."""
         self._answered += turn.used
         self._end(turn)
         if self._arrived or self._lines or self._polls:
@@ -219,7 +219,7 @@ class Pacer:
                 queue.place(line, self._own_opens_at(turn.gstin, now), now)
 
     def close(self) -> None:
-        """Send away all who wait: they get `ClientClosed`."""
+        """Cancel all waits: they raise `ClientClosed`."""
         lines = [line.waiters for queue in (self._lines, self._polls) for line in queue.values()]
         for turn in itertools.chain(self._arrived, *lines):
             if turn.leave is not None and not turn.leave.done():
@@ -234,17 +234,17 @@ class Pacer:
         self._admit()
 
     def _admit(self) -> None:
-        """Let out all who may go now, polls last, and come back when the next may."""
+        """Release all requests that may be sent now, polls last, and set the timer for the next one."""
         now = asyncio.get_running_loop().time()
         promotes_at = wakes_at = self._promote(now) if self._sort_in(now) else now
-        if wakes_at > now:  # else some are left for the next turn of the event loop, as below
+        if wakes_at > now:  # otherwise some are left for the next iteration, as below
             wakes_at = self._admit_from(self._lines, now)
         if wakes_at > now:
             wakes_at = min(wakes_at, self._admit_from(self._polls, now))
         self._set_alarm(min(wakes_at, promotes_at) if self._polls else wakes_at)
 
     def _admit_from(self, queue: FairQueue[Turn], now: float) -> float:
-        """Let out of these who may go now, one of each GSTIN in turn; return when the next may."""
+        """Release from a queue, one of each GSTIN in turn; return when the next one may be sent."""
         if not queue:
             return math.inf
         if not queue.open_up(now):
@@ -267,7 +267,7 @@ class Pacer:
                 self._let_go(queue.take(line), now)
 
     def _sort_in(self, now: float) -> bool:
-        """Let those who have come stand in their queues; False if some are left for the next turn."""
+        """Put new arrivals into their queues; False if some are left for the next iteration."""
         for _ in range(AT_ONCE):
             if not self._arrived:
                 return True
@@ -277,7 +277,7 @@ class Pacer:
         return not self._arrived
 
     def _promote(self, now: float) -> float:
-        """Let polls that have given way for long enough wait among the others; return when the next may."""
+        """Give polls that have waited for long enough normal priority; return when the next one is due."""
         for _ in range(AT_ONCE):
             if not self._oldest_polls:
                 return math.inf
@@ -319,7 +319,7 @@ class Pacer:
         return -math.inf if window is None else window.opens_at(now)
 
     def _windows_of(self, gstin: str, now: float) -> tuple[_Window, ...]:
-        """Return the windows in which a request that goes now counts."""
+        """Return the windows in which a request that is sent now counts."""
         if self._rate is None or self._account is None:
             return ()
         if self._rate.per_gstin is None or not gstin:
@@ -331,7 +331,7 @@ class Pacer:
         return self._account, self._gstins[gstin]
 
     def _forget_idle(self, now: float) -> None:
-        """Forget GSTINs without a request for a minute: more at once than come, so that none stay long."""
+        """Forget GSTINs without a request for a minute; more per call than arrive, so that none stay long."""
         for _ in range(2 * AT_ONCE):
             name = next(iter(self._gstins), None)
             if name is None or not self._gstins[name].idle(now):

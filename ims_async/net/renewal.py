@@ -1,4 +1,4 @@
-"""A token that is renewed ahead of its end, once for any number of callers, and kept in a store."""
+"""A token that is renewed before it expires, once for any number of callers, and kept in a store."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ T = TypeVar("T")
 
 _log = logging.getLogger("ims_async")
 
-_RENEW_AGAIN: Final = 30.0  # seconds after a renewal ahead of the end that failed
+_RENEW_AGAIN: Final = 30.0  # seconds after a failed renewal of a token that is still valid
 _STORE_MAY_TAKE: Final = (
-    10.0  # seconds; a store is anybody's code, and one that hangs would hang every caller
+    10.0  # seconds; a store may be a caller's own code, and one that hangs would block every request
 )
 
 
 @contextlib.asynccontextmanager
 async def _patience() -> AsyncIterator[None]:
-    """Wait for a store, but not for ever."""
+    """Limit the time of a call to a store."""
     try:
         async with asyncio.timeout(_STORE_MAY_TAKE):
             yield
@@ -42,8 +42,8 @@ async def _patience() -> AsyncIterator[None]:
 class Renewable(abc.ABC):
     """A token that is renewed once for any number of callers."""
 
-    # A session that is refused stays so until somebody logs in. An account's key and secret can always be
-    # tried again, and nobody else could put a new token in its place.
+    # A refused session stays refused until a login. An account's key and secret can always be tried again,
+    # and no other process could store a new token for it.
     _buries = True
 
     def __init__(
@@ -55,10 +55,10 @@ class Renewable(abc.ABC):
         self._given: Secret | None = None
         self._flight: asyncio.Task[Token] | None = None
         self._dead: tuple[Secret, NotAuthorized] | None = None
-        self._warned: set[str] = set()  # of whom it was said that a clock is off
+        self._warned: set[str] = set()  # accounts with a warning about a wrong clock
 
     async def current(self) -> Token:
-        """Return a token that has life left, renewing it ahead of its end."""
+        """Return a valid token; renews it before it expires."""
         held = self._held
         if held is None:
             token = await self._share(self._begin)
@@ -69,7 +69,7 @@ class Renewable(abc.ABC):
             return await self.renew(held.token)
         except SessionExpired:
             raise
-        except ImsError as error:  # a refusal that does not say the session is over is no reason to drop it
+        except ImsError as error:  # only a refusal that ends the session is a reason to drop the token
             ends_at, now = held.token.expires_at, self._clock()
             if ends_at is None or now >= ends_at:
                 raise
@@ -78,15 +78,15 @@ class Renewable(abc.ABC):
             return held.token
 
     async def renew(self, refused: Token) -> Token:
-        """Return another token than the refused one; a late refusal does not discard a newer token."""
+        """Return a token other than the refused one; a late refusal does not discard a newer token."""
         held = self._held
-        # Not by value: what a gateway gives in place of a session may have the same name.
+        # Compared by identity: a renewed session may have the same identifier.
         if held is not None and held.token is not refused:
             return held.token
         return await self._share(lambda: self._renewed(refused))
 
     async def adopt(self, token: Token | None) -> None:
-        """Take a token that came from elsewhere (a login), and tell the store."""
+        """Use a token from a login, and save it in the store."""
         self._held = self._dead = None
         if token is not None:
             token = self._dated(token)
@@ -94,9 +94,9 @@ class Renewable(abc.ABC):
         await self._save(token)
 
     def hold(self, value: str) -> None:
-        """Take a token that the caller handed in; its life is read off it where that can be done.
+        """Use a token that the caller passed; its expiry is read from it if possible.
 
-        Handing in the same one again is no news: it may have been renewed since.
+        The same token passed again is ignored: it may have been renewed since.
         """
         if not isinstance(value, str) or not value.strip():
             raise InvalidInput("the token is empty: pass the access token as text, without `Bearer`")
@@ -111,12 +111,12 @@ class Renewable(abc.ABC):
 
     @property
     def held(self) -> Token | None:
-        """The token at hand, without asking anybody."""
+        """The current token, without I/O."""
         return self._held.token if self._held else None
 
     @property
     def ready(self) -> Token | None:
-        """The token at hand, or None where it has to be had or renewed first."""
+        """The current token, or None if it has to be fetched or renewed first."""
         return None if self._held is None or self._due(self._held) else self._held.token
 
     def _due(self, held: Held) -> bool:
@@ -126,13 +126,13 @@ class Renewable(abc.ABC):
         self._held = Held.now(token, self._clock())
 
     def _dated(self, token: Token) -> Token:
-        """Return a token that was just given, with an end that can be gone by; say once if its own cannot.
+        """Return a new token with a plausible expiry; log once if its own is not.
 
-        A clock that is off makes all tokens look wrong: the first of a client is a warning, others are not.
+        With a wrong clock all tokens look wrong: only the first of a client is logged as a warning.
         """
         token, problem = dated(token, self._clock())
         if problem and self._gstin not in self._warned:
-            # A test host's example tells an end of its own; no clock is off.
+            # The example of a test host has a fixed expiry; that does not show a wrong clock.
             quiet = self._warned or self._gsp.limits.canned
             level = logging.DEBUG if quiet else logging.WARNING
             self._warned.add(self._gstin)
@@ -146,7 +146,7 @@ class Renewable(abc.ABC):
         return token
 
     async def _ask(self, conversation: Conversation[T], credentials: Credentials) -> T:
-        """Run a step of the login; an answer that cannot be read is not shown: it may hold a token."""
+        """Run a step of the login; an unreadable answer is not shown, since it may have a token."""
         try:
             return await self._exchange.run(conversation, credentials)
         except UnexpectedAnswer as error:
@@ -154,18 +154,18 @@ class Renewable(abc.ABC):
         raise UnexpectedAnswer("the gateway's answer to the login cannot be read", problems=problems)
 
     async def _share(self, work: Callable[[], Coroutine[Any, Any, Token]]) -> Token:
-        """Join the renewal under way, or begin one; a caller that goes away does not stop it."""
+        """Wait for the running renewal, or begin one; the cancellation of a caller does not stop it."""
         flight = self._flight
         if flight is None:
             flight = self._flight = asyncio.create_task(work())
             flight.add_done_callback(self._landed)
         await asyncio.wait([flight])
         if flight.cancelled():
-            self._exchange.check_open()  # by `aclose`: those who wait were not cancelled themselves
+            self._exchange.check_open()  # cancelled by `aclose`, and not by the caller
         return flight.result()
 
     async def aclose(self) -> None:
-        """Let a renewal under way land, if it does so soon: the old token may have ended for it."""
+        """Wait for a running renewal for a short time: it may have ended the old token."""
         if self._flight is not None:
             _, late = await asyncio.wait([self._flight], timeout=LANDING)
             for flight in late:
@@ -174,23 +174,23 @@ class Renewable(abc.ABC):
     def _landed(self, flight: asyncio.Task[Token]) -> None:
         self._flight = None
         if not flight.cancelled():
-            flight.exception()  # seen here even where every caller has gone
+            flight.exception()  # retrieved here, in case no caller waits any more
 
     async def _begin(self) -> Token:
-        """Have the token that is kept, or the first one."""
+        """Get the stored token, or a first one."""
         kept = await self._load()
         if self._held is not None:
-            return self._held.token  # handed in meanwhile
+            return self._held.token  # passed meanwhile
         if kept is None:
             return await self._first()
         self._hold(kept)
         return kept
 
     async def _renewed(self, refused: Token) -> Token:
-        """Have the token that another process put into the store, or a new one."""
+        """Get the token that another process stored, or a new one."""
         kept = await self._kept_instead_of(refused)
         if self._held is not None and self._held.token is not refused:
-            return self._held.token  # handed in while the store was asked
+            return self._held.token  # passed while the store was read
         if kept is not None and self._outlives(kept, refused):
             return self._adopted(kept)
         try:
@@ -198,9 +198,9 @@ class Renewable(abc.ABC):
                 raise copy.copy(self._dead[1])
             token = await self._next(refused)
         except NotAuthorized as error:
-            if not self._buries or error.of_account:  # which says nothing of this session
+            if not self._buries or error.of_account:  # an error of the account does not end this session
                 raise
-            # Nobody need ask again with this value. A copy: frames of those who asked are not kept.
+            # Further requests with this value are refused at once. A copy: it keeps no frames of the callers.
             self._dead = (refused.value, copy.copy(error))
             if (kept := await self._renewed_elsewhere(refused, error)) is None:
                 raise
@@ -226,9 +226,9 @@ class Renewable(abc.ABC):
         return kept if kept is not None and kept.value != refused.value else None
 
     async def _renewed_elsewhere(self, refused: Token, error: NotAuthorized) -> Token | None:
-        """Return what another process has made of a session that is over under its old name, if it has.
+        """Return the token by which another process has replaced an ended session, if there is one.
 
-        A refusal that does not say so is no reason to give up what is held for what is kept.
+        Only a refusal that ends the session is a reason to replace the current token by the stored one.
         """
         if not isinstance(error, SessionExpired):
             return None
@@ -239,7 +239,7 @@ class Renewable(abc.ABC):
 
     def _adopted(self, kept: Token) -> Token:
         self._hold(kept)
-        self._given = None  # the one that was handed in may be handed in again
+        self._given = None  # the token that was passed may be passed again
         return kept
 
     def _outlives(self, token: Token, other: Token) -> bool:
@@ -247,19 +247,19 @@ class Renewable(abc.ABC):
         return ends_at is not None and ends_at > max(other.expires_at or 0.0, self._clock())
 
     async def _keep(self, token: Token) -> Token:
-        """Hold a token that nobody asked for; a full disk is no reason to drop a live session."""
+        """Use a new token and store it; it is used even if the store fails, for example on a full disk."""
         token = self._dated(token)
         self._hold(token)
         try:
             await self._save(token)
-        except Exception as error:  # noqa: BLE001 # a store is anybody's code, and its words may hold the token
+        except Exception as error:  # noqa: BLE001 # a store may be a caller's code, and its message may have the token
             _log.warning("a token could not be stored: %s", type(error).__name__)
         return token
 
     @abc.abstractmethod
     async def _first(self) -> Token:
-        """Have a token where there is none."""
+        """Get a first token."""
 
     @abc.abstractmethod
     async def _next(self, refused: Token) -> Token:
-        """Have another token in place of one that is refused, or soon will be."""
+        """Get a token to replace one that is refused or about to expire."""

@@ -1,4 +1,4 @@
-"""Requests out, answers in: what a transport promises, and the one in memory."""
+"""The protocol of a transport, and a transport in memory."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ MAX_ANSWER: Final = 256 * 1024 * 1024  # bytes
 
 @runtime_checkable
 class Transport(Protocol):
-    """Anything that can send a request.
+    """A transport sends requests.
 
-    A change must leave soon after it was handed over, and be given up in less than the half hour after which
+    A change must be sent soon after the hand-over, and be given up in less than the half hour after which
     others look for its effects: see `SEND_DEADLINE` and `ANSWER_DEADLINE` of the transport over HTTP.
-    Raises `NotSent` where it never left, `AnswerLost` where no whole answer came back, and
-    `UnexpectedAnswer` for an answer that is refused unread. Whatever else it raises for a change, but
-    `ClientClosed` and `InvalidInput`, is taken for a lost answer.
+    Raises `NotSent` if the request never left, `AnswerLost` if no whole answer came back, and
+    `UnexpectedAnswer` for an answer that is refused unread. For a change every other error, except
+    `ClientClosed` and `InvalidInput`, counts as a lost answer.
     """
 
     async def send(self, request: Request) -> Response: ...
@@ -36,7 +36,7 @@ class Transport(Protocol):
 
 @runtime_checkable
 class Handler(Protocol):
-    """A server without a socket: what the simulator offers."""
+    """A server without a socket, such as the simulator."""
 
     def handle(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
@@ -44,19 +44,19 @@ class Handler(Protocol):
 
 
 class AnswerLost(GatewayUnavailable):
-    """The request left, or may have, and no whole answer came back."""
+    """The request was sent, or may have been, and no whole answer came back."""
 
 
 class KeptConnectionLost(AnswerLost):
-    """A connection that was used before ended before the answer began.
+    """A connection that was used before closed before the answer began.
 
-    Gateways end idle connections, some after each answer, and the end may cross the next request. To ask once
-    more, over a fresh connection, is safe where the request may be repeated; it may have been billed though.
+    Gateways close idle connections, some after each answer, and this may happen while the next request is
+    sent. A repeatable request can be sent again over a fresh connection; the first may have been billed.
     """
 
 
 class AnswerBody:
-    """An answer's body as it comes in: unpacked in bounded steps, and refused once it is over the limit."""
+    """The body of an answer as it arrives: decompressed in bounded steps, and refused above the limit."""
 
     def __init__(self, encoding: str, limit: int) -> None:
         self._unpack, self._limit = unpacker(encoding), limit
@@ -64,7 +64,7 @@ class AnswerBody:
         self._size = 0
 
     def add(self, packed: bytes) -> None:
-        """Take what came."""
+        """Add the next bytes."""
         for part in self._unpack(packed):
             self._size += len(part)
             if self._size > self._limit:
@@ -72,16 +72,16 @@ class AnswerBody:
             self._parts.append(part)
 
     def whole(self) -> bytes:
-        """Return all of it, now that nothing more comes."""
+        """Return the complete body."""
         if isinstance(self._unpack, Gunzip) and not self._unpack.complete:
             raise TroubleError("the packed answer is cut short")
         return b"".join(self._parts)
 
 
 class MemoryTransport:
-    """Sends to a handler in this process: no socket, no real time, the same bytes.
+    """Send requests to a handler in this process: the same bytes, without a socket or real time.
 
-    A handler that raises `ConnectionRefusedError` was never reached (`NotSent`); with any other
+    If the handler raises `ConnectionRefusedError`, the request was never sent (`NotSent`); for any other
     `ConnectionError`, or a `TimeoutError`, the answer is lost. `max_answer` is as for `AiohttpTransport`.
     """
 
@@ -89,23 +89,23 @@ class MemoryTransport:
         self._handler, self._clock, self._max_answer = handler, clock, max_answer
 
     async def send(self, request: Request) -> Response:
-        """Hand the request over and return the answer."""
-        await asyncio.sleep(0)  # a real answer never comes before others had a turn
+        """Pass the request to the handler and return the answer."""
+        await asyncio.sleep(0)  # other tasks run before a real answer comes
         try:
             return self._exchange(request)
         except (ConnectionError, TimeoutError, zlib.error, TroubleError) as error:
             left = not isinstance(error, ConnectionRefusedError)
             failure = failure_of(request, reason_of(error), left=left)
         try:
-            raise failure  # outside the handler, as on a socket
+            raise failure  # outside the `except`, so that it has no context, as on a socket
         finally:
             del failure
 
     def _exchange(self, request: Request) -> Response:
         path = "/" + request.target.split("//", 1)[1].partition("/")[2]
         headers = {name.lower(): value for name, value in request.headers.items()}
-        status, told, packed = self._handler.handle(request.method, path, headers, request.body or b"")
-        answer_headers = {name.lower(): value for name, value in told.items()}
+        status, received, packed = self._handler.handle(request.method, path, headers, request.body or b"")
+        answer_headers = {name.lower(): value for name, value in received.items()}
         body = AnswerBody(answer_headers.get("content-encoding", ""), self._max_answer)
         body.add(packed)
         return Response(status=status, headers=answer_headers, body=body.whole(), received_at=self._clock())
@@ -115,7 +115,7 @@ class MemoryTransport:
 
 
 def failure_of(request: Request, reason: str, *, left: bool, dropped: bool = False) -> ImsError:
-    """Say how far a request got. `dropped`: a kept connection ended before the answer began."""
+    """Return the error for how far a request got. `dropped`: a reused connection closed before the answer."""
     host = _host_of(request.url)
     if not left:
         return NotSent(f"{request.operation} never left this machine for {host}: {reason}")
@@ -126,5 +126,5 @@ def failure_of(request: Request, reason: str, *, left: bool, dropped: bool = Fal
 def _host_of(url: str) -> str:
     try:
         return urllib.parse.urlsplit(url).hostname or "an address without a host"
-    except ValueError:  # brackets that are not closed, say, in an address that a gateway gave
+    except ValueError:  # for example an unclosed bracket in an address that a gateway gave
         return "an address that is none"

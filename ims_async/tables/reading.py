@@ -1,4 +1,4 @@
-"""A file in: its columns, its rows, and every fault by file, row and column."""
+"""Read files of decisions: columns and rows; every fault is reported by file, row and column."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from .row import PARSERS, REPORTED, Row, any_action, any_gstin, any_supplier, ow
 from .source import MOST_TITLES, Source, folded, head_of, names_in, text_of
 
 _MOST_COLUMNS: Final = 256
-_MOST_MISSING: Final = len(READ_COLUMNS) // 2  # of a file that is meant all the same
+_MOST_MISSING: Final = len(READ_COLUMNS) // 2  # with more the file is not a file of decisions
 _LONGEST_PROBLEM: Final = 1000  # characters; a problem may quote a cell
 
 
 def read_decisions(source: Source, *, check_suppliers: bool = True, may_be_empty: bool = False) -> list[Row]:
     """Read the decided rows of a file; rows with an empty `action` are undecided and left out.
 
-    A `sep=;` line and up to 20 rows of titles may stand above the header. In a row with a hash, the supplier
-    and the number are taken as they are: a gateway reported them. Raises `InvalidInput` whose `problems` name
-    every fault by file, row (as a spreadsheet counts them) and column; that nothing is decided is one, unless
-    it `may_be_empty`. `check_suppliers=False` takes all GSTINs as they are: test hosts mask them.
+    A `sep=;` line and up to 20 rows of titles may precede the header. In a row with a hash, the supplier and
+    the number are not checked: a gateway reported them. Raises `InvalidInput`, whose `problems` name every
+    fault by file, row (as a spreadsheet counts them) and column; a file without decisions is one, unless it
+    `may_be_empty`. With `check_suppliers=False` no GSTIN is checked: test hosts mask them.
     """
     return _read(source, deciding=True, check_suppliers=check_suppliers, may_be_empty=may_be_empty)
 
 
 def read_records(source: Source, *, check_suppliers: bool = True, may_be_empty: bool = False) -> list[Row]:
-    """Read every row of a file, decided or not, for a reset; an action that is no action is passed over.
+    """Read every row of a file, decided or not, for a reset; an invalid action is ignored.
 
     Raises `InvalidInput` as `read_decisions` does.
     """
@@ -46,7 +46,7 @@ def read_records(source: Source, *, check_suppliers: bool = True, may_be_empty: 
 def read_with_information(
     source: Source, *, check_suppliers: bool = True, may_be_empty: bool = False
 ) -> list[tuple[Row, dict[str, str]]]:
-    """Read decided rows as `read_decisions` does, each with what its information columns hold, by column."""
+    """Read decided rows as `read_decisions` does, each with its information cells by column."""
     information: list[dict[str, str]] = []
     rows = _read(
         source,
@@ -59,9 +59,10 @@ def read_with_information(
 
 
 def is_report(path: str | os.PathLike[str]) -> bool:
-    """Say whether a file is a report of what became of records, and no file of decisions.
+    """Return whether a file is a report of outcomes, and not a file of decisions.
 
-    It has a column `outcome`, and none `action when pulled`. What cannot be read is none, nor is a pipe.
+    A report has a column `outcome`, and none `action when pulled`. A pipe, or a file that cannot be read, is
+    not a report.
     """
     if not files.is_file(path):
         return False
@@ -84,10 +85,10 @@ def _read(
     information: list[dict[str, str]] | None = None,
 ) -> list[Row]:
     name, text = text_of(source)
-    page = _Page(name)
-    lines = page.open(text)
+    reader = _Reader(name)
+    lines = reader.open(text)
     parsers = dict(PARSERS)
-    if GSTIN_COLUMN in page.columns:
+    if GSTIN_COLUMN in reader.columns:
         parsers = {GSTIN_COLUMN: own_gstin if check_suppliers else any_gstin, **parsers}
     if not check_suppliers:
         parsers["supplier"] = any_supplier
@@ -97,33 +98,33 @@ def _read(
     rows: list[Row] = []
     seen: dict[tuple[str | None, RecordKey], int] = {}
     for cells in lines:
-        if not any(cells) or (deciding and not page.cell(cells, "action").strip()):
+        if not any(cells) or (deciding and not reader.cell(cells, "action").strip()):
             continue
-        row = page.read_row(cells, parsers if page.cell(cells, "hash").strip() == "" else reported)
+        row = reader.read_row(cells, parsers if reader.cell(cells, "hash").strip() == "" else reported)
         if row is None:
             continue
         first = seen.setdefault((row.gstin, row.key), row.line)
         if first != row.line:
-            page.refuse(
+            reader.refuse(
                 None, f"the same record ({row.key}) stands in row {first} already: keep one of them", "twice"
             )
         rows.append(row)
         if information is not None:
-            information.append(page.information(cells))
-    if not rows and not page.problems and not may_be_empty:
-        page.line = page.header
-        page.refuse(
+            information.append(reader.information(cells))
+    if not rows and not reader.problems and not may_be_empty:
+        reader.line = reader.header
+        reader.refuse(
             "action" if deciding else None,
             "no row is decided: write A, R or P into this column" if deciding else "there is no record in it",
             "empty",
         )
-    page.finish()
+    reader.finish()
     return rows
 
 
 @attrs.define
-class _Page:
-    """A file being read: where it stands, which column is where, and what was wrong so far."""
+class _Reader:
+    """A file being read: the current line, the places of the columns, and the problems so far."""
 
     name: str
     line: int = 1
@@ -134,7 +135,7 @@ class _Page:
     problems: list[Problem] = attrs.field(factory=list)
 
     def refuse(self, column: str | None, what: str, kind: str = "") -> None:
-        """Note what is wrong in this line; without a `kind` it is a cell that cannot be read."""
+        """Add a problem of this line; without a `kind` it is a cell that cannot be read."""
         short = what if len(what) <= _LONGEST_PROBLEM else f"{what[:_LONGEST_PROBLEM]}…"
         kind = kind or (column or "row").replace(" ", "-").lower()
         self.problems.append(Problem(short, kind=kind, file=self.name, row=self.line, column=column))
@@ -143,10 +144,10 @@ class _Page:
         raise_all(self.problems)
 
     def open(self, text: str) -> Iterator[list[str]]:
-        """Read the header, and return the rows below it; a row that cannot be told apart is refused."""
+        """Read the header, and return the rows below it; a row with too many cells is refused."""
         head = head_of(text)
         self.line = self.header = head.row
-        # strict: a quote that is never closed would otherwise swallow the rows below it
+        # strict: otherwise a quote that is never closed would include the rows below it
         reader = csv.reader(
             io.StringIO(text[head.offset :], newline=""), delimiter=head.delimiter, strict=True
         )
@@ -211,17 +212,17 @@ class _Page:
 
     def cell(self, cells: Sequence[str], column: str) -> str:
         place = self.columns[column]
-        return cells[place] if place < len(cells) else ""  # spreadsheets leave empty cells at the end away
+        return cells[place] if place < len(cells) else ""  # spreadsheets drop empty cells at the end
 
     def information(self, cells: Sequence[str]) -> dict[str, str]:
-        """Return what the information columns that are there hold."""
+        """Return the cells of the information columns that the file has."""
         return {
             column: unshielded(cells[place]) if place < len(cells) else ""
             for column, place in self.informing.items()
         }
 
     def read_row(self, cells: Sequence[str], parsers: dict[str, Callable[[str], Any]]) -> Row | None:
-        """Read one row, or tell all that is wrong with it."""
+        """Read one row, or add all its problems and return None."""
         found: dict[str, Any] = {}
         for column, parse in parsers.items():
             text = self.cell(cells, column)

@@ -1,4 +1,4 @@
-"""A file's text, and the header in it."""
+"""Read the text of a file, and find its header."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Source = str | os.PathLike[str] | IO[str] | IO[bytes]
 LONGEST_FILE: Final = 200_000_000  # bytes, about 700,000 rows
 _AS_UTF8: Final = "save it as 'CSV UTF-8'"
 MOST_TITLES: Final = 20  # lines above the header: a name, a period, a date
-# The line by which Excel is told the delimiter; a spreadsheet swallows it, so it is no row.
+# The line that sets the delimiter for Excel; a spreadsheet does not show it, so it does not count as a row.
 SEPARATOR_LINE: Final = re.compile(r'"?sep=(?P<sign>[,;\t|])"?[,;\t]*\r?\n?', re.IGNORECASE)
 
 
 def folded(heading: str) -> str:
-    """Return a heading without what people change in one: case, spaces, underscores."""
+    """Return a heading without case, spaces and underscores, for comparisons."""
     return "".join(heading.replace("_", " ").split()).casefold()
 
 
@@ -31,7 +31,7 @@ _KNOWN: Final = frozenset(map(folded, (*READ_COLUMNS, GSTIN_COLUMN, "outcome")))
 
 @attrs.frozen
 class Head:
-    """A file's header: its text, where it begins, its row as a spreadsheet counts them, its delimiter."""
+    """A file's header: its text and offset, its row as a spreadsheet counts them, its delimiter."""
 
     line: str
     offset: int
@@ -40,10 +40,10 @@ class Head:
 
 
 def head_of(text: str) -> Head:
-    """Find the header: the line that names the most of our columns, below a `sep=` line and some titles.
+    """Find the header: the line with the most of our columns, below a `sep=` line and some titles.
 
-    The delimiter is that of the `sep=` line, else comma, semicolon or tab, whichever tells the most columns
-    apart. Where no line names any column the first one is the header, and its problem is told.
+    The delimiter is that of the `sep=` line, else the one of comma, semicolon and tab that gives the most of
+    our columns. If no line has any, the first one is the header, and its problem is reported.
     """
     separator = SEPARATOR_LINE.match(text)
     signs = separator["sign"] if separator else ",;\t"
@@ -107,7 +107,7 @@ def _decoded(name: str, content: bytes) -> str:
 
 
 def _unusable(name: str, what: str, line: int | None = None) -> InvalidFile:
-    """Say what is the matter with a whole file, and in which line that shows."""
+    """Return the error for a file that cannot be used at all, with the line of the problem, if known."""
     message = what if line is not None else f"{name} {what}"
     problem = Problem(message, kind=FILE_KIND, file=name, row=line)
     return InvalidFile(str(problem), problems=[problem])

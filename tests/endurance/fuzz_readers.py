@@ -21,7 +21,7 @@ from ims_async.errors import DownloadQueued, InvalidInput, JournalError, Unexpec
 from ims_async.gsp import codec
 from ims_async.gsp.base import Response
 from ims_async.gsp.codec.json import Scanner, parse_json
-from ims_async.gsp.http import check_base_url, told_to_wait_until
+from ims_async.gsp.http import check_base_url, read_retry_at
 from ims_async.gsp.verdicts import epoch
 from ims_async.journal import packing
 from ims_async.model.records import ItcReduction
@@ -101,7 +101,7 @@ def _jwt(case: Case) -> Any:
 
 def _wait(case: Case) -> Any:
     hints = {name: case.body.decode("latin-1") for name in ("retry-after", "x-ratelimit-reset")}
-    until = told_to_wait_until(Response(status=429, headers=hints, body=b"", received_at=NOW))
+    until = read_retry_at(Response(status=429, headers=hints, body=b"", received_at=NOW))
     promise(until is None or math.isfinite(until), "a hint is a point in time")
     return until
 
@@ -237,7 +237,7 @@ def _rooms() -> list[Reader]:
             (InvalidInput,),
         ),
         Reader("jwt_expiry", (Case(jwt(1_746_530_932).encode()), Case(b"1746530932000")), _jwt, ()),
-        Reader("told_to_wait_until", tuple(Case(hint.encode()) for hint in hints), _wait, ()),
+        Reader("read_retry_at", tuple(Case(hint.encode()) for hint in hints), _wait, ()),
         Reader("vocabulary", tuple(Case(word.encode()) for word in words), _words, ()),
         Reader("credentials", (Case(json.dumps(kept).encode()),), _credentials, (InvalidInput,)),
         # The transport makes a lost answer of zlib's error.

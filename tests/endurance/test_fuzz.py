@@ -66,7 +66,7 @@ COVERED: Final = {
     "gsp/http.py check_base_url": "vocabulary",
     "gsp/base.py judge": "sandbox save",
     "gsp/codec/json.py parse_json": "parse_json",
-    "gsp/http.py told_to_wait_until": "told_to_wait_until",
+    "gsp/http.py read_retry_at": "read_retry_at",
 }
 _READS: Final = re.compile(
     r"(read|parse|judge|told)_\w+|loads|unpack\w*|parse|judge|jwt_expiry|epoch|flag|json_of"

@@ -43,7 +43,7 @@ from ims_async.gsp.base import Gsp, Needs, Part, Request, Response, Verdict, Ver
 from ims_async.gsp.codec.json import PAUSE
 from ims_async.gsp.codec.writing import json_text
 from ims_async.gsp.gstn import NO_RECORDS, gstn_error
-from ims_async.gsp.http import check_base_url, told_to_wait_until
+from ims_async.gsp.http import check_base_url, read_retry_at
 from ims_async.model.secret import Secret
 from ims_async.model.tokens import Download
 from tests.conftest import load
@@ -537,7 +537,7 @@ def test_a_403_that_names_no_token_is_never_renewed(message: str) -> None:
 def test_a_throttled_answer_says_until_when(headers: dict[str, str], until: float | None) -> None:
     """Read each form of hint, and no hint out of what is none."""
     response = answer(429, failure(429), **headers)
-    assert told_to_wait_until(response) == until
+    assert read_retry_at(response) == until
     verdict = judge(response)
     assert (verdict.kind, verdict.not_before) == (THROTTLED, until)
     assert isinstance(verdict.error, RateLimited)

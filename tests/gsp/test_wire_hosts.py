@@ -10,7 +10,7 @@ import pytest
 
 from ims_async import InvalidInput
 from ims_async.gsp.base import Response
-from ims_async.gsp.http import check_base_url, told_to_wait_until
+from ims_async.gsp.http import check_base_url, read_retry_at
 
 NOW = 1_746_530_932.0  # Tue, 06 May 2025 11:28:52 GMT
 
@@ -84,7 +84,7 @@ def test_an_address_with_a_password_is_refused_and_not_repeated() -> None:
 def told(**headers: str) -> float | None:
     """Return what an answer with these headers asks for, underscores being dashes."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return told_to_wait_until(Response(status=429, headers=named, body=b"", received_at=NOW))
+    return read_retry_at(Response(status=429, headers=named, body=b"", received_at=NOW))
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def tell(through: Any, step: Step) -> None:
     if step.what == "not before":
         through.not_before(EPOCH + step.until)
     elif step.what == "allowance":
-        through.told(step.left, EPOCH + step.until)
+        through.note_allowance(step.left, EPOCH + step.until)
     else:
         through.close()
 

@@ -51,7 +51,7 @@ class WalkingPacer:
         """Hold everything until this moment (epoch seconds); it only ever moves forward."""
         self._held_until = max(self._held_until, self._on_the_loop(moment))
 
-    def told(self, left: int, until: float) -> None:
+    def note_allowance(self, left: int, until: float) -> None:
         """Hear that the gateway takes only so many more requests until then (epoch seconds).
 
         Another process may use the account as well. What is under way may not be counted in it yet.

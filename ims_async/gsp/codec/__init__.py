@@ -1,8 +1,8 @@
 """GSTN's JSON to values and back: section-keyed `invdata`, `error_report`, counts, supplier view.
 
-`values` holds the converter and its leaves, `rows` reads a row, `invoices` a stream of them, `status` how
-a job stands, `answers` the other small answers; `writing` makes the bodies of save and reset, `chunking` cuts
-big batches by the bytes they make.
+`values` has the converter and the readers of single values, `rows` reads a row, `invoices` a stream of rows,
+`status` the status of a job, `answers` the other small answers. `writing` writes the bodies of save and
+reset, `chunking` splits large batches by the size of their bodies.
 """
 
 from .answers import read_added_back, read_counts, read_sales

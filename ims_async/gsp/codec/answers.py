@@ -1,4 +1,4 @@
-"""The answers that are small: counts, the supplier view, added-back liabilities."""
+"""Read the small answers: counts, the supplier view, added-back liabilities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...model.vocabulary import GoodsType, SourceForm, SupplierSection
 from .values import CONVERTER, MOST, member, money, problems_of, reader
 
 _GROUPS: Final = {
-    # Which group answers which question is named by the vendor's schema titles only.
+    # Only the titles of the vendor's schemas say which group belongs to which type of goods.
     # GST API documentation, "IMS - Get Invoice Count".
     GoodsType.OTHERS: "all_oth",
     GoodsType.INWARD_SUPPLIES: "inv_supp_isd",
@@ -48,7 +48,7 @@ def read_counts(data: object, goods_type: GoodsType, path: str) -> Counts:
                     totals[group] = CONVERTER.structure(value, int)
                 else:
                     sections[key.lower()] = _read_section_counts(value)
-            except Exception as error:  # noqa: BLE001 # told by its path, with all the others
+            except Exception as error:  # noqa: BLE001 # reported by its path, with all others
                 problems.extend(problems_of(error, _COUNT_NAMES, where))
     if not totals and not sections and not problems:
         problems.append(f"{path}.{_GROUPS[goods_type]}: missing")
@@ -88,7 +88,7 @@ _SALES_NOTE_NAMES: Final = _SALES_NAMES | {
 
 
 def _summand(value: object) -> Decimal:
-    """Take an amount that can be added up: the sum of `1E+999999999` and 1 is no number."""
+    """Read an amount of a size that can be added up; `1E+999999999` plus 1 cannot."""
     amount = money(value)
     if not -MOST < amount < MOST:
         raise ValueError(f"{value!r:.60} is not an amount")
@@ -105,7 +105,7 @@ FORM_KEYS: Final = {SourceForm.GSTR1: "gstr1", SourceForm.GSTR1A: "gstr1a"}
 
 @attrs.define
 class _Problems:
-    """Problems found while reading on; told together at the end."""
+    """Collect problems while reading goes on; `check` raises them together."""
 
     found: list[str] = attrs.field(factory=list)
 
@@ -132,7 +132,7 @@ class _Problems:
 
 
 def read_sales(data: object, form: SourceForm, path: str) -> list[SalesInvoice]:
-    """Read the supplier view: each document with what its recipient did. Live and deleted items.
+    """Read the supplier view: each document with its recipient's action, deleted ones included.
 
     GST API documentation, "IMS - Get Supplier Invoices API".
     """
@@ -154,7 +154,7 @@ def read_sales(data: object, form: SourceForm, path: str) -> list[SalesInvoice]:
 
 
 def _party_lists(content: Any, path: str) -> Iterable[tuple[str | None, Any, str]]:
-    """E-commerce sections hold two named lists (registered and unregistered buyers), the others one."""
+    """Yield the lists of a section: two named ones in e-commerce (registered buyers and others), else one."""
     if isinstance(content, dict):
         return [(name, parties, f"{path}.{name}") for name, parties in content.items()]
     return [(None, content, path)]
@@ -163,7 +163,7 @@ def _party_lists(content: Any, path: str) -> Iterable[tuple[str | None, Any, str
 def _read_party(
     section: SupplierSection, list_name: str | None, party: object, path: str, problems: _Problems
 ) -> Iterator[SalesInvoice]:
-    """Read one recipient's documents; what stands beside them belongs to each of them."""
+    """Read one recipient's documents; the fields beside the list belong to each document."""
     notes = section in (SupplierSection.CDNR, SupplierSection.CDNRA)
     key, read, names = (
         ("nt", _read_sold_note, _SALES_NOTE_NAMES) if notes else ("inv", _read_sale, _SALES_NAMES)
@@ -219,7 +219,7 @@ def _read_items(items: object, path: str, problems: _Problems) -> Iterator[LineI
 
 
 def _line_number(number: object) -> int:
-    """Take a line's number; the schema says number, so `1.0` is one. Raises `TypeError`."""
+    """Read the number of a line; the schema says number, so `1.0` is 1. Raises `TypeError`."""
     if isinstance(number, Decimal) and number.adjusted() < 10 and number == int(number):
         return int(number)
     return CONVERTER.structure(number, int)

@@ -1,4 +1,4 @@
-"""Invoices out of an answer, one row at a time, so that 100,000 rows never stand in memory twice."""
+"""Read the invoices of an answer row by row, so that 100,000 rows are never in memory twice."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .json import PAUSE, Pause, Scanner
 from .rows import quick_reader, wire_names
 from .values import problems_of
 
-_ROWS_PER_TURN: Final = 100  # about 1 ms of work between two turns of the event loop
-_MOST_TOLD: Final = 1000  # rows that cannot be read; those beyond it are counted
+_ROWS_PER_TURN: Final = 100  # about 1 ms of work between two pauses
+_MOST_PROBLEMS: Final = 1000  # unreadable rows with a problem each; further ones are only counted
 
 
 @attrs.define
 class _Reading:
-    """What was found so far in one answer."""
+    """The rows and problems found so far in one answer."""
 
     path: tuple[str, ...]
     recipient: str | None = None
@@ -39,10 +39,10 @@ def read_invoices(
 ) -> Generator[Pause, Any, InvoiceList]:
     """Read the section-keyed rows at `path` of an answer to `recipient`, pausing every 100 rows.
 
-    A row that does not fit is told in `UnexpectedAnswer.problems`, with all the others; with
-    `strict=False` it is told in the list's own `problems`, beside the good rows. A section that nobody
-    knows is kept, unread, in the list's `other`. Rows that come later as a file (a `token` stands in
-    their place) are `DownloadQueued`, so that nobody takes them for none.
+    Rows that do not fit raise `UnexpectedAnswer`, whose `problems` have all of them; with `strict=False` they
+    are in the `problems` of the list, beside the good rows. Unknown sections are kept, unread, in the list's
+    `other`. If GSTN writes the rows to a file, and a `token` is in their place, `DownloadQueued` is raised:
+    this is not an empty answer.
     """
     reading = _Reading(tuple(path), recipient)
     try:
@@ -57,10 +57,12 @@ def read_invoices(
     if not reading.found:
         reading.problems.append(f"{where}: missing")
     elif rows.other and not reading.sections and "token" not in rows.other:
-        # Another answer altogether, perhaps; nobody must take it for "no rows".
+        # It may be another answer altogether, and must not be read as "no rows".
         reading.problems.append(f"{where}: no section that is known, but {', '.join(rows.other)}"[:200])
-    if reading.unreadable > _MOST_TOLD:
-        reading.problems.append(f"{where}: {reading.unreadable - _MOST_TOLD:,} more rows that cannot be read")
+    if reading.unreadable > _MOST_PROBLEMS:
+        reading.problems.append(
+            f"{where}: {reading.unreadable - _MOST_PROBLEMS:,} more rows that cannot be read"
+        )
     token = rows.other.get("token")
     if "token" in rows.other and not rows and not (isinstance(token, str) and token.strip()):
         reading.problems.append(f"{where}.token: {token!r:.60} is not text")
@@ -109,13 +111,13 @@ def _read_section(
     read, rows, needed = quick_reader(section), reading.rows, _needed(section)
     for place, row in enumerate(scanner.elements()):
         try:
-            if reading.unreadable >= _MOST_TOLD and not (isinstance(row, dict) and needed <= row.keys()):
-                reading.unreadable += 1  # to find out all that it lacks would take fifty times as long
+            if reading.unreadable >= _MOST_PROBLEMS and not (isinstance(row, dict) and needed <= row.keys()):
+                reading.unreadable += 1  # to find all its problems would take fifty times as long
             else:
                 rows.append(read(row, None, reading.recipient))
-        except Exception as error:  # noqa: BLE001 # any trouble with one row is told, and costs no other row
+        except Exception as error:  # noqa: BLE001 # any error of one row is a problem, and costs no other row
             reading.unreadable += 1
-            if reading.unreadable <= _MOST_TOLD:
+            if reading.unreadable <= _MOST_PROBLEMS:
                 reading.problems.extend(problems_of(error, wire_names(section), f"{path}[{place}]"))
         if place % _ROWS_PER_TURN == _ROWS_PER_TURN - 1:
             yield PAUSE

@@ -1,8 +1,8 @@
-"""One row of an answer as an invoice.
+"""Read one row of an answer as an invoice.
 
-Two readers agree on every row: the *plain* one is cattrs with its detailed errors, and defines what a row
-is; the *quick* one is the same reading written out by hand, five times faster, and registered as a cattrs
-hook. A row that the quick reader cannot take goes through the plain one, which names what is wrong.
+There are two readers with equal results. The *plain* one is made by cattrs, has detailed errors, and defines
+what a row is. The *quick* one is written by hand, five times faster, and registered as a cattrs hook. A row
+that the quick reader cannot read goes to the plain one, which names the problems.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _NOTE_NAMES: Final = {
 }
 DECLARED: Final = {"igst": "declIgst", "cgst": "declCgst", "sgst": "declSgst", "cess": "declCess"}
 # Each flag with its spellings, the likeliest first, and whether Y means "not allowed". The vendors' pages
-# disagree on what `ispendactblocked` says; its name and GSTN's use agree: Y is blocked.
+# disagree on the meaning of `ispendactblocked`; by its name and GSTN's use Y means blocked.
 # GST API documentation, "IMS - Get Invoice".
 _FLAGS: Final = (
     ("pending_allowed", ("ispendactblocked", "ispendactnallwd")),
@@ -67,7 +67,7 @@ _FILED: Final[dict[object, bool]] = {
 
 
 def wire_names(section: Section) -> dict[str, str]:
-    """Return what each attribute of an invoice is called in this section's rows."""
+    """Return the key of each attribute of an invoice in this section's rows."""
     names = {**_COMMON, **(_NOTE_NAMES if section.is_note else _INVOICE_NAMES)}
     if section.is_ecommerce:
         del names["type"]
@@ -79,7 +79,7 @@ def _is_letter(value: object, letters: dict[object, bool]) -> bool:
 
 
 def _flags(row: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
-    """Read what a row says in Y and N, with the keys that said it; an unknown letter stays in `extra`."""
+    """Read the Y/N flags of a row, and the keys that were read; an unknown letter stays in `extra`."""
     given: dict[str, Any] = {}
     used: set[str] = set()
     for name, spellings in _FLAGS:
@@ -100,7 +100,7 @@ def _flags(row: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
 
 @functools.cache
 def plain_reader(section: Section) -> Callable[..., Invoice]:
-    """Return the reader that defines what a row is, and names what is wrong with one."""
+    """Return the reader that defines what a row is, and names its problems."""
     read = reader(Invoice, wire_names(section), hooks={"return_period": PERIODS.__getitem__})
 
     def plain(row: object, recipient: str | None = None) -> Invoice:
@@ -113,8 +113,8 @@ def plain_reader(section: Section) -> Callable[..., Invoice]:
     return plain
 
 
-# An invoice being filled: the same slots, without the frozen class's checked assignment. With twenty-six
-# attributes that is a third of the time a row takes; `__class__` is switched when it is complete.
+# An invoice under construction: the same slots, without the checked assignment of the frozen class, which for
+# twenty-six attributes takes a third of the time of a row. `__class__` is switched when it is complete.
 _Draft: Any = attrs.make_class(
     "_Draft",
     [field.name for field in attrs.fields(Invoice)],
@@ -123,12 +123,12 @@ _Draft: Any = attrs.make_class(
     init=False,
     eq=False,
 )
-# What live gateways send beside the documented properties.
+# Properties that live gateways send and no document has.
 _NEWER: Final = frozenset({"tradenm", "remarks"})
 
 
 def _fill_newer(draft: Any, row: dict[str, Any], base: frozenset[str]) -> bool:
-    """Fill in what a row carries beyond the documented properties; False leaves it to the plain reader."""
+    """Fill in the properties that are not documented; False if the plain reader has to read the row."""
     name, remarks = row.get("tradenm"), row.get("remarks")
     if not (isinstance(name, str | None) and isinstance(remarks, str | None)):
         return False
@@ -147,7 +147,7 @@ def _quick_reader(section: Section, plain: Callable[..., Invoice]) -> Callable[.
     number_key, day_key = names["number"], names["date"]
     original_number_key, original_day_key = names["original_number"], names["original_date"]
     amended, typed = section.is_amendment, not section.is_ecommerce
-    # A row that is no amendment and names an original all the same is rare: the plain reader's business.
+    # A row that names an original and is no amendment is rare: the plain reader reads it.
     strange = frozenset() if amended else frozenset({original_number_key, original_day_key})
     base = frozenset(names.values()) - _NEWER - strange | {"ispendactblocked", "srcfilstatus"}
     shared = _SharedTexts()
@@ -157,7 +157,7 @@ def _quick_reader(section: Section, plain: Callable[..., Invoice]) -> Callable[.
             draft = _Draft()
             supplier, number, hash_ = row["stin"], row[number_key], row["hash"]
             source_form, place = row["srcform"], row["pos"]
-            # A GSP calls it either one or the other.
+            # A GSP uses one name or the other.
             blocked = row["ispendactblocked" if "ispendactblocked" in row else "ispendactnallwd"]
             kind: Any = row["inv_typ"] if typed else None
             original = row[original_number_key] if amended else None
@@ -166,7 +166,7 @@ def _quick_reader(section: Section, plain: Callable[..., Invoice]) -> Callable[.
             if (typed and type(kind) is not str) or (amended and type(original) is not str):
                 return plain(row, recipient)
             if type(blocked) is not str and type(blocked) is not bool:
-                return plain(row, recipient)  # 1 is no letter, although it equals True
+                return plain(row, recipient)  # 1 equals True, but is not a valid flag
             draft.section = section
             draft.supplier, draft.number, draft.hash = shared[supplier], number, hash_
             draft.source_form, draft.place_of_supply = shared[source_form], shared[place]
@@ -206,11 +206,11 @@ def _quick_reader(section: Section, plain: Callable[..., Invoice]) -> Callable[.
 
 
 class _SharedTexts(dict[str, str]):
-    """Equal texts as one string in memory, for the few suppliers, places and forms of an answer."""
+    """A cache of texts, so that equal suppliers, places and forms are one string in memory."""
 
     def __missing__(self, text: str) -> str:
         if len(text) > 100:
-            return text  # no supplier, place or form: not to be kept for ever
+            return text  # too long for a supplier, place or form: not cached
         if len(self) >= 50_000:
             self.clear()
         self[text] = text
@@ -232,10 +232,10 @@ CONVERTER.register_structure_hook_factory(_is_row, _row_hook)
 
 @functools.cache
 def quick_reader(section: Section) -> Callable[..., Invoice]:
-    """Return the cattrs hook of a section's rows, `Annotated[Invoice, section]`; made when first needed."""
+    """Return the cattrs hook for rows of a section, `Annotated[Invoice, section]`; made on first use."""
     return CONVERTER.get_structure_hook(Annotated[Invoice, section])
 
 
 def read_invoice(section: Section, row: object) -> Invoice:
-    """Read one row of a section. Raises what `problems_of` spells out."""
+    """Read one row of a section. `problems_of` describes the errors that it raises."""
     return quick_reader(section)(row)

@@ -1,4 +1,4 @@
-"""A job's status, and its error report."""
+"""Read the status of a job, and its error report."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ _CODES: Final = {
 def read_status(
     data: object, path: str, *, polled_at: float | None = None, carrier_done: bool = False
 ) -> JobStatus:
-    """Read a job's status. `P`, `IP`, `REC` and codes that nobody documents are not final here."""
+    """Read a job's status. `P`, `IP`, `REC` and undocumented codes are not final here."""
     code = member(data, "status_cd", path)
     assert isinstance(data, dict)  # noqa: S101 # `member` has refused anything else
     if not isinstance(code, str):
         raise UnexpectedAnswer(problems=[f"{path}.status_cd: {code!r} is not text"])
     known = _CODES.get(code.strip().upper()) if code.isascii() else None  # the upper case of ſ is S
     report = read_error_report(data.get("error_report"))
-    # Public clients of the same family of codes find the reason in `error_report`: what names no record there
-    # is about the whole job.
+    # Public clients of similar APIs read the reason from `error_report`: an entry that names no record is
+    # about the whole job.
     failed = known is JobState.FAILED
     of_job = [entry for entry in report if (entry.names_no_record if failed else entry.nameless)]
     of_all = together(Reason(entry.code, entry.message) for entry in of_job)
     facts = {name: value for name, value in data.items() if name != "error_report"}
     if failed:
         report = tuple(entry for entry in report if not entry.names_no_record)
-    else:  # other words of one that was not refused are of no error
+    else:  # the message of a job that was not refused is not an error
         facts = {name: value for name, value in facts.items() if name.lower().startswith("err")}
-    told = completed(read_reason(facts), of_all)
+    reason = completed(read_reason(facts), of_all)
     return JobStatus(
         state=known or JobState.PROCESSING,
         raw_code=code,
         documented=known is not None,
         processed=_count(data.get("proc_cnt")),
         errors=_count(data.get("err_cnt")),
-        error_code=told.code,
-        error_message=told.words,
+        error_code=reason.code,
+        error_message=reason.words,
         error_report=report,
         polled_at=polled_at,
         carrier_done=carrier_done,
@@ -63,7 +63,7 @@ _COUNT: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 def _count(value: object) -> int | None:
-    """Counts come as text or as numbers, and may be missing; what is no count is no evidence."""
+    """Read a count, which is text or a number, or missing; None for anything else, which is no evidence."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST:
         return value
     if isinstance(value, str) and _COUNT.fullmatch(value.strip()):
@@ -72,10 +72,10 @@ def _count(value: object) -> int | None:
 
 
 def read_error_report(report: object) -> tuple[ErrorEntry, ...]:
-    """Read the section-keyed report, one entry per record that it names; nothing in it is dropped.
+    """Read the section-keyed report into one entry per record that it names; nothing is dropped.
 
-    A reason that stands under no section (the report itself is one, a list of them, or text) is an entry
-    that names nothing: a job does not hang on the form of its report.
+    A reason under no section (the report itself is a reason, a list of reasons, or text) gives an entry that
+    names no record: reading the status does not fail because of the form of the report.
     """
     found: list[ErrorEntry] = []
     shapeless = 0
@@ -94,12 +94,12 @@ _MOST_SHAPELESS: Final = 1000
 
 
 def _errors(report: object) -> Iterator[tuple[str, object]]:
-    """Yield each error with the key of its section, which is empty where it stands under none."""
+    """Yield each error with the key of its section, which is empty if there is none."""
     for part in report if isinstance(report, list) else [report] if report else []:
         if not isinstance(part, dict):
             yield "", part
             continue
-        # Members that make up one error are no sections, wherever they stand.
+        # The members of an error are not sections, at any level.
         own = {name: value for name, value in part.items() if name in _IDS or says_a_reason([name])}
         if own:
             yield "", own
@@ -109,7 +109,7 @@ def _errors(report: object) -> Iterator[tuple[str, object]]:
 
 
 def _entries(key: str, error: object) -> Iterator[ErrorEntry]:
-    """Yield the entries of one error; whatever its shape, something is yielded, so that it is told."""
+    """Yield the entries of one error; at least one for any shape, so that no error is lost."""
     section = SECTION_ALIASES.get(key.lower(), key)
     facts = error if isinstance(error, dict) else {}
     reason = read_reason(error) or Reason(words=f"{error!r:.500}" if error is None else "")

@@ -15,7 +15,7 @@ from ...errors import NotAuthorized, QuotaExhausted, SessionExpired, UnexpectedA
 from ..base import Needs, Request, Response, Verdict, VerdictKind
 from ..codec.values import member
 from ..gstn import gstn_error
-from ..http import told_to_wait_until
+from ..http import read_retry_at
 from ..verdicts import (
     about_the_call,
     envelope_of,
@@ -40,9 +40,9 @@ def judge(request: Request, response: Response) -> Verdict:
     left = response.headers.get("x-ratelimit-remaining", "").strip()
     asked = response.status >= 300 and "retry-after" in response.headers  # as a 503 may
     if left == "0" or asked or verdict.kind is VerdictKind.THROTTLED:
-        return attrs.evolve(verdict, not_before=told_to_wait_until(response))
+        return attrs.evolve(verdict, not_before=read_retry_at(response))
     if left.isascii() and left.isdigit() and len(left) < _LONGEST_COUNT:
-        until = told_to_wait_until(response)
+        until = read_retry_at(response)
         return attrs.evolve(verdict, allowance=None if until is None else (int(left), until))
     return verdict
 

@@ -59,25 +59,24 @@ _NO_DOWNLOADS: Final = "this GSP documents no way to fetch rows that are prepare
 @made_without_frames
 @attrs.frozen(eq=False)
 class Sandbox(Settings):
-    """Sandbox as a GSP: `Sandbox(api_key="…", api_secret="…")`.
+    """The GSP Sandbox: `Sandbox(api_key="…", api_secret="…")`.
 
-    `test=True` talks to the provider's test host, which answers examples, whatever it is sent: reports are
-    then `canned`. `api_secret` is needed for logging in only, not with
-    a taxpayer token of one's own. `source` is the OTP endpoints' `x-source`, `primary` or `secondary`.
-    The documents name no size limit for a save: `save_bytes` defaults to the 4,000,000 bytes that
-    another GSP documents for the same message. How `section` is spelled in the supplier view is not
-    documented either: `supplier_section_case` sets it.
+    `test=True` uses the provider's test host, which answers every request with an example: reports are then
+    `canned`. `api_secret` is needed for a login only, not with a taxpayer token of your own. `source` is the
+    OTP endpoints' `x-source`, `primary` or `secondary`. The documents have no size limit for a save:
+    `save_bytes` defaults to the 4,000,000 bytes that another GSP documents for the same message. The spelling
+    of `section` in the supplier view is not documented either: `supplier_section_case` sets it.
     Raises `InvalidInput` for an empty key, a secret that is not text, or an unusable `base_url`.
     """
 
     @property
     def kind(self) -> str:
-        """The name that job tokens carry."""
+        """The name of this GSP in job tokens."""
         return "sandbox"
 
     @property
     def limits(self) -> Limits:
-        """What this GSP takes.
+        """The limits of this GSP.
 
         Its test host answers "a mock response payload":
         https://developer.sandbox.co.in/guides/developer-resources/test_environment
@@ -97,25 +96,25 @@ class Sandbox(Settings):
         return with_secrets(request, added, unsent=(self.api_secret,))
 
     def authenticate(self, refused: Token | None = None) -> Conversation[Token]:
-        """Trade key and secret for the account's token; see `login.authenticate`."""
+        """Exchange key and secret for the account's token; see `login.authenticate`."""
         return login.authenticate(self)
 
     def sign_out(self, token: Token) -> Conversation[None]:
-        """Say that there is no such thing: the account's token ends by itself. Raises `NotSupported`."""
+        """Raise `NotSupported`: the account's token expires by itself."""
         raise NotSupported("this GSP documents no way to end the account's token: it ends within 24 hours")
 
     def request_otp(self, gstin: str, username: str) -> Conversation[str | None]:
-        """Have GSTN send an OTP to the taxpayer."""
+        """Ask GSTN to send an OTP to the taxpayer."""
         return login.request_otp(self, gstin, username)
 
     def verify_otp(
         self, gstin: str, username: str, otp: str, request: str | None = None
     ) -> Conversation[Token]:
-        """Trade the OTP for a taxpayer token, which lives six hours."""
+        """Exchange the OTP for a taxpayer token, which is valid for six hours."""
         return login.verify_otp(self, gstin, username, otp)
 
     def refresh(self, gstin: str, token: Token) -> Conversation[Token]:
-        """Trade a taxpayer token that still lives for a new one."""
+        """Exchange a valid taxpayer token for a new one."""
         return login.refresh(self)
 
     def logout(self, gstin: str, token: Token) -> Conversation[None]:
@@ -139,9 +138,9 @@ class Sandbox(Settings):
     def invoices(
         self, gstin: str, section: Section, status: Action | None, *, strict: bool
     ) -> Conversation[InvoiceList]:
-        """Fetch one section's documents; the endpoint knows no pages.
+        """Fetch one section's documents; the endpoint has no pages.
 
-        Of a large taxpayer GSTN gives a token and makes a file, and no page says how it is fetched here:
+        For a large taxpayer GSTN answers a token and makes a file, and no page documents how to fetch it:
         `DownloadQueued` then has the `token` and no `download`.
 
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/invoices
@@ -157,18 +156,16 @@ class Sandbox(Settings):
             raise queued(error, section, _NOT_YET if error.token is None else _AS_A_FILE) from None
         except GatewayError as error:
             return or_empty(error, InvoiceList())
-        if (
-            self.test
-        ):  # its example has the same rows whatever section was asked for: each would come eight times
+        if self.test:  # the example has the same rows for every section: each would come eight times
             rows[:] = [row for row in rows if row.section is section]
         return rows
 
     def prepared(self, download: Download) -> Conversation[Sequence[Part] | None]:
-        """Say that there is no such thing: rows come at once, or not at all. Raises `NotSupported`."""
+        """Raise `NotSupported`: rows come at once or not at all."""
         raise NotSupported(_NO_DOWNLOADS)
 
     def part(self, download: Download, part: Part, *, strict: bool) -> Conversation[InvoiceList]:
-        """Say that there is no such thing, as `prepared` does. Raises `NotSupported`."""
+        """Raise `NotSupported`, as `prepared` does."""
         raise NotSupported(_NO_DOWNLOADS)
 
     def save(
@@ -183,7 +180,7 @@ class Sandbox(Settings):
     def reset(
         self, gstin: str, invoices: Sequence[Invoice], *, packed: codec.PackedBody | None = None
     ) -> Conversation[Accepted]:
-        """Submit records whose action is to be taken back; returns the reference id of the job.
+        """Submit records whose action is to be reset; returns the reference id of the job.
 
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/reset
         """
@@ -207,7 +204,7 @@ class Sandbox(Settings):
     def status(
         self, gstin: str, reference_id: str, kind: JobKind, route: str = ""
     ) -> Conversation[JobStatus]:
-        """Read how a job stands; there is one way only.
+        """Read the status of a job; there is one route only.
 
         https://developer.sandbox.co.in/reference/check-invoice-status-api
         """
@@ -218,7 +215,7 @@ class Sandbox(Settings):
     def sales(
         self, gstin: str, year: int, month: int, section: SupplierSection, form: SourceForm
     ) -> Conversation[list[SalesInvoice]]:
-        """Fetch what recipients did about this supplier's documents of one return period.
+        """Fetch this supplier's documents of one return period, with the actions of their recipients.
 
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/sales
         """
@@ -250,5 +247,5 @@ class Sandbox(Settings):
         return codec.read_added_back(payload(response), "data.data")
 
     def judge(self, request: Request, response: Response) -> Verdict:
-        """Say what an answer is, before a conversation sees it."""
+        """Judge an answer before a conversation gets it."""
         return judge(request, response)

@@ -20,11 +20,13 @@ from .settings import TAXPAYER, Settings
 
 # https://developer.sandbox.co.in/recipes/gst/authentication/generate_tax_payer_session
 _TAXPAYER_TOKEN_LIFE: Final = 21_600.0  # seconds
-_ACCOUNT_TOKEN_LIFE: Final = 86_400.0  # seconds; the answer names no expiry, the guide says 24 hours
+_ACCOUNT_TOKEN_LIFE: Final = 86_400.0  # seconds; the answer has no expiry, the guide says 24 hours
 
 
 def authenticate(gsp: Settings) -> Conversation[Token]:
-    """Trade key and secret for the account's token, which lives 24 hours; a refused one does not help.
+    """Exchange key and secret for the account's token, which is valid for 24 hours.
+
+    A refused token is not needed for it.
 
     https://developer.sandbox.co.in/api-reference/authenticate
     """
@@ -39,29 +41,29 @@ def authenticate(gsp: Settings) -> Conversation[Token]:
 
 
 def request_otp(gsp: Settings, gstin: str, username: str) -> Conversation[str | None]:
-    """Have GSTN send an OTP to the taxpayer.
+    """Ask GSTN to send an OTP to the taxpayer.
 
     https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/authentication/generate_otp
     """
     response = yield _login_request(gsp, "otp", "/otp", gstin, username)
     check_done(response)
-    return None  # the GSTIN and the user name are all that verifying takes
+    return None  # `verify_otp` needs only the GSTIN and the user name
 
 
 def verify_otp(gsp: Settings, gstin: str, username: str, otp: str) -> Conversation[Token]:
-    """Trade the OTP for a taxpayer token, which lives six hours.
+    """Exchange the OTP for a taxpayer token, which is valid for six hours.
 
     https://developer.sandbox.co.in/recipes/gst/authentication/generate_tax_payer_session
     """
-    # The OTP is declared an integer, but its leading zeros count: it is sent as the text it is.
+    # The documents declare the OTP an integer, but its leading zeros count: it is sent as text.
     digits = Secret(otp)
-    del otp  # what reports errors with local variables would show it
+    del otp  # an error report with local variables would show it
     response = yield _login_request(gsp, "verify", "/otp/verify", gstin, username, digits)
     return _taxpayer_token(response)
 
 
 def refresh(gsp: Settings) -> Conversation[Token]:
-    """Trade a taxpayer token that still lives for a new one.
+    """Exchange a valid taxpayer token for a new one.
 
     https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/authentication/refresh_session
     """
@@ -102,8 +104,8 @@ def _login_request(
 def _taxpayer_token(response: Response) -> Token:
     data = member(json_of(response), "data", "")
     value = Secret(text(data, "access_token", "data"))
-    told = [epoch(data.get(key)) for key in ("token_expiry", "session_expiry")]
-    ends = [at for at in (*told, jwt_expiry(value.reveal())) if at is not None]
+    stated = [epoch(data.get(key)) for key in ("token_expiry", "session_expiry")]
+    ends = [at for at in (*stated, jwt_expiry(value.reveal())) if at is not None]
     issued_at = jwt_issued(value.reveal())
     return Token(
         value=value,

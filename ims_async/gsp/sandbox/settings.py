@@ -1,4 +1,4 @@
-"""What is to be set of Sandbox, with the checks of it, and the requests that follow from it."""
+"""The settings of Sandbox, with a check of each, and the requests that depend on them."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def _secret(value: str | Secret | None) -> Secret | None:
 
 
 def _key(value: object) -> Secret:
-    """Take a key as it comes, from an environment that may not have it: nothing is an empty key."""
+    """Read a key, for example from the environment; None gives an empty key."""
     return Secret(value if isinstance(value, str | Secret) else "")
 
 
 @attrs.frozen(eq=False)
 class Settings:
-    """The settings, as `Sandbox` explains them."""
+    """The settings; see `Sandbox` for their meaning."""
 
     api_key: Secret = attrs.field(converter=_key)
     api_secret: Secret | None = attrs.field(default=None, converter=_secret)
@@ -64,7 +64,7 @@ class Settings:
 
     @property
     def account_id(self) -> str:
-        """A name for the account at this host, from which the key cannot be had."""
+        """A name for the account at this host; the key cannot be derived from it."""
         return hashlib.sha256(f"{self.base_url}\n{self.api_key.reveal()}".encode()).hexdigest()[:16]
 
     def supplier_section(self, section: SupplierSection) -> str:
@@ -82,7 +82,7 @@ class Settings:
         needs: Needs = Needs.TAXPAYER,
         changes: bool = False,
     ) -> Request:
-        """Return a request with the headers that all carry."""
+        """Return a request with the common headers."""
         headers = {"accept": "application/json", "x-api-version": self.api_version}
         if body is not None:
             headers["content-type"] = "application/json"

@@ -1,4 +1,4 @@
-"""What Vayana's answers are: its two envelopes, and the verdict on each.
+"""Vayana's answers: its two envelopes, and the verdict on each.
 
 https://docs.enriched-api.vayana.com (Error payloads)
 """
@@ -15,7 +15,7 @@ from ...model.reasons import Reason, read_reason
 from ..base import Needs, Request, Response, Verdict, VerdictKind
 from ..codec.values import member
 from ..gstn import gstn_error
-from ..http import told_to_wait_until
+from ..http import read_retry_at
 from ..verdicts import (
     about_the_call,
     envelope_of,
@@ -30,14 +30,14 @@ from ..verdicts import (
     reason_in,
 )
 
-# Steps of the login: GSTN's refusal of one is no reason to renew the session that it is about.
+# Steps of the login: if GSTN refuses one, there is no session to renew.
 LOGIN: Final = frozenset({"otp", "verify", "refresh", "logout"})
 _STALE_TOKEN: Final = frozenset({"err-expired-token", "err-invalid-token"})
 _GSTN_SAID: Final = "err-gstn-returned-error"
 TOO_MANY_TOKENS: Final = "err-active-tokens-limit-exceeded"
 _NOT_ALLOWED: Final = frozenset({"err-invalid-org", TOO_MANY_TOKENS})
-# Answered with 500 or 502, and yet no outage: two are about encrypted headers, which are the sender's to
-# mend, and the last is GSTN's refusal, here in a form that tells no code of GSTN's.
+# Answered with 500 or 502, but not an outage: two are about encrypted headers, which the sender must correct,
+# and the last is GSTN's refusal, in a form without a code of GSTN's.
 _NO_OUTAGE: Final = frozenset(
     {
         "err-unable-to-decrypt-message-with-key",
@@ -62,7 +62,7 @@ _TYPES: Final = frozenset(
 
 
 def judge(request: Request, response: Response) -> Verdict:
-    """Tell a success from a failure, which may come under HTTP 200, and GSTN's word from an outage."""
+    """Distinguish a success from a failure, also with HTTP 200, and GSTN's refusal from an outage."""
     if response.status < 300 and is_rows(response):
         return Verdict(kind=VerdictKind.FINE)
     envelope = envelope_of(response)
@@ -76,15 +76,15 @@ def judge(request: Request, response: Response) -> Verdict:
 
 def _judge_failure(request: Request, response: Response, envelope: dict[str, Any]) -> Verdict:
     said = _gstn_reason(envelope)
-    by_gstn = said is not None or _told(envelope).get("message") == _GSTN_SAID
+    by_gstn = said is not None or _error_in(envelope).get("message") == _GSTN_SAID
     if request.operation == "result" and by_gstn and response.status != 429:
-        return Verdict(kind=VerdictKind.FINE)  # how the task ended: the call itself went well
+        return Verdict(kind=VerdictKind.FINE)  # this is the result of the task: the request itself succeeded
     if said is not None and (response.status < 300 or said.code) and not about_the_call(response.status):
         session = request.operation not in LOGIN
         error = error_of(envelope, response)
         return judge_gstn(request, error, in_session=session, stale=Needs.TAXPAYER)
-    if request.changes and response.status < 300 and _told(envelope).get("type") == "Runtime":
-        # Trouble of the GSP's own under a success's status: no document says that nothing was done.
+    if request.changes and response.status < 300 and _error_in(envelope).get("type") == "Runtime":
+        # An error of the GSP's own with a status of success: no document says that nothing was done.
         return Verdict(kind=VerdictKind.UNAVAILABLE, error=_unavailable(_own_error(envelope, response)))
     own = _own_error(envelope, response)
     if said is not None:
@@ -93,16 +93,16 @@ def _judge_failure(request: Request, response: Response, envelope: dict[str, Any
     if verdict.kind is VerdictKind.THROTTLED or (
         response.status >= 300 and "retry-after" in response.headers
     ):
-        return attrs.evolve(verdict, not_before=told_to_wait_until(response))
+        return attrs.evolve(verdict, not_before=read_retry_at(response))
     return verdict
 
 
 def _is_own(envelope: Mapping[str, Any]) -> bool:
-    """Say whether a refusal is in Vayana's own words, or GSTN's with a code of GSTN's."""
-    told, gstn = _told(envelope), _gstn_reason(envelope)
-    key = told.get("message")
-    own = isinstance(key, str) and (key.startswith(_KEY) or str(told.get("type")) in _TYPES)
-    done = str(envelope.get("status")) == "1"  # which speaks against an error beside it
+    """Return whether a refusal is in Vayana's own envelope, or is GSTN's with a code."""
+    error, gstn = _error_in(envelope), _gstn_reason(envelope)
+    key = error.get("message")
+    own = isinstance(key, str) and (key.startswith(_KEY) or str(error.get("type")) in _TYPES)
+    done = str(envelope.get("status")) == "1"  # this contradicts an error beside it
     return (own and not done) or bool(gstn and gstn.code)
 
 
@@ -112,7 +112,7 @@ def _unavailable(error: GatewayError) -> GatewayUnavailable:
 
 def _judge_own(request: Request, response: Response, error: GatewayError) -> Verdict:
     """Judge an error of the GSP's own."""
-    status = response.status if response.status >= 300 else 400  # a failure under HTTP 200
+    status = response.status if response.status >= 300 else 400  # a failure with HTTP 200
     facts: dict[str, Any] = {"code": error.code or str(status), "http_status": response.status}
     of_user = error.code in _STALE_TOKEN | _NOT_ALLOWED
     if not of_user and (about_the_call(status) or is_spent(status, error.message)):
@@ -121,7 +121,7 @@ def _judge_own(request: Request, response: Response, error: GatewayError) -> Ver
         return Verdict(kind=VerdictKind.FAILED, error=error)
     if of_user or status in (401, 403):
         stale = error.code in _STALE_TOKEN and request.needs is not Needs.NONE
-        # These are about the user; of another 403 no page says whose it is (Error payloads).
+        # These are about the user; for another 403 no page says which credential is meant (Error payloads).
         of_account = of_user or status == 401
         refused = NotAuthorized(error.message, of_account=of_account, **facts)
         return Verdict(kind=VerdictKind.REFUSED if stale else VerdictKind.FAILED, error=refused)
@@ -134,23 +134,23 @@ def _judge_own(request: Request, response: Response, error: GatewayError) -> Ver
 
 
 def failed(envelope: Mapping[str, Any]) -> bool:
-    """True for an envelope that reports a failure. `status` is text, and missing from the older envelope.
+    """Return True for an envelope that reports a failure. `status` is text; the older envelope has none.
 
-    GSTN's own mark of a refusal, which this GSP takes off, is heeded should it come through.
+    GSTN's own mark of a refusal counts too, although this GSP usually removes it.
     """
     status = envelope.get("status")
-    told = bool(envelope.get("error")) if status is None else str(status) == "0"
-    return told or gstn_refusal(envelope) is not None or error_for_data(envelope) is not None
+    reported = bool(envelope.get("error")) if status is None else str(status) == "0"
+    return reported or gstn_refusal(envelope) is not None or error_for_data(envelope) is not None
 
 
-def _told(envelope: Mapping[str, Any]) -> dict[str, Any]:
+def _error_in(envelope: Mapping[str, Any]) -> dict[str, Any]:
     error = envelope.get("error")
     return error if isinstance(error, dict) else {}
 
 
 def _gstn_reason(envelope: Mapping[str, Any]) -> Reason | None:
-    """Return what GSTN itself said, if it did."""
-    args = _told(envelope).get("args")
+    """Return GSTN's own reason, if there is one."""
+    args = _error_in(envelope).get("args")
     facts = args.get("gstn-err") if isinstance(args, dict) else None
     if isinstance(facts, dict):
         return read_reason(facts)
@@ -159,7 +159,7 @@ def _gstn_reason(envelope: Mapping[str, Any]) -> Reason | None:
 
 
 def error_of(envelope: Mapping[str, Any], response: Response) -> ImsError:
-    """Return the typed error that an envelope reports: GSTN's own where it carries one, else by its key."""
+    """Return the typed error of an envelope: GSTN's own if there is one, else by the GSP's key."""
     reason = _gstn_reason(envelope)
     if reason is None:
         return _own_error(envelope, response)
@@ -168,24 +168,24 @@ def error_of(envelope: Mapping[str, Any], response: Response) -> ImsError:
 
 
 def _own_error(envelope: Mapping[str, Any], response: Response) -> GatewayError:
-    told, reason = _told(envelope), reason_in(envelope)
-    args = told.get("args")
+    error, reason = _error_in(envelope), reason_in(envelope)
+    args = error.get("args")
     details = (
         ", ".join(f"{name} {value}" for name, value in args.items())
         if isinstance(args, dict)
         else read_reason(args).words
     )
-    key = str(told.get("message") or "")
+    key = str(error.get("message") or "")
     advice = _ADVICE.get(key, "")
     if key == _GSTN_SAID:
         advice = "GSTN refused" if details else _NO_REASON
     text = ": ".join(part for part in (advice, details) if part)
-    # Words in other places of the envelope of six are no key, but better than none.
+    # A text in another member of the envelope of six is not a key, but better than no message.
     words = reason.words or read_reason([envelope.get(name) for name in ("alert", "info")]).words
     text = text or words or f"HTTP {response.status} from the gateway"
     return GatewayError(text, code=reason.code or key, http_status=response.status)
 
 
 def payload(response: Response) -> Any:
-    """Return GSTN's own payload, which the envelope holds at `data`."""
+    """Return GSTN's own payload, at `data` of the envelope."""
     return member(json_of(response), "data", "")

@@ -191,7 +191,7 @@ class Vayana(Settings):
                 raw_code=task.word,
                 documented=task.documented,
                 polled_at=response.received_at,
-                raw=task.told,
+                raw=task.raw,
             )
         return (yield from self._outcome(gstin, reference_id, task))
 

@@ -1,4 +1,4 @@
-"""The tasks that carry Vayana's downloads, saves and resets: how far they are, and what they end in.
+"""The tasks that carry Vayana's downloads, saves and resets: their status and their results.
 
 https://docs.enriched-api.vayana.com (Long running tasks)
 """
@@ -24,14 +24,14 @@ from .answers import error_of, failed, payload
 
 
 class Stage(Enum):
-    """How far a task is."""
+    """The stage of a task."""
 
     RUNNING = auto()
     COMPLETED = auto()
     BROKEN_OFF = auto()
 
 
-# Only `processing` and `completed` are documented; a word that says failure is one, any other is not final.
+# Only `processing` and `completed` are documented. A word for failure is final, any other is not.
 _COMPLETED: Final = frozenset({"completed"})
 _BROKEN_OFF: Final = frozenset(
     {"failed", "failure", "fail", "error", "errored", "aborted", "cancelled", "canceled", "rejected"}
@@ -41,20 +41,20 @@ _BROKEN_OFF: Final = frozenset(
 
 @attrs.frozen
 class Task:
-    """A task's word for how far it is, and what else was told."""
+    """The status of a task: its own word for the stage, and the rest of the answer."""
 
     word: str
     stage: Stage
-    told: dict[str, Any]
+    raw: dict[str, Any]
 
     @property
     def reason(self) -> Reason:
-        """Why it broke off, should the task itself say so."""
-        return read_reason(self.told)
+        """Why it broke off, if the task itself has a reason."""
+        return read_reason(self.raw)
 
     @property
     def documented(self) -> bool:
-        """True for a word that can be relied on."""
+        """Whether the word is documented."""
         return self.stage is not Stage.RUNNING or self.word.strip().lower() == "processing"
 
 
@@ -81,9 +81,9 @@ def read_task(response: Response) -> Task:
 
 
 def read_pages(response: Response, base: int, task_id: str) -> Sequence[Part]:
-    """Read into how many pages a download's result is divided."""
+    """Read the pages of a download's result."""
     data = payload(response)
-    if isinstance(data, list):  # a task of several jobs answers with an envelope for each
+    if isinstance(data, list):  # a task of several jobs has an envelope for each
         if len(data) != 1:
             raise UnexpectedAnswer(problems=[f"data: {len(data)} envelopes, where a download has one"])
         data = member(data[0], "data", "data[0]")
@@ -98,7 +98,7 @@ _MOST_PAGES: Final = 100_000
 
 
 def read_result(response: Response, word: str) -> JobStatus:
-    """Read how a save or reset ended: GSTN's status, or one envelope for each job of the task.
+    """Read the result of a save or reset: GSTN's status, or one envelope for each job of the task.
 
     https://docs.enriched-api.vayana.com (IMS Invoice Status Reset: Result API response)
     """
@@ -121,7 +121,7 @@ def _one_result(envelope: Any, response: Response, word: str, path: str) -> JobS
 
 
 def read_broken_off(response: Response, task: Task) -> JobStatus:
-    """Read why a task broke off, from its result: GSTN's final word where there is one all the same."""
+    """Read why a task broke off, from its result; if that has GSTN's final status, return it."""
     envelope = envelope_of(response)
     if failed(envelope):
         return broken_off(task.word, error_of(envelope, response), polled_at=response.received_at)
@@ -134,9 +134,9 @@ def read_broken_off(response: Response, task: Task) -> JobStatus:
 
 
 def broken_off(word: str, reason: ImsError | None, *, polled_at: float | None) -> JobStatus:
-    """Return the status of a job whose task broke off. What GSTN made of the job, nobody has heard.
+    """Return the status of a job whose task broke off: the outcome at GSTN is unknown.
 
-    Except where GSTN said that another job runs: then it made nothing of this one.
+    Except if GSTN answered that another job runs: then it did nothing with this one.
     """
     return JobStatus(
         state=JobState.FAILED,
@@ -153,7 +153,7 @@ _RANK: Final = {"S": 0, "P": 1, "PE": 2}
 
 
 def _together(parts: Sequence[JobStatus]) -> JobStatus:
-    """Put the results of a task's jobs into one: the counts added up, the worst code, every error entry."""
+    """Merge the results of a task's jobs: the sums of the counts, the worst code, every error entry."""
     if len(parts) == 1:
         return parts[0]
     open_part = next((part for part in parts if _still_open(part)), None)
@@ -167,15 +167,15 @@ def _together(parts: Sequence[JobStatus]) -> JobStatus:
         state, code = (JobState.FAILED, bad[0].raw_code) if whole else (JobState.PARTIAL, "PE")
     elif code.strip().upper() == "P" and _counted_in_part(parts):
         state, code = JobState.PARTIAL, "PE"
-    told = together(Reason(part.error_code, part.error_message) for part in parts)
+    reason = together(Reason(part.error_code, part.error_message) for part in parts)
     errors = sum(part.errors or 0 for part in parts)
     return JobStatus(
         state=state,
         raw_code=code,
         processed=_sum([None if _counts_nothing(part) else part.processed for part in parts]),
-        errors=errors or _sum([part.errors for part in parts]),  # what one part counts is no fewer of all
-        error_code=told.code,
-        error_message=told.words,
+        errors=errors or _sum([part.errors for part in parts]),  # the total is at least the count of one part
+        error_code=reason.code,
+        error_message=reason.words,
         error_report=tuple(entry for part in parts for entry in part.error_report),
         polled_at=worst.polled_at,
         carrier_done=True,
@@ -191,16 +191,16 @@ def _still_open(part: JobStatus) -> bool:
 
 
 def _counted_in_part(parts: Sequence[JobStatus]) -> bool:
-    """True where a part with code P counts nothing beside parts that do: they do not tell of its records.
+    """Return True if a part with code P has no count while others have: their sum may be too small.
 
-    One without any count is done with its task; here the sum that the others make may fall short.
+    If no part has a count, the end of the task decides.
     """
     uncounted = any(part.processed is None and part.raw_code.strip().upper() == "P" for part in parts)
     return uncounted and any(part.processed is not None for part in parts)
 
 
 def _counts_nothing(part: JobStatus) -> bool:
-    """True where what a part counted is no count of records that were applied: an error stands beside it."""
+    """Return True if the count of a part is not one of applied records: it has an error beside it."""
     return part.state is JobState.FAILED or bool(part.error_code and not part.error_report)
 
 

@@ -26,7 +26,7 @@ async def several(through: Pacer, count: int, *, takes: float = 0.0) -> list[flo
 async def test_no_more_leave_than_the_gateway_takes(per_minute: int | None) -> None:
     """Not before it takes more; then all go on, with the budget of our own if there is one."""
     through = pacer(per_minute)
-    through.told(3, EPOCH + 40.0)
+    through.note_allowance(3, EPOCH + 40.0)
     left = await several(through, 6)
     assert left == pytest.approx(
         [0.0] * 3 + [40.0] * (2 if per_minute == 5 else 3) + [60.05] * (per_minute == 5)
@@ -39,14 +39,14 @@ async def test_those_who_wait_already_are_held_as_well() -> None:
     await several(through, 2)
     waiting = asyncio.create_task(several(through, 2))
     await asyncio.sleep(50.0)
-    through.told(1, EPOCH + 90.0)
+    through.note_allowance(1, EPOCH + 90.0)
     assert await waiting == pytest.approx([60.05, 90.0])
 
 
 async def test_polls_and_what_others_wait_for_are_held_too() -> None:
     """Whatever they are, the gateway counts them."""
     through = pacer()
-    through.told(0, EPOCH + 40.0)
+    through.note_allowance(0, EPOCH + 40.0)
     tasks = [send(through, kind) for kind in ("poll", "submit", "login")]
     assert await asyncio.gather(*tasks) == pytest.approx([40.0] * 3)
 
@@ -56,7 +56,7 @@ async def test_what_is_under_way_may_not_be_counted_yet() -> None:
     through = pacer()
     on_the_way = asyncio.create_task(several(through, 3, takes=10.0))
     await asyncio.sleep(1.0)
-    through.told(5, EPOCH + 40.0)
+    through.note_allowance(5, EPOCH + 40.0)
     assert await several(through, 4) == pytest.approx([1.0, 1.0, 40.0, 40.0])
     assert await on_the_way == [0.0] * 3
 
@@ -65,34 +65,34 @@ async def test_what_is_under_way_may_not_be_counted_yet() -> None:
 async def test_within_one_window_it_only_tightens(later: tuple[int, float]) -> None:
     """Answers come in any order, and the end of a window is given in whole seconds."""
     through = pacer()
-    through.told(2, EPOCH + 40.0)
-    through.told(later[0], EPOCH + later[1])
+    through.note_allowance(2, EPOCH + 40.0)
+    through.note_allowance(later[0], EPOCH + later[1])
     assert await several(through, 3) == pytest.approx([0.0, 0.0, max(40.0, later[1])])
 
 
 async def test_a_tighter_word_counts_from_then_on() -> None:
     """Another process has used the rest."""
     through = pacer()
-    through.told(9, EPOCH + 40.0)
+    through.note_allowance(9, EPOCH + 40.0)
     assert await several(through, 2) == [0.0] * 2
-    through.told(1, EPOCH + 40.0)
+    through.note_allowance(1, EPOCH + 40.0)
     assert await several(through, 2) == pytest.approx([0.0, 40.0])
 
 
 async def test_a_word_about_a_window_that_is_over_is_not_heard() -> None:
     """The answer was long on its way: nothing of the present window is known from it."""
     through = pacer()
-    through.told(5, EPOCH + 100.0)
-    through.told(0, EPOCH + 40.0)
+    through.note_allowance(5, EPOCH + 100.0)
+    through.note_allowance(0, EPOCH + 40.0)
     assert await several(through, 6) == pytest.approx([0.0] * 5 + [100.0])
 
 
 async def test_the_next_window_begins_with_what_is_told_of_it() -> None:
     """Also where the last one ended with nothing left."""
     through = pacer()
-    through.told(1, EPOCH + 40.0)
+    through.note_allowance(1, EPOCH + 40.0)
     assert await several(through, 2) == pytest.approx([0.0, 40.0])
-    through.told(2, EPOCH + 100.0)
+    through.note_allowance(2, EPOCH + 100.0)
     assert await several(through, 3) == pytest.approx([40.0, 40.0, 100.0])
 
 
@@ -102,13 +102,13 @@ async def test_a_not_before_is_never_lifted_by_it(order: str, left: int) -> None
     """Whichever comes first, and however much is left."""
     through = pacer()
     if order == "the hint last":
-        through.told(left, EPOCH + 20.0)
+        through.note_allowance(left, EPOCH + 20.0)
     through.not_before(EPOCH + 50.0)
     if order == "the hint first":
-        through.told(left, EPOCH + 20.0)
+        through.note_allowance(left, EPOCH + 20.0)
     waiting = asyncio.create_task(several(through, 2))
     await asyncio.sleep(1.0)
-    through.told(100, EPOCH + 200.0)
+    through.note_allowance(100, EPOCH + 200.0)
     assert await several(through, 2) == pytest.approx([50.0] * 2)
     assert await waiting == pytest.approx([50.0] * 2)
 
@@ -117,7 +117,7 @@ async def test_a_not_before_is_never_lifted_by_it(order: str, left: int) -> None
 async def test_the_later_of_the_two_holds(hint: float, until: float) -> None:
     """A window with nothing left, and a "not before": all leave when both are over."""
     through = pacer()
-    through.told(0, EPOCH + until)
+    through.note_allowance(0, EPOCH + until)
     through.not_before(EPOCH + hint)
     assert await several(through, 2) == pytest.approx([50.0] * 2)
 
@@ -126,14 +126,14 @@ async def test_the_later_of_the_two_holds(hint: float, until: float) -> None:
 async def test_a_window_that_has_ended_delays_no_request(until: float) -> None:
     """Even if nothing was left of it."""
     through = pacer()
-    through.told(0, EPOCH + until)
+    through.note_allowance(0, EPOCH + until)
     assert await several(through, 3) == [0.0] * 3
 
 
 async def test_one_that_waits_for_the_window_can_be_cancelled() -> None:
     """Its place goes to another, and nothing is left to wake up for."""
     through = pacer(10)
-    through.told(1, EPOCH + 40.0)
+    through.note_allowance(1, EPOCH + 40.0)
     await go(through)
     tasks = [send(through, kind) for kind in ("submit", "poll")]
     await asyncio.sleep(1.0)
@@ -148,7 +148,7 @@ async def test_one_that_waits_for_the_window_can_be_cancelled() -> None:
 async def test_a_turn_that_was_given_back_uses_nothing_of_what_is_left() -> None:
     """Nothing was sent, so that the gateway did not count it; the next one goes at once."""
     through = pacer()
-    through.told(1, EPOCH + 40.0)
+    through.note_allowance(1, EPOCH + 40.0)
     async with through.turn("a") as turn:
         turn.give_back()
     assert await go(through, "b") == 0.0
@@ -159,7 +159,7 @@ async def test_one_that_was_cancelled_as_it_was_called_uses_nothing_of_what_is_l
     through = pacer(1)
     holder = through.turn("a")
     await holder.__aenter__()
-    through.told(2, EPOCH + 40.0)  # less the one under way
+    through.note_allowance(2, EPOCH + 40.0)  # less the one under way
     called, following = send(through, "submit", "b"), send(through, "submit", "c")
     await asyncio.sleep(0)
     holder.give_back()
@@ -207,7 +207,7 @@ async def test_whatever_is_told_no_more_leave_and_all_go_on(
     told = sorted(told, key=lambda word: word.at)
     for word in told:
         asyncio.get_running_loop().call_at(
-            begun + word.at + 0.5, through.told, word.left, EPOCH + begun + word.until
+            begun + word.at + 0.5, through.note_allowance, word.left, EPOCH + begun + word.until
         )
 
     async def one(asked: int, takes: int) -> tuple[int, float, float]:
