@@ -3,22 +3,33 @@ PYTHON ?= python3
 VENV   ?= .venv
 GSP    ?= sandbox
 BIN    := $(VENV)/bin
+DEMO   := $(VENV)/.demo
 READY  := $(VENV)/.ready
-# Runs interrupted at hundreds of moments: they take two minutes, and nothing in them depends on versions.
-BREAKS := tests/endurance/test_bulk_killed.py tests/bulk/test_bulk_resume.py tests/endurance/test_bulk_rivals.py
+# What a dependency's version can break; not the runs that are interrupted at many moments.
+LOWEST ?= tests/net tests/gsp tests/cli tests/bulk tests/contracts/test_packaging.py \
+          --ignore=tests/bulk/test_bulk_resume.py --ignore=tests/bulk/test_recover_instants.py
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Each worker, and each process that a test starts, would compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help demo test test-lowest lint format bench nightly clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-$(READY): pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "ims_async needs Python 3.11 or later; for example: make PYTHON=python3.12")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[cli,dev]'
-	@touch $(READY)
+$(DEMO): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "ims_async needs Python 3.11 or later; for example: make PYTHON=python3.12")'
+	@echo 'Installing ims_async and what its shell needs into $(VENV); this takes a minute, and is done once.'
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) -e '.[cli]'
+	@touch $@
 
-demo: $(READY)  ## run the main job against the embedded simulator, over HTTP on loopback (GSP=vayana for the other GSP)
+$(READY): $(DEMO)
+	@echo 'Installing what the tests need into $(VENV); this takes a minute, and is done once.'
+	@$(INSTALL) -e '.[cli,dev]'
+	@touch $@
+
+demo: $(DEMO)  ## run the main job against the embedded simulator, over HTTP on loopback (GSP=vayana for the other GSP)
 	$(BIN)/ims-async demo --gsp $(GSP)
 
 lint: $(READY)  ## run ruff, mypy --strict and import-linter
@@ -31,20 +42,20 @@ format: $(READY)  ## let ruff fix and format what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-test-lowest:  ## run the tests on the lowest versions that pyproject.toml allows
+test-lowest:  ## run what the lowest versions that pyproject.toml allows can break (LOWEST=tests: all tests)
 	$(MAKE) VENV=.venv-lowest .venv-lowest/.lowest
-	.venv-lowest/bin/python -m pytest -q -n auto $(BREAKS:%=--ignore=%)
+	.venv-lowest/bin/python -m pytest -q -n auto $(LOWEST)
 
 .venv-lowest/.lowest: pyproject.toml tests/lowest.txt
 	$(PYTHON) -m venv .venv-lowest
-	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -e '.[cli,dev]' -c tests/lowest.txt
+	$(INSTALL) -e '.[cli,dev]' -c tests/lowest.txt
 	@touch $@
 
-test: lint test-lowest  ## run everything: lint, types, layers, lowest versions, tests with branch coverage
-	PYTHONDEVMODE=1 $(BIN)/python -m pytest -n auto --cov --cov-report=term
+test: lint test-lowest  ## run everything: lint, types, layers, lowest versions, tests; of long sweeps a sample
+	PYTHONDEVMODE=1 $(BIN)/python -m pytest -n auto
 
 bench: $(READY)  ## run the benchmarks beside other libraries, and print ratios
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(INSTALL) -e '.[bench]'
 	$(BIN)/python -m benchmarks.codec
 	$(BIN)/python -m benchmarks.jobs
 	$(BIN)/python -m benchmarks.pages
@@ -52,7 +63,9 @@ bench: $(READY)  ## run the benchmarks beside other libraries, and print ratios
 	$(BIN)/python -m benchmarks.journal
 	$(BIN)/python -m benchmarks.bulk
 
-nightly: $(READY)  ## run what takes too long for each change: job machine, fuzzing, kill -9 (some 20 minutes)
+nightly: $(READY)  ## run what takes too long for each change: whole sweeps (IMS_ENDURANCE=long), branch coverage, fuzzing, kill -9
+	IMS_ENDURANCE=long PYTHONDEVMODE=1 $(BIN)/python -m pytest -n auto --cov --cov-report=term
+	IMS_ENDURANCE=long $(MAKE) test-lowest LOWEST=tests
 	$(BIN)/python -X dev -m tests.endurance.job_machine --examples 2000 --steps 40
 	$(BIN)/python -m tests.endurance.fuzz --inputs 1000000
 	$(BIN)/python -m tests.endurance.crash --rounds 200

@@ -30,7 +30,6 @@ HERE = Path(__file__).parent / "contracts"
 
 # The same examples each time, so that no run fails by chance; HYPOTHESIS_PROFILE=random looks for new ones.
 settings.register_profile("random", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("nightly", settings.get_profile("random"))  # more of it where a test says so
 settings.register_profile("same", settings.get_profile("random"), derandomize=True, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
@@ -118,6 +117,8 @@ def make_client(sim: Simulator, **settings: Any) -> ImsClient:
 
 QUICK = PollPolicy(initial_delay=0.0, max_interval=0.001)
 ONE_TRY = RetryPolicy(max_tries=1)
+HANGS: Final = 120.0
+"""Seconds of real time after which something hangs; on no machine, however busy, does it take so long."""
 
 
 # -- what both GSPs can say, each in its own words -----------------------------------------------------

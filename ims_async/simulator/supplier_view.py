@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -29,25 +30,30 @@ class Outward:
         self._gstin = taxpayer.gstin
         self._rng = Random(f"{seed}/{taxpayer.gstin}/outward")
         self._serial = 0
-        self._sales: dict[tuple[str, str, str], Any] = {
+
+    @cached_property
+    def _drawn(self) -> tuple[dict[tuple[str, str, str], Any], dict[tuple[str, str], list[dict[str, Any]]]]:
+        """Draw sales and liability when first asked: most of the time that a simulator took to start."""
+        sales = {
             (form, period, section): self._section(section, period)
             for form, periods in _SEEDED.items()
             for period in periods
             for section in SALES_SECTIONS
         }
-        self._added_back: dict[tuple[str, str], list[dict[str, Any]]] = {
+        added_back = {
             (PERIODS[0], section): [self._liability(section, PERIODS[0]) for _ in range(2)]
             for section in ADDED_BACK_SECTIONS
         }
+        return sales, added_back
 
     def sales(self, form: str, period: str, section: str) -> dict[str, Any] | None:
         """Return a section of `gstr1` or `gstr1a` for a period MMYYYY, or None if nothing was reported."""
-        found = self._sales.get((form, period, section))
+        found = self._drawn[0].get((form, period, section))
         return {"gstin": self._gstin, "rtnprd": period, form: {section: found}} if found else None
 
     def added_back(self, period: str, section: str) -> dict[str, Any] | None:
         """Return the liability that rejections added back in a period MMYYYY, or None if there is none."""
-        found = self._added_back.get((period, section))
+        found = self._drawn[1].get((period, section))
         if not found:
             return None
         return {"gstin": self._gstin, "rtnprd": period, "rejInvAddBackLiab": {section: found}}

@@ -16,6 +16,7 @@ from ims_async.simulator import Fault, Simulator
 from ..support.bulk_breaks import QUIET, RUN, Mortal, Night, arrived, ended_or_dead, sent
 from ..support.bulk_flows import adds_up, applied, bulk_client
 from ..support.journal_flows import Shelf, shelf
+from ..support.sweeps import sample, stride
 
 __all__ = ["shelf"]
 
@@ -50,7 +51,7 @@ def worlds() -> Simulator:
 # -- cancelled -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.5, 1.0, 2.5, 5.1, 5.9, 7.7, 12.4, 18.0])
+@pytest.mark.parametrize("seconds", sample([0.0, 0.5, 1.0, 2.5, 5.1, 5.9, 7.7, 12.4, 18.0], 2))
 async def test_a_run_that_is_cancelled_is_finished_by_the_next(night: Night, seconds: float) -> None:
     """Whenever that is: what was sent is waited for, the rest is sent."""
     assert await night.cancelled_after(seconds)
@@ -60,7 +61,7 @@ async def test_a_run_that_is_cancelled_is_finished_by_the_next(night: Night, sec
 @pytest.mark.parametrize("lost", list(LOST))
 async def test_whenever_it_is_cancelled_and_whatever_answer_was_lost(lost: str) -> None:
     """Each moment of a run in steps; the answers of the first saves never came."""
-    for moment in itertools.count():
+    for moment in itertools.count(0, stride(2)):
         sim = worlds()
         night = await Night.begin(sim, Shelf(None, sim))
         sim.script_fault("save", *LOST[lost])
@@ -89,7 +90,7 @@ async def test_cancelled_again_and_again(night: Night) -> None:
 @pytest.mark.parametrize("lost", ["none", "after", "before"])
 async def test_whenever_its_process_dies(lost: str, written: bool) -> None:
     """At each write to the journal: just before it, or just after it."""
-    for number in itertools.count(1):
+    for number in itertools.count(1, stride(4)):
         sim = worlds()
         night = await Night.begin(sim, Shelf(None, sim))
         sim.script_fault("save", *LOST[lost])
@@ -114,8 +115,7 @@ CAUGHT: dict[str, tuple[dict[str, Any], list[Fault], Phase | None]] = {
 }
 
 
-@pytest.mark.parametrize("caught", list(CAUGHT))
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize(("number", "caught"), sample(itertools.product([1, 2], CAUGHT), 2))
 async def test_a_batch_is_taken_up_wherever_it_stood(night: Night, caught: str, number: int) -> None:
     """Each phase in which a dead process can have left it."""
     how, faults, phase = CAUGHT[caught]
@@ -243,8 +243,7 @@ async def test_another_action_on_a_record_is_another_decision(night: Night) -> N
     assert len(arrived(night.sim)) == sum(arrived(night.sim).values()) - 3
 
 
-@pytest.mark.parametrize("seconds", [0.5, 7.7, 12.4])
-@pytest.mark.parametrize("size", [4, 5])
+@pytest.mark.parametrize(("size", "seconds"), sample(itertools.product([4, 5], [0.5, 7.7, 12.4]), 2))
 async def test_portions_of_one_taxpayer_as_they_come(night: Night, seconds: float, size: int) -> None:
     """A stream that is read again, in portions of other sizes too."""
 

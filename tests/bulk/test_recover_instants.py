@@ -15,6 +15,7 @@ from ims_async.simulator import Fault, Simulator
 
 from ..conftest import dialect, make_client, make_gsp
 from ..support.bulk_flows import adds_up, applied, log_in, undecided
+from ..support.sweeps import LONG, stride
 from .test_bulk_sizes import Narrow
 
 pytestmark = [pytest.mark.looptime, pytest.mark.both_gsps]
@@ -146,7 +147,7 @@ async def test_whenever_a_process_dies_everything_that_it_wrote_down_is_done_onc
     """At each call of the journal, and at each request and answer."""
     steps, _ = await live_and_die(float("inf"), done=done)
     assert steps > 60
-    for number in range(int(done), steps, 3):
+    for number in range(int(done), steps, 3 * stride(5)):
         await live_and_die(number, done=done)
 
 
@@ -154,7 +155,7 @@ async def test_whenever_a_recovery_dies_the_next_one_finishes_it() -> None:
     """After a process that lived long enough to be told that its change was in the way."""
     _, steps = await live_and_die(float("inf"), done=False)
     assert steps > 30
-    for number in range(0, steps, 2):
+    for number in range(0, steps, 2 if LONG else 9):
         await live_and_die(float("inf"), number, done=False)
 
 
@@ -193,7 +194,7 @@ async def test_whenever_a_recovery_in_parts_dies_no_part_is_lost(gsp_name: str) 
     """A batch that was refused for its size counts as handed in again once each of its parts is."""
     steps = await recover_in_parts(float("inf"), gsp_name)
     assert steps > 60
-    for number in range(0, steps, 7):
+    for number in range(0, steps, 7 * stride(3)):
         await recover_in_parts(number, gsp_name)
 
 

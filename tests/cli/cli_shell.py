@@ -24,6 +24,8 @@ from ims_async.__main__ import main
 from ims_async.cli.app import app
 from ims_async.simulator import Simulator
 
+from ..conftest import HANGS
+
 ACCOUNTS: dict[str, dict[str, str]] = {
     "sandbox": {"IMS_API_KEY": "key_test_demo", "IMS_API_SECRET": "planted_api_secret"},
     "vayana": {
@@ -79,12 +81,12 @@ def serving(simulator: Simulator) -> Iterator[Simulator]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        asyncio.run_coroutine_threadsafe(simulator.__aenter__(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(simulator.__aenter__(), loop).result(HANGS)
         yield simulator
     finally:
-        asyncio.run_coroutine_threadsafe(simulator.__aexit__(None, None, None), loop).result(10)
+        asyncio.run_coroutine_threadsafe(simulator.__aexit__(None, None, None), loop).result(HANGS)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(HANGS)
         loop.close()
 
 

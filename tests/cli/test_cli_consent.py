@@ -18,6 +18,8 @@ from ims_async.cli.output.tables import how_much
 from tests.cli.cli_shell import QUICK, Shell, accept, fill_in, opened, read_rows
 from tests.tables.test_tables import make_invoice
 
+from ..conftest import HANGS
+
 
 @pytest.fixture
 def shell(
@@ -91,7 +93,7 @@ def test_what_was_typed_ahead_answers_no_question(shell: Shell, command: str) ->
                 said += more
             os.write(ours, b"n\n")
             said += process.stderr.read()
-            assert (process.wait(timeout=20), b"Nothing was sent." in said) == (1, True), said.decode()
+            assert (process.wait(timeout=HANGS), b"Nothing was sent." in said) == (1, True), said.decode()
         finally:
             process.kill()
             os.close(ours)

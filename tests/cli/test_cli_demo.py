@@ -22,6 +22,8 @@ from ims_async.cli.inputs.accounts import chosen
 from ims_async.simulator import Simulator
 from tests.cli.cli_shell import Shell, opened
 
+from ..conftest import HANGS
+
 
 @pytest.fixture
 def shell(
@@ -174,7 +176,7 @@ def test_the_simulator_serves_other_commands_until_stopped(
     assert ended.code == 0, ended.err
     assert shell.run("counts", "--json").json()["total"] == 20
     process.send_signal(stop)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=HANGS)
     assert (process.returncode, said.splitlines()[-1]) == (0, "The simulator has stopped.")
 
 
@@ -215,6 +217,6 @@ def test_ctrl_c_ends_the_demo_in_a_sentence(shell: Shell) -> None:
     while "processing" not in (line := process.stderr.readline()):
         assert line
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=HANGS)
     assert (process.returncode, said.splitlines()[-1]) == (130, "Stopped; no job was left running.")
     assert "never retrieved" not in said

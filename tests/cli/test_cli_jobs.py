@@ -17,6 +17,8 @@ import pytest
 from ims_async import JobToken
 from tests.cli.cli_shell import QUICK, Shell, accept, opened
 
+from ..conftest import HANGS
+
 pytestmark = pytest.mark.both_gsps
 
 
@@ -146,7 +148,7 @@ def test_ctrl_c_while_waiting_names_the_job_and_how_to_go_on(
     process = start_push(file, *report)
     submitted(process)
     process.send_signal(signal.SIGINT)
-    _, rest = process.communicate(timeout=20)
+    _, rest = process.communicate(timeout=HANGS)
     (job,) = shell.sim.jobs
     assert process.returncode == 130, rest
     assert f"Job {job.reference} runs on at the gateway; do not send its records again." in rest
@@ -172,7 +174,7 @@ def test_a_process_that_dies_right_after_submitting_has_printed_the_command(slow
     process = start_push(file)
     line = submitted(process)
     process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=HANGS)
     assert f"ims-async jobs show {shell.sim.jobs[0].reference} --wait" in line
     words = shlex.split(line)[1:]
     shell.sim.advance(3600)

@@ -29,13 +29,13 @@ from ims_async.bulk import BulkReport
 from ims_async.journal import Phase, SqliteJournal
 from ims_async.simulator import Fault, Simulator
 
+from ..conftest import HANGS
 from ..support.bulk_breaks import arrived
 from ..support.bulk_flows import applied, log_in, names, work_for
 from .crash.worker import make_gsp
 
-_POLL: Final = PollPolicy(initial_delay=0.02, factor=1.5, max_interval=0.1, deadline=10.0)
-_QUIET: Final = 0.3  # seconds; a job of these worlds, and what a dead process has sent, takes less
-_LONGEST: Final = 60.0  # seconds; nothing here takes a tenth of it
+_POLL: Final = PollPolicy(initial_delay=0.02, factor=1.5, max_interval=0.1, deadline=HANGS)
+_QUIET: Final = 2.0  # seconds from a claim; also on a busy machine it has left by then, and its job has ended
 _CANCELLED: Final = 3
 
 
@@ -106,7 +106,7 @@ class Stage:
 
     async def until(self, process: asyncio.subprocess.Process, seen: Callable[[], bool]) -> None:
         """Wait until something is seen, or the worker has ended."""
-        ends_at = time.monotonic() + _LONGEST
+        ends_at = time.monotonic() + HANGS
         while not seen() and process.returncode is None:
             if time.monotonic() > ends_at:
                 process.kill()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +12,8 @@ import pytest
 from ims_async.journal import Phase
 from ims_async.simulator import Fault
 
+from ..conftest import HANGS
+from ..support.sweeps import sample
 from .bulk_worker import BROKEN, Stage, one_round, staged, told
 
 
@@ -34,7 +35,7 @@ MOMENTS = ("before the answer", "at the answer", "status")
 CASES = [("sandbox", moment, 3) for moment in MOMENTS] + [("vayana", "at the answer", 3)]
 
 
-@pytest.mark.parametrize(("gsp_name", "moment", "number"), CASES, indirect=["gsp_name"])
+@pytest.mark.parametrize(("gsp_name", "moment", "number"), sample(CASES, 3), indirect=["gsp_name"])
 async def test_the_next_process_finishes_what_a_killed_one_began(
     stage: Stage, moment: str, number: int
 ) -> None:
@@ -74,15 +75,13 @@ async def test_a_process_that_is_told_to_stop_waits_for_its_answers(stage: Stage
     process = await stage.start()
     await stage.until(process, lambda: stage.sim.count("save") >= 3)
     process.send_signal(how)
-    begun = time.monotonic()
-    assert await asyncio.wait_for(process.wait(), 10.0) != 0
-    assert time.monotonic() - begun < 5.0
+    assert await asyncio.wait_for(process.wait(), HANGS) != 0
     assert await stage.phases() <= {Phase.RUNNING, Phase.ENDED, Phase.CALLED_OFF}
     assert stage.judge({})["lost"] > 0
     is_well(stage, told(await stage.orders.carry_out()))
 
 
-@pytest.mark.both_gsps
+@pytest.mark.parametrize("gsp_name", sample(["vayana", "sandbox"], 2), indirect=True)
 async def test_killed_over_and_over(gsp_name: str) -> None:
     """A round of the harness: `python -m tests.endurance.bulk_worker --rounds 50` is the long one."""
     counts = await one_round(gsp_name, 5, 4)

@@ -25,6 +25,7 @@ from ims_async.simulator import Simulator
 from ..conftest import make_client, make_gsp
 from ..support import strategies
 from ..support.recorded import first_request
+from ..support.sweeps import examples
 from .test_codec_writing import GSTIN, invoice
 
 SAVE, RESET = JobKind.SAVE, JobKind.RESET
@@ -99,7 +100,7 @@ def cases(draw: st.DrawFn) -> Case:
     return Case(kind, records, rows_at_least * largest + draw(st.integers(0, largest)), most)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(cases())
 def test_whatever_is_cut_is_whole_again(case: Case) -> None:
     """The very records in their order, in bodies that fit, each the one that its records make."""

@@ -25,6 +25,8 @@ from ims_async.model.vocabulary import period_problem
 from tests.conftest import load
 from tests.support import strategies
 
+from ..support.sweeps import examples
+
 PATH = ("data", "data")
 
 
@@ -67,7 +69,7 @@ def problems_with(section: Section, row: object) -> list[str]:
 # -- round trips -----------------------------------------------------------------------------------------
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(strategies.records())
 def test_a_written_record_reads_back_as_it_was(invoice: Invoice) -> None:
     """Lose nothing between writing and reading: no flag, no zero at the end of an amount, no new field."""
@@ -76,7 +78,7 @@ def test_a_written_record_reads_back_as_it_was(invoice: Invoice) -> None:
     assert seen(back) == seen(attrs.evolve(invoice, read_from_gateway=True))
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.lists(strategies.records(), max_size=5), st.booleans())
 def test_a_whole_answer_reads_back_as_it_was(invoices: list[Invoice], strict: bool) -> None:
     """Read every section of an envelope, in order, each row exact."""
@@ -131,7 +133,7 @@ def _outcome(read_row: Any, section: Section, row: object) -> str:
         return "; ".join(problems_of(error, codec_rows.wire_names(section), "row"))
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @pytest.mark.parametrize("section", Section)
 @given(data=st.data())
 def test_the_quick_reader_agrees_with_the_plain_one(section: Section, data: st.DataObject) -> None:
@@ -155,7 +157,7 @@ def _in_the_other_spelling(row: dict[str, Any]) -> dict[str, Any]:
     return {("ispendactnallwd" if key == "ispendactblocked" else key): value for key, value in row.items()}
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @pytest.mark.parametrize("section", Section)
 @given(data=st.data())
 def test_the_two_readers_agree_on_the_other_spelling_of_the_flag(

@@ -12,6 +12,7 @@ import pytest
 from ims_async import JournalError
 from ims_async.journal import Phase, SqliteJournal
 
+from ..conftest import HANGS
 from ..support.journals import decisions, files, journal_at_once, python, token
 
 LOOK = """
@@ -31,7 +32,7 @@ def path(tmp_path: Path) -> Path:
 
 async def seen_elsewhere(path: Path) -> list[str]:
     """Let another process read the batches, and close: if it thinks itself alone, it deletes the log."""
-    out, _ = await asyncio.to_thread(python(LOOK, path).communicate, timeout=60)
+    out, _ = await asyncio.to_thread(python(LOOK, path).communicate, timeout=HANGS)
     assert files(path) == ["jobs.db", "jobs.db-shm", "jobs.db-wal"]
     return out.splitlines()
 
@@ -54,7 +55,7 @@ async def test_opening_a_file_while_it_is_being_closed_leaves_the_locks(path: Pa
     """Of two clients that share a journal one closes it while the other writes."""
     journal, go_on = SqliteJournal(path), threading.Event()
     await journal.intend("a", token(), decisions())
-    slow = asyncio.create_task(journal._writer.run(lambda _: go_on.wait(60), writes=False))
+    slow = asyncio.create_task(journal._writer.run(lambda _: go_on.wait(HANGS), writes=False))
     await asyncio.sleep(0)
     closing = asyncio.create_task(journal.aclose())
     await asyncio.sleep(0)

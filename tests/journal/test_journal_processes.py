@@ -13,6 +13,7 @@ import pytest
 
 from ims_async.journal import Phase, SqliteJournal
 
+from ..conftest import HANGS
 from ..support.journals import connection, decisions, python, token
 
 START: Final = """
@@ -84,12 +85,12 @@ writer._IDLE_SECONDS = 3600.0  # however slow this machine is, it is open when i
 
 async def main(child):
     try:
-        async with asyncio.timeout(50):
+        async with asyncio.timeout(60):
             if child:
                 await journal.entries()
     except JournalError as error:
         print(error, flush=True)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await journal.aclose()
 
 asyncio.run(journal.intend("it", token(), decisions()))
@@ -123,7 +124,7 @@ def started(script: str, path: Path, count: int = 1) -> list[subprocess.Popen[st
 
 def said(process: subprocess.Popen[str]) -> str:
     """Wait for the end of a process, and return what it said."""
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=2 * HANGS)
     assert process.returncode == 0
     return out
 

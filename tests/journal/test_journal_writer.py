@@ -16,6 +16,7 @@ from ims_async import JournalError
 from ims_async.journal import Phase, SqliteJournal
 from ims_async.journal import writer as writing
 
+from ..conftest import HANGS
 from ..support.journals import connection, decisions, files, token
 
 HELD: Final = "another process holds it: is a program stopped in the middle of a write?"
@@ -47,7 +48,7 @@ def threads(path: Path) -> list[threading.Thread]:
 
 async def gone(thread: threading.Thread) -> None:
     """Wait until a thread has ended."""
-    await asyncio.to_thread(thread.join, 5.0)
+    await asyncio.to_thread(thread.join, HANGS)
     assert not thread.is_alive()
 
 
@@ -60,10 +61,10 @@ async def held_up(journal: SqliteJournal) -> threading.Event:
 
     def hold(_: sqlite3.Connection) -> None:
         begun.set()
-        go_on.wait(5.0)
+        go_on.wait(HANGS)
 
     asyncio.get_running_loop().create_task(journal._writer.run(hold, writes=False))
-    await asyncio.to_thread(begun.wait, 5.0)
+    await asyncio.to_thread(begun.wait, HANGS)
     return go_on
 
 
@@ -147,7 +148,7 @@ def test_loops_in_two_threads_share_one_journal(path: Path) -> None:
     together = threading.Barrier(2)
 
     async def claim(side: str) -> None:
-        together.wait(5.0)
+        together.wait(HANGS)
         for place in range(20):
             name = f"{side}{place}"
             await journal.intend(name, token(), decisions())
@@ -157,7 +158,7 @@ def test_loops_in_two_threads_share_one_journal(path: Path) -> None:
     other = threading.Thread(target=lambda: asyncio.run(claim("a")))
     other.start()
     asyncio.run(claim("b"))
-    other.join(5.0)
+    other.join(HANGS)
 
     async def close() -> int:
         count = len(await journal.entries())
@@ -193,11 +194,11 @@ async def test_a_journal_that_stops_by_itself_while_it_is_closed_does_not_hang(
 
     def slow(*facts: Any, **named: Any) -> Any:
         go_on.set()
-        thread.join(5.0)
+        thread.join(HANGS)
         return make(*facts, **named)
 
     monkeypatch.setattr(writing, "_Job", slow)
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(HANGS):
         await journal.aclose()
 
 

@@ -22,6 +22,7 @@ from ims_async.gsp.base import Token
 from ims_async.model.secret import Secret
 from ims_async.net import credential_store as credentials
 
+from ..conftest import HANGS
 from ..endurance.planted import leaks, looks
 
 COUNT = 2_000
@@ -257,13 +258,13 @@ async def test_a_save_that_is_broken_off_while_it_is_written_keeps_its_lock(
     def slowly() -> None:
         at_once.append(1)
         begun.set()
-        assert go_on.wait(10.0)
+        assert go_on.wait(HANGS)
         assert len(at_once) == 1
         at_once.pop()
 
     watched.before_sync = slowly
     broken_off = asyncio.create_task(store.save("account", "7", token(-7)))
-    await asyncio.to_thread(begun.wait, 10.0)
+    await asyncio.to_thread(begun.wait, HANGS)
     broken_off.cancel()
     following = asyncio.create_task(other.save("account", "8", token(-8)))
     for _ in range(10):

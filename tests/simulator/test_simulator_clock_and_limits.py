@@ -17,10 +17,10 @@ COUNT = f"{BASE}/invoices/count?type_of_goods=others"
 def test_without_a_loop_the_clock_starts_now_and_moves() -> None:
     """Compare with the wall clock, then jump."""
     simulator = Simulator(invoices=0)
-    start = simulator.now()
-    assert start == pytest.approx(time.time(), abs=5)
+    before = time.time() - 1
+    assert before < simulator.now() < time.time() + 1
     simulator.advance(3600)
-    assert simulator.now() == pytest.approx(start + 3600, abs=5)
+    assert before < simulator.now() - 3600 < time.time() + 1
     with pytest.raises(ValueError, match="forward"):
         simulator.advance(-1)
 
@@ -46,13 +46,13 @@ def outside() -> Portal:
 @pytest.mark.looptime
 async def test_hours_of_a_virtual_loop_are_hours_of_the_simulator(outside: Portal) -> None:
     """Wait for a job of two hours in a loop that does not."""
-    started = time.perf_counter()
+    started = time.process_time()
     reference = outside.send("save", {"b2b": [save_line(outside.row(outside.free()), "A")]})
     await asyncio.sleep(7199)
     assert outside.status(reference)["status_cd"] == "IP"
     await asyncio.sleep(2)
     assert outside.status(reference)["status_cd"] == "P"
-    assert time.perf_counter() - started < 60
+    assert time.process_time() - started < 60
 
 
 def test_without_a_limit_there_are_no_headers_about_limits() -> None:

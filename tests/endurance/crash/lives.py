@@ -12,12 +12,12 @@ from typing import Final, Literal
 
 import attrs
 
+from ...conftest import HANGS
 from .worker import Death, Orders, work
 
 Way = Literal["clock", "arrival", "write"]
 WAYS: Final[tuple[Way, ...]] = ("clock", "arrival", "write")
 _STEP: Final = 0.002
-_LONGEST: Final = 60.0  # seconds; nothing here takes a tenth of it
 
 # Each worker is a fresh fork of a process that has done nothing but import: a start costs milliseconds.
 _processes: Final = multiprocessing.get_context("forkserver")
@@ -79,7 +79,7 @@ async def live(orders: Orders, kill: Kill | None, span: Span, arrived: Callable[
     at = None if kill is None or kill.way != "clock" else begun + 1.1 * kill.share * span.seconds
     wanted = None if kill is None or kill.way != "arrival" else before + 1 + int(kill.share * changes)
     try:
-        while process.is_alive() and time.monotonic() < begun + _LONGEST:
+        while process.is_alive() and time.monotonic() < begun + HANGS:
             if wanted is not None and kill is not None and arrived() >= wanted:
                 at, wanted = time.monotonic() + kill.seconds, None
             if at is not None and time.monotonic() >= at:
