@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,7 @@ import typer
 
 from ims_async.__main__ import main
 from ims_async.cli.app import app
+from ims_async.cli.output.console import Voice
 from ims_async.simulator import Simulator
 
 ACCOUNTS: dict[str, dict[str, str]] = {
@@ -122,6 +124,25 @@ class Shell:
                 check_command(words)
         code = ended.value.code
         return Ended(code if isinstance(code, int) else int(code is not None), captured.out, captured.err)
+
+    def run_until(self, sentence: str, *arguments: object) -> Ended:
+        """Run one command, and press Ctrl-C as soon as it says this."""
+        tell = Voice.tell
+
+        def tell_and_stop(voice: Voice, said: str) -> None:
+            tell(voice, said)
+            if sentence in said:
+                signal.raise_signal(signal.SIGINT)
+
+        with self.monkeypatch.context() as patched:
+            patched.setattr(Voice, "tell", tell_and_stop)
+            return self.run(*arguments)
+
+    def lose_answer(self, file: Path, *options: object) -> Ended:
+        """Push a file; the answer is lost, and a person does not wait for the looks that tell."""
+        ended = self.run_until("the answer to a change was lost", "push", file, "--yes", *QUICK, *options)
+        assert ended.code == 130, ended.err
+        return ended
 
     def with_token(self) -> None:
         """Hand in a token that was had elsewhere, instead of a login."""

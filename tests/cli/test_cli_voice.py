@@ -169,7 +169,7 @@ async def test_elsewhere_each_change_is_a_line(capsys: pytest.CaptureFixture[str
 def test_a_status_code_does_not_steer_the_terminal() -> None:
     """What a gateway calls a job's state is shown while the job is watched."""
     assert (
-        progress._words(JobStatus(state=JobState.PROCESSING, raw_code="X\x1b[2J\u202e"))
+        progress.words_of_status(JobStatus(state=JobState.PROCESSING, raw_code="X\x1b[2J\u202e"))
         == "processing (X [2J )"
     )
 

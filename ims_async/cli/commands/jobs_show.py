@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shlex
+from pathlib import Path
 from typing import Annotated
 
 import attrs
@@ -22,6 +23,7 @@ from ...errors import (
 )
 from ...jobs.job import ImsJob
 from ...journal import Journal
+from ...model.report import JobReport
 from ...model.status import JobToken
 from ..inputs.environment import at_terminal
 from ..inputs.journals import journal_if_any
@@ -38,8 +40,9 @@ from ..options import (
     Overwrite,
     Report,
 )
-from ..output.console import Voice, denies
-from .push import tell_of, watch
+from ..output import jobs as show_jobs
+from ..output.console import NOT_ALL_WELL, OK, Voice, denies
+from ..output.progress import board
 
 
 def show_job(
@@ -84,7 +87,7 @@ def show_job(
         voice.asks(settings)
         looking = _look(voice, settings, token or job, kept, wait=wait, first_poll=first_poll)
         found = asyncio.run(looking)
-        code = tell_of(voice, found, report)
+        code = _tell_of(voice, found, report)
         if not found.done:
             voice.tell(f"Wait for it with: {voice.commands.show(found.token)}")
         return code
@@ -154,10 +157,39 @@ async def _look(
         try:
             with contextlib.suppress(GatewayUnavailable, NotSent, RateLimited, UnexpectedAnswer):
                 await found.refresh()  # at once: a job that nobody knows is told so without a wait
-            await watch(voice, found)
+            await _watch(voice, found)
         except GatewayError as error:
             nowhere = denies(error) and isinstance(job, str)  # a name alone is no proof that there is one
             raise
         finally:
             voice.left_behind = [] if found.done or nowhere else [found.token]
     return found
+
+
+async def _watch(voice: Voice, job: ImsJob) -> None:
+    """Show a job until the gateway's final word."""
+    with board(voice) as shown:
+        await shown.follow(job, f"{job.kind.value.lower()} {job.reference_id}")
+
+
+def _tell_of(voice: Voice, job: ImsJob, file: Path | None) -> int:
+    """Show what became of a job, and return the exit code: 0 only if every record was applied."""
+    report = job.report
+    if report is not None:
+        voice.show(*show_jobs.report_tables(job, report))
+        if file is not None and not _written(voice, file, report, job.gstin):
+            return NOT_ALL_WELL
+    voice.say(show_jobs.ending(job, voice.commands))
+    voice.document({**show_jobs.job_facts(job), "report_file": str(file) if file and report else None})
+    return OK if report is not None and report.ok else NOT_ALL_WELL
+
+
+def _written(voice: Voice, file: Path, report: JobReport, gstin: str) -> bool:
+    """Write the report; where that fails the job is done all the same, and is not to be sent again."""
+    try:
+        tables.write_report(file, report, gstin=gstin, overwrite=voice.overwrite)
+    except InvalidInput as error:
+        voice.tell(f"The job is done, do not send it again; but the report is lost: {error}")
+        return False
+    voice.say(f"What became of each record is in {file}.")
+    return True

@@ -1,4 +1,4 @@
-"""A push or a reset of many taxpayers: everything is looked at, asked for once, sent, and accounted for."""
+"""A push or a reset: everything is looked at, asked for once, sent as a run, and accounted for."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ... import bulk
 from ...bulk import BulkReport, BulkRun
 from ...client import ImsClient
 from ...errors import InvalidInput
+from ...jobs.job import ImsJob
 from ...model.records import Decision, Invoice
 from ...model.report import CANNED
 from ...model.status import JobKind
@@ -20,6 +21,7 @@ from ...tables import Row
 from ..inputs.journals import journal
 from ..inputs.settings import Settings, confirmed
 from ..options import READ_AT_ONCE
+from ..output import jobs as show_jobs
 from ..output import runs as accounting
 from ..output import tables as show
 from ..output.console import NOT_ALL_WELL, OK, Voice
@@ -52,8 +54,8 @@ class Plan:
 
 
 @attrs.frozen
-class ManyChange:
-    """Many taxpayers' decisions on their way."""
+class Change:
+    """The decisions of one taxpayer, or of many, on their way."""
 
     voice: Voice
     settings: Settings
@@ -68,7 +70,7 @@ class ManyChange:
             return self._nothing_to_send(matched)
         if not self._confirmed(matched):
             voice.tell("Nothing was sent.")
-            voice.document({"ok": False, "submitted": 0, "skipped": matched.skipped})
+            voice.document({"ok": False, **_whose(matched), "submitted": 0, "skipped": matched.skipped})
             return NOT_ALL_WELL
         carrier = self._carrier()
         standing = {gstin: len(own) for gstin, own in matched.standing.items()}
@@ -111,9 +113,11 @@ class ManyChange:
         return OK if accounts.ok and written else NOT_ALL_WELL
 
     def _announce(self, rows: Mapping[str, Sequence[Row]]) -> None:
-        count, taxpayers = sum(map(len, rows.values())), show.counted(len(rows), "taxpayer")
-        pulling = "pulling their sections to see that nothing has changed since"
-        self.voice.tell(f"{show.counted(count, 'row')} of {taxpayers}; {pulling}.")
+        count = show.counted(sum(map(len, rows.values())), "row")
+        whose = f" of {len(rows):,} taxpayers" if len(rows) > 1 else ""
+        sections = sum(len({row.section for row in own}) for own in rows.values())
+        pulling = f"pulling {show.counted(sections, 'section')} to see that nothing has changed since"
+        self.voice.tell(f"{count}{whose}; {pulling}.")
         if self.settings.token is not None and not self.settings.gstin:
             self.voice.tell("IMS_TOKEN is not used: set IMS_GSTIN to say whose it is.")
 
@@ -138,10 +142,15 @@ class ManyChange:
         if not matched.count:
             return True
         fresh = {gstin: records for gstin, records in matched.records.items() if records}
-        voice.show(accounting.summary_table(f"{noun}s for {show.counted(len(fresh), 'taxpayer')}", fresh))
+        everything = [record for records in fresh.values() for record in records]
+        if len(matched.sizes) == 1:
+            (whose,) = matched.sizes
+            voice.show(show.summary_table(f"{noun}s for {whose}", show.summary(everything)))
+        else:
+            whose = show.counted(len(fresh), "taxpayer")
+            voice.show(accounting.summary_table(f"{noun}s for {whose}", fresh))
         these = f"{'this' if matched.count == 1 else 'these'} {show.counted(matched.count, noun)}"
-        amounts = show.how_much(record for records in fresh.values() for record in records)
-        question = f"{amounts}. Send {these} for {show.counted(len(fresh), 'taxpayer')}?"
+        question = f"{show.how_much(everything)}. Send {these} for {whose}?"
         return confirmed(question, yes=self.plan.yes)
 
     def _begin(self, client: ImsClient, matched: Matched) -> BulkRun:
@@ -171,7 +180,12 @@ def tell_of_all(
         voice.say()
         voice.show(problems)
         voice.say()
-    voice.say(f"{_all_sent(accounts) if unsent and accounts.ok else _ending(accounts)} {unsent}".rstrip())
+    job = _only_job(accounts, carrier)
+    if unsent:
+        said = f"{_all_sent(accounts) if accounts.ok else _ending(accounts)} {unsent}"
+    else:
+        said = _ending(accounts) if job is None else show_jobs.ending(job, voice.commands)
+    voice.say(said)
     if rows := _of_rows(accounts, file):
         voice.say(rows)
     sizes = [size for part in accounts.parts.values() for size in part.report.refused_sizes]
@@ -187,8 +201,24 @@ def tell_of_all(
     facts: dict[str, Any] = {"report_file": str(file) if file and written else None}
     facts["go_on_with"] = command
     facts["only_what_was_sent"] = bool(unsent)
-    voice.document({**accounting.accounts_facts(accounts), **facts})
+    facts = {**accounting.accounts_facts(accounts), **facts}
+    voice.document(facts if job is None else {**show_jobs.job_facts(job), **facts})
     return OK if accounts.ok and written else NOT_ALL_WELL
+
+
+def _whose(matched: Matched) -> dict[str, str]:
+    """Name the taxpayer, if it is only one."""
+    return {"gstin": next(iter(matched.sizes))} if len(matched.sizes) == 1 else {}
+
+
+def _only_job(accounts: Accounts, carrier: Carrier) -> ImsJob | None:
+    """Return the job that all that was decided went in, if there is just one: it has more to say."""
+    parts = list(accounts.parts.values())
+    if len(parts) != 1 or len(carrier.ended) != 1:
+        return None
+    (part,), (job,) = parts, carrier.ended.values()
+    whole = job.report is not None and job.submitted == part.report.handed_in
+    return job if whole and not part.standing and not part.left_out and not part.reason else None
 
 
 def _of_rows(accounts: Accounts, file: Path | None) -> str:
@@ -251,7 +281,10 @@ def _written(voice: Voice, accounts: Accounts, carrier: Carrier, file: Path) -> 
     try:
         asyncio.run(write())
     except InvalidInput as error:
-        voice.tell(f"The jobs are done, do not send them again; but the report is lost: {error}")
+        done = "The job is done, do not send it again"
+        if len(carrier.batches) > 1:
+            done = "The jobs are done, do not send them again"
+        voice.tell(f"{done}; but the report is lost: {error}")
         return False
     voice.say(f"What became of each record is in {file}.")
     return True

@@ -81,7 +81,7 @@ class Rematch:
         """Set each taxpayer's rows against its records. What is wrong with one taxpayer skips that one.
 
         The rows are used up: what is to be sent has all that is needed. Raises what is wrong with all
-        taxpayers: a refused account, an empty wallet.
+        taxpayers: a refused account, an empty wallet, whatever it is where there is one and nothing was sent.
         """
         found = Matched(sizes={gstin: len(own) for gstin, own in rows.items()})
         soon = min(self.first_poll, FIRST_POLL)
@@ -107,7 +107,7 @@ class Rematch:
                 if own:
                     found.records[gstin] = self._matched(own, current)
             except ImsError as error:
-                if is_everybodys(error):
+                if is_everybodys(error) or (len(found.sizes) == 1 and not found.earlier):
                     raise
                 found.skipped[gstin] = _reason(error, self.voice.gsp, gstin)
                 found.left_out[gstin] = own

@@ -11,27 +11,33 @@ from pathlib import Path
 
 import attrs
 
-from ...bulk import BulkReport, BulkRun
+from ...bulk import BulkReport, BulkRun, EventKind
 from ...client import ImsClient
 from ...errors import JournalError
+from ...jobs.job import ImsJob
 from ...journal import Entry
 from ...model.status import JobToken
 from ..inputs.journals import journal
 from ..inputs.settings import Settings
 from ..output.console import Unfinished, Voice
+from ..output.progress import words_of_status
 from ..output.run_progress import run_board
 from ..output.tables import counted
 
 
 @attrs.define(kw_only=True)
 class Carrier:
-    """Carries a run out. `batches` is what the journal knows of it in the end."""
+    """Carries a run out. `batches` is what the journal knows of it in the end.
+
+    Of one taxpayer each job is named as it is sent; `ended` keeps those that have ended, by their reference.
+    """
 
     voice: Voice
     settings: Settings
     journal: Path | None
     first_poll: float
     batches: Sequence[Entry] = ()
+    ended: dict[str | None, ImsJob] = attrs.field(factory=dict)
 
     def carry_out(self, begin: Callable[[ImsClient], BulkRun], sizes: Mapping[str, int]) -> BulkReport:
         """Begin it, and watch it to its end; `sizes` says how many decisions each GSTIN has."""
@@ -54,6 +60,8 @@ class Carrier:
                 ):
                     async for event in events:
                         board.hear(event)
+                        if len(sizes) == 1 and event.job is not None:
+                            self._hear_of_job(event.kind, event.job)
         finally:  # after the client has closed: a change that was being sent has its answer by then
             with contextlib.suppress(JournalError):
                 self.batches = await client.batches_of(run.run)
@@ -62,6 +70,14 @@ class Carrier:
         if not any(entry.phase.open for entry in self.batches):
             self.voice.unfinished = None
         return run.report
+
+    def _hear_of_job(self, kind: EventKind, job: ImsJob) -> None:
+        if kind is EventKind.SUBMITTED and job.reference_id is not None:
+            self.voice.tell(f"Submitted as job {job.reference_id}. If this terminal is lost, go on with:")
+            self.voice.tell(f"  {self.voice.commands.show(job.token)}")
+        elif kind is EventKind.ENDED:
+            self.voice.tell(f"{job.kind.value.lower()} {job.reference_id}: {words_of_status(job.status)}")
+            self.ended[job.reference_id] = job
 
     def _how_far(self, report: BulkReport, command: str, total: int) -> Unfinished:
         known, total = report.handed_in - report.pending_count, max(total, report.handed_in)

@@ -30,7 +30,7 @@ class Board:
         )
         async for status in job.events():
             if self.live is None or line is None:
-                self.voice.tell(f"{label}: {_words(status)}, {time.monotonic() - began:.0f} s")
+                self.voice.tell(f"{label}: {words_of_status(status)}, {time.monotonic() - began:.0f} s")
             else:
                 _update(self.live, line, job, status)
 
@@ -51,13 +51,14 @@ def _update(live: Progress, line: TaskID, job: ImsJob, status: JobStatus) -> Non
     told = (status.processed or 0) + (status.errors or 0)
     total = job.submitted or told
     if status.done:
-        live.update(line, total=total or 1, completed=total or 1, state=_words(status))
+        live.update(line, total=total or 1, completed=total or 1, state=words_of_status(status))
         live.stop_task(line)
     else:
-        live.update(line, total=total if told else None, completed=told, state=_words(status))
+        live.update(line, total=total if told else None, completed=told, state=words_of_status(status))
 
 
-def _words(status: JobStatus) -> str:
+def words_of_status(status: JobStatus) -> str:
+    """Say in a few words how a job stands."""
     code = f" ({printable(status.raw_code)})" if status.raw_code else ""
     counts = "" if status.processed is None else f", {status.processed:,} processed"
     errors = f", {status.errors:,} refused" if status.errors else ""
