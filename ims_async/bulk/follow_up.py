@@ -102,15 +102,20 @@ class Follower:
 
     async def follow(self, job: ImsJob, *, tries: int = _MOST_AGAINS) -> None:
         """Wait for the end of a job, and send again what of it turns out to have had no effect."""
+        if await self.see_end_of(job):
+            await self.try_again(job, tries=tries)
+
+    async def see_end_of(self, job: ImsJob) -> bool:
+        """Wait for the end of a job, and count what became of its records; False if a person let it go."""
         report = job.report if not job.open else None
         if report is None:
             report = await self._awaited(job)
         if report is None:  # a person has let it go
             self.tally.let_go(job)
-            return
+            return False
         self.tally.ended(job, report)
         await self.tell(EventKind.ENDED, job=job, report=report)
-        await self.try_again(job, tries=tries)
+        return True
 
     async def _awaited(self, job: ImsJob) -> JobReport | None:
         if job.open and job.reference_id is not None and not job.done:

@@ -15,9 +15,8 @@ import attrs
 from ..client import ImsClient
 from ..errors import ImsError, InvalidInput, JournalError
 from ..jobs.job import ImsJob
-from ..journal import SqliteJournal
+from ..journal.location import default_journal
 from ..model.report import JobReport, Record
-from ..paths import state_directory
 from ..taxpayer import Taxpayer
 from .concurrency import Slot, Stream
 from .event import BulkEvent, EventKind, Progress
@@ -237,16 +236,3 @@ def totals_of(work: Any) -> Totals:
     sizes = [len(records) if isinstance(records, Sized) else None for records in work.values()]
     known = [size for size in sizes if size is not None]
     return Totals(taxpayers=len(sizes), decisions=sum(known) if len(known) == len(sizes) else None)
-
-
-def default_journal() -> SqliteJournal:
-    """Return the journal of runs whose client has none: `journal.db` in the user's place for such things.
-
-    That is `~/.local/state/ims-async` (or `$XDG_STATE_HOME/ims-async`, on Windows `%LOCALAPPDATA%`).
-    """
-    folder = state_directory()
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise JournalError(f"{folder} cannot be made: {error}; pass journal=SqliteJournal(path)") from error
-    return SqliteJournal(folder / "journal.db")

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ims_async import ImsJob, JobKind, JobReport, JobState, JobToken, OtpRequired, OutcomeUnknown, PollPolicy
 from ims_async.bulk import BulkEvent, BulkReport, EventKind, Progress, TaxpayerReport
+from ims_async.bulk.accounts import Accounts, accounts_of
 from ims_async.cli.output import runs as accounting
 from ims_async.cli.output.console import Voice
 from ims_async.cli.output.run_progress import run_board, ticking, time_left
@@ -175,7 +176,7 @@ def test_what_is_left_is_told_where_it_can_be(
 # -- the tables after it -------------------------------------------------------------------------------
 
 
-def shown(accounts: accounting.Accounts) -> str:
+def shown(accounts: Accounts) -> str:
     """Return the table as text."""
     console = Console(file=io.StringIO(), width=200)
     console.print(accounting.accounts_table(accounts))
@@ -190,19 +191,19 @@ def test_of_very_many_those_are_shown_where_something_is_the_matter() -> None:
     parts[GSTINS[3]] = TaxpayerReport(gstin=GSTINS[3], handed_in=10, pending_count=10, error=lost)
     note = make_invoice().accept()
     parts[GSTINS[7]] = TaxpayerReport(gstin=GSTINS[7], handed_in=10, succeeded=9, changed=(note,))
-    accounts = accounting.accounts_of(BulkReport(run="r", taxpayers=parts), gsp=None)
+    accounts = accounts_of(BulkReport(run="r", taxpayers=parts), words=Voice().reason)
     text = shown(accounts)
     assert "run r, without the 58 taxpayers of which everything was applied" in text
     assert [gstin for gstin in GSTINS if gstin in text] == [GSTINS[3], GSTINS[7]]
     assert re.search(rf"{GSTINS[3]} +0 +0 +0 +0 +0 +10 +what became of 10 records cannot be told\s", text)
     assert re.search(r"all 60 +589 +0 +0 +1 +0 +10", text)
-    few = accounting.accounts_of(BulkReport(run="r", taxpayers=dict(list(parts.items())[:40])), gsp=None)
+    few = accounts_of(BulkReport(run="r", taxpayers=dict(list(parts.items())[:40])), words=Voice().reason)
     assert sum(gstin in shown(few) for gstin in GSTINS) == 40
 
 
 def test_a_run_of_nothing_has_a_table_too() -> None:
     """All counts are zero."""
-    accounts = accounting.accounts_of(BulkReport(run="r"), gsp=None)
+    accounts = accounts_of(BulkReport(run="r"), words=Voice().reason)
     assert (accounts.ok, str(accounts), accounts.totals) == (True, "nothing to do", (0,) * 6)
     assert "all 0" in shown(accounts)
 

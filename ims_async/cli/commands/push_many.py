@@ -11,6 +11,9 @@ import attrs
 
 from ... import bulk
 from ...bulk import BulkReport, BulkRun
+from ...bulk.accounts import Accounts, accounts_of
+from ...bulk.from_files import Matched, Matcher
+from ...bulk.report_file import write_outcomes
 from ...client import ImsClient
 from ...errors import InvalidInput
 from ...jobs.job import ImsJob
@@ -20,14 +23,12 @@ from ...model.status import JobKind
 from ...tables import Row
 from ..inputs.journals import journal
 from ..inputs.settings import Settings, confirmed
-from ..options import READ_AT_ONCE
+from ..options import FIRST_POLL, READ_AT_ONCE
 from ..output import jobs as show_jobs
 from ..output import runs as accounting
 from ..output import tables as show
 from ..output.console import NOT_ALL_WELL, OK, Voice
-from ..output.report_file import write_outcomes
-from ..output.runs import Accounts
-from .rematch import Matched, Rematch
+from ..output.matching import match_progress, say_what_else_the_run_holds
 from .runs import Carrier, the_same_again
 
 
@@ -65,12 +66,15 @@ class Change:
         """Pull again, show, ask, send, wait, account; what is wrong with one taxpayer is that one's."""
         plan, voice = self.plan, self.voice
         self._announce(rows)
-        matched = asyncio.run(self._rematch().match(rows))
+        matched = asyncio.run(self._match(rows))
+        say_what_else_the_run_holds(voice, plan.run or "", matched)
         if not matched.count and not matched.earlier:
             return self._nothing_to_send(matched)
         if not self._confirmed(matched):
             voice.tell("Nothing was sent.")
-            voice.document({"ok": False, **_whose(matched), "submitted": 0, "skipped": matched.skipped})
+            voice.document(
+                {"ok": False, **_whose(matched), "submitted": 0, "skipped": self._skipped(matched)}
+            )
             return NOT_ALL_WELL
         carrier = self._carrier()
         standing = {gstin: len(own) for gstin, own in matched.standing.items()}
@@ -86,15 +90,7 @@ class Change:
         )
 
     def _accounts(self, report: BulkReport, matched: Matched) -> Accounts:
-        return accounting.accounts_of(
-            report,
-            gsp=self.voice.gsp,
-            skipped=matched.skipped,
-            left_out=matched.left_out,
-            standing=matched.standing,
-            problems=matched.problems,
-            order=matched.sizes,
-        )
+        return accounts_of(report, matched, words=self.voice.reason)
 
     def _nothing_to_send(self, matched: Matched) -> int:
         """Say why; it is well where everything stands as it was decided already."""
@@ -108,9 +104,12 @@ class Change:
             )
         written = file is None or _written(voice, accounts, self._carrier(), file)
         voice.tell(f"Nothing was sent. {_of_rows(accounts, file)}".rstrip())
-        facts = {"submitted": 0, "skipped": matched.skipped, "standing_count": standing}
+        facts = {"submitted": 0, "skipped": self._skipped(matched), "standing_count": standing}
         voice.document({"ok": accounts.ok, **facts, "report_file": str(file) if file and written else None})
         return OK if accounts.ok and written else NOT_ALL_WELL
+
+    def _skipped(self, matched: Matched) -> dict[str, str]:
+        return {gstin: self.voice.reason(gstin, error) for gstin, error in matched.skipped.items()}
 
     def _announce(self, rows: Mapping[str, Sequence[Row]]) -> None:
         count = show.counted(sum(map(len, rows.values())), "row")
@@ -121,24 +120,27 @@ class Change:
         if self.settings.token is not None and not self.settings.gstin:
             self.voice.tell("IMS_TOKEN is not used: set IMS_GSTIN to say whose it is.")
 
-    def _rematch(self) -> Rematch:
+    async def _match(self, rows: dict[str, list[Row]]) -> Matched:
+        """Pull again and match; rows that an earlier part of a run has sent are left out."""
         plan = self.plan
-        return Rematch(
-            voice=self.voice,
-            settings=self.settings,
-            kind=plan.kind,
-            first_poll=plan.first_poll,
-            concurrency=min(plan.concurrency, READ_AT_ONCE),
-            run=plan.run,
-            journal=plan.journal,
-        )
+        kept = journal(plan.journal) if plan.run is not None else None
+        # A person who expects a long job need not wait as long for rows.
+        soon = min(plan.first_poll, FIRST_POLL)
+        async with self.settings.client(first_poll=soon, journal=kept) as client:
+            self.settings.hand_in_token(client)
+            with match_progress(self.voice, len(rows)) as progress:
+                return await Matcher(
+                    client=client,
+                    kind=plan.kind,
+                    listener=progress,
+                    run=plan.run,
+                    concurrency=min(plan.concurrency, READ_AT_ONCE),
+                    check=self.settings.check,
+                ).match(rows)
 
     def _confirmed(self, matched: Matched) -> bool:
         """Show what is to be sent, and ask once for all of it."""
         voice, noun = self.voice, self.plan.noun
-        if matched.earlier:
-            sent = show.counted(matched.earlier, "row")
-            voice.tell(f"{sent} were sent by an earlier part of run {self.plan.run}: they are looked after.")
         if not matched.count:
             return True
         fresh = {gstin: records for gstin, records in matched.records.items() if records}

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import attrs
 
-from ...bulk import BulkReport, BulkRun, EventKind
+from ...bulk import BulkEvent, BulkReport, BulkRun, EventKind
 from ...client import ImsClient
 from ...errors import JournalError
 from ...jobs.job import ImsJob
-from ...journal import Entry
+from ...journal import Entry, SqliteJournal
 from ...model.status import JobToken
 from ..inputs.journals import journal
 from ..inputs.settings import Settings
@@ -37,6 +37,10 @@ class Carrier:
     journal: Path | None
     first_poll: float
     batches: Sequence[Entry] = ()
+    only: Sequence[str] | None = None
+    """The batches that it is about, where it goes on with what any run has left."""
+    hear: Callable[[BulkEvent], None] = lambda event: None
+    """Hears each event beside the board."""
     ended: dict[str | None, ImsJob] = attrs.field(factory=dict)
 
     def carry_out(self, begin: Callable[[ImsClient], BulkRun], sizes: Mapping[str, int]) -> BulkReport:
@@ -47,10 +51,12 @@ class Carrier:
         kept = journal(self.journal)
         client = self.settings.client(first_poll=self.first_poll, journal=kept)
         run = begin(client)
-        command = the_same_again(run.run)
-        self.voice.unfinished = Unfinished(run=run.run, command=command)
-        self.voice.tell(f"This is run {run.run}. If it breaks off, go on with:")
-        self.voice.tell(f"  {command}")
+        name = run.run if self.only is None else ""
+        command = the_same_again(name)
+        self.voice.unfinished = Unfinished(run=name, command=command)
+        if name:
+            self.voice.tell(f"This is run {name}. If it breaks off, go on with:")
+            self.voice.tell(f"  {command}")
         try:
             async with client:
                 self.settings.hand_in_token(client)
@@ -60,16 +66,26 @@ class Carrier:
                 ):
                     async for event in events:
                         board.hear(event)
+                        self.hear(event)
                         if len(sizes) == 1 and event.job is not None:
                             self._hear_of_job(event.kind, event.job)
+        except JournalError:
+            if self.only is None:
+                raise  # else what cannot be read was reported, and all the rest is done
         finally:  # after the client has closed: a change that was being sent has its answer by then
             with contextlib.suppress(JournalError):
-                self.batches = await client.batches_of(run.run)
+                self.batches = await self._batches(client, kept, run.run)
             await kept.aclose()
-            self.voice.unfinished = self._how_far(run.report, command, sum(sizes.values()))
+            report = attrs.evolve(run.report, run=name)
+            self.voice.unfinished = self._how_far(report, command, sum(sizes.values()))
         if not any(entry.phase.open for entry in self.batches):
             self.voice.unfinished = None
-        return run.report
+        return report
+
+    async def _batches(self, client: ImsClient, kept: SqliteJournal, run: str) -> Sequence[Entry]:
+        if self.only is None:
+            return await client.batches_of(run)
+        return [entry for name in self.only for entry in await kept.entries(batch_id=name)]
 
     def _hear_of_job(self, kind: EventKind, job: ImsJob) -> None:
         if kind is EventKind.SUBMITTED and job.reference_id is not None:

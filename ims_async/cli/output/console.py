@@ -175,6 +175,10 @@ class Voice:
         self.document({"ok": False, "error": facts, **self._left()})
         return BAD_INPUT if isinstance(error, InvalidInput | PayloadTooLarge) else NOT_ALL_WELL
 
+    def reason(self, gstin: str, error: Exception) -> str:
+        """Put what stopped one of many taxpayers in words."""
+        return reason_of(error, self.gsp, gstin)
+
     def _sentence(self, error: Exception) -> str:
         return sentence_of(error, self.gsp, commands=self.commands, account=self.account)
 
@@ -323,6 +327,8 @@ def reason_of(error: BaseException, gsp: str | None, gstin: str) -> str:
     """Put what stopped one of many taxpayers in words; what to do about all of them is said once."""
     if isinstance(error, OutcomeUnknown):
         return without_advice(error)
+    if isinstance(error, InvalidFile) and len(error.problems) > 1:
+        return f"{len(error.problems):,} of its rows do not match: {error.problems[0]}; and so on"
     commands = Commands(gsp=gsp)
     advice = sentence_of(error, gsp, commands=commands).replace(_ONES_OWN, "")  # which is one taxpayer's only
     login = commands.login()

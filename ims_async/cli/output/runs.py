@@ -1,120 +1,20 @@
-"""What became of the decisions of many taxpayers, with those that were never sent: counts, tables, facts."""
+"""What became of the decisions of a run: tables for persons, plain facts for machines."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-import attrs
 from rich.table import Table
 
-from ...bulk import BulkReport, TaxpayerReport
+from ...bulk.accounts import CHANGED, COLUMNS, COUNTS, Accounts, Part
 from ...model.records import Decision
 from ...model.report import Record
-from ...model.status import JobToken
 from ...model.vocabulary import Action
-from ...tables import Row
-from .console import reason_of
 from .grouping import first_of_each
 from .jobs import entry_facts, failure_facts, key_facts, not_applied_table
 from .tables import MOST_ROWS, WORDS, table
-
-_COLUMNS: Final = ("applied", "refused", "unaccounted", "changed", "not sent", "pending")
-_NAMES: Final = (
-    "applied",
-    *(f"{name}_count" for name in ("failed", "unaccounted", "changed", "not_sent", "pending")),
-)
-
-CHANGED: Final = "changed by the supplier, or gone: pull again, decide again"
-
-
-@attrs.frozen(kw_only=True)
-class Part:
-    """One taxpayer's part: what its run tells, and the rows that did not get so far, with the reason."""
-
-    gstin: str
-    report: TaxpayerReport
-    left_out: Sequence[Row] = ()
-    standing: Sequence[Row] = ()
-    """The rows that stood already as they were decided, and were not sent again."""
-    reason: str = ""
-    problems: Mapping[str, str] = attrs.field(factory=dict)
-    """What is wrong with a row that was left out, by where it stands."""
-
-    @property
-    def counts(self) -> tuple[int, ...]:
-        """How many were applied, refused, unaccounted for, changed, not sent, and are pending."""
-        one = self.report
-        named = (one.failed, one.unaccounted, one.changed)
-        not_sent = len(one.not_sent) + len(self.left_out)
-        return one.succeeded, *map(len, named), not_sent, one.pending_count
-
-    @property
-    def ok(self) -> bool:
-        """True if every decision was applied."""
-        return self.report.ok and not self.left_out and not self.reason
-
-
-@attrs.frozen(kw_only=True)
-class Accounts:
-    """All parts of a run, by GSTIN."""
-
-    run: str
-    parts: Mapping[str, Part]
-
-    @property
-    def ok(self) -> bool:
-        """True if every decision of every taxpayer was applied."""
-        return all(part.ok for part in self.parts.values())
-
-    @property
-    def totals(self) -> tuple[int, ...]:
-        """The sums of the parts' counts."""
-        return tuple(map(sum, zip(*(part.counts for part in self.parts.values()), strict=True))) or (0,) * 6
-
-    @property
-    def pending(self) -> list[JobToken]:
-        """The jobs that had not ended."""
-        return [token for part in self.parts.values() for token in part.report.pending]
-
-    @property
-    def failed_jobs(self) -> list[JobToken]:
-        """The jobs that the gateway refused as a whole."""
-        return [token for part in self.parts.values() for token in part.report.failed_jobs]
-
-    def __str__(self) -> str:
-        counts = zip(self.totals, _COLUMNS, strict=True)
-        return ", ".join(f"{count:,} {what}" for count, what in counts if count) or "nothing to do"
-
-
-def accounts_of(
-    report: BulkReport,
-    *,
-    gsp: str | None,
-    skipped: Mapping[str, str] | None = None,
-    left_out: Mapping[str, Sequence[Row]] | None = None,
-    standing: Mapping[str, Sequence[Row]] | None = None,
-    problems: Mapping[str, Mapping[str, str]] | None = None,
-    order: Iterable[str] = (),
-) -> Accounts:
-    """Put together what a run tells and what never got so far, as far as may be in the `order` of GSTINs."""
-    skipped, left_out, standing, problems = skipped or {}, left_out or {}, standing or {}, problems or {}
-    parts: dict[str, Part] = {}
-    known = dict.fromkeys((*report.taxpayers, *skipped, *standing))
-    for gstin in dict.fromkeys((*(name for name in order if name in known), *known)):
-        one = report.taxpayers.get(gstin) or TaxpayerReport(gstin=gstin)
-        own = "" if one.error is None else reason_of(one.error, gsp, gstin)
-        reason = "; ".join(dict.fromkeys(filter(None, (skipped.get(gstin, ""), own))))
-        parts[gstin] = Part(
-            gstin=gstin,
-            report=one,
-            left_out=left_out.get(gstin, ()),
-            standing=standing.get(gstin, ()),
-            reason=reason,
-            problems=problems.get(gstin, {}),
-        )
-    return Accounts(run=report.run, parts=parts)
 
 
 def summary_table(title: str, records: Mapping[str, Iterable[Record]]) -> Table:
@@ -152,10 +52,10 @@ def accounts_table(accounts: Accounts) -> Table:
         rows += ((part.gstin, *part.counts, _reason(part)) for part in own)
         if more:
             rows.append(
-                (f"{more:,} more", *(None for _ in _COLUMNS), _reason(own[0]).replace(own[0].gstin, "…"))
+                (f"{more:,} more", *(None for _ in COLUMNS), _reason(own[0]).replace(own[0].gstin, "…"))
             )
     rows.append((f"all {len(accounts.parts):,}", *accounts.totals, ""))
-    columns: tuple[str, ...] = ("GSTIN", *_COLUMNS, "reason")
+    columns: tuple[str, ...] = ("GSTIN", *COLUMNS, "reason")
     if not any(row[-1] for row in rows):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     return table(title, columns, rows, total=True)
@@ -205,7 +105,7 @@ def accounts_facts(accounts: Accounts) -> dict[str, Any]:
     return {
         "ok": accounts.ok,
         "run": accounts.run,
-        **dict(zip(_NAMES, accounts.totals, strict=True)),
+        **dict(zip(COUNTS, accounts.totals, strict=True)),
         "pending": [token.dumps() for token in accounts.pending],
         "failed_jobs": [token.dumps() for token in accounts.failed_jobs],
         "taxpayers": {part.gstin: _part_facts(part) for part in accounts.parts.values()},
@@ -216,7 +116,7 @@ def _part_facts(part: Part) -> dict[str, Any]:
     one = part.report
     return {
         "ok": part.ok,
-        **dict(zip(_NAMES, part.counts, strict=True)),
+        **dict(zip(COUNTS, part.counts, strict=True)),
         "standing_count": len(part.standing),
         "reason": part.reason,
         "jobs": one.jobs,
