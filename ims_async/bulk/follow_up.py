@@ -210,9 +210,9 @@ class Follower:
             if not job.open:
                 return
         raise OutcomeUnknown(
-            f"what became of {job.submitted} records of {job.gstin} cannot be told from their rows: "
-            "call taxpayer.reconcile(error.job), or let_go(error.job) if you know",
+            f"what became of {job.submitted} records of {job.gstin} cannot be told from their rows",
             job=job,
+            advice="call taxpayer.reconcile(error.job), or let_go(error.job) if you know",
         )
 
     async def send_again(self, kind: JobKind, records: Sequence[Record]) -> ImsJob | None:

@@ -268,8 +268,8 @@ class ImsJob:
             code = report.error_code or status.raw_code
             reason = f"{code} {report.reason}".rstrip()
             what = (
-                f"the task that carried job {self.reference_id} broke off, and what was applied is not known "
-                f"(call taxpayer.reconcile(job)): {reason}"
+                f"the task that carried job {self.reference_id} broke off, and what was applied is not "
+                f"known: {reason}"
                 if status.carrier_failed
                 else f"the gateway refused job {self.reference_id} as a whole: {reason}"
             )
@@ -279,6 +279,7 @@ class ImsJob:
                 words=report.reason,
                 report=report,
                 job=self,
+                advice="call taxpayer.reconcile(job)" if status.carrier_failed else "",
             )
         return report
 

@@ -393,7 +393,8 @@ class TaxpayerCredential(_Renewable):
             token = await self._ask(conversation, self._account)
         except SessionExpired as error:  # what GSTN calls an invalid session is, at this step, a wrong OTP
             raise OtpRequired(
-                f"the OTP was not accepted ({error.message}): it is wrong or has expired; ask for a new one",
+                f"the OTP was not accepted ({error.message}): it is wrong or has expired",
+                advice="ask for a new one",
                 code=error.code,
                 http_status=error.http_status,
                 transaction_id=error.transaction_id,
@@ -432,7 +433,8 @@ class TaxpayerCredential(_Renewable):
             return await self._ask(self._gsp.refresh(self._gstin, refused), self._own(refused))
         except SessionExpired as error:
             raise SessionExpired(
-                f"{error.message}: the session has ended, log in again with an OTP",
+                f"{error.message}: the session has ended",
+                advice="log in again with an OTP",
                 code=error.code,
                 http_status=error.http_status,
                 transaction_id=error.transaction_id,

@@ -11,7 +11,7 @@ from ...errors import ImsError, InvalidInput, OtpRequired
 from ..inputs.environment import at_terminal
 from ..inputs.settings import Settings, ask_otp, ask_username, credential_file, gather, otp_problem
 from ..options import Debug, GspName, Gstin, Json, NoCheck
-from ..output.console import OK, Voice, without_advice
+from ..output.console import OK, Voice
 
 _MOST_OTPS: Final = 3
 
@@ -73,7 +73,7 @@ def _log_in(voice: Voice, settings: Settings, username: str, request: str | None
         if left:
             tries = f"{left} more {'try' if left == 1 else 'tries'}"
             new = f"run `{voice.commands.login()}` again for a new one"
-            voice.tell(f"{without_advice(refusal)}. Type it again ({tries}), or {new}.")
+            voice.tell(f"{refusal.without_advice()}. Type it again ({tries}), or {new}.")
     raise refusal
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -261,27 +260,7 @@ def denies(error: Exception) -> bool:
     return type(error) is GatewayError
 
 
-# What the library advises a programmer, before or after the fact: here each has its own words in its place.
-_ADVICE: Final = re.compile(
-    r"\b(?:check org_id|log in again): "
-    r"|: check (?:the API key(?: and secret)?|handle and password)$"
-    r"|: the session has ended, log in again with an OTP$"
-    r"|: pass a new user_token, or handle and password$"
-    r"|; ask for a new one$"
-    r"|: Sandbox\(api_key, api_secret\)$"
-    r"|: ims_async\.bulk cuts .*$"
-    r"|[:;] call taxpayer\.reconcile\(.*$"
-    r"|\. Ask for fewer rows, one action at a time.*$"
-    r"|, or for fewer rows, one action at a time: .*$"
-)
-
-
 _ONES_OWN: Final = ", or set IMS_TOKEN"
-
-
-def without_advice(error: BaseException) -> str:
-    """Return what an error says, but for what it advises a programmer to do."""
-    return _ADVICE.sub("", str(error))
 
 
 def sentence_of(
@@ -293,19 +272,20 @@ def sentence_of(
     """
     commands = commands or Commands(gsp=gsp)
     if isinstance(error, OutcomeUnknown):
-        return f"{error.__cause__ or error}. {not_known(commands)}"
+        cause = error.__cause__ or error
+        return f"{cause.without_advice() if isinstance(cause, ImsError) else cause}. {not_known(commands)}"
     if isinstance(error, NotAuthorized):
         return _unauthorized(error, gsp, commands, account)
     if isinstance(error, JobInFlight):
         return _in_flight(error, commands)
-    if isinstance(error, PayloadTooLarge):
-        return f"{without_advice(error)}; split the file, or pass --max-records"
     if isinstance(error, DownloadQueued):
         return _queued(error)
     if isinstance(error, JobTimeout):
         return "we stopped waiting; the job runs on at the gateway"
-    if isinstance(error, ImsError):
+    if isinstance(error, InvalidInput):
         return as_options(str(error))
+    if isinstance(error, ImsError):
+        return error.without_advice()
     return f"unexpected {type(error).__name__}: {error}; run it again with --debug and report what it shows"
 
 
@@ -317,7 +297,7 @@ def as_options(text: str) -> str:
 def _queued(error: DownloadQueued) -> str:
     if error.download is None:
         return (
-            f"{without_advice(error)}; Vayana does (--gsp vayana)" if error.token else without_advice(error)
+            f"{error.without_advice()}; Vayana does (--gsp vayana)" if error.token else error.without_advice()
         )
     told = "" if error.estimate is None else f", {how_long(error.estimate)}"
     return f"the gateway is still preparing the rows of {error.download.section}{told}: try again later"
@@ -326,7 +306,7 @@ def _queued(error: DownloadQueued) -> str:
 def reason_of(error: BaseException, gsp: str | None, gstin: str) -> str:
     """Put what stopped one of many taxpayers in words; what to do about all of them is said once."""
     if isinstance(error, OutcomeUnknown):
-        return without_advice(error)
+        return error.without_advice()
     if isinstance(error, InvalidFile) and len(error.problems) > 1:
         return f"{len(error.problems):,} of its rows do not match: {error.problems[0]}; and so on"
     commands = Commands(gsp=gsp)
@@ -341,18 +321,18 @@ def _unauthorized(error: NotAuthorized, gsp: str | None, commands: Commands, acc
         whose = f"{commands.gstin} with the {account}" if commands.gstin and account else "this taxpayer"
         return f"there is no session for {whose}: {login}{_ONES_OWN if chosen(gsp).takes_token else ''}"
     if isinstance(error, SessionExpired):
-        return f"{without_advice(error)}; the session has ended: {login}"
+        return f"{error.without_advice()}; the session has ended: {login}"
     if isinstance(error, OtpRequired):  # an OTP that was not accepted
-        return f"{without_advice(error)}; {login} again for a new one"
+        return f"{error.without_advice()}; {login} again for a new one"
     if error.code == "AUTH4032":
         return f"{error}; check the user name: --username, or IMS_USERNAME"
     if error.code == TOO_MANY_TOKENS:
         too_many = f"{error.code}: this user has as many live tokens as may live"
         return f"{too_many}: set IMS_USER_TOKEN to one of them, or wait until one ends"
-    return f"{without_advice(error)}; check {chosen(gsp).credentials}, or {login}"
+    return f"{error.without_advice()}; check {chosen(gsp).credentials}, or {login}"
 
 
 def _in_flight(error: JobInFlight, commands: Commands) -> str:
-    if _ADVICE.search(str(error)) is None:
+    if not error.advice:
         return str(error)
-    return f"{without_advice(error)}: run `{commands.resume()}`, which looks"
+    return f"{error.without_advice()}: run `{commands.resume()}`, which looks"
