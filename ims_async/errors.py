@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 class ImsError(Exception):
     """The root: `except ImsError` catches all that this library raises on purpose.
 
-    `message` says what happened, `advice` what a program may do about it, if that is not in the message: a
-    user interface shows the one, and has its own words in place of the other. `str(error)` has both.
+    `message` says what happened, `advice` what a program may do about it; `str(error)` has both.
     """
 
     _unsaid: ClassVar[str] = "something went wrong"
@@ -99,12 +98,7 @@ class JobError(ImsError):
     _unsaid = "something is the matter with a job"
 
     def __init__(
-        self,
-        message: str = "",
-        *,
-        job: ImsJob | None = None,
-        token: JobToken | None = None,
-        advice: str = "",
+        self, message: str = "", *, job: ImsJob | None = None, token: JobToken | None = None, advice: str = ""
     ) -> None:
         super().__init__(message, advice=advice)
         self.job = job

@@ -34,7 +34,7 @@ from .inputs import (
     taxpayer_of,
     who_of,
 )
-from .outage import Weather
+from .outage import OutageGate
 from .pull import Pulled, PullReport, PullRun, sections_of
 from .recover import Recovery, Settlement, left_behind
 from .report import BulkReport, TaxpayerReport
@@ -64,7 +64,7 @@ _AT_ONCE: Final = 1000
 _AT_ONCE_OF_A_STREAM: Final = 100
 _READERS: Final = 16
 MAX_OUTAGE: Final = 3600.0
-"""Seconds for which a run waits, unless it is told otherwise, for a gateway that does not answer."""
+"""Seconds for which a run waits, unless `max_outage` says otherwise, for a gateway that does not answer."""
 
 
 def save_all(
@@ -282,7 +282,7 @@ def _shared(
         sizes=Sizes(min(limit, max_bytes or limit)),
         max_records=max_records,
         quiet=quiet,
-        weather=Weather(client, lambda seconds: stop.rest(client, seconds), max_outage=max_outage),
+        gate=OutageGate(client, lambda seconds: stop.rest(client, seconds), max_outage=max_outage),
         stop=stop,
     )
 

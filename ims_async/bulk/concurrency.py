@@ -169,7 +169,7 @@ async def _ended_all(tasks: set[asyncio.Task[None]]) -> None:
 
 
 async def _stopped(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel what still runs, and wait for it; what it raised was told to those who awaited it."""
+    """Cancel what still runs, and wait for it; what it raised was raised to those who awaited it."""
     running = [task for task in tasks if not task.done()]
     for task in running:
         task.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 
@@ -195,6 +196,17 @@ async def without_later(
         last.update((record.key, place) for record in records)
         _note_applied(applied, entry, records)
     return [(entry, [one for one in records if last[one.key] == place]) for place, entry, records in found]
+
+
+async def handed_in_again(journal: Journal, unsent: Sequence[Entry]) -> set[str]:
+    """Return which of these are over: later batches hold all of their records. What is damaged is not."""
+    again: set[str] = set()
+    for gsp, host, gstin in {(one.token.gsp, one.token.host, one.token.gstin) for one in unsent}:
+        with contextlib.suppress(JournalError):
+            entries = await journal.entries(gsp=gsp, host=host, gstin=gstin)
+            left = await without_later(journal, entries, lambda entry: entry.to_retry)
+            again.update(entry.id for entry, still in left if not still)
+    return again
 
 
 _Applied = dict[RecordKey, tuple[object, dt.datetime | None]]

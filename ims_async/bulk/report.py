@@ -23,11 +23,11 @@ def _how_many(things: Collection[object]) -> str:
 class TaxpayerReport:
     """One GSTIN's part: `handed_in` is the sum of all the other counts.
 
-    `failed`: the gateway refused them, each with its reason. `unaccounted`: their job has ended, and nobody
-    told of them. `changed`: edited by the supplier, or gone, for a person to decide on. `not_sent`: nothing
-    was done with them, for the reason in `error`. `pending_count`: all others. Their jobs, named in
-    `pending`, have not ended, or it is not known whether they were sent; while the run goes on, also those
-    that are still to be sent. `failed_jobs` names those that the gateway refused as a whole.
+    `failed`: the gateway refused them, each with its reason. `unaccounted`: their job has ended, and the
+    gateway said nothing of them. `changed`: edited by the supplier, or gone, for a person to decide on.
+    `not_sent`: nothing was done with them, for the reason in `error`. `pending_count`: all others. Their
+    jobs, named in `pending`, have not ended, or it is not known whether they were sent; while the run goes
+    on, also those that are still to be sent. `failed_jobs` names those that the gateway refused as a whole.
     """
 
     gstin: str
@@ -166,11 +166,11 @@ class BulkReport:
             (self.not_sent, "not sent"),
             (self.pending_count, "pending"),
         )
-        told = ", ".join(f"{count:,} {what}" for count, what in counts if count)
+        said = ", ".join(f"{count:,} {what}" for count, what in counts if count)
         stopped = f"{_counted(len(self.errors), 'taxpayer')} with an error" if self.errors else ""
         jobs = len(self.doubtful_jobs)
         doubtful = f"{_counted(jobs, 'job')} with errors that are not named" if jobs else ""
-        facts = "; ".join(filter(None, (told, stopped, doubtful))) or "nothing to do"
+        facts = "; ".join(filter(None, (said, stopped, doubtful))) or "nothing to do"
         whole = f"{_counted(self.handed_in, 'decision')} of {_counted(len(self), 'taxpayer')}"
         return f"run {self.run}: {whole}: {facts}"
 

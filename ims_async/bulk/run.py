@@ -75,8 +75,8 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         self._finished: set[str] = set()
         self._counted: dict[str, tuple[int, int]] = {}
         self._handed_in = self._known = 0
-        self._told_of_session: set[str] = set()
-        self._telling: set[asyncio.Task[None]] = set()
+        self._sessions_reported: set[str] = set()
+        self._reporting: set[asyncio.Task[None]] = set()
 
     @property
     def run(self) -> str:
@@ -110,11 +110,11 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         keeper = asyncio.create_task(keep_alive(self._shared.client, self._in_sight, self._tell_of_session))
         try:
             await self._work_on(self._portions(), self._work)
-            await asyncio.gather(*self._telling)
+            await asyncio.gather(*self._reporting)
         finally:
-            for task in (keeper, *self._telling):
+            for task in (keeper, *self._reporting):
                 task.cancel()
-            await asyncio.gather(keeper, *self._telling, return_exceptions=True)
+            await asyncio.gather(keeper, *self._reporting, return_exceptions=True)
 
     async def _portions(self) -> AsyncGenerator[Portion, None]:
         """Yield what is asked for, then what the journal knows of besides."""
@@ -124,13 +124,13 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
                 yield portion
                 del portion
                 if self._shared.stop.reached and self._totals.endless:
-                    break  # all others are told to be not sent
+                    break  # all others are reported as not sent
         for gstin in before:
             if gstin not in self._tallies:
                 yield Portion(gstin, self._shared.client.taxpayer(gstin, check=False))
 
     async def _in_the_journal(self) -> Collection[str]:
-        """Return whose decisions were sent before. An entry that is damaged is told where it belongs."""
+        """Return whose decisions were sent before. A damaged entry is reported where it belongs."""
         try:
             entries: Sequence[Any] = await self._shared.client.batches_of(self.run)
         except JournalError as error:
@@ -143,7 +143,7 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         part: Part | None = None
         try:
             async with self._turns.setdefault(portion.gstin, asyncio.Lock()):
-                tell = self._teller(tally)
+                tell = self._reporter(tally)
                 self._finished.discard(portion.gstin)
                 await tell(EventKind.STARTED)
                 if portion.taxpayer is not None:
@@ -161,7 +161,7 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         may_be = portion.gstin in self._before or not self._all_known
         return () if portion.taxpayer is not None and may_be else (*portion.saves, *portion.resets)
 
-    # -- telling -------------------------------------------------------------------------------------------
+    # -- events ---------------------------------------------------------------------------------------------
 
     def _in_sight(self) -> Collection[Taxpayer]:
         """Return whose sessions are kept alive: all of a mapping's, of a stream those that came by."""
@@ -169,13 +169,13 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
 
     def _tell_of_session(self, taxpayer: Taxpayer, error: ImsError) -> None:
         """Tell it in a task of its own: a slow listener must not cost the others their sessions."""
-        if taxpayer.gstin not in self._told_of_session:
+        if taxpayer.gstin not in self._sessions_reported:
             tally = self._tallies.get(taxpayer.gstin) or Tally(taxpayer.gstin)
-            telling = asyncio.create_task(self._teller(tally)(EventKind.SESSION_ENDED, error=error))
-            self._telling.add(telling)
-            telling.add_done_callback(self._telling.discard)
+            task = asyncio.create_task(self._reporter(tally)(EventKind.SESSION_ENDED, error=error))
+            self._reporting.add(task)
+            task.add_done_callback(self._reporting.discard)
 
-    def _teller(self, tally: Tally) -> Tell:
+    def _reporter(self, tally: Tally) -> Tell:
         async def tell(
             kind: EventKind,
             *,
@@ -184,9 +184,9 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
             error: Exception | None = None,
         ) -> None:
             if kind is EventKind.SESSION_ENDED:
-                if tally.gstin in self._told_of_session:
+                if tally.gstin in self._sessions_reported:
                     return
-                self._told_of_session.add(tally.gstin)
+                self._sessions_reported.add(tally.gstin)
             await self._tell(lambda: self._event(tally, kind, job=job, report=report, error=error))
 
         return tell

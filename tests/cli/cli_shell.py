@@ -23,7 +23,7 @@ import typer
 
 from ims_async.__main__ import main
 from ims_async.cli.app import app
-from ims_async.cli.output.console import Voice
+from ims_async.cli.output.console import Console
 from ims_async.simulator import Simulator
 
 ACCOUNTS: dict[str, dict[str, str]] = {
@@ -127,15 +127,15 @@ class Shell:
 
     def run_until(self, sentence: str, *arguments: object) -> Ended:
         """Run one command, and press Ctrl-C as soon as it says this."""
-        tell = Voice.tell
+        tell = Console.tell
 
-        def tell_and_stop(voice: Voice, said: str) -> None:
-            tell(voice, said)
+        def tell_and_stop(console: Console, said: str) -> None:
+            tell(console, said)
             if sentence in said:
                 signal.raise_signal(signal.SIGINT)
 
         with self.monkeypatch.context() as patched:
-            patched.setattr(Voice, "tell", tell_and_stop)
+            patched.setattr(Console, "tell", tell_and_stop)
             return self.run(*arguments)
 
     def lose_answer(self, file: Path, *options: object) -> Ended:

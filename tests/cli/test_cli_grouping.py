@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rich.console import Console
+from rich.console import Console as Screen
 
 from ims_async import OtpRequired
 from ims_async.bulk import BulkReport
 from ims_async.bulk.accounts import accounts_of
 from ims_async.bulk.from_files import Matched
 from ims_async.cli.inputs import environment
-from ims_async.cli.output.console import Voice
+from ims_async.cli.output.console import Console
 from ims_async.cli.output.grouping import Grouped, by_kind, first_of_each
 from ims_async.cli.output.runs import accounts_table
 from tests.cli.cli_shell import QUICK, Shell, accept, opened, read_rows
@@ -61,9 +61,9 @@ def test_kinds_keep_their_order_and_their_first_three() -> None:
 def test_taxpayers_with_the_same_reason_are_shown_as_one() -> None:
     """Of 2,000 without a session three are shown, whatever GSTIN the advice names; all are in the sum."""
     matched = Matched(skipped={f"G{n}": OtpRequired() for n in range(2000)})
-    accounts = accounts_of(BulkReport(run="r"), matched, words=Voice().reason)
+    accounts = accounts_of(BulkReport(run="r"), matched, words=Console().reason)
     screen = io.StringIO()
-    Console(file=screen, width=200).print(accounts_table(accounts))
+    Screen(file=screen, width=200).print(accounts_table(accounts))
     lines = screen.getvalue().splitlines()
     assert len(lines) < 12
     assert sum("login --gstin G" in line for line in lines) == 3

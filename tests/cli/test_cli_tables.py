@@ -9,7 +9,7 @@ from ims_async import ImsError
 from ims_async.bulk import BulkReport
 from ims_async.bulk.accounts import accounts_of
 from ims_async.bulk.from_files import Matched
-from ims_async.cli.output.console import Voice
+from ims_async.cli.output.console import Console
 from ims_async.cli.output.runs import accounts_table
 from ims_async.cli.output.tables import table
 
@@ -44,7 +44,7 @@ def test_what_one_copies_stays_in_one_line(
     monkeypatch.setattr("ims_async.cli.output.console._PIPE_WIDTH", width)
     shown: Table = TABLES[name]
     whole = [str(cell) for column in shown.columns for cell in column.cells]
-    Voice().show(shown)
+    Console().show(shown)
     said = capsys.readouterr().out
     for cell in whole:
         if cell in (GSTIN, REFERENCE, RUN):

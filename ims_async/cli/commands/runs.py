@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import shlex
 import sys
@@ -19,7 +18,7 @@ from ...journal import Entry, SqliteJournal
 from ...model.status import JobToken
 from ..inputs.journals import journal
 from ..inputs.settings import Settings
-from ..output.console import Unfinished, Voice
+from ..output.console import Console, Unfinished
 from ..output.progress import words_of_status
 from ..output.run_progress import run_board
 from ..output.tables import counted
@@ -32,7 +31,7 @@ class Carrier:
     Of one taxpayer each job is named as it is sent; `ended` keeps those that have ended, by their reference.
     """
 
-    voice: Voice
+    console: Console
     settings: Settings
     journal: Path | None
     first_poll: float
@@ -45,7 +44,7 @@ class Carrier:
 
     def carry_out(self, begin: Callable[[ImsClient], BulkRun], sizes: Mapping[str, int]) -> BulkReport:
         """Begin it, and watch it to its end; `sizes` says how many decisions each GSTIN has."""
-        return asyncio.run(self._carry_out(begin, sizes))
+        return self.console.wait_for(self._carry_out(begin, sizes))
 
     async def _carry_out(self, begin: Callable[[ImsClient], BulkRun], sizes: Mapping[str, int]) -> BulkReport:
         kept = journal(self.journal)
@@ -53,15 +52,15 @@ class Carrier:
         run = begin(client)
         name = run.run if self.only is None else ""
         command = the_same_again(name)
-        self.voice.unfinished = Unfinished(run=name, command=command)
+        self.console.unfinished = Unfinished(run=name, command=command)
         if name:
-            self.voice.tell(f"This is run {name}. If it breaks off, go on with:")
-            self.voice.tell(f"  {command}")
+            self.console.tell(f"This is run {name}. If it breaks off, go on with:")
+            self.console.tell(f"  {command}")
         try:
             async with client:
                 self.settings.hand_in_token(client)
                 async with (
-                    run_board(self.voice, sizes) as board,
+                    run_board(self.console, sizes) as board,
                     contextlib.aclosing(run.__aiter__()) as events,
                 ):
                     async for event in events:
@@ -77,9 +76,9 @@ class Carrier:
                 self.batches = await self._batches(client, kept, run.run)
             await kept.aclose()
             report = attrs.evolve(run.report, run=name)
-            self.voice.unfinished = self._how_far(report, command, sum(sizes.values()))
+            self.console.unfinished = self._how_far(report, command, sum(sizes.values()))
         if not any(entry.phase.open for entry in self.batches):
-            self.voice.unfinished = None
+            self.console.unfinished = None
         return report
 
     async def _batches(self, client: ImsClient, kept: SqliteJournal, run: str) -> Sequence[Entry]:
@@ -89,26 +88,26 @@ class Carrier:
 
     def _hear_of_job(self, kind: EventKind, job: ImsJob) -> None:
         if kind is EventKind.SUBMITTED and job.reference_id is not None:
-            self.voice.tell(f"Submitted as job {job.reference_id}. If this terminal is lost, go on with:")
-            self.voice.tell(f"  {self.voice.commands.show(job.token)}")
+            self.console.tell(f"Submitted as job {job.reference_id}. If this terminal is lost, go on with:")
+            self.console.tell(f"  {self.console.commands.show(job.token)}")
         elif kind is EventKind.ENDED:
-            self.voice.tell(f"{job.kind.value.lower()} {job.reference_id}: {words_of_status(job.status)}")
+            self.console.tell(f"{job.kind.value.lower()} {job.reference_id}: {words_of_status(job.status)}")
             self.ended[job.reference_id] = job
 
     def _how_far(self, report: BulkReport, command: str, total: int) -> Unfinished:
         known, total = report.handed_in - report.pending_count, max(total, report.handed_in)
         left = [entry.token for entry in self.batches if entry.phase.open]
         running = [token for token in left if token.reference_id]
-        told = f"It is known what became of {known:,} of {counted(total, 'decision')}."
+        said = f"It is known what became of {known:,} of {counted(total, 'decision')}."
         if running:
             records = counted(_records_of(running), "record")
             go = "runs" if len(running) == 1 else "run"
-            told += f" {counted(len(running), 'job').capitalize()} with {records} {go} on at the gateway."
+            said += f" {counted(len(running), 'job').capitalize()} with {records} {go} on at the gateway."
         if unknown := len(left) - len(running):
-            told += f" Of {counted(unknown, 'job')} it is not known whether the gateway took it."
+            said += f" Of {counted(unknown, 'job')} it is not known whether the gateway took it."
         if known + _records_of(left) < total:
-            told += " The rest was not sent."
-        return Unfinished(run=report.run, command=command, how_far=told, jobs=left)
+            said += " The rest was not sent."
+        return Unfinished(run=report.run, command=command, how_far=said, jobs=left)
 
 
 def _records_of(tokens: Iterable[JobToken]) -> int:

@@ -1,16 +1,18 @@
-"""How a command speaks and ends: to a person or to a machine, and with which exit code."""
+"""What a command prints, for a person or for a machine, and the exit code that it ends with."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 import attrs
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console as Screen
+from rich.console import RenderableType
 from rich.table import Table
 
 from ...errors import (
@@ -38,6 +40,8 @@ from ..inputs.settings import Settings
 from .grouping import and_more, by_kind, first_of_each
 from .next_commands import Commands
 
+T = TypeVar("T")
+
 OK: Final = 0
 NOT_ALL_WELL: Final = 1
 BAD_INPUT: Final = 2
@@ -63,8 +67,8 @@ class Unfinished:
 
 
 @attrs.define
-class Voice:
-    """One command's way of speaking: answers to stdout, progress and errors to stderr.
+class Console:
+    """Prints for one command: answers to stdout, progress and errors to stderr.
 
     With `json` the answer is one JSON document. `gsp` is what `--gsp` said. `left_behind` holds the tokens
     of jobs that run on at the gateway while nobody looks any more; `unfinished` is a whole run. `sends` is
@@ -86,6 +90,7 @@ class Voice:
     overwrite: bool = False
     """Whether it may take the place of another."""
     unfinished: Unfinished | None = None
+    loop: asyncio.Runner = attrs.field(factory=asyncio.Runner, init=False, repr=False)
 
     @property
     def commands(self) -> Commands:
@@ -111,17 +116,17 @@ class Voice:
     def say(self, sentence: str = "") -> None:
         """Print a sentence of the answer, for persons."""
         if not self.json:
-            self.console().print(printable(sentence), markup=False, highlight=False, soft_wrap=True)
+            self.screen().print(printable(sentence), markup=False, highlight=False, soft_wrap=True)
 
     def show(self, *parts: RenderableType) -> None:
         """Print tables of the answer, for persons."""
         if not self.json:
-            console = self.console()
+            screen = self.screen()
             for part in parts:  # what is too wide to be whole the terminal breaks
                 if isinstance(part, Table):
                     least = sum((column.min_width or 0) + _BETWEEN for column in part.columns)
-                    console.width = max(console.width, least)
-            console.print(*parts, crop=False)
+                    screen.width = max(screen.width, least)
+            screen.print(*parts, crop=False)
 
     def document(self, facts: dict[str, Any]) -> None:
         """Print the answer for machines."""
@@ -129,27 +134,33 @@ class Voice:
             sys.stdout.write(f"{json_text(facts)}\n")
             sys.stdout.flush()
 
-    def console(self) -> Console:
+    def screen(self) -> Screen:
         """Return the console of the answers."""
-        console = Console(file=sys.stdout, highlight=False, emoji=False)
+        console = Screen(file=sys.stdout, highlight=False, emoji=False)
         if not console.is_terminal:
             console.width = max(console.width, _PIPE_WIDTH)
         return console
 
-    def error_console(self) -> Console:
+    def error_screen(self) -> Screen:
         """Return the console of progress."""
-        return Console(file=sys.stderr, highlight=False, emoji=False)
+        return Screen(file=sys.stderr, highlight=False, emoji=False)
+
+    def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+        """Carry something out in the one event loop of this command, which rests while a person is asked."""
+        # Not in a thread: Ctrl-C would leave it at its question, and Python aborts where one reads stdin.
+        return self.loop.run(work)
 
     def run(self, work: Callable[[], int]) -> NoReturn:
         """Do the work and exit with its code; each error becomes one clear sentence and its own code."""
         try:
-            code = work()
+            with self.loop:
+                code = work()
         except (KeyboardInterrupt, typer.Abort):
             code = INTERRUPTED
             self._explain_stop()
         except (typer.Exit, BrokenPipeError):
             raise
-        except Exception as error:  # noqa: BLE001 # the last door: what is told here is told in a sentence
+        except Exception as error:  # noqa: BLE001 # the last place: each error becomes a sentence
             code = self._explain(error)
         raise typer.Exit(code)
 
@@ -299,8 +310,8 @@ def _queued(error: DownloadQueued) -> str:
         return (
             f"{error.without_advice()}; Vayana does (--gsp vayana)" if error.token else error.without_advice()
         )
-    told = "" if error.estimate is None else f", {how_long(error.estimate)}"
-    return f"the gateway is still preparing the rows of {error.download.section}{told}: try again later"
+    takes = "" if error.estimate is None else f", {how_long(error.estimate)}"
+    return f"the gateway is still preparing the rows of {error.download.section}{takes}: try again later"
 
 
 def reason_of(error: BaseException, gsp: str | None, gstin: str) -> str:

@@ -11,7 +11,7 @@ from ... import tables
 from ...bulk.from_files import Matched
 from ...errors import ImsError, InvalidInput
 from ...model.vocabulary import Section
-from .console import Voice, reason_of
+from .console import Console, reason_of
 from .grouping import Grouped, kind_of
 from .run_progress import Tick, ticking
 from .tables import counted
@@ -21,7 +21,7 @@ from .tables import counted
 class MatchProgress:
     """Says what is found; of like things the first three, and how many more there are."""
 
-    voice: Voice
+    console: Console
     matched: Tick
     grouped: Grouped
 
@@ -33,12 +33,12 @@ class MatchProgress:
     def standing(self, gstin: str, count: int) -> None:
         """Say how many rows need no sending."""
         stand = "stands" if count == 1 else "stand"
-        self.voice.tell(f"{gstin}: {counted(count, 'row')} {stand} already as decided")
+        self.console.tell(f"{gstin}: {counted(count, 'row')} {stand} already as decided")
 
     def skipped(self, gstin: str, error: ImsError) -> None:
         """Say why nothing is sent for a taxpayer."""
         if not isinstance(error, InvalidInput):
-            what = f"{gstin} is skipped: {reason_of(error, self.voice.gsp, gstin)}"
+            what = f"{gstin} is skipped: {reason_of(error, self.console.gsp, gstin)}"
             self.grouped.add(f"skipped, {kind_of(error)}", what)
             return
         problems = tables.problems_of(error)
@@ -50,23 +50,23 @@ class MatchProgress:
 
 
 @contextmanager
-def match_progress(voice: Voice, taxpayers: int) -> Iterator[MatchProgress]:
+def match_progress(console: Console, taxpayers: int) -> Iterator[MatchProgress]:
     """Say what is found, and how far it is, for so long as rows are matched."""
-    with ticking(voice, "pulling again", taxpayers) as tick:
-        grouped = Grouped(voice.tell)
-        yield MatchProgress(voice, tick, grouped)
+    with ticking(console, "pulling again", taxpayers) as tick:
+        grouped = Grouped(console.tell)
+        yield MatchProgress(console, tick, grouped)
     grouped.end()
 
 
-def say_what_else_the_run_holds(voice: Voice, run: str, matched: Matched) -> None:
+def say_what_else_the_run_holds(console: Console, run: str, matched: Matched) -> None:
     """Say what the run holds besides the files: another folder may have gone by the same name."""
     if matched.others:
         records = counted(sum(matched.others.values()), "record")
         others = counted(len(matched.others), "other taxpayer")
-        voice.tell(f"run {run} also holds {records} of {others}")
+        console.tell(f"run {run} also holds {records} of {others}")
     if matched.beside:
         decisions = counted(matched.beside, "decision")
-        voice.tell(f"run {run} also holds {decisions} of these taxpayers that the files do not hold")
+        console.tell(f"run {run} also holds {decisions} of these taxpayers that the files do not hold")
     if matched.earlier:
         sent = counted(matched.earlier, "row")
-        voice.tell(f"{sent} were sent by an earlier part of run {run}: they are looked after.")
+        console.tell(f"{sent} were sent by an earlier part of run {run}: they are looked after.")

@@ -9,19 +9,26 @@ from datetime import timedelta
 from typing import Final, Protocol
 
 import attrs
-from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Column
-from rich.text import Text
 
 from ...bulk import BulkEvent, EventKind, TaxpayerReport
 from ...errors import PayloadTooLarge
 from ...model.times import QUIET, in_minutes
-from .console import Voice, reason_of
+from .console import Console, reason_of
 from .tables import counted
 
 _LINES: Final = 40
 """What a terminal shows at once, and often less."""
-_ROOM: Final = 8
+_ELSE: Final = 8
 """Lines that are left for what else is said."""
 _NOW_AND_THEN: Final = 10.0
 _AT_LEAST: Final = 60.0
@@ -58,58 +65,38 @@ def time_left(elapsed: float, known: float, total: float | None) -> str:
     return str(timedelta(seconds=round(elapsed * (total - known) / known)))
 
 
-class _State(ProgressColumn):
-    """How it stands; what a narrow terminal has no room for is cut off here."""
-
-    def render(self, task: Task) -> Text:
-        """Return it for one bar."""
-        return Text(task.fields["state"], no_wrap=True, overflow="ellipsis")
-
-
-class _Left(ProgressColumn):
-    """How long it took so far, and what may be left."""
-
-    max_refresh = 0.5
-
-    def __init__(self) -> None:
-        super().__init__(table_column=Column(no_wrap=True))
-
-    def render(self, task: Task) -> Text:
-        """Return it for one bar."""
-        elapsed = task.finished_time if task.finished else task.elapsed
-        took = timedelta(seconds=int(elapsed or 0))
-        left = time_left(elapsed or 0.0, task.completed, task.total)
-        return Text(f"{took}, {left} left" if left else f"{took}")
-
-
-def _bars(voice: Voice) -> Progress:
+def _bars(console: Console) -> Progress:
     return Progress(
         SpinnerColumn(finished_text="✓"),
         TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, min_width=_GSTIN)),
         BarColumn(bar_width=_BAR, table_column=Column(no_wrap=True, min_width=_BAR)),
-        _State(),
-        _Left(),
-        console=voice.error_console(),
+        # What a narrow terminal has no space for is cut off here.
+        TextColumn(
+            "{task.fields[state]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")
+        ),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        console=console.error_screen(),
     )
 
 
 @contextmanager
-def ticking(voice: Voice, what: str, total: int, noun: str = "taxpayer") -> Iterator[Tick]:
+def ticking(console: Console, what: str, total: int, noun: str = "taxpayer") -> Iterator[Tick]:
     """Count taxpayers, or what else there is, as they are done with: `tick()` for each."""
     done = 0
-    if total == 0 or not voice.error_console().is_terminal:
-        told_at = _now()
+    if total == 0 or not console.error_screen().is_terminal:
+        said_at = _now()
 
         def tick() -> None:
-            nonlocal done, told_at
+            nonlocal done, said_at
             done += 1
-            if _now() - told_at >= _NOW_AND_THEN and done < total:
-                told_at = _now()
-                voice.tell(f"{what}: {done:,} of {counted(total, noun)}")
+            if _now() - said_at >= _NOW_AND_THEN and done < total:
+                said_at = _now()
+                console.tell(f"{what}: {done:,} of {counted(total, noun)}")
 
         yield tick
         return
-    with _bars(voice) as live:
+    with _bars(console) as live:
         line = live.add_task(what, total=total, state="")
 
         def advance() -> None:
@@ -153,7 +140,7 @@ class Whole:
         return f"{self.known:,} of {counted(self.decisions, 'decision')}, {taxpayers}"
 
     def short(self) -> str:
-        """Say it where there is little room."""
+        """Say it where there is little space."""
         return f"{self.known:,} of {self.decisions:,}, {self.finished:,} of {self.taxpayers:,} GSTINs"
 
     def line(self) -> str:
@@ -168,25 +155,25 @@ class Whole:
 class _Plain:
     """A few lines for each taxpayer, and one for all now and then."""
 
-    voice: Voice
+    console: Console
     whole: Whole
-    told_at: float = attrs.field(factory=_now)
+    said_at: float = attrs.field(factory=_now)
     looking: set[str] = attrs.field(factory=set)
     ends: dict[str, str] = attrs.field(factory=dict)
 
     def hear(self, event: BulkEvent) -> None:
         """Say what an event changes."""
         self.whole.hear(event)
-        _tell_trouble(self.voice, event, self.looking)
+        _say_trouble(self.console, event, self.looking)
         if event.kind is EventKind.FINISHED and event.outcome is not None:
-            _tell_end(self.voice, event.outcome, self.ends)
-        self.tell_all(_NOW_AND_THEN)
+            _say_end(self.console, event.outcome, self.ends)
+        self.say_all(_NOW_AND_THEN)
 
-    def tell_all(self, not_before: float) -> None:
+    def say_all(self, not_before: float) -> None:
         """Say how far it all is, unless that was said so many seconds ago."""
-        if _now() - self.told_at >= not_before and self.whole.under_way:
-            self.told_at = _now()
-            self.voice.tell(self.whole.line())
+        if _now() - self.said_at >= not_before and self.whole.under_way:
+            self.said_at = _now()
+            self.console.tell(self.whole.line())
 
 
 @attrs.define
@@ -201,13 +188,13 @@ class _Line:
 
 @attrs.define
 class _Live:
-    """Bars: one for all, and one for each taxpayer under way, as many as there is room for."""
+    """Bars: one for all, and one for each taxpayer under way, as many as there is space for."""
 
-    voice: Voice
+    console: Console
     whole: Whole
     live: Progress
     sizes: Mapping[str, int]
-    room: int
+    most: int
     total: TaskID
     lines: dict[str, _Line] = attrs.field(factory=dict)
     looking: set[str] = attrs.field(factory=set)
@@ -216,7 +203,7 @@ class _Live:
     def hear(self, event: BulkEvent) -> None:
         """Show what an event changes."""
         self.whole.hear(event)
-        _tell_trouble(self.voice, event, self.looking)
+        _say_trouble(self.console, event, self.looking)
         if event.kind is EventKind.FINISHED:
             self._finished(event)
         else:
@@ -253,12 +240,12 @@ class _Live:
         if line is not None and line.task is not None:
             self.live.remove_task(line.task)
         if event.outcome is not None and not event.outcome.ok:
-            _tell_end(self.voice, event.outcome, self.ends)
+            _say_end(self.console, event.outcome, self.ends)
 
     def _show_some(self) -> None:
         shown = sum(line.task is not None for line in self.lines.values())
         for gstin, line in self.lines.items():
-            if shown >= self.room:
+            if shown >= self.most:
                 return
             if line.task is None:
                 line.task = self.live.add_task(gstin, total=line.total or None, state="")
@@ -266,52 +253,52 @@ class _Live:
                 shown += 1
 
 
-def _tell_end(voice: Voice, outcome: TaxpayerReport, told: dict[str, str]) -> None:
-    """Say what became of a taxpayer's part; a part that ends again with no news is not told again."""
+def _say_end(console: Console, outcome: TaxpayerReport, said: dict[str, str]) -> None:
+    """Say what became of a taxpayer's part; a part that ends again with no news is not said again."""
     words = words_of(outcome)
-    if told.get(outcome.gstin) != words:
-        told[outcome.gstin] = words
-        voice.tell(f"{outcome.gstin}: {words}")
+    if said.get(outcome.gstin) != words:
+        said[outcome.gstin] = words
+        console.tell(f"{outcome.gstin}: {words}")
 
 
-def _tell_trouble(voice: Voice, event: BulkEvent, looking: set[str]) -> None:
+def _say_trouble(console: Console, event: BulkEvent, looking: set[str]) -> None:
     """Say what a person may want to do something about, once for each taxpayer."""
     if event.kind is EventKind.SESSION_ENDED and event.error is not None:
-        voice.tell(f"{event.gstin}: {reason_of(event.error, voice.gsp, event.gstin)}")
+        console.tell(f"{event.gstin}: {reason_of(event.error, console.gsp, event.gstin)}")
     elif event.kind is EventKind.CUT_SMALLER and isinstance(event.error, PayloadTooLarge):
-        voice.tell(
+        console.tell(
             f"{event.gstin}: a request of {event.error.size:,} bytes was refused for its size; its records "
             "go in smaller ones."
         )
     elif event.kind is EventKind.LOOKING and event.gstin not in looking:
         looking.add(event.gstin)
-        voice.tell(
+        console.tell(
             f"{event.gstin}: the answer to a change was lost; its records are read again until it is known "
             f"what became of it, which may take {in_minutes(QUIET)}."
         )
 
 
 @asynccontextmanager
-async def run_board(voice: Voice, sizes: Mapping[str, int]) -> AsyncIterator[RunBoard]:
+async def run_board(console: Console, sizes: Mapping[str, int]) -> AsyncIterator[RunBoard]:
     """Open a board for a run; `sizes` says how many decisions each GSTIN has."""
     whole = Whole(sum(sizes.values()), len(sizes))
-    console = voice.error_console()
-    if not console.is_terminal:
-        board = _Plain(voice, whole)
-        telling = asyncio.create_task(_now_and_then(board))
+    screen = console.error_screen()
+    if not screen.is_terminal:
+        board = _Plain(console, whole)
+        saying = asyncio.create_task(_now_and_then(board))
         try:
             yield board
         finally:
-            telling.cancel()
-            await asyncio.gather(telling, return_exceptions=True)
+            saying.cancel()
+            await asyncio.gather(saying, return_exceptions=True)
         return
-    with _bars(voice) as live:
+    with _bars(console) as live:
         total = live.add_task("all", total=whole.decisions or None, state=whole.short())
-        yield _Live(voice, whole, live, sizes, max(min(console.height, _LINES) - _ROOM, 1), total)
+        yield _Live(console, whole, live, sizes, max(min(screen.height, _LINES) - _ELSE, 1), total)
 
 
 async def _now_and_then(board: _Plain) -> None:
     """Say how far it is also while nothing happens."""
     while True:
         await asyncio.sleep(_AT_LEAST)
-        board.tell_all(_AT_LEAST)
+        board.say_all(_AT_LEAST)

@@ -147,11 +147,11 @@ def how_much(records: Iterable[Record]) -> str:
         taxes[word] = taxes.get(word, Decimal(0)) + tax
         if invoice.section in _CREDIT_NOTES:
             credit[word] = credit.get(word, Decimal(0)) + tax
-    told = ", ".join(
+    said = ", ".join(
         f"{word} {count:,} (tax of {taxes[word]:,.2f} rupees{_of_it(credit.get(word))})"
         for word, count in counts.items()
     )
-    return told[:1].upper() + told[1:]
+    return said[:1].upper() + said[1:]
 
 
 def _of_it(credit: Decimal | None) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import attrs
 
-from ... import bulk
+from ... import bulk, tables
 from ...bulk import BulkReport, BulkRun
 from ...bulk.accounts import Accounts, accounts_of
 from ...bulk.from_files import Matched, Matcher
 from ...bulk.report_file import write_outcomes
+from ...bulk.run import checked_name
 from ...client import ImsClient
 from ...errors import InvalidInput
 from ...jobs.job import ImsJob
@@ -21,58 +21,94 @@ from ...model.records import Decision, Invoice
 from ...model.report import CANNED
 from ...model.status import JobKind
 from ...tables import Row
+from ..inputs.files import of_which_decided, rows_of
 from ..inputs.journals import journal
-from ..inputs.settings import Settings, confirmed
-from ..options import FIRST_POLL, READ_AT_ONCE
+from ..inputs.settings import Settings, confirmed, gather
+from ..options import (
+    AT_ONCE,
+    FIRST_POLL,
+    READ_AT_ONCE,
+    Concurrency,
+    FirstPoll,
+    GspName,
+    JournalFile,
+    MaxOutage,
+    MaxRecords,
+    NoCheck,
+    Overwrite,
+    OwnGstin,
+    Rate,
+    Report,
+    RunName,
+    Yes,
+)
 from ..output import jobs as show_jobs
 from ..output import runs as accounting
 from ..output import tables as show
-from ..output.console import NOT_ALL_WELL, OK, Voice
+from ..output.console import NOT_ALL_WELL, OK, Console
 from ..output.matching import match_progress, say_what_else_the_run_holds
 from .runs import Carrier, the_same_again
 
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """What was asked for, beside the files."""
+    """What was asked for, beside the files: the options that push and reset have in common."""
 
-    kind: JobKind
-    yes: bool
-    report: Path | None
-    first_poll: float
-    run: str | None
-    journal: Path | None
-    concurrency: int
-    max_records: int | None
-    max_outage: float
-    decided: bool = False
-    """Of a reset: only the rows that are decided."""
+    yes: Yes = False
+    report: Report = None
+    overwrite: Overwrite = False
+    run: RunName = None
+    concurrency: Concurrency = AT_ONCE
+    rate: Rate = None
+    max_records: MaxRecords = None
+    max_outage: MaxOutage = bulk.MAX_OUTAGE
+    journal: JournalFile = None
+    gsp: GspName = None
+    gstin: OwnGstin = None
+    no_check: NoCheck = False
+    first_poll: FirstPoll = FIRST_POLL
 
-    @property
-    def noun(self) -> str:
-        """What one of the things is called that are sent."""
-        return "decision" if self.kind is JobKind.SAVE else "reset"
+
+def send(
+    console: Console, kind: JobKind, plan: Plan, files: Sequence[Path], *, only_decided: bool = False
+) -> int:
+    """Read the files, and send what is in them as one run, of however many taxpayers."""
+    console.sends, check = True, not plan.no_check
+    if plan.run is not None:
+        checked_name(plan.run)
+    if plan.report is not None:
+        tables.check_writable(plan.report, overwrite=plan.overwrite)
+    journal(plan.journal)  # before the work that it is to hold
+    rows = rows_of(console, files, kind, gstin=plan.gstin, check=check)
+    if kind is JobKind.RESET:
+        rows = of_which_decided(console, rows, only=only_decided)
+    settings = gather(plan.gsp, plan.gstin, check=check, need_gstin=False, rate=plan.rate)
+    if len(rows) == 1:
+        settings = settings.of(*rows)
+    console.asks(settings)
+    return Change(console, settings, plan, kind).carry_out(rows)
 
 
 @attrs.frozen
 class Change:
     """The decisions of one taxpayer, or of many, on their way."""
 
-    voice: Voice
+    console: Console
     settings: Settings
     plan: Plan
+    kind: JobKind
 
     def carry_out(self, rows: dict[str, list[Row]]) -> int:
         """Pull again, show, ask, send, wait, account; what is wrong with one taxpayer is that one's."""
-        plan, voice = self.plan, self.voice
+        plan, console = self.plan, self.console
         self._announce(rows)
-        matched = asyncio.run(self._match(rows))
-        say_what_else_the_run_holds(voice, plan.run or "", matched)
+        matched = console.wait_for(self._match(rows))
+        say_what_else_the_run_holds(console, plan.run or "", matched)
         if not matched.count and not matched.earlier:
             return self._nothing_to_send(matched)
         if not self._confirmed(matched):
-            voice.tell("Nothing was sent.")
-            voice.document(
+            console.tell("Nothing was sent.")
+            console.document(
                 {"ok": False, **_whose(matched), "submitted": 0, "skipped": self._skipped(matched)}
             )
             return NOT_ALL_WELL
@@ -80,45 +116,45 @@ class Change:
         standing = {gstin: len(own) for gstin, own in matched.standing.items()}
         sizes = {gstin: matched.sizes[gstin] - standing.get(gstin, 0) for gstin in matched.records}
         report = carrier.carry_out(lambda client: self._begin(client, matched), sizes)
-        voice.say()
-        return tell_of_all(voice, self._accounts(report, matched), carrier, plan.report)
+        console.say()
+        return tell_of_all(console, self._accounts(report, matched), carrier, plan.report)
 
     def _carrier(self) -> Carrier:
         plan = self.plan
         return Carrier(
-            voice=self.voice, settings=self.settings, journal=plan.journal, first_poll=plan.first_poll
+            console=self.console, settings=self.settings, journal=plan.journal, first_poll=plan.first_poll
         )
 
     def _accounts(self, report: BulkReport, matched: Matched) -> Accounts:
-        return accounts_of(report, matched, words=self.voice.reason)
+        return accounts_of(report, matched, words=self.console.reason)
 
     def _nothing_to_send(self, matched: Matched) -> int:
         """Say why; it is well where everything stands as it was decided already."""
-        voice, file = self.voice, self.plan.report
+        console, file = self.console, self.plan.report
         accounts = self._accounts(BulkReport(run=self.plan.run or ""), matched)
         standing = sum(map(len, matched.standing.values()))
         if accounts.ok and standing:
             stand = "stands" if standing == 1 else "stand"
-            voice.say(
+            console.say(
                 f"There is nothing to send: {show.counted(standing, 'row')} {stand} already as decided."
             )
-        written = file is None or _written(voice, accounts, self._carrier(), file)
-        voice.tell(f"Nothing was sent. {_of_rows(accounts, file)}".rstrip())
+        written = file is None or _written(console, accounts, self._carrier(), file)
+        console.tell(f"Nothing was sent. {_of_rows(accounts, file)}".rstrip())
         facts = {"submitted": 0, "skipped": self._skipped(matched), "standing_count": standing}
-        voice.document({"ok": accounts.ok, **facts, "report_file": str(file) if file and written else None})
+        console.document({"ok": accounts.ok, **facts, "report_file": str(file) if file and written else None})
         return OK if accounts.ok and written else NOT_ALL_WELL
 
     def _skipped(self, matched: Matched) -> dict[str, str]:
-        return {gstin: self.voice.reason(gstin, error) for gstin, error in matched.skipped.items()}
+        return {gstin: self.console.reason(gstin, error) for gstin, error in matched.skipped.items()}
 
     def _announce(self, rows: Mapping[str, Sequence[Row]]) -> None:
         count = show.counted(sum(map(len, rows.values())), "row")
         whose = f" of {len(rows):,} taxpayers" if len(rows) > 1 else ""
         sections = sum(len({row.section for row in own}) for own in rows.values())
         pulling = f"pulling {show.counted(sections, 'section')} to see that nothing has changed since"
-        self.voice.tell(f"{count}{whose}; {pulling}.")
+        self.console.tell(f"{count}{whose}; {pulling}.")
         if self.settings.token is not None and not self.settings.gstin:
-            self.voice.tell("IMS_TOKEN is not used: set IMS_GSTIN to say whose it is.")
+            self.console.tell("IMS_TOKEN is not used: set IMS_GSTIN to say whose it is.")
 
     async def _match(self, rows: dict[str, list[Row]]) -> Matched:
         """Pull again and match; rows that an earlier part of a run has sent are left out."""
@@ -128,10 +164,10 @@ class Change:
         soon = min(plan.first_poll, FIRST_POLL)
         async with self.settings.client(first_poll=soon, journal=kept) as client:
             self.settings.hand_in_token(client)
-            with match_progress(self.voice, len(rows)) as progress:
+            with match_progress(self.console, len(rows)) as progress:
                 return await Matcher(
                     client=client,
-                    kind=plan.kind,
+                    kind=self.kind,
                     listener=progress,
                     run=plan.run,
                     concurrency=min(plan.concurrency, READ_AT_ONCE),
@@ -140,17 +176,17 @@ class Change:
 
     def _confirmed(self, matched: Matched) -> bool:
         """Show what is to be sent, and ask once for all of it."""
-        voice, noun = self.voice, self.plan.noun
+        console, noun = self.console, "decision" if self.kind is JobKind.SAVE else "reset"
         if not matched.count:
             return True
         fresh = {gstin: records for gstin, records in matched.records.items() if records}
         everything = [record for records in fresh.values() for record in records]
         if len(matched.sizes) == 1:
             (whose,) = matched.sizes
-            voice.show(show.summary_table(f"{noun}s for {whose}", show.summary(everything)))
+            console.show(show.summary_table(f"{noun}s for {whose}", show.summary(everything)))
         else:
             whose = show.counted(len(fresh), "taxpayer")
-            voice.show(accounting.summary_table(f"{noun}s for {whose}", fresh))
+            console.show(accounting.summary_table(f"{noun}s for {whose}", fresh))
         these = f"{'this' if matched.count == 1 else 'these'} {show.counted(matched.count, noun)}"
         question = f"{show.how_much(everything)}. Send {these} for {whose}?"
         return confirmed(question, yes=self.plan.yes)
@@ -164,47 +200,47 @@ class Change:
             "max_outage": plan.max_outage,
             "check": self.settings.check,
         }
-        if plan.kind is JobKind.SAVE:
+        if self.kind is JobKind.SAVE:
             return bulk.save_all(client, cast("Mapping[str, list[Decision]]", matched.records), **options)
         return bulk.reset_all(client, cast("Mapping[str, list[Invoice]]", matched.records), **options)
 
 
 def tell_of_all(
-    voice: Voice, accounts: Accounts, carrier: Carrier, file: Path | None, *, unsent: str = ""
+    console: Console, accounts: Accounts, carrier: Carrier, file: Path | None, *, unsent: str = ""
 ) -> int:
     """Show what became of everything, and return the exit code: 0 only if every decision was applied.
 
     `unsent` is what to say of decisions that were perhaps never sent, where only what was sent is known.
     """
-    voice.show(accounting.accounts_table(accounts))
+    console.show(accounting.accounts_table(accounts))
     problems = accounting.problems_table(accounts)
     if problems is not None:
-        voice.say()
-        voice.show(problems)
-        voice.say()
+        console.say()
+        console.show(problems)
+        console.say()
     job = _only_job(accounts, carrier)
     if unsent:
         said = f"{_all_sent(accounts) if accounts.ok else _ending(accounts)} {unsent}"
     else:
-        said = _ending(accounts) if job is None else show_jobs.ending(job, voice.commands)
-    voice.say(said)
+        said = _ending(accounts) if job is None else show_jobs.ending(job, console.commands)
+    console.say(said)
     if rows := _of_rows(accounts, file):
-        voice.say(rows)
+        console.say(rows)
     sizes = [size for part in accounts.parts.values() for size in part.report.refused_sizes]
     if sizes:
-        voice.say(_of_sizes(sizes))
-    written = file is None or _written(voice, accounts, carrier, file)
-    left, command = voice.unfinished, None
+        console.say(_of_sizes(sizes))
+    written = file is None or _written(console, accounts, carrier, file)
+    left, command = console.unfinished, None
     if left is not None:
         command = the_same_again(left.run, report=file if written else None)
-        voice.tell("Not everything is known yet. Go on with:")
-        voice.tell(f"  {command}")
-        voice.unfinished = None
+        console.tell("Not everything is known yet. Go on with:")
+        console.tell(f"  {command}")
+        console.unfinished = None
     facts: dict[str, Any] = {"report_file": str(file) if file and written else None}
     facts["go_on_with"] = command
     facts["only_what_was_sent"] = bool(unsent)
     facts = {**accounting.accounts_facts(accounts), **facts}
-    voice.document(facts if job is None else {**show_jobs.job_facts(job), **facts})
+    console.document(facts if job is None else {**show_jobs.job_facts(job), **facts})
     return OK if accounts.ok and written else NOT_ALL_WELL
 
 
@@ -273,20 +309,20 @@ def _all_well(accounts: Accounts) -> str:
     return f"{applied} {show.counted(standing, 'row')} stood already as decided." if standing else applied
 
 
-def _written(voice: Voice, accounts: Accounts, carrier: Carrier, file: Path) -> bool:
+def _written(console: Console, accounts: Accounts, carrier: Carrier, file: Path) -> bool:
     """Write the report; where that fails the jobs are done all the same, and are not to be sent again."""
 
     async def write() -> None:
         async with journal(carrier.journal) as kept:
-            await write_outcomes(file, accounts, carrier.batches, kept, overwrite=voice.overwrite)
+            await write_outcomes(file, accounts, carrier.batches, kept, overwrite=console.overwrite)
 
     try:
-        asyncio.run(write())
+        console.wait_for(write())
     except InvalidInput as error:
         done = "The job is done, do not send it again"
         if len(carrier.batches) > 1:
             done = "The jobs are done, do not send them again"
-        voice.tell(f"{done}; but the report is lost: {error}")
+        console.tell(f"{done}; but the report is lost: {error}")
         return False
-    voice.say(f"What became of each record is in {file}.")
+    console.say(f"What became of each record is in {file}.")
     return True

@@ -11,7 +11,7 @@ from typing import Any, cast
 import attrs
 import pytest
 import typer
-from rich.console import Console
+from rich.console import Console as Screen
 
 from ims_async import (
     Download,
@@ -33,7 +33,7 @@ from ims_async import (
     SessionExpired,
 )
 from ims_async.cli.output import progress
-from ims_async.cli.output.console import Voice, sentence_of
+from ims_async.cli.output.console import Console, sentence_of
 from ims_async.cli.output.progress import board
 from ims_async.cli.output.tables import counted
 
@@ -109,7 +109,7 @@ def test_each_ending_has_its_exit_code(
         raise error
 
     with pytest.raises(typer.Exit) as ended:
-        Voice(left_behind=[TOKEN]).run(work)
+        Console(left_behind=[TOKEN]).run(work)
     assert ended.value.exit_code == code
     assert "Go on with: ims-async jobs show abc --wait --gstin G\n" in capsys.readouterr().err
 
@@ -124,7 +124,7 @@ def test_a_stop_while_the_change_was_on_its_way_says_not_to_push_again(
 
     token = JobToken(gsp="sandbox", host="h", gstin="G", kind=JobKind.SAVE, reference_id=None)
     with pytest.raises(typer.Exit):
-        Voice(json=True, left_behind=[token]).run(work)
+        Console(json=True, left_behind=[token]).run(work)
     captured = capsys.readouterr()
     assert "Stopped. It is not known whether the gateway took it. Do not push the file again." in captured.err
     assert '"jobs":["{' in captured.out
@@ -142,10 +142,10 @@ class Told(ImsJob):
 
 async def test_at_a_terminal_a_job_is_one_live_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Watch a job on a console that takes itself for a terminal."""
-    screen = Console(file=io.StringIO(), force_terminal=True, width=120, legacy_windows=False)
-    monkeypatch.setattr(Voice, "error_console", lambda self: screen)
+    screen = Screen(file=io.StringIO(), force_terminal=True, width=120, legacy_windows=False)
+    monkeypatch.setattr(Console, "error_screen", lambda self: screen)
     job = Told(TOKEN, poll=cast("Any", None), policy=PollPolicy())
-    with board(Voice()) as shown:
+    with board(Console()) as shown:
         await shown.follow(job, "save abc")
     said = cast("io.StringIO", screen.file).getvalue()
     assert "save abc" in said
@@ -154,7 +154,7 @@ async def test_at_a_terminal_a_job_is_one_live_line(monkeypatch: pytest.MonkeyPa
 
 async def test_elsewhere_each_change_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Watch the same job without a terminal."""
-    with board(Voice()) as shown:
+    with board(Console()) as shown:
         await shown.follow(Told(TOKEN, poll=cast("Any", None), policy=PollPolicy()), "save abc")
     assert capsys.readouterr().err.splitlines() == [
         "save abc: processing, 0 s",
@@ -181,7 +181,7 @@ async def test_who_stops_watching_jobs_leaves_nobody_who_watches() -> None:
         raise InvalidInput("no more of this")
 
     job = ImsJob(TOKEN, poll=poll, policy=PollPolicy())
-    with board(Voice()) as shown, contextlib.suppress(KeyError):
+    with board(Console()) as shown, contextlib.suppress(KeyError):
         async with shown.following({job: "save abc"}):
             await asyncio.sleep(0)
             assert job.watched
@@ -193,6 +193,6 @@ async def test_a_job_that_cannot_be_watched_is_told_to_who_watches_it() -> None:
     """It is not lost among the others."""
     lost = ImsJob(attrs.evolve(TOKEN, reference_id=None), poll=cast("Any", None), policy=PollPolicy())
     told = Told(TOKEN, poll=cast("Any", None), policy=PollPolicy())
-    with board(Voice()) as shown, pytest.raises(OutcomeUnknown):
+    with board(Console()) as shown, pytest.raises(OutcomeUnknown):
         async with shown.following({told: "save abc", lost: "save"}):
             pass
