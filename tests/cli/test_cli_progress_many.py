@@ -79,7 +79,7 @@ async def test_at_a_terminal_those_under_way_have_a_bar_as_far_as_there_is_room(
         board.hear(run.event(EventKind.SUBMITTED, GSTINS[11], job=run.job(GSTINS[11])))
         for gstin in GSTINS[:10]:
             board.hear(run.event(EventKind.FINISHED, gstin))
-        live: Any = board
+        live: Any = board.bars
         live.live.refresh()
         lines = last_frame(screen)
     assert len(lines) <= 20
@@ -97,7 +97,7 @@ async def test_at_a_terminal_a_bar_moves_as_jobs_end(screen: Screen) -> None:
     async with run_board(Console(), TEN) as board:
         board.hear(run.event(EventKind.ENDED, GSTINS[0], report=report, job=run.job(GSTINS[0])))
         board.hear(run.event(EventKind.LOOKING, GSTINS[1]))
-        live: Any = board
+        live: Any = board.bars
         live.live.refresh()
         text = "\n".join(last_frame(screen))
     assert re.search(f"{GSTINS[0]} .*5 of 10, succeeded", text)

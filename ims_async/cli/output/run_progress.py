@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Final
 
 import attrs
 from rich.progress import (
@@ -23,7 +23,7 @@ from rich.table import Column
 from ...bulk import BulkEvent, EventKind, TaxpayerReport
 from ...errors import PayloadTooLarge
 from ...model.times import QUIET, in_minutes
-from .console import Console, reason_of
+from .console import Console
 from .tables import counted
 
 _LINES: Final = 40
@@ -107,14 +107,6 @@ def ticking(console: Console, what: str, total: int, noun: str = "taxpayer") -> 
         yield advance
 
 
-class RunBoard(Protocol):
-    """Where a run shows how far it is."""
-
-    def hear(self, event: BulkEvent) -> None:
-        """Show what an event changes."""
-        ...
-
-
 @attrs.define
 class Whole:
     """How far a run is as a whole."""
@@ -152,31 +144,6 @@ class Whole:
 
 
 @attrs.define
-class _Plain:
-    """A few lines for each taxpayer, and one for all now and then."""
-
-    console: Console
-    whole: Whole
-    said_at: float = attrs.field(factory=_now)
-    looking: set[str] = attrs.field(factory=set)
-    ends: dict[str, str] = attrs.field(factory=dict)
-
-    def hear(self, event: BulkEvent) -> None:
-        """Say what an event changes."""
-        self.whole.hear(event)
-        _say_trouble(self.console, event, self.looking)
-        if event.kind is EventKind.FINISHED and event.outcome is not None:
-            _say_end(self.console, event.outcome, self.ends)
-        self.say_all(_NOW_AND_THEN)
-
-    def say_all(self, not_before: float) -> None:
-        """Say how far it all is, unless that was said so many seconds ago."""
-        if _now() - self.said_at >= not_before and self.whole.under_way:
-            self.said_at = _now()
-            self.console.tell(self.whole.line())
-
-
-@attrs.define
 class _Line:
     """One taxpayer under way."""
 
@@ -187,25 +154,21 @@ class _Line:
 
 
 @attrs.define
-class _Live:
+class _Bars:
     """Bars: one for all, and one for each taxpayer under way, as many as there is space for."""
 
-    console: Console
-    whole: Whole
     live: Progress
     sizes: Mapping[str, int]
     most: int
     total: TaskID
     lines: dict[str, _Line] = attrs.field(factory=dict)
-    looking: set[str] = attrs.field(factory=set)
-    ends: dict[str, str] = attrs.field(factory=dict)
 
-    def hear(self, event: BulkEvent) -> None:
-        """Show what an event changes."""
-        self.whole.hear(event)
-        _say_trouble(self.console, event, self.looking)
+    def draw(self, event: BulkEvent, whole: Whole) -> None:
+        """Draw what an event changes."""
         if event.kind is EventKind.FINISHED:
-            self._finished(event)
+            line = self.lines.pop(event.gstin, None)
+            if line is not None and line.task is not None:
+                self.live.remove_task(line.task)
         else:
             self._moved(event)
         self._show_some()
@@ -213,9 +176,9 @@ class _Live:
         more = f", {hidden:,} more under way" if hidden else ""
         self.live.update(
             self.total,
-            total=self.whole.decisions or None,
-            completed=self.whole.known,
-            state=self.whole.short() + more,
+            total=whole.decisions or None,
+            completed=whole.known,
+            state=whole.short() + more,
         )
 
     def _moved(self, event: BulkEvent) -> None:
@@ -235,13 +198,6 @@ class _Live:
             words = f"{known:,} of {line.total:,}, {line.state or 'begun'}"
             self.live.update(line.task, completed=known, state=words)
 
-    def _finished(self, event: BulkEvent) -> None:
-        line = self.lines.pop(event.gstin, None)
-        if line is not None and line.task is not None:
-            self.live.remove_task(line.task)
-        if event.outcome is not None and not event.outcome.ok:
-            _say_end(self.console, event.outcome, self.ends)
-
     def _show_some(self) -> None:
         shown = sum(line.task is not None for line in self.lines.values())
         for gstin, line in self.lines.items():
@@ -253,38 +209,63 @@ class _Live:
                 shown += 1
 
 
-def _say_end(console: Console, outcome: TaxpayerReport, said: dict[str, str]) -> None:
-    """Say what became of a taxpayer's part; a part that ends again with no news is not said again."""
-    words = words_of(outcome)
-    if said.get(outcome.gstin) != words:
-        said[outcome.gstin] = words
-        console.tell(f"{outcome.gstin}: {words}")
+@attrs.define
+class RunBoard:
+    """Where a run shows how far it is: bars at a terminal, elsewhere a few lines for each taxpayer."""
 
+    console: Console
+    whole: Whole
+    bars: _Bars | None = None
+    said_at: float = attrs.field(factory=_now)
+    looking: set[str] = attrs.field(factory=set)
+    ends: dict[str, str] = attrs.field(factory=dict)
 
-def _say_trouble(console: Console, event: BulkEvent, looking: set[str]) -> None:
-    """Say what a person may want to do something about, once for each taxpayer."""
-    if event.kind is EventKind.SESSION_ENDED and event.error is not None:
-        console.tell(f"{event.gstin}: {reason_of(event.error, console.gsp, event.gstin)}")
-    elif event.kind is EventKind.CUT_SMALLER and isinstance(event.error, PayloadTooLarge):
-        console.tell(
-            f"{event.gstin}: a request of {event.error.size:,} bytes was refused for its size; its records "
-            "go in smaller ones."
-        )
-    elif event.kind is EventKind.LOOKING and event.gstin not in looking:
-        looking.add(event.gstin)
-        console.tell(
-            f"{event.gstin}: the answer to a change was lost; its records are read again until it is known "
-            f"what became of it, which may take {in_minutes(QUIET)}."
-        )
+    def hear(self, event: BulkEvent) -> None:
+        """Show what an event changes."""
+        self.whole.hear(event)
+        self._say_trouble(event)
+        if event.outcome is not None and (self.bars is None or not event.outcome.ok):
+            self._say_end(event.outcome)
+        if self.bars is None:
+            self.say_all(_NOW_AND_THEN)
+        else:
+            self.bars.draw(event, self.whole)
+
+    def say_all(self, not_before: float) -> None:
+        """Say how far it all is, unless that was said so many seconds ago."""
+        if _now() - self.said_at >= not_before and self.whole.under_way:
+            self.said_at = _now()
+            self.console.tell(self.whole.line())
+
+    def _say_end(self, outcome: TaxpayerReport) -> None:
+        """Say what became of a taxpayer's part; a part that ends again with no news is not said again."""
+        words = words_of(outcome)
+        if self.ends.get(outcome.gstin) != words:
+            self.ends[outcome.gstin] = words
+            self.console.tell(f"{outcome.gstin}: {words}")
+
+    def _say_trouble(self, event: BulkEvent) -> None:
+        """Say what a person may want to do something about, once for each taxpayer."""
+        gstin, error = event.gstin, event.error
+        if event.kind is EventKind.SESSION_ENDED and error is not None:
+            self.console.tell(f"{gstin}: {self.console.reason(gstin, error)}")
+        elif event.kind is EventKind.CUT_SMALLER and isinstance(error, PayloadTooLarge):
+            what = f"a request of {error.size:,} bytes was refused for its size"
+            self.console.tell(f"{gstin}: {what}; its records go in smaller ones.")
+        elif event.kind is EventKind.LOOKING and gstin not in self.looking:
+            self.looking.add(gstin)
+            self.console.tell(
+                f"{gstin}: the answer to a change was lost; its records are read again until it is known "
+                f"what became of it, which may take {in_minutes(QUIET)}."
+            )
 
 
 @asynccontextmanager
 async def run_board(console: Console, sizes: Mapping[str, int]) -> AsyncIterator[RunBoard]:
     """Open a board for a run; `sizes` says how many decisions each GSTIN has."""
-    whole = Whole(sum(sizes.values()), len(sizes))
+    board = RunBoard(console, Whole(sum(sizes.values()), len(sizes)))
     screen = console.error_screen()
     if not screen.is_terminal:
-        board = _Plain(console, whole)
         saying = asyncio.create_task(_now_and_then(board))
         try:
             yield board
@@ -293,11 +274,12 @@ async def run_board(console: Console, sizes: Mapping[str, int]) -> AsyncIterator
             await asyncio.gather(saying, return_exceptions=True)
         return
     with _bars(console) as live:
-        total = live.add_task("all", total=whole.decisions or None, state=whole.short())
-        yield _Live(console, whole, live, sizes, max(min(screen.height, _LINES) - _ELSE, 1), total)
+        total = live.add_task("all", total=board.whole.decisions or None, state=board.whole.short())
+        board.bars = _Bars(live, sizes, max(min(screen.height, _LINES) - _ELSE, 1), total)
+        yield board
 
 
-async def _now_and_then(board: _Plain) -> None:
+async def _now_and_then(board: RunBoard) -> None:
     """Say how far it is also while nothing happens."""
     while True:
         await asyncio.sleep(_AT_LEAST)
