@@ -37,10 +37,8 @@ class Part:
     @property
     def counts(self) -> tuple[int, ...]:
         """How many were applied, refused, unaccounted for, changed, not sent, and are pending."""
-        one = self.report
-        named = (one.failed, one.unaccounted, one.changed)
-        not_sent = len(one.not_sent) + len(self.left_out)
-        return one.succeeded, *map(len, named), not_sent, one.pending_count
+        *counts, not_sent, pending = self.report.counts
+        return *counts, not_sent + len(self.left_out), pending
 
     @property
     def ok(self) -> bool:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Final
 
 import attrs
 
 from ..errors import RecordsRejected
 from ..model.report import CANNED, Record, RecordFailure
 from ..model.status import ErrorEntry, JobToken
+
+_OUTCOMES: Final = (
+    *("applied", "refused", "unaccounted for", "changed by the supplier", "not sent", "pending"),
+)
+
+
+def counts_in_words(counts: Iterable[int]) -> str:
+    """Say how many decisions have which outcome, of those that there are: see `TaxpayerReport.counts`."""
+    return ", ".join(f"{count:,} {what}" for count, what in zip(counts, _OUTCOMES, strict=True) if count)
 
 
 def _counted(count: int, noun: str) -> str:
@@ -54,6 +64,12 @@ class TaxpayerReport:
     """True of a test host that answers examples: then the counts are not of what was sent."""
     batches: tuple[str, ...] = attrs.field(default=(), repr=_how_many)
     """The journal's names for what was sent."""
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How many were applied, refused, unaccounted for, changed, not sent, and are pending."""
+        named = (self.failed, self.unaccounted, self.changed, self.not_sent)
+        return self.succeeded, *map(len, named), self.pending_count
 
     @property
     def ok(self) -> bool:
@@ -158,15 +174,8 @@ class BulkReport:
         return all(one.ok for one in self)
 
     def __str__(self) -> str:
-        counts = (
-            (self.succeeded, "applied"),
-            (self.failed, "refused"),
-            (self.unaccounted, "unaccounted for"),
-            (self.changed, "changed by the supplier"),
-            (self.not_sent, "not sent"),
-            (self.pending_count, "pending"),
-        )
-        said = ", ".join(f"{count:,} {what}" for count, what in counts if count)
+        named = (self.failed, self.unaccounted, self.changed, self.not_sent)
+        said = counts_in_words((self.succeeded, *named, self.pending_count))
         stopped = f"{_counted(len(self.errors), 'taxpayer')} with an error" if self.errors else ""
         jobs = len(self.doubtful_jobs)
         doubtful = f"{_counted(jobs, 'job')} with errors that are not named" if jobs else ""

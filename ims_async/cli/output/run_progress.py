@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.table import Column
 
 from ...bulk import BulkEvent, EventKind, TaxpayerReport
+from ...bulk.report import counts_in_words
 from ...errors import PayloadTooLarge
 from ...model.times import QUIET, in_minutes
 from .console import Console
@@ -43,19 +44,6 @@ Tick = Callable[[], None]
 def _now() -> float:
     """Return the event loop's time in seconds."""
     return asyncio.get_running_loop().time()
-
-
-def words_of(report: TaxpayerReport) -> str:
-    """Say in a line what became of a taxpayer's decisions."""
-    counts = (
-        (report.succeeded, "applied"),
-        (len(report.failed), "refused"),
-        (len(report.unaccounted), "unaccounted for"),
-        (len(report.changed), "changed by the supplier"),
-        (len(report.not_sent), "not sent"),
-        (report.pending_count, "pending"),
-    )
-    return ", ".join(f"{count:,} {what}" for count, what in counts if count) or "nothing to do"
 
 
 def time_left(elapsed: float, known: float, total: float | None) -> str:
@@ -239,7 +227,7 @@ class RunBoard:
 
     def _say_end(self, outcome: TaxpayerReport) -> None:
         """Say what became of a taxpayer's part; a part that ends again with no news is not said again."""
-        words = words_of(outcome)
+        words = counts_in_words(outcome.counts) or "nothing to do"
         if self.ends.get(outcome.gstin) != words:
             self.ends[outcome.gstin] = words
             self.console.tell(f"{outcome.gstin}: {words}")

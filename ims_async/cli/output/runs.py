@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 
-from ...bulk.accounts import CHANGED, COLUMNS, COUNTS, Accounts, Part
+from ...bulk.accounts import COLUMNS, COUNTS, Accounts, Part
 from ...model.records import Decision
 from ...model.report import Record
 from ...model.vocabulary import Action
 from .grouping import first_of_each
-from .jobs import entry_facts, failure_facts, key_facts, not_applied_table
+from .jobs import PROBLEMS, entry_facts, failure_facts, key_facts, not_applied, not_applied_table
 from .tables import MOST_ROWS, WORDS, table
 
 
@@ -75,29 +75,13 @@ def _reason(part: Part) -> str:
 
 def problems_table(accounts: Accounts) -> Table | None:
     """Show the records that were not applied by name, the first of them; None if there are none."""
-    rows = list(_problems(accounts))
-    if not rows:
-        return None
-    columns = ("GSTIN", "section", "number", "period", "supplier", "code", "reason")
-    return not_applied_table(columns, rows)
-
-
-def _problems(accounts: Accounts) -> Iterator[tuple[object, ...]]:
-    for part in accounts.parts.values():
-        one = part.report
-        for failure in one.failed:
-            yield part.gstin, *_names(failure.key), failure.code, failure.message
-        for entry in one.unmatched:
-            named = (entry.section, entry.number or "?", entry.return_period or "?", entry.supplier)
-            yield part.gstin, *named, entry.code, f"fits nothing sent: {entry.message}"
-        for record in one.unaccounted:
-            yield part.gstin, *_names(record.key), "", "the gateway did not tell of it"
-        for record in one.changed:
-            yield part.gstin, *_names(record.key), "", CHANGED
-
-
-def _names(key: Any) -> tuple[str, str, str, str]:
-    return str(key.section), key.number, key.return_period or "?", key.supplier
+    rows = [
+        (part.gstin, *row)
+        for part in accounts.parts.values()
+        for one in (part.report,)
+        for row in not_applied(one.failed, one.unmatched, one.unaccounted, one.changed)
+    ]
+    return not_applied_table(("GSTIN", *PROBLEMS), rows) if rows else None
 
 
 def accounts_facts(accounts: Accounts) -> dict[str, Any]:
