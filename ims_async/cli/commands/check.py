@@ -199,18 +199,16 @@ class _Outcome:
         return show.table(title, (*several, "row", "level", "code", "column", "record", "message"), rows)
 
     def _cells(self, finding: Finding) -> tuple[object, ...]:
-        column = tables.column_of(finding.code)
-        place = (*self._whose(finding), self._line(finding))
-        return *place, _level(finding), finding.code, column, _named(finding), finding.message
-
-    def _whose(self, finding: Finding) -> tuple[str, ...]:
-        """Return the file and the taxpayer of a finding, where there are several files."""
-        if not self._several:
-            return ()
-        if finding.place is None:
-            return "", ""
-        row = self.rows[finding.place]
-        return Path(row.file).name, row.gstin or ""
+        problem = self._problem(finding)
+        place = (Path(problem.file).name, problem.gstin or "") if self._several else ()
+        what = (
+            _level(finding),
+            finding.code,
+            tables.column_of(finding.code),
+            _named(finding),
+            finding.message,
+        )
+        return *place, problem.row, *what
 
     def _verdict(self, refused: int) -> str:
         by_code = by_kind(finding.code for finding in self.found)
@@ -226,31 +224,21 @@ class _Outcome:
         beside = f", but {warnings} ({by_code})" if warned else ""
         return f"No fault was found in the {files}{beside}. {looked_up}"
 
-    def _line(self, finding: Finding) -> int | None:
-        return None if finding.place is None else self.rows[finding.place].line
-
     def _problem(self, finding: Finding) -> Problem:
         if finding.place is None:
             return Problem(finding.message, kind=finding.code)
         row, column = self.rows[finding.place], tables.column_of(finding.code)
-        message = f"{_named(finding)}: {finding.message}"
-        return Problem(
-            message, kind=finding.code, file=row.file, row=row.line, column=column, gstin=row.gstin
-        )
+        place: dict[str, Any] = {"file": row.file, "row": row.line, "column": column, "gstin": row.gstin}
+        return Problem(f"{_named(finding)}: {finding.message}", kind=finding.code, **place)
 
     def _facts(self, finding: Finding) -> dict[str, Any]:
         row = None if finding.place is None else self.rows[finding.place]
-        ids = {name: getattr(row, name, None) for name in ("section", "supplier", "number", "return_period")}
+        place = self._problem(finding).facts
         return {
-            "file": row.file if row else None,
-            "gstin": (row.gstin or None) if row else None,
-            "row": row.line if row else None,
-            "column": tables.column_of(finding.code) if row else None,
+            **{name: place[name] or None for name in ("file", "gstin", "row", "column")},
             "level": finding.level.value,
-            "code": finding.code,
-            "message": finding.message,
-            "source": finding.source,
-            **ids,
+            **{name: getattr(finding, name) for name in ("code", "message", "source")},
+            **{name: getattr(row, name, None) for name in ("section", "supplier", "number", "return_period")},
         }
 
 
