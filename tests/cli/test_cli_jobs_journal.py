@@ -192,6 +192,22 @@ def test_a_lost_answer_is_settled_by_looking_and_nothing_is_sent(shell: Shell) -
     assert shell.run("jobs", "resume").out == "Nothing is unfinished here.\n"
 
 
+def test_what_can_be_read_of_a_damaged_journal_is_settled(shell: Shell) -> None:
+    """Another open entry is damaged: that is said, and the others are looked after."""
+    _, decided = lose_answer(shell)
+    some_time_ago(shell)
+    connection = sqlite3.connect(journal_of(shell))
+    with connection:
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(jobs)")]
+        names = ", ".join(name for name in columns if name not in ("place", "id", "gstin", "status"))
+        damaged = f"SELECT 'bad', ?, 'no status', {names} FROM jobs"  # noqa: S608 # our own columns
+        connection.execute(f"INSERT INTO jobs (id, gstin, status, {names}) {damaged}", shell.sim.gstins[1:2])
+    connection.close()
+    ended = shell.run("jobs", "resume", *QUICK, "--json")
+    assert "Some of the journal cannot be read: " in ended.err
+    assert (ended.json()["applied"], ended.json()["pending"]) == (decided, [])
+
+
 def test_a_push_behind_a_lost_answer_finds_out_what_became_of_it(shell: Shell) -> None:
     """Nothing is sent before it is known what became of the last change."""
     lose_answer(shell)

@@ -140,8 +140,9 @@ async def _open_entries(carrier: Carrier) -> list[Entry]:
         try:
             found = list(await kept.entries(phases=tuple(OPEN)))
         except JournalError as error:
-            console.tell(f"Some of the journal cannot be read: {error}")
             found = [entry for entry in error.readable if isinstance(entry, Entry)]
+            if not found:
+                console.tell(f"The journal cannot be read: {error}")
         here = client.gsp.kind, client.host
         own = [entry for entry in found if (entry.token.gsp, entry.token.host) == here]
     others = [entry.token for entry in found if entry not in own]

@@ -68,9 +68,10 @@ class Carrier:
                         self.hear(event)
                         if len(sizes) == 1 and event.job is not None:
                             self._hear_of_job(event.kind, event.job)
-        except JournalError:
+        except JournalError as error:
             if self.only is None:
-                raise  # else what cannot be read was reported, and all the rest is done
+                raise
+            self.console.tell(f"Some of the journal cannot be read: {error}")  # all the rest is done
         finally:  # after the client has closed: a change that was being sent has its answer by then
             with contextlib.suppress(JournalError):
                 self.batches = await self._batches(client, kept, run.run)
@@ -87,12 +88,15 @@ class Carrier:
         return [entry for name in self.only for entry in await kept.entries(batch_id=name)]
 
     def _hear_of_job(self, kind: EventKind, job: ImsJob) -> None:
-        if kind is EventKind.SUBMITTED and job.reference_id is not None:
-            self.console.tell(f"Submitted as job {job.reference_id}. If this terminal is lost, go on with:")
+        name = job.reference_id
+        if kind is EventKind.SUBMITTED and name is not None:
+            self.console.tell(f"Submitted as job {name}. If this terminal is lost, go on with:")
             self.console.tell(f"  {self.console.commands.show(job.token)}")
         elif kind is EventKind.ENDED:
-            self.console.tell(f"{job.kind.value.lower()} {job.reference_id}: {words_of_status(job.status)}")
-            self.ended[job.reference_id] = job
+            self.console.tell(
+                f"{job.kind.value.lower()} {name or 'without a reference'}: {words_of_status(job.status)}"
+            )
+            self.ended[name] = job
 
     def _how_far(self, report: BulkReport, command: str, total: int) -> Unfinished:
         known, total = report.handed_in - report.pending_count, max(total, report.handed_in)
