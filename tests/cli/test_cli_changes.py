@@ -184,7 +184,8 @@ def test_more_than_a_request_takes_goes_in_several(shell: Shell) -> None:
         small = functools.partial(kind, save_bytes=1000)
         shell.monkeypatch.setattr(accounts, kind.__name__, small)
     ended = shell.run("push", file, "--yes", *QUICK, "--json")
-    assert (ended.code, ended.json()["applied"]) == (0, decided), ended.err
+    found = ended.json()
+    assert (ended.code, found["applied"], found["gstin"]) == (0, decided, shell.gstin), ended.err
     assert shell.sim.count("save") > 1
     assert len({(e.section, e.supplier, e.number, e.period) for e in shell.sim.effects}) == decided
 

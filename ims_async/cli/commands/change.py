@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -109,7 +109,7 @@ class Change:
         if not self._confirmed(matched):
             console.tell("Nothing was sent.")
             console.document(
-                {"ok": False, **_whose(matched), "submitted": 0, "skipped": self._skipped(matched)}
+                {"ok": False, **_whose(matched.sizes), "submitted": 0, "skipped": self._skipped(matched)}
             )
             return NOT_ALL_WELL
         carrier = self._carrier()
@@ -141,6 +141,7 @@ class Change:
         written = file is None or _written(console, accounts, self._carrier(), file)
         console.tell(f"Nothing was sent. {_of_rows(accounts, file)}".rstrip())
         facts = {"submitted": 0, "skipped": self._skipped(matched), "standing_count": standing}
+        facts |= _whose(matched.sizes)
         console.document({"ok": accounts.ok, **facts, "report_file": str(file) if file and written else None})
         return OK if accounts.ok and written else NOT_ALL_WELL
 
@@ -239,14 +240,14 @@ def tell_of_all(
     facts: dict[str, Any] = {"report_file": str(file) if file and written else None}
     facts["go_on_with"] = command
     facts["only_what_was_sent"] = bool(unsent)
-    facts = {**accounting.accounts_facts(accounts), **facts}
-    console.document(facts if job is None else {**show_jobs.job_facts(job), **facts})
+    of_one = _whose(accounts.parts) if job is None else show_jobs.job_facts(job)
+    console.document({**of_one, **accounting.accounts_facts(accounts), **facts})
     return OK if accounts.ok and written else NOT_ALL_WELL
 
 
-def _whose(matched: Matched) -> dict[str, str]:
+def _whose(gstins: Collection[str]) -> dict[str, str]:
     """Name the taxpayer, if it is only one."""
-    return {"gstin": next(iter(matched.sizes))} if len(matched.sizes) == 1 else {}
+    return {"gstin": next(iter(gstins))} if len(gstins) == 1 else {}
 
 
 def _only_job(accounts: Accounts, carrier: Carrier) -> ImsJob | None:
