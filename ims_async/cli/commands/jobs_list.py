@@ -160,19 +160,13 @@ def _by_run(found: Iterable[Entry]) -> dict[str, list[Entry]]:
 
 
 def _runs_table(title: str, runs: dict[str, list[Entry]]) -> Table:
-    rows = [
-        (
-            name or "(none)",
-            len({entry.token.gstin for entry in own}),
-            len(own),
-            sum(entry.phase.open for entry in own),
-            _records([entry for entry in own if entry.phase is not Phase.CALLED_OFF]),
-            _records([entry for entry in own if entry.phase.open]),
-            _local(min((at for entry in own if (at := entry.token.submitted_at)), default=None)),
-            _local(max(entry.changed_at for entry in own)),
-        )
-        for name, own in runs.items()
-    ]
+    rows: list[tuple[object, ...]] = []
+    for name, own in runs.items():
+        facts = _run_facts(name, own)
+        counts = (facts[of] for of in ("jobs", "open_jobs", "records", "open_records"))
+        since = min((at for entry in own if (at := entry.token.submitted_at)), default=None)
+        news = max(entry.changed_at for entry in own)
+        rows.append((name or "(none)", len(facts["gstins"]), *counts, _local(since), _local(news)))
     columns = ("run", "GSTINs", "jobs", "open jobs", "records", "open records", "since", "last news")
     return show.table(title, columns, rows)
 
