@@ -95,7 +95,7 @@ def _token_of(argument: str) -> JobToken | None:
     try:
         return JobToken.loads(argument)
     except InvalidInput as error:
-        what = str(error).removesuffix("; pass what JobToken.dumps() gave")
+        what = error.without_advice()
         raise InvalidInput(f"{what}; pass it whole, from {{ to }}, as push printed it") from None
 
 

@@ -17,11 +17,11 @@ from ...errors import DownloadQueued, ImsError, InvalidInput
 from ...files import is_file, is_folder
 from ...model.vocabulary import Action, Section
 from ...tables import Problem
-from ...tables.problems import raise_all
+from ...tables.problems import FILE_KIND, raise_all
 from ...tables.reading import LONGEST_FILE
 from ..inputs.settings import Settings
 from ..output import tables as show
-from ..output.console import NOT_ALL_WELL, OK, Console, as_options, reason_of, sentence_of
+from ..output.console import NOT_ALL_WELL, OK, Console, reason_of, sentence_of, words_of
 from ..output.grouping import Grouped, kind_of
 from ..output.run_progress import ticking
 
@@ -225,9 +225,7 @@ def check_targets(files: Iterable[Path], *, overwrite: bool) -> None:
                 _refuse_decisions(file)
             tables.check_writable(file, overwrite=overwrite)
         except InvalidInput as error:
-            for problem in tables.problems_of(error):
-                facts = problem.facts
-                problems.append(Problem(as_options(facts.pop("message")), **facts))
+            problems.append(Problem(words_of(error), kind=FILE_KIND))
     raise_all(problems)
 
 

@@ -29,6 +29,7 @@ from ...errors import (
     PayloadTooLarge,
     SessionExpired,
 )
+from ...files import OVERWRITE_ADVICE
 from ...gsp.codec.writing import json_text
 from ...gsp.gstn import how_long
 from ...gsp.vayana.answers import TOO_MANY_TOKENS
@@ -294,15 +295,16 @@ def sentence_of(
     if isinstance(error, JobTimeout):
         return "we stopped waiting; the job runs on at the gateway"
     if isinstance(error, InvalidInput):
-        return as_options(str(error))
+        return words_of(error)
     if isinstance(error, ImsError):
         return error.without_advice()
     return f"unexpected {type(error).__name__}: {error}; run it again with --debug and report what it shows"
 
 
-def as_options(text: str) -> str:
-    """Return a sentence of the library with the option of the command line in place of the argument."""
-    return text.replace("pass overwrite=True", "pass --overwrite")
+def words_of(error: InvalidInput) -> str:
+    """Return what an error says, with the option of the command line in its advice."""
+    advice = "choose another name, or pass --overwrite" if error.advice == OVERWRITE_ADVICE else error.advice
+    return f"{error.without_advice()}: {advice}" if advice else str(error)
 
 
 def _queued(error: DownloadQueued) -> str:
