@@ -19,13 +19,28 @@ if TYPE_CHECKING:
 
 
 class ImsError(Exception):
-    """The root: `except ImsError` catches all that this library raises on purpose."""
+    """The root: `except ImsError` catches all that this library raises on purpose.
+
+    `message` says what happened, `advice` what a program may do about it; `str(error)` has both.
+    """
 
     _unsaid: ClassVar[str] = "something went wrong"
     """The message of an error that is raised without one."""
 
-    def __init__(self, message: str = "") -> None:
+    def __init__(self, message: str = "", *, advice: str = "") -> None:
         super().__init__(bounded(message) or self._unsaid)
+        self.message: str = self.args[0]
+        self.advice = advice
+
+    def without_advice(self) -> str:
+        """Return what happened, in one text: the message, with the gateway's code where there is one."""
+        return str(self.args[0])
+
+    def __str__(self) -> str:
+        if not self.advice:
+            return self.without_advice()
+        joint = ". " if self.advice[0].isupper() else ": "
+        return bounded(f"{self.without_advice()}{joint}{self.advice}")
 
 
 class InvalidInput(ImsError, ValueError):
@@ -33,8 +48,8 @@ class InvalidInput(ImsError, ValueError):
 
     _unsaid = "something handed in is not usable; nothing was sent"
 
-    def __init__(self, message: str = "", *, problems: Sequence[str] = ()) -> None:
-        super().__init__(message)
+    def __init__(self, message: str = "", *, problems: Sequence[str] = (), advice: str = "") -> None:
+        super().__init__(message, advice=advice)
         self.problems = tuple(problems) or (str(self),)
 
 
@@ -60,8 +75,8 @@ class PayloadTooLarge(ImsError):
 
     _unsaid = "the body would pass the GSP's limit; nothing was sent: submit in smaller batches"
 
-    def __init__(self, message: str = "", *, size: int = 0, limit: int = 0) -> None:
-        super().__init__(message)
+    def __init__(self, message: str = "", *, size: int = 0, limit: int = 0, advice: str = "") -> None:
+        super().__init__(message, advice=advice)
         self.size, self.limit = size, limit
 
 
@@ -83,9 +98,9 @@ class JobError(ImsError):
     _unsaid = "something is the matter with a job"
 
     def __init__(
-        self, message: str = "", *, job: ImsJob | None = None, token: JobToken | None = None
+        self, message: str = "", *, job: ImsJob | None = None, token: JobToken | None = None, advice: str = ""
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, advice=advice)
         self.job = job
         self.token = token if token is not None or job is None else job.token
 
@@ -93,7 +108,7 @@ class JobError(ImsError):
         return {**self.__dict__, "job": None}
 
     def __reduce__(self) -> Any:
-        return type(self), (str(self),), self.__getstate__()
+        return type(self), self.args, self.__getstate__()
 
 
 class OutcomeUnknown(JobError):
@@ -121,9 +136,10 @@ class JobInFlight(JobError):
         words: str = "",
         job: ImsJob | None = None,
         token: JobToken | None = None,
+        advice: str = "",
     ) -> None:
-        super().__init__(message, job=job, token=token)
-        self.code, self.message = code, words or str(self)
+        super().__init__(message, job=job, token=token, advice=advice)
+        self.code, self.message = code, words or self.message
 
 
 class JobFailed(JobError):
@@ -144,9 +160,10 @@ class JobFailed(JobError):
         words: str = "",
         report: JobReport | None = None,
         job: ImsJob | None = None,
+        advice: str = "",
     ) -> None:
-        super().__init__(message, job=job)
-        self.code, self.message, self.report = code, words or str(self), report
+        super().__init__(message, job=job, advice=advice)
+        self.code, self.message, self.report = code, words or self.message, report
 
 
 class RecordsRejected(JobError):
@@ -177,14 +194,15 @@ class GatewayError(ImsError):
         code: str = "",
         http_status: int | None = None,
         transaction_id: str | None = None,
+        advice: str = "",
     ) -> None:
-        super().__init__(message)
-        self.message = str(self)
+        super().__init__(message, advice=advice)
         self.code, self.http_status = bounded(code), http_status
         self.transaction_id = None if transaction_id is None else bounded(transaction_id)
 
-    def __str__(self) -> str:
-        text = super().__str__()
+    def without_advice(self) -> str:
+        """Return the code and the message."""
+        text = super().without_advice()
         code = getattr(self, "code", "")
         return bounded(f"{code}: {text}") if code and not text.startswith(code) else text
 
@@ -268,8 +286,9 @@ class DownloadQueued(ImsError):
         estimate: float | None = None,
         download: Download | None = None,
         token: str | None = None,
+        advice: str = "",
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, advice=advice)
         self.estimate, self.download, self.token = estimate, download, token
 
 
@@ -296,7 +315,7 @@ class JournalError(ImsError):
         self.readable = tuple(readable)
 
     def __reduce__(self) -> Any:
-        return type(self), (str(self),)  # handles of jobs do not travel
+        return type(self), self.args  # handles of jobs do not travel
 
 
 class ClientClosed(ImsError):

@@ -16,6 +16,7 @@ from .errors import InvalidInput
 
 OWNER_ONLY: Final = 0o600
 _POSIX: Final = os.name == "posix"
+OVERWRITE_ADVICE: Final = "choose another name, or pass overwrite=True"
 
 
 def followed(path: str | os.PathLike[str]) -> Path:
@@ -41,8 +42,7 @@ def check_writable(path: str | os.PathLike[str], *, overwrite: bool = True) -> N
         if target.exists() and not os.access(target, os.W_OK):
             raise InvalidInput(f"{path} cannot be written: it is write-protected")
         if not overwrite and target.is_file() and target.stat().st_size:
-            instead = "choose another name, or pass overwrite=True"
-            raise InvalidInput(f"{path} is there already: {instead}")
+            raise InvalidInput(f"{path} is there already", advice=OVERWRITE_ADVICE)
     except OSError as error:
         raise unwritable(path, error) from None
     except ValueError as error:  # a path with a NUL in it

@@ -51,13 +51,13 @@ GATEWAY: dict[str, Any] = {"code": "AUTH4033", "http_status": 200, "transaction_
 INSTANCES: dict[type[errors.ImsError], errors.ImsError] = {
     type(error): error
     for error in (
-        errors.ImsError("m"),
+        errors.ImsError("m", advice="do this"),
         errors.InvalidInput("m", problems=["a", "b"]),
         errors.InvalidDecision("m", findings=check([INVOICE])),
         errors.PayloadTooLarge("m", size=5, limit=4),
         errors.NotSupported("m"),
         errors.NotSent("m"),
-        errors.JobError("m", job=JOB),
+        errors.JobError("m", job=JOB, advice="do this"),
         errors.OutcomeUnknown("m", job=JOB),
         errors.JobInFlight("m", code="IMSSAV0015", words="one runs", job=JOB),
         errors.JobFailed("m", code="IMSSAV005", words="why", report=REPORT, job=JOB),

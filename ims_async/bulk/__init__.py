@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from ..client import ImsClient
 from ..errors import InvalidInput
+from ..journal.location import default_journal
 from ..model.records import Decision, Invoice
 from ..model.status import JobKind
 from ..model.times import QUIET
@@ -33,11 +34,11 @@ from .inputs import (
     taxpayer_of,
     who_of,
 )
-from .outage import Weather
+from .outage import OutageGate
 from .pull import Pulled, PullReport, PullRun, sections_of
-from .recover import Recovery, left_behind
+from .recover import Recovery, Settlement, left_behind
 from .report import BulkReport, TaxpayerReport
-from .run import BulkRun, Totals, checked_name, default_journal, new_name, totals_of
+from .run import BulkRun, Totals, checked_name, new_name, totals_of
 from .stop import Stop
 
 __all__ = [
@@ -63,7 +64,7 @@ _AT_ONCE: Final = 1000
 _AT_ONCE_OF_A_STREAM: Final = 100
 _READERS: Final = 16
 MAX_OUTAGE: Final = 3600.0
-"""Seconds for which a run waits, unless it is told otherwise, for a gateway that does not answer."""
+"""Seconds for which a run waits, unless `max_outage` says otherwise, for a gateway that does not answer."""
 
 
 def save_all(
@@ -223,6 +224,7 @@ def recover(
     journal: Kept = None,
     quiet: float = QUIET,
     max_outage: float = MAX_OUTAGE,
+    send: bool = True,
 ) -> BulkRun:
     """See every change that an earlier process left behind to its end; call it before the first save.
 
@@ -235,20 +237,21 @@ def recover(
     another batch has applied the same decision meanwhile. Each batch stays a part of its run, which so does
     not send it again.
 
-    `taxpayers` are those that it is about, all by default. Batches of other living processes that wait are
-    taken over; those get `JobInFlight`. Otherwise as `save_all`: await it for a `BulkReport` of what was left
-    behind, or follow its events. A job that has ended, by a look too, is not touched: of those that were not
-    retried `client.finished(retried=False)` tells. Raises `JournalError` for what cannot be read, when all
-    the rest was done.
+    With `send=False` nothing is sent: what had no effect is in the report as not applied, and what was never
+    sent is left to its run. `taxpayers` are those that it is about, all by default. Batches of other living
+    processes that wait are taken over; those get `JobInFlight`. Otherwise as `save_all`: await it for a
+    `BulkReport` of what was left behind, or follow its events. A job that has ended, by a look too, is not
+    touched: of those that were not retried `client.finished(retried=False)` tells. Raises `JournalError` for
+    what cannot be read, when all the rest was done.
     """
     shared = _shared(client, f"recovery-{secrets.token_hex(8)}", journal, quiet=quiet, max_outage=max_outage)
     only = None if taxpayers is None else {taxpayer_of(client, who, check=False).gstin for who in taxpayers}
     return BulkRun(
         shared,
-        lambda client: left_behind(client, only),
+        lambda client: left_behind(client, only, unsent=send),
         concurrency=_AT_ONCE if concurrency is None else concurrency,
         totals=Totals(),
-        part=Recovery,
+        part=Recovery if send else Settlement,
     )
 
 
@@ -279,7 +282,7 @@ def _shared(
         sizes=Sizes(min(limit, max_bytes or limit)),
         max_records=max_records,
         quiet=quiet,
-        weather=Weather(client, lambda seconds: stop.rest(client, seconds), max_outage=max_outage),
+        gate=OutageGate(client, lambda seconds: stop.rest(client, seconds), max_outage=max_outage),
         stop=stop,
     )
 

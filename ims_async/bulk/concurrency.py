@@ -9,10 +9,12 @@ from typing import Any, Final, Generic, TypeVar
 
 from ..errors import InvalidInput
 from ..loop_owner import LoopOwner, on_one_loop
+from .stop import Stop
 
 E = TypeVar("E")
 P = TypeVar("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 _LEAST_LENT: Final = 16
 _EVENTS_AHEAD: Final = 16  # each may carry a chunk's records
@@ -167,8 +169,29 @@ async def _ended_all(tasks: set[asyncio.Task[None]]) -> None:
 
 
 async def _stopped(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel what still runs, and wait for it; what it raised was told to those who awaited it."""
+    """Cancel what still runs, and wait for it; what it raised was raised to those who awaited it."""
     running = [task for task in tasks if not task.done()]
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
+
+
+async def for_each(things: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_once: int) -> None:
+    """Work on all of them, so many at a time; the first error stops the others, and is raised.
+
+    So does one that would meet every taxpayer, even where the work would get over it. For reads: what is
+    under way is broken off.
+    """
+    left, stop = iter(things), Stop()
+
+    async def worker() -> None:
+        for thing in left:
+            await work(thing)
+
+    with stop.overseeing():
+        workers = [asyncio.create_task(worker()) for _ in range(at_once)]
+    try:
+        async with stop.ending_waits():
+            await asyncio.gather(*workers)
+    finally:
+        await _stopped(workers)

@@ -1,4 +1,4 @@
-"""What happens during a run, as it is told to whoever listens."""
+"""What happens during a run, as its listeners hear of it."""
 
 from __future__ import annotations
 

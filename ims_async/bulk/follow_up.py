@@ -21,7 +21,7 @@ from ..model.times import FIRST_LOOK, LOOK_MARGIN
 from ..taxpayer import Taxpayer
 from .concurrency import Slot
 from .event import EventKind
-from .outage import Weather
+from .outage import OutageGate
 from .stop import Stop
 from .tally import Tally, without_frames
 
@@ -67,7 +67,7 @@ class Shared:
     sizes: Sizes
     max_records: int | None
     quiet: float
-    weather: Weather
+    gate: OutageGate
     stop: Stop
     seen: dict[str, set[str]] = attrs.field(factory=dict)
     """By GSTIN, the batches of this run that are counted already."""
@@ -103,21 +103,26 @@ class Follower:
 
     async def follow(self, job: ImsJob, *, tries: int = _MOST_AGAINS) -> None:
         """Wait for the end of a job, and send again what of it turns out to have had no effect."""
+        if await self.see_end_of(job):
+            await self.try_again(job, tries=tries)
+
+    async def see_end_of(self, job: ImsJob) -> bool:
+        """Wait for the end of a job, and count what became of its records; False if a person let it go."""
         report = job.report if not job.open else None
         if report is None:
             report = await self._awaited(job)
         if report is None:  # a person has let it go
             self.tally.let_go(job)
-            return
+            return False
         self.tally.ended(job, report)
         await self.tell(EventKind.ENDED, job=job, report=report)
-        await self.try_again(job, tries=tries)
+        return True
 
     async def _awaited(self, job: ImsJob) -> JobReport | None:
         if job.open and job.reference_id is not None and not job.done:
             try:
                 async with self.shared.stop.ending_waits():
-                    report = await job.result_in_outage(self.shared.weather.max_outage)
+                    report = await job.result_in_outage(self.shared.gate.max_outage)
             except JobFailed as error:
                 if not job.open:
                     return error.report
@@ -125,10 +130,10 @@ class Follower:
                 pass
             except JobTimeout:
                 if job.unanswered:
-                    self.shared.weather.turned(self.taxpayer)
+                    self.shared.gate.failed(self.taxpayer)
                 raise
             else:
-                self.shared.weather.cleared(self.taxpayer)
+                self.shared.gate.answered(self.taxpayer)
                 return report
         if job.open:  # nobody can be asked
             await self.settle(job)
@@ -168,7 +173,7 @@ class Follower:
         """
         if not error.limit:  # by the gateway
             self.tally.refused_sizes.append(error.size)
-            self.shared.weather.cleared(self.taxpayer)
+            self.shared.gate.answered(self.taxpayer)
         if len(records) == 1:
             raise PayloadTooLarge(
                 f"{records[0].key} alone makes a body of {error.size:,} bytes, which was refused for its "
@@ -199,16 +204,14 @@ class Follower:
             await self.shared.rest(max(sent_at + age + LOOK_MARGIN - client.now(), 0.0))
             if not job.open:
                 return
-            await self.shared.weather.through(
-                self.taxpayer, lambda: self.taxpayer.reconcile(job, quiet=quiet)
-            )
-            self.shared.weather.cleared(self.taxpayer)
+            await self.shared.gate.through(self.taxpayer, lambda: self.taxpayer.reconcile(job, quiet=quiet))
+            self.shared.gate.answered(self.taxpayer)
             if not job.open:
                 return
         raise OutcomeUnknown(
-            f"what became of {job.submitted} records of {job.gstin} cannot be told from their rows: "
-            "call taxpayer.reconcile(error.job), or let_go(error.job) if you know",
+            f"what became of {job.submitted} records of {job.gstin} cannot be told from their rows",
             job=job,
+            advice="call taxpayer.reconcile(error.job), or let_go(error.job) if you know",
         )
 
     async def send_again(self, kind: JobKind, records: Sequence[Record]) -> ImsJob | None:
@@ -228,10 +231,10 @@ class Follower:
                 )
             except OutcomeUnknown as error:
                 return self.lost(error)
-            self.shared.weather.cleared(self.taxpayer)
+            self.shared.gate.answered(self.taxpayer)
             return retry.job
 
-        job = await self.shared.weather.through(self.taxpayer, send)
+        job = await self.shared.gate.through(self.taxpayer, send)
         self.fate, self.again = None, (kind, ())
         self.tally.looked(kind, found)
         self.found_all = self.found_all and found.settled
@@ -241,7 +244,7 @@ class Follower:
 
     def lost(self, error: OutcomeUnknown) -> ImsJob:
         """Return the job of a change whose answer was lost: it is settled by looking."""
-        self.shared.weather.turned(self.taxpayer)
+        self.shared.gate.failed(self.taxpayer)
         if error.job is None:
             raise error
         return error.job

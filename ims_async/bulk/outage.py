@@ -32,13 +32,13 @@ _MOST_TRIES: Final = 3
 T = TypeVar("T")
 
 
-class Weather:
-    """Whether it makes sense to send a change now.
+class OutageGate:
+    """Lets changes pass while the gateway answers: a circuit breaker for each taxpayer, and one for all.
 
-    What is sent into an outage may be lost until looking tells, up to `quiet` seconds later, what became of
-    it; what waits is not. So whose request failed sends nothing until a read of its own was answered; and
-    where those of two taxpayers failed, with no answer to anybody in between, nobody does until a read of
-    anybody's was.
+    What is sent during an outage may be lost until a look tells, up to `quiet` seconds later, what became of
+    it; what waits is not. So a taxpayer whose request failed sends nothing until a read of its own was
+    answered. Two taxpayers that fail, with no answer to anybody in between, close the gate for all: until a
+    read of any of them is answered.
     """
 
     def __init__(
@@ -49,46 +49,46 @@ class Weather:
         self._since_an_answer: set[str] = set()
         self._probing = asyncio.Lock()
         self._delays: Iterator[float] = iter(())
-        self._stormy_since = 0.0
+        self._since = 0.0
         self._given_up: tuple[float, ImsError] | None = None
         """When an outage was found to have lasted too long, and what the gateway said then."""
 
     @property
-    def stormy(self) -> bool:
+    def closed(self) -> bool:
         """True while it is not only one taxpayer's requests that fail."""
         return len(self._since_an_answer) > 1
 
-    def turned(self, taxpayer: Taxpayer) -> None:
+    def failed(self, taxpayer: Taxpayer) -> None:
         """Note that a request failed."""
-        was_stormy = self.stormy
+        was_closed = self.closed
         self._failing.add(taxpayer.gstin)
         self._since_an_answer.add(taxpayer.gstin)
-        if self.stormy and not was_stormy:
-            self._delays, self._stormy_since = _PROBES.delays(), self._client.now()
+        if self.closed and not was_closed:
+            self._delays, self._since = _PROBES.delays(), self._client.now()
             self._given_up = None
 
-    def cleared(self, taxpayer: Taxpayer) -> None:
+    def answered(self, taxpayer: Taxpayer) -> None:
         """Note that a request was answered."""
         self._failing.discard(taxpayer.gstin)
         self._since_an_answer.clear()
 
-    async def fine(self, taxpayer: Taxpayer) -> None:
+    async def wait_for_answer(self, taxpayer: Taxpayer) -> None:
         """Return when the gateway is known to answer. Raises its error after `max_outage` seconds."""
         since, delays = self._client.now(), _PROBES.delays()
-        while self.stormy or taxpayer.gstin in self._failing:
-            if not self.stormy:
+        while self.closed or taxpayer.gstin in self._failing:
+            if not self.closed:
                 await self._probe(taxpayer, delays, since)
                 continue
             async with self._probing:  # one after another asks for all: one of them alone may be the trouble
-                if self.stormy:
+                if self.closed:
                     await self._probe_for_all(taxpayer)
 
     async def _probe_for_all(self, taxpayer: Taxpayer) -> None:
-        """Probe; who waited as well is told of the last probe, or each would wait for one more answer."""
+        """Probe; those that waited as well get the last error, or each would wait for one more answer."""
         if self._given_up and self._client.now() - self._given_up[0] < _PROBES.max_interval:
             raise copy.copy(self._given_up[1])
         try:
-            await self._probe(taxpayer, self._delays, self._stormy_since)
+            await self._probe(taxpayer, self._delays, self._since)
         except OUTAGE as error:
             self._given_up = self._client.now(), copy.copy(error)
             raise
@@ -101,27 +101,27 @@ class Weather:
         try:
             await taxpayer.counts()
         except OUTAGE as error:
-            self.turned(taxpayer)
+            self.failed(taxpayer)
             _log.info("the gateway does not answer yet: %s", type(error).__name__)
             if late:
                 raise
         except GatewayError as error:
             if error.http_status is None:  # nobody was asked: it has no session, say
                 raise
-            self.cleared(taxpayer)  # it answers; what is refused is told when the change is sent
+            self.answered(taxpayer)  # it answers; a refusal is reported when the change is sent
         else:
-            self.cleared(taxpayer)
+            self.answered(taxpayer)
 
     async def through(self, taxpayer: Taxpayer, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask something that may be asked again, waiting out the trouble that time heals."""
+        """Ask something that may be asked again, waiting out the trouble that time may heal."""
         tries = 0
         while True:
-            await self.fine(taxpayer)
+            await self.wait_for_answer(taxpayer)
             tries += 1
             try:
                 return await ask()
             except OUTAGE:
-                self.turned(taxpayer)
+                self.failed(taxpayer)
                 if tries == _MOST_TRIES:
                     raise
             except DownloadQueued as error:
@@ -134,9 +134,9 @@ class Weather:
 async def keep_alive(
     client: ImsClient,
     taxpayers: Callable[[], Collection[Taxpayer]],
-    tell: Callable[[Taxpayer, ImsError], None],
+    report: Callable[[Taxpayer, ImsError], None],
 ) -> None:
-    """Renew the sessions that come near their end, as long as the run goes on; tell of each that ended.
+    """Renew the sessions that come near their end, as long as the run goes on; report each that ended.
 
     A refresh is authorised by the dying session itself: one that was let die needs a person with a phone.
     """
@@ -148,7 +148,7 @@ async def keep_alive(
                 if is_everybodys(error):
                     return
                 if isinstance(error, NotAuthorized):
-                    tell(taxpayer, error)
+                    report(taxpayer, error)
                     continue
                 _log.warning("a session could not be renewed yet: %s", type(error).__name__)
         await client.rest(_KEEP_ALIVE_EVERY)

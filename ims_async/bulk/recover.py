@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 
 import attrs
 
 from ..client import ImsClient
-from ..errors import JournalError
+from ..errors import ImsError, JournalError, OutcomeUnknown
 from ..jobs.job import ImsJob
 from ..jobs.reconcile import decided
 from ..journal import Entry, Journal, Phase
@@ -16,21 +17,27 @@ from ..model.records import Record, RecordKey
 from ..model.report import account
 from .follow_up import Follower
 from .inputs import Portion
+from .outage import is_everybodys
 from .taxpayer_run import Part
 
 Unsent = tuple[ImsJob, list[Record]]
 """A batch of which nothing was sent, and what of it is still to be."""
 
 
-async def left_behind(client: ImsClient, only: Collection[str] | None) -> AsyncGenerator[Portion, None]:
-    """Yield whose changes are not over. What cannot be read is told when all the rest was."""
+async def left_behind(
+    client: ImsClient, only: Collection[str] | None, *, unsent: bool
+) -> AsyncGenerator[Portion, None]:
+    """Yield whose changes are not over, with `unsent` also whose were not sent.
+
+    Raises `JournalError` for what cannot be read, when all the rest was yielded.
+    """
     problems: list[JournalError] = []
     try:
         gstins = [job.gstin for job in await client.unfinished()]
     except JournalError as error:
         problems.append(error)
         gstins = [job.gstin for job in error.readable if isinstance(job, ImsJob)]
-    entries, trouble = await _kept(client, (Phase.CALLED_OFF,))
+    entries, trouble = await _kept(client, (Phase.CALLED_OFF,)) if unsent else ([], None)
     if trouble is not None and not problems:
         problems.append(trouble)
     gstins += [entry.token.gstin for entry in entries if entry.to_retry]
@@ -131,6 +138,42 @@ class Recovery(Part):
         return found
 
 
+class Settlement(Part):
+    """One taxpayer's changes seen to their end, one after the other; nothing is sent."""
+
+    def __init__(self, follower: Follower, portion: Portion) -> None:
+        super().__init__(follower, portion)
+        self._journal_is_read = True
+
+    async def _carry_out(self) -> None:
+        jobs = self._taxpayer.unfinished()
+        for job in jobs:
+            self._tally.sent(job)
+            self._tally.handed_in += job.submitted or 0
+        if not jobs:
+            return
+        self._shared.stop.check()
+        await self._taxpayer.keep_alive()
+        for job in jobs:
+            try:
+                self._check_that_it_may_be_settled(job)
+                await self._follower.see_end_of(job)
+            except ImsError as error:
+                if is_everybodys(error):
+                    raise
+                self._tally.stopped(error)
+
+    def _check_that_it_may_be_settled(self, job: ImsJob) -> None:
+        """Raise `OutcomeUnknown` for a batch that a living process may be about to send."""
+        sent_at = job.submitted_at.timestamp() if job.submitted_at else 0.0
+        if job.open and not job.sent and self._shared.client.now() < sent_at + self._shared.quiet:
+            raise OutcomeUnknown(
+                f"{job.submitted or 0:,} records not sent yet: another process may be about to, or has "
+                "died; push with the run's name sends them",
+                job=job,
+            )
+
+
 async def without_later(
     journal: Journal, entries: Sequence[Entry], wanted: Callable[[Entry], bool]
 ) -> list[tuple[Entry, list[Record]]]:
@@ -153,6 +196,17 @@ async def without_later(
         last.update((record.key, place) for record in records)
         _note_applied(applied, entry, records)
     return [(entry, [one for one in records if last[one.key] == place]) for place, entry, records in found]
+
+
+async def handed_in_again(journal: Journal, unsent: Sequence[Entry]) -> set[str]:
+    """Return which of these are over: later batches hold all of their records. What is damaged is not."""
+    again: set[str] = set()
+    for gsp, host, gstin in {(one.token.gsp, one.token.host, one.token.gstin) for one in unsent}:
+        with contextlib.suppress(JournalError):
+            entries = await journal.entries(gsp=gsp, host=host, gstin=gstin)
+            left = await without_later(journal, entries, lambda entry: entry.to_retry)
+            again.update(entry.id for entry, still in left if not still)
+    return again
 
 
 _Applied = dict[RecordKey, tuple[object, dt.datetime | None]]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Final
 
 import attrs
 
@@ -11,6 +12,15 @@ from ..model.records import Record
 from ..model.report import CANNED, RecordFailure
 from ..model.status import ErrorEntry
 from ..model.tokens import JobToken
+
+_OUTCOMES: Final = (
+    *("applied", "refused", "unaccounted for", "changed by the supplier", "not sent", "pending"),
+)
+
+
+def counts_in_words(counts: Iterable[int]) -> str:
+    """Say how many decisions have which outcome, of those that there are: see `TaxpayerReport.counts`."""
+    return ", ".join(f"{count:,} {what}" for count, what in zip(counts, _OUTCOMES, strict=True) if count)
 
 
 def _counted(count: int, noun: str) -> str:
@@ -25,11 +35,11 @@ def _how_many(things: Collection[object]) -> str:
 class TaxpayerReport:
     """One GSTIN's part: `handed_in` is the sum of all the other counts.
 
-    `failed`: the gateway refused them, each with its reason. `unaccounted`: their job has ended, and nobody
-    told of them. `changed`: edited by the supplier, or gone, for a person to decide on. `not_sent`: nothing
-    was done with them, for the reason in `error`. `pending_count`: all others. Their jobs, named in
-    `pending`, have not ended, or it is not known whether they were sent; while the run goes on, also those
-    that are still to be sent. `failed_jobs` names those that the gateway refused as a whole.
+    `failed`: the gateway refused them, each with its reason. `unaccounted`: their job has ended, and the
+    gateway said nothing of them. `changed`: edited by the supplier, or gone, for a person to decide on.
+    `not_sent`: nothing was done with them, for the reason in `error`. `pending_count`: all others. Their
+    jobs, named in `pending`, have not ended, or it is not known whether they were sent; while the run goes
+    on, also those that are still to be sent. `failed_jobs` names those that the gateway refused as a whole.
     """
 
     gstin: str
@@ -56,6 +66,12 @@ class TaxpayerReport:
     """True of a test host that answers examples: then the counts are not of what was sent."""
     batches: tuple[str, ...] = attrs.field(default=(), repr=_how_many)
     """The journal's names for what was sent."""
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How many were applied, refused, unaccounted for, changed, not sent, and are pending."""
+        named = (self.failed, self.unaccounted, self.changed, self.not_sent)
+        return self.succeeded, *map(len, named), self.pending_count
 
     @property
     def ok(self) -> bool:
@@ -160,19 +176,12 @@ class BulkReport:
         return all(one.ok for one in self)
 
     def __str__(self) -> str:
-        counts = (
-            (self.succeeded, "applied"),
-            (self.failed, "refused"),
-            (self.unaccounted, "unaccounted for"),
-            (self.changed, "changed by the supplier"),
-            (self.not_sent, "not sent"),
-            (self.pending_count, "pending"),
-        )
-        told = ", ".join(f"{count:,} {what}" for count, what in counts if count)
+        named = (self.failed, self.unaccounted, self.changed, self.not_sent)
+        said = counts_in_words((self.succeeded, *named, self.pending_count))
         stopped = f"{_counted(len(self.errors), 'taxpayer')} with an error" if self.errors else ""
         jobs = len(self.doubtful_jobs)
         doubtful = f"{_counted(jobs, 'job')} with errors that are not named" if jobs else ""
-        facts = "; ".join(filter(None, (told, stopped, doubtful))) or "nothing to do"
+        facts = "; ".join(filter(None, (said, stopped, doubtful))) or "nothing to do"
         whole = f"{_counted(self.handed_in, 'decision')} of {_counted(len(self), 'taxpayer')}"
         return f"run {self.run}: {whole}: {facts}"
 

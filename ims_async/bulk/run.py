@@ -15,10 +15,9 @@ import attrs
 from ..client import ImsClient
 from ..errors import ImsError, InvalidInput, JournalError
 from ..jobs.job import ImsJob
-from ..journal import SqliteJournal
+from ..journal.location import default_journal
 from ..model.records import Record
 from ..model.report import JobReport
-from ..paths import state_directory
 from ..taxpayer import Taxpayer
 from .concurrency import Slot, Stream
 from .event import BulkEvent, EventKind, Progress
@@ -77,8 +76,8 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         self._finished: set[str] = set()
         self._counted: dict[str, tuple[int, int]] = {}
         self._handed_in = self._known = 0
-        self._told_of_session: set[str] = set()
-        self._telling: set[asyncio.Task[None]] = set()
+        self._sessions_reported: set[str] = set()
+        self._reporting: set[asyncio.Task[None]] = set()
 
     @property
     def run(self) -> str:
@@ -112,11 +111,11 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         keeper = asyncio.create_task(keep_alive(self._shared.client, self._in_sight, self._tell_of_session))
         try:
             await self._work_on(self._portions(), self._work)
-            await asyncio.gather(*self._telling)
+            await asyncio.gather(*self._reporting)
         finally:
-            for task in (keeper, *self._telling):
+            for task in (keeper, *self._reporting):
                 task.cancel()
-            await asyncio.gather(keeper, *self._telling, return_exceptions=True)
+            await asyncio.gather(keeper, *self._reporting, return_exceptions=True)
 
     async def _portions(self) -> AsyncGenerator[Portion, None]:
         """Yield what is asked for, then what the journal knows of besides."""
@@ -126,13 +125,13 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
                 yield portion
                 del portion
                 if self._shared.stop.reached and self._totals.endless:
-                    break  # all others are told to be not sent
+                    break  # all others are reported as not sent
         for gstin in before:
             if gstin not in self._tallies:
                 yield Portion(gstin, self._shared.client.taxpayer(gstin, check=False))
 
     async def _in_the_journal(self) -> Collection[str]:
-        """Return whose decisions were sent before. An entry that is damaged is told where it belongs."""
+        """Return whose decisions were sent before. A damaged entry is reported where it belongs."""
         try:
             entries: Sequence[Any] = await self._shared.client.batches_of(self.run)
         except JournalError as error:
@@ -145,7 +144,7 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         part: Part | None = None
         try:
             async with self._turns.setdefault(portion.gstin, asyncio.Lock()):
-                tell = self._teller(tally)
+                tell = self._reporter(tally)
                 self._finished.discard(portion.gstin)
                 await tell(EventKind.STARTED)
                 if portion.taxpayer is not None:
@@ -163,7 +162,7 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         may_be = portion.gstin in self._before or not self._all_known
         return () if portion.taxpayer is not None and may_be else (*portion.saves, *portion.resets)
 
-    # -- telling -------------------------------------------------------------------------------------------
+    # -- events ---------------------------------------------------------------------------------------------
 
     def _in_sight(self) -> Collection[Taxpayer]:
         """Return whose sessions are kept alive: all of a mapping's, of a stream those that came by."""
@@ -171,13 +170,13 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
 
     def _tell_of_session(self, taxpayer: Taxpayer, error: ImsError) -> None:
         """Tell it in a task of its own: a slow listener must not cost the others their sessions."""
-        if taxpayer.gstin not in self._told_of_session:
+        if taxpayer.gstin not in self._sessions_reported:
             tally = self._tallies.get(taxpayer.gstin) or Tally(taxpayer.gstin)
-            telling = asyncio.create_task(self._teller(tally)(EventKind.SESSION_ENDED, error=error))
-            self._telling.add(telling)
-            telling.add_done_callback(self._telling.discard)
+            task = asyncio.create_task(self._reporter(tally)(EventKind.SESSION_ENDED, error=error))
+            self._reporting.add(task)
+            task.add_done_callback(self._reporting.discard)
 
-    def _teller(self, tally: Tally) -> Tell:
+    def _reporter(self, tally: Tally) -> Tell:
         async def tell(
             kind: EventKind,
             *,
@@ -186,9 +185,9 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
             error: Exception | None = None,
         ) -> None:
             if kind is EventKind.SESSION_ENDED:
-                if tally.gstin in self._told_of_session:
+                if tally.gstin in self._sessions_reported:
                     return
-                self._told_of_session.add(tally.gstin)
+                self._sessions_reported.add(tally.gstin)
             await self._tell(lambda: self._event(tally, kind, job=job, report=report, error=error))
 
         return tell
@@ -238,16 +237,3 @@ def totals_of(work: Any) -> Totals:
     sizes = [len(records) if isinstance(records, Sized) else None for records in work.values()]
     known = [size for size in sizes if size is not None]
     return Totals(taxpayers=len(sizes), decisions=sum(known) if len(known) == len(sizes) else None)
-
-
-def default_journal() -> SqliteJournal:
-    """Return the journal of runs whose client has none: `journal.db` in the user's place for such things.
-
-    That is `~/.local/state/ims-async` (or `$XDG_STATE_HOME/ims-async`, on Windows `%LOCALAPPDATA%`).
-    """
-    folder = state_directory()
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise JournalError(f"{folder} cannot be made: {error}; pass journal=SqliteJournal(path)") from error
-    return SqliteJournal(folder / "journal.db")

@@ -76,8 +76,8 @@ class Tally:
     @property
     def known(self) -> int:
         """Of how many decisions it is known what became of them."""
-        told = len(self._failed) + len(self._unaccounted) + len(self._changed) + len(self._not_sent)
-        return self.succeeded + told
+        known = len(self._failed) + len(self._unaccounted) + len(self._changed) + len(self._not_sent)
+        return self.succeeded + known
 
     def sent(self, job: ImsJob, *, fresh: bool = False) -> None:
         """Note a job that is not known to have ended; `fresh` is one of what was never sent before."""

@@ -152,11 +152,11 @@ class Part:
                     in_the_way = error.job
                 else:
                     if job is not None:
-                        self._shared.weather.cleared(self._taxpayer)
+                        self._shared.gate.answered(self._taxpayer)
                     return job
                 await self._follower.settle(in_the_way)
 
-        job = await self._shared.weather.through(self._taxpayer, hand_in)
+        job = await self._shared.gate.through(self._taxpayer, hand_in)
         self._follower.fate, self._in_hand = None, 0
         if batch.fate.called_off:  # another process carries out the same run: what of it is left is sent next
             self._cut.append(batch.fate.called_off)

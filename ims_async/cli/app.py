@@ -59,57 +59,36 @@ def main(
     """
 
 
-app.command(short_help="Show the whole way on a simulated gateway.", epilog="Example: ims-async demo")(demo)
-app.command(
-    short_help="Begin a session with an OTP.",
-    epilog="Example: ims-async login --gstin 29AAACQ3770E1ZF --username acme.traders",
-)(login)
-app.command(
-    short_help="Count records by section and action.", epilog="Example: ims-async counts --goods imports"
-)(counts)
-app.command(
-    short_help="Write records to a CSV file.",
-    epilog="Example: ims-async pull --out acme.csv --section b2b --status no_action; "
-    "of many taxpayers: ims-async pull --gstins clients.txt --out november/",
-)(pull)
-app.command(short_help="Check a file of decisions offline.", epilog="Example: ims-async check acme.csv")(
-    check
-)
-app.command(
-    short_help="Send the decisions of files.",
-    epilog="Example: ims-async push acme.csv --report outcome.csv; "
-    "of many taxpayers: ims-async push november/ --run 2026-11",
-)(push)
-app.command(
-    short_help="Take files' records back to no action.", epilog="Example: ims-async reset acme.csv --yes"
-)(reset)
-app.command(
-    short_help="Show recipients' actions on your own sales.",
-    epilog="Example: ims-async sales 2024 10 --section cdnr --out sales.csv",
-)(sales)
-app.command(
-    short_help="Show liability that rejections added back.",
-    epilog="Example: ims-async liabilities 2024 10 --section cdnr",
-)(liabilities)
-app.command(
-    short_help="Run a fake gateway until Ctrl-C.",
-    epilog="Example: ims-async simulate --port 8070 --job-seconds 10",
-)(simulate)
-jobs.command(
-    "show",
-    short_help="Show how a job stands.",
-    epilog="Example: ims-async jobs show 4c808f0a93d7577 --gstin 29AAACQ3770E1ZF --wait",
-)(show_job)
-jobs.command(
-    "list",
-    short_help="List the jobs that have not ended, or all of them.",
-    epilog="Example: ims-async jobs list --run 2026-11",
-)(list_jobs)
-jobs.command(
-    "resume",
-    short_help="Find out what became of what was sent.",
-    epilog="Example: ims-async jobs resume 2026-11 --report outcome.csv",
-)(resume_jobs)
+for _work, _words, _example in (
+    (demo, "Show the whole way on a simulated gateway.", "demo"),
+    (login, "Begin a session with an OTP.", "login --gstin 29AAACQ3770E1ZF --username acme.traders"),
+    (counts, "Count records by section and action.", "counts --goods imports"),
+    (
+        pull,
+        "Write records to a CSV file.",
+        (
+            "pull --out acme.csv --section b2b --status no_action; "
+            "of many taxpayers: ims-async pull --gstins clients.txt --out november/"
+        ),
+    ),
+    (check, "Check a file of decisions offline.", "check acme.csv"),
+    (
+        push,
+        "Send the decisions of files.",
+        "push acme.csv --report outcome.csv; of many taxpayers: ims-async push november/ --run 2026-11",
+    ),
+    (reset, "Take files' records back to no action.", "reset acme.csv --yes"),
+    (sales, "Show recipients' actions on your own sales.", "sales 2024 10 --section cdnr --out sales.csv"),
+    (liabilities, "Show liability that rejections added back.", "liabilities 2024 10 --section cdnr"),
+    (simulate, "Run a fake gateway until Ctrl-C.", "simulate --port 8070 --job-seconds 10"),
+):
+    app.command(short_help=_words, epilog=f"Example: ims-async {_example}")(_work)
+for _name, _work, _words, _example in (
+    ("show", show_job, "Show how a job stands.", "4c808f0a93d7577 --gstin 29AAACQ3770E1ZF --wait"),
+    ("list", list_jobs, "List the jobs that have not ended, or all of them.", "--run 2026-11"),
+    ("resume", resume_jobs, "Find out what became of what was sent.", "2026-11 --report outcome.csv"),
+):
+    jobs.command(_name, short_help=_words, epilog=f"Example: ims-async jobs {_name} {_example}")(_work)
 app.add_typer(jobs, name="jobs")
 
 

@@ -3,58 +3,55 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
 from ..model.times import QUIET, in_minutes
 
+
+def _option(name: str, metavar: str, words: str, **more: Any) -> Any:
+    """Return an option with a value; what it is by default its help says, if anything does."""
+    return typer.Option(name, metavar=metavar, help=words, **{"show_default": False, **more})
+
+
 Gstin = Annotated[
     str | None,
-    typer.Option(
-        "--gstin",
-        metavar="GSTIN",
-        help="The taxpayer; IMS_GSTIN otherwise. Example: --gstin 29AAACQ3770E1ZF",
-        show_default=False,
-    ),
+    _option("--gstin", "GSTIN", "The taxpayer; IMS_GSTIN otherwise. Example: --gstin 29AAACQ3770E1ZF"),
 ]
 ManyGstins = Annotated[
     list[str] | None,
-    typer.Option(
+    _option(
         "--gstin",
-        metavar="GSTIN",
-        help="The taxpayer; may be given several times. IMS_GSTIN otherwise. "
+        "GSTIN",
+        "The taxpayer; may be given several times. IMS_GSTIN otherwise. "
         "Example: --gstin 29AAACQ3770E1ZF --gstin 27AAPFU0939F1ZV",
-        show_default=False,
     ),
 ]
 GstinsFile = Annotated[
     Path | None,
-    typer.Option(
+    _option(
         "--gstins",
-        metavar="FILE",
-        help="A file of taxpayers: a GSTIN in each line, # begins a comment; or a CSV file whose first "
+        "FILE",
+        "A file of taxpayers: a GSTIN in each line, # begins a comment; or a CSV file whose first "
         "column is GSTIN. Example: --gstins clients.txt",
-        show_default=False,
     ),
 ]
 OwnGstin = Annotated[
     str | None,
-    typer.Option(
+    _option(
         "--gstin",
-        metavar="GSTIN",
-        help="The taxpayer of files that do not tell (in a column GSTIN, or by their name); IMS_GSTIN "
+        "GSTIN",
+        "The taxpayer of files that do not tell (in a column GSTIN, or by their name); IMS_GSTIN "
         "otherwise. A file that tells of another is refused. Example: --gstin 29AAACQ3770E1ZF",
-        show_default=False,
     ),
 ]
 GspName = Annotated[
     str | None,
-    typer.Option(
+    _option(
         "--gsp",
-        metavar="NAME",
-        help="The gateway: sandbox or vayana; IMS_GSP otherwise, else sandbox. Example: --gsp vayana",
-        show_default=False,
+        "NAME",
+        "The gateway: sandbox or vayana; IMS_GSP otherwise, else sandbox. Example: --gsp vayana",
     ),
 ]
 NoCheck = Annotated[
@@ -65,78 +62,72 @@ NoCheck = Annotated[
         "Example: --gstin 29XXXXX0000X1ZX --no-check",
     ),
 ]
-Json = Annotated[
-    bool,
-    typer.Option("--json", help="Print one JSON document for machines. Example: --json"),
-]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines. Example: --json")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error. Example: --debug")]
 FIRST_POLL: Final = 2.0  # seconds
 FirstPoll = Annotated[
     float,
-    typer.Option(
+    _option(
         "--first-poll",
-        metavar="SECONDS",
-        min=0.0,
-        help="Ask whether the job is done, or the rows are ready, for the first time after this long, "
+        "SECONDS",
+        "Ask whether the job is done, or the rows are ready, for the first time after this long, "
         "then ever less often. Every poll is billed. Example: --first-poll 10",
+        min=0.0,
+        show_default=True,
     ),
 ]
 Report = Annotated[
     Path | None,
-    typer.Option(
+    _option(
         "--report",
-        metavar="FILE",
-        help="Write what became of each record, or what is wrong with each row, to this CSV file. "
+        "FILE",
+        "Write what became of each record, or what is wrong with each row, to this CSV file. "
         "Example: --report outcome.csv",
-        show_default=False,
     ),
 ]
 FindingsReport = Annotated[
     Path | None,
-    typer.Option(
+    _option(
         "--report",
-        metavar="FILE",
-        help="Write all that was found, by file and row, to this CSV file. Example: --report findings.csv",
-        show_default=False,
+        "FILE",
+        "Write all that was found, by file and row, to this CSV file. Example: --report findings.csv",
     ),
 ]
 LeftOutReport = Annotated[
     Path | None,
-    typer.Option(
+    _option(
         "--report",
-        metavar="FILE",
-        help="Write which rows and taxpayers are left out to this CSV file. Example: --report left-out.csv",
-        show_default=False,
+        "FILE",
+        "Write which rows and taxpayers are left out to this CSV file. Example: --report left-out.csv",
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before sending. Example: --yes")]
 Sections = Annotated[
     list[str] | None,
-    typer.Option(
+    _option(
         "--section",
-        metavar="SECTION",
-        help="Only this section (b2b, b2ba, dn, dna, cn, cna, ecom, ecoma); may be given several times. "
+        "SECTION",
+        "Only this section (b2b, b2ba, dn, dna, cn, cna, ecom, ecoma); may be given several times. "
         "Example: --section b2b --section cn",
-        show_default=False,
     ),
 ]
 PullTo = Annotated[
     str,
-    typer.Option(
+    _option(
         "--out",
-        metavar="FILE_OR_FOLDER",
-        help="The CSV file to write; or a folder (one that is there, or a name that ends with a slash), in "
+        "FILE_OR_FOLDER",
+        "The CSV file to write; or a folder (one that is there, or a name that ends with a slash), in "
         "which each taxpayer gets a file GSTIN.csv. Example: --out acme.csv, or --out november/",
+        show_default=True,
     ),
 ]
 Status = Annotated[
     str | None,
-    typer.Option(
+    _option(
         "--status",
-        metavar="ACTION",
-        help="Only records that stand at this action: no_action, accepted, rejected or pending. "
+        "ACTION",
+        "Only records that stand at this action: no_action, accepted, rejected or pending. "
         "Example: --status no_action",
-        show_default=False,
     ),
 ]
 Overwrite = Annotated[
@@ -149,12 +140,7 @@ Overwrite = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option(
-        "--out",
-        metavar="FILE",
-        help="Write to this CSV file instead of the screen. Example: --out view.csv",
-        show_default=False,
-    ),
+    _option("--out", "FILE", "Write to this CSV file instead of the screen. Example: --out view.csv"),
 ]
 FOLDERS: Final = (
     "Of a folder all *.csv are taken, but no folders in it, and no reports (they have a column 'outcome')."
@@ -178,83 +164,83 @@ Decided = Annotated[
 ]
 RunName = Annotated[
     str | None,
-    typer.Option(
+    _option(
         "--run",
-        metavar="NAME",
-        help="The name of the run. With that of an earlier one, this goes on where that broke off: what it "
+        "NAME",
+        "The name of the run. With that of an earlier one, this goes on where that broke off: what it "
         "sent is looked after, and not sent again. Example: --run 2026-11",
-        show_default=False,
     ),
 ]
 JournalFile = Annotated[
     Path | None,
-    typer.Option(
+    _option(
         "--journal",
-        metavar="FILE",
-        help="Where each batch is written down before it is sent; IMS_JOURNAL otherwise, else journal.db in "
+        "FILE",
+        "Where each batch is written down before it is sent; IMS_JOURNAL otherwise, else journal.db in "
         "~/.local/state/ims-async. Example: --journal november.db",
-        show_default=False,
     ),
 ]
 Rate = Annotated[
     int | None,
-    typer.Option(
+    _option(
         "--rate",
-        metavar="N",
-        min=1,
-        help="At most so many requests a minute; IMS_RATE otherwise, else as the gateway allows. "
+        "N",
+        "At most so many requests a minute; IMS_RATE otherwise, else as the gateway allows. "
         "Example: --rate 300",
-        show_default=False,
+        min=1,
     ),
 ]
 AT_ONCE: Final = 200  # taxpayers whose jobs are waited for
 READ_AT_ONCE: Final = 16  # taxpayers whose rows are in memory
 Concurrency = Annotated[
     int,
-    typer.Option(
+    _option(
         "--concurrency",
-        metavar="N",
+        "N",
+        "Work on so many taxpayers at once. Example: --concurrency 50",
         min=1,
-        help="Work on so many taxpayers at once. Example: --concurrency 50",
+        show_default=True,
     ),
 ]
 MaxRecords = Annotated[
     int | None,
-    typer.Option(
+    _option(
         "--max-records",
-        metavar="N",
-        min=1,
-        help="Send at most so many records in a job; a taxpayer's jobs go one after the other. "
+        "N",
+        "Send at most so many records in a job; a taxpayer's jobs go one after the other. "
         "Example: --max-records 2000",
-        show_default=False,
+        min=1,
     ),
 ]
 MaxOutage = Annotated[
     float,
-    typer.Option(
+    _option(
         "--max-outage",
-        metavar="SECONDS",
-        min=0.0,
-        help="Of a run: give up a taxpayer whose requests and polls the gateway does not answer for so long; "
+        "SECONDS",
+        "Of a run: give up a taxpayer whose requests and polls the gateway does not answer for so long; "
         "the run goes on with it when it is called again. What became of a change whose answer was lost may "
         f"take {in_minutes(QUIET)} to be known, however short this is. Example: --max-outage 600",
+        min=0.0,
+        show_default=True,
     ),
 ]
 Year = Annotated[int, typer.Argument(help="The year of the return period. Example: 2024")]
 Month = Annotated[int, typer.Argument(help="The month of the return period, 1 to 12. Example: 10")]
 AddedBackSectionName = Annotated[
     str,
-    typer.Option(
+    _option(
         "--section",
-        metavar="SECTION",
-        help="cdnr (credit and debit notes), cdnra, b2ba or ecoma. Example: --section cdnr",
+        "SECTION",
+        "cdnr (credit and debit notes), cdnra, b2ba or ecoma. Example: --section cdnr",
+        show_default=True,
     ),
 ]
 SupplierSectionName = Annotated[
     str,
-    typer.Option(
+    _option(
         "--section",
-        metavar="SECTION",
-        help="b2b, b2ba, cdnr (credit and debit notes), cdnra, ecom or ecoma. Example: --section cdnr",
+        "SECTION",
+        "b2b, b2ba, cdnr (credit and debit notes), cdnra, ecom or ecoma. Example: --section cdnr",
+        show_default=True,
     ),
 ]

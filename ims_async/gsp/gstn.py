@@ -51,10 +51,14 @@ def or_empty(error: GatewayError, empty: T) -> T:
     raise error
 
 
-def queued(error: DownloadQueued, section: Section, advice: str) -> DownloadQueued:
-    """Return the error of rows that GSTN makes into a file: which rows, how long it takes, what to do."""
-    told = f"GSTN makes the rows of {section} into a file ({error}), {how_long(error.estimate)}: {advice}"
-    return DownloadQueued(told, estimate=error.estimate, token=error.token)
+def queued(error: DownloadQueued, section: Section, limit: str = "", *, advice: str) -> DownloadQueued:
+    """Return the error of rows that GSTN makes into a file: which rows, how long it takes, what to do.
+
+    `limit` says what the GSP does not do about it.
+    """
+    told = f"GSTN makes the rows of {section} into a file ({error}), {how_long(error.estimate)}"
+    told = f"{told}: {limit}" if limit else told
+    return DownloadQueued(told, estimate=error.estimate, token=error.token, advice=advice)
 
 
 def how_long(estimate: float | None) -> str:

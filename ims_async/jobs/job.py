@@ -226,12 +226,12 @@ def _report_of(job: ImsJob) -> JobReport:
     code = report.error_code or status.raw_code
     reason = f"{code} {report.reason}".rstrip()
     what = (
-        f"the task that carried job {job.reference_id} broke off, and what was applied is not known "
-        f"(call taxpayer.reconcile(job)): {reason}"
+        f"the task that carried job {job.reference_id} broke off, and what was applied is not known: {reason}"
         if status.carrier_failed
         else f"the gateway refused job {job.reference_id} as a whole: {reason}"
     )
-    raise JobFailed(what, code=code, words=report.reason, report=report, job=job)
+    advice = "call taxpayer.reconcile(job)" if status.carrier_failed else ""
+    raise JobFailed(what, code=code, words=report.reason, report=report, job=job, advice=advice)
 
 
 def _without_reference(job: ImsJob, stands: Phase) -> OutcomeUnknown:

@@ -219,7 +219,8 @@ class Handles:
                 raise
             raise OutcomeUnknown(
                 f"the gateway kept the result of job {reference_id} until {until:%Y-%m-%d %H:%M} UTC, and no "
-                f"longer tells it ({error}): call taxpayer.reconcile(job, decisions)",
+                f"longer tells it ({error})",
+                advice="call taxpayer.reconcile(job, decisions)",
                 job=None if name is None else self._by_name.get(name),
             ) from error
 

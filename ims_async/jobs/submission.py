@@ -291,9 +291,10 @@ class Changes:
                 raise
             except (GatewayError, OutcomeUnknown) as error:
                 raise JobInFlight(
-                    f"nothing was sent; what became of the job ahead cannot be told: {error}; "
-                    f"{_way_out(ahead)}",
+                    "nothing was sent; what became of the job ahead cannot be told: "
+                    f"{error.without_advice()}",
                     job=ahead,
+                    advice=_way_out(ahead),
                 ) from error
             self._refuse_unknown([job for job in self._jobs.unfinished() if job is ahead])
 
@@ -323,8 +324,9 @@ class Changes:
                 if job.may_be_leaving(self._services.clock()):  # it may yet succeed: not to be let go
                     raise JobInFlight(f"nothing was sent: {self._still_sent(job.submitted_at)}", job=job)
                 raise JobInFlight(
-                    f"what became of the last change of {self._gstin} is not known: {_way_out(job)}",
+                    f"what became of the last change of {self._gstin} is not known",
                     job=job,
+                    advice=_way_out(job),
                 )
 
     async def _send(self, batch: Batch, page: Page, seen: _Seen | None) -> ImsJob:
@@ -346,9 +348,9 @@ class Changes:
         except OutcomeUnknown as error:
             job = await self._opened(batch, page, None)
             raise OutcomeUnknown(
-                f"{error}; {len(batch.records)} records of {self._gstin}: "
-                "call taxpayer.reconcile(error.job), do not send them again",
+                f"{error}; {len(batch.records)} records of {self._gstin}",
                 job=job,
+                advice="call taxpayer.reconcile(error.job), do not send them again",
             ) from error
         except _TurnTakenError:
             raise
@@ -402,8 +404,9 @@ class Changes:
                 raise
             body = f"{len(records):,} records in {error.size:,} bytes"
             raise PayloadTooLarge(
-                f"{error} ({body}); nothing was done: ims_async.bulk cuts them smaller, see its max_bytes",
+                f"{error} ({body}); nothing was done",
                 size=error.size,
+                advice="ims_async.bulk cuts them smaller, see its max_bytes",
             ) from error
 
     def _sent(self, sending: asyncio.Task[ImsJob]) -> None:

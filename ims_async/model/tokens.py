@@ -73,7 +73,8 @@ class JobToken:
                 route=_text(facts, "route") if "route" in facts else "",
             )
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise InvalidInput(f"this is not a job token: {error}; pass what JobToken.dumps() gave") from None
+            what = f"this is not a job token: {error}"
+            raise InvalidInput(what, advice="pass what JobToken.dumps() gave") from None
 
 
 def _facts(text: str) -> dict[str, Any]:

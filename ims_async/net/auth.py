@@ -148,7 +148,8 @@ class TaxpayerCredential(Renewable):
             token = await self._ask(conversation, self._account)
         except SessionExpired as error:  # at this step GSTN's "invalid session" means a wrong OTP
             raise OtpRequired(
-                f"the OTP was not accepted ({error.message}): it is wrong or has expired; ask for a new one",
+                f"the OTP was not accepted ({error.message}): it is wrong or has expired",
+                advice="ask for a new one",
                 code=error.code,
                 http_status=error.http_status,
                 transaction_id=error.transaction_id,
@@ -187,7 +188,8 @@ class TaxpayerCredential(Renewable):
             return await self._ask(self._gsp.refresh(self._gstin, refused), self._own(refused))
         except SessionExpired as error:
             raise SessionExpired(
-                f"{error.message}: the session has ended, log in again with an OTP",
+                f"{error.message}: the session has ended",
+                advice="log in again with an OTP",
                 code=error.code,
                 http_status=error.http_status,
                 transaction_id=error.transaction_id,

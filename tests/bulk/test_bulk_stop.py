@@ -20,8 +20,8 @@ from ims_async import (
     bulk,
     errors,
 )
+from ims_async.bulk.concurrency import for_each
 from ims_async.bulk.outage import is_everybodys
-from ims_async.cli.commands.turns import by_turns
 from ims_async.gsp.base import Request, Response
 from ims_async.net.transport import MemoryTransport
 from ims_async.simulator import Fault, Simulator
@@ -301,7 +301,7 @@ async def test_work_by_turns_asks_nothing_more(sim: Simulator, gsp_name: str) ->
         await job
 
     with pytest.raises(QuotaExhausted if gsp_name == "sandbox" else NotAuthorized):
-        await by_turns(jobs, wait_for, at_once=5)
+        await for_each(jobs, wait_for, at_once=5)
     assert wire.after == 0
     assert sim.now() - begun < 10
     assert left.unfinished()

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,7 @@ import typer
 
 from ims_async.__main__ import main
 from ims_async.cli.app import app
+from ims_async.cli.output.console import Console
 from ims_async.simulator import Simulator
 
 from ..conftest import HANGS
@@ -124,6 +126,25 @@ class Shell:
                 check_command(words)
         code = ended.value.code
         return Ended(code if isinstance(code, int) else int(code is not None), captured.out, captured.err)
+
+    def run_until(self, sentence: str, *arguments: object) -> Ended:
+        """Run one command, and press Ctrl-C as soon as it says this."""
+        tell = Console.tell
+
+        def tell_and_stop(console: Console, said: str) -> None:
+            tell(console, said)
+            if sentence in said:
+                signal.raise_signal(signal.SIGINT)
+
+        with self.monkeypatch.context() as patched:
+            patched.setattr(Console, "tell", tell_and_stop)
+            return self.run(*arguments)
+
+    def lose_answer(self, file: Path, *options: object) -> Ended:
+        """Push a file; the answer is lost, and a person does not wait for the looks that tell."""
+        ended = self.run_until("the answer to a change was lost", "push", file, "--yes", *QUICK, *options)
+        assert ended.code == 130, ended.err
+        return ended
 
     def with_token(self) -> None:
         """Hand in a token that was had elsewhere, instead of a login."""

@@ -169,24 +169,35 @@ def test_a_report_lost_after_all_does_not_look_as_if_nothing_was_sent(shell: She
         raise InvalidInput("r.csv cannot be written: no space left on device")
 
     file, count = shell.decided(accept)
-    shell.monkeypatch.setattr(tables, "write_report", full)
+    shell.monkeypatch.setattr(tables, "writing_outcomes", full)
     ended = shell.run("push", file, "--yes", "--report", shell.here / "r.csv", *QUICK)
     assert ended.code == 1
     assert "do not send it again" in ended.err
     assert len(shell.sim.effects) == count
 
 
-def test_a_body_over_the_limit_is_bad_input(shell: Shell) -> None:
-    """Code 2, nothing sent, and what to do."""
-    file, _ = shell.decided(accept)
+def test_more_than_a_request_takes_goes_in_several(shell: Shell) -> None:
+    """One after the other, and each record once."""
+    file, decided = shell.decided(accept)
 
     for kind in (Sandbox, Vayana):
         small = functools.partial(kind, save_bytes=1000)
         shell.monkeypatch.setattr(accounts, kind.__name__, small)
+    ended = shell.run("push", file, "--yes", *QUICK, "--json")
+    found = ended.json()
+    assert (ended.code, found["applied"], found["gstin"]) == (0, decided, shell.gstin), ended.err
+    assert shell.sim.count("save") > 1
+    assert len({(e.section, e.supplier, e.number, e.period) for e in shell.sim.effects}) == decided
+
+
+def test_the_second_push_of_a_file_has_nothing_to_send(shell: Shell) -> None:
+    """What stands as it was decided is left out, whatever it stood at when it was pulled."""
+    file, decided = shell.decided(accept)
+    assert shell.run("push", file, "--yes", *QUICK).code == 0
+    sent = shell.sim.count("save")
     ended = shell.run("push", file, "--yes", *QUICK)
-    assert ended.code == 2
-    assert "split the file" in ended.err
-    assert shell.sim.count("save") == 0
+    assert (ended.code, shell.sim.count("save")) == (0, sent)
+    assert f"There is nothing to send: {decided} rows stand already as decided." in ended.out
 
 
 def test_a_credit_note_without_its_reduction_is_explained(shell: Shell) -> None:
@@ -211,19 +222,19 @@ def test_push_asks_before_it_sends(shell: Shell) -> None:
     assert shell.sim.jobs == []
 
 
-def test_a_change_of_unknown_outcome_says_not_to_push_again(shell: Shell) -> None:
+def test_a_change_of_unknown_outcome_is_looked_after(shell: Shell) -> None:
     """Drop the gateway's answer to a save that took effect."""
     file, _ = shell.decided(accept)
     shell.sim.script_answer("save", 502, b"<html>bad gateway</html>", after=True)
-    ended = shell.run("push", file, "--yes", *QUICK, "--json")
-    assert ended.code == 1
+    ended = shell.lose_answer(file, "--json")
     for part in (
+        "its records are read again until it is known what became of it, which may take 30 minutes",
         "not known whether the gateway took it",
-        "Do not push the file again",
-        "30 minutes",
     ):
         assert part in ended.err
-    assert ended.json()["error"]["type"] == "OutcomeUnknown"
+    found = ended.json()
+    assert (found["error"]["type"], len(found["jobs"])) == ("Interrupted", 1)
+    assert found["go_on_with"].startswith(f"ims-async push --run {found['run']} ")
     assert shell.sim.count("save") == 1
 
 

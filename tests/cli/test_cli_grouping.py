@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rich.console import Console
+from rich.console import Console as Screen
 
+from ims_async import OtpRequired
 from ims_async.bulk import BulkReport
+from ims_async.bulk.accounts import accounts_of
+from ims_async.bulk.from_files import Matched
 from ims_async.cli.inputs import environment
+from ims_async.cli.output.console import Console
 from ims_async.cli.output.grouping import Grouped, by_kind, first_of_each
-from ims_async.cli.output.runs import accounts_of, accounts_table
+from ims_async.cli.output.runs import accounts_table
 from tests.cli.cli_shell import QUICK, Shell, accept, opened, read_rows
 
 
@@ -35,7 +40,7 @@ def named(shell: Shell) -> list[str]:
 def edit(shell: Shell, row: dict[str, str]) -> None:
     """Let the supplier edit the record of a row."""
     shell.sim.edit(
-        shell.gstin, row["section"], row["number"], supplier=row["supplier"], period=row["return period"]
+        row["GSTIN"], row["section"], row["number"], supplier=row["supplier"], period=row["return period"]
     )
 
 
@@ -55,10 +60,10 @@ def test_kinds_keep_their_order_and_their_first_three() -> None:
 
 def test_taxpayers_with_the_same_reason_are_shown_as_one() -> None:
     """Of 2,000 without a session three are shown, whatever GSTIN the advice names; all are in the sum."""
-    skipped = {f"G{n}": f"there is no session: run `ims-async login --gstin G{n}`" for n in range(2000)}
-    accounts = accounts_of(BulkReport(run="r"), gsp=None, skipped=skipped)
+    matched = Matched(skipped={f"G{n}": OtpRequired() for n in range(2000)})
+    accounts = accounts_of(BulkReport(run="r"), matched, words=Console().reason)
     screen = io.StringIO()
-    Console(file=screen, width=200).print(accounts_table(accounts))
+    Screen(file=screen, width=200).print(accounts_table(accounts))
     lines = screen.getvalue().splitlines()
     assert len(lines) < 12
     assert sum("login --gstin G" in line for line in lines) == 3
@@ -97,13 +102,14 @@ def test_of_equal_problems_three_are_shown_and_all_are_in_report_and_json(shell:
 @pytest.mark.parametrize("report", [(), ("--report", "rep.csv")])
 def test_a_run_of_which_nothing_matches_says_what_to_do(shell: Shell, report: tuple[str, ...]) -> None:
     """What is wrong is told once, the next step last, with the report where there is none yet."""
-    file, decided = shell.decided(accept)
-    for row in read_rows(file):
-        if row["action"]:
-            edit(shell, row)
-    ended = shell.run("push", file, "--yes", "--run", "r", *report, *QUICK)
+    file, _ = shell.decided_all(accept)
+    rows = [row for row in read_rows(file) if row["action"]]
+    for row in rows:
+        edit(shell, row)
+    ended = shell.run("push", file, "--yes", *report, *QUICK)
     assert ended.code == 1
-    assert f"{shell.gstin} is skipped: {decided} of its rows do not match:\n" in ended.err
+    for gstin, count in Counter(row["GSTIN"] for row in rows).items():
+        assert f"{gstin} is skipped: {count} of its rows do not match:\n" in ended.err
     problems = [line for line in ended.err.splitlines() if line.startswith("  ")]
     assert len(set(problems)) == len(problems) == 3
     assert all(ended.err.count(problem.strip()) == 1 for problem in problems)

@@ -15,7 +15,7 @@ import attrs
 import pytest
 
 from ims_async import JobToken
-from tests.cli.cli_shell import QUICK, Shell, accept, opened
+from tests.cli.cli_shell import QUICK, Shell, accept, commands_in, opened
 
 from ..conftest import HANGS
 
@@ -89,7 +89,10 @@ def test_a_task_that_broke_off_leaves_a_job_of_unknown_outcome(shell: Shell) -> 
     file, _ = shell.decided(accept, "--section", "b2b")
     shell.sim.script_task(None, "completed")  # the rows of the second look
     shell.sim.script_task(None, "failed")
-    ended = shell.run("push", file, "--yes", *QUICK)
+    pushed = shell.lose_answer(file)
+    reference = pushed.err.split("Submitted as job ")[1].split(". If this")[0]
+    shell.sim.script_task(reference, "failed")
+    ended = shell.run("jobs", "show", reference)
     assert ended.code == 1
     assert "The task that carried the job broke off: failed. It is not known whether" in ended.out
     assert "Do not push the file again." in ended.out
@@ -139,7 +142,7 @@ def submitted(process: subprocess.Popen[str]) -> str:
 
 @pytest.mark.only_gsp("sandbox", "waiting is the same with the other, whose rows take real seconds here")
 @pytest.mark.parametrize("report", [(), ("--report", "my rep.csv"), ("--report", "rep.csv", "--overwrite")])
-def test_ctrl_c_while_waiting_names_the_job_and_how_to_go_on(
+def test_ctrl_c_while_waiting_says_how_it_stands_and_how_to_go_on(
     slow_shell: Shell, report: tuple[str, ...]
 ) -> None:
     """Interrupt a real process; then go on with the command that it printed."""
@@ -151,18 +154,17 @@ def test_ctrl_c_while_waiting_names_the_job_and_how_to_go_on(
     _, rest = process.communicate(timeout=HANGS)
     (job,) = shell.sim.jobs
     assert process.returncode == 130, rest
-    assert f"Job {job.reference} runs on at the gateway; do not send its records again." in rest
-    command = shlex.join(
-        ["ims-async", *f"jobs show {job.reference} --wait --gstin {shell.gstin}".split(), *report]
-    )
-    assert f"Go on with: {command}\n" in rest
+    assert f"1 job with {decided} records runs on at the gateway." in rest
+    *_, command = commands_in(rest)
+    assert command[:2] == ["push", "--run"]
+    assert command[3:] == [str(file), "--yes", "--first-poll", "60", *report]
     assert "Traceback" not in rest
     ended = shell.run("jobs", "show", job.reference)
     assert (ended.code, "The gateway is still at work (code IP)." in ended.out) == (1, True)
     assert "Wait for it with: ims-async jobs show" in ended.err
     shell.sim.advance(3600)
-    found = shell.run(*shlex.split(command)[1:], "--json", *QUICK).json()
-    assert (found["ok"], found["applied"]) == (True, decided)
+    found = shell.run(*command, "--json", *QUICK).json()
+    assert (found["ok"], found["applied"], len(shell.sim.jobs)) == (True, decided, 1)
     assert found["report_file"] == (report[1] if report else None)
 
 

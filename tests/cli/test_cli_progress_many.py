@@ -8,12 +8,13 @@ import re
 from typing import Any
 
 import pytest
-from rich.console import Console
+from rich.console import Console as Screen
 
 from ims_async import ImsJob, JobKind, JobReport, JobState, JobToken, OtpRequired, OutcomeUnknown, PollPolicy
 from ims_async.bulk import BulkEvent, BulkReport, EventKind, Progress, TaxpayerReport
+from ims_async.bulk.accounts import Accounts, accounts_of
 from ims_async.cli.output import runs as accounting
-from ims_async.cli.output.console import Voice
+from ims_async.cli.output.console import Console
 from ims_async.cli.output.run_progress import run_board, ticking, time_left
 
 from ..tables.test_tables import make_invoice
@@ -55,30 +56,30 @@ class Run:
 
 
 @pytest.fixture
-def screen(monkeypatch: pytest.MonkeyPatch) -> Console:
+def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
     """A console that takes itself for a terminal of 20 lines."""
-    found = Console(file=io.StringIO(), force_terminal=True, width=110, height=20, legacy_windows=False)
-    monkeypatch.setattr(Voice, "error_console", lambda self: found)
+    found = Screen(file=io.StringIO(), force_terminal=True, width=110, height=20, legacy_windows=False)
+    monkeypatch.setattr(Console, "error_screen", lambda self: found)
     return found
 
 
-def last_frame(screen: Console) -> list[str]:
+def last_frame(screen: Screen) -> list[str]:
     """Return the lines that were drawn last."""
     assert isinstance(screen.file, io.StringIO)
     text = re.sub(r"\x1b\[[0-9;?]*m", "", screen.file.getvalue())
     return [line.strip() for line in re.split(r"\x1b\[[0-9;?]*[A-KM-Za-ln-z]", text)[-1].splitlines()]
 
 
-async def test_at_a_terminal_those_under_way_have_a_bar_as_far_as_there_is_room(screen: Console) -> None:
+async def test_at_a_terminal_those_under_way_have_a_bar_as_far_as_there_is_room(screen: Screen) -> None:
     """Begin sixty, end ten: the ended are gone, those that do not fit are counted."""
     run = Run()
-    async with run_board(Voice(), TEN) as board:
+    async with run_board(Console(), TEN) as board:
         for gstin in GSTINS:
             board.hear(run.event(EventKind.STARTED, gstin))
         board.hear(run.event(EventKind.SUBMITTED, GSTINS[11], job=run.job(GSTINS[11])))
         for gstin in GSTINS[:10]:
             board.hear(run.event(EventKind.FINISHED, gstin))
-        live: Any = board
+        live: Any = board.bars
         live.live.refresh()
         lines = last_frame(screen)
     assert len(lines) <= 20
@@ -89,14 +90,14 @@ async def test_at_a_terminal_those_under_way_have_a_bar_as_far_as_there_is_room(
     assert re.search(f"{GSTINS[11]} .*0 of 10, 10 records sent", text)
 
 
-async def test_at_a_terminal_a_bar_moves_as_jobs_end(screen: Console) -> None:
+async def test_at_a_terminal_a_bar_moves_as_jobs_end(screen: Screen) -> None:
     """A job of ten in two ended: half of the taxpayer's decisions are known."""
     run = Run()
     report = JobReport(state=JobState.SUCCEEDED, submitted=5)
-    async with run_board(Voice(), TEN) as board:
+    async with run_board(Console(), TEN) as board:
         board.hear(run.event(EventKind.ENDED, GSTINS[0], report=report, job=run.job(GSTINS[0])))
         board.hear(run.event(EventKind.LOOKING, GSTINS[1]))
-        live: Any = board
+        live: Any = board.bars
         live.live.refresh()
         text = "\n".join(last_frame(screen))
     assert re.search(f"{GSTINS[0]} .*5 of 10, succeeded", text)
@@ -106,7 +107,7 @@ async def test_at_a_terminal_a_bar_moves_as_jobs_end(screen: Console) -> None:
 async def test_elsewhere_a_taxpayer_has_a_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
     """One at its end, once; one where its session ended, one where an answer was lost; none for each job."""
     run = Run()
-    async with run_board(Voice(), TEN) as board:
+    async with run_board(Console(), TEN) as board:
         for kind in (EventKind.STARTED, EventKind.SUBMITTED, EventKind.LOOKING, EventKind.LOOKING):
             board.hear(run.event(kind, "A", job=run.job("A")))
         board.hear(run.event(EventKind.SESSION_ENDED, "B", error=OtpRequired("no session")))
@@ -123,7 +124,7 @@ async def test_elsewhere_a_taxpayer_has_a_few_lines(capsys: pytest.CaptureFixtur
 async def test_elsewhere_a_line_for_all_comes_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     """Not with each event, but also while nothing happens."""
     run = Run()
-    async with run_board(Voice(), TEN) as board:
+    async with run_board(Console(), TEN) as board:
         for gstin in GSTINS:
             board.hear(run.event(EventKind.STARTED, gstin))
         board.hear(run.event(EventKind.FINISHED, GSTINS[0]))
@@ -142,7 +143,7 @@ async def test_elsewhere_a_line_for_all_comes_now_and_then(capsys: pytest.Captur
 @pytest.mark.looptime
 async def test_counting_is_said_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     """Thirty taxpayers, a second each."""
-    with ticking(Voice(), "pulling again", 30) as tick:
+    with ticking(Console(), "pulling again", 30) as tick:
         for _ in range(30):
             await asyncio.sleep(1)
             tick()
@@ -152,9 +153,9 @@ async def test_counting_is_said_now_and_then(capsys: pytest.CaptureFixture[str])
     ]
 
 
-async def test_counting_is_a_bar_at_a_terminal(screen: Console) -> None:
+async def test_counting_is_a_bar_at_a_terminal(screen: Screen) -> None:
     """It says how many are done with."""
-    with ticking(Voice(), "pulled", 3) as tick:
+    with ticking(Console(), "pulled", 3) as tick:
         tick()
         tick()
     assert isinstance(screen.file, io.StringIO)
@@ -175,9 +176,9 @@ def test_what_is_left_is_told_where_it_can_be(
 # -- the tables after it -------------------------------------------------------------------------------
 
 
-def shown(accounts: accounting.Accounts) -> str:
+def shown(accounts: Accounts) -> str:
     """Return the table as text."""
-    console = Console(file=io.StringIO(), width=200)
+    console = Screen(file=io.StringIO(), width=200)
     console.print(accounting.accounts_table(accounts))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -186,23 +187,23 @@ def shown(accounts: accounting.Accounts) -> str:
 def test_of_very_many_those_are_shown_where_something_is_the_matter() -> None:
     """Of sixty taxpayers two: and the sums of all."""
     parts = {gstin: TaxpayerReport(gstin=gstin, handed_in=10, succeeded=10) for gstin in GSTINS}
-    lost = OutcomeUnknown("what became of 10 records cannot be told: call taxpayer.reconcile(error.job)")
+    lost = OutcomeUnknown("what became of 10 records cannot be told", advice="call taxpayer.reconcile(job)")
     parts[GSTINS[3]] = TaxpayerReport(gstin=GSTINS[3], handed_in=10, pending_count=10, error=lost)
     note = make_invoice().accept()
     parts[GSTINS[7]] = TaxpayerReport(gstin=GSTINS[7], handed_in=10, succeeded=9, changed=(note,))
-    accounts = accounting.accounts_of(BulkReport(run="r", taxpayers=parts), gsp=None)
+    accounts = accounts_of(BulkReport(run="r", taxpayers=parts), words=Console().reason)
     text = shown(accounts)
     assert "run r, without the 58 taxpayers of which everything was applied" in text
     assert [gstin for gstin in GSTINS if gstin in text] == [GSTINS[3], GSTINS[7]]
     assert re.search(rf"{GSTINS[3]} +0 +0 +0 +0 +0 +10 +what became of 10 records cannot be told\s", text)
     assert re.search(r"all 60 +589 +0 +0 +1 +0 +10", text)
-    few = accounting.accounts_of(BulkReport(run="r", taxpayers=dict(list(parts.items())[:40])), gsp=None)
+    few = accounts_of(BulkReport(run="r", taxpayers=dict(list(parts.items())[:40])), words=Console().reason)
     assert sum(gstin in shown(few) for gstin in GSTINS) == 40
 
 
 def test_a_run_of_nothing_has_a_table_too() -> None:
     """All counts are zero."""
-    accounts = accounting.accounts_of(BulkReport(run="r"), gsp=None)
+    accounts = accounts_of(BulkReport(run="r"), words=Console().reason)
     assert (accounts.ok, str(accounts), accounts.totals) == (True, "nothing to do", (0,) * 6)
     assert "all 0" in shown(accounts)
 
@@ -210,7 +211,7 @@ def test_a_run_of_nothing_has_a_table_too() -> None:
 def test_a_summary_of_very_many_is_cut_and_adds_up() -> None:
     """Sixty taxpayers, of which forty are shown."""
     records = {gstin: [make_invoice().accept(), make_invoice().reject()] for gstin in GSTINS}
-    console = Console(file=io.StringIO(), width=200)
+    console = Screen(file=io.StringIO(), width=200)
     console.print(accounting.summary_table("decisions", records))
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()

@@ -1,4 +1,4 @@
-"""A gateway that refuses a push for its size: one job says what to do, a run sends smaller requests."""
+"""A gateway that refuses a push for its size: smaller requests are sent."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ def shell(
         yield found
 
 
-def test_a_push_of_one_job_says_what_to_do_at_a_terminal(shell: Shell) -> None:
+def test_a_record_that_is_too_large_alone_says_what_to_do_at_a_terminal(shell: Shell) -> None:
     """Not what a programmer would do."""
-    file, _ = shell.decided(accept)
-    shell.sim.script_answer("save", *REFUSED)
+    file, decided = shell.decided(accept)
+    for _ in range(2 * decided):
+        shell.sim.script_answer("save", *REFUSED)
     ended = shell.run("push", file, "--yes", *QUICK)
-    assert ended.code == 2
-    assert "Exceeding character limit/file size" in ended.err
-    assert "split the file, or pass --max-records" in ended.err
-    assert "ims_async" not in ended.err
+    assert ended.code == 1
+    assert "which was refused for its size; nothing was" in ended.out
+    assert f"{decided} not sent" in ended.out
+    assert "ims_async" not in ended.err + ended.out
     assert not shell.sim.effects
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 from rich.table import Table
 
+from ims_async import ImsError
 from ims_async.bulk import BulkReport
-from ims_async.cli.output.console import Voice
-from ims_async.cli.output.runs import accounts_of, accounts_table
+from ims_async.bulk.accounts import accounts_of
+from ims_async.bulk.from_files import Matched
+from ims_async.cli.output.console import Console
+from ims_async.cli.output.runs import accounts_table
 from ims_async.cli.output.tables import table
 
 GSTIN = "29AAACQ3770E1ZF"
@@ -41,7 +44,7 @@ def test_what_one_copies_stays_in_one_line(
     monkeypatch.setattr("ims_async.cli.output.console._PIPE_WIDTH", width)
     shown: Table = TABLES[name]
     whole = [str(cell) for column in shown.columns for cell in column.cells]
-    Voice().show(shown)
+    Console().show(shown)
     said = capsys.readouterr().out
     for cell in whole:
         if cell in (GSTIN, REFERENCE, RUN):
@@ -55,6 +58,6 @@ def test_what_one_copies_stays_in_one_line(
 @pytest.mark.parametrize("reason", ["", REASON])
 def test_an_empty_column_of_reasons_is_not_shown(reason: str) -> None:
     """It would take the place that the others need."""
-    accounts = accounts_of(BulkReport(run="r"), gsp=None, skipped={GSTIN: reason})
+    accounts = accounts_of(BulkReport(run="r"), Matched(skipped={GSTIN: ImsError()}), words=lambda *_: reason)
     headings = [str(column.header) for column in accounts_table(accounts).columns]
     assert headings == ["GSTIN", *COUNTS, *(["reason"] if reason else [])]

@@ -648,7 +648,7 @@ def test_an_unknown_code_is_a_plain_error_with_all_facts() -> None:
     error = gstn_error("X", "m", http_status=502, transaction_id="t")
     assert type(error) is GatewayError
     assert vars(error) == {
-        "message": "m", "code": "X", "http_status": 502, "transaction_id": "t",
+        "message": "m", "advice": "", "code": "X", "http_status": 502, "transaction_id": "t",
     }  # fmt: skip
 
 

@@ -487,7 +487,7 @@ async def test_a_wrong_otp_is_told_as_one(sim: Simulator) -> None:
     person, client = sim.taxpayers[0], client_of(sim, with_token(sim))
     taxpayer = client.taxpayer(person.gstin)
     await taxpayer.request_otp(person.username)
-    with pytest.raises(OtpRequired, match="wrong or has expired; ask for a new one") as caught:
+    with pytest.raises(OtpRequired, match="wrong or has expired: ask for a new one") as caught:
         await taxpayer.verify_otp("000001")
     assert (caught.value.code, caught.value.http_status) == ("AUTH4033", 502)
     assert "000001" not in f"{caught.value!r}{vars(caught.value)}"
@@ -553,7 +553,7 @@ async def test_a_dead_session_is_not_asked_about_again(sim: Simulator) -> None:
     taxpayer = await logged_in(client_of(sim, with_token(sim)), sim)
     sim.end_session(taxpayer.gstin)
     for _ in range(3):
-        with pytest.raises(SessionExpired, match="the session has ended, log in again with an OTP") as caught:
+        with pytest.raises(SessionExpired, match="the session has ended: log in again with an OTP") as caught:
             await taxpayer.counts()
         assert (caught.value.code, caught.value.http_status) == ("RET11402", 502)
     assert sim.count("refresh") == 1

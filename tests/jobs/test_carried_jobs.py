@@ -281,7 +281,9 @@ async def test_a_task_that_broke_off_holds_the_turn_until_somebody_has_looked(
     rows = await acme.invoices(Section.B2B)
     sim.script_task(None, "failed")
     job = await acme.save([rows[0].accept()])
-    with pytest.raises(JobFailed, match=r"broke off, and what was applied is not known \(call .*reconcile"):
+    with pytest.raises(
+        JobFailed, match=r"broke off, and what was applied is not known: .*: call .*reconcile"
+    ):
         await job
     assert acme.unfinished() == await client.unfinished() == [job]
     for ask in (

@@ -35,7 +35,7 @@ from ims_async import (
     Taxpayer,
     UnexpectedAnswer,
 )
-from ims_async.bulk.outage import Weather
+from ims_async.bulk.outage import OutageGate
 from ims_async.gsp import verdicts as envelopes
 from ims_async.gsp.base import Request, Response
 from ims_async.gsp.vayana import answers as vayana_answers
@@ -137,7 +137,7 @@ async def test_a_bulk_run_does_not_wait_for_what_nobody_can_fetch(
         raise DownloadQueued("not yet", token=token, estimate=60.0)
 
     with pytest.raises(DownloadQueued):
-        await Weather(client, asyncio.sleep, max_outage=3600.0).through(acme, ask)
+        await OutageGate(client, asyncio.sleep, max_outage=3600.0).through(acme, ask)
     assert asked == asked_at
 
 

@@ -17,14 +17,13 @@ from ... import rules, tables
 from ...errors import InvalidInput
 from ...model.vocabulary import parse_gstin
 from ...rules import Finding, Level, RulePolicy
-from ...tables import Problem, Row, problems_of
-from ...tables.problems import raise_all
+from ...tables import Problem, Row
+from ..command import command
 from ..inputs import environment
-from ..inputs.files import files_of, is_alone
-from ..inputs.settings import checked_gstin
-from ..options import FOLDERS, Debug, FindingsReport, Gstin, Json, NoCheck, Overwrite
+from ..inputs.files import read_all
+from ..options import FOLDERS, FindingsReport, Gstin, NoCheck, Overwrite
 from ..output import tables as show
-from ..output.console import BAD_INPUT, OK, Voice
+from ..output.console import BAD_INPUT, OK, Console
 from ..output.grouping import and_more, by_kind, first_of_each
 
 CheckedFiles = Annotated[
@@ -61,7 +60,9 @@ ListRules = Annotated[
 ]
 
 
+@command
 def check(
+    console: Console,
     files: CheckedFiles = None,
     level: Levels = None,
     filed: Filed = None,
@@ -70,60 +71,42 @@ def check(
     overwrite: Overwrite = False,
     gstin: Gstin = None,
     no_check: NoCheck = False,
-    json: Json = False,
-    debug: Debug = False,
-) -> None:
+) -> int:
     """Check files of decisions without sending anything or logging in.
 
     Exit code 2 if anything in them would be refused before sending, 0 if there are warnings only. What the
     file's columns do not tell is not held against it: push looks at the records themselves.
     """
-    voice = Voice(json, debug, report=report, overwrite=overwrite)
-
-    def work() -> int:
-        if report is not None:
-            tables.check_writable(report, overwrite=overwrite)
-        policy = _policy(level or [], filed or [], no_check=no_check)
-        if list_rules:
-            return _list_rules(voice, policy)
-        if not files:
-            voice.report = None
-            raise InvalidInput("no file was named: `ims-async check FILE`, or --rules to list the rules")
-        own = gstin or environment.Variables().get("IMS_GSTIN")
-        if own and not no_check:
-            own = parse_gstin(own, what="the taxpayer's GSTIN")
-        today = rules.india_date(dt.datetime.now(dt.UTC))
-        read, rows = _rows_of(voice, files, gstin, own, check=not no_check)
-        found = tables.check_rows(rows, policy=policy, gstin=own or None, today=today)
-        return _Outcome(read, [row for row, _ in rows], found).tell(voice)
-
-    voice.run(work)
+    if report is not None:
+        tables.check_writable(report, overwrite=overwrite)
+    policy = _policy(level or [], filed or [], no_check=no_check)
+    if list_rules:
+        return _list_rules(console, policy)
+    if not files:
+        console.report = None
+        raise InvalidInput("no file was named: `ims-async check FILE`, or --rules to list the rules")
+    own = gstin or environment.Variables().get("IMS_GSTIN")
+    if own and not no_check:
+        own = parse_gstin(own, what="the taxpayer's GSTIN")
+    today = rules.india_date(dt.datetime.now(dt.UTC))
+    read, rows = _rows_of(console, files, gstin, own, check=not no_check)
+    found = tables.check_rows(rows, policy=policy, gstin=own or None, today=today)
+    return _Outcome(read, [row for row, _ in rows], found).tell(console)
 
 
 def _rows_of(
-    voice: Voice, paths: Sequence[Path], gstin: str | None, own: str, *, check: bool
+    console: Console, paths: Sequence[Path], gstin: str | None, own: str, *, check: bool
 ) -> tuple[list[Path], list[tuple[Row, dict[str, str]]]]:
     """Read the files that are meant, as push does; return them, and their rows with what is beside them."""
-    files, problems = files_of(voice, paths)
-    rows: list[Row] = []
     beside: dict[tuple[str, int], dict[str, str]] = {}
-    for file in files:
-        try:
-            read = tables.read_with_information(file, check_suppliers=check, may_be_empty=not is_alone(paths))
-        except InvalidInput as error:
-            problems += problems_of(error)
-            continue
-        rows += [row for row, _ in read]
-        beside |= {(row.file, row.line): information for row, information in read}
-    try:
-        given = checked_gstin(gstin, check=check) if gstin else None
-        by_gstin = tables.by_taxpayer(rows, gstin=given, otherwise=lambda: own)
-    except InvalidInput as error:
-        problems += problems_of(error)
-    raise_all(problems)
-    if not rows:
-        read_in_vain = show.counted(len(files), "file")
-        raise InvalidInput(f"nothing is decided: write A, R or P into column 'action' ({read_in_vain} read)")
+
+    def read(file: Path, **options: bool) -> list[Row]:
+        found = tables.read_with_information(file, **options)
+        beside.update({(row.file, row.line): information for row, information in found})
+        return [row for row, _ in found]
+
+    what = "is decided: write A, R or P into column 'action'"
+    files, by_gstin = read_all(console, paths, read, what, gstin=gstin, otherwise=lambda: own, check=check)
     return files, [(row, beside[row.file, row.line]) for named in by_gstin.values() for row in named]
 
 
@@ -137,16 +120,16 @@ def _policy(levels: Sequence[str], filed: Sequence[str], *, no_check: bool) -> R
     return RulePolicy(levels=given, filed=filed)
 
 
-def _list_rules(voice: Voice, policy: RulePolicy) -> int:
+def _list_rules(console: Console, policy: RulePolicy) -> int:
     levels = {rule.code: policy.level_of(rule.code) for rule in rules.RULES}
     rows = [(rule.code, levels[rule.code], rule.summary, rule.source) for rule in rules.RULES]
-    voice.show(show.table("The offline checks", ("code", "level", "what should be so", "source"), rows))
+    console.show(show.table("The offline checks", ("code", "level", "what should be so", "source"), rows))
     facts = ("code", "summary", "source", "since")
     listed = [
         {**{name: getattr(rule, name) for name in facts}, "level": levels[rule.code].value}
         for rule in rules.RULES
     ]
-    voice.document({"ok": True, "rules": listed})
+    console.document({"ok": True, "rules": listed})
     return OK
 
 
@@ -158,31 +141,31 @@ class _Outcome:
     rows: Sequence[Row]
     found: Sequence[Finding]
 
-    def tell(self, voice: Voice) -> int:
+    def tell(self, console: Console) -> int:
         """Show it, refusals first, and return the exit code."""
         counted = show.summary_of_rows(self.rows)
         refused = sum(finding.level is Level.REFUSE for finding in self.found)
-        voice.show(show.summary_table(f"decisions in {self._name}", counted))
+        console.show(show.summary_table(f"decisions in {self._name}", counted))
         if self.found:
             if len({finding.code for finding in self.found}) > 1:
-                voice.say()
-                voice.show(self._codes_table())
-            voice.say()
-            voice.show(self._table())
-            voice.say()
-        if voice.report is not None:
+                console.say()
+                console.show(self._codes_table())
+            console.say()
+            console.show(self._table())
+            console.say()
+        if console.report is not None:
             lines = ((finding.level.value, self._problem(finding)) for finding in self.found)
-            tables.write_problems(voice.report, lines, overwrite=voice.overwrite)
-            voice.say(f"All findings are in {voice.report}.")
-        voice.say(self._verdict(refused))
+            tables.write_problems(console.report, lines, overwrite=console.overwrite)
+            console.say(f"All findings are in {console.report}.")
+        console.say(self._verdict(refused))
         facts = {
             "ok": not refused,
             "file": None if self._several else str(self.files[0]),
             "files": [str(file) for file in self.files],
             "decisions": show.summary_facts(counted),
-            "report_file": str(voice.report) if voice.report else None,
+            "report_file": str(console.report) if console.report else None,
         }
-        voice.document({**facts, "findings": [self._facts(finding) for finding in self.found]})
+        console.document({**facts, "findings": [self._facts(finding) for finding in self.found]})
         return BAD_INPUT if refused else OK
 
     @property
@@ -216,18 +199,16 @@ class _Outcome:
         return show.table(title, (*several, "row", "level", "code", "column", "record", "message"), rows)
 
     def _cells(self, finding: Finding) -> tuple[object, ...]:
-        column = tables.column_of(finding.code)
-        place = (*self._whose(finding), self._line(finding))
-        return *place, _level(finding), finding.code, column, _named(finding), finding.message
-
-    def _whose(self, finding: Finding) -> tuple[str, ...]:
-        """Return the file and the taxpayer of a finding, where there are several files."""
-        if not self._several:
-            return ()
-        if finding.place is None:
-            return "", ""
-        row = self.rows[finding.place]
-        return Path(row.file).name, row.gstin or ""
+        problem = self._problem(finding)
+        place = (Path(problem.file).name, problem.gstin or "") if self._several else ()
+        what = (
+            _level(finding),
+            finding.code,
+            tables.column_of(finding.code),
+            _named(finding),
+            finding.message,
+        )
+        return *place, problem.row, *what
 
     def _verdict(self, refused: int) -> str:
         by_code = by_kind(finding.code for finding in self.found)
@@ -243,31 +224,21 @@ class _Outcome:
         beside = f", but {warnings} ({by_code})" if warned else ""
         return f"No fault was found in the {files}{beside}. {looked_up}"
 
-    def _line(self, finding: Finding) -> int | None:
-        return None if finding.place is None else self.rows[finding.place].line
-
     def _problem(self, finding: Finding) -> Problem:
         if finding.place is None:
             return Problem(finding.message, kind=finding.code)
         row, column = self.rows[finding.place], tables.column_of(finding.code)
-        message = f"{_named(finding)}: {finding.message}"
-        return Problem(
-            message, kind=finding.code, file=row.file, row=row.line, column=column, gstin=row.gstin
-        )
+        place: dict[str, Any] = {"file": row.file, "row": row.line, "column": column, "gstin": row.gstin}
+        return Problem(f"{_named(finding)}: {finding.message}", kind=finding.code, **place)
 
     def _facts(self, finding: Finding) -> dict[str, Any]:
         row = None if finding.place is None else self.rows[finding.place]
-        ids = {name: getattr(row, name, None) for name in ("section", "supplier", "number", "return_period")}
+        place = self._problem(finding).facts
         return {
-            "file": row.file if row else None,
-            "gstin": (row.gstin or None) if row else None,
-            "row": row.line if row else None,
-            "column": tables.column_of(finding.code) if row else None,
+            **{name: place[name] or None for name in ("file", "gstin", "row", "column")},
             "level": finding.level.value,
-            "code": finding.code,
-            "message": finding.message,
-            "source": finding.source,
-            **ids,
+            **{name: getattr(finding, name) for name in ("code", "message", "source")},
+            **{name: getattr(row, name, None) for name in ("section", "supplier", "number", "return_period")},
         }
 
 

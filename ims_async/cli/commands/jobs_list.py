@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import datetime as dt
 import shlex
 from collections.abc import Iterable, Sequence
@@ -14,21 +12,24 @@ import attrs
 import typer
 from rich.table import Table
 
-from ...bulk.recover import without_later
+from ...bulk.recover import handed_in_again
 from ...errors import InvalidInput, JournalError
 from ...journal import Entry, Phase, SqliteJournal
 from ...journal.entry import OPEN
 from ...model.status import JobState
+from ..command import command
 from ..inputs.journals import journal_file, journal_if_any
-from ..options import Debug, JournalFile, Json
+from ..options import JournalFile
 from ..output import tables as show
-from ..output.console import NOT_ALL_WELL, OK, Voice
+from ..output.console import NOT_ALL_WELL, OK, Console
 from ..output.next_commands import Commands
 
 _MAY_BE_LEFT: Final = (*OPEN, Phase.CALLED_OFF)
 
 
+@command
 def list_jobs(
+    console: Console,
     all_jobs: Annotated[
         bool, typer.Option("--all", help="Everything that was ever handed in. Example: --all")
     ] = False,
@@ -45,36 +46,29 @@ def list_jobs(
         bool, typer.Option("--runs", help="A line for each run, with its counts. Example: --runs")
     ] = False,
     journal: JournalFile = None,
-    json: Json = False,
-    debug: Debug = False,
-) -> None:
+) -> int:
     """List what the journal holds: the jobs that have not ended, or were not sent, or all of them.
 
     Needs no credentials and asks nobody. `jobs resume` finds out what became of those that are open. What
     was not sent, and neither cancelled nor refused, push sends: the same files, with the run's name.
     """
-    voice = Voice(json, debug)
-
-    def work() -> int:
-        kept = journal_if_any(journal)
-        if kept is None:
-            voice.say(f"There is no journal at {journal_file(journal)}: nothing was sent by it yet.")
-            voice.document({"ok": True, "journal": str(journal_file(journal)), "jobs": [], "runs": []})
-            return OK
-        whole = all_jobs or runs or run is not None
-        found, trouble = asyncio.run(_entries(kept, run, whole=whole))
-        if run is not None and not found and trouble is None:
-            raise InvalidInput(
-                f"the journal knows of no run {run!r} here: `{Commands(journal=journal).runs()}` names them"
-            )
-        _show(voice, _title(kept.path, run, whole=whole), found, runs=runs)
-        if trouble is not None:
-            voice.tell(f"Error: {trouble}")
-        facts = {"ok": trouble is None, "journal": str(kept.path), "jobs": [_facts(entry) for entry in found]}
-        voice.document({**facts, "runs": [_run_facts(name, own) for name, own in _by_run(found).items()]})
-        return OK if trouble is None else NOT_ALL_WELL
-
-    voice.run(work)
+    kept = journal_if_any(journal)
+    if kept is None:
+        console.say(f"There is no journal at {journal_file(journal)}: nothing was sent by it yet.")
+        console.document({"ok": True, "journal": str(journal_file(journal)), "jobs": [], "runs": []})
+        return OK
+    whole = all_jobs or runs or run is not None
+    found, trouble = console.wait_for(_entries(kept, run, whole=whole))
+    if run is not None and not found and trouble is None:
+        raise InvalidInput(
+            f"the journal knows of no run {run!r} here: `{Commands(journal=journal).runs()}` names them"
+        )
+    _show(console, _title(kept.path, run, whole=whole), found, runs=runs)
+    if trouble is not None:
+        console.tell(f"Error: {trouble}")
+    facts = {"ok": trouble is None, "journal": str(kept.path), "jobs": [_facts(entry) for entry in found]}
+    console.document({**facts, "runs": [_run_facts(name, own) for name, own in _by_run(found).items()]})
+    return OK if trouble is None else NOT_ALL_WELL
 
 
 async def _entries(
@@ -88,31 +82,20 @@ async def _entries(
             if not error.readable:
                 raise
             found, trouble = [entry for entry in error.readable if isinstance(entry, Entry)], error
-        again = await _handed_in_again(kept, [entry for entry in found if entry.to_retry])
+        again = await handed_in_again(kept, [entry for entry in found if entry.to_retry])
         found = [attrs.evolve(entry, retried=True) if entry.id in again else entry for entry in found]
         if not whole:
             found = [entry for entry in found if entry.phase.open or entry.to_retry]
         return found, trouble
 
 
-async def _handed_in_again(kept: SqliteJournal, unsent: Sequence[Entry]) -> set[str]:
-    """Return which of these are over: later batches hold all of their records. What is damaged is not."""
-    again: set[str] = set()
-    for gsp, host, gstin in {(one.token.gsp, one.token.host, one.token.gstin) for one in unsent}:
-        with contextlib.suppress(JournalError):
-            entries = await kept.entries(gsp=gsp, host=host, gstin=gstin)
-            left = await without_later(kept, entries, lambda entry: entry.to_retry)
-            again.update(entry.id for entry, still in left if not still)
-    return again
-
-
-def _show(voice: Voice, title: str, found: Sequence[Entry], *, runs: bool) -> None:
+def _show(console: Console, title: str, found: Sequence[Entry], *, runs: bool) -> None:
     if not found:
-        voice.say(f"{title}: none.")
+        console.say(f"{title}: none.")
     elif runs:
-        voice.show(_runs_table(title, _by_run(found)))
+        console.show(_runs_table(title, _by_run(found)))
     else:
-        voice.show(_jobs_table(title, found))
+        console.show(_jobs_table(title, found))
 
 
 def _title(path: Path, run: str | None, *, whole: bool) -> str:
@@ -177,19 +160,13 @@ def _by_run(found: Iterable[Entry]) -> dict[str, list[Entry]]:
 
 
 def _runs_table(title: str, runs: dict[str, list[Entry]]) -> Table:
-    rows = [
-        (
-            name or "(none)",
-            len({entry.token.gstin for entry in own}),
-            len(own),
-            sum(entry.phase.open for entry in own),
-            _records([entry for entry in own if entry.phase is not Phase.CALLED_OFF]),
-            _records([entry for entry in own if entry.phase.open]),
-            _local(min((at for entry in own if (at := entry.token.submitted_at)), default=None)),
-            _local(max(entry.changed_at for entry in own)),
-        )
-        for name, own in runs.items()
-    ]
+    rows: list[tuple[object, ...]] = []
+    for name, own in runs.items():
+        facts = _run_facts(name, own)
+        counts = (facts[of] for of in ("jobs", "open_jobs", "records", "open_records"))
+        since = min((at for entry in own if (at := entry.token.submitted_at)), default=None)
+        news = max(entry.changed_at for entry in own)
+        rows.append((name or "(none)", len(facts["gstins"]), *counts, _local(since), _local(news)))
     columns = ("run", "GSTINs", "jobs", "open jobs", "records", "open records", "since", "last news")
     return show.table(title, columns, rows)
 

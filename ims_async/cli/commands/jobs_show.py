@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import shlex
+from pathlib import Path
 from typing import Annotated
 
 import attrs
@@ -22,27 +22,30 @@ from ...errors import (
 )
 from ...jobs.job import ImsJob
 from ...journal import Journal
+from ...model.report import JobReport
 from ...model.tokens import JobToken
+from ..command import command
 from ..inputs.environment import at_terminal
 from ..inputs.journals import journal_if_any
 from ..inputs.settings import Settings, checked_gstin, gather
 from ..options import (
     FIRST_POLL,
-    Debug,
     FirstPoll,
     GspName,
     Gstin,
     JournalFile,
-    Json,
     NoCheck,
     Overwrite,
     Report,
 )
-from ..output.console import Voice, denies
-from .push import tell_of, watch
+from ..output import jobs as show_jobs
+from ..output.console import NOT_ALL_WELL, OK, Console, denies
+from ..output.progress import board
 
 
+@command
 def show_job(
+    console: Console,
     job: Annotated[
         str,
         typer.Argument(
@@ -62,34 +65,27 @@ def show_job(
     gstin: Gstin = None,
     no_check: NoCheck = False,
     first_poll: FirstPoll = FIRST_POLL,
-    json: Json = False,
-    debug: Debug = False,
-) -> None:
+) -> int:
     """Show how a job stands, also one that another terminal or machine has sent.
 
     Where the journal knows it, its records are named. Exit code 0 means that every record was applied; a job
     that still runs gives 1.
     """
-    voice = Voice(json, debug, gsp, report=report, journal=journal, overwrite=overwrite)
-
-    def work() -> int:
-        if report is not None:
-            tables.check_writable(report, overwrite=overwrite)
-        kept = journal_if_any(journal)
-        token = _token_of(job) or asyncio.run(_known(kept, job, gstin))
-        voice.gsp = gsp or (token.gsp if token else None)
-        if token is None:
-            _need_gstin(job, gstin)
-        settings = _settings_for(token, voice.gsp, gstin, check=not no_check)
-        voice.asks(settings)
-        looking = _look(voice, settings, token or job, kept, wait=wait, first_poll=first_poll)
-        found = asyncio.run(looking)
-        code = tell_of(voice, found, report)
-        if not found.done:
-            voice.tell(f"Wait for it with: {voice.commands.show(found.token)}")
-        return code
-
-    voice.run(work)
+    if report is not None:
+        tables.check_writable(report, overwrite=overwrite)
+    kept = journal_if_any(journal)
+    token = _token_of(job) or console.wait_for(_known(kept, job, gstin))
+    console.gsp = gsp or (token.gsp if token else None)
+    if token is None:
+        _need_gstin(job, gstin)
+    settings = _settings_for(token, console.gsp, gstin, check=not no_check)
+    console.asks(settings)
+    looking = _look(console, settings, token or job, kept, wait=wait, first_poll=first_poll)
+    found = console.wait_for(looking)
+    code = _tell_of(console, found, report)
+    if not found.done:
+        console.tell(f"Wait for it with: {console.commands.show(found.token)}")
+    return code
 
 
 def _token_of(argument: str) -> JobToken | None:
@@ -99,7 +95,7 @@ def _token_of(argument: str) -> JobToken | None:
     try:
         return JobToken.loads(argument)
     except InvalidInput as error:
-        what = str(error).removesuffix("; pass what JobToken.dumps() gave")
+        what = error.without_advice()
         raise InvalidInput(f"{what}; pass it whole, from {{ to }}, as push printed it") from None
 
 
@@ -136,7 +132,7 @@ def _settings_for(token: JobToken | None, gsp: str | None, gstin: str | None, *,
 
 
 async def _look(
-    voice: Voice,
+    console: Console,
     settings: Settings,
     job: JobToken | str,
     kept: Journal | None,
@@ -153,11 +149,40 @@ async def _look(
         nowhere = False
         try:
             with contextlib.suppress(GatewayUnavailable, NotSent, RateLimited, UnexpectedAnswer):
-                await found.refresh()  # at once: a job that nobody knows is told so without a wait
-            await watch(voice, found)
+                await found.refresh()  # at once: an unknown job is reported without a wait
+            await _watch(console, found)
         except GatewayError as error:
             nowhere = denies(error) and isinstance(job, str)  # a name alone is no proof that there is one
             raise
         finally:
-            voice.left_behind = [] if found.done or nowhere else [found.token]
+            console.left_behind = [] if found.done or nowhere else [found.token]
     return found
+
+
+async def _watch(console: Console, job: ImsJob) -> None:
+    """Show a job until the gateway's final word."""
+    with board(console) as shown:
+        await shown.follow(job, f"{job.kind.value.lower()} {job.reference_id}")
+
+
+def _tell_of(console: Console, job: ImsJob, file: Path | None) -> int:
+    """Show what became of a job, and return the exit code: 0 only if every record was applied."""
+    report = job.report
+    if report is not None:
+        console.show(*show_jobs.report_tables(job, report))
+        if file is not None and not _written(console, file, report, job.gstin):
+            return NOT_ALL_WELL
+    console.say(show_jobs.ending(job, console.commands))
+    console.document({**show_jobs.job_facts(job), "report_file": str(file) if file and report else None})
+    return OK if report is not None and report.ok else NOT_ALL_WELL
+
+
+def _written(console: Console, file: Path, report: JobReport, gstin: str) -> bool:
+    """Write the report; where that fails the job is done all the same, and is not to be sent again."""
+    try:
+        tables.write_report(file, report, gstin=gstin, overwrite=console.overwrite)
+    except InvalidInput as error:
+        console.tell(f"The job is done, do not send it again; but the report is lost: {error}")
+        return False
+    console.say(f"What became of each record is in {file}.")
+    return True

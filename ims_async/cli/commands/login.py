@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Final
 
 import typer
 
 from ...errors import ImsError, InvalidInput, OtpRequired
+from ..command import command
 from ..inputs.environment import at_terminal
 from ..inputs.settings import Settings, ask_otp, ask_username, credential_file, gather, otp_problem
-from ..options import Debug, GspName, Gstin, Json, NoCheck
-from ..output.console import OK, Voice, without_advice
+from ..options import GspName, Gstin, NoCheck
+from ..output.console import OK, Console
 
 _MOST_OTPS: Final = 3
 
 
+@command
 def login(
+    console: Console,
     gsp: GspName = None,
     gstin: Gstin = None,
     username: Annotated[
@@ -27,12 +29,12 @@ def login(
             help="The taxpayer's user name at the GST portal; IMS_USERNAME otherwise. "
             "Example: --username acme.traders",
             show_default=False,
+            envvar="IMS_USERNAME",
+            show_envvar=False,
         ),
     ] = None,
     no_check: NoCheck = False,
-    json: Json = False,
-    debug: Debug = False,
-) -> None:
+) -> int:
     """Begin a taxpayer's session with an OTP.
 
     GSTN sends the OTP to the taxpayer's phone and mail; you are asked for it, or it is read from standard
@@ -40,23 +42,18 @@ def login(
     itself while it is used; its token, or its name where the gateway keeps it, lies in a file that only you
     can read. The API must be allowed at the GST portal (Manage API Access).
     """
-    voice = Voice(json, debug, gsp)
-
-    def work() -> int:
-        settings = gather(gsp, gstin, check=not no_check, logging_in=True)
-        voice.asks(settings)
-        name = ask_username(username)
-        request = asyncio.run(_request(settings, name))
-        voice.tell(f"GSTN has sent an OTP to the phone and mail of {settings.gstin}.")
-        _log_in(voice, settings, name, request)
-        voice.say(f"Logged in: {settings.gstin}. The session is kept in {credential_file()}.")
-        voice.document({"ok": True, "gstin": settings.gstin, "credential_file": str(credential_file())})
-        return OK
-
-    voice.run(work)
+    settings = gather(gsp, gstin, check=not no_check, logging_in=True)
+    console.asks(settings)
+    name = ask_username(username)
+    request = console.wait_for(_request(settings, name))
+    console.tell(f"GSTN has sent an OTP to the phone and mail of {settings.gstin}.")
+    _log_in(console, settings, name, request)
+    console.say(f"Logged in: {settings.gstin}. The session is kept in {credential_file()}.")
+    console.document({"ok": True, "gstin": settings.gstin, "credential_file": str(credential_file())})
+    return OK
 
 
-def _log_in(voice: Voice, settings: Settings, username: str, request: str | None) -> None:
+def _log_in(console: Console, settings: Settings, username: str, request: str | None) -> None:
     """Ask for the OTP, and again while it is wrong. Raises what was wrong with the last one."""
     refusal: ImsError = InvalidInput("no OTP came on standard input: pipe it in, or log in at a terminal")
     for left in reversed(range(_MOST_OTPS)):
@@ -67,13 +64,13 @@ def _log_in(voice: Voice, settings: Settings, username: str, request: str | None
             if problem := otp_problem(otp):
                 refusal = InvalidInput(problem)
             else:
-                return asyncio.run(_verify(settings, username, otp, request))
+                return console.wait_for(_verify(settings, username, otp, request))
         except OtpRequired as error:  # it was not accepted
             refusal = error
         if left:
             tries = f"{left} more {'try' if left == 1 else 'tries'}"
-            new = f"run `{voice.commands.login()}` again for a new one"
-            voice.tell(f"{without_advice(refusal)}. Type it again ({tries}), or {new}.")
+            new = f"run `{console.commands.login()}` again for a new one"
+            console.tell(f"{refusal.without_advice()}. Type it again ({tries}), or {new}.")
     raise refusal
 
 

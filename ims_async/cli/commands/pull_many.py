@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,11 +17,11 @@ from ...errors import DownloadQueued, ImsError, InvalidInput
 from ...files import is_file, is_folder
 from ...model.vocabulary import Action, Section
 from ...tables import Problem
-from ...tables.problems import raise_all
+from ...tables.problems import FILE_KIND, raise_all
 from ...tables.source import LONGEST_FILE
 from ..inputs.settings import Settings
 from ..output import tables as show
-from ..output.console import NOT_ALL_WELL, OK, Voice, as_options, reason_of, sentence_of
+from ..output.console import NOT_ALL_WELL, OK, Console, reason_of, sentence_of, words_of
 from ..output.grouping import Grouped, kind_of
 from ..output.run_progress import ticking
 
@@ -41,13 +40,13 @@ def folder_of(out: str) -> Path | None:
 class ManyPull:
     """What is to be pulled, and how. One of many taxpayers that cannot be read is named and skipped."""
 
-    voice: Voice
+    console: Console
     settings: Settings
     sections: Sequence[Section] | None
     status: Action | None
     concurrency: int
     first_poll: float
-    told: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    facts: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     """What there is to tell of each GSTIN."""
     left_out: list[Problem] = attrs.field(factory=list)
     """The rows that cannot be read, and the taxpayers that are skipped."""
@@ -55,44 +54,44 @@ class ManyPull:
 
     @said.default
     def _grouped(self) -> Grouped:
-        return Grouped(self.voice.tell)
+        return Grouped(self.console.tell)
 
     def into_file(self, gstins: Sequence[str], out: Path) -> int:
         """Write all into one file, which is replaced when all of it is written."""
         try:
-            with tables.writing_invoices(out, overwrite=self.voice.overwrite) as add:
-                asyncio.run(self._pull(gstins, lambda found: add(found.gstin, found.invoices)))
+            with tables.writing_invoices(out, overwrite=self.console.overwrite) as add:
+                self.console.wait_for(self._pull(gstins, lambda found: add(found.gstin, found.invoices)))
                 if not self._any_read:
                     raise _NothingReadError
         except _NothingReadError:
             return self._end(None, {"file": None})
         if is_file(out) and out.stat().st_size > LONGEST_FILE:
-            self.voice.tell(f"{out} is larger than push reads: pull into a folder, --out {out.stem}/")
+            self.console.tell(f"{out} is larger than push reads: pull into a folder, --out {out.stem}/")
         return self._end(out, {"file": str(out)})
 
     def into_folder(self, files: Mapping[str, Path], folder: Path) -> int:
         """Write each taxpayer's file, as its records come."""
 
         def write(found: Pulled) -> int:
-            file, overwrite = files[found.gstin], self.voice.overwrite
+            file, overwrite = files[found.gstin], self.console.overwrite
             count = tables.write_invoices(file, found.invoices, gstin=found.gstin, overwrite=overwrite)
-            self.told[found.gstin]["file"] = str(file)
+            self.facts[found.gstin]["file"] = str(file)
             return count
 
-        asyncio.run(self._pull(list(files), write))
+        self.console.wait_for(self._pull(list(files), write))
         return self._end(folder if self._any_read else None, {"folder": str(folder)})
 
     def missing(self, gstin: str, section: Section, error: DownloadQueued) -> Problem:
         """Say why a section's records are not in the file, and how they can be had."""
-        why = sentence_of(error, self.voice.gsp)
+        why = sentence_of(error, self.console.gsp)
         if error.download is None and self.status is None:
-            command = attrs.evolve(self.voice.commands, gstin=gstin).pull(section, "no_action")
+            command = attrs.evolve(self.console.commands, gstin=gstin).pull(section, "no_action")
             why += f"; the records at one action may come at once: `{command}`"
         return Problem(f"{section}: {why}", kind="section-missing", gstin=gstin)
 
     @property
     def _any_read(self) -> bool:
-        return any("records" in facts for facts in self.told.values())
+        return any("records" in facts for facts in self.facts.values())
 
     async def _pull(self, gstins: Sequence[str], write: Callable[[Pulled], int]) -> None:
         client = self.settings.client(first_poll=self.first_poll)
@@ -106,7 +105,7 @@ class ManyPull:
                 concurrency=self.concurrency,
                 check=self.settings.check,
             )
-            with ticking(self.voice, "pulled", len(gstins)) as tick:
+            with ticking(self.console, "pulled", len(gstins)) as tick:
                 async with contextlib.aclosing(run.__aiter__()) as all_found:
                     async for found in all_found:
                         if isinstance(found.error, ImsError) and is_everybodys(found.error):
@@ -117,10 +116,10 @@ class ManyPull:
                         del found
 
     def _take(self, found: Pulled, write: Callable[[Pulled], int]) -> None:
-        facts = self.told[found.gstin] = {}
+        facts = self.facts[found.gstin] = {}
         if found.error is not None and not found.count:
             missing = [self.missing(found.gstin, name, error) for name, error in found.queued.items()]
-            reason = reason_of(found.error, self.voice.gsp, found.gstin)
+            reason = reason_of(found.error, self.console.gsp, found.gstin)
             facts["error"] = "; ".join(map(str, missing)) or reason
             kind = kind_of(found.error) if isinstance(found.error, ImsError) else type(found.error).__name__
             self.said.add(f"skipped, {kind}", f"{found.gstin} is skipped: {facts['error']}")
@@ -134,8 +133,8 @@ class ManyPull:
         self.left_out.extend(missing)
         for one in missing:
             self.said.add(one.kind, f"{found.gstin}: {one}")
-        if not self.voice.error_console().is_terminal:
-            self.voice.tell(f"{found.gstin}: {show.counted(found.count, 'record')}")
+        if not self.console.error_screen().is_terminal:
+            self.console.tell(f"{found.gstin}: {show.counted(found.count, 'record')}")
         for section, rows in found.sections.items():
             for problem in rows.problems:
                 left_out = left_out_row(problem, section, found.gstin)
@@ -145,40 +144,44 @@ class ManyPull:
                 )
             for name in rows.other:
                 unknown = f"the answer also holds {name!r}, which this release does not know"
-                self.voice.tell(f"{found.gstin} {section}: {unknown}")
+                self.console.tell(f"{found.gstin} {section}: {unknown}")
 
     def _stop(self, error: ImsError, gstins: Sequence[str]) -> None:
         """Ask no more, and keep what was read; where nothing was, the error says all there is to say."""
         if not self._any_read:
             raise error
         for gstin in gstins:
-            self.told.setdefault(gstin, {"error": reason_of(error, self.voice.gsp, gstin)})
-        self.voice.tell(f"{sentence_of(error, self.voice.gsp)}: the others were not asked for.")
+            self.facts.setdefault(gstin, {"error": reason_of(error, self.console.gsp, gstin)})
+        self.console.tell(f"{sentence_of(error, self.console.gsp)}: the others were not asked for.")
 
     def _end(self, out: Path | None, facts: dict[str, Any]) -> int:
-        voice = self.voice
+        console = self.console
         self.said.end()
-        facts["report_file"] = write_left_out(voice, self.left_out)
-        skipped = [gstin for gstin, told in self.told.items() if "error" in told]
-        faulty = [gstin for gstin, told in self.told.items() if told.get("problems")]
-        records = sum(told.get("records", 0) for told in self.told.values())
+        facts["report_file"] = write_left_out(console, self.left_out)
+        skipped = [gstin for gstin, own in self.facts.items() if "error" in own]
+        faulty = [gstin for gstin, own in self.facts.items() if own.get("problems")]
+        records = sum(own.get("records", 0) for own in self.facts.values())
         if out is None:
-            voice.say("Nothing was written: no taxpayer's records could be read.")
+            console.say("Nothing was written: no taxpayer's records could be read.")
         else:
-            whose = show.counted(len(self.told) - len(skipped), "taxpayer")
-            voice.say(
+            whose = show.counted(len(self.facts) - len(skipped), "taxpayer")
+            console.say(
                 f"{show.counted(records, 'record')} of {whose} are in {out}. Fill in the column 'action', "
-                f"then: {voice.commands.push(out)}"
+                f"then: {console.commands.push(out)}"
             )
         if lacking := [
-            gstin + without(told["missing"]) for gstin, told in self.told.items() if told.get("missing")
+            gstin + without(own["missing"]) for gstin, own in self.facts.items() if own.get("missing")
         ]:
-            voice.say(f"{show.counted(len(lacking), 'taxpayer', be=True)} incomplete: {'; '.join(lacking)}.")
+            console.say(
+                f"{show.counted(len(lacking), 'taxpayer', be=True)} incomplete: {'; '.join(lacking)}."
+            )
         if skipped:
-            voice.say(f"{show.counted(len(skipped), 'taxpayer')} skipped: {', '.join(skipped)}.")
+            console.say(f"{show.counted(len(skipped), 'taxpayer')} skipped: {', '.join(skipped)}.")
         ok = not skipped and not faulty
         findings = [one.facts for one in self.left_out]
-        voice.document({"ok": ok, **facts, "records": records, "taxpayers": self.told, "findings": findings})
+        console.document(
+            {"ok": ok, **facts, "records": records, "taxpayers": self.facts, "findings": findings}
+        )
         return OK if ok else NOT_ALL_WELL
 
 
@@ -193,15 +196,15 @@ def left_out_row(problem: str, section: Section, gstin: str) -> Problem:
     return Problem(problem, kind=f"unreadable-{section}", gstin=gstin)
 
 
-def write_left_out(voice: Voice, left_out: Sequence[Problem]) -> str | None:
+def write_left_out(console: Console, left_out: Sequence[Problem]) -> str | None:
     """Write what was left out to the file of `--report`, if there is one; return its name."""
-    if voice.report is None:
+    if console.report is None:
         return None
     tables.write_problems(
-        voice.report, (("left out", problem) for problem in left_out), overwrite=voice.overwrite
+        console.report, (("left out", problem) for problem in left_out), overwrite=console.overwrite
     )
-    voice.say(f"What was left out is in {voice.report}: {show.counted(len(left_out), 'line')}.")
-    return str(voice.report)
+    console.say(f"What was left out is in {console.report}: {show.counted(len(left_out), 'line')}.")
+    return str(console.report)
 
 
 def made(folder: Path) -> Path:
@@ -222,9 +225,7 @@ def check_targets(files: Iterable[Path], *, overwrite: bool) -> None:
                 _refuse_decisions(file)
             tables.check_writable(file, overwrite=overwrite)
         except InvalidInput as error:
-            for problem in tables.problems_of(error):
-                facts = problem.facts
-                problems.append(Problem(as_options(facts.pop("message")), **facts))
+            problems.append(Problem(words_of(error), kind=FILE_KIND))
     raise_all(problems)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from enum import StrEnum
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
+import attrs
 import typer
 
 from ... import tables
@@ -14,14 +15,13 @@ from ...errors import DownloadQueued, NotSupported
 from ...model.records import InvoiceList
 from ...model.vocabulary import Action, GoodsType, Section, SourceForm
 from ...taxpayer import Taxpayer
+from ..command import command
 from ..inputs.accounts import chosen
 from ..inputs.settings import Settings, gather
 from ..options import (
     AddedBackSectionName,
-    Debug,
     GspName,
     Gstin,
-    Json,
     Month,
     NoCheck,
     Out,
@@ -30,9 +30,10 @@ from ..options import (
     Year,
 )
 from ..output import tables as show
-from ..output.console import OK, Voice
+from ..output.console import OK, Console
 from ..output.grouping import Grouped
 
+D = TypeVar("D")
 T = TypeVar("T")
 
 
@@ -53,13 +54,13 @@ async def ask(
 
 async def fetch(
     taxpayer: Taxpayer,
-    voice: Voice,
+    console: Console,
     sections: Iterable[Section],
     status: Action | None = None,
     *,
     queued: dict[Section, DownloadQueued] | None = None,
 ) -> dict[Section, InvoiceList]:
-    """Fetch sections, telling of each; a row that cannot be read is told, not hidden.
+    """Fetch sections and say how many rows each has; a row that cannot be read is named.
 
     A section whose rows are still being prepared goes into `queued`, where that is given.
     """
@@ -72,13 +73,13 @@ async def fetch(
                 raise
             queued[section] = error
             return None
-        voice.tell(f"{section}: {show.counted(len(rows), 'record')}")
-        told = Grouped(lambda sentence: voice.tell(f"{section}: {sentence}"))
+        console.tell(f"{section}: {show.counted(len(rows), 'record')}")
+        grouped = Grouped(lambda sentence: console.tell(f"{section}: {sentence}"))
         for problem in rows.problems:
-            told.add("rows that cannot be read", f"a row cannot be read and is left out: {problem}")
-        told.end()
+            grouped.add("rows that cannot be read", f"a row cannot be read and is left out: {problem}")
+        grouped.end()
         for name in rows.other:
-            voice.tell(f"{section}: the answer also holds {name!r}, which this release does not know")
+            console.tell(f"{section}: the answer also holds {name!r}, which this release does not know")
         return rows
 
     wanted = list(sections)
@@ -87,113 +88,107 @@ async def fetch(
     return {section: rows for section, rows in zip(wanted, found, strict=True) if rows is not None}
 
 
+@attrs.frozen(kw_only=True)
+class Whose:
+    """The options that say who asks for whom."""
+
+    gsp: GspName = None
+    gstin: Gstin = None
+    no_check: NoCheck = False
+
+    def settings(self, console: Console) -> Settings:
+        """Return account and taxpayer; what is missing is asked for."""
+        found = gather(self.gsp, self.gstin, check=not self.no_check)
+        console.asks(found)
+        return found
+
+
+@attrs.frozen(kw_only=True)
+class Target:
+    """The options that say where documents are written to."""
+
+    out: Out = None
+    overwrite: Overwrite = False
+
+    def check(self) -> None:
+        """Raise `InvalidInput` for a file that cannot be written."""
+        if self.out is not None:
+            tables.check_writable(self.out, overwrite=self.overwrite)
+
+    def put(
+        self, console: Console, gstin: str, title: str, found: Sequence[D], *, write: Any, table: Any
+    ) -> int:
+        """Write the documents of a taxpayer, or show them."""
+        out = self.out
+        if out is not None:
+            write(out, found, overwrite=self.overwrite)
+            console.say(f"{show.counted(len(found), 'document', be=True)} in {out}.")
+        elif found:
+            console.show(table(title, found))
+        else:
+            console.say(f"{title}: no documents.")
+        facts = {"gstin": gstin, "file": str(out) if out else None, "records": len(found)}
+        console.document({"ok": True, **facts, "documents": [] if out else show.facts_of(found)})
+        return OK
+
+
+@command
 def counts(
-    gsp: GspName = None,
-    gstin: Gstin = None,
+    console: Console,
+    whose: Whose,
     goods: Annotated[
         GoodsType,
         typer.Option("--goods", help="Which documents to count. Example: --goods imports"),
     ] = GoodsType.OTHERS,
-    no_check: NoCheck = False,
-    json: Json = False,
-    debug: Debug = False,
-) -> None:
+) -> int:
     """Count a taxpayer's records by section and action."""
-    voice = Voice(json, debug, gsp)
-
-    def work() -> int:
-        settings = gather(gsp, gstin, check=not no_check)
-        voice.asks(settings)
-        try:
-            found = asyncio.run(ask(settings, lambda taxpayer: taxpayer.counts(goods)))
-        except NotSupported:
-            raise NotSupported(
-                f"{chosen(gsp).title} does not publish its word (goods_typ) for {goods.replace('_', ' ')}: "
-                "only the others can be counted here, without --goods"
-            ) from None
-        voice.show(show.counts_table(found, settings.gstin))
-        voice.document({"ok": True, "gstin": settings.gstin, **show.counts_facts(found)})
-        return OK
-
-    voice.run(work)
+    settings = whose.settings(console)
+    try:
+        found = console.wait_for(ask(settings, lambda taxpayer: taxpayer.counts(goods)))
+    except NotSupported:
+        raise NotSupported(
+            f"{chosen(whose.gsp).title} does not publish its word (goods_typ) for {goods.replace('_', ' ')}: "
+            "only the others can be counted here, without --goods"
+        ) from None
+    console.show(show.counts_table(found, settings.gstin))
+    console.document({"ok": True, "gstin": settings.gstin, **show.counts_facts(found)})
+    return OK
 
 
+@command
 def sales(
+    console: Console,
     year: Year,
     month: Month,
     section: SupplierSectionName,
+    whose: Whose,
+    target: Target,
     form: Annotated[
         Form, typer.Option("--form", help="The supplier's form. Example: --form gstr1a")
     ] = Form.GSTR1,
-    out: Out = None,
-    overwrite: Overwrite = False,
-    gsp: GspName = None,
-    gstin: Gstin = None,
-    no_check: NoCheck = False,
-    json: Json = False,
-    debug: Debug = False,
-) -> None:
+) -> int:
     """Show what recipients did about this taxpayer's own documents of a return period."""
-    voice = Voice(json, debug, gsp)
-
-    def work() -> int:
-        if out is not None:
-            tables.check_writable(out, overwrite=overwrite)
-        settings = gather(gsp, gstin, check=not no_check)
-        voice.asks(settings)
-        source = SourceForm[form.name]
-        found = asyncio.run(ask(settings, lambda taxpayer: taxpayer.sales(year, month, section, form=source)))
-        title = f"{form} of {settings.gstin}, {section} {month:02d}/{year}"
-        if out is not None:
-            tables.write_sales(out, found, overwrite=overwrite)
-            voice.say(f"{show.counted(len(found), 'document', be=True)} in {out}.")
-        elif found:
-            voice.show(show.sales_table(title, found))
-        else:
-            voice.say(f"{title}: no documents.")
-        facts = {"gstin": settings.gstin, "file": str(out) if out else None, "records": len(found)}
-        voice.document({"ok": True, **facts, "documents": [] if out else show.facts_of(found)})
-        return OK
-
-    voice.run(work)
+    target.check()
+    settings, source = whose.settings(console), SourceForm[form.name]
+    reading = ask(settings, lambda taxpayer: taxpayer.sales(year, month, section, form=source))
+    found = console.wait_for(reading)
+    title = f"{form} of {settings.gstin}, {section} {month:02d}/{year}"
+    write, table = tables.write_sales, show.sales_table
+    return target.put(console, settings.gstin, title, found, write=write, table=table)
 
 
+@command
 def liabilities(
-    year: Year,
-    month: Month,
-    section: AddedBackSectionName,
-    out: Out = None,
-    overwrite: Overwrite = False,
-    gsp: GspName = None,
-    gstin: Gstin = None,
-    no_check: NoCheck = False,
-    json: Json = False,
-    debug: Debug = False,
-) -> None:
+    console: Console, year: Year, month: Month, section: AddedBackSectionName, whose: Whose, target: Target
+) -> int:
     """Show documents whose rejection by the recipient was added back to this taxpayer's liability.
 
     Sections: cdnr, cdnra, b2ba, ecoma.
     """
-    voice = Voice(json, debug, gsp)
-
-    def work() -> int:
-        if out is not None:
-            tables.check_writable(out, overwrite=overwrite)
-        settings = gather(gsp, gstin, check=not no_check)
-        voice.asks(settings)
-        found = asyncio.run(
-            ask(settings, lambda taxpayer: taxpayer.added_back_liabilities(year, month, section))
-        )
-        title = f"added back to {settings.gstin}, {section} {month:02d}/{year}"
-        if out is not None:
-            tables.write_added_back(out, found, overwrite=overwrite)
-            voice.say(f"{show.counted(len(found), 'document', be=True)} in {out}.")
-        elif found:
-            voice.show(show.liabilities_table(title, found))
-        else:
-            voice.say(f"{title}: no documents.")
-        facts = {"gstin": settings.gstin, "file": str(out) if out else None, "records": len(found)}
-        voice.document({"ok": True, **facts, "documents": [] if out else show.facts_of(found)})
-        return OK
-
-    voice.run(work)
+    target.check()
+    settings = whose.settings(console)
+    reading = ask(settings, lambda taxpayer: taxpayer.added_back_liabilities(year, month, section))
+    found = console.wait_for(reading)
+    title = f"added back to {settings.gstin}, {section} {month:02d}/{year}"
+    write, table = tables.write_added_back, show.liabilities_table
+    return target.put(console, settings.gstin, title, found, write=write, table=table)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import shlex
 import sys
@@ -11,72 +10,108 @@ from pathlib import Path
 
 import attrs
 
-from ...bulk import BulkReport, BulkRun
+from ...bulk import BulkEvent, BulkReport, BulkRun, EventKind
 from ...client import ImsClient
 from ...errors import JournalError
-from ...journal import Entry
+from ...jobs.job import ImsJob
+from ...journal import Entry, SqliteJournal
 from ...model.tokens import JobToken
 from ..inputs.journals import journal
 from ..inputs.settings import Settings
-from ..output.console import Unfinished, Voice
+from ..output.console import Console, Unfinished
+from ..output.progress import words_of_status
 from ..output.run_progress import run_board
 from ..output.tables import counted
 
 
 @attrs.define(kw_only=True)
 class Carrier:
-    """Carries a run out. `batches` is what the journal knows of it in the end."""
+    """Carries a run out. `batches` is what the journal knows of it in the end.
 
-    voice: Voice
+    Of one taxpayer each job is named as it is sent; `ended` keeps those that have ended, by their reference.
+    """
+
+    console: Console
     settings: Settings
     journal: Path | None
     first_poll: float
     batches: Sequence[Entry] = ()
+    only: Sequence[str] | None = None
+    """The batches that it is about, where it goes on with what any run has left."""
+    hear: Callable[[BulkEvent], None] = lambda event: None
+    """Hears each event beside the board."""
+    ended: dict[str | None, ImsJob] = attrs.field(factory=dict)
 
     def carry_out(self, begin: Callable[[ImsClient], BulkRun], sizes: Mapping[str, int]) -> BulkReport:
         """Begin it, and watch it to its end; `sizes` says how many decisions each GSTIN has."""
-        return asyncio.run(self._carry_out(begin, sizes))
+        return self.console.wait_for(self._carry_out(begin, sizes))
 
     async def _carry_out(self, begin: Callable[[ImsClient], BulkRun], sizes: Mapping[str, int]) -> BulkReport:
         kept = journal(self.journal)
         client = self.settings.client(first_poll=self.first_poll, journal=kept)
         run = begin(client)
-        command = the_same_again(run.run)
-        self.voice.unfinished = Unfinished(run=run.run, command=command)
-        self.voice.tell(f"This is run {run.run}. If it breaks off, go on with:")
-        self.voice.tell(f"  {command}")
+        name = run.run if self.only is None else ""
+        command = the_same_again(name)
+        self.console.unfinished = Unfinished(run=name, command=command)
+        if name:
+            self.console.tell(f"This is run {name}. If it breaks off, go on with:")
+            self.console.tell(f"  {command}")
         try:
             async with client:
                 self.settings.hand_in_token(client)
                 async with (
-                    run_board(self.voice, sizes) as board,
+                    run_board(self.console, sizes) as board,
                     contextlib.aclosing(run.__aiter__()) as events,
                 ):
                     async for event in events:
                         board.hear(event)
+                        self.hear(event)
+                        if len(sizes) == 1 and event.job is not None:
+                            self._hear_of_job(event.kind, event.job)
+        except JournalError as error:
+            if self.only is None:
+                raise
+            self.console.tell(f"Some of the journal cannot be read: {error}")  # all the rest is done
         finally:  # after the client has closed: a change that was being sent has its answer by then
             with contextlib.suppress(JournalError):
-                self.batches = await client.batches_of(run.run)
+                self.batches = await self._batches(client, kept, run.run)
             await kept.aclose()
-            self.voice.unfinished = self._how_far(run.report, command, sum(sizes.values()))
+            report = attrs.evolve(run.report, run=name)
+            self.console.unfinished = self._how_far(report, command, sum(sizes.values()))
         if not any(entry.phase.open for entry in self.batches):
-            self.voice.unfinished = None
-        return run.report
+            self.console.unfinished = None
+        return report
+
+    async def _batches(self, client: ImsClient, kept: SqliteJournal, run: str) -> Sequence[Entry]:
+        if self.only is None:
+            return await client.batches_of(run)
+        return [entry for name in self.only for entry in await kept.entries(batch_id=name)]
+
+    def _hear_of_job(self, kind: EventKind, job: ImsJob) -> None:
+        name = job.reference_id
+        if kind is EventKind.SUBMITTED and name is not None:
+            self.console.tell(f"Submitted as job {name}. If this terminal is lost, go on with:")
+            self.console.tell(f"  {self.console.commands.show(job.token)}")
+        elif kind is EventKind.ENDED:
+            self.console.tell(
+                f"{job.kind.value.lower()} {name or 'without a reference'}: {words_of_status(job.status)}"
+            )
+            self.ended[name] = job
 
     def _how_far(self, report: BulkReport, command: str, total: int) -> Unfinished:
         known, total = report.handed_in - report.pending_count, max(total, report.handed_in)
         left = [entry.token for entry in self.batches if entry.phase.open]
         running = [token for token in left if token.reference_id]
-        told = f"It is known what became of {known:,} of {counted(total, 'decision')}."
+        said = f"It is known what became of {known:,} of {counted(total, 'decision')}."
         if running:
             records = counted(_records_of(running), "record")
             go = "runs" if len(running) == 1 else "run"
-            told += f" {counted(len(running), 'job').capitalize()} with {records} {go} on at the gateway."
+            said += f" {counted(len(running), 'job').capitalize()} with {records} {go} on at the gateway."
         if unknown := len(left) - len(running):
-            told += f" Of {counted(unknown, 'job')} it is not known whether the gateway took it."
+            said += f" Of {counted(unknown, 'job')} it is not known whether the gateway took it."
         if known + _records_of(left) < total:
-            told += " The rest was not sent."
-        return Unfinished(run=report.run, command=command, how_far=told, jobs=left)
+            said += " The rest was not sent."
+        return Unfinished(run=report.run, command=command, how_far=said, jobs=left)
 
 
 def _records_of(tokens: Iterable[JobToken]) -> int:

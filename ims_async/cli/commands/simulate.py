@@ -12,16 +12,19 @@ from rich.table import Table
 
 from ...errors import InvalidInput
 from ...simulator import Simulator
+from ..command import command
 from ..inputs import accounts
 from ..inputs.accounts import Provider, chosen
-from ..options import Debug, GspName, Json
+from ..options import GspName
 from ..output import tables as show
-from ..output.console import OK, Voice
+from ..output.console import OK, Console
 
 OTP: Final = "575757"
 
 
+@command
 def simulate(
+    console: Console,
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="0 takes a free one. Example: --port 8070")
     ] = 0,
@@ -34,30 +37,23 @@ def simulate(
     ] = 3.0,
     seed: Annotated[int, typer.Option("--seed", help="Another seed, another world. Example: --seed 1")] = 7,
     gsp: GspName = None,
-    json: Json = False,
-    debug: Debug = False,
-) -> None:
+) -> int:
     """Run a fake gateway on this machine until Ctrl-C, and print what connects the other commands to it.
 
     It plays every GSP at once, before one world; what is printed is for the one chosen.
     """
-    voice = Voice(json, debug, gsp)
-
-    def work() -> int:
-        provider = chosen(gsp)
-        simulator = make_simulator(
-            seed=seed, taxpayers=taxpayers, invoices=invoices, job_seconds=job_seconds, port=port
-        )
-        try:
-            asyncio.run(_serve(voice, provider, simulator))
-        except KeyboardInterrupt:
-            pass
-        except OSError as error:
-            raise InvalidInput(f"port {port} is in use or not allowed: choose another ({error})") from None
-        voice.tell("The simulator has stopped.")
-        return OK
-
-    voice.run(work)
+    provider = chosen(gsp)
+    simulator = make_simulator(
+        seed=seed, taxpayers=taxpayers, invoices=invoices, job_seconds=job_seconds, port=port
+    )
+    try:
+        console.wait_for(_serve(console, provider, simulator))
+    except KeyboardInterrupt:
+        pass
+    except OSError as error:
+        raise InvalidInput(f"port {port} is in use or not allowed: choose another ({error})") from None
+    console.tell("The simulator has stopped.")
+    return OK
 
 
 def make_simulator(**options: Any) -> Simulator:
@@ -73,20 +69,20 @@ def make_simulator(**options: Any) -> Simulator:
     )
 
 
-async def _serve(voice: Voice, provider: Provider, simulator: Simulator) -> None:
+async def _serve(console: Console, provider: Provider, simulator: Simulator) -> None:
     stopped = asyncio.Event()
     with contextlib.suppress(NotImplementedError):  # Windows has Ctrl-C only
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     async with simulator:
         variables = {**provider.simulated(simulator), "IMS_GSTIN": simulator.gstins[0]}
         for name, value in variables.items():
-            voice.say(f"export {name}={value}")
-        voice.show(people_table(simulator))
+            console.say(f"export {name}={value}")
+        console.show(people_table(simulator))
         name = simulator.taxpayers[0].username
-        voice.say(f"OTP: {OTP}. Try, in another terminal: ims-async login --username {name}")
+        console.say(f"OTP: {OTP}. Try, in another terminal: ims-async login --username {name}")
         people = [{"gstin": p.gstin, "username": p.username, "name": p.name} for p in simulator.taxpayers]
-        voice.document({"ok": True, "environment": variables, "otp": OTP, "taxpayers": people})
-        voice.tell("Ctrl-C stops it.")
+        console.document({"ok": True, "environment": variables, "otp": OTP, "taxpayers": people})
+        console.tell("Ctrl-C stops it.")
         await stopped.wait()
 
 

@@ -15,31 +15,31 @@ from ...model.records import Counts, Decision
 from ...model.report import RecordFailure
 from ...model.vocabulary import Action
 from ..output import tables as show
-from ..output.console import Voice
+from ..output.console import Console
 from ..output.jobs import key_facts
 from .decisions import RULES, Account
 
 _NAME: Final = 15  # characters of a job's name
 
 
-def opening(voice: Voice, gateway: str, url: str) -> None:
+def opening(console: Console, gateway: str, url: str) -> None:
     """Say what this is."""
-    voice.show(Text("\nims_async: every record accounted for", style="bold"))
-    voice.say(
+    console.show(Text("\nims_async: every record accounted for", style="bold"))
+    console.say(
         f"A simulated gateway ({gateway}) listens at {url}; all that follows goes over real HTTP to it."
     )
 
 
-def step(voice: Voice, number: int, sentence: str) -> None:
+def step(console: Console, number: int, sentence: str) -> None:
     """Begin a step."""
-    voice.show(Text.assemble(("\n" + f"{number:>2}  ", "bold cyan"), (sentence, "bold")))
+    console.show(Text.assemble(("\n" + f"{number:>2}  ", "bold cyan"), (sentence, "bold")))
 
 
-def _show(voice: Voice, table: Table) -> None:
-    voice.show(Padding(table, (0, 0, 0, 4), expand=False))
+def _show(console: Console, table: Table) -> None:
+    console.show(Padding(table, (0, 0, 0, 4), expand=False))
 
 
-def counts(voice: Voice, accounts: Sequence[Account], found: Sequence[Counts]) -> None:
+def counts(console: Console, accounts: Sequence[Account], found: Sequence[Counts]) -> None:
     """Show how many records stand at each action, by taxpayer."""
     rows: list[list[Any]] = []
     for account, count in zip(accounts, found, strict=True):
@@ -57,14 +57,14 @@ def counts(voice: Voice, accounts: Sequence[Account], found: Sequence[Counts]) -
         )
     rows.append(["all", "", *(sum(row[place] for row in rows) for place in range(2, 7))])
     columns = ("taxpayer", "GSTIN", "no action", "accepted", "rejected", "pending", "total")
-    _show(voice, show.table(None, columns, rows, total=True))
+    _show(console, show.table(None, columns, rows, total=True))
 
 
-def decisions(voice: Voice, found: Sequence[tuple[Account, Sequence[Decision]]]) -> None:
+def decisions(console: Console, found: Sequence[tuple[Account, Sequence[Decision]]]) -> None:
     """Show the rules and what they came to."""
-    step(voice, 4, "Decisions by simple rules:")
+    step(console, 4, "Decisions by simple rules:")
     for rule in RULES:
-        voice.say(f"      · {rule}")
+        console.say(f"      · {rule}")
     actions = (Action.ACCEPT, Action.REJECT, Action.PENDING)
     rows: list[list[Any]] = []
     for account, taken in found:
@@ -73,7 +73,7 @@ def decisions(voice: Voice, found: Sequence[tuple[Account, Sequence[Decision]]])
         rows.append([account.name, *(by_action[action] for action in actions), len(taken), alone])
     rows.append(["all", *(sum(row[place] for row in rows) for place in range(1, 6))])
     columns = ("taxpayer", "accept", "reject", "keep pending", "to be sent", "left alone")
-    _show(voice, show.table(None, columns, rows, total=True))
+    _show(console, show.table(None, columns, rows, total=True))
 
 
 def job_line(account: Account, job: ImsJob) -> str:
@@ -96,23 +96,23 @@ def refusal(account: Account, failure: RecordFailure) -> dict[str, Any]:
     return {**facts, "code": failure.code, "message": failure.message}
 
 
-def refused(voice: Voice, refusals: Sequence[dict[str, Any]]) -> None:
+def refused(console: Console, refusals: Sequence[dict[str, Any]]) -> None:
     """Show each refused record with its reason, and what it means."""
-    step(voice, 7, f"{len(refusals)} records were refused. Each is named, with the gateway's reason:")
+    step(console, 7, f"{len(refusals)} records were refused. Each is named, with the gateway's reason:")
     rows = [(r["section"], r["number"], r["supplier"], r["return_period"], r["code"]) for r in refusals]
     if not rows:
         return
-    _show(voice, show.table(None, ("section", "number", "supplier", "period", "code"), rows))
+    _show(console, show.table(None, ("section", "number", "supplier", "period", "code"), rows))
     for code, message in dict.fromkeys((r["code"], r["message"]) for r in refusals):
-        voice.say(f"      {code}: {message}.")
-    voice.say("      That is as it should be: the supplier edited these records after we had read them, so")
-    voice.say("      our decisions were about something else. The records stand untouched, and wait for a")
-    voice.say("      decision on what they say now.")
+        console.say(f"      {code}: {message}.")
+    console.say("      That is as it should be: the supplier edited these records after we had read them, so")
+    console.say("      our decisions were about something else. The records stand untouched, and wait for a")
+    console.say("      decision on what they say now.")
 
 
-def ending(voice: Voice, gateway: str, accounts: Sequence[Account], seconds: float) -> None:
+def ending(console: Console, gateway: str, accounts: Sequence[Account], seconds: float) -> None:
     """Show the accounting, and say whether it adds up."""
-    step(voice, 11, "The accounting: every record that was submitted is in exactly one column.")
+    step(console, 11, "The accounting: every record that was submitted is in exactly one column.")
     rows: list[list[Any]] = [
         [
             *(a.name, a.submitted, a.applied, a.refused, a.unaccounted),
@@ -128,14 +128,14 @@ def ending(voice: Voice, gateway: str, accounts: Sequence[Account], seconds: flo
         for row, good in zip(rows, verdicts, strict=True)
     ]
     columns = ("taxpayer", "submitted", "= applied", "+ refused", "+ unaccounted")
-    _show(voice, show.table(None, (*columns, "again", "reset", "adds up"), lines, total=True))
+    _show(console, show.table(None, (*columns, "again", "reset", "adds up"), lines, total=True))
     records = sum(account.records for account in accounts)
     wrong = sum(account.differences for account in accounts)
-    voice.say(
+    console.say(
         f"      The gateway's own books were compared for all {records:,} records: {wrong} differences."
     )
     verdict = "nothing left unexplained" if well else "NOT everything is explained"
-    voice.show(
+    console.show(
         Text(f"\n    {gateway}, {seconds:.1f} s, {verdict}.", style="bold green" if well else "bold red")
     )
 

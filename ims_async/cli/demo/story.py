@@ -17,7 +17,7 @@ from ...model.vocabulary import Action, Section
 from ...simulator import Simulator
 from ...taxpayer import Taxpayer
 from ..commands.simulate import OTP
-from ..output.console import Voice
+from ..output.console import Console
 from ..output.progress import board
 from . import output as demo_show
 from .decisions import Account, count_differences, decide, decided_again, to_be_edited
@@ -90,7 +90,7 @@ class Person:
 class Story:
     """All that the demo has to tell."""
 
-    voice: Voice
+    console: Console
     simulator: Simulator
     people: list[Person]
     began: float = attrs.field(factory=time.monotonic)
@@ -103,15 +103,17 @@ class Story:
 
     async def begin(self) -> None:
         """Log in, count, pull."""
-        demo_show.step(self.voice, 1, f"{len(self.people)} taxpayers log in at once, each with an OTP.")
+        demo_show.step(self.console, 1, f"{len(self.people)} taxpayers log in at once, each with an OTP.")
         await asyncio.gather(*(person.log_in() for person in self.people))
-        demo_show.step(self.voice, 2, "How do their records stand? One call each.")
+        demo_show.step(self.console, 2, "How do their records stand? One call each.")
         self.show_counts(await self.count())
         pulling = time.monotonic()
         await asyncio.gather(*(person.pull() for person in self.people))
         records = sum(account.records for account in self.accounts)
         seconds = time.monotonic() - pulling
-        demo_show.step(self.voice, 3, f"All eight sections are pulled: {records:,} records, {seconds:.1f} s.")
+        demo_show.step(
+            self.console, 3, f"All eight sections are pulled: {records:,} records, {seconds:.1f} s."
+        )
 
     async def count(self) -> list[Counts]:
         """Count every taxpayer's records."""
@@ -119,13 +121,13 @@ class Story:
 
     def show_counts(self, counts: list[Counts]) -> None:
         """Show what was counted."""
-        demo_show.counts(self.voice, self.accounts, counts)
+        demo_show.counts(self.console, self.accounts, counts)
 
     def decide(self) -> None:
         """Decide by rules; then some suppliers edit what we have just read."""
         for person in self.people:
             person.decide()
-        demo_show.decisions(self.voice, [(person.account, person.decisions) for person in self.people])
+        demo_show.decisions(self.console, [(person.account, person.decisions) for person in self.people])
         edited = [
             (person.account.gstin, decision.invoice)
             for person in self.people
@@ -136,26 +138,26 @@ class Story:
             self.simulator.edit(
                 gstin, invoice.section.value, invoice.number, supplier=supplier, period=period
             )
-        demo_show.step(self.voice, 5, f"Meanwhile suppliers edit {len(edited)} of these records.")
-        self.voice.say("      What we decided on is no longer what stands there.")
+        demo_show.step(self.console, 5, f"Meanwhile suppliers edit {len(edited)} of these records.")
+        self.console.say("      What we decided on is no longer what stands there.")
 
     async def save(self) -> None:
         """Save everything; take each job as it ends; save again what was refused."""
-        demo_show.step(self.voice, 6, "All decisions are saved, one job per taxpayer.")
-        self.voice.say(
+        demo_show.step(self.console, 6, "All decisions are saved, one job per taxpayer.")
+        self.console.say(
             "      The gateway accepts a job at once and applies it later, so each job is awaited."
         )
         reports = await self._run([(person, person.save(person.decisions)) for person in self.people])
         for person, report in reports:
             person.account.take(report)
             self.refusals += [demo_show.refusal(person.account, failure) for failure in report.failed]
-        demo_show.refused(self.voice, self.refusals)
+        demo_show.refused(self.console, self.refusals)
         refused = [(person, report) for person, report in reports if report.failed]
         if refused:
             await self._save_again(refused)
 
     async def _save_again(self, refused: list[tuple[Person, JobReport]]) -> None:
-        demo_show.step(self.voice, 8, "The refused records are read again, decided again, and saved again.")
+        demo_show.step(self.console, 8, "The refused records are read again, decided again, and saved again.")
         sent: list[tuple[Person, Coroutine[Any, Any, ImsJob]]] = []
         for person, batch in zip(
             [person for person, _ in refused],
@@ -170,7 +172,7 @@ class Story:
 
     async def take_back(self) -> None:
         """Reset a few rejections."""
-        demo_show.step(self.voice, 9, "Second thoughts: a few rejections are taken back to no action.")
+        demo_show.step(self.console, 9, "Second thoughts: a few rejections are taken back to no action.")
         sent: list[tuple[Person, Coroutine[Any, Any, ImsJob]]] = []
         batches = await asyncio.gather(
             *(person.reread(person.rejected[:_TAKEN_BACK]) for person in self.people)
@@ -189,11 +191,11 @@ class Story:
         jobs = await asyncio.gather(*(submission for _, submission in sent))
         people = {job: person for (person, _), job in zip(sent, jobs, strict=True)}
         labels = {job: person.label for job, person in people.items()}
-        with board(self.voice) as shown:
+        with board(self.console) as shown:
             async with shown.following(labels):
                 ended = [job async for job in as_completed(jobs)]
-        for job in ended:  # told when the live lines are gone, in the order in which they ended
-            self.voice.say(demo_show.job_line(people[job].account, job))
+        for job in ended:  # shown when the live lines are gone, in the order in which they ended
+            self.console.say(demo_show.job_line(people[job].account, job))
         reports = [(person, await job) for job, person in people.items()]
         for person, report in reports:
             person.book(report)
@@ -201,7 +203,7 @@ class Story:
 
     async def end(self) -> None:
         """Count again, set our books against the gateway's, log out."""
-        demo_show.step(self.voice, 10, "How do the records stand now?")
+        demo_show.step(self.console, 10, "How do the records stand now?")
         self.show_counts(await self.count())
         for person in self.people:
             person.account.differences = count_differences(person.expected, self._truth(person.account.gstin))

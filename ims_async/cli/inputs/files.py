@@ -3,125 +3,103 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from ... import tables
 from ...errors import InvalidInput
-from ...files import is_file, is_folder
+from ...files import is_folder
 from ...model.status import JobKind
 from ...model.vocabulary import Action
 from ...tables import Problem, Row, problems_of
-from ...tables.problems import FILE_KIND, raise_all
+from ...tables.lists import decision_files
+from ...tables.problems import raise_all
 from ..output import tables as show
-from ..output.console import Voice
+from ..output.console import Console
 from .settings import ask_gstin, checked_gstin
 
 _DECISIONS: Final = frozenset({Action.ACCEPT, Action.REJECT, Action.PENDING})
 
 
 def rows_of(
-    voice: Voice, paths: Sequence[Path], kind: JobKind, *, gstin: str | None, check: bool
+    console: Console, paths: Sequence[Path], kind: JobKind, *, gstin: str | None, check: bool
 ) -> dict[str, list[Row]]:
     """Read files, and the CSV files of folders; return their rows by taxpayer.
 
     Where there are several, those in which nothing is decided are passed over. Raises `InvalidInput` with
     every fault of every file.
     """
-    files, problems = files_of(voice, paths)
-    alone = is_alone(paths)
-    reader = tables.read_decisions if kind is JobKind.SAVE else tables.read_records
-    read = functools.partial(reader, check_suppliers=check, may_be_empty=not alone)
-    rows, empty = _read(files, read, problems)
+    saving = kind is JobKind.SAVE
+    reader = tables.read_decisions if saving else tables.read_records
+    what = "is decided: write A, R or P into column 'action'" if saving else "is there to reset"
+    otherwise = functools.cache(lambda: ask_gstin(gstin, check=check))
+    files, found = read_all(console, paths, reader, what, gstin=gstin, otherwise=otherwise, check=check)
+    read = {row.file for own in found.values() for row in own}
+    if empty := [file for file in files if str(file) not in read]:
+        undecided = "no decision" if saving else "no record"
+        console.tell(f"{show.counted(len(empty), 'file')} with {undecided} passed over: {_some(empty)}")
+    return found
+
+
+def read_all(
+    console: Console,
+    paths: Sequence[Path],
+    reader: Callable[..., list[Row]],
+    what: str,
+    *,
+    gstin: str | None,
+    otherwise: Callable[[], str],
+    check: bool,
+) -> tuple[list[Path], dict[str, list[Row]]]:
+    """Read the files that are meant; return them, and their rows by taxpayer.
+
+    Raises `InvalidInput` with every fault of every file, or with `what` there is none of.
+    """
+    files, problems = _files_of(console, paths)
+    rows: list[Row] = []
+    alone = len(paths) == 1 and not is_folder(paths[0])  # of several, one may have no decision in it
+    for file in files:
+        try:
+            rows += reader(file, check_suppliers=check, may_be_empty=not alone)
+        except InvalidInput as error:
+            problems += problems_of(error)
     try:
         given = checked_gstin(gstin, check=check) if gstin else None
-        found = tables.by_taxpayer(
-            rows, gstin=given, otherwise=functools.cache(lambda: ask_gstin(gstin, check=check))
-        )
+        found = tables.by_taxpayer(rows, gstin=given, otherwise=otherwise)
     except InvalidInput as error:
         problems += problems_of(error)
     raise_all(problems)
     if not rows:
-        saving = kind is JobKind.SAVE
-        what = "is decided: write A, R or P into column 'action'" if saving else "is there to reset"
         raise InvalidInput(f"nothing {what} ({show.counted(len(files), 'file')} read)")
-    if empty:
-        undecided = "no decision" if kind is JobKind.SAVE else "no record"
-        voice.tell(f"{show.counted(len(empty), 'file')} with {undecided} passed over: {_some(empty)}")
-    return found
+    return files, found
 
 
-def of_which_decided(voice: Voice, rows: dict[str, list[Row]], *, only: bool) -> dict[str, list[Row]]:
+def of_which_decided(console: Console, rows: dict[str, list[Row]], *, only: bool) -> dict[str, list[Row]]:
     """Say how many rows of a reset are decided; return those `only`, or all. Raises `InvalidInput`."""
     decided = {gstin: [row for row in own if row.action in _DECISIONS] for gstin, own in rows.items()}
     count, total = sum(map(len, decided.values())), sum(map(len, rows.values()))
     if not only:
         if 0 < count < total:
             rest = show.counted(total - count, "other")
-            voice.tell(f"{count:,} decided here, {rest}: all are reset; --decided limits it to the former.")
+            console.tell(f"{count:,} decided here, {rest}: all are reset; --decided limits it to the former.")
         return rows
     if not count:
         raise InvalidInput(f"none of {show.counted(total, 'row')} is decided: leave --decided away")
     return {gstin: own for gstin, own in decided.items() if own}
 
 
-def is_alone(paths: Sequence[Path]) -> bool:
-    """Say whether one file was named: of several, one may have no decision in it."""
-    return len(paths) == 1 and not is_folder(paths[0])
-
-
-def _read(
-    files: Sequence[Path], read: Callable[[Path], list[Row]], problems: list[Problem]
-) -> tuple[list[Row], list[Path]]:
-    """Read all files; return their rows, and which files have none. Faults go to the problems."""
-    rows: list[Row] = []
-    empty: list[Path] = []
-    for file in files:
-        try:
-            own = read(file)
-        except InvalidInput as error:
-            problems += problems_of(error)
-            continue
-        rows += own
-        if not own:
-            empty.append(file)
-    return rows, empty
-
-
-def files_of(voice: Voice, paths: Sequence[Path]) -> tuple[list[Path], list[Problem]]:
+def _files_of(console: Console, paths: Sequence[Path]) -> tuple[list[Path], list[Problem]]:
     """Return the files that are meant, each once, and what is wrong with the folders.
 
     Raises `InvalidInput` where the report would take the place of one of them.
     """
-    files: dict[Path, Path] = {}
-    problems: list[Problem] = []
-    reports: list[Path] = []
-    for path in paths:
-        inside = sorted(_csv_files_in(path)) if is_folder(path) else [path]
-        own = [file for file in inside if tables.is_report(file)]
-        if is_folder(path) and len(own) == len(inside):
-            what = f"{path} holds no .csv file of decisions"
-            problems.append(Problem(what, kind=FILE_KIND, file=str(path)))
-        elif own == paths:
-            what = "tells what became of records (it has a column 'outcome')"
-            what = f"{path} {what}: name the file of decisions"
-            problems.append(Problem(what, kind=FILE_KIND, file=str(path)))
-        for file in inside:
-            files.setdefault(file.resolve(), file)
-        reports += own
-    taken = [file for file in files.values() if file not in reports]
-    if voice.report is not None and voice.report.resolve() in {file.resolve() for file in taken}:
-        raise InvalidInput(f"{voice.report} holds the decisions: name another file for --report")
+    taken, reports, problems = decision_files(paths)
+    if console.report is not None and console.report.resolve() in {file.resolve() for file in taken}:
+        raise InvalidInput(f"{console.report} holds the decisions: name another file for --report")
     if taken and reports:
-        voice.tell(f"{show.counted(len(reports), 'report')} passed over: {_some(reports)}")
+        console.tell(f"{show.counted(len(reports), 'report')} passed over: {_some(reports)}")
     return taken, problems
-
-
-def _csv_files_in(folder: Path) -> Iterator[Path]:
-    for file in folder.iterdir():  # what begins with a dot is a program's own, half written or forgotten
-        if file.suffix.lower() == ".csv" and not file.name.startswith(".") and is_file(file):
-            yield file
 
 
 def _some(files: Sequence[Path]) -> str:

@@ -7,21 +7,21 @@ from pathlib import Path
 from ...errors import InvalidInput
 from ...files import is_file, is_folder
 from ...journal import SqliteJournal
-from ...paths import state_directory
+from ...journal.location import default_file
 from . import environment as env
 
 
 def journal_file(given: Path | None) -> Path:
     """Return where the journal is: `--journal`, else IMS_JOURNAL, else the state directory."""
     named = given or env.Variables().get("IMS_JOURNAL")
-    return Path(named) if named else state_directory() / "journal.db"
+    return Path(named) if named else default_file()
 
 
 def journal(given: Path | None) -> SqliteJournal:
     """Return the journal, which is made when it is first used. Raises `InvalidInput`."""
     file = journal_file(given)
     if not is_folder(file.parent):
-        if file.parent != state_directory():
+        if file.parent != default_file().parent:
             raise InvalidInput(f"journal {file}: there is no folder {file.parent}: make it, or name another")
         try:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

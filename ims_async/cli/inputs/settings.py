@@ -114,12 +114,12 @@ def ask_gstin(given: str | None, *, check: bool = True) -> str:
 def _rate(given: int | None, variables: env.Variables) -> RateLimit | None:
     if given is not None:
         return RateLimit(per_minute=given)
-    told = variables.get("IMS_RATE")
-    if not told:
+    rate = variables.get("IMS_RATE")
+    if not rate:
         return None
-    if not (told.isascii() and told.isdigit() and int(told) > 0):
-        raise InvalidInput(f"IMS_RATE is {told!r:.40}: set it to so many requests a minute, 300 say")
-    return RateLimit(per_minute=int(told))
+    if not (rate.isascii() and rate.isdigit() and int(rate) > 0):
+        raise InvalidInput(f"IMS_RATE is {rate!r:.40}: set it to so many requests a minute, 300 say")
+    return RateLimit(per_minute=int(rate))
 
 
 def ask_otp() -> str:
@@ -138,7 +138,7 @@ def otp_problem(otp: str) -> str | None:
 
 def ask_username(given: str | None) -> str:
     """Return the taxpayer's user name at the GST portal, asked for where it is missing."""
-    return given or env.Variables().need("IMS_USERNAME", "User name", or_else="or pass --username")
+    return given or env.ask("IMS_USERNAME", "User name", or_else="or pass --username")
 
 
 def confirmed(question: str, *, yes: bool) -> bool:

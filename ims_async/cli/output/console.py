@@ -1,17 +1,18 @@
-"""How a command speaks and ends: to a person or to a machine, and with which exit code."""
+"""What a command prints, for a person or for a machine, and the exit code that it ends with."""
 
 from __future__ import annotations
 
-import re
+import asyncio
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 import attrs
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console as Screen
+from rich.console import RenderableType
 from rich.table import Table
 
 from ...errors import (
@@ -28,6 +29,7 @@ from ...errors import (
     PayloadTooLarge,
     SessionExpired,
 )
+from ...files import OVERWRITE_ADVICE
 from ...gsp.codec.writing import json_text
 from ...gsp.gstn import how_long
 from ...gsp.vayana.answers import TOO_MANY_TOKENS
@@ -38,6 +40,8 @@ from ..inputs.accounts import chosen
 from ..inputs.settings import Settings
 from .grouping import and_more, by_kind, first_of_each
 from .next_commands import Commands
+
+T = TypeVar("T")
 
 OK: Final = 0
 NOT_ALL_WELL: Final = 1
@@ -64,8 +68,8 @@ class Unfinished:
 
 
 @attrs.define
-class Voice:
-    """One command's way of speaking: answers to stdout, progress and errors to stderr.
+class Console:
+    """Prints for one command: answers to stdout, progress and errors to stderr.
 
     With `json` the answer is one JSON document. `gsp` is what `--gsp` said. `left_behind` holds the tokens
     of jobs that run on at the gateway while nobody looks any more; `unfinished` is a whole run. `sends` is
@@ -87,6 +91,7 @@ class Voice:
     overwrite: bool = False
     """Whether it may take the place of another."""
     unfinished: Unfinished | None = None
+    loop: asyncio.Runner = attrs.field(factory=asyncio.Runner, init=False, repr=False)
 
     @property
     def commands(self) -> Commands:
@@ -112,17 +117,17 @@ class Voice:
     def say(self, sentence: str = "") -> None:
         """Print a sentence of the answer, for persons."""
         if not self.json:
-            self.console().print(printable(sentence), markup=False, highlight=False, soft_wrap=True)
+            self.screen().print(printable(sentence), markup=False, highlight=False, soft_wrap=True)
 
     def show(self, *parts: RenderableType) -> None:
         """Print tables of the answer, for persons."""
         if not self.json:
-            console = self.console()
+            screen = self.screen()
             for part in parts:  # what is too wide to be whole the terminal breaks
                 if isinstance(part, Table):
                     least = sum((column.min_width or 0) + _BETWEEN for column in part.columns)
-                    console.width = max(console.width, least)
-            console.print(*parts, crop=False)
+                    screen.width = max(screen.width, least)
+            screen.print(*parts, crop=False)
 
     def document(self, facts: dict[str, Any]) -> None:
         """Print the answer for machines."""
@@ -130,27 +135,33 @@ class Voice:
             sys.stdout.write(f"{json_text(facts)}\n")
             sys.stdout.flush()
 
-    def console(self) -> Console:
+    def screen(self) -> Screen:
         """Return the console of the answers."""
-        console = Console(file=sys.stdout, highlight=False, emoji=False)
+        console = Screen(file=sys.stdout, highlight=False, emoji=False)
         if not console.is_terminal:
             console.width = max(console.width, _PIPE_WIDTH)
         return console
 
-    def error_console(self) -> Console:
+    def error_screen(self) -> Screen:
         """Return the console of progress."""
-        return Console(file=sys.stderr, highlight=False, emoji=False)
+        return Screen(file=sys.stderr, highlight=False, emoji=False)
+
+    def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+        """Carry something out in the one event loop of this command, which rests while a person is asked."""
+        # Not in a thread: Ctrl-C would leave it at its question, and Python aborts where one reads stdin.
+        return self.loop.run(work)
 
     def run(self, work: Callable[[], int]) -> NoReturn:
         """Do the work and exit with its code; each error becomes one clear sentence and its own code."""
         try:
-            code = work()
+            with self.loop:
+                code = work()
         except (KeyboardInterrupt, typer.Abort):
             code = INTERRUPTED
             self._explain_stop()
         except (typer.Exit, BrokenPipeError):
             raise
-        except Exception as error:  # noqa: BLE001 # the last door: what is told here is told in a sentence
+        except Exception as error:  # noqa: BLE001 # the last place: each error becomes a sentence
             code = self._explain(error)
         raise typer.Exit(code)
 
@@ -174,6 +185,10 @@ class Voice:
         self._point_to_run()
         self.document({"ok": False, "error": facts, **self._left()})
         return BAD_INPUT if isinstance(error, InvalidInput | PayloadTooLarge) else NOT_ALL_WELL
+
+    def reason(self, gstin: str, error: Exception) -> str:
+        """Put what stopped one of many taxpayers in words."""
+        return reason_of(error, self.gsp, gstin)
 
     def _sentence(self, error: Exception) -> str:
         return sentence_of(error, self.gsp, commands=self.commands, account=self.account)
@@ -257,27 +272,7 @@ def denies(error: Exception) -> bool:
     return type(error) is GatewayError
 
 
-# What the library advises a programmer, before or after the fact: here each has its own words in its place.
-_ADVICE: Final = re.compile(
-    r"\b(?:check org_id|log in again): "
-    r"|: check (?:the API key(?: and secret)?|handle and password)$"
-    r"|: the session has ended, log in again with an OTP$"
-    r"|: pass a new user_token, or handle and password$"
-    r"|; ask for a new one$"
-    r"|: Sandbox\(api_key, api_secret\)$"
-    r"|: ims_async\.bulk cuts .*$"
-    r"|[:;] call taxpayer\.reconcile\(.*$"
-    r"|\. Ask for fewer rows, one action at a time.*$"
-    r"|, or for fewer rows, one action at a time: .*$"
-)
-
-
 _ONES_OWN: Final = ", or set IMS_TOKEN"
-
-
-def without_advice(error: BaseException) -> str:
-    """Return what an error says, but for what it advises a programmer to do."""
-    return _ADVICE.sub("", str(error))
 
 
 def sentence_of(
@@ -289,40 +284,44 @@ def sentence_of(
     """
     commands = commands or Commands(gsp=gsp)
     if isinstance(error, OutcomeUnknown):
-        return f"{error.__cause__ or error}. {not_known(commands)}"
+        cause = error.__cause__ or error
+        return f"{cause.without_advice() if isinstance(cause, ImsError) else cause}. {not_known(commands)}"
     if isinstance(error, NotAuthorized):
         return _unauthorized(error, gsp, commands, account)
     if isinstance(error, JobInFlight):
         return _in_flight(error, commands)
-    if isinstance(error, PayloadTooLarge):
-        return f"{without_advice(error)}; split the file, or pass --max-records"
     if isinstance(error, DownloadQueued):
         return _queued(error)
     if isinstance(error, JobTimeout):
         return "we stopped waiting; the job runs on at the gateway"
+    if isinstance(error, InvalidInput):
+        return words_of(error)
     if isinstance(error, ImsError):
-        return as_options(str(error))
+        return error.without_advice()
     return f"unexpected {type(error).__name__}: {error}; run it again with --debug and report what it shows"
 
 
-def as_options(text: str) -> str:
-    """Return a sentence of the library with the option of the command line in place of the argument."""
-    return text.replace("pass overwrite=True", "pass --overwrite")
+def words_of(error: InvalidInput) -> str:
+    """Return what an error says, with the option of the command line in its advice."""
+    advice = "choose another name, or pass --overwrite" if error.advice == OVERWRITE_ADVICE else error.advice
+    return f"{error.without_advice()}: {advice}" if advice else str(error)
 
 
 def _queued(error: DownloadQueued) -> str:
     if error.download is None:
         return (
-            f"{without_advice(error)}; Vayana does (--gsp vayana)" if error.token else without_advice(error)
+            f"{error.without_advice()}; Vayana does (--gsp vayana)" if error.token else error.without_advice()
         )
-    told = "" if error.estimate is None else f", {how_long(error.estimate)}"
-    return f"the gateway is still preparing the rows of {error.download.section}{told}: try again later"
+    takes = "" if error.estimate is None else f", {how_long(error.estimate)}"
+    return f"the gateway is still preparing the rows of {error.download.section}{takes}: try again later"
 
 
 def reason_of(error: BaseException, gsp: str | None, gstin: str) -> str:
     """Put what stopped one of many taxpayers in words; what to do about all of them is said once."""
     if isinstance(error, OutcomeUnknown):
-        return without_advice(error)
+        return error.without_advice()
+    if isinstance(error, InvalidFile) and len(error.problems) > 1:
+        return f"{len(error.problems):,} of its rows do not match: {error.problems[0]}; and so on"
     commands = Commands(gsp=gsp)
     advice = sentence_of(error, gsp, commands=commands).replace(_ONES_OWN, "")  # which is one taxpayer's only
     login = commands.login()
@@ -335,18 +334,18 @@ def _unauthorized(error: NotAuthorized, gsp: str | None, commands: Commands, acc
         whose = f"{commands.gstin} with the {account}" if commands.gstin and account else "this taxpayer"
         return f"there is no session for {whose}: {login}{_ONES_OWN if chosen(gsp).takes_token else ''}"
     if isinstance(error, SessionExpired):
-        return f"{without_advice(error)}; the session has ended: {login}"
+        return f"{error.without_advice()}; the session has ended: {login}"
     if isinstance(error, OtpRequired):  # an OTP that was not accepted
-        return f"{without_advice(error)}; {login} again for a new one"
+        return f"{error.without_advice()}; {login} again for a new one"
     if error.code == "AUTH4032":
         return f"{error}; check the user name: --username, or IMS_USERNAME"
     if error.code == TOO_MANY_TOKENS:
         too_many = f"{error.code}: this user has as many live tokens as may live"
         return f"{too_many}: set IMS_USER_TOKEN to one of them, or wait until one ends"
-    return f"{without_advice(error)}; check {chosen(gsp).credentials}, or {login}"
+    return f"{error.without_advice()}; check {chosen(gsp).credentials}, or {login}"
 
 
 def _in_flight(error: JobInFlight, commands: Commands) -> str:
-    if _ADVICE.search(str(error)) is None:
+    if not error.advice:
         return str(error)
-    return f"{without_advice(error)}: run `{commands.resume()}`, which looks"
+    return f"{error.without_advice()}: run `{commands.resume()}`, which looks"

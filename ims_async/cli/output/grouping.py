@@ -1,4 +1,4 @@
-"""Many like things told briefly: the first three of each kind, and how many more there are."""
+"""Many like things said briefly: the first three of each kind, and how many more there are."""
 
 from __future__ import annotations
 

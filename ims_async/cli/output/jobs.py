@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from rich.table import Table
 
+from ...bulk.accounts import CHANGED
 from ...jobs.job import ImsJob
-from ...model.records import RecordKey
+from ...model.records import Record, RecordKey
 from ...model.report import CANNED, JobReport, RecordFailure
 from ...model.status import ErrorEntry, JobState
 from ...tables import applied_count
@@ -18,11 +19,7 @@ from .grouping import and_more, first_of_each
 from .next_commands import Commands
 from .tables import table
 
-_FITS_NOTHING: Final = "fits nothing sent: "
-
-
-def _names(key: RecordKey) -> tuple[str, str, str, str]:
-    return str(key.section), key.number, key.return_period or "?", key.supplier
+PROBLEMS: Final = ("section", "number", "period", "supplier", "code", "reason")
 
 
 def report_tables(job: ImsJob, report: JobReport) -> list[Table]:
@@ -39,25 +36,32 @@ def report_tables(job: ImsJob, report: JobReport) -> list[Table]:
     )
     columns = ("job", "state", "submitted", "applied", "failed", "unaccounted", "unmatched")
     shown = [table(f"{job.kind.value.lower()} of {job.gstin}", columns, [row])]
-    problems: list[tuple[object, ...]] = [
-        *((*_names(f.key), f.code, f.message) for f in report.failed),
-        *(
-            (
-                e.section,
-                e.number or "?",
-                e.return_period or "?",
-                e.supplier,
-                e.code,
-                _FITS_NOTHING + e.message,
-            )
-            for e in report.unmatched
-        ),
-        *((*_names(r.key), "", "the gateway did not tell of it") for r in report.unaccounted),
-    ]
+    problems = list(not_applied(report.failed, report.unmatched, report.unaccounted))
     if problems:
-        names = ("section", "number", "period", "supplier", "code", "reason")
-        shown.append(not_applied_table(names, problems))
+        shown.append(not_applied_table(PROBLEMS, problems))
     return shown
+
+
+def not_applied(
+    failed: Iterable[RecordFailure],
+    unmatched: Iterable[ErrorEntry],
+    unaccounted: Iterable[Record],
+    changed: Iterable[Record] = (),
+) -> Iterator[tuple[object, ...]]:
+    """Yield the cells of each record that was not applied: see `PROBLEMS`."""
+    for failure in failed:
+        yield *_names(failure.key), failure.code, failure.message
+    for entry in unmatched:
+        ids = (entry.section, entry.number or "?", entry.return_period or "?", entry.supplier)
+        yield *ids, entry.code, f"fits nothing sent: {entry.message}"
+    for record in unaccounted:
+        yield *_names(record.key), "", "the gateway did not tell of it"
+    for record in changed:
+        yield *_names(record.key), "", CHANGED
+
+
+def _names(key: RecordKey) -> tuple[str, str, str, str]:
+    return str(key.section), key.number, key.return_period or "?", key.supplier
 
 
 def not_applied_table(columns: Sequence[str], problems: Sequence[tuple[object, ...]]) -> Table:

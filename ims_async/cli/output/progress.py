@@ -12,14 +12,14 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from ...jobs.job import ImsJob
 from ...model.status import JobStatus
-from .console import Voice, printable
+from .console import Console, printable
 
 
 @attrs.define
 class Board:
     """Where jobs show how they stand. `live` is None where stderr is no terminal."""
 
-    voice: Voice
+    console: Console
     live: Progress | None
 
     async def follow(self, job: ImsJob, label: str) -> None:
@@ -30,13 +30,13 @@ class Board:
         )
         async for status in job.events():
             if self.live is None or line is None:
-                self.voice.tell(f"{label}: {_words(status)}, {time.monotonic() - began:.0f} s")
+                self.console.tell(f"{label}: {words_of_status(status)}, {time.monotonic() - began:.0f} s")
             else:
                 _update(self.live, line, job, status)
 
     @asynccontextmanager
     async def following(self, labels: Mapping[ImsJob, str]) -> AsyncIterator[None]:
-        """Show each change of several jobs until they end; whoever leaves early leaves nobody behind."""
+        """Show each change of several jobs until they end; who leaves early leaves no task behind."""
         following = [asyncio.create_task(self.follow(job, label)) for job, label in labels.items()]
         try:
             yield
@@ -44,20 +44,21 @@ class Board:
         finally:
             for one in following:
                 one.cancel()
-            await asyncio.gather(*following, return_exceptions=True)  # each is heard, and speaks no more
+            await asyncio.gather(*following, return_exceptions=True)  # none prints any more
 
 
 def _update(live: Progress, line: TaskID, job: ImsJob, status: JobStatus) -> None:
-    told = (status.processed or 0) + (status.errors or 0)
-    total = job.submitted or told
+    known = (status.processed or 0) + (status.errors or 0)
+    total = job.submitted or known
     if status.done:
-        live.update(line, total=total or 1, completed=total or 1, state=_words(status))
+        live.update(line, total=total or 1, completed=total or 1, state=words_of_status(status))
         live.stop_task(line)
     else:
-        live.update(line, total=total if told else None, completed=told, state=_words(status))
+        live.update(line, total=total if known else None, completed=known, state=words_of_status(status))
 
 
-def _words(status: JobStatus) -> str:
+def words_of_status(status: JobStatus) -> str:
+    """Say in a few words how a job stands."""
     code = f" ({printable(status.raw_code)})" if status.raw_code else ""
     counts = "" if status.processed is None else f", {status.processed:,} processed"
     errors = f", {status.errors:,} refused" if status.errors else ""
@@ -65,11 +66,11 @@ def _words(status: JobStatus) -> str:
 
 
 @contextmanager
-def board(voice: Voice) -> Iterator[Board]:
+def board(console: Console) -> Iterator[Board]:
     """Open a board for as long as jobs are watched."""
-    console = voice.error_console()
-    if not console.is_terminal:
-        yield Board(voice, None)
+    screen = console.error_screen()
+    if not screen.is_terminal:
+        yield Board(console, None)
         return
     columns = (
         SpinnerColumn(finished_text="✓"),
@@ -78,5 +79,5 @@ def board(voice: Voice) -> Iterator[Board]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[state]}", markup=False),
     )
-    with Progress(*columns, console=console) as live:
-        yield Board(voice, live)
+    with Progress(*columns, console=screen) as live:
+        yield Board(console, live)

@@ -1,119 +1,19 @@
-"""What became of the decisions of many taxpayers, with those that were never sent: counts, tables, facts."""
+"""What became of the decisions of a run: tables for persons, plain facts for machines."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-import attrs
 from rich.table import Table
 
-from ...bulk import BulkReport, TaxpayerReport
+from ...bulk.accounts import COLUMNS, COUNTS, Accounts, Part
 from ...model.records import Decision, Record
-from ...model.tokens import JobToken
 from ...model.vocabulary import Action
-from ...tables import Row
-from .console import reason_of
 from .grouping import first_of_each
-from .jobs import entry_facts, failure_facts, key_facts, not_applied_table
+from .jobs import PROBLEMS, entry_facts, failure_facts, key_facts, not_applied, not_applied_table
 from .tables import MOST_ROWS, WORDS, table
-
-_COLUMNS: Final = ("applied", "refused", "unaccounted", "changed", "not sent", "pending")
-_NAMES: Final = (
-    "applied",
-    *(f"{name}_count" for name in ("failed", "unaccounted", "changed", "not_sent", "pending")),
-)
-
-CHANGED: Final = "changed by the supplier, or gone: pull again, decide again"
-
-
-@attrs.frozen(kw_only=True)
-class Part:
-    """One taxpayer's part: what its run tells, and the rows that did not get so far, with the reason."""
-
-    gstin: str
-    report: TaxpayerReport
-    left_out: Sequence[Row] = ()
-    standing: Sequence[Row] = ()
-    """The rows that stood already as they were decided, and were not sent again."""
-    reason: str = ""
-    problems: Mapping[str, str] = attrs.field(factory=dict)
-    """What is wrong with a row that was left out, by where it stands."""
-
-    @property
-    def counts(self) -> tuple[int, ...]:
-        """How many were applied, refused, unaccounted for, changed, not sent, and are pending."""
-        one = self.report
-        named = (one.failed, one.unaccounted, one.changed)
-        not_sent = len(one.not_sent) + len(self.left_out)
-        return one.succeeded, *map(len, named), not_sent, one.pending_count
-
-    @property
-    def ok(self) -> bool:
-        """True if every decision was applied."""
-        return self.report.ok and not self.left_out and not self.reason
-
-
-@attrs.frozen(kw_only=True)
-class Accounts:
-    """All parts of a run, by GSTIN."""
-
-    run: str
-    parts: Mapping[str, Part]
-
-    @property
-    def ok(self) -> bool:
-        """True if every decision of every taxpayer was applied."""
-        return all(part.ok for part in self.parts.values())
-
-    @property
-    def totals(self) -> tuple[int, ...]:
-        """The sums of the parts' counts."""
-        return tuple(map(sum, zip(*(part.counts for part in self.parts.values()), strict=True))) or (0,) * 6
-
-    @property
-    def pending(self) -> list[JobToken]:
-        """The jobs that had not ended."""
-        return [token for part in self.parts.values() for token in part.report.pending]
-
-    @property
-    def failed_jobs(self) -> list[JobToken]:
-        """The jobs that the gateway refused as a whole."""
-        return [token for part in self.parts.values() for token in part.report.failed_jobs]
-
-    def __str__(self) -> str:
-        counts = zip(self.totals, _COLUMNS, strict=True)
-        return ", ".join(f"{count:,} {what}" for count, what in counts if count) or "nothing to do"
-
-
-def accounts_of(
-    report: BulkReport,
-    *,
-    gsp: str | None,
-    skipped: Mapping[str, str] | None = None,
-    left_out: Mapping[str, Sequence[Row]] | None = None,
-    standing: Mapping[str, Sequence[Row]] | None = None,
-    problems: Mapping[str, Mapping[str, str]] | None = None,
-    order: Iterable[str] = (),
-) -> Accounts:
-    """Put together what a run tells and what never got so far, as far as may be in the `order` of GSTINs."""
-    skipped, left_out, standing, problems = skipped or {}, left_out or {}, standing or {}, problems or {}
-    parts: dict[str, Part] = {}
-    known = dict.fromkeys((*report.taxpayers, *skipped, *standing))
-    for gstin in dict.fromkeys((*(name for name in order if name in known), *known)):
-        one = report.taxpayers.get(gstin) or TaxpayerReport(gstin=gstin)
-        own = "" if one.error is None else reason_of(one.error, gsp, gstin)
-        reason = "; ".join(dict.fromkeys(filter(None, (skipped.get(gstin, ""), own))))
-        parts[gstin] = Part(
-            gstin=gstin,
-            report=one,
-            left_out=left_out.get(gstin, ()),
-            standing=standing.get(gstin, ()),
-            reason=reason,
-            problems=problems.get(gstin, {}),
-        )
-    return Accounts(run=report.run, parts=parts)
 
 
 def summary_table(title: str, records: Mapping[str, Iterable[Record]]) -> Table:
@@ -151,10 +51,10 @@ def accounts_table(accounts: Accounts) -> Table:
         rows += ((part.gstin, *part.counts, _reason(part)) for part in own)
         if more:
             rows.append(
-                (f"{more:,} more", *(None for _ in _COLUMNS), _reason(own[0]).replace(own[0].gstin, "…"))
+                (f"{more:,} more", *(None for _ in COLUMNS), _reason(own[0]).replace(own[0].gstin, "…"))
             )
     rows.append((f"all {len(accounts.parts):,}", *accounts.totals, ""))
-    columns: tuple[str, ...] = ("GSTIN", *_COLUMNS, "reason")
+    columns: tuple[str, ...] = ("GSTIN", *COLUMNS, "reason")
     if not any(row[-1] for row in rows):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     return table(title, columns, rows, total=True)
@@ -174,29 +74,13 @@ def _reason(part: Part) -> str:
 
 def problems_table(accounts: Accounts) -> Table | None:
     """Show the records that were not applied by name, the first of them; None if there are none."""
-    rows = list(_problems(accounts))
-    if not rows:
-        return None
-    columns = ("GSTIN", "section", "number", "period", "supplier", "code", "reason")
-    return not_applied_table(columns, rows)
-
-
-def _problems(accounts: Accounts) -> Iterator[tuple[object, ...]]:
-    for part in accounts.parts.values():
-        one = part.report
-        for failure in one.failed:
-            yield part.gstin, *_names(failure.key), failure.code, failure.message
-        for entry in one.unmatched:
-            named = (entry.section, entry.number or "?", entry.return_period or "?", entry.supplier)
-            yield part.gstin, *named, entry.code, f"fits nothing sent: {entry.message}"
-        for record in one.unaccounted:
-            yield part.gstin, *_names(record.key), "", "the gateway did not tell of it"
-        for record in one.changed:
-            yield part.gstin, *_names(record.key), "", CHANGED
-
-
-def _names(key: Any) -> tuple[str, str, str, str]:
-    return str(key.section), key.number, key.return_period or "?", key.supplier
+    rows = [
+        (part.gstin, *row)
+        for part in accounts.parts.values()
+        for one in (part.report,)
+        for row in not_applied(one.failed, one.unmatched, one.unaccounted, one.changed)
+    ]
+    return not_applied_table(("GSTIN", *PROBLEMS), rows) if rows else None
 
 
 def accounts_facts(accounts: Accounts) -> dict[str, Any]:
@@ -204,7 +88,7 @@ def accounts_facts(accounts: Accounts) -> dict[str, Any]:
     return {
         "ok": accounts.ok,
         "run": accounts.run,
-        **dict(zip(_NAMES, accounts.totals, strict=True)),
+        **dict(zip(COUNTS, accounts.totals, strict=True)),
         "pending": [token.dumps() for token in accounts.pending],
         "failed_jobs": [token.dumps() for token in accounts.failed_jobs],
         "taxpayers": {part.gstin: _part_facts(part) for part in accounts.parts.values()},
@@ -215,7 +99,7 @@ def _part_facts(part: Part) -> dict[str, Any]:
     one = part.report
     return {
         "ok": part.ok,
-        **dict(zip(_NAMES, part.counts, strict=True)),
+        **dict(zip(COUNTS, part.counts, strict=True)),
         "standing_count": len(part.standing),
         "reason": part.reason,
         "jobs": one.jobs,

@@ -25,6 +25,7 @@ _COPIED: Final = frozenset({"GSTIN", "supplier", "recipient", "reference", "job"
 _NARROW: Final = 7  # characters, which another column has at least
 _CREDIT_NOTES: Final = frozenset({Section.B2BCN, Section.B2BCNA})
 
+_STANDINGS: Final = ("no_action", "accepted", "rejected", "pending", "total")
 WORDS = {
     Action.ACCEPT: "accept",
     Action.REJECT: "reject",
@@ -92,31 +93,19 @@ def _cell(value: object) -> Text:
 
 def counts_table(counts: Counts, gstin: str) -> Table:
     """Show how many records stand at each action, by section."""
-    rows: list[tuple[object, ...]] = [
-        (name, found.no_action, found.accepted, found.rejected, found.pending, found.total)
-        for name, found in counts.sections.items()
-    ]
-    sums = [sum(row[place] for row in rows if isinstance(row[place], int)) for place in range(1, 6)]  # type: ignore[misc] # all are counts
-    columns = ("section", "no action", "accepted", "rejected", "pending", "total")
-    return table(f"{gstin}, {counts.goods_type.value}", columns, [*rows, ("all", *sums)], total=True)
+    numbers = {name: tuple(own.values()) for name, own in counts_facts(counts)["sections"].items()}
+    sums = [sum(column) for column in zip(*numbers.values(), strict=True)] or [0] * len(_STANDINGS)
+    rows = [*((name, *own) for name, own in numbers.items()), ("all", *sums)]
+    columns = ("section", *(name.replace("_", " ") for name in _STANDINGS))
+    return table(f"{gstin}, {counts.goods_type.value}", columns, rows, total=True)
 
 
 def counts_facts(counts: Counts) -> dict[str, Any]:
     """Return counts as plain values."""
-    return {
-        "goods_type": counts.goods_type.value,
-        "total": counts.total,
-        "sections": {
-            name: {
-                "no_action": found.no_action,
-                "accepted": found.accepted,
-                "rejected": found.rejected,
-                "pending": found.pending,
-                "total": found.total,
-            }
-            for name, found in counts.sections.items()
-        },
+    sections = {
+        name: {one: getattr(found, one) for one in _STANDINGS} for name, found in counts.sections.items()
     }
+    return {"goods_type": counts.goods_type.value, "total": counts.total, "sections": sections}
 
 
 def summary(records: Iterable[Record]) -> Counter[tuple[Section, Action | None]]:
@@ -146,11 +135,11 @@ def how_much(records: Iterable[Record]) -> str:
         taxes[word] = taxes.get(word, Decimal(0)) + tax
         if invoice.section in _CREDIT_NOTES:
             credit[word] = credit.get(word, Decimal(0)) + tax
-    told = ", ".join(
+    said = ", ".join(
         f"{word} {count:,} (tax of {taxes[word]:,.2f} rupees{_of_it(credit.get(word))})"
         for word, count in counts.items()
     )
-    return told[:1].upper() + told[1:]
+    return said[:1].upper() + said[1:]
 
 
 def _of_it(credit: Decimal | None) -> str:

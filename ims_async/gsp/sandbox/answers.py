@@ -103,7 +103,7 @@ def _judge_http(request: Request, response: Response, status: int, envelope: Map
         what = "API key and secret" if request.operation == "authenticate" else "API key"
         return Verdict(
             kind=VerdictKind.FAILED,
-            error=NotAuthorized(f"{text}: check the {what}", of_account=True, **facts),
+            error=NotAuthorized(text, advice=f"check the {what}", of_account=True, **facts),
         )
     return judge_status(response, status, text, facts)
 

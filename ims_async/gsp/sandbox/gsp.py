@@ -49,9 +49,10 @@ _STATUS_QUERY: Final = {
 _RETURN_TYPE: Final = {SourceForm.GSTR1: "gstr-1", SourceForm.GSTR1A: "gstr-1a"}
 
 _NOT_YET: Final = "ask again later, or for fewer rows, one action at a time: invoices(section, status)"
-_AS_A_FILE: Final = (
-    "Sandbox documents no way to fetch it. Ask for fewer rows, one action at a time, which may come at once: "
-    'invoices(section, status); or read them through Vayana(downloads="basic"), which documents one'
+_NO_WAY: Final = "Sandbox documents no way to fetch it"
+_INSTEAD: Final = (
+    "Ask for fewer rows, one action at a time, which may come at once: invoices(section, status); or read "
+    'them through Vayana(downloads="basic"), which documents one'
 )
 _NO_DOWNLOADS: Final = "this GSP documents no way to fetch rows that are prepared as a file"
 
@@ -153,7 +154,9 @@ class Sandbox(Settings):
             reading = codec.read_invoices(response.body, ("data", "data"), strict=strict, recipient=gstin)
             rows = yield from reading
         except DownloadQueued as error:
-            raise queued(error, section, _NOT_YET if error.token is None else _AS_A_FILE) from None
+            if error.token is None:
+                raise queued(error, section, advice=_NOT_YET) from None
+            raise queued(error, section, _NO_WAY, advice=_INSTEAD) from None
         except GatewayError as error:
             return or_empty(error, InvoiceList())
         if self.test:  # the example has the same rows for every section: each would come eight times

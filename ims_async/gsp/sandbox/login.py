@@ -31,7 +31,11 @@ def authenticate(gsp: Settings) -> Conversation[Token]:
     https://developer.sandbox.co.in/api-reference/authenticate
     """
     if not gsp.api_secret:
-        raise NotAuthorized("logging in needs the API secret: Sandbox(api_key, api_secret)", of_account=True)
+        raise NotAuthorized(
+            "logging in needs the API secret",
+            advice="make it Sandbox(api_key, api_secret)",
+            of_account=True,
+        )
     request = gsp.request("authenticate", "POST", "/authenticate", needs=Needs.NONE)
     response = yield attrs.evolve(request, repeatable=True, grants=True)
     value = Secret(text(member(json_of(response), "data", ""), "access_token", "data"))

@@ -45,13 +45,18 @@ _NO_OUTAGE: Final = frozenset(
         _GSTN_SAID,
     }
 )
-_ADVICE: Final = {
-    TOO_MANY_TOKENS: "ten tokens of this user are alive: share one between programs "
-    "(user_token=…, or a credential store), or end some with client.sign_out()",
-    "err-invalid-org": "check org_id: the organisation is not known, or not this user's",
-    "err-invalid-token": "log in again: the user token is not known",
+_WORDS: Final = {
+    TOO_MANY_TOKENS: "ten tokens of this user are alive",
+    "err-invalid-org": "the organisation is not known, or not this user's",
+    "err-invalid-token": "the user token is not known",
     "err-expired-token": "the user token has ended",
     "err-resource-not-found": "there is no such task or page; results are kept for seven days",
+}
+_ADVICE: Final = {
+    TOO_MANY_TOKENS: "share one between programs (user_token=…, or a credential store), or end some with "
+    "client.sign_out()",
+    "err-invalid-org": "check org_id",
+    "err-invalid-token": "log in again",
 }
 _NO_REASON: Final = "GSTN refused without saying why"
 # The vendor's own errors have a key for a message, and one of these types (Error payloads).
@@ -123,7 +128,7 @@ def _judge_own(request: Request, response: Response, error: GatewayError) -> Ver
         stale = error.code in _STALE_TOKEN and request.needs is not Needs.NONE
         # These are about the user; for another 403 no page says which credential is meant (Error payloads).
         of_account = of_user or status == 401
-        refused = NotAuthorized(error.message, of_account=of_account, **facts)
+        refused = NotAuthorized(error.message, advice=error.advice, of_account=of_account, **facts)
         return Verdict(kind=VerdictKind.REFUSED if stale else VerdictKind.FAILED, error=refused)
     text = error.message
     if request.changes and status in (404, 405):
@@ -176,14 +181,15 @@ def _own_error(envelope: Mapping[str, Any], response: Response) -> GatewayError:
         else read_reason(args).words
     )
     key = str(error.get("message") or "")
-    advice = _ADVICE.get(key, "")
+    what = _WORDS.get(key, "")
     if key == _GSTN_SAID:
-        advice = "GSTN refused" if details else _NO_REASON
-    text = ": ".join(part for part in (advice, details) if part)
+        what = "GSTN refused" if details else _NO_REASON
+    text = ": ".join(part for part in (what, details) if part)
     # A text in another member of the envelope of six is not a key, but better than no message.
     words = reason.words or read_reason([envelope.get(name) for name in ("alert", "info")]).words
     text = text or words or f"HTTP {response.status} from the gateway"
-    return GatewayError(text, code=reason.code or key, http_status=response.status)
+    facts: dict[str, Any] = {"code": reason.code or key, "http_status": response.status}
+    return GatewayError(text, advice=_ADVICE.get(key, ""), **facts)
 
 
 def payload(response: Response) -> Any:

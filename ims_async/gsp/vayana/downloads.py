@@ -62,7 +62,7 @@ def begin(
             return (yield from codec.read_invoices(response.body, ("data",), strict=strict, recipient=gstin))
     except DownloadQueued as error:
         if not error.token:
-            raise queued(error, section, "ask again later") from None
+            raise queued(error, section, advice="ask again later") from None
         token = reference({"token": error.token}, "token", "data")
         return _download(gsp, gstin, section, status, f"file/{token}", error.estimate)
     except GatewayError as error:

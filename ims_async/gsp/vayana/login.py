@@ -45,8 +45,8 @@ def authenticate(gsp: Settings, refused: Token | None) -> Conversation[Token]:
             if given is not None and given != refused.value:
                 return _given(given)
             raise NotAuthorized(
-                "the user token is not accepted and cannot be refreshed: pass a new user_token, or "
-                "handle and password",
+                "the user token is not accepted and cannot be refreshed",
+                advice="pass a new user_token, or handle and password",
                 of_account=True,
                 code=error.code,
                 http_status=error.http_status,
@@ -65,8 +65,13 @@ def _logged_in(gsp: Settings) -> Conversation[Token]:
     except NotAuthorized as error:
         if error.code == TOO_MANY_TOKENS:
             raise
-        advice = f"{error.message}: check handle and password"
-        raise NotAuthorized(advice, of_account=True, code=error.code, http_status=error.http_status) from None
+        raise NotAuthorized(
+            error.message,
+            advice=error.advice or "check handle and password",
+            of_account=True,
+            code=error.code,
+            http_status=error.http_status,
+        ) from None
     return _user_token(gsp, response)
 
 

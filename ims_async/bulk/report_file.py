@@ -6,18 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from ... import tables
-from ...bulk.tally import Fingerprint, fingerprint
-from ...errors import JournalError
-from ...journal import Entry, Journal, Phase
-from ...model.records import Decision, Record
-from ...model.status import JobKind
-from ...tables import Outcome
-from ...tables.reports import decided_action, not_by_name, unmatched
-from .runs import CHANGED, Accounts, Part
+from .. import tables
+from ..errors import JournalError
+from ..journal import Entry, Journal, Phase
+from ..model.records import Decision, Record
+from ..model.status import JobKind
+from ..tables import Outcome
+from ..tables.reports import decided_action, not_by_name, unmatched
+from .accounts import CHANGED, Accounts, Part
+from .from_files import NOT_SENT
+from .tally import Fingerprint, fingerprint
 
 STANDING: Final = "it stood already as decided, and was not sent again"
-_NOT_SENT: Final = frozenset({Phase.QUEUED, Phase.CALLED_OFF})
 
 
 async def write_outcomes(
@@ -29,11 +29,11 @@ async def write_outcomes(
     """
     sent: dict[str, list[Entry]] = {}
     for entry in batches:
-        if entry.phase not in _NOT_SENT:
+        if entry.phase not in NOT_SENT:
             sent.setdefault(entry.token.gstin, []).append(entry)
     with tables.writing_outcomes(file, overwrite=overwrite) as add:
         for gstin, part in accounts.parts.items():
-            named = {_name(record) for record in _told(part)}
+            named = {_name(record) for record in _named(part)}
             add(gstin, _lines(part))
             counts = {"applied": 0, "pending": 0}
             for entry in sent.get(gstin, ()):
@@ -44,8 +44,8 @@ async def write_outcomes(
             add(gstin, _nameless(part, counts))
 
 
-def _told(part: Part) -> Iterator[Record]:
-    """Yield the records of which the run itself tells."""
+def _named(part: Part) -> Iterator[Record]:
+    """Yield the records that the run itself names."""
     one = part.report
     yield from (failure.record for failure in one.failed if failure.record is not None)
     yield from (*one.unaccounted, *one.changed, *one.not_sent)
@@ -55,8 +55,8 @@ def _lines(part: Part) -> Iterator[Outcome]:
     one = part.report
     for failure in one.failed:
         decided = decided_action(failure.record)
-        told = {"code": failure.code, "message": failure.message}
-        yield Outcome(outcome="failed", key=failure.key, action=decided, **told)
+        facts = {"code": failure.code, "message": failure.message}
+        yield Outcome(outcome="failed", key=failure.key, action=decided, **facts)
     yield from map(unmatched, one.unmatched)
     for outcome, records, message in (
         ("unaccounted", one.unaccounted, ""),
@@ -73,13 +73,13 @@ def _lines(part: Part) -> Iterator[Outcome]:
 
 
 async def _lines_of(entry: Entry, journal: Journal, named: set[Fingerprint]) -> list[Outcome]:
-    """Return the lines of a batch's records of which nothing was told yet."""
+    """Return the lines of those of a batch's records that have none yet."""
     if entry.phase is Phase.LET_GO:
         return []
     try:
         records = await journal.records(entry.id)
     except JournalError:
-        return []  # how many they are is told all the same
+        return []  # how many they are is known all the same
     outcome, message = "applied", ""
     if entry.phase.open:
         outcome, message = "pending", f"job {entry.token.reference_id or 'without a reference'}"

@@ -1,0 +1,165 @@
+"""The rows of files set against what the gateway shows now, before any of it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
+
+import attrs
+
+from .. import tables
+from ..client import ImsClient
+from ..errors import ImsError, InvalidInput
+from ..journal import Phase
+from ..model.records import Invoice, Record
+from ..model.status import JobKind
+from ..model.vocabulary import Section
+from ..tables import Row
+from ..tables.matching import without_standing
+from ..tables.row import where
+from .concurrency import for_each
+from .outage import is_everybodys
+from .tally import Fingerprint, fingerprint
+
+NOT_SENT: Final = frozenset({Phase.QUEUED, Phase.CALLED_OFF})
+
+
+class Listener(Protocol):
+    """Hears what is found while rows are matched."""
+
+    def unreadable(self, gstin: str, section: Section, problem: str) -> None:
+        """Hear of a row of the gateway's that cannot be read, and is left out."""
+
+    def standing(self, gstin: str, count: int) -> None:
+        """Hear how many rows of a taxpayer stand already as they decide."""
+
+    def skipped(self, gstin: str, error: ImsError) -> None:
+        """Hear why nothing is sent for a taxpayer."""
+
+    def matched(self) -> None:
+        """Hear that the rows of one more taxpayer were looked at."""
+
+
+@attrs.define(kw_only=True)
+class Matched:
+    """What the files say, set against the gateway: what is to be sent, and what is not."""
+
+    records: dict[str, Sequence[Record]] = attrs.field(factory=dict)
+    """By GSTIN; empty where an earlier part of the run has sent everything."""
+    skipped: dict[str, ImsError] = attrs.field(factory=dict)
+    """Why nothing is sent for a GSTIN."""
+    left_out: dict[str, list[Row]] = attrs.field(factory=dict)
+    """The rows of those."""
+    standing: dict[str, list[Row]] = attrs.field(factory=dict)
+    """The rows whose records stand already as they decide."""
+    earlier: int = 0
+    """How many rows an earlier part of the run has sent."""
+    others: Mapping[str, int] = attrs.field(factory=dict)
+    """How many records the run holds of GSTINs that are not in the files."""
+    beside: int = 0
+    """How many decisions the run holds that the files do not, of GSTINs that are in them."""
+    sizes: dict[str, int] = attrs.field(factory=dict)
+    """How many rows each GSTIN has in the files, in their order."""
+
+    @property
+    def count(self) -> int:
+        """How many records are to be sent."""
+        return sum(map(len, self.records.values()))
+
+
+@attrs.frozen(kw_only=True)
+class Matcher:
+    """Reads the records of `concurrency` taxpayers at a time again, and matches the rows of files with them.
+
+    `run` names the run that the rows are for: what it has sent before is left out.
+    """
+
+    client: ImsClient
+    kind: JobKind
+    listener: Listener
+    run: str | None = None
+    concurrency: int = 16
+    check: bool = True
+
+    async def match(self, rows: dict[str, list[Row]]) -> Matched:
+        """Set each taxpayer's rows against its records. What is wrong with one taxpayer skips that one.
+
+        The rows are used up: what is to be sent has all that is needed. Raises what is wrong with all
+        taxpayers: a refused account, an empty wallet, whatever it is where there is one and nothing was sent.
+        """
+        found = Matched(sizes={gstin: len(own) for gstin, own in rows.items()})
+        if self.run is not None:
+            await self._leave_out_earlier(self.run, rows, found)
+
+        async def one(gstin: str) -> None:
+            await self._match_one(gstin, rows.pop(gstin), found)
+            self.listener.matched()
+
+        await for_each(list(rows), one, at_once=self.concurrency)
+        found.records = {gstin: found.records[gstin] for gstin in found.sizes if gstin in found.records}
+        return found
+
+    async def _match_one(self, gstin: str, rows: list[Row], found: Matched) -> None:
+        try:
+            current = await self._pull(gstin, rows)
+            if self.kind is JobKind.SAVE:
+                rows, standing = without_standing(rows, current)
+                if standing:
+                    found.standing[gstin] = standing
+                    self.listener.standing(gstin, len(standing))
+            if rows:
+                match = tables.match if self.kind is JobKind.SAVE else tables.match_records
+                found.records[gstin] = match(rows, current)
+        except ImsError as error:
+            if is_everybodys(error) or (len(found.sizes) == 1 and not found.earlier):
+                raise
+            found.skipped[gstin], found.left_out[gstin] = error, rows
+            self.listener.skipped(gstin, error)
+
+    async def _pull(self, gstin: str, rows: Sequence[Row]) -> list[Invoice]:
+        taxpayer = self.client.taxpayer(gstin, check=self.check)
+        sections = dict.fromkeys(row.section for row in rows)
+        found = await asyncio.gather(*(taxpayer.invoices(name, strict=False) for name in sections))
+        for section, answer in zip(sections, found, strict=True):
+            for problem in answer.problems:
+                self.listener.unreadable(gstin, section, problem)
+        return [invoice for answer in found for invoice in answer]
+
+    async def _leave_out_earlier(self, run: str, rows: dict[str, list[Row]], found: Matched) -> None:
+        """Leave out what an earlier part of the run has sent: it may stand otherwise since, and should."""
+        sent: dict[str, set[Fingerprint]] = {}
+        for entry in await self.client.batches_of(run):
+            if self.client.journal is not None and entry.phase not in NOT_SENT:
+                known = sent.setdefault(entry.token.gstin, set())
+                for record in await self.client.journal.records(entry.id):
+                    known.add(_folded(fingerprint(entry.token.kind, record)))
+        found.others = {gstin: len(own) for gstin, own in sent.items() if gstin not in rows}
+        for gstin in sent.keys() & rows.keys():
+            prints = [self._fingerprint(row) for row in rows[gstin]]
+            left = [row for row, one in zip(rows[gstin], prints, strict=True) if one not in sent[gstin]]
+            found.beside += len(sent[gstin].difference(prints))
+            found.earlier += len(rows[gstin]) - len(left)
+            rows[gstin] = left
+            if not left:
+                found.records[gstin] = []
+                del rows[gstin]
+
+    def _fingerprint(self, row: Row) -> Fingerprint:
+        decided = (row.action, row.remarks, row.itc_reduction) if self.kind is JobKind.SAVE else ()
+        return _folded((self.kind, *row.key, *decided))
+
+
+def problems_by_row(error: ImsError | None) -> dict[str, str]:
+    """Return what an error says of rows, by where they stand."""
+    found: dict[str, list[str]] = {}
+    for problem in tables.problems_of(error) if isinstance(error, InvalidInput) else ():
+        if problem.row is not None:
+            found.setdefault(where(problem.file, problem.row), []).append(problem.message)
+    return {place: "; ".join(messages) for place, messages in found.items()}
+
+
+def _folded(name: Fingerprint) -> Fingerprint:
+    """Write the supplier in capitals, as a file has it; gateways need not."""
+    kind, section, supplier, *rest = name
+    return kind, section, str(supplier).upper(), *rest

@@ -1,0 +1,56 @@
+"""What all commands have in common: `--json`, `--debug`, a console, and an exit code."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Final, get_type_hints
+
+import attrs
+
+from .options import Debug, Json
+from .output.console import Console
+
+_HELD: Final = ("gsp", "journal", "report", "overwrite")
+"""Options that messages name again: the console holds them."""
+
+
+def command(work: Callable[..., int]) -> Callable[..., None]:
+    """Make a command of a function that is given a console and options, and returns an exit code.
+
+    A parameter whose type is a class of attrs stands for the options that are its fields.
+    """
+    _, *own = _options_of(work)
+    groups = {one.name: one.annotation for one in own if attrs.has(one.annotation)}
+    options: list[inspect.Parameter] = []
+    for one in own:
+        options += _options_of(one.annotation) if one.name in groups else [one]
+    options.sort(key=lambda option: option.default is not inspect.Parameter.empty)
+    for name, kind in (("json", Json), ("debug", Debug)):
+        option = inspect.Parameter(
+            name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False, annotation=kind
+        )
+        options.append(option)
+
+    def run(*, json: bool, debug: bool, **given: Any) -> None:
+        held = {name: given[name] for name in _HELD if name in given}
+        console = Console(json, debug, check=not given.get("no_check"), **held)
+        for name, group in groups.items():
+            fields = [field.name for field in attrs.fields(group)]
+            given[name] = group(**{field: given.pop(field) for field in fields})
+        console.run(lambda: work(console, **given))
+
+    run.__name__, run.__doc__, run.__module__ = work.__name__, work.__doc__, work.__module__
+    run.__annotations__ = {option.name: option.annotation for option in options}
+    run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined] # what typer reads
+    return run
+
+
+def _options_of(made: Callable[..., object]) -> list[inspect.Parameter]:
+    """Return the parameters of a function, or the fields of a class, with their types."""
+    hints = get_type_hints(made, include_extras=True)
+    parameters = inspect.signature(made).parameters.values()
+    return [
+        one.replace(annotation=hints[one.name], kind=inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        for one in parameters
+    ]

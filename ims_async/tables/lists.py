@@ -1,0 +1,79 @@
+"""What a person names: files and folders of decisions, and lists of taxpayers."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from ..errors import InvalidInput
+from ..files import is_file, is_folder
+from .problems import FILE_KIND, Problem
+from .reading import is_report
+from .row import where
+from .source import MOST_TITLES, SEPARATOR_LINE
+
+_LONGEST: Final = 50_000_000  # bytes
+
+
+def listed_gstins(file: Path) -> Iterator[tuple[int, str]]:
+    """Yield the first cell of each line, with its number; comments and a heading are left out.
+
+    Raises `InvalidInput` for a file that cannot be read.
+    """
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(_LONGEST + 1)
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be read: {(error.strerror or str(error)).lower()}") from None
+    except UnicodeDecodeError:
+        raise InvalidInput(f"{file} is not UTF-8: save it as 'CSV UTF-8', or as a text file") from None
+    if len(content) > _LONGEST:
+        raise InvalidInput(f"{file} is larger than {_LONGEST:,} bytes: is it the right file?")
+    separator = SEPARATOR_LINE.match(text)
+    lines = text[separator.end() if separator else 0 :].splitlines()
+    first = next((line for line in lines if line.strip() and not line.lstrip().startswith("#")), "")
+    delimiter = separator["sign"] if separator else next((sign for sign in ",;\t" if sign in first), ",")
+    reader = csv.reader(lines, delimiter=delimiter)
+    try:
+        names = [
+            (reader.line_num, cells[0].partition("#")[0].strip().lstrip("'") if cells else "")
+            for cells in reader
+        ]
+    except csv.Error as error:
+        raise InvalidInput(f"{where(str(file), reader.line_num)}: it cannot be read: {error}") from None
+    top = [name.casefold() for _, name in names[: MOST_TITLES + 1]]
+    for line, name in names[top.index("gstin") + 1 if "gstin" in top else 0 :]:  # titles are above a heading
+        if name:
+            yield line, name
+
+
+def decision_files(paths: Sequence[Path]) -> tuple[list[Path], list[Path], list[Problem]]:
+    """Return the files that are meant, each once; the reports among them, which hold no decisions; and
+    what is wrong with the folders. Of a folder all `*.csv` are meant.
+    """
+    files: dict[Path, Path] = {}
+    problems: list[Problem] = []
+    reports: list[Path] = []
+    for path in paths:
+        inside = sorted(_csv_files_in(path)) if is_folder(path) else [path]
+        own = [file for file in inside if is_report(file)]
+        if is_folder(path) and len(own) == len(inside):
+            what = f"{path} holds no .csv file of decisions"
+            problems.append(Problem(what, kind=FILE_KIND, file=str(path)))
+        elif own == paths:
+            what = "tells what became of records (it has a column 'outcome')"
+            what = f"{path} {what}: name the file of decisions"
+            problems.append(Problem(what, kind=FILE_KIND, file=str(path)))
+        for file in inside:
+            files.setdefault(file.resolve(), file)
+        reports += own
+    return [file for file in files.values() if file not in reports], reports, problems
+
+
+def _csv_files_in(folder: Path) -> Iterator[Path]:
+    for file in folder.iterdir():  # what begins with a dot is a program's own, half written or forgotten
+        if file.suffix.lower() == ".csv" and not file.name.startswith(".") and is_file(file):
+            yield file
