@@ -129,7 +129,7 @@ async def test_what_cannot_be_told_is_pending(
         rows = await who.invoices("b2b")
         return {row.key: row for row in rows[::2]}, {row.section for row in rows}
 
-    monkeypatch.setattr(who, "_current", half_of_it)
+    monkeypatch.setattr(who._recovery, "_current", half_of_it)
     report = await bulk.save_all(client, work, max_records=30)
     one = report[who.gstin]
     assert isinstance(one.error, OutcomeUnknown)
