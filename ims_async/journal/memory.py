@@ -11,9 +11,10 @@ import attrs
 
 from ..errors import JournalError
 from ..loop_owner import LoopOwner, on_one_loop
+from ..model.change import Cause
 from ..model.report import Record
 from ..model.status import JobStatus, JobToken
-from .entry import IN_FLIGHT, Cause, Entry, Phase
+from .entry import IN_FLIGHT, Entry, Phase
 
 _Key = tuple[str, str]
 

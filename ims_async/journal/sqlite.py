@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from ..errors import InvalidInput, JournalError
+from ..model.change import Cause
 from ..model.report import Record
 from ..model.status import JobKind, JobStatus, JobToken
 from . import schema
-from .entry import Cause, Entry, Phase
+from .entry import Entry, Phase
 from .packing import checksum, pack, pack_found, pack_status, unpack, unpack_status
 from .writer import Writer
 
