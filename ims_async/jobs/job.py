@@ -30,6 +30,7 @@ from ..errors import (
 )
 from ..journal import Cause, Entry, Phase
 from ..loop_owner import LoopOwner, on_one_loop
+from ..model.change import facts_of
 from ..model.report import Evidence, JobReport, PReading, Record, account, settle
 from ..model.status import JobKind, JobState, JobStatus, JobToken
 from ..net.policies import PollPolicy
@@ -487,7 +488,7 @@ class ImsJob:
 
     async def _write_down(self, status: JobStatus) -> None:
         """Put what is new into the journal before anybody hears it, so that a crash loses no report."""
-        if self.done or _facts(status) == _facts(self.status):
+        if self.done or facts_of(status) == facts_of(self.status):
             return
         await self._page.heard(status, self._token if status.route else None)
         if status.done:
@@ -506,7 +507,7 @@ class ImsJob:
             if not last.carrier_failed or status.found is None:
                 return  # one job has one outcome
             self._report = None  # what its carrier left open, a look has told
-        if _facts(status) == _facts(last):
+        if facts_of(status) == facts_of(last):
             self._history[-1] = status
             return
         if not status.documented and status.raw_code != last.raw_code:
@@ -651,11 +652,6 @@ _SHORTEST_WAIT: Final = 0.001  # seconds: a timer may be early by the clock's re
 _SUBMITTED: Final = JobStatus(state=JobState.PROCESSING)
 _UNKNOWN: Final = JobStatus(state=JobState.UNKNOWN)
 _CLOSED: Final = "the client was closed; the job runs on at the gateway: resume it from its token"
-
-
-def _facts(status: JobStatus) -> tuple[object, ...]:
-    """What makes two readings different to a listener."""
-    return status.state, status.raw_code, status.processed, status.errors, status.error_code
 
 
 async def as_completed(jobs: Iterable[ImsJob]) -> AsyncIterator[ImsJob]:
