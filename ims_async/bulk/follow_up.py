@@ -119,7 +119,7 @@ class Follower:
         return True
 
     async def _awaited(self, job: ImsJob) -> JobReport | None:
-        if job.open and job.reference_id is not None and not job.done:
+        if job.open and job.pollable:
             try:
                 async with self.shared.stop.ending_waits():
                     report = await job.result_in_outage(self.shared.gate.max_outage)

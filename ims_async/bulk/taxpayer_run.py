@@ -320,4 +320,4 @@ async def _prints(kind: JobKind, records: Sequence[Record]) -> AsyncIterator[int
 
 def _can_be_settled(job: ImsJob) -> bool:
     """Say whether a job holds the turn only since nobody knows what became of it: looking tells."""
-    return job.open and (job.reference_id is None or job.done)
+    return job.open and not job.pollable

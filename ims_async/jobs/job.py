@@ -13,6 +13,7 @@ import attrs
 from ..errors import JobFailed, JobTimeout, JournalError, OutcomeUnknown
 from ..journal import Entry, Phase
 from ..loop_owner import LoopOwner, on_one_loop
+from ..model.change import facts_of
 from ..model.records import Record
 from ..model.report import JobReport
 from ..model.status import JobState, JobStatus
@@ -140,7 +141,7 @@ class ImsJob(JobFacts):
         """Take an answer of the gateway; what is new is in the journal first, so that no crash loses it."""
         if status.route:
             self._token = attrs.evolve(self._token, route=status.route)
-        if not self.done and _reading(status) != _reading(self.status):
+        if not self.done and facts_of(status) != facts_of(self.status):
             await self._page.heard(status, self._token if status.route else None)
             if status.done:
                 await self._load_quietly()
@@ -159,7 +160,7 @@ class ImsJob(JobFacts):
             if not last.carrier_failed or status.found is None:
                 return  # one job has one outcome
             self._report = None  # what its carrier left open, a look has told
-        if _reading(status) == _reading(last):
+        if facts_of(status) == facts_of(last):
             self._history[-1] = status
             return
         if not status.documented and status.raw_code != last.raw_code:
@@ -210,11 +211,6 @@ class ImsJob(JobFacts):
     async def aclose(self) -> None:
         """Stop polling; those who wait get `ClientClosed` with the token."""
         await self._poller.aclose(self)
-
-
-def _reading(status: JobStatus) -> tuple[object, ...]:
-    """What makes two readings different to a listener."""
-    return status.state, status.raw_code, status.processed, status.errors, status.error_code
 
 
 def _report_of(job: ImsJob) -> JobReport:

@@ -71,8 +71,7 @@ class Recovery:
         found = compare(records, current, quiet=told, unread=unread)
         # One that can be asked is; and records that stood so before tell nothing of any job. Either may still
         # be at work, and holds the turn.
-        silent = job.reference_id is None or job.status.carrier_failed
-        told = told or (silent and any(map(changes_something, found.applied)))
+        told = told or (not job.pollable and any(map(changes_something, found.applied)))
         if told and found.settled and (decisions is None or await _all_of(job, records)):
             job.learn(job.token, records)
             await job.settle_by_looking(_status_of(found))

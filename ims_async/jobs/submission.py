@@ -320,7 +320,7 @@ class Changes:
     def _refuse_unknown(self, jobs: Sequence[ImsJob]) -> None:
         """Raise `JobInFlight` for a change of which nobody knows whether it was taken."""
         for job in jobs:
-            if job.reference_id is None or job.done:  # done, and still open: its carrier broke off
+            if not job.pollable:  # done, and still open: its carrier broke off
                 if job.may_be_leaving(self._services.clock()):  # it may yet succeed: not to be let go
                     raise JobInFlight(f"nothing was sent: {self._still_sent(job.submitted_at)}", job=job)
                 raise JobInFlight(

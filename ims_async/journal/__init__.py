@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .entry import Cause, Entry, Journal, Phase
+from ..model.change import Cause
+from .entry import Entry, Journal, Phase
 from .memory import MemoryJournal
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import Final, Protocol, runtime_checkable
 
 import attrs
 
+from ..model.change import Cause
 from ..model.records import Record
 from ..model.status import JobStatus
 from ..model.tokens import JobToken
@@ -57,29 +58,6 @@ _MOVES: Final[Mapping[Phase, frozenset[Phase]]] = {
     Phase.CALLED_OFF: frozenset({Phase.ENDED}),
     Phase.LET_GO: frozenset({Phase.ENDED}),
 }
-
-
-class Cause(StrEnum):
-    """Why nothing was done with a batch that was called off."""
-
-    CANCELLED = "cancelled"
-    """By its caller."""
-    REFUSED = "refused"
-    """By the gateway, by GSTN, or by the offline checks."""
-    NOT_SENT = "not sent"
-    """Trouble on the way: an outage, an ended session, a journal that cannot be written, a closed client.
-
-    Or more records than one request may carry: they go in several.
-    """
-    IN_THE_WAY = "in the way"
-    """Another change of the GSTIN held the turn."""
-    TAKEN_OVER = "taken over"
-    """Another process took it over while it waited, so that nobody sends it by mistake."""
-
-    @property
-    def to_retry(self) -> bool:
-        """True where recovery proposes to send it: not what a caller cancelled, or what was refused."""
-        return self in (Cause.NOT_SENT, Cause.IN_THE_WAY, Cause.TAKEN_OVER)
 
 
 @attrs.frozen(kw_only=True)

@@ -11,10 +11,11 @@ import attrs
 
 from ..errors import JournalError
 from ..loop_owner import LoopOwner, on_one_loop
+from ..model.change import Cause, with_facts
 from ..model.records import Record
 from ..model.status import JobStatus
 from ..model.tokens import JobToken
-from .entry import IN_FLIGHT, Cause, Entry, Phase
+from .entry import IN_FLIGHT, Entry, Phase
 
 _Key = tuple[str, str]
 
@@ -73,7 +74,7 @@ class MemoryJournal:
         moved = attrs.evolve(
             entry,
             phase=to,
-            token=entry.token if token is None else _with(entry.token, token),
+            token=with_facts(entry.token, token),
             status=entry.status if status is None else attrs.evolve(status, raw={}),
             reason=reason,
             cause=cause,
@@ -174,12 +175,6 @@ def _keys(entry: Entry) -> Iterator[_Key]:
         yield "reference", entry.token.reference_id
     if entry.run:
         yield "run", entry.run
-
-
-def _with(known: JobToken, news: JobToken) -> JobToken:
-    names = ("reference_id", "submitted_at", "results_until", "route")
-    facts = {name: value for name in names if (value := getattr(news, name)) not in (None, "")}
-    return attrs.evolve(known, **facts)
 
 
 def _owner(token: JobToken) -> tuple[str, str, str]:

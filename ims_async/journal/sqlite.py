@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from ..errors import InvalidInput, JournalError
+from ..model.change import Cause
 from ..model.records import Record
 from ..model.status import JobKind, JobStatus
 from ..model.tokens import JobToken
 from . import schema
-from .entry import Cause, Entry, Phase
+from .entry import Entry, Phase
 from .packing import checksum, pack, pack_found, pack_status, unpack, unpack_status
 from .writer import Writer
 

@@ -1,0 +1,377 @@
+"""A change has one state: every event in every state, every repeat, and every two that can meet."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import attrs
+import pytest
+
+from ims_async import JobInFlight
+from ims_async.model.change import (
+    HOLDING_THE_TURN,
+    MOVES,
+    OPEN_STATES,
+    Cause,
+    Change,
+    ChangeState,
+    Event,
+)
+from ims_async.model.records import RecordKey
+from ims_async.model.status import Found, JobKind, JobState, JobStatus
+from ims_async.model.tokens import JobToken
+from ims_async.model.times import QUIET, SENDER_IS_DEAD
+from ims_async.model.vocabulary import Section
+
+TABLE: Final = """
+event                          | QUEUED     | SENDING    | LOST       | ACCEPTED   | BROKEN_OFF | ENDED   | CALLED_OFF | ABANDONED
+claimed                        | SENDING    | refused    | refused    | refused    | refused    | refused | refused    | refused
+put back                       | =          | QUEUED     | QUEUED     | never      | never      | refused | refused    | CALLED_OFF
+called off                     | CALLED_OFF | CALLED_OFF | CALLED_OFF | never      | never      | =       | =          | CALLED_OFF
+accepted                       | never      | ACCEPTED   | ACCEPTED   | =          | never      | = +     | never      | = +
+lost                           | never      | LOST       | =          | never      | never      | =       | never      | =
+heard: processing              | never      | never      | ACCEPTED   | = +        | =          | =       | never      | = +
+heard: ended                   | never      | never      | ENDED      | ENDED      | ENDED      | =       | never      | ENDED
+heard: broke off               | never      | never      | BROKEN_OFF | BROKEN_OFF | =          | =       | never      | = +
+forgotten                      | never      | never      | =          | LOST       | =          | =       | never      | =
+found, everything in place     | never      | ENDED      | ENDED      | ENDED      | ENDED      | =       | ENDED      | ENDED
+found, some not applied        | never      | refused    | ENDED      | ENDED      | ENDED      | =       | ENDED      | ENDED
+found, some cannot be said yet | =          | =          | =          | =          | =          | =       | =          | =
+taken over                     | CALLED_OFF | refused    | refused    | refused    | refused    | refused | =          | refused
+sender dead                    | =          | LOST       | =          | =          | =          | =       | =          | =
+abandoned                      | CALLED_OFF | ABANDONED  | ABANDONED  | ABANDONED  | ABANDONED  | =       | =          | =
+retried                        | =          | =          | =          | =          | =          | = +     | = +        | =
+"""  # noqa: E501 # one line is one event
+
+QUESTIONS: Final = """
+state      | holds the turn | open | sent | pollable | needs a look | done | job state
+QUEUED     | no             | yes  | no   | no       | no           | no   | unknown
+SENDING    | yes            | yes  | yes  | no       | no           | no   | unknown
+LOST       | yes            | yes  | yes  | no       | yes          | no   | unknown
+ACCEPTED   | yes            | yes  | yes  | yes      | no           | no   | processing
+BROKEN_OFF | yes            | yes  | yes  | no       | yes          | yes  | failed
+ENDED      | no             | no   | yes  | no       | no           | yes  | succeeded
+CALLED_OFF | no             | no   | no   | no       | no           | no   | unknown
+"""  # what was abandoned has more than one row: see the test of its own
+
+SENT_AT: Final = dt.datetime(2026, 11, 3, 10, tzinfo=dt.UTC)
+TOKEN: Final = JobToken(
+    gsp="sandbox", host="h", gstin="29AAACQ3770E1ZF", kind=JobKind.SAVE, reference_id=None, submitted=2,
+    submitted_at=SENT_AT,
+)  # fmt: skip
+REFERENCE: Final = attrs.evolve(TOKEN, reference_id="ref-1", route="v2", submitted_at=None)
+KEY: Final = RecordKey(Section.B2B, "24MAYAS0100J1JD", "I-1", dt.date(2024, 11, 1), "112024")
+
+PROCESSING: Final = JobStatus(state=JobState.PROCESSING, raw_code="IP", polled_at=10.0)
+SUCCEEDED: Final = JobStatus(state=JobState.SUCCEEDED, raw_code="S", polled_at=20.0)
+BROKE_OFF: Final = JobStatus(state=JobState.FAILED, error_code="T1", carrier_failed=True, polled_at=15.0)
+IN_PLACE: Final = JobStatus(state=JobState.SUCCEEDED, processed=2, found=Found(applied=2))
+NOT_APPLIED: Final = JobStatus(
+    state=JobState.PARTIAL, processed=1, errors=1, found=Found(applied=1, not_applied=(KEY,))
+)
+
+HAPPENS: Final[dict[Event, Callable[[Change], Change]]] = {
+    Event.CLAIMED: lambda change: change.claimed(TOKEN),
+    Event.PUT_BACK: lambda change: change.put_back("an outage"),
+    Event.CALLED_OFF: lambda change: change.called_off("refused", Cause.REFUSED),
+    Event.ACCEPTED: lambda change: change.accepted(REFERENCE),
+    Event.LOST: lambda change: change.lost(),
+    Event.HEARD_PROCESSING: lambda change: change.heard(PROCESSING),
+    Event.HEARD_ENDED: lambda change: change.heard(SUCCEEDED),
+    Event.HEARD_BROKE_OFF: lambda change: change.heard(BROKE_OFF),
+    Event.FORGOTTEN: lambda change: change.forgotten(),
+    Event.FOUND_IN_PLACE: lambda change: change.looked_at(IN_PLACE),
+    Event.FOUND_NOT_APPLIED: lambda change: change.looked_at(NOT_APPLIED),
+    Event.CANNOT_BE_SAID: lambda change: change.looked_at(None),
+    Event.TAKEN_OVER: lambda change: change.taken_over("another process"),
+    Event.SENDER_DEAD: lambda change: change.sender_died(),
+    Event.ABANDONED: lambda change: change.abandoned(),
+    Event.RETRIED: lambda change: change.marked_retried(),
+}
+
+
+def _rows(text: str) -> Iterator[dict[str, str]]:
+    head, *rows = ([cell.strip() for cell in line.split("|")] for line in text.strip().splitlines())
+    return (dict(zip(head, row, strict=True)) for row in rows)
+
+
+def _cells() -> list[tuple[Event, ChangeState, str]]:
+    rows = {Event(row.pop("event")): row for row in _rows(TABLE)}
+    return [(event, ChangeState[state], cell) for event, row in rows.items() for state, cell in row.items()]
+
+
+def _in(state: ChangeState) -> Change:
+    """Return a change that has come into a state as one does."""
+    queued = Change(id="b1", token=TOKEN, run="night")
+    sending = queued.claimed(TOKEN)
+    accepted = sending.accepted(REFERENCE)
+    ways = {
+        ChangeState.QUEUED: queued,
+        ChangeState.SENDING: sending,
+        ChangeState.LOST: sending.lost(),
+        ChangeState.ACCEPTED: accepted,
+        ChangeState.BROKEN_OFF: accepted.heard(BROKE_OFF),
+        ChangeState.ENDED: accepted.heard(SUCCEEDED),
+        ChangeState.CALLED_OFF: queued.called_off("cancelled", Cause.CANCELLED),
+        ChangeState.ABANDONED: accepted.abandoned(),
+    }
+    assert ways[state].state is state
+    return ways[state]
+
+
+def _allowed(event: Event, state: ChangeState) -> bool:
+    try:
+        HAPPENS[event](_in(state))
+    except (JobInFlight, RuntimeError):
+        return False
+    return True
+
+
+def test_the_table_is_whole() -> None:
+    """Every event has a row, and every state a column."""
+    assert [(event, state) for event, state, _ in _cells()] == list(itertools.product(Event, ChangeState))
+    assert list(MOVES) == list(Event)
+    assert all(list(row) == list(ChangeState) for row in MOVES.values())
+
+
+@pytest.mark.parametrize(("event", "state", "cell"), _cells())
+def test_each_event_in_each_state(event: Event, state: ChangeState, cell: str) -> None:
+    """It leads where the table says; what is refused or cannot be leaves the change as it is."""
+    before = _in(state)
+    match cell:
+        case "refused":
+            with pytest.raises(JobInFlight, match=f"batch b1 was dealt with elsewhere: it is {state}"):
+                HAPPENS[event](before)
+        case "never":
+            with pytest.raises(RuntimeError, match="a defect"):
+                HAPPENS[event](before)
+        case "=":
+            assert HAPPENS[event](before) is before
+        case "= +":
+            assert HAPPENS[event](before).state is state
+        case _:
+            assert HAPPENS[event](before).state is ChangeState[cell]
+
+
+@pytest.mark.parametrize(("event", "state", "cell"), _cells())
+def test_a_repeat_changes_nothing(event: Event, state: ChangeState, cell: str) -> None:
+    """The same event once more, from another process say, writes nothing; a claim is refused."""
+    if cell in ("refused", "never"):
+        return
+    once = HAPPENS[event](_in(state))
+    if _refused_once_more(event, once.state):
+        with pytest.raises(JobInFlight):
+            HAPPENS[event](once)
+    else:
+        assert HAPPENS[event](once) == once
+
+
+def _refused_once_more(event: Event, state: ChangeState) -> bool:
+    # What was put back after it was abandoned was called off: there is nothing to put back once more.
+    return event is Event.CLAIMED or (event is Event.PUT_BACK and state is ChangeState.CALLED_OFF)
+
+
+# The process that handed a change in does these, one after the other.
+SENDER: Final = {Event.CLAIMED, Event.PUT_BACK, Event.CALLED_OFF, Event.ACCEPTED, Event.LOST}
+# Nobody asks before the sender has noted a reference, its last act. A fresh claim is not old.
+HEARD: Final = {Event.HEARD_PROCESSING, Event.HEARD_ENDED, Event.HEARD_BROKE_OFF, Event.FORGOTTEN}
+CANNOT_MEET: Final = (
+    *itertools.combinations(sorted(SENDER), 2),
+    *itertools.product(SENDER, HEARD),
+    (Event.CLAIMED, Event.SENDER_DEAD),
+)
+# The first write wins and the other is refused; or the next poll decides.
+RACES: Final = (
+    (Event.CLAIMED, Event.TAKEN_OVER),
+    (Event.CLAIMED, Event.ABANDONED),
+    (Event.PUT_BACK, Event.FOUND_IN_PLACE),
+    (Event.PUT_BACK, Event.FOUND_NOT_APPLIED),
+    (Event.HEARD_PROCESSING, Event.FORGOTTEN),
+)
+
+
+def _pairs() -> Iterator[tuple[ChangeState, Event, Event]]:
+    apart = {frozenset(pair) for pair in (*CANNOT_MEET, *RACES)}
+    for state, (one, other) in itertools.product(ChangeState, itertools.combinations(Event, 2)):
+        if frozenset((one, other)) not in apart and _allowed(one, state) and _allowed(other, state):
+            yield state, one, other
+
+
+def test_two_events_end_in_one_state_whichever_comes_first() -> None:
+    """Two processes that act at once leave the same behind; what the second is refused changes nothing."""
+    pairs = list(_pairs())
+    for state, one, other in pairs:
+        there = _after(_after(_in(state), one), other)
+        back = _after(_after(_in(state), other), one)
+        assert there.state is back.state, (state, one, other)
+    assert len(pairs) > 200
+
+
+def _after(change: Change, event: Event) -> Change:
+    try:
+        return HAPPENS[event](change)
+    except JobInFlight:
+        return change
+
+
+@pytest.mark.parametrize("other", [Event.TAKEN_OVER, Event.ABANDONED])
+def test_of_a_claim_and_what_would_end_the_waiting_the_first_wins(other: Event) -> None:
+    """It is either sent or called off; with a claim before it, what is abandoned was sent."""
+    queued = _in(ChangeState.QUEUED)
+    called_off = HAPPENS[other](queued)
+    assert called_off.state is ChangeState.CALLED_OFF
+    with pytest.raises(JobInFlight):
+        called_off.claimed(TOKEN)
+    first = _after(queued.claimed(TOKEN), other)
+    assert first.state is (ChangeState.SENDING if other is Event.TAKEN_OVER else ChangeState.ABANDONED)
+
+
+@pytest.mark.parametrize("found", [IN_PLACE, NOT_APPLIED], ids=["in place", "not applied"])
+def test_what_a_look_has_ended_is_not_put_back(found: JobStatus) -> None:
+    """Its sender hears that it was dealt with, and sends nothing more."""
+    with pytest.raises(JobInFlight, match="dealt with elsewhere"):
+        _in(ChangeState.LOST).looked_at(found).put_back("it never left")
+
+
+def test_only_a_claim_takes_the_turn() -> None:
+    """No other event leads from a state without the turn to one that holds it."""
+    taking = {
+        event
+        for event, row in MOVES.items()
+        for state, cell in row.items()
+        if state not in HOLDING_THE_TURN and cell in HOLDING_THE_TURN
+    }
+    assert taking == {Event.CLAIMED}
+
+
+@pytest.mark.parametrize("row", list(_rows(QUESTIONS)), ids=lambda row: row["state"])
+def test_each_question_is_answered_by_the_state(row: dict[str, str]) -> None:
+    """Whoever asks reads one value, and derives nothing from it again."""
+    change = _in(ChangeState[row["state"]])
+    names = ("holds the turn", "open", "sent", "pollable", "needs a look", "done")
+    answers = {name: getattr(change, name.replace(" ", "_")) for name in names}
+    assert answers == {name: row[name] == "yes" for name in names}
+    assert change.job_state == row["job state"]
+    assert change.open is (change.state in OPEN_STATES)
+
+
+@pytest.mark.parametrize(
+    ("before", "pollable", "done", "state"),
+    [
+        (_in(ChangeState.SENDING), False, False, JobState.UNKNOWN),
+        (_in(ChangeState.LOST), False, False, JobState.UNKNOWN),
+        (_in(ChangeState.ACCEPTED), True, False, JobState.PROCESSING),
+        (_in(ChangeState.BROKEN_OFF), False, True, JobState.FAILED),
+    ],
+    ids=lambda value: str(value.state) if isinstance(value, Change) else "",
+)
+def test_what_was_abandoned_can_be_asked_while_it_has_a_reference(
+    before: Change, pollable: bool, done: bool, state: JobState
+) -> None:
+    """It holds nothing up, needs no look, and shows what is known of it."""
+    change = before.abandoned()
+    assert (change.pollable, change.done, change.job_state) == (pollable, done, state)
+    assert (change.holds_the_turn, change.open, change.sent, change.needs_a_look) == (
+        False, False, True, False,
+    )  # fmt: skip
+
+
+def test_a_reference_that_comes_late_is_noted() -> None:
+    """After a process was taken for dead its change goes on; one that has ended keeps the name at least."""
+    assert _in(ChangeState.SENDING).sender_died().accepted(REFERENCE).pollable
+    for over in (_in(ChangeState.LOST).abandoned(), _in(ChangeState.LOST).looked_at(IN_PLACE)):
+        late = over.accepted(REFERENCE)
+        assert (late.state, late.token.reference_id, late.route) == (over.state, "ref-1", "v2")
+        assert late.token.submitted_at == SENT_AT  # what the news does not say stays as it was
+
+
+def test_older_news_does_not_replace_newer() -> None:
+    """A slower poll's answer is dropped, and the same answer once more is no news."""
+    change = _in(ChangeState.ACCEPTED).heard(PROCESSING)
+    newer = attrs.evolve(PROCESSING, processed=1, polled_at=12.0)
+    older = attrs.evolve(PROCESSING, processed=0, polled_at=9.0)
+    assert change.heard(newer).heard(older).status == newer
+    assert change.heard(attrs.evolve(PROCESSING, polled_at=13.0)) == change
+    abandoned = _in(ChangeState.ACCEPTED).abandoned().heard(BROKE_OFF)
+    assert abandoned.heard(attrs.evolve(PROCESSING, polled_at=99.0)).status == BROKE_OFF
+    assert abandoned.heard(SUCCEEDED).state is ChangeState.ENDED
+
+
+def test_one_change_has_one_outcome() -> None:
+    """The first that is written down is it; the gateway's raw answer is no part of it."""
+    ended = _in(ChangeState.ACCEPTED).heard(attrs.evolve(SUCCEEDED, raw={"data": 1}))
+    assert ended.status is not None
+    assert ended.status.raw == {}
+    assert ended.found is None
+    assert ended.looked_at(NOT_APPLIED) is ended
+    settled = _in(ChangeState.BROKEN_OFF).looked_at(NOT_APPLIED)
+    assert settled.heard(SUCCEEDED) is settled
+    assert settled.found == NOT_APPLIED.found
+
+
+def test_a_look_that_shows_all_in_place_ends_a_change_under_way() -> None:
+    """That its records changed proves that it arrived; that some did not proves nothing yet."""
+    sending = _in(ChangeState.SENDING)
+    assert sending.looked_at(IN_PLACE).state is ChangeState.ENDED
+    with pytest.raises(JobInFlight):
+        sending.looked_at(NOT_APPLIED)
+
+
+def test_reasons_last_as_long_as_what_they_explain() -> None:
+    """A cause belongs to what was called off, and goes with it; to retry is not what a caller cancelled."""
+    queued = _in(ChangeState.SENDING).put_back("an outage")
+    assert (queued.reason, queued.cause) == ("an outage", None)
+    assert queued.claimed(TOKEN).reason == ""
+    for cause in Cause:
+        change = queued.called_off("why", cause)
+        assert (change.reason, change.cause) == ("why", cause)
+        assert change.to_retry is cause.to_retry
+        assert not change.marked_retried().to_retry
+        assert change.looked_at(NOT_APPLIED).cause is None
+    assert queued.abandoned().cause is Cause.CANCELLED
+    assert _in(ChangeState.LOST).abandoned().put_back("it never left").cause is Cause.CANCELLED
+    assert queued.taken_over("another process").to_retry
+
+
+def test_what_is_put_back_has_the_times_of_its_handing_in() -> None:
+    """It was not sent: its age counts from when it is sent in the end."""
+    claim = attrs.evolve(TOKEN, submitted_at=SENT_AT + dt.timedelta(hours=1))
+    sending = _in(ChangeState.QUEUED).claimed(claim)
+    assert sending.token == claim
+    assert sending.put_back("an outage", TOKEN).token == TOKEN
+
+
+def test_a_sender_may_be_at_it_for_as_long_as_a_sending_may_take() -> None:
+    """By its age only, and only where it has begun to."""
+    began = SENT_AT.timestamp()
+    for state in ChangeState:
+        change = _in(state)
+        assert change.may_be_leaving(began + SENDER_IS_DEAD - 1) is (state is ChangeState.SENDING)
+        assert not change.may_be_leaving(began + SENDER_IS_DEAD)
+
+
+def test_not_applied_is_said_once_nothing_can_arrive_any_more() -> None:
+    """Never under a living sender, however short the time that the caller waits; at once where it is over."""
+    began = SENT_AT.timestamp()
+    at_once = {ChangeState.ENDED, ChangeState.CALLED_OFF}
+    moving = {ChangeState.QUEUED, ChangeState.SENDING}
+    for state in ChangeState:
+        change = _in(state)
+        assert change.may_say_not_applied(began, QUIET) is (state in at_once)
+        assert change.may_say_not_applied(began + QUIET, QUIET) is (state not in moving)
+        assert change.may_say_not_applied(began, 0.0) is (state not in moving)
+
+
+def test_what_may_go_again_without_a_person() -> None:
+    """Where another job was in the way, or a look showed how the records stand; not what GSTN refused."""
+    accepted = _in(ChangeState.ACCEPTED)
+    in_the_way = JobStatus(state=JobState.FAILED, raw_code="ER", error_code="IMSSAV0015")
+    refused = JobStatus(state=JobState.FAILED, raw_code="ER", error_code="IMSSAV0001")
+    assert accepted.heard(in_the_way).without_effect
+    assert accepted.looked_at(NOT_APPLIED).without_effect
+    assert not accepted.heard(refused).without_effect
+    assert not accepted.heard(attrs.evolve(in_the_way, carrier_failed=True, in_the_way=False)).without_effect
+    assert not accepted.without_effect
