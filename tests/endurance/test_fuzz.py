@@ -31,6 +31,7 @@ LONG: Final = 100_000  # bytes
 # What reads, by file and name, and the reader here that goes through it.
 COVERED: Final = {
     "cli/inputs/environment.py flag": "vocabulary",
+    "cli/inputs/files.py read_all": "read_decisions",
     "gsp/codec/answers.py read_added_back": "sandbox added-back-liabilities",
     "gsp/codec/answers.py read_counts": "vayana count",
     "gsp/codec/status.py read_error_report": "error_report",
