@@ -22,8 +22,8 @@ from ims_async.model.change import (
 )
 from ims_async.model.records import RecordKey
 from ims_async.model.status import Found, JobKind, JobState, JobStatus
-from ims_async.model.tokens import JobToken
 from ims_async.model.times import QUIET, SENDER_IS_DEAD
+from ims_async.model.tokens import JobToken
 from ims_async.model.vocabulary import Section
 
 TABLE: Final = """
