@@ -305,7 +305,8 @@ async def test_a_job_is_resumed_in_another_process_from_its_token(gsp_name: str)
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         output, errors = await process.communicate()
-    assert errors.decode() == ""
+    # In development mode asyncio says what took it over 0.1 s, as on a busy machine many things do.
+    assert [line for line in errors.decode().splitlines() if not line.startswith("Executing <")] == []
     assert output.decode().split() == ["succeeded", str(len(rows)), "True"]
 
 
