@@ -176,8 +176,7 @@ class Follower:
             self.shared.gate.answered(self.taxpayer)
         if len(records) == 1:
             raise PayloadTooLarge(
-                f"{records[0].key} alone makes a body of {error.size:,} bytes, which was refused for its "
-                "size; nothing was done with it, nor was any behind it sent",
+                f"{records[0].key} alone is too large: {error.message}; nor was any record behind it sent",
                 size=error.size,
                 limit=error.limit,
             ) from error

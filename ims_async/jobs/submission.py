@@ -402,9 +402,9 @@ class Changes:
         except PayloadTooLarge as error:
             if error.limit:  # ours: it never left
                 raise
-            body = f"{len(records):,} records in {error.size:,} bytes"
+            count = "1 record" if len(records) == 1 else f"{len(records):,} records"
             raise PayloadTooLarge(
-                f"{error} ({body}); nothing was done",
+                f"{error} ({count} in {error.size:,} bytes); nothing was done",
                 size=error.size,
                 advice="ims_async.bulk cuts them smaller, see its max_bytes",
             ) from error
