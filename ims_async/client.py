@@ -1,4 +1,4 @@
-"""The door: one client for one GSP account and any number of taxpayers."""
+"""The client: one for each GSP account, with any number of taxpayers."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ImsClient:
     policy's `max_hint`). `rules` changes how strict the offline checks are. With a `journal`, every batch is
     written down before it is sent, and every step of its job: whatever happens to this process, `unfinished`
     and `finished` tell the next one. It is closed with the client, and opens again where another uses it.
-    `credentials` is told of each new token. `trust_env` takes proxies from the environment. `clock`
+    `credentials` stores each new token. `trust_env` takes proxies from the environment. `clock`
     gives seconds since the epoch.
 
     It belongs to the event loop that first uses it (or that of `session`), and so do its taxpayers, jobs and
@@ -178,11 +178,10 @@ class ImsClient:
         """Return the jobs of which it is not known what became, and with a journal those of the past.
 
         `await` those with a `reference_id`; settle the others with `taxpayer.reconcile(job)`; `bulk.recover`
-        does both. A batch whose
-        process ended while it waited for its turn is not `sent`: reconciling it says so at once, and
-        `taxpayer.retry(job.report)` sends it. Jobs of other processes that use the journal are told as well,
-        those that run at this moment too: awaiting them does no harm. Raises `JournalError`, the jobs that
-        could be read in its `readable`.
+        does both. A batch whose process ended while it waited for its turn is not `sent`: reconciling it says
+        so at once, and `taxpayer.retry(job.report)` sends it. Jobs of other processes that use the journal
+        are listed as well, those that run at this moment too: awaiting them does no harm. Raises
+        `JournalError`, the jobs that could be read in its `readable`.
         """
         if self._services.journal is None:
             return self._unfinished()
@@ -191,7 +190,7 @@ class ImsClient:
                 gsp=self._services.gsp.kind, host=self._services.host, phases=tuple(OPEN)
             )
         except JournalError as error:
-            with contextlib.suppress(JournalError):  # the first is told
+            with contextlib.suppress(JournalError):  # the first is raised
                 await self._sync([entry for entry in error.readable if isinstance(entry, Entry)])
             raise JournalError(str(error), readable=self._unfinished()) from error
         await self._sync(entries)
@@ -231,7 +230,7 @@ class ImsClient:
         `since` leaves out what ended before that moment; `retried=False` leaves out those whose report was
         given to `taxpayer.retry`, and `True` all others. After a crash this finds the reports that nobody
         lived to read. Without a journal there are none. Raises `JournalError` for what cannot be read, when
-        all the rest was told, and `InvalidInput` for a `since` without a time zone.
+        all the rest was yielded, and `InvalidInput` for a `since` without a time zone.
         """
         async with contextlib.aclosing(self._listed((Phase.ENDED,), since, retried)) as jobs:
             async for job in jobs:
@@ -267,7 +266,7 @@ class ImsClient:
         try:
             phases = tuple(Phase) if states is None else tuple(Phase(state) for state in states)
         except ValueError as error:
-            raise InvalidInput(f"{error}; use of {', '.join(Phase)}") from None
+            raise InvalidInput(f"{error}; use any of {', '.join(Phase)}") from None
         if self._services.journal is None and states is None:
             for job in self._unfinished():
                 yield job

@@ -71,7 +71,7 @@ class Taxpayer:
 
         Where the gateway prepares them first, they are waited for, up to the poll policy's deadline; with
         `wait=False`, and past that deadline, `DownloadQueued` says where to `collect` them later. Raises
-        `UnexpectedAnswer` naming each field that does not fit; with `strict=False` those rows are told in
+        `UnexpectedAnswer` naming each field that does not fit; with `strict=False` those rows are named in
         the list's `problems` instead.
         """
         wanted = section if isinstance(section, Section) else Section.parse(section)
@@ -237,7 +237,7 @@ class Taxpayer:
     ) -> Retry:
         """Send these again where they still are as they were decided on; as `retry`, for `ims_async.bulk`.
 
-        `heard` is told what was found before anything is sent, `fate` what has become of what is sent.
+        `heard` is called with what was found before anything is sent, `fate` what has become of what is sent.
         """
         return await self._recovery.retry_records(kind, again, queue=queue, run=run, heard=heard, fate=fate)
 

@@ -268,7 +268,8 @@ def _closed(download: Download) -> ClientClosed:
 
 def _queued(download: Download, how: str) -> DownloadQueued:
     return DownloadQueued(
-        f"the rows of {download.section} {how}: taxpayer.collect(error.download) has them when they are",
+        f"the rows of {download.section} {how}",
+        advice="taxpayer.collect(error.download) has them when they are",
         estimate=download.estimate,
         download=download,
     )

@@ -77,14 +77,14 @@ class ImsJob(JobFacts):
     async def result_in_outage(self, longest: float) -> JobReport:
         """Wait as `result`; raises `JobTimeout` too once no poll was answered for `longest` seconds."""
         while not self.done:
-            await self._poller.change(self, longest)
+            await self._poller.news(self, longest)
         return _report_of(self)
 
     async def wait(self, timeout: float | None = None) -> JobStatus:  # noqa: ASYNC109 # public name
         """Wait for the final status, which may be a failure. `timeout` in seconds; see `result`."""
         if timeout is None:
             while not self.done:
-                await self._poller.change(self)
+                await self._poller.news(self)
             return self.status
         try:
             async with asyncio.timeout(timeout) as limit:
@@ -105,7 +105,7 @@ class ImsJob(JobFacts):
                 yield self._history[told - 1]
             if self.done:
                 return
-            await self._poller.change(self)
+            await self._poller.news(self)
 
     async def refresh(self) -> JobStatus:
         """Poll once, now, and return the status. Raises what the poll raises; the job is not harmed."""
@@ -232,22 +232,18 @@ def _report_of(job: ImsJob) -> JobReport:
 
 def _without_reference(job: ImsJob, stands: Phase) -> OutcomeUnknown:
     """Return the error of a job that the gateway gave no name; `stands` is how far it got."""
-    what = "the change was sent and no reference came back: call taxpayer.reconcile(job)"
+    what, advice = "the change was sent and no reference came back", "call taxpayer.reconcile(job)"
     match stands:
         case Phase.QUEUED:
-            what = (
-                "its process ended while it waited for its turn, and nothing of it was sent: call "
-                "taxpayer.reconcile(job), then taxpayer.retry(job.report)"
-            )
+            what = "its process ended while it waited for its turn, and nothing of it was sent"
+            advice = "call taxpayer.reconcile(job), then taxpayer.retry(job.report)"
         case Phase.CALLED_OFF:
-            why = job.reason or "called off"
-            what = f"nothing of it was sent ({why}): taxpayer.retry(job) sends what still stands"
+            what = f"nothing of it was sent ({job.reason or 'called off'})"
+            advice = "taxpayer.retry(job) sends what still stands"
         case Phase.SENDING:
-            what = (
-                "another process was sending it when the journal was read: ask client.unfinished() again "
-                "later; taxpayer.reconcile(job) looks what took effect"
-            )
-    return OutcomeUnknown(what, job=job)
+            what = "another process was sending it when the journal was read"
+            advice = "ask client.unfinished() again later; taxpayer.reconcile(job) looks what took effect"
+    return OutcomeUnknown(what, job=job, advice=advice)
 
 
 async def as_completed(jobs: Iterable[ImsJob]) -> AsyncIterator[ImsJob]:

@@ -120,9 +120,8 @@ class Page:
         except JournalError as error:
             if not error.readable:
                 raise JournalError(f"{error}; nothing was sent") from error
-            sent = [
-                entry for entry in error.readable if isinstance(entry, Entry)
-            ]  # the rest is out of it twice
+            # What cannot be read is missing from both of the answers that are compared.
+            sent = [entry for entry in error.readable if isinstance(entry, Entry)]
         return frozenset((entry.id, entry.changed_at) for entry in sent)
 
     async def ticketed(self, token: JobToken) -> None:

@@ -86,8 +86,8 @@ class Poller:
         """True if the gateway did not answer the last poll."""
         return self._unanswered_since is not None
 
-    def change(self, job: ImsJob, longest: float = math.inf) -> asyncio.Future[None]:
-        """Return what to await, as one of those for whom the job is polled, until something is new.
+    def news(self, job: ImsJob, longest: float = math.inf) -> asyncio.Future[None]:
+        """Return a future that is done at the next news of the job, which is polled until then.
 
         It raises `JobTimeout` at the deadline, and once no poll was answered for `longest` seconds.
         """
@@ -96,27 +96,27 @@ class Poller:
             raise closed(job)
         if not self._waiting:
             self._unanswered_since = None  # silence counts while somebody waits
-        change = asyncio.get_running_loop().create_future()
-        self._waiting[change] = longest
-        change.add_done_callback(self._leave)
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting[waiter] = longest
+        waiter.add_done_callback(self._leave)
         self._set_alarms(job)
-        return change
+        return waiter
 
-    def _leave(self, change: asyncio.Future[None]) -> None:
-        del self._waiting[change]
+    def _leave(self, waiter: asyncio.Future[None]) -> None:
+        del self._waiting[waiter]
         if not self._waiting:
             self._rest()
 
     def wake(self) -> None:
         """Tell all who wait that something is new."""
-        for change in self._waiting:
-            if not change.done():
-                change.set_result(None)
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
 
     def _fail(self, error: Exception) -> None:
-        for change in self._waiting:
-            if not change.done():
-                change.set_exception(error)
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_exception(error)
 
     async def poll_now(self, job: ImsJob) -> None:
         """Poll once, whoever waits. Raises what the poll raises."""
@@ -131,8 +131,9 @@ class Poller:
         trouble = f"; the last poll failed: {self._trouble}" if self._trouble else ""
         return JobTimeout(
             f"job {job.reference_id} of {job.gstin} runs on: {why}, {self._polls} polls, last status "
-            f"{last.raw_code or 'none'} ({last.state}){trouble}; await it again, or resume its token",
+            f"{last.raw_code or 'none'} ({last.state}){trouble}",
             job=job,
+            advice="await it again, or resume its token",
         )
 
     async def aclose(self, job: ImsJob) -> None:
@@ -199,9 +200,9 @@ class Poller:
         if self._unanswered_since is None:
             return
         silence = _now() - self._unanswered_since
-        for change, longest in self._waiting.items():
-            if silence >= longest and not change.done():
-                change.set_exception(self.timed_out(job, f"the gateway answered no poll for {longest:g} s"))
+        for waiter, longest in self._waiting.items():
+            if silence >= longest and not waiter.done():
+                waiter.set_exception(self.timed_out(job, f"the gateway answered no poll for {longest:g} s"))
 
     async def _poll_quietly(self, job: ImsJob) -> Exception | None:
         """Poll once; absorb what time may heal, return what a person has to hear."""

@@ -66,13 +66,13 @@ class Recovery:
         sent_at = job.submitted_at
         # As it is now: rows that take long to come are as they were when they were asked for.
         age = 0.0 if sent_at is None else self._services.clock() - sent_at.timestamp()
-        told = (job.done and not job.status.carrier_failed) or not job.sent or age >= quiet
+        conclusive = (job.done and not job.status.carrier_failed) or not job.sent or age >= quiet
         current, unread = await self._current(records)
-        found = compare(records, current, quiet=told, unread=unread)
-        # One that can be asked is; and records that stood so before tell nothing of any job. Either may still
-        # be at work, and holds the turn.
-        told = told or (not job.pollable and any(map(changes_something, found.applied)))
-        if told and found.settled and (decisions is None or await _all_of(job, records)):
+        found = compare(records, current, quiet=conclusive, unread=unread)
+        # A job that can be polled is polled. Records that stood so before prove nothing: a job that is still
+        # at work looks the same, so it keeps the turn.
+        conclusive = conclusive or (not job.pollable and any(map(changes_something, found.applied)))
+        if conclusive and found.settled and (decisions is None or await _all_of(job, records)):
             job.learn(job.token, records)
             await job.settle_by_looking(_status_of(found))
             self._jobs.free(job)

@@ -210,10 +210,10 @@ class Changes:
         if lost and not lost[0].trouble:
             return True
         if may_be_leaving(entry.phase, entry.token, self._services.clock()):
-            told = self._still_sent(entry.token.submitted_at)
+            still_sent = self._still_sent(entry.token.submitted_at)
             if not queue:
-                raise JobInFlight(f"nothing was sent: {told}")
-            _log.warning("waiting: %s", told)
+                raise JobInFlight(f"nothing was sent: {still_sent}")
+            _log.warning("waiting: %s", still_sent)
             return False
         job = await self._jobs.adopt(entry)
         if not queue and job.open:
@@ -266,8 +266,8 @@ class Changes:
         findings += checker.end()
         rules.refuse(findings)
         if findings:
-            told = Counter(finding.code for finding in findings)
-            shown = ", ".join(f"{code} {count:,}" for code, count in told.most_common())
+            by_code = Counter(finding.code for finding in findings)
+            shown = ", ".join(f"{code} {count:,}" for code, count in by_code.most_common())
             _log.info("%s: %s records with warnings: %s", self._gstin, len(records), shown)
         return findings
 
@@ -339,11 +339,11 @@ class Changes:
 
         accepted: Accepted | None = None
         try:
-            told = accepted = await self._run(batch, leaving)
-            if await self._jobs.knows(told.reference_id):
+            answer = accepted = await self._run(batch, leaving)
+            if await self._jobs.knows(answer.reference_id):
                 accepted = None
                 raise OutcomeUnknown(
-                    f"the gateway answered with the name of an earlier job, {told.reference_id}"
+                    f"the gateway answered with the name of an earlier job, {answer.reference_id}"
                 )
         except OutcomeUnknown as error:
             job = await self._opened(batch, page, None)

@@ -90,7 +90,7 @@ class Taxpayers(Generic[T]):
         taxpayer = self._held.get(gstin)
         if taxpayer is None:
             if gstin not in self._states:
-                self._let_go()
+                self._drop_idle()
                 self._states[gstin] = TaxpayerState.make(gstin, self._services, self._idle.pop(gstin, None))
                 self._looked_at.append(gstin)
             taxpayer = self._held[gstin] = self._make(gstin, self._services, self._states[gstin])
@@ -100,7 +100,7 @@ class Taxpayers(Generic[T]):
         """Return those that are held, or of which something is under way."""
         return [self[gstin] for gstin in self._states]
 
-    def _let_go(self) -> None:
+    def _drop_idle(self) -> None:
         for _ in range(min(2, len(self._looked_at))):
             gstin = self._looked_at.popleft()
             if gstin in self._held or not self._states[gstin].idle:

@@ -2,6 +2,9 @@
 
 A change is one batch of decisions (a save) or of invoices (a reset) that was handed in and goes out in one
 request. Pure values: no I/O and no clock, so that every move can be tried in a test.
+
+Not in use yet, but for `Cause`, `facts_of` and `with_facts`: journals and jobs still go by `journal.Phase`
+and `jobs.facts`. What is changed there is to be changed here too, until this takes their place.
 """
 
 from __future__ import annotations

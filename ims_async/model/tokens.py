@@ -21,8 +21,8 @@ _TOKEN_LIMIT: Final = 1000  # bytes; a token must fit a database column, a queue
 class JobToken:
     """Everything that is needed to resume a job in any process, without secrets: store it anywhere.
 
-    `results_until` is when the gateway deletes the outcome, in epoch seconds, None if unknown: poll before
-    then. `route` is the GSP's own note of how to poll the job; empty if it needs none, or is not known.
+    `results_until` is when the gateway deletes the outcome, None if unknown: poll before then. `route` is the
+    GSP's own note of how to poll the job; empty if it needs none, or is not known.
     """
 
     gsp: str

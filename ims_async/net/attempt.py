@@ -16,7 +16,7 @@ import attrs
 from ..errors import InvalidInput
 from ..model.times import ANSWER_DEADLINE, SEND_DEADLINE
 
-_AT_ONCE: Final = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # for SO_LINGER: discard unsent data
+_DISCARD_UNSENT: Final = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # for SO_LINGER
 
 
 class TroubleError(Exception):
@@ -128,10 +128,9 @@ class Attempt:
         if self._transport is None:
             return
         if self._socket is not None:
-            with contextlib.suppress(
-                OSError, ValueError
-            ):  # already closed: the errors of asyncio and of uvloop
-                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+            # Already closed: the errors of asyncio and of uvloop.
+            with contextlib.suppress(OSError, ValueError):
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DISCARD_UNSENT)
         self._transport.abort()
 
     def _stop_timer(self) -> None:

@@ -166,7 +166,7 @@ class Pacer:
         else:
             opens_at = self._earliest(turn, now)
             if opens_at <= now and not (self._arrived or self._lines or (turn.gives_way and self._polls)):
-                self._let_go(turn, now)
+                self._release(turn, now)
                 return turn
             turn.leave = leave = loop.create_future()
             self._arrived.append(turn)
@@ -264,7 +264,7 @@ class Pacer:
             if own_opens_at > now:
                 queue.place(line, own_opens_at, now)
             else:
-                self._let_go(queue.take(line), now)
+                self._release(queue.take(line), now)
 
     def _sort_in(self, now: float) -> bool:
         """Put new arrivals into their queues; False if some are left for the next iteration."""
@@ -290,7 +290,7 @@ class Pacer:
                 self._lines.join(turn, self._own_opens_at(turn.gstin, now), now)
         return now
 
-    def _let_go(self, turn: Turn, now: float) -> None:
+    def _release(self, turn: Turn, now: float) -> None:
         if now >= self._left_until:
             self._left = math.inf
         self._under_way += 1

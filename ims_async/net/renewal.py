@@ -24,9 +24,8 @@ T = TypeVar("T")
 _log = logging.getLogger("ims_async")
 
 _RENEW_AGAIN: Final = 30.0  # seconds after a failed renewal of a token that is still valid
-_STORE_MAY_TAKE: Final = (
-    10.0  # seconds; a store may be a caller's own code, and one that hangs would block every request
-)
+# Seconds. A store may be a caller's own code, and one that hangs would block every request.
+_STORE_MAY_TAKE: Final = 10.0
 
 
 @contextlib.asynccontextmanager
