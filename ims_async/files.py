@@ -136,7 +136,7 @@ def _mode_of(path: str | os.PathLike[str]) -> int:
     except OSError as error:
         if error.errno in _NOT_THERE:
             return 0
-        raise InvalidInput(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise InvalidInput(f"{path} cannot be reached: {(error.strerror or str(error)).lower()}") from None
 
 
 def _made(part: Path, target: Path, *, owner_only: bool) -> int:

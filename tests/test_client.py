@@ -371,6 +371,7 @@ async def test_the_fixture_takes_other_settings(ims_simulator: Simulator) -> Non
     assert counts.total == 8
 
 
+@pytest.mark.looptime
 async def test_a_read_that_closing_breaks_off_says_that_the_client_was_closed(sim: Simulator) -> None:
     """Not that the gateway is unavailable."""
     closed = asyncio.Event()

@@ -218,7 +218,7 @@ def test_what_cannot_be_looked_at_is_not_taken_for_nothing(monkeypatch: pytest.M
 
     monkeypatch.setattr(Path, "stat", refused)
     for ask in (files.is_file, files.is_folder, files.is_stream):
-        with pytest.raises(InvalidInput, match=r"theirs/journal.db cannot be read: permission denied"):
+        with pytest.raises(InvalidInput, match=r"theirs/journal.db cannot be reached: permission denied"):
             ask("theirs/journal.db")
 
 

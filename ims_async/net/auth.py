@@ -188,8 +188,8 @@ class TaxpayerCredential(Renewable):
             return await self._ask(self._gsp.refresh(self._gstin, refused), self._own(refused))
         except SessionExpired as error:
             raise SessionExpired(
-                f"{error.message}: the session has ended",
-                advice="log in again with an OTP",
+                error.message,
+                advice="the session has ended: log in again with an OTP",
                 code=error.code,
                 http_status=error.http_status,
                 transaction_id=error.transaction_id,

@@ -64,9 +64,9 @@ def is_report(path: str | os.PathLike[str]) -> bool:
     A report has a column `outcome`, and none `action when pulled`. A pipe, or a file that cannot be read, is
     not a report.
     """
-    if not files.is_file(path):
-        return False
     try:
+        if not files.is_file(path):
+            return False
         with Path(path).open(encoding="utf-8-sig", errors="replace") as file:
             top = "".join(file.readline(LONGEST_CELL) for _ in range(MOST_TITLES + 2))
     except (OSError, ValueError):

@@ -33,7 +33,8 @@ from ims_async import (
     SessionExpired,
 )
 from ims_async.cli.output import progress
-from ims_async.cli.output.console import Console, sentence_of
+from ims_async.cli.output.console import Console
+from ims_async.cli.output.errors import sentence_of
 from ims_async.cli.output.progress import board
 from ims_async.cli.output.tables import counted
 
@@ -59,6 +60,10 @@ DOWNLOAD = Download(gsp="vayana", host="h", gstin="G", section=Section.B2B, refe
             "rows of b2b, which takes about 2 minutes: try again later",
         ),
         (DownloadQueued("RTN_24: no way to fetch it"), "RTN_24: no way"),
+        (
+            DownloadQueued("in the making", advice="or for fewer rows: invoices(…)"),
+            "in the making; try again later",
+        ),
         (JobInFlight("another runs"), "another runs"),
         (GatewayError("no", code="X1"), "X1: no"),
         (KeyError("k"), "unexpected KeyError"),

@@ -144,4 +144,4 @@ def test_a_journal_that_cannot_be_looked_at_is_not_taken_for_none(
     for words in (("jobs", "list"), ("jobs", "show", "a"), ("jobs", "resume")):
         ended = shell.run(*words, "--journal", "theirs.db")
         assert (words, ended.code != 0) == (words, True)
-        assert "theirs.db cannot be read: permission denied" in ended.err
+        assert "theirs.db cannot be reached: permission denied" in ended.err

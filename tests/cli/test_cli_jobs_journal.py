@@ -192,20 +192,35 @@ def test_a_lost_answer_is_settled_by_looking_and_nothing_is_sent(shell: Shell) -
     assert shell.run("jobs", "resume").out == "Nothing is unfinished here.\n"
 
 
-def test_what_can_be_read_of_a_damaged_journal_is_settled(shell: Shell) -> None:
-    """Another open entry is damaged: that is said, and the others are looked after."""
-    _, decided = lose_answer(shell)
-    some_time_ago(shell)
+def add_a_damaged_entry(shell: Shell, *, others_host: str | None = None) -> None:
+    """Copy the open entry with a status that cannot be read; the others may go to another host."""
     connection = sqlite3.connect(journal_of(shell))
     with connection:
         columns = [row[1] for row in connection.execute("PRAGMA table_info(jobs)")]
         names = ", ".join(name for name in columns if name not in ("place", "id", "gstin", "status"))
         damaged = f"SELECT 'bad', ?, 'no status', {names} FROM jobs"  # noqa: S608 # our own columns
         connection.execute(f"INSERT INTO jobs (id, gstin, status, {names}) {damaged}", shell.sim.gstins[1:2])
+        if others_host is not None:
+            connection.execute("UPDATE jobs SET host = ? WHERE id != 'bad'", (others_host,))
     connection.close()
+
+
+def test_what_can_be_read_of_a_damaged_journal_is_settled(shell: Shell) -> None:
+    """Another open entry is damaged: that is said, and the others are looked after."""
+    _, decided = lose_answer(shell)
+    some_time_ago(shell)
+    add_a_damaged_entry(shell)
     ended = shell.run("jobs", "resume", *QUICK, "--json")
     assert "Some of the journal cannot be read: " in ended.err
     assert (ended.json()["applied"], ended.json()["pending"]) == (decided, [])
+
+
+def test_a_damaged_entry_is_not_passed_over_where_all_others_are_of_another_host(shell: Shell) -> None:
+    """What cannot be read may be a job that runs on here."""
+    lose_answer(shell)
+    add_a_damaged_entry(shell, others_host="elsewhere.example")
+    ended = shell.run("jobs", "resume", *QUICK)
+    assert "Some of the journal cannot be read: " in ended.err
 
 
 def test_a_push_behind_a_lost_answer_finds_out_what_became_of_it(shell: Shell) -> None:
@@ -295,7 +310,9 @@ def test_a_dead_session_leaves_its_jobs_pending(shell: Shell) -> None:
     ended = shell.run("jobs", "resume", *QUICK, "--json")
     found = ended.json()
     assert (ended.code, found["pending_count"]) == (1, found["taxpayers"][shell.gstin]["pending_count"])
-    assert f"`ims-async login --gstin {shell.gstin}`" in found["taxpayers"][shell.gstin]["reason"]
+    reason = found["taxpayers"][shell.gstin]["reason"]
+    assert f"`ims-async login --gstin {shell.gstin}`" in reason
+    assert reason.count("has ended") == 1
     assert len(found["pending"]) == 1
     assert found["go_on_with"] == "ims-async jobs resume --first-poll 0 --json"
 

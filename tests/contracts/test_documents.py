@@ -90,7 +90,7 @@ def test_all_tests_in_the_documents_are_run() -> None:
     assert len([program for program in PROGRAMS if "async def test_" in program]) == 2
 
 
-def test_every_error_that_the_document_names_exists() -> None:
+def test_the_document_names_every_error_and_no_other() -> None:
     """In the table of what to do."""
     table = DOCUMENTS["docs/errors.md"].partition("# When something goes wrong")[2].partition("\n## ")[0]
     named = {
@@ -98,6 +98,9 @@ def test_every_error_that_the_document_names_exists() -> None:
     }
     assert named
     assert all(issubclass(getattr(ims_async, name), ImsError) for name in named)
+    public = {name: getattr(ims_async, name) for name in ims_async.__all__}
+    errors = {name for name, one in public.items() if isinstance(one, type) and issubclass(one, ImsError)}
+    assert errors - {"ImsError", "JobError"} <= named
 
 
 async def test_the_handler_of_a_service_awaits_its_own_save(sim: Simulator) -> None:

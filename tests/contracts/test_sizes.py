@@ -28,7 +28,6 @@ BIGGER: Final = {
     "class jobs/submission.py Changes": 334,
     "class simulator/simulator.py Simulator": 297,
     "class taxpayer.py Taxpayer": 274,
-    "file cli/output/console.py": 351,
     "file jobs/submission.py": 458,
     "folder bulk": 16,
     "folder jobs": 15,

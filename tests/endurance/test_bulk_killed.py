@@ -70,7 +70,7 @@ async def test_a_second_process_of_the_kind_finishes_it(stage: Stage) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 async def test_a_process_that_is_told_to_stop_waits_for_its_answers(stage: Stage, how: int) -> None:
-    """It ends soon, leaves nothing that nobody knows about, and the next one goes on."""
+    """It ends, leaves nothing unknown, and the next one goes on."""
     stage.sim.script_fault("save", *[Fault.delay(0.3)] * 8)
     process = await stage.start()
     await stage.until(process, lambda: stage.sim.count("save") >= 3)

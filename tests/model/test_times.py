@@ -152,7 +152,9 @@ def test_the_example_service_waits_as_long() -> None:
     assert "1800" not in text
 
 
-@pytest.mark.parametrize("call", [bulk.save_all, bulk.reset_all, bulk.retry, bulk.resume, Taxpayer.reconcile])
+@pytest.mark.parametrize(
+    "call", [bulk.save_all, bulk.reset_all, bulk.retry, bulk.resume, bulk.recover, Taxpayer.reconcile]
+)
 def test_the_default_is_the_quiet_time(call: Callable[..., object]) -> None:
     """Of each call that takes one."""
     assert inspect.signature(call).parameters["quiet"].default == QUIET

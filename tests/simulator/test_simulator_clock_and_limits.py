@@ -8,6 +8,7 @@ import time
 import pytest
 
 from ims_async.simulator import Simulator
+from tests.conftest import HANGS
 
 from .simulator_portal import BASE, Portal, save_line
 
@@ -46,13 +47,13 @@ def outside() -> Portal:
 @pytest.mark.looptime
 async def test_hours_of_a_virtual_loop_are_hours_of_the_simulator(outside: Portal) -> None:
     """Wait for a job of two hours in a loop that does not."""
-    started = time.process_time()
+    started = time.monotonic()
     reference = outside.send("save", {"b2b": [save_line(outside.row(outside.free()), "A")]})
     await asyncio.sleep(7199)
     assert outside.status(reference)["status_cd"] == "IP"
     await asyncio.sleep(2)
     assert outside.status(reference)["status_cd"] == "P"
-    assert time.process_time() - started < 60
+    assert time.monotonic() - started < HANGS
 
 
 def test_without_a_limit_there_are_no_headers_about_limits() -> None:

@@ -46,6 +46,7 @@ from ..output import jobs as show_jobs
 from ..output import runs as accounting
 from ..output import tables as show
 from ..output.console import NOT_ALL_WELL, OK, Console
+from ..output.errors import words_of
 from ..output.matching import match_progress, say_what_else_the_run_holds
 from .runs import Carrier, the_same_again
 
@@ -320,10 +321,12 @@ def _written(console: Console, accounts: Accounts, carrier: Carrier, file: Path)
     try:
         console.wait_for(write())
     except InvalidInput as error:
-        done = "The job is done, do not send it again"
+        lost = f"the report is lost: {words_of(error)}"
         if len(carrier.batches) > 1:
-            done = "The jobs are done, do not send them again"
-        console.tell(f"{done}; but the report is lost: {error}")
+            lost = f"The jobs are done, do not send them again; but {lost}"
+        elif carrier.batches:
+            lost = f"The job is done, do not send it again; but {lost}"
+        console.tell(lost)
         return False
     console.say(f"What became of each record is in {file}.")
     return True

@@ -22,7 +22,6 @@ from ..inputs.journals import journal_file, journal_if_any
 from ..options import JournalFile
 from ..output import tables as show
 from ..output.console import NOT_ALL_WELL, OK, Console
-from ..output.next_commands import Commands
 
 _MAY_BE_LEFT: Final = (*OPEN, Phase.CALLED_OFF)
 
@@ -61,7 +60,7 @@ def list_jobs(
     found, trouble = console.wait_for(_entries(kept, run, whole=whole))
     if run is not None and not found and trouble is None:
         raise InvalidInput(
-            f"the journal knows of no run {run!r} here: `{Commands(journal=journal).runs()}` names them"
+            f"the journal knows of no run {run!r} here: `{console.commands.runs()}` names them"
         )
     _show(console, _title(kept.path, run, whole=whole), found, runs=runs)
     if trouble is not None:

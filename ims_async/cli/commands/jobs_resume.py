@@ -137,15 +137,16 @@ async def _open_entries(carrier: Carrier) -> list[Entry]:
     """Return what has not ended here, and tell of what belongs to other gateways, or cannot be read."""
     console, kept = carrier.console, journal_of(carrier.journal)
     async with carrier.settings.client(journal=kept) as client:
+        trouble: JournalError | None = None
         try:
             found = list(await kept.entries(phases=tuple(OPEN)))
         except JournalError as error:
-            found = [entry for entry in error.readable if isinstance(entry, Entry)]
-            if not found:
-                console.tell(f"The journal cannot be read: {error}")
+            found, trouble = [entry for entry in error.readable if isinstance(entry, Entry)], error
         here = client.gsp.kind, client.host
-        own = [entry for entry in found if (entry.token.gsp, entry.token.host) == here]
-    others = [entry.token for entry in found if entry not in own]
+    own = [entry for entry in found if (entry.token.gsp, entry.token.host) == here]
+    others = [entry.token for entry in found if (entry.token.gsp, entry.token.host) != here]
+    if trouble is not None and not own:  # where there are some here, the run itself says it
+        console.tell(f"Some of the journal cannot be read: {trouble}")
     if others:
         where = ", ".join(sorted({f"{token.gsp} at {token.host}" for token in others}))
         sent = f"{counted(len(others), 'job')} in the journal, of {where}"

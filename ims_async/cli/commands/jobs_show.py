@@ -39,7 +39,8 @@ from ..options import (
     Report,
 )
 from ..output import jobs as show_jobs
-from ..output.console import NOT_ALL_WELL, OK, Console, denies
+from ..output.console import NOT_ALL_WELL, OK, Console
+from ..output.errors import denies, words_of
 from ..output.progress import board
 
 
@@ -182,7 +183,7 @@ def _written(console: Console, file: Path, report: JobReport, gstin: str) -> boo
     try:
         tables.write_report(file, report, gstin=gstin, overwrite=console.overwrite)
     except InvalidInput as error:
-        console.tell(f"The job is done, do not send it again; but the report is lost: {error}")
+        console.tell(f"The job is done, do not send it again; but the report is lost: {words_of(error)}")
         return False
     console.say(f"What became of each record is in {file}.")
     return True

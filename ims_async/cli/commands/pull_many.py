@@ -21,7 +21,8 @@ from ...tables.problems import FILE_KIND, raise_all
 from ...tables.source import LONGEST_FILE
 from ..inputs.settings import Settings
 from ..output import tables as show
-from ..output.console import NOT_ALL_WELL, OK, Console, reason_of, sentence_of, words_of
+from ..output.console import NOT_ALL_WELL, OK, Console
+from ..output.errors import reason_of, sentence_of, words_of
 from ..output.grouping import Grouped, kind_of
 from ..output.run_progress import ticking
 

@@ -16,28 +16,16 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from ...errors import (
-    DownloadQueued,
     GatewayError,
-    ImsError,
     InvalidDecision,
     InvalidInput,
-    JobInFlight,
-    JobTimeout,
-    NotAuthorized,
-    OtpRequired,
-    OutcomeUnknown,
     PayloadTooLarge,
-    SessionExpired,
 )
-from ...files import OVERWRITE_ADVICE
 from ...gsp.codec.writing import json_text
-from ...gsp.gstn import how_long
-from ...gsp.vayana.answers import TOO_MANY_TOKENS
-from ...model.times import QUIET, in_minutes
 from ...model.tokens import JobToken
 from ...tables import InvalidFile, Problem, problems_of, write_problems
-from ..inputs.accounts import chosen
 from ..inputs.settings import Settings
+from .errors import denies, not_known, reason_of, sentence_of, words_of
 from .grouping import and_more, by_kind, first_of_each
 from .next_commands import Commands
 
@@ -175,6 +163,8 @@ class Console:
         else:
             self.tell(f"Error: {facts['message']}")
         if isinstance(error, InvalidInput):
+            if error.advice:
+                error = InvalidInput(words_of(error))  # in JSON, too, with the option of the command line
             facts["problems"] = list(error.problems)
             facts["findings"] = [problem.facts for problem in problems_of(error, "input")]
             facts["report_file"] = self._write_problems(error)
@@ -215,7 +205,7 @@ class Console:
         try:
             write_problems(self.report, lines, overwrite=self.overwrite)
         except InvalidInput as failure:
-            self.tell(f"The report is lost: {failure}")
+            self.tell(f"The report is lost: {words_of(failure)}")
             return None
         self.tell(f"All of it is in {self.report}.")
         return str(self.report)
@@ -256,96 +246,3 @@ class Console:
                     else f"Job {name} runs on at the gateway"
                 )
                 self.tell(f"{stands}; do not send its records again. Go on with: {self.commands.show(token)}")
-
-
-def not_known(commands: Commands) -> str:
-    """Say what to do where an answer to a change was lost."""
-    return (
-        "It is not known whether the gateway took it. Do not push the file again. Run "
-        f"`{commands.resume()}`, which looks what became of it; or wait {in_minutes(QUIET)}, then pull "
-        "into a new file: what took effect shows in its column 'action when pulled'."
-    )
-
-
-def denies(error: Exception) -> bool:
-    """Tell whether the gateway answered with an error of its own: asked about a job, it may know of none."""
-    return type(error) is GatewayError
-
-
-_ONES_OWN: Final = ", or set IMS_TOKEN"
-
-
-def sentence_of(
-    error: BaseException, gsp: str | None = None, *, commands: Commands | None = None, account: str = ""
-) -> str:
-    """Put an error in words for a person at a terminal, with what to do there; `gsp` as `--gsp` said it.
-
-    `commands` are those that it may name; `account` says who was asked, in words.
-    """
-    commands = commands or Commands(gsp=gsp)
-    if isinstance(error, OutcomeUnknown):
-        cause = error.__cause__ or error
-        return f"{cause.without_advice() if isinstance(cause, ImsError) else cause}. {not_known(commands)}"
-    if isinstance(error, NotAuthorized):
-        return _unauthorized(error, gsp, commands, account)
-    if isinstance(error, JobInFlight):
-        return _in_flight(error, commands)
-    if isinstance(error, DownloadQueued):
-        return _queued(error)
-    if isinstance(error, JobTimeout):
-        return "we stopped waiting; the job runs on at the gateway"
-    if isinstance(error, InvalidInput):
-        return words_of(error)
-    if isinstance(error, ImsError):
-        return error.without_advice()
-    return f"unexpected {type(error).__name__}: {error}; run it again with --debug and report what it shows"
-
-
-def words_of(error: InvalidInput) -> str:
-    """Return what an error says, with the option of the command line in its advice."""
-    advice = "choose another name, or pass --overwrite" if error.advice == OVERWRITE_ADVICE else error.advice
-    return f"{error.without_advice()}: {advice}" if advice else str(error)
-
-
-def _queued(error: DownloadQueued) -> str:
-    if error.download is None:
-        return (
-            f"{error.without_advice()}; Vayana does (--gsp vayana)" if error.token else error.without_advice()
-        )
-    takes = "" if error.estimate is None else f", {how_long(error.estimate)}"
-    return f"the gateway is still preparing the rows of {error.download.section}{takes}: try again later"
-
-
-def reason_of(error: BaseException, gsp: str | None, gstin: str) -> str:
-    """Put what stopped one of many taxpayers in words; what to do about all of them is said once."""
-    if isinstance(error, OutcomeUnknown):
-        return error.without_advice()
-    if isinstance(error, InvalidFile) and len(error.problems) > 1:
-        return f"{len(error.problems):,} of its rows do not match: {error.problems[0]}; and so on"
-    commands = Commands(gsp=gsp)
-    advice = sentence_of(error, gsp, commands=commands).replace(_ONES_OWN, "")  # which is one taxpayer's only
-    login = commands.login()
-    return advice.replace(f"`{login}`", f"`{login} --gstin {gstin}`")
-
-
-def _unauthorized(error: NotAuthorized, gsp: str | None, commands: Commands, account: str) -> str:
-    login = f"run `{commands.login()}`"
-    if isinstance(error, OtpRequired) and not error.code:
-        whose = f"{commands.gstin} with the {account}" if commands.gstin and account else "this taxpayer"
-        return f"there is no session for {whose}: {login}{_ONES_OWN if chosen(gsp).takes_token else ''}"
-    if isinstance(error, SessionExpired):
-        return f"{error.without_advice()}; the session has ended: {login}"
-    if isinstance(error, OtpRequired):  # an OTP that was not accepted
-        return f"{error.without_advice()}; {login} again for a new one"
-    if error.code == "AUTH4032":
-        return f"{error}; check the user name: --username, or IMS_USERNAME"
-    if error.code == TOO_MANY_TOKENS:
-        too_many = f"{error.code}: this user has as many live tokens as may live"
-        return f"{too_many}: set IMS_USER_TOKEN to one of them, or wait until one ends"
-    return f"{error.without_advice()}; check {chosen(gsp).credentials}, or {login}"
-
-
-def _in_flight(error: JobInFlight, commands: Commands) -> str:
-    if not error.advice:
-        return str(error)
-    return f"{error.without_advice()}: run `{commands.resume()}`, which looks"

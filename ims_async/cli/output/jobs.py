@@ -14,7 +14,7 @@ from ...model.report import CANNED, JobReport, RecordFailure
 from ...model.status import ErrorEntry, JobState
 from ...tables import applied_count
 from ...tables.reports import failed_count
-from .console import not_known
+from .errors import not_known
 from .grouping import and_more, first_of_each
 from .next_commands import Commands
 from .tables import table

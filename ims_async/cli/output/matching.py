@@ -11,7 +11,8 @@ from ... import tables
 from ...bulk.from_files import Matched
 from ...errors import ImsError, InvalidInput
 from ...model.vocabulary import Section
-from .console import Console, reason_of
+from .console import Console
+from .errors import reason_of
 from .grouping import Grouped, kind_of
 from .run_progress import Tick, ticking
 from .tables import counted
