@@ -22,7 +22,7 @@ if not TYPE_CHECKING:  # a type checker that saw it would take every misspelt na
         """
         if name.startswith("__") and name != "__all__":
             raise AttributeError(name)
-        # A room, asked for before it was imported: by another room, say.
+        # A module that was not imported yet, asked for by another module, say.
         if name.isidentifier() and find_spec(f"{__name__}.{name}"):
             return import_module(f".{name}", __name__)
         public = import_module("._public", __name__)

@@ -1,4 +1,4 @@
-"""The public names, from the rooms that own them: what `ims_async` offers is this list."""
+"""The public names, from the modules that own them: what `ims_async` offers is this list."""
 
 from __future__ import annotations
 

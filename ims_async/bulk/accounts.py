@@ -10,7 +10,7 @@ import attrs
 from ..model.tokens import JobToken
 from ..tables import Row
 from .from_files import Matched, problems_by_row
-from .report import BulkReport, TaxpayerReport
+from .report import BulkReport, TaxpayerReport, counts_in_words
 
 COLUMNS: Final = ("applied", "refused", "unaccounted", "changed", "not sent", "pending")
 COUNTS: Final = (
@@ -74,8 +74,7 @@ class Accounts:
         return [token for part in self.parts.values() for token in part.report.failed_jobs]
 
     def __str__(self) -> str:
-        counts = zip(self.totals, COLUMNS, strict=True)
-        return ", ".join(f"{count:,} {what}" for count, what in counts if count) or "nothing to do"
+        return counts_in_words(self.totals) or "nothing to do"
 
 
 def accounts_of(

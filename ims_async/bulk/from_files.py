@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 import attrs
 
 from .. import tables
 from ..client import ImsClient
 from ..errors import ImsError, InvalidInput
-from ..journal import Phase
 from ..model.records import Invoice, Record
 from ..model.status import JobKind
 from ..model.vocabulary import Section
@@ -21,8 +20,6 @@ from ..tables.row import where
 from .concurrency import for_each
 from .outage import is_everybodys
 from .tally import Fingerprint, fingerprint
-
-NOT_SENT: Final = frozenset({Phase.QUEUED, Phase.CALLED_OFF})
 
 
 class Listener(Protocol):
@@ -130,7 +127,7 @@ class Matcher:
         """Leave out what an earlier part of the run has sent: it may stand otherwise since, and should."""
         sent: dict[str, set[Fingerprint]] = {}
         for entry in await self.client.batches_of(run):
-            if self.client.journal is not None and entry.phase not in NOT_SENT:
+            if self.client.journal is not None and entry.phase.sent:
                 known = sent.setdefault(entry.token.gstin, set())
                 for record in await self.client.journal.records(entry.id):
                     known.add(_folded(fingerprint(entry.token.kind, record)))

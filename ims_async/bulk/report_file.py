@@ -14,7 +14,6 @@ from ..model.status import JobKind
 from ..tables import Outcome
 from ..tables.reports import decided_action, not_by_name, unmatched
 from .accounts import CHANGED, Accounts, Part
-from .from_files import NOT_SENT
 from .tally import Fingerprint, fingerprint
 
 STANDING: Final = "it stood already as decided, and was not sent again"
@@ -29,7 +28,7 @@ async def write_outcomes(
     """
     sent: dict[str, list[Entry]] = {}
     for entry in batches:
-        if entry.phase not in NOT_SENT:
+        if entry.phase.sent:
             sent.setdefault(entry.token.gstin, []).append(entry)
     with tables.writing_outcomes(file, overwrite=overwrite) as add:
         for gstin, part in accounts.parts.items():

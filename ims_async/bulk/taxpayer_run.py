@@ -22,7 +22,6 @@ from .tally import fingerprint
 
 _log = logging.getLogger("ims_async")
 
-_NOT_SENT: Final = (Phase.QUEUED, Phase.CALLED_OFF)
 _PRINTS_PER_TURN: Final = 2000
 
 
@@ -228,7 +227,7 @@ class Part:
         gstin = self._taxpayer.gstin
         seen = self._shared.seen.get(gstin, set())
         entries = await self._shared.client.batches_of(self._shared.run, gstin)
-        return all(entry.id in seen or entry.phase in _NOT_SENT for entry in entries)
+        return all(entry.id in seen or not entry.phase.sent for entry in entries)
 
     async def _take_up(self) -> list[ImsJob]:
         """Count what other processes have sent for this run, and leave it out. Asks no gateway."""

@@ -42,8 +42,8 @@ OwnGstin = Annotated[
     _option(
         "--gstin",
         "GSTIN",
-        "The taxpayer of files that do not tell (in a column GSTIN, or by their name); IMS_GSTIN "
-        "otherwise. A file that tells of another is refused. Example: --gstin 29AAACQ3770E1ZF",
+        "The taxpayer of files that name none (in a column GSTIN, or in their own name); IMS_GSTIN "
+        "otherwise. A file of another taxpayer is refused. Example: --gstin 29AAACQ3770E1ZF",
     ),
 ]
 GspName = Annotated[

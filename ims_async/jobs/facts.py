@@ -101,8 +101,7 @@ class JobFacts:
     @property
     def sent(self) -> bool:
         """False for a batch that waits for its turn, or was called off: nothing of it is at the gateway."""
-        waits = self._page.stands in (Phase.QUEUED, Phase.CALLED_OFF)
-        return self.reference_id is not None or not waits
+        return self.reference_id is not None or self._page.stands.sent
 
     @property
     def reason(self) -> str:

@@ -38,6 +38,11 @@ class Phase(StrEnum):
         """True while something remains to be done about it."""
         return self in OPEN
 
+    @property
+    def sent(self) -> bool:
+        """False where nothing of it is at the gateway."""
+        return self not in (Phase.QUEUED, Phase.CALLED_OFF)
+
     def moves(self, to: Phase) -> bool:
         """Say whether a batch may go from here to there."""
         return to in _MOVES[self]

@@ -125,7 +125,7 @@ def _resume_all(carrier: Carrier, concurrency: int, file: Path | None) -> int:
         lambda client: bulk.recover(client, concurrency=concurrency, send=False), _sizes(entries)
     )
     accounts = accounts_of(found, words=console.reason)
-    return tell_of_all(console, accounts, carrier, file, unsent="What was never sent it cannot tell.")
+    return tell_of_all(console, accounts, carrier, file, unsent="What was never sent is not looked at.")
 
 
 def _tell_error(console: Console, event: BulkEvent) -> None:

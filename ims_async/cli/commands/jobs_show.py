@@ -118,7 +118,7 @@ async def _known(kept: Journal | None, reference: str, gstin: str | None) -> Job
 
 
 def _need_gstin(reference: str, gstin: str | None) -> None:
-    """Raise `InvalidInput` where neither the journal nor anybody else tells whose job it is."""
+    """Raise `InvalidInput` where neither the journal nor an option names the job's taxpayer."""
     if not checked_gstin(gstin, check=False) and not at_terminal():
         raise InvalidInput(f"the journal knows of no job {reference:.80}; pass --gstin")
 

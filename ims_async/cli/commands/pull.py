@@ -30,7 +30,7 @@ from ..options import (
 )
 from ..output import tables as show
 from ..output.console import NOT_ALL_WELL, OK, Console
-from .pull_many import ManyPull, check_targets, folder_of, left_out_row, made, without, write_left_out
+from .pull_many import ManyPull, check_targets, folder_of, left_out_row, make_folder, without, write_left_out
 from .reads import ask, fetch
 
 
@@ -65,7 +65,9 @@ def pull(
     action = None if status is None else Action.parse(status)
     names = gstins_of(gstin or [], gstins, check=not no_check) or [ask_gstin(None, check=not no_check)]
     folder = folder_of(out)
-    files = {name: made(folder) / f"{name}.csv" if folder else Path(out) for name in names}
+    if folder is not None:
+        make_folder(folder)
+    files = {name: folder / f"{name}.csv" if folder else Path(out) for name in names}
     if report is not None and report.resolve() in {file.resolve() for file in files.values()}:
         raise InvalidInput(f"{report} is to hold the records: name another file for --report")
     check_targets(dict.fromkeys(files.values()), overwrite=overwrite)

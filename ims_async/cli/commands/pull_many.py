@@ -48,7 +48,7 @@ class ManyPull:
     concurrency: int
     first_poll: float
     facts: dict[str, dict[str, Any]] = attrs.field(factory=dict)
-    """What there is to tell of each GSTIN."""
+    """The facts of each GSTIN, for `--json`."""
     left_out: list[Problem] = attrs.field(factory=list)
     """The rows that cannot be read, and the taxpayers that are skipped."""
     said: Grouped = attrs.field(init=False)
@@ -208,13 +208,12 @@ def write_left_out(console: Console, left_out: Sequence[Problem]) -> str | None:
     return str(console.report)
 
 
-def made(folder: Path) -> Path:
-    """Make a folder if need be, and return it. Raises `InvalidInput`."""
+def make_folder(folder: Path) -> None:
+    """Make a folder if need be. Raises `InvalidInput`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidInput(f"{folder} cannot be made: {(error.strerror or str(error)).lower()}") from None
-    return folder
 
 
 def check_targets(files: Iterable[Path], *, overwrite: bool) -> None:

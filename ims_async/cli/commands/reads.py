@@ -56,21 +56,19 @@ async def fetch(
     taxpayer: Taxpayer,
     console: Console,
     sections: Iterable[Section],
-    status: Action | None = None,
+    status: Action | None,
     *,
-    queued: dict[Section, DownloadQueued] | None = None,
+    queued: dict[Section, DownloadQueued],
 ) -> dict[Section, InvoiceList]:
     """Fetch sections and say how many rows each has; a row that cannot be read is named.
 
-    A section whose rows are still being prepared goes into `queued`, where that is given.
+    A section whose rows are still being prepared goes into `queued`.
     """
 
     async def one(section: Section) -> InvoiceList | None:
         try:
             rows = await taxpayer.invoices(section, status, strict=False)
         except DownloadQueued as error:
-            if queued is None:
-                raise
             queued[section] = error
             return None
         console.tell(f"{section}: {show.counted(len(rows), 'record')}")

@@ -63,7 +63,7 @@ def forget_typed_ahead() -> None:
 
 
 def ask(name: str, what: str, *, hidden: bool = False, or_else: str = "") -> str:
-    """Ask for what a variable does not tell."""
+    """Ask for what no variable holds."""
     if not at_terminal():
         hint = f" {or_else}" if or_else else ""
         raise InvalidInput(f"{what}: {name} is not set, and there is no terminal to ask at; set it{hint}")
