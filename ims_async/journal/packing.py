@@ -16,7 +16,8 @@ from ..errors import JournalError
 from ..gsp.codec.writing import json_text
 from ..model.records import Decision, Invoice, ItcReduction, Record, RecordKey
 from ..model.report import FOUND_CHANGED, FOUND_NOT_APPLIED
-from ..model.status import ErrorEntry, Found, JobState, JobStatus
+from ..model.status import ErrorEntry, Found, JobStatus
+from ..model.stored import CONVERTER, UNREADABLE, in_words
 from ..model.vocabulary import Action, Section
 
 ROWS_PER_PART: Final = 250
@@ -132,6 +133,7 @@ _READING: Final = (
     "carrier_done", "carrier_failed", "documented", "in_the_way",
 )  # fmt: skip
 _REFUSAL: Final = ("section", "supplier", "number", "return_period", "code", "message")
+_FOUND: Final = ("applied", "not_applied", "changed")
 _refusal: Final[Callable[[ErrorEntry], tuple[Any, ...]]] = attrgetter(*_REFUSAL)
 
 
@@ -151,27 +153,14 @@ def unpack_status(text: str, found: str | None = None) -> JobStatus:
     """Read a status back, with what a look showed. Raises `JournalError` for what was not written so."""
     try:
         facts = json.loads(text)
-        report = [dict(zip(_REFUSAL, row, strict=True)) for row in facts.pop("error_report")]
-        entries = (ErrorEntry(**{**row, "section": _section(row["section"])}) for row in report)
-        status = JobStatus(**{**facts, "state": JobState(facts["state"]), "error_report": tuple(entries)})
-        shown = None if found is None else _found(json.loads(found))
-        if "in_the_way" not in facts:  # of a release that kept neither
-            shown = _found_before(status)
+        facts["error_report"] = [dict(zip(_REFUSAL, row, strict=True)) for row in facts["error_report"]]
+        facts["found"] = found and dict(zip(_FOUND, json.loads(found), strict=True))
+        status = CONVERTER.structure(facts, JobStatus)
+        # Without `in_the_way` it is of a release that kept neither.
+        shown = status.found if "in_the_way" in facts else _found_before(status)
         return status if shown is None else attrs.evolve(status, found=shown, error_report=())
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise JournalError(f"its status cannot be read: {error}") from None
-
-
-def _found(rows: list[Any]) -> Found:
-    applied, *piles = rows
-    not_applied, changed = (tuple(_key(*row) for row in pile) for pile in piles)
-    if type(applied) is not int:
-        raise ValueError(f"{applied!r:.40} is not a count")
-    return Found(applied=applied, not_applied=not_applied, changed=changed)
-
-
-def _key(section: str, supplier: str, number: str, date: str | None, period: str | None) -> RecordKey:
-    return RecordKey(_section(section), supplier, number, _day(date), period)
+    except UNREADABLE as error:
+        raise JournalError(f"its status cannot be read: {in_words(error, 'status')}") from None
 
 
 def _found_before(status: JobStatus) -> Found | None:
@@ -184,10 +173,3 @@ def _found_before(status: JobStatus) -> Found | None:
         piles[entry.message].append(key)  # of another message: damaged
     not_applied, changed = (tuple(pile) for pile in piles.values())
     return Found(applied=status.processed or 0, not_applied=not_applied, changed=changed)
-
-
-def _section(name: str) -> Section | str:
-    try:
-        return Section(name)
-    except ValueError:
-        return name

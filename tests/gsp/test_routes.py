@@ -102,5 +102,5 @@ async def test_a_token_carries_the_route_and_those_without_one_are_read(acme: Ta
     bare = attrs.evolve(token, route="").dumps()
     assert "route" not in json.loads(bare)
     assert JobToken.loads(bare) == attrs.evolve(token, route="")
-    with pytest.raises(InvalidInput, match="route is not text"):
+    with pytest.raises(InvalidInput, match="route: 5 is not text"):
         JobToken.loads(json.dumps({**json.loads(bare), "route": 5}))

@@ -285,14 +285,32 @@ def test_a_status_that_was_not_packed_is_refused(text: str) -> None:
         ("state", "done"),
         ("error_report", None),
         ("error_report", [["b2b"]]),
+        ("error_report", [["b2b", 5, None, None, "", ""]]),
+        ("processed", "3"),
+        ("processed", -1),
+        ("errors", True),
+        ("raw_code", None),
+        ("documented", 1),
+        ("polled_at", "soon"),
         ("more", 1),
     ],
 )
 def test_a_status_with_one_odd_fact_is_refused(name: str, value: object) -> None:
-    """A state, a report, a fact that this release does not know."""
+    """A state, a report, a count, a fact that this release does not know: the error names it."""
     facts = json.loads(pack_status(JobStatus(state=JobState.SUCCEEDED)))
-    with pytest.raises(JournalError, match="its status cannot be read"):
+    with pytest.raises(JournalError, match=f"its status cannot be read: .*({name}|iterable|zip)"):
         unpack_status(json.dumps({**facts, name: value}))
+
+
+@pytest.mark.parametrize(
+    "found",
+    ["", "null", "[]", "[1, [], [], []]", "[true, [], []]", "[-1, [], []]", "[1, [[]], []]", "[1, 5, []]",
+     '[1, [["b2b", "x", "y", "soon", null]], []]', '[1, [["b2b", 5, "y", null, null]], []]'],
+)  # fmt: skip
+def test_what_a_look_showed_is_refused_if_it_was_not_packed(found: str) -> None:
+    """A count, and two lists of keys."""
+    with pytest.raises(JournalError, match="its status cannot be read"):
+        unpack_status(pack_status(JobStatus(state=JobState.SUCCEEDED)), found)
 
 
 def test_dates_before_the_year_1000_come_back() -> None:

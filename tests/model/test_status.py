@@ -85,6 +85,15 @@ def test_a_token_of_another_version_or_shape_is_refused(change: dict[str, Any]) 
         JobToken.loads(text)
 
 
+def test_the_error_names_each_wrong_fact() -> None:
+    """Not the first of them only."""
+    text = json.dumps({**json.loads(TOKEN.dumps()), "kind": "DELETE", "n": True})
+    with pytest.raises(
+        InvalidInput, match=r"kind: 'DELETE' is not .*; token\.submitted: True is not a count"
+    ):
+        JobToken.loads(text)
+
+
 @pytest.mark.parametrize("name", ["v", "gsp", "host", "gstin", "kind", "ref", "n", "at"])
 def test_a_token_without_one_of_its_facts_is_refused(name: str) -> None:
     """Miss each fact in turn."""
@@ -181,7 +190,7 @@ def test_each_fact_of_a_download_has_its_place_in_the_text() -> None:
 def test_a_download_of_another_version_or_shape_is_refused(change: dict[str, Any]) -> None:
     """Raise `InvalidInput` for each wrong fact."""
     text = json.dumps({**json.loads(DOWNLOAD.dumps()), **change})
-    with pytest.raises(InvalidInput, match=r"this is no download: .*; pass what Download\.dumps\(\) gave"):
+    with pytest.raises(InvalidInput, match=r"this is no download: .*: pass what Download\.dumps\(\) gave"):
         Download.loads(text)
 
 
