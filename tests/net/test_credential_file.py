@@ -16,7 +16,7 @@ import pytest
 from ims_async import FileCredentialStore, InvalidInput
 from ims_async.gsp.base import Token
 from ims_async.model.secret import Secret
-from ims_async.net.credential_store import _lock
+from ims_async.net.credential_store import _CHANGES, _lock
 
 TOKEN = Token(value=Secret("tok_secret"), expires_at=1_746_530_932.0)
 WRITER = """
@@ -24,8 +24,10 @@ import asyncio, sys
 from ims_async import FileCredentialStore
 from ims_async.model.secret import Secret
 from ims_async.gsp.base import Token
+from ims_async.net import credential_store
 
-async def main(path, name):
+async def main(path, name, changes):
+    credential_store._CHANGES = int(changes)
     store = FileCredentialStore(path)
     for number in range(25):
         await store.save(name, f"gstin{number}", Token(value=Secret(f"{name}-{number}")))
@@ -35,12 +37,13 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-async def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("changes", [_CHANGES, -_CHANGES], ids=["adding lines", "replacing the file"])
+async def test_processes_that_write_at_once_lose_nothing(changes: int, tmp_path: Path) -> None:
     """Three write twenty-five tokens each, all between the others' reading and writing."""
     path = tmp_path / "credentials.json"
     names = ["a", "b", "c"]
     writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(path), name], stdin=subprocess.PIPE)
+        subprocess.Popen([sys.executable, "-c", WRITER, str(path), name, str(changes)], stdin=subprocess.PIPE)
         for name in names
     ]
     for writer in writers:
