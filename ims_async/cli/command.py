@@ -8,49 +8,63 @@ from typing import Any, Final, get_type_hints
 
 import attrs
 
-from .options import Debug, Json
+from ..tables import check_writable
+from .options import Debug, Json, Overwrite
 from .output.console import Console
 
 _HELD: Final = ("gsp", "journal", "report", "overwrite")
 """Options that messages name again: the console holds them."""
 
 
-def command(work: Callable[..., int]) -> Callable[..., None]:
+def command(*, report: Any = None) -> Callable[[Callable[..., int]], Callable[..., None]]:
     """Make a command of a function that is given a console and options, and returns an exit code.
 
-    A parameter whose type is a class of attrs stands for the options that are its fields.
+    A parameter whose type is a class of attrs stands for the options that are its fields. With `report` the
+    command has that option, and `--overwrite`: `console.report` is a file that can be written.
     """
-    _, *own = _options_of(work)
-    groups = {one.name: one.annotation for one in own if attrs.has(one.annotation)}
-    options: list[inspect.Parameter] = []
-    for one in own:
-        options += _options_of(one.annotation) if one.name in groups else [one]
-    options.sort(key=lambda option: option.default is not inspect.Parameter.empty)
-    for name, kind in (("json", Json), ("debug", Debug)):
-        option = inspect.Parameter(
-            name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False, annotation=kind
-        )
-        options.append(option)
+    common = {"json": Json, "debug": Debug}
+    if report is not None:
+        common = {"report": report, "overwrite": Overwrite, **common}
 
-    def run(*, json: bool, debug: bool, **given: Any) -> None:
-        held = {name: given[name] for name in _HELD if name in given}
-        console = Console(json, debug, check=not given.get("no_check"), **held)
-        for name, group in groups.items():
-            fields = [field.name for field in attrs.fields(group)]
-            given[name] = group(**{field: given.pop(field) for field in fields})
-        console.run(lambda: work(console, **given))
+    def made(work: Callable[..., int]) -> Callable[..., None]:
+        _, *own = _options_of(work)
+        groups = {one.name: one.annotation for one in own if attrs.has(one.annotation)}
+        options: list[inspect.Parameter] = []
+        for one in own:
+            options += _options_of(one.annotation) if one.name in groups else [one]
+        options.sort(key=lambda option: option.default is not inspect.Parameter.empty)
+        options += [
+            inspect.Parameter(name, _KIND, default=None if name == "report" else False, annotation=kind)
+            for name, kind in common.items()
+        ]
 
-    run.__name__, run.__doc__, run.__module__ = work.__name__, work.__doc__, work.__module__
-    run.__annotations__ = {option.name: option.annotation for option in options}
-    run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined] # what typer reads
-    return run
+        def run(*, json: bool, debug: bool, **given: Any) -> None:
+            held = {name: given[name] for name in _HELD if name in given}
+            console = Console(json, debug, check=not given.get("no_check"), **held)
+            for name, group in groups.items():
+                fields = [field.name for field in attrs.fields(group)]
+                given[name] = group(**{field: given.pop(field) for field in fields})
+
+            def carry_out() -> int:
+                if console.report is not None:
+                    check_writable(console.report, overwrite=console.overwrite)
+                return work(console, **{name: value for name, value in given.items() if name not in common})
+
+            console.run(carry_out)
+
+        run.__name__, run.__doc__, run.__module__ = work.__name__, work.__doc__, work.__module__
+        run.__annotations__ = {option.name: option.annotation for option in options}
+        run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined] # what typer reads
+        return run
+
+    return made
+
+
+_KIND: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
 def _options_of(made: Callable[..., object]) -> list[inspect.Parameter]:
     """Return the parameters of a function, or the fields of a class, with their types."""
     hints = get_type_hints(made, include_extras=True)
     parameters = inspect.signature(made).parameters.values()
-    return [
-        one.replace(annotation=hints[one.name], kind=inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        for one in parameters
-    ]
+    return [one.replace(annotation=hints[one.name], kind=_KIND) for one in parameters]

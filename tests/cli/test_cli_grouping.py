@@ -18,7 +18,7 @@ from ims_async.bulk.from_files import Matched
 from ims_async.cli.inputs import environment
 from ims_async.cli.output.console import Console
 from ims_async.cli.output.grouping import Grouped, by_kind, first_of_each
-from ims_async.cli.output.runs import accounts_table
+from ims_async.cli.output.outcomes import accounts_table
 from tests.cli.cli_shell import QUICK, Shell, accept, opened, read_rows
 
 

@@ -13,9 +13,10 @@ from rich.console import Console as Screen
 from ims_async import ImsJob, JobKind, JobReport, JobState, JobToken, OtpRequired, OutcomeUnknown, PollPolicy
 from ims_async.bulk import BulkEvent, BulkReport, EventKind, Progress, TaxpayerReport
 from ims_async.bulk.accounts import Accounts, accounts_of
-from ims_async.cli.output import runs as accounting
+from ims_async.cli.output import outcomes
 from ims_async.cli.output.console import Console
 from ims_async.cli.output.run_progress import run_board, ticking, time_left
+from ims_async.cli.output.tables import by_action, summary_table
 
 from ..tables.test_tables import make_invoice
 
@@ -179,7 +180,7 @@ def test_what_is_left_is_told_where_it_can_be(
 def shown(accounts: Accounts) -> str:
     """Return the table as text."""
     console = Screen(file=io.StringIO(), width=200)
-    console.print(accounting.accounts_table(accounts))
+    console.print(outcomes.accounts_table(accounts))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -212,7 +213,8 @@ def test_a_summary_of_very_many_is_cut_and_adds_up() -> None:
     """Sixty taxpayers, of which forty are shown."""
     records = {gstin: [make_invoice().accept(), make_invoice().reject()] for gstin in GSTINS}
     console = Screen(file=io.StringIO(), width=200)
-    console.print(accounting.summary_table("decisions", records))
+    found = {gstin: by_action(own) for gstin, own in records.items()}
+    console.print(summary_table("decisions", "GSTIN", found))
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     assert sum(gstin in text for gstin in GSTINS) == 40

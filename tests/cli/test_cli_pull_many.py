@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ims_async import InvalidInput, tables
-from ims_async.cli.commands.pull_many import ManyPull
+from ims_async.cli.commands.pull import Pull
 from ims_async.cli.inputs.gstins import gstins_of
 from ims_async.simulator import Fault
 from tests.cli.cli_shell import QUICK, Shell, accept, fill_in, opened, read_rows
@@ -188,13 +188,13 @@ def test_a_file_that_comes_to_be_there_while_a_pull_goes_on_is_not_written_over(
 ) -> None:
     """A long pull, and another program that writes under the same name meanwhile."""
     file = shell.here / out / f"{shell.sim.gstins[0]}.csv" if out.endswith("/") else shell.here / out
-    take = ManyPull._take
+    take = Pull._take
 
-    def later(self: ManyPull, *found: Any) -> None:
+    def later(self: Pull, *found: Any) -> None:
         file.write_text("Dear Sir")
         take(self, *found)
 
-    shell.monkeypatch.setattr(ManyPull, "_take", later)
+    shell.monkeypatch.setattr(Pull, "_take", later)
     ended = shell.run("pull", "--out", out, *named(shell), *QUICK)
     assert (ended.code, f"{file.relative_to(shell.here)} is there already" in ended.err) == (2, True)
     assert file.read_text() == "Dear Sir"

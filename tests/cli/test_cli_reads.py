@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from ims_async import __version__
-from ims_async.cli.commands.reads import ask
+from ims_async.cli.commands.pull import Pull
 from ims_async.cli.inputs import accounts, environment, settings
 from tests.cli.cli_shell import QUICK, Shell, accept, opened, read_rows, write_rows
 
@@ -246,12 +246,13 @@ def test_pull_does_not_replace_what_came_to_be_there_while_it_read(shell: Shell)
     shell.with_token()
     file = shell.here / "acme.csv"
 
-    async def later(*question: Any, **facts: Any) -> Any:
-        found = await ask(*question, **facts)
-        file.write_text("Dear Sir")
-        return found
+    take = Pull._take
 
-    shell.monkeypatch.setattr("ims_async.cli.commands.pull.ask", later)
+    def later(self: Pull, *found: Any) -> None:
+        file.write_text("Dear Sir")
+        take(self, *found)
+
+    shell.monkeypatch.setattr(Pull, "_take", later)
     ended = shell.run("pull", "--out", file, *QUICK)
     assert (ended.code, "acme.csv is there already" in ended.err) == (2, True)
     assert file.read_text() == "Dear Sir"

@@ -10,19 +10,20 @@ from ims_async.bulk import BulkReport
 from ims_async.bulk.accounts import accounts_of
 from ims_async.bulk.from_files import Matched
 from ims_async.cli.output.console import Console
-from ims_async.cli.output.runs import accounts_table
+from ims_async.cli.output.outcomes import accounts_table
 from ims_async.cli.output.tables import table
 
 GSTIN = "29AAACQ3770E1ZF"
 REFERENCE = "3f0b5fa0-7e54-4c7b-9b5a-3a1f0e9e7f11"
 RUN = "20261129-110435-5152"
+SINCE = "29-11-2026 10:22"
 REASON = "we stopped waiting; the job runs on at the gateway"
 COUNTS = ("applied", "refused", "unaccounted", "changed", "not sent", "pending")
 TABLES = {
     "jobs": table(
         "jobs",
         ("run", "GSTIN", "kind", "reference", "phase", "records", "since", "next"),
-        [(RUN, GSTIN, "save", REFERENCE, "ended, succeeded", 12, "29-11-2026 10:22", f"push --run {RUN}")],
+        [(RUN, GSTIN, "save", REFERENCE, "ended, succeeded", 12, SINCE, f"push --run {RUN}")],
     ),
     "job": table("", ("job", "state", "submitted", *COUNTS), [(REFERENCE, "SUCCEEDED", 12, *range(6))]),
     "accounts": table("", ("GSTIN", *COUNTS, "reason"), [(GSTIN, *range(1000, 7000, 1000), REASON)]),
@@ -39,7 +40,7 @@ TABLES = {
 def test_what_one_copies_stays_in_one_line(
     name: str, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """GSTINs, references and runs; nothing else is left out for it."""
+    """GSTINs, references and runs, and a moment; nothing else is left out for it."""
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setattr("ims_async.cli.output.console._PIPE_WIDTH", width)
     shown: Table = TABLES[name]
@@ -47,7 +48,7 @@ def test_what_one_copies_stays_in_one_line(
     Console().show(shown)
     said = capsys.readouterr().out
     for cell in whole:
-        if cell in (GSTIN, REFERENCE, RUN):
+        if cell in (GSTIN, REFERENCE, RUN, SINCE):
             assert cell in said
     together = "".join(said.split())
     assert len([letter for letter in together if letter.isalnum()]) >= sum(

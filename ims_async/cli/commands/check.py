@@ -9,85 +9,60 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import attrs
-import typer
 from rich.table import Table
 from rich.text import Text
 
 from ... import rules, tables
 from ...errors import InvalidInput
-from ...model.vocabulary import parse_gstin
 from ...rules import Finding, Level, RulePolicy
 from ...tables import Problem, Row
+from .. import options
 from ..command import command
-from ..inputs import environment
 from ..inputs.files import read_all
-from ..options import FOLDERS, FindingsReport, Gstin, NoCheck, Overwrite
+from ..inputs.settings import checked_gstin
 from ..output import tables as show
 from ..output.console import BAD_INPUT, OK, Console
 from ..output.grouping import and_more, by_kind, first_of_each
 
-CheckedFiles = Annotated[
-    list[Path] | None,
-    typer.Argument(
-        metavar="FILE_OR_FOLDER",
-        help=f"Files of pull's, their column 'action' filled in with A, R or P. {FOLDERS}",
-        show_default=False,
-    ),
-]
-Levels = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--level",
-        metavar="CODE=LEVEL",
-        help="Set a rule's level: refuse, warn or off; may be given several times. --rules lists the codes. "
-        "Example: --level not-filed=off --level period-closed=refuse",
-        show_default=False,
-    ),
-]
-Filed = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--filed",
-        metavar="MMYYYY",
-        help="A GSTR-2B period whose GSTR-3B is filed, so that its records are closed; may be given several "
-        "times. Example: --filed 102025",
-        show_default=False,
-    ),
-]
-ListRules = Annotated[
-    bool,
-    typer.Option("--rules", help="List the rules with their levels, and check nothing. Example: --rules"),
-]
 
-
-@command
+@command(report=options.FindingsReport)
 def check(
     console: Console,
-    files: CheckedFiles = None,
-    level: Levels = None,
-    filed: Filed = None,
-    list_rules: ListRules = False,
-    report: FindingsReport = None,
-    overwrite: Overwrite = False,
-    gstin: Gstin = None,
-    no_check: NoCheck = False,
+    files: options.CheckedFiles = None,
+    level: Annotated[
+        list[str] | None,
+        options.option(
+            "--level CODE=LEVEL",
+            "Set a rule's level: refuse, warn or off; may be given several times. --rules lists the codes.",
+            "not-filed=off --level period-closed=refuse",
+        ),
+    ] = None,
+    filed: Annotated[
+        list[str] | None,
+        options.option(
+            "--filed MMYYYY",
+            "A GSTR-2B period whose GSTR-3B is filed, so that its records are closed; may be given several "
+            "times.",
+            "102025",
+        ),
+    ] = None,
+    list_rules: Annotated[
+        bool, options.option("--rules", "List the rules with their levels, and check nothing.")
+    ] = False,
+    gstin: options.OwnGstin = None,
+    no_check: options.NoCheck = False,
 ) -> int:
     """Check files of decisions without sending anything or logging in.
 
     Exit code 2 if anything in them would be refused before sending, 0 if there are warnings only. What the
     file's columns do not tell is not held against it: push looks at the records themselves.
     """
-    if report is not None:
-        tables.check_writable(report, overwrite=overwrite)
     policy = _policy(level or [], filed or [], no_check=no_check)
     if list_rules:
         return _list_rules(console, policy)
     if not files:
-        console.report = None
         raise InvalidInput("no file was named: `ims-async check FILE`, or --rules to list the rules")
-    own = gstin or environment.Variables().get("IMS_GSTIN")
-    if own and not no_check:
-        own = parse_gstin(own, what="the taxpayer's GSTIN")
+    own = checked_gstin(gstin, check=not no_check)
     today = rules.india_date(dt.datetime.now(dt.UTC))
     read, rows = _rows_of(console, files, gstin, own, check=not no_check)
     found = tables.check_rows(rows, policy=policy, gstin=own or None, today=today)
@@ -124,12 +99,12 @@ def _list_rules(console: Console, policy: RulePolicy) -> int:
     levels = {rule.code: policy.level_of(rule.code) for rule in rules.RULES}
     rows = [(rule.code, levels[rule.code], rule.summary, rule.source) for rule in rules.RULES]
     console.show(show.table("The offline checks", ("code", "level", "what should be so", "source"), rows))
-    facts = ("code", "summary", "source", "since")
-    listed = [
-        {**{name: getattr(rule, name) for name in facts}, "level": levels[rule.code].value}
+    names = ("code", "summary", "source", "since")
+    facts = [
+        {**{name: getattr(rule, name) for name in names}, "level": levels[rule.code].value}
         for rule in rules.RULES
     ]
-    console.document({"ok": True, "rules": listed})
+    console.document({"ok": True, "rules": facts})
     return OK
 
 
@@ -143,9 +118,9 @@ class _Outcome:
 
     def tell(self, console: Console) -> int:
         """Show it, refusals first, and return the exit code."""
-        counted = show.summary_of_rows(self.rows)
+        counted = show.by_section(self.rows)
         refused = sum(finding.level is Level.REFUSE for finding in self.found)
-        console.show(show.summary_table(f"decisions in {self._name}", counted))
+        console.show(show.summary_table(f"decisions in {self._name}", "section", counted))
         if self.found:
             if len({finding.code for finding in self.found}) > 1:
                 console.say()
@@ -163,7 +138,7 @@ class _Outcome:
             "file": None if self._several else str(self.files[0]),
             "files": [str(file) for file in self.files],
             "decisions": show.summary_facts(counted),
-            "report_file": str(console.report) if console.report else None,
+            "report_file": console.report_file,
         }
         console.document({**facts, "findings": [self._facts(finding) for finding in self.found]})
         return BAD_INPUT if refused else OK
@@ -191,9 +166,8 @@ class _Outcome:
         for own, more in first_of_each(worst_first, lambda finding: (finding.level, finding.code)):
             rows += map(self._cells, own)
             if more:
-                rows.append(
-                    (*("" for _ in several), None, _level(own[0]), own[0].code, "", and_more(more), "")
-                )
+                rest = (None, _level(own[0]), own[0].code, "", and_more(more), "")
+                rows.append((*("" for _ in several), *rest))
         if len(rows) < len(self.found):
             title += ", the first three of each code; --report FILE and --json have all"
         return show.table(title, (*several, "row", "level", "code", "column", "record", "message"), rows)
@@ -201,14 +175,8 @@ class _Outcome:
     def _cells(self, finding: Finding) -> tuple[object, ...]:
         problem = self._problem(finding)
         place = (Path(problem.file).name, problem.gstin or "") if self._several else ()
-        what = (
-            _level(finding),
-            finding.code,
-            tables.column_of(finding.code),
-            _named(finding),
-            finding.message,
-        )
-        return *place, problem.row, *what
+        what = (_level(finding), finding.code, tables.column_of(finding.code), _named(finding))
+        return *place, problem.row, *what, finding.message
 
     def _verdict(self, refused: int) -> str:
         by_code = by_kind(finding.code for finding in self.found)

@@ -26,7 +26,7 @@ from ..output.console import NOT_ALL_WELL, OK, Console
 _MAY_BE_LEFT: Final = (*OPEN, Phase.CALLED_OFF)
 
 
-@command
+@command()
 def list_jobs(
     console: Console,
     all_jobs: Annotated[

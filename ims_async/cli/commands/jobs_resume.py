@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ... import bulk, tables
+from ... import bulk
 from ...bulk import BulkEvent, EventKind
 from ...bulk.accounts import accounts_of
 from ...bulk.run import checked_name
@@ -17,29 +16,18 @@ from ...errors import InvalidInput, JournalError
 from ...journal import Entry
 from ...journal.entry import OPEN
 from ...model.status import JobKind
+from .. import options
 from ..command import command
 from ..inputs.journals import journal as journal_of
 from ..inputs.journals import journal_file, journal_if_any
 from ..inputs.settings import gather
-from ..options import (
-    AT_ONCE,
-    FIRST_POLL,
-    Concurrency,
-    FirstPoll,
-    GspName,
-    JournalFile,
-    NoCheck,
-    Overwrite,
-    Rate,
-    Report,
-)
 from ..output.console import OK, Console
 from ..output.tables import counted
 from .change import tell_of_all
 from .runs import Carrier
 
 
-@command
+@command(report=options.Report)
 def resume_jobs(
     console: Console,
     run: Annotated[
@@ -50,14 +38,12 @@ def resume_jobs(
             show_default=False,
         ),
     ] = None,
-    report: Report = None,
-    overwrite: Overwrite = False,
-    concurrency: Concurrency = AT_ONCE,
-    rate: Rate = None,
-    journal: JournalFile = None,
-    gsp: GspName = None,
-    no_check: NoCheck = False,
-    first_poll: FirstPoll = FIRST_POLL,
+    concurrency: options.Concurrency = options.AT_ONCE,
+    rate: options.Rate = None,
+    journal: options.JournalFile = None,
+    gsp: options.GspName = None,
+    no_check: options.NoCheck = False,
+    first_poll: options.FirstPoll = options.FIRST_POLL,
 ) -> int:
     """Find out what became of everything that was sent and has not ended, and account for each record.
 
@@ -66,8 +52,6 @@ def resume_jobs(
     push does it; without RUN nothing is sent at all. What a run had not sent yet push sends, with the run's
     name.
     """
-    if report is not None:
-        tables.check_writable(report, overwrite=overwrite)
     kept = journal_if_any(journal)
     if kept is None:
         console.say(f"There is no journal at {journal_file(journal)}: nothing was sent by it yet.")
@@ -76,18 +60,18 @@ def resume_jobs(
     settings = gather(gsp, None, check=not no_check, need_gstin=False, rate=rate)
     carrier = Carrier(console=console, settings=settings, journal=journal, first_poll=first_poll)
     if run is None:
-        return _resume_all(carrier, concurrency, report)
-    return _resume_run(carrier, checked_name(run), concurrency, report)
+        return _resume_all(carrier, concurrency)
+    return _resume_run(carrier, checked_name(run), concurrency)
 
 
-def _resume_run(carrier: Carrier, run: str, concurrency: int, file: Path | None) -> int:
+def _resume_run(carrier: Carrier, run: str, concurrency: int) -> int:
     sizes = _sizes(carrier.console.wait_for(_batches(carrier, run)))
     if not sizes:
         runs = carrier.console.commands.runs()
         raise InvalidInput(f"the journal knows of no run {run!r} here: `{runs}` names them")
     found = carrier.carry_out(lambda client: bulk.resume(client, run, concurrency=concurrency), sizes)
     accounts = accounts_of(found, words=carrier.console.reason)
-    return tell_of_all(carrier.console, accounts, carrier, file, unsent=_the_rest(carrier, run))
+    return tell_of_all(carrier.console, accounts, carrier, unsent=_the_rest(carrier, run))
 
 
 def _sizes(entries: Iterable[Entry]) -> Counter[str]:
@@ -111,7 +95,7 @@ async def _batches(carrier: Carrier, run: str) -> Sequence[Entry]:
         return await client.batches_of(run)
 
 
-def _resume_all(carrier: Carrier, concurrency: int, file: Path | None) -> int:
+def _resume_all(carrier: Carrier, concurrency: int) -> int:
     """See to their end all jobs of the journal that have not ended, whatever run they are of."""
     console = carrier.console
     entries = carrier.console.wait_for(_open_entries(carrier))
@@ -125,7 +109,7 @@ def _resume_all(carrier: Carrier, concurrency: int, file: Path | None) -> int:
         lambda client: bulk.recover(client, concurrency=concurrency, send=False), _sizes(entries)
     )
     accounts = accounts_of(found, words=console.reason)
-    return tell_of_all(console, accounts, carrier, file, unsent="What was never sent is not looked at.")
+    return tell_of_all(console, accounts, carrier, unsent="What was never sent is not looked at.")
 
 
 def _tell_error(console: Console, event: BulkEvent) -> None:

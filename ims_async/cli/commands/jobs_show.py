@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import attrs
 import typer
@@ -22,29 +21,19 @@ from ...errors import (
 )
 from ...jobs.job import ImsJob
 from ...journal import Journal
-from ...model.report import JobReport
 from ...model.tokens import JobToken
+from .. import options
 from ..command import command
 from ..inputs.environment import at_terminal
 from ..inputs.journals import journal_if_any
 from ..inputs.settings import Settings, checked_gstin, gather
-from ..options import (
-    FIRST_POLL,
-    FirstPoll,
-    GspName,
-    Gstin,
-    JournalFile,
-    NoCheck,
-    Overwrite,
-    Report,
-)
-from ..output import jobs as show_jobs
+from ..output import outcomes
 from ..output.console import NOT_ALL_WELL, OK, Console
-from ..output.errors import denies, words_of
+from ..output.errors import denies
 from ..output.progress import board
 
 
-@command
+@command(report=options.Report)
 def show_job(
     console: Console,
     job: Annotated[
@@ -57,23 +46,19 @@ def show_job(
     ],
     wait: Annotated[
         bool,
-        typer.Option("--wait", help="Wait for the gateway's final word. Example: jobs show TOKEN --wait"),
+        options.option("--wait", "Wait for the gateway's final word."),
     ] = False,
-    report: Report = None,
-    overwrite: Overwrite = False,
-    journal: JournalFile = None,
-    gsp: GspName = None,
-    gstin: Gstin = None,
-    no_check: NoCheck = False,
-    first_poll: FirstPoll = FIRST_POLL,
+    journal: options.JournalFile = None,
+    gsp: options.GspName = None,
+    gstin: options.Gstin = None,
+    no_check: options.NoCheck = False,
+    first_poll: options.FirstPoll = options.FIRST_POLL,
 ) -> int:
     """Show how a job stands, also one that another terminal or machine has sent.
 
     Where the journal knows it, its records are named. Exit code 0 means that every record was applied; a job
     that still runs gives 1.
     """
-    if report is not None:
-        tables.check_writable(report, overwrite=overwrite)
     kept = journal_if_any(journal)
     token = _token_of(job) or console.wait_for(_known(kept, job, gstin))
     console.gsp = gsp or (token.gsp if token else None)
@@ -83,7 +68,7 @@ def show_job(
     console.asks(settings)
     looking = _look(console, settings, token or job, kept, wait=wait, first_poll=first_poll)
     found = console.wait_for(looking)
-    code = _tell_of(console, found, report)
+    code = _tell_of(console, found)
     if not found.done:
         console.tell(f"Wait for it with: {console.commands.show(found.token)}")
     return code
@@ -166,24 +151,14 @@ async def _watch(console: Console, job: ImsJob) -> None:
         await shown.follow(job, f"{job.kind.value.lower()} {job.reference_id}")
 
 
-def _tell_of(console: Console, job: ImsJob, file: Path | None) -> int:
+def _tell_of(console: Console, job: ImsJob) -> int:
     """Show what became of a job, and return the exit code: 0 only if every record was applied."""
-    report = job.report
+    report, written = job.report, True
+    facts: dict[str, Any] = {"gstin": job.gstin, "overwrite": console.overwrite}
     if report is not None:
-        console.show(*show_jobs.report_tables(job, report))
-        if file is not None and not _written(console, file, report, job.gstin):
-            return NOT_ALL_WELL
-    console.say(show_jobs.ending(job, console.commands))
-    console.document({**show_jobs.job_facts(job), "report_file": str(file) if file and report else None})
-    return OK if report is not None and report.ok else NOT_ALL_WELL
-
-
-def _written(console: Console, file: Path, report: JobReport, gstin: str) -> bool:
-    """Write the report; where that fails the job is done all the same, and is not to be sent again."""
-    try:
-        tables.write_report(file, report, gstin=gstin, overwrite=console.overwrite)
-    except InvalidInput as error:
-        console.tell(f"The job is done, do not send it again; but the report is lost: {words_of(error)}")
-        return False
-    console.say(f"What became of each record is in {file}.")
-    return True
+        console.show(*outcomes.report_tables(job, report))
+        written = console.write_report(lambda file: tables.write_report(file, report, **facts))
+    console.say(outcomes.job_ending(job, console.commands))
+    file = None if report is None else console.report_file
+    console.document({**outcomes.job_facts(job), "report_file": file})
+    return OK if report is not None and report.ok and written else NOT_ALL_WELL

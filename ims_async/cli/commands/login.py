@@ -16,7 +16,7 @@ from ..output.console import OK, Console
 _MOST_OTPS: Final = 3
 
 
-@command
+@command()
 def login(
     console: Console,
     gsp: GspName = None,

@@ -2,53 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import attrs
 
-from ... import tables
-from ...errors import DownloadQueued, InvalidInput
+from ... import bulk, tables
+from ...bulk import Pulled
+from ...bulk.outage import is_everybodys
+from ...client import ImsClient
+from ...errors import DownloadQueued, ImsError, InvalidInput
+from ...files import is_file
+from ...model.records import InvoiceList
 from ...model.vocabulary import Action, Section
+from ...tables import Problem
+from ...tables.source import LONGEST_FILE
+from .. import options
 from ..command import command
+from ..inputs.files import check_targets, folder_of
 from ..inputs.gstins import gstins_of
-from ..inputs.settings import ask_gstin, gather
-from ..options import (
-    FIRST_POLL,
-    READ_AT_ONCE,
-    Concurrency,
-    FirstPoll,
-    GspName,
-    GstinsFile,
-    LeftOutReport,
-    ManyGstins,
-    NoCheck,
-    Overwrite,
-    PullTo,
-    Rate,
-    Sections,
-    Status,
-)
-from ..output import tables as show
+from ..inputs.settings import Settings, ask_gstin, gather
 from ..output.console import NOT_ALL_WELL, OK, Console
-from .pull_many import ManyPull, check_targets, folder_of, left_out_row, make_folder, without, write_left_out
-from .reads import ask, fetch
+from ..output.errors import reason_of, sentence_of
+from ..output.grouping import Grouped, kind_of
+from ..output.run_progress import ticking
+from ..output.tables import are, counted
 
 
-@command
+@command(report=options.LeftOutReport)
 def pull(
     console: Console,
-    out: PullTo,
-    section: Sections = None,
-    status: Status = None,
-    overwrite: Overwrite = False,
-    report: LeftOutReport = None,
-    gsp: GspName = None,
-    gstin: ManyGstins = None,
-    gstins: GstinsFile = None,
-    concurrency: Concurrency = READ_AT_ONCE,
-    rate: Rate = None,
-    no_check: NoCheck = False,
-    first_poll: FirstPoll = FIRST_POLL,
+    out: options.PullTo,
+    section: options.Sections = None,
+    status: options.Status = None,
+    gsp: options.GspName = None,
+    gstin: options.ManyGstins = None,
+    gstins: options.GstinsFile = None,
+    concurrency: options.Concurrency = options.READ_AT_ONCE,
+    rate: options.Rate = None,
+    no_check: options.NoCheck = False,
+    first_poll: options.FirstPoll = options.FIRST_POLL,
 ) -> int:
     """Write a taxpayer's records to a CSV file, to be decided on; or those of many taxpayers.
 
@@ -59,62 +55,199 @@ def pull(
     Of many taxpayers, all are in one file, or in a folder with a file for each. One whose session has ended
     is named and skipped. No file that is there is replaced without --overwrite.
     """
-    if report is not None:
-        tables.check_writable(report, overwrite=overwrite)
     wanted = None if section is None else [Section.parse(name) for name in section]
     action = None if status is None else Action.parse(status)
     names = gstins_of(gstin or [], gstins, check=not no_check) or [ask_gstin(None, check=not no_check)]
     folder = folder_of(out)
-    if folder is not None:
-        make_folder(folder)
     files = {name: folder / f"{name}.csv" if folder else Path(out) for name in names}
-    if report is not None and report.resolve() in {file.resolve() for file in files.values()}:
-        raise InvalidInput(f"{report} is to hold the records: name another file for --report")
-    check_targets(dict.fromkeys(files.values()), overwrite=overwrite)
+    if console.report and console.report.resolve() in {file.resolve() for file in files.values()}:
+        raise InvalidInput(f"{console.report} is to hold the records: name another file for --report")
+    check_targets(dict.fromkeys(files.values()), folder, overwrite=console.overwrite)
     settings = gather(gsp, None, check=not no_check, need_gstin=False, rate=rate)
     if len(names) == 1:  # a token is of the one that was asked for, unless IMS_GSTIN says another
         settings = attrs.evolve(settings, gstin=names[0]) if gstin else settings.of(names[0])
     console.asks(settings)
-    many = ManyPull(console, settings, wanted, action, concurrency, first_poll)
-    if folder is not None:
-        return many.into_folder(files, folder)
-    return many.into_file(names, Path(out)) if len(names) > 1 else _pull_one(many, Path(out))
+    only = names[0] if len(names) == 1 and folder is None else None
+    asked = Pull(console, settings, wanted, action, concurrency, first_poll, only)
+    return asked.into_file(names, Path(out)) if folder is None else asked.into_folder(files, folder)
 
 
-def _pull_one(asked: ManyPull, out: Path) -> int:
-    console, settings = asked.console, asked.settings
-    wanted = asked.sections or list(Section)
-    queued: dict[Section, DownloadQueued] = {}
-    reading = ask(
-        settings,
-        lambda t: fetch(t, console, wanted, asked.status, queued=queued),
-        first_poll=asked.first_poll,
-    )
-    found = console.wait_for(reading)
-    missing = [asked.missing(settings.gstin, section, error) for section, error in queued.items()]
-    if queued and not any(found.values()):
-        raise DownloadQueued("; ".join(map(str, missing)))
-    for one in missing:
-        console.tell(str(one))
-    invoices = (invoice for rows in found.values() for invoice in rows)
-    written = tables.write_invoices(out, invoices, gstin=settings.gstin, overwrite=console.overwrite)
-    left_out = [
-        left_out_row(problem, section, settings.gstin)
-        for section, rows in found.items()
-        for problem in rows.problems
-    ]
-    left_out += missing
-    reported = write_left_out(console, left_out)
-    console.say(
-        f"{show.counted(written, 'record', be=True)} in {out}{without(queued)}. Fill in the column 'action', "
-        f"then: {console.commands.push(out)}"
-    )
-    sections = {name.value: len(rows) for name, rows in found.items()}
-    facts = {"gstin": settings.gstin, "file": str(out), "records": written, "sections": sections}
-    facts["missing"] = list(queued)
-    problems = [problem for rows in found.values() for problem in rows.problems] + list(map(str, missing))
-    findings = [one.facts for one in left_out]
-    console.document(
-        {"ok": not problems, **facts, "problems": problems, "findings": findings, "report_file": reported}
-    )
-    return NOT_ALL_WELL if problems else OK
+class _NothingReadError(Exception):
+    """Nobody's records could be read: the file that was there is better than an empty one."""
+
+
+@attrs.frozen
+class Pull:
+    """What is to be pulled, and how. One of many taxpayers that cannot be read is named and skipped."""
+
+    console: Console
+    settings: Settings
+    sections: Sequence[Section] | None
+    status: Action | None
+    concurrency: int
+    first_poll: float
+    only: str | None
+    """The taxpayer, if one file is to hold those of one: what is wrong with it is raised."""
+    facts: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    """The facts of each GSTIN, for `--json`."""
+    left_out: list[Problem] = attrs.field(factory=list)
+    """The rows that cannot be read, and the taxpayers that are skipped."""
+    said: Grouped = attrs.field(init=False)
+
+    @said.default
+    def _grouped(self) -> Grouped:
+        return Grouped(self.console.tell)
+
+    def into_file(self, gstins: Sequence[str], out: Path) -> int:
+        """Write all into one file, which is replaced when all of it is written."""
+        try:
+            with tables.writing_invoices(out, overwrite=self.console.overwrite) as add:
+                self.console.wait_for(self._pull(gstins, lambda found: add(found.gstin, found.invoices)))
+                if not self._any_read:
+                    raise _NothingReadError
+        except _NothingReadError:
+            return self._end(None, {"file": None})
+        if is_file(out) and out.stat().st_size > LONGEST_FILE:
+            self.console.tell(f"{out} is larger than push reads: pull into a folder, --out {out.stem}/")
+        return self._end(out, {"file": str(out)})
+
+    def into_folder(self, files: Mapping[str, Path], folder: Path) -> int:
+        """Write each taxpayer's file, as its records come."""
+
+        def write(found: Pulled) -> int:
+            file, overwrite = files[found.gstin], self.console.overwrite
+            count = tables.write_invoices(file, found.invoices, gstin=found.gstin, overwrite=overwrite)
+            self.facts[found.gstin]["file"] = str(file)
+            return count
+
+        self.console.wait_for(self._pull(list(files), write))
+        return self._end(folder if self._any_read else None, {"folder": str(folder)})
+
+    @property
+    def _any_read(self) -> bool:
+        return any("records" in facts for facts in self.facts.values())
+
+    async def _pull(self, gstins: Sequence[str], write: Callable[[Pulled], int]) -> None:
+        async with self.settings.client(first_poll=self.first_poll) as client:
+            if self.only is not None:
+                self._take(await self._of_one(client, self.only), write)
+                return
+            self.settings.hand_in_token(client)
+            run = bulk.pull_all(
+                client,
+                gstins,
+                sections=self.sections,
+                status=self.status,
+                concurrency=self.concurrency,
+                check=self.settings.check,
+            )
+            with ticking(self.console, "pulled", len(gstins)) as tick:
+                async with contextlib.aclosing(run.__aiter__()) as all_found:
+                    async for found in all_found:
+                        if isinstance(found.error, ImsError) and is_everybodys(found.error):
+                            self._stop(found.error, gstins)
+                            return
+                        self._take(found, write)
+                        tick()
+                        del found
+
+    async def _of_one(self, client: ImsClient, gstin: str) -> Pulled:
+        """Ask for all sections at once: the gateway prepares their rows together, where it has to."""
+        taxpayer = self.settings.taxpayer(client)
+        queued: dict[Section, DownloadQueued] = {}
+
+        async def read(section: Section) -> InvoiceList:
+            try:
+                rows = await taxpayer.invoices(section, self.status, strict=False)
+            except DownloadQueued as error:
+                queued[section] = error
+                return InvoiceList()
+            self.console.tell(f"{section}: {counted(len(rows), 'record')}")
+            return rows
+
+        wanted = self.sections or list(Section)
+        answers = zip(wanted, await asyncio.gather(*map(read, wanted)), strict=True)
+        found = {section: rows for section, rows in answers if section not in queued}
+        error, count = next(iter(queued.values()), None), sum(map(len, found.values()))
+        return Pulled(gstin=gstin, sections=found, queued=queued, error=error, count=count)
+
+    def _take(self, found: Pulled, write: Callable[[Pulled], int]) -> None:
+        """Write a taxpayer's records, and say what is wrong with them, or why there are none."""
+        console, whose = self.console, "" if self.only else f"{found.gstin}: "
+        facts = self.facts[found.gstin] = {}
+        missing = [self._missing(found.gstin, name, error) for name, error in found.queued.items()]
+        if found.error is not None and not found.count:
+            why = "; ".join(map(str, missing)) or reason_of(found.error, console.gsp, found.gstin)
+            if self.only:
+                raise DownloadQueued(why)
+            facts["error"], kind = why, kind_of(found.error)
+            self.said.add(f"skipped, {kind}", f"{found.gstin} is skipped: {why}")
+            self.left_out.append(Problem(why, kind=kind, gstin=found.gstin))
+            return
+        facts["records"] = write(found)
+        facts["sections"] = {name.value: len(rows) for name, rows in found.sections.items()}
+        facts["problems"] = [*found.problems, *map(str, missing)]
+        facts["missing"] = list(found.queued)
+        for one in missing:
+            self.said.add(one.kind, f"{whose}{one}")
+        if not self.only and not console.error_screen().is_terminal:
+            console.tell(f"{found.gstin}: {counted(found.count, 'record')}")
+        for section, rows in found.sections.items():
+            for text in rows.problems:
+                kind = f"unreadable-{section}"
+                self.left_out.append(Problem(text, kind=kind, gstin=found.gstin))
+                self.said.add(kind, f"{whose}a row cannot be read and is left out: {text}")
+            for name in rows.other:
+                unknown = f"the answer also holds {name!r}, which this release does not know"
+                console.tell(f"{whose}{section}: {unknown}")
+        self.left_out.extend(missing)
+
+    def _missing(self, gstin: str, section: Section, error: DownloadQueued) -> Problem:
+        """Say why a section's records are not in the file, and how they can be had."""
+        why = sentence_of(error, self.console.gsp)
+        if error.download is None and self.status is None:
+            command = attrs.evolve(self.console.commands, gstin=gstin).pull(section, "no_action")
+            why += f"; the records at one action may come at once: `{command}`"
+        return Problem(f"{section}: {why}", kind="section-missing", gstin=gstin)
+
+    def _stop(self, error: ImsError, gstins: Sequence[str]) -> None:
+        """Ask no more, and keep what was read; where nothing was, the error says all there is to say."""
+        if not self._any_read:
+            raise error
+        for gstin in gstins:
+            self.facts.setdefault(gstin, {"error": reason_of(error, self.console.gsp, gstin)})
+        self.console.tell(f"{sentence_of(error, self.console.gsp)}: the others were not asked for.")
+
+    def _end(self, out: Path | None, facts: dict[str, Any]) -> int:
+        console, left_out = self.console, self.left_out
+        self.said.end()
+        file = facts["report_file"] = console.report_file
+        if file is not None:
+            lines = (("left out", problem) for problem in left_out)
+            tables.write_problems(file, lines, overwrite=console.overwrite)
+            console.say(f"What was left out is in {file}: {counted(len(left_out), 'line')}.")
+        skipped = [gstin for gstin, own in self.facts.items() if "error" in own]
+        lacking = {gstin: _without(own["missing"]) for gstin, own in self.facts.items() if own.get("missing")}
+        records = sum(own.get("records", 0) for own in self.facts.values())
+        if out is None:
+            console.say("Nothing was written: no taxpayer's records could be read.")
+        else:
+            of_all = f" of {counted(len(self.facts) - len(skipped), 'taxpayer')}"
+            whose, lacks = ("", lacking.pop(self.only, "")) if self.only else (of_all, "")
+            where = f"{counted(records, 'record')}{whose} {are(records)} in {out}{lacks}"
+            console.say(f"{where}. Fill in the column 'action', then: {console.commands.push(out)}")
+        if lacking:
+            names = "; ".join(gstin + lacks for gstin, lacks in lacking.items())
+            console.say(f"{counted(len(lacking), 'taxpayer')} {are(len(lacking))} incomplete: {names}.")
+        if skipped:
+            console.say(f"{counted(len(skipped), 'taxpayer')} skipped: {', '.join(skipped)}.")
+        ok = not skipped and not any(own["problems"] for own in self.facts.values())
+        facts["findings"] = [one.facts for one in left_out]
+        facts |= {"gstin": self.only, **self.facts[self.only]} if self.only else {"taxpayers": self.facts}
+        console.document({"ok": ok, "records": records, **facts})
+        return OK if ok else NOT_ALL_WELL
+
+
+def _without(sections: Iterable[Section]) -> str:
+    """Say which sections are missing."""
+    return f" without {', '.join(sections)}"

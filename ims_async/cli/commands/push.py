@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ...model.status import JobKind
 from ..command import command
-from ..options import Decided, DecisionFiles, PulledFiles
+from ..options import Decided, DecisionFiles, PulledFiles, Report
 from ..output.console import Console
 from .change import Plan, send
 
 
-@command
+@command(report=Report)
 def push(console: Console, files: DecisionFiles, plan: Plan) -> int:
     """Send the decisions of files, wait for the gateway's word, and account for every record.
 
@@ -25,7 +25,7 @@ def push(console: Console, files: DecisionFiles, plan: Plan) -> int:
     return send(console, JobKind.SAVE, plan, files)
 
 
-@command
+@command(report=Report)
 def reset(console: Console, files: PulledFiles, plan: Plan, decided: Decided = False) -> int:
     """Take every record of files back to "no action", whatever their column 'action' says.
 

@@ -22,7 +22,7 @@ from ..output.console import OK, Console
 OTP: Final = "575757"
 
 
-@command
+@command()
 def simulate(
     console: Console,
     port: Annotated[

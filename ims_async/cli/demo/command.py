@@ -22,7 +22,7 @@ from .decisions import Account
 from .story import Person, Story
 
 
-@command
+@command()
 def demo(
     console: Console,
     taxpayers: Annotated[int, typer.Option("--taxpayers", min=1, help="Example: --taxpayers 2")] = 5,

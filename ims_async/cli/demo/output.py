@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -16,7 +15,7 @@ from ...model.report import RecordFailure
 from ...model.vocabulary import Action
 from ..output import tables as show
 from ..output.console import Console
-from ..output.jobs import key_facts
+from ..output.outcomes import error_facts
 from .decisions import RULES, Account
 
 _NAME: Final = 15  # characters of a job's name
@@ -41,23 +40,12 @@ def _show(console: Console, table: Table) -> None:
 
 def counts(console: Console, accounts: Sequence[Account], found: Sequence[Counts]) -> None:
     """Show how many records stand at each action, by taxpayer."""
-    rows: list[list[Any]] = []
+    rows = []
     for account, count in zip(accounts, found, strict=True):
-        sections = list(count.sections.values())
-        rows.append(
-            [
-                account.name,
-                account.gstin,
-                sum(section.no_action for section in sections),
-                sum(section.accepted for section in sections),
-                sum(section.rejected for section in sections),
-                sum(section.pending for section in sections),
-                sum(section.total for section in sections),
-            ]
-        )
-    rows.append(["all", "", *(sum(row[place] for row in rows) for place in range(2, 7))])
-    columns = ("taxpayer", "GSTIN", "no action", "accepted", "rejected", "pending", "total")
-    _show(console, show.table(None, columns, rows, total=True))
+        sections = show.counts_facts(count)["sections"].values()
+        sums = [sum(section[name] for section in sections) for name in show.STANDINGS]
+        rows.append((account.name, account.gstin, *sums))
+    _show(console, show.table(None, ("taxpayer", "GSTIN", *show.COUNTED), rows, total="all"))
 
 
 def decisions(console: Console, found: Sequence[tuple[Account, Sequence[Decision]]]) -> None:
@@ -66,14 +54,13 @@ def decisions(console: Console, found: Sequence[tuple[Account, Sequence[Decision
     for rule in RULES:
         console.say(f"      · {rule}")
     actions = (Action.ACCEPT, Action.REJECT, Action.PENDING)
-    rows: list[list[Any]] = []
+    rows = []
     for account, taken in found:
-        by_action = Counter(decision.action for decision in taken)
+        by_action = show.by_action(taken)
         alone = account.records - len(taken)
-        rows.append([account.name, *(by_action[action] for action in actions), len(taken), alone])
-    rows.append(["all", *(sum(row[place] for row in rows) for place in range(1, 6))])
-    columns = ("taxpayer", "accept", "reject", "keep pending", "to be sent", "left alone")
-    _show(console, show.table(None, columns, rows, total=True))
+        rows.append((account.name, *(by_action[action] for action in actions), len(taken), alone))
+    columns = ("taxpayer", *(show.WORDS[action] for action in actions), "to be sent", "left alone")
+    _show(console, show.table(None, columns, rows, total="all"))
 
 
 def job_line(account: Account, job: ImsJob) -> str:
@@ -92,8 +79,7 @@ def job_line(account: Account, job: ImsJob) -> str:
 
 def refusal(account: Account, failure: RecordFailure) -> dict[str, Any]:
     """Return a refused record as plain values."""
-    facts = {"taxpayer": account.gstin, **key_facts(failure.key)}
-    return {**facts, "code": failure.code, "message": failure.message}
+    return {"taxpayer": account.gstin, **error_facts(failure.key, failure)}
 
 
 def refused(console: Console, refusals: Sequence[dict[str, Any]]) -> None:
@@ -113,22 +99,10 @@ def refused(console: Console, refusals: Sequence[dict[str, Any]]) -> None:
 def ending(console: Console, gateway: str, accounts: Sequence[Account], seconds: float) -> None:
     """Show the accounting, and say whether it adds up."""
     step(console, 11, "The accounting: every record that was submitted is in exactly one column.")
-    rows: list[list[Any]] = [
-        [
-            *(a.name, a.submitted, a.applied, a.refused, a.unaccounted),
-            *(a.sent_again, a.applied_again, a.taken_back, a.applied_back),
-        ]
-        for a in accounts
-    ]
-    rows.append(["all", *(sum(row[place] for row in rows) for place in range(1, 9))])
+    columns = ("submitted", "= applied", "+ refused", "+ unaccounted", "again", "reset", "adds up")
+    rows = [_sums(account.name, [account]) for account in accounts]
+    _show(console, show.table(None, ("taxpayer", *columns), rows, total=_sums("all", accounts)))
     well = all(account.balanced for account in accounts)
-    verdicts = [*(account.balanced for account in accounts), well]
-    lines = [
-        [*row[:5], f"{row[6]} of {row[5]}", f"{row[8]} of {row[7]}", "yes" if good else "NO"]
-        for row, good in zip(rows, verdicts, strict=True)
-    ]
-    columns = ("taxpayer", "submitted", "= applied", "+ refused", "+ unaccounted")
-    _show(console, show.table(None, (*columns, "again", "reset", "adds up"), lines, total=True))
     records = sum(account.records for account in accounts)
     wrong = sum(account.differences for account in accounts)
     console.say(
@@ -138,6 +112,16 @@ def ending(console: Console, gateway: str, accounts: Sequence[Account], seconds:
     console.show(
         Text(f"\n    {gateway}, {seconds:.1f} s, {verdict}.", style="bold green" if well else "bold red")
     )
+
+
+def _sums(name: str, accounts: Sequence[Account]) -> tuple[object, ...]:
+    def summed(field: str) -> int:
+        return sum(getattr(account, field) for account in accounts)
+
+    again = f"{summed('applied_again')} of {summed('sent_again')}"
+    back = f"{summed('applied_back')} of {summed('taken_back')}"
+    well = "yes" if all(account.balanced for account in accounts) else "NO"
+    return name, *map(summed, ("submitted", "applied", "refused", "unaccounted")), again, back, well
 
 
 def facts(gsp: str, accounts: Sequence[Account], refusals: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 
 import attrs
 
 from ...gsp.codec.values import parse_day
-from ...jobs.job import ImsJob, as_completed
-from ...model.records import Counts, Decision, Invoice, RecordKey
+from ...jobs.job import as_completed
+from ...model.records import Decision, Invoice, RecordKey
 from ...model.report import JobReport
 from ...model.vocabulary import Action, Section
 from ...simulator import Simulator
@@ -59,10 +59,6 @@ class Person:
         self.decisions = [decision for decision in found if decision is not None]
         self.account.submitted = len(self.decisions)
 
-    async def save(self, decisions: list[Decision]) -> ImsJob:
-        """Submit decisions."""
-        return await self.taxpayer.save(decisions)
-
     async def reread(self, keys: Iterable[RecordKey]) -> list[Invoice]:
         """Read these records as they stand now."""
         wanted = set(keys)
@@ -106,7 +102,7 @@ class Story:
         demo_show.step(self.console, 1, f"{len(self.people)} taxpayers log in at once, each with an OTP.")
         await asyncio.gather(*(person.log_in() for person in self.people))
         demo_show.step(self.console, 2, "How do their records stand? One call each.")
-        self.show_counts(await self.count())
+        await self.count()
         pulling = time.monotonic()
         await asyncio.gather(*(person.pull() for person in self.people))
         records = sum(account.records for account in self.accounts)
@@ -115,12 +111,9 @@ class Story:
             self.console, 3, f"All eight sections are pulled: {records:,} records, {seconds:.1f} s."
         )
 
-    async def count(self) -> list[Counts]:
-        """Count every taxpayer's records."""
-        return list(await asyncio.gather(*(person.taxpayer.counts() for person in self.people)))
-
-    def show_counts(self, counts: list[Counts]) -> None:
-        """Show what was counted."""
+    async def count(self) -> None:
+        """Count every taxpayer's records, and show the counts."""
+        counts = await asyncio.gather(*(person.taxpayer.counts() for person in self.people))
         demo_show.counts(self.console, self.accounts, counts)
 
     def decide(self) -> None:
@@ -128,17 +121,16 @@ class Story:
         for person in self.people:
             person.decide()
         demo_show.decisions(self.console, [(person.account, person.decisions) for person in self.people])
-        edited = [
-            (person.account.gstin, decision.invoice)
-            for person in self.people
-            for decision in to_be_edited(person.decisions, _EDITED, person.account.gstin)
-        ]
-        for gstin, invoice in edited:
-            supplier, period = invoice.supplier, invoice.return_period
-            self.simulator.edit(
-                gstin, invoice.section.value, invoice.number, supplier=supplier, period=period
-            )
-        demo_show.step(self.console, 5, f"Meanwhile suppliers edit {len(edited)} of these records.")
+        edited = 0
+        for person in self.people:
+            gstin = person.account.gstin
+            for one in to_be_edited(person.decisions, _EDITED, gstin):
+                period = one.invoice.return_period
+                self.simulator.edit(
+                    gstin, one.section.value, one.number, supplier=one.supplier, period=period
+                )
+                edited += 1
+        demo_show.step(self.console, 5, f"Meanwhile suppliers edit {edited} of these records.")
         self.console.say("      What we decided on is no longer what stands there.")
 
     async def save(self) -> None:
@@ -147,48 +139,44 @@ class Story:
         self.console.say(
             "      The gateway accepts a job at once and applies it later, so each job is awaited."
         )
-        reports = await self._run([(person, person.save(person.decisions)) for person in self.people])
+        reports = await self._run([(person, person.decisions) for person in self.people])
         for person, report in reports:
             person.account.take(report)
             self.refusals += [demo_show.refusal(person.account, failure) for failure in report.failed]
         demo_show.refused(self.console, self.refusals)
-        refused = [(person, report) for person, report in reports if report.failed]
-        if refused:
+        if refused := [(person, report) for person, report in reports if report.failed]:
             await self._save_again(refused)
 
     async def _save_again(self, refused: list[tuple[Person, JobReport]]) -> None:
         demo_show.step(self.console, 8, "The refused records are read again, decided again, and saved again.")
-        sent: list[tuple[Person, Coroutine[Any, Any, ImsJob]]] = []
-        for person, batch in zip(
-            [person for person, _ in refused],
-            await asyncio.gather(*(person.redecide(report) for person, report in refused)),
-            strict=True,
-        ):
+        people = [person for person, _ in refused]
+        batches = await asyncio.gather(*(person.redecide(report) for person, report in refused))
+        for person, batch in zip(people, batches, strict=True):
             person.account.sent_again = len(batch)
-            if batch:
-                sent.append((person, person.save(batch)))
-        for person, report in await self._run(sent):
+        for person, report in await self._run(zip(people, batches, strict=True)):
             person.account.applied_again = len(report.succeeded)
 
     async def take_back(self) -> None:
         """Reset a few rejections."""
         demo_show.step(self.console, 9, "Second thoughts: a few rejections are taken back to no action.")
-        sent: list[tuple[Person, Coroutine[Any, Any, ImsJob]]] = []
-        batches = await asyncio.gather(
-            *(person.reread(person.rejected[:_TAKEN_BACK]) for person in self.people)
-        )
+        rejected = (person.reread(person.rejected[:_TAKEN_BACK]) for person in self.people)
+        batches = await asyncio.gather(*rejected)
         for person, batch in zip(self.people, batches, strict=True):
             person.account.taken_back = len(batch)
-            if batch:
-                sent.append((person, person.taxpayer.reset(batch)))
-        for person, report in await self._run(sent):
+        for person, report in await self._run(zip(self.people, batches, strict=True), reset=True):
             person.account.applied_back = len(report.succeeded)
 
     async def _run(
-        self, sent: list[tuple[Person, Coroutine[Any, Any, ImsJob]]]
+        self, batches: Iterable[tuple[Person, list[Any]]], *, reset: bool = False
     ) -> list[tuple[Person, JobReport]]:
         """Submit all at once, watch, tell of each job as it ends, and book what was applied."""
-        jobs = await asyncio.gather(*(submission for _, submission in sent))
+        sent = [(person, batch) for person, batch in batches if batch]
+        jobs = await asyncio.gather(
+            *(
+                person.taxpayer.reset(batch) if reset else person.taxpayer.save(batch)
+                for person, batch in sent
+            )
+        )
         people = {job: person for (person, _), job in zip(sent, jobs, strict=True)}
         labels = {job: person.label for job, person in people.items()}
         with board(self.console) as shown:
@@ -204,7 +192,7 @@ class Story:
     async def end(self) -> None:
         """Count again, set our books against the gateway's, log out."""
         demo_show.step(self.console, 10, "How do the records stand now?")
-        self.show_counts(await self.count())
+        await self.count()
         for person in self.people:
             person.account.differences = count_differences(person.expected, self._truth(person.account.gstin))
         await asyncio.gather(*(person.taxpayer.logout() for person in self.people))

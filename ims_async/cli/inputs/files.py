@@ -1,22 +1,24 @@
-"""The files of a push or a reset: which ones are meant, what is in them, and whose it is."""
+"""The files that commands read and write: which ones are meant, what is in them, and whose it is."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from ... import tables
 from ...errors import InvalidInput
-from ...files import is_folder
+from ...files import is_file, is_folder
 from ...model.status import JobKind
 from ...model.vocabulary import Action
 from ...tables import Problem, Row, problems_of
 from ...tables.lists import decision_files
-from ...tables.problems import raise_all
-from ..output import tables as show
+from ...tables.problems import FILE_KIND, raise_all
 from ..output.console import Console
+from ..output.errors import words_of
+from ..output.tables import counted
 from .settings import ask_gstin, checked_gstin
 
 _DECISIONS: Final = frozenset({Action.ACCEPT, Action.REJECT, Action.PENDING})
@@ -38,7 +40,7 @@ def rows_of(
     read = {row.file for own in found.values() for row in own}
     if empty := [file for file in files if str(file) not in read]:
         undecided = "no decision" if saving else "no record"
-        console.tell(f"{show.counted(len(empty), 'file')} with {undecided} passed over: {_some(empty)}")
+        console.tell(f"{counted(len(empty), 'file')} with {undecided} passed over: {_some(empty)}")
     return found
 
 
@@ -71,7 +73,7 @@ def read_all(
         problems += problems_of(error)
     raise_all(problems)
     if not rows:
-        raise InvalidInput(f"nothing {what} ({show.counted(len(files), 'file')} read)")
+        raise InvalidInput(f"nothing {what} ({counted(len(files), 'file')} read)")
     return files, found
 
 
@@ -81,11 +83,11 @@ def of_which_decided(console: Console, rows: dict[str, list[Row]], *, only: bool
     count, total = sum(map(len, decided.values())), sum(map(len, rows.values()))
     if not only:
         if 0 < count < total:
-            rest = show.counted(total - count, "other")
+            rest = counted(total - count, "other")
             console.tell(f"{count:,} decided here, {rest}: all are reset; --decided limits it to the former.")
         return rows
     if not count:
-        raise InvalidInput(f"none of {show.counted(total, 'row')} is decided: leave --decided away")
+        raise InvalidInput(f"none of {counted(total, 'row')} is decided: leave --decided away")
     return {gstin: own for gstin, own in decided.items() if own}
 
 
@@ -98,10 +100,51 @@ def _files_of(console: Console, paths: Sequence[Path]) -> tuple[list[Path], list
     if console.report is not None and console.report.resolve() in {file.resolve() for file in taken}:
         raise InvalidInput(f"{console.report} holds the decisions: name another file for --report")
     if taken and reports:
-        console.tell(f"{show.counted(len(reports), 'report')} passed over: {_some(reports)}")
+        console.tell(f"{counted(len(reports), 'report')} passed over: {_some(reports)}")
     return taken, problems
 
 
 def _some(files: Sequence[Path]) -> str:
     named = ", ".join(str(file) for file in files[:5])
     return named if len(files) <= 5 else f"{named} and {len(files) - 5:,} more"
+
+
+# -- the files of a pull -------------------------------------------------------------------------------
+
+
+def folder_of(out: str) -> Path | None:
+    """Return the folder that `--out` means: one that is there, or a name that ends with a slash."""
+    ends = tuple(filter(None, ("/", os.sep, os.altsep)))
+    return Path(out) if out.endswith(ends) or is_folder(out) else None
+
+
+def check_targets(files: Iterable[Path], folder: Path | None, *, overwrite: bool) -> None:
+    """Make the folder; refuse what cannot be written, and without `overwrite` what is there.
+
+    Raises `InvalidInput`.
+    """
+    try:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"{folder} cannot be made: {(error.strerror or str(error)).lower()}") from None
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            if not overwrite:
+                _refuse_decisions(file)
+            tables.check_writable(file, overwrite=overwrite)
+        except InvalidInput as error:
+            problems.append(Problem(words_of(error), kind=FILE_KIND))
+    raise_all(problems)
+
+
+def _refuse_decisions(file: Path) -> None:
+    """Say how much work a file holds, where it does: that it is there already would be the lesser news."""
+    try:
+        decided = is_file(file) and len(tables.read_decisions(file, check_suppliers=False, may_be_empty=True))
+    except (InvalidInput, OSError, ValueError):  # a letter, say; or a name that no file can have
+        return
+    if decided:
+        instead = "choose another name, or pass --overwrite"
+        raise InvalidInput(f"{file} holds {counted(decided, 'decision')}: {instead}")

@@ -134,6 +134,28 @@ class Console:
         """Return the console of progress."""
         return Screen(file=sys.stderr, highlight=False, emoji=False)
 
+    @property
+    def report_file(self) -> str | None:
+        """The name of the file of `--report`, if there is one and it is not lost."""
+        return None if self.report is None else str(self.report)
+
+    def write_report(self, write: Callable[[Path], object], *, jobs: int = 1) -> bool:
+        """Write the file of `--report`, if there is to be one; return whether it is not lost.
+
+        Where that fails the jobs are done all the same, and are not to be sent again.
+        """
+        if self.report is None:
+            return True
+        try:
+            write(self.report)
+        except InvalidInput as error:
+            those = "The job is done, do not send it" if jobs == 1 else "The jobs are done, do not send them"
+            self.tell(f"{f'{those} again; but ' if jobs else ''}the report is lost: {words_of(error)}")
+            self.report = None
+            return False
+        self.say(f"What became of each record is in {self.report}.")
+        return True
+
     def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
         """Carry something out in the one event loop of this command, which rests while a person is asked."""
         # Not in a thread: Ctrl-C would leave it at its question, and Python aborts where one reads stdin.

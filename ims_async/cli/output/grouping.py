@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import attrs
 
-from ...errors import GatewayError, ImsError
+from ...errors import GatewayError
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class Grouped:
                 self.tell(f"{and_more(count - MOST_OF_A_KIND)} ({kind})")
 
 
-def kind_of(error: ImsError) -> str:
+def kind_of(error: Exception) -> str:
     """Return what an error has in common with others like it: the gateway's code, else its class."""
     code = error.code if isinstance(error, GatewayError) else ""
     return code or type(error).__name__

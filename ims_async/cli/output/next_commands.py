@@ -29,12 +29,11 @@ class Commands:
 
     def login(self) -> str:
         """Return the command that begins the taxpayer's session."""
-        unchecked = ["--no-check"] if self.gstin and not self.check else []
-        return shlex.join(["ims-async", "login", *self._whose(), *unchecked, *self._gateway(self.gsp)])
+        return self._command("login", *self._whose(), *(self._unchecked() if self.gstin else ()))
 
     def resume(self) -> str:
         """Return the command that finds out what became of what was sent."""
-        return shlex.join(["ims-async", "jobs", "resume", *self._kept(), *self._gateway(self.gsp)])
+        return self._command("jobs", "resume", *self._kept())
 
     def runs(self) -> str:
         """Return the command that names the runs of the journal."""
@@ -45,34 +44,32 @@ class Commands:
         name = token.reference_id or ""
         if not name[:1].isalnum():  # it would be taken for an option, or for a token
             name = token.dumps()
-        options = ["--gstin", token.gstin, *([] if self.check else ["--no-check"]), *self._kept()]
+        options = ["--gstin", token.gstin, *self._unchecked(), *self._kept()]
         if self.report is not None:
             options += ["--report", str(self.report), *(["--overwrite"] if self.overwrite else [])]
-        return shlex.join(
-            ["ims-async", "jobs", "show", name, "--wait", *options, *self._gateway(self.gsp or token.gsp)]
-        )
+        return self._command("jobs", "show", name, "--wait", *options, gsp=self.gsp or token.gsp)
 
     def pull(self, section: str, status: str) -> str:
         """Return the command that pulls those records of one section that stand at one action."""
         only = ["--section", section, "--status", status]
-        unchecked = [] if self.check else ["--no-check"]
-        words = ["ims-async", "pull", *only, "--out", "FILE", *self._whose(), *unchecked]
-        return shlex.join([*words, *self._gateway(self.gsp)])
+        return self._command("pull", *only, "--out", "FILE", *self._whose(), *self._unchecked())
 
     def push(self, files: object, *options: str, verb: str = "push") -> str:
         """Return the command that sends the decisions of files."""
-        unchecked = [] if self.check else ["--no-check"]
-        words = ["ims-async", verb, str(files), *options, *unchecked, *self._kept()]
-        return shlex.join([*words, *self._gateway(self.gsp)])
+        return self._command(verb, str(files), *options, *self._unchecked(), *self._kept())
+
+    def _command(self, *words: str, gsp: str | None = None) -> str:
+        """Return a command that names the GSP, unless IMS_GSP or the default does."""
+        gsp = gsp or self.gsp
+        gateway = ["--gsp", gsp] if gsp not in (None, chosen(None).name) else []
+        return shlex.join(["ims-async", *words, *gateway])
 
     def _whose(self) -> list[str]:
         """Name the taxpayer, unless IMS_GSTIN does."""
         return ["--gstin", self.gstin] if self.gstin not in ("", Variables().get("IMS_GSTIN").upper()) else []
 
+    def _unchecked(self) -> list[str]:
+        return [] if self.check else ["--no-check"]
+
     def _kept(self) -> list[str]:
         return [] if self.journal is None else ["--journal", str(self.journal)]
-
-    @staticmethod
-    def _gateway(gsp: str | None) -> list[str]:
-        """Name the GSP, unless IMS_GSP or the default does."""
-        return ["--gsp", gsp] if gsp not in (None, chosen(None).name) else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -14,40 +14,58 @@ from rich.table import Table
 from rich.text import Text
 
 from ...gsp.codec.writing import money_text
-from ...model.records import AddedBackLiability, Counts, Decision, Record, SalesInvoice
+from ...model.records import AddedBackLiability, Counts, Decision, Invoice, Record, SalesInvoice
 from ...model.vocabulary import Action, Section
 from ...tables import Row
 from .console import printable
 
 MOST_ROWS: Final = 40
 _COPIED: Final = frozenset({"GSTIN", "supplier", "recipient", "reference", "job", "run"})
-"""Columns of what one copies."""
+"""Columns of what one copies: a line that ends in the middle of it would spoil it."""
+_MOMENTS: Final = frozenset({"date", "since", "last news"})
 _NARROW: Final = 7  # characters, which another column has at least
 _CREDIT_NOTES: Final = frozenset({Section.B2BCN, Section.B2BCNA})
 
-_STANDINGS: Final = ("no_action", "accepted", "rejected", "pending", "total")
+STANDINGS: Final = ("no_action", "accepted", "rejected", "pending", "total")
+COUNTED: Final = tuple(name.replace("_", " ") for name in STANDINGS)
+"""What is counted of a section, and its columns."""
 WORDS = {
     Action.ACCEPT: "accept",
     Action.REJECT: "reject",
     Action.PENDING: "keep pending",
     Action.NO_ACTION: "no action",
 }
+ByAction = Counter[Action | None]
+"""How many records get which action; None is a reset."""
 
 
-def counted(count: int, noun: str, *, be: bool = False) -> str:
-    """Return "1 record", "2 records" and so on; with `be`, "1 record is" and "2 records are"."""
-    one = count == 1
-    return f"{count:,} {noun}{'' if one else 's'}" + ((" is" if one else " are") if be else "")
+def are(count: int) -> str:
+    """Return the verb for so many."""
+    return "is" if count == 1 else "are"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return "1 record", "2 records" and so on."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def table(
-    title: str | None, columns: Sequence[str], rows: Iterable[Sequence[object]], *, total: bool = False
+    title: str | None,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    total: str | Sequence[object] | None = None,
 ) -> Table:
-    """Return a table; numbers stand to the right. With `total` the last row is set apart.
+    """Return a table; numbers stand to the right.
 
-    What one copies (a GSTIN, a reference) is never cut by the end of a line, how narrow the terminal may be.
+    `total` is the last row, set apart; or it is the name of one that has the sums of the numbers. What one
+    copies (a GSTIN, a reference) and moments are never cut by the end of a line, however narrow the terminal.
     """
-    lines = [list(row) for row in rows]
+    lines = [tuple(row) for row in rows]
+    if isinstance(total, str):
+        total = (total, *(_sum(line[place] for line in lines) for place in range(1, len(columns))))
+    if total is not None:
+        lines.append(tuple(total))
     made = Table(
         title=None if title is None else Text(title, "bold"),
         title_justify="left",
@@ -59,63 +77,56 @@ def table(
     )
     for place, column in enumerate(columns):
         numeric = bool(lines) and all(isinstance(line[place], int | Decimal | None) for line in lines)
-        heading = Text(printable(column))
-        copied = column in _COPIED
+        whole, heading = column in _COPIED | _MOMENTS, Text(printable(column))
         longest = max((len(_cell(line[place]).plain) for line in lines), default=0)
         made.add_column(
             heading,
             justify="right" if numeric else "left",
             overflow="fold",
-            no_wrap=copied,
-            min_width=longest if copied else min(max(longest, len(heading)), _NARROW),
+            no_wrap=whole,
+            min_width=longest if whole else min(max(longest, len(heading)), _NARROW),
         )
-    for place, line in enumerate(lines):
-        last = total and place == len(lines) - 1
+    for line in lines:
+        last = total is not None and line is lines[-1]
         if last:
             made.add_section()
-        made.add_row(*(_cell(value) for value in line), style="bold" if last else None)
+        made.add_row(*map(_cell, line), style="bold" if last else None)
     return made
 
 
+def _sum(values: Iterable[object]) -> object:
+    """Add numbers up; of anything else there is no sum."""
+    numbers = list(values)
+    return sum(numbers) if all(isinstance(one, int) for one in numbers) else ""  # type: ignore[arg-type]
+
+
 def _cell(value: object) -> Text:
-    if isinstance(value, Text):
-        return value
-    if value is None:
-        return Text("")
-    if isinstance(value, dt.date):
-        return Text(f"{value:%d-%m-%Y}")
-    if isinstance(value, Decimal):
-        return Text(money_text(value))
-    if isinstance(value, int):
-        return Text(f"{value:,}", style="dim" if value == 0 else "")
+    match value:
+        case Text():
+            return value
+        case None:
+            return Text("")
+        case dt.date():
+            return Text(f"{value:%d-%m-%Y}")
+        case Decimal():
+            return Text(money_text(value))
+        case int():
+            return Text(f"{value:,}", style="dim" if value == 0 else "")
     return Text(printable(value))
 
 
 def counts_table(counts: Counts, gstin: str) -> Table:
     """Show how many records stand at each action, by section."""
-    numbers = {name: tuple(own.values()) for name, own in counts_facts(counts)["sections"].items()}
-    sums = [sum(column) for column in zip(*numbers.values(), strict=True)] or [0] * len(_STANDINGS)
-    rows = [*((name, *own) for name, own in numbers.items()), ("all", *sums)]
-    columns = ("section", *(name.replace("_", " ") for name in _STANDINGS))
-    return table(f"{gstin}, {counts.goods_type.value}", columns, rows, total=True)
+    rows = [(name, *own.values()) for name, own in counts_facts(counts)["sections"].items()]
+    return table(f"{gstin}, {counts.goods_type.value}", ("section", *COUNTED), rows, total="all")
 
 
 def counts_facts(counts: Counts) -> dict[str, Any]:
     """Return counts as plain values."""
     sections = {
-        name: {one: getattr(found, one) for one in _STANDINGS} for name, found in counts.sections.items()
+        name: {one: getattr(found, one) for one in STANDINGS} for name, found in counts.sections.items()
     }
     return {"goods_type": counts.goods_type.value, "total": counts.total, "sections": sections}
-
-
-def summary(records: Iterable[Record]) -> Counter[tuple[Section, Action | None]]:
-    """Count records by section and decided action (None in a reset)."""
-    return Counter((r.section, r.action if isinstance(r, Decision) else None) for r in records)
-
-
-def summary_of_rows(rows: Iterable[Row]) -> Counter[tuple[Section, Action | None]]:
-    """Count the rows of a file by section and action."""
-    return Counter((row.section, row.action) for row in rows)
 
 
 def how_much(records: Iterable[Record]) -> str:
@@ -127,51 +138,53 @@ def how_much(records: Iterable[Record]) -> str:
     taxes: dict[str, Decimal] = {}
     credit: dict[str, Decimal] = {}
     for record in records:
-        decided = isinstance(record, Decision)
-        word = WORDS[record.action] if decided else "reset"
+        word = WORDS[record.action] if isinstance(record, Decision) else "reset"
         invoice = record.invoice if isinstance(record, Decision) else record
         tax = invoice.igst + invoice.cgst + invoice.sgst + invoice.cess
         counts[word] += 1
         taxes[word] = taxes.get(word, Decimal(0)) + tax
         if invoice.section in _CREDIT_NOTES:
             credit[word] = credit.get(word, Decimal(0)) + tax
-    said = ", ".join(
-        f"{word} {count:,} (tax of {taxes[word]:,.2f} rupees{_of_it(credit.get(word))})"
-        for word, count in counts.items()
-    )
-    return said[:1].upper() + said[1:]
+    said = []
+    for word, count in counts.items():
+        notes = f", {credit[word]:,.2f} of it in credit notes" if word in credit else ""
+        said.append(f"{word} {count:,} (tax of {taxes[word]:,.2f} rupees{notes})")
+    text = ", ".join(said)
+    return text[:1].upper() + text[1:]
 
 
-def _of_it(credit: Decimal | None) -> str:
-    return "" if credit is None else f", {credit:,.2f} of it in credit notes"
+def by_action(records: Iterable[Record | Row]) -> ByAction:
+    """Count records by the action that is decided."""
+    return Counter(None if isinstance(record, Invoice) else record.action for record in records)
 
 
-def summary_table(title: str, found: Counter[tuple[Section, Action | None]]) -> Table:
-    """Show what is about to be sent, by section and action."""
-    actions = [action for action in WORDS if any(key[1] is action for key in found)]
-    if actions:
-        columns = ["section", *(WORDS[action] for action in actions), "total"]
-        rows = [
-            [section, *(found[section, action] for action in actions), _sum_of(found, section)]
-            for section in Section
-            if _sum_of(found, section)
-        ]
-        sums = [sum(found[section, action] for section in Section) for action in actions]
-        return table(title, columns, [*rows, ["all", *sums, found.total()]], total=True)
-    rows = [[section, found[section, None]] for section in Section if found[section, None]]
-    return table(title, ["section", "records"], [*rows, ["all", found.total()]], total=True)
+def by_section(records: Iterable[Record | Row]) -> dict[str, ByAction]:
+    """Count records by section, and by the action that is decided."""
+    found: dict[Section, list[Record | Row]] = {section: [] for section in Section}
+    for record in records:
+        found[record.section].append(record)
+    return {section.value: by_action(own) for section, own in found.items() if own}
 
 
-def _sum_of(found: Counter[tuple[Section, Action | None]], section: Section) -> int:
-    return sum(count for key, count in found.items() if key[0] is section)
+def summary_table(title: str, heading: str, found: Mapping[str, ByAction]) -> Table:
+    """Show what is about to be sent, by section or GSTIN, and by action where there are any."""
+    sums: ByAction = sum(found.values(), Counter())
+    actions = [action for action in WORDS if sums[action]]
+    names = list(found)
+    shown = {name: found[name] for name in names[:MOST_ROWS]}
+    if more := names[MOST_ROWS:]:
+        shown[f"{len(more):,} more"] = sum((found[name] for name in more), Counter())
+    rows = [(name, *(own[action] for action in actions), own.total()) for name, own in shown.items()]
+    columns = (heading, *(WORDS[action] for action in actions), "records")
+    return table(title, columns, rows, total=f"all {len(found):,}")
 
 
-def summary_facts(found: Counter[tuple[Section, Action | None]]) -> dict[str, dict[str, int]]:
+def summary_facts(found: Mapping[str, ByAction]) -> dict[str, dict[str, int]]:
     """Return the summary as plain values: section, then action."""
-    facts: dict[str, dict[str, int]] = {}
-    for (section, action), count in found.items():
-        facts.setdefault(section.value, {})[action.value if action else "reset"] = count
-    return facts
+    return {
+        section: {action.value if action else "reset": count for action, count in own.items()}
+        for section, own in found.items()
+    }
 
 
 # -- the supplier's view -------------------------------------------------------------------------------
@@ -179,27 +192,22 @@ def summary_facts(found: Counter[tuple[Section, Action | None]]) -> dict[str, di
 
 def sales_table(title: str, sales: Sequence[SalesInvoice]) -> Table:
     """Show the supplier's own documents with what recipients did."""
+    columns = ("list", "recipient", "number", "date", "value", "action")
     rows = [
-        (
-            s.list_name or s.section,
-            s.recipient,
-            s.number,
-            s.date,
-            s.value,
-            "deleted" if s.deleted else WORDS[s.action],
-        )
+        (s.list_name or s.section, s.recipient, s.number, s.date, s.value, _done_to(s))
         for s in sales[:MOST_ROWS]
     ]
-    return table(_cut(title, len(sales)), ("list", "recipient", "number", "date", "value", "action"), rows)
+    return table(_cut(title, len(sales)), columns, rows)
+
+
+def _done_to(sale: SalesInvoice) -> str:
+    return "deleted" if sale.deleted else WORDS[sale.action]
 
 
 def liabilities_table(title: str, debts: Sequence[AddedBackLiability]) -> Table:
     """Show documents whose rejection was added back."""
-    rows = [
-        (d.section, d.recipient, d.number, d.date, d.value, d.igst, d.cgst, d.sgst, d.cess)
-        for d in debts[:MOST_ROWS]
-    ]
     columns = ("section", "recipient", "number", "date", "value", "IGST", "CGST", "SGST", "cess")
+    rows = [[getattr(debt, column.lower()) for column in columns] for debt in debts[:MOST_ROWS]]
     return table(_cut(title, len(debts)), columns, rows)
 
 
