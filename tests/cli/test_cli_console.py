@@ -35,7 +35,7 @@ from ims_async import (
 from ims_async.cli.output import progress
 from ims_async.cli.output.console import Console
 from ims_async.cli.output.errors import sentence_of
-from ims_async.cli.output.progress import board
+from ims_async.cli.output.progress import watching
 from ims_async.cli.output.tables import are, counted
 
 TOKEN = JobToken(gsp="sandbox", host="h", gstin="G", kind=JobKind.SAVE, reference_id="abc", submitted=10)
@@ -149,8 +149,8 @@ async def test_at_a_terminal_a_job_is_one_live_line(monkeypatch: pytest.MonkeyPa
     screen = Screen(file=io.StringIO(), force_terminal=True, width=120, legacy_windows=False)
     monkeypatch.setattr(Console, "error_screen", lambda self: screen)
     job = Told(TOKEN, poll=cast("Any", None), policy=PollPolicy())
-    with board(Console()) as shown:
-        await shown.follow(job, "save abc")
+    async with watching(Console(), {job: "save abc"}):
+        pass
     said = cast("io.StringIO", screen.file).getvalue()
     assert "save abc" in said
     assert "partial (PE), 9 processed, 1 refused" in said
@@ -158,8 +158,8 @@ async def test_at_a_terminal_a_job_is_one_live_line(monkeypatch: pytest.MonkeyPa
 
 async def test_elsewhere_each_change_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Watch the same job without a terminal."""
-    with board(Console()) as shown:
-        await shown.follow(Told(TOKEN, poll=cast("Any", None), policy=PollPolicy()), "save abc")
+    async with watching(Console(), {Told(TOKEN, poll=cast("Any", None), policy=PollPolicy()): "save abc"}):
+        pass
     assert capsys.readouterr().err.splitlines() == [
         "save abc: processing, 0 s",
         "save abc: processing (IP), 4 processed, 0 s",
@@ -185,8 +185,8 @@ async def test_who_stops_watching_jobs_leaves_nobody_who_watches() -> None:
         raise InvalidInput("no more of this")
 
     job = ImsJob(TOKEN, poll=poll, policy=PollPolicy())
-    with board(Console()) as shown, contextlib.suppress(KeyError):
-        async with shown.following({job: "save abc"}):
+    with contextlib.suppress(KeyError):
+        async with watching(Console(), {job: "save abc"}):
             await asyncio.sleep(0)
             assert job.watched
             raise KeyError
@@ -197,6 +197,6 @@ async def test_a_job_that_cannot_be_watched_is_told_to_who_watches_it() -> None:
     """It is not lost among the others."""
     lost = ImsJob(attrs.evolve(TOKEN, reference_id=None), poll=cast("Any", None), policy=PollPolicy())
     told = Told(TOKEN, poll=cast("Any", None), policy=PollPolicy())
-    with board(Console()) as shown, pytest.raises(OutcomeUnknown):
-        async with shown.following({told: "save abc", lost: "save"}):
+    with pytest.raises(OutcomeUnknown):
+        async with watching(Console(), {told: "save abc", lost: "save"}):
             pass

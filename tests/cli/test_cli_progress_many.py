@@ -15,7 +15,7 @@ from ims_async.bulk import BulkEvent, BulkReport, EventKind, Progress, TaxpayerR
 from ims_async.bulk.accounts import Accounts, accounts_of
 from ims_async.cli.output import outcomes
 from ims_async.cli.output.console import Console
-from ims_async.cli.output.run_progress import run_board, ticking, time_left
+from ims_async.cli.output.progress import run_board, ticking, time_left
 from ims_async.cli.output.tables import by_action, summary_table
 
 from ..tables.test_tables import make_invoice
@@ -80,8 +80,8 @@ async def test_at_a_terminal_those_under_way_have_a_bar_as_far_as_there_is_room(
         board.hear(run.event(EventKind.SUBMITTED, GSTINS[11], job=run.job(GSTINS[11])))
         for gstin in GSTINS[:10]:
             board.hear(run.event(EventKind.FINISHED, gstin))
-        live: Any = board.bars
-        live.live.refresh()
+        assert board.live is not None
+        board.live.refresh()
         lines = last_frame(screen)
     assert len(lines) <= 20
     text = "\n".join(lines)
@@ -98,8 +98,8 @@ async def test_at_a_terminal_a_bar_moves_as_jobs_end(screen: Screen) -> None:
     async with run_board(Console(), TEN) as board:
         board.hear(run.event(EventKind.ENDED, GSTINS[0], report=report, job=run.job(GSTINS[0])))
         board.hear(run.event(EventKind.LOOKING, GSTINS[1]))
-        live: Any = board.bars
-        live.live.refresh()
+        assert board.live is not None
+        board.live.refresh()
         text = "\n".join(last_frame(screen))
     assert re.search(f"{GSTINS[0]} .*5 of 10, succeeded", text)
     assert re.search(f"{GSTINS[1]} .*0 of 10, looking what became", text)

@@ -26,7 +26,7 @@ from ..inputs.settings import Settings, confirmed, gather
 from ..output import outcomes
 from ..output import tables as show
 from ..output.console import NOT_ALL_WELL, OK, Console
-from ..output.matching import match_progress, say_what_else_the_run_holds
+from ..output.progress import match_progress
 from ..output.tables import counted
 from .runs import Carrier, the_same_again
 
@@ -80,7 +80,7 @@ class Change:
         plan, console = self.plan, self.console
         self._announce(rows)
         matched = console.wait_for(self._match(rows))
-        say_what_else_the_run_holds(console, plan.run or "", matched)
+        _say_what_else_the_run_holds(console, plan.run or "", matched)
         carrier = Carrier(
             console=console, settings=self.settings, journal=plan.journal, first_poll=plan.first_poll
         )
@@ -160,6 +160,20 @@ class Change:
         if self.kind is JobKind.SAVE:
             return bulk.save_all(client, cast("Mapping[str, list[Decision]]", matched.records), **asked)
         return bulk.reset_all(client, cast("Mapping[str, list[Invoice]]", matched.records), **asked)
+
+
+def _say_what_else_the_run_holds(console: Console, run: str, matched: Matched) -> None:
+    """Say what the run holds besides the files: another folder may have gone by the same name."""
+    if matched.others:
+        records = counted(sum(matched.others.values()), "record")
+        others = counted(len(matched.others), "other taxpayer")
+        console.tell(f"run {run} also holds {records} of {others}")
+    if matched.beside:
+        decisions = counted(matched.beside, "decision")
+        console.tell(f"run {run} also holds {decisions} of these taxpayers that the files do not hold")
+    if matched.earlier:
+        sent = counted(matched.earlier, "row")
+        console.tell(f"{sent} were sent by an earlier part of run {run}: they are looked after.")
 
 
 def tell_of_all(console: Console, accounts: Accounts, carrier: Carrier, *, unsent: str = "") -> int:

@@ -30,7 +30,7 @@ from ..inputs.settings import Settings, checked_gstin, gather
 from ..output import outcomes
 from ..output.console import NOT_ALL_WELL, OK, Console
 from ..output.errors import denies
-from ..output.progress import board
+from ..output.progress import watching
 
 
 @command(report=options.Report)
@@ -136,19 +136,14 @@ async def _look(
         try:
             with contextlib.suppress(GatewayUnavailable, NotSent, RateLimited, UnexpectedAnswer):
                 await found.refresh()  # at once: an unknown job is reported without a wait
-            await _watch(console, found)
+            async with watching(console, {found: f"{found.kind.value.lower()} {found.reference_id}"}):
+                pass
         except GatewayError as error:
             nowhere = denies(error) and isinstance(job, str)  # a name alone is no proof that there is one
             raise
         finally:
             console.left_behind = [] if found.done or nowhere else [found.token]
     return found
-
-
-async def _watch(console: Console, job: ImsJob) -> None:
-    """Show a job until the gateway's final word."""
-    with board(console) as shown:
-        await shown.follow(job, f"{job.kind.value.lower()} {job.reference_id}")
 
 
 def _tell_of(console: Console, job: ImsJob) -> int:

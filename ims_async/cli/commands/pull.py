@@ -28,7 +28,7 @@ from ..inputs.settings import Settings, ask_gstin, gather
 from ..output.console import NOT_ALL_WELL, OK, Console
 from ..output.errors import reason_of, sentence_of
 from ..output.grouping import Grouped, kind_of
-from ..output.run_progress import ticking
+from ..output.progress import ticking
 from ..output.tables import are, counted
 
 

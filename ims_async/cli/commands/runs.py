@@ -19,8 +19,7 @@ from ...model.tokens import JobToken
 from ..inputs.journals import journal
 from ..inputs.settings import Settings
 from ..output.console import Console, Unfinished
-from ..output.progress import words_of_status
-from ..output.run_progress import run_board
+from ..output.progress import run_board, words_of_status
 from ..output.tables import counted
 
 

@@ -18,7 +18,7 @@ from ...simulator import Simulator
 from ...taxpayer import Taxpayer
 from ..commands.simulate import OTP
 from ..output.console import Console
-from ..output.progress import board
+from ..output.progress import watching
 from . import output as demo_show
 from .decisions import Account, count_differences, decide, decided_again, to_be_edited
 
@@ -179,9 +179,8 @@ class Story:
         )
         people = {job: person for (person, _), job in zip(sent, jobs, strict=True)}
         labels = {job: person.label for job, person in people.items()}
-        with board(self.console) as shown:
-            async with shown.following(labels):
-                ended = [job async for job in as_completed(jobs)]
+        async with watching(self.console, labels):
+            ended = [job async for job in as_completed(jobs)]
         for job in ended:  # shown when the live lines are gone, in the order in which they ended
             self.console.say(demo_show.job_line(people[job].account, job))
         reports = [(person, await job) for job, person in people.items()]
