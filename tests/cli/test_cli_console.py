@@ -17,6 +17,7 @@ from ims_async import (
     Download,
     DownloadQueued,
     GatewayError,
+    GatewayUnavailable,
     ImsJob,
     InvalidInput,
     JobInFlight,
@@ -26,6 +27,7 @@ from ims_async import (
     JobTimeout,
     JobToken,
     NotAuthorized,
+    NotSent,
     OutcomeUnknown,
     PayloadTooLarge,
     PollPolicy,
@@ -35,6 +37,7 @@ from ims_async import (
 from ims_async.cli.output import progress
 from ims_async.cli.output.console import Console
 from ims_async.cli.output.errors import sentence_of
+from ims_async.cli.output.next_commands import Commands
 from ims_async.cli.output.progress import watching
 from ims_async.cli.output.tables import are, counted
 
@@ -46,11 +49,15 @@ DOWNLOAD = Download(gsp="vayana", host="h", gstin="G", section=Section.B2B, refe
     ("error", "part"),
     [
         (OutcomeUnknown("x"), "Do not push the file again"),
-        (SessionExpired("token expired"), "token expired; the session has ended: run `ims-async login`"),
+        (SessionExpired("token expired"), "the session has ended (token expired): run `ims-async login`"),
         (
             SessionExpired("Unauthorized User", advice="log in again with an OTP", code="RET1"),
-            "RET1: Unauthorized User; the session has ended: run `ims-async login`",
+            "the session has ended (RET1: Unauthorized User): run `ims-async login`",
         ),
+        (SessionExpired("the session is over"), "the session is over: run `ims-async login`"),
+        (NotSent("no route"), "no route; check the connection, or IMS_BASE_URL"),
+        (GatewayUnavailable("no answer"), "no answer; check the connection, or IMS_BASE_URL"),
+        (GatewayUnavailable("down", http_status=503), "down"),
         (NotAuthorized("bad key"), "check IMS_API_KEY and IMS_API_SECRET"),
         (PayloadTooLarge("too large", advice="ims_async.bulk cuts them smaller"), "too large"),
         (JobTimeout("x"), "the job runs on at the gateway"),
@@ -71,7 +78,7 @@ DOWNLOAD = Download(gsp="vayana", host="h", gstin="G", section=Section.B2B, refe
 )
 def test_each_error_says_in_a_sentence_what_to_do(error: Exception, part: str) -> None:
     """Put each into words."""
-    assert part in sentence_of(error)
+    assert part in sentence_of(error, Commands())
 
 
 @pytest.mark.parametrize(
@@ -87,7 +94,10 @@ def test_advice_to_programmers_gives_way_to_the_shells_own(message: str, advice:
     """Keep the fact, and nothing of the advice."""
     error = NotAuthorized(message, advice=advice)
     credentials = "IMS_API_KEY and IMS_API_SECRET"
-    assert sentence_of(error, "sandbox") == f"{message}; check {credentials}, or run `ims-async login`"
+    assert (
+        sentence_of(error, Commands(gsp="sandbox"))
+        == f"{message}; check {credentials}, or run `ims-async login`"
+    )
     assert str(error) == (f"{message}: {advice}" if advice else message)
 
 

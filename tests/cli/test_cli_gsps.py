@@ -36,7 +36,7 @@ def vayana(
 
 def account(**variables: str) -> Vayana:
     """Read an account at Vayana off some variables."""
-    found = accounts.PROVIDERS["vayana"].gsp(Variables(variables))
+    found = accounts.PROVIDERS["vayana"].gsp(Variables(variables), False)
     assert isinstance(found, Vayana)
     return found
 

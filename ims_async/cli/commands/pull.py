@@ -26,7 +26,6 @@ from ..inputs.files import check_targets, folder_of
 from ..inputs.gstins import gstins_of
 from ..inputs.settings import Settings, ask_gstin, gather
 from ..output.console import NOT_ALL_WELL, OK, Console
-from ..output.errors import reason_of, sentence_of
 from ..output.grouping import Grouped, kind_of
 from ..output.progress import ticking
 from ..output.tables import are, counted
@@ -177,7 +176,7 @@ class Pull:
         facts = self.facts[found.gstin] = {}
         missing = [self._missing(found.gstin, name, error) for name, error in found.queued.items()]
         if found.error is not None and not found.count:
-            why = "; ".join(map(str, missing)) or reason_of(found.error, console.gsp, found.gstin)
+            why = "; ".join(map(str, missing)) or console.reason(found.gstin, found.error)
             if self.only:
                 raise DownloadQueued(why)
             facts["error"], kind = why, kind_of(found.error)
@@ -204,7 +203,7 @@ class Pull:
 
     def _missing(self, gstin: str, section: Section, error: DownloadQueued) -> Problem:
         """Say why a section's records are not in the file, and how they can be had."""
-        why = sentence_of(error, self.console.gsp)
+        why = self.console.sentence(error)
         if error.download is None and self.status is None:
             command = attrs.evolve(self.console.commands, gstin=gstin).pull(section, "no_action")
             why += f"; the records at one action may come at once: `{command}`"
@@ -215,8 +214,8 @@ class Pull:
         if not self._any_read:
             raise error
         for gstin in gstins:
-            self.facts.setdefault(gstin, {"error": reason_of(error, self.console.gsp, gstin)})
-        self.console.tell(f"{sentence_of(error, self.console.gsp)}: the others were not asked for.")
+            self.facts.setdefault(gstin, {"error": self.console.reason(gstin, error)})
+        self.console.tell(f"{self.console.sentence(error)}: the others were not asked for.")
 
     def _end(self, out: Path | None, facts: dict[str, Any]) -> int:
         console, left_out = self.console, self.left_out

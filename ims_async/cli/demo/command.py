@@ -72,4 +72,4 @@ async def _tell(console: Console, provider: Provider, simulator: Simulator, poll
 
 def _account(provider: Provider, simulator: Simulator) -> Gsp:
     """The account that the simulator lets in, whatever the environment says."""
-    return provider.gsp(Variables(provider.simulated(simulator)), logging_in=True)
+    return provider.gsp(Variables(provider.simulated(simulator)), True)

@@ -1,9 +1,11 @@
-"""The GSPs as the shell knows them: one class each, with the variables of an account's credentials."""
+"""The GSPs as the shell knows them, with the variables of an account's credentials."""
 
 from __future__ import annotations
 
-import abc
-from typing import ClassVar, Final
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
 
 from ...errors import InvalidInput
 from ...gsp.base import Gsp
@@ -20,100 +22,90 @@ HANDLE: Final = "demo@example.com"
 PASSWORD: Final = "password_test_demo"  # noqa: S105
 
 
-class Provider(abc.ABC):
+@attrs.frozen(kw_only=True)
+class Provider:
     """A GSP: where its account's credentials come from, and what errors say about them."""
 
-    name: ClassVar[str]
-    title: ClassVar[str]
-    credentials: ClassVar[str]
+    name: str
+    title: str
+    credentials: str
     """The variables that a refused credential may be in."""
-    takes_token: ClassVar[bool]
+    account: Callable[[Any], str]
+    """The account of a `Gsp`, as a person knows it."""
+    takes_token: bool
     """Whether a session that was begun elsewhere can be handed in, in IMS_TOKEN."""
-
-    @abc.abstractmethod
-    def gsp(self, variables: Variables, *, logging_in: bool = False) -> Gsp:
-        """Return the GSP with the account's credentials. Raises `InvalidInput` that names what is missing."""
-
-    @abc.abstractmethod
-    def simulated(self, simulator: Simulator) -> dict[str, str]:
-        """Return the variables that connect to a simulator which lets in what stands above."""
+    gsp: Callable[[Variables, bool], Gsp]
+    """The GSP with the account's credentials; True for logging in. Raises `InvalidInput`: what is missing."""
+    simulated: Callable[[Simulator], dict[str, str]]
+    """The variables that connect to a simulator which lets in what stands above."""
 
 
-class SandboxProvider(Provider):
-    """Sandbox: a key, and a secret that only logging in takes."""
+def _sandbox(variables: Variables, logging_in: bool) -> Sandbox:
+    """Return Sandbox: a key, and a secret that is only asked for when logging in."""
+    secret = variables.get("IMS_API_SECRET")
+    key = variables.need("IMS_API_KEY", "Sandbox API key", hidden=True)
+    if logging_in and not secret:
+        secret = variables.need("IMS_API_SECRET", "Sandbox API secret", hidden=True)
+    test = variables.flag("IMS_TEST")
+    return Sandbox(key, secret or None, base_url=variables.get("IMS_BASE_URL"), test=test)
 
-    name = "sandbox"
-    title = "Sandbox"
-    credentials = "IMS_API_KEY and IMS_API_SECRET"
-    takes_token = True
 
-    def gsp(self, variables: Variables, *, logging_in: bool = False) -> Sandbox:
-        """Return Sandbox; its secret is only asked for when logging in."""
-        secret = variables.get("IMS_API_SECRET")
-        key = variables.need("IMS_API_KEY", "Sandbox API key", hidden=True)
-        if logging_in and not secret:
-            secret = variables.need("IMS_API_SECRET", "Sandbox API secret", hidden=True)
-        test = variables.flag("IMS_TEST")
-        return Sandbox(key, secret or None, base_url=variables.get("IMS_BASE_URL"), test=test)
+def _vayana(variables: Variables, _logging_in: bool) -> Vayana:
+    """Return Vayana; without a user's token, every command takes the user's handle and password."""
+    org_id = variables.need("IMS_ORG_ID", "Vayana organisation id")
+    token = variables.get("IMS_USER_TOKEN")
+    handle, password = variables.get("IMS_HANDLE"), variables.get("IMS_PASSWORD")
+    if not token:
+        either = "and IMS_PASSWORD, or IMS_USER_TOKEN"
+        handle = variables.need("IMS_HANDLE", "Vayana handle", or_else=either)
+        either = "or IMS_USER_TOKEN"
+        password = variables.need("IMS_PASSWORD", "Vayana password", hidden=True, or_else=either)
+    login = handle and password  # half of it is no use, and beside a token no harm
+    return Vayana(
+        org_id,
+        token or None,
+        handle=handle if login else None,
+        password=password if login else None,
+        handle_type="email" if "@" in handle else "mobile",
+        base_url=variables.get("IMS_BASE_URL"),
+        sso_url=variables.get("IMS_SSO_URL"),
+        test=variables.flag("IMS_TEST"),
+    )
 
-    def simulated(self, simulator: Simulator) -> dict[str, str]:
-        """Return key and secret."""
-        return {
-            "IMS_GSP": self.name,
+
+DEFAULT: Final = "sandbox"
+PROVIDERS: Final[dict[str, Provider]] = {
+    "sandbox": Provider(
+        name="sandbox",
+        title="Sandbox",
+        credentials="IMS_API_KEY and IMS_API_SECRET",
+        account=lambda _: "the Sandbox account of IMS_API_KEY",  # a key is shown nowhere
+        takes_token=True,
+        gsp=_sandbox,
+        simulated=lambda simulator: {
+            "IMS_GSP": "sandbox",
             "IMS_BASE_URL": simulator.url,
             "IMS_API_KEY": API_KEY,
             "IMS_API_SECRET": API_SECRET,
-        }
-
-
-class VayanaProvider(Provider):
-    """Vayana: an organisation, and its user's token or login."""
-
-    name = "vayana"
-    title = "Vayana"
-    credentials = "IMS_ORG_ID, and IMS_USER_TOKEN or IMS_HANDLE and IMS_PASSWORD"
-    takes_token = False  # the session is on the GSP's side: a name of it alone begins none
-
-    def gsp(self, variables: Variables, *, logging_in: bool = False) -> Vayana:
-        """Return Vayana; without a user's token, every command takes the user's handle and password."""
-        org_id = variables.need("IMS_ORG_ID", "Vayana organisation id")
-        token = variables.get("IMS_USER_TOKEN")
-        handle, password = variables.get("IMS_HANDLE"), variables.get("IMS_PASSWORD")
-        if not token:
-            handle = variables.need(
-                "IMS_HANDLE", "Vayana handle", or_else="and IMS_PASSWORD, or IMS_USER_TOKEN"
-            )
-            password = variables.need(
-                "IMS_PASSWORD", "Vayana password", hidden=True, or_else="or IMS_USER_TOKEN"
-            )
-        login = handle and password  # half of it is no use, and beside a token no harm
-        return Vayana(
-            org_id,
-            token or None,
-            handle=handle if login else None,
-            password=password if login else None,
-            handle_type="email" if "@" in handle else "mobile",
-            base_url=variables.get("IMS_BASE_URL"),
-            sso_url=variables.get("IMS_SSO_URL"),
-            test=variables.flag("IMS_TEST"),
-        )
-
-    def simulated(self, simulator: Simulator) -> dict[str, str]:
-        """Return the organisation and its user's login."""
-        return {
-            "IMS_GSP": self.name,
+        },
+    ),
+    "vayana": Provider(
+        name="vayana",
+        title="Vayana",
+        credentials="IMS_ORG_ID, and IMS_USER_TOKEN or IMS_HANDLE and IMS_PASSWORD",
+        account=lambda gsp: f"the Vayana account of organisation {gsp.org_id}",
+        takes_token=False,  # the session is on the GSP's side: a name of it alone begins none
+        gsp=_vayana,
+        simulated=lambda simulator: {
+            "IMS_GSP": "vayana",
             "IMS_BASE_URL": simulator.vayana_url,
             "IMS_SSO_URL": simulator.sso_url,
             "IMS_ORG_ID": ORG_ID,
             "IMS_HANDLE": HANDLE,
             "IMS_PASSWORD": PASSWORD,
-        }
-
-
-PROVIDERS: Final[dict[str, Provider]] = {
-    provider.name: provider for provider in (SandboxProvider(), VayanaProvider())
+        },
+    ),
 }
-DEFAULT: Final = SandboxProvider.name
 
 
 def chosen(name: str | None) -> Provider:

@@ -40,8 +40,7 @@ class Settings:
     @property
     def account(self) -> str:
         """Who asks, in words: which account of which GSP, at which host."""
-        title = PROVIDERS[self.gsp.kind].title
-        return f"{title} account {self.gsp.account_id} at {urlsplit(self.gsp.base_url).netloc}"
+        return f"{PROVIDERS[self.gsp.kind].account(self.gsp)} at {urlsplit(self.gsp.base_url).netloc}"
 
     def client(self, *, first_poll: float | None = None, journal: Journal | None = None) -> ImsClient:
         """Return a client whose tokens are kept in the state directory."""
@@ -86,7 +85,7 @@ def gather(
     `rate` is in requests per minute. Raises `InvalidInput` that names the variable.
     """
     variables = env.Variables()
-    account = chosen(gsp).gsp(variables, logging_in=logging_in)
+    account = chosen(gsp).gsp(variables, logging_in)
     name = ask_gstin(gstin, check=check) if need_gstin else checked_gstin(gstin, check=check)
     token = variables.get("IMS_TOKEN")
     return Settings(

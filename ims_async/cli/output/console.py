@@ -179,7 +179,7 @@ class Console:
         if self.debug:
             for line in "".join(traceback.format_exception(error)).splitlines():
                 typer.echo(printable(line), err=True)
-        facts: dict[str, Any] = {"type": type(error).__name__, "message": self._sentence(error)}
+        facts: dict[str, Any] = {"type": type(error).__name__, "message": self.sentence(error)}
         if isinstance(error, InvalidInput) and len(error.problems) > 1:
             self._tell_problems(problems_of(error, "input"))
         else:
@@ -202,8 +202,9 @@ class Console:
         """Put what stopped one of many taxpayers in words."""
         return reason_of(error, self.gsp, gstin)
 
-    def _sentence(self, error: Exception) -> str:
-        return sentence_of(error, self.gsp, commands=self.commands, account=self.account)
+    def sentence(self, error: Exception) -> str:
+        """Put an error in words, with what to do about it."""
+        return sentence_of(error, self.commands, self.account)
 
     def _tell_problems(self, problems: Sequence[Problem]) -> None:
         """Show the first of each kind; their sum, and what to do, come last."""

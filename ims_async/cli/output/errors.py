@@ -7,11 +7,13 @@ from typing import Final
 from ...errors import (
     DownloadQueued,
     GatewayError,
+    GatewayUnavailable,
     ImsError,
     InvalidInput,
     JobInFlight,
     JobTimeout,
     NotAuthorized,
+    NotSent,
     OtpRequired,
     OutcomeUnknown,
     SessionExpired,
@@ -39,33 +41,32 @@ def denies(error: Exception) -> bool:
     return type(error) is GatewayError
 
 
-_ONES_OWN: Final = ", or set IMS_TOKEN"
-
-
-def sentence_of(
-    error: BaseException, gsp: str | None = None, *, commands: Commands | None = None, account: str = ""
-) -> str:
-    """Put an error in words for a person at a terminal, with what to do there; `gsp` as `--gsp` said it.
+def sentence_of(error: BaseException, commands: Commands, account: str = "") -> str:
+    """Put an error in words for a person at a terminal, with what to do there.
 
     `commands` are those that it may name; `account` says who was asked, in words.
     """
-    commands = commands or Commands(gsp=gsp)
-    if isinstance(error, OutcomeUnknown):
-        cause = error.__cause__ or error
-        return f"{cause.without_advice() if isinstance(cause, ImsError) else cause}. {not_known(commands)}"
-    if isinstance(error, NotAuthorized):
-        return _unauthorized(error, gsp, commands, account)
-    if isinstance(error, JobInFlight):
-        return _in_flight(error, commands)
-    if isinstance(error, DownloadQueued):
-        return _queued(error)
-    if isinstance(error, JobTimeout):
-        return "we stopped waiting; the job runs on at the gateway"
-    if isinstance(error, InvalidInput):
-        return words_of(error)
-    if isinstance(error, ImsError):
-        return error.without_advice()
-    return f"unexpected {type(error).__name__}: {error}; run it again with --debug and report what it shows"
+    match error:
+        case OutcomeUnknown():
+            cause = error.__cause__ or error
+            what = cause.without_advice() if isinstance(cause, ImsError) else cause
+            return f"{what}. {not_known(commands)}"
+        case NotAuthorized():
+            return _unauthorized(error, commands, account)
+        case JobInFlight(advice=advice) if advice:
+            return f"{error.without_advice()}: run `{commands.resume()}`, which looks"
+        case DownloadQueued():
+            return _queued(error)
+        case JobTimeout():
+            return "we stopped waiting; the job runs on at the gateway"
+        case InvalidInput():
+            return words_of(error)
+        case NotSent() | GatewayUnavailable(http_status=None):
+            return f"{error.without_advice()}; check the connection, or IMS_BASE_URL"
+        case ImsError():
+            return error.without_advice()
+    what = f"unexpected {type(error).__name__}: {error}"
+    return f"{what}; run it again with --debug and report what it shows"
 
 
 def words_of(error: InvalidInput) -> str:
@@ -84,34 +85,33 @@ def _queued(error: DownloadQueued) -> str:
 
 def reason_of(error: BaseException, gsp: str | None, gstin: str) -> str:
     """Put what stopped one of many taxpayers in words; what to do about all of them is said once."""
-    if isinstance(error, OutcomeUnknown):
+    if isinstance(error, OutcomeUnknown | NotSent | GatewayUnavailable):
         return error.without_advice()
     if isinstance(error, InvalidFile) and len(error.problems) > 1:
         return f"{len(error.problems):,} of its rows do not match: {error.problems[0]}; and so on"
     commands = Commands(gsp=gsp)
-    advice = sentence_of(error, gsp, commands=commands).replace(_ONES_OWN, "")  # which is one taxpayer's only
+    advice = sentence_of(error, commands).replace(_ONES_OWN, "")  # which is one taxpayer's only
     login = commands.login()
     return advice.replace(f"`{login}`", f"`{login} --gstin {gstin}`")
 
 
-def _unauthorized(error: NotAuthorized, gsp: str | None, commands: Commands, account: str) -> str:
-    login = f"run `{commands.login()}`"
+_ONES_OWN: Final = ", or set IMS_TOKEN"
+
+
+def _unauthorized(error: NotAuthorized, commands: Commands, account: str) -> str:
+    login, what = f"run `{commands.login()}`", error.without_advice()
     if isinstance(error, OtpRequired) and not error.code:
-        whose = f"{commands.gstin} with the {account}" if commands.gstin and account else "this taxpayer"
-        return f"there is no session for {whose}: {login}{_ONES_OWN if chosen(gsp).takes_token else ''}"
+        whose = f"{commands.gstin} with {account}" if commands.gstin and account else "this taxpayer"
+        or_token = _ONES_OWN if chosen(commands.gsp).takes_token else ""
+        return f"there is no session for {whose}: {login}{or_token}"
     if isinstance(error, SessionExpired):
-        return f"{error.without_advice()}; the session has ended: {login}"
+        ended = what if "session" in what.lower() else f"the session has ended ({what})"
+        return f"{ended}: {login}"
     if isinstance(error, OtpRequired):  # an OTP that was not accepted
-        return f"{error.without_advice()}; {login} again for a new one"
+        return f"{what}; {login} again for a new one"
     if error.code == "AUTH4032":
         return f"{error}; check the user name: --username, or IMS_USERNAME"
     if error.code == TOO_MANY_TOKENS:
         too_many = f"{error.code}: this user has as many live tokens as may live"
         return f"{too_many}: set IMS_USER_TOKEN to one of them, or wait until one ends"
-    return f"{error.without_advice()}; check {chosen(gsp).credentials}, or {login}"
-
-
-def _in_flight(error: JobInFlight, commands: Commands) -> str:
-    if not error.advice:
-        return str(error)
-    return f"{error.without_advice()}: run `{commands.resume()}`, which looks"
+    return f"{what}; check {chosen(commands.gsp).credentials}, or {login}"
