@@ -35,7 +35,7 @@ from ims_async import (
     SessionExpired,
 )
 from ims_async.cli.output import progress
-from ims_async.cli.output.console import Console
+from ims_async.cli.output.console import Console, Unfinished
 from ims_async.cli.output.errors import sentence_of
 from ims_async.cli.output.next_commands import Commands
 from ims_async.cli.output.progress import watching
@@ -123,9 +123,9 @@ def test_each_ending_has_its_exit_code(
         raise error
 
     with pytest.raises(typer.Exit) as ended:
-        Console(left_behind=[TOKEN]).run(work)
+        Console(unfinished=Unfinished.job(TOKEN, Commands())).run(work)
     assert ended.value.exit_code == code
-    assert "Go on with: ims-async jobs show abc --wait --gstin G\n" in capsys.readouterr().err
+    assert "Go on with:\n  ims-async jobs show abc --wait --gstin G\n" in capsys.readouterr().err
 
 
 def test_a_stop_while_the_change_was_on_its_way_says_not_to_push_again(
@@ -138,7 +138,7 @@ def test_a_stop_while_the_change_was_on_its_way_says_not_to_push_again(
 
     token = JobToken(gsp="sandbox", host="h", gstin="G", kind=JobKind.SAVE, reference_id=None)
     with pytest.raises(typer.Exit):
-        Console(json=True, left_behind=[token]).run(work)
+        Console(json=True, unfinished=Unfinished.job(token, Commands())).run(work)
     captured = capsys.readouterr()
     assert "Stopped. It is not known whether the gateway took it. Do not push the file again." in captured.err
     assert '"jobs":["{' in captured.out

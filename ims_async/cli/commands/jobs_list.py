@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import attrs
-import typer
 from rich.table import Table
 
 from ...bulk.recover import handed_in_again
@@ -17,9 +16,9 @@ from ...errors import InvalidInput, JournalError
 from ...journal import Entry, Phase, SqliteJournal
 from ...journal.entry import OPEN
 from ...model.status import JobState
+from .. import options
 from ..command import command
 from ..inputs.journals import journal_file, journal_if_any
-from ..options import JournalFile
 from ..output import tables as show
 from ..output.console import NOT_ALL_WELL, OK, Console
 
@@ -29,22 +28,10 @@ _MAY_BE_LEFT: Final = (*OPEN, Phase.CALLED_OFF)
 @command()
 def list_jobs(
     console: Console,
-    all_jobs: Annotated[
-        bool, typer.Option("--all", help="Everything that was ever handed in. Example: --all")
-    ] = False,
-    run: Annotated[
-        str | None,
-        typer.Option(
-            "--run",
-            metavar="NAME",
-            help="All jobs of this run. Example: --run 2026-11",
-            show_default=False,
-        ),
-    ] = None,
-    runs: Annotated[
-        bool, typer.Option("--runs", help="A line for each run, with its counts. Example: --runs")
-    ] = False,
-    journal: JournalFile = None,
+    all_jobs: Annotated[bool, options.option("--all", "Everything that was ever handed in.")] = False,
+    run: Annotated[str | None, options.option("--run NAME", "All jobs of this run.", "2026-11")] = None,
+    runs: Annotated[bool, options.option("--runs", "A line for each run, with its counts.")] = False,
+    journal: options.JournalFile = None,
 ) -> int:
     """List what the journal holds: the jobs that have not ended, or were not sent, or all of them.
 

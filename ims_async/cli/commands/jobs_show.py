@@ -6,7 +6,6 @@ import contextlib
 import shlex
 from typing import Annotated, Any
 
-import attrs
 import typer
 
 from ... import tables
@@ -28,7 +27,7 @@ from ..inputs.environment import at_terminal
 from ..inputs.journals import journal_if_any
 from ..inputs.settings import Settings, checked_gstin, gather
 from ..output import outcomes
-from ..output.console import NOT_ALL_WELL, OK, Console
+from ..output.console import NOT_ALL_WELL, OK, Console, Unfinished
 from ..output.errors import denies
 from ..output.progress import watching
 
@@ -112,9 +111,7 @@ def _settings_for(token: JobToken | None, gsp: str | None, gstin: str | None, *,
     """A token names its taxpayer; IMS_TOKEN is used if it belongs to that one."""
     if token is None:
         return gather(gsp, gstin, check=check)
-    settings = gather(gsp, gstin, check=False, need_gstin=False)
-    own = settings.gstin in ("", token.gstin)
-    return attrs.evolve(settings, gstin=token.gstin, token=settings.token if own else None)
+    return gather(gsp, gstin, check=False, need_gstin=False).of(token.gstin)
 
 
 async def _look(
@@ -132,17 +129,19 @@ async def _look(
         if not wait:
             await found.refresh()
             return found
-        nowhere = False
+        denied = False
         try:
             with contextlib.suppress(GatewayUnavailable, NotSent, RateLimited, UnexpectedAnswer):
                 await found.refresh()  # at once: an unknown job is reported without a wait
             async with watching(console, {found: f"{found.kind.value.lower()} {found.reference_id}"}):
                 pass
         except GatewayError as error:
-            nowhere = denies(error) and isinstance(job, str)  # a name alone is no proof that there is one
+            denied = denies(error)
             raise
         finally:
-            console.left_behind = [] if found.done or nowhere else [found.token]
+            nowhere = denied and isinstance(job, str)  # a name alone is no proof that there is one
+            if not found.done and not nowhere:
+                console.unfinished = Unfinished.job(found.token, console.commands, denied=denied)
     return found
 
 

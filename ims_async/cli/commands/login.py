@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-import typer
-
 from ...errors import ImsError, InvalidInput, OtpRequired
 from ..command import command
 from ..inputs.environment import at_terminal
 from ..inputs.settings import Settings, ask_otp, ask_username, credential_file, gather, otp_problem
-from ..options import GspName, Gstin, NoCheck
+from ..options import GspName, Gstin, NoCheck, option
 from ..output.console import OK, Console
 
 _MOST_OTPS: Final = 3
@@ -23,12 +21,10 @@ def login(
     gstin: Gstin = None,
     username: Annotated[
         str | None,
-        typer.Option(
-            "--username",
-            metavar="NAME",
-            help="The taxpayer's user name at the GST portal; IMS_USERNAME otherwise. "
-            "Example: --username acme.traders",
-            show_default=False,
+        option(
+            "--username NAME",
+            "The taxpayer's user name at the GST portal; IMS_USERNAME otherwise.",
+            "acme.traders",
             envvar="IMS_USERNAME",
             show_envvar=False,
         ),

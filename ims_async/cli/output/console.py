@@ -25,7 +25,7 @@ from ...gsp.codec.writing import json_text
 from ...model.tokens import JobToken
 from ...tables import InvalidFile, Problem, problems_of, write_problems
 from ..inputs.settings import Settings
-from .errors import denies, not_known, reason_of, sentence_of, words_of
+from .errors import not_known, reason_of, sentence_of, words_of
 from .grouping import and_more, by_kind, first_of_each
 from .next_commands import Commands
 
@@ -47,21 +47,31 @@ def printable(text: object) -> str:
 
 @attrs.frozen(kw_only=True)
 class Unfinished:
-    """A run that was broken off: how far it is, and the command that goes on with it."""
+    """A job or a run that was left before its end: how far it is, and the command that goes on with it."""
 
-    run: str
     command: str
+    run: str = ""
     how_far: str = ""
     jobs: Sequence[JobToken] = ()
+
+    @classmethod
+    def job(cls, token: JobToken, commands: Commands, *, denied: bool = False) -> Unfinished:
+        """Return a job that is not waited for any more; `denied`: the gateway may not know of it."""
+        name = token.reference_id
+        if name is None:
+            return cls(command=commands.resume(), how_far=not_known(commands), jobs=[token])
+        stands = f"What became of job {name} is not known" if denied else f"Job {name} runs on at the gateway"
+        again = "do not send its records again"
+        return cls(command=commands.show(token), how_far=f"{stands}; {again}.", jobs=[token])
 
 
 @attrs.define
 class Console:
     """Prints for one command: answers to stdout, progress and errors to stderr.
 
-    With `json` the answer is one JSON document. `gsp` is what `--gsp` said. `left_behind` holds the tokens
-    of jobs that run on at the gateway while nobody looks any more; `unfinished` is a whole run. `sends` is
-    true of a command that makes changes, which therefore says so where it has made none.
+    With `json` the answer is one JSON document. `gsp` is what `--gsp` said. `unfinished` is what runs on at
+    the gateway if the command ends now. `sends` is true of a command that makes changes, which therefore
+    says so where it has made none.
     """
 
     json: bool = False
@@ -72,7 +82,6 @@ class Console:
     check: bool = True
     account: str = ""
     """Of which account at which host it is asked, in words."""
-    left_behind: list[JobToken] = attrs.field(factory=list)
     sends: bool = False
     report: Path | None = None
     """The file of `--report`: what is wrong with files is written there too."""
@@ -193,9 +202,9 @@ class Console:
         if isinstance(error, GatewayError):
             facts |= {"code": error.code, "http_status": error.http_status}
             facts["transaction_id"] = error.transaction_id
-        self._point_to_jobs(denied=denies(error))
-        self._point_to_run()
-        self.document({"ok": False, "error": facts, **self._left()})
+        if self.unfinished is not None and self.unfinished.how_far:
+            self.tell(self.unfinished.how_far)
+        self._end_early(facts)
         return BAD_INPUT if isinstance(error, InvalidInput | PayloadTooLarge) else NOT_ALL_WELL
 
     def reason(self, gstin: str, error: Exception) -> str:
@@ -234,38 +243,19 @@ class Console:
         return str(self.report)
 
     def _explain_stop(self) -> None:
-        running = [token for token in self.left_behind if token.reference_id]
-        if self.unfinished is not None:
-            what = f"Stopped run {self.unfinished.run}." if self.unfinished.run else "Stopped."
-            self.tell(f"{what} {self.unfinished.how_far}".rstrip())
-        elif not self.left_behind:
+        left = self.unfinished
+        if left is None:
             self.tell("Stopped; no job was left running.")
-        elif not running:
-            self.tell(f"Stopped. {not_known(self.commands)}")
         else:
-            self.tell("Stopped.")
-        self._point_to_jobs()
-        self._point_to_run()
-        self.document({"ok": False, "error": {"type": "Interrupted", "message": "stopped"}, **self._left()})
+            self.tell(f"Stopped{f' run {left.run}' if left.run else ''}. {left.how_far}".rstrip())
+        self._end_early({"type": "Interrupted", "message": "stopped"})
 
-    def _left(self) -> dict[str, Any]:
-        """Return the jobs that were left behind, and the run that they are of, as plain values."""
-        run = self.unfinished
-        tokens = [token.dumps() for token in (*self.left_behind, *(run.jobs if run else ()))]
-        return {"jobs": tokens} | ({"run": run.run or None, "go_on_with": run.command} if run else {})
-
-    def _point_to_run(self) -> None:
-        if self.unfinished is not None:
+    def _end_early(self, error: dict[str, Any]) -> None:
+        """Say how to go on with what is left, for persons and machines."""
+        left, facts = self.unfinished, {"ok": False, "error": error, "jobs": []}
+        if left is not None:
             self.tell("Go on with:")
-            self.tell(f"  {self.unfinished.command}")
-
-    def _point_to_jobs(self, *, denied: bool = False) -> None:
-        for token in self.left_behind:
-            if token.reference_id:
-                name = token.reference_id
-                stands = (
-                    f"What became of job {name} is not known"
-                    if denied
-                    else f"Job {name} runs on at the gateway"
-                )
-                self.tell(f"{stands}; do not send its records again. Go on with: {self.commands.show(token)}")
+            self.tell(f"  {left.command}")
+            facts["jobs"] = [token.dumps() for token in left.jobs]
+            facts |= {"run": left.run or None, "go_on_with": left.command}
+        self.document(facts)
