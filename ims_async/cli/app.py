@@ -18,7 +18,7 @@ from .commands.pull import pull
 from .commands.push import push, reset
 from .commands.reads import counts, liabilities, sales
 from .commands.simulate import simulate
-from .demo.command import demo
+from .demo.story import demo
 
 app = typer.Typer(
     name="ims-async",

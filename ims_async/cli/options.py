@@ -125,6 +125,14 @@ LeftOutReport = Annotated[Path | None, _report("which rows and taxpayers are lef
 Json = Annotated[bool, option("--json", "Print one JSON document for machines.")]
 Debug = Annotated[bool, option("--debug", "Show the traceback of an error.")]
 
+# -- a simulated gateway -------------------------------------------------------------------------------
+
+Taxpayers = Annotated[int, option("--taxpayers", "", "2", min=1, show_default=True)]
+JobSeconds = Annotated[
+    float, option("--job-seconds", "How long a job takes.", "10", min=0.0, show_default=True)
+]
+Seed = Annotated[int, option("--seed", "Another seed, another world.", "1", show_default=True)]
+
 # -- how changes are sent ------------------------------------------------------------------------------
 
 FIRST_POLL: Final = 2.0  # seconds

@@ -11,7 +11,7 @@ import pytest
 
 from ims_async import InvalidInput, tables
 from ims_async.cli.commands.pull import Pull
-from ims_async.cli.inputs.gstins import gstins_of
+from ims_async.cli.inputs.settings import gstins_of
 from ims_async.simulator import Fault
 from tests.cli.cli_shell import QUICK, Shell, accept, fill_in, opened, read_rows
 

@@ -21,8 +21,7 @@ from ...model.status import JobKind
 from ...tables import Row
 from .. import options
 from ..inputs.files import of_which_decided, rows_of
-from ..inputs.journals import journal
-from ..inputs.settings import Settings, confirmed, gather
+from ..inputs.settings import Settings, confirmed, gather, journal
 from ..output import outcomes
 from ..output import tables as show
 from ..output.console import NOT_ALL_WELL, OK, Console

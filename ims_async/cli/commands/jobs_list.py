@@ -18,7 +18,7 @@ from ...journal.entry import OPEN
 from ...model.status import JobState
 from .. import options
 from ..command import command
-from ..inputs.journals import journal_file, journal_if_any
+from ..inputs.settings import journal_file, journal_if_any
 from ..output import tables as show
 from ..output.console import NOT_ALL_WELL, OK, Console
 

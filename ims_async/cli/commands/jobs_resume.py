@@ -18,9 +18,8 @@ from ...journal.entry import OPEN
 from ...model.status import JobKind
 from .. import options
 from ..command import command
-from ..inputs.journals import journal as journal_of
-from ..inputs.journals import journal_file, journal_if_any
-from ..inputs.settings import gather
+from ..inputs.settings import gather, journal_file, journal_if_any
+from ..inputs.settings import journal as journal_of
 from ..output.console import OK, Console
 from ..output.tables import counted
 from .change import tell_of_all

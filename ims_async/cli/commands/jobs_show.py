@@ -24,8 +24,7 @@ from ...model.tokens import JobToken
 from .. import options
 from ..command import command
 from ..inputs.environment import at_terminal
-from ..inputs.journals import journal_if_any
-from ..inputs.settings import Settings, checked_gstin, gather
+from ..inputs.settings import Settings, checked_gstin, gather, journal_if_any
 from ..output import outcomes
 from ..output.console import NOT_ALL_WELL, OK, Console, Unfinished
 from ..output.errors import denies

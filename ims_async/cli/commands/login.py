@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from typing import Annotated, Final
+
+import typer
 
 from ...errors import ImsError, InvalidInput, OtpRequired
 from ..command import command
-from ..inputs.environment import at_terminal
-from ..inputs.settings import Settings, ask_otp, ask_username, credential_file, gather, otp_problem
+from ..inputs import environment as env
+from ..inputs.settings import Settings, credential_file, gather
 from ..options import GspName, Gstin, NoCheck, option
 from ..output.console import OK, Console
 
@@ -40,7 +44,7 @@ def login(
     """
     settings = gather(gsp, gstin, check=not no_check, logging_in=True)
     console.asks(settings)
-    name = ask_username(username)
+    name = username or env.ask("IMS_USERNAME", "User name", or_else="or pass --username")
     request = console.wait_for(_request(settings, name))
     console.tell(f"GSTN has sent an OTP to the phone and mail of {settings.gstin}.")
     _log_in(console, settings, name, request)
@@ -53,14 +57,14 @@ def _log_in(console: Console, settings: Settings, username: str, request: str | 
     """Ask for the OTP, and again while it is wrong. Raises what was wrong with the last one."""
     refusal: ImsError = InvalidInput("no OTP came on standard input: pipe it in, or log in at a terminal")
     for left in reversed(range(_MOST_OTPS)):
-        otp = ask_otp()
-        if not otp and not at_terminal():
+        asked = env.at_terminal()
+        otp = (typer.prompt("OTP", hide_input=True, err=True) if asked else sys.stdin.readline()).strip()
+        if not otp and not asked:
             break  # there is no more to read
         try:
-            if problem := otp_problem(otp):
-                refusal = InvalidInput(problem)
-            else:
+            if re.fullmatch("[0-9]{6}", otp, re.ASCII):
                 return console.wait_for(_verify(settings, username, otp, request))
+            refusal = InvalidInput("this is no OTP: it has six digits")  # which are not repeated here
         except OtpRequired as error:  # it was not accepted
             refusal = error
         if left:

@@ -23,8 +23,7 @@ from ...tables.source import LONGEST_FILE
 from .. import options
 from ..command import command
 from ..inputs.files import check_targets, folder_of
-from ..inputs.gstins import gstins_of
-from ..inputs.settings import Settings, ask_gstin, gather
+from ..inputs.settings import Settings, ask_gstin, gather, gstins_of
 from ..output.console import NOT_ALL_WELL, OK, Console
 from ..output.grouping import Grouped, kind_of
 from ..output.progress import ticking

@@ -16,8 +16,7 @@ from ...errors import JournalError
 from ...jobs.job import ImsJob
 from ...journal import Entry, SqliteJournal
 from ...model.tokens import JobToken
-from ..inputs.journals import journal
-from ..inputs.settings import Settings
+from ..inputs.settings import Settings, journal
 from ..output.console import Console, Unfinished
 from ..output.progress import run_board, words_of_status
 from ..output.tables import counted

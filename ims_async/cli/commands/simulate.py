@@ -7,15 +7,12 @@ import contextlib
 import signal
 from typing import Annotated, Any, Final
 
-import typer
-from rich.table import Table
-
 from ...errors import InvalidInput
 from ...simulator import Simulator
+from .. import options
 from ..command import command
 from ..inputs import accounts
 from ..inputs.accounts import Provider, chosen
-from ..options import GspName
 from ..output import tables as show
 from ..output.console import OK, Console
 
@@ -26,17 +23,15 @@ OTP: Final = "575757"
 def simulate(
     console: Console,
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="0 takes a free one. Example: --port 8070")
+        int, options.option("--port", "0 takes a free one.", "8070", min=0, max=65535, show_default=True)
     ] = 0,
-    taxpayers: Annotated[int, typer.Option("--taxpayers", min=1, help="Example: --taxpayers 2")] = 5,
+    taxpayers: options.Taxpayers = 5,
     invoices: Annotated[
-        int, typer.Option("--invoices", min=0, help="Records per taxpayer. Example: --invoices 1000")
+        int, options.option("--invoices", "Records per taxpayer.", "1000", min=0, show_default=True)
     ] = 200,
-    job_seconds: Annotated[
-        float, typer.Option("--job-seconds", min=0.0, help="How long a job takes. Example: --job-seconds 10")
-    ] = 3.0,
-    seed: Annotated[int, typer.Option("--seed", help="Another seed, another world. Example: --seed 1")] = 7,
-    gsp: GspName = None,
+    job_seconds: options.JobSeconds = 3.0,
+    seed: options.Seed = 7,
+    gsp: options.GspName = None,
 ) -> int:
     """Run a fake gateway on this machine until Ctrl-C, and print what connects the other commands to it.
 
@@ -77,16 +72,11 @@ async def _serve(console: Console, provider: Provider, simulator: Simulator) -> 
         variables = {**provider.simulated(simulator), "IMS_GSTIN": simulator.gstins[0]}
         for name, value in variables.items():
             console.say(f"export {name}={value}")
-        console.show(people_table(simulator))
+        rows = [(person.gstin, person.name, person.username) for person in simulator.taxpayers]
+        console.show(show.table("taxpayers", ("GSTIN", "name", "username"), rows))
         name = simulator.taxpayers[0].username
         console.say(f"OTP: {OTP}. Try, in another terminal: ims-async login --username {name}")
         people = [{"gstin": p.gstin, "username": p.username, "name": p.name} for p in simulator.taxpayers]
         console.document({"ok": True, "environment": variables, "otp": OTP, "taxpayers": people})
         console.tell("Ctrl-C stops it.")
         await stopped.wait()
-
-
-def people_table(simulator: Simulator) -> Table:
-    """Show the taxpayers of a simulator."""
-    rows = [(person.gstin, person.name, person.username) for person in simulator.taxpayers]
-    return show.table("taxpayers", ("GSTIN", "name", "username"), rows)

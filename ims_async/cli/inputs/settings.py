@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,13 +12,18 @@ import typer
 
 from ...client import ImsClient
 from ...errors import InvalidInput
+from ...files import is_file, is_folder
 from ...gsp.base import Gsp
-from ...journal import Journal
+from ...journal import Journal, SqliteJournal
+from ...journal.location import default_file
 from ...model.secret import Secret
-from ...model.vocabulary import parse_gstin
+from ...model.vocabulary import gstin_problem, parse_gstin
 from ...net.credential_store import FileCredentialStore
 from ...net.policies import PollPolicy, RateLimit
 from ...paths import state_directory
+from ...tables import Problem
+from ...tables.lists import listed_gstins
+from ...tables.problems import raise_all
 from ...taxpayer import Taxpayer
 from . import environment as env
 from .accounts import PROVIDERS, chosen
@@ -110,6 +114,29 @@ def ask_gstin(given: str | None, *, check: bool = True) -> str:
     return checked_gstin(name, check=check)
 
 
+def gstins_of(given: Sequence[str], file: Path | None, *, check: bool) -> list[str]:
+    """Return the GSTINs that are named, each once, in their order. Raises `InvalidInput` with every fault."""
+    found: dict[str, None] = {}
+    problems: list[Problem] = []
+    named: list[tuple[int | None, str]] = [(None, name) for name in given]
+    for row, name in [*named, *(() if file is None else listed_gstins(file))]:
+        problem = gstin_problem(name.strip()) if check else None
+        if not check and name.strip() and not name.strip().isalnum():
+            problem = f"{name!r:.60} is not a GSTIN"  # it may become the name of a file
+        if problem:
+            what = f"{problem}; check it for a typing error"
+            if row is None:
+                problems.append(Problem(f"--gstin: {what}", kind="gstin"))
+            else:
+                problems.append(Problem(what, kind="gstin", file=str(file), row=row))
+        elif name.strip():
+            found[name.strip().upper()] = None
+    raise_all(problems)
+    if file is not None and not found:
+        raise InvalidInput(f"{file} lists no GSTIN: write one into each line")
+    return list(found)
+
+
 def _rate(given: int | None, variables: env.Variables) -> RateLimit | None:
     if given is not None:
         return RateLimit(per_minute=given)
@@ -119,25 +146,6 @@ def _rate(given: int | None, variables: env.Variables) -> RateLimit | None:
     if not (rate.isascii() and rate.isdigit() and int(rate) > 0):
         raise InvalidInput(f"IMS_RATE is {rate!r:.40}: set it to so many requests a minute, 300 say")
     return RateLimit(per_minute=int(rate))
-
-
-def ask_otp() -> str:
-    """Ask for the OTP that GSTN sent, or read a line of standard input where that is no terminal."""
-    if env.at_terminal():
-        return str(typer.prompt("OTP", hide_input=True, err=True)).strip()
-    return sys.stdin.readline().strip()
-
-
-def otp_problem(otp: str) -> str | None:
-    """Say what is wrong with an OTP before it is sent, or None; the digits themselves are not repeated."""
-    if re.fullmatch("[0-9]{6}", otp, re.ASCII):
-        return None
-    return "this is no OTP: it has six digits"
-
-
-def ask_username(given: str | None) -> str:
-    """Return the taxpayer's user name at the GST portal, asked for where it is missing."""
-    return given or env.ask("IMS_USERNAME", "User name", or_else="or pass --username")
 
 
 def confirmed(question: str, *, yes: bool) -> bool:
@@ -155,3 +163,34 @@ def confirmed(question: str, *, yes: bool) -> bool:
 def credential_file(environment: Mapping[str, str] | None = None, *, platform: str = sys.platform) -> Path:
     """Return where tokens are kept: the platform's place for a program's state."""
     return state_directory(environment, platform=platform) / "credentials.json"
+
+
+# -- the journal -----------------------------------------------------------------------------------------
+
+
+def journal_file(given: Path | None) -> Path:
+    """Return where the journal is: `--journal`, else IMS_JOURNAL, else the state directory."""
+    named = given or env.Variables().get("IMS_JOURNAL")
+    return Path(named) if named else default_file()
+
+
+def journal(given: Path | None) -> SqliteJournal:
+    """Return the journal, which is made when it is first used. Raises `InvalidInput`."""
+    file = journal_file(given)
+    if not is_folder(file.parent):
+        if file.parent != default_file().parent:
+            raise InvalidInput(f"journal {file}: there is no folder {file.parent}: make it, or name another")
+        try:
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise InvalidInput(
+                f"journal {file} cannot be made: {why}; name another place with --journal or IMS_JOURNAL"
+            ) from None
+    return SqliteJournal(file)
+
+
+def journal_if_any(given: Path | None) -> SqliteJournal | None:
+    """Return the journal if its file is there; none is made."""
+    file = journal_file(given)
+    return SqliteJournal(file) if is_file(file) else None
