@@ -92,11 +92,6 @@ for _name, _work, _words, _example in (
 app.add_typer(jobs, name="jobs")
 
 
-@jobs.callback()
-def _jobs() -> None:
-    """Look after jobs that were sent."""
-
-
 def run() -> None:
     """Run the command line."""
     for stream in (sys.stdout, sys.stderr):

@@ -9,15 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ... import tables
-from ...errors import (
-    GatewayError,
-    GatewayUnavailable,
-    InvalidInput,
-    JournalError,
-    NotSent,
-    RateLimited,
-    UnexpectedAnswer,
-)
+from ...errors import OUTAGE, GatewayError, InvalidInput, JournalError, UnexpectedAnswer
 from ...jobs.job import ImsJob
 from ...journal import Journal
 from ...model.tokens import JobToken
@@ -130,7 +122,7 @@ async def _look(
             return found
         denied = False
         try:
-            with contextlib.suppress(GatewayUnavailable, NotSent, RateLimited, UnexpectedAnswer):
+            with contextlib.suppress(*OUTAGE, UnexpectedAnswer):
                 await found.refresh()  # at once: an unknown job is reported without a wait
             async with watching(console, {found: f"{found.kind.value.lower()} {found.reference_id}"}):
                 pass

@@ -4,20 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ...errors import (
-    DownloadQueued,
-    GatewayError,
-    GatewayUnavailable,
-    ImsError,
-    InvalidInput,
-    JobInFlight,
-    JobTimeout,
-    NotAuthorized,
-    NotSent,
-    OtpRequired,
-    OutcomeUnknown,
-    SessionExpired,
-)
+from ... import errors
 from ...files import OVERWRITE_ADVICE
 from ...gsp.gstn import how_long
 from ...gsp.vayana.answers import TOO_MANY_TOKENS
@@ -38,7 +25,7 @@ def not_known(commands: Commands) -> str:
 
 def denies(error: Exception) -> bool:
     """Tell whether the gateway answered with an error of its own: asked about a job, it may know of none."""
-    return type(error) is GatewayError
+    return type(error) is errors.GatewayError
 
 
 def sentence_of(error: BaseException, commands: Commands, account: str = "") -> str:
@@ -47,35 +34,35 @@ def sentence_of(error: BaseException, commands: Commands, account: str = "") -> 
     `commands` are those that it may name; `account` says who was asked, in words.
     """
     match error:
-        case OutcomeUnknown():
+        case errors.OutcomeUnknown():
             cause = error.__cause__ or error
-            what = cause.without_advice() if isinstance(cause, ImsError) else cause
+            what = cause.without_advice() if isinstance(cause, errors.ImsError) else cause
             return f"{what}. {not_known(commands)}"
-        case NotAuthorized():
+        case errors.NotAuthorized():
             return _unauthorized(error, commands, account)
-        case JobInFlight(advice=advice) if advice:
+        case errors.JobInFlight(advice=advice) if advice:
             return f"{error.without_advice()}: run `{commands.resume()}`, which looks"
-        case DownloadQueued():
+        case errors.DownloadQueued():
             return _queued(error)
-        case JobTimeout():
+        case errors.JobTimeout():
             return "we stopped waiting; the job runs on at the gateway"
-        case InvalidInput():
+        case errors.InvalidInput():
             return words_of(error)
-        case NotSent() | GatewayUnavailable(http_status=None):
+        case errors.NotSent() | errors.GatewayUnavailable(http_status=None):
             return f"{error.without_advice()}; check the connection, or IMS_BASE_URL"
-        case ImsError():
+        case errors.ImsError():
             return error.without_advice()
     what = f"unexpected {type(error).__name__}: {error}"
     return f"{what}; run it again with --debug and report what it shows"
 
 
-def words_of(error: InvalidInput) -> str:
+def words_of(error: errors.InvalidInput) -> str:
     """Return what an error says, with the option of the command line in its advice."""
     advice = "choose another name, or pass --overwrite" if error.advice == OVERWRITE_ADVICE else error.advice
     return f"{error.without_advice()}: {advice}" if advice else str(error)
 
 
-def _queued(error: DownloadQueued) -> str:
+def _queued(error: errors.DownloadQueued) -> str:
     if error.download is None:
         instead = "Vayana does (--gsp vayana)" if error.token else "try again later"
         return f"{error.without_advice()}; {instead}"
@@ -85,7 +72,7 @@ def _queued(error: DownloadQueued) -> str:
 
 def reason_of(error: BaseException, gsp: str | None, gstin: str) -> str:
     """Put what stopped one of many taxpayers in words; what to do about all of them is said once."""
-    if isinstance(error, OutcomeUnknown | NotSent | GatewayUnavailable):
+    if isinstance(error, errors.OutcomeUnknown | errors.NotSent | errors.GatewayUnavailable):
         return error.without_advice()
     if isinstance(error, InvalidFile) and len(error.problems) > 1:
         return f"{len(error.problems):,} of its rows do not match: {error.problems[0]}; and so on"
@@ -98,16 +85,16 @@ def reason_of(error: BaseException, gsp: str | None, gstin: str) -> str:
 _ONES_OWN: Final = ", or set IMS_TOKEN"
 
 
-def _unauthorized(error: NotAuthorized, commands: Commands, account: str) -> str:
+def _unauthorized(error: errors.NotAuthorized, commands: Commands, account: str) -> str:
     login, what = f"run `{commands.login()}`", error.without_advice()
-    if isinstance(error, OtpRequired) and not error.code:
+    if isinstance(error, errors.OtpRequired) and not error.code:
         whose = f"{commands.gstin} with {account}" if commands.gstin and account else "this taxpayer"
         or_token = _ONES_OWN if chosen(commands.gsp).takes_token else ""
         return f"there is no session for {whose}: {login}{or_token}"
-    if isinstance(error, SessionExpired):
+    if isinstance(error, errors.SessionExpired):
         ended = what if "session" in what.lower() else f"the session has ended ({what})"
         return f"{ended}: {login}"
-    if isinstance(error, OtpRequired):  # an OTP that was not accepted
+    if isinstance(error, errors.OtpRequired):  # an OTP that was not accepted
         return f"{what}; {login} again for a new one"
     if error.code == "AUTH4032":
         return f"{error}; check the user name: --username, or IMS_USERNAME"

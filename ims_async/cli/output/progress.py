@@ -10,15 +10,8 @@ from datetime import timedelta
 from typing import Final
 
 import attrs
-from rich.progress import (
-    BarColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich import progress as bars
+from rich.progress import Progress, TaskID
 from rich.table import Column
 
 from ... import bulk, tables
@@ -63,15 +56,15 @@ def _bars(console: Console) -> Progress | None:
     if not screen.is_terminal:
         return None
     return Progress(
-        SpinnerColumn(finished_text="✓"),
-        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, min_width=15)),
-        BarColumn(bar_width=10, table_column=Column(no_wrap=True, min_width=10)),
+        bars.SpinnerColumn(finished_text="✓"),
+        bars.TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, min_width=15)),
+        bars.BarColumn(bar_width=10, table_column=Column(no_wrap=True, min_width=10)),
         # What a narrow terminal has no space for is cut off here.
-        TextColumn(
+        bars.TextColumn(
             "{task.fields[state]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")
         ),
-        TimeElapsedColumn(table_column=Column(no_wrap=True)),
-        TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        bars.TimeElapsedColumn(table_column=Column(no_wrap=True)),
+        bars.TimeRemainingColumn(table_column=Column(no_wrap=True)),
         console=screen,
     )
 
