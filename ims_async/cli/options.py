@@ -11,14 +11,14 @@ from ..model.times import QUIET, in_minutes
 
 
 def option(name: str, words: str, example: str = "", **more: Any) -> Any:
-    """Return an option, `--name METAVAR`, with its help; its default is shown if `more` says so."""
+    """Return an option, `--name METAVAR`, with its help."""
     flag, _, metavar = name.partition(" ")
     help_ = f"{words} Example: {f'{flag} {example}'.rstrip()}".lstrip()
-    return typer.Option(flag, metavar=metavar or None, help=help_, **{"show_default": False, **more})
+    return typer.Option(flag, metavar=metavar or None, help=help_, **more)
 
 
 def _files(words: str) -> Any:
-    return typer.Argument(metavar="FILE_OR_FOLDER", help=f"{words} {_FOLDERS}", show_default=False)
+    return typer.Argument(metavar="FILE_OR_FOLDER", help=f"{words} {_FOLDERS}")
 
 
 _FOLDERS: Final = (
@@ -38,7 +38,7 @@ ManyGstins = Annotated[
     list[str] | None,
     option(
         "--gstin GSTIN",
-        "The taxpayer; may be given several times. IMS_GSTIN otherwise.",
+        "The taxpayer, or each of several; IMS_GSTIN otherwise.",
         "29AAACQ3770E1ZF --gstin 27AAPFU0939F1ZV",
     ),
 ]
@@ -55,8 +55,7 @@ GstinsFile = Annotated[
     Path | None,
     option(
         "--gstins FILE",
-        "A file of taxpayers: a GSTIN in each line, # begins a comment; or a CSV file whose first column is "
-        "GSTIN.",
+        "Taxpayers: a GSTIN in each line, # begins a comment; or a CSV file whose first column is GSTIN.",
         "clients.txt",
     ),
 ]
@@ -87,11 +86,7 @@ SupplierSectionName = Annotated[
 ]
 Status = Annotated[
     str | None,
-    option(
-        "--status ACTION",
-        "Only records that stand at this action: no_action, accepted, rejected or pending.",
-        "no_action",
-    ),
+    option("--status ACTION", "Only what stands at no_action, accepted, rejected or pending.", "no_action"),
 ]
 Year = Annotated[int, typer.Argument(help="The year of the return period. Example: 2024")]
 Month = Annotated[int, typer.Argument(help="The month of the return period, 1 to 12. Example: 10")]
@@ -117,8 +112,7 @@ def _report(what: str, example: str) -> Any:
 
 
 Report = Annotated[
-    Path | None,
-    _report("what became of each record, or what is wrong with each row,", "outcome.csv"),
+    Path | None, _report("what became of each record, or what is wrong with each row,", "outcome.csv")
 ]
 FindingsReport = Annotated[Path | None, _report("all that was found, by file and row,", "findings.csv")]
 LeftOutReport = Annotated[Path | None, _report("which rows and taxpayers are left out", "left-out.csv")]
@@ -127,11 +121,9 @@ Debug = Annotated[bool, option("--debug", "Show the traceback of an error.")]
 
 # -- a simulated gateway -------------------------------------------------------------------------------
 
-Taxpayers = Annotated[int, option("--taxpayers", "", "2", min=1, show_default=True)]
-JobSeconds = Annotated[
-    float, option("--job-seconds", "How long a job takes.", "10", min=0.0, show_default=True)
-]
-Seed = Annotated[int, option("--seed", "Another seed, another world.", "1", show_default=True)]
+Taxpayers = Annotated[int, option("--taxpayers", "", "2", min=1)]
+JobSeconds = Annotated[float, option("--job-seconds", "How long a job takes.", "10", min=0.0)]
+Seed = Annotated[int, option("--seed", "Another seed, another world.", "1")]
 
 # -- how changes are sent ------------------------------------------------------------------------------
 
@@ -144,7 +136,6 @@ FirstPoll = Annotated[
         "less often. Every poll is billed.",
         "10",
         min=0.0,
-        show_default=True,
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before sending. Example: --yes")]
@@ -162,8 +153,7 @@ JournalFile = Annotated[
     Path | None,
     option(
         "--journal FILE",
-        "Where each batch is written down before it is sent; IMS_JOURNAL otherwise, else journal.db in "
-        "~/.local/state/ims-async.",
+        "The file of what is sent; IMS_JOURNAL otherwise, else journal.db in ~/.local/state/ims-async.",
         "november.db",
     ),
 ]
@@ -178,9 +168,7 @@ Rate = Annotated[
 ]
 AT_ONCE: Final = 200  # taxpayers whose jobs are waited for
 READ_AT_ONCE: Final = 16  # taxpayers whose rows are in memory
-Concurrency = Annotated[
-    int, option("--concurrency N", "Work on so many taxpayers at once.", "50", min=1, show_default=True)
-]
+Concurrency = Annotated[int, option("--concurrency N", "Work on so many taxpayers at once.", "50", min=1)]
 MaxRecords = Annotated[
     int | None,
     option(
@@ -199,6 +187,5 @@ MaxOutage = Annotated[
         f"take {in_minutes(QUIET)} to be known, however short this is.",
         "600",
         min=0.0,
-        show_default=True,
     ),
 ]

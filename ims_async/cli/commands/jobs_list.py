@@ -85,14 +85,8 @@ def _show(console: Console, title: str, found: Sequence[Entry], *, runs: bool) -
 
 
 def _title(path: Path, run: str | None, *, whole: bool) -> str:
-    what = (
-        f"jobs of run {run}"
-        if run is not None
-        else "jobs"
-        if whole
-        else "jobs that have not ended, or were not sent"
-    )
-    return f"{what} in {path}"
+    which = "" if whole else " that have not ended, or were not sent"
+    return f"jobs{which if run is None else f' of run {run}'} in {path}"
 
 
 def _jobs_table(title: str, found: Iterable[Entry]) -> Table:

@@ -34,7 +34,6 @@ def resume_jobs(
         typer.Argument(
             metavar="RUN",
             help="The run's name, as push printed it; all of them otherwise.",
-            show_default=False,
         ),
     ] = None,
     concurrency: options.Concurrency = options.AT_ONCE,

@@ -92,7 +92,7 @@ def counts(
     console: Console,
     whose: Whose,
     goods: Annotated[
-        GoodsType, options.option("--goods", "Which documents to count.", "imports", show_default=True)
+        GoodsType, options.option("--goods", "Which documents to count.", "imports")
     ] = GoodsType.OTHERS,
 ) -> int:
     """Count a taxpayer's records by section and action."""
@@ -113,9 +113,7 @@ def sales(
     console: Console,
     section: options.SupplierSectionName,
     asked: Documents,
-    form: Annotated[
-        Form, options.option("--form", "The supplier's form.", "gstr1a", show_default=True)
-    ] = Form.GSTR1,
+    form: Annotated[Form, options.option("--form", "The supplier's form.", "gstr1a")] = Form.GSTR1,
 ) -> int:
     """Show what recipients did about this taxpayer's own documents of a return period."""
     source = SourceForm[form.name]

@@ -5,30 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from ...errors import InvalidInput
 from ...simulator import Simulator
 from .. import options
 from ..command import command
-from ..inputs import accounts
 from ..inputs.accounts import Provider, chosen
 from ..output import tables as show
 from ..output.console import OK, Console
 
-OTP: Final = "575757"
+OTP: Final = "575757"  # which a simulator sends to everybody
 
 
 @command()
 def simulate(
     console: Console,
-    port: Annotated[
-        int, options.option("--port", "0 takes a free one.", "8070", min=0, max=65535, show_default=True)
-    ] = 0,
+    port: Annotated[int, options.option("--port", "0 takes a free one.", "8070", min=0, max=65535)] = 0,
     taxpayers: options.Taxpayers = 5,
-    invoices: Annotated[
-        int, options.option("--invoices", "Records per taxpayer.", "1000", min=0, show_default=True)
-    ] = 200,
+    invoices: Annotated[int, options.option("--invoices", "Records per taxpayer.", "1000", min=0)] = 200,
     job_seconds: options.JobSeconds = 3.0,
     seed: options.Seed = 7,
     gsp: options.GspName = None,
@@ -38,7 +33,7 @@ def simulate(
     It plays every GSP at once, before one world; what is printed is for the one chosen.
     """
     provider = chosen(gsp)
-    simulator = make_simulator(
+    simulator = Simulator(
         seed=seed, taxpayers=taxpayers, invoices=invoices, job_seconds=job_seconds, port=port
     )
     try:
@@ -49,19 +44,6 @@ def simulate(
         raise InvalidInput(f"port {port} is in use or not allowed: choose another ({error})") from None
     console.tell("The simulator has stopped.")
     return OK
-
-
-def make_simulator(**options: Any) -> Simulator:
-    """Make a simulator that lets in the accounts which the shell has for it."""
-    return Simulator(
-        api_key=accounts.API_KEY,
-        api_secret=accounts.API_SECRET,
-        org_id=accounts.ORG_ID,
-        handle=accounts.HANDLE,
-        password=accounts.PASSWORD,
-        otp=OTP,
-        **options,
-    )
 
 
 async def _serve(console: Console, provider: Provider, simulator: Simulator) -> None:

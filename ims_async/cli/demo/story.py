@@ -20,7 +20,7 @@ from ...simulator import Simulator
 from ...taxpayer import Taxpayer
 from .. import options
 from ..command import command
-from ..commands.simulate import OTP, make_simulator
+from ..commands.simulate import OTP
 from ..inputs.accounts import Provider, chosen
 from ..inputs.environment import Variables
 from ..output.console import NOT_ALL_WELL, OK, Console
@@ -213,9 +213,7 @@ class Story:
 def demo(
     console: Console,
     taxpayers: options.Taxpayers = 5,
-    invoices: Annotated[
-        int, options.option("--invoices", "Records per taxpayer.", "2000", min=10, show_default=True)
-    ] = 400,
+    invoices: Annotated[int, options.option("--invoices", "Records per taxpayer.", "2000", min=10)] = 400,
     seed: options.Seed = 7,
     job_seconds: options.JobSeconds = 2.0,
     gsp: options.GspName = None,
@@ -225,7 +223,7 @@ def demo(
     Needs no credentials and reaches no other machine. Exit code 0 means that nothing was left unexplained.
     """
     provider = chosen(gsp)
-    simulator = make_simulator(
+    simulator = Simulator(
         seed=seed,
         taxpayers=taxpayers,
         invoices=invoices,

@@ -14,13 +14,6 @@ from ...gsp.vayana.gsp import Vayana
 from ...simulator import Simulator
 from .environment import Variables
 
-# What a simulated gateway of the shell's lets in; made up, as the gateway is.
-API_KEY: Final = "key_test_demo"
-API_SECRET: Final = "secret_test_demo"  # noqa: S105
-ORG_ID: Final = "org-demo"
-HANDLE: Final = "demo@example.com"
-PASSWORD: Final = "password_test_demo"  # noqa: S105
-
 
 @attrs.frozen(kw_only=True)
 class Provider:
@@ -37,7 +30,7 @@ class Provider:
     gsp: Callable[[Variables, bool], Gsp]
     """The GSP with the account's credentials; True for logging in. Raises `InvalidInput`: what is missing."""
     simulated: Callable[[Simulator], dict[str, str]]
-    """The variables that connect to a simulator which lets in what stands above."""
+    """The variables that connect to a simulator, with what it lets in unless it is made otherwise."""
 
 
 def _sandbox(variables: Variables, logging_in: bool) -> Sandbox:
@@ -85,8 +78,8 @@ PROVIDERS: Final[dict[str, Provider]] = {
         simulated=lambda simulator: {
             "IMS_GSP": "sandbox",
             "IMS_BASE_URL": simulator.url,
-            "IMS_API_KEY": API_KEY,
-            "IMS_API_SECRET": API_SECRET,
+            "IMS_API_KEY": "key_test_demo",
+            "IMS_API_SECRET": "secret_test_demo",
         },
     ),
     "vayana": Provider(
@@ -100,9 +93,9 @@ PROVIDERS: Final[dict[str, Provider]] = {
             "IMS_GSP": "vayana",
             "IMS_BASE_URL": simulator.vayana_url,
             "IMS_SSO_URL": simulator.sso_url,
-            "IMS_ORG_ID": ORG_ID,
-            "IMS_HANDLE": HANDLE,
-            "IMS_PASSWORD": PASSWORD,
+            "IMS_ORG_ID": "org-demo",
+            "IMS_HANDLE": "demo@example.com",
+            "IMS_PASSWORD": "password_test_demo",
         },
     ),
 }

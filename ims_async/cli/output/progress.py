@@ -70,8 +70,8 @@ def _bars(console: Console) -> Progress | None:
 
 
 @contextmanager
-def ticking(console: Console, what: str, total: int, noun: str = "taxpayer") -> Iterator[Tick]:
-    """Count taxpayers, or what else there is, as they are done with: `tick()` for each."""
+def ticking(console: Console, what: str, total: int) -> Iterator[Tick]:
+    """Count taxpayers as they are done with: `tick()` for each."""
     done, said_at = 0, _now()
     live = _bars(console) if total else None
     with live or nullcontext():
@@ -80,7 +80,7 @@ def ticking(console: Console, what: str, total: int, noun: str = "taxpayer") -> 
         def tick() -> None:
             nonlocal done, said_at
             done += 1
-            state = f"{done:,} of {counted(total, noun)}"
+            state = f"{done:,} of {counted(total, 'taxpayer')}"
             if live:
                 live.update(line, completed=done, state=state)
             elif _now() - said_at >= _MIN_INTERVAL and done < total:
@@ -203,16 +203,12 @@ class RunBoard:
     said_at: float = attrs.field(factory=_now)
     looking: set[str] = attrs.field(factory=set)
     ends: dict[str, str] = attrs.field(factory=dict)
-    decisions: int = attrs.field(init=False)
+    decisions: int = 0
     total: TaskID = attrs.field(init=False)
 
-    @decisions.default
-    def _sum_of_sizes(self) -> int:
-        return sum(self.sizes.values())
-
-    @total.default
-    def _bar_of_all(self) -> TaskID:
-        return self.live.add_task("all", total=None, state=self._so_far()) if self.live else TaskID(0)
+    def __attrs_post_init__(self) -> None:
+        self.decisions = sum(self.sizes.values())
+        self.total = self.live.add_task("all", total=None, state=self._so_far()) if self.live else TaskID(0)
 
     def hear(self, event: BulkEvent) -> None:
         """Show what an event changes."""

@@ -134,23 +134,22 @@ def how_much(records: Iterable[Record]) -> str:
 
     `Accept 40 (tax of 12,345.00 rupees, 99.00 of it in credit notes), reject 2 (tax of 10.00 rupees)`
     """
-    counts: Counter[str] = Counter()
-    taxes: dict[str, Decimal] = {}
-    credit: dict[str, Decimal] = {}
+    invoices: dict[str, list[Invoice]] = {}
     for record in records:
-        word = WORDS[record.action] if isinstance(record, Decision) else "reset"
-        invoice = record.invoice if isinstance(record, Decision) else record
-        tax = invoice.igst + invoice.cgst + invoice.sgst + invoice.cess
-        counts[word] += 1
-        taxes[word] = taxes.get(word, Decimal(0)) + tax
-        if invoice.section in _CREDIT_NOTES:
-            credit[word] = credit.get(word, Decimal(0)) + tax
+        if isinstance(record, Decision):
+            invoices.setdefault(WORDS[record.action], []).append(record.invoice)
+        else:
+            invoices.setdefault("reset", []).append(record)
     said = []
-    for word, count in counts.items():
-        notes = f", {credit[word]:,.2f} of it in credit notes" if word in credit else ""
-        said.append(f"{word} {count:,} (tax of {taxes[word]:,.2f} rupees{notes})")
-    text = ", ".join(said)
-    return text[:1].upper() + text[1:]
+    for word, own in invoices.items():
+        notes = [invoice for invoice in own if invoice.section in _CREDIT_NOTES]
+        of_it = f", {_tax(notes):,.2f} of it in credit notes" if notes else ""
+        said.append(f"{word} {len(own):,} (tax of {_tax(own):,.2f} rupees{of_it})")
+    return ", ".join(said).capitalize()
+
+
+def _tax(invoices: Iterable[Invoice]) -> Decimal:
+    return sum((one.igst + one.cgst + one.sgst + one.cess for one in invoices), Decimal(0))
 
 
 def by_action(records: Iterable[Record | Row]) -> ByAction:
@@ -193,15 +192,11 @@ def summary_facts(found: Mapping[str, ByAction]) -> dict[str, dict[str, int]]:
 def sales_table(title: str, sales: Sequence[SalesInvoice]) -> Table:
     """Show the supplier's own documents with what recipients did."""
     columns = ("list", "recipient", "number", "date", "value", "action")
-    rows = [
-        (s.list_name or s.section, s.recipient, s.number, s.date, s.value, _done_to(s))
-        for s in sales[:MOST_ROWS]
-    ]
+    rows = []
+    for s in sales[:MOST_ROWS]:
+        action = "deleted" if s.deleted else WORDS[s.action]
+        rows.append((s.list_name or s.section, s.recipient, s.number, s.date, s.value, action))
     return table(_cut(title, len(sales)), columns, rows)
-
-
-def _done_to(sale: SalesInvoice) -> str:
-    return "deleted" if sale.deleted else WORDS[sale.action]
 
 
 def liabilities_table(title: str, debts: Sequence[AddedBackLiability]) -> Table:
