@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 
 from .. import __version__
+from .commands.change import push, reset
 from .commands.check import check
 from .commands.jobs_list import list_jobs
 from .commands.jobs_resume import resume_jobs
 from .commands.jobs_show import show_job
 from .commands.login import login
 from .commands.pull import pull
-from .commands.push import push, reset
 from .commands.reads import counts, liabilities, sales
 from .commands.simulate import simulate
 from .demo.story import demo

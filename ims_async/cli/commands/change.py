@@ -1,4 +1,4 @@
-"""A push or a reset: everything is looked at, asked for once, sent as a run, and accounted for."""
+"""`push`, `reset`: everything is looked at, asked for once, sent as a run, and accounted for."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ...model.records import Decision, Invoice
 from ...model.status import JobKind
 from ...tables import Row
 from .. import options
+from ..command import command
 from ..inputs.files import of_which_decided, rows_of
 from ..inputs.settings import Settings, confirmed, gather, journal
 from ..output import outcomes
@@ -47,7 +48,35 @@ class Plan:
     first_poll: options.FirstPoll = options.FIRST_POLL
 
 
-def send(
+@command(report=options.Report)
+def push(console: Console, files: options.DecisionFiles, plan: Plan) -> int:
+    """Send the decisions of files, wait for the gateway's word, and account for every record.
+
+    Column 'ITC reduction' says how much input tax credit is given up on accepting a credit note: none, full,
+    or rupees such as igst=10.50;cgst=0;sgst=0;cess=0. Without it the gateway refuses the note (IMSSAV0054).
+    The records are pulled again first: a row whose record the supplier has edited since, or somebody else
+    has acted on, is refused by name, and nothing is sent.
+
+    The column 'GSTIN' says whose a record is: files may hold many taxpayers. What is wrong with one taxpayer
+    (no session, a stale row) then skips that one, and the others go on. Every push is a run: one that was
+    broken off, however that happened, goes on with the same command and the name that it printed (--run).
+    """
+    return _send(console, JobKind.SAVE, plan, files)
+
+
+@command(report=options.Report)
+def reset(console: Console, files: options.PulledFiles, plan: Plan, decided: options.Decided = False) -> int:
+    """Take every record of files back to "no action", whatever their column 'action' says.
+
+    With --decided only the rows that are decided in the files: those that a push of them sent.
+
+    A record may stand as it was pulled or as the file decided; one that was changed otherwise since is
+    refused by name, and nothing is sent. Of many taxpayers each is on its own, as with push.
+    """
+    return _send(console, JobKind.RESET, plan, files, only_decided=decided)
+
+
+def _send(
     console: Console, kind: JobKind, plan: Plan, files: Sequence[Path], *, only_decided: bool = False
 ) -> int:
     """Read the files, and send what is in them as one run, of however many taxpayers."""
@@ -55,7 +84,7 @@ def send(
     if plan.run is not None:
         checked_name(plan.run)
     journal(plan.journal)  # before the work that it is to hold
-    rows = rows_of(console, files, kind, gstin=plan.gstin, check=check)
+    _, rows = rows_of(console, files, kind, gstin=plan.gstin, check=check)
     if kind is JobKind.RESET:
         rows = of_which_decided(console, rows, only=only_decided)
     settings = gather(plan.gsp, plan.gstin, check=check, need_gstin=False, rate=plan.rate)

@@ -14,11 +14,12 @@ from rich.text import Text
 
 from ... import rules, tables
 from ...errors import InvalidInput
+from ...model.status import JobKind
 from ...rules import Finding, Level, RulePolicy
 from ...tables import Problem, Row
 from .. import options
 from ..command import command
-from ..inputs.files import read_all
+from ..inputs.files import rows_of
 from ..inputs.settings import checked_gstin
 from ..output import tables as show
 from ..output.console import BAD_INPUT, OK, Console
@@ -80,8 +81,9 @@ def _rows_of(
         beside.update({(row.file, row.line): information for row, information in found})
         return [row for row, _ in found]
 
-    what = "is decided: write A, R or P into column 'action'"
-    files, by_gstin = read_all(console, paths, read, what, gstin=gstin, otherwise=lambda: own, check=check)
+    files, by_gstin = rows_of(
+        console, paths, JobKind.SAVE, gstin=gstin, check=check, reader=read, otherwise=lambda: own
+    )
     return files, [(row, beside[row.file, row.line]) for named in by_gstin.values() for row in named]
 
 

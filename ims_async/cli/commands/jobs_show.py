@@ -52,9 +52,12 @@ def show_job(
     kept = journal_if_any(journal)
     token = _token_of(job) or console.wait_for(_known(kept, job, gstin))
     console.gsp = gsp or (token.gsp if token else None)
-    if token is None:
-        _need_gstin(job, gstin)
-    settings = _settings_for(token, console.gsp, gstin, check=not no_check)
+    if token is not None:
+        settings = gather(console.gsp, gstin, check=False, need_gstin=False).of(token.gstin)
+    elif not checked_gstin(gstin, check=False) and not at_terminal():
+        raise InvalidInput(f"the journal knows of no job {job:.80}; pass --gstin")
+    else:
+        settings = gather(console.gsp, gstin, check=not no_check)
     console.asks(settings)
     looking = _look(console, settings, token or job, kept, wait=wait, first_poll=first_poll)
     found = console.wait_for(looking)
@@ -90,19 +93,6 @@ async def _known(kept: Journal | None, reference: str, gstin: str | None) -> Job
         command = f"ims-async jobs list --run {shlex.quote(reference)}"
         raise InvalidInput(f"{reference} is a run: {command}")
     return found[0].token if len(found) == 1 else None
-
-
-def _need_gstin(reference: str, gstin: str | None) -> None:
-    """Raise `InvalidInput` where neither the journal nor an option names the job's taxpayer."""
-    if not checked_gstin(gstin, check=False) and not at_terminal():
-        raise InvalidInput(f"the journal knows of no job {reference:.80}; pass --gstin")
-
-
-def _settings_for(token: JobToken | None, gsp: str | None, gstin: str | None, *, check: bool) -> Settings:
-    """A token names its taxpayer; IMS_TOKEN is used if it belongs to that one."""
-    if token is None:
-        return gather(gsp, gstin, check=check)
-    return gather(gsp, gstin, check=False, need_gstin=False).of(token.gstin)
 
 
 async def _look(

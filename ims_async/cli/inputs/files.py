@@ -25,39 +25,24 @@ _DECISIONS: Final = frozenset({Action.ACCEPT, Action.REJECT, Action.PENDING})
 
 
 def rows_of(
-    console: Console, paths: Sequence[Path], kind: JobKind, *, gstin: str | None, check: bool
-) -> dict[str, list[Row]]:
-    """Read files, and the CSV files of folders; return their rows by taxpayer.
-
-    Where there are several, those in which nothing is decided are passed over. Raises `InvalidInput` with
-    every fault of every file.
-    """
-    saving = kind is JobKind.SAVE
-    reader = tables.read_decisions if saving else tables.read_records
-    what = "is decided: write A, R or P into column 'action'" if saving else "is there to reset"
-    otherwise = functools.cache(lambda: ask_gstin(gstin, check=check))
-    files, found = read_all(console, paths, reader, what, gstin=gstin, otherwise=otherwise, check=check)
-    read = {row.file for own in found.values() for row in own}
-    if empty := [file for file in files if str(file) not in read]:
-        undecided = "no decision" if saving else "no record"
-        console.tell(f"{counted(len(empty), 'file')} with {undecided} passed over: {_some(empty)}")
-    return found
-
-
-def read_all(
     console: Console,
     paths: Sequence[Path],
-    reader: Callable[..., list[Row]],
-    what: str,
+    kind: JobKind,
     *,
     gstin: str | None,
-    otherwise: Callable[[], str],
     check: bool,
+    reader: Callable[..., list[Row]] | None = None,
+    otherwise: Callable[[], str] | None = None,
 ) -> tuple[list[Path], dict[str, list[Row]]]:
-    """Read the files that are meant; return them, and their rows by taxpayer.
+    """Read files, and the CSV files of folders; return the files, and their rows by taxpayer.
 
-    Raises `InvalidInput` with every fault of every file, or with `what` there is none of.
+    `reader` reads a file, `otherwise` returns the taxpayer of files that name none: the person is asked
+    otherwise. Where there are several files, those in which nothing is decided are passed over. Raises
+    `InvalidInput` with every fault of every file.
     """
+    saving = kind is JobKind.SAVE
+    what = "is decided: write A, R or P into column 'action'" if saving else "is there to reset"
+    reader = reader or (tables.read_decisions if saving else tables.read_records)
     files, problems = _files_of(console, paths)
     rows: list[Row] = []
     alone = len(paths) == 1 and not is_folder(paths[0])  # of several, one may have no decision in it
@@ -68,12 +53,17 @@ def read_all(
             problems += problems_of(error)
     try:
         given = checked_gstin(gstin, check=check) if gstin else None
-        found = tables.by_taxpayer(rows, gstin=given, otherwise=otherwise)
+        asked = otherwise or functools.cache(lambda: ask_gstin(gstin, check=check))
+        found = tables.by_taxpayer(rows, gstin=given, otherwise=asked)
     except InvalidInput as error:
         problems += problems_of(error)
     raise_all(problems)
     if not rows:
         raise InvalidInput(f"nothing {what} ({counted(len(files), 'file')} read)")
+    read = {row.file for row in rows}
+    if empty := [file for file in files if str(file) not in read]:
+        undecided = "no decision" if saving else "no record"
+        console.tell(f"{counted(len(empty), 'file')} with {undecided} passed over: {_some(empty)}")
     return files, found
 
 
