@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from typing import Annotated, Final
@@ -9,6 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from ...errors import ImsError, InvalidInput, OtpRequired
+from ...taxpayer import Taxpayer
 from ..command import command
 from ..inputs import environment as env
 from ..inputs.settings import Settings, credential_file, gather
@@ -45,7 +47,8 @@ def login(
     settings = gather(gsp, gstin, check=not no_check, logging_in=True)
     console.asks(settings)
     name = username or env.ask("IMS_USERNAME", "User name", or_else="or pass --username")
-    request = console.wait_for(_request(settings, name))
+    # A client before the question and one after it: while a person is asked, Ctrl-C must stop at once.
+    request = console.wait_for(settings.ask(lambda taxpayer: taxpayer.request_otp(name)))
     console.tell(f"GSTN has sent an OTP to the phone and mail of {settings.gstin}.")
     _log_in(console, settings, name, request)
     console.say(f"Logged in: {settings.gstin}. The session is kept in {credential_file()}.")
@@ -61,9 +64,10 @@ def _log_in(console: Console, settings: Settings, username: str, request: str | 
         otp = (typer.prompt("OTP", hide_input=True, err=True) if asked else sys.stdin.readline()).strip()
         if not otp and not asked:
             break  # there is no more to read
+        verify = functools.partial(Taxpayer.verify_otp, otp=otp, username=username, request=request)
         try:
             if re.fullmatch("[0-9]{6}", otp, re.ASCII):
-                return console.wait_for(_verify(settings, username, otp, request))
+                return console.wait_for(settings.ask(verify))
             refusal = InvalidInput("this is no OTP: it has six digits")  # which are not repeated here
         except OtpRequired as error:  # it was not accepted
             refusal = error
@@ -72,16 +76,3 @@ def _log_in(console: Console, settings: Settings, username: str, request: str | 
             new = f"run `{console.commands.login()}` again for a new one"
             console.tell(f"{refusal.without_advice()}. Type it again ({tries}), or {new}.")
     raise refusal
-
-
-# Two clients, one before and one after the question: while a person is asked, Ctrl-C must stop at once.
-
-
-async def _request(settings: Settings, username: str) -> str | None:
-    async with settings.client() as client:
-        return await settings.taxpayer(client).request_otp(username)
-
-
-async def _verify(settings: Settings, username: str, otp: str, request: str | None) -> None:
-    async with settings.client() as client:
-        await settings.taxpayer(client).verify_otp(otp, username=username, request=request)

@@ -42,12 +42,7 @@ class Whose:
         """Ask one thing of the taxpayer, who is `console.gstin` then; what is missing is asked for."""
         settings = gather(self.gsp, self.gstin, check=not self.no_check)
         console.asks(settings)
-
-        async def ask() -> T:
-            async with settings.client() as client:
-                return await question(settings.taxpayer(client))
-
-        return console.wait_for(ask())
+        return console.wait_for(settings.ask(question))
 
 
 @attrs.frozen(kw_only=True)

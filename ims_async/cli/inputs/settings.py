@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import attrs
@@ -27,6 +28,8 @@ from ...tables.problems import raise_all
 from ...taxpayer import Taxpayer
 from . import environment as env
 from .accounts import PROVIDERS, chosen
+
+T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
@@ -73,6 +76,11 @@ class Settings:
         return client.taxpayer(
             self.gstin, token=self.token.reveal() if self.token else None, check=self.check
         )
+
+    async def ask(self, question: Callable[[Taxpayer], Awaitable[T]]) -> T:
+        """Ask one thing of the taxpayer, with a client of its own."""
+        async with self.client() as client:
+            return await question(self.taxpayer(client))
 
 
 def gather(

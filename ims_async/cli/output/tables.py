@@ -175,7 +175,7 @@ def summary_table(title: str, heading: str, found: Mapping[str, ByAction]) -> Ta
         shown[f"{len(more):,} more"] = sum((found[name] for name in more), Counter())
     rows = [(name, *(own[action] for action in actions), own.total()) for name, own in shown.items()]
     columns = (heading, *(WORDS[action] for action in actions), "records")
-    return table(title, columns, rows, total=f"all {len(found):,}")
+    return table(title, columns, rows, total="all" if heading == "section" else f"all {len(found):,}")
 
 
 def summary_facts(found: Mapping[str, ByAction]) -> dict[str, dict[str, int]]:
