@@ -31,8 +31,6 @@ def login(
             "--username NAME",
             "The taxpayer's user name at the GST portal; IMS_USERNAME otherwise.",
             "acme.traders",
-            envvar="IMS_USERNAME",
-            show_envvar=False,
         ),
     ] = None,
     no_check: NoCheck = False,
@@ -46,7 +44,7 @@ def login(
     """
     settings = gather(gsp, gstin, check=not no_check, logging_in=True)
     console.asks(settings)
-    name = username or env.ask("IMS_USERNAME", "User name", or_else="or pass --username")
+    name = username or env.Variables().need("IMS_USERNAME", "User name", or_else="or pass --username")
     # A client before the question and one after it: while a person is asked, Ctrl-C must stop at once.
     request = console.wait_for(settings.ask(lambda taxpayer: taxpayer.request_otp(name)))
     console.tell(f"GSTN has sent an OTP to the phone and mail of {settings.gstin}.")

@@ -44,7 +44,12 @@ class Variables:
 
         Raises `InvalidInput`, which names the variable, where there is no terminal to ask at.
         """
-        return self.get(name) or ask(name, what, hidden=hidden, or_else=or_else)
+        if found := self.get(name):
+            return found
+        if not at_terminal():
+            hint = f" {or_else}" if or_else else ""
+            raise InvalidInput(f"{what}: {name} is not set, and there is no terminal to ask at; set it{hint}")
+        return str(typer.prompt(what, hide_input=hidden, err=True)).strip()
 
 
 def at_terminal() -> bool:
@@ -60,11 +65,3 @@ def forget_typed_ahead() -> None:
     else:
         with contextlib.suppress(termios.error, OSError, ValueError):  # no terminal
             termios.tcflush(sys.stdin, termios.TCIFLUSH)
-
-
-def ask(name: str, what: str, *, hidden: bool = False, or_else: str = "") -> str:
-    """Ask for what no variable holds."""
-    if not at_terminal():
-        hint = f" {or_else}" if or_else else ""
-        raise InvalidInput(f"{what}: {name} is not set, and there is no terminal to ask at; set it{hint}")
-    return str(typer.prompt(what, hide_input=hidden, err=True)).strip()

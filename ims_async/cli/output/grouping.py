@@ -23,15 +23,9 @@ def and_more(count: int) -> str:
 def first_of_each(things: Iterable[T], kind_of: Callable[[T], Hashable]) -> list[tuple[list[T], int]]:
     """Return the first three things of each kind, in the order of the kinds, each with how many more."""
     kinds: dict[Hashable, list[T]] = {}
-    more: Counter[Hashable] = Counter()
     for thing in things:
-        kind = kind_of(thing)
-        own = kinds.setdefault(kind, [])
-        if len(own) < MOST_OF_A_KIND:
-            own.append(thing)
-        else:
-            more[kind] += 1
-    return [(own, more[kind]) for kind, own in kinds.items()]
+        kinds.setdefault(kind_of(thing), []).append(thing)
+    return [(own[:MOST_OF_A_KIND], max(len(own) - MOST_OF_A_KIND, 0)) for own in kinds.values()]
 
 
 @attrs.define
