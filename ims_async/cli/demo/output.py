@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+import attrs
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -126,9 +127,13 @@ def _sums(name: str, accounts: Sequence[Account]) -> tuple[object, ...]:
 
 def facts(gsp: str, accounts: Sequence[Account], refusals: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the accounting as plain values."""
+    numbers = [field.name for field in attrs.fields(Account)]
     return {
         "ok": all(account.balanced for account in accounts),
         "gsp": gsp,
-        "taxpayers": [{**show.facts_of(account), "balanced": account.balanced} for account in accounts],
+        "taxpayers": [
+            {**{name: getattr(account, name) for name in numbers}, "balanced": account.balanced}
+            for account in accounts
+        ],
         "refused": list(refusals),
     }

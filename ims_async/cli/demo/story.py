@@ -32,21 +32,15 @@ _EDITED: Final = 3  # records per taxpayer that the supplier edits between our p
 _TAKEN_BACK: Final = 4  # records per taxpayer whose action is taken back at the end
 
 
-@attrs.define
-class Person:
+@attrs.define(kw_only=True)
+class Person(Account):
     """A taxpayer on the way through the demo."""
 
     taxpayer: Taxpayer
     username: str
-    account: Account
     invoices: list[Invoice] = attrs.field(factory=list)
     decisions: list[Decision] = attrs.field(factory=list)
     expected: dict[RecordKey, Action] = attrs.field(factory=dict)
-
-    @property
-    def label(self) -> str:
-        """How progress calls this taxpayer."""
-        return f"{self.account.name:<18.18} {self.account.gstin}"
 
     async def log_in(self) -> None:
         """Ask for an OTP and begin the session with it."""
@@ -57,13 +51,13 @@ class Person:
         """Read the records of every section."""
         self.invoices = [invoice async for invoice in self.taxpayer.all_invoices()]
         self.expected = {invoice.key: invoice.action for invoice in self.invoices}
-        self.account.records = len(self.invoices)
+        self.records = len(self.invoices)
 
     def decide(self) -> None:
         """Decide on what was read."""
         found = (decide(invoice) for invoice in self.invoices)
         self.decisions = [decision for decision in found if decision is not None]
-        self.account.submitted = len(self.decisions)
+        self.submitted = len(self.decisions)
 
     async def reread(self, keys: Iterable[RecordKey]) -> list[Invoice]:
         """Read these records as they stand now."""
@@ -98,11 +92,6 @@ class Story:
     began: float = attrs.field(factory=time.monotonic)
     refusals: list[dict[str, Any]] = attrs.field(factory=list)
 
-    @property
-    def accounts(self) -> list[Account]:
-        """The taxpayers' numbers."""
-        return [person.account for person in self.people]
-
     async def begin(self) -> None:
         """Log in, count, pull."""
         demo_show.step(self.console, 1, f"{len(self.people)} taxpayers log in at once, each with an OTP.")
@@ -111,7 +100,7 @@ class Story:
         await self.count()
         pulling = time.monotonic()
         await asyncio.gather(*(person.pull() for person in self.people))
-        records = sum(account.records for account in self.accounts)
+        records = sum(account.records for account in self.people)
         seconds = time.monotonic() - pulling
         demo_show.step(
             self.console, 3, f"All eight sections are pulled: {records:,} records, {seconds:.1f} s."
@@ -120,16 +109,16 @@ class Story:
     async def count(self) -> None:
         """Count every taxpayer's records, and show the counts."""
         counts = await asyncio.gather(*(person.taxpayer.counts() for person in self.people))
-        demo_show.counts(self.console, self.accounts, counts)
+        demo_show.counts(self.console, self.people, counts)
 
     def decide(self) -> None:
         """Decide by rules; then some suppliers edit what we have just read."""
         for person in self.people:
             person.decide()
-        demo_show.decisions(self.console, [(person.account, person.decisions) for person in self.people])
+        demo_show.decisions(self.console, [(person, person.decisions) for person in self.people])
         edited = 0
         for person in self.people:
-            gstin = person.account.gstin
+            gstin = person.gstin
             for one in to_be_edited(person.decisions, _EDITED, gstin):
                 period = one.invoice.return_period
                 self.simulator.edit(
@@ -147,8 +136,8 @@ class Story:
         )
         reports = await self._run([(person, person.decisions) for person in self.people])
         for person, report in reports:
-            person.account.take(report)
-            self.refusals += [demo_show.refusal(person.account, failure) for failure in report.failed]
+            person.take(report)
+            self.refusals += [demo_show.refusal(person, failure) for failure in report.failed]
         demo_show.refused(self.console, self.refusals)
         if refused := [(person, report) for person, report in reports if report.failed]:
             await self._save_again(refused)
@@ -158,9 +147,9 @@ class Story:
         people = [person for person, _ in refused]
         batches = await asyncio.gather(*(person.redecide(report) for person, report in refused))
         for person, batch in zip(people, batches, strict=True):
-            person.account.sent_again = len(batch)
+            person.sent_again = len(batch)
         for person, report in await self._run(zip(people, batches, strict=True)):
-            person.account.applied_again = len(report.succeeded)
+            person.applied_again = len(report.succeeded)
 
     async def take_back(self) -> None:
         """Reset a few rejections."""
@@ -168,9 +157,9 @@ class Story:
         rejected = (person.reread(person.rejected[:_TAKEN_BACK]) for person in self.people)
         batches = await asyncio.gather(*rejected)
         for person, batch in zip(self.people, batches, strict=True):
-            person.account.taken_back = len(batch)
+            person.taken_back = len(batch)
         for person, report in await self._run(zip(self.people, batches, strict=True), reset=True):
-            person.account.applied_back = len(report.succeeded)
+            person.applied_back = len(report.succeeded)
 
     async def _run(
         self, batches: Iterable[tuple[Person, list[Any]]], *, reset: bool = False
@@ -184,11 +173,11 @@ class Story:
             )
         )
         people = {job: person for (person, _), job in zip(sent, jobs, strict=True)}
-        labels = {job: person.label for job, person in people.items()}
+        labels = {job: f"{person.name:<18.18} {person.gstin}" for job, person in people.items()}
         async with watching(self.console, labels):
             ended = [job async for job in as_completed(jobs)]
         for job in ended:  # shown when the live lines are gone, in the order in which they ended
-            self.console.say(demo_show.job_line(people[job].account, job))
+            self.console.say(demo_show.job_line(people[job], job))
         reports = [(person, await job) for job, person in people.items()]
         for person, report in reports:
             person.book(report)
@@ -199,7 +188,7 @@ class Story:
         demo_show.step(self.console, 10, "How do the records stand now?")
         await self.count()
         for person in self.people:
-            person.account.differences = count_differences(person.expected, self._truth(person.account.gstin))
+            person.differences = count_differences(person.expected, self._truth(person.gstin))
         await asyncio.gather(*(person.taxpayer.logout() for person in self.people))
 
     def _truth(self, gstin: str) -> dict[RecordKey, Action]:
@@ -232,9 +221,9 @@ def demo(
     )
     poll = PollPolicy(initial_delay=min(job_seconds / 4, 0.5), factor=1.5, max_interval=1.0)
     story = console.wait_for(_carry_out(console, provider, simulator, poll))
-    demo_show.ending(console, provider.title, story.accounts, time.monotonic() - story.began)
-    console.document(demo_show.facts(provider.name, story.accounts, story.refusals))
-    return OK if all(account.balanced for account in story.accounts) else NOT_ALL_WELL
+    demo_show.ending(console, provider.title, story.people, time.monotonic() - story.began)
+    console.document(demo_show.facts(provider.name, story.people, story.refusals))
+    return OK if all(account.balanced for account in story.people) else NOT_ALL_WELL
 
 
 async def _carry_out(console: Console, provider: Provider, simulator: Simulator, poll: PollPolicy) -> Story:
@@ -243,8 +232,8 @@ async def _carry_out(console: Console, provider: Provider, simulator: Simulator,
         account = provider.gsp(Variables(provider.simulated(simulator)), True)
         async with ImsClient(account, poll=poll) as client:
             people = [
-                Person(client.taxpayer(found.gstin), found.username, Account(found.gstin, found.name))
-                for found in simulator.taxpayers
+                Person(one.gstin, one.name, taxpayer=client.taxpayer(one.gstin), username=one.username)
+                for one in simulator.taxpayers
             ]
             story = Story(console, simulator, people)
             demo_show.opening(console, provider.title, simulator.url)
