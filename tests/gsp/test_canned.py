@@ -26,7 +26,7 @@ from ims_async import (
     Vayana,
     bulk,
 )
-from ims_async.cli.output import jobs as show_jobs
+from ims_async.cli.output import outcomes
 from ims_async.cli.output.next_commands import Commands
 from ims_async.journal import Journal, MemoryJournal
 from ims_async.model.report import CANNED
@@ -265,8 +265,8 @@ async def test_the_command_line_says_that_a_report_is_canned(host: Simulator) ->
         for count in (8, 2):
             job = await acme.save([row.reject() for row in rows[:count]])
             await job
-            assert show_jobs.ending(job, Commands()).endswith("Mind that " + CANNED + ".")
-            assert show_jobs.job_facts(job)["canned"] is True
+            assert outcomes.job_ending(job, Commands()).endswith("Mind that " + CANNED + ".")
+            assert outcomes.job_facts(job)["canned"] is True
 
 
 async def test_in_production_a_repeated_reference_stays_a_lost_answer(host: Simulator) -> None:

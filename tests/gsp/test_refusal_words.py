@@ -19,7 +19,7 @@ from ims_async import (
     RateLimited,
     Section,
 )
-from ims_async.cli.output import jobs as show_jobs
+from ims_async.cli.output import outcomes
 from ims_async.cli.output.next_commands import Commands
 from ims_async.gsp.base import VerdictKind
 from ims_async.gsp.verdicts import LONGEST_REFUSAL
@@ -265,8 +265,8 @@ async def test_a_reason_under_a_section_is_the_jobs(client: ImsClient, sim: Simu
     assert {(failure.code, failure.message) for failure in report.failed} == {("RET191106", WORDS)}
     assert (report.error_code, report.error_message) == ("RET191106", WORDS)
     assert len(report.unmatched) == named
-    assert show_jobs.job_facts(job)["error_code"] == "RET191106"
-    said = show_jobs.ending(job, Commands())
+    assert outcomes.job_facts(job)["error_code"] == "RET191106"
+    said = outcomes.job_ending(job, Commands())
     assert f"RET191106 {WORDS}" in said
     assert "unaccounted" not in said
 
