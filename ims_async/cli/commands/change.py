@@ -21,7 +21,7 @@ from ...model.status import JobKind
 from ...tables import Row
 from .. import options
 from ..command import command
-from ..inputs.files import of_which_decided, rows_of
+from ..inputs.files import of_which_decided, read_all
 from ..inputs.settings import Settings, confirmed, gather, journal
 from ..output import outcomes
 from ..output import tables as show
@@ -84,7 +84,7 @@ def _send(
     if plan.run is not None:
         checked_name(plan.run)
     journal(plan.journal)  # before the work that it is to hold
-    _, rows = rows_of(console, files, kind, gstin=plan.gstin, check=check)
+    _, rows = read_all(console, files, kind, gstin=plan.gstin, check=check)
     if kind is JobKind.RESET:
         rows = of_which_decided(console, rows, only=only_decided)
     settings = gather(plan.gsp, plan.gstin, check=check, need_gstin=False, rate=plan.rate)

@@ -19,7 +19,7 @@ from ...rules import Finding, Level, RulePolicy
 from ...tables import Problem, Row
 from .. import options
 from ..command import command
-from ..inputs.files import rows_of
+from ..inputs.files import read_all
 from ..inputs.settings import checked_gstin
 from ..output import tables as show
 from ..output.console import BAD_INPUT, OK, Console
@@ -81,7 +81,7 @@ def _rows_of(
         beside.update({(row.file, row.line): information for row, information in found})
         return [row for row, _ in found]
 
-    files, by_gstin = rows_of(
+    files, by_gstin = read_all(
         console, paths, JobKind.SAVE, gstin=gstin, check=check, reader=read, otherwise=lambda: own
     )
     return files, [(row, beside[row.file, row.line]) for named in by_gstin.values() for row in named]

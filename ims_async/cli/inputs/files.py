@@ -24,7 +24,7 @@ from .settings import ask_gstin, checked_gstin
 _DECISIONS: Final = frozenset({Action.ACCEPT, Action.REJECT, Action.PENDING})
 
 
-def rows_of(
+def read_all(
     console: Console,
     paths: Sequence[Path],
     kind: JobKind,
