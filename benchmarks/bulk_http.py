@@ -26,7 +26,7 @@ from aiohttp import web
 
 from ims_async import Decision, ImsClient, JobKind, JobState, JobStatus, PollPolicy, Sandbox, bulk, rules
 from ims_async.gsp.codec import pack_chunks
-from ims_async.journal import SqliteJournal
+from ims_async.journal import Change, SqliteJournal
 from ims_async.journal.packing import checksum, pack
 from ims_async.model.report import account
 from ims_async.simulator import Simulator
@@ -206,14 +206,14 @@ def pieces(count: int, folder: str) -> dict[str, float]:
 
     async def write_down() -> None:
         async with SqliteJournal(Path(folder) / "pieces.db") as kept:
-            await kept.intend(f"batch-{next(numbers)}", journal.TOKEN, records)
+            await kept.add(Change(id=f"batch-{next(numbers)}", token=journal.TOKEN), records)
 
     calls: Mapping[str, Callable[[], object]] = {
         "rules.check": lambda: rules.check(records),
         "codec.pack_chunks": lambda: list(
             pack_chunks(workload.GSTIN, JobKind.SAVE, records, limit=SAVE_BYTES)
         ),
-        "journal.intend": lambda: asyncio.run(write_down()),
+        "journal.add": lambda: asyncio.run(write_down()),
         TEXTS: lambda: [checksum(part) for part in pack(records)],
         "report.account": lambda: account(status, records, count),
     }

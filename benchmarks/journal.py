@@ -22,7 +22,7 @@ from typing import Final
 
 import aiosqlite
 
-from ims_async.journal import SqliteJournal
+from ims_async.journal import Change, SqliteJournal
 from ims_async.journal.schema import INSERT_JOB, MIGRATIONS
 from ims_async.model.status import JobKind
 from ims_async.model.tokens import JobToken
@@ -37,7 +37,7 @@ TOKEN: Final = JobToken(
     reference_id=None, submitted=0, submitted_at=dt.datetime(2026, 11, 21, tzinfo=dt.UTC),
 )  # fmt: skip
 FACTS: Final = (
-    TOKEN.gsp, TOKEN.host, TOKEN.gstin, "SAVE", None, 0, "2026-11-21T00:00:00+00:00", None, 0.0, ""
+    TOKEN.gsp, TOKEN.host, TOKEN.gstin, "SAVE", None, 0, "2026-11-21T00:00:00+00:00", None, "", "", 0.0
 )  # fmt: skip
 TABLES: Final = ";".join(MIGRATIONS)
 
@@ -65,7 +65,7 @@ async def ours(folder: Path, callers: int, each: int) -> tuple[float, list[float
     async with SqliteJournal(folder / "ours.db") as journal:
 
         async def write(name: str) -> None:
-            await journal.intend(name, TOKEN, ())
+            await journal.add(Change(id=name, token=TOKEN), ())
 
         return await _hammer(write, callers, each)
 
@@ -110,7 +110,7 @@ async def batches(folder: Path, records: int) -> tuple[float, float]:
     decisions = read_decisions(workload.answer(workload.rows(records, seed=11)))
     async with SqliteJournal(folder / "batch.db") as journal:
         begun = time.process_time()
-        await journal.intend("batch", TOKEN, decisions)
+        await journal.add(Change(id="batch", token=TOKEN), decisions)
         written = time.process_time()
         assert await journal.records("batch") == decisions
         return (written - begun) / records, (time.process_time() - written) / records

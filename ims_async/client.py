@@ -9,16 +9,17 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from .errors import InvalidInput, JournalError
 from .gsp.base import Gsp
 from .jobs.context import Services
 from .jobs.job import ImsJob
 from .jobs.taxpayer_state import Taxpayers
-from .journal import Entry, Journal, Phase
-from .journal.entry import OPEN
+from .journal import Journal
 from .loop_owner import LoopOwner, on_one_loop
+from .model.change import Change
+from .model.moves import OPEN_STATES, ChangeState
 from .model.report import CANNED
 from .model.secret import without_frames
 from .model.tokens import JobToken
@@ -32,7 +33,7 @@ from .net.policies import PollPolicy, RateLimit, RetryPolicy
 from .net.rate_limit import Pacer
 from .net.transport import Clock, Handler, MemoryTransport, Transport
 from .rules import RulePolicy
-from .taxpayer import Taxpayer
+from .taxpayer import Taxpayer, state_of
 
 if TYPE_CHECKING:
     import aiohttp
@@ -94,9 +95,10 @@ class ImsClient:
             poll=poll or PollPolicy(),
             clock=clock,
             loop_owner=self._loop_owner,
-            journal=None if journal is None else _checked(journal),
-            rules=rules,
+            policy=rules,
         )
+        if journal is not None:
+            self._services.keep_in(journal)
         self._taxpayers = Taxpayers(self._services, Taxpayer)
         if gsp.limits.canned:
             _log.warning("%s: %s", self._services.host, CANNED)
@@ -131,11 +133,6 @@ class ImsClient:
         return self._services.gsp
 
     @property
-    def loop_owner(self) -> LoopOwner:
-        """The event loop that it belongs to. For `ims_async.bulk`."""
-        return self._loop_owner
-
-    @property
     def host(self) -> str:
         """Where the GSP is, as job tokens name it."""
         return self._services.host
@@ -143,22 +140,7 @@ class ImsClient:
     @property
     def journal(self) -> Journal | None:
         """Where its batches are written down."""
-        return self._services.journal
-
-    def now(self) -> float:
-        """The time by the client's clock, in seconds since the epoch."""
-        return self._services.clock()
-
-    def keep_in(self, journal: Journal) -> None:
-        """Write batches down from now on, where the client has no journal yet. Raises `InvalidInput`."""
-        if self._services.journal not in (None, journal):
-            raise InvalidInput("the client has a journal of its own: use that one, or another client")
-        self._services.journal = _checked(journal)
-
-    async def rest(self, seconds: float) -> None:
-        """Sleep for so many seconds, but not past the end of the client. Raises `ClientClosed` then."""
-        await self._services.exchange.rest(seconds)
-        self._services.exchange.check_open()
+        return self._services.journal if self._services.keeps else None
 
     def resume(self, token: JobToken | str) -> ImsJob:
         """Return a handle on the job of a token, from this process or another. No I/O.
@@ -183,44 +165,27 @@ class ImsClient:
         are listed as well, those that run at this moment too: awaiting them does no harm. Raises
         `JournalError`, the jobs that could be read in its `readable`.
         """
-        if self._services.journal is None:
-            return self._unfinished()
         try:
-            entries: Sequence[Entry] = await self._services.journal.entries(
-                gsp=self._services.gsp.kind, host=self._services.host, phases=tuple(OPEN)
-            )
+            found = await self._services.find(states=OPEN_STATES)
         except JournalError as error:
             with contextlib.suppress(JournalError):  # the first is raised
-                await self._sync([entry for entry in error.readable if isinstance(entry, Entry)])
+                await self._sync(error.readable)
             raise JournalError(str(error), readable=self._unfinished()) from error
-        await self._sync(entries)
+        await self._sync(found)
         return self._unfinished()
 
     def _unfinished(self) -> list[ImsJob]:
         return [job for taxpayer in self._taxpayers.values() for job in taxpayer.unfinished()]
 
-    async def _sync(self, entries: Iterable[Entry]) -> None:
-        by_gstin: dict[str, list[Entry]] = {}
-        for entry in entries:
-            by_gstin.setdefault(entry.token.gstin, []).append(entry)
+    async def _sync(self, changes: Iterable[Change]) -> None:
+        by_gstin: dict[str, list[Change]] = {}
+        for change in changes:
+            by_gstin.setdefault(change.token.gstin, []).append(change)
         found = [self.taxpayer(gstin, check=False) for gstin in by_gstin]  # held, or they might be let go
         for taxpayer in dict.fromkeys([*self._taxpayers.values(), *found]):
-            await taxpayer.sync(by_gstin.get(taxpayer.gstin, []))
-
-    async def batches_of(self, run: str, gstin: str | None = None) -> Sequence[Entry]:
-        """Return what the journal knows of a bulk run, all or one taxpayer's, in the order of handing in.
-
-        Raises `JournalError`, with what could be read in its `readable`.
-        """
-        if self._services.journal is None:
-            return []
-        return await self._services.journal.entries(
-            gsp=self._services.gsp.kind, host=self._services.host, gstin=gstin, run=run
-        )
-
-    def knows(self, gstin: str) -> bool:
-        """Say whether it has this taxpayer already."""
-        return gstin in self._taxpayers
+            state = state_of(taxpayer)
+            open_ones = by_gstin.get(taxpayer.gstin, ())
+            await state.jobs.sync([one for one in open_ones if not state.changes.is_own(one)])
 
     async def finished(
         self, *, since: dt.datetime | None = None, retried: bool | None = None
@@ -232,7 +197,7 @@ class ImsClient:
         lived to read. Without a journal there are none. Raises `JournalError` for what cannot be read, when
         all the rest was yielded, and `InvalidInput` for a `since` without a time zone.
         """
-        async with contextlib.aclosing(self._listed((Phase.ENDED,), since, retried)) as jobs:
+        async with contextlib.aclosing(self._listed((ChangeState.ENDED,), since, retried)) as jobs:
             async for job in jobs:
                 yield job
 
@@ -245,14 +210,14 @@ class ImsClient:
         refused, is best left alone; the rest (`job.cause.to_retry`) is for `taxpayer.retry(job)`, which sends
         what still stands. Otherwise as `finished`.
         """
-        async with contextlib.aclosing(self._listed((Phase.CALLED_OFF,), since, retried)) as jobs:
+        async with contextlib.aclosing(self._listed((ChangeState.CALLED_OFF,), since, retried)) as jobs:
             async for job in jobs:
                 yield job
 
     async def jobs(
         self,
         *,
-        states: Collection[Phase | str] | None = None,
+        states: Collection[ChangeState | str] | None = None,
         since: dt.datetime | None = None,
         retried: bool | None = None,
     ) -> AsyncGenerator[ImsJob, None]:
@@ -260,44 +225,44 @@ class ImsClient:
 
         Each job says what is known of it, and what may be done: `open`, `sent`, `pollable` (await it),
         `needs_a_look` (`taxpayer.reconcile(job)`), `reason`, `cause`, `report`, `retried`. `states` are those
-        of `ims_async.journal.Phase` that are wanted, or their values. What this process is handing in at this
-        moment is left out. Without a journal these are the unfinished ones. Otherwise as `finished`.
+        of `ims_async.journal.ChangeState` that are wanted, or their values. What this process is handing in
+        now is left out. Without a journal these are the unfinished ones. Otherwise as `finished`.
         """
         try:
-            phases = tuple(Phase) if states is None else tuple(Phase(state) for state in states)
+            wanted = tuple(ChangeState(state) for state in (ChangeState if states is None else states))
         except ValueError as error:
-            raise InvalidInput(f"{error}; use any of {', '.join(Phase)}") from None
-        if self._services.journal is None and states is None:
+            raise InvalidInput(f"{error}; use any of {', '.join(ChangeState)}") from None
+        if self.journal is None and states is None:
             for job in self._unfinished():
                 yield job
-        async with contextlib.aclosing(self._listed(phases, since, retried)) as jobs:
+        async with contextlib.aclosing(self._listed(wanted, since, retried)) as jobs:
             async for job in jobs:
                 yield job
 
     async def _listed(
-        self, phases: Sequence[Phase], since: dt.datetime | None, retried: bool | None
+        self, states: Sequence[ChangeState], since: dt.datetime | None, retried: bool | None
     ) -> AsyncGenerator[ImsJob, None]:
         if since is not None and (not isinstance(since, dt.datetime) or since.tzinfo is None):
             raise InvalidInput(
                 f"since={since!r} is no time with a zone: pass datetime(2026, 11, 1, tzinfo=UTC)"
             )
-        if self._services.journal is None:
-            return
         problems: list[str] = []
         try:
-            entries: Sequence[Any] = await self._services.journal.entries(
-                gsp=self._services.gsp.kind, host=self._services.host, phases=phases, since=since
-            )
+            changes = await self._services.find(states=states, since=since, retried=retried)
         except JournalError as error:
-            entries = error.readable
+            changes = error.readable
             problems.append(str(error))
-        for entry in entries:
-            taxpayer = self.taxpayer(entry.token.gstin, check=False)
-            if taxpayer.is_own(entry) or (retried is not None and entry.retried is not retried):
+        for number, change in enumerate(changes):
+            taxpayer = self._taxpayers[change.token.gstin]  # held, or it might be let go meanwhile
+            state = state_of(taxpayer)
+            if state.changes.is_own(change):
                 continue
             try:
+                if number:  # the caller may have taken long over those before
+                    now = await self._services.find(ids=[change.id])
+                    change = now[0] if now else change
                 # One that is not over is listed, whether its records can be read or not, as in `unfinished`.
-                job = await (taxpayer.take_up if entry.phase.open else taxpayer.recall)(entry)
+                job = await (state.jobs.adopt if change.open else state.jobs.recall)(change)
             except JournalError as error:
                 problems.append(str(error))
             else:
@@ -313,27 +278,24 @@ class ImsClient:
         client runs or is being sent, `NotSupported` where the GSP has no such call.
         """
         for taxpayer in self._taxpayers.values():
-            taxpayer.refuse_if_busy("signing out might cost a running job's outcome: wait for it first")
+            why = f"{taxpayer.gstin}: signing out might cost a running job's outcome: wait for it first"
+            state_of(taxpayer).changes.refuse_if_busy(why, watched=True)
         await self._services.account.sign_out()
 
     async def aclose(self) -> None:
         """Close: waiters get `ClientClosed` with their tokens; nobody is logged out."""
         self._services.exchange.stop()
         try:
-            await asyncio.gather(*(taxpayer.aclose() for taxpayer in self._taxpayers.values()))
+            await asyncio.gather(*(state.aclose() for state in self._taxpayers.states()))
             await self._services.account.aclose()
         finally:
             await self._services.exchange.aclose()
-            if self._services.journal is not None:
-                await self._services.journal.aclose()
+            await self._services.journal.aclose()
 
 
-def _checked(journal: Journal) -> Journal:
-    if isinstance(journal, type) or not isinstance(journal, Journal):
-        raise InvalidInput(
-            f"journal is of type {type(journal).__name__}: pass a journal, SqliteJournal(path) say"
-        )
-    return journal
+def services_of(client: ImsClient) -> Services:
+    """Return what a client's taxpayers share. For `ims_async.bulk`."""
+    return client._services
 
 
 def _exchange(

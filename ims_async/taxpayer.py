@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable
 from typing import TypeVar
 
 import attrs
@@ -13,11 +13,11 @@ from .jobs.context import Services
 from .jobs.downloads import check_download
 from .jobs.job import ImsJob
 from .jobs.reconcile import Reconciliation
-from .jobs.recovery import Recovery, Retry
-from .jobs.submission import Batch, Fate
+from .jobs.recovery import Retry
+from .jobs.sending import Batch
 from .jobs.taxpayer_state import TaxpayerState
-from .journal import Entry
 from .loop_owner import on_one_loop
+from .model.change import Change
 from .model.records import (
     AddedBackLiability,
     Counts,
@@ -45,9 +45,9 @@ class Taxpayer:
     def __init__(self, gstin: str, services: Services, state: TaxpayerState) -> None:
         self.gstin = gstin
         self._services, self._loop_owner = services, services.loop_owner
-        self._session, self._credentials = state.session, state.credentials
+        self._state, self._session, self._credentials = state, state.session, state.credentials
         self._jobs, self._changes, self._downloads = state.jobs, state.changes, state.downloads
-        self._recovery = Recovery(gstin, services, state.jobs, state.changes, state.downloads)
+        self._recovery = state.recovery
 
     def __repr__(self) -> str:
         return f"<Taxpayer {self.gstin}>"
@@ -153,11 +153,7 @@ class Taxpayer:
         Returns what is only warned about. Raises `InvalidDecision` with all findings where any of them
         refuses, as `save` and `reset` would.
         """
-        return await self._changes.check(list(records))
-
-    async def hand_in(self, look: Callable[[], Awaitable[Batch | None]]) -> ImsJob | None:
-        """Submit what is to be sent once this GSTIN's turn has come. For `ims_async.bulk`."""
-        return await self._changes.submit_what(look, queue=True)
+        return await self._services.check(self.gstin, list(records))
 
     # -- jobs ------------------------------------------------------------------------------------------
 
@@ -170,7 +166,7 @@ class Taxpayer:
         if not isinstance(reference_id, str) or not reference_id.strip():
             raise InvalidInput("reference_id is empty: it is what the gateway answered to the save or reset")
         token = self._jobs.token(kind, reference_id.strip(), submitted)
-        return self._jobs.handle(attrs.evolve(token, submitted_at=None, results_until=None), None)
+        return self._jobs.handle(attrs.evolve(token, submitted_at=None, results_until=None))
 
     def resume(self, token: JobToken) -> ImsJob:
         """Return a handle on the job of a token, which holds this GSTIN's turn until it ends. No I/O."""
@@ -179,24 +175,6 @@ class Taxpayer:
     def unfinished(self) -> list[ImsJob]:
         """The jobs that this process sent or resumed and that have not ended."""
         return self._jobs.unfinished() + self._jobs.waiting()
-
-    def is_own(self, entry: Entry) -> bool:
-        """Say whether this process is handing the batch in at this moment. For `client.jobs()`."""
-        return self._changes.is_own(entry)
-
-    async def sync(self, entries: Iterable[Entry]) -> None:
-        """Take up what a journal holds of this taxpayer's open jobs. For `client.unfinished()`."""
-        await self._jobs.sync([entry for entry in entries if not self._changes.is_own(entry)])
-
-    async def recall(self, entry: Entry) -> ImsJob:
-        """Return the handle on a job of a journal, with its records. For `client.finished()`."""
-        job = await self._jobs.adopt(entry)
-        await job.load()
-        return job
-
-    async def take_up(self, entry: Entry) -> ImsJob:
-        """Return the handle on a job of a journal. For `client.jobs()`."""
-        return await self._jobs.adopt(entry)
 
     async def reconcile(
         self, job: ImsJob, decisions: Iterable[Record] | None = None, *, quiet: float = QUIET
@@ -225,26 +203,6 @@ class Taxpayer:
         """
         return await self._recovery.retry(report, queue=queue)
 
-    async def retry_records(
-        self,
-        kind: JobKind,
-        again: Sequence[Record],
-        *,
-        queue: bool = True,
-        run: str = "",
-        heard: Callable[[Reconciliation], None] = lambda _: None,
-        fate: Fate | None = None,
-    ) -> Retry:
-        """Send these again where they still are as they were decided on; as `retry`, for `ims_async.bulk`.
-
-        `heard` is called with what was found before anything is sent, `fate` what has become of what is sent.
-        """
-        return await self._recovery.retry_records(kind, again, queue=queue, run=run, heard=heard, fate=fate)
-
-    async def remark_retried(self, batch_id: str) -> None:
-        """Mark a batch whose records were looked at again as retried. For `ims_async.bulk`."""
-        await self._jobs.mark_retried(batch_id)
-
     async def let_go(self, job: ImsJob) -> None:
         """Let the next change go although it is not known what became of this job.
 
@@ -253,7 +211,7 @@ class Taxpayer:
         """
         if job.gstin != self.gstin:
             raise InvalidInput(f"this is a job of {job.gstin}, not of {self.gstin}")
-        await job.let_go()
+        await job._apply(Change.abandoned)
         self._jobs.free(job)
 
     # -- session ---------------------------------------------------------------------------------------
@@ -299,20 +257,16 @@ class Taxpayer:
             self._changes.refuse_if_busy(
                 f"a job of {self.gstin} is running; logging out might fail it: pass wait=True", watched=True
             )
-        with self._changes.line.join() as place:
+        with self._changes.gate.join() as place:
             await place.turn()
             await self._changes.wait_for_jobs(watched=True)
             async with self._downloads.none_under_way(wait=wait):
                 await self._session.logout()
 
-    def refuse_if_busy(self, why: str) -> None:
-        """Raise `JobInFlight` while a job of this GSTIN runs, is waited for, or is being sent."""
-        self._changes.refuse_if_busy(f"{self.gstin}: {why}", watched=True)
 
-    async def aclose(self) -> None:
-        """Let a change and a renewal under way be answered, and stop polling. Nobody is logged out."""
-        await self._changes.aclose()
-        await self._session.aclose()
+def state_of(taxpayer: Taxpayer) -> TaxpayerState:
+    """Return what is kept of a taxpayer. For `ims_async.bulk`."""
+    return taxpayer._state
 
 
 def _batch(records: Iterable[R], kind: type[R], hint: str) -> list[R]:

@@ -20,7 +20,7 @@ from ims_async.model.records import AddedBackLiability, SalesInvoice
 from ims_async.model.secret import Secret
 from tests.tables.test_tables import make_invoice
 
-from .support.journals import decisions, token
+from .support.journals import add, decisions
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and links are those of POSIX")
 
@@ -287,7 +287,7 @@ async def test_a_journal_that_everybody_can_read_is_closed_to_them(
     """With its two companions; the log says so once."""
     path = tmp_path / "jobs.db"
     async with SqliteJournal(path) as journal:
-        await journal.intend("it", token(), decisions())
+        await add(journal, "it")
     path.chmod(found)
     with caplog.at_level(logging.WARNING, "ims_async"):
         async with SqliteJournal(path) as journal:
@@ -303,7 +303,7 @@ async def test_rights_of_a_group_are_left_to_a_journal(
     """A deployment that shares it among its programs chose them."""
     path = tmp_path / "jobs.db"
     async with SqliteJournal(path) as journal:
-        await journal.intend("it", token(), decisions())
+        await add(journal, "it")
     path.chmod(0o660)
     async with SqliteJournal(path) as journal:
         assert await journal.records("it") == decisions()

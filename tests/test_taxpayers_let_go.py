@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import tracemalloc
 
 import pytest
 
-from ims_async import ImsClient, OtpRequired, PollPolicy, Section, SessionExpired
-from ims_async.journal import MemoryJournal
+from ims_async import ImsClient, OtpRequired, PollPolicy, RateLimited, Section, SessionExpired
+from ims_async.journal import ChangeState, MemoryJournal
 from ims_async.simulator import Simulator
 
-from .conftest import make_client
+from .conftest import ONE_TRY, make_client, plan
 from .net.test_pacing_gateway import Slow
+from .support.journal_flows import Shaky
 
 pytestmark = [pytest.mark.looptime, pytest.mark.both_gsps]
 
@@ -44,7 +46,7 @@ async def test_idle_taxpayers_take_little_memory(sim: Simulator) -> None:
     finally:
         tracemalloc.stop()
     assert (after - before) / 2_000 < 1_000
-    assert all(client.knows(f"{place:015d}") for place in range(2_000))
+    assert all(f"{place:015d}" in client._taxpayers for place in range(2_000))
 
 
 async def test_a_taxpayer_is_one_object_for_as_long_as_it_is_held(sim: Simulator) -> None:
@@ -127,6 +129,29 @@ async def test_one_with_a_job_that_somebody_holds_is_kept(sim: Simulator) -> Non
     await job
     others(client)
     assert client.resume(job.token) is job
+
+
+async def test_one_whose_changes_were_written_late_is_let_go(
+    sim: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The journal failed while a job was sent, and while a batch was called off; then it worked again."""
+    caplog.set_level(logging.CRITICAL, logger="ims_async")  # what is captured holds errors, with their frames
+    journal = Shaky(MemoryJournal(clock=sim.now))
+    client = make_client(sim, journal=journal, retry=ONE_TRY)
+    journal.failing = {ChangeState.ACCEPTED, ChangeState.CALLED_OFF}
+    await save(client, sim)
+    plan(sim, "save", "throttled")
+    with pytest.raises(RateLimited):
+        await save(client, sim)
+    journal.failing = set()
+    await save(client, sim)
+    for job in await client.unfinished():
+        await job
+    del job
+    states = [change.state for change in await journal.find()]
+    assert states == [ChangeState.ENDED, ChangeState.CALLED_OFF, ChangeState.ENDED]
+    others(client)
+    assert state_of(client, sim.gstins[0]) is None
 
 
 async def test_one_that_sends_or_waits_is_kept(sim: Simulator) -> None:

@@ -14,7 +14,7 @@ import secrets
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from ..client import ImsClient
+from ..client import ImsClient, services_of
 from ..errors import InvalidInput
 from ..journal.location import default_journal
 from ..model.records import Decision, Invoice
@@ -22,7 +22,7 @@ from ..model.status import JobKind
 from ..model.times import QUIET
 from ..model.vocabulary import Action, Section
 from .event import BulkEvent, EventKind, Progress
-from .follow_up import Kept, Shared, Sizes
+from .follow_up import Kept, RunContext, Sizes
 from .inputs import (
     Pairs,
     Portion,
@@ -91,8 +91,8 @@ def save_all(
     taxpayers are worked on at once: 1,000 of a mapping, 100 of what comes as pairs. A job's body has at most
     `max_bytes` bytes (the GSP's own limit otherwise) and `max_records` records; what the gateway refuses for
     its size all the same goes in halves, down to single records. A change whose answer was lost is settled
-    by looking, after `quiet` seconds at the latest; what was then not applied is sent again, as it stands by
-    then.
+    by looking, after `quiet` seconds at the latest; one whose process may still be sending it, not before
+    that counts as dead (18 minutes). What was then not applied is sent again, as it stands by then.
 
     Nothing is sent for a taxpayer whose requests fail (no answer, HTTP 5xx, 429) until a count of its
     records is answered; nor for any, where those of two fail. After `max_outage` seconds without an answer
@@ -106,10 +106,10 @@ def save_all(
     client's own, a crash loses what was under way. What goes wrong with one taxpayer stands in its part of
     the report and stops no other. Raises `InvalidInput`, `JournalError`.
     """
-    shared = _shared(
+    context = _context_of(
         client, run, journal, max_bytes=max_bytes, max_records=max_records, quiet=quiet, max_outage=max_outage
     )
-    return _run_of(shared, decisions, JobKind.SAVE, concurrency, check)
+    return _run_of(context, decisions, JobKind.SAVE, concurrency, check)
 
 
 def reset_all(
@@ -126,10 +126,10 @@ def reset_all(
     check: bool = True,
 ) -> BulkRun:
     """Take the action on records of many taxpayers back to "no action"; otherwise as `save_all`."""
-    shared = _shared(
+    context = _context_of(
         client, run, journal, max_bytes=max_bytes, max_records=max_records, quiet=quiet, max_outage=max_outage
     )
-    return _run_of(shared, invoices, JobKind.RESET, concurrency, check)
+    return _run_of(context, invoices, JobKind.RESET, concurrency, check)
 
 
 def pull_all(
@@ -182,7 +182,7 @@ def retry(
         raise InvalidInput(
             f"{run} is the run that is being retried: a retry is a run of its own, name another"
         )
-    shared = _shared(
+    context = _context_of(
         client, run, journal, max_bytes=max_bytes, max_records=max_records, quiet=quiet, max_outage=max_outage
     )
     portions = portions_again(client, report)
@@ -193,7 +193,7 @@ def retry(
             yield portion
 
     return BulkRun(
-        shared, source, concurrency=_AT_ONCE if concurrency is None else concurrency, totals=totals
+        context, source, concurrency=_AT_ONCE if concurrency is None else concurrency, totals=totals
     )
 
 
@@ -212,8 +212,8 @@ def resume(
     stands by then. Decisions that the run had not sent yet are where they came from, and not in the report:
     hand them in again, with the run's name.
     """
-    shared = _shared(client, checked_name(run), journal, quiet=quiet, max_outage=max_outage)
-    return _run_of(shared, {}, JobKind.SAVE, concurrency, check=False)
+    context = _context_of(client, checked_name(run), journal, quiet=quiet, max_outage=max_outage)
+    return _run_of(context, {}, JobKind.SAVE, concurrency, check=False)
 
 
 def recover(
@@ -244,10 +244,12 @@ def recover(
     touched: of those that were not retried `client.finished(retried=False)` tells. Raises `JournalError` for
     what cannot be read, when all the rest was done.
     """
-    shared = _shared(client, f"recovery-{secrets.token_hex(8)}", journal, quiet=quiet, max_outage=max_outage)
+    context = _context_of(
+        client, f"recovery-{secrets.token_hex(8)}", journal, quiet=quiet, max_outage=max_outage
+    )
     only = None if taxpayers is None else {taxpayer_of(client, who, check=False).gstin for who in taxpayers}
     return BulkRun(
-        shared,
+        context,
         lambda client: left_behind(client, only, unsent=send),
         concurrency=_AT_ONCE if concurrency is None else concurrency,
         totals=Totals(),
@@ -255,7 +257,7 @@ def recover(
     )
 
 
-def _shared(
+def _context_of(
     client: ImsClient,
     run: str | None,
     journal: Kept,
@@ -264,7 +266,7 @@ def _shared(
     max_records: int | None = None,
     quiet: float,
     max_outage: float = MAX_OUTAGE,
-) -> Shared:
+) -> RunContext:
     if not isinstance(client, ImsClient):
         raise InvalidInput(f"the first argument is a {type(client).__name__}: pass the ImsClient")
     limit = client.gsp.limits.save_bytes
@@ -274,20 +276,20 @@ def _shared(
     for name, seconds in (("quiet", quiet), ("max_outage", max_outage)):
         if not isinstance(seconds, int | float) or not seconds >= 0:
             raise InvalidInput(f"{name} {seconds!r} must be a number of seconds, not negative")
-    stop = Stop()
-    return Shared(
+    stop, services = Stop(), services_of(client)
+    return RunContext(
         client=client,
-        run=new_name(client.now()) if run is None else checked_name(run),
+        run=new_name(services.clock()) if run is None else checked_name(run),
         journal=journal,
         sizes=Sizes(min(limit, max_bytes or limit)),
         max_records=max_records,
         quiet=quiet,
-        gate=OutageGate(client, lambda seconds: stop.rest(client, seconds), max_outage=max_outage),
+        gate=OutageGate(services, lambda seconds: stop.rest(services, seconds), max_outage=max_outage),
         stop=stop,
     )
 
 
-def _run_of(shared: Shared, work: Any, kind: JobKind, concurrency: int | None, check: bool) -> BulkRun:
+def _run_of(context: RunContext, work: Any, kind: JobKind, concurrency: int | None, check: bool) -> BulkRun:
     async def source(client: ImsClient) -> AsyncGenerator[Portion, None]:
         async with contextlib.aclosing(pairs_of(work)) as pairs:
             async for who, records in pairs:
@@ -296,9 +298,9 @@ def _run_of(shared: Shared, work: Any, kind: JobKind, concurrency: int | None, c
 
     usual = _AT_ONCE if isinstance(work, Mapping) else _AT_ONCE_OF_A_STREAM
     return BulkRun(
-        shared,
+        context,
         source,
         concurrency=usual if concurrency is None else concurrency,
         totals=totals_of(work),
-        taxpayers=lambda: known_taxpayers(shared.client, work, check=check),
+        taxpayers=lambda: known_taxpayers(context.client, work, check=check),
     )

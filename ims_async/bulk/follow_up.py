@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Final, Literal, Protocol
 
 import attrs
 
-from ..client import ImsClient
-from ..errors import JobFailed, JobTimeout, OutcomeUnknown, PayloadTooLarge
+from ..client import ImsClient, services_of
+from ..errors import JobFailed, JobTimeout, JournalError, OutcomeUnknown, PayloadTooLarge
+from ..jobs.context import Services
 from ..jobs.job import ImsJob
 from ..jobs.reconcile import Reconciliation
-from ..jobs.submission import Fate
+from ..jobs.sending import Batch
 from ..journal import Journal
+from ..model.moves import ChangeState
 from ..model.records import Record
 from ..model.report import JobReport
 from ..model.status import JobKind
-from ..model.times import FIRST_LOOK, LOOK_MARGIN
-from ..taxpayer import Taxpayer
+from ..model.times import FIRST_LOOK, LOOK_MARGIN, SENDER_IS_DEAD
+from ..taxpayer import Taxpayer, state_of
 from .concurrency import Slot
 from .event import EventKind
 from .outage import OutageGate
@@ -58,7 +61,7 @@ class Sizes:
 
 
 @attrs.define(kw_only=True)
-class Shared:
+class RunContext:
     """What all parts of a run share. `quiet` is in seconds."""
 
     client: ImsClient
@@ -76,19 +79,24 @@ class Shared:
     bench: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     """Held while checking and cutting: all parts at once would make one turn of the event loop a second."""
 
+    @property
+    def services(self) -> Services:
+        """What the client's taxpayers share."""
+        return services_of(self.client)
+
     async def rest(self, seconds: float) -> None:
         """Sleep for so many seconds, but not past the end of the run or the client."""
-        await self.stop.rest(self.client, seconds)
+        await self.stop.rest(self.services, seconds)
 
 
-class Follower:
+class JobFollower:
     """Sees the jobs of one taxpayer through, and counts what became of their records."""
 
-    def __init__(self, shared: Shared, taxpayer: Taxpayer, tally: Tally, slot: Slot, tell: Tell) -> None:
-        self.shared, self.taxpayer, self.tally, self.tell = shared, taxpayer, tally, tell
-        self.slot = slot
-        self.fate: Fate | None = None
-        """What becomes of what is being handed in at this moment."""
+    def __init__(self, context: RunContext, taxpayer: Taxpayer, tally: Tally, slot: Slot, tell: Tell) -> None:
+        self.context, self.taxpayer, self.tally, self.tell = context, taxpayer, tally, tell
+        self.state, self.slot = state_of(taxpayer), slot
+        self.batch: Batch | None = None
+        """What is being handed in at this moment."""
         self.again: tuple[JobKind, Sequence[Record]] = JobKind.SAVE, ()
         """What of it was handed in before."""
         self.found_all = True
@@ -98,7 +106,7 @@ class Follower:
         """Note a job of our own; `fresh` is one of decisions that were never sent before."""
         self.tally.sent(job, fresh=fresh)
         if job.batch is not None:
-            self.shared.seen.setdefault(job.gstin, set()).add(job.batch)
+            self.context.seen.setdefault(job.gstin, set()).add(job.batch)
         await self.tell(EventKind.SUBMITTED, job=job)
 
     async def follow(self, job: ImsJob, *, tries: int = _MOST_AGAINS) -> None:
@@ -119,24 +127,25 @@ class Follower:
         return True
 
     async def _awaited(self, job: ImsJob) -> JobReport | None:
-        if job.open and job.pollable:
+        while job.open:
+            if not job.pollable:
+                await self.settle(job)
+                continue
             try:
-                async with self.shared.stop.ending_waits():
-                    report = await job.result_in_outage(self.shared.gate.max_outage)
+                async with self.context.stop.ending_waits():
+                    report = await job._result_in_outage(self.context.gate.max_outage)
             except JobFailed as error:
                 if not job.open:
                     return error.report
             except OutcomeUnknown:
-                pass
+                continue  # it cannot be asked any more
             except JobTimeout:
-                if job.unanswered:
-                    self.shared.gate.failed(self.taxpayer)
+                if job._unanswered:
+                    self.context.gate.failed(self.taxpayer)
                 raise
             else:
-                self.shared.gate.answered(self.taxpayer)
+                self.context.gate.answered(self.taxpayer)
                 return report
-        if job.open:  # nobody can be asked
-            await self.settle(job)
         return job.report
 
     async def try_again(self, job: ImsJob, *, tries: int = _MOST_AGAINS) -> None:
@@ -150,7 +159,7 @@ class Follower:
             self.tally.stopped(OutcomeUnknown(f"{lost}: try later", job=job), records)
             return
         if job.status.in_the_way:  # another program's job was in the way
-            await self.shared.rest(FIRST_LOOK)
+            await self.context.rest(FIRST_LOOK)
         await self._try_again(job.kind, records, tries=tries - 1)
 
     async def _try_again(self, kind: JobKind, records: Sequence[Record], *, tries: int) -> None:
@@ -173,7 +182,7 @@ class Follower:
         """
         if not error.limit:  # by the gateway
             self.tally.refused_sizes.append(error.size)
-            self.shared.gate.answered(self.taxpayer)
+            self.context.gate.answered(self.taxpayer)
         if len(records) == 1:
             raise PayloadTooLarge(
                 f"{records[0].key} alone is too large: {error.message}; nor was any record behind it sent",
@@ -181,8 +190,8 @@ class Follower:
                 limit=error.limit,
             ) from error
         await self.tell(EventKind.CUT_SMALLER, error=without_frames(error))
-        fate, self.fate = self.fate, None  # no one part takes the place of the whole
-        return fate.called_off if fate else ""
+        batch, self.batch = self.batch, None  # no one part takes the place of the whole
+        return batch.called_off if batch else ""
 
     async def sent_in_parts(self, batches: Sequence[str]) -> None:
         """Mark what was refused for its size: every record was handed in again, or needs not to be.
@@ -191,21 +200,30 @@ class Follower:
         """
         for batch in batches if self.found_all else ():
             if batch:
-                await self.taxpayer.remark_retried(batch)
+                await self.state.jobs.mark_retried(batch)
 
     async def settle(self, job: ImsJob) -> None:
-        """Read a job's records until it is known what became of them; it may be one of another run."""
+        """Read a job's records until it is known what became of them, or it can be polled.
+
+        It may be one of another run.
+        """
         await self.tell(EventKind.LOOKING, job=job)
         self.slot.lend()
-        client, quiet = self.shared.client, self.shared.quiet
+        clock, quiet = self.context.services.clock, self.context.quiet
         sent_at = job.submitted_at.timestamp() if job.submitted_at else 0.0
-        for age in (min(FIRST_LOOK, quiet), quiet):
-            await self.shared.rest(max(sent_at + age + LOOK_MARGIN - client.now(), 0.0))
-            if not job.open:
-                return
-            await self.shared.gate.through(self.taxpayer, lambda: self.taxpayer.reconcile(job, quiet=quiet))
-            self.shared.gate.answered(self.taxpayer)
-            if not job.open:
+        ages = {min(FIRST_LOOK, quiet), quiet}
+        if job.change.state is ChangeState.SENDING:
+            ages.add(max(SENDER_IS_DEAD, quiet))  # not before that it can be given up
+        for age in sorted(ages):
+            await self.context.rest(max(sent_at + age + LOOK_MARGIN - clock(), 0.0))
+            with contextlib.suppress(JournalError):
+                await job._hear_from_journal()
+            if job.open and not job.pollable:
+                await self.context.gate.through(
+                    self.taxpayer, lambda: self.taxpayer.reconcile(job, quiet=quiet)
+                )
+                self.context.gate.answered(self.taxpayer)
+            if not job.open or job.pollable:
                 return
         raise OutcomeUnknown(
             f"what became of {job.submitted} records of {job.gstin} cannot be told from their rows",
@@ -222,19 +240,17 @@ class Follower:
             found = news
 
         async def send() -> ImsJob | None:
-            fate = self.fate = Fate(called_off=self.fate.called_off if self.fate else "")
+            batch = self.batch = self.batch or Batch(kind=kind, run=self.context.run)
             self.again = kind, records
             try:
-                retry = await self.taxpayer.retry_records(
-                    kind, records, run=self.shared.run, heard=heard, fate=fate
-                )
+                retry = await self.state.recovery.retry_records(batch, records, heard=heard)
             except OutcomeUnknown as error:
                 return self.lost(error)
-            self.shared.gate.answered(self.taxpayer)
+            self.context.gate.answered(self.taxpayer)
             return retry.job
 
-        job = await self.shared.gate.through(self.taxpayer, send)
-        self.fate, self.again = None, (kind, ())
+        job = await self.context.gate.through(self.taxpayer, send)
+        self.batch, self.again = None, (kind, ())
         self.tally.looked(kind, found)
         self.found_all = self.found_all and found.settled
         if job is not None:
@@ -243,7 +259,7 @@ class Follower:
 
     def lost(self, error: OutcomeUnknown) -> ImsJob:
         """Return the job of a change whose answer was lost: it is settled by looking."""
-        self.shared.gate.failed(self.taxpayer)
+        self.context.gate.failed(self.taxpayer)
         if error.job is None:
             raise error
         return error.job

@@ -9,7 +9,7 @@ from typing import Protocol
 import attrs
 
 from .. import tables
-from ..client import ImsClient
+from ..client import ImsClient, services_of
 from ..errors import ImsError, InvalidInput
 from ..model.records import Invoice, Record
 from ..model.status import JobKind
@@ -126,8 +126,8 @@ class Matcher:
     async def _leave_out_earlier(self, run: str, rows: dict[str, list[Row]], found: Matched) -> None:
         """Leave out what an earlier part of the run has sent: it may stand otherwise since, and should."""
         sent: dict[str, set[Fingerprint]] = {}
-        for entry in await self.client.batches_of(run):
-            if self.client.journal is not None and entry.phase.sent:
+        for entry in await services_of(self.client).find(run=run):
+            if self.client.journal is not None and entry.sent:
                 known = sent.setdefault(entry.token.gstin, set())
                 for record in await self.client.journal.records(entry.id):
                     known.add(_folded(fingerprint(entry.token.kind, record)))

@@ -170,7 +170,7 @@ def portions_again(client: ImsClient, report: BulkReport) -> list[Portion]:
             )
         portion = Portion(one.gstin, None, again=True, batches=one.batches)
         try:
-            portion.taxpayer = client.taxpayer(one.gstin, check=not client.knows(one.gstin))
+            portion.taxpayer = client.taxpayer(one.gstin, check=False)
         except InvalidInput as error:
             portion.problem = error
         for record in (*failed, *one.unaccounted, *one.not_sent):

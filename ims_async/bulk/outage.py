@@ -8,7 +8,6 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from typing import Final, TypeVar
 
-from ..client import ImsClient
 from ..errors import (
     OUTAGE,
     ClientClosed,
@@ -20,6 +19,7 @@ from ..errors import (
     QuotaExhausted,
     SessionExpired,
 )
+from ..jobs.context import Services
 from ..net.policies import RetryPolicy
 from ..taxpayer import Taxpayer
 
@@ -42,9 +42,9 @@ class OutageGate:
     """
 
     def __init__(
-        self, client: ImsClient, rest: Callable[[float], Awaitable[None]], *, max_outage: float
+        self, services: Services, rest: Callable[[float], Awaitable[None]], *, max_outage: float
     ) -> None:
-        self._client, self._rest, self.max_outage = client, rest, max_outage
+        self._services, self._rest, self.max_outage = services, rest, max_outage
         self._failing: set[str] = set()
         self._since_an_answer: set[str] = set()
         self._probing = asyncio.Lock()
@@ -64,7 +64,7 @@ class OutageGate:
         self._failing.add(taxpayer.gstin)
         self._since_an_answer.add(taxpayer.gstin)
         if self.closed and not was_closed:
-            self._delays, self._since = _PROBES.delays(), self._client.now()
+            self._delays, self._since = _PROBES.delays(), self._services.clock()
             self._given_up = None
 
     def answered(self, taxpayer: Taxpayer) -> None:
@@ -74,7 +74,7 @@ class OutageGate:
 
     async def wait_for_answer(self, taxpayer: Taxpayer) -> None:
         """Return when the gateway is known to answer. Raises its error after `max_outage` seconds."""
-        since, delays = self._client.now(), _PROBES.delays()
+        since, delays = self._services.clock(), _PROBES.delays()
         while self.closed or taxpayer.gstin in self._failing:
             if not self.closed:
                 await self._probe(taxpayer, delays, since)
@@ -85,16 +85,16 @@ class OutageGate:
 
     async def _probe_for_all(self, taxpayer: Taxpayer) -> None:
         """Probe; those that waited as well get the last error, or each would wait for one more answer."""
-        if self._given_up and self._client.now() - self._given_up[0] < _PROBES.max_interval:
+        if self._given_up and self._services.clock() - self._given_up[0] < _PROBES.max_interval:
             raise copy.copy(self._given_up[1])
         try:
             await self._probe(taxpayer, self._delays, self._since)
         except OUTAGE as error:
-            self._given_up = self._client.now(), copy.copy(error)
+            self._given_up = self._services.clock(), copy.copy(error)
             raise
 
     async def _probe(self, taxpayer: Taxpayer, delays: Iterator[float], since: float) -> None:
-        left = since + self.max_outage - self._client.now()
+        left = since + self.max_outage - self._services.clock()
         delay = next(delays, _PROBES.max_interval)
         await self._rest(max(min(delay, left), 0.0))
         late = delay >= left
@@ -132,7 +132,7 @@ class OutageGate:
 
 
 async def keep_alive(
-    client: ImsClient,
+    services: Services,
     taxpayers: Callable[[], Collection[Taxpayer]],
     report: Callable[[Taxpayer, ImsError], None],
 ) -> None:
@@ -151,7 +151,7 @@ async def keep_alive(
                     report(taxpayer, error)
                     continue
                 _log.warning("a session could not be renewed yet: %s", type(error).__name__)
-        await client.rest(_KEEP_ALIVE_EVERY)
+        await services.rest(_KEEP_ALIVE_EVERY)
 
 
 def is_everybodys(error: Exception) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 
 import attrs
 
-from ..client import ImsClient
+from ..client import ImsClient, services_of
 from ..errors import DownloadQueued, InvalidInput
 from ..model.records import Counts, Invoice, InvoiceList
 from ..model.vocabulary import Action, Section
@@ -92,7 +92,7 @@ class PullRun(Stream[Pulled, PullReport]):
         concurrency: int,
         check: bool,
     ) -> None:
-        super().__init__(concurrency, client.loop_owner)
+        super().__init__(concurrency, services_of(client).loop_owner)
         self._client, self._who, self._check = client, taxpayers, check
         self._sections, self._status = sections, status
         self._found: dict[str, Pulled] = {}

@@ -12,13 +12,13 @@ from ..client import ImsClient
 from ..errors import ImsError, JournalError, OutcomeUnknown
 from ..jobs.job import ImsJob
 from ..jobs.reconcile import decided
-from ..journal import Entry, Journal, Phase
+from ..journal import Change, ChangeState, Journal, Query
 from ..model.records import Record, RecordKey
 from ..model.report import account
-from .follow_up import Follower
+from .follow_up import JobFollower
 from .inputs import Portion
 from .outage import is_everybodys
-from .taxpayer_run import Part
+from .taxpayer_run import TaxpayerRun
 
 Unsent = tuple[ImsJob, list[Record]]
 """A batch of which nothing was sent, and what of it is still to be."""
@@ -37,7 +37,7 @@ async def left_behind(
     except JournalError as error:
         problems.append(error)
         gstins = [job.gstin for job in error.readable if isinstance(job, ImsJob)]
-    entries, trouble = await _kept(client, (Phase.CALLED_OFF,)) if unsent else ([], None)
+    entries, trouble = await _kept(client, (ChangeState.CALLED_OFF,)) if unsent else ([], None)
     if trouble is not None and not problems:
         problems.append(trouble)
     gstins += [entry.token.gstin for entry in entries if entry.to_retry]
@@ -49,23 +49,23 @@ async def left_behind(
 
 
 async def _kept(
-    client: ImsClient, phases: Sequence[Phase] = tuple(Phase), gstin: str | None = None
-) -> tuple[Sequence[Entry], JournalError | None]:
+    client: ImsClient, states: Sequence[ChangeState] | None = None, gstin: str | None = None
+) -> tuple[Sequence[Change], JournalError | None]:
     """Return what the journal holds of this gateway's, and what is the matter with the rest."""
     journal = client.journal
     if journal is None:
         return [], None
     try:
-        found = await journal.entries(gsp=client.gsp.kind, host=client.host, gstin=gstin, phases=phases)
+        found = await journal.find(Query(gsp=client.gsp.kind, host=client.host, gstin=gstin, states=states))
     except JournalError as error:
-        return [entry for entry in error.readable if isinstance(entry, Entry)], error
+        return error.readable, error
     return found, None
 
 
-class Recovery(Part):
+class Recovery(TaxpayerRun):
     """One taxpayer's changes: those that were sent first, then what still stands of those that were not."""
 
-    def __init__(self, follower: Follower, portion: Portion) -> None:
+    def __init__(self, follower: JobFollower, portion: Portion) -> None:
         super().__init__(follower, portion)
         self._journal_is_read = True  # what is in hand here was never sent
         self._unsent: list[Unsent] = []
@@ -79,7 +79,7 @@ class Recovery(Part):
         self._tally.handed_in += sum(len(records) for _, records in self._unsent)
         if not jobs and not self._unsent:
             return  # no session is needed for that
-        self._shared.stop.check()
+        self._context.stop.check()
         await self._taxpayer.keep_alive()
         for job in jobs:
             await self._see_through(job)
@@ -95,12 +95,12 @@ class Recovery(Part):
         await follower.follow(job)
         dealt_with = job.without_effect and follower.found_all and self._tally.error is None
         if dealt_with and job.batch is not None:
-            await self._taxpayer.remark_retried(job.batch)
+            await self._follower.state.jobs.mark_retried(job.batch)
 
     async def _send_unsent(self, job: ImsJob, records: list[Record]) -> None:
         """Send what still stands of a batch that waited when its process ended, or was called off."""
         self._rest[job.kind] = records
-        if job.open and not await job.take_over():
+        if job.open and not await job._take_over():
             self._rest[job.kind] = []
             self._tally.sent(job)  # its process lives, and has begun to send it
             if job.journal_error is not None:
@@ -110,19 +110,19 @@ class Recovery(Part):
         self._of_run(job.run)
         await self._send_again()
 
-    def _of_run(self, run: str) -> Follower:
+    def _of_run(self, run: str) -> JobFollower:
         """Follow from now on as a part of the run that a batch was handed in for."""
         old = self._follower
-        shared = attrs.evolve(self._shared, run=run)
-        self._follower = Follower(shared, old.taxpayer, old.tally, old.slot, old.tell)
+        context = attrs.evolve(self._context, run=run)
+        self._follower = JobFollower(context, old.taxpayer, old.tally, old.slot, old.tell)
         return self._follower
 
     async def _find_unsent(self) -> list[Unsent]:
         """Return the batches that wait or were called off, without what was decided on, or done, since."""
-        journal = self._shared.client.journal
+        journal = self._context.client.journal
         if journal is None:
             return []
-        entries, trouble = await _kept(self._shared.client, gstin=self._taxpayer.gstin)
+        entries, trouble = await _kept(self._context.client, gstin=self._taxpayer.gstin)
         waiting = {job.batch for job in self._taxpayer.unfinished() if not job.sent}
         if trouble is not None and any(entry.id in waiting or entry.to_retry for entry in entries):
             raise trouble  # what cannot be read may be a later decision
@@ -130,18 +130,18 @@ class Recovery(Part):
         for entry, still in await without_later(
             journal, entries, lambda entry: entry.id in waiting or entry.to_retry
         ):
-            job = await self._taxpayer.recall(entry)
+            job = await self._follower.state.jobs.recall(entry)
             if still:
                 found.append((job, still))
-            elif not job.open or await job.take_over():  # or its process sent it after the later ones
-                await self._taxpayer.remark_retried(entry.id)
+            elif not job.open or await job._take_over():  # or its process sent it after the later ones
+                await self._follower.state.jobs.mark_retried(entry.id)
         return found
 
 
-class Settlement(Part):
+class Settlement(TaxpayerRun):
     """One taxpayer's changes seen to their end, one after the other; nothing is sent."""
 
-    def __init__(self, follower: Follower, portion: Portion) -> None:
+    def __init__(self, follower: JobFollower, portion: Portion) -> None:
         super().__init__(follower, portion)
         self._journal_is_read = True
 
@@ -152,7 +152,7 @@ class Settlement(Part):
             self._tally.handed_in += job.submitted or 0
         if not jobs:
             return
-        self._shared.stop.check()
+        self._context.stop.check()
         await self._taxpayer.keep_alive()
         for job in jobs:
             try:
@@ -166,7 +166,7 @@ class Settlement(Part):
     def _check_that_it_may_be_settled(self, job: ImsJob) -> None:
         """Raise `OutcomeUnknown` for a batch that a living process may be about to send."""
         sent_at = job.submitted_at.timestamp() if job.submitted_at else 0.0
-        if job.open and not job.sent and self._shared.client.now() < sent_at + self._shared.quiet:
+        if job.open and not job.sent and self._context.services.clock() < sent_at + self._context.quiet:
             raise OutcomeUnknown(
                 f"{job.submitted or 0:,} records not sent yet: another process may be about to, or has "
                 "died; push with the run's name sends them",
@@ -175,8 +175,8 @@ class Settlement(Part):
 
 
 async def without_later(
-    journal: Journal, entries: Sequence[Entry], wanted: Callable[[Entry], bool]
-) -> list[tuple[Entry, list[Record]]]:
+    journal: Journal, entries: Sequence[Change], wanted: Callable[[Change], bool]
+) -> list[tuple[Change, list[Record]]]:
     """Return the batches that are wanted of one taxpayer's, each without what others make needless.
 
     The later decision on a record counts, whatever became of it: an earlier one must not undo it. And what
@@ -186,7 +186,7 @@ async def without_later(
     since = min((at for entry in entries if wanted(entry) and (at := entry.token.submitted_at)), default=None)
     matter = (wanted(entry) or (since and _ended_since(entry, since)) for entry in entries)
     first = next((place for place, matters in enumerate(matter) if matters), len(entries))
-    found: list[tuple[int, Entry, list[Record]]] = []
+    found: list[tuple[int, Change, list[Record]]] = []
     last: dict[RecordKey, int] = {}
     applied: _Applied = {}
     for place, entry in enumerate(entries[first:]):
@@ -198,12 +198,12 @@ async def without_later(
     return [(entry, [one for one in records if last[one.key] == place]) for place, entry, records in found]
 
 
-async def handed_in_again(journal: Journal, unsent: Sequence[Entry]) -> set[str]:
+async def handed_in_again(journal: Journal, unsent: Sequence[Change]) -> set[str]:
     """Return which of these are over: later batches hold all of their records. What is damaged is not."""
     again: set[str] = set()
     for gsp, host, gstin in {(one.token.gsp, one.token.host, one.token.gstin) for one in unsent}:
         with contextlib.suppress(JournalError):
-            entries = await journal.entries(gsp=gsp, host=host, gstin=gstin)
+            entries = await journal.find(Query(gsp=gsp, host=host, gstin=gstin))
             left = await without_later(journal, entries, lambda entry: entry.to_retry)
             again.update(entry.id for entry, still in left if not still)
     return again
@@ -213,19 +213,19 @@ _Applied = dict[RecordKey, tuple[object, dt.datetime | None]]
 """What was decided last on each record, and when a batch that applied just that had ended."""
 
 
-def _ended_since(entry: Entry, since: dt.datetime) -> bool:
-    return entry.phase is Phase.ENDED and entry.changed_at >= since
+def _ended_since(entry: Change, since: dt.datetime) -> bool:
+    return entry.state is ChangeState.ENDED and entry.changed_at is not None and entry.changed_at >= since
 
 
-def _is_done(record: Record, entry: Entry, applied: _Applied) -> bool:
+def _is_done(record: Record, entry: Change, applied: _Applied) -> bool:
     what, at = applied.get(record.key, (None, None))
     handed_in = entry.token.submitted_at
     return at is not None and handed_in is not None and at >= handed_in and what == decided(record)
 
 
-def _note_applied(applied: _Applied, entry: Entry, records: Sequence[Record]) -> None:
+def _note_applied(applied: _Applied, entry: Change, records: Sequence[Record]) -> None:
     succeeded: set[RecordKey] = set()
-    if entry.phase is Phase.ENDED and entry.status is not None:
+    if entry.state is ChangeState.ENDED and entry.status is not None:
         report = account(entry.status, records, entry.token.submitted)
         succeeded = {record.key for record in report.succeeded}
     for record in records:

@@ -8,7 +8,9 @@ from typing import Final
 
 from .. import tables
 from ..errors import JournalError
-from ..journal import Entry, Journal, Phase
+from ..journal import Journal
+from ..model.change import Change
+from ..model.moves import ChangeState
 from ..model.records import Decision, Record
 from ..model.status import JobKind
 from ..tables import Outcome
@@ -20,15 +22,15 @@ STANDING: Final = "it stood already as decided, and was not sent again"
 
 
 async def write_outcomes(
-    file: Path, accounts: Accounts, batches: Sequence[Entry], journal: Journal, *, overwrite: bool
+    file: Path, accounts: Accounts, batches: Sequence[Change], journal: Journal, *, overwrite: bool
 ) -> None:
     """Write what became of each record; the names of those that were applied are in the journal.
 
     One batch's records are in memory at a time. Raises `InvalidInput` where it cannot be written.
     """
-    sent: dict[str, list[Entry]] = {}
+    sent: dict[str, list[Change]] = {}
     for entry in batches:
-        if entry.phase.sent:
+        if entry.sent:
             sent.setdefault(entry.token.gstin, []).append(entry)
     with tables.writing_outcomes(file, overwrite=overwrite) as add:
         for gstin, part in accounts.parts.items():
@@ -71,16 +73,16 @@ def _lines(part: Part) -> Iterator[Outcome]:
         yield Outcome(outcome="unchanged", key=row.key, action=row.action or "", message=STANDING)
 
 
-async def _lines_of(entry: Entry, journal: Journal, named: set[Fingerprint]) -> list[Outcome]:
+async def _lines_of(entry: Change, journal: Journal, named: set[Fingerprint]) -> list[Outcome]:
     """Return the lines of those of a batch's records that have none yet."""
-    if entry.phase is Phase.LET_GO:
+    if entry.state is ChangeState.ABANDONED:
         return []
     try:
         records = await journal.records(entry.id)
     except JournalError:
         return []  # how many they are is known all the same
     outcome, message = "applied", ""
-    if entry.phase.open:
+    if entry.open:
         outcome, message = "pending", f"job {entry.token.reference_id or 'without a reference'}"
     lines: list[Outcome] = []
     for record in records:

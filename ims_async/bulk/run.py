@@ -21,12 +21,12 @@ from ..model.report import JobReport
 from ..taxpayer import Taxpayer
 from .concurrency import Slot, Stream
 from .event import BulkEvent, EventKind, Progress
-from .follow_up import Follower, Shared, Tell
+from .follow_up import JobFollower, RunContext, Tell
 from .inputs import Portion
 from .outage import keep_alive
 from .report import BulkReport
 from .tally import Tally
-from .taxpayer_run import Part
+from .taxpayer_run import TaxpayerRun
 
 _LONGEST_NAME: Final = 100
 _UNDER_WAY: Final[WeakKeyDictionary[ImsClient, set[str]]] = WeakKeyDictionary()
@@ -55,16 +55,16 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
 
     def __init__(
         self,
-        shared: Shared,
+        context: RunContext,
         source: Source,
         *,
         concurrency: int,
         totals: Totals,
         taxpayers: Callable[[], Collection[Taxpayer]] = tuple,
-        part: type[Part] = Part,
+        part: type[TaxpayerRun] = TaxpayerRun,
     ) -> None:
-        super().__init__(concurrency, shared.client.loop_owner)
-        self._shared, self._source, self._totals, self._beforehand = shared, source, totals, taxpayers
+        super().__init__(concurrency, context.services.loop_owner)
+        self._context, self._source, self._totals, self._beforehand = context, source, totals, taxpayers
         self._part = part
         self._tallies: dict[str, Tally] = {}
         self._taxpayers: dict[str, Taxpayer] = {}
@@ -82,7 +82,7 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
     @property
     def run(self) -> str:
         """The name of the run."""
-        return self._shared.run
+        return self._context.run
 
     @property
     def report(self) -> BulkReport:
@@ -92,23 +92,25 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         )
 
     async def _carry_out(self) -> None:
-        shared = self._shared
-        under_way = _UNDER_WAY.setdefault(shared.client, set())
+        context = self._context
+        under_way = _UNDER_WAY.setdefault(context.client, set())
         if self.run in under_way:
             raise InvalidInput(f"run {self.run} is under way with this client: wait for it, or name another")
-        if shared.journal:
-            shared.client.keep_in(shared.journal)
-        elif shared.journal is None and shared.client.journal is None:
-            shared.client.keep_in(default_journal())
+        if context.journal:
+            context.services.keep_in(context.journal)
+        elif context.journal is None and context.client.journal is None:
+            context.services.keep_in(default_journal())
         under_way.add(self.run)
         try:
-            with shared.stop.overseeing():
+            with context.stop.overseeing():
                 await self._work_on_all()
         finally:
             under_way.discard(self.run)
 
     async def _work_on_all(self) -> None:
-        keeper = asyncio.create_task(keep_alive(self._shared.client, self._in_sight, self._tell_of_session))
+        keeper = asyncio.create_task(
+            keep_alive(self._context.services, self._in_sight, self._tell_of_session)
+        )
         try:
             await self._work_on(self._portions(), self._work)
             await asyncio.gather(*self._reporting)
@@ -120,20 +122,20 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
     async def _portions(self) -> AsyncGenerator[Portion, None]:
         """Yield what is asked for, then what the journal knows of besides."""
         before = self._before = await self._in_the_journal()
-        async with contextlib.aclosing(self._source(self._shared.client)) as portions:
+        async with contextlib.aclosing(self._source(self._context.client)) as portions:
             async for portion in portions:
                 yield portion
                 del portion
-                if self._shared.stop.reached and self._totals.endless:
+                if self._context.stop.reached and self._totals.endless:
                     break  # all others are reported as not sent
         for gstin in before:
             if gstin not in self._tallies:
-                yield Portion(gstin, self._shared.client.taxpayer(gstin, check=False))
+                yield Portion(gstin, self._context.client.taxpayer(gstin, check=False))
 
     async def _in_the_journal(self) -> Collection[str]:
         """Return whose decisions were sent before. A damaged entry is reported where it belongs."""
         try:
-            entries: Sequence[Any] = await self._shared.client.batches_of(self.run)
+            entries: Sequence[Any] = await self._context.services.find(run=self.run)
         except JournalError as error:
             entries, self._all_known = error.readable, False
         return dict.fromkeys(entry.token.gstin for entry in entries)
@@ -141,7 +143,7 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
     async def _work(self, portion: Portion, slot: Slot) -> None:
         tally = self._tallies.setdefault(portion.gstin, Tally(portion.gstin))
         tally.handed_in += portion.count
-        part: Part | None = None
+        part: TaxpayerRun | None = None
         try:
             async with self._turns.setdefault(portion.gstin, asyncio.Lock()):
                 tell = self._reporter(tally)
@@ -149,7 +151,9 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
                 await tell(EventKind.STARTED)
                 if portion.taxpayer is not None:
                     self._taxpayers[portion.gstin] = portion.taxpayer
-                    part = self._part(Follower(self._shared, portion.taxpayer, tally, slot, tell), portion)
+                    part = self._part(
+                        JobFollower(self._context, portion.taxpayer, tally, slot, tell), portion
+                    )
                     await part.carry_out()
         finally:
             if part is None:

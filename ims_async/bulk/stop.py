@@ -7,8 +7,8 @@ import contextlib
 import copy
 from collections.abc import AsyncIterator, Iterator
 
-from ..client import ImsClient
 from ..errors import GatewayError, ImsError
+from ..jobs.context import Services
 from ..net.exchange import OVERSEER
 from .outage import is_everybodys
 
@@ -68,7 +68,7 @@ class Stop:
         finally:
             self._limits.discard(limit)
 
-    async def rest(self, client: ImsClient, seconds: float) -> None:
+    async def rest(self, services: Services, seconds: float) -> None:
         """Sleep for so many seconds, but not past the end of the run or the client."""
         async with self.ending_waits():
-            await client.rest(seconds)
+            await services.rest(seconds)

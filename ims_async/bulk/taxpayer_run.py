@@ -11,12 +11,12 @@ from ..errors import ImsError, JobInFlight, OtpRequired, OutcomeUnknown, Payload
 from ..gsp.codec import Chunk, pack_chunks
 from ..gsp.codec.json import Pause
 from ..jobs.job import ImsJob
-from ..jobs.submission import Batch, Fate
-from ..journal import Cause, Entry, Phase
+from ..jobs.sending import Batch
+from ..journal import Change, ChangeState
 from ..model.records import Record
 from ..model.status import JobKind
 from .event import EventKind
-from .follow_up import Follower
+from .follow_up import JobFollower
 from .inputs import Portion
 from .tally import fingerprint
 
@@ -25,17 +25,17 @@ _log = logging.getLogger("ims_async")
 _PRINTS_PER_TURN: Final = 2000
 
 
-class Part:
+class TaxpayerRun:
     """The work for one portion of one taxpayer's decisions. What goes wrong is put down in the tally."""
 
-    def __init__(self, follower: Follower, portion: Portion) -> None:
-        self._follower, self._shared, self._tally = follower, follower.shared, follower.tally
+    def __init__(self, follower: JobFollower, portion: Portion) -> None:
+        self._follower, self._context, self._tally = follower, follower.context, follower.tally
         self._taxpayer, self._portion = follower.taxpayer, portion
         self._rest: dict[JobKind, list[Record]] = {
             JobKind.SAVE: list(portion.saves),
             JobKind.RESET: list(portion.resets),
         }
-        self._aim = self._shared.sizes.aim
+        self._aim = self._context.sizes.aim
         self._journal_is_read = False
         self._in_hand = 0
         """How many of the rest are being handed in at this moment."""
@@ -50,10 +50,10 @@ class Part:
             self._stopped(error)
             await self._follower.tell(EventKind.SESSION_ENDED, error=error)
         except ImsError as error:
-            self._shared.stop.failed(error)
+            self._context.stop.failed(error)
             self._stopped(error)
         except Exception as error:  # noqa: BLE001 # a defect of ours, too, is one taxpayer's trouble
-            _log.exception("the part of %s in run %s broke off", self._taxpayer.gstin, self._shared.run)
+            _log.exception("the part of %s in run %s broke off", self._taxpayer.gstin, self._context.run)
             self._stopped(error)
         except BaseException:
             self._broken_off()
@@ -63,13 +63,13 @@ class Part:
         earlier = await self._take_up()
         if self._portion.problem is not None:
             raise self._portion.problem
-        self._shared.stop.check()
+        self._context.stop.check()
         await self._taxpayer.keep_alive()
         await self._finish(earlier)
         if self._portion.again:
             await self._send_again()
             return
-        async with self._shared.bench:
+        async with self._context.bench:
             self._tally.warned(await self._taxpayer.check(self._left()))
         while not await self._send_all():
             await self._finish(await self._take_up())
@@ -85,16 +85,16 @@ class Part:
 
     def _broken_off(self) -> None:
         """Put down what became of what is being handed in, and that nothing was done with the rest."""
-        fate, self._follower.fate = self._follower.fate, None
+        batch, self._follower.batch = self._follower.batch, None
         rest, in_hand = self._left(), self._in_hand
         self._rest.clear()
         if not self._journal_is_read:  # an earlier process may have sent them
             return
-        if fate is None or not (fate.left or fate.job):
+        if batch is None or not batch.sent:
             in_hand = 0
-        elif fate.job is not None:
-            self._tally.sent_again(fate.job.kind, fate.job.records or ())
-            self._tally.sent(fate.job, fresh=in_hand > 0)
+        elif batch.job is not None:
+            self._tally.sent_again(batch.job.kind, batch.job.records or ())
+            self._tally.sent(batch.job, fresh=in_hand > 0)
         else:
             self._tally.sent_again(*self._follower.again)
         self._tally.broken_off(rest[in_hand:])
@@ -122,14 +122,14 @@ class Part:
 
     async def _send(self, kind: JobKind, chunk: Chunk) -> ImsJob | None:
         """Hand a chunk in, waiting out the trouble after which nothing was done."""
-        before = self._follower.fate
+        before = self._follower.batch
         batch = Batch(
             kind=kind,
             records=chunk.records,
-            run=self._shared.run,
+            run=self._context.run,
             body=chunk.body,
             checked=True,
-            fate=Fate(called_off=before.called_off if before else ""),
+            journaled=before.journaled if before else None,
         )
 
         async def look() -> Batch | None:
@@ -138,9 +138,9 @@ class Part:
         async def hand_in() -> ImsJob | None:
             in_the_way: ImsJob | None = None
             while True:
-                self._follower.fate, self._in_hand = batch.fate, len(batch.records)
+                self._follower.batch, self._in_hand = batch, len(batch.records)
                 try:
-                    job = await self._taxpayer.hand_in(look)
+                    job = await self._follower.state.changes.submit_what(look, queue=True)
                 except OutcomeUnknown as error:
                     return self._follower.lost(error)
                 except JobInFlight as error:
@@ -151,14 +151,14 @@ class Part:
                     in_the_way = error.job
                 else:
                     if job is not None:
-                        self._shared.gate.answered(self._taxpayer)
+                        self._context.gate.answered(self._taxpayer)
                     return job
                 await self._follower.settle(in_the_way)
 
-        job = await self._shared.gate.through(self._taxpayer, hand_in)
-        self._follower.fate, self._in_hand = None, 0
-        if batch.fate.called_off:  # another process carries out the same run: what of it is left is sent next
-            self._cut.append(batch.fate.called_off)
+        job = await self._context.gate.through(self._taxpayer, hand_in)
+        self._follower.batch, self._in_hand = None, 0
+        if batch.called_off:  # another process carries out the same run: what of it is left is sent next
+            self._cut.append(batch.called_off)
         return job
 
     async def _send_again(self) -> None:
@@ -179,7 +179,7 @@ class Part:
                 if job is not None:
                     await self._follower.follow(job)
         for batch in self._portion.batches if self._follower.found_all else ():
-            await self._taxpayer.remark_retried(batch)
+            await self._follower.state.jobs.mark_retried(batch)
         await self._sent_in_parts()
 
     async def _sent_in_parts(self) -> None:
@@ -198,22 +198,22 @@ class Part:
         be cut to single records.
         """
         if job is not None and job.reference_id is not None and (job.submitted or 0) > 1:
-            self._shared.sizes.aim = self.aim
+            self._context.sizes.aim = self.aim
 
     @property
     def aim(self) -> int:
         """How many bytes a request of several records may have."""
-        return min(self._aim, self._shared.sizes.aim)
+        return min(self._aim, self._context.sizes.aim)
 
     def cut(self, kind: JobKind) -> Iterator[Chunk | Pause]:
         """Cut what is left into what one request takes."""
-        shared, records = self._shared, tuple(self._rest[kind])
-        gstin, limit, most = self._taxpayer.gstin, shared.sizes.limit, shared.max_records
+        context, records = self._context, tuple(self._rest[kind])
+        gstin, limit, most = self._taxpayer.gstin, context.sizes.limit, context.max_records
         return pack_chunks(gstin, kind, records, limit=limit, aim=self.aim, most=most)
 
     async def next_of(self, chunks: Iterator[Chunk | Pause]) -> Chunk | None:
         """Make the next chunk, letting others have a turn meanwhile."""
-        async with self._shared.bench:
+        async with self._context.bench:
             for step in chunks:
                 if isinstance(step, Chunk):
                     return step
@@ -225,18 +225,18 @@ class Part:
     async def _nothing_new(self) -> bool:
         """Say whether all that was sent for this run is counted here: it may be carried out elsewhere too."""
         gstin = self._taxpayer.gstin
-        seen = self._shared.seen.get(gstin, set())
-        entries = await self._shared.client.batches_of(self._shared.run, gstin)
-        return all(entry.id in seen or not entry.phase.sent for entry in entries)
+        seen = self._context.seen.get(gstin, set())
+        entries = await self._context.services.find(run=self._context.run, gstin=gstin)
+        return all(entry.id in seen or not entry.sent for entry in entries)
 
     async def _take_up(self) -> list[ImsJob]:
         """Count what other processes have sent for this run, and leave it out. Asks no gateway."""
         gstin = self._taxpayer.gstin
-        seen = self._shared.seen.setdefault(gstin, set())
-        entries = await self._shared.client.batches_of(self._shared.run, gstin)
+        seen = self._context.seen.setdefault(gstin, set())
+        entries = await self._context.services.find(run=self._context.run, gstin=gstin)
         fresh = {entry.id for entry in entries} - seen
         if not fresh:
-            await self._leave_out(self._shared.covered.get(gstin, set()))
+            await self._leave_out(self._context.covered.get(gstin, set()))
             self._journal_is_read = True
             return []
         found = [(entry.id, await self._job_of(entry)) for entry in entries]
@@ -246,21 +246,23 @@ class Part:
         await self._leave_out(
             covered, then=lambda: self._tally.recount([*zip((j for _, j in jobs), prints, strict=True)])
         )
-        self._shared.covered[gstin] = covered
+        self._context.covered[gstin] = covered
         seen |= fresh
         self._journal_is_read = True
         return [job for name, job in jobs if name in fresh]
 
-    async def _job_of(self, entry: Entry) -> ImsJob | None:
+    async def _job_of(self, entry: Change) -> ImsJob | None:
         """Return the job of a batch, or None for one with which nothing was done."""
-        journal = self._shared.client.journal
-        if entry.phase is Phase.QUEUED and journal is not None:
-            why = "its run was taken up by another process"
-            await journal.advance(
-                entry.id, Phase.CALLED_OFF, only_from=Phase.QUEUED, reason=why, cause=Cause.TAKEN_OVER
-            )
-            (entry,) = await journal.entries(batch_id=entry.id)
-        return None if entry.phase is Phase.CALLED_OFF else await self._taxpayer.recall(entry)
+        if entry.state is ChangeState.QUEUED:
+            job = await self._follower.state.jobs.adopt(entry)
+            if await job._take_over():
+                return None
+            if job.journal_error is not None:
+                raise job.journal_error
+            entry = job.change
+        return (
+            None if entry.state is ChangeState.CALLED_OFF else await self._follower.state.jobs.recall(entry)
+        )
 
     async def _leave_out(self, covered: set[int], then: Callable[[], None] = lambda: None) -> None:
         """Take what is covered out of the rest, and do something else in the same breath."""
@@ -294,7 +296,7 @@ class _Chunks:
     What is left is cut anew where smaller ones are aimed at by then.
     """
 
-    def __init__(self, part: Part, kind: JobKind) -> None:
+    def __init__(self, part: TaxpayerRun, kind: JobKind) -> None:
         self._part, self._kind = part, kind
         self._chunks, self._aim = part.cut(kind), part.aim
 

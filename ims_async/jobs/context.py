@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
+import logging
 import urllib.parse
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import attrs
 
+from .. import rules
+from ..errors import InvalidInput
 from ..gsp.base import Gsp
-from ..journal import Journal
+from ..journal.base import NO_JOURNAL, Journal, NoJournal, Query
 from ..loop_owner import LoopOwner
+from ..model.change import Change
+from ..model.records import Record
 from ..net.auth import AccountCredential
 from ..net.credential_store import CredentialStore
 from ..net.exchange import Exchange
 from ..net.policies import PollPolicy
 from ..rules import RulePolicy
 from .alarms import Alarms
+
+_log = logging.getLogger("ims_async")
+
+_CHECKS_PER_TURN: Final = 500
 
 
 @attrs.define(kw_only=True)
@@ -30,10 +43,54 @@ class Services:
     clock: Callable[[], float]
     loop_owner: LoopOwner
     alarms: Alarms = attrs.field(factory=Alarms)
-    journal: Journal | None = None
-    rules: RulePolicy | None = None
+    journal: Journal = NO_JOURNAL
+    policy: RulePolicy | None = None
 
     @property
     def host(self) -> str:
         """Where the GSP is, as tokens name it."""
         return urllib.parse.urlsplit(self.gsp.base_url).netloc
+
+    @property
+    def keeps(self) -> bool:
+        """True if there is a journal."""
+        return not isinstance(self.journal, NoJournal)
+
+    def keep_in(self, journal: Journal) -> None:
+        """Write changes down from now on. Raises `InvalidInput` if there is another journal already."""
+        if self.keeps and self.journal is not journal:
+            raise InvalidInput("the client has a journal of its own: use that one, or another client")
+        if isinstance(journal, type) or not isinstance(journal, Journal):
+            kind = type(journal).__name__
+            raise InvalidInput(f"journal is of type {kind}: pass a journal, SqliteJournal(path) say")
+        self.journal = journal
+
+    async def find(self, **wanted: Any) -> Sequence[Change]:
+        """Return what the journal has of this gateway's, as `Query` has it. Raises `JournalError`."""
+        return await self.journal.find(Query(gsp=self.gsp.kind, host=self.host, **wanted))
+
+    def now(self) -> dt.datetime:
+        """Return the time by the client's clock."""
+        return dt.datetime.fromtimestamp(self.clock(), dt.UTC)
+
+    async def check(self, gstin: str, records: Sequence[Record]) -> list[rules.Finding]:
+        """Return what the offline checks warn about; raise `InvalidDecision` if they refuse anything."""
+        now = self.now()
+        checker = rules.Checker(policy=self.policy, gstin=gstin, today=rules.india_date(now), now=now)
+        findings: list[rules.Finding] = []
+        for place, record in enumerate(records):
+            findings += checker.one(record, place)
+            if place % _CHECKS_PER_TURN == _CHECKS_PER_TURN - 1:
+                await asyncio.sleep(0)
+        findings += checker.end()
+        rules.refuse(findings)
+        if findings:
+            by_code = Counter(finding.code for finding in findings)
+            shown = ", ".join(f"{code} {count:,}" for code, count in by_code.most_common())
+            _log.info("%s: %s records with warnings: %s", gstin, len(records), shown)
+        return findings
+
+    async def rest(self, seconds: float) -> None:
+        """Sleep for so many seconds, but not past the end of the client. Raises `ClientClosed` then."""
+        await self.exchange.rest(seconds)
+        self.exchange.check_open()

@@ -1,4 +1,4 @@
-"""A line that is kept: whoever joins first goes first, however long each takes to get ready."""
+"""A gate that lets one through at a time, in the order of arrival, however long each takes to get ready."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Self
 
 
 class Place:
-    """One place in a line: `with line.join() as place:` leaves it again, whether its turn came or not."""
+    """One place in the queue: `with gate.join() as place:` leaves it again, whether its turn came or not."""
 
     def __init__(self, ahead: asyncio.Future[None] | None) -> None:
         self._ahead = ahead
@@ -20,27 +20,27 @@ class Place:
         self._leave()
 
     async def turn(self) -> None:
-        """Wait until everybody ahead has left."""
+        """Wait until all ahead have left."""
         if self._ahead is not None and not self._ahead.done():
             await asyncio.wait([self._ahead])
 
     def _leave(self) -> None:
-        """Go, or give the place up: those behind then wait for those ahead."""
+        """Leave, or give the place up: those behind then wait for those ahead."""
         if self._ahead is None or self._ahead.done():
             self.left.set_result(None)
         else:
             self._ahead.add_done_callback(lambda _: self.left.set_result(None))
 
 
-class Line:
-    """Those who wait for one thing."""
+class FifoGate:
+    """A queue in front of one thing."""
 
     def __init__(self) -> None:
         self._last: asyncio.Future[None] | None = None
 
     @property
     def busy(self) -> bool:
-        """True if somebody stands in it."""
+        """True if the queue is not empty."""
         return self._last is not None and not self._last.done()
 
     def join(self) -> Place:

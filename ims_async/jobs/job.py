@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
 from typing import Any
@@ -11,17 +10,18 @@ from typing import Any
 import attrs
 
 from ..errors import JobFailed, JobTimeout, JournalError, OutcomeUnknown
-from ..journal import Entry, Phase
+from ..journal.base import NO_JOURNAL
 from ..loop_owner import LoopOwner, on_one_loop
-from ..model.change import facts_of
+from ..model.change import Change, facts_of
+from ..model.moves import ChangeState
 from ..model.records import Record
 from ..model.report import JobReport
 from ..model.status import JobState, JobStatus
 from ..model.tokens import JobToken
 from ..net.policies import PollPolicy
 from .alarms import Alarms
-from .facts import SUBMITTED, JobFacts
-from .journaled import Page
+from .facts import JobFacts, status_of
+from .journaled import JournaledChange, Move
 from .poller import Poll, Poller
 
 _log = logging.getLogger("ims_async")
@@ -39,24 +39,25 @@ class ImsJob(JobFacts):
 
     def __init__(
         self,
-        token: JobToken,
+        change: JournaledChange | JobToken,
         *,
         poll: Poll,
         policy: PollPolicy,
         records: Sequence[Record] | None = None,
-        page: Page | None = None,
         ended: Callable[[ImsJob], None] = lambda _: None,
         canned: bool = False,
         closed: bool = False,
         loop_owner: LoopOwner | None = None,
         alarms: Alarms | None = None,
     ) -> None:
-        super().__init__(token, records, page or Page(), canned=canned, loop_owner=loop_owner)
+        if isinstance(change, JobToken):
+            change = JournaledChange(NO_JOURNAL, Change.of_token(change))
+        super().__init__(change, records, canned=canned, loop_owner=loop_owner)
         self._poller = Poller(poll, policy, alarms=alarms or Alarms(), canned=canned, closed=closed)
         self._ended = ended
 
     @property
-    def watched(self) -> bool:
+    def _watched(self) -> bool:
         """True while somebody waits for it, or listens."""
         return self._poller.watched
 
@@ -74,7 +75,7 @@ class ImsJob(JobFacts):
         await self.wait(timeout)
         return _report_of(self)
 
-    async def result_in_outage(self, longest: float) -> JobReport:
+    async def _result_in_outage(self, longest: float) -> JobReport:
         """Wait as `result`; raises `JobTimeout` too once no poll was answered for `longest` seconds."""
         while not self.done:
             await self._poller.news(self, longest)
@@ -114,101 +115,109 @@ class ImsJob(JobFacts):
         return self.status
 
     @property
-    def unanswered(self) -> bool:
+    def _unanswered(self) -> bool:
         """True if the gateway did not answer the last poll."""
         return self._poller.unanswered
 
     # -- for its poller ----------------------------------------------------------------------------------
 
-    def check_reference(self) -> None:
-        """Raise `OutcomeUnknown` where the gateway cannot be asked, since there is no name to ask by."""
-        if self.reference_id is None:
-            raise _without_reference(self, self._page.stands)
+    def _check_pollable(self) -> None:
+        """Raise `OutcomeUnknown` if the gateway cannot be asked."""
+        if not (self.pollable or self.done):
+            raise _cannot_be_asked(self)
 
-    async def look_up(self) -> bool:
-        """Learn from the journal of a job that is known by its token or name only; True if it has ended."""
-        entry = await self._page.find()
-        if entry is None:
-            return False
-        self.learn(entry.token, None)
-        if entry.phase is not Phase.ENDED or entry.status is None:
-            return False
-        await self._load_quietly()
-        self._note(entry.status)
-        return True
+    async def _look_up(self) -> None:
+        """Learn from the journal of a job that is known by its token or reference only."""
+        if await self._journaled.find():
+            await self._show()
 
-    async def hear(self, status: JobStatus) -> None:
+    async def _hear(self, status: JobStatus) -> None:
         """Take an answer of the gateway; what is new is in the journal first, so that no crash loses it."""
-        if status.route:
-            self._token = attrs.evolve(self._token, route=status.route)
-        if not self.done and facts_of(status) != facts_of(self.status):
-            await self._page.heard(status, self._token if status.route else None)
-            if status.done:
-                await self._load_quietly()
-        self._note(status)
+        token = attrs.evolve(self.token, route=status.route) if status.route else None
+        new = facts_of(status) != facts_of(self.status) or (token is not None and token != self.token)
+        if new and not self.done:
+            await self._journaled.apply(lambda change: change.heard(status, token))
+            await self._show()
+        elif not self.done:
+            self._history[-1] = status
+
+    async def _forgotten(self) -> None:
+        """Note that the gateway no longer keeps the result."""
+        await self._apply(Change.forgotten)
+
+    async def _show(self) -> None:
+        """Show how the change stands by now, all of it at once; wake the waiters if that is news."""
+        if self._journaled.change.done:
+            await self._load_quietly()
+        before, change = self._change, self._journaled.change
+        self._change = change
+        if change.status != before.status:
+            self._report = None
+        last, status = self.status, status_of(change)
+        news = facts_of(status) != facts_of(last)
+        if news:
+            if not status.documented and status.raw_code != last.raw_code:
+                _log.warning(
+                    "job %s: status code %r is not documented; polling on", self.reference_id, status.raw_code
+                )
+            self._history.append(status)
+        elif status.polled_at is not None or status.done:
+            self._history[-1] = status
+        if not change.open or change.done:
+            self._ended(self)
+        if news or not change.pollable:
+            self._poller.wake()
 
     async def _load_quietly(self) -> None:
         try:
             await self.load()
         except JournalError as error:
-            self._page.failed(error, f"the report of job {self.reference_id} can name keys only")
+            self._journaled.failed(error, f"the report of job {self.reference_id} can name keys only")
 
-    def _note(self, status: JobStatus) -> None:
-        """Keep a reading; wake those who wait if it says anything new."""
-        last = self.status
-        if last.done:
-            if not last.carrier_failed or status.found is None:
-                return  # one job has one outcome
-            self._report = None  # what its carrier left open, a look has told
-        if facts_of(status) == facts_of(last):
-            self._history[-1] = status
-            return
-        if not status.documented and status.raw_code != last.raw_code:
-            _log.warning(
-                "job %s: status code %r is not documented; polling on", self.reference_id, status.raw_code
-            )
-        self._history.append(status)
-        if status.done:
-            self._ended(self)
-        self._poller.wake()
+    # -- for `ims_async.jobs` and `ims_async.bulk` -------------------------------------------------------
 
-    # -- for the client --------------------------------------------------------------------------------
+    async def _apply(self, move: Move, *, owed: bool = True) -> Change:
+        """Write down what happened to it, and show it; return how it stands then."""
+        await self._journaled.apply(move, owed=owed)
+        await self._show()
+        return self._change
 
-    async def settle_by_looking(self, status: JobStatus) -> None:
-        """Take what was found out by reading the records of a job that could not be asked, or no more."""
-        self._looked_at = True
-        if not await self._page.settled(status):
-            with contextlib.suppress(JournalError):
-                await self.hear_from_journal()  # one job has one report, whoever settled it first
-        self._note(status)
+    async def _write(self) -> None:
+        """Write down what is owed to the journal."""
+        await self._journaled.write()
+        await self._show()
 
-    async def hear_from_journal(self) -> Entry | None:
-        """Take what another process wrote down of this job, and return it. Raises `JournalError`."""
-        entry = await self._page.entry()
-        if entry is not None:
-            await self.hear_of(entry)
-        return entry
+    async def _hear_from_journal(self, listed: Change | None = None) -> Change | None:
+        """Take what is in the journal, or was `listed` from there. Raises `JournalError`.
 
-    async def hear_of(self, entry: Entry) -> None:
-        """Take what the journal tells, and write down again what could not be written before."""
-        if entry.phase.open and not self.open:
-            await self._page.write_again()
-            return
-        self._page.catch_up(entry)
-        self._looked_at |= not entry.phase.open
-        if self.reference_id is None:
-            self._token = entry.token  # the quiet time counts from when it was sent, not handed in
-            if self.reference_id is not None:
-                self._note(SUBMITTED)
-        status = entry.status
-        if status is None or (self.done and not self.status.carrier_failed):
-            return
-        if status.done:
-            await self._load_quietly()
-        if status.done or (status.polled_at or 0.0) > (self.status.polled_at or 0.0):
-            self._note(status)
+        What could not be written before is written now.
+        """
+        found = listed
+        if listed is not None:
+            self._journaled.take(listed)
+        else:
+            found = await self._journaled.read()
+        if self._journaled.behind:
+            await self._journaled.write()
+        if self._journaled.change is not self._change:
+            await self._show()
+        return None if found is None else self._change
 
-    async def aclose(self) -> None:
+    def _learn(self, token: JobToken, records: Sequence[Record] | None) -> None:
+        """Take the facts of a token that knows more than this handle did."""
+        if self._report is None:
+            self._journaled.learn(token)
+            self._change = self._journaled.change
+            if self._records is None and records is not None:
+                self._records = tuple(records)
+
+    async def _take_over(self) -> bool:
+        """Make sure that a batch that waited in another process is sent by nobody; False if it was sent."""
+        why = "taken over by another process while it waited for its turn"
+        change = await self._apply(lambda change: change.taken_over(why), owed=False)
+        return change.state is ChangeState.CALLED_OFF and self.journal_error is None
+
+    async def _aclose(self) -> None:
         """Stop polling; those who wait get `ClientClosed` with the token."""
         await self._poller.aclose(self)
 
@@ -217,7 +226,7 @@ def _report_of(job: ImsJob) -> JobReport:
     """Return the report of a job that has ended. Raises `JobFailed` where it failed as a whole."""
     status, report = job.status, job.report
     assert report is not None  # noqa: S101 # a final status makes the report
-    if status.state is not JobState.FAILED:
+    if not (status.state is JobState.FAILED or job.needs_a_look):
         return report
     code = report.error_code or status.raw_code
     reason = f"{code} {report.reason}".rstrip()
@@ -230,19 +239,23 @@ def _report_of(job: ImsJob) -> JobReport:
     raise JobFailed(what, code=code, words=report.reason, report=report, job=job, advice=advice)
 
 
-def _without_reference(job: ImsJob, stands: Phase) -> OutcomeUnknown:
-    """Return the error of a job that the gateway gave no name; `stands` is how far it got."""
+def _cannot_be_asked(job: ImsJob) -> OutcomeUnknown:
+    """Return the error of a job about which the gateway cannot be asked, and has given no final word."""
     what, advice = "the change was sent and no reference came back", "call taxpayer.reconcile(job)"
-    match stands:
-        case Phase.QUEUED:
+    match job.change.state:
+        case ChangeState.QUEUED:
             what = "its process ended while it waited for its turn, and nothing of it was sent"
             advice = "call taxpayer.reconcile(job), then taxpayer.retry(job.report)"
-        case Phase.CALLED_OFF:
+        case ChangeState.CALLED_OFF:
             what = f"nothing of it was sent ({job.reason or 'called off'})"
             advice = "taxpayer.retry(job) sends what still stands"
-        case Phase.SENDING:
+        case ChangeState.SENDING:
             what = "another process was sending it when the journal was read"
             advice = "ask client.unfinished() again later; taxpayer.reconcile(job) looks what took effect"
+        case ChangeState.LOST if job.reference_id is not None:
+            until = job.token.results_until
+            day = "" if until is None else f" until {until:%Y-%m-%d %H:%M} UTC"
+            what = f"the gateway kept the result of job {job.reference_id}{day}, and no longer tells it"
     return OutcomeUnknown(what, job=job, advice=advice)
 
 

@@ -91,7 +91,7 @@ class Poller:
 
         It raises `JobTimeout` at the deadline, and once no poll was answered for `longest` seconds.
         """
-        job.check_reference()
+        job._check_pollable()
         if self._closed:
             raise closed(job)
         if not self._waiting:
@@ -242,13 +242,17 @@ class Poller:
         return True
 
     async def _poll_once(self, job: ImsJob) -> None:
-        job.check_reference()
-        if await job.look_up():
+        await job._look_up()
+        if job.done:
             return
+        job._check_pollable()
         try:
             status = await self._ask(job.token)
         except ClientClosed:
             raise closed(job) from None
+        except OutcomeUnknown:
+            await job._forgotten()
+            raise
         finally:
             assert self._delays is not None  # noqa: S101 # made ready before any poll
             self._next_at = _now() + next(self._delays)
@@ -257,7 +261,7 @@ class Poller:
         settled = settle(
             status, submitted=job.submitted, evidence=self._evidence, now=now, p_means=self._p_means
         )
-        await job.hear(settled)
+        await job._hear(settled)
 
 
 # A job known by its name only, that the gateway has never told of and has denied so many times, is not worth

@@ -8,7 +8,16 @@ from typing import Any
 
 import attrs
 
-from ..errors import InvalidInput, JobInFlight, JournalError
+from ..errors import (
+    GatewayError,
+    InvalidInput,
+    JobInFlight,
+    JournalError,
+    NotSent,
+    OutcomeUnknown,
+    UnexpectedAnswer,
+)
+from ..model.change import Change
 from ..model.records import Decision, Invoice, Record, RecordKey
 from ..model.report import JobReport
 from ..model.status import Found, JobKind, JobState, JobStatus
@@ -17,8 +26,9 @@ from .context import Services
 from .downloads import Downloads
 from .job import ImsJob
 from .reconcile import Reconciliation, as_it_stands, changes_something, compare, covers
-from .registry import Handles
-from .submission import Batch, Changes, Fate
+from .registry import JobRegistry
+from .sending import Batch
+from .submission import Changes
 
 
 @attrs.frozen(kw_only=True)
@@ -43,7 +53,7 @@ class Recovery:
     """One GSTIN's jobs whose outcome is not known, or was not what was wanted."""
 
     def __init__(
-        self, gstin: str, services: Services, jobs: Handles, changes: Changes, downloads: Downloads
+        self, gstin: str, services: Services, jobs: JobRegistry, changes: Changes, downloads: Downloads
     ) -> None:
         self._gstin, self._services = gstin, services
         self._jobs, self._changes, self._downloads = jobs, changes, downloads
@@ -57,26 +67,34 @@ class Recovery:
         records = list(decisions) if decisions is not None else list(await job.load() or ())
         if not records:
             raise InvalidInput("the job does not carry its records: pass them as reconcile(job, decisions)")
-        if not job.sent and not await job.take_over():
+        if not job.sent and not await job._take_over():
             if job.journal_error is not None:
                 raise job.journal_error
             raise JobInFlight(
                 "another process has begun to send this batch: see client.unfinished()", job=job
             )
-        sent_at = job.submitted_at
+        await self._jobs.note_dead_sender(job)
+        await self._ask(job)
+        change = job.change
         # As it is now: rows that take long to come are as they were when they were asked for.
-        age = 0.0 if sent_at is None else self._services.clock() - sent_at.timestamp()
-        conclusive = (job.done and not job.status.carrier_failed) or not job.sent or age >= quiet
+        conclusive = change.may_say_not_applied(self._services.clock(), quiet)
         current, unread = await self._current(records)
         found = compare(records, current, quiet=conclusive, unread=unread)
         # A job that can be polled is polled. Records that stood so before prove nothing: a job that is still
         # at work looks the same, so it keeps the turn.
         conclusive = conclusive or (not job.pollable and any(map(changes_something, found.applied)))
         if conclusive and found.settled and (decisions is None or await _all_of(job, records)):
-            job.learn(job.token, records)
-            await job.settle_by_looking(_status_of(found))
+            job._learn(job.token, records)
+            if not await _ended(job, change, _status_of(found)):
+                return Reconciliation(cannot_tell_yet=tuple(records))
             self._jobs.free(job)
         return found
+
+    async def _ask(self, job: ImsJob) -> None:
+        """Ask the gateway first, if it can be asked: its word counts before what a look shows."""
+        if job.pollable:
+            with contextlib.suppress(GatewayError, NotSent, OutcomeUnknown, UnexpectedAnswer):
+                await job.refresh()
 
     async def _current(self, records: Iterable[Record]) -> tuple[dict[RecordKey, Invoice], set[Section]]:
         """Read the sections of these records; also return which were not read to the last row."""
@@ -99,7 +117,7 @@ class Recovery:
         if others := sorted(other for other in recipients if other and other.upper() != self._gstin.upper()):
             raise InvalidInput(f"this report is about records of {others[0]}, not of {self._gstin}")
         again_kind = JobKind.RESET if again and isinstance(again[0], Invoice) else JobKind.SAVE
-        retry = await self.retry_records(again_kind, again, queue=queue)
+        retry = await self.retry_records(Batch(kind=again_kind), again, queue=queue)
         if report.batch is not None and retry.found.settled:
             await self._jobs.mark_retried(report.batch)
         return retry
@@ -119,39 +137,48 @@ class Recovery:
             raise InvalidInput(
                 "this job does not carry its records: read the invoices again, and save decisions"
             )
-        retry = await self.retry_records(job.kind, records, queue=queue, run=job.run)
+        retry = await self.retry_records(Batch(kind=job.kind, run=job.run), records, queue=queue)
         if job.batch is not None and retry.found.settled:
             await self._jobs.mark_retried(job.batch)
         return retry
 
     async def retry_records(
         self,
-        kind: JobKind,
+        batch: Batch,
         again: Sequence[Record],
         *,
         queue: bool = True,
-        run: str = "",
         heard: Callable[[Reconciliation], None] = lambda _: None,
-        fate: Fate | None = None,
     ) -> Retry:
         """Send these again where they still are as they were decided on; as `retry`, for `ims_async.bulk`.
 
-        `heard` is told what was found before anything is sent, `fate` what has become of what is sent.
+        `batch` gets those records. `heard` is told what was found before anything is sent.
         """
-        found, fate = Reconciliation(), fate or Fate()
+        found = Reconciliation()
 
         async def look() -> Batch:
             nonlocal found
             current, unread = await self._current(again)
             found = compare(again, current, quiet=True, unread=unread)
             heard(found)
-            standing = [as_it_stands(record, current[record.key]) for record in found.not_applied]
-            return Batch(kind=kind, records=standing, run=run, fate=fate)
+            batch.records = [as_it_stands(record, current[record.key]) for record in found.not_applied]
+            return batch
 
         job = await self._changes.submit_what(look, queue=queue) if again else None
-        if fate.called_off and found.settled:  # by a later look nothing of it was to be sent any more
-            await self._jobs.mark_retried(fate.called_off)
+        if batch.called_off and found.settled:  # by a later look nothing of it was to be sent any more
+            await self._jobs.mark_retried(batch.called_off)
         return Retry(job=job, found=found)
+
+
+async def _ended(job: ImsJob, judged: Change, status: JobStatus) -> bool:
+    """End a job by what a look showed of the change as it was `judged`; False if it was put back since."""
+
+    def looked_at(change: Change) -> Change:
+        same = (change.sent, change.token.submitted_at) == (judged.sent, judged.token.submitted_at)
+        return change.looked_at(status if same else None)
+
+    await job._apply(looked_at)
+    return not job.open
 
 
 async def _all_of(job: ImsJob, records: Sequence[Record]) -> bool:

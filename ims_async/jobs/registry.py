@@ -17,21 +17,23 @@ from ..errors import (
     QuotaExhausted,
     RateLimited,
 )
-from ..journal import Entry, Phase
+from ..journal.base import Query
+from ..model.change import Change
+from ..model.moves import ChangeState
 from ..model.records import Record
 from ..model.status import JobKind, JobStatus
 from ..model.tokens import JobToken
 from ..net.credentials import Credentials
 from .context import Services
 from .job import ImsJob
-from .journaled import Page, may_be_leaving
+from .journaled import JournaledChange
 
 _log = logging.getLogger("ims_async")
 
 _Name = tuple[str, dt.datetime | None]
 
 
-class Handles:
+class JobRegistry:
     """The jobs of a taxpayer that this process knows. One that is open holds the turn until it ends."""
 
     def __init__(self, gstin: str, services: Services, credentials: Credentials) -> None:
@@ -39,8 +41,9 @@ class Handles:
         self._open: list[ImsJob] = []
         self._names: set[str] = set()  # of all jobs that there ever was a handle on
         self._waiting: list[ImsJob] = []  # batches of processes that ended before they were sent
+        self._all: weakref.WeakSet[ImsJob] = weakref.WeakSet()
+        self._by_id: weakref.WeakValueDictionary[str, ImsJob] = weakref.WeakValueDictionary()
         self._by_name: weakref.WeakValueDictionary[_Name, ImsJob] = weakref.WeakValueDictionary()
-        self._by_page: weakref.WeakValueDictionary[str, ImsJob] = weakref.WeakValueDictionary()
 
     def token(
         self, kind: JobKind, reference_id: str | None, submitted: int | None, route: str = ""
@@ -61,33 +64,37 @@ class Handles:
             route=route,
         )
 
-    def handle(self, token: JobToken, records: Sequence[Record] | None, page: Page | None = None) -> ImsJob:
+    def handle(self, token: JobToken) -> ImsJob:
         """Return the one handle on a job in this process, so that it has one driver."""
         name = self._name(token)
         if name is not None and (known := self._by_name.get(name)) is not None:
-            known.learn(token, records)
+            known._learn(token, None)
             return known
-        return self._made(token, records, page or Page(self._services.journal, of=token))
+        return self._made(JournaledChange(self._services.journal, Change.of_token(token)), None)
 
-    def _made(self, token: JobToken, records: Sequence[Record] | None, page: Page) -> ImsJob:
-        name = self._name(token)
+    def _made(self, journaled: JournaledChange, records: Sequence[Record] | None) -> ImsJob:
         job = ImsJob(
-            token,
+            journaled,
             poll=self._poll,
             policy=self._services.poll,
             records=records,
-            page=page,
             ended=self._ended,
             canned=self._services.gsp.limits.canned,
             closed=self._services.exchange.closed,  # those made before are told by `aclose`
             loop_owner=self._services.loop_owner,
             alarms=self._services.alarms,
         )
-        self._by_page[page.id] = job
-        if name is not None:
-            self._by_name[name] = job
-            self._names.add(name[0])
+        self._all.add(job)
+        self._index(job)
         return job
+
+    def _index(self, job: ImsJob) -> None:
+        """Let it be found by all that is known of it by now."""
+        if job.change.id:
+            self._by_id[job.change.id] = job
+        if (name := self._name(job.token)) is not None:
+            self._by_name.setdefault(name, job)
+            self._names.add(name[0])
 
     def _name(self, token: JobToken) -> _Name | None:
         """Return what tells a job from others: its reference, and where those repeat the time of sending."""
@@ -102,14 +109,19 @@ class Handles:
         """
         if self._services.gsp.limits.canned:
             return False
-        if reference_id in self._names or self._services.journal is None:
-            return reference_id in self._names
-        token = self.token(JobKind.SAVE, reference_id, None)
-        return await Page(self._services.journal, of=token).find() is not None
+        if reference_id in self._names:
+            return True
+        gsp = self._services.gsp.kind
+        query = Query(gsp=gsp, host=self._services.host, gstin=self._gstin, reference=reference_id)
+        try:
+            return bool(await self._services.journal.find(query))
+        except JournalError as error:
+            _log.warning("job %s could not be looked for: %s", reference_id, error)
+            return False
 
-    def opened(self, token: JobToken, records: Sequence[Record], page: Page) -> ImsJob:
+    def opened(self, journaled: JournaledChange, records: Sequence[Record]) -> ImsJob:
         """Return the handle of a job that was sent, and holds this GSTIN's turn until it ends."""
-        job = self._made(token, records, page)
+        job = self._made(journaled, records)
         self._open.append(job)
         return job
 
@@ -117,60 +129,83 @@ class Handles:
         """Return a handle on the job of a token, which holds this GSTIN's turn until it ends. No I/O."""
         if token.gstin != self._gstin:
             raise InvalidInput(f"this is a job of {token.gstin}, not of {self._gstin}")
-        job = self.handle(token, None)
+        job = self.handle(token)
         if job not in self._open and job.open:
             self._open.append(job)
         return job
 
-    async def mark_retried(self, batch_id: str) -> None:
-        """Mark a batch of the journal as retried; if that cannot be written, it is only logged."""
-        for job in self._by_page.values():
-            if job.batch == batch_id:
-                job.note_retried()
-        if self._services.journal is not None:
-            try:
-                await self._services.journal.mark_retried(batch_id)
-            except JournalError as error:
-                _log.warning("batch %s was retried, which could not be written down: %s", batch_id, error)
+    async def mark_retried(self, change_id: str) -> None:
+        """Mark a change of the journal as retried; if that cannot be written, it is only logged."""
+        job = self._by_id.get(change_id)
+        if job is not None:
+            await job._apply(Change.marked_retried)
+            return
+        try:
+            for change in await self._services.journal.find(Query(ids=[change_id])):
+                await JournaledChange(self._services.journal, change).apply(Change.marked_retried)
+        except JournalError as error:
+            _log.warning("change %s was retried, which could not be written down: %s", change_id, error)
 
-    async def adopt(self, entry: Entry) -> ImsJob:
-        """Return the handle on the job of a journal's entry; while that is open, it is in `unfinished`."""
-        job = self._by_page.get(entry.id) or self._resumed(entry)
+    async def adopt(self, change: Change) -> ImsJob:
+        """Return the handle on a change of the journal; while that is open, it is in `unfinished`."""
+        job = self._known(change)
         if job is None:
-            page = Page(self._services.journal, entry)
-            entry = await page.entry() or entry  # it may have moved on since it was listed
-            job = self._by_page.get(entry.id) or self.handle(entry.token, None, page)
-            await job.hear_of(entry)
-        else:
-            entry = await job.hear_from_journal() or entry
-        if job.batch == entry.id:  # by now, where only its token was known
-            self._by_page[entry.id] = job
-        if (name := self._name(job.token)) is not None:
-            self._by_name.setdefault(name, job)
-        if entry.phase is Phase.SENDING and not may_be_leaving(
-            entry.phase, entry.token, self._services.clock()
-        ):
-            await job.sender_died()
+            journaled = JournaledChange(self._services.journal, change)
+            records = await self._records_of(journaled) if change.done else None
+            job = self._known(change) or self._made(journaled, records)
+        if not job.change.id:
+            job._journaled.found_late(self._services.journal, change)
+        await job._hear_from_journal(change)
+        self._index(job)
+        await self.note_dead_sender(job)
         self._waiting = [other for other in self._waiting if other is not job]
-        if entry.phase is Phase.QUEUED:
+        if job.change.state is ChangeState.QUEUED:
             self.free(job)
             self._waiting.append(job)
         elif job.open and job not in self._open:
             self._open.append(job)
         return job
 
-    def _resumed(self, entry: Entry) -> ImsJob | None:
-        """Return the handle on a lost change that was made of its token, and does not know its entry yet."""
-        lost = [job for job in self._open if job.reference_id is None and job.batch is None]
-        return next((job for job in lost if job.token == entry.token), None)
+    async def note_dead_sender(self, job: ImsJob) -> None:
+        """Write down that the process that was sending a job died, if so long nobody sends."""
+        now = self._services.clock()
+        if job.change.state is ChangeState.SENDING and not job.change.may_be_leaving(now):
+            await job._apply(lambda one: one if one.may_be_leaving(now) else one.sender_died())
 
-    async def sync(self, entries: Sequence[Entry]) -> None:
+    async def recall(self, change: Change) -> ImsJob:
+        """Return the handle on a change of the journal, with its records. Raises `JournalError`."""
+        job = await self.adopt(change)
+        await job.load()
+        return job
+
+    async def _records_of(self, journaled: JournaledChange) -> tuple[Record, ...] | None:
+        try:
+            return await journaled.records()
+        except JournalError as error:
+            journaled.failed(error, f"the report of change {journaled.change.id} can name keys only")
+            return None
+
+    def _known(self, change: Change) -> ImsJob | None:
+        """Return the handle on a change, also one that was made of its token and does not know it yet."""
+        if (job := self._by_id.get(change.id)) is not None:
+            return job
+        if (name := self._name(change.token)) is not None:
+            job = self._by_name.get(name)
+            return job if job is not None and not job.change.id else None
+        lost = [job for job in self._open if job.reference_id is None and not job.change.id]
+        return next((job for job in lost if job.token == change.token), None)
+
+    async def sync(self, changes: Sequence[Change]) -> None:
         """Take what the journal holds open, and what others have ended meanwhile. Raises `JournalError`."""
-        found = [await self.adopt(entry) for entry in entries]
-        self._waiting = [job for job in self._waiting if job in found]
-        for job in self.unfinished():
+        new = [change.id for change in changes if self._known(change) is None]
+        found = [await self.adopt(change) for change in changes]
+        # What moved on after it was listed, and before there was a handle to hear of it, is seen now.
+        for change in await self._services.journal.find(Query(ids=new)) if new else ():
+            await self.adopt(change)
+        for job in self.unfinished() + self._waiting:
             if job not in found:
-                await job.hear_from_journal()
+                await job._hear_from_journal()
+        self._waiting = [job for job in self._waiting if job in found]
 
     def unfinished(self) -> list[ImsJob]:
         """The jobs that this process sent, resumed or found, and of which it is not known what became."""
@@ -190,11 +225,11 @@ class Handles:
     @property
     def idle(self) -> bool:
         """True where there is nothing to be done about a job, and nobody has a handle on one."""
-        return not (self._by_page or self._open or self._waiting)
+        return not (self._all or self._open or self._waiting)
 
     def watched(self) -> list[ImsJob]:
         """The jobs that are only being waited for, by their reference."""
-        return [job for job in self._by_name.values() if job.watched and job not in self._open]
+        return [job for job in self._by_name.values() if job._watched and job not in self._open]
 
     def _ended(self, job: ImsJob) -> None:
         """Hold an ended job, and all its records, no longer than whoever submitted it does."""
@@ -226,5 +261,5 @@ class Handles:
 
     async def aclose(self) -> None:
         """Stop polling."""
-        for job in list(self._by_page.values()):
-            await job.aclose()
+        for job in list(self._all):
+            await job._aclose()

@@ -13,7 +13,8 @@ from ..net.auth import SessionMemory, TaxpayerCredential
 from ..net.credentials import Credentials
 from .context import Services
 from .downloads import Downloads
-from .registry import Handles
+from .recovery import Recovery
+from .registry import JobRegistry
 from .submission import Changes
 
 T = TypeVar("T")
@@ -33,9 +34,10 @@ class TaxpayerState:
 
     session: TaxpayerCredential
     credentials: Credentials
-    jobs: Handles
+    jobs: JobRegistry
     changes: Changes
     downloads: Downloads
+    recovery: Recovery
 
     @classmethod
     def make(cls, gstin: str, services: Services, remembered: Remembered | None) -> Self:
@@ -44,22 +46,30 @@ class TaxpayerState:
             services.exchange, services.gsp, services.store, services.clock, gstin, services.account
         )
         credentials = Credentials(account=services.account, taxpayer=session, gstin=gstin)
-        jobs = Handles(gstin, services, credentials)
+        jobs = JobRegistry(gstin, services, credentials)
         if remembered is not None:
             session.remember(remembered.session)
             jobs.references.update(remembered.references)
+        changes = Changes(jobs, gstin, services, credentials)
+        downloads = Downloads(gstin, services.gsp, services.exchange, credentials, services.poll)
         return cls(
             session=session,
             credentials=credentials,
             jobs=jobs,
-            changes=Changes(jobs, gstin, services, credentials),
-            downloads=Downloads(gstin, services.gsp, services.exchange, credentials, services.poll),
+            changes=changes,
+            downloads=downloads,
+            recovery=Recovery(gstin, services, jobs, changes, downloads),
         )
 
     @property
     def idle(self) -> bool:
         """True where no job is open or held by anybody, and nothing is sent, waits or is prepared."""
         return self.jobs.idle and self.changes.idle and self.downloads.idle and self.session.idle
+
+    async def aclose(self) -> None:
+        """Let a change and a renewal under way be answered, and stop polling. Nobody is logged out."""
+        await self.changes.aclose()
+        await self.session.aclose()
 
     def remembered(self) -> Remembered | None:
         """Return what must not be lost, if there is anything."""
@@ -99,6 +109,10 @@ class Taxpayers(Generic[T]):
     def values(self) -> list[T]:
         """Return those that are held, or of which something is under way."""
         return [self[gstin] for gstin in self._states]
+
+    def states(self) -> list[TaxpayerState]:
+        """Return what is kept of these."""
+        return list(self._states.values())
 
     def _drop_idle(self) -> None:
         for _ in range(min(2, len(self._looked_at))):

@@ -11,171 +11,124 @@ import attrs
 
 from ..errors import JournalError
 from ..loop_owner import LoopOwner, on_one_loop
-from ..model.change import Cause, with_facts
+from ..model.change import Change
+from ..model.moves import ChangeState
 from ..model.records import Record
-from ..model.status import JobStatus
-from ..model.tokens import JobToken
-from .entry import IN_FLIGHT, Entry, Phase
+from .base import EVERYTHING, Claim, Now, Query
 
 _Key = tuple[str, str]
 
 
 @on_one_loop
 class MemoryJournal:
-    """Keeps batches in this process. `clock` gives seconds since the epoch.
+    """Stores changes in this process. `clock` gives seconds since the epoch.
 
     Clients in several event loops may share it one after another: raises `WrongEventLoop` while another runs.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._clock, self._loop_owner = clock, LoopOwner("journal", movable=True)
-        self._entries: dict[str, Entry] = {}
+        self._changes: dict[str, Change] = {}
         self._records: dict[str, tuple[Record, ...]] = {}
-        self._places: dict[str, int] = {}  # the order of handing in
+        self._places: dict[str, int] = {}  # the order in which they were added
         self._index: dict[_Key, set[str]] = {}
+        self._revision = 0
 
-    async def intend(
-        self, batch_id: str, token: JobToken, records: Sequence[Record], *, run: str = ""
-    ) -> None:
-        """Keep a batch; see `Journal`."""
-        if batch_id in self._entries:
-            raise JournalError(f"the journal already holds a batch {batch_id}")
-        self._places[batch_id] = len(self._places)
-        self._put(Entry(id=batch_id, phase=Phase.QUEUED, token=token, changed_at=self._now(), run=run))
-        self._records[batch_id] = tuple(records)
+    async def add(self, change: Change, records: Sequence[Record]) -> Change:
+        """Store a queued change; see `Journal`."""
+        known = self._changes.get(change.id)
+        if known is not None:
+            if known.same_handing_in(change):
+                return known
+            raise JournalError(f"the journal already holds a change {change.id}")
+        self._places[change.id] = len(self._places)
+        self._records[change.id] = tuple(records)
+        return self._store(change)
 
-    async def claim(self, batch_id: str, token: JobToken) -> Entry | None:
-        """Begin to send, or say what is in the way; see `Journal`."""
-        own = self._entry(batch_id)
-        if own.phase is not Phase.QUEUED:
-            return own
-        for other in self._found([("in flight", own.token.gstin)]):
-            if _owner(other.token) == _owner(own.token):
-                return other
-        sent = attrs.evolve(own.token, submitted_at=token.submitted_at, results_until=token.results_until)
-        self._put(attrs.evolve(own, phase=Phase.SENDING, token=sent, changed_at=self._now()))
-        return None
+    async def claim(self, change: Change, *, since: int | None = None) -> Claim:
+        """Store a claimed change if it may be sent; see `Journal`."""
+        own = self._change(change.id)
+        others = [one for one in self._of_taxpayer("in flight", own) if one.id != own.id]
+        waits = own.state is ChangeState.QUEUED and own.revision == change.revision
+        if not waits or others:
+            return Claim(own, taken=False, ahead=others[0] if others else None)
+        if since is not None and any(
+            one.sent and one.revision > since and one.id != own.id for one in self._of_taxpayer("gstin", own)
+        ):
+            return Claim(own, taken=False, moved=True)
+        return Claim(self._store(change), taken=True)
 
-    async def advance(
-        self,
-        batch_id: str,
-        to: Phase,
-        *,
-        only_from: Phase | None = None,
-        token: JobToken | None = None,
-        status: JobStatus | None = None,
-        reason: str = "",
-        cause: Cause | None = None,
-    ) -> bool:
-        """Move a batch on, if it may; see `Journal`."""
-        entry = self._entry(batch_id)
-        if not entry.phase.moves(to) or only_from not in (None, entry.phase):
-            return False
-        moved = attrs.evolve(
-            entry,
-            phase=to,
-            token=with_facts(entry.token, token),
-            status=entry.status if status is None else attrs.evolve(status, raw={}),
-            reason=reason,
-            cause=cause,
-            changed_at=self._now(),
-        )
-        self._put(moved)
-        return True
+    async def put(self, change: Change) -> Change | None:
+        """Store a change if nobody has moved it on; see `Journal`."""
+        known = self._changes.get(change.id)
+        return None if known is None or known.revision != change.revision else self._store(change)
 
-    async def entries(
-        self,
-        *,
-        batch_id: str | None = None,
-        gsp: str | None = None,
-        host: str | None = None,
-        gstin: str | None = None,
-        reference: str | None = None,
-        run: str | None = None,
-        phases: Sequence[Phase] = tuple(Phase),
-        since: dt.datetime | None = None,
-    ) -> list[Entry]:
-        """Return what is kept; see `Journal`."""
-        asked = {"gsp": gsp, "host": host, "gstin": gstin, "reference_id": reference}
-        wanted = {name: value for name, value in asked.items() if value is not None}
-        return [
-            entry
-            for entry in self._candidates(batch_id, gstin, reference, run, phases)
-            if entry.phase in phases
-            and batch_id in (None, entry.id)
-            and run in (None, entry.run)
-            and all(getattr(entry.token, name) == value for name, value in wanted.items())
-            and (since is None or entry.changed_at >= since)
-        ]
+    async def find(self, query: Query = EVERYTHING) -> list[Change]:
+        """Return changes; see `Journal`."""
+        return [change for change in self._candidates(query) if query.matches(change)]
 
-    async def mark_retried(self, batch_id: str) -> None:
-        """Mark a batch as retried; see `Journal`."""
-        entry = self._entry(batch_id)
-        if entry.phase in (Phase.ENDED, Phase.CALLED_OFF):
-            self._put(attrs.evolve(entry, retried=True))
+    async def records(self, change_id: str) -> list[Record]:
+        """Return the very records of a change."""
+        self._change(change_id)
+        return list(self._records[change_id])
 
-    async def records(self, batch_id: str) -> list[Record]:
-        """Return the very records of a batch."""
-        self._entry(batch_id)
-        return list(self._records[batch_id])
+    async def now(self) -> Now:
+        """Return the time and the highest revision; see `Journal`."""
+        return Now(self._time(), self._revision)
 
     async def aclose(self) -> None:
-        """Nothing to free: what was kept stays, for another client of this process."""
+        """Free nothing: what was stored stays, for another client of this process."""
 
-    def _put(self, entry: Entry) -> None:
-        before = self._entries.get(entry.id)
-        for key in () if before is None else _keys(before):
-            self._index[key].discard(entry.id)
+    def _store(self, change: Change) -> Change:
+        self._revision += 1
+        before = self._changes.get(change.id)
+        after = self._changes[change.id] = change.stored(self._revision, self._time())
+        if after.status is not None and after.status.raw:  # the gateway's whole answer is not kept
+            self._changes[change.id] = attrs.evolve(after, status=attrs.evolve(after.status, raw={}))
+        gone, new = (set() if one is None else set(_keys(one)) for one in (before, after))
+        for key in gone - new:
+            self._index[key].discard(after.id)
             if not self._index[key]:
                 del self._index[key]
-        self._entries[entry.id] = entry
-        for key in _keys(entry):
-            self._index.setdefault(key, set()).add(entry.id)
+        for key in new - gone:
+            self._index.setdefault(key, set()).add(after.id)
+        return after
 
-    def _candidates(
-        self,
-        batch_id: str | None,
-        gstin: str | None,
-        reference: str | None,
-        run: str | None,
-        phases: Sequence[Phase],
-    ) -> list[Entry]:
-        """Return those that the most telling of these facts leaves, in the order of handing in."""
-        if batch_id is not None:
-            return [self._entries[batch_id]] if batch_id in self._entries else []
-        asked = {"gstin": gstin, "reference": reference, "run": run or None}
+    def _candidates(self, query: Query) -> list[Change]:
+        """Return those that the most selective of the indexes leaves, in the order of adding."""
+        if query.ids is not None:
+            return self._in_order(name for name in query.ids if name in self._changes)
+        asked = {"gstin": query.gstin, "reference": query.reference, "run": query.run or None}
         choices: list[list[_Key]] = [[(name, fact)] for name, fact in asked.items() if fact is not None]
-        choices.append([("phase", phase) for phase in dict.fromkeys(phases)])
-        return self._found(min(choices, key=self._count))
+        choices.append([("state", state) for state in set(query.states or ChangeState)])
+        best = min(choices, key=lambda keys: sum(len(self._index.get(key, ())) for key in keys))
+        return self._in_order(itertools.chain.from_iterable(self._index.get(key, ()) for key in best))
 
-    def _count(self, keys: Sequence[_Key]) -> int:
-        return sum(len(self._index.get(key, ())) for key in keys)
+    def _of_taxpayer(self, name: str, own: Change) -> list[Change]:
+        found = self._in_order(self._index.get((name, own.token.gstin), ()))
+        owner = own.token.gsp, own.token.host
+        return [one for one in found if (one.token.gsp, one.token.host) == owner]
 
-    def _found(self, keys: Sequence[_Key]) -> list[Entry]:
-        ids = itertools.chain.from_iterable(self._index.get(key, ()) for key in keys)
-        return [self._entries[name] for name in sorted(ids, key=self._places.__getitem__)]
+    def _in_order(self, ids: Iterator[str] | set[str] | tuple[str, ...]) -> list[Change]:
+        return [self._changes[name] for name in sorted(set(ids), key=self._places.__getitem__)]
 
-    def _entry(self, batch_id: str) -> Entry:
+    def _change(self, change_id: str) -> Change:
         try:
-            return self._entries[batch_id]
+            return self._changes[change_id]
         except KeyError:
-            raise JournalError(f"the journal holds no batch {batch_id}") from None
+            raise JournalError(f"the journal holds no change {change_id}") from None
 
-    def _now(self) -> dt.datetime:
+    def _time(self) -> dt.datetime:
         return dt.datetime.fromtimestamp(self._clock(), dt.UTC)
 
 
-def _keys(entry: Entry) -> Iterator[_Key]:
+def _keys(change: Change) -> Iterator[_Key]:
     """Yield the facts by which it is found."""
-    yield "gstin", entry.token.gstin
-    yield "phase", entry.phase
-    if entry.phase in IN_FLIGHT:
-        yield "in flight", entry.token.gstin
-    if entry.token.reference_id is not None:
-        yield "reference", entry.token.reference_id
-    if entry.run:
-        yield "run", entry.run
-
-
-def _owner(token: JobToken) -> tuple[str, str, str]:
-    return token.gsp, token.host, token.gstin
+    yield "gstin", change.token.gstin
+    yield "state", change.state
+    if change.holds_the_turn:
+        yield "in flight", change.token.gstin
+    if change.token.reference_id is not None:
+        yield "reference", change.token.reference_id
+    if change.run:
+        yield "run", change.run

@@ -165,7 +165,7 @@ def unpack_status(text: str, found: str | None = None) -> JobStatus:
 
 def _found_before(status: JobStatus) -> Found | None:
     """Read what a look showed off a status that has no code: as a look was written down at first."""
-    if status.raw_code or not status.done:
+    if status.raw_code or status.carrier_failed or not status.done:
         return None
     piles: dict[str, list[RecordKey]] = {FOUND_NOT_APPLIED: [], FOUND_CHANGED: []}
     for entry in status.error_report:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from ..errors import JournalError
-from .entry import IN_FLIGHT, OPEN, Phase
+from ..model.moves import HOLDING_THE_TURN, OPEN_STATES, ChangeState
 
 APPLICATION_ID: Final = 0x494D5331
 """"IMS1": what tells a journal from any other SQLite file."""
 
 
-def _listed(phases: Sequence[Phase] | frozenset[Phase]) -> str:
-    return ", ".join(f"'{phase}'" for phase in sorted(phases))
+def _listed(states: Iterable[ChangeState]) -> str:
+    return ", ".join(f"'{state}'" for state in sorted(states))
 
 
 # The script at place n brings a file from version n to n + 1. A released one is never changed again, so
@@ -60,45 +60,60 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     ALTER TABLE jobs ADD COLUMN route TEXT NOT NULL DEFAULT '';
     UPDATE jobs SET retried = 1, reason = '' WHERE phase = 'ended' AND reason = 'retried';
     """,
+    """
+    DROP INDEX jobs_in_flight;
+    DROP INDEX jobs_by_change;
+    ALTER TABLE jobs RENAME COLUMN phase TO state;
+    ALTER TABLE jobs ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+    UPDATE jobs SET revision = place;
+    UPDATE jobs SET state = 'broken off' WHERE state = 'unknown' AND status LIKE '%"carrier_failed":true%';
+    UPDATE jobs SET state = 'lost' WHERE state = 'unknown';
+    UPDATE jobs SET state = 'accepted' WHERE state = 'running';
+    UPDATE jobs SET state = 'abandoned' WHERE state = 'let go';
+    CREATE TABLE revisions (last INTEGER NOT NULL);
+    INSERT INTO revisions SELECT coalesce(max(place), 0) FROM jobs;
+    CREATE INDEX jobs_in_flight ON jobs (gsp, host, gstin)
+        WHERE state NOT IN ('abandoned', 'called off', 'ended', 'queued');
+    CREATE INDEX jobs_by_revision ON jobs (gstin, revision);
+    """,
 )
 
 COLUMNS: Final = (
-    "id, phase, gsp, host, gstin, kind, reference, submitted, submitted_at, results_until, "
-    "status, reason, changed_at, run, retried, cause, found, route"
+    "id, state, gsp, host, gstin, kind, reference, submitted, submitted_at, results_until, "
+    "status, reason, changed_at, run, retried, cause, found, route, revision"
 )
 
+NEXT_REVISION: Final = "UPDATE revisions SET last = last + 1"
+LAST_REVISION: Final = "SELECT last FROM revisions"
 INSERT_JOB: Final = (
-    "INSERT INTO jobs (id, phase, gsp, host, gstin, kind, reference, submitted, submitted_at, "
-    f"results_until, changed_at, run) VALUES (?, '{Phase.QUEUED}', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO jobs (id, state, gsp, host, gstin, kind, reference, submitted, submitted_at, "
+    "results_until, run, route, changed_at, revision) "
+    f"VALUES (?, '{ChangeState.QUEUED}', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT last + 1 FROM revisions))"
 )
 INSERT_PART: Final = "INSERT INTO parts (job, part, rows, checksum) VALUES (?, ?, ?, ?)"
 SELECT_JOB: Final = f"SELECT {COLUMNS} FROM jobs WHERE id = ?"
 SELECT_PARTS: Final = "SELECT part, rows, checksum FROM parts WHERE job = ? ORDER BY part"
 
-CLAIM: Final = (
-    f"UPDATE jobs SET phase = '{Phase.SENDING}', submitted_at = ?, results_until = ?, changed_at = ? "
-    f"WHERE id = ? AND phase = '{Phase.QUEUED}' AND NOT EXISTS (SELECT 1 FROM jobs AS other "
-    "WHERE other.gstin = jobs.gstin AND other.gsp = jobs.gsp AND other.host = jobs.host "
-    f"AND other.phase IN ({_listed(IN_FLIGHT)}))"
+# Of the same taxpayer, but not the change itself: gsp, host, gstin, id.
+_OTHERS: Final = "gsp = ? AND host = ? AND gstin = ? AND id != ?"
+# One whose state is damaged may hold the turn. In the words of the index, or it is not used.
+AHEAD: Final = (
+    f"SELECT {COLUMNS} FROM jobs WHERE {_OTHERS} "
+    f"AND state NOT IN ({_listed(set(ChangeState) - HOLDING_THE_TURN)}) ORDER BY place LIMIT 1"
 )
-IN_THE_WAY: Final = (
-    f"SELECT {COLUMNS} FROM jobs WHERE (gsp, host, gstin) = (SELECT gsp, host, gstin FROM jobs WHERE id = ?) "
-    f"AND phase IN ({_listed(IN_FLIGHT)}) ORDER BY place LIMIT 1"
+MOVED: Final = (
+    f"SELECT {COLUMNS} FROM jobs WHERE {_OTHERS} AND revision > ? "
+    f"AND state NOT IN ('{ChangeState.QUEUED}', '{ChangeState.CALLED_OFF}') LIMIT 1"
 )
-ADVANCE: Final = {
-    to: "UPDATE jobs SET phase = ?, reference = coalesce(?, reference), "
-    "submitted_at = coalesce(?, submitted_at), results_until = coalesce(?, results_until), "
-    "route = coalesce(?, route), status = coalesce(?, status), found = coalesce(?, found), "
-    "reason = ?, cause = ?, changed_at = ? "
-    f"WHERE id = ? AND phase = coalesce(?, phase) AND phase IN ({_listed([p for p in Phase if p.moves(to)])})"
-    for to in Phase
-}
+PUT: Final = (
+    "UPDATE jobs SET state = ?, reference = ?, submitted_at = ?, results_until = ?, route = ?, status = ?, "
+    "found = ?, reason = ?, cause = ?, retried = ?, changed_at = ?, "
+    "revision = (SELECT last + 1 FROM revisions) WHERE id = ? AND revision = ?"
+)
 
-MARK_RETRIED: Final = (
-    f"UPDATE jobs SET retried = 1 WHERE id = ? AND phase IN ('{Phase.ENDED}', '{Phase.CALLED_OFF}')"
-)
-SELECT_ENTRIES: Final = f"SELECT {COLUMNS} FROM jobs WHERE {{}} ORDER BY place"
-FORGET: Final = f"DELETE FROM jobs WHERE phase NOT IN ({_listed(OPEN)}) AND changed_at < ?"
+SELECT: Final = f"SELECT {COLUMNS}, place FROM jobs WHERE {{}} ORDER BY place"
+_CLOSED: Final = set(ChangeState) - OPEN_STATES
+FORGET: Final = f"DELETE FROM jobs WHERE state IN ({_listed(_CLOSED)}) AND changed_at < ?"
 CLEAN_UP: Final = ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")
 """The second gives the room back now: until then it is all in the write-ahead log."""
 

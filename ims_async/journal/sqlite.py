@@ -7,17 +7,20 @@ import datetime as dt
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, Self
 
 from ..errors import InvalidInput, JournalError
-from ..model.change import Cause
+from ..model.change import Change
+from ..model.moves import Cause, ChangeState
 from ..model.records import Record
-from ..model.status import JobKind, JobStatus
+from ..model.status import JobKind
 from ..model.tokens import JobToken
 from . import schema
-from .entry import Entry, Phase
+from .base import EVERYTHING, Claim, Now, Query
 from .packing import checksum, pack, pack_found, pack_status, unpack, unpack_status
 from .writer import Writer
 
@@ -26,13 +29,13 @@ _LONGEST_BUSY: Final = 86_400
 
 
 class SqliteJournal:
-    """Keeps batches in a SQLite file, which is made if need be, readable by its owner only (0600).
+    """Stores changes in a SQLite file, which is made if need be, readable by its owner only (0600).
 
     One that is there and that everybody may read or write is set to 0600, with a warning in the log of
     `ims_async`; rights of a group alone are left as they are.
 
     Every write is on the disk when it is said to be (write-ahead log, synchronous FULL); those who wait at
-    the same time share one sync. The file must lie on a local disk, not on a network drive. Entries that
+    the same time share one sync. The file must lie on a local disk, not on a network drive. Changes that
     are no longer open are forgotten `keep` after their last change: by `vacuum`, which nobody calls but you.
     `busy_seconds` is how long to wait while another process writes. `clock` gives seconds since the epoch.
 
@@ -66,127 +69,98 @@ class SqliteJournal:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def intend(
-        self, batch_id: str, token: JobToken, records: Sequence[Record], *, run: str = ""
-    ) -> None:
-        """Keep a batch; see `Journal`."""
+    async def add(self, change: Change, records: Sequence[Record]) -> Change:
+        """Store a queued change; see `Journal`."""
         parts = []
         async with self._turn_to_pack():
             for number, part in enumerate(pack(records)):
                 if number:
                     await asyncio.sleep(0)  # a big batch is written in many short breaths
-                parts.append((batch_id, number, part, checksum(part)))
-        job = (batch_id, token.gsp, token.host, token.gstin, token.kind, token.reference_id, len(records))
-        times = (_text(token.submitted_at) or "", _text(token.results_until), self._now(), run)
+                parts.append((change.id, number, part, checksum(part)))
+        token = change.token
+        names = (change.id, token.gsp, token.host, token.gstin, token.kind, token.reference_id, len(records))
+        times = _text(token.submitted_at) or "", _text(token.results_until)
+        at = self._time()
 
-        def write(connection: sqlite3.Connection) -> None:
-            if connection.execute(schema.SELECT_JOB, (batch_id,)).fetchone():
-                raise JournalError(f"it already holds a batch {batch_id}")
-            connection.execute(schema.INSERT_JOB, job + times)
-            if parts:
-                connection.executemany(schema.INSERT_PART, parts)
+        def write(connection: sqlite3.Connection) -> tuple[Any, ...] | int:
+            known: tuple[Any, ...] | None = connection.execute(schema.SELECT_JOB, (change.id,)).fetchone()
+            if known is not None:
+                return known
+            row = (*names, *times, change.run, token.route, at.timestamp())
+            revision = _write(connection, schema.INSERT_JOB, row)
+            connection.executemany(schema.INSERT_PART, parts)
+            return revision
 
-        await self._writer.run(write)
+        stored = await self._writer.run(write)
+        if isinstance(stored, int):
+            return change.stored(stored, at)
+        known = self._change(stored)
+        if known.same_handing_in(change):
+            return known
+        raise JournalError(f"journal {self.path}: it already holds a change {change.id}")
 
-    async def claim(self, batch_id: str, token: JobToken) -> Entry | None:
-        """Begin to send, or say what is in the way; see `Journal`."""
-        facts = (_text(token.submitted_at) or "", _text(token.results_until), self._now(), batch_id)
+    async def claim(self, change: Change, *, since: int | None = None) -> Claim:
+        """Store a claimed change if it may be sent; see `Journal`."""
+        at, token = self._time(), change.token
+        taxpayer = token.gsp, token.host, token.gstin, change.id
+        facts = _facts(change, at)
 
-        def write(connection: sqlite3.Connection) -> tuple[Any, ...] | None:
-            if connection.execute(schema.CLAIM, facts).rowcount:
-                return None
-            own = _job_row(connection, batch_id)
-            if own[1] != Phase.QUEUED:
-                return own
-            other: tuple[Any, ...] = connection.execute(schema.IN_THE_WAY, (batch_id,)).fetchone()
-            return other
+        def write(connection: sqlite3.Connection) -> tuple[int, Any, Any, Any]:
+            own = _job_row(connection, change.id)
+            ahead = connection.execute(schema.AHEAD, taxpayer).fetchone()
+            if ahead or (own[1], own[-1]) != (ChangeState.QUEUED, change.revision):
+                return 0, own, ahead, None
+            moved = None if since is None else connection.execute(schema.MOVED, (*taxpayer, since)).fetchone()
+            return 0 if moved else _write(connection, schema.PUT, facts), own, None, moved
 
-        row = await self._writer.run(write)
-        return None if row is None else self._entry(row)
+        revision, own, ahead, moved = await self._writer.run(write)
+        if revision:
+            return Claim(change.stored(revision, at), taken=True)
+        stand = [None if row is None else self._change(row) for row in (ahead, moved)]
+        return Claim(self._change(own), False, stand[0], moved=stand[1] is not None)
 
-    async def advance(
-        self,
-        batch_id: str,
-        to: Phase,
-        *,
-        only_from: Phase | None = None,
-        token: JobToken | None = None,
-        status: JobStatus | None = None,
-        reason: str = "",
-        cause: Cause | None = None,
-    ) -> bool:
-        """Move a batch on, if it may; see `Journal`."""
-        names: tuple[str | None, ...] = (None, None, None, None)
-        if token is not None:
-            times = _text(token.submitted_at), _text(token.results_until)
-            names = (token.reference_id, *times, token.route or None)
-        told = (None, None) if status is None else (pack_status(status), pack_found(status.found))
-        # A gateway's words may hold what is no text to SQLite; they must not cost us the whole entry.
-        words = reason.encode(errors="backslashreplace").decode()
-        facts = (to, *names, *told, words, cause or "", self._now(), batch_id, only_from)
+    async def put(self, change: Change) -> Change | None:
+        """Store a change if nobody has moved it on; see `Journal`."""
+        at = self._time()
+        revision = await self._writer.run(partial(_write, statement=schema.PUT, facts=_facts(change, at)))
+        return change.stored(revision, at) if revision else None
 
-        def write(connection: sqlite3.Connection) -> bool:
-            if connection.execute(schema.ADVANCE[to], facts).rowcount:
-                return True
-            _job_row(connection, batch_id)
-            return False
-
-        return await self._writer.run(write)
-
-    async def entries(
-        self,
-        *,
-        batch_id: str | None = None,
-        gsp: str | None = None,
-        host: str | None = None,
-        gstin: str | None = None,
-        reference: str | None = None,
-        run: str | None = None,
-        phases: Sequence[Phase] = tuple(Phase),
-        since: dt.datetime | None = None,
-    ) -> list[Entry]:
-        """Return what is kept; see `Journal`."""
-        asked = {"id": batch_id, "gsp": gsp, "host": host, "gstin": gstin, "reference": reference, "run": run}
-        wanted = {name: value for name, value in asked.items() if value is not None}
-        left_out = set(Phase) - set(phases)  # so that an entry whose phase is damaged is not left out
-        where = [f"phase NOT IN ({', '.join('?' * len(left_out))})", *(f"{name} = ?" for name in wanted)]
-        facts: list[Any] = [*left_out, *wanted.values()]
-        if since is not None:
-            where.append("changed_at >= ?")
-            facts.append(since.timestamp())
-        statement = schema.SELECT_ENTRIES.format(" AND ".join(where))
-        rows, trouble = await self._writer.run(lambda c: _all_readable(c, statement, facts), writes=False)
-        entries: list[Entry] = []
-        problems = [] if trouble is None else [str(self._writer.told(trouble))]
-        for place, row in enumerate(rows):
-            if place % 100 == 99:
+    async def find(self, query: Query = EVERYTHING) -> list[Change]:
+        """Return changes; see `Journal`."""
+        rows: list[tuple[Any, ...]] = []
+        problems: list[str] = []
+        for where, facts in _conditions(query):
+            statement = schema.SELECT.format(where)
+            found, trouble = await self._writer.run(partial(_all_readable, statement, facts), writes=False)
+            rows += found
+            problems += [] if trouble is None else [str(self._writer.told(trouble))]
+        changes: list[Change] = []
+        for number, (*row, _) in enumerate(sorted(rows, key=itemgetter(-1))):  # by place
+            if number % 100 == 99:
                 await asyncio.sleep(0)
             try:
-                entries.append(self._entry(row))
+                changes.append(self._change(row))
             except JournalError as error:
                 problems.append(str(error))
         if problems:
-            raise JournalError("; ".join(problems), readable=entries)
-        return entries
+            raise JournalError("; ".join(problems), readable=changes)
+        return changes
 
-    async def mark_retried(self, batch_id: str) -> None:
-        """Mark a batch as retried; see `Journal`."""
+    async def now(self) -> Now:
+        """Return the time and the highest revision; see `Journal`."""
+        at = self._time()
+        revision = await self._writer.run(_last_revision, writes=False)
+        return Now(at, revision)
 
-        def write(connection: sqlite3.Connection) -> None:
-            _job_row(connection, batch_id)
-            connection.execute(schema.MARK_RETRIED, (batch_id,))
-
-        await self._writer.run(write)
-
-    async def records(self, batch_id: str) -> list[Record]:
-        """Return the records of a batch; see `Journal`."""
+    async def records(self, change_id: str) -> list[Record]:
+        """Return the records of a change; see `Journal`."""
 
         def read(connection: sqlite3.Connection) -> tuple[int, list[tuple[int, bytes, int]]]:
-            submitted = _job_row(connection, batch_id)[7]
-            return submitted, connection.execute(schema.SELECT_PARTS, (batch_id,)).fetchall()
+            submitted = _job_row(connection, change_id)[7]
+            return submitted, connection.execute(schema.SELECT_PARTS, (change_id,)).fetchall()
 
         submitted, parts = await self._writer.run(read, writes=False)
-        where = f"journal {self.path}: batch {batch_id}"
+        where = f"journal {self.path}: change {change_id}"
         for place, (number, part, proof) in enumerate(parts):
             if number != place or not isinstance(part, bytes) or checksum(part) != proof:
                 raise JournalError(f"{where}: part {place} of its records is damaged")
@@ -204,7 +178,7 @@ class SqliteJournal:
     async def vacuum(self, *, keep: dt.timedelta | None = None) -> int:
         """Forget what ended longer ago than `keep` (the journal's own if None), and shrink the file.
 
-        Returns how many batches were forgotten. Open ones are never forgotten, however old.
+        Returns how many changes were forgotten. Open ones are never forgotten, however old.
         """
         keep = self._keep if keep is None else keep
         _check_keep(keep)
@@ -226,18 +200,19 @@ class SqliteJournal:
             self._packing = loop, asyncio.Lock()
         return self._packing[1]
 
-    def _now(self) -> float:
-        """Return seconds since the epoch as exact as a `datetime` is: `since` must not miss what it names."""
-        return dt.datetime.fromtimestamp(self._clock(), dt.UTC).timestamp()
+    def _time(self) -> dt.datetime:
+        return dt.datetime.fromtimestamp(self._clock(), dt.UTC)
 
-    def _entry(self, row: tuple[Any, ...]) -> Entry:
+    def _change(self, row: Sequence[Any]) -> Change:
         (
-            batch_id, phase, gsp, host, gstin, kind, reference, submitted, sent_at, until, status, reason, at,
-            run, retried, cause, found, route,
+            change_id, state, gsp, host, gstin, kind, reference, submitted, sent_at, until, status, reason,
+            at, run, retried, cause, found, route, revision,
         ) = row  # fmt: skip
         try:
             if any(isinstance(fact, bytes) for fact in row):
                 raise ValueError("some of it is no text")
+            if type(revision) is not int:
+                raise ValueError(f"its revision is {revision!r:.40}")
             token = JobToken(
                 gsp=gsp,
                 host=host,
@@ -249,9 +224,9 @@ class SqliteJournal:
                 results_until=dt.datetime.fromisoformat(until) if until else None,
                 route=route,
             )
-            return Entry(
-                id=batch_id,
-                phase=Phase(phase),
+            change = Change(
+                id=change_id,
+                state=ChangeState(state),
                 token=token,
                 status=None if status is None else unpack_status(status, found),
                 reason=reason,
@@ -259,13 +234,84 @@ class SqliteJournal:
                 run=run,
                 cause=Cause(cause) if cause else None,
                 retried=bool(retried),
+                revision=revision,
             )
+            if change.status is None and change.state in (ChangeState.ENDED, ChangeState.BROKEN_OFF):
+                raise ValueError(f"it is {change.state}, without a status")
         except (ValueError, TypeError, OverflowError, OSError, JournalError) as error:
-            raise JournalError(f"journal {self.path}: batch {batch_id} is damaged: {error}") from None
+            raise JournalError(f"journal {self.path}: change {change_id} is damaged: {error}") from None
+        return change
+
+
+def _facts(change: Change, at: dt.datetime) -> tuple[Any, ...]:
+    """Return all that a write sets, then the id and the revision that it is compared with."""
+    token, status = change.token, change.status
+    # A gateway's words may hold what is no text to SQLite; they must not cost us the whole change.
+    reason = change.reason.encode(errors="backslashreplace").decode()
+    return (
+        change.state,
+        token.reference_id,
+        _text(token.submitted_at) or "",
+        _text(token.results_until),
+        token.route,
+        None if status is None else pack_status(status),
+        None if status is None else pack_found(status.found),
+        reason,
+        change.cause or "",
+        int(change.retried),
+        (change.changed_at or at).timestamp(),
+        change.id,
+        change.revision,
+    )
+
+
+_IDS_AT_ONCE: Final = 500  # SQLite takes so many parameters and more
+
+
+def _conditions(query: Query) -> Iterator[tuple[str, list[Any]]]:
+    """Yield the conditions of the statements that find what is asked for, with their parameters."""
+    asked = {
+        "gsp": query.gsp,
+        "host": query.host,
+        "gstin": query.gstin,
+        "reference": query.reference,
+        "run": query.run,
+        "retried": None if query.retried is None else int(query.retried),
+        "changed_at": None if query.since is None else query.since.timestamp(),
+    }
+    wanted = {name: fact for name, fact in asked.items() if fact is not None}
+    # A change whose state is damaged is not left out.
+    left_out = [] if query.states is None else [state for state in ChangeState if state not in query.states]
+    where = [f"state NOT IN ({', '.join('?' * len(left_out))})"]
+    where += [f"{name} >= ?" if name == "changed_at" else f"{name} = ?" for name in wanted]
+    facts: list[Any] = [*left_out, *wanted.values()]
+    if query.ids is None:
+        yield " AND ".join(where), facts
+        return
+    ids = list(dict.fromkeys(query.ids))
+    for first in range(0, len(ids), _IDS_AT_ONCE):
+        some = ids[first : first + _IDS_AT_ONCE]
+        yield " AND ".join([*where, f"id IN ({', '.join('?' * len(some))})"]), [*facts, *some]
+
+
+def _write(connection: sqlite3.Connection, statement: str, facts: Sequence[Any]) -> int:
+    """Run a statement that writes one change; return its new revision, or 0 if nothing was written."""
+    revision = _last_revision(connection) + 1
+    if not connection.execute(statement, facts).rowcount:
+        return 0
+    connection.execute(schema.NEXT_REVISION)
+    return revision
+
+
+def _last_revision(connection: sqlite3.Connection) -> int:
+    row = connection.execute(schema.LAST_REVISION).fetchone()
+    if row is None or type(row[0]) is not int:
+        raise JournalError("its number of the last revision is damaged")
+    return int(row[0])
 
 
 def _all_readable(
-    connection: sqlite3.Connection, statement: str, facts: Sequence[Any]
+    statement: str, facts: Sequence[Any], connection: sqlite3.Connection
 ) -> tuple[list[tuple[Any, ...]], sqlite3.Error | None]:
     """Return all rows; where a page is damaged, those before and behind it, and what is the matter."""
     rows: tuple[list[tuple[Any, ...]], ...] = ([], [])
@@ -287,10 +333,10 @@ def _check_keep(keep: dt.timedelta) -> None:
         raise InvalidInput(f"keep is {keep!r}: pass how long ended jobs are kept, timedelta(days=400) say")
 
 
-def _job_row(connection: sqlite3.Connection, batch_id: str) -> tuple[Any, ...]:
-    row: tuple[Any, ...] | None = connection.execute(schema.SELECT_JOB, (batch_id,)).fetchone()
+def _job_row(connection: sqlite3.Connection, change_id: str) -> tuple[Any, ...]:
+    row: tuple[Any, ...] | None = connection.execute(schema.SELECT_JOB, (change_id,)).fetchone()
     if row is None:
-        raise JournalError(f"it holds no batch {batch_id}")
+        raise JournalError(f"it holds no change {change_id}")
     return row
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextvars import ContextVar
 from typing import Final, Protocol, TypeVar
 
@@ -26,19 +26,13 @@ from ..gsp.base import Conversation, Gsp, Needs, Request, Response, Token, Verdi
 from ..gsp.codec.json import Pause
 from ..model.secret import Secret
 from .credentials import Credentials
-from .policies import RetryPolicy, lengthened
-from .rate_limit import Pacer, Turn
+from .policies import RetryPolicy, Tries
+from .rate_limit import Pacer
 from .transport import AnswerLost, KeptConnectionLost, Transport
 
 T = TypeVar("T")
 
-Leaving = Callable[[bool], Awaitable[None]]
-
 _log = logging.getLogger("ims_async")
-
-
-async def _unheard(_: bool) -> None:
-    """Ignore the notification."""
 
 
 class Overseer(Protocol):
@@ -58,27 +52,20 @@ OVERSEER: Final[ContextVar[Overseer | None]] = ContextVar("OVERSEER", default=No
 
 
 @attrs.define
-class _Tries:
-    """What is left for one request: tries, time (on the loop's clock), one renewal of each credential."""
+class Ready:
+    """A signed request with everything that it needs. `behind` are the tokens that were in use then."""
 
-    delays: Iterator[float]
-    ends_at: float
-    polls: bool = False
-    renewed: set[Needs] = attrs.field(factory=set)
+    signed: Request
+    behind: dict[Needs, Token]
+    sent: bool = False
 
-    def next_delay(self) -> float | None:
-        """Return the delay before the next try; None if there is none left."""
-        delay = next(self.delays, None)
-        return None if delay is None or _now() + delay > self.ends_at else delay
 
-    def after(self, asked: float) -> float | None:
-        """Return the delay that the gateway asks for: it counts as a try, and not as time."""
-        delay = next(self.delays, None)
-        if delay is None:
-            return None
-        delay = max(lengthened(asked), delay)
-        self.ends_at += delay
-        return delay
+@attrs.frozen
+class Refusal:
+    """A request that was refused, or got no answer: the error that this means, and the verdict if any."""
+
+    error: ImsError
+    verdict: Verdict | None = None
 
 
 class Exchange:
@@ -91,58 +78,45 @@ class Exchange:
         self._pacer, self._clock = pacer, clock
         self._closed = asyncio.Event()
 
-    async def run(
-        self,
-        conversation: Conversation[T],
-        credentials: Credentials,
-        *,
-        retry: bool = True,
-        leaving: Leaving = _unheard,
-    ) -> T:
-        """Run a conversation to its end and return its value.
+    async def run(self, conversation: Conversation[T], credentials: Credentials, *, retry: bool = True) -> T:
+        """Run a conversation that changes nothing to its end, and return its value.
 
-        Raises the error that an answer means; for a change with an unknown outcome `OutcomeUnknown`. With
-        `retry=False`, for polls, each request is sent once and has the lowest priority. `leaving` is called
-        with True when a change is about to be sent, which it can prevent by raising, and with False when it
-        is proved that nothing was done.
+        Raises the error that an answer means. With `retry=False`, for polls, each request is sent once and
+        has the lowest priority.
         """
-        changing, overseer = False, OVERSEER.get()
         try:
             step = next(conversation)
             while True:
                 if isinstance(step, Pause):
                     await asyncio.sleep(0)
-                    step = conversation.send(_NOTHING)
+                    step = conversation.send(NOTHING)
                     continue
                 try:
-                    answer = await self._deliver(step, credentials, retry, leaving)
+                    answer = await self._deliver(step, credentials, retry)
                 except ImsError as error:
                     step = conversation.throw(error)
                     continue
-                changing = step.changes
                 step = conversation.send(answer)
         except StopIteration as stop:
             value: T = stop.value
             return value
-        except UnexpectedAnswer as error:
-            if not changing:
-                raise
-            raise OutcomeUnknown(f"the gateway's answer to the change cannot be read: {error}") from error
         except ImsError as error:
-            if overseer is not None:
-                overseer.failed(error)
+            note_failure(error)
             raise
         finally:
             conversation.close()
 
-    async def _deliver(
-        self, request: Request, credentials: Credentials, retry: bool, leaving: Leaving
-    ) -> Response:
+    def tries(self, *, retry: bool = True) -> Tries:
+        """Return the tries that one request has."""
+        return Tries(
+            self._retry.delays() if retry else iter(()), _now() + self._retry.max_time, polls=not retry
+        )
+
+    async def _deliver(self, request: Request, credentials: Credentials, retry: bool) -> Response:
         """Send one request, with retries, and return the answer for the conversation."""
-        delays = self._retry.delays() if retry else iter(())
-        tries = _Tries(delays, _now() + self._retry.max_time, polls=not retry)
+        tries = self.tries(retry=retry)
         while True:
-            outcome = await self._attempt(request, credentials, tries, leaving)
+            outcome = await self._attempt(request, credentials, tries)
             if isinstance(outcome, Response):
                 return outcome
             error, delay = outcome
@@ -155,7 +129,7 @@ class Exchange:
             await self.rest(delay)
 
     async def _attempt(
-        self, request: Request, credentials: Credentials, tries: _Tries, leaving: Leaving
+        self, request: Request, credentials: Credentials, tries: Tries
     ) -> Response | tuple[ImsError, float | None]:
         """Send once; return the answer, or the error with the delay before the next try.
 
@@ -163,62 +137,59 @@ class Exchange:
         more at its next turn. That is one request more for the rate limit and the gateway, which may have
         billed the first.
         """
-        credential, waited = credentials.of(request), False
+        while True:
+            async with self.ready(request, credentials, tries) as ready:
+                answer = await self.send(ready)
+            if not (isinstance(answer, KeptConnectionLost) and request.repeatable) or request.fresh:
+                break
+            request = attrs.evolve(request, fresh=True)
+        try:
+            outcome = self.judge(request, ready, answer, credentials)
+            if isinstance(outcome, Response):
+                return outcome
+            return outcome.error, await self.delay_after(request, ready, outcome, credentials, tries)
+        finally:
+            del answer, ready  # its traceback refers to this frame: a reference cycle
+
+    @contextlib.asynccontextmanager
+    async def ready(self, request: Request, credentials: Credentials, tries: Tries) -> AsyncIterator[Ready]:
+        """Wait until a request can leave at once: with a live token, and a place in the rate limit.
+
+        Nothing has left. If nothing is sent in the block, the place is given back.
+        """
+        credential, waited = credentials.of(request), request.fresh
         while True:
             self.check_open()
             token = await credential.current() if credential else None
             ahead = credentials.ahead or waited
             async with self._pacer.turn(credentials.gstin, ahead=ahead, gives_way=tries.polls) as turn:
-                self._check_open(turn)
-                if credential is not None and not waited:
-                    token = credential.ready  # it may have expired during the wait for the turn
-                if credential is None or token is not None:
-                    if request.changes:
-                        await self._let_leave(leaving, turn)
-                    behind = credentials.at_hand()
-                    if token is not None:
-                        behind[request.needs] = token
-                    signed = self._gsp.sign(request, token.value if token else None)
-                    answer = await self._send(signed)
-                    if not (isinstance(answer, KeptConnectionLost) and request.repeatable) or request.fresh:
-                        break
-                    request = attrs.evolve(request, fresh=True)
-                else:
-                    turn.give_back()
+                ready: Ready | None = None
+                try:
+                    self.check_open()
+                    if credential is not None and not waited:
+                        token = credential.ready  # it may have expired during the wait for the turn
+                    if credential is None or token is not None:
+                        ready = self._signed(request, credentials, token)
+                        yield ready
+                        return
+                finally:
+                    if ready is None or not ready.sent:
+                        turn.give_back()
             waited = True
-        if isinstance(answer, Response):
-            sent = (*signed.secrets, *(token.value for token in behind.values()))
-            secrets = dict.fromkeys((*sent, *credentials.secrets()))
-            verdict, answer = self._judge(request, answer, secrets)
-            return await self._consider(request, answer, verdict, credentials, behind, tries, leaving)
-        try:
-            if isinstance(answer, NotSent):
-                await leaving(False)
-            return answer, self._after_loss(request, answer, tries)
-        finally:
-            del answer  # its traceback refers to this frame: a reference cycle
 
-    def _check_open(self, turn: Turn) -> None:
-        try:
-            self.check_open()
-        except ImsError:
-            turn.give_back()
-            raise
+    def _signed(self, request: Request, credentials: Credentials, token: Token | None) -> Ready:
+        behind = credentials.at_hand()
+        if token is not None:
+            behind[request.needs] = token
+        return Ready(self._gsp.sign(request, token.value if token else None), behind)
 
-    async def _let_leave(self, leaving: Leaving, turn: Turn) -> None:
-        try:
-            await leaving(True)
-            self.check_open()
-        except BaseException:
-            turn.give_back()
-            raise
-
-    async def _send(self, signed: Request) -> Response | ImsError:
-        """Return the answer, or the error in its place.
+    async def send(self, ready: Ready) -> Response | ImsError:
+        """Send a request that is ready; return the answer, or the error in its place.
 
         A transport may be a caller's own: after any error for a change that does not prove that it was not
         sent, the outcome is unknown.
         """
+        signed, ready.sent = ready.signed, True
         try:
             return await self._transport.send(signed)
         except (NotSent, GatewayUnavailable, UnexpectedAnswer) as error:
@@ -246,53 +217,64 @@ class Exchange:
             verdict.error.size = len(request.body or b"")
         return verdict, clean
 
-    def _after_loss(self, request: Request, error: ImsError, tries: _Tries) -> float | None:
-        """Return the delay before the next try after a lost answer, or None."""
-        if request.repeatable and self._closed.is_set():  # the closing of the client aborted the read
-            raise ClientClosed(f"the client was closed while {request.operation} was under way") from error
-        if isinstance(error, NotSent):
-            return tries.next_delay()
-        if request.changes:
-            raise _unknown(error) from error
-        lost = isinstance(error, GatewayUnavailable)  # otherwise it was refused unread, and would be again
-        return tries.next_delay() if lost and request.repeatable else None
+    def judge(
+        self, request: Request, ready: Ready, answer: Response | ImsError, credentials: Credentials
+    ) -> Response | Refusal:
+        """Decide what an answer means.
 
-    async def _consider(
-        self,
-        request: Request,
-        response: Response,
-        verdict: Verdict,
-        credentials: Credentials,
-        behind: Mapping[Needs, Token],
-        tries: _Tries,
-        leaving: Leaving,
-    ) -> Response | tuple[ImsError, float | None]:
-        """Decide on an answer. A change has an unknown outcome unless it proves that nothing was done."""
-        if verdict.not_before is not None and verdict.not_before - self._clock() <= self._retry.max_hint:
-            self._pacer.not_before(verdict.not_before)
-        if verdict.allowance is not None and verdict.allowance[1] - self._clock() <= self._retry.max_hint:
-            self._pacer.note_allowance(*verdict.allowance)
+        A change has an unknown outcome, which is raised, unless the answer proves that nothing was done.
+        """
+        if not isinstance(answer, Response):
+            if request.repeatable and self.closed:  # the closing of the client aborted the read
+                raise ClientClosed(
+                    f"the client was closed while {request.operation} was under way"
+                ) from answer
+            if request.changes and not isinstance(answer, NotSent):
+                raise _unknown(answer) from answer
+            return Refusal(answer)
+        tokens = (token.value for token in ready.behind.values())
+        secrets = dict.fromkeys((*ready.signed.secrets, *tokens, *credentials.secrets()))
+        verdict, answer = self._judge(request, answer, secrets)
+        self._heed(verdict)
         if verdict.kind is VerdictKind.FINE:
-            return response
+            return answer
         error = verdict.error or GatewayUnavailable("the gateway refused without a reason")
-        if request.changes:
-            if not verdict.nothing_done:
-                raise _unknown(error) from error
-            await leaving(False)
+        if request.changes and not verdict.nothing_done:
+            raise _unknown(error) from error
+        return Refusal(error, verdict)
+
+    async def delay_after(
+        self, request: Request, ready: Ready, refusal: Refusal, credentials: Credentials, tries: Tries
+    ) -> float | None:
+        """Return the delay before the next try, None if there is none; renew what was refused as stale."""
+        error, verdict = refusal.error, refusal.verdict
+        if verdict is None:
+            lost = isinstance(
+                error, GatewayUnavailable
+            )  # otherwise it was refused unread, and would be again
+            again = isinstance(error, NotSent) or (lost and request.repeatable)
+            return tries.next_delay() if again else None
         if verdict.kind is VerdictKind.REFUSED:
             stale = verdict.stale or request.needs
             credential = credentials.named(stale)
             if credential is None or stale in tries.renewed:
-                return error, None
+                return None
             tries.renewed.add(stale)  # once only: if a new token is refused too, a further one does not help
-            await credential.renew(behind.get(stale) or await credential.current())
-            return error, 0.0
-        if verdict.kind is VerdictKind.THROTTLED:
-            return error, self._as_asked(error, verdict, tries)
+            await credential.renew(ready.behind.get(stale) or await credential.current())
+            return 0.0
         repeatable = verdict.kind is VerdictKind.UNAVAILABLE and request.repeatable
-        return error, self._as_asked(error, verdict, tries) if repeatable else None
+        if verdict.kind is VerdictKind.THROTTLED or repeatable:
+            return self._as_asked(error, verdict, tries)
+        return None
 
-    def _as_asked(self, error: ImsError, verdict: Verdict, tries: _Tries) -> float | None:
+    def _heed(self, verdict: Verdict) -> None:
+        """Let the rate limiter know what the gateway says of its limits."""
+        if verdict.not_before is not None and verdict.not_before - self._clock() <= self._retry.max_hint:
+            self._pacer.not_before(verdict.not_before)
+        if verdict.allowance is not None and verdict.allowance[1] - self._clock() <= self._retry.max_hint:
+            self._pacer.note_allowance(*verdict.allowance)
+
+    def _as_asked(self, error: ImsError, verdict: Verdict, tries: Tries) -> float | None:
         """Return the delay that the gateway asks for, if it is within `max_hint`."""
         if verdict.not_before is None:
             return tries.next_delay()
@@ -332,6 +314,12 @@ class Exchange:
         await self._transport.aclose()
 
 
+def note_failure(error: ImsError) -> None:
+    """Let the context's overseer know of a conversation that failed."""
+    if (overseer := OVERSEER.get()) is not None:
+        overseer.failed(error)
+
+
 def _now() -> float:
     return asyncio.get_running_loop().time()
 
@@ -342,4 +330,4 @@ def _unknown(error: ImsError) -> OutcomeUnknown:
 
 # Characters. A shorter secret may occur in an answer by chance, and rows must stay unchanged.
 _IN_A_REFUSAL, _IN_ROWS = 6, 16
-_NOTHING = Response(status=0, headers={}, body=b"")
+NOTHING = Response(status=0, headers={}, body=b"")

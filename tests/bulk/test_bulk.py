@@ -25,6 +25,7 @@ from ims_async import (
 )
 from ims_async.bulk import EventKind
 from ims_async.simulator import Simulator
+from ims_async.taxpayer import state_of
 
 from ..conftest import plan_endless
 from ..support.bulk_flows import adds_up, applied, bulk_client, log_in, work_for
@@ -237,7 +238,7 @@ async def test_a_defect_of_ours_is_one_taxpayers_trouble_too(
     async def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(taxpayers[0], "hand_in", broken)
+    monkeypatch.setattr(state_of(taxpayers[0]).changes, "submit_what", broken)
     report = await bulk.save_all(client, work)
     assert isinstance(report[taxpayers[0].gstin].error, ZeroDivisionError)
     assert report.errors.keys() == {taxpayers[0].gstin}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ims_async import ImsClient, InvalidInput, bulk
-from ims_async.journal import MemoryJournal, Phase, SqliteJournal
+from ims_async.journal import ChangeState, MemoryJournal, SqliteJournal
 from ims_async.simulator import Simulator
 
 from ..conftest import QUICK, make_client
@@ -71,7 +71,7 @@ async def test_a_clients_own_journal_is_the_one(sim: Simulator, place: Path) -> 
         await bulk.save_all(client, work, journal=MemoryJournal(clock=sim.now))
     assert sim.count("save") == 0
     assert (await bulk.save_all(client, work, journal=own)).ok
-    assert {entry.phase for entry in await own.entries()} == {Phase.ENDED}
+    assert {change.state for change in await own.find()} == {ChangeState.ENDED}
     assert not files(place)
 
 
@@ -82,5 +82,5 @@ async def test_a_journal_may_be_handed_in_with_the_run(sim: Simulator, place: Pa
     work = await work_for(log_in(client, sim))
     assert (await bulk.save_all(client, work, journal=own)).ok
     assert client.journal is own
-    assert len(await own.entries()) == len(work)
+    assert len(await own.find()) == len(work)
     assert not files(place)

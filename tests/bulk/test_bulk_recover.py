@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -28,7 +29,7 @@ from ims_async import (
     Taxpayer,
     bulk,
 )
-from ims_async.journal import Cause, Phase
+from ims_async.journal import Cause, Change, ChangeState
 from ims_async.model.times import QUIET, SENDER_IS_DEAD
 from ims_async.simulator import Fault, Simulator
 
@@ -111,8 +112,8 @@ async def test_it_is_listed_with_what_is_known_and_what_may_be_done(
     (lost,) = await second.unfinished()
     assert (lost.needs_a_look, lost.pollable, lost.sent, lost.reason) == (True, False, True, "")
     assert await listed(second.jobs()) == [lost, waited]
-    assert await listed(second.jobs(states=[Phase.CALLED_OFF])) == [waited]
-    assert await listed(second.jobs(states=["unknown"])) == [lost]
+    assert await listed(second.jobs(states=[ChangeState.CALLED_OFF])) == [waited]
+    assert await listed(second.jobs(states=["lost"])) == [lost]
     assert len(sim.requests) == requests
     with pytest.raises(OutcomeUnknown, match=r"nothing of it was sent \(JobInFlight: .*retry\(job\)"):
         await waited
@@ -156,19 +157,19 @@ async def test_what_runs_is_awaited_and_what_waits_is_sent_after_it(
     """Also where the process died so that nothing could be called off."""
     one, two, three = await undecided(acme)
     await acme.save([one])
-    journal.held[Phase.CALLED_OFF] = asyncio.Event()
+    journal.held[ChangeState.CALLED_OFF] = asyncio.Event()
     waiting = [asyncio.create_task(acme.save([decision])) for decision in (two, three)]
     await asyncio.sleep(1)
     for task in waiting:
         task.cancel()
     await asyncio.sleep(0)
-    assert await shelf.phases() == [Phase.RUNNING, Phase.QUEUED, Phase.QUEUED]
+    assert await shelf.states() == [ChangeState.ACCEPTED, ChangeState.QUEUED, ChangeState.QUEUED]
     shelf.taxpayer(second)
     report = await bulk.recover(second)
     assert report.ok, report
     adds_up(report)
     assert [effect.number for effect in sim.effects] == [one.number, two.number, three.number]
-    assert set(await shelf.phases()) == {Phase.ENDED, Phase.CALLED_OFF}
+    assert set(await shelf.states()) == {ChangeState.ENDED, ChangeState.CALLED_OFF}
     taken = await listed(second.called_off())
     assert [(job.cause, job.retried) for job in taken] == [(Cause.TAKEN_OVER, True)] * 2
 
@@ -179,7 +180,7 @@ async def test_what_waits_and_was_decided_on_anew_is_over(
     """It is neither sent nor left waiting: a process that lives would send it after the later decision."""
     one, two, _ = await undecided(acme)
     await acme.save([one])
-    journal.held[Phase.CALLED_OFF] = asyncio.Event()
+    journal.held[ChangeState.CALLED_OFF] = asyncio.Event()
     later = Decision(invoice=two.invoice, action=Action.REJECT)
     waiting = [asyncio.create_task(acme.save([decision])) for decision in (two, later)]
     await asyncio.sleep(1)
@@ -224,11 +225,11 @@ async def test_a_process_that_died_while_it_sent_is_waited_for_and_settled(
 ) -> None:
     """Its batch is looked at, and sent again only when it can no longer be on its way."""
     batch = await undecided(acme)
-    journal.failing = {Phase.RUNNING, Phase.UNKNOWN}
+    journal.failing = {ChangeState.ACCEPTED, ChangeState.LOST}
     sim.script_answer("save", 200, dialect().half)
     with pytest.raises(OutcomeUnknown):
         await acme.save(batch)
-    assert await shelf.phases() == [Phase.SENDING]
+    assert await shelf.states() == [ChangeState.SENDING]
     shelf.taxpayer(second)
     begun = sim.now()
     report = await bulk.recover(second)
@@ -255,6 +256,27 @@ async def test_a_task_that_broke_off_is_settled_by_looking(
     assert job.report is not None
     assert job.report.succeeded == tuple(batch)
     assert len(sim.effects) == len(batch)
+
+
+@pytest.mark.parametrize("recovers", [True, False])
+async def test_what_the_gateway_no_longer_tells_is_found_in_the_records(
+    acme: Taxpayer, second: ImsClient, shelf: Shelf, sim: Simulator, recovers: bool
+) -> None:
+    """By a recovery, and by a run that the job is in the way of."""
+    one, two, _ = await undecided(acme)
+    await acme.save([one])
+    sent = await shelf.last()
+    kept = attrs.evolve(sent.token, results_until=dt.datetime.fromtimestamp(sim.now(), dt.UTC))
+    assert await shelf.journal().put(attrs.evolve(sent, token=kept)) is not None
+    await asyncio.sleep(QUIET + 1)
+    sim.script_answer("status", 400, refusal())
+    shelf.taxpayer(second)
+    if recovers:
+        assert (await bulk.recover(second)).succeeded == 1
+    report = await bulk.save_all(second, {acme.gstin: [two]})
+    assert report.ok, report.errors
+    assert [effect.number for effect in sim.effects] == [one.number, two.number]
+    assert await second.unfinished() == []
 
 
 # -- what recovery leaves alone ------------------------------------------------------------------------------
@@ -377,7 +399,7 @@ async def test_what_cannot_be_read_is_told_when_the_rest_is_done(
     other = make_client(sim)
     elsewhere = other.taxpayer(sim.gstins[1], token=sim.token(sim.gstins[1]))
     token = (await elsewhere.save((await undecided(elsewhere))[:1])).token
-    await damaged.inner.intend("bad", token, ())
+    await damaged.inner.add(Change(id="bad", token=token), ())
     damaged.damaged = {"bad"}
     third = make_client(sim, journal=damaged)
     shelf.taxpayer(third)
@@ -460,37 +482,50 @@ async def test_without_a_journal_there_is_what_this_process_knows(sim: Simulator
 # -- the four questions --------------------------------------------------------------------------------------
 
 ANSWERS = {
-    # phase: open, sent, pollable, needs a look
-    Phase.QUEUED: (True, False, False, False),
-    Phase.SENDING: (True, True, False, False),
-    Phase.UNKNOWN: (True, True, False, True),
-    Phase.RUNNING: (True, True, True, False),
-    Phase.ENDED: (False, True, False, False),
-    Phase.CALLED_OFF: (False, False, False, False),
-    Phase.LET_GO: (False, True, True, False),
+    # state: open, sent, pollable, needs a look
+    ChangeState.QUEUED: (True, False, False, False),
+    ChangeState.SENDING: (True, True, False, False),
+    ChangeState.LOST: (True, True, False, True),
+    ChangeState.ACCEPTED: (True, True, True, False),
+    ChangeState.BROKEN_OFF: (True, True, False, True),
+    ChangeState.ENDED: (False, True, False, False),
+    ChangeState.CALLED_OFF: (False, False, False, False),
+    ChangeState.ABANDONED: (False, True, True, False),
 }
 
 
-@pytest.mark.parametrize("phase", list(Phase))
+def brought_to(state: ChangeState, sending: Change) -> Change:
+    """Return a change that is being sent as it stands after what leads to a state."""
+    accepted = sending.accepted(attrs.evolve(sending.token, reference_id="another"))
+    broke_off = JobStatus(state=JobState.FAILED, raw_code="failed", carrier_failed=True)
+    return {
+        ChangeState.SENDING: sending,
+        ChangeState.LOST: sending.lost(),
+        ChangeState.ACCEPTED: accepted,
+        ChangeState.BROKEN_OFF: accepted.heard(broke_off),
+        ChangeState.ENDED: accepted.heard(JobStatus(state=JobState.SUCCEEDED, raw_code="P", processed=1)),
+        ChangeState.CALLED_OFF: sending.called_off("because", Cause.NOT_SENT),
+        ChangeState.ABANDONED: accepted.abandoned(),
+    }[state]
+
+
+@pytest.mark.parametrize("state", list(ChangeState))
 async def test_a_job_that_is_listed_says_what_may_be_done(
-    acme: Taxpayer, second: ImsClient, shelf: Shelf, sim: Simulator, phase: Phase
+    acme: Taxpayer, second: ImsClient, shelf: Shelf, sim: Simulator, state: ChangeState
 ) -> None:
-    """In each phase, by facts alone."""
+    """In each state, by facts alone."""
     kept = shelf.journal().inner
     (decision, *_) = await undecided(acme)
     sent = await acme.save([decision])
     token = sent.token
     await sent
     bare = attrs.evolve(token, reference_id=None)
-    await kept.intend("it", bare, [decision])
-    if phase is not Phase.QUEUED:
-        assert await kept.claim("it", bare) is None
-    status = JobStatus(state=JobState.SUCCEEDED, raw_code="P", processed=1)
-    if phase in (Phase.RUNNING, Phase.ENDED, Phase.LET_GO):
-        await kept.advance("it", Phase.RUNNING, token=attrs.evolve(token, reference_id="another"))
-    if phase not in (Phase.QUEUED, Phase.SENDING, Phase.RUNNING):
-        await kept.advance("it", phase, status=status if phase is Phase.ENDED else None, reason="because")
+    queued = await kept.add(Change(id="it", token=bare), [decision])
+    if state is not ChangeState.QUEUED:
+        claim = await kept.claim(queued.claimed(bare))
+        assert claim.taken
+        assert await kept.put(brought_to(state, claim.change)) is not None
     shelf.taxpayer(second)
-    (job,) = [job for job in await listed(second.jobs(states=[phase])) if job.batch == "it"]
-    assert (job.open, job.sent, job.pollable, job.needs_a_look) == ANSWERS[phase]
-    assert job.reason == ("because" if phase not in (Phase.QUEUED, Phase.SENDING, Phase.RUNNING) else "")
+    (job,) = [job for job in await listed(second.jobs(states=[state])) if job.batch == "it"]
+    assert (job.open, job.sent, job.pollable, job.needs_a_look) == ANSWERS[state]
+    assert job.reason == ("because" if state is ChangeState.CALLED_OFF else "")

@@ -10,7 +10,8 @@ import pytest
 
 from ims_async import Action, Decision, OtpRequired, Sandbox, Vayana, bulk
 from ims_async.bulk import EventKind
-from ims_async.journal import Phase
+from ims_async.journal import ChangeState
+from ims_async.model.moves import OPEN_STATES
 from ims_async.simulator import Fault, Simulator
 
 from ..support.bulk_breaks import QUIET, RUN, Mortal, Night, arrived, ended_or_dead, sent
@@ -102,38 +103,38 @@ async def test_whenever_its_process_dies(lost: str, written: bool) -> None:
     assert number > 15
 
 
-CAUGHT: dict[str, tuple[dict[str, Any], list[Fault], Phase | None]] = {
-    "not handed in": ({"at": "intend", "written": False}, [], None),
-    "handed in": ({"at": "claim", "written": False}, [], Phase.QUEUED),
-    "about to be sent": ({"at": "claim"}, [], Phase.SENDING),
-    "sent": ({"at": Phase.RUNNING, "written": False}, [], Phase.SENDING),
-    "lost, but applied": ({"at": Phase.UNKNOWN}, [Fault.drop_after()] * 9, Phase.UNKNOWN),
-    "lost": ({"at": Phase.UNKNOWN}, [Fault.drop_before()] * 2, Phase.UNKNOWN),
-    "running": ({"at": Phase.RUNNING}, [], Phase.RUNNING),
-    "ended, not heard": ({"at": Phase.ENDED, "written": False}, [], Phase.RUNNING),
-    "ended": ({"at": Phase.ENDED}, [], Phase.ENDED),
+CAUGHT: dict[str, tuple[dict[str, Any], list[Fault], ChangeState | None]] = {
+    "not handed in": ({"at": "add", "written": False}, [], None),
+    "handed in": ({"at": "claim", "written": False}, [], ChangeState.QUEUED),
+    "about to be sent": ({"at": "claim"}, [], ChangeState.SENDING),
+    "sent": ({"at": ChangeState.ACCEPTED, "written": False}, [], ChangeState.SENDING),
+    "lost, but applied": ({"at": ChangeState.LOST}, [Fault.drop_after()] * 9, ChangeState.LOST),
+    "lost": ({"at": ChangeState.LOST}, [Fault.drop_before()] * 2, ChangeState.LOST),
+    "accepted": ({"at": ChangeState.ACCEPTED}, [], ChangeState.ACCEPTED),
+    "ended, not heard": ({"at": ChangeState.ENDED, "written": False}, [], ChangeState.ACCEPTED),
+    "ended": ({"at": ChangeState.ENDED}, [], ChangeState.ENDED),
 }
 
 
 @pytest.mark.parametrize(("number", "caught"), sample(itertools.product([1, 2], CAUGHT), 2))
 async def test_a_batch_is_taken_up_wherever_it_stood(night: Night, caught: str, number: int) -> None:
-    """Each phase in which a dead process can have left it."""
-    how, faults, phase = CAUGHT[caught]
+    """Each state in which a dead process can have left it."""
+    how, faults, state = CAUGHT[caught]
     night.sim.script_fault("save", *faults)
     journal = Mortal(night.shelf.journal(), number, **how)
     assert await ended_or_dead(night.run(night.process(journal)), journal) is None
-    assert phase is None or phase in await night.shelf.phases()
+    assert state is None or state in await night.shelf.states()
     night.check(await night.finished())
-    assert not {p for p in await night.shelf.phases() if p.open}
+    assert not OPEN_STATES & set(await night.shelf.states())
 
 
 async def test_what_was_found_not_applied_is_sent_by_the_next_if_nobody_lived_to_do_it(night: Night) -> None:
     """Death between the look that settled it and the sending again: the gateway has refused nothing."""
     night.sim.script_fault("save", Fault.drop_before(), gstin=night.sim.gstins[0])
     work = {night.sim.gstins[0]: night.work[night.sim.gstins[0]]}
-    journal = Mortal(night.shelf.journal(), at=Phase.ENDED)
+    journal = Mortal(night.shelf.journal(), at=ChangeState.ENDED)
     assert await ended_or_dead(night.run(night.process(journal), work), journal) is None
-    assert await night.shelf.phases() == [Phase.ENDED]
+    assert await night.shelf.states() == [ChangeState.ENDED]
     assert not night.sim.jobs
     night.check(await night.finished())
 
@@ -142,7 +143,7 @@ async def test_what_was_found_not_applied_is_sent_by_the_next_if_nobody_lived_to
 async def test_what_is_sent_again_is_not_lost_in_its_turn(night: Night, step: int) -> None:
     """Death at each write of the sending again."""
     night.sim.script_fault("save", *[Fault.drop_before()] * 3)
-    first = Mortal(night.shelf.journal(), 3, at=Phase.UNKNOWN)
+    first = Mortal(night.shelf.journal(), 3, at=ChangeState.LOST)
     assert await ended_or_dead(night.run(night.process(first)), first) is None
     second = Mortal(night.shelf.journal(), 3 + step)
     assert await ended_or_dead(night.run(night.process(second)), second) is None

@@ -11,7 +11,7 @@ import pytest
 
 from ims_async import ImsClient, PayloadTooLarge, bulk
 from ims_async.bulk import BulkReport, EventKind
-from ims_async.journal import Phase
+from ims_async.journal import ChangeState, Query
 from ims_async.simulator import Fault, Simulator
 from ims_async.simulator.http import write
 
@@ -86,9 +86,9 @@ async def test_a_run_cuts_smaller_until_it_goes_through(
     assert sorted(run.report.refused_sizes) == sorted(gateway.refused) == sorted(size for _, size in told)
     assert Counter(told) == Counter((o.gstin, size) for o in run.report for size in o.refused_sizes)
     assert max(gateway.taken) > limit / 4  # as far as there is so much to send: it does not cut to pieces
-    entries = await client.batches_of(run.run)
-    phases = Counter(entry.phase for entry in entries)
-    assert phases == {Phase.CALLED_OFF: len(gateway.refused), Phase.ENDED: len(gateway.taken)}
+    changes = await client.journal.find(Query(run=run.run))  # type: ignore[union-attr]
+    states = Counter(change.state for change in changes)
+    assert states == {ChangeState.CALLED_OFF: len(gateway.refused), ChangeState.ENDED: len(gateway.taken)}
 
 
 async def test_a_size_that_gstn_refuses_is_cut_too(sim: Simulator, gsp_name: str) -> None:

@@ -19,6 +19,7 @@ from ims_async import (
     bulk,
 )
 from ims_async.bulk import EventKind
+from ims_async.journal import Query
 from ims_async.simulator import Fault, Simulator
 
 from ..conftest import dialect, make_gsp
@@ -260,8 +261,8 @@ async def test_what_was_refused_is_looked_at_and_sent_again_where_it_still_stand
     assert again[moved.gstin].succeeded == 1
     assert not again.errors
     adds_up(again)
-    entries = await client.journal.entries(run=report.run)  # type: ignore[union-attr]
-    assert {entry.token.gstin for entry in entries if entry.retried} == {edited.gstin, moved.gstin}
+    changes = await client.journal.find(Query(run=report.run))  # type: ignore[union-attr]
+    assert {change.token.gstin for change in changes if change.retried} == {edited.gstin, moved.gstin}
 
 
 async def test_what_was_not_sent_is_sent_by_a_retry(

@@ -9,8 +9,7 @@ import attrs
 import pytest
 
 from ims_async import Decision, ImsClient, JobInFlight, RateLimited, Section, bulk
-from ims_async.journal import Cause, Entry
-from ims_async.model.tokens import JobToken
+from ims_async.journal import Cause, Change, Claim
 from ims_async.simulator import Simulator
 
 from ..conftest import ONE_TRY, dialect, make_client
@@ -34,11 +33,11 @@ class Late(Mortal):
 
     late = 0.0
 
-    async def claim(self, batch_id: str, token: JobToken) -> Entry | None:
+    async def claim(self, change: Change, *, since: int | None = None) -> Claim:
         """Begin to send, after a while."""
         late, self.late = self.late, 0.0
         await asyncio.sleep(late)
-        return await super().claim(batch_id, token)
+        return await super().claim(change, since=since)
 
 
 def process(sim: Simulator, shelf: Shelf, *, late: float = 0.0, at: str = "never") -> tuple[ImsClient, Late]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ims_async import Decision, ImsClient, ImsError, JournalError, PayloadTooLarge, RateLimited, bulk
-from ims_async.journal import Entry, Journal, MemoryJournal
+from ims_async.journal import Change, Claim, Journal, MemoryJournal, Now
 from ims_async.net.transport import MemoryTransport
 from ims_async.simulator import Fault, Simulator
 
@@ -49,26 +49,29 @@ class MortalJournal:
         await self._life.step()
         return answer
 
-    async def intend(self, *args: Any, **facts: Any) -> None:
+    async def add(self, *args: Any, **facts: Any) -> Change:
         """Pass it on, as all of these do."""
-        await self._do("intend", *args, **facts)
-
-    async def claim(self, *args: Any, **facts: Any) -> Entry | None:
-        found: Entry | None = await self._do("claim", *args, **facts)
+        found: Change = await self._do("add", *args, **facts)
         return found
 
-    async def advance(self, *args: Any, **facts: Any) -> bool:
-        return bool(await self._do("advance", *args, **facts))
-
-    async def entries(self, *args: Any, **facts: Any) -> list[Entry]:
-        found: list[Entry] = await self._do("entries", *args, **facts)
+    async def claim(self, *args: Any, **facts: Any) -> Claim:
+        found: Claim = await self._do("claim", *args, **facts)
         return found
 
-    async def mark_retried(self, *args: Any, **facts: Any) -> None:
-        await self._do("mark_retried", *args, **facts)
+    async def put(self, *args: Any, **facts: Any) -> Change | None:
+        found: Change | None = await self._do("put", *args, **facts)
+        return found
+
+    async def find(self, *args: Any, **facts: Any) -> list[Change]:
+        found: list[Change] = await self._do("find", *args, **facts)
+        return found
 
     async def records(self, *args: Any, **facts: Any) -> list[Any]:
         found: list[Any] = await self._do("records", *args, **facts)
+        return found
+
+    async def now(self) -> Now:
+        found: Now = await self._do("now")
         return found
 
     async def aclose(self) -> None:
@@ -127,9 +130,9 @@ async def live_and_die(steps: float, kill_recovery: float = float("inf"), *, don
     report = await bulk.recover(last)
     adds_up(report)
     handed_in = [
-        (entry.token.gstin, record.number)
-        for entry in await memory.entries()
-        for record in await memory.records(entry.id)
+        (change.token.gstin, record.number)
+        for change in await memory.find()
+        for record in await memory.records(change.id)
     ]
     where = f"dead after {steps} and {kill_recovery} steps: {report}"
     assert not report.errors, where

@@ -198,9 +198,9 @@ async def test_who_stops_watching_jobs_leaves_nobody_who_watches() -> None:
     with contextlib.suppress(KeyError):
         async with watching(Console(), {job: "save abc"}):
             await asyncio.sleep(0)
-            assert job.watched
+            assert job._watched
             raise KeyError
-    assert (job.watched, polled) == (False, [])
+    assert (job._watched, polled) == (False, [])
 
 
 async def test_a_job_that_cannot_be_watched_is_told_to_who_watches_it() -> None:

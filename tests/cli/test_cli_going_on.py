@@ -136,7 +136,7 @@ def test_the_jobs_of_a_stopped_run_are_listed_and_looked_after(shell: Shell) -> 
     assert shlex.split(document["go_on_with"])[1:] == command_in(said)
     before = len(shell.sim.requests)
     listed = shell.run("jobs", "list", "--json").json()["jobs"]
-    assert [(job["run"], job["phase"]) for job in listed] == [("november", "running")] * 2
+    assert [(job["run"], job["phase"]) for job in listed] == [("november", "accepted")] * 2
     assert {job["reference_id"] for job in listed} == {job.reference for job in shell.sim.jobs}
     assert len(shell.sim.requests) == before
     shell.sim.advance(SLOW)

@@ -80,11 +80,11 @@ def test_jobs_are_listed_by_run_without_asking_anybody(shell: Shell) -> None:
     before = len(shell.sim.requests)
     (lost,) = shell.run("jobs", "list", "--json").json()["jobs"]
     assert (lost["run"], lost["phase"], lost["reference_id"], lost["gstin"]) == (
-        "december", "unknown", None, shell.gstin,
+        "december", "lost", None, shell.gstin,
     )  # fmt: skip
-    assert "unknown" in shell.run("jobs", "list").out
+    assert "lost" in shell.run("jobs", "list").out
     found = shell.run("jobs", "list", "--all", "--json").json()
-    assert [job["phase"] for job in found["jobs"]] == ["ended", "ended", "unknown"]
+    assert [job["phase"] for job in found["jobs"]] == ["ended", "ended", "lost"]
     assert [(run["run"], run["jobs"], run["open_jobs"]) for run in found["runs"]] == [
         ("november", 2, 0), ("december", 1, 1),
     ]  # fmt: skip
@@ -102,7 +102,7 @@ def test_jobs_are_listed_by_run_without_asking_anybody(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    ("phase", "facts", "told", "next_step"),
+    ("state", "facts", "told", "next_step"),
     [
         ("called off", "cause = 'in the way'", "called off, in the way", "push --run november"),
         ("called off", "cause = 'in the way', run = ''", "called off, in the way", "push again"),
@@ -111,23 +111,23 @@ def test_jobs_are_listed_by_run_without_asking_anybody(shell: Shell) -> None:
         ("called off", "cause = ''", None, ""),
         ("queued", "status = NULL", "queued", "push --run november"),
         ("sending", "status = NULL", "sending", "wait, then jobs resume"),
-        ("running", "status = NULL", "running", "jobs resume"),
+        ("accepted", "status = NULL", "accepted", "jobs resume"),
         ("ended", "retried = 0", None, ""),
-        ("let go", "status = NULL", None, ""),
+        ("abandoned", "status = NULL", None, ""),
     ],
 )
 def test_what_may_be_done_about_each_job_is_told(
-    shell: Shell, phase: str, facts: str, told: str | None, next_step: str
+    shell: Shell, state: str, facts: str, told: str | None, next_step: str
 ) -> None:
     """Also about what was never sent; with --all everything that was ever handed in is there."""
     file, _ = shell.decided(accept)
     assert shell.run("push", file, "--yes", *QUICK, "--run", "november").code == 0
     connection = sqlite3.connect(journal_of(shell))
     with connection:
-        connection.execute(f"UPDATE jobs SET phase = ?, {facts}", (phase,))  # noqa: S608 # our own text
+        connection.execute(f"UPDATE jobs SET state = ?, {facts}", (state,))  # noqa: S608 # our own text
     connection.close()
     (job,) = shell.run("jobs", "list", "--all", "--json").json()["jobs"]
-    assert (job["phase"], job["next"]) == (phase, next_step)
+    assert (job["phase"], job["next"]) == (state, next_step)
     listed = shell.run("jobs", "list")
     assert len(shell.run("jobs", "list", "--json").json()["jobs"]) == (told is not None)
     assert told is None or (told in listed.out and next_step in listed.out)
@@ -255,7 +255,7 @@ def test_a_batch_that_never_left_is_not_taken_from_a_process_that_may_live(shell
     connection = sqlite3.connect(journal_of(shell))
     now = dt.datetime.now(dt.UTC)
     with connection:
-        connection.execute("UPDATE jobs SET phase = 'queued', submitted_at = ?", (now.isoformat(),))
+        connection.execute("UPDATE jobs SET state = 'queued', submitted_at = ?", (now.isoformat(),))
     connection.close()
     ended = shell.run("jobs", "resume", *QUICK)
     assert (ended.code, "not sent yet: another process may be about to" in ended.err) == (1, True)
@@ -272,7 +272,7 @@ def test_the_command_that_goes_on_replaces_the_report_of_this_one(shell: Shell) 
     connection = sqlite3.connect(journal_of(shell))
     with connection:
         now = dt.datetime.now(dt.UTC).isoformat()
-        connection.execute("UPDATE jobs SET phase = 'queued', submitted_at = ?", (now,))
+        connection.execute("UPDATE jobs SET state = 'queued', submitted_at = ?", (now,))
     connection.close()
     ended = shell.run("jobs", "resume", *QUICK, "--report", "outcome.csv")
     command = ended.err[ended.err.index("Go on with:\n") :].splitlines()[1].strip()

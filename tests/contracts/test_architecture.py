@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import tomllib
 from typing import Final
 
-from ims_async.journal import Phase
+from ims_async.model.moves import MOVES, ChangeState
 
 from ..support.documents import DOCUMENTS, ROOT
 
@@ -33,14 +34,22 @@ def test_its_packages_are_those_that_there_are() -> None:
 
 
 def test_its_picture_shows_each_move_of_a_change_and_no_other() -> None:
-    """`Journal.claim` is the one way to `SENDING`, which `Phase.moves` leaves to it."""
+    """By which events, in the order of the code; `MOVES` is where the package looks."""
     (picture,) = re.findall(r"```mermaid\n(.*?)```", TEXT, re.DOTALL)
-    shown = set(re.findall(r"^ +(\w+) --> (\w+)", picture, re.MULTILINE))
-    moves = {(start.name, end.name) for start in Phase for end in Phase if start.moves(end)}
-    assert shown == moves | {("QUEUED", "SENDING")}
+    events: dict[tuple[ChangeState, ChangeState], list[str]] = {}
+    for event, cells in MOVES.items():
+        for start, end in cells.items():
+            if isinstance(end, ChangeState):
+                events.setdefault((start, end), []).append(event.name.lower().replace("_", " "))
+    lines = [
+        f"    {start.name} --> {end.name}: {', '.join(events[start, end])}"
+        for start, end in itertools.product(ChangeState, ChangeState)
+        if (start, end) in events
+    ]
+    assert picture.splitlines() == ["stateDiagram-v2", "    [*] --> QUEUED: handed in", *lines]
 
 
 def test_its_table_explains_each_state() -> None:
     """In the order of the code."""
     section = TEXT.partition("\n## The state of a change\n")[2].partition("\n## ")[0]
-    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == [phase.name for phase in Phase]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == [state.name for state in ChangeState]

@@ -26,7 +26,7 @@ from ims_async.gsp.verdicts import epoch
 from ims_async.journal import packing
 from ims_async.model.records import ItcReduction
 from ims_async.model.secret import Secret, jwt_expiry
-from ims_async.model.status import JobKind, JobState, JobStatus
+from ims_async.model.status import Found, JobKind, JobState, JobStatus
 from ims_async.model.tokens import Download, JobToken
 from ims_async.model.vocabulary import Action, GoodsType, Section, parse_gstin, period_problem
 from ims_async.net.credential_store import FileCredentialStore
@@ -262,6 +262,8 @@ def _journal() -> list[Reader]:
     report = codec.read_error_report({"b2b": [{"stin": "s", "inv": [{"inum": "1"}], "error_cd": "X"}]})
     status = JobStatus(state=JobState.PARTIAL, raw_code="PE", processed=2, errors=1, error_report=report)
     kept = [packing.pack_status(status), packing.pack_status(JobStatus(state=JobState.PROCESSING))]
+    keys = tuple(record.key for record in records)
+    found = [packing.pack_found(Found(applied=1, not_applied=keys[:2], changed=keys[2:])) or ""]
     return [
         Reader(
             "journal records",
@@ -273,6 +275,12 @@ def _journal() -> list[Reader]:
             "journal status",
             tuple(Case(text.encode()) for text in kept),
             lambda case: repr(packing.unpack_status(_text(case))),
+            (JournalError,),
+        ),
+        Reader(
+            "journal found",
+            tuple(Case(text.encode()) for text in found),
+            lambda case: repr(packing.unpack_status(kept[0], _text(case))),
             (JournalError,),
         ),
     ]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import ContextVar, copy_context
 from typing import Any, TypeVar
 
-from ims_async import ImsClient, ImsJob
+from ims_async import ImsClient, ImsJob, JournalError
 from ims_async.gsp.base import Gsp
-from ims_async.journal import Entry, Journal
+from ims_async.journal import Change, Claim, Journal, Now, Query
+from ims_async.journal.base import EVERYTHING
 from ims_async.model.records import Record
-from ims_async.model.tokens import JobToken
 
 from .job_truth import Batch, Truth
 
@@ -73,6 +73,10 @@ class Process:
         """After so many more instants it dies."""
         self.unreachable = 0
         """So many more requests never leave."""
+        self.failing = 0
+        """So many more uses of the journal fail."""
+        self.written = False
+        """What fails is done all the same, as where a disk has it and its answer is lost."""
         self.tasks: set[asyncio.Task[Any]] = set()
         self.jobs: list[ImsJob] = []
         self.journal = Kept(journal, self)
@@ -148,48 +152,60 @@ class Kept:
     def __init__(self, journal: Journal, process: Process) -> None:
         self._journal, self._process = journal, process
 
-    async def intend(self, batch_id: str, token: JobToken, records: Any, *, run: str = "") -> None:
+    async def add(self, change: Change, records: Sequence[Record]) -> Change:
         """Note whose batch it is, and pass it on."""
         batch = _BATCH.get()
         assert batch is not None
-        self._process.truth.intended(batch, batch_id, tuple(records))
-        await self._do(lambda: self._journal.intend(batch_id, token, records, run=run))
+        self._process.truth.added(batch, change.id, tuple(records))
+        stored = await self._do(lambda: self._journal.add(change, records), change)
         if batch.edited:
-            self._process.truth.edit(token.gstin, records[0])
+            self._process.truth.edit(change.token.gstin, records[0])
+        return stored
 
-    async def claim(self, batch_id: str, token: JobToken) -> Entry | None:
+    async def claim(self, change: Change, *, since: int | None = None) -> Claim:
         """Pass it on."""
-        return await self._do(lambda: self._journal.claim(batch_id, token))
+        return await self._do(lambda: self._journal.claim(change, since=since), change)
 
-    async def advance(self, batch_id: str, to: Any, **facts: Any) -> bool:
+    async def put(self, change: Change) -> Change | None:
         """Pass it on."""
-        return await self._do(lambda: self._journal.advance(batch_id, to, **facts))
+        return await self._do(lambda: self._journal.put(change), change)
 
-    async def entries(self, **facts: Any) -> list[Entry]:
+    async def find(self, query: Query = EVERYTHING) -> Sequence[Change]:
         """Pass it on."""
-        return await self._do(lambda: self._journal.entries(**facts))
+        return await self._do(lambda: self._journal.find(query))
 
-    async def records(self, batch_id: str) -> list[Record]:
+    async def records(self, change_id: str) -> Sequence[Record]:
         """Pass it on."""
-        return await self._do(lambda: self._journal.records(batch_id))
+        return await self._do(lambda: self._journal.records(change_id))
 
-    async def mark_retried(self, batch_id: str) -> None:
+    async def now(self) -> Now:
         """Pass it on."""
-        await self._do(lambda: self._journal.mark_retried(batch_id))
+        return await self._do(self._journal.now)
 
     async def aclose(self) -> None:
         """Pass it on."""
         await self._do(self._journal.aclose)
 
-    async def _do(self, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def _do(self, ask: Callable[[], Coroutine[Any, Any, T]], write: Change | None = None) -> T:
         """Ask. As with a file, what was asked is done, also when whoever asked is cancelled meanwhile."""
+        process = self._process
+        fails, written = process.failing > 0, process.written
+        if fails:
+            process.failing -= 1
+            batch = None if write is None else process.truth.of_change(write.id)
+            if batch is not None:
+                batch.unwritten = True
 
         async def done() -> T:
-            self._process.instant()
+            process.instant()
+            if fails and not written:
+                raise JournalError("no space is left on the device")
             return await ask()
 
-        self._process.instant()
+        process.instant()
         result = await asyncio.shield(asyncio.create_task(done()))
-        self._process.instant()
+        process.instant()
         await asyncio.sleep(0)
+        if fails:
+            raise JournalError("the disk does not answer")
         return result

@@ -265,6 +265,12 @@ class JobMachine(JobWorld):
         """Let a process's next requests never leave."""
         self.process(who).unreachable = count
 
+    @rule(who=PICK, count=st.integers(1, 6), written=st.booleans())
+    def journal_fails(self, who: int, count: int, written: bool) -> None:
+        """Let a process's next uses of its journal fail, of what is written too."""
+        process = self.process(who)
+        process.failing, process.written = count, written
+
     # -- what happens at the gateway -------------------------------------------------------------------
 
     @rule(

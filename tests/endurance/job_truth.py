@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ims_async import Decision, ImsError, ImsJob, Invoice, JobReport
 from ims_async.jobs.reconcile import Reconciliation
-from ims_async.journal import Entry, Phase
+from ims_async.journal import Change, ChangeState
 from ims_async.model.records import Record
 from ims_async.model.vocabulary import Action
 from ims_async.simulator import Effect, LoggedRequest, SimJob, Simulator
@@ -55,7 +55,8 @@ class Batch:
     parent: Batch | None = None
     """Whose report was retried."""
     records: tuple[Record, ...] = ()
-    pages: list[str] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
+    """The names under which it is in the journal."""
     jobs: list[SimJob] = field(default_factory=list)
     end: str = "pending"
     """How the call ended: with a "job", as "unknown", with "nothing" sent, "cancelled" or "killed"."""
@@ -66,6 +67,8 @@ class Batch:
     let_go: bool = False
     settled: bool = False
     edited: bool = False
+    unwritten: bool = False
+    """The journal has failed to write down some of it."""
     decided: bool = False
     """Somebody else had decided on it since it was read: a look may take that for this batch's effect."""
     """The supplier edits its first record when it is written down, before it arrives."""
@@ -89,7 +92,7 @@ class Truth:
         self.edits: list[_Edit] = []
         self.wrong: list[str] = []
         self.kills = 0
-        self._by_page: dict[str, Batch] = {}
+        self._by_change: dict[str, Batch] = {}
         self._checked = 0  # effects
         self._at_first = {
             (gstin, (record.section, *record.key)): record.taxable
@@ -108,11 +111,11 @@ class Truth:
         if not holds:
             self.wrong.append(what)
 
-    def intended(self, batch: Batch, page: str, records: tuple[Record, ...]) -> None:
+    def added(self, batch: Batch, change_id: str, records: tuple[Record, ...]) -> None:
         """Note under which name a batch is written down."""
-        batch.pages.append(page)
+        batch.changes.append(change_id)
         batch.records, batch.edits_before = records, self._edits_before_reading(batch.gstin)
-        self._by_page[page] = batch
+        self._by_change[change_id] = batch
 
     def _edits_before_reading(self, gstin: str) -> int:
         """Count the edits that the latest reading shows; prepared rows are as they were when asked for."""
@@ -126,16 +129,16 @@ class Truth:
         seen_at = next(asked_at, math.inf)  # at the other GSP rows come at once
         return sum(edit.at < seen_at for edit in self.edits)
 
-    def of_page(self, page: str) -> Batch | None:
+    def of_change(self, change_id: str) -> Batch | None:
         """Return the batch that was written down under a name."""
-        return self._by_page.get(page)
+        return self._by_change.get(change_id)
 
     def of(self, job: ImsJob) -> Batch | None:
         """Return the batch that a handle is about."""
         if job.reference_id is not None:
             sent = self.sim.job(job.reference_id)
             return next((batch for batch in self.batches if sent in batch.jobs), None)
-        return self.of_page(job._page.id)
+        return self.of_change(job.change.id)
 
     # -- as it happens ---------------------------------------------------------------------------------
 
@@ -249,15 +252,15 @@ class Truth:
         return Counter(
             batches=len(self.batches), jobs=sum(len(batch.jobs) for batch in self.batches),
             retries=len(again), retries_sent=sum(len(batch.jobs) for batch in again),
-            edited_between=sum(batch.edited and bool(batch.pages) for batch in again),
-            edits=len(self.edits), kills=self.kills,
+            edited_between=sum(batch.edited and bool(batch.changes) for batch in again),
+            edits=len(self.edits), kills=self.kills, unwritten=sum(batch.unwritten for batch in self.batches),
             **Counter(batch.end for batch in self.batches),
         )  # fmt: skip
 
     # -- at any moment ---------------------------------------------------------------------------------
 
-    def check(self, entries: Iterable[Entry] | None) -> None:
-        """Hold the laws against everything so far; `entries` is the whole journal."""
+    def check(self, changes: Iterable[Change] | None) -> None:
+        """Hold the laws against everything so far; `changes` is the whole journal."""
         for batch in self.batches:
             self.demand(len(batch.jobs) <= 1, f"{batch} was sent twice")
             effects = self.effects(batch)
@@ -267,8 +270,8 @@ class Truth:
             if batch.parent is not None:
                 self._check_refusals(batch)
         self._check_effects()
-        if entries is not None:
-            self._check_journal({entry.id: entry for entry in entries})
+        if changes is not None:
+            self._check_journal({change.id: change for change in changes})
 
     def _check_refusals(self, batch: Batch) -> None:
         """A retry sends what it has just seen: only what changes in that moment can be refused."""
@@ -298,22 +301,26 @@ class Truth:
                 decided_on = decided_on.parent
         self._checked = len(effects)
 
-    def _check_journal(self, kept: dict[str, Entry]) -> None:
+    def _check_journal(self, kept: dict[str, Change]) -> None:
         allowed = {
-            "job": {Phase.RUNNING, Phase.ENDED, Phase.UNKNOWN, Phase.LET_GO},
-            "unknown": {Phase.UNKNOWN, Phase.ENDED, Phase.LET_GO},
+            "job": set(ChangeState) - {ChangeState.QUEUED, ChangeState.SENDING, ChangeState.CALLED_OFF},
+            "unknown": {ChangeState.LOST, ChangeState.ENDED, ChangeState.ABANDONED},
             # Another process may take over what waits for its turn in this one, and look at its records.
-            "nothing": {Phase.CALLED_OFF, Phase.UNKNOWN, Phase.ENDED, Phase.LET_GO},
-            "cancelled": set(Phase) - {Phase.QUEUED},
+            "nothing": {ChangeState.CALLED_OFF, ChangeState.ENDED},
+            "cancelled": set(ChangeState) - {ChangeState.QUEUED},
         }
         for batch in self.batches:
-            phases = [kept[page].phase for page in batch.pages if page in kept]
-            gone = [phase for phase in phases[:-1] if phase is not Phase.CALLED_OFF]
-            self.demand(not gone, f"{batch} is written down twice: {phases}")
+            states = [kept[name].state for name in batch.changes if name in kept]
+            gone = [state for state in states[:-1] if state is not ChangeState.CALLED_OFF]
+            self.demand(batch.unwritten or not gone, f"{batch} is written down twice: {states}")
+            if batch.doubtful and states and batch.end != "pending":
+                known = states[-1] not in (ChangeState.QUEUED, ChangeState.CALLED_OFF)
+                self.demand(known, f"{batch} was sent and is {states[-1]} in the journal")
+            if batch.unwritten:
+                continue
             if batch.end in ("job", "unknown"):
-                self.demand(bool(phases), f"{batch} was sent, and no page tells of it")
-            if batch.end in allowed and phases:
-                self.demand(phases[-1] in allowed[batch.end], f"{batch} is {phases[-1]} in the journal")
-            if batch.doubtful and phases and batch.end != "pending":
-                known = phases[-1] not in (Phase.QUEUED, Phase.CALLED_OFF)
-                self.demand(known, f"{batch} was sent and is {phases[-1]} in the journal")
+                self.demand(bool(states), f"{batch} was sent, and no change tells of it")
+            if batch.end in allowed and states:
+                self.demand(states[-1] in allowed[batch.end], f"{batch} is {states[-1]} in the journal")
+        holding = Counter(change.token.gstin for change in kept.values() if change.holds_the_turn)
+        self.demand(not holding or max(holding.values()) == 1, f"several changes hold a turn: {holding}")

@@ -20,7 +20,6 @@ from benchmarks.virtual_time import run as run_apart
 from ims_async import ImsClient, ImsError, ImsJob, Invoice, JobReport, OutcomeUnknown, Sandbox, Section
 from ims_async.jobs.recovery import Retry
 from ims_async.journal import MemoryJournal
-from ims_async.journal.entry import OPEN
 from ims_async.simulator import Simulator
 from ims_async.simulator.http import Script
 
@@ -220,7 +219,7 @@ class JobWorld(RuleBasedStateMachine):
         for process in self.processes:
             if not process.alive:
                 self.run(process.bury())
-        self.truth.check(self.run(self.journal.entries()))
+        self.truth.check(self.run(self.journal.find()))
         self._judge()
 
     def _judge(self) -> None:
@@ -276,9 +275,9 @@ class JobWorld(RuleBasedStateMachine):
             known = job.report is not None or (batch is not None and batch.let_go)
             self.truth.demand(known, f"{text} tells of nothing")
             self.heard(job)
-        entries = await process.journal.entries()
-        self.truth.demand(not [e for e in entries if e.phase in OPEN], f"pages are open: {entries}")
-        self.truth.check(entries)
+        changes = await process.journal.find()
+        self.truth.demand(not [c for c in changes if c.open], f"changes are open: {changes}")
+        self.truth.check(changes)
 
     async def _bring_all_through(self, process: Process) -> None:
         """Where nothing goes wrong any more, one retry of each report is enough."""
@@ -292,7 +291,7 @@ class JobWorld(RuleBasedStateMachine):
             batch = self.truth.batch(job.gstin, parent=self.truth.of(job))
             once_more = partial(self._once_more, process, batch, report)
             await asyncio.wait([self.call(process, once_more, batch, must=True)])
-        self.truth.check(await process.journal.entries())
+        self.truth.check(await process.journal.find())
 
     async def _once_more(self, process: Process, batch: Batch, report: JobReport) -> None:
         made = await self.send_again(process, batch, report)

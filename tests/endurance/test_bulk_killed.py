@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ims_async.journal import Phase
+from ims_async.journal import ChangeState
 from ims_async.simulator import Fault
 
 from ..conftest import HANGS
@@ -49,7 +49,7 @@ async def test_the_next_process_finishes_what_a_killed_one_began(
     process.kill()
     assert await process.wait() == -signal.SIGKILL
     if moment == "before the answer":
-        assert Phase.SENDING in await stage.phases()
+        assert ChangeState.SENDING in await stage.states()
     assert stage.judge({})["lost"] > 0
     is_well(stage, told(await stage.orders.carry_out()))
 
@@ -76,7 +76,7 @@ async def test_a_process_that_is_told_to_stop_waits_for_its_answers(stage: Stage
     await stage.until(process, lambda: stage.sim.count("save") >= 3)
     process.send_signal(how)
     assert await asyncio.wait_for(process.wait(), HANGS) != 0
-    assert await stage.phases() <= {Phase.RUNNING, Phase.ENDED, Phase.CALLED_OFF}
+    assert await stage.states() <= {ChangeState.ACCEPTED, ChangeState.ENDED, ChangeState.CALLED_OFF}
     assert stage.judge({})["lost"] > 0
     is_well(stage, told(await stage.orders.carry_out()))
 

@@ -9,9 +9,10 @@ import pytest
 
 from ims_async import bulk
 from ims_async.bulk import BulkReport
+from ims_async.model import times
 from ims_async.simulator import Fault, Simulator
 
-from ..support.bulk_breaks import QUIET, RUN, Mortal, Night, arrived, in_turn
+from ..support.bulk_breaks import QUIET, RUN, Mortal, Night, arrived, ended_or_dead, in_turn
 from ..support.bulk_flows import adds_up, applied
 from ..support.journal_flows import Shelf, shelf
 from ..support.sweeps import sample
@@ -63,6 +64,19 @@ async def test_what_two_have_left_a_third_finishes(night: Night, late: float) ->
     for report in await both(night, late):
         adds_up(report)
     night.check(await night.finished())
+
+
+@pytest.mark.parametrize("quiet", [QUIET, times.QUIET])
+async def test_what_a_process_was_sending_when_it_died_is_settled_once_it_is_dead(
+    night: Night, quiet: float
+) -> None:
+    """Not sooner, however short the quiet time is: for all that others know it may live."""
+    night.sim.script_fault("save", Fault.drop_before())
+    journal = Mortal(night.shelf.journal(), at="lost", written=False)
+    assert await ended_or_dead(night.run(night.process(journal)), journal) is None
+    begun = night.sim.now()
+    night.check(await night.finished(quiet=quiet))
+    assert times.SENDER_IS_DEAD - 60 < night.sim.now() - begun < max(quiet, times.SENDER_IS_DEAD) + 300
 
 
 async def test_who_only_looks_after_a_run_does_not_disturb_it(night: Night) -> None:

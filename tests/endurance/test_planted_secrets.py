@@ -29,7 +29,7 @@ from ims_async import (
     Vayana,
     tables,
 )
-from ims_async.journal import SqliteJournal
+from ims_async.journal import Query, SqliteJournal
 
 from ..conftest import ONE_TRY, QUICK
 from ..support.sockets import Answer, Skips, drop, reply, serving, silence, skipping_time
@@ -367,8 +367,8 @@ async def test_a_journal_keeps_no_secret_however_long_the_refusal_is(
         scene.mirror.failure = failure
         await scene.try_to(then())
         assert_clean(leaks({*PLANTED.values(), *scene.mirror.seen}, file_looks(tmp_path)))
-        kept = await journal.entries(gsp=scene.client.gsp.kind, host=scene.client.host)
-        assert max(len(entry.reason) for entry in kept) <= 2_000
+        kept = await journal.find(Query(gsp=scene.client.gsp.kind, host=scene.client.host))
+        assert max(len(change.reason) for change in kept) <= 2_000
         scene.mirror.failure = None
         await scene.client.aclose()
 

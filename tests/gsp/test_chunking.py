@@ -18,9 +18,10 @@ from ims_async import JobKind, PayloadTooLarge, Section, Taxpayer
 from ims_async.gsp.codec import Chunk, PackedBody, chunking, pack_body, pack_chunks
 from ims_async.gsp.codec.chunking import Record
 from ims_async.gsp.codec.json import PAUSE
-from ims_async.jobs.submission import Batch
+from ims_async.jobs.sending import Batch
 from ims_async.net.transport import MemoryTransport
 from ims_async.simulator import Simulator
+from ims_async.taxpayer import state_of
 
 from ..conftest import make_client, make_gsp
 from ..support import strategies
@@ -334,7 +335,7 @@ async def _hand_in(taxpayer: Taxpayer, kind: JobKind, records: Sequence[Record])
     for chunk in pack_chunks(taxpayer.gstin, kind, records, limit=6_000):
         assert isinstance(chunk, Chunk)
         batch = Batch(kind=kind, records=chunk.records[::-1], body=chunk.body, checked=True)
-        job = await taxpayer.hand_in(functools.partial(_ready, batch))
+        job = await state_of(taxpayer).changes.submit_what(functools.partial(_ready, batch), queue=True)
         assert job is not None
         assert job.submitted == len(chunk.records)
         assert (await job).ok

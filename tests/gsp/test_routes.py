@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from ims_async import ImsClient, ImsJob, InvalidInput, JobToken, Taxpayer
-from ims_async.journal import Phase
+from ims_async.journal import Change
 from ims_async.simulator import Simulator
 
 from ..conftest import envelope, make_client
@@ -76,9 +76,11 @@ async def test_a_route_that_had_to_be_found_is_kept_in_the_journal(
     sent = await acme.save(await undecided(acme))
     journal = shelf.journal()
     bare = attrs.evolve(sent.token, route="", submitted_at=dt.datetime(2026, 10, 1, tzinfo=dt.UTC))
-    await journal.intend("old", attrs.evolve(bare, reference_id=None), sent.records or ())
-    await journal.advance("old", Phase.UNKNOWN, token=bare)
-    await journal.advance((await journal.entries())[0].id, Phase.LET_GO)
+    (own,) = await journal.find()
+    await journal.put(own.abandoned())
+    queued = Change(id="old", token=attrs.evolve(bare, reference_id=None))
+    old = (await journal.claim((await journal.add(queued, sent.records or ())).claimed(bare))).change
+    await journal.put(old.accepted(bare))
     shelf.taxpayer(second)
     (job,) = await second.unfinished()
     assert job.token.route == ""

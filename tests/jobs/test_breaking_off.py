@@ -28,8 +28,8 @@ from ims_async import (
     bulk,
 )
 from ims_async.gsp.base import Token
-from ims_async.jobs.fifo import Line
-from ims_async.journal import MemoryJournal, SqliteJournal
+from ims_async.jobs.fifo import FifoGate
+from ims_async.journal import Change, MemoryJournal, SqliteJournal
 from ims_async.model.secret import Secret
 from ims_async.net.rate_limit import Pacer
 from ims_async.net.transport import MemoryTransport
@@ -64,31 +64,32 @@ class Slowly:
 class Yielding(MemoryJournal):
     """A journal that lets others have a turn whenever it is asked."""
 
-    async def intend(self, *args: Any, **facts: Any) -> None:
+    async def add(self, *args: Any, **facts: Any) -> Change:
         """As the other, in a while."""
         await asyncio.sleep(0)
-        await super().intend(*args, **facts)
+        change = await super().add(*args, **facts)
         await asyncio.sleep(0)
+        return change
 
     async def claim(self, *args: Any, **facts: Any) -> Any:
         """As the other, in a while."""
         await asyncio.sleep(0)
         return await super().claim(*args, **facts)
 
-    async def advance(self, *args: Any, **facts: Any) -> bool:
+    async def put(self, change: Change) -> Change | None:
         """As the other, in a while."""
         await asyncio.sleep(0)
-        return await super().advance(*args, **facts)
+        return await super().put(change)
 
-    async def entries(self, **facts: Any) -> Any:
+    async def find(self, *args: Any) -> Any:
         """As the other, in a while."""
         await asyncio.sleep(0)
-        return await super().entries(**facts)
+        return await super().find(*args)
 
-    async def records(self, batch_id: str) -> Any:
+    async def records(self, change_id: str) -> Any:
         """As the other, in a while."""
         await asyncio.sleep(0)
-        return await super().records(batch_id)
+        return await super().records(change_id)
 
     async def aclose(self) -> None:
         """As the other, in a while."""
@@ -352,18 +353,18 @@ async def test_those_who_wait_behind_it_go_on(name: str) -> None:
 async def test_a_place_in_a_line_is_given_up() -> None:
     """Whoever is behind waits for those ahead, and not for who has gone."""
 
-    async def two_ahead() -> tuple[Line, list[asyncio.Task[None]]]:
-        line = Line()
+    async def two_ahead() -> tuple[FifoGate, list[asyncio.Task[None]]]:
+        line = FifoGate()
         ahead = [asyncio.create_task(stand(line, 5.0)) for _ in range(2)]
         await asyncio.sleep(0)
         return line, ahead
 
-    async def stand(line: Line, seconds: float = 0.0) -> None:
+    async def stand(line: FifoGate, seconds: float = 0.0) -> None:
         with line.join() as place:
             await place.turn()
             await asyncio.sleep(seconds)
 
-    async def check(world: tuple[Line, list[asyncio.Task[None]]]) -> None:
+    async def check(world: tuple[FifoGate, list[asyncio.Task[None]]]) -> None:
         line, ahead = world
         await stand(line)
         assert all(task.done() for task in ahead)
@@ -407,8 +408,8 @@ async def test_a_journal_is_closed_however_often_closing_was_broken_off(tmp_path
 
     async def write(kept: SqliteJournal, name: str) -> None:
         token = make_client(Simulator(invoices=0)).taxpayer("29AAACQ3770E1ZF").job("R1").token
-        await kept.intend(name, token, [])
-        await kept.claim(name, token)
+        change = await kept.add(Change(id=name, token=token), [])
+        await kept.claim(change.claimed(token))
 
     async def both(kept: SqliteJournal) -> None:
         await write(kept, "b")
@@ -417,7 +418,7 @@ async def test_a_journal_is_closed_however_often_closing_was_broken_off(tmp_path
     async def check(kept: SqliteJournal) -> None:
         await kept.aclose()
         assert not os.path.exists(f"{kept.path}-wal")  # noqa: ASYNC240,PTH110 # SQLite removes it in closing
-        assert {entry.id for entry in await kept.entries()} in ({"a"}, {"a", "b"})
+        assert {change.id for change in await kept.find()} in ({"a"}, {"a", "b"})
         await kept.aclose()
 
     acts: dict[str, Callable[[SqliteJournal], Coroutine[Any, Any, None]]] = {

@@ -17,6 +17,7 @@ from ims_async import (
     Section,
     Taxpayer,
 )
+from ims_async.journal import ChangeState
 from ims_async.simulator import Simulator
 
 from ..conftest import LOGIN, eas, envelope, from_gstn, make_client, make_gsp, plan, polls
@@ -216,11 +217,15 @@ async def test_a_result_asked_for_after_seven_days_is_unknown_and_names_the_day(
     until = job.token.results_until
     assert until is not None
     await asyncio.sleep((until - dt.datetime.fromtimestamp(sim.now(), dt.UTC)).total_seconds())
+    names_the_day = f"until {until:%Y-%m-%d %H:%M} UTC.*reconcile"
     for late in (job, make_client(sim, gsp=make_gsp(sim, **LOGIN)).resume(text)):
-        with pytest.raises(OutcomeUnknown, match=f"until {until:%Y-%m-%d %H:%M} UTC.*reconcile") as caught:
-            await late
-        assert caught.value.job is late
-        assert not late.done
+        for billed in (1, 0):  # once it is known, nobody is asked any more
+            asked = sim.count("status")
+            with pytest.raises(OutcomeUnknown, match=names_the_day) as caught:
+                await late
+            assert caught.value.job is late
+            assert sim.count("status") - asked == billed
+            assert (late.done, late.open, late.change.state) == (False, True, ChangeState.LOST)
     acme.use_token(sim.token(gstin))
     assert len((await acme.reconcile(job)).applied) == len(rows)
     assert acme.unfinished() == []

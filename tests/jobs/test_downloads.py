@@ -137,7 +137,7 @@ async def test_a_bulk_run_does_not_wait_for_what_nobody_can_fetch(
         raise DownloadQueued("not yet", token=token, estimate=60.0)
 
     with pytest.raises(DownloadQueued):
-        await OutageGate(client, asyncio.sleep, max_outage=3600.0).through(acme, ask)
+        await OutageGate(client._services, asyncio.sleep, max_outage=3600.0).through(acme, ask)
     assert asked == asked_at
 
 

@@ -256,7 +256,7 @@ async def test_a_change_whose_caller_leaves_while_it_waits_for_a_slot_is_not_los
         while not server.heard:
             await asyncio.sleep(0)
         sending = asyncio.create_task(CHANGES[change](taxpayer, world.rows))
-        while vars(taxpayer)["_changes"]._sending is None:
+        while not vars(taxpayer)["_changes"]._sender.busy:
             await asyncio.sleep(0)
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -232,7 +232,7 @@ async def test_the_deadline_holds_while_a_poll_hangs() -> None:
         with pytest.raises(JobTimeout, match="1 polls"):
             await job
         assert asyncio.get_running_loop().time() - started <= 102.1
-    await job.aclose()
+    await job._aclose()
 
 
 async def test_a_timeout_of_the_caller_s_own_stays_the_caller_s() -> None:
@@ -295,8 +295,8 @@ async def test_a_wait_in_an_outage_ends_once_no_poll_was_answered_for_so_long() 
     begun = asyncio.get_running_loop().time()
     for longest in (100, 100, 0):
         with pytest.raises(JobTimeout, match=f"no poll for {longest} s, .*the portal is down") as ended:
-            await job.result_in_outage(longest)
-        assert (ended.value.job, job.unanswered, job.open, other.done()) == (job, True, True, False)
+            await job._result_in_outage(longest)
+        assert (ended.value.job, job._unanswered, job.open, other.done()) == (job, True, True, False)
         took = asyncio.get_running_loop().time() - begun
         assert longest <= took <= longest + 130
         if longest:
@@ -312,7 +312,7 @@ async def test_a_poll_that_is_answered_now_and_then_is_no_outage() -> None:
     down = GatewayUnavailable("the portal is down")
     answers: list[Any] = [down, IP, down, GatewayError("no", code="E1", http_status=400)] * 10
     job = make_job(Gateway(*answers, P8), policy=PollPolicy(initial_delay=60, deadline=10_000))
-    assert (await job.result_in_outage(90)).ok
+    assert (await job._result_in_outage(90)).ok
 
 
 async def test_a_hint_beyond_the_deadline_is_told_instead_of_slept_through() -> None:
@@ -494,7 +494,7 @@ async def test_closing_wakes_the_waiters_with_the_token() -> None:
     job = make_job(gateway)
     waiter = asyncio.create_task(job.result())
     await asyncio.sleep(3)
-    await job.aclose()
+    await job._aclose()
     with pytest.raises(ClientClosed) as caught:
         await waiter
     assert caught.value.token == job.token

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -11,13 +12,12 @@ from typing import Any, Final
 import attrs
 import pytest
 
-from ims_async import JobState, JobStatus, JournalError
-from ims_async.journal import Entry, Phase, SqliteJournal
+from ims_async import JournalError
+from ims_async.journal import Cause, Change, ChangeState, Query, SqliteJournal
 
-from ..support.journals import ask, connection, decisions, token
+from ..support.journals import add, ask, claim, connection, decisions, ended, lost, move, names, stands, token
 
 PAGE: Final = 4096
-DONE: Final = JobStatus(state=JobState.SUCCEEDED, raw_code="S", processed=1)
 
 
 @pytest.fixture
@@ -28,15 +28,15 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def journal(path: Path) -> AsyncIterator[SqliteJournal]:
-    """A journal with three batches, the second of which has ended."""
+    """A journal with three changes, the second of which has ended."""
     async with SqliteJournal(path, busy_seconds=0.05) as made:
         for name in ("a", "b", "c"):
-            await made.intend(name, token(submitted=300), decisions(300))
-        await made.advance("b", Phase.ENDED, status=DONE)
+            await add(made, name, 300)
+        await move(made, "b", ended)
         yield made
 
 
-def change(path: Path, statement: str, *facts: object) -> None:
+def damage(path: Path, statement: str, *facts: object) -> None:
     """Change the file behind the journal's back."""
     with connection(path) as other:
         other.execute("PRAGMA foreign_keys = OFF")
@@ -50,11 +50,6 @@ def swap(path: Path, old: bytes, new: bytes) -> None:
     path.write_bytes(content.replace(old, new))
 
 
-async def names(journal: SqliteJournal) -> list[str]:
-    """Return what is kept."""
-    return [entry.id for entry in await journal.entries()]
-
-
 # -- the file ------------------------------------------------------------------------------------------
 
 
@@ -65,13 +60,13 @@ async def test_a_full_disk_refuses_what_is_new_and_keeps_what_is_old(
     (pages,) = await ask(journal, "PRAGMA page_count")
     await ask(journal, f"PRAGMA max_page_count = {pages}")
     with pytest.raises(JournalError, match="full; make room, what was written before is intact") as caught:
-        await journal.intend("d", token(), decisions(5000))
+        await add(journal, "d", 5000)
     assert str(caught.value).startswith(f"journal {path}: ")
     assert await names(journal) == ["a", "b", "c"]
     assert await journal.records("a") == decisions(300)
-    assert await journal.advance("a", Phase.UNKNOWN)
+    assert (await move(journal, "a", lost)).state is ChangeState.LOST
     await ask(journal, "PRAGMA max_page_count = 100000")
-    await journal.intend("d", token(submitted=5000), decisions(5000))
+    await add(journal, "d", 5000)
     assert await journal.records("d") == decisions(5000)
 
 
@@ -79,7 +74,7 @@ async def test_a_file_that_may_only_be_read_is_read(journal: SqliteJournal, path
     """Writing is refused, with what to look at."""
     await ask(journal, "PRAGMA query_only = ON")
     with pytest.raises(JournalError, match="the file or its folder may not be written") as caught:
-        await journal.advance("a", Phase.UNKNOWN)
+        await move(journal, "a", lost)
     assert str(path) in str(caught.value)
     assert await names(journal) == ["a", "b", "c"]
 
@@ -96,7 +91,7 @@ async def test_permissions_that_were_taken_away_are_told(
         pytest.skip("the superuser may write what nobody may")
     try:
         with pytest.raises(JournalError, match=r"may .*be written"):
-            await journal.advance("a", Phase.UNKNOWN)
+            await move(journal, "a", lost)
     finally:
         locked.chmod(0o700)
     assert await names(journal) == ["a", "b", "c"]
@@ -108,7 +103,7 @@ async def test_a_place_where_no_file_can_be_is_named(tmp_path: Path, place: str)
     (tmp_path / "jobs.db").touch()
     journal = SqliteJournal(tmp_path / place)
     with pytest.raises(JournalError, match="does its folder exist, and may it be written") as caught:
-        await journal.intend("it", token(), decisions())
+        await add(journal, "it")
     assert str(tmp_path) in str(caught.value)
 
 
@@ -118,7 +113,7 @@ def delete(path: Path) -> None:
         (path.parent / name).unlink()
 
 
-def move(path: Path) -> None:
+def move_away(path: Path) -> None:
     """Move the file away."""
     path.rename(path.with_name("elsewhere.db"))
 
@@ -130,22 +125,22 @@ def replace(path: Path) -> None:
     other.replace(path)
 
 
-@pytest.mark.parametrize("lose", [delete, move, replace])
+@pytest.mark.parametrize("lose", [delete, move_away, replace])
 async def test_nothing_is_said_to_be_written_to_a_file_that_is_gone(
     journal: SqliteJournal, path: Path, lose: Callable[[Path], None]
 ) -> None:
     """SQLite itself would go on, into a file that nobody will find; the next call begins a new one."""
+    change = await stands(journal, "a")
     lose(path)
     with pytest.raises(JournalError, match="moved, deleted or replaced while in use") as caught:
-        await journal.intend("lost", token(), decisions())
+        await add(journal, "lost")
     assert str(path) in str(caught.value)
     if lose is not delete:
         for name in ("jobs.db-wal", "jobs.db-shm"):  # a careful backup takes them along
             (path.parent / name).unlink(missing_ok=True)
-    await journal.intend("new", token(), decisions())
+    await add(journal, "new")
     assert await names(journal) == ["new"]
-    with pytest.raises(JournalError, match="holds no batch a"):
-        await journal.advance("a", Phase.ENDED)
+    assert await journal.put(ended(change)) is None
 
 
 # -- the bytes -----------------------------------------------------------------------------------------
@@ -155,19 +150,19 @@ async def test_a_page_that_was_overwritten_hides_no_other(path: Path) -> None:
     """The entries before and behind it are in `readable`, with their records; the message says what to do."""
     journal = SqliteJournal(path)
     every = [f"batch {place}" for place in range(400)]
-    await asyncio.gather(*(journal.intend(name, token(), decisions()) for name in every))
-    calls = (journal.advance(name, Phase.CALLED_OFF, reason=f"«{name}» " + "x" * 200) for name in every)
-    await asyncio.gather(*calls)
-    before = await journal.entries()
+    added = await asyncio.gather(*(add(journal, name) for name in every))
+    words = ((one, f"«{one.id}» " + "x" * 200) for one in added)
+    await asyncio.gather(*(journal.put(one.called_off(why, Cause.REFUSED)) for one, why in words))
+    before = await journal.find()
     await journal.aclose()
     overwrite(path, "«batch 200»".encode())
     with pytest.raises(JournalError, match="malformed; the file is damaged: keep it") as caught:
-        await journal.entries()
+        await journal.find()
     assert str(path) in str(caught.value)
     readable = caught.value.readable
     assert 0 < len(before) - len(readable) <= PAGE // 200
-    assert list(readable) == [entry for entry in before if entry in readable]
-    assert {"batch 0", "batch 399"} < {entry.id for entry in readable}
+    assert list(readable) == [change for change in before if change in readable]
+    assert {"batch 0", "batch 399"} < {change.id for change in readable}
     assert await journal.records("batch 0") == await journal.records("batch 399") == decisions()
     await journal.aclose()
 
@@ -192,7 +187,7 @@ async def test_a_file_whose_head_is_gone_is_told(journal: SqliteJournal, path: P
     await journal.aclose()
     behead(path, pages)
     with pytest.raises(JournalError, match=f"{path}.*name another file"):
-        await journal.entries()
+        await journal.find()
     behead(path, pages)
 
 
@@ -212,9 +207,16 @@ async def test_a_file_that_was_cut_short_is_told(journal: SqliteJournal, path: P
     assert all(isinstance(answer, JournalError) or answer == decisions(300) for answer in answers)
 
 
-# One statement of damage to batch b each, and what is said of it.
+# One statement of damage to change b each, and what is said of it.
 DAMAGED: Final[list[tuple[str, tuple[object, ...], str]]] = [
-    ("UPDATE jobs SET phase = 'afloat' WHERE id = 'b'", (), "'afloat' is not a valid Phase"),
+    ("UPDATE jobs SET state = 'afloat' WHERE id = 'b'", (), "'afloat' is not a valid ChangeState"),
+    ("UPDATE jobs SET revision = 'x' WHERE id = 'b'", (), "its revision is 'x'"),
+    ("UPDATE jobs SET revision = 2.5 WHERE id = 'b'", (), "its revision is 2.5"),
+    ("UPDATE jobs SET revision = ? WHERE id = 'b'", (b"\x01",), "some of it is no text"),
+    ("UPDATE jobs SET status = NULL WHERE id = 'b'", (), "it is ended, without a status"),
+    ("UPDATE jobs SET state = 'broken off', status = NULL WHERE id = 'b'", (), "it is broken off, without"),
+    ("UPDATE jobs SET found = '[\"x\",[],[]]' WHERE id = 'b'", (), "its status cannot be read"),
+    ("UPDATE jobs SET cause = 'why' WHERE id = 'b'", (), "'why' is not a valid Cause"),
     ("UPDATE jobs SET kind = 'DROP' WHERE id = 'b'", (), "'DROP' is not a valid JobKind"),
     ("UPDATE jobs SET status = '{\"state\":' WHERE id = 'b'", (), "its status cannot be read"),
     ("UPDATE jobs SET status = '[]' WHERE id = 'b'", (), "its status cannot be read"),
@@ -232,34 +234,105 @@ async def test_a_damaged_entry_is_named_and_hides_no_other(
 ) -> None:
     """The others are in `readable`, also where only open ones were asked for: it might have been one."""
     await journal.aclose()
-    change(path, statement, *facts)
-    with pytest.raises(JournalError, match=f"journal {path}: batch b is damaged: .*{said}") as caught:
-        await journal.entries()
-    assert [entry.id for entry in caught.value.readable] == ["a", "c"]
-    assert all(isinstance(entry, Entry) for entry in caught.value.readable)
-    assert "batch b is damaged" in str(caught.value)
-    assert [entry.id for entry in await journal.entries(batch_id="c")] == ["c"]
+    damage(path, statement, *facts)
+    with pytest.raises(JournalError, match=f"journal {path}: change b is damaged: .*{said}") as caught:
+        await journal.find()
+    assert [change.id for change in caught.value.readable] == ["a", "c"]
+    assert all(isinstance(change, Change) for change in caught.value.readable)
+    assert "change b is damaged" in str(caught.value)
+    assert await names(journal, Query(ids=["c"])) == ["c"]
     assert await journal.records("b") == decisions(300)
+    await add(journal, "another's", gstin="27AAACQ3770E1ZJ")
+    assert (await claim(journal, "another's", since=0)).taken
 
 
-async def test_an_entry_of_an_unknown_phase_is_told_whatever_phase_is_asked_for(
+async def test_a_change_of_an_unknown_state_is_told_whatever_state_is_asked_for(
     journal: SqliteJournal, path: Path
 ) -> None:
     """It might have been one of those."""
     await journal.aclose()
-    change(path, "UPDATE jobs SET phase = 'afloat' WHERE id = 'b'")
-    with pytest.raises(JournalError, match="batch b is damaged"):
-        await journal.entries(phases=[Phase.QUEUED])
+    damage(path, "UPDATE jobs SET state = 'afloat' WHERE id = 'b'")
+    with pytest.raises(JournalError, match="change b is damaged"):
+        await journal.find(Query(states=[ChangeState.QUEUED]))
+    assert await journal.vacuum(keep=dt.timedelta(0)) == 0  # nor is it known to have ended
+    assert await journal.records("b") == decisions(300)
 
 
-async def test_a_claim_that_meets_a_damaged_batch_is_refused(journal: SqliteJournal, path: Path) -> None:
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE jobs SET submitted_at = 'noon' WHERE id = 'a'",
+        "UPDATE jobs SET state = 'afloat' WHERE id = 'a'",
+        "UPDATE jobs SET state = x'00' WHERE id = 'a'",
+    ],
+)
+async def test_a_claim_that_meets_a_damaged_change_is_refused(
+    journal: SqliteJournal, path: Path, statement: str
+) -> None:
     """Whoever holds the turn, it is not known to be free."""
-    await journal.advance("a", Phase.UNKNOWN)
+    await move(journal, "a", lost)
     await journal.aclose()
-    change(path, "UPDATE jobs SET submitted_at = 'noon' WHERE id = 'a'")
-    with pytest.raises(JournalError, match="batch a is damaged"):
-        await journal.claim("c", token())
-    assert [entry.phase for entry in await journal.entries(batch_id="c")] == [Phase.QUEUED]
+    damage(path, statement)
+    with pytest.raises(JournalError, match="change a is damaged"):
+        await claim(journal, "c")
+    assert (await stands(journal, "c")).state is ChangeState.QUEUED
+
+
+async def test_a_claim_since_a_revision_is_refused_where_one_cannot_be_read(
+    journal: SqliteJournal, path: Path
+) -> None:
+    """It is not known whether that change has moved; without `since` it does not matter."""
+    last = (await journal.now()).revision
+    await journal.aclose()
+    damage(path, "UPDATE jobs SET revision = 'x' WHERE id = 'b'")
+    with pytest.raises(JournalError, match="change b is damaged: its revision is 'x'"):
+        await claim(journal, "c", since=last)
+    assert (await stands(journal, "c")).state is ChangeState.QUEUED
+    assert (await claim(journal, "c")).taken
+
+
+async def test_a_change_whose_own_row_is_damaged_is_neither_claimed_nor_overwritten(
+    journal: SqliteJournal, path: Path
+) -> None:
+    """A put writes nothing, since it is not at that revision any more; a claim says what is the matter."""
+    queued = await stands(journal, "c")
+    await journal.aclose()
+    damage(path, "UPDATE jobs SET revision = 'x' WHERE id = 'c'")
+    assert await journal.put(lost(queued)) is None
+    with pytest.raises(JournalError, match="change c is damaged"):
+        await journal.claim(queued.claimed(queued.token))
+    with pytest.raises(JournalError, match="change c is damaged"):
+        await journal.add(queued, decisions(300))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM revisions",
+        "UPDATE revisions SET last = 'x'",
+        "UPDATE revisions SET last = x'01'",
+        "UPDATE revisions SET last = 2.5",
+    ],
+)
+async def test_without_the_last_revision_nothing_is_written_and_all_is_read(
+    journal: SqliteJournal, path: Path, statement: str
+) -> None:
+    """Another one would be given twice: what was read before would be taken for what stands there."""
+    before = await journal.find()
+    await journal.aclose()
+    damage(path, statement)
+    queued = before[0]
+    for call in (
+        add(journal, "new"),
+        journal.put(lost(queued)),
+        journal.claim(queued.claimed(queued.token)),
+        journal.now(),
+    ):
+        with pytest.raises(JournalError, match=f"journal {path}: its number of the last revision is damaged"):
+            await call
+    assert await journal.find() == before
+    for change in before:
+        assert await journal.records(change.id) == decisions(300)
 
 
 @pytest.mark.parametrize(
@@ -282,8 +355,8 @@ async def test_damaged_records_are_never_handed_out(
 ) -> None:
     """Half a batch would be taken for a whole one; other batches are whole."""
     await journal.aclose()
-    change(path, statement, *facts)
-    with pytest.raises(JournalError, match=f"journal {path}: batch b: .*{said}"):
+    damage(path, statement, *facts)
+    with pytest.raises(JournalError, match=f"journal {path}: change b: .*{said}"):
         await journal.records("b")
     assert await journal.records("a") == await journal.records("c") == decisions(300)
     assert await names(journal) == ["a", "b", "c"]
@@ -292,7 +365,7 @@ async def test_damaged_records_are_never_handed_out(
 async def test_one_wrong_byte_among_the_records_is_noticed(journal: SqliteJournal, path: Path) -> None:
     """A digit of an amount is as good JSON as the right one: the checksum tells."""
     odd = [attrs.evolve(decisions()[0].invoice, number="UNIQUE/1")]
-    await journal.intend("d", token(), odd)
+    await journal.add(Change(id="d", token=token()), odd)
     await journal.aclose()
     swap(path, b"UNIQUE/1", b"UNIQUE/2")
     with pytest.raises(JournalError, match="part 0 of its records is damaged"):

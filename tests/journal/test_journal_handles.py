@@ -6,13 +6,15 @@ import asyncio
 import datetime as dt
 import gc
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
 import pytest
 
 from ims_async import Decision, ImsClient, ImsJob, JobInFlight, OutcomeUnknown, Taxpayer, bulk
-from ims_async.journal import Entry, Phase
+from ims_async.journal import Change, ChangeState, Query
+from ims_async.journal.base import EVERYTHING
 from ims_async.simulator import Simulator
 
 from ..conftest import dialect, envelope, make_client, plan_endless
@@ -36,16 +38,16 @@ async def lost(taxpayer: Taxpayer, batch: list[Decision], sim: Simulator) -> Ims
     return caught.value.job
 
 
-def hold_entries(journal: Shaky, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+def hold_reading(journal: Shaky, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     """Let what is read from now on be handed over once the event is set."""
-    inner, gate = journal.entries, asyncio.Event()
+    inner, gate = journal.find, asyncio.Event()
 
-    async def entries(**wanted: Any) -> list[Entry]:
-        found = await inner(**wanted)
+    async def find(query: Query = EVERYTHING) -> Sequence[Change]:
+        found = await inner(query)
         await gate.wait()
         return found
 
-    monkeypatch.setattr(journal, "entries", entries)
+    monkeypatch.setattr(journal, "find", find)
     return gate
 
 
@@ -66,7 +68,7 @@ async def test_a_resumed_change_without_reference_was_sent_although_no_journal_s
     assert (found.cannot_tell_yet, found.not_applied) == (tuple(batch), ())
 
 
-async def test_a_resumed_change_without_reference_finds_its_own_entry(
+async def test_a_resumed_change_without_reference_finds_its_own_row(
     acme: Taxpayer, second: ImsClient, shelf: Shelf, sim: Simulator
 ) -> None:
     """And not the latest of its taxpayer, which waits in another process."""
@@ -74,13 +76,13 @@ async def test_a_resumed_change_without_reference_finds_its_own_entry(
     job = await lost(acme, [one], sim)
     assert job.submitted_at is not None
     later = attrs.evolve(job.token, submitted_at=job.submitted_at + dt.timedelta(seconds=1))
-    await shelf.journal().intend("waits", later, [two])
+    await shelf.journal().add(Change(id="waits", token=later), [two])
     other = shelf.taxpayer(second)
     resumed = second.resume(job.token.dumps())
     assert await resumed.load() == (one,)
     await asyncio.sleep(1801)
     assert (await other.reconcile(resumed)).not_applied == (one,)
-    assert await shelf.phases() == [Phase.ENDED, Phase.QUEUED]
+    assert await shelf.states() == [ChangeState.ENDED, ChangeState.QUEUED]
 
 
 async def test_a_lost_change_that_was_resumed_is_listed_once(
@@ -150,12 +152,12 @@ async def test_a_handle_learns_the_reference_that_came_later(
     """Listed while it was being sent; it can be awaited then, and holds nothing up once it has ended."""
     one, two, _ = await undecided(acme)
     other = shelf.taxpayer(second)
-    journal.held[Phase.RUNNING] = asyncio.Event()
+    journal.held[ChangeState.ACCEPTED] = asyncio.Event()
     saving = asyncio.create_task(acme.save([one]))
     await asyncio.sleep(0.1)
     seen = await only(second)
     assert seen.reference_id is None
-    journal.held[Phase.RUNNING].set()
+    journal.held[ChangeState.ACCEPTED].set()
     job = await saving
     assert await only(second) is seen
     assert seen.reference_id == job.reference_id
@@ -188,7 +190,7 @@ async def test_a_job_that_ended_while_the_list_was_read_is_not_in_it(
     other = shelf.taxpayer(second)
     job = await other.save([one])
     with monkeypatch.context() as patch:
-        gate = hold_entries(journal, patch)
+        gate = hold_reading(journal, patch)
         listing = asyncio.create_task(client.unfinished())
         await asyncio.sleep(0.1)
     await job
@@ -240,10 +242,10 @@ async def test_a_running_job_that_was_settled_by_looking_has_its_report(
     assert job.report is not None
     assert job.report.succeeded == tuple(batch)
     assert await waiting is job.report
-    assert await shelf.phases() == [Phase.ENDED]
+    assert await shelf.states() == [ChangeState.ENDED]
 
 
-# -- looking for the entry of a token -------------------------------------------------------------------
+# -- looking for the row of a token ---------------------------------------------------------------------
 
 
 async def test_a_search_that_was_cancelled_is_made_again(
@@ -254,11 +256,11 @@ async def test_a_search_that_was_cancelled_is_made_again(
     sent = await shelf.taxpayer(second).save(await undecided(acme))
     resumed = client.resume(sent.token)
     with monkeypatch.context() as patch:
-        hold_entries(journal, patch)
+        hold_reading(journal, patch)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(resumed.refresh(), 0.01)
     assert (await resumed).ok
-    assert await shelf.phases() == [Phase.ENDED]
+    assert await shelf.states() == [ChangeState.ENDED]
 
 
 async def test_two_who_load_at_once_both_have_the_records(
@@ -269,7 +271,7 @@ async def test_two_who_load_at_once_both_have_the_records(
     batch = await undecided(acme)
     sent = await shelf.taxpayer(second).save(batch)
     resumed = client.resume(sent.token)
-    gate = hold_entries(journal, monkeypatch)
+    gate = hold_reading(journal, monkeypatch)
     loads = [asyncio.create_task(resumed.load()) for _ in range(2)]
     await asyncio.sleep(0.1)
     gate.set()
@@ -312,4 +314,4 @@ async def test_the_name_of_a_job_that_nobody_holds_any_more_is_not_a_new_ones(
     sim.script_answer("save", 200, answer)
     with pytest.raises(OutcomeUnknown, match="earlier job"):
         await taxpayer.save([two])
-    assert await shelf.phases() == [Phase.ENDED, Phase.UNKNOWN]
+    assert await shelf.states() == [ChangeState.ENDED, ChangeState.LOST]

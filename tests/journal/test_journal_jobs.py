@@ -16,7 +16,7 @@ from ims_async import (
     JournalError,
     Taxpayer,
 )
-from ims_async.journal import Phase
+from ims_async.journal import ChangeState
 from ims_async.simulator import Fault, Simulator
 
 from ..conftest import make_client, plan_endless
@@ -29,14 +29,14 @@ shelf, journal, client, acme, second = FIXTURES
 async def test_a_batch_is_written_down_at_each_step(acme: Taxpayer, shelf: Shelf, sim: Simulator) -> None:
     """Running with its reference as soon as there is one; ended with the gateway's last word."""
     job = await acme.save(await undecided(acme))
-    entry = await shelf.last()
-    assert (entry.phase, entry.token, entry.status) == (Phase.RUNNING, job.token, None)
+    change = await shelf.last()
+    assert (change.state, change.token, change.status) == (ChangeState.ACCEPTED, job.token, None)
     report = await job
-    entry = await shelf.last()
-    assert (entry.phase, entry.token, entry.status) == (Phase.ENDED, job.token, job.status)
-    assert entry.status is not None
-    assert entry.status.raw == {}
-    assert await shelf.journal().records(entry.id) == list(report.succeeded)
+    change = await shelf.last()
+    assert (change.state, change.token, change.status) == (ChangeState.ENDED, job.token, job.status)
+    assert change.status is not None
+    assert change.status.raw == {}
+    assert await shelf.journal().records(change.id) == list(report.succeeded)
     assert job.journal_error is None
 
 
@@ -46,14 +46,14 @@ async def test_it_is_queued_while_another_goes_ahead(acme: Taxpayer, shelf: Shel
     first = await acme.save([one])
     behind = [asyncio.create_task(acme.save([decision])) for decision in (two, three)]
     await asyncio.sleep(1)
-    assert await shelf.phases() == [Phase.RUNNING, Phase.QUEUED, Phase.QUEUED]
+    assert await shelf.states() == [ChangeState.ACCEPTED, ChangeState.QUEUED, ChangeState.QUEUED]
     assert sim.count("save") == 1
     await asyncio.gather(first, *behind)
-    assert (await shelf.phases())[:2] == [Phase.ENDED, Phase.ENDED]
+    assert (await shelf.states())[:2] == [ChangeState.ENDED, ChangeState.ENDED]
     assert sim.count("save") == 3
 
 
-@pytest.mark.parametrize("at", ["intend", "claim"])
+@pytest.mark.parametrize("at", ["add", "claim"])
 async def test_what_cannot_be_written_down_is_not_sent(
     acme: Taxpayer, journal: Shaky, shelf: Shelf, sim: Simulator, at: str
 ) -> None:
@@ -64,9 +64,9 @@ async def test_what_cannot_be_written_down_is_not_sent(
         await acme.save(batch)
     assert sim.count("save") == 0
     assert acme.unfinished() == []
-    entries = await shelf.journal().entries()
-    assert [(entry.phase, entry.reason[:12]) for entry in entries] == (
-        [] if at == "intend" else [(Phase.CALLED_OFF, "JournalError")]
+    changes = await shelf.journal().find()
+    assert [(change.state, change.reason[:12]) for change in changes] == (
+        [] if at == "add" else [(ChangeState.CALLED_OFF, "JournalError")]
     )
     journal.failing = set()
     assert (await (await acme.save(batch))).ok
@@ -77,16 +77,16 @@ async def test_trouble_after_sending_loses_neither_the_job_nor_its_name(
     acme: Taxpayer, journal: Shaky, shelf: Shelf
 ) -> None:
     """The job is handed back, says what is the matter, and is written down whole at the next step."""
-    journal.failing = {Phase.RUNNING}
+    journal.failing = {ChangeState.ACCEPTED}
     job = await acme.save(await undecided(acme))
-    assert "no room for running" in str(job.journal_error)
-    assert (await shelf.last()).phase is Phase.SENDING
+    assert "no room for accepted" in str(job.journal_error)
+    assert (await shelf.last()).state is ChangeState.SENDING
     journal.failing = set()
     assert (await job).ok
     assert job.journal_error is None
-    entry = await shelf.last()
-    assert (entry.phase, entry.status) == (Phase.ENDED, job.status)
-    assert entry.token == job.token
+    change = await shelf.last()
+    assert (change.state, change.status) == (ChangeState.ENDED, job.status)
+    assert change.token == job.token
 
 
 async def test_an_end_that_could_not_be_written_is_written_when_it_is_asked_for(
@@ -94,13 +94,13 @@ async def test_an_end_that_could_not_be_written_is_written_when_it_is_asked_for(
 ) -> None:
     """Whoever waited has the report; the journal has it as soon as it can."""
     job = await acme.save(await undecided(acme))
-    journal.failing = {Phase.ENDED}
+    journal.failing = {ChangeState.ENDED}
     assert (await job).ok
     assert "no room for ended" in str(job.journal_error)
-    assert await shelf.phases() == [Phase.RUNNING]
+    assert await shelf.states() == [ChangeState.ACCEPTED]
     journal.failing = set()
     assert await client.unfinished() == []
-    assert await shelf.phases() == [Phase.ENDED]
+    assert await shelf.states() == [ChangeState.ENDED]
     assert job.journal_error is None
 
 
@@ -109,7 +109,7 @@ async def test_the_end_is_on_the_disk_before_anybody_hears_of_it(
 ) -> None:
     """However long that takes: a waiter and a listener who hear it can rely on it."""
     job = await acme.save(await undecided(acme))
-    written = journal.held[Phase.ENDED] = asyncio.Event()
+    written = journal.held[ChangeState.ENDED] = asyncio.Event()
 
     async def listen() -> list[JobState]:
         return [status.state async for status in job.events()]
@@ -122,7 +122,36 @@ async def test_the_end_is_on_the_disk_before_anybody_hears_of_it(
     written.set()
     assert (await waiter).ok
     assert (await listener)[-1] is JobState.SUCCEEDED
-    assert await shelf.phases() == [Phase.ENDED]
+    assert await shelf.states() == [ChangeState.ENDED]
+
+
+async def test_an_end_that_is_being_written_is_shown_by_no_list(
+    client: ImsClient, acme: Taxpayer, journal: Shaky, shelf: Shelf
+) -> None:
+    """Who asks for what is unfinished waits until it is written; the handle stays as it was."""
+    job = await acme.save(await undecided(acme))
+    written = journal.held[ChangeState.ENDED] = asyncio.Event()
+    waiter = asyncio.ensure_future(job.result())
+    await asyncio.sleep(100)
+    listing = asyncio.create_task(client.unfinished())
+    await asyncio.sleep(100)
+    assert (job.done, job.open, waiter.done(), listing.done()) == (False, True, False, False)
+    assert acme.unfinished() == [job]
+    assert await shelf.states() == [ChangeState.ACCEPTED]
+    written.set()
+    assert await listing == []
+    assert (await waiter).ok
+    assert await shelf.states() == [ChangeState.ENDED]
+
+
+async def test_the_gateways_own_answer_is_with_the_status(acme: Taxpayer, shelf: Shelf) -> None:
+    """Whatever keeps the journal; that does not keep the answer."""
+    job = await acme.save(await undecided(acme))
+    await job
+    assert job.status.raw
+    change = await shelf.last()
+    assert change.status is not None
+    assert not change.status.raw
 
 
 async def test_a_batch_that_is_refused_offline_leaves_no_trace(acme: Taxpayer, shelf: Shelf) -> None:
@@ -130,7 +159,7 @@ async def test_a_batch_that_is_refused_offline_leaves_no_trace(acme: Taxpayer, s
     (decision,) = await undecided(acme, 1)
     with pytest.raises(InvalidDecision):
         await acme.save([decision, decision])
-    assert await shelf.phases() == []
+    assert await shelf.states() == []
 
 
 async def test_a_batch_that_the_gateway_refuses_is_called_off_with_its_reason(
@@ -141,9 +170,9 @@ async def test_a_batch_that_the_gateway_refuses_is_called_off_with_its_reason(
     sim.script_fault("save", Fault.refused(400))
     with pytest.raises(GatewayError) as caught:
         await acme.save(batch)
-    entry = await shelf.last()
-    assert entry.phase is Phase.CALLED_OFF
-    assert str(caught.value) in entry.reason
+    change = await shelf.last()
+    assert change.state is ChangeState.CALLED_OFF
+    assert str(caught.value) in change.reason
 
 
 async def test_a_gateway_that_is_busy_with_another_job_sends_it_back_into_the_line(
@@ -155,10 +184,10 @@ async def test_a_gateway_that_is_busy_with_another_job_sends_it_back_into_the_li
     await elsewhere.save([one])
     saving = asyncio.create_task(acme.save([two]))
     await asyncio.sleep(0.5)
-    entry = await shelf.last()
-    assert (entry.phase, "IMSSAV0015" in entry.reason) == (Phase.QUEUED, True)
+    change = await shelf.last()
+    assert (change.state, "IMSSAV0015" in change.reason) == (ChangeState.QUEUED, True)
     assert (await (await saving)).ok
-    assert (await shelf.last()).phase is Phase.ENDED
+    assert (await shelf.last()).state is ChangeState.ENDED
     assert len(sim.effects) == 2
 
 
@@ -173,8 +202,8 @@ async def test_a_caller_who_is_cancelled_in_line_has_it_called_off(
     behind.cancel()
     with pytest.raises(asyncio.CancelledError):
         await behind
-    entry = await shelf.last()
-    assert (entry.phase, entry.reason) == (Phase.CALLED_OFF, "CancelledError")
+    change = await shelf.last()
+    assert (change.state, change.reason) == (ChangeState.CALLED_OFF, "CancelledError")
     assert sim.count("save") == 1
 
 
@@ -189,7 +218,7 @@ async def test_those_in_line_when_the_client_closes_are_called_off(
     await client.aclose()
     answers = await asyncio.gather(*behind, return_exceptions=True)
     assert [type(answer) for answer in answers] in ([ClientClosed] * 2, [JobInFlight] * 2)
-    assert await shelf.phases() == [Phase.RUNNING, Phase.CALLED_OFF, Phase.CALLED_OFF]
+    assert await shelf.states() == [ChangeState.ACCEPTED, ChangeState.CALLED_OFF, ChangeState.CALLED_OFF]
     assert sim.count("save") == 1
 
 
@@ -201,11 +230,11 @@ async def test_a_refusal_that_cannot_be_written_down_is_the_callers_all_the_same
 ) -> None:
     """The gateway's error, and not the journal's; what the journal says is on the safe side."""
     batch = await undecided(acme)
-    journal.failing = {Phase.CALLED_OFF}
+    journal.failing = {ChangeState.CALLED_OFF}
     sim.script_fault("save", Fault.refused(400))
     with pytest.raises(GatewayError):
         await acme.save(batch)
-    assert await shelf.phases() == [Phase.SENDING]
+    assert await shelf.states() == [ChangeState.SENDING]
 
 
 async def test_a_batch_sent_back_into_the_line_is_sent_although_that_could_not_be_written(
@@ -214,12 +243,12 @@ async def test_a_batch_sent_back_into_the_line_is_sent_although_that_could_not_b
     """IMSSAV0015, and no room at that moment: nothing was done with it, so it waits for its turn."""
     one, two, _ = await undecided(acme)
     await shelf.taxpayer(make_client(sim)).save([one])
-    journal.failing = {Phase.QUEUED}
+    journal.failing = {ChangeState.QUEUED}
     saving = asyncio.create_task(acme.save([two]))
     await asyncio.sleep(0.5)
     journal.failing = set()
     assert (await (await saving)).ok
-    assert await shelf.phases() == [Phase.ENDED]
+    assert await shelf.states() == [ChangeState.ENDED]
 
 
 async def test_the_jobs_of_this_process_are_told_where_the_journal_cannot_be_read(
@@ -229,13 +258,13 @@ async def test_the_jobs_of_this_process_are_told_where_the_journal_cannot_be_rea
     batch = await undecided(acme)
     plan_endless(sim)
     job = await acme.save(batch)
-    journal.failing = {"entries"}
-    with pytest.raises(JournalError, match="no room for entries") as caught:
+    journal.failing = {"find"}
+    with pytest.raises(JournalError, match="no room for find") as caught:
         await client.unfinished()
     assert caught.value.readable == (job,)
 
 
-async def test_a_damaged_entry_hides_no_other_job(
+async def test_a_damaged_change_hides_no_other_job(
     acme: Taxpayer, second: ImsClient, shelf: Shelf, sim: Simulator
 ) -> None:
     """The next process has the others in `readable`, to be awaited."""
@@ -247,7 +276,7 @@ async def test_a_damaged_entry_hides_no_other_job(
     damaged.damaged = {(await shelf.last()).id}
     third = make_client(sim, journal=damaged)
     shelf.taxpayer(third)
-    with pytest.raises(JournalError, match="an entry is damaged") as caught:
+    with pytest.raises(JournalError, match="a change is damaged") as caught:
         await third.unfinished()
     (readable,) = caught.value.readable
     assert readable.token == jobs[0].token
@@ -255,7 +284,7 @@ async def test_a_damaged_entry_hides_no_other_job(
     assert mine.gstin == acme.gstin
 
 
-@pytest.mark.parametrize("what", ["entry", "records"])
+@pytest.mark.parametrize("what", ["change", "records"])
 async def test_one_damaged_report_hides_no_other(
     acme: Taxpayer, shelf: Shelf, sim: Simulator, what: str
 ) -> None:
@@ -263,8 +292,8 @@ async def test_one_damaged_report_hides_no_other(
     batch = await undecided(acme)
     reports = [await (await acme.save([decision])) for decision in batch]
     damaged = shelf.journal()
-    first = (await damaged.entries())[0].id
-    damaged.damaged = {first} if what == "entry" else set()
+    first = (await damaged.find())[0].id
+    damaged.damaged = {first} if what == "change" else set()
     damaged.failing = {f"the records of {first}"} if what == "records" else set()
     told: list[object] = []
 

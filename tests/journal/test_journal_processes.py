@@ -11,16 +11,16 @@ from typing import Final
 
 import pytest
 
-from ims_async.journal import Phase, SqliteJournal
+from ims_async.journal import Change, ChangeState, SqliteJournal
 
 from ..conftest import HANGS
-from ..support.journals import connection, decisions, python, token
+from ..support.journals import DONE, add, claim, connection, decisions, move, python
 
 START: Final = """
 import asyncio, os, sys
 from ims_async import JournalError
-from ims_async.journal import Phase, SqliteJournal
-from tests.support.journals import decisions, token
+from ims_async.journal import SqliteJournal
+from tests.support.journals import add, claim, decisions, ended, move, names, token
 
 journal = SqliteJournal(sys.argv[1])
 name = sys.argv[2]
@@ -29,28 +29,36 @@ input()
 """
 
 HAMMER: Final = """
+from tests.support.journals import DONE
+
+def all_done(change):
+    return change.accepted(change.token).heard(DONE)
+
 async def main():
     for turn in range(25):
         for gstin in ("27AAACQ3770E1ZJ", "29AAACQ3770E1ZF"):
             batch = f"{name}-{turn}-{gstin}"
-            await journal.intend(batch, token(gstin=gstin), decisions())
-            while await journal.claim(batch, token(gstin=gstin)):
+            await add(journal, batch, gstin=gstin)
+            while not (await claim(journal, batch)).taken:
                 await asyncio.sleep(0)
             os.close(os.open(f"{sys.argv[1]}.{gstin}", os.O_CREAT | os.O_EXCL))  # nobody else has the turn
             if turn % 2:
-                await journal.advance(batch, Phase.RUNNING)
+                await move(journal, batch, lambda change: change.accepted(change.token))
             os.unlink(f"{sys.argv[1]}.{gstin}")
-            await journal.advance(batch, Phase.ENDED)
+            await move(journal, batch, all_done)
     await journal.aclose()
 
 asyncio.run(main())
 """
 
-INTEND: Final = """
+ADD: Final = """
+from ims_async.journal import Change
+
 async def main():
     async def write(side):
         for place in range(100_000):
-            await journal.intend(f"{side}-{place}", token(submitted=40), decisions(40, first=place))
+            change = Change(id=f"{side}-{place}", token=token(submitted=40))
+            await journal.add(change, decisions(40, first=place))
             print(f"{side}-{place}", flush=True)
     await asyncio.gather(*(write(side) for side in range(8)))
 
@@ -61,18 +69,18 @@ FULL: Final = """
 import resource, signal
 
 async def main():
-    await journal.intend("before", token(), decisions())
+    await add(journal, "before")
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
     for attempt in range(2):
         try:
-            await journal.intend("big", token(submitted=5000), decisions(5000))
+            await add(journal, "big", 5000)
         except JournalError as error:
             print(error)
-    print([entry.id for entry in await journal.entries()], await journal.records("before") == decisions())
+    print(await names(journal), await journal.records("before") == decisions())
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    await journal.intend("after", token(), decisions())
-    print([entry.id for entry in await journal.entries()])
+    await add(journal, "after")
+    print(await names(journal))
     await journal.aclose()
 
 asyncio.run(main())
@@ -87,19 +95,19 @@ async def main(child):
     try:
         async with asyncio.timeout(60):
             if child:
-                await journal.entries()
+                await journal.find()
     except JournalError as error:
         print(error, flush=True)
     async with asyncio.timeout(60):
         await journal.aclose()
 
-asyncio.run(journal.intend("it", token(), decisions()))
+asyncio.run(add(journal, "it"))
 pid = os.fork()
 if pid:
     assert os.waitpid(pid, 0)[1] == 0, "the child broke off"
 asyncio.run(main(child=not pid))
 if pid:
-    print([entry.id for entry in asyncio.run(journal.entries())], flush=True)
+    print(asyncio.run(names(journal)), flush=True)
 os._exit(0)
 """
 
@@ -141,18 +149,19 @@ async def test_processes_that_make_the_file_at_once_all_have_it(path: Path) -> N
     processes = await asyncio.to_thread(started, HAMMER, path, 4)
     await asyncio.gather(*(asyncio.to_thread(said, process) for process in processes))
     async with SqliteJournal(path) as journal:
-        entries = await journal.entries()
-        assert len(entries) == 200
-        assert {entry.phase for entry in entries} == {Phase.ENDED}
-        for entry in entries[::20]:
-            assert await journal.records(entry.id) == decisions()
+        changes = await journal.find()
+        assert len(changes) == 200
+        assert {change.state for change in changes} == {ChangeState.ENDED}
+        assert len({change.revision for change in changes}) == 200
+        for change in changes[::20]:
+            assert await journal.records(change.id) == decisions()
     sound(path)
 
 
 @pytest.mark.parametrize("after", [1, 30, 100])
 async def test_whatever_was_acknowledged_outlives_a_kill(path: Path, after: int) -> None:
     """Killed in the midst of writing: the file is sound, and all that anybody was told of is in it."""
-    (process,) = await asyncio.to_thread(started, INTEND, path)
+    (process,) = await asyncio.to_thread(started, ADD, path)
     assert process.stdout
     told = [(await asyncio.to_thread(process.stdout.readline)).strip() for _ in range(after)]
     process.kill()
@@ -161,9 +170,9 @@ async def test_whatever_was_acknowledged_outlives_a_kill(path: Path, after: int)
     if not rest.endswith("\n"):
         told = told[:after] if not rest else told[:-1]  # the kill may have cut a name short
     async with SqliteJournal(path) as journal:
-        kept = {entry.id: entry for entry in await journal.entries()}
+        kept = {change.id: change for change in await journal.find()}
         assert set(told) <= set(kept)
-        assert {entry.phase for entry in kept.values()} == {Phase.QUEUED}
+        assert {change.state for change in kept.values()} == {ChangeState.QUEUED}
         for name in kept:
             assert await journal.records(name) == decisions(40, first=int(name.partition("-")[2]))
     sound(path)
@@ -195,14 +204,16 @@ async def test_a_fork_of_a_process_is_told_rather_than_left_to_wait_for_ever(pat
 async def test_a_turn_passes_from_one_process_to_another(path: Path) -> None:
     """What one has claimed is in the way of the other, until it has ended."""
     async with SqliteJournal(path) as one, SqliteJournal(path) as other:
-        await one.intend("first", token(), decisions())
-        await other.intend("second", token(), decisions())
-        assert await one.claim("first", token()) is None
-        in_the_way = await other.claim("second", token())
-        assert in_the_way is not None
-        assert in_the_way.id == "first"
-        assert await one.advance("first", Phase.ENDED)
-        assert await other.claim("second", token()) is None
+        await add(one, "first")
+        await add(other, "second")
+        assert (await claim(one, "first")).taken
+        behind = await claim(other, "second")
+        assert behind.ahead is not None
+        assert (behind.taken, behind.ahead.id) == (False, "first")
+        await move(one, "first", Change.lost)
+        assert not (await claim(other, "second")).taken
+        await move(one, "first", lambda change: change.heard(DONE))
+        assert (await claim(other, "second")).taken
 
 
 COLD: Final = """

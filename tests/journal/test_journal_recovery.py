@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ims_async import Decision, ImsClient, JobFailed, JobInFlight, OutcomeUnknown, Taxpayer
-from ims_async.journal import Phase
+from ims_async.journal import ChangeState
 from ims_async.simulator import Simulator
 
 from ..conftest import dialect, make_client
@@ -47,6 +47,7 @@ async def test_what_has_ended_is_told_with_reports_and_no_request(
     one, two, three = await undecided(acme)
     reports = [await (await acme.save(batch)) for batch in ([one, two], [three])]
     since = (await shelf.last()).changed_at
+    assert since is not None
     requests = len(sim.requests)
     reader = make_client(sim, journal=shelf.journal())
     jobs = [job async for job in reader.finished()]
@@ -60,7 +61,7 @@ async def test_what_has_ended_is_told_with_reports_and_no_request(
 
 async def crash_in_line(acme: Taxpayer, batch: list[Decision], journal: Shaky) -> None:
     """Hand a batch in behind one that runs for ever, and let nobody in the process go on."""
-    journal.held[Phase.CALLED_OFF] = asyncio.Event()
+    journal.held[ChangeState.CALLED_OFF] = asyncio.Event()
     saving = asyncio.create_task(acme.save(batch))
     await asyncio.sleep(1)
     saving.cancel()
@@ -95,11 +96,11 @@ async def test_a_process_that_died_while_it_sent_is_settled_by_looking(
 ) -> None:
     """What took effect is seen at once; that it did not, only after the quiet time. Then it is sent, once."""
     batch = await undecided(acme)
-    journal.failing = {Phase.RUNNING, Phase.UNKNOWN}
+    journal.failing = {ChangeState.ACCEPTED, ChangeState.LOST}
     sim.script_answer("save", 200, dialect().half, after=applied)
     with pytest.raises(OutcomeUnknown):
         await acme.save(batch)
-    assert await shelf.phases() == [Phase.SENDING]
+    assert await shelf.states() == [ChangeState.SENDING]
     again = shelf.taxpayer(second)
     job = await only(second)
     assert (job.sent, job.reference_id) == (True, None)
@@ -110,7 +111,7 @@ async def test_a_process_that_died_while_it_sent_is_settled_by_looking(
     assert found.settled is applied
     if not applied:
         assert found.cannot_tell_yet == tuple(batch)
-        assert await shelf.phases() == [Phase.SENDING]
+        assert await shelf.states() == [ChangeState.SENDING]
         await asyncio.sleep(1741)
         found = await again.reconcile(job)
     assert (found.applied, found.not_applied) == ((tuple(batch), ()) if applied else ((), tuple(batch)))
@@ -120,7 +121,7 @@ async def test_a_process_that_died_while_it_sent_is_settled_by_looking(
     assert (retried.job is None) is applied
     assert retried.job is None or (await retried.job).ok
     assert len(sim.effects) == len(batch)
-    assert set(await shelf.phases()) == {Phase.ENDED}
+    assert set(await shelf.states()) == {ChangeState.ENDED}
 
 
 async def test_an_unknown_outcome_is_unknown_to_every_process(
@@ -131,7 +132,7 @@ async def test_an_unknown_outcome_is_unknown_to_every_process(
     sim.script_answer("save", 200, dialect().half, after=True)
     with pytest.raises(OutcomeUnknown) as caught:
         await acme.save([one])
-    assert await shelf.phases() == [Phase.UNKNOWN]
+    assert await shelf.states() == [ChangeState.LOST]
     other = shelf.taxpayer(second)
     with pytest.raises(JobInFlight, match="reconcile"):
         await other.save([two])
@@ -167,15 +168,15 @@ async def test_a_task_that_broke_off_is_unknown_to_the_next_process_too(
     sim.script_task(None, "failed")
     with pytest.raises(JobFailed):
         await (await acme.save(batch))
-    entry = await shelf.last()
-    assert entry.status is not None
-    assert (entry.phase, entry.status.carrier_failed) == (Phase.UNKNOWN, True)
+    change = await shelf.last()
+    assert change.status is not None
+    assert (change.state, change.status.carrier_failed) == (ChangeState.BROKEN_OFF, True)
     again = shelf.taxpayer(second)
     job = await only(second)
     await asyncio.sleep(1801)
     found = await again.reconcile(job)
     assert found.settled
-    assert await shelf.phases() == [Phase.ENDED]
+    assert await shelf.states() == [ChangeState.ENDED]
     assert await second.unfinished() == []
 
 

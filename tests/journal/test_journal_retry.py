@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -21,7 +22,9 @@ from ims_async import (
     Section,
     Taxpayer,
 )
-from ims_async.journal import Phase
+from ims_async.jobs.recovery import Recovery
+from ims_async.journal import ChangeState
+from ims_async.model.records import Record
 from ims_async.simulator import Simulator
 
 from ..conftest import make_client, plan_endless
@@ -68,7 +71,7 @@ async def test_what_was_refused_is_sent_again_with_the_action_it_has_now(
     assert again is not None
     assert again.ok
     assert await action_of(acme, decision) is Action.ACCEPT
-    assert await shelf.phases() == [Phase.ENDED, Phase.ENDED]
+    assert await shelf.states() == [ChangeState.ENDED, ChangeState.ENDED]
     assert (await shelf.last()).token == retried.job.token
     assert await shelf.journal().records((await shelf.last()).id) == [record]
 
@@ -101,7 +104,7 @@ async def test_what_is_applied_by_now_is_left_alone(
     assert (retried.job, retried.found) == (None, Reconciliation(applied=(decision,)))
     assert await retried is None
     assert sim.count("save") == saves
-    assert await shelf.phases() == [Phase.ENDED]
+    assert await shelf.states() == [ChangeState.ENDED]
 
 
 @pytest.mark.parametrize(("how", "pile"), [("nothing found", "changed"), ("a bad row", "cannot_tell_yet")])
@@ -217,7 +220,7 @@ async def test_a_retry_that_cannot_be_written_down_is_not_sent(
     """And can be tried again."""
     _, report = await refused(acme, colleague, "reject")
     saves = sim.count("save")
-    journal.failing = {"intend"}
+    journal.failing = {"add"}
     with pytest.raises(JournalError, match="nothing was sent"):
         await acme.retry(report)
     assert sim.count("save") == saves
@@ -244,7 +247,7 @@ async def test_a_retry_that_cannot_be_marked_has_been_made_all_the_same(
 ) -> None:
     """The next process looks again, and sends nothing."""
     _, report = await refused(acme, colleague, "reject")
-    journal.failing = {"mark_retried"}
+    journal.failing = {"retried"}
     retried = await acme.retry(report)
     assert await retried is not None
     journal.failing = set()
@@ -266,9 +269,36 @@ async def test_a_retry_that_waits_for_another_process_leaves_nothing_to_be_sent_
     assert (await running).ok
     assert (retried.job is None) is applied
     assert await action_of(acme, decision) is Action.ACCEPT
-    again = [] if applied else [Phase.ENDED]
-    assert await shelf.phases() == [Phase.ENDED, Phase.ENDED, Phase.CALLED_OFF, *again]
+    again = [] if applied else [ChangeState.ENDED]
+    assert await shelf.states() == [ChangeState.ENDED, ChangeState.ENDED, ChangeState.CALLED_OFF, *again]
     assert [job async for job in client.called_off(retried=False)] == []
+
+
+@pytest.mark.parametrize("over", [False, True])
+async def test_a_retry_looks_once_more_where_another_process_has_sent_meanwhile(
+    acme: Taxpayer, colleague: Taxpayer, second: ImsClient, shelf: Shelf, over: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Whether that job runs still or is over: what was seen before is stale, what is seen after it is not."""
+    decision, report = await refused(acme, colleague, "reject")
+    other = next(one for one in await undecided(acme, 2) if one.key != decision.key)
+    inner, looks = Recovery._current, 0
+
+    async def current(self: Recovery, records: Iterable[Record]) -> Any:
+        nonlocal looks
+        looks += 1
+        seen = await inner(self, records)
+        if looks == 1:
+            theirs = await shelf.taxpayer(second).save([other])
+            if over:
+                await theirs
+        return seen
+
+    monkeypatch.setattr(Recovery, "_current", current)
+    again = await (await acme.retry(report))
+    assert again is not None
+    assert again.ok
+    assert looks == 2
 
 
 @pytest.mark.parametrize("since", ["2026-11-01", dt.date(2026, 11, 1), dt.datetime(2026, 11, 1)])  # noqa: DTZ001

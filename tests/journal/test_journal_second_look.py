@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import attrs
@@ -20,7 +20,8 @@ from ims_async import (
     PollPolicy,
     Taxpayer,
 )
-from ims_async.journal import Entry, MemoryJournal, Phase
+from ims_async.journal import Cause, Change, ChangeState, MemoryJournal, Query
+from ims_async.journal.base import EVERYTHING
 from ims_async.simulator import Simulator
 
 from ..conftest import dialect, make_client, plan_endless
@@ -64,24 +65,27 @@ async def test_the_quiet_time_counts_from_the_sending_not_from_the_waiting(
     assert (found.cannot_tell_yet, found.not_applied) == ((two,), ())
 
 
-@pytest.mark.parametrize("to", [Phase.CALLED_OFF, Phase.QUEUED])
+@pytest.mark.parametrize("to", [ChangeState.CALLED_OFF, ChangeState.QUEUED])
 async def test_a_batch_that_was_listed_while_it_was_sent_is_waited_for(
-    acme: Taxpayer, other: Taxpayer, second: ImsClient, shelf: Shelf, to: Phase
+    acme: Taxpayer, other: Taxpayer, second: ImsClient, shelf: Shelf, to: ChangeState
 ) -> None:
     """It may come to nothing, or go back into the line; there it is in nobody's way, and listed once."""
     one, two, _ = await undecided(acme)
     theirs = shelf.journal()
     token = acme._jobs.token(JobKind.SAVE, None, 1)
-    await theirs.intend("slow", token, [one])
-    assert await theirs.claim("slow", token) is None
+    slow = await theirs.add(Change(id="slow", token=token), [one])
+    claim = await theirs.claim(slow.claimed(token))
+    assert claim.taken
     assert (await only(second)).sent
     saving = asyncio.create_task(other.save([two]))
     await asyncio.sleep(5)
     assert not saving.done()
-    await theirs.advance("slow", to, reason="IMSSAV0015")
+    put_back = claim.change.put_back("IMSSAV0015")
+    back = to is ChangeState.QUEUED
+    assert await theirs.put(put_back if back else claim.change.called_off("IMSSAV0015", Cause.IN_THE_WAY))
     job = await saving
     found = await second.unfinished()
-    assert len(found) == len(set(map(id, found))) == (2 if to is Phase.QUEUED else 1)
+    assert len(found) == len(set(map(id, found))) == (2 if back else 1)
     assert (await job).ok
 
 
@@ -114,7 +118,7 @@ async def test_a_running_job_that_another_process_is_done_with_holds_nobody_up(
     begun = sim.now()
     await other.save([two])
     assert sim.now() - begun < 60
-    assert (await shelf.phases())[0] is (Phase.LET_GO if way == "let go" else Phase.ENDED)
+    assert (await shelf.states())[0] is (ChangeState.ABANDONED if way == "let go" else ChangeState.ENDED)
 
 
 async def test_who_looks_after_another_has_settled_it_has_the_same_report(
@@ -136,18 +140,18 @@ async def test_a_batch_that_left_while_the_list_was_read_was_sent(
 ) -> None:
     """The list was read too early; what is known here counts."""
     one, two, _ = await undecided(acme)
-    inner, gate = journal.entries, asyncio.Event()
+    inner, gate = journal.find, asyncio.Event()
 
-    async def entries(**wanted: Any) -> list[Entry]:
-        found = await inner(**wanted)
-        if not {"batch_id", "gstin"} & set(wanted):
+    async def find(query: Query = EVERYTHING) -> Sequence[Change]:
+        found = await inner(query)
+        if query.ids is None and query.gstin is None:
             await gate.wait()
         return found
 
     await acme.save([one])
     saving = asyncio.create_task(acme.save([two]))
     await asyncio.sleep(0.1)
-    monkeypatch.setattr(journal, "entries", entries)
+    monkeypatch.setattr(journal, "find", find)
     listing = asyncio.create_task(client.unfinished())
     await asyncio.sleep(0.1)
     sim.script_answer("save", 200, dialect().half, after=True)
@@ -166,41 +170,43 @@ async def test_a_caller_who_is_cancelled_on_the_way_back_into_the_line_has_it_ca
     """GSTN was busy; whether or not `QUEUED` is on the disk when the caller goes, nobody is to send it."""
     one, two, _ = await undecided(acme)
     sim.script_answer("save", 200, BUSY)
-    inner, gate = journal.advance, asyncio.Event()
+    inner, gate = journal.put, asyncio.Event()
 
-    async def advance(batch_id: str, to: Phase, **news: Any) -> bool:
-        if to is Phase.QUEUED and not written:
+    async def put(change: Change) -> Change | None:
+        if change.state is ChangeState.QUEUED and not written:
             await gate.wait()
-        moved = await inner(batch_id, to, **news)
-        if to is Phase.QUEUED:
+        moved = await inner(change)
+        if change.state is ChangeState.QUEUED:
             await gate.wait()
         return moved
 
-    monkeypatch.setattr(journal, "advance", advance)
+    monkeypatch.setattr(journal, "put", put)
     saving = asyncio.create_task(acme.save([one]))
     await asyncio.sleep(0.1)
-    assert await shelf.phases() == [Phase.QUEUED if written else Phase.SENDING]
+    assert await shelf.states() == [ChangeState.QUEUED if written else ChangeState.SENDING]
     saving.cancel()
+    await asyncio.sleep(0.1)
+    assert not saving.done()  # its last write is let finish
+    gate.set()
     with pytest.raises(asyncio.CancelledError):
         await saving
-    gate.set()
     assert (await (await acme.save([two]))).ok
-    assert await shelf.phases() == [Phase.CALLED_OFF, Phase.ENDED]
+    assert await shelf.states() == [ChangeState.CALLED_OFF, ChangeState.ENDED]
 
 
 async def test_a_program_that_stops_while_a_name_is_looked_up_keeps_the_name(
     acme: Taxpayer, journal: Shaky, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The gateway has taken the job: the next process can ask for it."""
-    inner = journal.entries
+    inner = journal.find
 
-    async def entries(**wanted: Any) -> list[Entry]:
-        if wanted.get("reference"):
+    async def find(query: Query = EVERYTHING) -> Sequence[Change]:
+        if query.reference:
             await asyncio.Event().wait()
-        return await inner(**wanted)
+        return await inner(query)
 
     batch = await undecided(acme)
-    monkeypatch.setattr(journal, "entries", entries)
+    monkeypatch.setattr(journal, "find", find)
     before = asyncio.all_tasks()
     saving = asyncio.create_task(acme.save(batch))
     await asyncio.sleep(0.5)
@@ -208,8 +214,8 @@ async def test_a_program_that_stops_while_a_name_is_looked_up_keeps_the_name(
         task.cancel()
     await asyncio.wait([saving])
     await asyncio.sleep(0.1)
-    entry = await shelf.last()
-    assert (entry.phase, bool(entry.token.reference_id)) == (Phase.RUNNING, True)
+    change = await shelf.last()
+    assert (change.state, bool(change.token.reference_id)) == (ChangeState.ACCEPTED, True)
 
 
 async def test_an_end_that_was_overtaken_by_a_slower_poll_is_written_by_the_next_save(
@@ -219,26 +225,24 @@ async def test_an_end_that_was_overtaken_by_a_slower_poll_is_written_by_the_next
     one, two, _ = await undecided(acme)
     job = await acme.save([one])
     sim.script_status(None, {"status_cd": "IP", "transTypCd": "SAV"})
-    inner, ended = journal.advance, asyncio.Event()
+    inner = journal.put
 
-    async def advance(batch_id: str, to: Phase, **news: Any) -> bool:
-        if to is Phase.ENDED:
-            ended.set()
+    async def put(change: Change) -> Change | None:
+        if change.state is ChangeState.ENDED:
             raise JournalError("busy")
-        await ended.wait()
-        await asyncio.sleep(0.01)
-        return await inner(batch_id, to, **news)
+        await asyncio.sleep(20)
+        return await inner(change)
 
     with monkeypatch.context() as patch:
-        patch.setattr(journal, "advance", advance)
+        patch.setattr(journal, "put", put)
         first = asyncio.create_task(job.refresh())
         await asyncio.sleep(10)
         assert (await job.refresh()).done
         await first
     assert job.journal_error is not None
-    assert await shelf.phases() == [Phase.RUNNING]
+    assert await shelf.states() == [ChangeState.ACCEPTED]
     assert (await (await acme.save([two]))).ok
-    assert await shelf.phases() == [Phase.ENDED, Phase.ENDED]
+    assert await shelf.states() == [ChangeState.ENDED, ChangeState.ENDED]
 
 
 async def test_a_settling_that_was_broken_off_is_written_by_the_next_save(
@@ -248,13 +252,13 @@ async def test_a_settling_that_was_broken_off_is_written_by_the_next_save(
     one, two, _ = await undecided(acme)
     job = await lost(acme, [one], sim)
     await asyncio.sleep(1801)
-    journal.held[Phase.ENDED] = asyncio.Event()
+    journal.held[ChangeState.ENDED] = asyncio.Event()
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(acme.reconcile(job), 5)
     journal.held.clear()
-    assert await shelf.phases() == [Phase.UNKNOWN]
+    assert await shelf.states() == [ChangeState.LOST]
     assert (await (await acme.save([two]))).ok
-    assert await shelf.phases() == [Phase.ENDED, Phase.ENDED]
+    assert await shelf.states() == [ChangeState.ENDED, ChangeState.ENDED]
 
 
 def late(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -271,18 +275,19 @@ def late(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
 
 @pytest.mark.parametrize("end", ["cancelled", "closed"])
 @pytest.mark.parametrize(
-    ("how", "end_of_it"), [("taken", Phase.RUNNING), ("busy", Phase.CALLED_OFF), ("lost", Phase.UNKNOWN)]
+    ("how", "end_of_it"),
+    [("taken", ChangeState.ACCEPTED), ("busy", ChangeState.CALLED_OFF), ("lost", ChangeState.LOST)],
 )
 async def test_a_save_that_is_stopped_at_any_turn_of_the_loop_is_never_left_halfway(
-    how: str, end_of_it: Phase, end: str
+    how: str, end_of_it: ChangeState, end: str
 ) -> None:
     """It is called off, or runs, or is unknown: not queued or being sent with nobody there to do it."""
-    phases: set[Phase] = set()
+    states: set[ChangeState] = set()
     for turns in range(TURNS):
         sim = Simulator(seed=7, taxpayers=1, invoices=12, job_seconds=5.0)
         memory = MemoryJournal(clock=sim.now)
         client = make_client(sim, journal=(slow := Shaky(memory)))
-        for name in ("intend", "claim", "advance"):
+        for name in ("add", "claim", "put", "find"):
             setattr(slow, name, late(getattr(memory, name)))
         acme = logged_in(client, sim)
         batch = await undecided(acme)
@@ -297,9 +302,9 @@ async def test_a_save_that_is_stopped_at_any_turn_of_the_loop_is_never_left_half
             await asyncio.wait_for(client.aclose(), 60)
         await asyncio.wait([saving])
         await asyncio.sleep(300)
-        phases |= {entry.phase for entry in await memory.entries()}
+        states |= {change.state for change in await memory.find()}
         await asyncio.wait_for(client.aclose(), 60)
-    assert phases == {Phase.CALLED_OFF, end_of_it}
+    assert states == {ChangeState.CALLED_OFF, end_of_it}
 
 
 async def test_a_client_that_closes_while_another_processs_job_is_taken_in_waits_for_no_poll() -> None:
@@ -335,7 +340,7 @@ async def test_the_name_of_a_job_from_elsewhere_is_not_a_new_ones(sim: Simulator
         await here.save([two])
 
 
-async def test_a_damaged_entry_of_the_past_does_not_stop_a_retry(
+async def test_a_damaged_change_of_the_past_does_not_stop_a_retry(
     acme: Taxpayer, journal: Shaky, shelf: Shelf, sim: Simulator
 ) -> None:
     """It was neither sent meanwhile nor can it be."""

@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import pytest
 
-from ims_async import InvalidInput, JournalError, RecordKey, Section
-from ims_async.journal import Phase, SqliteJournal, schema
+from ims_async import InvalidInput, JournalError
+from ims_async.journal import Cause, ChangeState, SqliteJournal, schema
+from ims_async.journal.testing_samples import in_state
 from ims_async.journal.writer import Writer
-from ims_async.model.status import Found
 
-from ..support.journals import ask, connection, decisions, files, mode, token
+from ..support.journals import add, ask, connection, decisions, files, mode, names
 
 NEWEST: Final = len(schema.MIGRATIONS)
 SECOND: Final = "ALTER TABLE jobs ADD COLUMN note TEXT NOT NULL DEFAULT 'new'; CREATE TABLE more (x)"
@@ -71,18 +71,18 @@ async def test_only_the_owner_can_read_it_from_the_first_moment_on(
     monkeypatch.setattr(sqlite3, "connect", looking)
     before = os.umask(0)
     try:
-        await journal.intend("it", token(), decisions())
+        await add(journal, "it")
     finally:
         os.umask(before)
-    names = files(path)
-    assert names == ["jobs.db", "jobs.db-shm", "jobs.db-wal"]
-    assert [mode(path.parent / name) for name in names] == [0o600] * 3
+    there = files(path)
+    assert there == ["jobs.db", "jobs.db-shm", "jobs.db-wal"]
+    assert [mode(path.parent / name) for name in there] == [0o600] * 3
     assert modes == [0o600]
 
 
 async def test_a_closed_journal_is_one_file_that_says_what_it_is(journal: SqliteJournal, path: Path) -> None:
     """Version and kind are in its head; a tool need not guess."""
-    await journal.intend("it", token(), decisions())
+    await add(journal, "it")
     await journal.aclose()
     assert files(path) == ["jobs.db"]
     assert (number(path, "user_version"), number(path, "application_id")) == (NEWEST, int.from_bytes(b"IMS1"))
@@ -90,16 +90,18 @@ async def test_a_closed_journal_is_one_file_that_says_what_it_is(journal: Sqlite
 
 async def test_the_columns_are_those_that_were_weighed(journal: SqliteJournal) -> None:
     """Whoever adds one says here that no secret can get into it."""
-    await journal.entries()
+    await journal.find()
     tables = await ask(journal, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
-    assert tables == ["jobs", "parts"]
+    assert tables == ["jobs", "parts", "revisions"]
     assert await ask(journal, "SELECT name FROM pragma_table_info('jobs')") == [
-        "place", "id", "phase", "gsp", "host", "gstin", "kind", "reference", "submitted", "submitted_at",
+        "place", "id", "state", "gsp", "host", "gstin", "kind", "reference", "submitted", "submitted_at",
         "results_until", "status", "reason", "changed_at", "run", "retried", "cause", "found", "route",
+        "revision",
     ]  # fmt: skip
     assert await ask(journal, "SELECT name FROM pragma_table_info('parts')") == [
         "job", "part", "rows", "checksum",
     ]  # fmt: skip
+    assert await ask(journal, "SELECT name FROM pragma_table_info('revisions')") == ["last"]
 
 
 @pytest.mark.parametrize("name", ["", ":memory:", "file:x?mode=memory", "a\0b", b"bytes"])
@@ -122,69 +124,9 @@ def test_a_wait_that_is_none_is_refused(seconds: float, path: Path) -> None:
 # -- versions, and files of others ---------------------------------------------------------------------
 
 
-async def test_a_file_of_the_first_version_is_brought_up_to_date(journal: SqliteJournal, path: Path) -> None:
-    """Its batches are there, and belong to no run."""
-    older = Writer(path, busy_seconds=0.05, migrations=schema.MIGRATIONS[:1])
-    await older.run(
-        lambda c: c.execute(
-            "INSERT INTO jobs (id, phase, gsp, host, gstin, kind, submitted, submitted_at, changed_at) "
-            "VALUES ('it', 'queued', 'gsp', 'host', '29AAACQ3770E1ZF', 'SAVE', 1, '', 0)"
-        )
-    )
-    await older.aclose()
-    assert number(path, "user_version") == 1
-    (entry,) = await journal.entries(run="")
-    assert (entry.id, entry.phase, entry.run) == ("it", Phase.QUEUED, "")
-    assert await journal.entries(run="november") == []
-    assert number(path, "user_version") == NEWEST
-
-
-LOOKED_AT: Final = (
-    '{"state":"partial","raw_code":"","processed":1,"errors":2,"error_code":"","error_message":"",'
-    '"polled_at":null,"carrier_done":false,"carrier_failed":false,"documented":true,"error_report":'
-    '[["b2b","S","A/0","102026","","not applied, as a second look showed"],'
-    '["b2b","S","A/1","102026","","changed by the supplier, or gone, as a second look showed"]]}'
-)
-"""As the release before wrote down what a look had shown."""
-REFUSED: Final = (
-    '{"state":"failed","raw_code":"ER","processed":0,"errors":null,"error_code":"IMSSAV0015",'
-    '"error_message":"busy","polled_at":1.0,"carrier_done":false,"carrier_failed":false,"documented":true,'
-    '"error_report":[["b2b","S","A/0","102026","","no code"]]}'
-)
-
-
-async def test_the_marks_of_an_older_file_are_read_as_what_they_meant(
-    journal: SqliteJournal, path: Path
-) -> None:
-    """A reason was the mark of a retry, and a status without a code that of a look."""
-    older = Writer(path, busy_seconds=0.05, migrations=schema.MIGRATIONS[:2])
-    rows = [
-        ("retried", "ended", REFUSED, "retried"),
-        ("looked at", "ended", LOOKED_AT, ""),
-        ("called off", "called off", None, "retried"),
-    ]
-    statement = (
-        "INSERT INTO jobs (id, phase, status, reason, gsp, host, gstin, kind, submitted, submitted_at, "
-        "changed_at) VALUES (?, ?, ?, ?, 'gsp', 'host', '29AAACQ3770E1ZF', 'SAVE', 3, '', 0)"
-    )
-    await older.run(lambda c: c.executemany(statement, rows).rowcount)
-    await older.aclose()
-    retried, looked_at, called_off = await journal.entries()
-    assert [entry.retried for entry in (retried, looked_at, called_off)] == [True, False, False]
-    assert [entry.reason for entry in (retried, looked_at, called_off)] == ["", "", "retried"]
-    assert {entry.cause for entry in (retried, looked_at, called_off)} == {None}
-    assert retried.status is not None
-    assert (retried.status.in_the_way, retried.status.found) == (True, None)
-    assert [entry.code for entry in retried.status.error_report] == [""]
-    assert looked_at.status is not None
-    keys = [RecordKey(Section.B2B, "S", number, None, "102026") for number in ("A/0", "A/1")]
-    assert looked_at.status.found == Found(applied=1, not_applied=(keys[0],), changed=(keys[1],))
-    assert (looked_at.status.error_report, looked_at.status.in_the_way) == ((), False)
-
-
 async def test_a_file_is_brought_up_to_the_next_version(journal: SqliteJournal, path: Path) -> None:
     """What it held is there, and so is what is new; the journal of the next release reads it."""
-    await journal.intend("it", token(), decisions())
+    await add(journal, "it")
     await journal.aclose()
     newer = Writer(path, busy_seconds=0.05, migrations=(*schema.MIGRATIONS, SECOND))
     rows = await newer.run(lambda c: c.execute("SELECT id, note FROM jobs").fetchall())
@@ -193,7 +135,7 @@ async def test_a_file_is_brought_up_to_the_next_version(journal: SqliteJournal, 
     assert number(path, "user_version") == NEWEST + 1
     told = rf"newer release \(version {NEWEST + 1}; this one reads {NEWEST}\): upgrade"
     with pytest.raises(JournalError, match=told):
-        await journal.entries()
+        await journal.find()
 
 
 @pytest.mark.parametrize(
@@ -203,7 +145,7 @@ async def test_a_migration_that_fails_leaves_the_file_as_it_was(
     journal: SqliteJournal, path: Path, bad: str
 ) -> None:
     """All of it or nothing: the old release goes on with it."""
-    await journal.intend("it", token(), decisions())
+    await add(journal, "it")
     await journal.aclose()
     newer = Writer(path, busy_seconds=0.05, migrations=(*schema.MIGRATIONS, bad))
     with pytest.raises(JournalError, match=str(path)):
@@ -243,7 +185,7 @@ async def test_a_file_of_somebody_else_is_refused_and_not_touched(
     before = content(path)
     for _ in range(2):
         with pytest.raises(JournalError, match=what) as caught:
-            await journal.intend("it", token(), decisions())
+            await add(journal, "it")
         assert str(path) in str(caught.value)
     await journal.aclose()
     assert content(path) == before
@@ -253,7 +195,7 @@ async def test_a_file_of_somebody_else_is_refused_and_not_touched(
 async def test_an_empty_file_is_taken(journal: SqliteJournal, path: Path) -> None:
     """As a deployment makes it, with a mode of its choice, which is left to it."""
     os.close(os.open(path, os.O_CREAT, 0o640))
-    await journal.intend("it", token(), decisions())
+    await add(journal, "it")
     assert await journal.records("it") == decisions()
     assert mode(path) == 0o640
 
@@ -262,28 +204,28 @@ async def test_an_empty_file_is_taken(journal: SqliteJournal, path: Path) -> Non
 
 
 async def test_what_ended_long_ago_is_forgotten_and_the_file_shrinks(path: Path) -> None:
-    """Open batches stay however old; who is told how many went sees the room come back, unclosed."""
+    """Open changes stay however old; the room comes back at once, with the file open."""
     now = [1_800_000_000.0]
     journal = SqliteJournal(path, keep=dt.timedelta(days=30), clock=lambda: now[0])
-    for phase in Phase:
-        await journal.intend(phase, token(), decisions(1000))
-        await journal.advance(phase, Phase.UNKNOWN if phase is Phase.SENDING else phase)
+    for state in ChangeState:
+        queued = await add(journal, state, 1000)
+        assert await journal.put(in_state(queued, state))
     now[0] += 29 * 86_400
-    await journal.intend("new", token(), decisions())
-    await journal.advance("new", Phase.CALLED_OFF)
+    queued = await add(journal, "new")
+    assert await journal.put(queued.called_off("", Cause.CANCELLED))
     assert await journal.vacuum() == 0
     before = len(content(path))
+    last = (await journal.now()).revision
     now[0] += 2 * 86_400
     assert await journal.vacuum() == 3
     assert len(content(path)) < before * 0.7
-    assert [entry.id for entry in await journal.entries()] == [
-        "queued", "sending", "unknown", "running", "new",
-    ]  # fmt: skip
+    assert await names(journal) == ["queued", "sending", "lost", "accepted", "broken off", "new"]
     assert await ask(journal, "SELECT DISTINCT job FROM parts ORDER BY job") == [
-        "new", "queued", "running", "sending", "unknown",
+        "accepted", "broken off", "lost", "new", "queued", "sending",
     ]  # fmt: skip
     assert await journal.records("queued") == decisions(1000)
     assert await journal.vacuum(keep=dt.timedelta(0)) == 1
+    assert (await journal.now()).revision == last  # none is given twice
     await journal.aclose()
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from ims_async import GatewayError, ImsClient, JobReport, JobToken, JournalError, OutcomeUnknown, Taxpayer
-from ims_async.journal import Entry, MemoryJournal, Phase
+from ims_async import GatewayError, ImsClient, JobReport, JournalError, OutcomeUnknown, Taxpayer
+from ims_async.journal import Change, ChangeState, Claim, MemoryJournal
+from ims_async.model.records import Record
 from ims_async.simulator import Simulator
 
 from ..conftest import eas, make_client, plan_endless
 from ..support.journal_flows import FIXTURES, Shaky, Shelf, undecided
+from .test_journal_damage import delete
 from .test_journal_handles import logged_in, lost
 
 pytestmark = [pytest.mark.looptime]
@@ -22,11 +26,11 @@ def allow_few_claims(journal: Shaky, monkeypatch: pytest.MonkeyPatch, most: int 
     """Fail where a turn is asked for over and over: without a pause that would never end."""
     inner, asked = journal.claim, 0
 
-    async def claim(batch_id: str, token: JobToken) -> Entry | None:
+    async def claim(change: Change, *, since: int | None = None) -> Claim:
         nonlocal asked
         asked += 1
         assert asked <= most, "claims without end"
-        return await inner(batch_id, token)
+        return await inner(change, since=since)
 
     monkeypatch.setattr(journal, "claim", claim)
 
@@ -37,12 +41,12 @@ async def test_letting_go_that_could_not_be_written_is_written_by_the_next_save(
     """The journal still says that the turn is taken, until then."""
     one, two, _ = await undecided(acme)
     job = await lost(acme, [one], sim)
-    journal.failing = {Phase.LET_GO}
+    journal.failing = {ChangeState.ABANDONED}
     await acme.let_go(job)
     journal.failing = set()
     allow_few_claims(journal, monkeypatch)
     assert (await (await acme.save([two]))).ok
-    assert await shelf.phases() == [Phase.LET_GO, Phase.ENDED]
+    assert await shelf.states() == [ChangeState.ABANDONED, ChangeState.ENDED]
 
 
 async def test_a_job_that_was_let_go_runs_no_more_whatever_is_heard_of_it(
@@ -56,7 +60,7 @@ async def test_a_job_that_was_let_go_runs_no_more_whatever_is_heard_of_it(
     await asyncio.sleep(0)
     await acme.let_go(job)
     await asyncio.sleep(10)
-    assert await shelf.phases() == [Phase.LET_GO]
+    assert await shelf.states() == [ChangeState.ABANDONED]
     allow_few_claims(journal, monkeypatch)
     assert (await (await acme.save([two]))).ok
     waiting.cancel()
@@ -65,9 +69,9 @@ async def test_a_job_that_was_let_go_runs_no_more_whatever_is_heard_of_it(
 async def test_calling_off_that_could_not_be_written_is_written_by_the_next_save(
     acme: Taxpayer, journal: Shaky, shelf: Shelf, sim: Simulator
 ) -> None:
-    """That one need not wait until the journal's entry looks like that of a dead process."""
+    """That one need not wait until the journal's row looks like that of a dead process."""
     one, two, _ = await undecided(acme)
-    journal.failing = {Phase.CALLED_OFF}
+    journal.failing = {ChangeState.CALLED_OFF}
     sim.script_answer("save", 422, {"code": 422, "message": "no"})
     with pytest.raises(GatewayError, match="422"):
         await acme.save([one])
@@ -75,24 +79,24 @@ async def test_calling_off_that_could_not_be_written_is_written_by_the_next_save
     begun = sim.now()
     assert (await (await acme.save([two]))).ok
     assert sim.now() - begun < 30
-    assert await shelf.phases() == [Phase.CALLED_OFF, Phase.ENDED]
+    assert await shelf.states() == [ChangeState.CALLED_OFF, ChangeState.ENDED]
 
 
 async def test_a_batch_that_was_written_although_the_journal_failed_is_called_off(
     acme: Taxpayer, journal: Shaky, second: ImsClient, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The caller was told that nothing was sent, and nobody finds it waiting."""
-    inner = journal.inner.intend
+    inner = journal.inner.add
 
-    async def intend(*batch: object, run: str) -> None:
-        await inner(*batch, run=run)  # type: ignore[arg-type]
+    async def add(change: Change, records: Sequence[Record]) -> Change:
+        await inner(change, records)
         raise JournalError("disk I/O error")
 
     batch = await undecided(acme)
-    monkeypatch.setattr(journal.inner, "intend", intend)
+    monkeypatch.setattr(journal.inner, "add", add)
     with pytest.raises(JournalError, match="nothing was sent"):
         await acme.save(batch)
-    assert await shelf.phases() == [Phase.CALLED_OFF]
+    assert await shelf.states() == [ChangeState.CALLED_OFF]
     assert await second.unfinished() == []
 
 
@@ -106,7 +110,7 @@ async def test_a_waiting_batch_that_cannot_be_taken_over_is_the_journals_trouble
     saving = asyncio.create_task(other.save([two]))
     await asyncio.sleep(0.1)
     (waiting,) = [job for job in await client.unfinished() if not job.sent]
-    journal.failing = {Phase.CALLED_OFF}
+    journal.failing = {ChangeState.CALLED_OFF}
     with pytest.raises(JournalError, match="no room for called off"):
         await acme.reconcile(waiting)
     assert (await (await saving)).ok
@@ -119,6 +123,30 @@ async def lost_and_settled(taxpayer: Taxpayer, sim: Simulator) -> JobReport:
     await taxpayer.reconcile(job)
     assert job.report is not None
     return job.report
+
+
+async def test_a_job_whose_journal_was_deleted_says_so_and_keeps_its_name(
+    tmp_path: Path, sim: Simulator
+) -> None:
+    """Its caller has the report all the same, and the next change is in the file that is there then."""
+    shelf = Shelf(tmp_path / "jobs.db", sim)
+    acme = shelf.taxpayer(make_client(sim, journal=shelf.journal()))
+    one, two, _ = await undecided(acme)
+    job = await acme.save([one])
+    batch = job.batch
+    assert batch
+    delete(tmp_path / "jobs.db")
+    for _ in range(2):
+        assert (await job).ok
+        assert f"holds no change {batch}" in str(job.journal_error)
+        assert job.batch == batch
+        await acme.invoices("b2b")
+    later = await acme.save([two])
+    assert (await later).ok
+    assert later.journal_error is None
+    assert [change.id for change in await shelf.journal().find()] == [later.batch]
+    assert job.journal_error is not None
+    shelf.close()
 
 
 @pytest.mark.parametrize("ahead", [3600.0, 0.0])
@@ -159,7 +187,7 @@ async def test_trouble_of_the_gsps_own_under_a_success_leaves_a_change_unknown(
     sim.script_answer("save", 200, eas("err-gateway-timed-out", "Runtime"), after=True)
     with pytest.raises(OutcomeUnknown) as caught:
         await acme.save(await undecided(acme))
-    assert await shelf.phases() == [Phase.UNKNOWN]
+    assert await shelf.states() == [ChangeState.LOST]
     await asyncio.sleep(20)
     assert caught.value.job is not None
     assert len((await acme.reconcile(caught.value.job)).applied) == 3
@@ -172,9 +200,9 @@ async def test_a_batch_that_went_back_into_the_line_unwritten_and_was_given_up_w
     report = await lost_and_settled(acme, sim)
     busy = {"error": {"error_cd": "IMSSAV0015", "message": "in progress"}, "status_cd": "0"}
     sim.script_answer("save", 200, {"code": 200, "data": busy})
-    journal.failing = {Phase.QUEUED}
+    journal.failing = {ChangeState.QUEUED}
     retrying = asyncio.create_task(acme.retry(report))
     await asyncio.sleep(0.5)
     journal.failing = set()
     await (await retrying)
-    assert await shelf.phases() == [Phase.ENDED, Phase.CALLED_OFF, Phase.ENDED]
+    assert await shelf.states() == [ChangeState.ENDED, ChangeState.CALLED_OFF, ChangeState.ENDED]

@@ -13,11 +13,11 @@ from typing import Any, Final
 import pytest
 
 from ims_async import JournalError
-from ims_async.journal import Phase, SqliteJournal
+from ims_async.journal import Change, SqliteJournal
 from ims_async.journal import writer as writing
 
 from ..conftest import HANGS
-from ..support.journals import connection, decisions, files, token
+from ..support.journals import add, claim, connection, files, lost, move, names, token
 
 HELD: Final = "another process holds it: is a program stopped in the middle of a write?"
 
@@ -79,66 +79,67 @@ async def test_those_who_wait_together_pay_for_one_sync(journal: SqliteJournal) 
     """A hundred batches, one commit; one alone has its own at once."""
     statements = await traced(journal)
     go_on = await held_up(journal)
-    waiting = [asyncio.create_task(journal.intend(f"{n}", token(), decisions())) for n in range(100)]
+    waiting = [asyncio.create_task(add(journal, f"{n}")) for n in range(100)]
     await asyncio.sleep(0)
     go_on.set()
     await asyncio.gather(*waiting)
     assert statements.count("COMMIT") == 1
-    await journal.advance("7", Phase.UNKNOWN)
+    await move(journal, "7", lost)
     assert statements.count("COMMIT") == 2
-    assert len(await journal.entries()) == 100
+    assert len(await journal.find()) == 100
 
 
 async def test_one_that_cannot_be_written_costs_the_others_nothing(journal: SqliteJournal) -> None:
     """It alone is refused; those before and behind it are on the disk, each once."""
     go_on = await held_up(journal)
-    calls = [journal.intend(name, token(), decisions()) for name in ("a", "b", "a", "c")]
-    waiting = asyncio.gather(*calls, journal.advance("gone", Phase.ENDED), return_exceptions=True)
+    calls = [add(journal, name, run=run) for name, run in (("a", ""), ("b", ""), ("a", "another"), ("c", ""))]
+    gone = Change(id="gone", token=token()).claimed(token())
+    waiting = asyncio.gather(*calls, journal.claim(gone), return_exceptions=True)
     await asyncio.sleep(0)
     go_on.set()
     answers = await waiting
     assert [type(answer).__name__ for answer in answers] == [
-        "NoneType",
-        "NoneType",
+        "Change",
+        "Change",
         "JournalError",
-        "NoneType",
+        "Change",
         "JournalError",
     ]
-    assert [entry.id for entry in await journal.entries()] == ["a", "b", "c"]
+    assert await names(journal) == ["a", "b", "c"]
 
 
 async def test_a_file_that_is_held_is_waited_for_once_and_not_once_for_each(
     journal: SqliteJournal, path: Path
 ) -> None:
     """Ten writes that wait together are told together, and say what may be the matter."""
-    await journal.intend("before", token(), decisions())
+    await add(journal, "before")
     statements = await traced(journal)
     with connection(path) as other:
         other.execute("BEGIN IMMEDIATE")
         go_on = await held_up(journal)
-        calls = [journal.intend(f"{n}", token(), decisions()) for n in range(10)]
+        calls = [add(journal, f"{n}") for n in range(10)]
         waiting = asyncio.gather(*calls, return_exceptions=True)
         await asyncio.sleep(0)
         go_on.set()
         answers = await waiting
         assert statements.count("BEGIN IMMEDIATE") == 1
         assert {f"{answer}" for answer in answers} == {f"journal {path}: database is locked; {HELD}"}
-        assert [entry.id for entry in await journal.entries()] == ["before"]  # it can be read meanwhile
-    await journal.intend("after", token(), decisions())
-    assert [entry.id for entry in await journal.entries()] == ["before", "after"]
+        assert await names(journal) == ["before"]  # it can be read meanwhile
+    await add(journal, "after")
+    assert await names(journal) == ["before", "after"]
 
 
 async def test_what_was_asked_is_done_although_who_asked_is_gone(journal: SqliteJournal) -> None:
     """A cancelled caller does not hear it, the disk has it, and those beside it are told."""
     go_on = await held_up(journal)
-    tasks = [asyncio.create_task(journal.intend(name, token(), decisions())) for name in ("a", "b")]
+    tasks = [asyncio.create_task(add(journal, name)) for name in ("a", "b")]
     await asyncio.sleep(0)
     tasks[0].cancel()
     await asyncio.sleep(0)
     go_on.set()
     await tasks[1]
     assert tasks[0].cancelled()
-    assert [entry.id for entry in await journal.entries()] == ["a", "b"]
+    assert await names(journal) == ["a", "b"]
 
 
 def test_loops_in_two_threads_share_one_journal(path: Path) -> None:
@@ -147,21 +148,21 @@ def test_loops_in_two_threads_share_one_journal(path: Path) -> None:
     sent: list[str] = []
     together = threading.Barrier(2)
 
-    async def claim(side: str) -> None:
+    async def hand_in(side: str) -> None:
         together.wait(HANGS)
         for place in range(20):
             name = f"{side}{place}"
-            await journal.intend(name, token(), decisions())
-            if await journal.claim(name, token()) is None:
+            await add(journal, name)
+            if (await claim(journal, name)).taken:
                 sent.append(name)
 
-    other = threading.Thread(target=lambda: asyncio.run(claim("a")))
+    other = threading.Thread(target=lambda: asyncio.run(hand_in("a")))
     other.start()
-    asyncio.run(claim("b"))
+    asyncio.run(hand_in("b"))
     other.join(HANGS)
 
     async def close() -> int:
-        count = len(await journal.entries())
+        count = len(await journal.find())
         await journal.aclose()
         return count
 
@@ -177,11 +178,11 @@ async def test_a_journal_that_nobody_uses_closes_and_opens_again(
 ) -> None:
     """No thread, no file beside it, no descriptor; and everything is there when it is used again."""
     for name in ("a", "b"):
-        await journal.intend(name, token(), decisions())
+        await add(journal, name)
         for thread in threads(path):
             await gone(thread)
         assert files(path) == ["jobs.db"]
-    assert [entry.id for entry in await journal.entries()] == ["a", "b"]
+    assert await names(journal) == ["a", "b"]
 
 
 async def test_a_journal_that_stops_by_itself_while_it_is_closed_does_not_hang(
@@ -204,17 +205,17 @@ async def test_a_journal_that_stops_by_itself_while_it_is_closed_does_not_hang(
 
 async def test_closing_waits_for_what_was_asked(journal: SqliteJournal, path: Path) -> None:
     """Nobody who was told to wait is left without an answer."""
-    tasks = [asyncio.create_task(journal.intend(f"{n}", token(), decisions())) for n in range(5)]
+    tasks = [asyncio.create_task(add(journal, f"{n}")) for n in range(5)]
     await asyncio.sleep(0)
     await asyncio.gather(journal.aclose(), journal.aclose())
     assert all(task.done() for task in tasks)
     assert files(path) == ["jobs.db"]
-    assert len(await journal.entries()) == 5
+    assert len(await journal.find()) == 5
 
 
 async def test_a_journal_that_is_dropped_leaves_nothing_behind(path: Path, idle_at_once: None) -> None:
     """Who never closes it is warned of nothing, and no thread stays."""
-    await SqliteJournal(path).entries()
+    await SqliteJournal(path).find()
     for thread in threads(path):
         await gone(thread)
     gc.collect()
@@ -233,8 +234,8 @@ async def test_a_thread_that_cannot_be_had_is_told_each_time(
         patched.setattr(threading.Thread, "start", refuse)
         for _ in range(2):
             with pytest.raises(JournalError, match="can't start new thread"):
-                await journal.entries()
-    assert await journal.entries() == []
+                await journal.find()
+    assert await journal.find() == []
 
 
 async def test_a_defect_while_opening_is_told_and_nobody_waits_for_ever(
@@ -248,5 +249,5 @@ async def test_a_defect_while_opening_is_told_and_nobody_waits_for_ever(
     with monkeypatch.context() as patched:
         patched.setattr(sqlite3, "connect", odd)
         with pytest.raises(JournalError, match=f"journal {path}: ZeroDivisionError: an odd one"):
-            await journal.entries()
-    assert await journal.entries() == []
+            await journal.find()
+    assert await journal.find() == []

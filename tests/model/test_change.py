@@ -11,15 +11,8 @@ import attrs
 import pytest
 
 from ims_async import JobInFlight
-from ims_async.model.change import (
-    HOLDING_THE_TURN,
-    MOVES,
-    OPEN_STATES,
-    Cause,
-    Change,
-    ChangeState,
-    Event,
-)
+from ims_async.model.change import Change
+from ims_async.model.moves import HOLDING_THE_TURN, MOVES, OPEN_STATES, Cause, ChangeState, Event
 from ims_async.model.records import RecordKey
 from ims_async.model.status import Found, JobKind, JobState, JobStatus
 from ims_async.model.times import QUIET, SENDER_IS_DEAD
@@ -31,14 +24,14 @@ event                          | QUEUED     | SENDING    | LOST       | ACCEPTED
 claimed                        | SENDING    | refused    | refused    | refused    | refused    | refused | refused    | refused
 put back                       | =          | QUEUED     | QUEUED     | never      | never      | refused | refused    | CALLED_OFF
 called off                     | CALLED_OFF | CALLED_OFF | CALLED_OFF | never      | never      | =       | =          | CALLED_OFF
-accepted                       | never      | ACCEPTED   | ACCEPTED   | =          | never      | = +     | never      | = +
+accepted                       | never      | ACCEPTED   | ACCEPTED   | =          | =          | = +     | never      | = +
 lost                           | never      | LOST       | =          | never      | never      | =       | never      | =
 heard: processing              | never      | never      | ACCEPTED   | = +        | =          | =       | never      | = +
 heard: ended                   | never      | never      | ENDED      | ENDED      | ENDED      | =       | never      | ENDED
 heard: broke off               | never      | never      | BROKEN_OFF | BROKEN_OFF | =          | =       | never      | = +
 forgotten                      | never      | never      | =          | LOST       | =          | =       | never      | =
-found, everything in place     | never      | ENDED      | ENDED      | ENDED      | ENDED      | =       | ENDED      | ENDED
-found, some not applied        | never      | refused    | ENDED      | ENDED      | ENDED      | =       | ENDED      | ENDED
+found, everything in place     | refused    | ENDED      | ENDED      | ENDED      | ENDED      | =       | ENDED      | ENDED
+found, some not applied        | refused    | refused    | ENDED      | ENDED      | ENDED      | =       | ENDED      | ENDED
 found, some cannot be said yet | =          | =          | =          | =          | =          | =       | =          | =
 taken over                     | CALLED_OFF | refused    | refused    | refused    | refused    | refused | =          | refused
 sender dead                    | =          | LOST       | =          | =          | =          | =       | =          | =
@@ -158,7 +151,7 @@ def test_each_event_in_each_state(event: Event, state: ChangeState, cell: str) -
 
 @pytest.mark.parametrize(("event", "state", "cell"), _cells())
 def test_a_repeat_changes_nothing(event: Event, state: ChangeState, cell: str) -> None:
-    """The same event once more, from another process say, writes nothing; a claim is refused."""
+    """The same event once more, from another process say, notes nothing new: it is the same object then."""
     if cell in ("refused", "never"):
         return
     once = HAPPENS[event](_in(state))
@@ -166,12 +159,40 @@ def test_a_repeat_changes_nothing(event: Event, state: ChangeState, cell: str) -
         with pytest.raises(JobInFlight):
             HAPPENS[event](once)
     else:
-        assert HAPPENS[event](once) == once
+        assert HAPPENS[event](once) is once
 
 
 def _refused_once_more(event: Event, state: ChangeState) -> bool:
     # What was put back after it was abandoned was called off: there is nothing to put back once more.
     return event is Event.CLAIMED or (event is Event.PUT_BACK and state is ChangeState.CALLED_OFF)
+
+
+@pytest.mark.parametrize(("event", "state", "cell"), _cells())
+def test_a_move_is_to_be_written_anew(event: Event, state: ChangeState, cell: str) -> None:
+    """It has no time until a journal gives it one, and keeps its revision; a mark keeps its time too."""
+    if cell in ("refused", "never"):
+        return
+    before = attrs.evolve(_in(state), revision=7, changed_at=SENT_AT)
+    after = HAPPENS[event](before)
+    assert after.revision == 7
+    assert after.changed_at == (SENT_AT if after is before or event is Event.RETRIED else None)
+    stored = after.stored(8, SENT_AT + dt.timedelta(hours=1))
+    assert attrs.evolve(stored, revision=7, changed_at=after.changed_at) == after
+    assert (stored.revision, stored.changed_at) == (8, after.changed_at or SENT_AT + dt.timedelta(hours=1))
+
+
+def test_news_that_say_nothing_new_leave_the_very_change() -> None:
+    """A reference that is known, an answer that was read before, a second mark: nothing is to be written."""
+    ended = _in(ChangeState.ENDED)
+    abandoned = _in(ChangeState.ACCEPTED).abandoned().heard(BROKE_OFF)
+    accepted = _in(ChangeState.ACCEPTED).heard(PROCESSING)
+    assert ended.accepted(REFERENCE) is ended
+    assert abandoned.accepted(REFERENCE) is abandoned
+    assert abandoned.heard(attrs.evolve(BROKE_OFF, polled_at=99.0)) is abandoned
+    assert accepted.heard(attrs.evolve(PROCESSING, polled_at=99.0), REFERENCE) is accepted
+    assert accepted.heard(attrs.evolve(PROCESSING, processed=7, polled_at=9.0)) is accepted
+    marked = ended.marked_retried()
+    assert marked.marked_retried() is marked
 
 
 # The process that handed a change in does these, one after the other.
@@ -288,23 +309,33 @@ def test_a_reference_that_comes_late_is_noted() -> None:
         assert late.token.submitted_at == SENT_AT  # what the news does not say stays as it was
 
 
+def test_what_was_heard_once_is_not_forgotten() -> None:
+    """A reference, times and a status stay through every move that does not say otherwise."""
+    until = SENT_AT + dt.timedelta(days=7)
+    known = attrs.evolve(REFERENCE, results_until=until)
+    heard = _in(ChangeState.SENDING).accepted(known).heard(PROCESSING)
+    for later in (heard.forgotten(), heard.abandoned(), heard.heard(BROKE_OFF).abandoned()):
+        assert later.status in (PROCESSING, BROKE_OFF)
+        assert (later.token.reference_id, later.token.results_until, later.route) == ("ref-1", until, "v2")
+        assert (later.token.submitted_at, later.run) == (SENT_AT, "night")
+    assert heard.heard(SUCCEEDED, attrs.evolve(TOKEN, submitted_at=None)).token == heard.token
+
+
 def test_older_news_does_not_replace_newer() -> None:
     """A slower poll's answer is dropped, and the same answer once more is no news."""
     change = _in(ChangeState.ACCEPTED).heard(PROCESSING)
     newer = attrs.evolve(PROCESSING, processed=1, polled_at=12.0)
     older = attrs.evolve(PROCESSING, processed=0, polled_at=9.0)
     assert change.heard(newer).heard(older).status == newer
-    assert change.heard(attrs.evolve(PROCESSING, polled_at=13.0)) == change
+    assert change.heard(attrs.evolve(PROCESSING, polled_at=13.0)) is change
     abandoned = _in(ChangeState.ACCEPTED).abandoned().heard(BROKE_OFF)
     assert abandoned.heard(attrs.evolve(PROCESSING, polled_at=99.0)).status == BROKE_OFF
     assert abandoned.heard(SUCCEEDED).state is ChangeState.ENDED
 
 
 def test_one_change_has_one_outcome() -> None:
-    """The first that is written down is it; the gateway's raw answer is no part of it."""
-    ended = _in(ChangeState.ACCEPTED).heard(attrs.evolve(SUCCEEDED, raw={"data": 1}))
-    assert ended.status is not None
-    assert ended.status.raw == {}
+    """The first that is written down is it."""
+    ended = _in(ChangeState.ACCEPTED).heard(SUCCEEDED)
     assert ended.found is None
     assert ended.looked_at(NOT_APPLIED) is ended
     settled = _in(ChangeState.BROKEN_OFF).looked_at(NOT_APPLIED)

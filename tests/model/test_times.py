@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 
 from ims_async import ImsClient, JobInFlight, OutcomeUnknown, PollPolicy, Taxpayer, bulk
-from ims_async.journal import Phase
+from ims_async.journal import ChangeState
 from ims_async.model.times import (
     ANSWER_DEADLINE,
     FIRST_LOOK,
@@ -98,11 +98,11 @@ async def test_a_sender_that_is_dead_is_written_down_and_then_looked_after(
     await asyncio.sleep(SENDER_IS_DEAD - 1)
     shelf.taxpayer(second)
     (job,) = await second.unfinished()
-    assert (await shelf.last()).phase is Phase.SENDING
+    assert (await shelf.last()).state is ChangeState.SENDING
     assert not job.needs_a_look
     await asyncio.sleep(2)
     assert await second.unfinished() == [job]
-    assert (await shelf.last()).phase is Phase.UNKNOWN
+    assert (await shelf.last()).state is ChangeState.LOST
     assert job.needs_a_look
     sending.cancel()
 

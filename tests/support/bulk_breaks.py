@@ -9,15 +9,15 @@ from typing import Any, Final, Self, TypeVar
 
 import attrs
 
-from ims_async import Decision, ImsClient, JobToken, JournalError, bulk
+from ims_async import Decision, ImsClient, JournalError, bulk
 from ims_async.bulk import BulkReport, BulkRun
-from ims_async.journal import Entry, Journal, Phase
+from ims_async.journal import Change, Claim, Journal
 from ims_async.model.records import Record
 from ims_async.simulator import Simulator
 
 from ..conftest import QUICK
 from .bulk_flows import adds_up, applied, bulk_client, log_in, names, work_for
-from .journal_flows import Shaky, Shelf
+from .journal_flows import Shaky, Shelf, written
 
 T = TypeVar("T")
 
@@ -37,19 +37,17 @@ class Mortal(Shaky):
         self._left, self._at, self._written = number, at, written
         self.died = asyncio.Event()
 
-    async def intend(
-        self, batch_id: str, token: JobToken, records: Sequence[Record], *, run: str = ""
-    ) -> None:
-        """Keep a batch, or die of it."""
-        await self._write("intend", lambda: self.inner.intend(batch_id, token, records, run=run))
+    async def add(self, change: Change, records: Sequence[Record]) -> Change:
+        """Store a change, or die of it."""
+        return await self._write("add", lambda: self.inner.add(change, records))
 
-    async def claim(self, batch_id: str, token: JobToken) -> Entry | None:
+    async def claim(self, change: Change, *, since: int | None = None) -> Claim:
         """Begin to send, or die of it."""
-        return await self._write("claim", lambda: self.inner.claim(batch_id, token))
+        return await self._write("claim", lambda: self.inner.claim(change, since=since))
 
-    async def advance(self, batch_id: str, to: Phase, **news: Any) -> bool:
-        """Move a batch on, or die of it."""
-        return await self._write(to, lambda: self.inner.advance(batch_id, to, **news))
+    async def put(self, change: Change) -> Change | None:
+        """Store how a change stands now, or die of it."""
+        return await self._write(written(change), lambda: self.inner.put(change))
 
     async def _write(self, what: str, write: Callable[[], Awaitable[T]]) -> T:
         if self.died.is_set():

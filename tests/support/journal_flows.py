@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ims_async import Action, Decision, ImsClient, ImsJob, JobToken, JournalError, Section, Taxpayer
-from ims_async.journal import Entry, Journal, MemoryJournal, Phase
+from ims_async import Action, Decision, ImsClient, ImsJob, JournalError, Section, Taxpayer
+from ims_async.journal import Change, ChangeState, Claim, Journal, MemoryJournal, Now, Query
+from ims_async.journal.base import EVERYTHING
 from ims_async.model.records import Record
 from ims_async.simulator import Simulator
 
@@ -18,58 +18,61 @@ from ..conftest import make_client
 from .journals import AtOnce, journal_at_once
 
 
+def written(change: Change) -> str:
+    """Name what is written: the state that is new, or the mark."""
+    return "retried" if change.changed_at is not None else change.state
+
+
 class Shaky:
-    """A journal that fails where a test wants it: at a method's name, or at the phase that is written."""
+    """A journal that fails where a test wants it: at a method's name, or at the state that is written."""
 
     def __init__(self, inner: Journal) -> None:
         self.inner = inner
         self.failing: set[str] = set()
         self.damaged: set[str] = set()
-        """The batches that cannot be read."""
-        self.held: dict[Phase, asyncio.Event] = {}
-        """What has to happen before a phase is written."""
+        """The changes that cannot be read."""
+        self.held: dict[ChangeState, asyncio.Event] = {}
+        """What has to happen before a state is written."""
 
     def _try(self, what: str) -> None:
         if what in self.failing:
             raise JournalError(f"no room for {what}")
 
-    async def intend(
-        self, batch_id: str, token: JobToken, records: Sequence[Record], *, run: str = ""
-    ) -> None:
-        """Keep a batch."""
-        self._try("intend")
-        await self.inner.intend(batch_id, token, records, run=run)
+    async def add(self, change: Change, records: Sequence[Record]) -> Change:
+        """Store a change."""
+        self._try("add")
+        return await self.inner.add(change, records)
 
-    async def claim(self, batch_id: str, token: JobToken) -> Entry | None:
+    async def claim(self, change: Change, *, since: int | None = None) -> Claim:
         """Begin to send."""
         self._try("claim")
-        return await self.inner.claim(batch_id, token)
+        return await self.inner.claim(change, since=since)
 
-    async def advance(self, batch_id: str, to: Phase, **news: Any) -> bool:
-        """Move a batch on."""
-        self._try(to)
-        if to in self.held:
-            await self.held[to].wait()
-        return await self.inner.advance(batch_id, to, **news)
+    async def put(self, change: Change) -> Change | None:
+        """Store how a change stands now."""
+        self._try(written(change))
+        if change.state in self.held:
+            await self.held[change.state].wait()
+        return await self.inner.put(change)
 
-    async def entries(self, **wanted: Any) -> list[Entry]:
-        """Return what is kept."""
-        self._try("entries")
-        found = await self.inner.entries(**wanted)
-        readable = [entry for entry in found if entry.id not in self.damaged]
+    async def find(self, query: Query = EVERYTHING) -> Sequence[Change]:
+        """Return what is stored."""
+        self._try("find")
+        found = await self.inner.find(query)
+        readable = [change for change in found if change.id not in self.damaged]
         if len(readable) < len(found):
-            raise JournalError("an entry is damaged", readable=readable)
+            raise JournalError("a change is damaged", readable=readable)
         return found
 
-    async def mark_retried(self, batch_id: str) -> None:
-        """Mark a batch as retried."""
-        self._try("mark_retried")
-        await self.inner.mark_retried(batch_id)
+    async def now(self) -> Now:
+        """Return the time and the highest revision."""
+        self._try("now")
+        return await self.inner.now()
 
-    async def records(self, batch_id: str) -> list[Record]:
-        """Return the records of a batch."""
-        self._try(f"the records of {batch_id}")
-        return await self.inner.records(batch_id)
+    async def records(self, change_id: str) -> Sequence[Record]:
+        """Return the records of a change."""
+        self._try(f"the records of {change_id}")
+        return await self.inner.records(change_id)
 
     async def aclose(self) -> None:
         """Free what is held open."""
@@ -97,13 +100,13 @@ class Shelf:
         gstin = self._sim.gstins[0]
         return client.taxpayer(gstin, token=self._sim.token(gstin))
 
-    async def phases(self) -> list[Phase]:
-        """Say where each batch stands, in the order of handing in."""
-        return [entry.phase for entry in await self.journal().entries()]
+    async def states(self) -> list[ChangeState]:
+        """Say where each change stands, in the order of handing in."""
+        return [change.state for change in await self.journal().find()]
 
-    async def last(self) -> Entry:
-        """Return the entry that was handed in last."""
-        return (await self.journal().entries())[-1]
+    async def last(self) -> Change:
+        """Return the change that was handed in last."""
+        return (await self.journal().find())[-1]
 
     def close(self) -> None:
         """Close the files."""

@@ -16,13 +16,14 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
-from ims_async import Decision, Invoice, JobKind, JobToken, Section
-from ims_async.journal import SqliteJournal
+from ims_async import Decision, Invoice, JobKind, JobState, JobStatus, JobToken, Section
+from ims_async.journal import Change, Claim, Journal, Query, SqliteJournal
 from ims_async.journal.writer import Writer, _Job
 
 T = TypeVar("T")
 
 GSTIN: Final = "29AAACQ3770E1ZF"
+DONE: Final = JobStatus(state=JobState.SUCCEEDED, raw_code="S", processed=1)
 SENT_AT: Final = dt.datetime(2026, 11, 21, 9, 30, tzinfo=dt.UTC)
 
 
@@ -56,6 +57,46 @@ def decisions(count: int = 1, first: int = 0) -> list[Decision]:
         cess=Decimal(0),
     )
     return [attrs.evolve(invoice, number=f"A/{first + place}").accept() for place in range(count)]
+
+
+async def add(journal: Journal, name: str, count: int = 1, run: str = "", **facts: Any) -> Change:
+    """Add a change of so many decisions; return it as it was stored."""
+    change = Change(id=name, token=token(submitted=count, **facts), run=run)
+    return await journal.add(change, decisions(count))
+
+
+async def stands(journal: Journal, name: str) -> Change:
+    """Return how a change stands."""
+    (change,) = await journal.find(Query(ids=[name]))
+    return change
+
+
+async def claim(journal: Journal, name: str, *, since: int | None = None) -> Claim:
+    """Claim the turn for a change that waits."""
+    change = await stands(journal, name)
+    return await journal.claim(change.claimed(change.token), since=since)
+
+
+async def move(journal: Journal, name: str, how: Callable[[Change], Change]) -> Change:
+    """Move a change on from where it stands; return it as it was stored."""
+    stored = await journal.put(how(await stands(journal, name)))
+    assert stored is not None
+    return stored
+
+
+def lost(change: Change) -> Change:
+    """Send it, and lose the answer."""
+    return change.claimed(change.token).lost()
+
+
+def ended(change: Change) -> Change:
+    """Send it, and have all of it done."""
+    return change.claimed(change.token).accepted(change.token).heard(DONE)
+
+
+async def names(journal: Journal, query: Query | None = None) -> list[str]:
+    """Return the ids of the changes that a query finds."""
+    return [change.id for change in await journal.find(query or Query())]
 
 
 class AtOnce(Writer):

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from ...bulk.recover import handed_in_again
 from ...errors import InvalidInput, JournalError
-from ...journal import Entry, Phase, SqliteJournal
-from ...journal.entry import OPEN
+from ...journal import Change, ChangeState, Query, SqliteJournal
+from ...model.moves import OPEN_STATES
 from ...model.status import JobState
 from .. import options
 from ..command import command
@@ -22,7 +22,7 @@ from ..inputs.settings import journal_file, journal_if_any
 from ..output import tables as show
 from ..output.console import NOT_ALL_WELL, OK, Console
 
-_MAY_BE_LEFT: Final = (*OPEN, Phase.CALLED_OFF)
+_MAY_BE_LEFT: Final = (*OPEN_STATES, ChangeState.CALLED_OFF)
 
 
 @command()
@@ -59,23 +59,24 @@ def list_jobs(
 
 async def _entries(
     kept: SqliteJournal, run: str | None, *, whole: bool
-) -> tuple[list[Entry], JournalError | None]:
+) -> tuple[list[Change], JournalError | None]:
     """Return what can be read, of the jobs that are left or of all, and what is the matter with the rest."""
     async with kept:
         try:
-            found, trouble = await kept.entries(run=run, phases=tuple(Phase) if whole else _MAY_BE_LEFT), None
+            query = Query(run=run, states=None if whole else _MAY_BE_LEFT)
+            found, trouble = await kept.find(query), None
         except JournalError as error:
             if not error.readable:
                 raise
-            found, trouble = [entry for entry in error.readable if isinstance(entry, Entry)], error
+            found, trouble = list(error.readable), error
         again = await handed_in_again(kept, [entry for entry in found if entry.to_retry])
         found = [attrs.evolve(entry, retried=True) if entry.id in again else entry for entry in found]
         if not whole:
-            found = [entry for entry in found if entry.phase.open or entry.to_retry]
+            found = [entry for entry in found if entry.open or entry.to_retry]
         return found, trouble
 
 
-def _show(console: Console, title: str, found: Sequence[Entry], *, runs: bool) -> None:
+def _show(console: Console, title: str, found: Sequence[Change], *, runs: bool) -> None:
     if not found:
         console.say(f"{title}: none.")
     elif runs:
@@ -89,7 +90,7 @@ def _title(path: Path, run: str | None, *, whole: bool) -> str:
     return f"jobs{which if run is None else f' of run {run}'} in {path}"
 
 
-def _jobs_table(title: str, found: Iterable[Entry]) -> Table:
+def _jobs_table(title: str, found: Iterable[Change]) -> Table:
     rows = [
         (
             entry.run,
@@ -106,56 +107,56 @@ def _jobs_table(title: str, found: Iterable[Entry]) -> Table:
     return show.table(title, ("run", "GSTIN", "kind", "reference", "phase", "records", "since", "next"), rows)
 
 
-def _phase(entry: Entry) -> str:
+def _phase(entry: Change) -> str:
     """Name the phase, and how it ended, or why it was not sent."""
     if entry.cause is not None:
-        return f"{entry.phase}, {entry.cause}"
-    if entry.phase is Phase.ENDED and entry.status is not None:
+        return f"{entry.state}, {entry.cause}"
+    if entry.state is ChangeState.ENDED and entry.status is not None:
         return f"ended, {entry.status.state}"
-    return entry.phase.value
+    return entry.state.value
 
 
-def _next(entry: Entry) -> str:
+def _next(entry: Change) -> str:
     """Say what may be done about it; empty where there is nothing to do."""
-    if entry.phase is Phase.QUEUED or entry.to_retry:
+    if entry.state is ChangeState.QUEUED or entry.to_retry:
         return f"push --run {shlex.quote(entry.run)}" if entry.run else "push again"
-    if entry.phase is Phase.SENDING:
+    if entry.state is ChangeState.SENDING:
         return "wait, then jobs resume"
-    if entry.phase.open:
+    if entry.open:
         return "jobs resume"
     failed = entry.status is not None and entry.status.state is not JobState.SUCCEEDED
-    return "pull, decide again" if entry.phase is Phase.ENDED and failed and not entry.retried else ""
+    return "pull, decide again" if entry.state is ChangeState.ENDED and failed and not entry.retried else ""
 
 
 def _local(moment: dt.datetime | None) -> str:
     return "" if moment is None else f"{moment.astimezone():%d-%m-%Y %H:%M}"
 
 
-def _by_run(found: Iterable[Entry]) -> dict[str, list[Entry]]:
+def _by_run(found: Iterable[Change]) -> dict[str, list[Change]]:
     """Sort by run; what was sent without one has the empty name."""
-    runs: dict[str, list[Entry]] = {}
+    runs: dict[str, list[Change]] = {}
     for entry in found:
         runs.setdefault(entry.run, []).append(entry)
     return runs
 
 
-def _runs_table(title: str, runs: dict[str, list[Entry]]) -> Table:
+def _runs_table(title: str, runs: dict[str, list[Change]]) -> Table:
     rows: list[tuple[object, ...]] = []
     for name, own in runs.items():
         facts = _run_facts(name, own)
         counts = (facts[of] for of in ("jobs", "open_jobs", "records", "open_records"))
         since = min((at for entry in own if (at := entry.token.submitted_at)), default=None)
-        news = max(entry.changed_at for entry in own)
+        news = max((at for entry in own if (at := entry.changed_at)), default=None)
         rows.append((name or "(none)", len(facts["gstins"]), *counts, _local(since), _local(news)))
     columns = ("run", "GSTINs", "jobs", "open jobs", "records", "open records", "since", "last news")
     return show.table(title, columns, rows)
 
 
-def _records(entries: Iterable[Entry]) -> int:
+def _records(entries: Iterable[Change]) -> int:
     return sum(entry.token.submitted or 0 for entry in entries)
 
 
-def _facts(entry: Entry) -> dict[str, Any]:
+def _facts(entry: Change) -> dict[str, Any]:
     token = entry.token
     return {
         "run": entry.run or None,
@@ -164,8 +165,8 @@ def _facts(entry: Entry) -> dict[str, Any]:
         "gstin": token.gstin,
         "kind": token.kind.value,
         "reference_id": token.reference_id,
-        "phase": entry.phase.value,
-        "open": entry.phase.open,
+        "phase": entry.state.value,
+        "open": entry.open,
         "state": None if entry.status is None else str(entry.status.state),
         "cause": entry.cause,
         "reason": entry.reason,
@@ -173,17 +174,17 @@ def _facts(entry: Entry) -> dict[str, Any]:
         "next": _next(entry),
         "records": token.submitted,
         "submitted_at": token.submitted_at.isoformat() if token.submitted_at else None,
-        "changed_at": entry.changed_at.isoformat(),
+        "changed_at": entry.changed_at.isoformat() if entry.changed_at else None,
         "token": token.dumps(),
     }
 
 
-def _run_facts(name: str, own: Sequence[Entry]) -> dict[str, Any]:
+def _run_facts(name: str, own: Sequence[Change]) -> dict[str, Any]:
     return {
         "run": name or None,
         "gstins": sorted({entry.token.gstin for entry in own}),
         "jobs": len(own),
-        "open_jobs": sum(entry.phase.open for entry in own),
-        "records": _records([entry for entry in own if entry.phase is not Phase.CALLED_OFF]),
-        "open_records": _records([entry for entry in own if entry.phase.open]),
+        "open_jobs": sum(entry.open for entry in own),
+        "records": _records([entry for entry in own if entry.state is not ChangeState.CALLED_OFF]),
+        "open_records": _records([entry for entry in own if entry.open]),
     }

@@ -12,9 +12,10 @@ from ... import bulk
 from ...bulk import BulkEvent, EventKind
 from ...bulk.accounts import accounts_of
 from ...bulk.run import checked_name
+from ...client import services_of
 from ...errors import InvalidInput, JournalError
-from ...journal import Entry
-from ...journal.entry import OPEN
+from ...journal import Change, Query
+from ...model.moves import OPEN_STATES
 from ...model.status import JobKind
 from .. import options
 from ..command import command
@@ -72,7 +73,7 @@ def _resume_run(carrier: Carrier, run: str, concurrency: int) -> int:
     return tell_of_all(carrier.console, accounts, carrier, unsent=_the_rest(carrier, run))
 
 
-def _sizes(entries: Iterable[Entry]) -> Counter[str]:
+def _sizes(entries: Iterable[Change]) -> Counter[str]:
     """Count the records of batches by GSTIN."""
     sizes: Counter[str] = Counter()
     for entry in entries:
@@ -88,9 +89,9 @@ def _the_rest(carrier: Carrier, run: str) -> str:
     return f"What it had not sent yet only the files tell: {command}"
 
 
-async def _batches(carrier: Carrier, run: str) -> Sequence[Entry]:
+async def _batches(carrier: Carrier, run: str) -> Sequence[Change]:
     async with carrier.settings.client(journal=journal_if_any(carrier.journal)) as client:
-        return await client.batches_of(run)
+        return await services_of(client).find(run=run)
 
 
 def _resume_all(carrier: Carrier, concurrency: int) -> int:
@@ -115,15 +116,15 @@ def _tell_error(console: Console, event: BulkEvent) -> None:
         console.tell(f"{event.gstin}: {console.reason(event.gstin, event.error)}")
 
 
-async def _open_entries(carrier: Carrier) -> list[Entry]:
+async def _open_entries(carrier: Carrier) -> list[Change]:
     """Return what has not ended here, and tell of what belongs to other gateways, or cannot be read."""
     console, kept = carrier.console, journal_of(carrier.journal)
     async with carrier.settings.client(journal=kept) as client:
         trouble: JournalError | None = None
         try:
-            found = list(await kept.entries(phases=tuple(OPEN)))
+            found = await kept.find(Query(states=OPEN_STATES))
         except JournalError as error:
-            found, trouble = [entry for entry in error.readable if isinstance(entry, Entry)], error
+            found, trouble = list(error.readable), error
         here = client.gsp.kind, client.host
     own = [entry for entry in found if (entry.token.gsp, entry.token.host) == here]
     others = [entry.token for entry in found if (entry.token.gsp, entry.token.host) != here]

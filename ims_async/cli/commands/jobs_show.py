@@ -11,7 +11,7 @@ import typer
 from ... import tables
 from ...errors import OUTAGE, GatewayError, InvalidInput, JournalError, UnexpectedAnswer
 from ...jobs.job import ImsJob
-from ...journal import Journal
+from ...journal import Journal, Query
 from ...model.tokens import JobToken
 from .. import options
 from ..command import command
@@ -83,8 +83,8 @@ async def _known(kept: Journal | None, reference: str, gstin: str | None) -> Job
     if kept is None:
         return None
     try:
-        found = await kept.entries(reference=reference.strip(), gstin=gstin)
-        run = [] if found else await kept.entries(run=reference.strip() or "?")
+        found = await kept.find(Query(reference=reference.strip(), gstin=gstin))
+        run = [] if found else await kept.find(Query(run=reference.strip() or "?"))
     except JournalError:
         return None  # the gateway may know it all the same
     finally:

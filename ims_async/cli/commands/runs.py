@@ -11,10 +11,10 @@ from pathlib import Path
 import attrs
 
 from ...bulk import BulkEvent, BulkReport, BulkRun, EventKind
-from ...client import ImsClient
+from ...client import ImsClient, services_of
 from ...errors import JournalError
 from ...jobs.job import ImsJob
-from ...journal import Entry, SqliteJournal
+from ...journal import Change, Query, SqliteJournal
 from ...model.tokens import JobToken
 from ..inputs.settings import Settings, journal
 from ..output.console import Console, Unfinished
@@ -33,7 +33,7 @@ class Carrier:
     settings: Settings
     journal: Path | None
     first_poll: float
-    batches: Sequence[Entry] = ()
+    batches: Sequence[Change] = ()
     only: Sequence[str] | None = None
     """The batches that it is about, where it goes on with what any run has left."""
     hear: Callable[[BulkEvent], None] = lambda event: None
@@ -76,14 +76,14 @@ class Carrier:
             await kept.aclose()
             report = attrs.evolve(run.report, run=name)
             self.console.unfinished = self._how_far(report, command, sum(sizes.values()))
-        if not any(entry.phase.open for entry in self.batches):
+        if not any(entry.open for entry in self.batches):
             self.console.unfinished = None
         return report
 
-    async def _batches(self, client: ImsClient, kept: SqliteJournal, run: str) -> Sequence[Entry]:
+    async def _batches(self, client: ImsClient, kept: SqliteJournal, run: str) -> Sequence[Change]:
         if self.only is None:
-            return await client.batches_of(run)
-        return [entry for name in self.only for entry in await kept.entries(batch_id=name)]
+            return await services_of(client).find(run=run)
+        return await kept.find(Query(ids=self.only))
 
     def _hear_of_job(self, kind: EventKind, job: ImsJob) -> None:
         name = job.reference_id
@@ -98,7 +98,7 @@ class Carrier:
 
     def _how_far(self, report: BulkReport, command: str, total: int) -> Unfinished:
         known, total = report.handed_in - report.pending_count, max(total, report.handed_in)
-        left = [entry.token for entry in self.batches if entry.phase.open]
+        left = [entry.token for entry in self.batches if entry.open]
         running = [token for token in left if token.reference_id]
         said = f"It is known what became of {known:,} of {counted(total, 'decision')}."
         if running:

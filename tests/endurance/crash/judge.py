@@ -14,7 +14,7 @@ import attrs
 
 from ims_async import ImsClient, JobReport
 from ims_async.gsp.base import Gsp
-from ims_async.journal import Entry, Phase, SqliteJournal
+from ims_async.journal import Change, ChangeState, SqliteJournal
 from ims_async.model.records import Record
 from ims_async.simulator import Effect, Simulator
 
@@ -22,7 +22,7 @@ from .notes import noted
 from .plan import Plan, Where, action, where
 from .worker import POLL, journal_in
 
-_TICKETED: Final = {Phase.RUNNING, Phase.UNKNOWN, Phase.ENDED}
+_TICKETED: Final = {ChangeState.ACCEPTED, ChangeState.BROKEN_OFF, ChangeState.ENDED}
 _CLOCKS: Final = 0.005  # seconds by which the simulator's clock and a worker's may differ
 
 
@@ -30,20 +30,20 @@ _CLOCKS: Final = 0.005  # seconds by which the simulator's clock and a worker's 
 class Seen:
     """The journal at a moment when no worker lives, read from a copy, which spares the file a recovery."""
 
-    entries: list[Entry]
+    changes: list[Change]
     records: dict[str, list[Record]]
     reports: dict[str, JobReport]
     problems: list[str]
 
-    def words(self) -> dict[Where, tuple[Entry, str | None]]:
+    def words(self) -> dict[Where, tuple[Change, str | None]]:
         """Return the last word on each record: None for applied, else the code, empty after a look."""
-        last: dict[Where, tuple[Entry, str | None]] = {}
-        for entry, report in self._ended():
+        last: dict[Where, tuple[Change, str | None]] = {}
+        for change, report in self._ended():
             for record in report.succeeded:
-                last[where(entry.token.gstin, record)] = entry, None
+                last[where(change.token.gstin, record)] = change, None
             for failure in report.failed:
                 assert failure.record is not None
-                last[where(entry.token.gstin, failure.record)] = entry, failure.code
+                last[where(change.token.gstin, failure.record)] = change, failure.code
         return last
 
     def left(self, plan: Plan) -> set[Where]:
@@ -53,36 +53,37 @@ class Seen:
             place
             for place in plan.decisions
             if place not in words or (words[place][1] == "" and place not in plan.edited)
-        } | {where(entry.token.gstin, record) for entry, record in self._handed_in() if entry.phase.open}
+        } | {where(change.token.gstin, record) for change, record in self._handed_in() if change.open}
 
     def handed_in(self) -> Counter[Where]:
         """Return how often each record was handed in."""
-        return Counter(where(entry.token.gstin, record) for entry, record in self._handed_in())
+        return Counter(where(change.token.gstin, record) for change, record in self._handed_in())
 
     def broken_verdicts(self, sim: Simulator) -> Iterator[str]:
         """Say which reports differ from the truth."""
         effects = _by_record(sim.effects)
-        for entry, report in self._ended():
-            said = entry.changed_at.timestamp()
+        for change, report in self._ended():
+            assert change.changed_at is not None
+            said = change.changed_at.timestamp()
             for record in report.succeeded:
-                found = effects[where(entry.token.gstin, record)]
+                found, reference = effects[where(change.token.gstin, record)], change.token.reference_id
                 if not found or found[0].at > said + _CLOCKS:
-                    yield f"{entry.id} says applied, too early or wrongly: {record.key}"
-                elif entry.token.reference_id and found[0].job != sim.job(entry.token.reference_id).reference:
-                    yield f"{entry.id} says applied, but another job did it: {record.key}"
+                    yield f"{change.id} says applied, too early or wrongly: {record.key}"
+                elif reference and found[0].job != sim.job(reference).reference:
+                    yield f"{change.id} says applied, but another job did it: {record.key}"
             for failure in report.failed:
                 assert failure.record is not None
-                found = effects[where(entry.token.gstin, failure.record)]
+                found = effects[where(change.token.gstin, failure.record)]
                 if found and found[0].at < said - _CLOCKS:
-                    yield f"{entry.id} says {failure.code or 'not applied'}, but it was: {failure.key}"
+                    yield f"{change.id} says {failure.code or 'not applied'}, but it was: {failure.key}"
             if report.unaccounted_count:
-                yield f"{entry.id} leaves {report.unaccounted_count} records unaccounted"
+                yield f"{change.id} leaves {report.unaccounted_count} records unaccounted"
 
-    def _ended(self) -> Iterator[tuple[Entry, JobReport]]:
-        return ((entry, self.reports[entry.id]) for entry in self.entries if entry.id in self.reports)
+    def _ended(self) -> Iterator[tuple[Change, JobReport]]:
+        return ((change, self.reports[change.id]) for change in self.changes if change.id in self.reports)
 
-    def _handed_in(self) -> Iterator[tuple[Entry, Record]]:
-        return ((entry, record) for entry in self.entries for record in self.records[entry.id])
+    def _handed_in(self) -> Iterator[tuple[Change, Record]]:
+        return ((change, record) for change in self.changes for record in self.records[change.id])
 
 
 async def look(folder: Path, gsp: Gsp, sim: Simulator) -> Seen:
@@ -112,22 +113,22 @@ def _copied(folder: Path) -> Path | None:
 async def _read(path: Path, gsp: Gsp, sim: Simulator, seen: Seen) -> None:
     journal = SqliteJournal(path)
     async with ImsClient(gsp, journal=journal, transport=sim.transport, poll=POLL) as client:
-        seen.entries = await journal.entries()
-        seen.records = {entry.id: await journal.records(entry.id) for entry in seen.entries}
-        ended = [entry.id for entry in seen.entries if entry.phase is Phase.ENDED]
+        seen.changes = await journal.find()
+        seen.records = {change.id: await journal.records(change.id) for change in seen.changes}
+        ended = [change.id for change in seen.changes if change.state is ChangeState.ENDED]
         reports = [job.report async for job in client.finished()]
         seen.reports = {name: report for name, report in zip(ended, reports, strict=True) if report}
 
 
 def _broken_promises(folder: Path, seen: Seen) -> Iterator[str]:
-    phases = {entry.id: entry.phase for entry in seen.entries}
-    named = {entry.token.reference_id: entry.phase for entry in seen.entries if entry.token.reference_id}
+    states = {change.id: change.state for change in seen.changes}
+    named = {change.token.reference_id: change.state for change in seen.changes if change.token.reference_id}
     for what, about in noted(folder):
-        if what == "handed" and about not in phases:
+        if what == "handed" and about not in states:
             yield f"batch {about} was handed in and is not in the journal"
         if what == "ticket" and named.get(about) not in _TICKETED:
             yield f"the ticket of job {about} was given out and is not in the journal"
-        if what == "told" and named.get(about) is not Phase.ENDED:
+        if what == "told" and named.get(about) is not ChangeState.ENDED:
             yield f"the report of job {about} was told and is not in the journal"
 
 

@@ -13,7 +13,7 @@ from typing import Final
 import attrs
 
 from ims_async import ImsClient, ImsError
-from ims_async.journal import Phase
+from ims_async.journal import ChangeState
 from ims_async.simulator import Fault, Simulator
 
 from .judge import Seen, Verdict, judge, look
@@ -172,14 +172,14 @@ class Round:
         self._outcome.problems += seen.problems
         if self._has_killed:
             self._has_killed = False
-            now = {(entry.id, entry.phase.value) for entry in seen.entries}
+            now = {(change.id, change.state.value) for change in seen.changes}
             handed_in = seen.handed_in()
             now |= {
                 (str(number), "not handed in yet")
                 for number, batch in enumerate(plan.batches)
                 if not any(where(batch.gstin, record) in handed_in for record in batch.records)
             }
-            self._outcome.counts.update(f"batches caught {phase}" for _, phase in now - self._caught)
+            self._outcome.counts.update(f"batches caught {state}" for _, state in now - self._caught)
             self._caught |= now
         return seen
 
@@ -195,8 +195,8 @@ class Round:
                 "applied": verdict.applied,
                 "refused by GSTN": verdict.refused,
                 "found changed by the supplier": verdict.changed,
-                "unknown, settled by looking: applied": looked["applied"],
-                "unknown, settled by looking: not applied": looked["not applied"],
+                "outcome lost, settled by looking: applied": looked["applied"],
+                "outcome lost, settled by looking: not applied": looked["not applied"],
                 "handed in again": sum(count > 1 for count in handed.values()),
                 "lost": verdict.lost,
                 "not settled": verdict.not_settled,
@@ -206,13 +206,14 @@ class Round:
         )
 
     def _looked_at(self, seen: Seen) -> Counter[str]:
-        """Count what was settled by looking, of the batches that a kill left being sent or unknown."""
+        """Count what was settled by looking, of the batches that a kill left being sent or lost."""
         found: Counter[str] = Counter()
-        for entry in seen.entries:
-            caught = {(entry.id, phase.value) for phase in (Phase.SENDING, Phase.UNKNOWN)} & self._caught
-            if caught and entry.token.reference_id is None and entry.id in seen.reports:
-                found["applied"] += len(seen.reports[entry.id].succeeded)
-                found["not applied"] += len(seen.reports[entry.id].failed)
+        for change in seen.changes:
+            unanswered = {(change.id, state.value) for state in (ChangeState.SENDING, ChangeState.LOST)}
+            caught = unanswered & self._caught
+            if caught and change.token.reference_id is None and change.id in seen.reports:
+                found["applied"] += len(seen.reports[change.id].succeeded)
+                found["not applied"] += len(seen.reports[change.id].failed)
         return found
 
 

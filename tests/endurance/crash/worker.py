@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
@@ -31,7 +31,8 @@ from ims_async import (
     Vayana,
 )
 from ims_async.gsp.base import Gsp
-from ims_async.journal import SqliteJournal
+from ims_async.journal import Change, Claim, SqliteJournal
+from ims_async.model.records import Record
 
 from .notes import Notes
 from .plan import Batch, Where, where
@@ -102,21 +103,22 @@ class Watched(SqliteJournal):
         super().__init__(journal_in(orders.folder), clock=orders.clock)
         self._death, self._notes, self._writes = orders.death, notes, itertools.count(1)
 
-    async def intend(self, batch_id: str, *rest: Any, **run: Any) -> None:
+    async def add(self, change: Change, records: Sequence[Record]) -> Change:
         """Note each batch that is said to be written down."""
         self._step()
-        await super().intend(batch_id, *rest, **run)
-        self._notes.write("handed", batch_id)
+        stored = await super().add(change, records)
+        self._notes.write("handed", change.id)
+        return stored
 
-    async def claim(self, *args: Any) -> Any:
+    async def claim(self, change: Change, *, since: int | None = None) -> Claim:
         """Count the write."""
         self._step()
-        return await super().claim(*args)
+        return await super().claim(change, since=since)
 
-    async def advance(self, *args: Any, **kwargs: Any) -> bool:
+    async def put(self, change: Change) -> Change | None:
         """Count the write."""
         self._step()
-        return await super().advance(*args, **kwargs)
+        return await super().put(change)
 
     def _step(self) -> None:
         if self._death is not None and next(self._writes) == self._death.write:

@@ -1,4 +1,4 @@
-"""What bulk runs ask of the rooms below: a client's journal and rules, a taxpayer's checks and session."""
+"""What bulk runs ask of the packages below: a client's journal and rules, a taxpayer's checks and session."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import logging
 import pytest
 
 from ims_async import ImsClient, InvalidDecision, InvalidInput, JobKind, OtpRequired, RulePolicy, Taxpayer
-from ims_async.jobs.submission import Batch
+from ims_async.client import services_of
+from ims_async.jobs.sending import Batch
 from ims_async.journal import MemoryJournal
 from ims_async.simulator import Simulator
+from ims_async.taxpayer import state_of
 
 from ..conftest import make_client
 from ..support.bulk_flows import undecided
@@ -21,13 +23,13 @@ def test_a_client_takes_a_journal_later_and_no_other_after_it(sim: Simulator) ->
     """Batches of one client are written down in one place."""
     client, first = make_client(sim), MemoryJournal()
     assert client.journal is None
-    client.keep_in(first)
-    client.keep_in(first)
+    services_of(client).keep_in(first)
+    services_of(client).keep_in(first)
     assert client.journal is first
     with pytest.raises(InvalidInput, match="a journal of its own"):
-        client.keep_in(MemoryJournal())
+        services_of(client).keep_in(MemoryJournal())
     with pytest.raises(InvalidInput, match="pass a journal"):
-        make_client(sim).keep_in(MemoryJournal)
+        services_of(make_client(sim)).keep_in(MemoryJournal)
     assert client.gsp.kind
 
 
@@ -37,11 +39,11 @@ async def test_batches_are_found_by_the_name_of_their_run(sim: Simulator) -> Non
     acme, other = (client.taxpayer(gstin, token=sim.token(gstin)) for gstin in sim.gstins)
     for taxpayer, run in ((acme, "november"), (other, "november"), (acme, "december"), (other, "")):
         await hand_in(taxpayer, run)
-    found = await client.batches_of("november")
+    found = await services_of(client).find(run="november")
     assert [entry.token.gstin for entry in found] == sim.gstins
     assert {entry.run for entry in found} == {"november"}
-    assert await client.batches_of("january") == []
-    assert await make_client(sim).batches_of("november") == []
+    assert await services_of(client).find(run="january") == []
+    assert await services_of(make_client(sim)).find(run="november") == []
 
 
 async def hand_in(taxpayer: Taxpayer, run: str) -> None:
@@ -51,7 +53,7 @@ async def hand_in(taxpayer: Taxpayer, run: str) -> None:
     async def look() -> Batch:
         return Batch(kind=JobKind.SAVE, records=decisions, run=run)
 
-    job = await taxpayer.hand_in(look)
+    job = await state_of(taxpayer).changes.submit_what(look, queue=True)
     assert job is not None
     await job
 
@@ -86,6 +88,6 @@ async def test_a_session_is_kept_alive_or_its_end_is_told(sim: Simulator, client
 
 async def test_a_client_rests_no_longer_than_it_lives(sim: Simulator, client: ImsClient) -> None:
     """By its own clock."""
-    begun = client.now()
-    await client.rest(90.0)
-    assert client.now() - begun == pytest.approx(90.0, abs=1.0)
+    begun = services_of(client).clock()
+    await services_of(client).rest(90.0)
+    assert services_of(client).clock() - begun == pytest.approx(90.0, abs=1.0)

@@ -1,0 +1,242 @@
+"""Sending one batch: claim the turn, send, and write down what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+
+from ..errors import (
+    GatewayError,
+    GatewayUnavailable,
+    ImsError,
+    InvalidInput,
+    JobInFlight,
+    NotAuthorized,
+    NotSupported,
+    OutcomeUnknown,
+    PayloadTooLarge,
+    QuotaExhausted,
+    RateLimited,
+    bounded,
+)
+from ..gsp.base import Accepted, Conversation
+from ..gsp.codec import PackedBody
+from ..journal.base import Claim
+from ..model.change import Change
+from ..model.moves import Cause
+from ..model.records import Decision, Invoice, Record
+from ..model.status import JobKind
+from ..model.tokens import JobToken
+from ..net.credentials import Credentials
+from ..net.outgoing import Outgoing
+from .context import Services
+from .job import ImsJob
+from .journaled import JournaledChange, Move
+from .registry import JobRegistry
+
+
+@attrs.define(kw_only=True, eq=False)
+class Batch:
+    """What goes out in one request, and what has become of it by now.
+
+    `run` is the bulk run that it is a part of. `body` is what the records make, where they were written
+    already; `checked` ones are not checked again. `journaled` is where it stands, once it was written down;
+    `handed_in` its token as long as it waits; `job` its handle, once it was sent. One that is handed in once
+    more takes the place of what was called off before.
+    """
+
+    kind: JobKind
+    records: Sequence[Record] = ()
+    run: str = ""
+    body: PackedBody | None = None
+    checked: bool = False
+    journaled: JournaledChange | None = None
+    handed_in: JobToken | None = None
+    job: ImsJob | None = None
+
+    @property
+    def sent(self) -> bool:
+        """True if some of it may be at the gateway."""
+        return self.journaled is not None and self.journaled.change.sent
+
+    @property
+    def called_off(self) -> str:
+        """The journal's name for what was handed in and not sent; empty if there is none."""
+        return "" if self.journaled is None or self.sent else self.journaled.name or ""
+
+    def calling_off(self, error: BaseException, *, dropped: bool = False) -> Move:
+        """Return the move by which nothing was done with it, and why; `dropped`: its caller is gone."""
+        reason, cause, token = _reason(error), _cause(error, self), self.handed_in
+        if dropped and cause.to_retry:
+            cause = Cause.CANCELLED
+        return lambda change: change.called_off(reason, cause, token)
+
+
+class Sender:
+    """One GSTIN's sender: it sends one batch at a time, and its caller cannot break off what has left."""
+
+    def __init__(self, gstin: str, services: Services, credentials: Credentials, jobs: JobRegistry) -> None:
+        self._gstin, self._services, self._credentials = gstin, services, credentials
+        self._jobs = jobs
+        self._task: asyncio.Task[ImsJob | Claim] | None = None
+        self._change_id = ""
+
+    @property
+    def busy(self) -> bool:
+        """True while something is being sent; its caller may be gone."""
+        return self._task is not None and not self._task.done()
+
+    def sends(self, change_id: str) -> bool:
+        """Say whether it is sending this change."""
+        return self.busy and change_id == self._change_id
+
+    async def wait(self) -> None:
+        """Wait until what is being sent is answered, and that is written down."""
+        if self._task is not None and self.busy:
+            await asyncio.wait([self._task])
+
+    async def send(
+        self, batch: Batch, journaled: JournaledChange, since: int | None = None
+    ) -> ImsJob | Claim:
+        """Send a batch and return its job; or the claim that was not taken, then nothing was sent.
+
+        A caller that is cancelled before it is handed to the transport calls it off; one that is cancelled
+        later loses no answer: the job is in `unfinished`. `since` is the journal's revision when the records
+        were looked at.
+        """
+        outgoing = Outgoing(self._services.exchange, self._conversation(batch), self._credentials)
+        self._change_id = journaled.change.id
+        task = self._task = asyncio.create_task(self._send(batch, journaled, outgoing, since))
+        task.add_done_callback(self._sent)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            outgoing.last_try = True
+            if outgoing.can_be_dropped:
+                task.cancel()
+            raise
+
+    def _sent(self, task: asyncio.Task[ImsJob | Claim]) -> None:
+        if not task.cancelled():
+            task.exception()  # its caller may be gone
+        if self._task is task:
+            self._task = None  # its result is a job with all its records
+
+    def _conversation(self, batch: Batch) -> Conversation[Accepted]:
+        gsp, records = self._services.gsp, batch.records
+        if batch.kind is JobKind.SAVE:
+            decisions = [r for r in records if isinstance(r, Decision)]
+            return gsp.save(self._gstin, decisions, packed=batch.body)
+        return gsp.reset(self._gstin, [r for r in records if isinstance(r, Invoice)], packed=batch.body)
+
+    async def _send(
+        self, batch: Batch, journaled: JournaledChange, outgoing: Outgoing[Accepted], since: int | None
+    ) -> ImsJob | Claim:
+        """Send, and write down what came of it, so that the change says what is returned or raised."""
+        accepted: Accepted | None = None
+        try:
+            sent = await self._claim_and_send(batch, journaled, outgoing, since)
+            if isinstance(sent, Claim):
+                return sent
+            accepted = sent
+            if await self._jobs.knows(accepted.reference_id):
+                reference, accepted = accepted.reference_id, None
+                raise OutcomeUnknown(f"the gateway answered with the name of an earlier job, {reference}")
+        except OutcomeUnknown as error:
+            job = await self._opened(batch, journaled, None)
+            raise OutcomeUnknown(
+                f"{error}; {len(batch.records)} records of {self._gstin}",
+                job=job,
+                advice="call taxpayer.reconcile(error.job), do not send them again",
+            ) from error
+        except JobInFlight as error:  # IMSSAV0015, say: nothing was done with this one
+            await journaled.apply(_put_back(batch, str(error)))
+            if outgoing.last_try:
+                await journaled.apply(batch.calling_off(error, dropped=True))
+            raise
+        except ImsError as error:  # the gateway, or our own rules, refused it
+            await journaled.apply(batch.calling_off(error, dropped=outgoing.last_try))
+            if isinstance(error, PayloadTooLarge) and not error.limit:  # not ours, which never left
+                raise _with_its_size(error, batch) from error
+            raise
+        except BaseException as error:
+            if outgoing.left:  # the whole program is stopping: what is known is said in `unfinished`
+                await self._opened(batch, journaled, accepted)
+            else:
+                await journaled.apply(batch.calling_off(error))
+            raise
+        return await self._opened(batch, journaled, accepted)
+
+    async def _claim_and_send(
+        self, batch: Batch, journaled: JournaledChange, outgoing: Outgoing[Accepted], since: int | None
+    ) -> Accepted | Claim:
+        with outgoing:
+            while True:
+                async with outgoing.ready():
+                    token = self._jobs.token(batch.kind, None, len(batch.records))
+                    claim = await journaled.claim(token, since)
+                    if not claim.taken:
+                        return claim
+                    accepted = await outgoing.send()
+                if accepted is not None:
+                    return accepted
+                # Nothing was done: that shows at once, and is written when the token is renewed.
+                journaled.owe(_put_back(batch, outgoing.refused_for))
+                await outgoing.try_again()
+                await journaled.write()
+                await outgoing.rest()
+
+    async def _opened(self, batch: Batch, journaled: JournaledChange, accepted: Accepted | None) -> ImsJob:
+        """Return the job of what was sent; without `accepted` it is lost."""
+
+        def answered(change: Change) -> Change:
+            if accepted is None:
+                return change.lost()
+            reference, route = accepted.reference_id, accepted.route
+            return change.accepted(attrs.evolve(change.token, reference_id=reference, route=route))
+
+        journaled.owe(answered)
+        job = batch.job = self._jobs.opened(journaled, batch.records)
+        await job._write()
+        return job
+
+
+def _put_back(batch: Batch, reason: str) -> Move:
+    token = batch.handed_in
+    return lambda change: change.put_back(reason, token)
+
+
+def _with_its_size(error: PayloadTooLarge, batch: Batch) -> PayloadTooLarge:
+    """Say of what the gateway refused for its size how much it was."""
+    count = len(batch.records)
+    return PayloadTooLarge(
+        f"{error} ({'1 record' if count == 1 else f'{count:,} records'} in {error.size:,} bytes); "
+        "nothing was done",
+        size=error.size,
+        advice="ims_async.bulk cuts them smaller, see its max_bytes",
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """Say why nothing was done, in words that may be kept: the messages of our own errors only."""
+    kind = next(cls.__name__ for cls in type(error).__mro__ if not cls.__name__.startswith("_"))
+    return bounded(f"{kind}: {error}") if isinstance(error, ImsError) else kind
+
+
+_ON_THE_WAY: Final = (GatewayUnavailable, NotAuthorized, QuotaExhausted, RateLimited)
+_REFUSALS: Final = (GatewayError, InvalidInput, NotSupported, PayloadTooLarge)
+
+
+def _cause(error: BaseException, batch: Batch) -> Cause:
+    """Return the kind of the reason, for a process that goes on after this one."""
+    if isinstance(error, asyncio.CancelledError):
+        return Cause.CANCELLED
+    if isinstance(error, JobInFlight):
+        return Cause.IN_THE_WAY
+    if isinstance(error, PayloadTooLarge) and len(batch.records) > 1:
+        return Cause.NOT_SENT  # it goes in parts
+    refused = isinstance(error, _REFUSALS) and not isinstance(error, _ON_THE_WAY)
+    return Cause.REFUSED if refused else Cause.NOT_SENT
