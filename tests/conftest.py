@@ -85,6 +85,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("gsp_name", [marker.args[0]] if marker else list(GSPS), indirect=True)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let no test use the journal or the credentials of the person who runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("XDG_STATE_HOME", "LOCALAPPDATA"):
+            patch.setenv(name, str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def gsp_name(request: pytest.FixtureRequest) -> Iterator[str]:
     """The GSP that `make_client` uses in this test."""
