@@ -44,7 +44,7 @@ format: $(READY)  ## let ruff fix and format what it can
 
 test-lowest:  ## run what the lowest versions that pyproject.toml allows can break (LOWEST=tests: all tests)
 	$(MAKE) VENV=.venv-lowest .venv-lowest/.lowest
-	.venv-lowest/bin/python -m pytest -q -n auto $(LOWEST)
+	PYTHONDEVMODE=1 .venv-lowest/bin/python -m pytest -q -n auto $(LOWEST)
 
 .venv-lowest/.lowest: pyproject.toml tests/lowest.txt
 	$(PYTHON) -m venv .venv-lowest
@@ -52,7 +52,7 @@ test-lowest:  ## run what the lowest versions that pyproject.toml allows can bre
 	@touch $@
 
 test: lint test-lowest  ## run everything: lint, types, layers, lowest versions, tests; of long sweeps a sample
-	PYTHONDEVMODE=1 $(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto
 
 bench: $(READY)  ## run the benchmarks beside other libraries, and print ratios
 	$(INSTALL) -e '.[bench]'

@@ -246,9 +246,10 @@ class ImsClient:
             raise InvalidInput(
                 f"since={since!r} is no time with a zone: pass datetime(2026, 11, 1, tzinfo=UTC)"
             )
+        wanted = {"states": states, "since": since, "retried": retried}
         problems: list[str] = []
         try:
-            changes = await self._services.find(states=states, since=since, retried=retried)
+            changes = await self._services.find(**wanted)
         except JournalError as error:
             changes = error.readable
             problems.append(str(error))
@@ -259,8 +260,10 @@ class ImsClient:
                 continue
             try:
                 if number:  # the caller may have taken long over those before
-                    now = await self._services.find(ids=[change.id])
-                    change = now[0] if now else change
+                    found = await self._services.find(ids=[change.id], **wanted)
+                    if not found:
+                        continue  # it is no longer what was asked for
+                    change = found[0]
                 # One that is not over is listed, whether its records can be read or not, as in `unfinished`.
                 job = await (state.jobs.adopt if change.open else state.jobs.recall)(change)
             except JournalError as error:
@@ -294,7 +297,7 @@ class ImsClient:
 
 
 def services_of(client: ImsClient) -> Services:
-    """Return what a client's taxpayers share. For `ims_async.bulk`."""
+    """Return what a client's taxpayers share. For the packages above this one."""
     return client._services
 
 

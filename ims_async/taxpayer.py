@@ -173,7 +173,7 @@ class Taxpayer:
         return self._jobs.resume(token)
 
     def unfinished(self) -> list[ImsJob]:
-        """The jobs that this process sent or resumed and that have not ended."""
+        """The jobs that this process sent, resumed or found in the journal, and that have not ended."""
         return self._jobs.unfinished() + self._jobs.waiting()
 
     async def reconcile(
@@ -265,7 +265,7 @@ class Taxpayer:
 
 
 def state_of(taxpayer: Taxpayer) -> TaxpayerState:
-    """Return what is kept of a taxpayer. For `ims_async.bulk`."""
+    """Return what is kept of a taxpayer. For the packages above this one."""
     return taxpayer._state
 
 

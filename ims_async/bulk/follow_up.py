@@ -191,7 +191,7 @@ class JobFollower:
             ) from error
         await self.tell(EventKind.CUT_SMALLER, error=without_frames(error))
         batch, self.batch = self.batch, None  # no one part takes the place of the whole
-        return batch.called_off if batch else ""
+        return batch.unsent_id if batch else ""
 
     async def sent_in_parts(self, batches: Sequence[str]) -> None:
         """Mark what was refused for its size: every record was handed in again, or needs not to be.

@@ -157,8 +157,8 @@ class TaxpayerRun:
 
         job = await self._context.gate.through(self._taxpayer, hand_in)
         self._follower.batch, self._in_hand = None, 0
-        if batch.called_off:  # another process carries out the same run: what of it is left is sent next
-            self._cut.append(batch.called_off)
+        if batch.unsent_id:  # another process carries out the same run: what of it is left is sent next
+            self._cut.append(batch.unsent_id)
         return job
 
     async def _send_again(self) -> None:

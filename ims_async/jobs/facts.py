@@ -88,7 +88,7 @@ class JobFacts:
 
     @property
     def submitted_at(self) -> dt.datetime | None:
-        """When it was handed to the gateway, in UTC."""
+        """When it was sent, in UTC; of one of which nothing was sent, when it was handed in."""
         return self._change.token.submitted_at
 
     @property

@@ -29,7 +29,7 @@ _log = logging.getLogger("ims_async")
 
 @on_one_loop
 class ImsJob(JobFacts):
-    """A save or reset that the gateway has accepted for processing. Await it for its `JobReport`.
+    """A save or reset that was handed in, and where it stands. Await it for its `JobReport`.
 
     It polls only while somebody waits or listens, since every poll is billed; ten waiters make the polls
     of one. Cancelling a waiter, even the last, loses nothing.

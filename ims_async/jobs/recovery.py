@@ -165,8 +165,8 @@ class Recovery:
             return batch
 
         job = await self._changes.submit_what(look, queue=queue) if again else None
-        if batch.called_off and found.settled:  # by a later look nothing of it was to be sent any more
-            await self._jobs.mark_retried(batch.called_off)
+        if batch.unsent_id and found.settled:  # by a later look nothing of it was to be sent any more
+            await self._jobs.mark_retried(batch.unsent_id)
         return Retry(job=job, found=found)
 
 

@@ -50,7 +50,7 @@ class JobRegistry:
     ) -> JobToken:
         """Return the token of a job that is submitted now."""
         gsp = self._services.gsp
-        now = dt.datetime.fromtimestamp(self._services.clock(), dt.UTC)
+        now = self._services.now()
         kept = gsp.limits.results_kept
         return JobToken(
             gsp=gsp.kind,
@@ -111,10 +111,8 @@ class JobRegistry:
             return False
         if reference_id in self._names:
             return True
-        gsp = self._services.gsp.kind
-        query = Query(gsp=gsp, host=self._services.host, gstin=self._gstin, reference=reference_id)
         try:
-            return bool(await self._services.journal.find(query))
+            return bool(await self._services.find(gstin=self._gstin, reference=reference_id))
         except JournalError as error:
             _log.warning("job %s could not be looked for: %s", reference_id, error)
             return False
@@ -162,7 +160,7 @@ class JobRegistry:
         if job.change.state is ChangeState.QUEUED:
             self.free(job)
             self._waiting.append(job)
-        elif job.open and job not in self._open:
+        elif job.change.holds_the_turn and job not in self._open:
             self._open.append(job)
         return job
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, assert_never
 
 import attrs
 
@@ -63,7 +63,7 @@ class Batch:
         return self.journaled is not None and self.journaled.change.sent
 
     @property
-    def called_off(self) -> str:
+    def unsent_id(self) -> str:
         """The journal's name for what was handed in and not sent; empty if there is none."""
         return "" if self.journaled is None or self.sent else self.journaled.name or ""
 
@@ -127,10 +127,14 @@ class Sender:
 
     def _conversation(self, batch: Batch) -> Conversation[Accepted]:
         gsp, records = self._services.gsp, batch.records
-        if batch.kind is JobKind.SAVE:
-            decisions = [r for r in records if isinstance(r, Decision)]
-            return gsp.save(self._gstin, decisions, packed=batch.body)
-        return gsp.reset(self._gstin, [r for r in records if isinstance(r, Invoice)], packed=batch.body)
+        match batch.kind:
+            case JobKind.SAVE:
+                decisions = [r for r in records if isinstance(r, Decision)]
+                return gsp.save(self._gstin, decisions, packed=batch.body)
+            case JobKind.RESET:
+                invoices = [r for r in records if isinstance(r, Invoice)]
+                return gsp.reset(self._gstin, invoices, packed=batch.body)
+        assert_never(batch.kind)
 
     async def _send(
         self, batch: Batch, journaled: JournaledChange, outgoing: Outgoing[Accepted], since: int | None
@@ -159,7 +163,9 @@ class Sender:
             raise
         except ImsError as error:  # the gateway, or our own rules, refused it
             await journaled.apply(batch.calling_off(error, dropped=outgoing.last_try))
-            if isinstance(error, PayloadTooLarge) and not error.limit:  # not ours, which never left
+            if (
+                isinstance(error, PayloadTooLarge) and not error.limit
+            ):  # the gateway refused it: a limit of ours is known
                 raise _with_its_size(error, batch) from error
             raise
         except BaseException as error:
@@ -237,6 +243,6 @@ def _cause(error: BaseException, batch: Batch) -> Cause:
     if isinstance(error, JobInFlight):
         return Cause.IN_THE_WAY
     if isinstance(error, PayloadTooLarge) and len(batch.records) > 1:
-        return Cause.NOT_SENT  # it goes in parts
+        return Cause.NOT_SENT  # a bulk run sends its records in several requests
     refused = isinstance(error, _REFUSALS) and not isinstance(error, _ON_THE_WAY)
     return Cause.REFUSED if refused else Cause.NOT_SENT

@@ -37,7 +37,7 @@ from .sending import Batch, Sender
 
 _log = logging.getLogger("ims_async")
 
-Sent = ImsJob | Claim | None
+SendResult = ImsJob | Claim | None
 """The job of what was sent, the claim that was not taken, or None where nothing was to be sent."""
 
 
@@ -75,7 +75,7 @@ class Changes:
             await place.turn()
             return await self._when_free(lambda: self._look_and_send(look), queue=queue)
 
-    async def _look_and_send(self, look: Callable[[], Awaitable[Batch | None]]) -> Sent:
+    async def _look_and_send(self, look: Callable[[], Awaitable[Batch | None]]) -> SendResult:
         at = self._services.now()
         try:
             since = (await self._services.journal.now()).revision
@@ -102,7 +102,7 @@ class Changes:
             await self._services.check(self._gstin, batch.records)
         token = self._jobs.token(batch.kind, None, len(batch.records))
         batch.handed_in = token if at is None else attrs.evolve(token, submitted_at=at)
-        earlier = batch.called_off
+        earlier = batch.unsent_id
         await self._write_owed()
         change = Change(id=secrets.token_hex(8), token=batch.handed_in, run=batch.run)
         journaled = JournaledChange(self._services.journal, change)
@@ -117,7 +117,7 @@ class Changes:
             try:
                 if journaled.change.state is ChangeState.QUEUED:
                     await journaled.apply(batch.calling_off(error))
-            finally:  # that may be broken off
+            finally:  # the caller may be cancelled once more in that write
                 if journaled.behind:
                     self._unwritten.append(journaled)
             raise
@@ -130,7 +130,7 @@ class Changes:
             await journaled.write()
         self._unwritten = [journaled for journaled in self._unwritten if journaled.behind]
 
-    async def _when_free(self, send: Callable[[], Awaitable[Sent]], *, queue: bool) -> ImsJob | None:
+    async def _when_free(self, send: Callable[[], Awaitable[SendResult]], *, queue: bool) -> ImsJob | None:
         """Send once no other job of this GSTIN is in flight, in this process or elsewhere."""
         delays, ends_at, stale = self._services.poll.delays(), None, 0
         while True:
@@ -154,14 +154,14 @@ class Changes:
                     code=in_the_way.code,
                     words=in_the_way.message if in_the_way.code else "",
                 ) from in_the_way
-            await self._services.exchange.rest(delay)
-            self._services.exchange.check_open()
+            await self._services.rest(delay)
 
     async def _make_way(self, claim: Claim, *, queue: bool) -> bool:
         """Take in the job that has the turn, to wait for it; False if another process is sending it now."""
         ahead = claim.ahead
         if ahead is None:
-            if claim.change.id in self._own:  # else it is looked at anew, and goes as another change
+            # Of `submit_what` the records are read again, and what still stands goes as another change.
+            if claim.change.id in self._own:
                 raise JobInFlight(f"nothing was sent: {_in_the_way(claim).message}")
             return False
         lost = [journaled for journaled in self._unwritten if journaled.change.id == ahead.id]

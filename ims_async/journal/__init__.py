@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:  # a type checker that saw it would take every misspelt name for one of ours
-    _OLD_NAMES = {"Entry": Change, "Phase": ChangeState}  # until the release after the next
+    _OLD_NAMES = {"Entry": Change, "Phase": ChangeState}  # for one release; their members have other names
 
     def __getattr__(name: str) -> Any:
         if name == "SqliteJournal":  # a program without it pays for no database, and needs none

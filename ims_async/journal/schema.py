@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from ..errors import JournalError
-from ..model.moves import HOLDING_THE_TURN, OPEN_STATES, ChangeState
+from ..model.moves import HOLDING_THE_TURN, NOT_SENT, OPEN_STATES, ChangeState
 
 APPLICATION_ID: Final = 0x494D5331
 """"IMS1": what tells a journal from any other SQLite file."""
@@ -96,14 +96,15 @@ SELECT_PARTS: Final = "SELECT part, rows, checksum FROM parts WHERE job = ? ORDE
 
 # Of the same taxpayer, but not the change itself: gsp, host, gstin, id.
 _OTHERS: Final = "gsp = ? AND host = ? AND gstin = ? AND id != ?"
-# One whose state is damaged may hold the turn. In the words of the index, or it is not used.
+# A change whose state is damaged may hold the turn: so the states that do not are listed. The condition is
+# word for word that of the partial index, which SQLite would not use otherwise.
 AHEAD: Final = (
     f"SELECT {COLUMNS} FROM jobs WHERE {_OTHERS} "
     f"AND state NOT IN ({_listed(set(ChangeState) - HOLDING_THE_TURN)}) ORDER BY place LIMIT 1"
 )
 MOVED: Final = (
     f"SELECT {COLUMNS} FROM jobs WHERE {_OTHERS} AND revision > ? "
-    f"AND state NOT IN ('{ChangeState.QUEUED}', '{ChangeState.CALLED_OFF}') LIMIT 1"
+    f"AND state NOT IN ({_listed(NOT_SENT)}) LIMIT 1"
 )
 PUT: Final = (
     "UPDATE jobs SET state = ?, reference = ?, submitted_at = ?, results_until = ?, route = ?, status = ?, "

@@ -14,7 +14,7 @@ from typing import Any, Final
 import attrs
 
 from ..errors import JobInFlight
-from .moves import HOLDING_THE_TURN, MOVES, OPEN_STATES, Answer, Cause, ChangeState, Event
+from .moves import HOLDING_THE_TURN, MOVES, NOT_SENT, OPEN_STATES, Answer, Cause, ChangeState, Event
 from .status import Found, JobState, JobStatus
 from .times import SENDER_IS_DEAD
 from .tokens import JobToken
@@ -44,6 +44,10 @@ class Change:
     `token.submitted_at` is when it was claimed; before that, and if nothing was done with it, when it was
     handed in. `revision` and `changed_at` are the journal's: each write gives a new revision, and a new time
     unless all that is new is the mark.
+
+    Each move returns the change as it stands after it: this one, where the table of moves says that it stays.
+    It raises `JobInFlight` where the change was dealt with elsewhere, and `RuntimeError` for what cannot
+    happen, a defect.
     """
 
     id: str
@@ -66,18 +70,7 @@ class Change:
 
     def stored(self, revision: int, at: dt.datetime | None) -> Change:
         """Return it as a journal has stored it. For journals."""
-        return Change(
-            id=self.id,
-            token=self.token,
-            state=self.state,
-            run=self.run,
-            status=self.status,
-            reason=self.reason,
-            cause=self.cause,
-            retried=self.retried,
-            revision=revision,
-            changed_at=self.changed_at or at,
-        )
+        return self._copy(revision=revision, changed_at=self.changed_at or at)
 
     def same_handing_in(self, other: Change) -> bool:
         """Say whether another is this one, handed in twice, and still waiting. For journals."""
@@ -109,7 +102,7 @@ class Change:
     @property
     def sent(self) -> bool:
         """True if some of it may have left."""
-        return self.state not in (ChangeState.QUEUED, ChangeState.CALLED_OFF)
+        return self.state not in NOT_SENT
 
     @property
     def done(self) -> bool:
@@ -129,13 +122,6 @@ class Change:
     def needs_a_look(self) -> bool:
         """True if what became of it is not known, and nobody can be asked."""
         return self.state in (ChangeState.LOST, ChangeState.BROKEN_OFF)
-
-    @property
-    def job_state(self) -> JobState:
-        """How it is shown to whoever holds the job."""
-        if self.done and self.status is not None:
-            return self.status.state
-        return JobState.PROCESSING if self.pollable else JobState.UNKNOWN
 
     @property
     def to_retry(self) -> bool:
@@ -255,17 +241,19 @@ class Change:
                 nothing_new = all(getattr(self, name) == value for name, value in news.items())
                 return self if nothing_new else self._with(**news)
             case Answer.REFUSED:
-                raise JobInFlight(
-                    f"batch {self.id or self.token.reference_id} was dealt with elsewhere: it is {self.state}"
-                )
+                name = self.id or self.token.reference_id
+                raise JobInFlight(f"change {name} was dealt with elsewhere: it is {self.state}")
             case Answer.NEVER:
                 raise RuntimeError(f"a change that is {self.state} cannot be {event}: this is a defect")
         return self._with(**{"state": cell, "reason": "", "cause": None, **news})
 
     def _with(self, **news: Any) -> Change:
         only_a_mark = "retried" in news
+        return self._copy(changed_at=self.changed_at if only_a_mark else None, **news)
+
+    def _copy(self, **news: Any) -> Change:
         facts = dict(zip(_FIELDS, _values(self), strict=True))  # half the time of `attrs.evolve`
-        return Change(**{**facts, "changed_at": self.changed_at if only_a_mark else None, **news})
+        return Change(**{**facts, **news})
 
 
 _FIELDS: Final = tuple(field.name for field in attrs.fields(Change))

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from ims_async import JobState, RecordKey, Section
+from ims_async.jobs.facts import status_of
 from ims_async.journal import Cause, Change, ChangeState, Query, SqliteJournal, schema
 from ims_async.journal.packing import checksum, pack
 from ims_async.journal.writer import Writer
@@ -172,7 +173,7 @@ async def test_a_status_of_the_first_release_is_read_as_what_it_meant(path: Path
     }  # fmt: skip
     assert found["let go, broke off"].done
     assert found["let go, runs"].pollable
-    assert found["broke off in part"].job_state is JobState.PARTIAL
+    assert status_of(found["broke off in part"]).state is JobState.PARTIAL
 
 
 async def test_the_columns_of_the_third_version_are_kept(path: Path) -> None:

@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from ims_async import JobInFlight
+from ims_async.jobs.facts import status_of
 from ims_async.model.change import Change
 from ims_async.model.moves import HOLDING_THE_TURN, MOVES, OPEN_STATES, Cause, ChangeState, Event
 from ims_async.model.records import RecordKey
@@ -268,14 +269,19 @@ def test_only_a_claim_takes_the_turn() -> None:
     assert taking == {Event.CLAIMED}
 
 
+def test_each_state_has_its_answers() -> None:
+    """But what was abandoned, whose answers depend on what is known of it: below."""
+    assert [row["state"] for row in _rows(QUESTIONS)] == [state.name for state in ChangeState][:-1]
+
+
 @pytest.mark.parametrize("row", list(_rows(QUESTIONS)), ids=lambda row: row["state"])
 def test_each_question_is_answered_by_the_state(row: dict[str, str]) -> None:
-    """Whoever asks reads one value, and derives nothing from it again."""
+    """Once, in one place."""
     change = _in(ChangeState[row["state"]])
     names = ("holds the turn", "open", "sent", "pollable", "needs a look", "done")
     answers = {name: getattr(change, name.replace(" ", "_")) for name in names}
     assert answers == {name: row[name] == "yes" for name in names}
-    assert change.job_state == row["job state"]
+    assert status_of(change).state == row["job state"]
     assert change.open is (change.state in OPEN_STATES)
 
 
@@ -294,7 +300,7 @@ def test_what_was_abandoned_can_be_asked_while_it_has_a_reference(
 ) -> None:
     """It holds nothing up, needs no look, and shows what is known of it."""
     change = before.abandoned()
-    assert (change.pollable, change.done, change.job_state) == (pollable, done, state)
+    assert (change.pollable, change.done, status_of(change).state) == (pollable, done, state)
     assert (change.holds_the_turn, change.open, change.sent, change.needs_a_look) == (
         False, False, True, False,
     )  # fmt: skip
