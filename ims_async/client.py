@@ -242,10 +242,7 @@ class ImsClient:
     async def _listed(
         self, states: Sequence[ChangeState], since: dt.datetime | None, retried: bool | None
     ) -> AsyncGenerator[ImsJob, None]:
-        if since is not None and (not isinstance(since, dt.datetime) or since.tzinfo is None):
-            raise InvalidInput(
-                f"since={since!r} is no time with a zone: pass datetime(2026, 11, 1, tzinfo=UTC)"
-            )
+        _check_since(since)
         wanted = {"states": states, "since": since, "retried": retried}
         problems: list[str] = []
         try:
@@ -294,6 +291,11 @@ class ImsClient:
         finally:
             await self._services.exchange.aclose()
             await self._services.journal.aclose()
+
+
+def _check_since(since: object) -> None:
+    if since is not None and (not isinstance(since, dt.datetime) or since.tzinfo is None):
+        raise InvalidInput(f"since={since!r} is no time with a zone: pass datetime(2026, 11, 1, tzinfo=UTC)")
 
 
 def services_of(client: ImsClient) -> Services:

@@ -16,7 +16,9 @@ from ims_async import journal as journals
 from ims_async.journal import Change, ChangeState, Claim, Journal, MemoryJournal, Now, Query, SqliteJournal
 from ims_async.journal.base import EVERYTHING
 from ims_async.journal.testing import CHECKS, Check
+from ims_async.journal.testing_samples import SENT, in_every_state
 from ims_async.model.records import Record
+from ims_async.model.tokens import JobToken
 
 from ..support.journals import add, claim, token
 
@@ -55,6 +57,19 @@ async def processes(
 def journal(processes: tuple[Journal, Journal]) -> Journal:
     """One of them."""
     return processes[0]
+
+
+def test_the_samples_of_the_checks_have_every_fact() -> None:
+    """A fact that a journal forgets is found only if some sample has it."""
+    samples = in_every_state(Change(id="it", token=token(), run="night", revision=1, changed_at=SENT))
+    for kind, values in ((Change, samples), (JobToken, [one.token for one in samples])):
+        given = {
+            field.name
+            for field in attrs.fields(kind)
+            if any(getattr(value, field.name) != field.default for value in values)
+        }
+        assert given | {"changed_at"} >= {field.name for field in attrs.fields(kind)}  # which journals give
+    assert {one.state for one in samples} == set(ChangeState)
 
 
 def test_both_are_journals(journal: Journal) -> None:

@@ -137,7 +137,7 @@ def test_each_event_in_each_state(event: Event, state: ChangeState, cell: str) -
     before = _in(state)
     match cell:
         case "refused":
-            with pytest.raises(JobInFlight, match=f"batch b1 was dealt with elsewhere: it is {state}"):
+            with pytest.raises(JobInFlight, match=f"change b1 was dealt with elsewhere: it is {state}"):
                 HAPPENS[event](before)
         case "never":
             with pytest.raises(RuntimeError, match="a defect"):
