@@ -163,7 +163,8 @@ class JobFacts:
 
     def __repr__(self) -> str:
         name = self.reference_id or "without reference"
-        return f"<ImsJob {self.kind.value} {name} of {self.gstin}: {self.status.state}>"
+        stands = self.status.state if self.sent else self._change.state
+        return f"<ImsJob {self.kind.value} {name} of {self.gstin}: {stands}>"
 
     async def load(self) -> tuple[Record, ...] | None:
         """Return the records, from the journal where they are not at hand; None where nobody has them.

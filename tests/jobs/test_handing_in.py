@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import pytest
 
-from ims_async import Decision, ImsClient, JobKind, RateLimited, Taxpayer, bulk
+from ims_async import Decision, GatewayError, ImsClient, JobKind, RateLimited, Taxpayer, bulk
 from ims_async.gsp.base import Request, Response
 from ims_async.jobs.sending import Batch
 from ims_async.journal import Cause, ChangeState
 from ims_async.net.transport import MemoryTransport
-from ims_async.simulator import Simulator
+from ims_async.simulator import Fault, Simulator
 from ims_async.taxpayer import state_of
 
 from ..conftest import LOGIN, ONE_TRY, from_gstn, make_client, make_gsp, plan
@@ -177,3 +177,14 @@ async def test_records_of_a_batch_that_is_looked_at_anew_are_not_kept_while_it_w
     assert job is not None
     assert (await job).ok
     assert len(seen) == 2
+
+
+async def test_the_text_of_what_was_not_sent_does_not_say_unknown(
+    acme: Taxpayer, client: ImsClient, sim: Simulator
+) -> None:
+    """That is the word for what may have taken effect."""
+    sim.script_fault("save", Fault.refused(400))
+    with pytest.raises(GatewayError):
+        await acme.save(await undecided(acme, 1))
+    (job,) = [job async for job in client.called_off()]
+    assert repr(job) == f"<ImsJob SAVE without reference of {acme.gstin}: called off>"
