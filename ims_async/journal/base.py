@@ -98,13 +98,15 @@ class Journal(Protocol):
         """Store a change that was `claimed`, in one step for all processes, if it may be sent.
 
         That is: it is queued, at the revision that is passed; no other change of the same GSP, host and GSTIN
-        holds the turn; with `since`, no other one of these that was sent has a later revision.
+        holds the turn; with `since`, no other one of these that was sent has a later revision. Raises
+        `JournalError` for an unknown id.
         """
         ...
 
     async def put(self, change: Change) -> Change | None:
         """Store a change if its revision is still the stored one. Return it with its new revision and time.
 
+        `change.stored(revision, at)` is that: it keeps the time of a change in which only the mark is new.
         If it has moved on, or is not stored here any more: None, and nothing is written.
         """
         ...
@@ -117,7 +119,10 @@ class Journal(Protocol):
         ...
 
     async def records(self, change_id: str) -> Sequence[Record]:
-        """Return the records of a change, equal to those that were added, in their order."""
+        """Return the records of a change, equal to those that were added, in their order.
+
+        Raises `JournalError` for an unknown id.
+        """
         ...
 
     async def now(self) -> Now:

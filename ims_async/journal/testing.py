@@ -5,7 +5,8 @@ cannot be opened twice. A check that fails raises `AssertionError`, which says w
 
     @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
     async def test_my_journal(check, tmp_path):
-        async with MyJournal(tmp_path / "jobs") as one, MyJournal(tmp_path / "jobs") as other:
+        one, other = MyJournal(tmp_path / "jobs"), MyJournal(tmp_path / "jobs")
+        async with contextlib.aclosing(one), contextlib.aclosing(other):
             await check(one, other)
 """
 

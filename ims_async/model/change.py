@@ -69,7 +69,7 @@ class Change:
         )
 
     def stored(self, revision: int, at: dt.datetime | None) -> Change:
-        """Return it as a journal has stored it. For journals."""
+        """Return it as a journal has stored it, at `at`; a mark (`retried`) keeps the time. For journals."""
         return self._copy(revision=revision, changed_at=self.changed_at or at)
 
     def same_handing_in(self, other: Change) -> bool:
