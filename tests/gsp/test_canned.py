@@ -114,7 +114,7 @@ async def test_the_program_of_the_readme_runs_twice(
             self.taxpayer(GSTIN, token="eyJ0e....")
 
     monkeypatch.setattr(ims_async, "ImsClient", Client)
-    monkeypatch.setattr("ims_async.journal.SqliteJournal", lambda _: None)
+    monkeypatch.setattr("ims_async.journal.SqliteJournal", lambda _: kept() or MemoryJournal())
     await program(RECOVERY, gsp=Sandbox("key_test_demo", "secret_test_demo", test=True))()
 
 

@@ -232,7 +232,12 @@ async def _carry_out(console: Console, provider: Provider, simulator: Simulator,
         account = provider.gsp(Variables(provider.simulated(simulator)), True)
         async with ImsClient(account, poll=poll) as client:
             people = [
-                Person(one.gstin, one.name, taxpayer=client.taxpayer(one.gstin), username=one.username)
+                Person(
+                    gstin=one.gstin,
+                    name=one.name,
+                    taxpayer=client.taxpayer(one.gstin),
+                    username=one.username,
+                )
                 for one in simulator.taxpayers
             ]
             story = Story(console, simulator, people)
