@@ -35,7 +35,7 @@ class Alarm:
         return self._ring is not None
 
     def set(self, moment: float, ring: Callable[[], None]) -> None:
-        """Ring at this time of the loop's clock, in seconds, in the context of whoever sets it."""
+        """Ring at this time of the loop's clock, in seconds, in the context of the code that sets it."""
         self._alarms.count += self._ring is None
         self._moment, self._ring, self._context = moment, ring, contextvars.copy_context()
         if moment < self.queued:

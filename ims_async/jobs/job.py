@@ -99,11 +99,11 @@ class ImsJob(JobFacts):
 
     async def events(self) -> AsyncIterator[JobStatus]:
         """Yield each change of status, from the first on, also for a late listener; ends with the job."""
-        told = 0
+        seen = 0
         while True:
-            while told < len(self._history):
-                told += 1
-                yield self._history[told - 1]
+            while seen < len(self._history):
+                seen += 1
+                yield self._history[seen - 1]
             if self.done:
                 return
             await self._poller.news(self)
@@ -187,21 +187,19 @@ class ImsJob(JobFacts):
         await self._journaled.write()
         await self._show()
 
-    async def _hear_from_journal(self, listed: Change | None = None) -> Change | None:
+    async def _hear_from_journal(self, listed: Change | None = None) -> None:
         """Take what is in the journal, or was `listed` from there. Raises `JournalError`.
 
         What could not be written before is written now.
         """
-        found = listed
         if listed is not None:
             self._journaled.take(listed)
         else:
-            found = await self._journaled.read()
+            await self._journaled.read()
         if self._journaled.behind:
             await self._journaled.write()
         if self._journaled.change is not self._change:
             await self._show()
-        return None if found is None else self._change
 
     def _learn(self, token: JobToken, records: Sequence[Record] | None) -> None:
         """Take the facts of a token that knows more than this handle did."""

@@ -178,14 +178,11 @@ class JournaledChange:
         self._stored = found[-1]
         return True
 
-    async def read(self) -> Change | None:
-        """Return how it stands in the journal now; None if no journal has it. Raises `JournalError`."""
+    async def read(self) -> None:
+        """Take how it stands in the journal now, if a journal has it. Raises `JournalError`."""
         await self.find()
-        found = await self._journal.find(Query(ids=[self._stored.id])) if self.name else ()
-        for change in found:
+        for change in await self._journal.find(Query(ids=[self._stored.id])) if self.name else ():
             self.take(change)
-            return change
-        return None
 
     def take(self, change: Change) -> None:
         """Take what was read in the journal, unless something newer is known."""
@@ -193,11 +190,13 @@ class JournaledChange:
             self._stored, self._unsought = change, False
 
     def found_late(self, journal: Journal, change: Change) -> None:
-        """Go on with what is stored: it was not there yet when it was looked for by its token."""
-        status, token = self._stored.status, self._stored.token
+        """Go on with what is stored: it was not there yet when it was looked for by its token.
+
+        What became known of it since is owed to the journal.
+        """
+        known = self._stored
         self._journal, self._stored, self._unsought = journal, change, False
-        if status is not None:
-            self._owed.insert(0, lambda change: change.heard(status, token))
+        self._owed.insert(0, lambda change: _with_what_is_known(change, known))
 
     def learn(self, token: JobToken) -> None:
         """Take the facts of a token that knows more than is known here. Nothing is written."""
@@ -215,3 +214,12 @@ class JournaledChange:
         """Return the records, if a journal has them. Raises `JournalError`."""
         await self.find()
         return None if self.name is None else tuple(await self._journal.records(self._stored.id))
+
+
+def _with_what_is_known(change: Change, known: Change) -> Change:
+    """Return a stored change after what another reading of it, made of its token only, went through."""
+    if known.found is not None:
+        change = change.looked_at(known.status)
+    elif known.status is not None:
+        change = change.heard(known.status, known.token)
+    return change.abandoned() if known.state is ChangeState.ABANDONED else change

@@ -119,7 +119,7 @@ class Poller:
                 waiter.set_exception(error)
 
     async def poll_now(self, job: ImsJob) -> None:
-        """Poll once, whoever waits. Raises what the poll raises."""
+        """Poll once, whether or not anybody waits. Raises what the poll raises."""
         self._make_ready()
         self._polls += 1
         await self._poll_once(job)

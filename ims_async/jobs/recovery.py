@@ -152,7 +152,7 @@ class Recovery:
     ) -> Retry:
         """Send these again where they still are as they were decided on; as `retry`, for `ims_async.bulk`.
 
-        `batch` gets those records. `heard` is told what was found before anything is sent.
+        `batch` gets those records. `heard` is called with what was found, before anything is sent.
         """
         found = Reconciliation()
 

@@ -80,7 +80,7 @@ class JobRegistry:
             records=records,
             ended=self._ended,
             canned=self._services.gsp.limits.canned,
-            closed=self._services.exchange.closed,  # those made before are told by `aclose`
+            closed=self._services.exchange.closed,  # those made before hear it from `aclose`
             loop_owner=self._services.loop_owner,
             alarms=self._services.alarms,
         )
@@ -230,7 +230,7 @@ class JobRegistry:
         return [job for job in self._by_name.values() if job._watched and job not in self._open]
 
     def _ended(self, job: ImsJob) -> None:
-        """Hold an ended job, and all its records, no longer than whoever submitted it does."""
+        """Hold an ended job, and all its records, no longer than its caller does."""
         if not job.open:
             self._open = [other for other in self._open if other is not job]
 

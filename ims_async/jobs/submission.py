@@ -239,7 +239,7 @@ class Changes:
     def _refuse_unknown(self, jobs: Sequence[ImsJob]) -> None:
         """Raise `JobInFlight` for a change of which nobody knows whether it was taken."""
         for job in jobs:
-            if not job.pollable:  # done, and still open: its carrier broke off
+            if not job.pollable:
                 if job.change.may_be_leaving(self._services.clock()):  # it may yet succeed: not to be let go
                     raise JobInFlight(f"nothing was sent: {self._still_sent(job.submitted_at)}", job=job)
                 raise JobInFlight(
@@ -258,7 +258,7 @@ class Changes:
         return change.id in self._own or self._sender.sends(change.id)
 
     async def aclose(self) -> None:
-        """Let a change that is being sent be answered, stop polling, and let those in line be told."""
+        """Let a change that is being sent be answered, stop polling, and let those that wait hear of it."""
         await self._sender.wait()
         await self._write_owed()
         await self._jobs.aclose()

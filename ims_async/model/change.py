@@ -172,7 +172,7 @@ class Change:
 
     def put_back(self, reason: str, handed_in: JobToken | None = None) -> Change:
         """Wait again: nothing was done. `handed_in` has the times of the handing in."""
-        over = self.state is ChangeState.ABANDONED  # whoever abandoned it does not want it to be sent
+        over = self.state is ChangeState.ABANDONED  # a person who gave it up does not want it to be sent
         cause = Cause.CANCELLED if over else None
         token = with_facts(self.token, handed_in)
         return self._after(Event.PUT_BACK, reason=reason, cause=cause, token=token)
@@ -220,7 +220,7 @@ class Change:
         return self._after(Event.TAKEN_OVER, reason=reason, cause=Cause.TAKEN_OVER)
 
     def sender_died(self) -> Change:
-        """Note that whoever was sending it did not live to say what came of it (see `may_be_leaving`)."""
+        """Note that the process that was sending it died before it wrote an answer (`may_be_leaving`)."""
         return self._after(Event.SENDER_DEAD)
 
     def abandoned(self) -> Change:

@@ -67,3 +67,23 @@ async def test_what_was_heard_of_a_token_is_written_once_its_change_is_found(
     assert (await shelf.states())[0] is ChangeState.ENDED
     assert (await saved).ok
     assert await second.unfinished() == []
+
+
+async def test_what_was_let_go_before_its_change_was_found_does_not_hold_the_turn(
+    acme: Taxpayer, journal: Shaky, second: ImsClient, shelf: Shelf, sim: Simulator
+) -> None:
+    """A person said so, and is not asked again."""
+    one, two, _ = await undecided(acme)
+    journal.failing = {ChangeState.ACCEPTED}
+    sent = await acme.save([one])
+    other = shelf.taxpayer(second)
+    resumed = second.resume(sent.token.dumps())
+    await resumed.refresh()  # it is looked for in the journal now, and is not there
+    await other.let_go(resumed)
+    journal.failing = set()
+    await sent._write()
+    begun = sim.now()
+    await asyncio.wait_for(other.save([two]), 300)
+    assert sim.now() - begun < 60
+    assert (resumed.open, resumed.batch) == (False, sent.batch)
+    assert (await shelf.states())[0] is ChangeState.ABANDONED
