@@ -44,7 +44,7 @@ format: $(READY)  ## let ruff fix and format what it can
 
 test-lowest:  ## run what the lowest versions that pyproject.toml allows can break (LOWEST=tests: all tests)
 	$(MAKE) VENV=.venv-lowest .venv-lowest/.lowest
-	PYTHONDEVMODE=1 .venv-lowest/bin/python -m pytest -q -n auto $(LOWEST)
+	.venv-lowest/bin/python -m pytest -q -n auto $(LOWEST)
 
 .venv-lowest/.lowest: pyproject.toml tests/lowest.txt
 	$(PYTHON) -m venv .venv-lowest
@@ -65,7 +65,7 @@ bench: $(READY)  ## run the benchmarks beside other libraries, and print ratios
 
 nightly: $(READY)  ## run what takes too long for each change: whole sweeps (IMS_ENDURANCE=long), branch coverage, fuzzing, kill -9
 	IMS_ENDURANCE=long PYTHONDEVMODE=1 $(BIN)/python -m pytest -n auto --cov --cov-report=term
-	IMS_ENDURANCE=long $(MAKE) test-lowest LOWEST=tests
+	IMS_ENDURANCE=long PYTHONDEVMODE=1 $(MAKE) test-lowest LOWEST=tests
 	$(BIN)/python -X dev -m tests.endurance.job_machine --examples 2000 --steps 40
 	$(BIN)/python -m tests.endurance.fuzz --inputs 1000000
 	$(BIN)/python -m tests.endurance.crash --rounds 200

@@ -62,7 +62,7 @@ async def test_a_run_that_is_cancelled_is_finished_by_the_next(night: Night, sec
 @pytest.mark.parametrize("lost", list(LOST))
 async def test_whenever_it_is_cancelled_and_whatever_answer_was_lost(lost: str) -> None:
     """Each moment of a run in steps; the answers of the first saves never came."""
-    for moment in itertools.count(0, stride(2)):
+    for moment in itertools.count(0, stride(3)):
         sim = worlds()
         night = await Night.begin(sim, Shelf(None, sim))
         sim.script_fault("save", *LOST[lost])
@@ -91,7 +91,7 @@ async def test_cancelled_again_and_again(night: Night) -> None:
 @pytest.mark.parametrize("lost", ["none", "after", "before"])
 async def test_whenever_its_process_dies(lost: str, written: bool) -> None:
     """At each write to the journal: just before it, or just after it."""
-    for number in itertools.count(1, stride(4)):
+    for number in itertools.count(1, stride(7)):
         sim = worlds()
         night = await Night.begin(sim, Shelf(None, sim))
         sim.script_fault("save", *LOST[lost])

@@ -150,7 +150,7 @@ async def test_whenever_a_process_dies_everything_that_it_wrote_down_is_done_onc
     """At each call of the journal, and at each request and answer."""
     steps, _ = await live_and_die(float("inf"), done=done)
     assert steps > 60
-    for number in range(int(done), steps, 3 * stride(5)):
+    for number in range(int(done), steps, 3 * stride(8)):
         await live_and_die(number, done=done)
 
 

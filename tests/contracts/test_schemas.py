@@ -16,6 +16,7 @@ from ims_async.gsp.codec import pack_body
 from ims_async.rules import Level, check
 from tests.conftest import HERE, load
 from tests.support import strategies
+from tests.support.sweeps import examples
 
 
 def _validator(name: str) -> Draft202012Validator:
@@ -46,7 +47,7 @@ def faults(validator: Draft202012Validator, instance: Any) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(instance)]
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(30))
 @pytest.mark.parametrize("section", Section)
 @given(data=st.data())
 def test_every_save_of_a_section_passes_the_schema(section: Section, data: st.DataObject) -> None:
@@ -55,7 +56,7 @@ def test_every_save_of_a_section_passes_the_schema(section: Section, data: st.Da
     assert faults(SAVE_WITH_EXAMPLE_FIELDS, body(JobKind.SAVE, decisions)) == []
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(strategies.decisions(), min_size=1, max_size=3))
 def test_a_save_without_the_newer_fields_passes_the_strict_schema(decisions: list[Decision]) -> None:
     """Stay within the older field table wherever remarks and reductions are not set."""
@@ -70,14 +71,14 @@ def test_a_save_without_the_newer_fields_passes_the_strict_schema(decisions: lis
     assert faults(SAVE, instance) == []
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(strategies.complete_records(), min_size=1, max_size=3))
 def test_every_reset_passes_the_schema(invoices: list[Invoice]) -> None:
     """Write resets of every section without action, remarks or hash."""
     assert faults(RESET, body(JobKind.RESET, invoices)) == []
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(30))
 @given(st.lists(strategies.decisions(), min_size=1, max_size=3))
 def test_the_other_gsp_is_sent_the_same_bodies(decisions: list[Decision]) -> None:
     """Pass the schemas, which are GSTN's, with what it is sent for a save and for a reset."""
@@ -93,7 +94,7 @@ def test_the_other_gsp_is_sent_the_same_bodies(decisions: list[Decision]) -> Non
     assert faults(RESET, load("vayana/reset-request")["body"]) == []
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(strategies.decisions())
 def test_what_passes_the_schema_passes_our_own_checks(decision: Decision) -> None:
     """Refuse nothing offline that the vendor's table lets through, in a save or in a reset."""

@@ -19,6 +19,7 @@ from ims_async.jobs.evidence import Evidence, settle
 from ims_async.model.report import account
 
 from ..model.test_report import SUPPLIER, invoice
+from ..support.sweeps import sample
 
 SENT: Final = 3
 RECORDS: Final[list[Decision]] = [
@@ -211,9 +212,12 @@ def lies(answer: Answer, p_means: PReading) -> list[str]:
 
 @pytest.mark.parametrize("p_means", PReading)
 def test_no_report_says_more_than_the_answer_proves(p_means: PReading) -> None:
-    """80,640 answers under the reading by evidence; those with code P under the two others."""
+    """80,640 answers under the reading by evidence; those with code P under the two others.
+
+    `make test` takes each fifth: no number of values of one fact is a multiple of it but that of the codes.
+    """
     asked = [answer for answer in ANSWERS if p_means is PReading.EVIDENCE or is_p(answer)]
-    told = [lie for answer in asked for lie in lies(answer, p_means)]
+    told = [lie for answer in sample(asked, 5) for lie in lies(answer, p_means)]
     assert told[:5] == []
     assert not told
 

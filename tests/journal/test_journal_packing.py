@@ -21,6 +21,7 @@ from ims_async.model.records import Record
 from ..support.journals import decisions
 from ..support.strategies import decisions as any_decisions
 from ..support.strategies import gstins, json_values, records
+from ..support.sweeps import examples
 
 AMOUNTS = ("value", "taxable_value", "igst", "cgst", "sgst", "cess")
 
@@ -45,7 +46,7 @@ def spelled(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("section", list(Section))
-@settings(max_examples=20)
+@settings(max_examples=examples(30))
 @given(data=st.data())
 def test_any_batch_comes_back_as_it_was(section: Section, data: st.DataObject) -> None:
     """An invoice and a decision of every section; equal to the digit and in their types."""
@@ -63,7 +64,7 @@ def test_any_batch_comes_back_as_it_was(section: Section, data: st.DataObject) -
         assert type(after.section) is Section
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(30))
 @given(record=records(), read=st.booleans())
 def test_a_record_remembers_whether_it_was_read(record: Invoice, read: bool) -> None:
     """It decides how strictly its ids are looked at, and is no part of equality."""

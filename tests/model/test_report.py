@@ -27,6 +27,7 @@ from ims_async.gsp.codec import read_status
 from ims_async.jobs.evidence import STABLE_POLLS, STABLE_SECONDS, Evidence, settle
 from ims_async.model.report import account
 from tests.conftest import load
+from tests.support.sweeps import examples
 
 SUPPLIER = "32TAAOA2947A1Z7"
 NOTHING_SEEN = Evidence()
@@ -623,7 +624,7 @@ _statuses = st.builds(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(told=_statuses, sent=st.lists(_records, max_size=6), as_decisions=st.booleans())
 def test_every_record_is_in_exactly_one_group(
     told: JobStatus, sent: list[Invoice], as_decisions: bool
@@ -644,7 +645,7 @@ def test_every_record_is_in_exactly_one_group(
         assert len(report.succeeded) == len(records)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(told=_statuses, submitted=_counts)
 def test_a_report_without_records_never_counts_more_than_were_sent(
     told: JobStatus, submitted: int | None

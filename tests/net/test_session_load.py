@@ -16,10 +16,12 @@ from ims_async.net.transport import MemoryTransport
 from ims_async.simulator import Simulator
 
 from ..conftest import LOGIN, ONE_TRY, dialect, make_client, make_gsp, plan
+from ..support.sweeps import stride
 
 pytestmark = [pytest.mark.looptime, pytest.mark.both_gsps, pytest.mark.sim(invoices=0, taxpayers=1)]
 
 TASKS = 1000
+MANY = TASKS // stride(4)
 EACH_KIND = pytest.mark.parametrize("kind", ["account", "taxpayer"])
 
 
@@ -138,9 +140,9 @@ async def test_refusals_that_come_late_renew_nothing(kind: str, gsp_name: str, s
     case = await ready(sim, kind, gsp_name, credentials=store)
     store.broken["load"] = "fails"
     before = case.renewals
-    case.way.delays[case.operation] = [60.0] * TASKS
-    case.refuse(TASKS + 1)
-    late = [asyncio.create_task(case.call()) for _ in range(TASKS)]
+    case.way.delays[case.operation] = [60.0] * MANY
+    case.refuse(MANY + 1)
+    late = [asyncio.create_task(case.call()) for _ in range(MANY)]
     await asyncio.sleep(1.0)
     await case.call()  # refused at once, and renewed
     renewed = case.token
@@ -157,9 +159,9 @@ async def test_a_renewal_that_fails_fails_once_for_all_and_is_tried_anew(
     case = await ready(sim, kind, gsp_name)
     before = case.renewals
     case.way.delays[case.renewal] = [1.0]
-    case.refuse(TASKS + 1)
+    case.refuse(MANY + 1)
     plan(sim, case.renewal, "down")
-    results = await asyncio.gather(*(case.call() for _ in range(TASKS)), return_exceptions=True)
+    results = await asyncio.gather(*(case.call() for _ in range(MANY)), return_exceptions=True)
     assert len({id(result) for result in results}) == 1
     assert isinstance(results[0], GatewayUnavailable)
     assert case.renewals == before + 1
@@ -173,13 +175,13 @@ async def test_callers_who_go_away_stop_no_renewal(kind: str, gsp_name: str, sim
     case = await ready(sim, kind, gsp_name)
     before = case.renewals
     case.way.delays[case.renewal] = [10.0]
-    case.refuse(TASKS)
-    callers = [asyncio.create_task(case.call()) for _ in range(TASKS)]
+    case.refuse(MANY)
+    callers = [asyncio.create_task(case.call()) for _ in range(MANY)]
     await asyncio.sleep(5.0)
     for caller in callers[::10]:
         caller.cancel()
     results = await asyncio.gather(*callers, return_exceptions=True)
-    assert [isinstance(result, BaseException) for result in results] == ([True] + [False] * 9) * (TASKS // 10)
+    assert [isinstance(result, BaseException) for result in results] == ([True] + [False] * 9) * (MANY // 10)
     assert case.renewals == before + 1
 
 
@@ -216,7 +218,7 @@ async def test_a_store_that_hangs_before_there_is_a_token_is_named(sim: Simulato
     store = Broken()
     store.broken["load"] = "hangs"
     taxpayer = make_client(sim, credentials=store).taxpayer(sim.gstins[0], check=False)
-    results = await asyncio.gather(*(taxpayer.counts() for _ in range(TASKS)), return_exceptions=True)
+    results = await asyncio.gather(*(taxpayer.counts() for _ in range(MANY)), return_exceptions=True)
     assert {type(result) for result in results} == {InvalidInput}
     assert "did not answer within 10 s" in str(results[0])
     assert not sim.count("count")

@@ -19,6 +19,7 @@ from ims_async.rules.cache import RuleCache
 from ims_async.rules.catalogue import RECORD_RULES
 from ims_async.rules.context import Facts, case_of
 from tests.support.rule_cases import FULL, GOOD, GSTIN, NONE, codes, decided, good, of
+from tests.support.sweeps import sample
 
 FACTS: dict[str, Any] = {"gstin": GSTIN, "today": dt.date(2025, 12, 25)}
 POLICY = RulePolicy(filed=["102025"])
@@ -135,7 +136,7 @@ def test_what_is_remembered_tells_all_apart_that_rules_tell_apart(
     make: Callable[[], Iterator[Decision | Invoice]],
 ) -> None:
     """Thousands of records in one batch, forwards and backwards: no answer is another's."""
-    records = list(make())
+    records = sample(make(), 5 if make is _postures else 1)
     for batch in (records, records[::-1]):
         checker = Checker(policy=POLICY, **FACTS)
         for place, record in enumerate(batch):

@@ -32,6 +32,7 @@ from ims_async.simulator import Simulator
 from tests.conftest import make_client
 from tests.support.journals import journal_at_once
 from tests.support.rule_cases import GOOD, codes, good, of
+from tests.support.sweeps import examples
 
 HALF = "\ud800"
 SENT: dict[str, tuple[Section, ...]] = {
@@ -240,7 +241,7 @@ def _body(record: Decision | Invoice) -> str:
     return json.dumps(json.loads(body, parse_constant=pytest.fail), ensure_ascii=False)
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(st.lists(_odd_records(), max_size=3), st.booleans())
 def test_what_is_not_refused_can_be_sent_and_kept(records: list[Decision | Invoice], lenient: bool) -> None:
     """As whole characters and JSON, whatever the policy allows; and the journal reads it back."""

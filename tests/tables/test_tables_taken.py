@@ -9,12 +9,13 @@ from pathlib import Path
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ims_async import Invoice, JobReport, JobState, tables
 
 from ..support.strategies import gstins, numbers, records
+from ..support.sweeps import examples
 from .test_tables import lines, problems_of
 
 
@@ -73,6 +74,7 @@ def odd_suppliers() -> st.SearchStrategy[str]:
     return gstins() | st.sampled_from([*ABROAD, "29XXXXX0000X1ZX", "0717USA00001UNX", "?"])
 
 
+@settings(max_examples=examples(100))
 @given(st.lists(records(), min_size=1, max_size=4, unique_by=lambda record: record.hash), st.data())
 def test_whatever_a_pull_has_written_is_taken_again(pulled: list[Invoice], data: st.DataObject) -> None:
     """Accept each record as it came, also with a number that is too long: by a check and by a push."""
