@@ -68,7 +68,7 @@ def sample() -> Callable[[str], dict[str, Any]]:
 def sim(request: pytest.FixtureRequest) -> Simulator:
     """A small world in memory; `@pytest.mark.sim(…)` passes other settings."""
     marker = request.node.get_closest_marker("sim")
-    facts = {"seed": 7, "taxpayers": 2, "invoices": 60, "job_seconds": 5.0}
+    facts = {"seed": 7, "taxpayers": 2, "invoices": 60, "job_seconds": 5.0, "itc_reduction_required": True}
     return Simulator(**{**facts, **(marker.kwargs if marker else {})})
 
 

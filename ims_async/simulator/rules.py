@@ -52,7 +52,7 @@ class Rules:
     p_means: Literal["processed", "processing"]
     conflict: Literal["reply", "status"]
     proc_cnt_counts: Literal["successes", "all"]
-    itc_reduction_required: bool
+    itc_reduction_required: bool | str
     rate_limit: int | None
     token_seconds: float
     account_token_seconds: float
@@ -99,14 +99,22 @@ def objection(
     if row["action"] == "P" and record.blocked:
         return PENDING_BLOCKED
     # Seen on a live portal in April 2026, for original credit notes.
-    if (
-        rules.itc_reduction_required
-        and section == "b2bcn"
-        and row["action"] == "A"
-        and "itcRedReq" not in row
-    ):
-        return ITC_MISSING
-    return None
+    silent = section == "b2bcn" and row["action"] == "A" and "itcRedReq" not in row
+    return ITC_MISSING if silent and _reduces(record, rules.itc_reduction_required) else None
+
+
+def _reduces(record: Record, required: bool | str) -> bool:
+    """Return whether a credit note must say how much credit it reduces; see `itc_reduction_required`.
+
+    A record of GSTR-1A belongs to the GSTR-2B of the next month. GSTN FAQ of 17-10-2025.
+    """
+    if isinstance(required, bool):
+        return required
+    return _months(record.period) + (record.form == "R1A") >= _months(required)
+
+
+def _months(period: str) -> int:
+    return int(period[2:]) * 12 + int(period[:2])
 
 
 def changed(record: Record, row: Mapping[str, Any], kind: Kind) -> Record:

@@ -43,7 +43,10 @@ class Simulator:
 
     These settings choose where the documents are ambiguous: `p_means` (status code P: "processed" or
     "processing"), `conflict` (a second save while one runs is refused in the "reply" or the job's "status"),
-    `proc_cnt_counts` ("successes" or "all" records), `itc_reduction_required` (to accept a credit note).
+    `proc_cnt_counts` ("successes" or "all" records), `itc_reduction_required` (to accept a credit note: True
+    or False, or the GSTR-2B period MMYYYY from which on; GSTN announced "102025", and is silent on what the
+    portal does with earlier notes).
+
     `rate_limit` is in requests per 60 seconds and API key. `token_seconds` and `account_token_seconds` are
     the lifetimes of the two tokens, in seconds; `max_sessions` is how many sessions a taxpayer may have open.
     A list of more than `file_rows` rows is answered with a token: GSTN writes the rows to files, which takes
@@ -72,7 +75,7 @@ class Simulator:
         p_means: Literal["processed", "processing"] = "processed",
         conflict: Literal["reply", "status"] = "reply",
         proc_cnt_counts: Literal["successes", "all"] = "successes",
-        itc_reduction_required: bool = True,
+        itc_reduction_required: bool | str = "102025",
         rate_limit: int | None = None,
         token_seconds: float = 21600.0,
         account_token_seconds: float = 86400.0,

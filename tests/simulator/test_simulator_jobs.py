@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from ims_async.simulator import Record, Simulator
 from ims_async.simulator.fields import SHAPES
+from tests.support.rule_cases import codes, note
 
 from .simulator_portal import BASE, Portal, reset_line, save_line
 
@@ -143,8 +145,9 @@ def test_pending_is_refused_on_a_blocked_record_and_the_rest_is_not(portal: Port
     assert portal.act(record, "R")["status_cd"] == "P"
 
 
-def test_a_credit_note_is_accepted_only_with_an_itc_reduction(portal: Portal) -> None:
+def test_a_credit_note_is_accepted_only_with_an_itc_reduction() -> None:
     """Get IMSSAV0054 for an accepted note without itcRedReq, under the key cn."""
+    portal = Portal(Simulator(job_seconds=0, itc_reduction_required=True))
     record = portal.free("b2bcn")
     (entry,) = portal.act(record, "A")["error_report"]["cn"]
     assert entry["error_cd"] == "IMSSAV0054"
@@ -153,6 +156,27 @@ def test_a_credit_note_is_accepted_only_with_an_itc_reduction(portal: Portal) ->
     assert portal.act(record, "R")["status_cd"] == "P"
     lenient = Portal(Simulator(job_seconds=0, itc_reduction_required=False))
     assert lenient.act(lenient.free("b2bcn"), "A")["status_cd"] == "P"
+
+
+@pytest.mark.parametrize("form", ["R1", "IFF", "R1A"])
+@pytest.mark.parametrize("period", ["122024", "082025", "092025", "102025", "012026"])
+def test_the_offline_rules_and_the_portal_ask_for_an_itc_reduction_from_the_same_period(
+    period: str, form: str
+) -> None:
+    """Accept a note without it: both refuse it or neither, unless a setting has the portal differ."""
+    refused = codes(note(return_period=period, source_form=form).accept()) == ["itc-reduction-missing"]
+    settings: dict[str, Any]
+    for settings, expected in (
+        ({}, refused),
+        ({"itc_reduction_required": "122024"}, True),
+        ({"itc_reduction_required": True}, True),
+        ({"itc_reduction_required": False}, False),
+    ):
+        portal = Portal(Simulator(invoices=10, sections=["b2bcn"], job_seconds=0, **settings))
+        record = replace(portal.free("b2bcn"), period=period, form=form)
+        portal.simulator._world._put(portal.gstin, record)
+        assert (portal.act(record, "A")["status_cd"] == "PE") is expected
+        assert portal.act(record, "R")["status_cd"] == "P"
 
 
 def test_the_report_uses_the_documented_section_names(portal: Portal) -> None:

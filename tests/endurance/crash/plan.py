@@ -115,6 +115,7 @@ def make_simulator(chance: random.Random, clock: Callable[[], float]) -> Simulat
         token_seconds=864_000.0,
         account_token_seconds=864_000.0,
         download_seconds=0.01,
+        itc_reduction_required=True,
     )
 
 
