@@ -196,10 +196,12 @@ class Taxpayer:
 
         Every record that failed or is unaccounted for is read again, when this GSTIN's turn has come. Those
         that still are as they were decided on are sent with the action they have now as the previous one;
-        those applied by now are left alone; those that the supplier edited, or that are gone, are for a
-        person. In place of a report it takes a job that has one, or one that was called off, all records of
-        which are looked at so. Raises as `save` and `reset` do, and `InvalidInput` for a report that has no
-        records, or a job of which it is not known what became.
+        those applied by now are left alone; those that the supplier edited, that are gone, or that have an
+        action by now which is neither the one they had nor the one wanted, are `changed`: for a person. (Of a
+        record that was refused with IMSSAV0010 it is not known which action it had: it is sent.) In place of
+        a report it takes a job that has one, or one that was called off, all records of which are looked at
+        so. Raises as `save` and `reset` do, and `InvalidInput` for a report that has no records, or a job of
+        which it is not known what became.
         """
         return await self._recovery.retry(report, queue=queue)
 

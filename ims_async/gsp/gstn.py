@@ -42,6 +42,8 @@ _DOWN: Final = frozenset(
     | {"RET12501", "RET12502", "RET12503", "RET12504"}
 )
 FILE_PENDING: Final = "RTN_24"
+STALE_ACTION: Final = "IMSSAV0010"
+"""A record's previous action is not the one it has at GSTN, or its supplier has edited it."""
 
 
 def or_empty(error: GatewayError, empty: T) -> T:

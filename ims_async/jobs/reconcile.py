@@ -17,7 +17,8 @@ class Effect(StrEnum):
     APPLIED = "applied"
     NOT_APPLIED = "not applied"
     CHANGED = "changed"
-    """The supplier edited or withdrew the record, or the gateway does not show it: a person has to look."""
+    """The supplier edited or withdrew the record, the gateway does not show it, or (for `retry`) another
+    decision was taken on it since: a person has to look."""
     CANNOT_TELL_YET = "cannot tell yet"
 
 
@@ -47,12 +48,15 @@ def compare(
     *,
     quiet: bool,
     unread: Collection[Section] = (),
+    as_read: Collection[RecordKey] = (),
 ) -> Reconciliation:
     """Set decisions (or, for a reset, invoices) against what the gateway shows now.
 
     `quiet` says that enough time has passed for a job that was still running to have ended; before that,
     a record that stands as it stood, or is not shown, may still change, and the answer is "cannot tell
     yet". So it is for records missing from the sections that were not read to the last row (`unread`).
+    `as_read` names the records that had the action they were read with when the change was sent, or was to
+    be: one that has a third action now, not the wanted one either, was decided on since, and is "changed".
     """
     piles: dict[Effect, list[Decision | Invoice]] = {effect: [] for effect in Effect}
     for record in records:
@@ -60,7 +64,7 @@ def compare(
         if now is None and (not quiet or record.section in unread):
             piles[Effect.CANNOT_TELL_YET].append(record)
         else:
-            piles[_look(record, now, quiet=quiet)].append(record)
+            piles[_look(record, now, quiet=quiet, as_read=record.key in as_read)].append(record)
     return Reconciliation(
         applied=tuple(piles[Effect.APPLIED]),
         not_applied=tuple(piles[Effect.NOT_APPLIED]),
@@ -81,12 +85,14 @@ def decided(record: Decision | Invoice) -> tuple[object, ...]:
     return record.key, record.action, record.remarks, record.itc_reduction
 
 
-def _look(record: Decision | Invoice, now: Invoice | None, *, quiet: bool) -> Effect:
+def _look(record: Decision | Invoice, now: Invoice | None, *, quiet: bool, as_read: bool) -> Effect:
     before = record.invoice if isinstance(record, Decision) else record
     wanted = record.action if isinstance(record, Decision) else Action.NO_ACTION
     if now is None or not same_document(before, now):
         return Effect.CHANGED
     if now.action is not wanted:
+        if as_read and now.action is not before.action:
+            return Effect.CHANGED
         return Effect.NOT_APPLIED if quiet else Effect.CANNOT_TELL_YET
     if now.action is before.action and isinstance(record, Decision):
         return _look_at_details(record, now, quiet=quiet)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from typing import Any
 
 import attrs
@@ -17,6 +17,7 @@ from ..errors import (
     OutcomeUnknown,
     UnexpectedAnswer,
 )
+from ..gsp.gstn import STALE_ACTION
 from ..model.change import Change
 from ..model.records import Decision, Invoice, Record, RecordKey
 from ..model.report import JobReport
@@ -117,7 +118,10 @@ class Recovery:
         if others := sorted(other for other in recipients if other and other.upper() != self._gstin.upper()):
             raise InvalidInput(f"this report is about records of {others[0]}, not of {self._gstin}")
         again_kind = JobKind.RESET if again and isinstance(again[0], Invoice) else JobKind.SAVE
-        retry = await self.retry_records(Batch(kind=again_kind), again, queue=queue)
+        # Which action a record had that GSTN refused as stale, the report does not say.
+        stale = {one.key for one in report.failed if STALE_ACTION in f"{one.code} {one.message}"}
+        as_read = {record.key for record in again} - stale
+        retry = await self.retry_records(Batch(kind=again_kind), again, queue=queue, as_read=as_read)
         if report.batch is not None and retry.found.settled:
             await self._jobs.mark_retried(report.batch)
         return retry
@@ -137,7 +141,8 @@ class Recovery:
             raise InvalidInput(
                 "this job does not carry its records: read the invoices again, and save decisions"
             )
-        retry = await self.retry_records(Batch(kind=job.kind, run=job.run), records, queue=queue)
+        batch, as_read = Batch(kind=job.kind, run=job.run), {record.key for record in records}
+        retry = await self.retry_records(batch, records, queue=queue, as_read=as_read)
         if job.batch is not None and retry.found.settled:
             await self._jobs.mark_retried(job.batch)
         return retry
@@ -148,18 +153,20 @@ class Recovery:
         again: Sequence[Record],
         *,
         queue: bool = True,
+        as_read: Collection[RecordKey] = (),
         heard: Callable[[Reconciliation], None] = lambda _: None,
     ) -> Retry:
         """Send these again where they still are as they were decided on; as `retry`, for `ims_async.bulk`.
 
-        `batch` gets those records. `heard` is called with what was found, before anything is sent.
+        `batch` gets those records. Those in `as_read` are not sent if they have a third action by now (see
+        `compare`). `heard` is called with what was found, before anything is sent.
         """
         found = Reconciliation()
 
         async def look() -> Batch:
             nonlocal found
             current, unread = await self._current(again)
-            found = compare(again, current, quiet=True, unread=unread)
+            found = compare(again, current, quiet=True, unread=unread, as_read=as_read)
             heard(found)
             batch.records = [as_it_stands(record, current[record.key]) for record in found.not_applied]
             return batch

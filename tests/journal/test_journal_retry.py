@@ -13,6 +13,7 @@ from ims_async import (
     Action,
     Decision,
     ImsClient,
+    ImsJob,
     InvalidInput,
     JobInFlight,
     JobKind,
@@ -105,6 +106,78 @@ async def test_what_is_applied_by_now_is_left_alone(
     assert await retried is None
     assert sim.count("save") == saves
     assert await shelf.states() == [ChangeState.ENDED]
+
+
+async def note_refused(acme: Taxpayer) -> tuple[Decision, JobReport]:
+    """Accept a credit note without its ITC reduction: the gateway refuses that."""
+    rows = await acme.invoices(Section.B2BCN, status=Action.NO_ACTION)
+    decision = rows[0].accept()
+    report = await (await acme.save([decision]))
+    assert [failure.code for failure in report.failed] == ["IMSSAV0054"]
+    return decision, report
+
+
+async def call_off(acme: Taxpayer, second: ImsClient, decision: Decision) -> ImsJob:
+    """Hand a decision in, and cancel that before it is sent; return its job."""
+    running = await acme.save([one for one in await undecided(acme) if one.key != decision.key])
+    saving = asyncio.create_task(acme.save([decision]))
+    await asyncio.sleep(0.1)
+    saving.cancel()
+    await asyncio.wait([saving])
+    await running
+    (job,) = [job async for job in second.called_off()]
+    return job
+
+
+@pytest.mark.parametrize("old", ["refused", "unaccounted", "never sent"])
+@pytest.mark.parametrize("by", ["acme", "colleague"])
+async def test_a_decision_that_was_taken_since_is_not_overwritten(
+    acme: Taxpayer, colleague: Taxpayer, second: ImsClient, sim: Simulator, old: str, by: str
+) -> None:
+    """The record had no action when the old one was sent: now it is rejected, for a person to decide."""
+    what: JobReport | ImsJob
+    if old == "refused":
+        decision, what = await note_refused(acme)
+    else:
+        (decision,) = await undecided(acme, 1)
+        if old == "unaccounted":
+            sim.script_status(None, {"status_cd": "P", "proc_cnt": "2", "transTypCd": "SAV"})
+            what = await (await acme.save([decision]))
+            assert what.unaccounted == (decision,)
+            await asyncio.sleep(60)
+        else:
+            what = await call_off(acme, second, decision)
+    newer = {row.key: row for row in await acme.invoices(decision.section)}[decision.key].reject("no")
+    await (await (acme if by == "acme" else colleague).save([newer]))
+    saves = sim.count("save")
+    retried = await acme.retry(what)
+    assert (retried.job, retried.found) == (None, Reconciliation(changed=(decision,)))
+    assert sim.count("save") == saves
+    assert await action_of(acme, decision) is Action.REJECT
+
+
+async def test_a_reset_does_not_undo_a_decision_that_was_taken_since(acme: Taxpayer, sim: Simulator) -> None:
+    """It was of an acceptance; what is rejected since stays so."""
+    (decision,) = await undecided(acme, 1)
+    await (await acme.save([decision]))
+    (read,) = [row for row in await acme.invoices(Section.B2B) if row.key == decision.key]
+    sim.script_status(None, {"status_cd": "P", "proc_cnt": "2", "transTypCd": "SAV"})
+    report = await (await acme.reset([read]))
+    await asyncio.sleep(60)
+    (read,) = [row for row in await acme.invoices(Section.B2B) if row.key == decision.key]
+    await (await acme.save([read.reject("no")]))
+    retried = await acme.retry(report)
+    assert retried.job is None
+    assert [record.key for record in retried.found.changed] == [decision.key]
+
+
+async def test_what_still_has_the_action_that_it_had_is_sent_again(acme: Taxpayer, sim: Simulator) -> None:
+    """Nobody has touched it."""
+    decision, report = await note_refused(acme)
+    retried = await acme.retry(report)
+    assert retried.found == Reconciliation(not_applied=(decision,))
+    assert retried.job is not None
+    assert not (await retried.job).ok  # it still has no ITC reduction
 
 
 @pytest.mark.parametrize(("how", "pile"), [("nothing found", "changed"), ("a bad row", "cannot_tell_yet")])
