@@ -30,7 +30,7 @@ from ims_async.journal import Change, SqliteJournal
 from ims_async.journal.packing import checksum, pack
 from ims_async.model.report import account
 from ims_async.simulator import Simulator
-from ims_async.simulator.taxpayers import make_taxpayers
+from ims_async.simulator.seeding import make_taxpayers
 
 from . import journal, peers, workload
 from .measure import Row, can_tell_memory, in_fresh_process, resident, show, take_turns

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .faults import Fault
-    from .records import Effect, LoggedRequest, Record, RecordError, SimJob
+    from .records import Effect, LoggedRequest, Record, RecordError, SimJob, Taxpayer
     from .simulator import Simulator
-    from .taxpayers import Taxpayer
 
 __all__ = ["Effect", "Fault", "LoggedRequest", "Record", "RecordError", "SimJob", "Simulator", "Taxpayer"]
 
 # pytest imports this package at start-up, for its plugin, in every project that has the library installed:
 # so the modules are imported lazily, on first use of a name.
-_MODULES = {"Fault": "faults", "Simulator": "simulator", "Taxpayer": "taxpayers"}
+_MODULES = {"Fault": "faults", "Simulator": "simulator"}
 
 if not TYPE_CHECKING:  # with it a type checker would accept every misspelt name
 

@@ -1,7 +1,6 @@
-"""The simulator's own table of the fields of a save and a reset, and a strict check against it.
+"""The simulator's own table of the fields of a record, a save and a reset, and a strict check against it.
 
-Written from the vendor's request schemas, on purpose independently of the SDK's table: a misreading that
-both shared could pass a test, a misreading of one of them cannot.
+Written from the vendor's request schemas, independently of the SDK's table.
 https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/save
 """
 
@@ -67,8 +66,13 @@ AMOUNTS: Mapping[str, str] = {
 }
 """The money fields of a row and the attributes of a record that they contain."""
 
-DECLARED = ("declIgst", "declCgst", "declSgst", "declCess")
-"""The declared ITC reduction of a save."""
+DECLARED: Mapping[str, str] = {
+    "declIgst": "declared_igst",
+    "declCgst": "declared_cgst",
+    "declSgst": "declared_sgst",
+    "declCess": "declared_cess",
+}
+"""The declared ITC reduction of a save, likewise."""
 
 
 def _matching(pattern: str, what: str) -> Check:
@@ -123,33 +127,54 @@ def _text(value: Any) -> str:
     return "" if isinstance(value, str) else "is not a string"
 
 
-GSTIN = r"[0-9]{2}[a-zA-Z]{5}[0-9]{4}[a-zA-Z][1-9A-Za-z][Zz1-9A-Ja-j][0-9a-zA-Z]"
-"""The pattern of a GSTIN, to be matched in full."""
-
-_GSTIN = _matching(GSTIN, "a GSTIN")
+_GSTIN = _matching(r"[0-9]{2}[a-zA-Z]{5}[0-9]{4}[a-zA-Z][1-9A-Za-z][Zz1-9A-Ja-j][0-9a-zA-Z]", "a GSTIN")
+_PERIOD = _matching(r"(0[1-9]|1[012])(19|20)[0-9]{2}", "a return period MMYYYY")
 _PERIOD = _matching(r"(0[1-9]|1[012])(19|20)[0-9]{2}", "a return period MMYYYY")
 # At most 16 of these characters, and at least one of them a letter or a digit from 1 to 9.
 _NUMBER = _matching(r"(?=.*[a-zA-Z1-9])[a-zA-Z0-9/-]{1,16}", "a document number")
-_PLACE = _matching(r"3[0-8]|[12][0-9]|0[1-9]|96|97", "a place of supply")
-_ALWAYS: Mapping[str, Check] = {
-    "stin": _GSTIN,
-    "rtnprd": _PERIOD,
-    "srcform": _one_of("R1", "R1A", "IFF"),
-    "pos": _PLACE,
-    **{name: _money(_MAX_VALUE if name == "val" else _MAX_AMOUNT) for name in AMOUNTS},
-    "prev_status": _one_of("A", "R", "P", "N"),
+_CHECKS: Mapping[str, Check] = {
+    "supplier": _GSTIN,
+    "period": _PERIOD,
+    "form": _one_of("R1", "R1A", "IFF"),
+    "place": _matching(r"3[0-8]|[12][0-9]|0[1-9]|96|97", "a place of supply"),
+    **dict.fromkeys(AMOUNTS.values(), _money(_MAX_AMOUNT)),
+    "value": _money(_MAX_VALUE),
+    "number": _NUMBER,
+    "date": _date,
+    "original_number": _NUMBER,
+    "original_date": _date,
+    "type": _one_of("R", "DE", "SEWP", "SEWOP", "CBW"),
 }
+
+
+def is_period(value: object) -> bool:
+    """Return whether this is text in the pattern of a return period MMYYYY."""
+    return not _PERIOD(value)
+
+
+def is_gstin(value: object) -> bool:
+    """Return whether this is text in the pattern of a GSTIN; its check character is not computed."""
+    return not _GSTIN(value)
+
+
+@cache
+def reported(section: str) -> Mapping[str, str]:
+    """Return what suppliers report: the fields of the rows of a section, and the attributes of a record."""
+    shape = SHAPES[section]
+    names = {"stin": "supplier", "rtnprd": "period", "srcform": "form", "pos": "place", **AMOUNTS}
+    names |= {shape.number: "number", shape.date: "date"}
+    if shape.original_number:
+        names |= {shape.original_number: "original_number", shape.original_date: "original_date"}
+    if shape.typed:
+        names["inv_typ"] = "type"
+    return names
 
 
 @cache
 def required(section: str, kind: Kind) -> Mapping[str, Check]:
     """Return the documented fields of a row of `section`; all of them are required."""
-    shape = SHAPES[section]
-    table = dict(_ALWAYS) | {shape.number: _NUMBER, shape.date: _date}
-    if shape.original_number:
-        table |= {shape.original_number: _NUMBER, shape.original_date: _date}
-    if shape.typed:
-        table["inv_typ"] = _one_of("R", "DE", "SEWP", "SEWOP", "CBW")
+    table = {name: _CHECKS[attribute] for name, attribute in reported(section).items()}
+    table["prev_status"] = _one_of("A", "R", "P", "N")
     if kind == "save":
         table["action"] = _one_of("A", "R", "P")
     return table

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from .fields import AMOUNTS, SHAPES
+from .fields import SHAPES, reported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,28 +46,16 @@ def count_of(goods: str, records: Sequence[tuple[str, str]]) -> dict[str, Any]:
     return {top: {**counts, "ttl_cnt": len(records)}}
 
 
-@cache
-def _columns(section: str) -> tuple[tuple[str, str], ...]:
-    shape = SHAPES[section]
-    names = {"stin": "supplier", "rtnprd": "period", "srcform": "form", "pos": "place", **AMOUNTS}
-    names |= {shape.number: "number", shape.date: "date", "action": "action", "hash": "hash"}
-    if shape.original_number:
-        names |= {shape.original_number: "original_number", shape.original_date: "original_date"}
-    if shape.typed:
-        names["inv_typ"] = "type"
-    return tuple(names.items())
-
-
 def rows(records: Iterable[Record], section: str, blocked: str = "ispendactblocked") -> dict[str, Any]:
     """Return records as the list of invoices shows them: exactly the documented fields, money in rupees.
 
     `blocked` is the GSP's name of the flag that blocks Pending.
     """
-    columns = _columns(section)
+    columns = {**reported(section), "action": "action", "hash": "hash"}
     return {
         section: [
             {
-                **{name: getattr(record, attribute) for name, attribute in columns},
+                **{name: getattr(record, attribute) for name, attribute in columns.items()},
                 blocked: "Y" if record.blocked else "N",
                 "srcfilstatus": "Filed" if record.filed else "Not Filed",
             }

@@ -1,4 +1,4 @@
-"""The values of the world: records, changes of them, jobs, and the log of requests."""
+"""The values of the world: taxpayers, records, changes of them, jobs, and the log of requests."""
 
 from __future__ import annotations
 
@@ -17,6 +17,21 @@ Action = Literal["N", "A", "R", "P"]
 
 Key = tuple[str, str, str]
 """The key of a record within its section: supplier, number, return period."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taxpayer:
+    """A recipient of supplies, who acts on them in IMS."""
+
+    gstin: str
+    username: str
+    """The user name at the GST portal, which the OTP request contains."""
+    name: str
+
+    @property
+    def state(self) -> str:
+        """The two-digit code of the state of registration."""
+        return self.gstin[:2]
 
 
 @dataclass(frozen=True, slots=True)

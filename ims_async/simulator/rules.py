@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from .fields import AMOUNTS, SHAPES
+from .fields import DECLARED, reported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,9 +43,16 @@ OTHER_TAXPAYER = ("IMSSIM004", "Simulator: gstin is not the GSTIN in the headers
 UNKNOWN_FILE = ("IMSSIM005", "Simulator: no file with this token.")
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """The portal's behaviour where the documents are ambiguous, and its secrets. Times in seconds."""
+class GstnError(Exception):
+    """GSTN refuses a request with one of these codes and messages; each GSP words it in its own way."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code, self.message = code, message
+
+
+class Settings(TypedDict, total=False):
+    """The settings of the simulator beside its data, as keyword arguments; `Rules` has their defaults."""
 
     job_seconds: float | Callable[[Random], float]
     p_means: Literal["processed", "processing"]
@@ -60,10 +66,54 @@ class Rules:
     api_key: str
     api_secret: str
     otp: str
+    canned: bool
+    file_rows: int | None
+    file_seconds: float
+    org_id: str
+    handle: str
+    password: str
+    max_account_tokens: int
+    download_seconds: float
+    page_rows: int
+    page_base: Literal[0, 1]
+    section_names: Literal["any", "short", "long"]
+    task_shape: Literal["nested", "flat"]
+    result_shape: Literal["object", "list"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The behaviour of portal and GSPs where the documents are ambiguous, and their secrets.
+
+    Times in seconds. The docstring of `Simulator` explains each.
+    """
+
+    job_seconds: float | Callable[[Random], float] = 3.0
+    p_means: Literal["processed", "processing"] = "processed"
+    conflict: Literal["reply", "status"] = "reply"
+    proc_cnt_counts: Literal["successes", "all"] = "successes"
+    itc_reduction_required: bool | str = "102025"
+    rate_limit: int | None = None
+    token_seconds: float = 21600.0
+    account_token_seconds: float = 86400.0
+    max_sessions: int | None = None
+    api_key: str = "key_test_demo"
+    api_secret: str = "secret_test_demo"  # noqa: S105  # a made-up secret of a made-up gateway
+    otp: str = "575757"
     canned: bool = False
-    """Whether Sandbox answers every request with its documented example."""
     file_rows: int | None = None
     file_seconds: float = 60.0
+    # of Vayana only
+    org_id: str = "org-demo"
+    handle: str = "demo@example.com"
+    password: str = "password_test_demo"  # noqa: S105  # a made-up secret of a made-up user
+    max_account_tokens: int = 10
+    download_seconds: float = 1.0
+    page_rows: int = 500
+    page_base: Literal[0, 1] = 0
+    section_names: Literal["any", "short", "long"] = "any"
+    task_shape: Literal["nested", "flat"] = "nested"
+    result_shape: Literal["object", "list"] = "object"
 
     def as_file(self, rows: int) -> bool:
         """Return whether a list of so many rows is served as a file."""
@@ -75,24 +125,13 @@ class Rules:
         return "P" if self.p_means == "processed" else "S"
 
 
-@cache
-def _compared(section: str) -> tuple[tuple[str, str], ...]:
-    shape = SHAPES[section]
-    pairs = {"srcform": "form", "pos": "place", shape.date: "date", **AMOUNTS}
-    if shape.typed:
-        pairs["inv_typ"] = "type"
-    if shape.original_number:
-        pairs |= {shape.original_number: "original_number", shape.original_date: "original_date"}
-    return tuple(pairs.items())
-
-
 def objection(
     record: Record | None, section: str, row: Mapping[str, Any], kind: Kind, rules: Rules
 ) -> tuple[str, str] | None:
     """Return the code and message with which the portal refuses this change, or None."""
     if record is None or row["prev_status"] != record.action:
         return STALE
-    if any(row[name] != getattr(record, attribute) for name, attribute in _compared(section)):
+    if any(row[name] != getattr(record, attribute) for name, attribute in reported(section).items()):
         return STALE
     if kind == "reset":
         return None
@@ -121,15 +160,13 @@ def changed(record: Record, row: Mapping[str, Any], kind: Kind) -> Record:
     """Return the record as it is after the change; a reset removes the remarks and declarations too."""
     if kind == "reset":
         row = {"action": "N"}
+    declared: dict[str, Any] = {attribute: _exact(row.get(name)) for name, attribute in DECLARED.items()}
     return replace(
         record,
         action=row["action"],
         remarks=row.get("remarks"),
         itc_reduction=row.get("itcRedReq"),
-        declared_igst=_exact(row.get("declIgst")),
-        declared_cgst=_exact(row.get("declCgst")),
-        declared_sgst=_exact(row.get("declSgst")),
-        declared_cess=_exact(row.get("declCess")),
+        **declared,
     )
 
 

@@ -1,27 +1,34 @@
-"""Make plausible records of a taxpayer; the same seed makes the same records."""
+"""Make taxpayers, suppliers and plausible records; the same seed makes the same ones."""
 
 from __future__ import annotations
 
+import string
 from calendar import monthrange
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, TypedDict, cast
 
 from .fields import SHAPES
-from .records import Action, Key, Record, hashed
-from .taxpayers import make_suppliers
+from .records import Action, Key, Record, Taxpayer, hashed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
-
-    from .taxpayers import Supplier, Taxpayer
 
 Book = dict[str, dict[Key, Record]]
 """The records of one taxpayer by section, then by supplier, number and return period."""
 
 PERIODS = ("102024", "112024", "122024", "012025")
 """The return periods that records belong to, MMYYYY."""
+
+
+_DIGITS = string.digits + string.ascii_uppercase
+
+STATES = ("06", "07", "08", "19", "24", "27", "29", "32", "33", "36")
+"""The two-digit codes of the states in which the simulator's taxpayers and suppliers are registered."""
+
+_FIRST = ("Acme", "Bharat", "Chandra", "Deccan", "Eastern", "Ganga", "Himalaya", "Indus", "Kaveri", "Malabar")
+_SECOND = ("Traders", "Steel", "Textiles", "Foods", "Papers", "Chemicals", "Tools", "Logistics", "Motors")
 
 
 class Money(TypedDict):
@@ -38,6 +45,62 @@ class Money(TypedDict):
 _WEIGHTS = {"b2b": 50, "b2ba": 6, "b2bdn": 8, "b2bdna": 5, "b2bcn": 14, "b2bcna": 5, "ecom": 7, "ecoma": 5}
 _RATES = (5, 12, 18, 28)
 _CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class Supplier:
+    """A registered person who reports supplies to a taxpayer."""
+
+    gstin: str
+    name: str
+    style: int
+    """The index of the numbering style of this supplier's documents."""
+
+    @property
+    def state(self) -> str:
+        """The two-digit code of the state of registration."""
+        return self.gstin[:2]
+
+
+def check_character(first14: str) -> str:
+    """Compute the last character of a GSTIN from the fourteen before it (weights 1 and 2, base 36)."""
+    total = 0
+    for place, character in enumerate(first14.upper()):
+        product = _DIGITS.index(character) * (place % 2 + 1)
+        total += product // 36 + product % 36
+    return _DIGITS[-total % 36]
+
+
+def make_gstin(rng: Random, state: str) -> str:
+    """Make a valid GSTIN of a company, firm or proprietor in `state`."""
+    letters = rng.choices(string.ascii_uppercase, k=3)
+    pan = "".join([*letters, rng.choice("CFHP"), rng.choice(string.ascii_uppercase)])
+    first14 = f"{state}{pan}{rng.randrange(1, 10000):04d}{rng.choice(string.ascii_uppercase)}1Z"
+    return first14 + check_character(first14)
+
+
+def make_name(rng: Random) -> str:
+    """Make a trade name."""
+    return f"{rng.choice(_FIRST)} {rng.choice(_SECOND)}"
+
+
+def make_taxpayers(rng: Random, count: int) -> list[Taxpayer]:
+    """Make `count` taxpayers, each with its own user name at the portal."""
+    found: dict[str, Taxpayer] = {}
+    while len(found) < count:
+        gstin = make_gstin(rng, rng.choice(STATES))
+        name = make_name(rng)
+        username = f"{name.lower().replace(' ', '.')}.{len(found) + 1}"
+        found.setdefault(gstin, Taxpayer(gstin, username, name))
+    return list(found.values())
+
+
+def make_suppliers(rng: Random, count: int, home: str) -> list[Supplier]:
+    """Make `count` suppliers, every other one in the state `home`, each with a numbering style of its own."""
+    return [
+        Supplier(make_gstin(rng, home if style % 2 else rng.choice(STATES)), make_name(rng), style)
+        for style in range(count)
+    ]
 
 
 def make_book(rng: Random, taxpayer: Taxpayer, count: int, sections: Sequence[str] | None = None) -> Book:

@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from .faults import Fault
-    from .http import Answer
-    from .router import Router
+    from .http import Answer, Router
 
 _MAX_BODY = 256 * 1024 * 1024
 

@@ -5,52 +5,49 @@ from __future__ import annotations
 from dataclasses import fields
 from difflib import get_close_matches
 from inspect import signature
-from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from .clock import Clock
 from .faults import Fault, check_faults
-from .http import ANY, write
-from .router import Router
+from .http import ANY, Router, write
 from .rules import Rules
 from .sandbox import gsp as sandbox_api
 from .server import Server
 from .vayana import gsp as vayana_api
-from .vayana.state import Eas, VayanaRules
+from .vayana import login
 from .vayana.tasks import JobTask
 from .world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from decimal import Decimal
-    from random import Random
-    from types import TracebackType
 
     from .http import Answer
-    from .records import Effect, LoggedRequest, Record, SimJob
-    from .taxpayers import Taxpayer
-    from .vayana.state import VayanaSettings
+    from .records import Effect, LoggedRequest, Record, SimJob, Taxpayer
+    from .rules import Settings
 
 
 class Simulator:
     """Simulate two GSPs over one world of taxpayers, records and jobs, with a log of all requests.
 
     Sandbox is at `url`; Vayana's enriched and basic API are at `vayana_url`, the login of its users at
-    `sso_url`. A change through one of them is visible through the other.
+    `sso_url`. A change through one of them is visible through the other. Use it in memory through `handle` or
+    `transport`, or as an async context manager, which serves a socket at `url`.
 
-    Use it in memory through `handle` or `transport`, or as an async context manager, which serves a socket at
-    `url`. `invoices` is per taxpayer; `sections` limits which sections have records. `clock` returns epoch
-    seconds. `job_seconds` is how long a save or reset takes, or a function that draws it.
+    `invoices` is per taxpayer; `sections` limits which sections have records. `clock` returns epoch seconds.
+    `job_seconds=3.0` is how long a save or reset takes, or a function that draws it.
+    `api_key="key_test_demo"`, `api_secret="secret_test_demo"` and `otp="575757"` log in.
 
-    These settings choose where the documents are ambiguous: `p_means` (status code P: "processed" or
-    "processing"), `conflict` (a second save while one runs is refused in the "reply" or the job's "status"),
-    `proc_cnt_counts` ("successes" or "all" records), `itc_reduction_required` (to accept a credit note: True
-    or False, or the GSTR-2B period MMYYYY from which on; GSTN announced "102025", and is silent on what the
-    portal does with earlier notes).
+    These settings choose where the documents are ambiguous: `p_means="processed"` (status code P, or
+    "processing"), `conflict="reply"` (a second save while one runs is refused there, or in the job's
+    "status"), `proc_cnt_counts="successes"` (or "all" records), `itc_reduction_required="102025"` (to accept
+    a credit note: True or False, or the GSTR-2B period MMYYYY from which on; GSTN announced this one, and is
+    silent on what the portal does with earlier notes).
 
-    `rate_limit` is in requests per 60 seconds and API key. `token_seconds` and `account_token_seconds` are
-    the lifetimes of the two tokens, in seconds; `max_sessions` is how many sessions a taxpayer may have open.
-    A list of more than `file_rows` rows is answered with a token: GSTN writes the rows to files, which takes
-    `file_seconds`. Vayana's basic API serves the files; Sandbox documents no route to them.
+    `rate_limit` is in requests per 60 seconds and API key, for Vayana per organisation. `token_seconds=21600`
+    and `account_token_seconds=86400` are the lifetimes of the two tokens; `max_sessions` is how many sessions
+    a taxpayer may have open. A list of more than `file_rows` rows is answered with a token: GSTN writes the
+    rows to files, which takes `file_seconds=60`. Vayana's basic API serves the files; Sandbox documents no
+    route to them.
 
     `canned` makes Sandbox answer like its test host: the documented examples for every request, one reference
     for all saves, counts of none of them, and tokens that expired in 2024. Nothing takes effect.
@@ -60,7 +57,7 @@ class Simulator:
     and has pages of `page_rows=500` rows, counted from `page_base=0` (or 1). `section_names` are the accepted
     names of the sections of notes: "any", or only "short" (CN) or "long" (B2BCN). `task_shape` is "nested"
     (`data.task.status`, no envelope) or "flat" (`data.status` with `jobs`); `result_shape` of a save is an
-    "object" or a "list" of envelopes, one per section. `rate_limit` is per organisation here.
+    "object" or a "list" of envelopes, one per section.
     """
 
     def __init__(
@@ -71,47 +68,15 @@ class Simulator:
         invoices: int = 100,
         sections: Sequence[str] | None = None,
         clock: Callable[[], float] | None = None,
-        job_seconds: float | Callable[[Random], float] = 3.0,
-        p_means: Literal["processed", "processing"] = "processed",
-        conflict: Literal["reply", "status"] = "reply",
-        proc_cnt_counts: Literal["successes", "all"] = "successes",
-        itc_reduction_required: bool | str = "102025",
-        rate_limit: int | None = None,
-        token_seconds: float = 21600.0,
-        account_token_seconds: float = 86400.0,
-        max_sessions: int | None = None,
-        canned: bool = False,
-        file_rows: int | None = None,
-        file_seconds: float = 60.0,
-        api_key: str = "key_test_demo",
-        api_secret: str = "secret_test_demo",  # noqa: S107  # a made-up secret of a made-up gateway
-        otp: str = "575757",
         port: int = 0,
-        **vayana: Unpack[VayanaSettings],
+        **settings: Unpack[Settings],
     ) -> None:
-        _check_settings(vayana)
-        rules = Rules(
-            job_seconds=job_seconds,
-            p_means=p_means,
-            conflict=conflict,
-            proc_cnt_counts=proc_cnt_counts,
-            itc_reduction_required=itc_reduction_required,
-            rate_limit=rate_limit,
-            token_seconds=token_seconds,
-            account_token_seconds=account_token_seconds,
-            max_sessions=max_sessions,
-            canned=canned,
-            file_rows=file_rows,
-            file_seconds=file_seconds,
-            api_key=api_key,
-            api_secret=api_secret,
-            otp=otp,
-        )
+        _check_settings(settings)
         self._world = World(
-            rules, Clock(clock), seed=seed, taxpayers=taxpayers, invoices=invoices, sections=sections
+            Rules(**settings), clock, seed=seed, taxpayers=taxpayers, invoices=invoices, sections=sections
         )
-        self._eas = Eas(self._world, VayanaRules(**vayana))
-        self._router = Router(self._world, (vayana_api.Vayana(self._eas), sandbox_api.Sandbox(self._world)))
+        self._vayana = vayana_api.Vayana(self._world)
+        self._router = Router(self._world, (self._vayana, sandbox_api.Sandbox(self._world)))
         self._server = Server(self._router, port)
         self._url = ""
         self._user_token = ""
@@ -121,9 +86,7 @@ class Simulator:
         self._url = await self._server.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Stop the socket server."""
         self._url = ""
         await self._server.stop()
@@ -175,33 +138,35 @@ class Simulator:
         For Vayana it opens a session with GSTN.
         """
         self._world.require(gstin)
-        seconds = self._world.rules.token_seconds
-        return self._world.sessions.open(gstin, now=self._world.now(), seconds=seconds).token
+        return self._world.open_session(gstin).token
 
     @property
     def user_token(self) -> str:
         """A token of Vayana's user, made on first access, as after a login for six hours."""
         if not self._user_token:
-            self._user_token = self._eas.users.open(now=self._world.now(), seconds=21600.0).token
+            self._user_token = login.open_token(self._vayana, 21600.0).token
         return self._user_token
 
     def expire(self, token: str) -> None:
         """Expire a token of a taxpayer, an account or a user now."""
-        now = self._world.now()
-        if not self._eas.users.expire(token, now):
-            self._world.sessions.expire(token, now=now)
+        session = self._vayana.users.find(token) or self._world.sessions.find(token)
+        if session is None:
+            raise KeyError(token)
+        session.expire(self.now())
 
     def expire_all(self, gstin: str) -> None:
         """Expire every token of a taxpayer now."""
         self._world.require(gstin)
-        self._world.sessions.expire_all(gstin, now=self._world.now())
+        for session in self._world.sessions.of(gstin):
+            session.expire(self.now())
 
     def end_session(self, gstin: str) -> None:
         """End every session of a taxpayer, as the portal can; Vayana's tasks that need one fail."""
         self._world.require(gstin)
         self._world.settle()
-        self._world.sessions.end_all(gstin)
-        self._eas.tasks.fail(gstin, self._world.now())
+        for session in self._world.sessions.of(gstin):
+            session.ended = True
+        self._vayana.tasks.fail(gstin, self.now())
 
     def records(self, gstin: str, section: str | None = None) -> list[Record]:
         """Return a snapshot of a taxpayer's records as they are now, of one section or of all."""
@@ -262,13 +227,13 @@ class Simulator:
     def job(self, reference: str) -> SimJob:
         """Return a save or reset by GSTN's reference or by Vayana's task."""
         self._world.settle()
-        task = self._eas.tasks.find(reference)
+        task = self._vayana.tasks.find(reference)
         return task.job if isinstance(task, JobTask) else self._world.jobs[reference]
 
     @property
     def operations(self) -> list[str]:
         """The names of operations in `requests`, `count` and `script_…`; the GSPs share most of them."""
-        return sorted({route.operation for route in (*sandbox_api.ROUTES, *vayana_api.ROUTES)} | {"unknown"})
+        return list(self._router.operations)
 
     def _check_operation(self, operation: str) -> None:
         if operation not in self.operations:
@@ -286,7 +251,7 @@ class Simulator:
 
     def script_task(self, task_id: str | None, *words: str) -> None:
         """Answer the next polls of a Vayana task, or of the task started next if None, with these states."""
-        self._eas.tasks.script(task_id, words)
+        self._vayana.tasks.script(task_id, words)
 
     def script_answer(
         self,
@@ -333,10 +298,9 @@ class Simulator:
         self._world.settle()
 
 
-def _check_settings(vayana: Mapping[str, object]) -> None:
-    known = {field.name for field in fields(VayanaRules)}
-    for name in vayana:
-        if name not in known:
-            near = get_close_matches(name, [*known, *signature(Simulator).parameters], n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise TypeError(f"The simulator has no setting {name!r}{hint}")
+def _check_settings(settings: Mapping[str, object]) -> None:
+    known = {field.name for field in fields(Rules)}
+    for name in settings.keys() - known:
+        near = get_close_matches(name, [*known, *signature(Simulator).parameters], n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise TypeError(f"The simulator has no setting {name!r}{hint}")

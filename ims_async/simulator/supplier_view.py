@@ -7,11 +7,11 @@ from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from .seeding import PERIODS, date_in, draw_amount, taxes
-from .taxpayers import STATES, make_gstin, make_name
+from .rules import NO_LIABILITY, NO_SALES, GstnError
+from .seeding import PERIODS, STATES, date_in, draw_amount, make_gstin, make_name, taxes
 
 if TYPE_CHECKING:
-    from .taxpayers import Taxpayer
+    from .records import Taxpayer
 
 FORMS = {"gstr-1": "gstr1", "gstr-1a": "gstr1a"}
 """The return types in requests and the keys in answers."""
@@ -46,16 +46,18 @@ class Outward:
         }
         return sales, added_back
 
-    def sales(self, form: str, period: str, section: str) -> dict[str, Any] | None:
-        """Return a section of `gstr1` or `gstr1a` for a period MMYYYY, or None if nothing was reported."""
+    def sales(self, form: str, period: str, section: str) -> dict[str, Any]:
+        """Return a section of `gstr1` or `gstr1a` for a period MMYYYY."""
         found = self._drawn[0].get((form, period, section))
-        return {"gstin": self._gstin, "rtnprd": period, form: {section: found}} if found else None
+        if not found:
+            raise GstnError(*NO_SALES)
+        return {"gstin": self._gstin, "rtnprd": period, form: {section: found}}
 
-    def added_back(self, period: str, section: str) -> dict[str, Any] | None:
-        """Return the liability that rejections added back in a period MMYYYY, or None if there is none."""
+    def added_back(self, period: str, section: str) -> dict[str, Any]:
+        """Return the liability that rejections added back in a period MMYYYY."""
         found = self._drawn[1].get((period, section))
         if not found:
-            return None
+            raise GstnError(*NO_LIABILITY)
         return {"gstin": self._gstin, "rtnprd": period, "rejInvAddBackLiab": {section: found}}
 
     def _section(self, section: str, period: str) -> Any:

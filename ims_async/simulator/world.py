@@ -1,9 +1,12 @@
-"""The state behind the APIs of all GSPs: taxpayers, records, and jobs that take effect when due. No HTTP."""
+"""The state behind the APIs of all GSPs: taxpayers, records, the clock, jobs that end when due. No HTTP."""
 
 from __future__ import annotations
 
+import asyncio
 import heapq
+import time
 import uuid
+import weakref
 from collections import deque
 from dataclasses import replace
 from decimal import Decimal
@@ -13,25 +16,68 @@ from typing import TYPE_CHECKING, Any
 
 from .fields import SHAPES, Kind, problems
 from .records import Effect, LoggedRequest, Record, RecordError, SimJob
-from .rules import BUSY, SCHEMA_FAILURE, changed, objection
-from .seeding import make_book, revalued
-from .sessions import Sessions
+from .rules import (
+    BUSY,
+    INVALID_SESSION,
+    INVALID_USER,
+    SCHEMA_FAILURE,
+    TOO_MANY_SESSIONS,
+    UNKNOWN_REFERENCE,
+    WRONG_RECIPIENT,
+    GstnError,
+    changed,
+    objection,
+)
+from .seeding import make_book, make_taxpayers, revalued
+from .sessions import Session, Sessions
 from .supplier_view import Outward
-from .taxpayers import make_taxpayers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from .clock import Clock
+    from .records import Taxpayer
     from .rules import Rules
-    from .taxpayers import Taxpayer
-
 
 _MOST_NAMED = 10  # taxpayers, in an error
 
 
-class Busy(Exception):
-    """Another save or reset of this GSTIN is under way."""
+class Clock:
+    """Give the time in epoch seconds.
+
+    Without a `source` it starts at the wall clock's time and advances with the running event loop, so that
+    it follows a loop with virtual time; without a running loop it advances with `time.monotonic`. A change
+    from one to another takes no time.
+    """
+
+    def __init__(self, source: Callable[[], float] | None = None) -> None:
+        self._source = source
+        self._now = time.time()
+        self._loop: weakref.ref[Any] | None = None
+        self._last = time.monotonic()
+
+    def now(self) -> float:
+        """Return the time in epoch seconds."""
+        if self._source:
+            return self._source()
+        try:
+            loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = None
+        reading = loop.time() if loop else time.monotonic()
+        if (self._loop() if self._loop else None) is loop:
+            self._now += max(0.0, reading - self._last)
+        else:
+            self._loop = weakref.ref(loop) if loop else None
+        self._last = reading
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock forward; raises `RuntimeError` if the caller passed a clock."""
+        if self._source:
+            raise RuntimeError("This simulator runs on the clock you passed: advance that one.")
+        if seconds < 0:
+            raise ValueError("A clock only moves forward.")
+        self._now = self.now() + seconds
 
 
 class World:
@@ -40,7 +86,7 @@ class World:
     def __init__(
         self,
         rules: Rules,
-        clock: Clock,
+        clock: Callable[[], float] | None,
         *,
         seed: int,
         taxpayers: int,
@@ -48,13 +94,14 @@ class World:
         sections: Sequence[str] | None = None,
     ) -> None:
         self.rules = rules
-        self.clock = clock
-        self.sessions = Sessions()
+        self.clock = Clock(clock)
+        self.sessions = Sessions(self.now)
         self.taxpayers: list[Taxpayer] = make_taxpayers(Random(f"{seed}/taxpayers"), taxpayers)
         self.outward = {taxpayer.gstin: Outward(seed, taxpayer) for taxpayer in self.taxpayers}
         self.jobs: dict[str, SimJob] = {}
         self.effects: list[Effect] = []
         self.requests: list[LoggedRequest] = []
+        self._otps: dict[str, str] = {}  # the taxpayers to whom an OTP was sent, by the name of the request
         self._books = {
             taxpayer.gstin: make_book(Random(f"{seed}/{taxpayer.gstin}"), taxpayer, invoices, sections)
             for taxpayer in self.taxpayers
@@ -81,15 +128,36 @@ class World:
     def require(self, gstin: str) -> None:
         """Raise `LookupError` if no taxpayer has this GSTIN."""
         if self.taxpayer(gstin) is None:
-            there = [taxpayer.gstin for taxpayer in self.taxpayers]
-            more = f" and {len(there) - _MOST_NAMED} more" if len(there) > _MOST_NAMED else ""
-            named = ", ".join(there[:_MOST_NAMED]) or "it has none"
+            named = ", ".join(one.gstin for one in self.taxpayers[:_MOST_NAMED]) or "it has none"
+            others = len(self.taxpayers) - _MOST_NAMED
+            more = f" and {others} more" if others > 0 else ""
             raise LookupError(f"{gstin!r} is none of this simulator's taxpayers: {named}{more}.")
 
     def knows(self, gstin: str, username: str) -> bool:
         """Return whether this is the user name of this taxpayer."""
         taxpayer = self.taxpayer(gstin)
         return taxpayer is not None and taxpayer.username == username
+
+    def send_otp(self, gstin: str, username: str, request: str = "") -> str:
+        """Send an OTP, which is always the setting `otp`; return the name of the request, or draw one."""
+        if not self.knows(gstin, username):
+            raise GstnError(*INVALID_USER)
+        limit = self.rules.max_sessions
+        if limit is not None and self.sessions.live(gstin) >= limit:
+            raise GstnError(*TOO_MANY_SESSIONS)
+        request = request or self.draw_uuid()
+        self._otps[request] = gstin
+        return request
+
+    def use_otp(self, gstin: str, otp: str, request: str) -> None:
+        """Use up the OTP that was sent to a taxpayer on a request."""
+        if otp != self.rules.otp or self._otps.get(request) != gstin:
+            raise GstnError(*INVALID_SESSION)
+        del self._otps[request]
+
+    def open_session(self, gstin: str, token: str = "") -> Session:
+        """Open a taxpayer's session, with a token of the GSP's own or a drawn one."""
+        return self.sessions.open(gstin, self.rules.token_seconds, token=token)
 
     def records(self, gstin: str, section: str | None = None) -> list[Record]:
         """Return the records of a taxpayer, of one section or of all, as they are now."""
@@ -141,12 +209,14 @@ class World:
         self._scripts.append(list(statuses))
 
     def submit(self, gstin: str, kind: Kind, body: Mapping[str, Any]) -> SimJob:
-        """Accept a save or reset. Raises `Busy` if one of this GSTIN runs and `conflict` is "reply"."""
+        """Accept a save or reset; one that is not well-formed fails once it is due."""
+        if isinstance(body.get("rtin"), str) and body["rtin"] != gstin:
+            raise GstnError(*WRONG_RECIPIENT)
         self.settle()
         now = self.now()
         busy = gstin in self._turn
         if busy and self.rules.conflict == "reply":
-            raise Busy
+            raise GstnError(*BUSY)
         wrong = problems(body, kind=kind)
         rows = {} if wrong else body["invdata"]
         seconds = self.rules.job_seconds
@@ -169,6 +239,13 @@ class World:
         self.jobs[job.reference] = job
         heapq.heappush(self._due, (job.due_at, next(self._serial), job))
         self.settle()
+        return job
+
+    def job(self, gstin: str, reference: str) -> SimJob:
+        """Return a taxpayer's job by GSTN's reference."""
+        job = self.jobs.get(reference)
+        if job is None or job.gstin != gstin:
+            raise GstnError(*UNKNOWN_REFERENCE)
         return job
 
     def settle(self) -> None:

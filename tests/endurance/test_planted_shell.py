@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from ims_async import Taxpayer
-from ims_async.simulator.router import Router
+from ims_async.simulator.http import Router
 
 from ..cli.cli_shell import QUICK, Shell, accept, opened
 from .planted import PLANTED, Mirror, file_looks, leaks, secrets_of

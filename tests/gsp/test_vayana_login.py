@@ -87,7 +87,7 @@ def session_of(taxpayer: Taxpayer) -> str:
 
 def live(sim: Simulator) -> int:
     """How many tokens of the user there are at the gateway."""
-    count: int = vars(sim)["_eas"].users.live(sim.now())
+    count: int = vars(sim)["_vayana"].users.live("")
     return count
 
 

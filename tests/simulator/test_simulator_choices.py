@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
 from ims_async import GatewayError, Section, Vayana
 from ims_async.simulator import Simulator
+from ims_async.simulator.rules import Rules, Settings
 from tests.conftest import QUICK, make_client
 
 from .simulator_portal import Portal
@@ -74,6 +78,15 @@ def test_a_misspelled_setting_is_reported_with_the_nearest_one(setting: str, hin
     with pytest.raises(TypeError) as caught:
         Simulator(**settings)
     assert str(caught.value) == f"The simulator has no setting {setting!r}{hint}"
+
+
+def test_each_setting_is_typed_and_in_the_docstring_with_its_default() -> None:
+    """A caller's keywords are typed by one class, and their defaults are in another: they agree."""
+    assert Settings.__annotations__.keys() == Rules.__annotations__.keys()
+    for field in fields(Rules):
+        shown = re.findall(rf"`{field.name}(?:=([^`]*))?`", Simulator.__doc__ or "")
+        assert shown, field.name
+        assert {ast.literal_eval(default) for default in shown if default} <= {field.default}
 
 
 # -- records and taxpayers ---------------------------------------------------------------------------------

@@ -10,8 +10,7 @@ import pytest
 
 from ims_async.simulator import Simulator
 from ims_async.simulator.fields import SHAPES
-from ims_async.simulator.seeding import PERIODS
-from ims_async.simulator.taxpayers import check_character
+from ims_async.simulator.seeding import PERIODS, check_character
 
 from .simulator_portal import Portal
 

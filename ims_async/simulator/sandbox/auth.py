@@ -5,12 +5,11 @@ https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from ..fields import GSTIN
+from ..fields import is_gstin
 from ..http import Refused
-from ..rules import INVALID_SESSION, INVALID_USER, TOO_MANY_SESSIONS
+from ..rules import INVALID_SESSION, GstnError
 
 if TYPE_CHECKING:
     from ..http import Request
@@ -18,45 +17,34 @@ if TYPE_CHECKING:
     from ..world import World
 
 
-def failure(code: str, message: str) -> dict[str, Any]:
-    """Build the data of a refusal with HTTP status 200."""
-    return {"status_cd": "0", "error": {"error_cd": code, "message": message}}
-
-
 def authenticate(world: World, request: Request) -> dict[str, Any]:
     """Issue the account's token for key and secret."""
     if request.headers.get("x-api-secret") != world.rules.api_secret:
         raise Refused(401, "Unauthorized")
-    session = world.sessions.open("", now=world.now(), seconds=world.rules.account_token_seconds)
-    return {"access_token": session.token}
+    return {"access_token": world.sessions.open("", world.rules.account_token_seconds).token}
 
 
 def send_otp(world: World, request: Request) -> dict[str, Any]:
-    """Send an OTP to a taxpayer; it is always the `otp` of the simulator."""
-    gstin = _gstin(request, status=422)
-    if not _known(world, request):
-        return failure(*INVALID_USER)
-    limit = world.rules.max_sessions
-    if limit is not None and world.sessions.live(gstin, now=world.now()) >= limit:
-        return failure(*TOO_MANY_SESSIONS)
-    world.sessions.ask_otp(gstin)
+    """Send an OTP to a taxpayer."""
+    gstin, username = _person(request, status=422)
+    world.send_otp(gstin, username, gstin)
     return {"status_cd": "1"}
 
 
 def verify_otp(world: World, request: Request) -> dict[str, Any]:
     """Open a taxpayer's session for the OTP that was sent."""
     # Documented: the HTTP status is 500 while the code in the body is 422.
-    gstin = _gstin(request, status=500)
+    gstin, username = _person(request, status=500)
     otp = request.asked("otp")
-    if not _known(world, request) or otp != world.rules.otp or not world.sessions.take_otp(gstin):
-        return failure(*INVALID_SESSION)
-    return _opened(world.sessions.open(gstin, now=world.now(), seconds=world.rules.token_seconds))
+    if not world.knows(gstin, username):
+        raise GstnError(*INVALID_SESSION)
+    world.use_otp(gstin, otp, gstin)
+    return _opened(world.open_session(gstin))
 
 
 def refresh(world: World, request: Request) -> dict[str, Any]:
     """Replace a live token by a new one."""
-    session = _session(request)
-    return _opened(world.sessions.renew(session, now=world.now(), seconds=world.rules.token_seconds))
+    return _opened(world.sessions.renew(_session(request)))
 
 
 def logout(world: World, request: Request) -> dict[str, Any]:  # noqa: ARG001  # every handler is called alike
@@ -73,24 +61,17 @@ def _session(request: Request) -> Session:
 
 def _opened(session: Session) -> dict[str, Any]:
     expiry = int(session.expires_at * 1000)
-    return {
-        "access_token": session.token,
-        "token_expiry": expiry,
-        "session_expiry": expiry,
-        "status_cd": "1",
-    }
+    times = {"token_expiry": expiry, "session_expiry": expiry}
+    return {"access_token": session.token, **times, "status_cd": "1"}
 
 
-def _gstin(request: Request, *, status: int) -> str:
+def _person(request: Request, *, status: int) -> tuple[str, str]:
+    """Read GSTIN and user name; a malformed GSTIN is refused with an HTTP status."""
     body = request.json()
     gstin, username = body.get("gstin"), body.get("username")
     if not isinstance(gstin, str) or not isinstance(username, str):
         raise Refused(400, "username and gstin are required")
-    if not re.fullmatch(GSTIN, gstin):
+    if not is_gstin(gstin):
         raise Refused(status, "Invalid GSTIN pattern", code=422)
     request.gstin = gstin
-    return gstin
-
-
-def _known(world: World, request: Request) -> bool:
-    return world.knows(request.gstin, request.json()["username"])
+    return gstin, username

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..payloads import count_of
-from ..rules import NO_LIABILITY, NO_SALES
-from .auth import failure
+from ..rules import NO_LIABILITY, NO_SALES, GstnError
+from .invoices import success
 
 if TYPE_CHECKING:
     from ..http import Request
@@ -52,6 +52,8 @@ def data(operation: str, request: Request) -> dict[str, Any]:
         # The example is a template that contains the caller's own header.
         token = request.headers.get("authorization", "")
         return {"access_token": token, "token_expiry": EXPIRY, "session_expiry": EXPIRY, "status_cd": "1"}
+    if operation in _NOTHING_FOUND:
+        raise GstnError(*_NOTHING_FOUND[operation])
     return _ANSWERS[operation]
 
 
@@ -79,19 +81,14 @@ def _row(row: tuple[Any, ...]) -> dict[str, Any]:
     }
 
 
-def _success(payload: dict[str, Any]) -> dict[str, Any]:
-    return {"data": payload, "status_cd": "1"}
-
-
 _ANSWERS: dict[str, dict[str, Any]] = {
     "authenticate": {"access_token": "eyJ0e...."},
     "otp": {"status_cd": "1"},
     "logout": {"status_cd": "1"},
-    "count": _success(count_of("others", [("b2b", row[7]) for row in _ROWS])),
-    "invoices": _success({"b2b": [_row(row) for row in _ROWS]}),
-    "save": _success({"reference_id": "0032e479bcb644c"}),
-    "reset": _success({"reference_id": "b34b5a43e4b1"}),
-    "status": _success({"err_cd": "", "err_msg": "", "proc_cnt": "8", "status_cd": "P", "transTypCd": "SAV"}),
-    "sales": failure(*NO_SALES),
-    "added_back": failure(*NO_LIABILITY),
+    "count": success(count_of("others", [("b2b", row[7]) for row in _ROWS])),
+    "invoices": success({"b2b": [_row(row) for row in _ROWS]}),
+    "save": success({"reference_id": "0032e479bcb644c"}),
+    "reset": success({"reference_id": "b34b5a43e4b1"}),
+    "status": success({"err_cd": "", "err_msg": "", "proc_cnt": "8", "status_cd": "P", "transTypCd": "SAV"}),
 }
+_NOTHING_FOUND = {"sales": NO_SALES, "added_back": NO_LIABILITY}

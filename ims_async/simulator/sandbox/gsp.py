@@ -5,12 +5,12 @@ https://developer.sandbox.co.in/api-reference/gst/compliance/guides/taxpayer/inv
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..http import Refused, Route, Window, find, write
+from ..rules import GstnError
 from . import auth as auth
 from . import canned
 from . import invoices as invoices
@@ -37,40 +37,23 @@ class SandboxRoute(Route):
 
 
 _BASE = "/gst/compliance/tax-payer"
+_LIABILITIES = f"{_BASE}/invoices/added-back-liabilities"
 _MONTH = r"(?P<year>[^/]+)/(?P<month>[^/]+)"
 
 
-def _route(
-    method: str,
-    path: str,
-    operation: str,
-    handler: Callable[[World, Request], dict[str, Any]],
-    caller: Caller = "taxpayer",
-    *,
-    versioned: bool = False,
-) -> SandboxRoute:
-    return SandboxRoute(method, re.compile(path), operation, handler, caller, versioned)
-
-
 ROUTES = (
-    _route("POST", "/authenticate", "authenticate", auth.authenticate, "anyone"),
-    _route("POST", f"{_BASE}/otp", "otp", auth.send_otp, "account"),
-    _route("POST", f"{_BASE}/otp/verify", "verify", auth.verify_otp, "account"),
-    _route("POST", f"{_BASE}/session/refresh", "refresh", auth.refresh),
-    _route("POST", f"{_BASE}/logout", "logout", auth.logout),
-    _route("GET", f"{_BASE}/invoices/count", "count", invoices.count),
-    _route("GET", f"{_BASE}/invoices", "invoices", invoices.listing),
-    _route("POST", f"{_BASE}/invoices/status/save", "save", invoices.save),
-    _route("POST", f"{_BASE}/invoices/status/reset", "reset", invoices.reset),
-    _route("GET", f"{_BASE}/invoices/status", "status", invoices.status),
-    _route(
-        "GET",
-        f"{_BASE}/invoices/added-back-liabilities/{_MONTH}",
-        "added_back",
-        invoices.added_back,
-        versioned=True,
-    ),
-    _route("GET", f"{_BASE}/invoices/{_MONTH}/sales", "sales", invoices.sales, versioned=True),
+    SandboxRoute("POST", "/authenticate", "authenticate", auth.authenticate, "anyone"),
+    SandboxRoute("POST", f"{_BASE}/otp", "otp", auth.send_otp, "account"),
+    SandboxRoute("POST", f"{_BASE}/otp/verify", "verify", auth.verify_otp, "account"),
+    SandboxRoute("POST", f"{_BASE}/session/refresh", "refresh", auth.refresh),
+    SandboxRoute("POST", f"{_BASE}/logout", "logout", auth.logout),
+    SandboxRoute("GET", f"{_BASE}/invoices/count", "count", invoices.count),
+    SandboxRoute("GET", f"{_BASE}/invoices", "invoices", invoices.listing),
+    SandboxRoute("POST", f"{_BASE}/invoices/status/save", "save", invoices.save),
+    SandboxRoute("POST", f"{_BASE}/invoices/status/reset", "reset", invoices.reset),
+    SandboxRoute("GET", f"{_BASE}/invoices/status", "status", invoices.status),
+    SandboxRoute("GET", f"{_LIABILITIES}/{_MONTH}", "added_back", invoices.added_back, versioned=True),
+    SandboxRoute("GET", f"{_BASE}/invoices/{_MONTH}/sales", "sales", invoices.sales, versioned=True),
 )
 """The twelve addresses."""
 
@@ -80,10 +63,11 @@ _WORDS = {403: "Access token expired", 504: "Endpoint request timed out"}
 class Sandbox:
     """Answer HTTP requests as Sandbox's documents describe."""
 
+    routes = ROUTES
+
     def __init__(self, world: World) -> None:
         self._world = world
-        limit = world.rules.rate_limit
-        self._window = Window(limit) if limit is not None else None
+        self._window = Window(world.rules.rate_limit)
 
     def owns(self, path: str) -> bool:
         """Return True: every path that no other API owns belongs to this one."""
@@ -100,11 +84,14 @@ class Sandbox:
         """Answer a request in the gateway's envelope."""
         headers: dict[str, str] = {}
         try:
-            if self._window:
-                allowed, headers = self._window.take(request.headers.get("x-api-key", ""), self._world.now())
-                if not allowed:
-                    raise Refused(429, "Too Many Requests")
+            allowed, headers = self._window.take(request.headers.get("x-api-key", ""), self._world.now())
+            if not allowed:
+                raise Refused(429, "Too Many Requests")
             return self._envelope(200, {"code": 200, "data": self._data(route, request)}, headers)
+        except GstnError as error:
+            failure = {"error_cd": error.code, "message": error.message}
+            data = {"status_cd": "0", "error": failure}
+            return self._envelope(200, {"code": 200, "data": data}, headers)
         except Refused as refusal:
             content = {"code": refusal.code, "message": refusal.message}
             return self._envelope(refusal.status, content, headers)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..http import Request
+    from ..rules import GstnError
 
 
 class EasRefused(Refused):
@@ -33,10 +34,10 @@ def envelope(data: Any = None, error: Mapping[str, Any] | None = None) -> dict[s
     return {"status": "0" if error else "1", "data": data, "error": error, **rest}
 
 
-def gstn_error(code: str, message: str) -> EasRefused:
-    """Build GSTN's own error, which EAS returns with HTTP status 502."""
-    error = {"status-code": "0", "error-code": code, "message": message}
-    return EasRefused(502, "err-gstn-returned-error", "Gstn", {"gstn-err": error})
+def from_gstn(error: GstnError) -> EasRefused:
+    """Build the answer to GSTN's own error, which EAS returns with HTTP status 502."""
+    words = {"status-code": "0", "error-code": error.code, "message": error.message}
+    return EasRefused(502, "err-gstn-returned-error", "Gstn", {"gstn-err": words})
 
 
 def bad_gstin() -> EasRefused:

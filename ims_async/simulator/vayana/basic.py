@@ -1,39 +1,50 @@
 """The basic API of the Invoice Management System, which passes GSTN's own calls through.
 
+Of a large answer GSTN makes files: the call returns a token, another one the details, a third each file.
+
 https://docs.enriched-api.vayana.com
 """
 
 from __future__ import annotations
 
-import re
+import base64
+import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .. import payloads
-from ..fields import GSTIN
-from ..rules import NO_SALES, OTHER_TAXPAYER, UNKNOWN_REFERENCE
+from ..fields import is_period
+from ..http import write
+from ..rules import FILE_QUEUED, UNKNOWN_FILE, GstnError
 from ..supplier_view import SALES_SECTIONS
-from . import files as vayana_files
-from .answers import bad_gstin, bad_parameter, gstn_error, text
+from .answers import EasRefused, bad_parameter, not_found, text
 from .invoices import listed
 
 if TYPE_CHECKING:
-    from ..http import Request
-    from .state import Eas
+    from collections.abc import Mapping, Sequence
 
+    from ..http import Request
+    from .gsp import Vayana
+
+_HOST = "https://files.example/taxpayerapi-doc"  # a host that does not exist: only the path is used
 _FORMS = {"r1": "gstr1", "gstr1": "gstr1", "r1a": "gstr1a", "gstr1a": "gstr1a"}
 
 
-def _check_gstin(request: Request) -> None:
-    gstin = request.query.get("gstin", "")
-    if not re.fullmatch(GSTIN, gstin):
-        raise bad_gstin()
-    if gstin != request.gstin:
-        raise gstn_error(*OTHER_TAXPAYER)
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """The files that make up one large answer."""
+
+    gstin: str
+    ready_at: float
+    """Epoch seconds."""
+    key: str
+    """The key that decrypts the files."""
+    files: Mapping[str, tuple[int, dict[str, Any]]]
+    """The number of rows and the content, by the last part of the address."""
 
 
-def count(eas: Eas, request: Request) -> dict[str, Any]:
+def count(eas: Vayana, request: Request) -> dict[str, Any]:
     """Count the records by section and action; the documented sample shows the supplies of ISDs as well."""
-    _check_gstin(request)
     if text(request.query, "goods_typ") != "ALL_OTH":
         raise bad_parameter("goods_typ")
     return {
@@ -43,35 +54,24 @@ def count(eas: Eas, request: Request) -> dict[str, Any]:
     }
 
 
-def reference(eas: Eas, request: Request) -> dict[str, Any]:
+def reference(eas: Vayana, request: Request) -> dict[str, Any]:
     """Return the status of a job, by GSTN's own reference."""
-    _check_gstin(request)
-    job = eas.world.jobs.get(text(request.query, "int_tran_id"))
-    if job is None or job.gstin != request.gstin:
-        raise gstn_error(*UNKNOWN_REFERENCE)
-    return payloads.polled(job, eas.world.rules)
+    job = eas.world.job(request.gstin, text(request.query, "int_tran_id"))
+    return payloads.polled(job, eas.rules)
 
 
-def invoices(eas: Eas, request: Request) -> dict[str, Any]:
+def invoices(eas: Vayana, request: Request) -> dict[str, Any]:
     """List the records of a section, or answer a token for files if they are too many."""
-    _check_gstin(request)
     section, rows = listed(eas, request)
-    if eas.world.rules.as_file(len(rows)):
-        return vayana_files.start(eas, request.gstin, section, rows)
+    if eas.rules.as_file(len(rows)):
+        return _start_files(eas, request.gstin, section, rows)
     return {section: rows}
 
 
-def file_details(eas: Eas, request: Request) -> dict[str, Any]:
-    """Return the addresses of the files of a large answer."""
-    _check_gstin(request)
-    return vayana_files.details(eas, request)
-
-
-def sales(eas: Eas, request: Request) -> dict[str, Any]:
-    """Return the taxpayer's documents as a supplier; nothing found is an error of GSTN."""
-    _check_gstin(request)
+def sales(eas: Vayana, request: Request) -> dict[str, Any]:
+    """Return the taxpayer's documents as a supplier."""
     period = text(request.query, "ret_period")
-    if not re.fullmatch(r"(0[1-9]|1[0-2])(19|20)[0-9]{2}", period):
+    if not is_period(period):
         raise bad_parameter("ret_period")
     section = text(request.query, "section").lower()
     if section not in SALES_SECTIONS:
@@ -79,7 +79,45 @@ def sales(eas: Eas, request: Request) -> dict[str, Any]:
     form = _FORMS.get(text(request.query, "rtn_typ").lower())
     if form is None:
         raise bad_parameter("rtn_typ")
-    found = eas.world.outward[request.gstin].sales(form, period, section)
-    if not found:
-        raise gstn_error(*NO_SALES)
-    return found
+    return eas.world.outward[request.gstin].sales(form, period, section)
+
+
+def _start_files(eas: Vayana, gstin: str, section: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Start to make files of rows; return the token and the time to request them."""
+    promise = payloads.promised(eas.world)
+    token = promise["token"]
+    size = eas.rules.page_rows
+    chunks = [rows[first : first + size] for first in range(0, len(rows), size)]
+    eas.bundles[token] = Bundle(
+        gstin=gstin,
+        ready_at=eas.world.now() + eas.rules.file_seconds,
+        key=base64.b64encode(hashlib.sha256(token.encode()).digest()).decode(),
+        files={f"{token}-{index}": (len(chunk), {section: chunk}) for index, chunk in enumerate(chunks)},
+    )
+    return promise
+
+
+def file_details(eas: Vayana, request: Request) -> dict[str, Any]:
+    """Return the addresses of the files, or that they are still being made."""
+    bundle = eas.bundles.get(text(request.query, "token"))
+    if bundle is None or bundle.gstin != request.gstin:
+        raise GstnError(*UNKNOWN_FILE)
+    if eas.world.now() < bundle.ready_at:
+        raise GstnError(*FILE_QUEUED)
+    urls = [
+        {"ul": f"{_HOST}/{name}", "ic": rows, "hash": hashlib.sha256(write(content)).hexdigest()}
+        for name, (rows, content) in bundle.files.items()
+    ]
+    return {"fc": len(urls), "urls": urls, "ek": bundle.key}
+
+
+def download(eas: Vayana, request: Request) -> dict[str, Any]:
+    """Return a decrypted file to a caller with the key."""
+    name = request.parts["file"]
+    bundle = eas.bundles.get(name.partition("-")[0])
+    if bundle is None or bundle.gstin != request.gstin or name not in bundle.files:
+        raise not_found()
+    if request.headers.get("x-flynn-n-filedet-ekey") != bundle.key:
+        # Undocumented for this key: the answer is that to a wrong request key.
+        raise EasRefused(500, "err-unable-to-decrypt-message-with-key", "Runtime")
+    return bundle.files[name][1]

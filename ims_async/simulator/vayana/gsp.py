@@ -11,27 +11,30 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..fields import GSTIN
+from ..fields import is_gstin
 from ..http import Route, Window, find, write
-from ..rules import UNAUTHORIZED
+from ..rules import OTHER_TAXPAYER, UNAUTHORIZED, GstnError
+from ..sessions import Sessions
 from . import basic as basic
-from . import files as files
 from . import invoices as invoices
 from . import login as login
 from . import session as session
 from . import tasks as tasks
-from .answers import EasRefused, bad_gstin, envelope, gstn_error, not_found
+from .answers import EasRefused, bad_gstin, envelope, from_gstn, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..http import Answer, Request
-    from .state import Eas
+    from ..world import World
 
-    Handler = Callable[[Eas, Request], Any]
+    Handler = Callable[["Vayana", Request], Any]
 
-Caller = Literal["anyone", "user", "gstin", "taxpayer"]
-"""The caller of an address: a user for no GSTIN, for a named one, or for a taxpayer with a session."""
+Caller = Literal["anyone", "user", "gstin", "taxpayer", "named taxpayer"]
+"""The caller of an address: a user for no GSTIN, for one, or for a taxpayer with a session.
+
+The query has to name a "named taxpayer" as well.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +52,11 @@ SSO = "/theodore/apis/v1"
 
 _THEODORE = "/theodore/"  # the name of the service that users log in to
 _TASKS = r"/enriched/tasks/v1\.0"
+_TASK = "(?P<task>[^/]+)"
 _ENRICHED = r"/enriched/gstn/v1\.0"
 _BASIC = r"/basic/gstn/v1\.0"
+_IMS = f"{_BASIC}/taxpayerapi/(?P<api>[^/]+)/returns/ims"
 _V3 = "/basic/gstn/v3.0/"
-
-
-def _route(method: str, path: str, operation: str, handler: Handler, caller: Caller) -> VayanaRoute:
-    return VayanaRoute(method, re.compile(path), operation, handler, caller, bare=path.startswith(_THEODORE))
-
-
-def _passed_through(action: str, operation: str, handler: Handler) -> VayanaRoute:
-    path = rf"{_BASIC}/taxpayerapi/(?P<api>[^/]+)/returns/ims/{action}"
-    return _route("GET", path, operation, handler, "taxpayer")
 
 
 def _session_routes() -> Iterator[VayanaRoute]:
@@ -72,26 +68,26 @@ def _session_routes() -> Iterator[VayanaRoute]:
             ("LOGOUT", "logout", session.log_out),
         ):
             path = rf"/basic/gstn/v{version}\.0/taxpayerapi/(?P<api>[^/]+)/authenticate/{action}"
-            yield VayanaRoute("POST", re.compile(path), operation, handler, "gstin", bare=version == "1")
+            yield VayanaRoute("POST", path, operation, handler, "gstin", bare=version == "1")
 
 
 ROUTES = (
-    _route("POST", f"{SSO}/authtokens", "authenticate", login.log_in, "anyone"),
-    _route("PUT", f"{SSO}/authtokens", "account_refresh", login.refresh, "anyone"),
-    _route("POST", f"{SSO}/logout", "account_logout", login.log_out, "anyone"),
+    VayanaRoute("POST", f"{SSO}/authtokens", "authenticate", login.log_in, "anyone", bare=True),
+    VayanaRoute("PUT", f"{SSO}/authtokens", "account_refresh", login.refresh, "anyone", bare=True),
+    VayanaRoute("POST", f"{SSO}/logout", "account_logout", login.log_out, "anyone", bare=True),
     *_session_routes(),
-    _route("PUT", f"{_ENRICHED}/ims-invoice-status-update", "save", invoices.save, "taxpayer"),
-    _route("PUT", f"{_ENRICHED}/ims-invoice-status-reset", "reset", invoices.reset, "taxpayer"),
-    _route("GET", f"{_ENRICHED}/ims-invoices", "invoices", invoices.download, "taxpayer"),
-    _route("GET", f"{_TASKS}/status/(?P<task>[^/]+)", "status", tasks.status, "user"),
-    _route("GET", f"{_TASKS}/result/(?P<task>[^/]+)", "result", tasks.result, "user"),
-    _route("GET", f"{_TASKS}/result/(?P<task>[^/]+)/page/(?P<page>[0-9]+)", "page", tasks.page, "user"),
-    _passed_through("GETCNT", "count", basic.count),
-    _passed_through("REQSTS", "reference", basic.reference),
-    _passed_through("GETINV", "getinv", basic.invoices),
-    _passed_through("FILEDET", "filedet", basic.file_details),
-    _passed_through("SUPVIEW", "sales", basic.sales),
-    _route("GET", f"{_BASIC}/taxpayerapi-doc/(?P<file>[^/]+)", "file", files.download, "taxpayer"),
+    VayanaRoute("PUT", f"{_ENRICHED}/ims-invoice-status-update", "save", invoices.save),
+    VayanaRoute("PUT", f"{_ENRICHED}/ims-invoice-status-reset", "reset", invoices.reset),
+    VayanaRoute("GET", f"{_ENRICHED}/ims-invoices", "invoices", invoices.download),
+    VayanaRoute("GET", f"{_TASKS}/status/{_TASK}", "status", tasks.status, "user"),
+    VayanaRoute("GET", f"{_TASKS}/result/{_TASK}", "result", tasks.result, "user"),
+    VayanaRoute("GET", f"{_TASKS}/result/{_TASK}/page/(?P<page>[0-9]+)", "page", tasks.page, "user"),
+    VayanaRoute("GET", f"{_IMS}/GETCNT", "count", basic.count, "named taxpayer"),
+    VayanaRoute("GET", f"{_IMS}/REQSTS", "reference", basic.reference, "named taxpayer"),
+    VayanaRoute("GET", f"{_IMS}/GETINV", "getinv", basic.invoices, "named taxpayer"),
+    VayanaRoute("GET", f"{_IMS}/FILEDET", "filedet", basic.file_details, "named taxpayer"),
+    VayanaRoute("GET", f"{_IMS}/SUPVIEW", "sales", basic.sales, "named taxpayer"),
+    VayanaRoute("GET", f"{_BASIC}/taxpayerapi-doc/(?P<file>[^/]+)", "file", basic.download),
 )
 """All addresses; for v3.0 with the header `action` as the last part of the path."""
 
@@ -105,12 +101,19 @@ _WORDS = {
 
 
 class Vayana:
-    """Answer HTTP requests as Vayana's documents describe."""
+    """Answer HTTP requests as Vayana's documents describe; it has the state of Vayana's gateway (EAS)."""
 
-    def __init__(self, eas: Eas) -> None:
-        self._eas = eas
-        limit = eas.world.rules.rate_limit
-        self._window = Window(limit) if limit is not None else None
+    routes = ROUTES
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.rules = world.rules
+        self.users = Sessions(world.now)
+        """The tokens of the one user."""
+        self.tasks = tasks.Tasks()
+        self.bundles: dict[str, basic.Bundle] = {}
+        """The large answers, by token."""
+        self._window = Window(world.rules.rate_limit)
 
     def owns(self, path: str) -> bool:
         """Return whether a path belongs to the enriched API, the basic API or the login."""
@@ -122,7 +125,7 @@ class Vayana:
         if path.startswith(_V3):
             path += "/" + request.headers.get("action", "")
         route = find(ROUTES, request, path)
-        task = self._eas.tasks.find(request.parts.get("task", ""))
+        task = self.tasks.find(request.parts.get("task", ""))
         request.gstin = task.gstin if task else request.headers.get("x-flynn-n-gstin", "")
         return route
 
@@ -130,11 +133,13 @@ class Vayana:
         """Answer a request, in the envelope of six keys or bare."""
         try:
             data = self._data(route, request)
+        except GstnError as error:
+            return _error_answer(from_gstn(error), bare=_is_bare(route, request))
         except EasRefused as refusal:
             return _error_answer(refusal, bare=_is_bare(route, request))
         bare = _is_bare(route, request)
         if route and route.operation == "status":
-            bare = self._eas.rules.task_shape == "nested"
+            bare = self.rules.task_shape == "nested"
         return 200, dict(_JSON), write({"data": data} if bare else envelope(data))
 
     def refuse(self, route: VayanaRoute | None, request: Request, status: int) -> Answer:
@@ -151,34 +156,39 @@ class Vayana:
         if route.caller != "anyone":
             self._admit_user(request)
         if route.caller not in {"anyone", "user"}:
-            self._admit_taxpayer(request, in_session=route.caller == "taxpayer")
-        return route.handler(self._eas, request)
+            self._admit_taxpayer(route, request)
+        return route.handler(self, request)
 
     def _count(self, request: Request) -> None:
         # This GSP documents no rate limit: the answer has no headers for it, and the key is our own.
         org_id = request.headers.get("x-flynn-n-org-id", "")
-        if self._window and not self._window.take(org_id, self._eas.world.now())[0]:
+        if not self._window.take(org_id, self.world.now())[0]:
             raise EasRefused(429, "err-too-many-requests")
 
     def _admit_user(self, request: Request) -> None:
         headers = request.headers
-        if headers.get("x-flynn-n-org-id") != self._eas.rules.org_id:
+        if headers.get("x-flynn-n-org-id") != self.rules.org_id:
             raise EasRefused(403, "err-invalid-org", "Authorization")
-        self._eas.users.admit(headers.get("x-flynn-n-user-token", ""), self._eas.world.now())
+        login.admit(self, headers.get("x-flynn-n-user-token", ""))
         accepted = headers.get("accept", "").lower().split(",")
         if not any(kind.partition(";")[0].strip() == "application/json" for kind in accepted):
             wanted = {"content-type": "application/json"}
             raise EasRefused(400, "err-content-type-not-set-correctly", args=wanted)
 
-    def _admit_taxpayer(self, request: Request, *, in_session: bool) -> None:
-        if not re.fullmatch(GSTIN, request.gstin):
+    def _admit_taxpayer(self, route: VayanaRoute, request: Request) -> None:
+        if not is_gstin(request.gstin):
             raise bad_gstin()
         version = request.parts.get("api")
         if version is not None and not re.fullmatch(r"v[0-9]+\.[0-9]+", version):
             raise EasRefused(400, "err-invalid-gst-returns-api-version", args={"version": version})
-        world = self._eas.world
-        if in_session and not world.sessions.live(request.gstin, now=world.now()):
-            raise gstn_error(*UNAUTHORIZED)
+        if route.caller != "gstin" and not self.world.sessions.live(request.gstin):
+            raise GstnError(*UNAUTHORIZED)
+        if route.caller == "named taxpayer":
+            named = request.query.get("gstin")
+            if not is_gstin(named):
+                raise bad_gstin()
+            if named != request.gstin:
+                raise GstnError(*OTHER_TAXPAYER)
 
 
 def _is_bare(route: VayanaRoute | None, request: Request) -> bool:

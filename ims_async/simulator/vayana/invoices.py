@@ -8,45 +8,37 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import payloads
-from ..rules import BUSY, WRONG_RECIPIENT
-from ..world import Busy
-from .answers import EasRefused, bad_parameter, gstn_error, read, text
+from .answers import EasRefused, bad_parameter, read, text
 from .tasks import DownloadTask, JobTask
 
 if TYPE_CHECKING:
     from ..fields import Kind
     from ..http import Request
-    from .state import Eas
+    from .gsp import Vayana
 
 _TWO_NAMES = {section for name, section in payloads.SECTIONS.items() if name != section}
 _MOST_BYTES = 4_000_000  # the documented "4MB", in the smaller of its two senses
 
 
-def save(eas: Eas, request: Request) -> dict[str, Any]:
+def save(eas: Vayana, request: Request) -> dict[str, Any]:
     """Accept a save."""
     return _submit(eas, request, "save")
 
 
-def reset(eas: Eas, request: Request) -> dict[str, Any]:
+def reset(eas: Vayana, request: Request) -> dict[str, Any]:
     """Accept a reset."""
     return _submit(eas, request, "reset")
 
 
-def _submit(eas: Eas, request: Request, kind: Kind) -> dict[str, Any]:
+def _submit(eas: Vayana, request: Request, kind: Kind) -> dict[str, Any]:
     if len(request.body) > _MOST_BYTES:
         # The limit is documented, the answer is not: status and key are our own.
         raise EasRefused(413, "err-request-too-large")
-    body = read(request)
-    if isinstance(body.get("rtin"), str) and body["rtin"] != request.gstin:
-        raise gstn_error(*WRONG_RECIPIENT)
-    try:
-        job = eas.world.submit(request.gstin, kind, body)
-    except Busy:
-        raise gstn_error(*BUSY) from None
+    job = eas.world.submit(request.gstin, kind, read(request))
     return eas.tasks.start(JobTask(eas.world.draw_uuid(), request.gstin, job.submitted_at, job))
 
 
-def listed(eas: Eas, request: Request) -> tuple[str, list[dict[str, Any]]]:
+def listed(eas: Vayana, request: Request) -> tuple[str, list[dict[str, Any]]]:
     """Return the requested section and its rows, filtered by the requested action if there is one."""
     name = text(request.query, "section").lower()
     section = payloads.SECTIONS.get(name)
@@ -70,7 +62,7 @@ def _spelled(name: str, section: str, names: Literal["any", "short", "long"]) ->
     return names == "any" or section not in _TWO_NAMES or (name == section) == (names == "long")
 
 
-def download(eas: Eas, request: Request) -> dict[str, Any]:
+def download(eas: Vayana, request: Request) -> dict[str, Any]:
     """Start a download of the invoices as they are now."""
     section, rows = listed(eas, request)
     size, now = eas.rules.page_rows, eas.world.now()

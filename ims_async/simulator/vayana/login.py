@@ -6,75 +6,23 @@ https://docs.enriched-api.vayana.com
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from ..sessions import make_jwt
 from .answers import EasRefused, bad_parameter, read, text
 
 if TYPE_CHECKING:
     from ..http import Request
-    from .state import Eas, VayanaRules
+    from ..rules import Rules
+    from ..sessions import Session
+    from .gsp import Vayana
 
 _KIND = "ClientError"  # the type of a bad request here; everywhere else it is ClientRequest
 _MINUTES = 20
 _MOST_MINUTES = 360
-_LIVES = 6
+_LIVES = 6  # a refresh can extend a login to six lifetimes
 
 
-@dataclass(slots=True)
-class UserToken:
-    """A user's token; a refresh replaces it by another one of the same login."""
-
-    token: str
-    seconds: float
-    """The lifetime that was requested."""
-    expires_at: float
-    """Epoch seconds."""
-    hard_end: float
-    """Epoch seconds: six lifetimes after the login; a refresh cannot extend it further."""
-    ended: bool = False
-
-
-class Users:
-    """All tokens that were issued to the user."""
-
-    def __init__(self) -> None:
-        self._tokens: dict[str, UserToken] = {}
-        self._serial = count(1)
-
-    def open(self, *, now: float, seconds: float, hard_end: float | None = None) -> UserToken:
-        """Issue a token: of a new login, or of an earlier one with its `hard_end`."""
-        end = now + _LIVES * seconds if hard_end is None else hard_end
-        expires_at = min(now + seconds, end)
-        claims = {"sub": "user", "iat": int(now), "exp": int(expires_at), "jti": next(self._serial)}
-        token = UserToken(make_jwt(claims), seconds, expires_at, end)
-        self._tokens[token.token] = token
-        return token
-
-    def expire(self, token: str, now: float) -> bool:
-        """Expire a token now; return whether it exists."""
-        found = self._tokens.get(token)
-        if found:
-            found.expires_at = min(found.expires_at, now)
-        return found is not None
-
-    def live(self, now: float) -> int:
-        """Count the tokens that are neither ended nor expired."""
-        return sum(not token.ended and token.expires_at > now for token in self._tokens.values())
-
-    def admit(self, token: str, now: float) -> UserToken:
-        """Return a token that is valid now; refuse any other."""
-        found = self._tokens.get(token)
-        if found is None or found.ended:
-            raise EasRefused(403, "err-invalid-token", "Authorization")
-        if found.expires_at <= now:
-            raise EasRefused(403, "err-expired-token", "Authorization")
-        return found
-
-
-def log_in(eas: Eas, request: Request) -> dict[str, Any]:
+def log_in(eas: Vayana, request: Request) -> dict[str, Any]:
     """Issue a token for handle and password, unless the user has too many."""
     body = read(request, _KIND)
     handle, password = text(body, "handle", _KIND), text(body, "password", _KIND)
@@ -84,29 +32,40 @@ def log_in(eas: Eas, request: Request) -> dict[str, Any]:
     if (handle, password) != (eas.rules.handle, eas.rules.password):
         # Undocumented: the status is that of an invalid token, the key is the simulator's own.
         raise EasRefused(403, "err-invalid-credentials", "Authorization")
-    now = eas.world.now()
-    if eas.users.live(now) >= eas.rules.max_account_tokens:
+    if eas.users.live("") >= eas.rules.max_account_tokens:
         raise EasRefused(401, "err-active-tokens-limit-exceeded", "Authorization")
-    return _shown(eas.users.open(now=now, seconds=seconds), eas.rules)
+    return _shown(open_token(eas, seconds), eas.rules)
 
 
-def refresh(eas: Eas, request: Request) -> dict[str, Any]:
+def refresh(eas: Vayana, request: Request) -> dict[str, Any]:
     """Replace a valid token by a new one, which expires at the hard end of the login at the latest."""
-    now = eas.world.now()
-    old = _bearer(eas, request)
-    old.ended = True
-    return _shown(eas.users.open(now=now, seconds=old.seconds, hard_end=old.hard_end), eas.rules)
+    return _shown(eas.users.renew(_bearer(eas, request)), eas.rules)
 
 
-def log_out(eas: Eas, request: Request) -> dict[str, Any]:
+def log_out(eas: Vayana, request: Request) -> dict[str, Any]:
     """End a token; the answer is undocumented."""
     _bearer(eas, request).ended = True
     return {}
 
 
-def _bearer(eas: Eas, request: Request) -> UserToken:
+def open_token(eas: Vayana, seconds: float) -> Session:
+    """Issue a token of the user."""
+    return eas.users.open("", seconds, hard_end=eas.world.now() + _LIVES * seconds)
+
+
+def admit(eas: Vayana, token: str) -> Session:
+    """Return the session of a user's token that is valid now; refuse any other."""
+    found = eas.users.find(token)
+    if found is None or found.ended:
+        raise EasRefused(403, "err-invalid-token", "Authorization")
+    if not found.valid(eas.world.now()):
+        raise EasRefused(403, "err-expired-token", "Authorization")
+    return found
+
+
+def _bearer(eas: Vayana, request: Request) -> Session:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return eas.users.admit(token if scheme.lower() == "bearer" else "", eas.world.now())
+    return admit(eas, token if scheme.lower() == "bearer" else "")
 
 
 def _seconds(minutes: object) -> float:
@@ -115,7 +74,7 @@ def _seconds(minutes: object) -> float:
     return min(minutes, _MOST_MINUTES) * 60.0
 
 
-def _shown(token: UserToken, rules: VayanaRules) -> dict[str, Any]:
+def _shown(token: Session, rules: Rules) -> dict[str, Any]:
     organisation = {
         "id": rules.org_id,
         "name": "Demo Traders",

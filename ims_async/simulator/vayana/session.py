@@ -6,67 +6,51 @@ https://docs.enriched-api.vayana.com
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from ..fields import GSTIN
-from ..rules import INVALID_SESSION, INVALID_USER, OTHER_TAXPAYER, TOO_MANY_SESSIONS, UNAUTHORIZED
-from .answers import bad_gstin, gstn_error, read, text
+from ..fields import is_gstin
+from ..rules import OTHER_TAXPAYER, UNAUTHORIZED, GstnError
+from .answers import bad_gstin, read, text
 
 if TYPE_CHECKING:
     from ..http import Request
     from ..sessions import Session
-    from .state import Eas
+    from .gsp import Vayana
 
 
-def request_otp(eas: Eas, request: Request) -> dict[str, Any]:
-    """Send an OTP to a taxpayer; it is always the `otp` of the simulator."""
+def request_otp(eas: Vayana, request: Request) -> dict[str, Any]:
+    """Send an OTP to a taxpayer."""
     body = read(request)
     gstin, username = text(body, "gstin"), text(body, "username")
-    if not re.fullmatch(GSTIN, gstin):
+    if not is_gstin(gstin):
         raise bad_gstin()
     if gstin != request.gstin:
-        raise gstn_error(*OTHER_TAXPAYER)
-    world = eas.world
-    if not world.knows(gstin, username):
-        raise gstn_error(*INVALID_USER)
-    limit = world.rules.max_sessions
-    if limit is not None and world.sessions.live(gstin, now=world.now()) >= limit:
-        raise gstn_error(*TOO_MANY_SESSIONS)
-    identifier = world.draw_uuid()
-    eas.otp_requests[identifier] = gstin
-    return {"otp-request-id": identifier}
+        raise GstnError(*OTHER_TAXPAYER)
+    return {"otp-request-id": eas.world.send_otp(gstin, username)}
 
 
-def verify_otp(eas: Eas, request: Request) -> dict[str, Any]:
+def verify_otp(eas: Vayana, request: Request) -> dict[str, Any]:
     """Open a taxpayer's session for the OTP that was sent."""
-    body = read(request)
+    body, world = read(request), eas.world
     identifier, otp = text(body, "otp-request-id"), text(body, "otp")
-    world = eas.world
-    if eas.otp_requests.get(identifier) != request.gstin or otp != world.rules.otp:
-        raise gstn_error(*INVALID_SESSION)
-    del eas.otp_requests[identifier]
-    seconds = world.rules.token_seconds
-    session = world.sessions.open(request.gstin, now=world.now(), seconds=seconds, token=world.draw_uuid())
-    return {"gst-session-id": session.token}
+    world.use_otp(request.gstin, otp, identifier)
+    return {"gst-session-id": world.open_session(request.gstin, world.draw_uuid()).token}
 
 
-def renew(eas: Eas, request: Request) -> dict[str, Any]:
+def renew(eas: Vayana, request: Request) -> dict[str, Any]:
     """Refresh a session as v3.0 does: the documented sample answers a new identifier."""
-    session, world = _session(eas, request), eas.world
-    seconds = world.rules.token_seconds
-    renewed = world.sessions.renew(session, now=world.now(), seconds=seconds, token=world.draw_uuid())
-    return {"gst-session-id": renewed.token}
+    session = _session(eas, request)
+    return {"gst-session-id": eas.world.sessions.renew(session, token=eas.world.draw_uuid()).token}
 
 
-def extend(eas: Eas, request: Request) -> dict[str, Any]:
+def extend(eas: Vayana, request: Request) -> dict[str, Any]:
     """Refresh a session as v1.0 does: the documented sample answers the same identifier."""
     session = _session(eas, request)
-    session.expires_at = eas.world.now() + eas.world.rules.token_seconds
+    session.expires_at = eas.world.now() + session.seconds
     return {"gst-session-id": session.token}
 
 
-def log_out(eas: Eas, request: Request) -> dict[str, Any]:
+def log_out(eas: Vayana, request: Request) -> dict[str, Any]:
     """End a session. Documented: the taxpayer's tasks that are not yet complete fail.
 
     Request and answer are undocumented: the body is that of a refresh.
@@ -76,10 +60,8 @@ def log_out(eas: Eas, request: Request) -> dict[str, Any]:
     return {}
 
 
-def _session(eas: Eas, request: Request) -> Session:
+def _session(eas: Vayana, request: Request) -> Session:
     session = eas.world.sessions.find(text(read(request), "gst-session-id"))
-    if session is None or session.gstin != request.gstin:
-        raise gstn_error(*UNAUTHORIZED)
-    if session.ended or session.expires_at <= eas.world.now():
-        raise gstn_error(*UNAUTHORIZED)
+    if session is None or session.gstin != request.gstin or not session.valid(eas.world.now()):
+        raise GstnError(*UNAUTHORIZED)
     return session

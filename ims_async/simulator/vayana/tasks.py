@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..http import Request
     from ..records import SimJob
-    from .state import Eas
+    from .gsp import Vayana
 
 _KEPT = 7 * 86400.0  # seconds from the start of a task
 
@@ -45,7 +45,7 @@ class Task(ABC):
         return "failed" if self.failed else "completed" if self.done(now) else "processing"
 
     @abstractmethod
-    def result(self, eas: Eas) -> Any:
+    def result(self, eas: Vayana) -> Any:
         """Return the result."""
 
     def page(self, index: int) -> dict[str, Any] | None:
@@ -63,10 +63,10 @@ class JobTask(Task):
         """Return whether the job is done, or a test scripted its result."""
         return self.job.done or self.job.is_scripted
 
-    def result(self, eas: Eas) -> Any:
+    def result(self, eas: Vayana) -> Any:
         """Return GSTN's status of the job, or a list of such statuses, each in an envelope."""
-        job, rules = self.job, eas.world.rules
-        if eas.rules.result_shape == "object":
+        job, rules = self.job, eas.rules
+        if rules.result_shape == "object":
             return payloads.polled(job, rules)
         statuses = [job.scripted.pop(0)] if job.scripted else payloads.status_by_section(job, rules)
         return [envelope(one) for one in statuses]
@@ -84,7 +84,7 @@ class DownloadTask(Task):
         """Return whether it is due."""
         return now >= self.due_at
 
-    def result(self, eas: Eas) -> Any:
+    def result(self, eas: Vayana) -> Any:
         """Return the number of pages."""
         return {"pages": len(self.pages)}
 
@@ -124,7 +124,7 @@ class Tasks:
             task.failed |= task.gstin == gstin and not task.done(now)
 
 
-def status(eas: Eas, request: Request) -> dict[str, Any]:
+def status(eas: Vayana, request: Request) -> dict[str, Any]:
     """Return the status of a task, in one of the two documented shapes."""
     task = _asked(eas, request)
     state = task.state(eas.world.now())
@@ -134,12 +134,12 @@ def status(eas: Eas, request: Request) -> dict[str, Any]:
     return {**shown, "jobs": {"total": 1, "pending": int(state == "processing")}}
 
 
-def result(eas: Eas, request: Request) -> Any:
+def result(eas: Vayana, request: Request) -> Any:
     """Return the result of a task."""
     return _completed(eas, request).result(eas)
 
 
-def page(eas: Eas, request: Request) -> dict[str, Any]:
+def page(eas: Vayana, request: Request) -> dict[str, Any]:
     """Return a page of a download."""
     task = _completed(eas, request)
     found = task.page(int(request.parts["page"]) - eas.rules.page_base)
@@ -148,7 +148,7 @@ def page(eas: Eas, request: Request) -> dict[str, Any]:
     return found
 
 
-def _asked(eas: Eas, request: Request) -> Task:
+def _asked(eas: Vayana, request: Request) -> Task:
     identifier = request.parts["task"]
     task = eas.tasks.find(identifier)
     if task is None or eas.world.now() >= task.started_at + _KEPT:
@@ -156,7 +156,7 @@ def _asked(eas: Eas, request: Request) -> Task:
     return task
 
 
-def _completed(eas: Eas, request: Request) -> Task:
+def _completed(eas: Vayana, request: Request) -> Task:
     task = _asked(eas, request)
     if task.failed or not task.done(eas.world.now()):
         # Documented only as "a task that is not in a state for this call": the keys are our own.
