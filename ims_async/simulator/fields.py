@@ -171,24 +171,20 @@ def reported(section: str) -> Mapping[str, str]:
 
 
 @cache
-def required(section: str, kind: Kind) -> Mapping[str, Check]:
-    """Return the documented fields of a row of `section`; all of them are required."""
-    table = {name: _CHECKS[attribute] for name, attribute in reported(section).items()}
-    table["prev_status"] = _one_of("A", "R", "P", "N")
-    if kind == "save":
-        table["action"] = _one_of("A", "R", "P")
-    return table
+def _row_checks(section: str, kind: Kind) -> tuple[Mapping[str, Check], Mapping[str, Check]]:
+    """Return the checks of the documented fields of a row, which are required, and of all that it may have.
 
-
-@cache
-def optional(section: str, kind: Kind) -> Mapping[str, Check]:
-    """Return the fields that are in no schema and in the vendor's newest example of a save."""
+    The optional ones are in no schema, and in the vendor's newest example of a save.
+    """
+    must = {name: _CHECKS[attribute] for name, attribute in reported(section).items()}
+    must["prev_status"] = _one_of("A", "R", "P", "N")
     if kind == "reset":
-        return {}
-    table: dict[str, Check] = {"remarks": _text}
+        return must, must
+    must["action"] = _one_of("A", "R", "P")
+    may: dict[str, Check] = {"remarks": _text}
     if SHAPES[section].reduces:
-        table |= {"itcRedReq": _one_of("Y", "N"), **dict.fromkeys(DECLARED, _money(_MAX_AMOUNT))}
-    return table
+        may |= {"itcRedReq": _one_of("Y", "N"), **dict.fromkeys(DECLARED, _money(_MAX_AMOUNT))}
+    return must, {**must, **may}
 
 
 def problems(body: Mapping[str, Any], *, kind: Kind) -> list[str]:
@@ -218,8 +214,7 @@ def problems(body: Mapping[str, Any], *, kind: Kind) -> list[str]:
 
 
 def _rows_problems(section: str, rows: list[Any], kind: Kind) -> list[str]:
-    must = required(section, kind)
-    known = {**must, **optional(section, kind)}
+    must, known = _row_checks(section, kind)
     found: list[str] = []
     for index, row in enumerate(rows):
         path = f"invdata.{section}[{index}]"

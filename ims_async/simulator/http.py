@@ -200,11 +200,19 @@ class Router:
         self._world = world
         self._apis = apis
 
-    def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
-        """Answer one HTTP request in memory; `path` includes the query string.
+    def check(self, operation: str) -> None:
+        """Raise `ValueError` for an unknown operation; it names the known ones."""
+        if operation not in self.operations:
+            raise ValueError(f"No operation is called {operation!r}; there are {', '.join(self.operations)}.")
 
-        Raises `ConnectionResetError` or `TimeoutError` if a planned fault leaves no whole answer.
-        """
+    def plan(self, operation: str, fault: Fault, gstin: str | None = None) -> None:
+        """Queue a fault for the next request of an operation, or of any (`ANY`)."""
+        if operation != ANY:
+            self.check(operation)
+        self.script.plan(operation, fault, gstin)
+
+    def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+        """Answer one HTTP request in memory, as `Simulator.handle` does."""
         answer, fault = self.receive(method, path, headers, body)
         if fault:
             fault.raise_in_memory()

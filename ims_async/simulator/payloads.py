@@ -10,7 +10,7 @@ from .fields import SHAPES, reported
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .records import Record, RecordError, SimJob
+    from .records import RecordError, SimJob
     from .rules import Rules
     from .world import World
 
@@ -46,22 +46,24 @@ def count_of(goods: str, records: Sequence[tuple[str, str]]) -> dict[str, Any]:
     return {top: {**counts, "ttl_cnt": len(records)}}
 
 
-def rows(records: Iterable[Record], section: str, blocked: str = "ispendactblocked") -> dict[str, Any]:
-    """Return records as the list of invoices shows them: exactly the documented fields, money in rupees.
+def rows(
+    world: World, gstin: str, section: str, action: str | None, blocked: str = "ispendactblocked"
+) -> list[dict[str, Any]]:
+    """Return the records of a section, with one action or any, as the list of invoices shows them.
 
-    `blocked` is the GSP's name of the flag that blocks Pending.
+    They have exactly the documented fields, money in rupees. `blocked` is the GSP's name of the flag that
+    blocks Pending.
     """
     columns = {**reported(section), "action": "action", "hash": "hash"}
-    return {
-        section: [
-            {
-                **{name: getattr(record, attribute) for name, attribute in columns.items()},
-                blocked: "Y" if record.blocked else "N",
-                "srcfilstatus": "Filed" if record.filed else "Not Filed",
-            }
-            for record in records
-        ]
-    }
+    return [
+        {
+            **{name: getattr(record, attribute) for name, attribute in columns.items()},
+            blocked: "Y" if record.blocked else "N",
+            "srcfilstatus": "Filed" if record.filed else "Not Filed",
+        }
+        for record in world.records(gstin, section)
+        if action in {None, record.action}
+    ]
 
 
 def promised(world: World) -> dict[str, Any]:

@@ -126,10 +126,10 @@ class Rules:
 
 
 def objection(
-    record: Record | None, section: str, row: Mapping[str, Any], kind: Kind, rules: Rules
+    record: Record, section: str, row: Mapping[str, Any], kind: Kind, rules: Rules
 ) -> tuple[str, str] | None:
     """Return the code and message with which the portal refuses this change, or None."""
-    if record is None or row["prev_status"] != record.action:
+    if row["prev_status"] != record.action:
         return STALE
     if any(row[name] != getattr(record, attribute) for name, attribute in reported(section).items()):
         return STALE

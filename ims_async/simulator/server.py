@@ -22,9 +22,19 @@ class Server:
         self._router = router
         self._port = port
         self._runner: web.AppRunner | None = None
+        self._url = ""
 
-    async def start(self) -> str:
-        """Listen, on a free port unless one was given, and return the address."""
+    @property
+    def url(self) -> str:
+        """The address; raises `RuntimeError` for a server that does not listen."""
+        if not self._url:
+            raise RuntimeError(
+                "The simulator listens only inside `async with`; `transport` works without it."
+            )
+        return self._url
+
+    async def start(self) -> None:
+        """Listen, on a free port unless one was given."""
         from aiohttp import web
 
         app = web.Application(client_max_size=_MAX_BODY)
@@ -39,7 +49,7 @@ class Server:
             await asyncio.wait([opening])
             await self.stop()
             raise
-        return f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self._url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
     async def _open(self, runner: web.AppRunner) -> None:
         from aiohttp import web
@@ -49,6 +59,7 @@ class Server:
 
     async def stop(self) -> None:
         """Close the socket and its connections."""
+        self._url = ""
         if self._runner:
             await self._runner.cleanup()
             self._runner = None  # only now: if this call is cancelled, the next one cleans up

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import fields
 from difflib import get_close_matches
+from functools import cached_property
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from .faults import Fault, check_faults
-from .http import ANY, Router, write
+from .http import Router, write
 from .rules import Rules
 from .sandbox import gsp as sandbox_api
 from .server import Server
 from .vayana import gsp as vayana_api
 from .vayana import login
-from .vayana.tasks import JobTask
 from .world import World
 
 if TYPE_CHECKING:
@@ -78,27 +78,20 @@ class Simulator:
         self._vayana = vayana_api.Vayana(self._world)
         self._router = Router(self._world, (self._vayana, sandbox_api.Sandbox(self._world)))
         self._server = Server(self._router, port)
-        self._url = ""
-        self._user_token = ""
 
     async def __aenter__(self) -> Self:
         """Start the socket server."""
-        self._url = await self._server.start()
+        await self._server.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Stop the socket server."""
-        self._url = ""
         await self._server.stop()
 
     @property
     def url(self) -> str:
         """The address of the socket server, which runs inside `async with`."""
-        if not self._url:
-            raise RuntimeError(
-                "The simulator listens only inside `async with`; `transport` works without it."
-            )
-        return self._url
+        return self._server.url
 
     @property
     def vayana_url(self) -> str:
@@ -125,27 +118,24 @@ class Simulator:
     @property
     def taxpayers(self) -> list[Taxpayer]:
         """The taxpayers, each with `gstin`, `username` and `name`."""
-        return list(self._world.taxpayers)
+        return list(self._world.taxpayers.values())
 
     @property
     def gstins(self) -> list[str]:
         """The GSTINs of the taxpayers."""
-        return [taxpayer.gstin for taxpayer in self._world.taxpayers]
+        return list(self._world.taxpayers)
 
     def token(self, gstin: str) -> str:
         """Return a new access token of a taxpayer, as after an OTP login.
 
         For Vayana it opens a session with GSTN.
         """
-        self._world.require(gstin)
         return self._world.open_session(gstin).token
 
-    @property
+    @cached_property
     def user_token(self) -> str:
         """A token of Vayana's user, made on first access, as after a login for six hours."""
-        if not self._user_token:
-            self._user_token = login.open_token(self._vayana, 21600.0).token
-        return self._user_token
+        return login.open_token(self._vayana, 21600.0).token
 
     def expire(self, token: str) -> None:
         """Expire a token of a taxpayer, an account or a user now."""
@@ -206,11 +196,8 @@ class Simulator:
 
     def count(self, operation: str, gstin: str | None = None) -> int:
         """Count the requests of an operation (see `operations`), of one taxpayer or of all."""
-        self._check_operation(operation)
-        return sum(
-            request.operation == operation and gstin in {None, request.gstin}
-            for request in self._world.requests
-        )
+        self._router.check(operation)
+        return sum(one.operation == operation and gstin in {None, one.gstin} for one in self.requests)
 
     @property
     def effects(self) -> list[Effect]:
@@ -228,16 +215,12 @@ class Simulator:
         """Return a save or reset by GSTN's reference or by Vayana's task."""
         self._world.settle()
         task = self._vayana.tasks.find(reference)
-        return task.job if isinstance(task, JobTask) else self._world.jobs[reference]
+        return task.job if task and task.job else self._world.jobs[reference]
 
     @property
     def operations(self) -> list[str]:
         """The names of operations in `requests`, `count` and `script_…`; the GSPs share most of them."""
         return list(self._router.operations)
-
-    def _check_operation(self, operation: str) -> None:
-        if operation not in self.operations:
-            raise ValueError(f"No operation is called {operation!r}; there are {', '.join(self.operations)}.")
 
     def script_status(self, reference: str | None, *statuses: dict[str, Any]) -> None:
         """Answer the next polls of a job, or of the job submitted next if None, with these raw statuses.
@@ -269,7 +252,7 @@ class Simulator:
         sent = dict(headers or {})
         if not isinstance(content, bytes):
             content, sent = write(content), {"Content-Type": "application/json", **sent}
-        self._plan(operation, Fault("", effect=after, status=status, content=content, headers=sent))
+        self._router.plan(operation, Fault("", effect=after, status=status, content=content, headers=sent))
 
     def script_fault(self, operation: str, *faults: Fault, gstin: str | None = None) -> None:
         """Apply these faults to the next requests of an operation, one each, in order with planned answers.
@@ -281,12 +264,7 @@ class Simulator:
             self._world.require(gstin)
         check_faults(faults)
         for fault in faults:
-            self._plan(operation, fault, gstin)
-
-    def _plan(self, operation: str, fault: Fault, gstin: str | None = None) -> None:
-        if operation != ANY:
-            self._check_operation(operation)
-        self._router.script.plan(operation, fault, gstin)
+            self._router.plan(operation, fault, gstin)
 
     def now(self) -> float:
         """Return the simulator's time in epoch seconds."""

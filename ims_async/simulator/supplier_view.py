@@ -73,6 +73,18 @@ class Outward:
         self._serial += 1
         return f"S/{self._serial:05d}"
 
+    def _ids(self, period: str, number: str, date: str, *, amended: bool) -> dict[str, str]:
+        """Draw number and date, by the names of their fields; an amendment has its original's as well."""
+        ids = {number: self._next_number(), date: date_in(self._rng, period)}
+        if amended:
+            ids |= {f"o{number}": ids[number], f"o{date}": date_in(self._rng, period, months_before=1)}
+        return ids
+
+    def _buyer(self) -> tuple[str, bool]:
+        """Draw a buyer's GSTIN; also return whether the supply is between states."""
+        buyer = make_gstin(self._rng, self._rng.choice(STATES))
+        return buyer, buyer[:2] != self._gstin[:2]
+
     def _chksum(self) -> str:
         return hashlib.sha256(f"{self._gstin}/{self._serial}".encode()).hexdigest()
 
@@ -88,29 +100,23 @@ class Outward:
         return {"imsactn": action} if action else {}
 
     def _invoices(self, period: str, *, amended: bool) -> dict[str, Any]:
-        buyer = make_gstin(self._rng, self._rng.choice(STATES))
-        inter = buyer[:2] != self._gstin[:2]
+        buyer, inter = self._buyer()
         invoices = []
         for index in range(4):
             items, value = self._items(inter=inter)
             if amended:
                 items[0]["itm_det"].pop("csamt")
-            invoice = {"inum": self._next_number(), "idt": date_in(self._rng, period), "val": value}
-            if amended:
-                invoice |= {"oinum": invoice["inum"], "oidt": date_in(self._rng, period, months_before=1)}
+            invoice = {**self._ids(period, "inum", "idt", amended=amended), "val": value}
             invoice |= {"pos": buyer[:2], "rchrg": "N", "inv_typ": "R", "cflag": "N", "updby": "S"}
             invoices.append({**invoice, "chksum": self._chksum(), "itms": items, **self._acted(index)})
         return {"ctin": buyer, "inv": invoices, **({} if amended else {"cfs": "Y"})}
 
     def _notes(self, period: str, *, amended: bool) -> dict[str, Any]:
-        buyer = make_gstin(self._rng, self._rng.choice(STATES))
-        inter = buyer[:2] != self._gstin[:2]
+        buyer, inter = self._buyer()
         notes = []
         for index in range(4):
             items, value = self._items(inter=inter)
-            note = {"nt_num": self._next_number(), "nt_dt": date_in(self._rng, period), "val": value}
-            if amended:
-                note |= {"ont_num": note["nt_num"], "ont_dt": date_in(self._rng, period, months_before=1)}
+            note = {**self._ids(period, "nt_num", "nt_dt", amended=amended), "val": value}
             note |= {"ntty": "C" if index % 2 else "D", "pos": buyer[:2], "rchrg": "N", "inv_typ": "R"}
             note |= {"cflag": "N", "flag": "N", "updby": "S", "chksum": self._chksum(), "itms": items}
             # The last one was deleted by the supplier.
@@ -118,14 +124,11 @@ class Outward:
         return {"ctin": buyer, "nt": notes}
 
     def _ecommerce(self, period: str, name: str, *, amended: bool) -> dict[str, Any]:
-        buyer = make_gstin(self._rng, self._rng.choice(STATES))
-        inter = buyer[:2] != self._gstin[:2]
+        buyer, inter = self._buyer()
         invoices: list[dict[str, Any]] = []
         for index in range(4):
-            common = {"inum": self._next_number(), "idt": date_in(self._rng, period), "inv_typ": "R"}
+            common = {**self._ids(period, "inum", "idt", amended=amended), "inv_typ": "R"}
             common |= {"sply_ty": "INTER" if inter else "INTRA", "chksum": self._chksum()}
-            if amended:
-                common |= {"oinum": common["inum"], "oidt": date_in(self._rng, period, months_before=1)}
             if index == 3:
                 invoices.append({**common, "flag": "D"})
                 continue
@@ -136,8 +139,8 @@ class Outward:
         return {"rtin": buyer, **through, "inv": invoices}
 
     def _liability(self, section: str, period: str) -> dict[str, Any]:
-        buyer = make_gstin(self._rng, self._rng.choice(STATES))
-        money = taxes(draw_amount(self._rng), 18, inter=buyer[:2] != self._gstin[:2])
+        buyer, inter = self._buyer()
+        money = taxes(draw_amount(self._rng), 18, inter=inter)
         entry: dict[str, Any] = {"val": money["value"], "txval": money["taxable"], "iamt": money["igst"]}
         entry |= {"camt": money["cgst"], "samt": money["sgst"], "csamt": money["cess"]}
         entry |= {"supPrd": period, "form": "R1", "remarks": "Goods were returned"}
@@ -146,9 +149,7 @@ class Outward:
             entry |= {"rtin": buyer, "rtinNam": name}
         else:
             entry |= {"ctin": buyer, "tradenm": name, "inv_typ": "R"}
-        number, dated = self._next_number(), date_in(self._rng, period)
-        before = date_in(self._rng, period, months_before=1)
         if section.startswith("cdn"):
-            entry |= {"nt_num": number, "nt_dt": dated, "ntty": "C"}
-            return entry | ({"ont_num": number, "ont_dt": before} if section == "cdnra" else {})
-        return entry | {"inum": number, "idt": dated, "oinum": number, "oidt": before}
+            ids = self._ids(period, "nt_num", "nt_dt", amended=section == "cdnra")
+            return {**entry, **ids, "ntty": "C"}
+        return entry | self._ids(period, "inum", "idt", amended=True)

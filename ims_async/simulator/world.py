@@ -21,6 +21,7 @@ from .rules import (
     INVALID_SESSION,
     INVALID_USER,
     SCHEMA_FAILURE,
+    STALE,
     TOO_MANY_SESSIONS,
     UNKNOWN_REFERENCE,
     WRONG_RECIPIENT,
@@ -96,15 +97,16 @@ class World:
         self.rules = rules
         self.clock = Clock(clock)
         self.sessions = Sessions(self.now)
-        self.taxpayers: list[Taxpayer] = make_taxpayers(Random(f"{seed}/taxpayers"), taxpayers)
-        self.outward = {taxpayer.gstin: Outward(seed, taxpayer) for taxpayer in self.taxpayers}
+        made = make_taxpayers(Random(f"{seed}/taxpayers"), taxpayers)
+        self.taxpayers: dict[str, Taxpayer] = {taxpayer.gstin: taxpayer for taxpayer in made}
+        self.outward = {taxpayer.gstin: Outward(seed, taxpayer) for taxpayer in made}
         self.jobs: dict[str, SimJob] = {}
         self.effects: list[Effect] = []
         self.requests: list[LoggedRequest] = []
         self._otps: dict[str, str] = {}  # the taxpayers to whom an OTP was sent, by the name of the request
         self._books = {
             taxpayer.gstin: make_book(Random(f"{seed}/{taxpayer.gstin}"), taxpayer, invoices, sections)
-            for taxpayer in self.taxpayers
+            for taxpayer in made
         }
         self._ids = Random(f"{seed}/ids")
         self._durations = Random(f"{seed}/durations")
@@ -121,21 +123,17 @@ class World:
         """Draw an identifier, for example of an answer or a task."""
         return str(uuid.UUID(int=self._ids.getrandbits(128), version=4))
 
-    def taxpayer(self, gstin: str) -> Taxpayer | None:
-        """Find a taxpayer by GSTIN."""
-        return next((taxpayer for taxpayer in self.taxpayers if taxpayer.gstin == gstin), None)
-
     def require(self, gstin: str) -> None:
         """Raise `LookupError` if no taxpayer has this GSTIN."""
-        if self.taxpayer(gstin) is None:
-            named = ", ".join(one.gstin for one in self.taxpayers[:_MOST_NAMED]) or "it has none"
+        if gstin not in self.taxpayers:
+            named = ", ".join(list(self.taxpayers)[:_MOST_NAMED]) or "it has none"
             others = len(self.taxpayers) - _MOST_NAMED
             more = f" and {others} more" if others > 0 else ""
             raise LookupError(f"{gstin!r} is none of this simulator's taxpayers: {named}{more}.")
 
     def knows(self, gstin: str, username: str) -> bool:
         """Return whether this is the user name of this taxpayer."""
-        taxpayer = self.taxpayer(gstin)
+        taxpayer = self.taxpayers.get(gstin)
         return taxpayer is not None and taxpayer.username == username
 
     def send_otp(self, gstin: str, username: str, request: str = "") -> str:
@@ -157,6 +155,7 @@ class World:
 
     def open_session(self, gstin: str, token: str = "") -> Session:
         """Open a taxpayer's session, with a token of the GSP's own or a drawn one."""
+        self.require(gstin)
         return self.sessions.open(gstin, self.rules.token_seconds, token=token)
 
     def records(self, gstin: str, section: str | None = None) -> list[Record]:
@@ -273,10 +272,9 @@ class World:
         key = (row["stin"], row[SHAPES[section].number], row["rtnprd"])
         book = self._books[job.gstin][section]
         record = book.get(key)
-        wrong = objection(record, section, row, job.kind, self.rules)
-        if record is None or wrong:
-            code, message = wrong or ("", "")
-            job.errors.append(RecordError(section, *key, code, message))
+        refusal = objection(record, section, row, job.kind, self.rules) if record else None
+        if record is None or refusal:
+            job.errors.append(RecordError(section, *key, *(refusal or STALE)))
             return
         book[key] = after = changed(record, row, job.kind)
         job.succeeded += 1

@@ -6,6 +6,7 @@ https://developer.sandbox.co.in/api-reference/gst/compliance/guides/taxpayer/inv
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -49,8 +50,8 @@ ROUTES = (
     SandboxRoute("POST", f"{_BASE}/logout", "logout", auth.logout),
     SandboxRoute("GET", f"{_BASE}/invoices/count", "count", invoices.count),
     SandboxRoute("GET", f"{_BASE}/invoices", "invoices", invoices.listing),
-    SandboxRoute("POST", f"{_BASE}/invoices/status/save", "save", invoices.save),
-    SandboxRoute("POST", f"{_BASE}/invoices/status/reset", "reset", invoices.reset),
+    SandboxRoute("POST", f"{_BASE}/invoices/status/save", "save", partial(invoices.submit, kind="save")),
+    SandboxRoute("POST", f"{_BASE}/invoices/status/reset", "reset", partial(invoices.submit, kind="reset")),
     SandboxRoute("GET", f"{_BASE}/invoices/status", "status", invoices.status),
     SandboxRoute("GET", f"{_LIABILITIES}/{_MONTH}", "added_back", invoices.added_back, versioned=True),
     SandboxRoute("GET", f"{_BASE}/invoices/{_MONTH}/sales", "sales", invoices.sales, versioned=True),

@@ -42,26 +42,16 @@ def count(world: World, request: Request) -> dict[str, Any]:
 def listing(world: World, request: Request) -> dict[str, Any]:
     """List the records of a section. Undocumented: an empty one answers an empty list with status 1."""
     section = payloads.SECTIONS[_choice(request, "section", payloads.SECTIONS)]
-    records = world.records(request.gstin, section)
+    action = None
     if "status" in request.query:
-        wanted = payloads.STATUS_WORDS[_choice(request, "status", payloads.STATUS_WORDS)]
-        records = [record for record in records if record.action == wanted]
-    if world.rules.as_file(len(records)):
-        return success(payloads.promised(world))  # Sandbox documents no route to the file
-    return success(payloads.rows(records, section))
+        action = payloads.STATUS_WORDS[_choice(request, "status", payloads.STATUS_WORDS)]
+    rows = payloads.rows(world, request.gstin, section, action)
+    # Sandbox documents no route to the file.
+    return success(payloads.promised(world) if world.rules.as_file(len(rows)) else {section: rows})
 
 
-def save(world: World, request: Request) -> dict[str, Any]:
-    """Accept a save."""
-    return _submit(world, request, "save")
-
-
-def reset(world: World, request: Request) -> dict[str, Any]:
-    """Accept a reset."""
-    return _submit(world, request, "reset")
-
-
-def _submit(world: World, request: Request, kind: Kind) -> dict[str, Any]:
+def submit(world: World, request: Request, *, kind: Kind) -> dict[str, Any]:
+    """Accept a save or a reset."""
     job = world.submit(request.gstin, kind, request.json())
     return success({"reference_id": job.reference})
 

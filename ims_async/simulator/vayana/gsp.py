@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -76,8 +77,12 @@ ROUTES = (
     VayanaRoute("PUT", f"{SSO}/authtokens", "account_refresh", login.refresh, "anyone", bare=True),
     VayanaRoute("POST", f"{SSO}/logout", "account_logout", login.log_out, "anyone", bare=True),
     *_session_routes(),
-    VayanaRoute("PUT", f"{_ENRICHED}/ims-invoice-status-update", "save", invoices.save),
-    VayanaRoute("PUT", f"{_ENRICHED}/ims-invoice-status-reset", "reset", invoices.reset),
+    VayanaRoute(
+        "PUT", f"{_ENRICHED}/ims-invoice-status-update", "save", partial(invoices.submit, kind="save")
+    ),
+    VayanaRoute(
+        "PUT", f"{_ENRICHED}/ims-invoice-status-reset", "reset", partial(invoices.submit, kind="reset")
+    ),
     VayanaRoute("GET", f"{_ENRICHED}/ims-invoices", "invoices", invoices.download),
     VayanaRoute("GET", f"{_TASKS}/status/{_TASK}", "status", tasks.status, "user"),
     VayanaRoute("GET", f"{_TASKS}/result/{_TASK}", "result", tasks.result, "user"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .. import payloads
 from .answers import EasRefused, bad_parameter, read, text
-from .tasks import DownloadTask, JobTask
+from .tasks import Task
 
 if TYPE_CHECKING:
     from ..fields import Kind
@@ -20,22 +20,13 @@ _TWO_NAMES = {section for name, section in payloads.SECTIONS.items() if name != 
 _MOST_BYTES = 4_000_000  # the documented "4MB", in the smaller of its two senses
 
 
-def save(eas: Vayana, request: Request) -> dict[str, Any]:
-    """Accept a save."""
-    return _submit(eas, request, "save")
-
-
-def reset(eas: Vayana, request: Request) -> dict[str, Any]:
-    """Accept a reset."""
-    return _submit(eas, request, "reset")
-
-
-def _submit(eas: Vayana, request: Request, kind: Kind) -> dict[str, Any]:
+def submit(eas: Vayana, request: Request, *, kind: Kind) -> dict[str, Any]:
+    """Accept a save or a reset; both start a task."""
     if len(request.body) > _MOST_BYTES:
         # The limit is documented, the answer is not: status and key are our own.
         raise EasRefused(413, "err-request-too-large")
     job = eas.world.submit(request.gstin, kind, read(request))
-    return eas.tasks.start(JobTask(eas.world.draw_uuid(), request.gstin, job.submitted_at, job))
+    return eas.tasks.start(Task(eas.world.draw_uuid(), request.gstin, job.submitted_at, job))
 
 
 def listed(eas: Vayana, request: Request) -> tuple[str, list[dict[str, Any]]]:
@@ -44,14 +35,11 @@ def listed(eas: Vayana, request: Request) -> tuple[str, list[dict[str, Any]]]:
     section = payloads.SECTIONS.get(name)
     if section is None or not _spelled(name, section, eas.rules.section_names):
         raise bad_parameter("section")
-    records = eas.world.records(request.gstin, section)
-    if "status" in request.query:
-        wanted = request.query["status"]
-        if wanted not in payloads.STATUS_WORDS.values():
-            raise bad_parameter("status")
-        records = [record for record in records if record.action == wanted]
-    # The name of this field in the documented sample; elsewhere it is `ispendactblocked`.
-    return section, payloads.rows(records, section, "ispendactnallwd")[section]
+    action = request.query.get("status")
+    if action is not None and action not in payloads.STATUS_WORDS.values():
+        raise bad_parameter("status")
+    # The name of the flag in the documented sample; elsewhere it is `ispendactblocked`.
+    return section, payloads.rows(eas.world, request.gstin, section, action, "ispendactnallwd")
 
 
 def _spelled(name: str, section: str, names: Literal["any", "short", "long"]) -> bool:
@@ -68,4 +56,4 @@ def download(eas: Vayana, request: Request) -> dict[str, Any]:
     size, now = eas.rules.page_rows, eas.world.now()
     pages = [{section: rows[first : first + size]} for first in range(0, max(1, len(rows)), size)]
     due_at = now + eas.rules.download_seconds
-    return eas.tasks.start(DownloadTask(eas.world.draw_uuid(), request.gstin, now, due_at, pages))
+    return eas.tasks.start(Task(eas.world.draw_uuid(), request.gstin, now, due_at=due_at, pages=pages))

@@ -6,7 +6,6 @@ https://docs.enriched-api.vayana.com
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -25,72 +24,30 @@ _KEPT = 7 * 86400.0  # seconds from the start of a task
 
 
 @dataclass(slots=True)
-class Task(ABC):
-    """Work of EAS on behalf of a taxpayer."""
+class Task:
+    """Work of EAS on behalf of a taxpayer: a save or reset, or a download of invoices."""
 
     identifier: str
     gstin: str
     started_at: float
     """Epoch seconds."""
-    failed: bool = field(default=False, kw_only=True)
-    words: deque[str] = field(default_factory=deque, kw_only=True)
+    job: SimJob | None = None
+    """The save or reset, which EAS follows until GSTN is done with it; None for a download."""
+    due_at: float = 0.0
+    """Epoch seconds: when a download is done."""
+    pages: Sequence[dict[str, Any]] = ()
+    """The invoices of a download, as they were when it started."""
+    failed: bool = False
+    words: deque[str] = field(default_factory=deque)
     """The states that a test scripted for the next polls."""
 
-    @abstractmethod
     def done(self, now: float) -> bool:
-        """Return whether the result is there."""
+        """Return whether the result is there, or a test scripted it."""
+        return now >= self.due_at if self.job is None else self.job.done or self.job.is_scripted
 
     def state(self, now: float) -> str:
         """Return the state; `failed` is the simulator's own, no state of a failed task is documented."""
         return "failed" if self.failed else "completed" if self.done(now) else "processing"
-
-    @abstractmethod
-    def result(self, eas: Vayana) -> Any:
-        """Return the result."""
-
-    def page(self, index: int) -> dict[str, Any] | None:
-        """Return a page of the result, counted from 0, or None if there is no such page."""
-        return None
-
-
-@dataclass(slots=True)
-class JobTask(Task):
-    """A save or a reset that EAS follows until GSTN is done with it."""
-
-    job: SimJob
-
-    def done(self, now: float) -> bool:
-        """Return whether the job is done, or a test scripted its result."""
-        return self.job.done or self.job.is_scripted
-
-    def result(self, eas: Vayana) -> Any:
-        """Return GSTN's status of the job, or a list of such statuses, each in an envelope."""
-        job, rules = self.job, eas.rules
-        if rules.result_shape == "object":
-            return payloads.polled(job, rules)
-        statuses = [job.scripted.pop(0)] if job.scripted else payloads.status_by_section(job, rules)
-        return [envelope(one) for one in statuses]
-
-
-@dataclass(slots=True)
-class DownloadTask(Task):
-    """A download of invoices as they were when it started."""
-
-    due_at: float
-    """Epoch seconds."""
-    pages: Sequence[dict[str, Any]]
-
-    def done(self, now: float) -> bool:
-        """Return whether it is due."""
-        return now >= self.due_at
-
-    def result(self, eas: Vayana) -> Any:
-        """Return the number of pages."""
-        return {"pages": len(self.pages)}
-
-    def page(self, index: int) -> dict[str, Any] | None:
-        """Return a page, counted from 0, or None if there is no such page."""
-        return self.pages[index] if 0 <= index < len(self.pages) else None
 
 
 class Tasks:
@@ -135,17 +92,24 @@ def status(eas: Vayana, request: Request) -> dict[str, Any]:
 
 
 def result(eas: Vayana, request: Request) -> Any:
-    """Return the result of a task."""
-    return _completed(eas, request).result(eas)
+    """Return GSTN's status of a job, or one in an envelope for each section; for a download, its size."""
+    task, rules = _completed(eas, request), eas.rules
+    if task.job is None:
+        return {"pages": len(task.pages)}
+    if rules.result_shape == "object":
+        return payloads.polled(task.job, rules)
+    scripted = task.job.scripted
+    statuses = [scripted.pop(0)] if scripted else payloads.status_by_section(task.job, rules)
+    return [envelope(one) for one in statuses]
 
 
 def page(eas: Vayana, request: Request) -> dict[str, Any]:
     """Return a page of a download."""
     task = _completed(eas, request)
-    found = task.page(int(request.parts["page"]) - eas.rules.page_base)
-    if found is None:
+    index = int(request.parts["page"]) - eas.rules.page_base
+    if not 0 <= index < len(task.pages):
         raise not_found(task_id=task.identifier)
-    return found
+    return task.pages[index]
 
 
 def _asked(eas: Vayana, request: Request) -> Task:
