@@ -23,13 +23,13 @@ _AMENDED: Final = {
 
 
 def duplicate(case: Case) -> Iterator[Problem]:
-    """Report a record that is in the batch twice."""
+    """A record is in the batch once."""
     if case.first != case.place:
         yield Problem(f"the same record is in the batch already, as record {case.first + 1}")
 
 
 def amendment_order(batch: Batch) -> Iterator[Problem]:
-    """Report an amendment that is in one batch with its original."""
+    """An amendment and its original are not in the same batch."""
     sought: dict[_Document, list[tuple[int, Decision]]] = {}
     for place, decision in batch.amendments:
         if (document := _amended_by(decision)) is not None:
@@ -65,7 +65,7 @@ def _found(
 
 
 def stale_read(batch: Batch) -> Iterator[Problem]:
-    """Report records that were read more than `stale_after` seconds ago."""
+    """The records were read a short time ago."""
     facts = batch.facts
     if facts.read_at is None or facts.now is None:
         return
@@ -78,7 +78,7 @@ def stale_read(batch: Batch) -> Iterator[Problem]:
 
 
 def recompute(batch: Batch) -> Iterator[Problem]:
-    """Report changes of periods whose GSTR-2B has been drafted."""
+    """After the 14th of the next month a change counts once GSTR-2B is recomputed."""
     today = batch.facts.today
     if today is None:
         return

@@ -15,7 +15,7 @@ from typing import Final
 
 from ..model.records import Decision, Invoice, ItcReduction
 from ..model.vocabulary import Action, Section
-from .catalogue import DECISION_RULES, FORM_RULES, ID_RULES, RECIPIENT_RULES, SUPPLIER_RULES
+from .catalogue import DECISION_RULES, FORM_RULES, ID_RULES, OWN_RULES, RECIPIENT_RULES, SUPPLIER_RULES
 from .context import Case, Facts, Rule, case_of
 from .decision import LONGEST_REMARKS
 from .document import AMOUNT_LIMIT, NUMBER, PAISE
@@ -23,7 +23,6 @@ from .finding import Record
 
 _MOST_CACHED: Final = 50_000  # keys, a few hundred bytes each
 _ZERO, _TENTHS = Decimal(0), Decimal("0.1")
-_ALL: Final = FORM_RULES + RECIPIENT_RULES + SUPPLIER_RULES + ID_RULES + DECISION_RULES
 
 _RulesByKey = dict[Hashable, tuple[Rule, ...]]
 
@@ -118,12 +117,12 @@ class RuleCache:
         if isinstance(record, Decision):
             action = record.action
             if type(action) is not Action:
-                return _ALL
+                return OWN_RULES
             if record.remarks is not None or record.itc_reduction is not None:
                 wording = _wording(record, invoice)
         section, previous, supplier = invoice.section, invoice.action, invoice.supplier
         if type(section) is not Section or type(previous) is not Action:
-            return _ALL
+            return OWN_RULES
         period, form = invoice.return_period, invoice.source_form
         ids = (section, period, form, invoice.place_of_supply, invoice.type)
         decided = (

@@ -10,14 +10,13 @@ from ..errors import InvalidInput
 from ..model.records import Decision, Invoice
 from ..model.vocabulary import Section
 from .cache import RuleCache
-from .catalogue import BATCH_RULES, EARLIER_RULES, FORM_RULES, RECORD_RULES
+from .catalogue import BATCH_RULES, EARLIER_RULES, FORM_RULES, OWN_RULES
 from .context import Batch, Case, Facts, Rule, case_of
 from .finding import Finding, Level, Problem, Record
 from .policy import RulePolicy
 
 _DEFAULT = RulePolicy()
 _NO_RECORD = FORM_RULES[:1]
-_ALONE = RECORD_RULES[: -len(EARLIER_RULES)]
 
 
 class Checker:
@@ -65,7 +64,7 @@ class Checker:
             first = self._places[invoice.section].setdefault(document, place)
             suspects = self._cache.suspects(record, invoice)
         except (KeyError, TypeError):  # an id that is a list, or an unknown section
-            suspects = _ALONE
+            suspects = OWN_RULES
         if first != place:
             suspects += EARLIER_RULES
         if invoice.original_number is not None and isinstance(record, Decision):

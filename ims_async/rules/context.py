@@ -47,7 +47,8 @@ class Case:
     """One record and its fields. A field of a wrong type is None here; the rule on that field reports it.
 
     `first` is the place of the first record of the batch with the same ids. `action`, `remarks` and
-    `reduction` are None in a reset. `month` is the earliest GSTR-2B period it can belong to, in months.
+    `reduction` are None in a reset; `…_given` is of any type, as it was given. `month` is the earliest
+    GSTR-2B period it can belong to, in months.
     """
 
     record: Record
@@ -58,7 +59,9 @@ class Case:
     section: Section | None
     action: Action | None
     remarks: str | None
+    remarks_given: object
     reduction: ItcReduction | None
+    reduction_given: object
     month: int | None
 
     @property
@@ -85,7 +88,9 @@ def case_of(record: Record, place: int, first: int, facts: Facts) -> Case:
         section if isinstance(section, Section) else None,
         action if isinstance(action, Action) else None,
         remarks if isinstance(remarks, str) else None,
+        remarks,
         reduction if sound else None,
+        reduction,
         earliest_gstr2b(getattr(invoice, "return_period", None), getattr(invoice, "source_form", None)),
     )
 

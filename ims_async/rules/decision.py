@@ -18,7 +18,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def action(case: Case) -> Iterator[Problem]:
-    """Report an action that cannot be saved."""
+    """The action saved is A, R or P; back to N is a reset."""
     if not isinstance(case.record, Decision):
         return
     if case.action is None:
@@ -28,13 +28,13 @@ def action(case: Case) -> Iterator[Problem]:
 
 
 def reset_of_no_action(case: Case) -> Iterator[Problem]:
-    """Report a reset of a record without an action."""
+    """A record that is reset has an action."""
     if not isinstance(case.record, Decision) and case.invoice.action is Action.NO_ACTION:
         yield Problem("it has no action, so there is nothing to reset")
 
 
 def no_change(case: Case) -> Iterator[Problem]:
-    """Report a decision that changes nothing."""
+    """A decision changes the action, the remarks or the ITC reduction."""
     if case.action in (None, Action.NO_ACTION) or case.action is not case.invoice.action:
         return
     if _same_remarks(case) and _same_reduction(case):
@@ -42,15 +42,13 @@ def no_change(case: Case) -> Iterator[Problem]:
 
 
 def _same_remarks(case: Case) -> bool:
-    if _remarks_given(case) is None:
-        return True
-    return case.remarks is not None and case.remarks == case.invoice.remarks
+    given = case.remarks_given
+    return given is None or (case.remarks is not None and case.remarks == case.invoice.remarks)
 
 
 def _same_reduction(case: Case) -> bool:
-    said = case.record.itc_reduction if isinstance(case.record, Decision) else None
     before = case.invoice.itc_reduction
-    if said is None:
+    if case.reduction_given is None:
         return True
     if case.reduction is None or not isinstance(before, ItcReduction):
         return False
@@ -59,13 +57,16 @@ def _same_reduction(case: Case) -> bool:
 
 
 def pending_blocked(case: Case) -> Iterator[Problem]:
-    """Report a record kept pending although the gateway does not allow it."""
+    """A record kept pending is one for which the gateway allows it."""
     if case.action is Action.PENDING and case.invoice.pending_allowed is False:
         yield Problem("the gateway does not allow this record to be kept pending; accept or reject it")
 
 
 def pending_limit(case: Case) -> Iterator[Problem]:
-    """Report a credit-lowering record kept pending for more than one tax period of a monthly filer."""
+    """What lowers credit is kept pending for one tax period at most.
+
+    One month, of a monthly filer; no field shows a quarterly one.
+    """
     today, month = case.facts.today, case.month
     if case.action is not Action.PENDING or case.section not in REDUCIBLE or today is None or month is None:
         return
@@ -79,13 +80,16 @@ def pending_limit(case: Case) -> Iterator[Problem]:
 
 
 def not_filed(case: Case) -> Iterator[Problem]:
-    """Report an acceptance of a document that its supplier has saved and not filed."""
+    """An accepted record has been filed by its supplier."""
     if case.accepted and case.invoice.supplier_filed is False:
         yield Problem("the supplier has not filed it: accepted, it reaches GSTR-2B only once it is filed")
 
 
 def period_closed(case: Case) -> Iterator[Problem]:
-    """Report a record of a period whose GSTR-3B the caller named as filed; pending records stay open."""
+    """Its period is not one whose GSTR-3B is known as filed.
+
+    Pending records stay open.
+    """
     if case.month is None or case.invoice.action is Action.PENDING:
         return
     period = period_of(case.month)
@@ -96,33 +100,31 @@ def period_closed(case: Case) -> Iterator[Problem]:
 
 
 def remarks(case: Case) -> Iterator[Problem]:
-    """Report remarks that are not text, or contain a lone surrogate."""
-    if _remarks_given(case) is not None and case.remarks is None:
-        yield Problem(f"remarks {shown(_remarks_given(case))} are not text", in_kind=True)
+    """Remarks are text of whole characters."""
+    if case.remarks_given is not None and case.remarks is None:
+        yield Problem(f"remarks {shown(case.remarks_given)} are not text", in_kind=True)
     elif case.remarks is not None and not writable_text(case.remarks):
         message = f"remarks {shown(case.remarks)} contain a lone surrogate, which is half a character"
         yield Problem(message, in_kind=True)
 
 
 def remarks_control(case: Case) -> Iterator[Problem]:
-    """Report remarks with control characters other than line breaks and tabs."""
+    """Remarks hold no control characters.
+
+    But for line breaks and tabs.
+    """
     if case.remarks is not None and _CONTROL.search(case.remarks):
         yield Problem(f"remarks {shown(case.remarks)} hold control characters; write plain text")
 
 
-def _remarks_given(case: Case) -> object:
-    """Return the remarks as given, of any type."""
-    return case.record.remarks if isinstance(case.record, Decision) else None
-
-
 def remarks_too_long(case: Case) -> Iterator[Problem]:
-    """Report remarks that are too long."""
+    """Remarks have 250 characters at most."""
     if case.remarks is not None and len(case.remarks) > LONGEST_REMARKS:
         yield Problem(f"remarks of {len(case.remarks)} characters; IMS takes {LONGEST_REMARKS}")
 
 
 def remarks_blocked(case: Case) -> Iterator[Problem]:
-    """Report remarks on a record that does not allow them."""
+    """Remarks are given only for records that allow them."""
     if case.remarks is not None and case.invoice.remarks_allowed is False:
         yield Problem("the gateway takes no remarks for this record; leave them out")
 
@@ -134,14 +136,14 @@ def _explains_reduction(case: Case) -> bool:
 
 
 def remarks_on_accept(case: Case) -> Iterator[Problem]:
-    """Report remarks on an acceptance; the published rules take them with Reject and Pending."""
+    """Remarks go with R and P, or with a reversal in part or none."""
     if case.remarks and case.accepted and not _explains_reduction(case):
         yield Problem("remarks go with rejecting and keeping pending; on accepting they may be refused")
 
 
 def remarks_missing(case: Case) -> Iterator[Problem]:
-    """Report a rejection, or a reversal in part or none, without remarks."""
-    if _remarks_given(case) not in (None, "") or case.invoice.remarks_allowed is False:
+    """A rejection, and a reversal in part or none, says why."""
+    if case.remarks_given not in (None, "") or case.invoice.remarks_allowed is False:
         return
     if case.action is Action.REJECT:
         yield Problem("it is rejected without remarks; say why")

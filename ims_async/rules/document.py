@@ -81,7 +81,7 @@ def is_amount(amount: object) -> bool:
 
 
 def record(case: Case) -> Iterator[Problem]:
-    """Report an object that is neither a decision nor an invoice."""
+    """It is a decision on an invoice, or for a reset an invoice."""
     if not isinstance(case.invoice, Invoice):
         what = (
             f"a decision on {shown(case.invoice)}"
@@ -92,7 +92,7 @@ def record(case: Case) -> Iterator[Problem]:
 
 
 def section(case: Case) -> Iterator[Problem]:
-    """Report an unknown section, or a section of imports."""
+    """Its section is one of the eight; imports are not among them."""
     named = case.invoice.section
     if case.section is not None:
         return
@@ -104,19 +104,22 @@ def section(case: Case) -> Iterator[Problem]:
 
 
 def previous_action(case: Case) -> Iterator[Problem]:
-    """Report a last-read action that is not an `Action`; GSTN compares it (IMSSAV0010)."""
+    """It has an action as last read (IMSSAV0010).
+
+    GSTN compares it.
+    """
     if not isinstance(case.invoice.action, Action):
         yield Problem(f"the record's action {shown(case.invoice.action)} is not an Action", in_kind=True)
 
 
 def date(case: Case) -> Iterator[Problem]:
-    """Report a date that is not a `datetime.date`."""
+    """Its date is a `datetime.date`."""
     if type(case.invoice.date) is not dt.date:
         yield Problem(f"date {shown(case.invoice.date)} is not a datetime.date", in_kind=True)
 
 
 def amount(case: Case) -> Iterator[Problem]:
-    """Report amounts that are not a `Decimal`, not finite, negative, too large, or not in whole paise."""
+    """Amounts are finite, not negative, in whole paise and not too large."""
     invoice = case.invoice
     amounts = (
         ("value", invoice.value, VALUE_LIMIT),
@@ -125,12 +128,11 @@ def amount(case: Case) -> Iterator[Problem]:
     )
     for name, rupees, limit in amounts:
         if problem := amount_problem(name, rupees, limit):
-            sendable = writable(rupees)
-            yield Problem(problem, typed_only=sendable, in_kind=not sendable)
+            yield Problem.of_form(problem, sendable=writable(rupees))
 
 
 def tax_heads(case: Case) -> Iterator[Problem]:
-    """Report taxes that no supply can have: IGST with CGST or SGST, or CGST unequal to SGST."""
+    """It bears IGST, or CGST and SGST in equal parts."""
     igst, cgst, sgst = case.invoice.igst, case.invoice.cgst, case.invoice.sgst
     if not (is_amount(igst) and is_amount(cgst) and is_amount(sgst)):
         return
@@ -142,25 +144,22 @@ def tax_heads(case: Case) -> Iterator[Problem]:
 
 
 def number(case: Case) -> Iterator[Problem]:
-    """Report a document number that the gateway does not take."""
+    """Its number has 1 to 16 letters, digits, - and /, not zeros alone."""
     found = case.invoice.number
     if problem := number_problem(found):
-        sendable = writable_text(found)
-        yield Problem(problem, typed_only=sendable, in_kind=not sendable)
+        yield Problem.of_form(problem, sendable=writable_text(found))
 
 
 def original(case: Case) -> Iterator[Problem]:
-    """Report an amendment without the number and date of the document it amends."""
+    """An amendment has the number and date of what it amends."""
     if case.section is None or not case.section.is_amendment:
         return
     found, day = case.invoice.original_number, case.invoice.original_date
     if found is None or found == "" or day is None:
         message = "an amendment needs the number and date of the document it amends"
-        sendable = found is None or writable_text(found)
-        yield Problem(message, typed_only=sendable, in_kind=not sendable)
+        yield Problem.of_form(message, sendable=found is None or writable_text(found))
     elif problem := number_problem(found):
-        sendable = writable_text(found)
-        yield Problem(f"original {problem}", typed_only=sendable, in_kind=not sendable)
+        yield Problem.of_form(f"original {problem}", sendable=writable_text(found))
     if day is not None and type(day) is not dt.date:
         yield Problem(f"original date {shown(day)} is not a datetime.date", in_kind=True)
 
@@ -199,7 +198,10 @@ _SENT_BY_SOME: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
 
 
 def other_fields(case: Case) -> Iterator[Problem]:
-    """Report fields of a wrong type among those that are kept with a record, in a journal for example."""
+    """Fields that are kept and not sent have the right type; `extra` holds JSON values.
+
+    They may be kept in a journal, say.
+    """
     sent = set()
     if case.section is not None:
         sent = {"original_number", "original_date"} if case.section.is_amendment else set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 import attrs
 
@@ -38,6 +38,11 @@ class Problem:
     in_kind: bool = False
     place: int | None = None
     record: Record | None = None
+
+    @classmethod
+    def of_form(cls, message: str, *, sendable: bool) -> Self:
+        """Make the problem of a value that has the wrong form, and can or cannot be written all the same."""
+        return cls(message, typed_only=sendable, in_kind=not sendable)
 
 
 @attrs.frozen(kw_only=True)

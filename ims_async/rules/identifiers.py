@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from ..model.vocabulary import gstin_problem, period_problem
@@ -28,41 +28,39 @@ def _or_nothing(value: object) -> bool:
 
 
 def supplier(case: Case) -> Iterator[Problem]:
-    """Report a supplier's GSTIN with a wrong pattern or check digit."""
+    """The supplier's GSTIN has the pattern and the check digit of one."""
     found = case.invoice.supplier
     if not isinstance(found, str):
         yield Problem(f"supplier: {shown(found)} is not a GSTIN as text", in_kind=True)
     elif problem := _gstin_problem(found[:60]):
-        sendable = writable_text(found)
-        yield Problem(f"supplier: {problem}", typed_only=sendable, in_kind=not sendable)
+        yield Problem.of_form(f"supplier: {problem}", sendable=writable_text(found))
 
 
 def own_supplier(case: Case) -> Iterator[Problem]:
-    """Report a record whose supplier is the taxpayer itself."""
+    """The supplier is not the taxpayer itself."""
     found, own = case.invoice.supplier, case.facts.gstin
     if own is not None and isinstance(found, str) and found.upper() == own.upper():
         yield Problem(f"its supplier is the taxpayer itself, {own}: is it the right file?")
 
 
 def recipient(case: Case) -> Iterator[Problem]:
-    """Report a record that was read for another taxpayer."""
+    """The record was read for this taxpayer, or made by hand."""
     found, own = case.invoice.recipient, case.facts.gstin
     if isinstance(found, str) and own is not None and found.upper() != own.upper():
         yield Problem(f"it was read for {found[:60]}, and this is {own}: save it under that taxpayer")
 
 
 def return_period(case: Case) -> Iterator[Problem]:
-    """Report a return period that is not `MMYYYY`."""
+    """The return period is MMYYYY."""
     found = case.invoice.return_period
     if not isinstance(found, str):
         yield Problem(f'return period {shown(found)} is not text: write MMYYYY, "102024"', in_kind=True)
     elif problem := period_problem(found):
-        sendable = writable_text(found)
-        yield Problem(problem, typed_only=sendable, in_kind=not sendable)
+        yield Problem.of_form(problem, sendable=writable_text(found))
 
 
 def period_range(case: Case) -> Iterator[Problem]:
-    """Report a return period before July 2017, when GST began, or in the future."""
+    """The return period is not before 07-2017 and has begun."""
     found, today = case.invoice.return_period, case.facts.today
     month = month_of(found) if isinstance(found, str) else None
     if month is None:
@@ -74,29 +72,25 @@ def period_range(case: Case) -> Iterator[Problem]:
 
 
 def place_of_supply(case: Case) -> Iterator[Problem]:
-    """Report a place of supply that is not a two-digit state code."""
+    """The place of supply is a two-digit state code."""
     found = case.invoice.place_of_supply
     if not (isinstance(found, str) and _PLACE_OF_SUPPLY.fullmatch(found)):
-        sendable = _or_nothing(found)
         message = f"place of supply {shown(found)} is not a two-digit state code as text"
-        yield Problem(message, typed_only=sendable, in_kind=not sendable)
+        yield Problem.of_form(message, sendable=_or_nothing(found))
 
 
 def source_form(case: Case) -> Iterator[Problem]:
-    """Report an unknown source form."""
-    found = case.invoice.source_form
-    if not (isinstance(found, str) and found in _SOURCE_FORMS):
-        sendable = _or_nothing(found)
-        message = f"source form {shown(found)} is not one of {', '.join(sorted(_SOURCE_FORMS))}"
-        yield Problem(message, typed_only=sendable, in_kind=not sendable)
+    """The source form is R1, R1A, IFF or R5."""
+    yield from _listed("source form", case.invoice.source_form, _SOURCE_FORMS)
 
 
 def invoice_type(case: Case) -> Iterator[Problem]:
-    """Report an unknown invoice type; e-commerce sections have none."""
-    found = case.invoice.type
-    if case.section is None or case.section.is_ecommerce:
-        return
-    if not (isinstance(found, str) and found in _TYPES):
-        sendable = _or_nothing(found)
-        message = f"invoice type {shown(found)} is not one of {', '.join(sorted(_TYPES))}"
-        yield Problem(message, typed_only=sendable, in_kind=not sendable)
+    """The type is R, DE, SEWP, SEWOP or CBW, but for e-commerce."""
+    if case.section is not None and not case.section.is_ecommerce:
+        yield from _listed("invoice type", case.invoice.type, _TYPES)
+
+
+def _listed(name: str, found: object, known: Collection[str]) -> Iterator[Problem]:
+    if not (isinstance(found, str) and found in known):
+        message = f"{name} {shown(found)} is not one of {', '.join(sorted(known))}"
+        yield Problem.of_form(message, sendable=_or_nothing(found))

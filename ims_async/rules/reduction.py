@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
-from ..model.records import Decision
 from ..model.vocabulary import Section
 from .context import REDUCIBLE, Case
 from .document import amount_problem, is_amount, writable
@@ -16,12 +15,11 @@ _CHOICES: Final = "ItcReduction.none(), .full() or .partial(…)"
 
 
 def itc_reduction(case: Case) -> Iterator[Problem]:
-    """Report an ITC reduction of a wrong type, or on a record or action that takes none."""
-    found = case.record.itc_reduction if isinstance(case.record, Decision) else None
-    if found is None:
+    """An ITC reduction goes with A, in sections that take one, unless the record does not."""
+    if case.reduction_given is None:
         return
     if case.reduction is None:
-        yield Problem(f"ITC reduction {shown(found)} is not one: use {_CHOICES}", in_kind=True)
+        yield Problem(f"ITC reduction {shown(case.reduction_given)} is not one: use {_CHOICES}", in_kind=True)
         return
     if not case.accepted:
         yield Problem("an ITC reduction goes with accepting only")
@@ -33,12 +31,11 @@ def itc_reduction(case: Case) -> Iterator[Problem]:
 
 def _says_nothing(case: Case) -> bool:
     """Return True for an acceptance without an ITC reduction although the record takes one."""
-    said = case.record.itc_reduction if isinstance(case.record, Decision) else None
-    return case.accepted and said is None and case.invoice.itc_reduction_allowed is not False
+    return case.accepted and case.reduction_given is None and case.invoice.itc_reduction_allowed is not False
 
 
 def itc_reduction_missing(case: Case) -> Iterator[Problem]:
-    """Report a credit note accepted without an ITC reduction."""
+    """Accepting a credit note says how much credit it gives up, unless the record takes no word on it."""
     if case.section is Section.B2BCN and _says_nothing(case):
         yield Problem(
             f"accepting a credit note says how much credit it gives up: use {_CHOICES} (IMSSAV0054)"
@@ -46,13 +43,16 @@ def itc_reduction_missing(case: Case) -> Iterator[Problem]:
 
 
 def itc_reduction_unsaid(case: Case) -> Iterator[Problem]:
-    """Report an amendment accepted without an ITC reduction; only its original shows if it lowers credit."""
+    """Accepting an amendment that lowers credit says by how much.
+
+    Whether it lowers credit shows in its original only.
+    """
     if case.section in REDUCIBLE and case.section is not Section.B2BCN and _says_nothing(case):
         yield Problem(f"if this amendment lowers credit, accepting it says by how much: use {_CHOICES}")
 
 
 def itc_reduction_none(case: Case) -> Iterator[Problem]:
-    """Report amounts declared where nothing is to be reversed, or only zeros declared as a reversal."""
+    """No reversal declares no amounts; a reversal declares more than zeros."""
     declared = case.reduction.amounts if case.reduction else {}
     if case.reduction is None or not declared:
         return
@@ -63,7 +63,7 @@ def itc_reduction_none(case: Case) -> Iterator[Problem]:
 
 
 def itc_reduction_amounts(case: Case) -> Iterator[Problem]:
-    """Report declared amounts that are invalid or above the record's tax, and CGST unequal to SGST."""
+    """Each head declared is between 0 and the record's tax; CGST equals SGST."""
     declared = case.reduction.amounts if case.reduction else {}
     for head, rupees in declared.items():
         tax = getattr(case.invoice, head)
