@@ -40,17 +40,17 @@ class Shape:
     """Whether the rows carry `inv_typ`."""
     reduces: bool = False
     """Whether the vendor's example shows `itcRedReq` and the declared amounts here."""
-    report: str = ""
-    """The key in an error report, if it is not the section's own name."""
+    short: str = ""
+    """The short name of a section of notes, in queries and in error reports."""
 
 
 SHAPES: Mapping[str, Shape] = {
     "b2b": Shape("inum", "idt"),
     "b2ba": Shape("inum", "idt", "oinum", "oidt", reduces=True),
-    "b2bdn": Shape("nt_num", "nt_dt", report="dn"),
-    "b2bdna": Shape("nt_num", "nt_dt", "ont_num", "ont_dt", reduces=True, report="dna"),
-    "b2bcn": Shape("nt_num", "nt_dt", reduces=True, report="cn"),
-    "b2bcna": Shape("nt_num", "nt_dt", "ont_num", "ont_dt", reduces=True, report="cna"),
+    "b2bdn": Shape("nt_num", "nt_dt", short="dn"),
+    "b2bdna": Shape("nt_num", "nt_dt", "ont_num", "ont_dt", reduces=True, short="dna"),
+    "b2bcn": Shape("nt_num", "nt_dt", reduces=True, short="cn"),
+    "b2bcna": Shape("nt_num", "nt_dt", "ont_num", "ont_dt", reduces=True, short="cna"),
     "ecom": Shape("inum", "idt", typed=False),
     "ecoma": Shape("inum", "idt", "oinum", "oidt", typed=False, reduces=True),
 }

@@ -151,8 +151,9 @@ class GspApi(Protocol[R]):
         """All addresses."""
         ...
 
-    def owns(self, path: str) -> bool:
-        """Return whether a path belongs to this API."""
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """The beginnings of the paths that belong to this API."""
         ...
 
     def recognise(self, request: Request) -> R | None:
@@ -225,7 +226,7 @@ class Router:
         self._world.settle()
         now = self._world.now()
         request = Request.of(method, path, headers, body)
-        api = next(api for api in self._apis if api.owns(request.path))
+        api = next(api for api in self._apis if request.path.startswith(api.prefixes))
         route = api.recognise(request)
         operation = route.operation if route else "unknown"
         fault = self.script.take(operation, request.gstin)

@@ -18,7 +18,7 @@ STATUS_WORDS = {"accepted": "A", "rejected": "R", "pending": "P", "no_action_tak
 """The values of the status filter of the list of invoices, and their actions."""
 
 # The reference of the list uses short names, a guide uses those of the bodies: both are accepted.
-SECTIONS = {"cn": "b2bcn", "cna": "b2bcna", "dn": "b2bdn", "dna": "b2bdna"} | {name: name for name in SHAPES}
+SECTIONS = {name: section for section, shape in SHAPES.items() for name in (shape.short or section, section)}
 """The sections in requests, in lower case, and their names in bodies."""
 
 _COUNT_WORDS = {"N": "noaction", "R": "reject", "P": "pending", "A": "accept"}
@@ -113,7 +113,7 @@ def error_report(errors: Iterable[RecordError]) -> dict[str, list[dict[str, Any]
     """Group errors by section, supplier and code; notes are under `cn` and `dn`, their number in `inum`."""
     report: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
     for error in errors:
-        entries = report.setdefault(SHAPES[error.section].report or error.section, {})
+        entries = report.setdefault(SHAPES[error.section].short or error.section, {})
         entry = entries.setdefault(
             (error.supplier, error.code),
             {"stin": error.supplier, "error_cd": error.code, "error_msg": error.message, "inv": []},

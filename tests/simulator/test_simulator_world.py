@@ -133,21 +133,3 @@ def test_a_supplier_edit_changes_amounts_and_hash_and_takes_the_action_back() ->
         taxable=before.taxable,
     )
     assert again.hash == before.hash
-
-
-def test_a_number_that_several_records_have_is_not_enough() -> None:
-    """Ask for supplier and period where a number is not one record's alone."""
-    simulator = Simulator(invoices=40)
-    (gstin,) = simulator.gstins
-    numbers = Counter(record.number for record in simulator.records(gstin, "b2b"))
-    ((number, _),) = numbers.most_common(1)
-    with pytest.raises(LookupError, match="2 records of b2b have the number"):
-        simulator.block_pending(gstin, "b2b", number)
-    with pytest.raises(LookupError, match="0 records"):
-        simulator.edit(gstin, "b2b", "none")
-
-
-def test_an_unknown_gstin_gets_no_token() -> None:
-    """Refuse a token for a GSTIN that is none of the taxpayers'."""
-    with pytest.raises(LookupError, match="none of this simulator's taxpayers"):
-        Simulator().token("27AAPFU0939F1ZV")

@@ -65,14 +65,11 @@ class Sandbox:
     """Answer HTTP requests as Sandbox's documents describe."""
 
     routes = ROUTES
+    prefixes = ("",)  # every path that no other API owns belongs to this one
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._window = Window(world.rules.rate_limit)
-
-    def owns(self, path: str) -> bool:
-        """Return True: every path that no other API owns belongs to this one."""
-        return True
 
     def recognise(self, request: Request) -> SandboxRoute | None:
         """Return the route of a request, and set the request's session and GSTIN."""
@@ -90,8 +87,7 @@ class Sandbox:
                 raise Refused(429, "Too Many Requests")
             return self._envelope(200, {"code": 200, "data": self._data(route, request)}, headers)
         except GstnError as error:
-            failure = {"error_cd": error.code, "message": error.message}
-            data = {"status_cd": "0", "error": failure}
+            data = {"status_cd": "0", "error": {"error_cd": error.code, "message": error.message}}
             return self._envelope(200, {"code": 200, "data": data}, headers)
         except Refused as refusal:
             content = {"code": refusal.code, "message": refusal.message}

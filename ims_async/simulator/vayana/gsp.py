@@ -109,6 +109,7 @@ class Vayana:
     """Answer HTTP requests as Vayana's documents describe; it has the state of Vayana's gateway (EAS)."""
 
     routes = ROUTES
+    prefixes = ("/enriched/", "/basic/", _THEODORE)
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -119,10 +120,6 @@ class Vayana:
         self.bundles: dict[str, basic.Bundle] = {}
         """The large answers, by token."""
         self._window = Window(world.rules.rate_limit)
-
-    def owns(self, path: str) -> bool:
-        """Return whether a path belongs to the enriched API, the basic API or the login."""
-        return path.startswith(("/enriched/", "/basic/", _THEODORE))
 
     def recognise(self, request: Request) -> VayanaRoute | None:
         """Return the route of a request, and set the request's GSTIN from its headers or its task."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import payloads
+from ..fields import SHAPES
 from .answers import EasRefused, bad_parameter, read, text
 from .tasks import Task
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from ..http import Request
     from .gsp import Vayana
 
-_TWO_NAMES = {section for name, section in payloads.SECTIONS.items() if name != section}
 _MOST_BYTES = 4_000_000  # the documented "4MB", in the smaller of its two senses
 
 
@@ -47,7 +47,7 @@ def _spelled(name: str, section: str, names: Literal["any", "short", "long"]) ->
 
     No document defines which name is right, or the answer to the other one: the refusal is our own.
     """
-    return names == "any" or section not in _TWO_NAMES or (name == section) == (names == "long")
+    return names == "any" or not SHAPES[section].short or (name == section) == (names == "long")
 
 
 def download(eas: Vayana, request: Request) -> dict[str, Any]:
