@@ -18,7 +18,7 @@ from ..model.vocabulary import Action, Section
 from .catalogue import DECISION_RULES, FORM_RULES, ID_RULES, OWN_RULES, RECIPIENT_RULES, SUPPLIER_RULES
 from .context import Case, Facts, Rule, case_of
 from .decision import LONGEST_REMARKS
-from .document import AMOUNT_LIMIT, NUMBER, PAISE
+from .document import AMOUNT_LIMIT, NUMBER, OTHER_FIELDS, PAISE
 from .finding import Record
 
 _MOST_CACHED: Final = 50_000  # keys, a few hundred bytes each
@@ -50,17 +50,12 @@ def plainly_formed(invoice: Invoice) -> bool:
     return not invoice.section.is_amendment or _plainly_amending(invoice)
 
 
-_TEXTS, _FLAGS = (str, NoneType), (bool, NoneType)
 _PLAIN: Final[dict[str, tuple[type, ...]]] = {
-    **dict.fromkeys(("hash", "supplier_name", "recipient", "remarks", "type", "original_number"), _TEXTS),
-    "original_date": (dt.date, NoneType),
-    **dict.fromkeys(("pending_allowed", "supplier_filed", "remarks_allowed"), _FLAGS),
-    "itc_reduction_allowed": _FLAGS,
+    **{name: kinds for name, (kinds, _) in OTHER_FIELDS.items()},
     "itc_reduction": (NoneType,),
-    "read_from_gateway": (bool,),
     "extra": (dict,),
 }
-"""The types, as a gateway sends them, of the fields that are kept with a record and not sent."""
+"""The types, as a gateway sends them, of the fields that are kept with a record."""
 _beside: Final[Callable[[Invoice], tuple[object, ...]]] = attrgetter(*_PLAIN)
 _PLAIN_KINDS: Final = frozenset(itertools.product(*_PLAIN.values()))
 _PLAIN_VALUES: Final = frozenset({str, bool, NoneType})

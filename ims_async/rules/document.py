@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
+from types import NoneType
 from typing import Final
 
 from ..gsp.codec.writing import json_text
@@ -164,54 +165,41 @@ def original(case: Case) -> Iterator[Problem]:
         yield Problem(f"original date {shown(day)} is not a datetime.date", in_kind=True)
 
 
-def _or_none(*kinds: type) -> Callable[[object], bool]:
-    return lambda value: value is None or isinstance(value, kinds)
-
-
-def _reduction_or_none(value: object) -> bool:
-    if not isinstance(value, ItcReduction):
-        return value is None
-    heads = (value.igst, value.cgst, value.sgst, value.cess)
-    return isinstance(value.required, bool) and all(head is None or writable(head) for head in heads)
-
-
-_TEXT, _FLAG = (_or_none(str), "text"), (_or_none(bool), "True, False or None")
-_NEVER_SENT: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
-    "hash": _TEXT,
-    "supplier_name": _TEXT,
-    "recipient": _TEXT,
-    "remarks": _TEXT,
-    "pending_allowed": _FLAG,
-    "supplier_filed": _FLAG,
-    "remarks_allowed": _FLAG,
-    "itc_reduction_allowed": _FLAG,
-    "itc_reduction": (_reduction_or_none, "an ItcReduction with amounts that are Decimals"),
-    "read_from_gateway": (lambda value: isinstance(value, bool), "True or False"),
-}
-"""The fields of a record that are never sent: each with a test of its type and the type's name."""
-_SENT_BY_SOME: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
+_TEXT: Final = ((str, NoneType), "text")
+_FLAG: Final = ((bool, NoneType), "True, False or None")
+OTHER_FIELDS: Final[dict[str, tuple[tuple[type, ...], str]]] = {
+    **dict.fromkeys(("hash", "supplier_name", "recipient", "remarks"), _TEXT),
+    **dict.fromkeys(("pending_allowed", "supplier_filed", "remarks_allowed", "itc_reduction_allowed"), _FLAG),
+    "itc_reduction": ((ItcReduction, NoneType), "an ItcReduction with amounts that are Decimals"),
+    "read_from_gateway": ((bool,), "True or False"),
     "type": _TEXT,
     "original_number": _TEXT,
-    "original_date": (lambda value: value is None or type(value) is dt.date, "a datetime.date"),
+    "original_date": ((dt.date, NoneType), "a datetime.date"),
 }
-"""The fields that are sent in some sections, where other rules check them, and only kept in the others."""
+"""The types of the fields that are kept with a record, in a journal say; some sections send the last 3."""
 
 
 def other_fields(case: Case) -> Iterator[Problem]:
-    """Fields that are kept and not sent have the right type; `extra` holds JSON values.
-
-    They may be kept in a journal, say.
-    """
+    """Fields that are kept and not sent have the right type; `extra` holds JSON values."""
     sent = set()
     if case.section is not None:
         sent = {"original_number", "original_date"} if case.section.is_amendment else set()
         sent |= set() if case.section.is_ecommerce else {"type"}
-    for name, (fits, what) in (_NEVER_SENT | _SENT_BY_SOME).items():
+    for name, (kinds, what) in OTHER_FIELDS.items():
         value = getattr(case.invoice, name)
-        if name not in sent and not fits(value):
+        if name not in sent and not _fits(value, kinds):
             yield Problem(f"{name} {shown(value)} is not {what}", in_kind=True)
     if problem := extra_problem(case.invoice.extra):
         yield Problem(problem, in_kind=True)
+
+
+def _fits(value: object, kinds: tuple[type, ...]) -> bool:
+    if isinstance(value, ItcReduction):
+        heads = (value.igst, value.cgst, value.sgst, value.cess)
+        sound = isinstance(value.required, bool) and all(head is None or writable(head) for head in heads)
+        return ItcReduction in kinds and sound
+    # A moment is a date too, and none is wanted.
+    return type(value) in kinds if dt.date in kinds else isinstance(value, kinds)
 
 
 def extra_problem(extra: object) -> str | None:
