@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..http import Refused, Route, Window, find, write
 from ..rules import GstnError
-from . import auth as auth
-from . import canned
-from . import invoices as invoices
+from . import auth, canned, invoices
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,11 +16,7 @@ from ..fields import is_gstin
 from ..http import Route, Window, find, write
 from ..rules import OTHER_TAXPAYER, UNAUTHORIZED, GstnError
 from ..sessions import Sessions
-from . import basic as basic
-from . import invoices as invoices
-from . import login as login
-from . import session as session
-from . import tasks as tasks
+from . import basic, invoices, login, session, tasks
 from .answers import EasRefused, bad_gstin, envelope, from_gstn, not_found
 
 if TYPE_CHECKING:
@@ -133,13 +129,11 @@ class Vayana:
 
     def answer(self, route: VayanaRoute | None, request: Request) -> Answer:
         """Answer a request, in the envelope of six keys or bare."""
+        bare = _is_bare(route, request)
         try:
             data = self._data(route, request)
-        except GstnError as error:
-            return _error_answer(from_gstn(error), bare=_is_bare(route, request))
-        except EasRefused as refusal:
-            return _error_answer(refusal, bare=_is_bare(route, request))
-        bare = _is_bare(route, request)
+        except (GstnError, EasRefused) as error:
+            return _error_answer(error, bare=bare)
         if route and route.operation == "status":
             bare = self.rules.task_shape == "nested"
         return 200, dict(_JSON), write({"data": data} if bare else envelope(data))
@@ -197,6 +191,7 @@ def _is_bare(route: VayanaRoute | None, request: Request) -> bool:
     return request.path.startswith(_THEODORE) if route is None else route.bare
 
 
-def _error_answer(refusal: EasRefused, *, bare: bool) -> Answer:
+def _error_answer(error: GstnError | EasRefused, *, bare: bool) -> Answer:
+    refusal = from_gstn(error) if isinstance(error, GstnError) else error
     content = {"error": refusal.error} if bare else envelope(error=refusal.error)
     return refusal.status, dict(_JSON), write(content)
