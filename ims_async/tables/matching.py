@@ -16,19 +16,12 @@ from .problems import Problem, raise_all
 from .row import AS_TEXT, Row
 
 _COLUMN_OF_FINDING: Final = {
-    "action": "action",
-    "no-change": "action",
-    "pending-blocked": "action",
-    "pending-limit": "action",
-    "remarks-too-long": "remarks",
-    "remarks-blocked": "remarks",
-    "remarks-on-accept": "remarks",
-    "remarks-missing": "remarks",
+    **dict.fromkeys(("action", "no-change", "pending-blocked", "pending-limit"), "action"),
+    **dict.fromkeys(
+        ("remarks-too-long", "remarks-blocked", "remarks-on-accept", "remarks-missing"), "remarks"
+    ),
     "itc-reduction": "ITC reduction",
-    "itc-reduction-missing": "ITC reduction",
-    "itc-reduction-unsaid": "ITC reduction",
-    "itc-reduction-none": "ITC reduction",
-    "itc-reduction-amounts": "ITC reduction",
+    **{f"itc-reduction-{what}": "ITC reduction" for what in ("missing", "unsaid", "none", "amounts")},
 }
 
 
@@ -53,12 +46,12 @@ def match(
             Decision(invoice=invoice, action=row.action, remarks=row.remarks, itc_reduction=row.itc_reduction)
         )
     for finding in rules.check(decisions, policy=policy):
-        if finding.level is rules.Level.REFUSE:
-            if finding.place is None:
-                problems.append(Problem(f"the file: {finding.message}", kind=finding.code))
-            else:
-                problem = _problem(decided[finding.place], finding.code, finding.message)
-                problems.append(problem)
+        if finding.level is not rules.Level.REFUSE:
+            continue
+        if finding.place is None:
+            problems.append(Problem(f"the file: {finding.message}", kind=finding.code))
+        else:
+            problems.append(_problem(decided[finding.place], finding.code, finding.message))
     raise_all(problems)
     return decisions
 
@@ -171,5 +164,8 @@ def _change(row: Row, invoice: Invoice, expected: set[Action | None]) -> tuple[s
         return "edited", f"{what}: pull again, decide again"
     if invoice.action not in expected:
         what = f"its action at the gateway is {invoice.action} now and was {row.pulled_action} when pulled"
+        if invoice.action is row.action:  # the gateway need not show remarks and an ITC reduction
+            what += ", as this row decides (of its remarks and ITC reduction nothing may be shown); if you"
+            return "acted-on", f"{what} pushed it, it is done; if not, pull again, decide again"
         return "acted-on", f"{what}: pull again, decide again"
     return None

@@ -14,7 +14,7 @@ import pytest
 from ims_async import InvalidInput, JobToken, Sandbox, Vayana, tables
 from ims_async.cli.inputs import accounts, environment
 from ims_async.simulator import Record
-from tests.cli.cli_shell import QUICK, Shell, accept, opened
+from tests.cli.cli_shell import QUICK, Shell, accept, opened, read_rows, write_rows
 
 pytestmark = pytest.mark.both_gsps
 
@@ -208,6 +208,17 @@ def test_a_credit_note_without_its_reduction_is_explained(shell: Shell) -> None:
     assert ended.code == 1
     assert "IMSSAV0054" in ended.out
     assert "column 'ITC reduction'" in ended.out
+
+
+def test_the_second_push_of_accepted_credit_notes_blames_nobody(shell: Shell) -> None:
+    """The gateway does not show the reduction that was declared: the rows are refused, and say why."""
+    file, count = shell.decided(lambda row: "A" if row["section"] == "b2bcn" else "", "--section", "cn")
+    write_rows(file, [{**row, "ITC reduction": "none"} for row in read_rows(file)])
+    assert shell.run("push", file, "--yes", *QUICK).code == 0
+    ended = shell.run("push", file, "--yes", *QUICK)
+    assert (ended.code, shell.sim.count("save")) == (2, 1)
+    assert ended.err.count("as this row decides") == min(count, 3)
+    assert "if you pushed it, it is done; if not, pull again, decide again" in ended.err
 
 
 def test_push_asks_before_it_sends(shell: Shell) -> None:
