@@ -18,6 +18,7 @@ from .. import rules
 from ..gsp.codec.values import parse_day
 from ..model.records import Decision, Invoice
 from ..model.vocabulary import Action, is_other_gstin
+from .columns import INFORMATION_COLUMNS, field_of
 from .row import Row
 
 _MONEY: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?", re.ASCII)
@@ -57,8 +58,7 @@ def check_rows(
     places: dict[str | None, list[int]] = {}
     for place, (row, information) in enumerate(rows):
         facts = _facts(information)
-        known = {column for column, (name, _) in _COLUMNS.items() if name in facts}
-        skipped.append({code for code, columns in _NEEDS.items() if not columns <= known})
+        skipped.append({code for code, columns in _NEEDS.items() if not columns <= facts.keys()})
         if row.hash is not None and is_other_gstin(row.supplier):
             skipped[-1].add("supplier")
         decisions.append(_decision(row, facts))
@@ -84,7 +84,7 @@ def _decision(row: Row, facts: Mapping[str, Any]) -> Decision:
         action=row.pulled_action,
         hash=row.hash,
         read_from_gateway=True,
-        **{**_MISSING, **facts},
+        **{**_MISSING, **{field_of(column): value for column, value in facts.items()}},
     )
     return Decision(
         invoice=invoice,
@@ -95,12 +95,12 @@ def _decision(row: Row, facts: Mapping[str, Any]) -> Decision:
 
 
 def _facts(information: Mapping[str, str]) -> dict[str, Any]:
-    """Read the information cells; one that cannot be read is left out."""
+    """Read the information cells, by column; one that cannot be read is left out."""
     facts: dict[str, Any] = {}
-    for column, (name, parse) in _COLUMNS.items():
+    for column in INFORMATION_COLUMNS:
         if column in information:
             try:
-                facts[name] = parse(information[column].strip())
+                facts[column] = _PARSERS.get(column, _text)(information[column].strip())
             except (KeyError, ValueError):  # a spreadsheet has rewritten it
                 continue
     return facts
@@ -120,22 +120,9 @@ def _flag(text: str) -> bool | None:
     return _FLAGS[text.casefold()]
 
 
-def _day(text: str) -> dt.date | None:
-    return parse_day(text) if text else None
-
-
-_COLUMNS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
-    "supplier name": ("supplier_name", _text),
-    "type": ("type", _text),
-    "place of supply": ("place_of_supply", _text),
-    "value": ("value", _money),
-    "taxable value": ("taxable_value", _money),
-    "IGST": ("igst", _money),
-    "CGST": ("cgst", _money),
-    "SGST": ("sgst", _money),
-    "cess": ("cess", _money),
-    "supplier filed": ("supplier_filed", _flag),
-    "pending allowed": ("pending_allowed", _flag),
-    "original number": ("original_number", _text),
-    "original date": ("original_date", _day),
+_PARSERS: Final[dict[str, Callable[[str], Any]]] = {
+    **dict.fromkeys(("value", "taxable value", "IGST", "CGST", "SGST", "cess"), _money),
+    **dict.fromkeys(("supplier filed", "pending allowed"), _flag),
+    "original date": lambda text: parse_day(text) if text else None,
 }
+"""The parsers of the information columns; what is not here is text."""

@@ -42,7 +42,13 @@ INFORMATION_COLUMNS: Final = (
     "original number",
     "original date",
 )
-"""The columns that are there for the person who decides."""
+"""The columns that are there for the person who decides; no cell of them is sent."""
+
+
+def field_of(column: str) -> str:
+    """Return the name of the attribute that a column shows."""
+    return column.replace(" ", "_").lower()
+
 
 LONGEST_CELL: Final = 32_767  # characters, as many as a spreadsheet takes
 
@@ -69,7 +75,10 @@ def unshielded(cell: str) -> str:
 
 
 def to_cell(value: object) -> str:
-    """Write one value: money exact, dates DD-MM-YYYY, text shielded."""
+    """Write one value: money exact, dates DD-MM-YYYY, text shielded.
+
+    An ITC reduction is `none`, `full`, or `igst=10.50;cgst=1;sgst=1;cess=0`.
+    """
     if value is None:
         return ""
     if isinstance(value, Decimal):
@@ -78,13 +87,7 @@ def to_cell(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, dt.date):
         return f"{value.day:02d}-{value.month:02d}-{value.year:04d}"
+    if isinstance(value, ItcReduction):
+        amounts = ";".join(f"{head}={money_text(amount)}" for head, amount in value.amounts.items())
+        return amounts or ("full" if value.required else "none")
     return shielded(str(value))
-
-
-def reduction_cell(reduction: ItcReduction | None) -> str:
-    """Write an ITC reduction as `none`, `full`, or `igst=10.50;cgst=1;sgst=1;cess=0`."""
-    if reduction is None:
-        return ""
-    if not reduction.required:
-        return "none"
-    return ";".join(f"{head}={money_text(amount)}" for head, amount in reduction.amounts.items()) or "full"

@@ -5,16 +5,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
 
 from ..errors import InvalidInput
 from ..files import is_file, is_folder
 from .problems import FILE_KIND, Problem
 from .reading import is_report
 from .row import where
-from .source import MOST_TITLES, SEPARATOR_LINE
-
-_LONGEST: Final = 50_000_000  # bytes
+from .source import MOST_TITLES, SEPARATOR_LINE, text_of
 
 
 def listed_gstins(file: Path) -> Iterator[tuple[int, str]]:
@@ -22,16 +19,7 @@ def listed_gstins(file: Path) -> Iterator[tuple[int, str]]:
 
     Raises `InvalidInput` for a file that cannot be read.
     """
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(_LONGEST + 1)
-        text = content.decode("utf-8-sig")
-    except OSError as error:
-        raise InvalidInput(f"{file} cannot be read: {(error.strerror or str(error)).lower()}") from None
-    except UnicodeDecodeError:
-        raise InvalidInput(f"{file} is not UTF-8: save it as 'CSV UTF-8', or as a text file") from None
-    if len(content) > _LONGEST:
-        raise InvalidInput(f"{file} is larger than {_LONGEST:,} bytes: is it the right file?")
+    _, text = text_of(file, may_be_empty=True)
     separator = SEPARATOR_LINE.match(text)
     lines = text[separator.end() if separator else 0 :].splitlines()
     first = next((line for line in lines if line.strip() and not line.lstrip().startswith("#")), "")

@@ -14,13 +14,25 @@ import attrs
 from .. import files
 from ..model.records import RecordKey
 from ..model.vocabulary import Action
-from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, LONGEST_CELL, READ_COLUMNS, unshielded
+from .columns import (
+    GSTIN_COLUMN,
+    INFORMATION_COLUMNS,
+    LONGEST_CELL,
+    READ_COLUMNS,
+    field_of,
+    unshielded,
+)
 from .problems import FILE_KIND, Problem, raise_all
 from .row import PARSERS, REPORTED, Row, any_action, any_gstin, any_supplier, own_gstin
 from .source import MOST_TITLES, Source, folded, head_of, names_in, text_of
 
 _MOST_COLUMNS: Final = 256
 _MOST_MISSING: Final = len(READ_COLUMNS) // 2  # with more the file is not a file of decisions
+_FIELDS: Final = {
+    **{column: field_of(column) for column in (GSTIN_COLUMN, *READ_COLUMNS)},
+    "action when pulled": "pulled_action",
+}
+"""The attributes of a `Row`, by column."""
 _LONGEST_PROBLEM: Final = 1000  # characters; a problem may quote a cell
 
 
@@ -47,15 +59,11 @@ def read_with_information(
     source: Source, *, check_suppliers: bool = True, may_be_empty: bool = False
 ) -> list[tuple[Row, dict[str, str]]]:
     """Read decided rows as `read_decisions` does, each with its information cells by column."""
-    information: list[dict[str, str]] = []
+    beside: list[dict[str, str]] = []
     rows = _read(
-        source,
-        deciding=True,
-        check_suppliers=check_suppliers,
-        may_be_empty=may_be_empty,
-        information=information,
+        source, deciding=True, check_suppliers=check_suppliers, may_be_empty=may_be_empty, beside=beside
     )
-    return list(zip(rows, information, strict=True))
+    return list(zip(rows, beside, strict=True))
 
 
 def is_report(path: str | os.PathLike[str]) -> bool:
@@ -81,9 +89,10 @@ def _read(
     *,
     deciding: bool,
     check_suppliers: bool,
-    may_be_empty: bool = False,
-    information: list[dict[str, str]] | None = None,
+    may_be_empty: bool,
+    beside: list[dict[str, str]] | None = None,
 ) -> list[Row]:
+    """Return the rows; the information cells of each go into `beside`."""
     name, text = text_of(source)
     reader = _Reader(name)
     lines = reader.open(text)
@@ -100,7 +109,7 @@ def _read(
     for cells in lines:
         if not any(cells) or (deciding and not reader.cell(cells, "action").strip()):
             continue
-        row = reader.read_row(cells, parsers if reader.cell(cells, "hash").strip() == "" else reported)
+        row = reader.read_row(cells, reported if reader.cell(cells, "hash").strip() else parsers)
         if row is None:
             continue
         first = seen.setdefault((row.gstin, row.key), row.line)
@@ -109,8 +118,8 @@ def _read(
                 None, f"the same record ({row.key}) stands in row {first} already: keep one of them", "twice"
             )
         rows.append(row)
-        if information is not None:
-            information.append(reader.information(cells))
+        if beside is not None:
+            beside.append(reader.information(cells))
     if not rows and not reader.problems and not may_be_empty:
         reader.line = reader.header
         reader.refuse(
@@ -131,7 +140,6 @@ class _Reader:
     header: int = 1
     width: int = 0
     columns: dict[str, int] = attrs.field(factory=dict)
-    informing: dict[str, int] = attrs.field(factory=dict)
     problems: list[Problem] = attrs.field(factory=list)
 
     def refuse(self, column: str | None, what: str, kind: str = "") -> None:
@@ -183,11 +191,8 @@ class _Reader:
             for column in missing:
                 there = ", ".join(heading.strip()[:40] or "(no name)" for heading in header[:40])
                 self.refuse(column, f"this column is missing; the file has: {there}", "header")
-        self.columns = {column: places.get(folded(column), 0) for column in READ_COLUMNS}
-        if (place_of_gstin := places.get(folded(GSTIN_COLUMN))) is not None:
-            self.columns[GSTIN_COLUMN] = place_of_gstin
-        found = {column: places.get(folded(column)) for column in INFORMATION_COLUMNS}
-        self.informing = {column: place for column, place in found.items() if place is not None}
+        ours = (GSTIN_COLUMN, *READ_COLUMNS, *INFORMATION_COLUMNS)
+        self.columns = {column: places[folded(column)] for column in ours if folded(column) in places}
 
     def _cells(self, reader: Iterator[list[str]]) -> Iterator[list[str]]:
         try:
@@ -216,10 +221,8 @@ class _Reader:
 
     def information(self, cells: Sequence[str]) -> dict[str, str]:
         """Return the cells of the information columns that the file has."""
-        return {
-            column: unshielded(cells[place]) if place < len(cells) else ""
-            for column, place in self.informing.items()
-        }
+        there = (column for column in INFORMATION_COLUMNS if column in self.columns)
+        return {column: unshielded(self.cell(cells, column)) for column in there}
 
     def read_row(self, cells: Sequence[str], parsers: dict[str, Callable[[str], Any]]) -> Row | None:
         """Read one row, or add all its problems and return None."""
@@ -238,18 +241,5 @@ class _Reader:
             self.refuse("ITC reduction", "it goes with accepting only: empty this cell")
         if len(found) < len(parsers):
             return None
-        return Row(
-            file=self.name,
-            line=self.line,
-            gstin=found.get(GSTIN_COLUMN),
-            section=found["section"],
-            supplier=found["supplier"],
-            number=found["number"],
-            date=found["date"],
-            return_period=found["return period"],
-            action=found["action"],
-            pulled_action=found["action when pulled"],
-            hash=found["hash"],
-            remarks=found["remarks"],
-            itc_reduction=found["ITC reduction"],
-        )
+        fields = {_FIELDS[column]: value for column, value in found.items()}
+        return Row(file=self.name, line=self.line, **fields)

@@ -65,8 +65,8 @@ def names_in(line: str, delimiter: str) -> list[str]:
     return [folded(part.strip().strip('"')) for part in line.split(delimiter)]
 
 
-def text_of(source: Source) -> tuple[str, str]:
-    """Return a file's name and its text."""
+def text_of(source: Source, *, may_be_empty: bool = False) -> tuple[str, str]:
+    """Return a file's name and its text. Raises `InvalidFile`."""
     if isinstance(source, str | os.PathLike):
         name = str(source)
         try:
@@ -88,7 +88,7 @@ def text_of(source: Source) -> tuple[str, str]:
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise _unusable(name, f"it holds NUL bytes, so it is not a text file; {_AS_UTF8}", line)
-    if not text.strip():
+    if not may_be_empty and not text.strip():
         raise _unusable(name, "is empty: pull the records into it first")
     return name, text
 

@@ -6,15 +6,16 @@ import csv
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from decimal import Decimal
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, Final
 
 from .. import files
 from ..errors import InvalidInput
-from ..model.records import AddedBackLiability, Invoice, LineItem, SalesInvoice
-from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, READ_COLUMNS, reduction_cell, to_cell
+from ..model.records import AddedBackLiability, Invoice, SalesInvoice
+from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, READ_COLUMNS, field_of, to_cell
 
 Target = str | os.PathLike[str] | IO[str]
 
@@ -68,30 +69,23 @@ def _owner(invoice: Invoice, gstin: str | None) -> str | None:
     return invoice.recipient or gstin
 
 
+_information: Final = attrgetter(*map(field_of, INFORMATION_COLUMNS))
+
+
 def _invoice_row(invoice: Invoice) -> tuple[object, ...]:
-    return (
-        *invoice.key,
-        "",
-        invoice.action,
-        invoice.hash,
-        invoice.remarks,
-        reduction_cell(invoice.itc_reduction),
-        invoice.supplier_name,
-        invoice.type,
-        invoice.place_of_supply,
-        *(invoice.value, invoice.taxable_value, invoice.igst, invoice.cgst, invoice.sgst, invoice.cess),
-        invoice.supplier_filed,
-        invoice.pending_allowed,
-        invoice.original_number,
-        invoice.original_date,
-    )
+    decided = (invoice.remarks, invoice.itc_reduction)
+    return (*invoice.key, "", invoice.action, invoice.hash, *decided, *_information(invoice))
 
 
-_SALES_COLUMNS: Final = (
-    *("section", "list", "recipient", "number", "date", "action", "value", "taxable value"),
-    *("IGST", "CGST", "SGST", "cess", "type", "note type", "place of supply"),
-    *("original number", "original date", "supplier", "deleted", "checksum"),
+_AMOUNTS: Final = ("taxable value", "IGST", "CGST", "SGST", "cess")
+_REST_OF_SALE: Final = (
+    *("type", "note type", "place of supply", "original number", "original date"),
+    *("supplier", "deleted", "checksum"),
 )
+_SALES_COLUMNS: Final = (
+    *("section", "list", "recipient", "number", "date", "action", "value", *_AMOUNTS, *_REST_OF_SALE),
+)
+_rest_of_sale: Final = attrgetter(*map(field_of, _REST_OF_SALE))
 
 
 def write_sales(target: Target, sales: Iterable[SalesInvoice], *, overwrite: bool = True) -> int:
@@ -106,22 +100,11 @@ def _sales_row(sale: SalesInvoice) -> tuple[object, ...]:
     return (
         *(sale.section, sale.list_name, sale.recipient, sale.number, sale.date, sale.action, sale.value),
         *(
-            _sum_of(sale.items, amount_of)
-            for amount_of in (
-                lambda item: item.taxable_value,
-                lambda item: item.igst,
-                lambda item: item.cgst,
-                lambda item: item.sgst,
-                lambda item: item.cess,
-            )
+            sum((getattr(item, field_of(column)) for item in sale.items), Decimal(0)) if sale.items else None
+            for column in _AMOUNTS
         ),
-        *(sale.type, sale.note_type, sale.place_of_supply, sale.original_number, sale.original_date),
-        *(sale.supplier, sale.deleted, sale.checksum),
+        *_rest_of_sale(sale),
     )
-
-
-def _sum_of(items: Sequence[LineItem], amount_of: Callable[[LineItem], Decimal]) -> Decimal | None:
-    return sum(map(amount_of, items), Decimal(0)) if items else None
 
 
 _ADDED_BACK_COLUMNS: Final = (
@@ -138,17 +121,8 @@ def write_added_back(
 
     An existing file is replaced, or with `overwrite=False` refused, as by `write_invoices`.
     """
-    rows = map(_added_back_row, liabilities)
+    rows = map(attrgetter(*map(field_of, _ADDED_BACK_COLUMNS)), liabilities)
     return write_rows(target, _ADDED_BACK_COLUMNS, rows, overwrite=overwrite)
-
-
-def _added_back_row(debt: AddedBackLiability) -> tuple[object, ...]:
-    return (
-        *(debt.section, debt.recipient, debt.recipient_name, debt.number, debt.date),
-        *(debt.value, debt.taxable_value, debt.igst, debt.cgst, debt.sgst, debt.cess),
-        *(debt.supplier_period, debt.source_form, debt.type, debt.note_type),
-        *(debt.original_number, debt.original_date, debt.supplier, debt.supplier_name, debt.remarks),
-    )
 
 
 def write_rows(
@@ -164,7 +138,15 @@ def writing_rows(
     target: Target, columns: Sequence[str], *, overwrite: bool = True
 ) -> Iterator[Callable[[Iterable[Iterable[object]]], int]]:
     """Open a file for rows in portions; it is replaced in one step at the end of the block."""
-    with _opened_for_writing(target, overwrite=overwrite) as file:
+    opened: AbstractContextManager[IO[str]]
+    if isinstance(target, str | os.PathLike):
+        _check_format(target)
+        # Excel needs the byte order mark; a pipe or a terminal does not.
+        encoding = "utf-8" if files.is_stream(target) else "utf-8-sig"
+        opened = files.replacing(target, overwrite=overwrite, encoding=encoding)
+    else:
+        opened = nullcontext(target)
+    with opened as file:
         writer = csv.writer(file)
         writer.writerow(columns)
 
@@ -193,22 +175,7 @@ def check_writable(target: Target, *, overwrite: bool = True) -> None:
         files.check_writable(target, overwrite=overwrite)
 
 
-@contextmanager
-def _opened_for_writing(target: Target, *, overwrite: bool) -> Iterator[IO[str]]:
-    if not isinstance(target, str | os.PathLike):
-        yield target
-        return
-    _check_format(target)
-    with files.replacing(target, overwrite=overwrite, encoding=_encoding_of(target)) as file:
-        yield file
-
-
 def _check_format(target: str | os.PathLike[str]) -> None:
     suffix = Path(target).suffix.lower()
     if suffix not in _TEXT and not files.is_stream(target):
         raise InvalidInput(f"{target} cannot be written: {suffix} files are not supported, name a .csv file")
-
-
-def _encoding_of(target: str | os.PathLike[str]) -> str:
-    """Return UTF-8 with a byte order mark, which Excel needs; without one for a pipe or a terminal."""
-    return "utf-8" if files.is_stream(target) else "utf-8-sig"

@@ -16,7 +16,7 @@ import pytest
 from ims_async import Action, Invoice, ItcReduction, Section, tables
 from ims_async.rules import RULES
 from ims_async.simulator import Simulator
-from ims_async.tables.columns import reduction_cell
+from ims_async.tables.columns import to_cell
 from tests.cli.cli_shell import Ended, Shell, read_rows
 from tests.support.rule_cases import GOOD, GSTIN, NONE, note, of
 
@@ -51,7 +51,7 @@ def decided(
         writer = csv.DictWriter(out, columns, extrasaction="ignore")
         writer.writeheader()
         for line, (_, action, remarks, reduction) in zip(reader, rows, strict=True):
-            decision = {"action": action, "remarks": remarks, "ITC reduction": reduction_cell(reduction)}
+            decision = {"action": action, "remarks": remarks, "ITC reduction": to_cell(reduction)}
             writer.writerow({**line, **decision, **(cells or {})})
     return file
 
