@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -22,7 +23,11 @@ def listed_gstins(file: Path) -> Iterator[tuple[int, str]]:
     _, text = text_of(file, may_be_empty=True)
     separator = SEPARATOR_LINE.match(text)
     lines = text[separator.end() if separator else 0 :].splitlines()
-    first = next((line for line in lines if line.strip() and not line.lstrip().startswith("#")), "")
+    headings = (
+        line for line in lines[: MOST_TITLES + 1] if line.strip(" '\"").casefold().startswith("gstin")
+    )
+    others = (line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+    first = next(itertools.chain(headings, others), "")
     delimiter = separator["sign"] if separator else next((sign for sign in ",;\t" if sign in first), ",")
     reader = csv.reader(lines, delimiter=delimiter)
     try:

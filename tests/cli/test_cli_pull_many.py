@@ -74,9 +74,10 @@ def test_one_taxpayers_folder_has_its_file(shell: Shell) -> None:
     [
         "{0}\n\n# the second client\n{1}  # Acme\n{2}\n{0}\n",
         "\ufeffGSTIN;name\n{0};Acme\n# nobody\n{1};'=x'\n{2};Zed\n",
+        "our clients\n\nGSTIN;name\n{0};Acme\n{1};Bee\n{2};Zed\n",
         'gstin,name\n"{0}","Acme, Tools\nand more"\n{1},\n{2},x\n',
     ],
-    ids=["lines", "semicolons", "commas"],
+    ids=["lines", "semicolons", "title", "commas"],
 )
 def test_a_file_lists_the_taxpayers(text: str, shell: Shell) -> None:
     """A line each with comments; or a CSV file whose first column is GSTIN."""
