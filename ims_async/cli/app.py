@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from .. import __version__
 from .commands.change import push, reset
 from .commands.check import check
-from .commands.jobs_list import list_jobs
-from .commands.jobs_resume import resume_jobs
-from .commands.jobs_show import show_job
+from .commands.jobs import list_jobs, show_job
 from .commands.login import login
 from .commands.pull import pull
 from .commands.reads import counts, liabilities, sales
+from .commands.runs import resume_jobs
 from .commands.simulate import simulate
-from .demo.story import demo
+from .demo import demo
 
 app = typer.Typer(
     name="ims-async",
@@ -47,8 +46,9 @@ def main(
     IMS_GSP or --gsp chooses the gateway: sandbox (the default) or vayana. Credentials come from the
     environment or a prompt, never from arguments. The account's: for Sandbox IMS_API_KEY and IMS_API_SECRET,
     for Vayana IMS_ORG_ID with IMS_USER_TOKEN or with IMS_HANDLE and IMS_PASSWORD. The taxpayer's: IMS_GSTIN,
-    IMS_USERNAME (at the GST portal), and IMS_TOKEN (of a session begun elsewhere). IMS_TEST=1 talks to the
-    test host, IMS_BASE_URL to another one (Vayana's login: IMS_SSO_URL).
+    IMS_USERNAME (at the GST portal), and IMS_TOKEN (of a session begun elsewhere: it comes before the one
+    that login keeps, which is used once IMS_TOKEN is refused or near its end). IMS_TEST=1 talks to the test
+    host, IMS_BASE_URL to another one (Vayana's login: IMS_SSO_URL).
 
     Many taxpayers at once: pull --gstins clients.txt --out november/, decide, push november/. IMS_RATE is how
     many requests a minute may leave. IMS_JOURNAL names the file in which all that is sent is written down
@@ -59,36 +59,27 @@ def main(
     """
 
 
-for _work, _words, _example in (
-    (demo, "Show the whole way on a simulated gateway.", "demo"),
-    (login, "Begin a session with an OTP.", "login --gstin 29AAACQ3770E1ZF --username acme.traders"),
-    (counts, "Count records by section and action.", "counts --goods imports"),
-    (
-        pull,
-        "Write records to a CSV file.",
-        (
-            "pull --out acme.csv --section b2b --status no_action; "
-            "of many taxpayers: ims-async pull --gstins clients.txt --out november/"
-        ),
-    ),
-    (check, "Check a file of decisions offline.", "check acme.csv"),
-    (
-        push,
-        "Send the decisions of files.",
-        "push acme.csv --report outcome.csv; of many taxpayers: ims-async push november/ --run 2026-11",
-    ),
-    (reset, "Take files' records back to no action.", "reset acme.csv --yes"),
-    (sales, "Show recipients' actions on your own sales.", "sales 2024 10 --section cdnr --out sales.csv"),
-    (liabilities, "Show liability that rejections added back.", "liabilities 2024 10 --section cdnr"),
-    (simulate, "Run a fake gateway until Ctrl-C.", "simulate --port 8070 --job-seconds 10"),
+_EXAMPLES: Final = {
+    demo: "demo",
+    login: "login --gstin 29AAACQ3770E1ZF --username acme.traders",
+    counts: "counts --goods imports",
+    pull: "pull --out acme.csv --section b2b --status no_action; "
+    "of many taxpayers: ims-async pull --gstins clients.txt --out november/",
+    check: "check acme.csv",
+    push: "push acme.csv --report outcome.csv; of many taxpayers: ims-async push november/ --run 2026-11",
+    reset: "reset acme.csv --yes",
+    sales: "sales 2024 10 --section cdnr --out sales.csv",
+    liabilities: "liabilities 2024 10 --section cdnr",
+    simulate: "simulate --port 8070 --job-seconds 10",
+}
+for _work, _example in _EXAMPLES.items():
+    app.command(epilog=f"Example: ims-async {_example}")(_work)
+for _name, _work, _example in (
+    ("show", show_job, "4c808f0a93d7577 --gstin 29AAACQ3770E1ZF --wait"),
+    ("list", list_jobs, "--run 2026-11"),
+    ("resume", resume_jobs, "2026-11 --report outcome.csv"),
 ):
-    app.command(short_help=_words, epilog=f"Example: ims-async {_example}")(_work)
-for _name, _work, _words, _example in (
-    ("show", show_job, "Show how a job stands.", "4c808f0a93d7577 --gstin 29AAACQ3770E1ZF --wait"),
-    ("list", list_jobs, "List the jobs that have not ended, or all of them.", "--run 2026-11"),
-    ("resume", resume_jobs, "Find out what became of what was sent.", "2026-11 --report outcome.csv"),
-):
-    jobs.command(_name, short_help=_words, epilog=f"Example: ims-async jobs {_name} {_example}")(_work)
+    jobs.command(_name, epilog=f"Example: ims-async jobs {_name} {_example}")(_work)
 app.add_typer(jobs, name="jobs")
 
 

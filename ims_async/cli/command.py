@@ -11,9 +11,10 @@ import attrs
 from ..tables import check_writable
 from .options import Debug, Json, Overwrite
 from .output.console import Console
+from .output.next_commands import Commands
 
 _HELD: Final = ("gsp", "journal", "report", "overwrite")
-"""Options that messages name again: the console holds them."""
+"""Options of the commands that messages name."""
 
 
 def command(*, report: Any = None) -> Callable[[Callable[..., int]], Callable[..., None]]:
@@ -40,7 +41,8 @@ def command(*, report: Any = None) -> Callable[[Callable[..., int]], Callable[..
 
         def run(*, json: bool, debug: bool, **given: Any) -> None:
             held = {name: given[name] for name in _HELD if name in given}
-            console = Console(json, debug, check=not given.get("no_check"), **held)
+            commands = Commands(check=not given.get("no_check"), **held)
+            console = Console(json, debug, commands)
             for name, group in groups.items():
                 fields = [field.name for field in attrs.fields(group)]
                 given[name] = group(**{field: given.pop(field) for field in fields})

@@ -17,17 +17,21 @@ def option(name: str, words: str, example: str = "", **more: Any) -> Any:
     return typer.Option(flag, metavar=metavar or None, help=help_, **more)
 
 
-def _files(words: str) -> Any:
-    return typer.Argument(metavar="FILE_OR_FOLDER", help=f"{words} {_FOLDERS}")
-
-
 _FOLDERS: Final = (
-    "Of a folder all *.csv are taken, but no folders in it, and no reports (they have a column 'outcome')."
+    "Of a folder all *.csv, but no folders in it, and no reports (they have a column 'outcome')."
 )
-_DECISIONS: Final = "Files of pull's, their column 'action' filled in with A, R or P."
-DecisionFiles = Annotated[list[Path], _files(_DECISIONS)]
-CheckedFiles = Annotated[list[Path] | None, _files(_DECISIONS)]
-PulledFiles = Annotated[list[Path], _files("Files of pull's; every record in them is reset.")]
+_DECISIONS: Final = typer.Argument(
+    metavar="FILE_OR_FOLDER",
+    help=f"Files of pull's, their column 'action' filled in with A, R or P. {_FOLDERS}",
+)
+DecisionFiles = Annotated[list[Path], _DECISIONS]
+CheckedFiles = Annotated[list[Path] | None, _DECISIONS]
+PulledFiles = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE_OR_FOLDER", help=f"Files of pull's; every record in them is reset. {_FOLDERS}"
+    ),
+]
 
 # -- who asks for whom ---------------------------------------------------------------------------------
 
@@ -46,22 +50,17 @@ OwnGstin = Annotated[
     str | None,
     option(
         "--gstin GSTIN",
-        "The one taxpayer that all files are of: a file that names another, in a column GSTIN or in its own "
-        "name, is refused. IMS_GSTIN refuses none: it is the taxpayer of files that name none.",
+        "The one taxpayer of all files: a file of another, by its column GSTIN or its name, is refused. "
+        "IMS_GSTIN refuses none: it is the taxpayer of files that name none.",
         "29AAACQ3770E1ZF",
     ),
 ]
 GstinsFile = Annotated[
     Path | None,
-    option(
-        "--gstins FILE",
-        "Taxpayers: a GSTIN in each line, # begins a comment; or a CSV file whose first column is GSTIN.",
-        "clients.txt",
-    ),
+    option("--gstins FILE", "A GSTIN in each line, # begins a comment; or CSV, first column GSTIN.", "c.txt"),
 ]
 GspName = Annotated[
-    str | None,
-    option("--gsp NAME", "The gateway: sandbox or vayana; IMS_GSP otherwise, else sandbox.", "vayana"),
+    str | None, option("--gsp NAME", "sandbox or vayana; IMS_GSP otherwise, else sandbox.", "vayana")
 ]
 NoCheck = Annotated[
     bool, option("--no-check", "Take GSTINs whose check digit is wrong, as test hosts use them.")
@@ -72,9 +71,7 @@ NoCheck = Annotated[
 Sections = Annotated[
     list[str] | None,
     option(
-        "--section SECTION",
-        "Only this section (b2b, b2ba, dn, dna, cn, cna, ecom, ecoma); may be given several times.",
-        "b2b --section cn",
+        "--section SECTION", "Only this one (b2b, b2ba, dn, dna, cn, cna, ecom, ecoma).", "b2b --section cn"
     ),
 ]
 AddedBackSectionName = Annotated[
@@ -94,8 +91,8 @@ PullTo = Annotated[
     str,
     option(
         "--out FILE_OR_FOLDER",
-        "The CSV file to write; or a folder (one that is there, or a name that ends with a slash), in "
-        "which each taxpayer gets a file GSTIN.csv.",
+        "The CSV file to write; or a folder (one that is there, or a name with a slash at its end), for a "
+        "file GSTIN.csv of each taxpayer.",
         "acme.csv, or --out november/",
     ),
 ]
@@ -107,15 +104,19 @@ Overwrite = Annotated[
 ]
 
 
-def _report(what: str, example: str) -> Any:
-    return option("--report FILE", f"Write {what} to this CSV file.", example)
-
-
 Report = Annotated[
-    Path | None, _report("what became of each record, or what is wrong with each row,", "outcome.csv")
+    Path | None,
+    option(
+        "--report FILE", "Write to this CSV file what became of each record, or what is wrong.", "outcome.csv"
+    ),
 ]
-FindingsReport = Annotated[Path | None, _report("all that was found, by file and row,", "findings.csv")]
-LeftOutReport = Annotated[Path | None, _report("which rows and taxpayers are left out", "left-out.csv")]
+FindingsReport = Annotated[
+    Path | None, option("--report FILE", "Write all that was found to this CSV file.", "findings.csv")
+]
+LeftOutReport = Annotated[
+    Path | None,
+    option("--report FILE", "Write which rows and taxpayers are left out to this CSV file.", "left-out.csv"),
+]
 Json = Annotated[bool, option("--json", "Print one JSON document for machines.")]
 Debug = Annotated[bool, option("--debug", "Show the traceback of an error.")]
 
@@ -132,8 +133,8 @@ FirstPoll = Annotated[
     float,
     option(
         "--first-poll SECONDS",
-        "Ask whether the job is done, or the rows are ready, for the first time after this long, then ever "
-        "less often. Every poll is billed.",
+        "Ask whether the job is done, or the rows are ready, after this long, then ever less often. Every "
+        "poll is billed.",
         "10",
         min=0.0,
     ),
@@ -144,8 +145,8 @@ RunName = Annotated[
     str | None,
     option(
         "--run NAME",
-        "The name of the run. With that of an earlier one, this goes on where that broke off: what it "
-        "sent is looked after, and not sent again.",
+        "The run's name. That of an earlier one goes on where that broke off: what was sent is looked "
+        "after, and not sent again.",
         "2026-11",
     ),
 ]
@@ -160,31 +161,22 @@ JournalFile = Annotated[
 Rate = Annotated[
     int | None,
     option(
-        "--rate N",
-        "At most so many requests a minute; IMS_RATE otherwise, else as the gateway allows.",
-        "300",
-        min=1,
+        "--rate N", "Requests a minute at most; IMS_RATE otherwise, else the gateway's own.", "300", min=1
     ),
 ]
 AT_ONCE: Final = 200  # taxpayers whose jobs are waited for
 READ_AT_ONCE: Final = 16  # taxpayers whose rows are in memory
 Concurrency = Annotated[int, option("--concurrency N", "Work on so many taxpayers at once.", "50", min=1)]
 MaxRecords = Annotated[
-    int | None,
-    option(
-        "--max-records N",
-        "Send at most so many records in a job; a taxpayer's jobs go one after the other.",
-        "2000",
-        min=1,
-    ),
+    int | None, option("--max-records N", "Send at most so many records in a job.", "2000", min=1)
 ]
 MaxOutage = Annotated[
     float,
     option(
         "--max-outage SECONDS",
-        "Of a run: give up a taxpayer whose requests and polls the gateway does not answer for so long; "
-        "the run goes on with it when it is called again. What became of a change whose answer was lost may "
-        f"take {in_minutes(QUIET)} to be known, however short this is.",
+        "Give up a taxpayer whose requests and polls the gateway does not answer for so long; the same "
+        "command goes on with it. What became of a change whose answer was lost may take "
+        f"{in_minutes(QUIET)} to be known, however short this is.",
         "600",
         min=0.0,
     ),

@@ -52,19 +52,19 @@ def _named(
             return [], [Problem(what, kind="other-taxpayer", file=file)]
         name = gstin or own or otherwise()
         return [attrs.evolve(row, gstin=name) for row in rows], []
+    found: list[Row] = []
     problems: list[Problem] = []
-    if empty := [row for row in rows if not row.gstin]:
-        what = "empty: write whose record it is, as in the other rows"
-        problems += [_of_column(row, "no-taxpayer", what) for row in empty]
-    others: dict[str, list[Row]] = {}
     for row in rows:
-        if row.gstin and gstin and row.gstin != gstin:
-            others.setdefault(row.gstin, []).append(row)
-    for other, of_other in others.items():
-        which = f"{other}, which is not {gstin}, the taxpayer asked for"
-        what = f"{which}: leave --gstin away, or these rows"
-        problems += [_of_column(row, "other-taxpayer", what) for row in of_other]
-    return [row for row in rows if row.gstin and row.gstin not in others], problems
+        if not row.gstin:
+            what = "empty: write whose record it is, as in the other rows"
+            problems.append(_of_column(row, "no-taxpayer", what))
+        elif gstin and row.gstin != gstin:
+            which = f"{row.gstin}, which is not {gstin}, the taxpayer asked for"
+            what = f"{which}: leave --gstin away, or these rows"
+            problems.append(_of_column(row, "other-taxpayer", what))
+        else:
+            found.append(row)
+    return found, problems
 
 
 def _of_column(row: Row, kind: str, what: str) -> Problem:

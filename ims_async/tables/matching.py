@@ -137,9 +137,7 @@ class _Index:
         near = self._near.get(_near_key(row))
         owners = self._exact.get(row.key._replace(supplier=row.supplier.upper()), {})
         if owners:
-            whose = (
-                "several taxpayers, and the row names none" if len(owners) > 1 else f"{next(iter(owners))}"
-            )
+            whose = "several taxpayers, and the row names none" if len(owners) > 1 else str(*owners)
             return "recipient", f"it is a record of {whose}: match each taxpayer's rows with its own records"
         if near is None:
             return "gone", "the gateway does not show this record (any more): pull again"

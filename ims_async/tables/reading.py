@@ -114,20 +114,18 @@ def _read(
             continue
         first = seen.setdefault((row.gstin, row.key), row.line)
         if first != row.line:
-            reader.refuse(
-                None, f"the same record ({row.key}) stands in row {first} already: keep one of them", "twice"
-            )
+            what = f"the same record ({row.key}) stands in row {first} already: keep one of them"
+            reader.refuse(None, what, "twice")
         rows.append(row)
         if beside is not None:
             beside.append(reader.information(cells))
     if not rows and not reader.problems and not may_be_empty:
         reader.line = reader.header
-        reader.refuse(
-            "action" if deciding else None,
-            "no row is decided: write A, R or P into this column" if deciding else "there is no record in it",
-            "empty",
-        )
-    reader.finish()
+        if deciding:
+            reader.refuse("action", "no row is decided: write A, R or P into this column", "empty")
+        else:
+            reader.refuse(None, "there is no record in it", "empty")
+    raise_all(reader.problems)
     return rows
 
 
@@ -148,9 +146,6 @@ class _Reader:
         kind = kind or (column or "row").replace(" ", "-").lower()
         self.problems.append(Problem(short, kind=kind, file=self.name, row=self.line, column=column))
 
-    def finish(self) -> None:
-        raise_all(self.problems)
-
     def open(self, text: str) -> Iterator[list[str]]:
         """Read the header, and return the rows below it; a row with too many cells is refused."""
         head = head_of(text)
@@ -160,27 +155,21 @@ class _Reader:
             io.StringIO(text[head.offset :], newline=""), delimiter=head.delimiter, strict=True
         )
         self._read_header(next(self._cells(reader), []))
-        self.finish()
+        raise_all(self.problems)
         return self._rows(reader)
 
     def _read_header(self, header: list[str]) -> None:
         self.width = len(header)
         if self.width > _MOST_COLUMNS:
-            self.refuse(
-                None,
-                f"it has {self.width:,} columns, a file of decisions has about 23: is it the right file?",
-                "header",
-            )
+            what = f"it has {self.width:,} columns, a file of decisions has about 23: is it the right file?"
+            self.refuse(None, what, "header")
             return
         places: dict[str, int] = {}
         for place, heading in enumerate(header):
             name = folded(heading)
             if name and name in places:
-                self.refuse(
-                    heading.strip()[:40],
-                    f"two columns (the {places[name] + 1}th and {place + 1}th) have this name: keep one",
-                    "header",
-                )
+                which = f"two columns (the {places[name] + 1}th and {place + 1}th) have this name"
+                self.refuse(heading.strip()[:40], f"{which}: keep one", "header")
             places.setdefault(name, place)
         missing = [column for column in READ_COLUMNS if folded(column) not in places]
         if len(missing) > _MOST_MISSING:
@@ -200,18 +189,14 @@ class _Reader:
         except csv.Error as error:
             self.line += self.width > 0
             self.refuse(None, f"it cannot be read as CSV: {error} (are the quotes in pairs?)", "csv")
-            self.finish()
+            raise_all(self.problems)
 
     def _rows(self, reader: Iterator[list[str]]) -> Iterator[list[str]]:
         for line, cells in enumerate(self._cells(reader), start=self.line + 1):
             self.line = line
             if len(cells) > self.width:
-                self.refuse(
-                    None,
-                    f"it has {len(cells):,} cells under {self.width} columns: "
-                    "put quotes around a cell with a comma in it",
-                    "csv",
-                )
+                what = f"it has {len(cells):,} cells under {self.width} columns"
+                self.refuse(None, f"{what}: put quotes around a cell with a comma in it", "csv")
             else:
                 yield cells
 
@@ -231,9 +216,8 @@ class _Reader:
             text = self.cell(cells, column)
             try:
                 if len(text) > LONGEST_CELL:
-                    raise ValueError(
-                        f"{len(text):,} characters are more than the {LONGEST_CELL:,} a cell may hold"
-                    )
+                    most = f"the {LONGEST_CELL:,} a cell may hold"
+                    raise ValueError(f"{len(text):,} characters are more than {most}")
                 found[column] = parse(unshielded(text))
             except ValueError as error:
                 self.refuse(column, str(error))

@@ -45,11 +45,12 @@ def write_report(
     it is the first column. An existing file is replaced, or with `overwrite=False` refused, as by
     `write_invoices`.
     """
-    rows = (outcome.cells for outcome in _outcomes_of(report))
-    if gstin is None:
-        return write_rows(target, _REPORT_COLUMNS, rows, overwrite=overwrite)
-    columns = (GSTIN_COLUMN, *_REPORT_COLUMNS)
-    return write_rows(target, columns, ((gstin, *row) for row in rows), overwrite=overwrite)
+    outcomes = _outcomes_of(report)
+    if gstin is not None:
+        with writing_outcomes(target, overwrite=overwrite) as add:
+            return add(gstin, outcomes)
+    rows = (outcome.cells for outcome in outcomes)
+    return write_rows(target, _REPORT_COLUMNS, rows, overwrite=overwrite)
 
 
 @contextmanager
@@ -88,8 +89,12 @@ def _outcomes_of(report: JobReport) -> Iterator[Outcome]:
 
 def unmatched(entry: ErrorEntry) -> Outcome:
     """Return the line of an error that matches no record that was sent."""
-    key = RecordKey(entry.section, entry.supplier, entry.number or "", None, entry.return_period)
-    return Outcome(outcome="unmatched", key=key, code=entry.code, message=entry.message)
+    return Outcome(outcome="unmatched", key=key_of(entry), code=entry.code, message=entry.message)
+
+
+def key_of(entry: ErrorEntry) -> RecordKey:
+    """Return the key of the record that an error names."""
+    return RecordKey(entry.section, entry.supplier, entry.number or "", None, entry.return_period)
 
 
 def not_by_name(count: int) -> str:

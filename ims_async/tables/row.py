@@ -132,12 +132,9 @@ def any_action(text: str) -> Action | None:
 
 
 def _pulled(text: str) -> Action:
-    try:
-        return Action.parse(text)
-    except InvalidInput:
-        return _fail(
-            f"{text!r} is not what a pull writes here (A, R, P or N): pull again, edit only 'action'"
-        )
+    if (action := any_action(text)) is None:
+        _fail(f"{text!r} is not what a pull writes here (A, R, P or N): pull again, edit only 'action'")
+    return action
 
 
 _AMOUNT: Final = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?", re.ASCII)

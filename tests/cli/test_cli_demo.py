@@ -17,7 +17,7 @@ import attrs
 import pytest
 
 from ims_async import Action, Invoice, ItcReduction, JobReport, JobState, RecordFailure, Section
-from ims_async.cli.demo.decisions import Account, count_differences, decide, decided_again, to_be_edited
+from ims_async.cli.demo import Account, count_differences, decide, decided_again, to_be_edited
 from ims_async.cli.inputs.accounts import chosen
 from ims_async.simulator import Simulator
 from tests.cli.cli_shell import Shell, opened

@@ -101,6 +101,25 @@ def test_jobs_are_listed_by_run_without_asking_anybody(shell: Shell) -> None:
     assert (ended.code, "november is a run: ims-async jobs list --run november" in ended.err) == (2, True)
 
 
+@pytest.mark.both_gsps
+@pytest.mark.parametrize("options", [(), ("--all",), ("--runs",), ("--run", "20261129-110435-5152")])
+def test_a_list_fits_a_terminal_of_80_columns(shell: Shell, options: tuple[str, ...]) -> None:
+    """With the name that a run has by default; the references and the runs are whole."""
+    file, _ = shell.decided_all(accept)
+    assert shell.run("push", file, "--yes", *QUICK, "--run", "20261129-110435-5152").code == 0
+    connection = sqlite3.connect(journal_of(shell))
+    with connection:
+        connection.execute("UPDATE jobs SET state = 'called off', cause = 'in the way'")
+    connection.close()
+    shell.monkeypatch.setenv("COLUMNS", "80")
+    shell.monkeypatch.setattr("ims_async.cli.output.console._PIPE_WIDTH", 80)
+    _, *lines = shell.run("jobs", "list", *options).out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any("20261129-110435-5152" in line for line in lines)
+    references = [job.reference for job in shell.sim.jobs] if shell.gsp == "sandbox" else []
+    assert "--runs" in options or all(any(name in line for line in lines) for name in references)
+
+
 @pytest.mark.parametrize(
     ("state", "facts", "told", "next_step"),
     [

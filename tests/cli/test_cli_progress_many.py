@@ -14,8 +14,9 @@ from ims_async import ImsJob, JobKind, JobReport, JobState, JobToken, OtpRequire
 from ims_async.bulk import BulkEvent, BulkReport, EventKind, Progress, TaxpayerReport
 from ims_async.bulk.accounts import Accounts, accounts_of
 from ims_async.cli.output import outcomes
+from ims_async.cli.output.board import run_board, time_left
 from ims_async.cli.output.console import Console
-from ims_async.cli.output.progress import run_board, ticking, time_left
+from ims_async.cli.output.progress import ticking
 from ims_async.cli.output.tables import by_action, summary_table
 
 from ..tables.test_tables import make_invoice
@@ -81,7 +82,7 @@ async def test_at_a_terminal_those_under_way_have_a_bar_as_far_as_there_is_room(
         for gstin in GSTINS[:10]:
             board.hear(run.event(EventKind.FINISHED, gstin))
         assert board.live is not None
-        board.live.refresh()
+        board.live.live.refresh()
         lines = last_frame(screen)
     assert len(lines) <= 20
     text = "\n".join(lines)
@@ -89,6 +90,27 @@ async def test_at_a_terminal_those_under_way_have_a_bar_as_far_as_there_is_room(
     assert not any(gstin in text for gstin in GSTINS[:10])
     assert [gstin for gstin in GSTINS if gstin in text] == GSTINS[10:22]
     assert re.search(f"{GSTINS[11]} .*0 of 10, 10 records sent", text)
+
+
+async def test_many_who_begin_at_once_are_not_drawn_one_by_one(
+    screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock draws, ten times a second."""
+    run, drawn = Run(), 0
+    sizes = {f"G{n:03d}": 10 for n in range(500)}
+    async with run_board(Console(), sizes) as board:
+        assert board.live is not None
+        draw = board.live.live.refresh
+
+        def count() -> None:
+            nonlocal drawn
+            drawn += 1
+            draw()
+
+        monkeypatch.setattr(board.live.live, "refresh", count)
+        for gstin in sizes:
+            board.hear(run.event(EventKind.STARTED, gstin))
+    assert drawn < 100
 
 
 async def test_at_a_terminal_a_bar_moves_as_jobs_end(screen: Screen) -> None:
@@ -99,7 +121,7 @@ async def test_at_a_terminal_a_bar_moves_as_jobs_end(screen: Screen) -> None:
         board.hear(run.event(EventKind.ENDED, GSTINS[0], report=report, job=run.job(GSTINS[0])))
         board.hear(run.event(EventKind.LOOKING, GSTINS[1]))
         assert board.live is not None
-        board.live.refresh()
+        board.live.live.refresh()
         text = "\n".join(last_frame(screen))
     assert re.search(f"{GSTINS[0]} .*5 of 10, succeeded", text)
     assert re.search(f"{GSTINS[1]} .*0 of 10, looking what became", text)

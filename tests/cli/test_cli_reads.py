@@ -56,6 +56,12 @@ def test_the_version_is_told(shell: Shell) -> None:
     assert shell.run("--version").out == f"ims-async {__version__}\n"
 
 
+def test_the_help_says_which_session_counts_beside_a_stored_one(shell: Shell) -> None:
+    """IMS_TOKEN and what `login` keeps may both be there."""
+    told = " ".join(shell.run("--help").out.split())
+    assert "it comes before the one that login keeps, which is used once IMS_TOKEN is refused" in told
+
+
 def test_without_its_extra_the_command_line_says_how_to_get_it() -> None:
     """Run in an interpreter that has no typer."""
     code = "import sys; sys.modules['typer'] = None; from ims_async.__main__ import main; main()"
@@ -380,7 +386,7 @@ def test_a_defect_is_told_without_a_traceback(shell: Shell) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oops")
 
-    shell.monkeypatch.setattr("ims_async.cli.commands.reads.gather", broken)
+    shell.monkeypatch.setattr("ims_async.cli.inputs.settings.gather", broken)
     ended = shell.run("counts")
     assert ended.code == 1
     assert "Error: unexpected ZeroDivisionError: oops; run it again with --debug" in ended.err

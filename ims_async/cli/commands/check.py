@@ -53,7 +53,7 @@ def check(
     gstin: options.OwnGstin = None,
     no_check: options.NoCheck = False,
 ) -> int:
-    """Check files of decisions without sending anything or logging in.
+    """Check files of decisions offline: nothing is sent.
 
     Exit code 2 if anything in them would be refused before sending, 0 if there are warnings only. What the
     file's columns do not tell is not held against it: push looks at the records themselves.
@@ -64,8 +64,8 @@ def check(
     if not files:
         raise InvalidInput("no file was named: `ims-async check FILE`, or --rules to list the rules")
     own = checked_gstin(gstin, check=not no_check)
-    today = rules.india_date(dt.datetime.now(dt.UTC))
     read, rows = _rows_of(console, files, gstin, own, check=not no_check)
+    today = rules.india_date(dt.datetime.now(dt.UTC))
     found = tables.check_rows(rows, policy=policy, gstin=own or None, today=today)
     return _Outcome(read, [row for row, _ in rows], found).tell(console)
 
@@ -98,14 +98,13 @@ def _policy(levels: Sequence[str], filed: Sequence[str], *, no_check: bool) -> R
 
 
 def _list_rules(console: Console, policy: RulePolicy) -> int:
-    levels = {rule.code: policy.level_of(rule.code) for rule in rules.RULES}
-    rows = [(rule.code, levels[rule.code], rule.summary, rule.source) for rule in rules.RULES]
-    console.show(show.table("The offline checks", ("code", "level", "what should be so", "source"), rows))
     names = ("code", "summary", "source", "since")
     facts = [
-        {**{name: getattr(rule, name) for name in names}, "level": levels[rule.code].value}
+        {**{name: getattr(rule, name) for name in names}, "level": policy.level_of(rule.code).value}
         for rule in rules.RULES
     ]
+    rows = [[rule[name] for name in ("code", "level", "summary", "source")] for rule in facts]
+    console.show(show.table("The offline checks", ("code", "level", "what should be so", "source"), rows))
     console.document({"ok": True, "rules": facts})
     return OK
 
@@ -121,14 +120,16 @@ class _Outcome:
     def tell(self, console: Console) -> int:
         """Show it, refusals first, and return the exit code."""
         counted = show.by_section(self.rows)
+        decisions = {
+            section: {str(action): count for action, count in own.items()} for section, own in counted.items()
+        }
         refused = sum(finding.level is Level.REFUSE for finding in self.found)
         console.show(show.summary_table(f"decisions in {self._name}", "section", counted))
         if self.found:
-            if len({finding.code for finding in self.found}) > 1:
+            several_codes = len({finding.code for finding in self.found}) > 1
+            for table in (self._codes_table, self._table) if several_codes else (self._table,):
                 console.say()
-                console.show(self._codes_table())
-            console.say()
-            console.show(self._table())
+                console.show(table())
             console.say()
         if console.report is not None:
             lines = ((finding.level.value, self._problem(finding)) for finding in self.found)
@@ -139,7 +140,7 @@ class _Outcome:
             "ok": not refused,
             "file": None if self._several else str(self.files[0]),
             "files": [str(file) for file in self.files],
-            "decisions": show.summary_facts(counted),
+            "decisions": decisions,
             "report_file": console.report_file,
         }
         console.document({**facts, "findings": [self._facts(finding) for finding in self.found]})

@@ -13,8 +13,8 @@ from ...errors import ImsError, InvalidInput, OtpRequired
 from ...taxpayer import Taxpayer
 from ..command import command
 from ..inputs import environment as env
-from ..inputs.settings import Settings, credential_file, gather
-from ..options import GspName, Gstin, NoCheck, option
+from ..inputs.settings import Settings, Whose, credential_file
+from ..options import option
 from ..output.console import OK, Console
 
 _MOST_OTPS: Final = 3
@@ -23,17 +23,13 @@ _MOST_OTPS: Final = 3
 @command()
 def login(
     console: Console,
-    gsp: GspName = None,
-    gstin: Gstin = None,
+    whose: Whose,
     username: Annotated[
         str | None,
         option(
-            "--username NAME",
-            "The taxpayer's user name at the GST portal; IMS_USERNAME otherwise.",
-            "acme.traders",
+            "--username NAME", "Of the taxpayer at the GST portal; IMS_USERNAME otherwise.", "acme.traders"
         ),
     ] = None,
-    no_check: NoCheck = False,
 ) -> int:
     """Begin a taxpayer's session with an OTP.
 
@@ -42,7 +38,7 @@ def login(
     itself while it is used; its token, or its name where the gateway keeps it, lies in a file that only you
     can read. The API must be allowed at the GST portal (Manage API Access).
     """
-    settings = gather(gsp, gstin, check=not no_check, logging_in=True)
+    settings = whose.gather(logging_in=True)
     console.asks(settings)
     name = username or env.Variables().need("IMS_USERNAME", "User name", or_else="or pass --username")
     # A client before the question and one after it: while a person is asked, Ctrl-C must stop at once.

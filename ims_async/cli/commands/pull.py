@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def pull(
     no_check: options.NoCheck = False,
     first_poll: options.FirstPoll = options.FIRST_POLL,
 ) -> int:
-    """Write a taxpayer's records to a CSV file, to be decided on; or those of many taxpayers.
+    """Write records to a CSV file, to be decided on.
 
     Fill in its column 'action' with A (accept), R (reject) or P (keep pending), in any spreadsheet; rows left
     empty stay undecided. A credit note that is accepted also needs its column 'ITC reduction': none, full, or
@@ -90,11 +90,9 @@ class Pull:
     """The facts of each GSTIN, for `--json`."""
     left_out: list[Problem] = attrs.field(factory=list)
     """The rows that cannot be read, and the taxpayers that are skipped."""
-    said: Grouped = attrs.field(init=False)
-
-    @said.default
-    def _grouped(self) -> Grouped:
-        return Grouped(self.console.tell)
+    said: Grouped = attrs.field(
+        default=attrs.Factory(lambda self: Grouped(self.console.tell), takes_self=True), init=False
+    )
 
     def into_file(self, gstins: Sequence[str], out: Path) -> int:
         """Write all into one file, which is replaced when all of it is written."""
@@ -131,14 +129,9 @@ class Pull:
                 self._take(await self._of_one(client, self.only), write)
                 return
             self.settings.hand_in_token(client)
-            run = bulk.pull_all(
-                client,
-                gstins,
-                sections=self.sections,
-                status=self.status,
-                concurrency=self.concurrency,
-                check=self.settings.check,
-            )
+            wanted: dict[str, Any] = {"sections": self.sections, "status": self.status}
+            limits: dict[str, Any] = {"concurrency": self.concurrency, "check": self.settings.check}
+            run = bulk.pull_all(client, gstins, **wanted, **limits)
             with ticking(self.console, "pulled", len(gstins)) as tick:
                 async with contextlib.aclosing(run.__aiter__()) as all_found:
                     async for found in all_found:
@@ -225,7 +218,11 @@ class Pull:
             tables.write_problems(file, lines, overwrite=console.overwrite)
             console.say(f"What was left out is in {file}: {counted(len(left_out), 'line')}.")
         skipped = [gstin for gstin, own in self.facts.items() if "error" in own]
-        lacking = {gstin: _without(own["missing"]) for gstin, own in self.facts.items() if own.get("missing")}
+        lacking = {
+            gstin: f" without {', '.join(own['missing'])}"
+            for gstin, own in self.facts.items()
+            if own.get("missing")
+        }
         records = sum(own.get("records", 0) for own in self.facts.values())
         if out is None:
             console.say("Nothing was written: no taxpayer's records could be read.")
@@ -244,8 +241,3 @@ class Pull:
         facts |= {"gstin": self.only, **self.facts[self.only]} if self.only else {"taxpayers": self.facts}
         console.document({"ok": ok, "records": records, **facts})
         return OK if ok else NOT_ALL_WELL
-
-
-def _without(sections: Iterable[Section]) -> str:
-    """Say which sections are missing."""
-    return f" without {', '.join(sections)}"

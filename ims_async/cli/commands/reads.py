@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
+from operator import attrgetter
 from typing import Annotated, Any, TypeVar
 
 import attrs
-from rich.table import Table
 
 from ... import tables
 from ...errors import NotSupported
@@ -16,7 +16,7 @@ from ...taxpayer import Taxpayer
 from .. import options
 from ..command import command
 from ..inputs.accounts import chosen
-from ..inputs.settings import gather
+from ..inputs.settings import Whose
 from ..output import tables as show
 from ..output.console import OK, Console
 
@@ -30,19 +30,11 @@ class Form(StrEnum):
     GSTR1A = "gstr1a"
 
 
-@attrs.frozen(kw_only=True)
-class Whose:
-    """The options that say who asks for whom."""
-
-    gsp: options.GspName = None
-    gstin: options.Gstin = None
-    no_check: options.NoCheck = False
-
-    def ask(self, console: Console, question: Callable[[Taxpayer], Awaitable[T]]) -> T:
-        """Ask one thing of the taxpayer, who is `console.gstin` then; what is missing is asked for."""
-        settings = gather(self.gsp, self.gstin, check=not self.no_check)
-        console.asks(settings)
-        return console.wait_for(settings.ask(question))
+def ask(console: Console, whose: Whose, question: Callable[[Taxpayer], Awaitable[T]]) -> T:
+    """Ask one thing of a taxpayer, whom `console.commands` names then."""
+    settings = whose.gather()
+    console.asks(settings)
+    return console.wait_for(settings.ask(question))
 
 
 @attrs.frozen(kw_only=True)
@@ -62,22 +54,25 @@ class Documents(Whose):
         question: Callable[[Taxpayer], Awaitable[Sequence[Any]]],
         *,
         write: Callable[..., object],
-        table: Callable[[str, Sequence[Any]], Table],
+        columns: Sequence[str],
+        cells: Callable[[Any], Sequence[object]],
     ) -> int:
         """Ask for the documents of a section, and write or show them; `what` names them."""
         out = self.out
         if out is not None:
             tables.check_writable(out, overwrite=self.overwrite)
-        found = self.ask(console, question)
-        title = f"{what} {console.gstin}, {section} {self.month:02d}/{self.year}"
+        found = ask(console, self, question)
+        gstin, most = console.commands.gstin, show.MOST_ROWS
+        title = f"{what} {gstin}, {section} {self.month:02d}/{self.year}"
         if out is not None:
             write(out, found, overwrite=self.overwrite)
             console.say(f"{show.counted(len(found), 'document')} {show.are(len(found))} in {out}.")
         elif found:
-            console.show(table(title, found))
+            cut = f": the first {most} of {len(found):,}; --out FILE has all" if len(found) > most else ""
+            console.show(show.table(title + cut, columns, map(cells, found[:most])))
         else:
             console.say(f"{title}: no documents.")
-        facts = {"gstin": console.gstin, "file": str(out) if out else None, "records": len(found)}
+        facts = {"gstin": gstin, "file": str(out) if out else None, "records": len(found)}
         console.document({"ok": True, **facts, "documents": [] if out else show.facts_of(found)})
         return OK
 
@@ -92,14 +87,18 @@ def counts(
 ) -> int:
     """Count a taxpayer's records by section and action."""
     try:
-        found = whose.ask(console, lambda taxpayer: taxpayer.counts(goods))
+        found = ask(console, whose, lambda taxpayer: taxpayer.counts(goods))
     except NotSupported:
         raise NotSupported(
             f"{chosen(whose.gsp).title} does not publish its word (goods_typ) for {goods.replace('_', ' ')}: "
             "only the others can be counted here, without --goods"
         ) from None
-    console.show(show.counts_table(found, console.gstin))
-    console.document({"ok": True, "gstin": console.gstin, **show.counts_facts(found)})
+    gstin = console.commands.gstin
+    facts = show.counts_facts(found)
+    rows = [(name, *own.values()) for name, own in facts["sections"].items()]
+    title = f"{gstin}, {facts['goods_type']}"
+    console.show(show.table(title, ("section", *show.COUNTED), rows, total="all"))
+    console.document({"ok": True, "gstin": gstin, **facts})
     return OK
 
 
@@ -110,7 +109,7 @@ def sales(
     asked: Documents,
     form: Annotated[Form, options.option("--form", "The supplier's form.", "gstr1a")] = Form.GSTR1,
 ) -> int:
-    """Show what recipients did about this taxpayer's own documents of a return period."""
+    """Show what recipients did about the taxpayer's own documents."""
     source = SourceForm[form.name]
     return asked.tell(
         console,
@@ -118,21 +117,25 @@ def sales(
         section,
         lambda taxpayer: taxpayer.sales(asked.year, asked.month, section, form=source),
         write=tables.write_sales,
-        table=show.sales_table,
+        columns=("list", "recipient", "number", "date", "value", "action"),
+        cells=lambda sale: (
+            sale.list_name or sale.section,
+            *(sale.recipient, sale.number, sale.date, sale.value),
+            "deleted" if sale.deleted else show.WORDS[sale.action],
+        ),
     )
 
 
 @command()
 def liabilities(console: Console, section: options.AddedBackSectionName, asked: Documents) -> int:
-    """Show documents whose rejection by the recipient was added back to this taxpayer's liability.
-
-    Sections: cdnr, cdnra, b2ba, ecoma.
-    """
+    """Show the liability that rejections by recipients added back."""
+    columns = ("section", "recipient", "number", "date", "value", "IGST", "CGST", "SGST", "cess")
     return asked.tell(
         console,
         "added back to",
         section,
         lambda taxpayer: taxpayer.added_back_liabilities(asked.year, asked.month, section),
         write=tables.write_added_back,
-        table=show.liabilities_table,
+        columns=columns,
+        cells=attrgetter(*map(str.lower, columns)),
     )

@@ -1,43 +1,67 @@
-"""A run carried out: watched to its end, or broken off with the command that goes on with it."""
+"""A run carried out and accounted for, or broken off with the command that goes on with it; `jobs resume`."""
 
 from __future__ import annotations
 
 import contextlib
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Annotated, Any
 
 import attrs
+import typer
 
-from ...bulk import BulkEvent, BulkReport, BulkRun, EventKind
+from ... import bulk
+from ...bulk import BulkReport, BulkRun, EventKind
+from ...bulk.accounts import Accounts, accounts_of
+from ...bulk.report_file import write_outcomes
+from ...bulk.run import checked_name
 from ...client import ImsClient, services_of
 from ...errors import JournalError
 from ...jobs.job import ImsJob
 from ...journal import Change, Query, SqliteJournal
+from ...model.moves import OPEN_STATES
+from ...model.status import JobKind
 from ...model.tokens import JobToken
-from ..inputs.settings import Settings, journal
-from ..output.console import Console, Unfinished
-from ..output.progress import run_board, words_of_status
+from .. import options
+from ..command import command
+from ..inputs.settings import Settings, gather, journal, journal_if_any
+from ..output import outcomes
+from ..output.board import Answers, run_board
+from ..output.console import NOT_ALL_WELL, OK, Console, Unfinished
+from ..output.progress import words_of_status
 from ..output.tables import counted
+from .jobs import no_journal, unknown_run
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
+class RunOptions:
+    """The options of every command that carries out a run."""
+
+    concurrency: options.Concurrency = options.AT_ONCE
+    rate: options.Rate = None
+    max_outage: options.MaxOutage = bulk.MAX_OUTAGE
+    journal: options.JournalFile = None
+    gsp: options.GspName = None
+    no_check: options.NoCheck = False
+    first_poll: options.FirstPoll = options.FIRST_POLL
+
+
+@attrs.define
 class Carrier:
-    """Carries a run out. `batches` is what the journal knows of it in the end.
+    """Carries a run out, and accounts for it. `batches` is what the journal knows of it in the end.
 
     Of one taxpayer each job is named as it is sent; `ended` keeps those that have ended, by their reference.
     """
 
     console: Console
     settings: Settings
-    journal: Path | None
-    first_poll: float
+    asked: RunOptions
     batches: Sequence[Change] = ()
     only: Sequence[str] | None = None
     """The batches that it is about, where it goes on with what any run has left."""
-    hear: Callable[[BulkEvent], None] = lambda event: None
-    """Hears each event beside the board."""
     ended: dict[str | None, ImsJob] = attrs.field(factory=dict)
 
     def carry_out(self, begin: Callable[[ImsClient], BulkRun], sizes: Mapping[str, int]) -> BulkReport:
@@ -45,11 +69,11 @@ class Carrier:
         return self.console.wait_for(self._carry_out(begin, sizes))
 
     async def _carry_out(self, begin: Callable[[ImsClient], BulkRun], sizes: Mapping[str, int]) -> BulkReport:
-        kept = journal(self.journal)
-        client = self.settings.client(first_poll=self.first_poll, journal=kept)
+        kept, answers = journal(self.asked.journal), Answers(trust_env=not self.settings.own_host)
+        client = self.settings.client(first_poll=self.asked.first_poll, journal=kept, transport=answers)
         run = begin(client)
         name = run.run if self.only is None else ""
-        command = the_same_again(name)
+        command = _the_same_again(name)
         self.console.unfinished = Unfinished(run=name, command=command)
         if name:
             self.console.tell(f"This is run {name}. If it breaks off, go on with:")
@@ -58,12 +82,11 @@ class Carrier:
             async with client:
                 self.settings.hand_in_token(client)
                 async with (
-                    run_board(self.console, sizes) as board,
+                    run_board(self.console, sizes, answers, self.asked.max_outage) as board,
                     contextlib.aclosing(run.__aiter__()) as events,
                 ):
                     async for event in events:
                         board.hear(event)
-                        self.hear(event)
                         if len(sizes) == 1 and event.job is not None:
                             self._hear_of_job(event.kind, event.job)
         except JournalError as error:
@@ -111,12 +134,68 @@ class Carrier:
             said += " The rest was not sent."
         return Unfinished(run=report.run, command=command, how_far=said, jobs=left)
 
+    def tell(self, accounts: Accounts, *, unsent: str = "") -> int:
+        """Show what became of everything, and return the exit code: 0 only if every decision was applied.
+
+        `unsent` is what to say of decisions that were perhaps never sent, where only what was sent is known.
+        """
+        console, job = self.console, self._only_job(accounts)
+        console.show(outcomes.accounts_table(accounts))
+        if problems := outcomes.problems_table(accounts):
+            console.say()
+            console.show(*problems)
+            console.say()
+        if job is None or unsent:
+            console.say(outcomes.run_ending(accounts, unsent=unsent))
+        else:
+            console.say(outcomes.job_ending(job, console.commands))
+        whole = console.report is not None
+        for sentence in (outcomes.mend_rows(accounts, whole=whole), outcomes.refused_sizes(accounts)):
+            if sentence:
+                console.say(sentence)
+        written = self.write_report(accounts)
+        left, command = console.unfinished, None
+        if left is not None:
+            command = _the_same_again(left.run, report=console.report)
+            console.tell("Not everything is known yet. Go on with:")
+            console.tell(f"  {command}")
+            console.unfinished = None
+        facts = whose(accounts.parts) if job is None else outcomes.job_facts(job)
+        facts |= {**outcomes.accounts_facts(accounts), "report_file": console.report_file}
+        console.document({**facts, "go_on_with": command, "only_what_was_sent": bool(unsent)})
+        return OK if accounts.ok and written else NOT_ALL_WELL
+
+    def _only_job(self, accounts: Accounts) -> ImsJob | None:
+        """Return the job that all that was decided went in, if there is just one: it has more to say."""
+        parts = list(accounts.parts.values())
+        if len(parts) != 1 or len(self.ended) != 1:
+            return None
+        (part,), (job,) = parts, self.ended.values()
+        whole = job.report is not None and job.submitted == part.report.handed_in
+        return job if whole and not part.standing and not part.left_out and not part.reason else None
+
+    def write_report(self, accounts: Accounts) -> bool:
+        """Write the file of `--report`, if there is to be one; return whether it is not lost."""
+
+        async def write(file: Path) -> None:
+            async with journal(self.asked.journal) as kept:
+                await write_outcomes(file, accounts, self.batches, kept, overwrite=self.console.overwrite)
+
+        return self.console.write_report(
+            lambda file: self.console.wait_for(write(file)), jobs=len(self.batches)
+        )
+
+
+def whose(gstins: Collection[str]) -> dict[str, Any]:
+    """Name the taxpayer, if it is only one."""
+    return {"gstin": next(iter(gstins))} if len(gstins) == 1 else {}
+
 
 def _records_of(tokens: Iterable[JobToken]) -> int:
     return sum(token.submitted or 0 for token in tokens)
 
 
-def the_same_again(run: str = "", *, report: Path | None = None) -> str:
+def _the_same_again(run: str = "", *, report: Path | None = None) -> str:
     """Return the command that this process was called by, naming its run, as a shell takes it.
 
     A `report` that was written by now is replaced by it.
@@ -129,3 +208,77 @@ def the_same_again(run: str = "", *, report: Path | None = None) -> str:
     if report is not None and "--report" in options and "--overwrite" not in rest:
         rest.insert(options.index("--report"), "--overwrite")
     return shlex.join(["ims-async", command, *rest])
+
+
+@command(report=options.Report)
+def resume_jobs(
+    console: Console,
+    asked: RunOptions,
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="RUN", help="The run's name, as push printed it; all of them otherwise."),
+    ] = None,
+) -> int:
+    """Find out what became of what was sent and has not ended.
+
+    Jobs are waited for; where the answer to a change was lost, its records are read again, until they cannot
+    change by it any more. Of a RUN, what the gateway turns out never to have taken is sent again, once, as
+    push does it; without RUN nothing is sent at all. What a run had not sent yet push sends, with the run's
+    name.
+    """
+    if journal_if_any(asked.journal) is None:
+        return no_journal(console, taxpayers={})
+    settings = gather(asked.gsp, None, check=not asked.no_check, need_gstin=False, rate=asked.rate)
+    carrier = Carrier(console, settings, asked)
+    entries = console.wait_for(_entries(carrier, run and checked_name(run)))
+    if not entries:
+        if run is not None:
+            raise unknown_run(console, run)
+        console.say("Nothing is unfinished here.")
+        console.document({"ok": True, "taxpayers": {}})
+        return OK
+    sizes: Counter[str] = Counter()
+    for entry in entries:
+        sizes[entry.token.gstin] += entry.token.submitted or 0
+    limits: dict[str, Any] = {"concurrency": asked.concurrency, "max_outage": asked.max_outage}
+    if run is not None:
+        found = carrier.carry_out(lambda client: bulk.resume(client, run, **limits), sizes)
+        unsent = _the_rest(carrier, run)
+    else:
+        jobs, records = counted(len(entries), "job"), counted(sizes.total(), "record")
+        console.tell(f"{jobs} with {records} to look after.")
+        carrier.only = [entry.id for entry in entries]
+        found = carrier.carry_out(lambda client: bulk.recover(client, send=False, **limits), sizes)
+        unsent = "What was never sent is not looked at."
+    return carrier.tell(accounts_of(found, words=console.reason), unsent=unsent)
+
+
+def _the_rest(carrier: Carrier, run: str) -> str:
+    """Say how to send what a run had not sent yet: only what was sent is in the journal."""
+    resets = all(entry.token.kind is JobKind.RESET for entry in carrier.batches)
+    verb = "reset" if resets and carrier.batches else "push"
+    command = carrier.console.commands.push("FILES", "--run", run, verb=verb)
+    return f"What it had not sent yet only the files tell: {command}"
+
+
+async def _entries(carrier: Carrier, run: str | None) -> Sequence[Change]:
+    """Return what a run has sent here; or what has not ended, telling of what is not looked after."""
+    console, kept = carrier.console, journal(carrier.asked.journal)
+    async with carrier.settings.client(journal=kept) as client:
+        if run is not None:
+            return await services_of(client).find(run=run)
+        trouble: JournalError | None = None
+        try:
+            found = await kept.find(Query(states=OPEN_STATES))
+        except JournalError as error:
+            found, trouble = list(error.readable), error
+        here = client.gsp.kind, client.host
+    own = [entry for entry in found if (entry.token.gsp, entry.token.host) == here]
+    others = [entry.token for entry in found if (entry.token.gsp, entry.token.host) != here]
+    if trouble is not None and not own:  # where there are some here, the run itself says it
+        console.tell(f"Some of the journal cannot be read: {trouble}")
+    if others:
+        where = ", ".join(sorted({f"{token.gsp} at {token.host}" for token in others}))
+        sent = f"{counted(len(others), 'job')} in the journal, of {where}"
+        console.tell(f"Not looked after: {sent} (--gsp and IMS_BASE_URL choose the gateway).")
+    return own

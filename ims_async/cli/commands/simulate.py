@@ -28,9 +28,9 @@ def simulate(
     seed: options.Seed = 7,
     gsp: options.GspName = None,
 ) -> int:
-    """Run a fake gateway on this machine until Ctrl-C, and print what connects the other commands to it.
+    """Run a fake gateway on this machine until Ctrl-C.
 
-    It plays every GSP at once, before one world; what is printed is for the one chosen.
+    It plays every GSP at once. What connects the other commands to it is printed, for the one chosen.
     """
     provider = chosen(gsp)
     simulator = Simulator(
@@ -54,11 +54,11 @@ async def _serve(console: Console, provider: Provider, simulator: Simulator) -> 
         variables = {**provider.simulated(simulator), "IMS_GSTIN": simulator.gstins[0]}
         for name, value in variables.items():
             console.say(f"export {name}={value}")
-        rows = [(person.gstin, person.name, person.username) for person in simulator.taxpayers]
-        console.show(show.table("taxpayers", ("GSTIN", "name", "username"), rows))
+        people = [{"gstin": p.gstin, "username": p.username, "name": p.name} for p in simulator.taxpayers]
+        rows = [tuple(person.values()) for person in people]
+        console.show(show.table("taxpayers", ("GSTIN", "username", "name"), rows))
         name = simulator.taxpayers[0].username
         console.say(f"OTP: {OTP}. Try, in another terminal: ims-async login --username {name}")
-        people = [{"gstin": p.gstin, "username": p.username, "name": p.name} for p in simulator.taxpayers]
         console.document({"ok": True, "environment": variables, "otp": OTP, "taxpayers": people})
         console.tell("Ctrl-C stops it.")
         await stopped.wait()

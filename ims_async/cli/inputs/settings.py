@@ -21,11 +21,13 @@ from ...model.secret import Secret
 from ...model.vocabulary import gstin_problem, parse_gstin
 from ...net.credential_store import FileCredentialStore
 from ...net.policies import PollPolicy, RateLimit
+from ...net.transport import Transport
 from ...paths import state_directory
 from ...tables import Problem
 from ...tables.lists import listed_gstins
 from ...tables.problems import raise_all
 from ...taxpayer import Taxpayer
+from .. import options
 from . import environment as env
 from .accounts import PROVIDERS, chosen
 
@@ -49,7 +51,13 @@ class Settings:
         """Who asks, in words: which account of which GSP, at which host."""
         return f"{PROVIDERS[self.gsp.kind].account(self.gsp)} at {urlsplit(self.gsp.base_url).netloc}"
 
-    def client(self, *, first_poll: float | None = None, journal: Journal | None = None) -> ImsClient:
+    def client(
+        self,
+        *,
+        first_poll: float | None = None,
+        journal: Journal | None = None,
+        transport: Transport | None = None,
+    ) -> ImsClient:
         """Return a client whose tokens are kept in the state directory."""
         poll = PollPolicy() if first_poll is None else PollPolicy(initial_delay=first_poll)
         store = FileCredentialStore(credential_file())
@@ -59,6 +67,7 @@ class Settings:
             poll=poll,
             rate=self.rate,
             credentials=store,
+            transport=transport,
             trust_env=not self.own_host,
         )
 
@@ -81,6 +90,19 @@ class Settings:
         """Ask one thing of the taxpayer, with a client of its own."""
         async with self.client() as client:
             return await question(self.taxpayer(client))
+
+
+@attrs.frozen(kw_only=True)
+class Whose:
+    """The options that say who asks for whom."""
+
+    gsp: options.GspName = None
+    gstin: options.Gstin = None
+    no_check: options.NoCheck = False
+
+    def gather(self, *, logging_in: bool = False) -> Settings:
+        """Return the settings; what is missing is asked for."""
+        return gather(self.gsp, self.gstin, check=not self.no_check, logging_in=logging_in)
 
 
 def gather(
@@ -146,14 +168,12 @@ def gstins_of(given: Sequence[str], file: Path | None, *, check: bool) -> list[s
 
 
 def _rate(given: int | None, variables: env.Variables) -> RateLimit | None:
-    if given is not None:
-        return RateLimit(per_minute=given)
-    rate = variables.get("IMS_RATE")
-    if not rate:
-        return None
-    if not (rate.isascii() and rate.isdigit() and int(rate) > 0):
-        raise InvalidInput(f"IMS_RATE is {rate!r:.40}: set it to so many requests a minute, 300 say")
-    return RateLimit(per_minute=int(rate))
+    text = variables.get("IMS_RATE")
+    if given is None and text:
+        if not (text.isascii() and text.isdigit() and int(text) > 0):
+            raise InvalidInput(f"IMS_RATE is {text!r:.40}: set it to so many requests a minute, 300 say")
+        given = int(text)
+    return None if given is None else RateLimit(per_minute=given)
 
 
 def confirmed(question: str, *, yes: bool) -> bool:

@@ -15,12 +15,7 @@ from rich.console import Console as Screen
 from rich.console import RenderableType
 from rich.table import Table
 
-from ...errors import (
-    GatewayError,
-    InvalidDecision,
-    InvalidInput,
-    PayloadTooLarge,
-)
+from ...errors import GatewayError, InvalidDecision, InvalidInput, PayloadTooLarge
 from ...gsp.codec.writing import json_text
 from ...model.tokens import JobToken
 from ...tables import InvalidFile, Problem, problems_of, write_problems
@@ -69,42 +64,40 @@ class Unfinished:
 class Console:
     """Prints for one command: answers to stdout, progress and errors to stderr.
 
-    With `json` the answer is one JSON document. `gsp` is what `--gsp` said. `unfinished` is what runs on at
-    the gateway if the command ends now. `sends` is true of a command that makes changes, which therefore
-    says so where it has made none.
+    With `json` the answer is one JSON document. `commands` are those that a message may name. `unfinished`
+    is what runs on at the gateway if the command ends now. `sends` is true of a command that makes changes,
+    which therefore says so where it has made none.
     """
 
     json: bool = False
     debug: bool = False
-    gsp: str | None = None
-    gstin: str = ""
-    journal: Path | None = None
-    check: bool = True
+    commands: Commands = attrs.field(factory=Commands)
     account: str = ""
     """Of which account at which host it is asked, in words."""
     sends: bool = False
-    report: Path | None = None
-    """The file of `--report`: what is wrong with files is written there too."""
-    overwrite: bool = False
-    """Whether it may take the place of another."""
     unfinished: Unfinished | None = None
     loop: asyncio.Runner = attrs.field(factory=asyncio.Runner, init=False, repr=False)
 
-    @property
-    def commands(self) -> Commands:
-        """The commands that a message may name, with the options of this one."""
-        return Commands(
-            gsp=self.gsp,
-            gstin=self.gstin,
-            journal=self.journal,
-            check=self.check,
-            report=self.report,
-            overwrite=self.overwrite,
-        )
+    def asks(self, settings: Settings, *, gsp: str | None = None) -> None:
+        """Note whom this command asks, and for whom, as messages name them; `gsp` where no --gsp says it."""
+        self.account = settings.account
+        gsp = self.commands.gsp or gsp
+        self.commands = attrs.evolve(self.commands, gsp=gsp, gstin=settings.gstin, check=settings.check)
 
-    def asks(self, settings: Settings) -> None:
-        """Note whom this command asks, and for whom: messages name them."""
-        self.gstin, self.check, self.account = settings.gstin, settings.check, settings.account
+    @property
+    def report(self) -> Path | None:
+        """The file of `--report`: what is wrong with files is written there too. None once it is lost."""
+        return self.commands.report
+
+    @property
+    def report_file(self) -> str | None:
+        """Its name."""
+        return None if self.report is None else str(self.report)
+
+    @property
+    def overwrite(self) -> bool:
+        """Whether files may take the place of others."""
+        return self.commands.overwrite
 
     def tell(self, sentence: str) -> None:
         """Print a sentence to stderr."""
@@ -143,11 +136,6 @@ class Console:
         """Return the console of progress."""
         return Screen(file=sys.stderr, highlight=False, emoji=False)
 
-    @property
-    def report_file(self) -> str | None:
-        """The name of the file of `--report`, if there is one and it is not lost."""
-        return None if self.report is None else str(self.report)
-
     def write_report(self, write: Callable[[Path], object], *, jobs: int = 1) -> bool:
         """Write the file of `--report`, if there is to be one; return whether it is not lost.
 
@@ -160,7 +148,7 @@ class Console:
         except InvalidInput as error:
             those = "The job is done, do not send it" if jobs == 1 else "The jobs are done, do not send them"
             self.tell(f"{f'{those} again; but ' if jobs else ''}the report is lost: {words_of(error)}")
-            self.report = None
+            self.commands = attrs.evolve(self.commands, report=None)
             return False
         self.say(f"What became of each record is in {self.report}.")
         return True
@@ -209,7 +197,7 @@ class Console:
 
     def reason(self, gstin: str, error: Exception) -> str:
         """Put what stopped one of many taxpayers in words."""
-        return reason_of(error, self.gsp, gstin)
+        return reason_of(error, self.commands.gsp, gstin)
 
     def sentence(self, error: Exception) -> str:
         """Put an error in words, with what to do about it."""

@@ -23,11 +23,6 @@ def not_known(commands: Commands) -> str:
     )
 
 
-def denies(error: Exception) -> bool:
-    """Tell whether the gateway answered with an error of its own: asked about a job, it may know of none."""
-    return type(error) is errors.GatewayError
-
-
 def sentence_of(error: BaseException, commands: Commands, account: str = "") -> str:
     """Put an error in words for a person at a terminal, with what to do there.
 

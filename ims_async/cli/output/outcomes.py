@@ -16,7 +16,7 @@ from ...model.report import CANNED, JobReport, RecordFailure
 from ...model.status import ErrorEntry, JobState
 from ...model.tokens import JobToken
 from ...tables import applied_count
-from ...tables.reports import failed_count
+from ...tables.reports import failed_count, key_of
 from .errors import not_known
 from .grouping import and_more, first_of_each
 from .next_commands import Commands
@@ -33,7 +33,7 @@ def _not_applied(report: JobReport | TaxpayerReport) -> Iterator[tuple[object, .
     for failure in report.failed:
         yield *_names(failure.key), failure.code, failure.message
     for entry in report.unmatched:
-        yield *_names(_key_of(entry)), entry.code, f"fits nothing sent: {entry.message}"
+        yield *_names(key_of(entry)), entry.code, f"fits nothing sent: {entry.message}"
     for record in report.unaccounted:
         yield *_names(record.key), "", "the gateway did not tell of it"
     for record in report.changed if isinstance(report, TaxpayerReport) else ():
@@ -42,10 +42,6 @@ def _not_applied(report: JobReport | TaxpayerReport) -> Iterator[tuple[object, .
 
 def _names(key: RecordKey) -> tuple[str, str, str, str]:
     return str(key.section), key.number or "?", key.return_period or "?", key.supplier
-
-
-def _key_of(entry: ErrorEntry) -> RecordKey:
-    return RecordKey(entry.section, entry.supplier, entry.number or "", None, entry.return_period)
 
 
 def _not_applied_table(columns: Sequence[str], problems: Sequence[tuple[object, ...]]) -> list[Table]:
@@ -63,13 +59,8 @@ def _not_applied_table(columns: Sequence[str], problems: Sequence[tuple[object, 
 
 def key_facts(key: RecordKey) -> dict[str, Any]:
     """Return a record's key as plain values."""
-    return {
-        "section": str(key.section),
-        "supplier": key.supplier,
-        "number": key.number,
-        "date": f"{key.date:%d-%m-%Y}" if key.date else None,
-        "return_period": key.return_period,
-    }
+    date = f"{key.date:%d-%m-%Y}" if key.date else None
+    return {**key._asdict(), "section": str(key.section), "date": date}
 
 
 def error_facts(key: RecordKey, error: RecordFailure | ErrorEntry) -> dict[str, Any]:
@@ -81,7 +72,7 @@ def _record_facts(report: JobReport | TaxpayerReport) -> dict[str, Any]:
     return {
         "failed": [error_facts(failure.key, failure) for failure in report.failed],
         "unaccounted": [key_facts(record.key) for record in report.unaccounted],
-        "unmatched": [error_facts(_key_of(entry), entry) for entry in report.unmatched],
+        "unmatched": [error_facts(key_of(entry), entry) for entry in report.unmatched],
     }
 
 
@@ -282,6 +273,14 @@ def run_ending(accounts: Accounts, *, unsent: str = "") -> str:
         )
         said += [f"Mind that {CANNED}."] if any(report.canned for report in reports) else []
     return " ".join([*said, unsent]).rstrip()
+
+
+def mend_rows(accounts: Accounts, *, whole: bool) -> str:
+    """Say what to do about rows that do not match, where there are any; `whole`: a report has all."""
+    if not any(part.problems for part in accounts.parts.values()):
+        return ""
+    told = "" if whole else "; --report FILE has all that is wrong with them"
+    return f"Mend the rows that do not match, or pull again{told}."
 
 
 def refused_sizes(accounts: Accounts) -> str:

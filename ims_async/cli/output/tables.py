@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...gsp.codec.writing import money_text
-from ...model.records import AddedBackLiability, Counts, Decision, Invoice, Record, SalesInvoice
+from ...model.records import Counts, Decision, Invoice, Record
 from ...model.vocabulary import Action, Section
 from ...tables import Row
 from .console import printable
@@ -63,7 +63,7 @@ def table(
     """
     lines = [tuple(row) for row in rows]
     if isinstance(total, str):
-        total = (total, *(_sum(line[place] for line in lines) for place in range(1, len(columns))))
+        total = (total, *(_sum([line[place] for line in lines]) for place in range(1, len(columns))))
     if total is not None:
         lines.append(tuple(total))
     made = Table(
@@ -78,7 +78,8 @@ def table(
     for place, column in enumerate(columns):
         numeric = bool(lines) and all(isinstance(line[place], int | Decimal | None) for line in lines)
         whole, heading = column in _COPIED | _MOMENTS, Text(printable(column))
-        longest = max((len(_cell(line[place]).plain) for line in lines), default=0)
+        parts = (part for line in lines for part in _cell(line[place]).plain.splitlines())
+        longest = max(map(len, parts), default=0)
         made.add_column(
             heading,
             justify="right" if numeric else "left",
@@ -94,10 +95,8 @@ def table(
     return made
 
 
-def _sum(values: Iterable[object]) -> object:
-    """Add numbers up; of anything else there is no sum."""
-    numbers = list(values)
-    return sum(numbers) if all(isinstance(one, int) for one in numbers) else ""  # type: ignore[arg-type]
+def _sum(values: Sequence[Any]) -> object:
+    return sum(values) if all(isinstance(one, int) for one in values) else ""
 
 
 def _cell(value: object) -> Text:
@@ -113,12 +112,6 @@ def _cell(value: object) -> Text:
         case int():
             return Text(f"{value:,}", style="dim" if value == 0 else "")
     return Text(printable(value))
-
-
-def counts_table(counts: Counts, gstin: str) -> Table:
-    """Show how many records stand at each action, by section."""
-    rows = [(name, *own.values()) for name, own in counts_facts(counts)["sections"].items()]
-    return table(f"{gstin}, {counts.goods_type.value}", ("section", *COUNTED), rows, total="all")
 
 
 def counts_facts(counts: Counts) -> dict[str, Any]:
@@ -178,34 +171,6 @@ def summary_table(title: str, heading: str, found: Mapping[str, ByAction]) -> Ta
     return table(title, columns, rows, total="all" if heading == "section" else f"all {len(found):,}")
 
 
-def summary_facts(found: Mapping[str, ByAction]) -> dict[str, dict[str, int]]:
-    """Return the summary as plain values: section, then action."""
-    return {
-        section: {action.value if action else "reset": count for action, count in own.items()}
-        for section, own in found.items()
-    }
-
-
-# -- the supplier's view -------------------------------------------------------------------------------
-
-
-def sales_table(title: str, sales: Sequence[SalesInvoice]) -> Table:
-    """Show the supplier's own documents with what recipients did."""
-    columns = ("list", "recipient", "number", "date", "value", "action")
-    rows = []
-    for s in sales[:MOST_ROWS]:
-        action = "deleted" if s.deleted else WORDS[s.action]
-        rows.append((s.list_name or s.section, s.recipient, s.number, s.date, s.value, action))
-    return table(_cut(title, len(sales)), columns, rows)
-
-
-def liabilities_table(title: str, debts: Sequence[AddedBackLiability]) -> Table:
-    """Show documents whose rejection was added back."""
-    columns = ("section", "recipient", "number", "date", "value", "IGST", "CGST", "SGST", "cess")
-    rows = [[getattr(debt, column.lower()) for column in columns] for debt in debts[:MOST_ROWS]]
-    return table(_cut(title, len(debts)), columns, rows)
-
-
 def facts_of(value: object) -> Any:
     """Return a record, or anything in it, as plain values; money stays exact."""
     kind: Any = type(value)
@@ -216,7 +181,3 @@ def facts_of(value: object) -> Any:
     if isinstance(value, dt.date):
         return f"{value:%d-%m-%Y}"
     return value
-
-
-def _cut(title: str, count: int) -> str:
-    return title if count <= MOST_ROWS else f"{title}: the first {MOST_ROWS} of {count:,}; --out FILE has all"

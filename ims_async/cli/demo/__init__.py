@@ -1,1 +1,0 @@
-"""The demo: the main job against the embedded simulator."""

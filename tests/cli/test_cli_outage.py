@@ -1,0 +1,101 @@
+"""A gateway that does not answer while a run is watched: that is said, and how long it is asked again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ims_async import GatewayUnavailable, bulk
+from ims_async.cli.output import board
+from ims_async.cli.output.board import Answers, run_board
+from ims_async.cli.output.console import Console
+from ims_async.gsp.base import Request, Response
+from ims_async.net.aiohttp import AiohttpTransport
+from ims_async.simulator import Fault
+from tests.cli.cli_shell import QUICK, Shell, accept, opened
+from tests.cli.test_cli_jobs_journal import some_time_ago
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Shell]:
+    """A shell of one taxpayer, of whose push the answer was lost."""
+    with opened(tmp_path, monkeypatch, capsys, taxpayers=1, invoices=12, sections=["b2b"]) as found:
+        found.with_token()
+        file, _ = found.decided(accept)
+        found.sim.script_answer("save", 502, b"", after=True)
+        found.lose_answer(file, "--run", "november")
+        yield found
+
+
+@pytest.mark.parametrize(("options", "seconds"), [((), 3600.0), (("--max-outage", "90"), 90.0)])
+@pytest.mark.parametrize(("run", "name"), [((), "recover"), (("november",), "resume")])
+def test_jobs_resume_takes_the_option_too(
+    shell: Shell, run: tuple[str, ...], name: str, options: tuple[str, ...], seconds: float
+) -> None:
+    """An hour where nothing is said, as with `push`."""
+    begun: list[float] = []
+
+    def begin(*_: Any, **settings: Any) -> Any:
+        begun.append(settings["max_outage"])
+        raise KeyboardInterrupt
+
+    shell.monkeypatch.setattr(bulk, name, begin)
+    assert shell.run("jobs", "resume", *run, *QUICK, *options).code == 130
+    assert begun == [seconds]
+
+
+def test_jobs_resume_says_what_it_looks_after_and_that_the_gateway_does_not_answer(shell: Shell) -> None:
+    """It was silent for a minute, and then said only that nothing was known."""
+    shell.monkeypatch.setattr(board, "_OUTAGE", 0.1)
+    some_time_ago(shell)
+    for operation in ("invoices", "count"):
+        shell.sim.script_fault(operation, *Fault.burst(50))
+    ended = shell.run_until("The gateway does not answer", "jobs", "resume", *QUICK, "--max-outage", 90)
+    assert ended.code == 130
+    assert ended.err.startswith("1 job with ")
+    assert (
+        "The gateway does not answer: it is asked again, for 90 seconds at most (--max-outage)." in ended.err
+    )
+
+
+@pytest.mark.looptime
+async def test_an_outage_is_told_once_and_so_is_its_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One request without an answer is none yet; one that is answered ends it."""
+    statuses: list[int] = []
+
+    async def send(self: AiohttpTransport, request: Request) -> Response:
+        if not statuses:
+            raise GatewayUnavailable("no answer")
+        return Response(status=statuses.pop(), headers={}, body=b"")
+
+    monkeypatch.setattr(AiohttpTransport, "send", send)
+    answers = Answers()
+
+    async def ask() -> None:
+        request = Request(operation="status", method="GET", url="https://example.com/")
+        with contextlib.suppress(GatewayUnavailable):
+            await answers.send(request)
+
+    async with run_board(Console(), {"A": 1}, answers, 3600.0):
+        for wait in (5.0, 30.0, 30.0):
+            await ask()
+            await asyncio.sleep(wait)
+        statuses.append(503)
+        await ask()
+        await asyncio.sleep(30)
+        statuses.append(200)
+        await ask()
+        await asyncio.sleep(30)
+    assert capsys.readouterr().err.splitlines() == [
+        "The gateway does not answer: it is asked again, for 3,600 seconds at most (--max-outage).",
+        "The gateway answers again.",
+    ]
