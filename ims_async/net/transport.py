@@ -1,4 +1,4 @@
-"""The protocol of a transport, and a transport in memory."""
+"""The protocol of a transport, what all transports share, and a transport in memory."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import asyncio
 import time
 import urllib.parse
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Protocol, runtime_checkable
 
 from ..errors import GatewayUnavailable, ImsError, NotSent, UnexpectedAnswer
 from ..gsp.base import Request, Response
 from .attempt import TroubleError, reason_of
-from .gzip import Gunzip, unpacker
 
 Clock = Callable[[], float]
 
 MAX_ANSWER: Final = 256 * 1024 * 1024  # bytes
+_AT_ONCE: Final = 1024 * 1024  # bytes; the most that one step decompresses
+_TAKEN: Final = 64 * 1024  # bytes of input per step; zlib copies the rest after each of many small members
+_IDLE: Final = 64 * 1024  # bytes of input that may give little output; beyond them it must save space
 
 
 @runtime_checkable
@@ -55,17 +57,59 @@ class KeptConnectionLost(AnswerLost):
     """
 
 
+class Gunzip:
+    """Decompress gzip as it arrives, in pieces of bounded size: a few kilobytes can hold gigabytes.
+
+    https://www.rfc-editor.org/rfc/rfc1952
+    """
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(wbits=31)
+        self._taken = self._given = 0
+
+    def __call__(self, data: bytes) -> Iterator[bytes]:
+        """Decompress the next bytes. Raises `UnexpectedAnswer` for gzip with almost no content."""
+        for start in range(0, len(data), _TAKEN):
+            packed = data[start : start + _TAKEN]
+            for part in self._unpack(packed):
+                self._given += len(part)
+                if part:
+                    yield part
+            self._taken += len(packed)
+            if self._taken > _IDLE + 2 * self._given:
+                raise UnexpectedAnswer("the packed answer is larger than what is in it")
+
+    def _unpack(self, data: bytes) -> Iterator[bytes]:
+        while data:
+            yield self._member.decompress(data, _AT_ONCE)
+            data = self._member.unconsumed_tail
+            if self._member.eof and self._member.unused_data:
+                data = self._member.unused_data
+                self._member = zlib.decompressobj(wbits=31)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing; zlib itself does not report a truncated stream."""
+        return self._member.eof or not self._taken
+
+
 class AnswerBody:
-    """The body of an answer as it arrives: decompressed in bounded steps, and refused above the limit."""
+    """The body of an answer as it arrives: decompressed in bounded steps, and refused above the limit.
+
+    Raises `UnexpectedAnswer` for an unknown `Content-Encoding`.
+    """
 
     def __init__(self, encoding: str, limit: int) -> None:
-        self._unpack, self._limit = unpacker(encoding), limit
+        name = encoding.strip().lower()
+        if name not in ("", "identity", "gzip", "x-gzip"):
+            raise UnexpectedAnswer(f"the answer is packed as {name[:20]!r}, which was not asked for")
+        self._unpack = Gunzip() if name.endswith("gzip") else None
+        self._limit, self._size = limit, 0
         self._parts: list[bytes] = []
-        self._size = 0
 
     def add(self, packed: bytes) -> None:
         """Add the next bytes."""
-        for part in self._unpack(packed):
+        for part in self._unpack(packed) if self._unpack else (packed,):
             self._size += len(part)
             if self._size > self._limit:
                 raise UnexpectedAnswer(f"the answer is longer than {self._limit:,} bytes")
@@ -73,7 +117,7 @@ class AnswerBody:
 
     def whole(self) -> bytes:
         """Return the complete body."""
-        if isinstance(self._unpack, Gunzip) and not self._unpack.complete:
+        if self._unpack and not self._unpack.complete:
             raise TroubleError("the packed answer is cut short")
         return b"".join(self._parts)
 

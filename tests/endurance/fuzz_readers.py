@@ -30,7 +30,7 @@ from ims_async.model.status import Found, JobKind, JobState, JobStatus
 from ims_async.model.tokens import Download, JobToken
 from ims_async.model.vocabulary import Action, GoodsType, Section, parse_gstin, period_problem
 from ims_async.net.credential_store import FileCredentialStore
-from ims_async.net.gzip import Gunzip
+from ims_async.net.transport import Gunzip
 from tests.endurance import fuzz_promises as promises
 from tests.endurance.fuzz_promises import Case, Reader, promise
 from tests.endurance.fuzz_talks import answers_of, sandbox, vayana

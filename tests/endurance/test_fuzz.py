@@ -17,7 +17,7 @@ import pytest
 import ims_async
 from ims_async import UnexpectedAnswer
 from ims_async.gsp.base import Gsp
-from ims_async.net.gzip import Gunzip
+from ims_async.net.transport import Gunzip
 from tests.endurance.fuzz import Tally, attempt, main, run, run_big, strange
 from tests.endurance.fuzz_promises import Case, Reader, promise
 from tests.endurance.fuzz_readers import readers
@@ -62,7 +62,7 @@ COVERED: Final = {
     "tables/reading.py read_records": "read_records",
     "tables/reading.py read_row": "read_decisions",
     "tables/reading.py read_with_information": "read_with_information",
-    "net/gzip.py unpacker": "unpacking",
+    "net/transport.py __call__": "unpacking",
     "model/vocabulary.py parse": "vocabulary",
     "model/vocabulary.py parse_gstin": "vocabulary",
     "gsp/http.py check_base_url": "vocabulary",
@@ -73,7 +73,11 @@ COVERED: Final = {
 _READS: Final = re.compile(
     r"(read|parse|judge|told)_\w+|loads|unpack\w*|parse|judge|jwt_expiry|epoch|flag|json_of"
 )
-_READS_TOO: Final = {"gsp/http.py check_base_url", "net/credential_store.py load"}
+_READS_TOO: Final = {
+    "gsp/http.py check_base_url",
+    "net/credential_store.py load",
+    "net/transport.py __call__",
+}
 _NOT_OURS: Final = {"simulator"}
 """It plays the gateway, and reads what we send."""
 _READS_NOT: Final = {"net/exchange.py judge"}

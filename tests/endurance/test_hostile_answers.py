@@ -11,7 +11,7 @@ import yarl
 
 from ims_async import InvalidInput, UnexpectedAnswer, Vayana
 from ims_async.gsp.http import check_base_url
-from ims_async.net.gzip import Gunzip, unpacker
+from ims_async.net.transport import AnswerBody, Gunzip
 
 TRICKS = [
     *(
@@ -50,7 +50,7 @@ def test_a_host_that_only_looks_like_this_machine_gets_nothing_in_clear_text(url
 def test_no_packing_is_undone_that_was_not_asked_for(encoding: str) -> None:
     """Nor one within another."""
     with pytest.raises(UnexpectedAnswer, match="not asked for"):
-        unpacker(encoding)
+        AnswerBody(encoding, 1)
 
 
 def _empty_blocks() -> bytes:
