@@ -90,7 +90,7 @@ class ImsClient:
         self._services = Services(
             gsp=gsp,
             exchange=exchange,
-            account=AccountCredential(exchange, gsp, store, clock),
+            account=AccountCredential(exchange, store),
             store=store,
             poll=poll or PollPolicy(),
             clock=clock,

@@ -263,15 +263,3 @@ class Gsp(Protocol):
     def logout(self, gstin: str, token: Token) -> Conversation[None]:
         """End the session of `token`."""
         ...
-
-
-class Credential(Protocol):
-    """A credential that returns a valid token, and renews it after a refusal."""
-
-    async def current(self) -> Token:
-        """Return a token that has not expired. Raises `NotAuthorized` if there is none."""
-        ...
-
-    async def renew(self, refused: Token) -> Token:
-        """Return a token other than `refused`; concurrent callers share one renewal."""
-        ...

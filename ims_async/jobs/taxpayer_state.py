@@ -42,9 +42,7 @@ class TaxpayerState:
     @classmethod
     def make(cls, gstin: str, services: Services, remembered: Remembered | None) -> Self:
         """Begin with nothing, or with what remains of an earlier time."""
-        session = TaxpayerCredential(
-            services.exchange, services.gsp, services.store, services.clock, gstin, services.account
-        )
+        session = TaxpayerCredential(services.exchange, services.store, gstin, services.account)
         credentials = Credentials(account=services.account, taxpayer=session, gstin=gstin)
         jobs = JobRegistry(gstin, services, credentials)
         if remembered is not None:

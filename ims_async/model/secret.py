@@ -112,8 +112,7 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]+")
 
 def masked(text: bytes, secrets: Iterable[Secret], *, shortest: int) -> bytes:
     """Mask all secrets of at least `shortest` characters in a text, in every encoding a gateway may use."""
-    for secret in secrets:
-        value = secret.reveal()
+    for value in dict.fromkeys([secret._value for secret in secrets]):
         if len(value) < shortest:
             continue
         # Most answers are long and quote no secret: a search for a part of it first keeps this fast.

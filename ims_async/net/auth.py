@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import weakref
-from collections.abc import Callable
 
 import attrs
 
 from ..errors import InvalidInput, NotAuthorized, OtpRequired, SessionExpired
-from ..gsp.base import Gsp, Token
+from ..gsp.base import Token
 from ..model.secret import Secret
 from .credential_store import CredentialStore
-from .credentials import Credentials
+from .credentials import Credentials, Renewable
 from .exchange import Exchange
-from .renewal import Renewable
-from .token_life import Held
 
 _log = logging.getLogger("ims_async")
 
@@ -27,10 +25,8 @@ class AccountCredential(Renewable):
 
     _buries = False
 
-    def __init__(
-        self, exchange: Exchange, gsp: Gsp, store: CredentialStore, clock: Callable[[], float]
-    ) -> None:
-        super().__init__(exchange, gsp, store, clock, gstin="")
+    def __init__(self, exchange: Exchange, store: CredentialStore) -> None:
+        super().__init__(exchange, store, gstin="")
         # The answer to a login may quote any session: its error is raised in every task that waits for it.
         self.of_client: weakref.WeakSet[Renewable] = weakref.WeakSet([self])
         self._own = Credentials(ahead=True, besides=self.of_client)
@@ -58,7 +54,7 @@ class AccountCredential(Renewable):
             await self._ask(self._gsp.sign_out(token), self._own)
         except NotAuthorized:
             _log.debug("the token to be ended had ended")
-        if self._held is None or self._held.token is token:  # otherwise it was replaced meanwhile
+        if self.held is None or self.held is token:  # otherwise it was replaced meanwhile
             await self.adopt(None)
 
 
@@ -66,18 +62,14 @@ class AccountCredential(Renewable):
 class _Fixed:
     """A credential with one fixed token: a refresh is authorised by the token that it replaces."""
 
-    token: Token
-
-    async def current(self) -> Token:
-        return self.token
+    held: Token
 
     @property
     def ready(self) -> Token:
-        return self.token
+        return self.held
 
-    @property
-    def held(self) -> Token:
-        return self.token
+    async def current(self) -> Token:
+        return self.held
 
     async def renew(self, refused: Token) -> Token:
         raise SessionExpired("the taxpayer's token is no longer accepted")
@@ -87,7 +79,8 @@ class _Fixed:
 class SessionMemory:
     """The state of a session that is not in the store, such as a token that was passed or refused."""
 
-    held: Held | None = None
+    held: Token | None = None
+    renew_at: float = math.inf
     given: Secret | None = None
     dead: tuple[Secret, NotAuthorized] | None = None
     username: str | None = None
@@ -98,34 +91,26 @@ class TaxpayerCredential(Renewable):
     """One taxpayer's session: begun with an OTP (or a token that was passed), renewed until GSTN ends it."""
 
     def __init__(
-        self,
-        exchange: Exchange,
-        gsp: Gsp,
-        store: CredentialStore,
-        clock: Callable[[], float],
-        gstin: str,
-        account: AccountCredential,
+        self, exchange: Exchange, store: CredentialStore, gstin: str, account: AccountCredential
     ) -> None:
-        super().__init__(exchange, gsp, store, clock, gstin)
+        super().__init__(exchange, store, gstin)
         self._warned = account._warned  # one set for all credentials of a client
         account.of_client.add(self)
         self._account = Credentials(account=account, gstin=gstin, ahead=True, besides=(self,))
         self._username: str | None = None
         self._request: str | None = None
 
-    @property
-    def idle(self) -> bool:
-        """Whether no renewal is running."""
-        return self._flight is None
-
     def memory(self) -> SessionMemory | None:
         """Return the state that a later credential of this taxpayer has to `remember`; None for nothing."""
-        memory = SessionMemory(self._held, self._given, self._dead, self._username, self._request)
+        memory = SessionMemory(
+            self.held, self._renew_at, self._given, self._dead, self._username, self._request
+        )
         return None if memory == SessionMemory() else memory
 
     def remember(self, memory: SessionMemory) -> None:
         """Restore the state of an earlier credential of this taxpayer."""
-        self._held, self._given, self._dead = memory.held, memory.given, memory.dead
+        self.held, self._renew_at = memory.held, memory.renew_at
+        self._given, self._dead = memory.given, memory.dead
         self._username, self._request = memory.username, memory.request
 
     async def request_otp(self, username: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
 from typing import Final, Protocol, TypeVar
 
@@ -24,15 +24,17 @@ from ..errors import (
 )
 from ..gsp.base import Conversation, Gsp, Needs, Request, Response, Token, Verdict, VerdictKind
 from ..gsp.codec.json import Pause
-from ..model.secret import Secret
 from .credentials import Credentials
-from .policies import RetryPolicy, Tries
+from .policies import RetryPolicy, lengthened
 from .rate_limit import Pacer
 from .transport import AnswerLost, KeptConnectionLost, Transport
 
 T = TypeVar("T")
 
 _log = logging.getLogger("ims_async")
+
+# Characters. A shorter secret may occur in an answer by chance, and rows must stay unchanged.
+_IN_A_REFUSAL, _IN_ROWS = 6, 16
 
 
 class Overseer(Protocol):
@@ -51,32 +53,22 @@ OVERSEER: Final[ContextVar[Overseer | None]] = ContextVar("OVERSEER", default=No
 """The overseer of the requests in a context; tasks and timers begun in it (polls, renewals) inherit it."""
 
 
-@attrs.define
-class Ready:
-    """A signed request with everything that it needs. `behind` are the tokens that were in use then."""
-
-    signed: Request
-    behind: dict[Needs, Token]
-    sent: bool = False
+def note_failure(error: ImsError) -> None:
+    """Let the context's overseer know of a conversation that failed."""
+    if (overseer := OVERSEER.get()) is not None:
+        overseer.failed(error)
 
 
-@attrs.frozen
-class Refusal:
-    """A request that was refused, or got no answer: the error that this means, and the verdict if any."""
-
-    error: ImsError
-    verdict: Verdict | None = None
-
-
+@attrs.frozen(eq=False)
 class Exchange:
     """Run the conversations of one GSP over one transport. `clock` is wall time in epoch seconds."""
 
-    def __init__(
-        self, gsp: Gsp, transport: Transport, *, retry: RetryPolicy, pacer: Pacer, clock: Callable[[], float]
-    ) -> None:
-        self._gsp, self._transport, self._retry = gsp, transport, retry
-        self._pacer, self._clock = pacer, clock
-        self._closed = asyncio.Event()
+    gsp: Gsp
+    transport: Transport
+    retry: RetryPolicy = attrs.field(kw_only=True)
+    pacer: Pacer = attrs.field(kw_only=True)
+    clock: Callable[[], float] = attrs.field(kw_only=True)
+    _closed: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
 
     async def run(self, conversation: Conversation[T], credentials: Credentials, *, retry: bool = True) -> T:
         """Run a conversation that changes nothing to its end, and return its value.
@@ -89,14 +81,14 @@ class Exchange:
             while True:
                 if isinstance(step, Pause):
                     await asyncio.sleep(0)
-                    step = conversation.send(NOTHING)
+                    step = next(conversation)
                     continue
                 try:
-                    answer = await self._deliver(step, credentials, retry)
+                    answer = await Delivery(self, credentials, polls=not retry).answer(step)
                 except ImsError as error:
                     step = conversation.throw(error)
-                    continue
-                step = conversation.send(answer)
+                else:
+                    step = conversation.send(answer)
         except StopIteration as stop:
             value: T = stop.value
             return value
@@ -106,92 +98,14 @@ class Exchange:
         finally:
             conversation.close()
 
-    def tries(self, *, retry: bool = True) -> Tries:
-        """Return the tries that one request has."""
-        return Tries(
-            self._retry.delays() if retry else iter(()), _now() + self._retry.max_time, polls=not retry
-        )
-
-    async def _deliver(self, request: Request, credentials: Credentials, retry: bool) -> Response:
-        """Send one request, with retries, and return the answer for the conversation."""
-        tries = self.tries(retry=retry)
-        while True:
-            outcome = await self._attempt(request, credentials, tries)
-            if isinstance(outcome, Response):
-                return outcome
-            error, delay = outcome
-            try:
-                if delay is None:
-                    raise error
-                _log.debug("%s: %s; again in %.1f s", request.operation, type(error).__name__, delay)
-            finally:
-                del error, outcome  # an error keeps frames alive for the time of the wait
-            await self.rest(delay)
-
-    async def _attempt(
-        self, request: Request, credentials: Credentials, tries: Tries
-    ) -> Response | tuple[ImsError, float | None]:
-        """Send once; return the answer, or the error with the delay before the next try.
-
-        If a reused connection closed before the answer began, a repeatable request, also a poll, is sent once
-        more at its next turn. That is one request more for the rate limit and the gateway, which may have
-        billed the first.
-        """
-        while True:
-            async with self.ready(request, credentials, tries) as ready:
-                answer = await self.send(ready)
-            if not (isinstance(answer, KeptConnectionLost) and request.repeatable) or request.fresh:
-                break
-            request = attrs.evolve(request, fresh=True)
-        try:
-            outcome = self.judge(request, ready, answer, credentials)
-            if isinstance(outcome, Response):
-                return outcome
-            return outcome.error, await self.delay_after(request, ready, outcome, credentials, tries)
-        finally:
-            del answer, ready  # its traceback refers to this frame: a reference cycle
-
-    @contextlib.asynccontextmanager
-    async def ready(self, request: Request, credentials: Credentials, tries: Tries) -> AsyncIterator[Ready]:
-        """Wait until a request can leave at once: with a live token, and a place in the rate limit.
-
-        Nothing has left. If nothing is sent in the block, the place is given back.
-        """
-        credential, waited = credentials.of(request), request.fresh
-        while True:
-            self.check_open()
-            token = await credential.current() if credential else None
-            ahead = credentials.ahead or waited
-            async with self._pacer.turn(credentials.gstin, ahead=ahead, gives_way=tries.polls) as turn:
-                ready: Ready | None = None
-                try:
-                    self.check_open()
-                    if credential is not None and not waited:
-                        token = credential.ready  # it may have expired during the wait for the turn
-                    if credential is None or token is not None:
-                        ready = self._signed(request, credentials, token)
-                        yield ready
-                        return
-                finally:
-                    if ready is None or not ready.sent:
-                        turn.give_back()
-            waited = True
-
-    def _signed(self, request: Request, credentials: Credentials, token: Token | None) -> Ready:
-        behind = credentials.at_hand()
-        if token is not None:
-            behind[request.needs] = token
-        return Ready(self._gsp.sign(request, token.value if token else None), behind)
-
-    async def send(self, ready: Ready) -> Response | ImsError:
-        """Send a request that is ready; return the answer, or the error in its place.
+    async def send(self, signed: Request) -> Response | ImsError:
+        """Send a signed request once; return the answer, or the error in its place.
 
         A transport may be a caller's own: after any error for a change that does not prove that it was not
         sent, the outcome is unknown.
         """
-        signed, ready.sent = ready.signed, True
         try:
-            return await self._transport.send(signed)
+            return await self.transport.send(signed)
         except (NotSent, GatewayUnavailable, UnexpectedAnswer) as error:
             return error
         except (ClientClosed, InvalidInput):
@@ -201,89 +115,6 @@ class Exchange:
                 raise
             kind = type(error).__name__
         return AnswerLost(f"no answer to {signed.operation} came back: the transport raised {kind}")
-
-    def _judge(
-        self, request: Request, response: Response, secrets: Iterable[Secret]
-    ) -> tuple[Verdict, Response]:
-        """Judge an answer, and mask the secrets in it: errors show a gateway's messages."""
-        verdict = self._gsp.judge(request, response)
-        fine = verdict.kind is VerdictKind.FINE
-        if fine and request.grants:
-            return verdict, response  # the new secret in it may equal the one that was sent
-        clean = response.without(secrets, shortest=_IN_ROWS if fine else _IN_A_REFUSAL)
-        if clean is not response and not fine:
-            verdict = self._gsp.judge(request, clean)
-        if isinstance(verdict.error, PayloadTooLarge):
-            verdict.error.size = len(request.body or b"")
-        return verdict, clean
-
-    def judge(
-        self, request: Request, ready: Ready, answer: Response | ImsError, credentials: Credentials
-    ) -> Response | Refusal:
-        """Decide what an answer means.
-
-        A change has an unknown outcome, which is raised, unless the answer proves that nothing was done.
-        """
-        if not isinstance(answer, Response):
-            if request.repeatable and self.closed:  # the closing of the client aborted the read
-                raise ClientClosed(
-                    f"the client was closed while {request.operation} was under way"
-                ) from answer
-            if request.changes and not isinstance(answer, NotSent):
-                raise _unknown(answer) from answer
-            return Refusal(answer)
-        tokens = (token.value for token in ready.behind.values())
-        secrets = dict.fromkeys((*ready.signed.secrets, *tokens, *credentials.secrets()))
-        verdict, answer = self._judge(request, answer, secrets)
-        self._heed(verdict)
-        if verdict.kind is VerdictKind.FINE:
-            return answer
-        error = verdict.error or GatewayUnavailable("the gateway refused without a reason")
-        if request.changes and not verdict.nothing_done:
-            raise _unknown(error) from error
-        return Refusal(error, verdict)
-
-    async def delay_after(
-        self, request: Request, ready: Ready, refusal: Refusal, credentials: Credentials, tries: Tries
-    ) -> float | None:
-        """Return the delay before the next try, None if there is none; renew what was refused as stale."""
-        error, verdict = refusal.error, refusal.verdict
-        if verdict is None:
-            lost = isinstance(
-                error, GatewayUnavailable
-            )  # otherwise it was refused unread, and would be again
-            again = isinstance(error, NotSent) or (lost and request.repeatable)
-            return tries.next_delay() if again else None
-        if verdict.kind is VerdictKind.REFUSED:
-            stale = verdict.stale or request.needs
-            credential = credentials.named(stale)
-            if credential is None or stale in tries.renewed:
-                return None
-            tries.renewed.add(stale)  # once only: if a new token is refused too, a further one does not help
-            await credential.renew(ready.behind.get(stale) or await credential.current())
-            return 0.0
-        repeatable = verdict.kind is VerdictKind.UNAVAILABLE and request.repeatable
-        if verdict.kind is VerdictKind.THROTTLED or repeatable:
-            return self._as_asked(error, verdict, tries)
-        return None
-
-    def _heed(self, verdict: Verdict) -> None:
-        """Let the rate limiter know what the gateway says of its limits."""
-        if verdict.not_before is not None and verdict.not_before - self._clock() <= self._retry.max_hint:
-            self._pacer.not_before(verdict.not_before)
-        if verdict.allowance is not None and verdict.allowance[1] - self._clock() <= self._retry.max_hint:
-            self._pacer.note_allowance(*verdict.allowance)
-
-    def _as_asked(self, error: ImsError, verdict: Verdict, tries: Tries) -> float | None:
-        """Return the delay that the gateway asks for, if it is within `max_hint`."""
-        if verdict.not_before is None:
-            return tries.next_delay()
-        asked = verdict.not_before - self._clock()
-        if asked > self._retry.max_hint:
-            if isinstance(error, RateLimited):
-                error.retry_after = asked
-            return None
-        return tries.after(asked)
 
     async def rest(self, delay: float) -> None:
         """Sleep for `delay` seconds, or until the client is closed."""
@@ -306,28 +137,202 @@ class Exchange:
     def stop(self) -> None:
         """Send no further request: waiting and later calls raise `ClientClosed`."""
         self._closed.set()
-        self._pacer.close()
+        self.pacer.close()
 
     async def aclose(self) -> None:
         """Stop, and close the transport, which aborts running requests."""
         self.stop()
-        await self._transport.aclose()
+        await self.transport.aclose()
 
 
-def note_failure(error: ImsError) -> None:
-    """Let the context's overseer know of a conversation that failed."""
-    if (overseer := OVERSEER.get()) is not None:
-        overseer.failed(error)
+class Delivery:
+    """The tries of one request. Each waits until the request can leave, sends it, and judges the answer."""
+
+    def __init__(self, exchange: Exchange, credentials: Credentials, *, polls: bool = False) -> None:
+        self._exchange, self._credentials, self._polls = exchange, credentials, polls
+        # What is left: tries, time on the loop's clock, and one renewal of each credential.
+        self._delays = iter(()) if polls else exchange.retry.delays()
+        self._ends_at = _now() + exchange.retry.max_time
+        self._renewed: set[Needs] = set()
+        self._request: Request  # of this try, as are the next ones
+        self._signed: Request
+        self._behind: dict[Needs, Token]  # the tokens that were in use when it was signed
+        self._handed_over = False
+        self._refusal: tuple[ImsError, Verdict | None] | None = None
+        self._delay, self._fresh = 0.0, False  # of the next try
+        self.last_try = False
+        """To be set if nobody waits for it any more: what did nothing is not tried again."""
+
+    async def answer(self, request: Request) -> Response:
+        """Send a request that changes nothing, and return the first answer that is fine."""
+        while True:
+            async with self._ready(request):
+                answer = await self._send()
+            found = self._judged(answer)
+            del answer  # an error keeps frames alive for the time of the wait
+            if found is not None:
+                return found
+            await self.try_again()
+            await self.rest()
+
+    @contextlib.asynccontextmanager
+    async def _ready(self, request: Request) -> AsyncIterator[None]:
+        """Wait until a request can leave at once: with a live token, and a place in the rate limit.
+
+        Nothing has left. If nothing is sent in the block, the place is given back.
+        """
+        exchange, credentials = self._exchange, self._credentials
+        if self._fresh:
+            request, self._fresh = attrs.evolve(request, fresh=True), False
+        credential, waited = credentials.by_need.get(request.needs), request.fresh
+        if credential is None and request.needs is not Needs.NONE:
+            name = request.needs.name.lower()
+            raise RuntimeError(f"no {name} credential was given for {request.operation}")
+        self._request, self._handed_over = request, False
+        while True:
+            exchange.check_open()
+            token = await credential.current() if credential else None
+            ahead = credentials.ahead or waited
+            async with exchange.pacer.turn(credentials.gstin, ahead=ahead, gives_way=self._polls) as turn:
+                try:
+                    exchange.check_open()
+                    if credential is not None and not waited:
+                        token = credential.ready  # it may have expired during the wait for the turn
+                    if credential is None or token is not None:
+                        self._sign(token)
+                        yield
+                        return
+                finally:
+                    if not self._handed_over:
+                        turn.give_back()
+            waited = True
+
+    def _sign(self, token: Token | None) -> None:
+        by_need = self._credentials.by_need
+        self._behind = {needs: one.held for needs, one in by_need.items() if one.held is not None}
+        if token is not None:
+            self._behind[self._request.needs] = token
+        self._signed = self._exchange.gsp.sign(self._request, token.value if token else None)
+
+    async def _send(self) -> Response | ImsError:
+        self._handed_over = True
+        return await self._exchange.send(self._signed)
+
+    def _judged(self, answer: Response | ImsError) -> Response | None:
+        """Return an answer that is fine, with the secrets in it masked; None for any other: see `try_again`.
+
+        Raises `OutcomeUnknown` for a change, unless the answer proves that nothing was done.
+        """
+        request, verdict = self._request, None
+        if isinstance(answer, Response):
+            verdict, answer = self._verdict_on(answer)
+            self._heed(verdict)
+            if verdict.kind is VerdictKind.FINE:
+                return answer
+            nothing_done = verdict.nothing_done
+            error = verdict.error or GatewayUnavailable("the gateway refused without a reason")
+        else:
+            if request.repeatable and self._exchange.closed:  # the closing of the client aborted the read
+                raise ClientClosed(
+                    f"the client was closed while {request.operation} was under way"
+                ) from answer
+            nothing_done, error = isinstance(answer, NotSent), answer
+        if request.changes and not nothing_done:
+            raise OutcomeUnknown(f"{error}; it may or may not have taken effect") from error
+        self._refusal = error, verdict
+        return None
+
+    def _verdict_on(self, answer: Response) -> tuple[Verdict, Response]:
+        """Judge an answer, and mask the secrets in it: errors show a gateway's messages."""
+        gsp, request = self._exchange.gsp, self._request
+        verdict = gsp.judge(request, answer)
+        fine = verdict.kind is VerdictKind.FINE
+        if fine and request.grants:
+            return verdict, answer  # the new secret in it may equal the one that was sent
+        credentials = self._credentials
+        held = [one.held for one in (*credentials.by_need.values(), *credentials.besides)]
+        tokens = [token.value for token in (*self._behind.values(), *held) if token is not None]
+        secrets = (*self._signed.secrets, *tokens)
+        clean = answer.without(secrets, shortest=_IN_ROWS if fine else _IN_A_REFUSAL)
+        if clean is not answer and not fine:
+            verdict = gsp.judge(request, clean)
+        if isinstance(verdict.error, PayloadTooLarge):
+            verdict.error.size = len(request.body or b"")
+        return verdict, clean
+
+    def _heed(self, verdict: Verdict) -> None:
+        """Let the rate limiter know what the gateway says of its limits."""
+        exchange, longest = self._exchange, self._exchange.retry.max_hint
+        if verdict.not_before is not None and verdict.not_before - exchange.clock() <= longest:
+            exchange.pacer.not_before(verdict.not_before)
+        if verdict.allowance is not None and verdict.allowance[1] - exchange.clock() <= longest:
+            exchange.pacer.note_allowance(*verdict.allowance)
+
+    async def try_again(self) -> None:
+        """Make ready for another try, or raise the error that the last one means.
+
+        Outside of the wait for a place: a token is renewed here, which needs a place in the rate limit too.
+        """
+        assert self._refusal is not None  # noqa: S101 # asked after an answer that was not fine
+        (error, verdict), self._refusal = self._refusal, None
+        try:
+            delay = await self._next_delay(error, verdict)
+            if delay is None or self.last_try:
+                raise error
+            _log.debug("%s: %s; again in %.1f s", self._request.operation, type(error).__name__, delay)
+            self._delay = delay
+        finally:
+            del error, verdict  # the traceback refers to this frame: a reference cycle
+
+    async def rest(self) -> None:
+        """Wait for as long as the gateway or the retry policy asks."""
+        await self._exchange.rest(self._delay)
+
+    async def _next_delay(self, error: ImsError, verdict: Verdict | None) -> float | None:
+        """Return the delay before the next try, None if there is none; renew what was refused as stale."""
+        request = self._request
+        if verdict is None:
+            if isinstance(error, KeptConnectionLost) and request.repeatable and not request.fresh:
+                # One request more for the rate limit and the gateway, which may have billed the first.
+                self._fresh = True
+                return 0.0
+            if isinstance(error, UnexpectedAnswer):
+                return None  # it was refused unread, and would be again
+            return self._own_delay() if request.repeatable or isinstance(error, NotSent) else None
+        if verdict.kind is VerdictKind.REFUSED:
+            return await self._renew(verdict.stale or request.needs)
+        repeatable = verdict.kind is VerdictKind.UNAVAILABLE and request.repeatable
+        if not repeatable and verdict.kind is not VerdictKind.THROTTLED:
+            return None
+        return self._own_delay() if verdict.not_before is None else self._as_asked(error, verdict.not_before)
+
+    async def _renew(self, stale: Needs) -> float | None:
+        credential = self._credentials.by_need.get(stale)
+        if credential is None or stale in self._renewed:
+            return None
+        self._renewed.add(stale)  # once only: if a new token is refused too, a further one does not help
+        await credential.renew(self._behind.get(stale) or await credential.current())
+        return 0.0
+
+    def _own_delay(self) -> float | None:
+        """Return the delay of the retry policy; None if no try or no time is left."""
+        delay = next(self._delays, None)
+        return None if delay is None or _now() + delay > self._ends_at else delay
+
+    def _as_asked(self, error: ImsError, not_before: float) -> float | None:
+        """Return the delay that the gateway asks for, up to `max_hint`: it counts as a try, not as time."""
+        asked = not_before - self._exchange.clock()
+        if asked > self._exchange.retry.max_hint:
+            if isinstance(error, RateLimited):
+                error.retry_after = asked
+            return None
+        delay = next(self._delays, None)
+        if delay is None:
+            return None
+        delay = max(lengthened(asked), delay)
+        self._ends_at += delay
+        return delay
 
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _unknown(error: ImsError) -> OutcomeUnknown:
-    return OutcomeUnknown(f"{error}; it may or may not have taken effect")
-
-
-# Characters. A shorter secret may occur in an answer by chance, and rows must stay unchanged.
-_IN_A_REFUSAL, _IN_ROWS = 6, 16
-NOTHING = Response(status=0, headers={}, body=b"")

@@ -6,7 +6,6 @@ they give up, and keep every waiting frame alive.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -15,7 +14,6 @@ import attrs
 import backoff
 
 from ..errors import InvalidInput
-from ..gsp.base import Needs
 from ..model.status import PReading
 
 _SHORTEST: Final = 0.001  # seconds; a shorter delay counts as none
@@ -118,30 +116,6 @@ class RetryPolicy:
         next(expo)
         for _, delay in zip(range(self.max_tries - 1), expo, strict=False):
             yield lengthened(delay)
-
-
-@attrs.define
-class Tries:
-    """What is left for one request: tries, time (on the loop's clock), one renewal of each credential."""
-
-    delays: Iterator[float]
-    ends_at: float
-    polls: bool = False
-    renewed: set[Needs] = attrs.field(factory=set)
-
-    def next_delay(self) -> float | None:
-        """Return the delay before the next try; None if there is none left."""
-        delay, now = next(self.delays, None), asyncio.get_running_loop().time()
-        return None if delay is None or now + delay > self.ends_at else delay
-
-    def after(self, asked: float) -> float | None:
-        """Return the delay that the gateway asks for: it counts as a try, and not as time."""
-        delay = next(self.delays, None)
-        if delay is None:
-            return None
-        delay = max(lengthened(asked), delay)
-        self.ends_at += delay
-        return delay
 
 
 @attrs.frozen

@@ -26,7 +26,6 @@ BIGGER: Final = {
     "class bulk/taxpayer_run.py TaxpayerRun": 263,
     "folder bulk": 16,
     "folder jobs": 16,
-    "folder net": 15,
     # The reading of a row, written out by hand: each call more would be felt 100,000 times.
     "function gsp/codec/rows.py _quick_reader": 61,
     "function gsp/codec/rows.py quick": 49,

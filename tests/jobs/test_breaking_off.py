@@ -212,7 +212,7 @@ async def test_connections_are_closed_however_often_closing_was_broken_off(sim: 
         row = (await acme.invoices(Section.B2B))[0]
         await acme.save([row.accept()])
         await acme.let_go((await client.unfinished())[0])
-        transports.append(vars(vars(client)["_services"].exchange)["_transport"])
+        transports.append(vars(client)["_services"].exchange.transport)
         return client
 
     async def check(client: ImsClient) -> None:
