@@ -56,9 +56,8 @@ from .model.report import JobReport, RecordFailure
 from .model.status import ErrorEntry, Found, JobKind, JobState, JobStatus, PReading
 from .model.tokens import Download, JobToken
 from .model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
-from .net.attempt import Timeouts
 from .net.credential_store import CredentialStore, FileCredentialStore, MemoryCredentialStore
-from .net.policies import PollPolicy, RateLimit, RetryPolicy
+from .net.policies import PollPolicy, RateLimit, RetryPolicy, Timeouts
 from .net.transport import Transport
 from .rules import Finding, RulePolicy
 from .taxpayer import Taxpayer

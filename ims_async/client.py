@@ -25,11 +25,10 @@ from .model.secret import without_frames
 from .model.tokens import JobToken
 from .model.vocabulary import parse_gstin
 from .net.aiohttp import AiohttpTransport
-from .net.attempt import Timeouts
 from .net.auth import AccountCredential
 from .net.credential_store import CredentialStore, MemoryCredentialStore
 from .net.exchange import Exchange
-from .net.policies import PollPolicy, RateLimit, RetryPolicy
+from .net.policies import PollPolicy, RateLimit, RetryPolicy, Timeouts
 from .net.rate_limit import Pacer
 from .net.transport import Clock, Handler, MemoryTransport, Transport
 from .rules import RulePolicy

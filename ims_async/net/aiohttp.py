@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import ClientClosed, ImsError, InvalidInput
 from ..gsp.base import Request, Response
-from .attempt import Attempt, HungUpError, Timeouts, TroubleError, reason_of
+from .attempt import Attempt, HungUpError, TroubleError, reason_of
+from .policies import Timeouts
 from .transport import MAX_ANSWER, AnswerBody, Clock, failure_of
 
 if TYPE_CHECKING:

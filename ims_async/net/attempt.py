@@ -11,10 +11,8 @@ import struct
 from collections.abc import Callable
 from typing import Any, Final
 
-import attrs
-
-from ..errors import InvalidInput
 from ..model.times import ANSWER_DEADLINE, SEND_DEADLINE
+from .policies import Timeouts
 
 _DISCARD_UNSENT: Final = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # for SO_LINGER
 
@@ -25,23 +23,6 @@ class TroubleError(Exception):
 
 class HungUpError(TroubleError):
     """The connection ended before the head of an answer was received."""
-
-
-def _positive(_: object, attribute: attrs.Attribute[float], value: float) -> None:
-    if not value > 0:
-        raise InvalidInput(f"{attribute.name} {value!r} must be more than 0 seconds")
-
-
-@attrs.frozen(kw_only=True)
-class Timeouts:
-    """Set limits on single steps, in seconds. There is no limit in total: a large answer may take long.
-
-    `connect` is for resolving the host and connecting to it, proxy and TLS included. `read` is the longest
-    time without progress: while a body is sent, before the answer begins, and between two parts of it.
-    """
-
-    connect: float = attrs.field(default=10.0, validator=_positive)
-    read: float = attrs.field(default=60.0, validator=_positive)
 
 
 class Attempt:

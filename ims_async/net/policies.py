@@ -1,14 +1,14 @@
-"""The policies of polls and retries, and their schedules. Only this module imports backoff.
+"""The settings of polls, retries, budgets and time limits, and the schedules of the first two.
 
-It uses backoff's wait generators and jitters, not its decorators: those return the unfinished value when
-they give up, and keep every waiting frame alive.
+Only this module imports backoff, and only its wait generators and jitters: its decorators return the
+unfinished value when they give up, and keep every waiting frame alive.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import attrs
 import backoff
@@ -24,30 +24,29 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _positive(_: object, attribute: attrs.Attribute[float], value: float) -> None:
-    if not (_is_number(value) and value > 0):
-        raise InvalidInput(f"{attribute.name} {value!r} must be more than 0 seconds")
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-def _not_negative(_: object, attribute: attrs.Attribute[float], value: float) -> None:
-    if not (_is_number(value) and value >= 0):
-        raise InvalidInput(f"{attribute.name} {value!r} must be a number of seconds, not negative")
+def _check(good: Callable[[Any], bool], must_be: str) -> Callable[[object, attrs.Attribute[Any], Any], None]:
+    """Return a validator whose error names the setting and its value."""
+
+    def check(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+        if not good(value):
+            raise InvalidInput(f"{attribute.name} {value!r} must be {must_be}")
+
+    return check
 
 
-def _factor(_: object, attribute: attrs.Attribute[float], value: float) -> None:
-    if not (_is_number(value) and value >= 1):
-        raise InvalidInput(f"{attribute.name} {value!r} must be at least 1")
-
-
-def _count(_: object, attribute: attrs.Attribute[int], value: int) -> None:
-    if not (_is_number(value) and isinstance(value, int) and value >= 1):
-        raise InvalidInput(f"{attribute.name} {value!r} must be a whole number, at least 1")
-
-
-def _reading(_: object, attribute: attrs.Attribute[PReading], value: PReading) -> None:
-    if not isinstance(value, PReading):
-        known = ", ".join(f"PReading.{reading.name}" for reading in PReading)
-        raise InvalidInput(f"{attribute.name} {value!r} is unknown; use one of: {known}")
+_POSITIVE: Final = _check(lambda value: _is_number(value) and value > 0, "more than 0 seconds")
+_NOT_NEGATIVE: Final = _check(lambda value: _is_number(value) and value >= 0, "0 seconds or more")
+_FACTOR: Final = _check(lambda value: _is_number(value) and value >= 1, "at least 1")
+_COUNT: Final = _check(_is_count, "a whole number, at least 1")
+_REQUESTS: Final = _check(_is_count, "a whole number of requests, at least 1")
+_READING: Final = _check(
+    lambda value: isinstance(value, PReading),
+    "one of: " + ", ".join(f"PReading.{reading.name}" for reading in PReading),
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -60,11 +59,11 @@ class PollPolicy:
     returns an iterator of seconds, such as `backoff.fibo`; when that ends, its last delay repeats.
     """
 
-    initial_delay: float = attrs.field(default=2.0, validator=_not_negative)
-    factor: float = attrs.field(default=2.0, validator=_factor)
-    max_interval: float = attrs.field(default=60.0, validator=_positive)
-    deadline: float = attrs.field(default=1800.0, validator=_positive)
-    p_means: PReading = attrs.field(default=PReading.EVIDENCE, validator=_reading)
+    initial_delay: float = attrs.field(default=2.0, validator=_NOT_NEGATIVE)
+    factor: float = attrs.field(default=2.0, validator=_FACTOR)
+    max_interval: float = attrs.field(default=60.0, validator=_POSITIVE)
+    deadline: float = attrs.field(default=1800.0, validator=_POSITIVE)
+    p_means: PReading = attrs.field(default=PReading.EVIDENCE, validator=_READING)
     schedule: Callable[[], Iterator[float | None]] | None = None
 
     def delays(self) -> Iterator[float]:
@@ -104,11 +103,11 @@ class RetryPolicy:
     comes on top, up to `max_hint`; a longer one is raised as `RateLimited`.
     """
 
-    max_tries: int = attrs.field(default=3, validator=_count)
-    max_time: float = attrs.field(default=20.0, validator=_positive)
-    initial: float = attrs.field(default=0.5, validator=_not_negative)
-    max_interval: float = attrs.field(default=8.0, validator=_positive)
-    max_hint: float = attrs.field(default=120.0, validator=_not_negative)
+    max_tries: int = attrs.field(default=3, validator=_COUNT)
+    max_time: float = attrs.field(default=20.0, validator=_POSITIVE)
+    initial: float = attrs.field(default=0.5, validator=_NOT_NEGATIVE)
+    max_interval: float = attrs.field(default=8.0, validator=_POSITIVE)
+    max_hint: float = attrs.field(default=120.0, validator=_NOT_NEGATIVE)
 
     def delays(self) -> Iterator[float]:
         """Yield the delay before each further try, `max_tries - 1` of them."""
@@ -122,13 +121,17 @@ class RetryPolicy:
 class RateLimit:
     """A budget of requests per minute, for the account and, if given, for each GSTIN."""
 
-    per_minute: int = attrs.field()
-    per_gstin: int | None = attrs.field(default=None)
+    per_minute: int = attrs.field(validator=_REQUESTS)
+    per_gstin: int | None = attrs.field(default=None, validator=attrs.validators.optional(_REQUESTS))
 
-    @per_minute.validator
-    @per_gstin.validator
-    def _check(self, attribute: attrs.Attribute[int | None], value: int | None) -> None:
-        if value is None and attribute.name == "per_gstin":
-            return
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise InvalidInput(f"{attribute.name} {value!r} must be a whole number of requests, at least 1")
+
+@attrs.frozen(kw_only=True)
+class Timeouts:
+    """Set limits on single steps, in seconds. There is no limit in total: a large answer may take long.
+
+    `connect` is for resolving the host and connecting to it, proxy and TLS included. `read` is the longest
+    time without progress: while a body is sent, before the answer begins, and between two parts of it.
+    """
+
+    connect: float = attrs.field(default=10.0, validator=_POSITIVE)
+    read: float = attrs.field(default=60.0, validator=_POSITIVE)

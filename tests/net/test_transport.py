@@ -23,7 +23,7 @@ import pytest
 from ims_async.errors import ClientClosed, GatewayUnavailable, InvalidInput, NotSent, UnexpectedAnswer
 from ims_async.gsp.base import Request
 from ims_async.net.aiohttp import AiohttpTransport
-from ims_async.net.attempt import Timeouts
+from ims_async.net.policies import Timeouts
 from ims_async.net.transport import AnswerLost, Handler, KeptConnectionLost, MemoryTransport, Transport
 
 from ..support.loops import EVERY_LOOP

@@ -15,7 +15,7 @@ import pytest
 from ims_async.errors import NotSent
 from ims_async.gsp.base import Request
 from ims_async.net.aiohttp import AiohttpTransport
-from ims_async.net.attempt import Timeouts
+from ims_async.net.policies import Timeouts
 from ims_async.net.transport import AnswerLost
 
 from ..support.loops import EVERY_LOOP
