@@ -9,7 +9,7 @@ from typing import Generic, Self, TypeVar
 
 import attrs
 
-from ..net.auth import SessionMemory, TaxpayerCredential
+from ..net.auth import TaxpayerCredential
 from ..net.credentials import Credentials
 from .context import Services
 from .downloads import Downloads
@@ -24,7 +24,7 @@ T = TypeVar("T")
 class Remembered:
     """What remains of a taxpayer that was let go: its session, and the references that it was given."""
 
-    session: SessionMemory
+    session: TaxpayerCredential
     references: set[str]
 
 
@@ -42,11 +42,13 @@ class TaxpayerState:
     @classmethod
     def make(cls, gstin: str, services: Services, remembered: Remembered | None) -> Self:
         """Begin with nothing, or with what remains of an earlier time."""
-        session = TaxpayerCredential(services.exchange, services.store, gstin, services.account)
+        if remembered is None:
+            session = TaxpayerCredential(services.exchange, services.store, gstin, services.account)
+        else:
+            session = remembered.session
         credentials = Credentials(account=services.account, taxpayer=session, gstin=gstin)
         jobs = JobRegistry(gstin, services, credentials)
         if remembered is not None:
-            session.remember(remembered.session)
             jobs.references.update(remembered.references)
         changes = Changes(jobs, gstin, services, credentials)
         downloads = Downloads(gstin, services.gsp, services.exchange, credentials, services.poll)
@@ -71,10 +73,9 @@ class TaxpayerState:
 
     def remembered(self) -> Remembered | None:
         """Return what must not be lost, if there is anything."""
-        session = self.session.memory()
-        if session is None and not self.jobs.references:
+        if self.session.blank and not self.jobs.references:
             return None
-        return Remembered(session or SessionMemory(), self.jobs.references)
+        return Remembered(self.session, self.jobs.references)
 
 
 class Taxpayers(Generic[T]):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import weakref
 
 import attrs
@@ -75,18 +74,6 @@ class _Fixed:
         raise SessionExpired("the taxpayer's token is no longer accepted")
 
 
-@attrs.frozen
-class SessionMemory:
-    """The state of a session that is not in the store, such as a token that was passed or refused."""
-
-    held: Token | None = None
-    renew_at: float = math.inf
-    given: Secret | None = None
-    dead: tuple[Secret, NotAuthorized] | None = None
-    username: str | None = None
-    request: str | None = None
-
-
 class TaxpayerCredential(Renewable):
     """One taxpayer's session: begun with an OTP (or a token that was passed), renewed until GSTN ends it."""
 
@@ -96,27 +83,19 @@ class TaxpayerCredential(Renewable):
         super().__init__(exchange, store, gstin)
         self._warned = account._warned  # one set for all credentials of a client
         account.of_client.add(self)
-        self._account = Credentials(account=account, gstin=gstin, ahead=True, besides=(self,))
+        self._account = account
         self._username: str | None = None
         self._request: str | None = None
 
-    def memory(self) -> SessionMemory | None:
-        """Return the state that a later credential of this taxpayer has to `remember`; None for nothing."""
-        memory = SessionMemory(
-            self.held, self._renew_at, self._given, self._dead, self._username, self._request
-        )
-        return None if memory == SessionMemory() else memory
-
-    def remember(self, memory: SessionMemory) -> None:
-        """Restore the state of an earlier credential of this taxpayer."""
-        self.held, self._renew_at = memory.held, memory.renew_at
-        self._given, self._dead = memory.given, memory.dead
-        self._username, self._request = memory.username, memory.request
+    @property
+    def blank(self) -> bool:
+        """Whether nothing is known of the session but what the store has."""
+        return not (self.held or self._given or self._dead or self._username or self._request)
 
     async def request_otp(self, username: str) -> str | None:
         """Ask GSTN to send an OTP to the taxpayer's phone and mail; return the request's id, if any."""
         self._username = _checked_username(username)
-        self._request = await self._ask(self._gsp.request_otp(self._gstin, self._username), self._account)
+        self._request = await self._ask(self._gsp.request_otp(self._gstin, self._username), self._own())
         return self._request
 
     async def verify_otp(self, otp: str, username: str | None = None, request: str | None = None) -> None:
@@ -130,7 +109,7 @@ class TaxpayerCredential(Renewable):
             raise InvalidInput("the OTP is text of the digits 0 to 9 only, for example '575757'")
         try:
             conversation = self._gsp.verify_otp(self._gstin, name, digits.reveal(), request or self._request)
-            token = await self._ask(conversation, self._account)
+            token = await self._ask(conversation, self._own())
         except SessionExpired as error:  # at this step GSTN's "invalid session" means a wrong OTP
             raise OtpRequired(
                 f"the OTP was not accepted ({error.message}): it is wrong or has expired",
@@ -160,8 +139,11 @@ class TaxpayerCredential(Renewable):
         """Renew the token now."""
         await self.renew(await self.current())
 
-    def _own(self, token: Token) -> Credentials:
-        return attrs.evolve(self._account, taxpayer=_Fixed(token))
+    def _own(self, token: Token | None = None) -> Credentials:
+        taxpayer = None if token is None else _Fixed(token)
+        return Credentials(
+            account=self._account, taxpayer=taxpayer, gstin=self._gstin, ahead=True, besides=(self,)
+        )
 
     async def _first(self) -> Token:
         raise OtpRequired(

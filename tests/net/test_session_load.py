@@ -89,7 +89,7 @@ class Case:
     def token(self) -> Token:
         """The token at hand."""
         session = vars(self.taxpayer)["_session"]
-        held: Token = (session if self.renewal == "refresh" else session._account.account).held
+        held: Token = (session if self.renewal == "refresh" else session._account).held
         return held
 
     def refuse(self, times: int) -> None:
@@ -241,7 +241,7 @@ async def test_a_session_that_is_closed_lets_a_renewal_land_if_it_does_so_soon(
     await asyncio.sleep(1.0)
     session = vars(case.taxpayer)["_session"]
     began = sim.now()
-    await (session if kind == "taxpayer" else session._account.account).aclose()
+    await (session if kind == "taxpayer" else session._account).aclose()
     assert sim.now() - began == pytest.approx(min(seconds - 1.0, 10.0))
     assert (case.token is not old) == (seconds < 10.0)
     await asyncio.wait([caller])
