@@ -25,7 +25,10 @@ from .transport import MAX_ANSWER, AnswerBody, Clock, failure_of
 if TYPE_CHECKING:
     import aiohttp
 
+# aiohttp takes a third of a second to import: that is done by the first request.
+
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_WATCHED: Final[weakref.WeakSet[aiohttp.ClientSession]] = weakref.WeakSet()
 
 
 class AiohttpTransport:
@@ -59,17 +62,10 @@ class AiohttpTransport:
     async def send(self, request: Request) -> Response:
         """Send one request and read its answer to the end."""
         _check_headers(request)
-        begun = self._clock()
+        attempt = Attempt(request, self._timeouts, self._clock)
         async with self._slots:
             if self._closed:
                 raise ClientClosed("the client is closed; nothing was sent")
-            attempt = Attempt(
-                self._timeouts,
-                once=not request.repeatable,
-                expires=request.changes,
-                begun=begun,
-                clock=self._clock,
-            )
             try:
                 try:
                     async with attempt.limit:
@@ -86,6 +82,7 @@ class AiohttpTransport:
             del ending  # its traceback refers to this frame
 
     async def _exchange(self, request: Request, attempt: Attempt) -> Response:
+        import aiohttp
         import yarl
 
         session = self._session(fresh=request.fresh or not request.repeatable)
@@ -103,26 +100,19 @@ class AiohttpTransport:
             raise_for_status=False,  # overrides the session's setting: the body of an error is needed
             proxy=_proxy_of(request.url) if self._trust_env else None,
             trace_request_ctx=attempt,
-            timeout=_no_limits(),  # `attempt` has the limits
+            timeout=aiohttp.ClientTimeout(total=None),  # `attempt` has the limits
             # Added to the session's own middlewares, which this argument would replace.
             middlewares=(_once_without_cookies, *getattr(session, "_middlewares", ())),
         ) as answer:
-            body = await self._read(answer, attempt)
-            attempt.answered = True
-            return Response(
-                status=answer.status,
-                headers={name.lower(): value for name, value in answer.headers.items()},
-                body=body,
-                received_at=self._clock(),
-            )
-
-    async def _read(self, answer: aiohttp.ClientResponse, attempt: Attempt) -> bytes:
-        body = AnswerBody(answer.headers.get("Content-Encoding", ""), self._max_answer)
-        attempt.progress()
-        async for packed in answer.content.iter_any():
+            body = AnswerBody(answer.headers.get("Content-Encoding", ""), self._max_answer)
             attempt.progress()
-            body.add(packed)
-        return body.whole()
+            async for packed in answer.content.iter_any():
+                attempt.progress()
+                body.add(packed)
+            whole = body.whole()
+            attempt.answered = True
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            return Response(status=answer.status, headers=headers, body=whole, received_at=self._clock())
 
     def _session(self, *, fresh: bool) -> aiohttp.ClientSession:
         """Return the session with a new connection for each request, or the one with kept connections.
@@ -130,18 +120,16 @@ class AiohttpTransport:
         A kept connection may close just as it is used again. The outcome of a change would then be unknown,
         and another request that must not be repeated, such as a login, would fail for nothing.
         """
-        if self._given is not None:
-            _watch(self._given)
-            return self._given
-        own = self._own.get(fresh)
-        if own is None:
-            http = _aiohttp()
-            own = self._own[fresh] = http.ClientSession(
+        import aiohttp
+
+        session = self._given or self._own.get(fresh)
+        if session is None:
+            session = self._own[fresh] = aiohttp.ClientSession(
                 connector=_connector()(limit=self._connections, force_close=fresh),
-                cookie_jar=http.DummyCookieJar(),  # cookies would be shared between taxpayers
+                cookie_jar=aiohttp.DummyCookieJar(),  # cookies would be shared between taxpayers
             )
-            _watch(own)
-        return own
+        _watch(session)
+        return session
 
     async def aclose(self) -> None:
         """Abort running requests and close our own connections; the caller's session stays open."""
@@ -155,17 +143,11 @@ class AiohttpTransport:
         self._own.clear()  # only now: if this call is cancelled, the next one closes them
 
 
-def _aiohttp() -> Any:
-    import aiohttp  # takes a third of a second: imported on the first request
-
-    return aiohttp
-
-
 @functools.cache
 def _connector() -> type[aiohttp.TCPConnector]:
-    http = _aiohttp()
+    import aiohttp
 
-    class Connector(http.TCPConnector):  # type: ignore[name-defined,misc] # only known once it is imported
+    class Connector(aiohttp.TCPConnector):
         """A connector that does not reuse a connection on which an unrequested answer arrived.
 
         aiohttp would return it for the next request, perhaps of another taxpayer, and every later answer for
@@ -179,22 +161,14 @@ def _connector() -> type[aiohttp.TCPConnector]:
         async def connect(self, *args: Any, **facts: Any) -> aiohttp.connector.Connection:
             while True:
                 connection: aiohttp.connector.Connection = await super().connect(*args, **facts)
-                protocol = connection.protocol
-                if protocol is not None and protocol not in self._used:
-                    # Also if an answer has begun: a gateway may refuse before it reads the body.
+                protocol: Any = connection.protocol
+                # A new one also if an answer has begun: a gateway may refuse before it reads the body.
+                if protocol not in self._used or not protocol.should_close:
                     self._used.add(protocol)
-                    return connection
-                if protocol is None or not protocol.should_close:
                     return connection
                 connection.close()
 
     return Connector
-
-
-@functools.cache
-def _no_limits() -> aiohttp.ClientTimeout:
-    limits: aiohttp.ClientTimeout = _aiohttp().ClientTimeout(total=None)
-    return limits
 
 
 @functools.cache
@@ -221,13 +195,12 @@ def _is_being_cancelled() -> bool:
 
 
 def _check_headers(request: Request) -> None:
-    if not _CONTROL.search(" ".join(request.headers.values())):
-        return
-    (name, *_) = (name for name, value in request.headers.items() if _CONTROL.search(value))
-    raise InvalidInput(
-        f"header {name} of {request.operation} holds a line break or another control character: "
-        "check the key and the token; nothing was sent"
-    )
+    for name, value in request.headers.items():
+        if _CONTROL.search(value):
+            raise InvalidInput(
+                f"header {name} of {request.operation} holds a line break or another control character: "
+                "check the key and the token; nothing was sent"
+            )
 
 
 def _proxy_of(url: str) -> str | None:
@@ -245,8 +218,11 @@ def _watch(session: aiohttp.ClientSession) -> None:
 
     aiohttp's own timeouts do not include name resolution and sending the body, and include queueing.
     """
-    if any(getattr(trace, "ims_async", False) for trace in session.trace_configs):
+    import aiohttp
+
+    if session in _WATCHED:
         return
+    _WATCHED.add(session)
 
     def on(note: Callable[[Attempt], None]) -> Callable[[object, Any, object], Awaitable[None]]:
         async def step(_: object, context: Any, __: object) -> None:
@@ -256,8 +232,7 @@ def _watch(session: aiohttp.ClientSession) -> None:
 
         return step
 
-    trace = _aiohttp().TraceConfig()
-    trace.ims_async = True
+    trace = aiohttp.TraceConfig()
     trace.on_connection_create_start.append(on(Attempt.connecting))
     trace.on_connection_reuseconn.append(on(Attempt.reusing))
     trace.on_request_headers_sent.append(on(Attempt.leaving))
@@ -273,13 +248,14 @@ async def _once_without_cookies(
 
     Remove cookies too: a caller's own session may have some, and would share them between taxpayers.
     """
-    http = _aiohttp()
+    import aiohttp
+
     request.headers.popall("Cookie", None)
     try:
         return await handler(request)
-    except http.ClientConnectorError:
+    except aiohttp.ClientConnectorError:
         raise  # never connected; aiohttp does not repeat it
-    except http.ClientConnectionError as error:
+    except aiohttp.ClientConnectionError as error:
         reason = type(error).__name__
         begun = not isinstance(getattr(error, "message", ""), str)  # otherwise a part of the head came
     raise (TroubleError if begun else HungUpError)(reason)

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable
 from typing import Any, Final
 
+from ..gsp.base import Request
 from ..model.times import ANSWER_DEADLINE, SEND_DEADLINE
 from .policies import Timeouts
 
@@ -28,20 +29,18 @@ class HungUpError(TroubleError):
 class Attempt:
     """Track how far one request got, and limit the time of its current step.
 
-    With `once` it is sent at most once, even if a middleware of a caller's session repeats it. With `expires`
-    it is sent within `SEND_DEADLINE` or not at all, and answered within `ANSWER_DEADLINE`: it must not take
-    effect after others looked for its effects, at `QUIET`. `begun` is the time of the hand-over by `clock`,
-    which also counts time for which the machine slept. `reused` is True on a connection used before.
+    One that is not repeatable is sent at most once, even if a middleware of a caller's session repeats it. A
+    change is sent within `SEND_DEADLINE` of now or not at all, and answered within `ANSWER_DEADLINE`: it must
+    not take effect after others looked for its effects, at `QUIET`. `clock` also counts time for which the
+    machine slept. `reused` is True on a connection used before.
     """
 
-    def __init__(
-        self, timeouts: Timeouts, *, once: bool, expires: bool, begun: float, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, request: Request, timeouts: Timeouts, clock: Callable[[], float]) -> None:
         self.timeouts, self.left, self.answered, self.reused = timeouts, False, False, False
         self.limit = asyncio.timeout(None)
-        self._once, self._cut = once, False
-        self._leaves_by = begun + SEND_DEADLINE if expires else math.inf
-        self._answered_within = ANSWER_DEADLINE if expires else math.inf
+        self._once, self._cut = not request.repeatable, False
+        self._leaves_by = clock() + SEND_DEADLINE if request.changes else math.inf
+        self._answered_within = ANSWER_DEADLINE if request.changes else math.inf
         self._ends_at, self._clock = math.inf, clock
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from ..errors import ClientClosed
-from .fair_queue import AT_ONCE, FairQueue, waits
+from .fair_queue import AT_ONCE, FairQueue
 from .policies import RateLimit
 
 _SPAN: Final = 60.05  # seconds; a little more than a minute, because clocks differ
@@ -66,6 +66,11 @@ class Turn:
         self._pacer, self.gstin, self.ahead, self.gives_way = pacer, gstin, ahead, gives_way
         self.leave: asyncio.Future[None] | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether it is in a queue: it was neither released nor cancelled."""
+        return self.leave is not None and not self.leave.done()
+
     def give_back(self) -> None:
         """Return the turn unused: nothing was sent, and it does not count."""
         self.used = False
@@ -109,8 +114,7 @@ class Pacer:
         self._rate, self._clock = rate, clock
         self._account = _Window(rate.per_minute) if rate else None
         self._gstins: OrderedDict[str, _Window] = OrderedDict()  # the least recently used first
-        self._lines: FairQueue[Turn] = FairQueue()
-        self._polls: FairQueue[Turn] = FairQueue()
+        self._lines, self._polls = FairQueue(), FairQueue()
         self._arrived: deque[Turn] = deque()  # not in a queue yet: most of the work of a burst is deferred
         self._oldest_polls: deque[Turn] = deque()  # in order of arrival, with some that no longer wait
         self._next_poll_at = -math.inf
@@ -156,26 +160,22 @@ class Pacer:
         """Wait until one more request may be sent, and count it."""
         loop = asyncio.get_running_loop()
         turn.since = now = loop.time()
-        if len(self._arrived) >= AT_ONCE:  # a burst: it is processed in the next iterations of the event loop
-            turn.leave = leave = loop.create_future()
-            self._arrived.append(turn)
-            if turn.gives_way:
-                self._oldest_polls.append(turn)
+        burst = len(self._arrived) >= AT_ONCE  # processed in the next iterations of the event loop
+        opens_at = now if burst else self._earliest(turn, now)
+        if opens_at <= now and not (self._arrived or self._lines or (turn.gives_way and self._polls)):
+            self._release(turn, now)
+            return turn
+        turn.leave = leave = loop.create_future()
+        self._arrived.append(turn)
+        if turn.gives_way:
+            self._oldest_polls.append(turn)
+        if self._oldest_polls:
+            opens_at = min(opens_at, self._oldest_polls[0].since + _GIVES_WAY_FOR)
+        if burst:
             if self._wakes_at > now:
                 self._set_alarm(now)
-        else:
-            opens_at = self._earliest(turn, now)
-            if opens_at <= now and not (self._arrived or self._lines or (turn.gives_way and self._polls)):
-                self._release(turn, now)
-                return turn
-            turn.leave = leave = loop.create_future()
-            self._arrived.append(turn)
-            if turn.gives_way:
-                self._oldest_polls.append(turn)
-            if self._oldest_polls:
-                opens_at = min(opens_at, self._oldest_polls[0].since + _GIVES_WAY_FOR)
-            if not now < self._wakes_at <= opens_at:
-                self._admit()  # otherwise there is nothing to do before the timer or an answer
+        elif not now < self._wakes_at <= opens_at:
+            self._admit()  # otherwise there is nothing to do before the timer or an answer
         try:
             await leave
         except asyncio.CancelledError:
@@ -222,7 +222,7 @@ class Pacer:
         """Cancel all waits: they raise `ClientClosed`."""
         lines = [line.waiters for queue in (self._lines, self._polls) for line in queue.values()]
         for turn in itertools.chain(self._arrived, *lines):
-            if turn.leave is not None and not turn.leave.done():
+            if turn.leave is not None and turn.waits:
                 turn.leave.set_exception(ClientClosed("the client was closed; nothing was sent"))
         self._arrived.clear()
         self._lines, self._polls = FairQueue(), FairQueue()
@@ -243,7 +243,7 @@ class Pacer:
             wakes_at = min(wakes_at, self._admit_from(self._polls, now))
         self._set_alarm(min(wakes_at, promotes_at) if self._polls else wakes_at)
 
-    def _admit_from(self, queue: FairQueue[Turn], now: float) -> float:
+    def _admit_from(self, queue: FairQueue, now: float) -> float:
         """Release from a queue, one of each GSTIN in turn; return when the next one may be sent."""
         if not queue:
             return math.inf
@@ -282,10 +282,10 @@ class Pacer:
             if not self._oldest_polls:
                 return math.inf
             turn = self._oldest_polls[0]
-            if waits(turn) and turn.since + _GIVES_WAY_FOR > now:
+            if turn.waits and turn.since + _GIVES_WAY_FOR > now:
                 return turn.since + _GIVES_WAY_FOR
             self._oldest_polls.popleft()
-            if waits(turn):
+            if turn.waits:
                 self._polls.leave(turn)
                 self._lines.join(turn, self._own_opens_at(turn.gstin, now), now)
         return now
