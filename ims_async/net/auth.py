@@ -30,19 +30,13 @@ class AccountCredential(Renewable):
         self.of_client: weakref.WeakSet[Renewable] = weakref.WeakSet([self])
         self._own = Credentials(ahead=True, besides=self.of_client)
 
-    async def _first(self) -> Token:
-        return await self._keep(await self._authenticate(None))
-
-    async def _next(self, refused: Token) -> Token:
-        return await self._authenticate(refused)
-
-    async def _authenticate(self, refused: Token | None) -> Token:
+    async def _next(self, refused: Token | None) -> Token:
         return await self._ask(self._gsp.authenticate(refused), self._own)
 
     async def sign_out(self) -> None:
-        """End the account's token at the gateway and forget it. Raises `NotSupported` if there is no route.
+        """End the account's token at the gateway and forget it; a token that has ended is not an error.
 
-        An expired token is not an error.
+        Raises `NotSupported` if there is no route.
         """
         if self._flight is not None:
             await asyncio.wait([self._flight])
@@ -111,13 +105,8 @@ class TaxpayerCredential(Renewable):
             conversation = self._gsp.verify_otp(self._gstin, name, digits.reveal(), request or self._request)
             token = await self._ask(conversation, self._own())
         except SessionExpired as error:  # at this step GSTN's "invalid session" means a wrong OTP
-            raise OtpRequired(
-                f"the OTP was not accepted ({error.message}): it is wrong or has expired",
-                advice="ask for a new one",
-                code=error.code,
-                http_status=error.http_status,
-                transaction_id=error.transaction_id,
-            ) from None
+            refusal = f"the OTP was not accepted ({error.message}): it is wrong or has expired"
+            raise _said_anew(OtpRequired, error, refusal, "ask for a new one") from None
         await self.adopt(token)
 
     async def logout(self) -> None:
@@ -145,22 +134,22 @@ class TaxpayerCredential(Renewable):
             account=self._account, taxpayer=taxpayer, gstin=self._gstin, ahead=True, besides=(self,)
         )
 
-    async def _first(self) -> Token:
-        raise OtpRequired(
-            f"there is no session for {self._gstin}: pass token=…, or call request_otp and verify_otp"
-        )
-
-    async def _next(self, refused: Token) -> Token:
+    async def _next(self, refused: Token | None) -> Token:
+        if refused is None:
+            raise OtpRequired(
+                f"there is no session for {self._gstin}: pass token=…, or call request_otp and verify_otp"
+            )
         try:
             return await self._ask(self._gsp.refresh(self._gstin, refused), self._own(refused))
         except SessionExpired as error:
-            raise SessionExpired(
-                error.message,
-                advice="the session has ended: log in again with an OTP",
-                code=error.code,
-                http_status=error.http_status,
-                transaction_id=error.transaction_id,
-            ) from None
+            advice = "the session has ended: log in again with an OTP"
+            raise _said_anew(SessionExpired, error, error.message, advice) from None
+
+
+def _said_anew(kind: type[NotAuthorized], error: NotAuthorized, message: str, advice: str) -> NotAuthorized:
+    """Return an error with other words, and what the gateway said in this one."""
+    status, transaction = error.http_status, error.transaction_id
+    return kind(message, advice=advice, code=error.code, http_status=status, transaction_id=transaction)
 
 
 def _checked_username(username: object) -> str:

@@ -1,4 +1,4 @@
-"""Stores for tokens: a protocol for a caller's own store, a store in memory, and one in a 0600 file."""
+"""Stores for tokens: a protocol for a caller's own store, one in memory, and one in a file."""
 
 from __future__ import annotations
 
@@ -112,48 +112,44 @@ async def _in_a_thread(work: Callable[[], T]) -> T:
 
 
 class FileCredentialStore:
-    """Keep tokens in a file that only its owner can read (0600).
+    """Keep tokens in a file that only its owner can read (0600); any number of processes may share it.
 
     Each save adds a line, a JSON object of the changes. Once there are too many, the file is replaced, in one
-    step, by one line with all tokens. Files of earlier releases are such a line.
-    Any number of processes may share the file: they write in turn, with a lock on an empty file beside it.
-    Saves at the same time are written together. Files are read and written in a thread. Raises `InvalidInput`
-    for a file that others can read or that has another format.
+    step, by one line with all tokens. Processes write in turn, with a lock on an empty file beside it; saves
+    at the same time are written together, in a thread. Raises `InvalidInput` for a file that others can read
+    or that has another format.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
-        self._changes: dict[_Change, None] = {}  # to be written, in order
+        self._pending: dict[_Change, None] = {}  # in order
         self._here: _InOneLoop | None = None
         self._last_read: _Reading | None = None
         self._sound = False  # whether the file was read without error; only then lines are added
 
     async def load(self, account: str, gstin: str) -> Token | None:
         """Return the stored token, or None."""
-        return self._token((await self._reading()), f"{account}/{gstin}")
+        return self._token(await self._reading(), f"{account}/{gstin}")
 
     async def save(self, account: str, gstin: str, token: Token | None) -> None:
         """Store a new token; None removes it."""
         change = _Change(f"{account}/{gstin}", token)
-        self._changes[change] = None
+        self._pending[change] = None
         try:
-            # Saves in the same iteration of the event loop are written together.
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # saves in the same iteration of the event loop are written together
             async with self._in_this_loop().writing:
                 if change.written:  # by another save, which wrote all pending changes
                     return
                 async with self._turn():
-                    changes = [*self._changes] if change in self._changes else [change, *self._changes]
-                    self._changes.clear()
+                    changes = [one for one in [*self._pending] if not one.written]
                     await _in_a_thread(lambda: self._write(changes))
         finally:
-            self._changes.pop(change, None)
+            del self._pending[change]
 
     async def _reading(self) -> _Reading:
-        """Return the content of the file.
+        """Return the content of the file; callers that wait before a reading begins share it.
 
-        Callers that wait before a reading begins share it: if thousands read a file that was just written
-        one after the other, the last would wait for too long.
+        If thousands read a file that was just written one after the other, the last would wait for too long.
         """
         here = self._in_this_loop()
         begun = here.readings
@@ -177,9 +173,8 @@ class FileCredentialStore:
             await self._locked(handle)
             yield
         finally:
-            os.close(
-                handle
-            )  # releases the lock; the file stays, otherwise two processes could each lock one of their own
+            # Releases the lock. The file stays, otherwise two processes could each lock one of their own.
+            os.close(handle)
 
     async def _locked(self, handle: int) -> None:
         loop = asyncio.get_running_loop()

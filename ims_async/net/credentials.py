@@ -35,25 +35,14 @@ _STORE_MAY_TAKE: Final = 10.0  # seconds
 
 
 class Credential(Protocol):
-    """A credential that returns a valid token, and renews it after a refusal."""
+    """A credential of a request; see `Renewable`."""
 
     @property
-    def held(self) -> Token | None:
-        """The current token, expired or not, without I/O."""
-        ...
-
+    def held(self) -> Token | None: ...
     @property
-    def ready(self) -> Token | None:
-        """The current token, or None if it has to be fetched or renewed first."""
-        ...
-
-    async def current(self) -> Token:
-        """Return a token that has not expired. Raises `NotAuthorized` if there is none."""
-        ...
-
-    async def renew(self, refused: Token) -> Token:
-        """Return a token other than `refused`; concurrent callers share one renewal."""
-        ...
+    def ready(self) -> Token | None: ...
+    async def current(self) -> Token: ...
+    async def renew(self, refused: Token) -> Token: ...
 
 
 @attrs.frozen(kw_only=True)
@@ -106,7 +95,7 @@ class Renewable(abc.ABC):
         return self._flight is None
 
     async def current(self) -> Token:
-        """Return a valid token; renews it before it expires."""
+        """Return a valid token; renews it before it expires. Raises `NotAuthorized` if there is none."""
         if self.held is None:
             begun = await self._share(self._begin)
             if self.held is None:  # logged out meanwhile
@@ -216,7 +205,7 @@ class Renewable(abc.ABC):
         if self.held is not None:
             return self.held  # passed meanwhile
         if kept is None:
-            return await self._first()
+            return await self._keep(await self._next(None))
         self._hold(kept)
         return kept
 
@@ -289,12 +278,8 @@ class Renewable(abc.ABC):
         await _patiently(self._store.save(self._gsp.account_id, self._gstin, token))
 
     @abc.abstractmethod
-    async def _first(self) -> Token:
-        """Get a first token."""
-
-    @abc.abstractmethod
-    async def _next(self, refused: Token) -> Token:
-        """Get a token to replace one that is refused or about to expire."""
+    async def _next(self, refused: Token | None) -> Token:
+        """Get a token to replace one that is refused or about to expire; None for a first one."""
 
 
 async def _patiently(call: Awaitable[T]) -> T:
