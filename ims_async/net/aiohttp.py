@@ -23,9 +23,7 @@ from .policies import Timeouts
 from .transport import MAX_ANSWER, AnswerBody, Clock, failure_of
 
 if TYPE_CHECKING:
-    import aiohttp
-
-# aiohttp takes a third of a second to import: that is done by the first request.
+    import aiohttp  # takes a third of a second: imported by the first request
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _WATCHED: Final[weakref.WeakSet[aiohttp.ClientSession]] = weakref.WeakSet()
@@ -188,12 +186,6 @@ def _upload() -> Callable[[bytes, Attempt], aiohttp.BytesIOPayload]:
     return Upload
 
 
-def _is_being_cancelled() -> bool:
-    """Return whether this task is being cancelled; aiohttp raises the same error if its pool is closed."""
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
-
-
 def _check_headers(request: Request) -> None:
     for name, value in request.headers.items():
         if _CONTROL.search(value):
@@ -266,15 +258,14 @@ def _ending(request: Request, attempt: Attempt, error: BaseException) -> BaseExc
 
     Error reports collect the local variables of frames, and those of aiohttp have the URL and the headers.
     """
-    cancelled = isinstance(error, asyncio.CancelledError) and _is_being_cancelled()
-    lost = isinstance(error, Exception | asyncio.CancelledError) and not isinstance(error, ImsError)
-    if cancelled or not lost:
-        return _bare(error)
+    if isinstance(error, asyncio.CancelledError):  # also raised by aiohttp, if its pool is closed
+        task = asyncio.current_task()
+        lost = task is not None and not task.cancelling()
+    else:
+        lost = isinstance(error, Exception) and not isinstance(error, ImsError)
+    if not lost:
+        error.__traceback__ = error.__cause__ = error.__context__ = None
+        return error
     reason = attempt.overrun or reason_of(error)
     dropped = isinstance(error, HungUpError) and attempt.reused
     return failure_of(request, reason, left=attempt.left, dropped=dropped)
-
-
-def _bare(error: BaseException) -> BaseException:
-    error.__traceback__ = error.__cause__ = error.__context__ = None
-    return error

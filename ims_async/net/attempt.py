@@ -94,7 +94,8 @@ class Attempt:
 
     def done(self) -> None:
         """End it; without a whole answer nothing more of it is sent."""
-        self._stop_timer()
+        if self._timer is not None:
+            self._timer.cancel()
         # A connection that is not closing may be in use by another request already.
         if not self.answered and self._transport is not None and self._transport.is_closing():
             self.drop()
@@ -113,24 +114,19 @@ class Attempt:
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DISCARD_UNSENT)
         self._transport.abort()
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
     def _allow(self, seconds: float) -> None:
         # A later deadline leaves the timer in place: to set it again at each step would cost more than all
         # the rest of this module.
         self._deadline = self._loop.time() + seconds
-        if self._timer is None or self._timer.when() > self._deadline:
-            self._set_timer()
-
-    def _set_timer(self) -> None:
-        self._stop_timer()
-        self._timer = self._loop.call_at(self._deadline, self._look)
+        if self._timer is not None and self._timer.when() > self._deadline:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._deadline, self._look)
 
     def _look(self) -> None:
         if self._loop.time() < self._deadline:
-            self._set_timer()
+            self._timer = self._loop.call_at(self._deadline, self._look)
         else:
             self._expire()
 

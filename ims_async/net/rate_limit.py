@@ -57,12 +57,11 @@ class Turn:
 
     __slots__ = ("_pacer", "_windows", "ahead", "gives_way", "gstin", "leave", "since", "used")
 
-    since: float
+    since: float  # set when the wait begins; `used` and `_windows` at its end: this speeds up large bursts
     used: bool
     _windows: tuple[_Window, ...]
 
     def __init__(self, pacer: Pacer, gstin: str, ahead: bool, gives_way: bool) -> None:
-        # `since` is set when the wait begins, `_windows` and `used` at its end: this speeds up large bursts.
         self._pacer, self.gstin, self.ahead, self.gives_way = pacer, gstin, ahead, gives_way
         self.leave: asyncio.Future[None] | None = None
 
@@ -102,12 +101,9 @@ class Pacer:
     """Release requests within the limits: in order within a GSTIN, round robin among the GSTINs.
 
     Polls have the lowest priority, and with a budget they are spread over the minute: an early one would find
-    its job still running, and use budget that the next save needs.
-
-    To release one request has logarithmic cost, and no iteration of the event loop releases thousands.
-
-    `clock` is wall time (epoch seconds), which gateways use in their hints; waiting uses the event loop's
-    clock, which is never set back.
+    its job still running, and use budget that the next save needs. To release one request has logarithmic
+    cost, and no iteration of the event loop releases thousands. `clock` is wall time (epoch seconds), which
+    gateways use in their hints; waiting uses the event loop's clock, which is never set back.
     """
 
     def __init__(self, rate: RateLimit | None, *, clock: Callable[[], float]) -> None:
@@ -214,8 +210,7 @@ class Pacer:
             return
         self._gstins.move_to_end(turn.gstin)
         for queue in (self._lines, self._polls):
-            line = queue.get(turn.gstin)
-            if line is not None:
+            if (line := queue.get(turn.gstin)) is not None:
                 queue.place(line, self._own_opens_at(turn.gstin, now), now)
 
     def close(self) -> None:
@@ -300,9 +295,9 @@ class Pacer:
         turn.begin(self._windows_of(turn.gstin, now))
 
     def _set_alarm(self, moment: float) -> None:
+        if self._wakes_at == moment:
+            return
         if self._alarm is not None:
-            if self._wakes_at == moment:
-                return
             self._alarm.cancel()
             self._alarm = None
         self._wakes_at = moment
@@ -310,9 +305,9 @@ class Pacer:
             self._alarm = asyncio.get_running_loop().call_at(moment, self._ring)
 
     def _opens_at(self, now: float) -> float:
+        opens_at = self._account.opens_at(now) if self._account else -math.inf
         spent = self._left - self._under_way - self._answered < 1
-        held = self._left_until if spent else -math.inf
-        return max(held, self._held_until, self._account.opens_at(now) if self._account else -math.inf)
+        return max(opens_at, self._held_until, self._left_until if spent else -math.inf)
 
     def _own_opens_at(self, gstin: str, now: float) -> float:
         window = self._gstins.get(gstin)
