@@ -58,7 +58,7 @@ class MemoryCredentialStore:
     """Keep tokens in memory, for the life of the process."""
 
     def __init__(self) -> None:
-        self._tokens: dict[tuple[str, str], Token] = {}
+        self._tokens: dict[tuple[str, str], Token | None] = {}
 
     async def load(self, account: str, gstin: str) -> Token | None:
         """Return the stored token, or None."""
@@ -66,10 +66,7 @@ class MemoryCredentialStore:
 
     async def save(self, account: str, gstin: str, token: Token | None) -> None:
         """Store a new token; None removes it."""
-        if token is None:
-            self._tokens.pop((account, gstin), None)
-        else:
-            self._tokens[account, gstin] = token
+        self._tokens[account, gstin] = token
 
 
 @attrs.define(eq=False)
@@ -141,10 +138,12 @@ class FileCredentialStore:
                 if change.written:  # by another save, which wrote all pending changes
                     return
                 async with self._turn():
-                    changes = [one for one in [*self._pending] if not one.written]
+                    # One that could not be written with others is written alone.
+                    changes = [*self._pending] if change in self._pending else [change, *self._pending]
+                    self._pending.clear()
                     await _in_a_thread(lambda: self._write(changes))
         finally:
-            del self._pending[change]
+            self._pending.pop(change, None)
 
     async def _reading(self) -> _Reading:
         """Return the content of the file; callers that wait before a reading begins share it.
@@ -184,9 +183,8 @@ class FileCredentialStore:
                 return _lock(handle)
             except (BlockingIOError, PermissionError):  # the lock is held by another process
                 if loop.time() >= ends_at:
-                    raise InvalidInput(
-                        f"credential file {self._path} is locked by another process for too long"
-                    ) from None
+                    busy = f"credential file {self._path} is locked by another process for too long"
+                    raise InvalidInput(busy) from None
             except OSError:
                 return None  # this file system has no locks
             await asyncio.sleep(_LOOK_AGAIN)
@@ -194,10 +192,9 @@ class FileCredentialStore:
     def _in_this_loop(self) -> _InOneLoop:
         """Return the locks of this event loop; between event loops the lock on the file is enough."""
         loop = asyncio.get_running_loop()
-        here = self._here
-        if here is None or here.loop is not loop:
-            here = self._here = _InOneLoop(loop)
-        return here
+        if self._here is None or self._here.loop is not loop:
+            self._here = _InOneLoop(loop)
+        return self._here
 
     # -- functions with tokens as plain text: their frames must not be in an error ---------------------------
 
@@ -301,21 +298,18 @@ def _parsed(text: str) -> dict[str, Any]:
 
     An incomplete last line is ignored: its writing was interrupted, and the save did not return.
     """
-    entries: dict[str, Any] | None = None
+    entries: dict[str, Any] = {}
     place, end = 0, len(text.rstrip())
-    while place < end or entries is None:
+    while place < end or not place:  # there is at least one
         try:
             found, after = _DECODER.raw_decode(text, place)
         except ValueError:
-            if entries is None or text.find("\n", place) >= 0:
+            if not place or text.find("\n", place) >= 0:
                 raise
             break
         if not isinstance(found, dict):
             raise ValueError("not an object")  # noqa: TRY004 # as the parser says of everything else
-        if entries is None:
-            entries = found
-        else:
-            entries.update(found)
+        entries.update(found)
         place = _SPACE.match(text, after).end()  # type: ignore[union-attr] # it matches anywhere
     return entries
 
