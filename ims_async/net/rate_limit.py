@@ -156,22 +156,27 @@ class Pacer:
         """Wait until one more request may be sent, and count it."""
         loop = asyncio.get_running_loop()
         turn.since = now = loop.time()
+        opens_at = now
         burst = len(self._arrived) >= AT_ONCE  # processed in the next iterations of the event loop
-        opens_at = now if burst else self._earliest(turn, now)
-        if opens_at <= now and not (self._arrived or self._lines or (turn.gives_way and self._polls)):
-            self._release(turn, now)
-            return turn
+        if not burst:
+            opens_at = max(self._opens_at(now), self._own_opens_at(turn.gstin, now))
+            if turn.gives_way:
+                opens_at = max(opens_at, self._next_poll_at)
+            if opens_at <= now and not (self._arrived or self._lines or (turn.gives_way and self._polls)):
+                self._release(turn, now)
+                return turn
         turn.leave = leave = loop.create_future()
         self._arrived.append(turn)
         if turn.gives_way:
             self._oldest_polls.append(turn)
-        if self._oldest_polls:
-            opens_at = min(opens_at, self._oldest_polls[0].since + _GIVES_WAY_FOR)
         if burst:
             if self._wakes_at > now:
                 self._set_alarm(now)
-        elif not now < self._wakes_at <= opens_at:
-            self._admit()  # otherwise there is nothing to do before the timer or an answer
+        else:
+            if self._oldest_polls:
+                opens_at = min(opens_at, self._oldest_polls[0].since + _GIVES_WAY_FOR)
+            if not now < self._wakes_at <= opens_at:
+                self._admit()  # otherwise there is nothing to do before the timer or an answer
         try:
             await leave
         except asyncio.CancelledError:
@@ -187,13 +192,6 @@ class Pacer:
             raise
         self._called -= 1
         return turn
-
-    def _earliest(self, turn: Turn, now: float) -> float:
-        """Return a time before which it cannot be sent; up to `now` if only other requests may delay it."""
-        opens_at = self._next_poll_at if turn.gives_way else -math.inf
-        if not now < self._wakes_at <= opens_at:  # otherwise the timer fires before that anyway
-            opens_at = max(opens_at, self._opens_at(now), self._own_opens_at(turn.gstin, now))
-        return opens_at
 
     def done(self, turn: Turn) -> None:
         """Note that a request was answered, or ended without an answer."""
