@@ -258,6 +258,9 @@ class GatewayUnavailable(GatewayError):
 OUTAGE: Final = (GatewayUnavailable, NotSent, RateLimited)
 """Errors that may pass with time; nothing was done."""
 
+ON_THE_WAY: Final = (GatewayUnavailable, NotAuthorized, QuotaExhausted, RateLimited)
+"""Errors of the gateway that are no answer to what was asked: they say nothing about a job or a download."""
+
 
 class UnexpectedAnswer(ImsError):
     """The answer to a read does not fit the documented contract; `problems` name the field paths."""

@@ -214,7 +214,6 @@ class Taxpayer:
         if job.gstin != self.gstin:
             raise InvalidInput(f"this is a job of {job.gstin}, not of {self.gstin}")
         await job._apply(Change.abandoned)
-        self._jobs.free(job)
 
     # -- session ---------------------------------------------------------------------------------------
 

@@ -140,7 +140,7 @@ class JobFollower:
             except OutcomeUnknown:
                 continue  # it cannot be asked any more
             except JobTimeout:
-                if job._unanswered:
+                if job._poller.unanswered:
                     self.context.gate.failed(self.taxpayer)
                 raise
             else:

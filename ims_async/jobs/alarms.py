@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import heapq
 import itertools
 import math
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
-AT_ONCE: Final = 32
-"""So many ring in one turn of the loop: with each a poll begins."""
+_AT_ONCE: Final = 32  # so many ring in one turn of the loop: with each a poll begins
 
 
 class Alarm:
     """Something to do at some time. It may be set anew, and cancelled, as often as one likes."""
 
-    __slots__ = ("_alarms", "_context", "_moment", "_ring", "queued")
+    __slots__ = ("_alarms", "_moment", "_ring", "queued")
 
     def __init__(self, alarms: Alarms) -> None:
         self._alarms, self._moment = alarms, math.inf
-        self._ring: Callable[[], None] | None = None
-        self._context: contextvars.Context | None = None
+        self._ring: Callable[[], object] | None = None
         self.queued = math.inf  # where its one entry stands in the heap: not after its time
 
     @property
@@ -34,10 +33,11 @@ class Alarm:
         """True until it rings, or is cancelled."""
         return self._ring is not None
 
-    def set(self, moment: float, ring: Callable[[], None]) -> None:
-        """Ring at this time of the loop's clock, in seconds, in the context of the code that sets it."""
+    def set(self, moment: float, ring: Callable[..., object], *args: Any) -> None:
+        """Call `ring` at this time of the loop's clock, in seconds, in the context of the present caller."""
         self._alarms.count += self._ring is None
-        self._moment, self._ring, self._context = moment, ring, contextvars.copy_context()
+        self._moment = moment
+        self._ring = functools.partial(contextvars.copy_context().run, ring, *args)
         if moment < self.queued:
             self._alarms.push(moment, self)
 
@@ -46,23 +46,18 @@ class Alarm:
         if self._take() is not None:
             self._alarms.clear_if_none()
 
-    def due(self, now: float) -> Callable[[], None] | None:
+    def due(self, now: float) -> Callable[[], object] | None:
         """Return what is to be done by now, once; where it is later, stand in the heap again."""
         self.queued = math.inf
-        if self._ring is None:
-            return None
-        if self._moment > now:
+        if self._ring is not None and self._moment > now:
             self._alarms.push(self._moment, self)
             return None
         return self._take()
 
-    def _take(self) -> Callable[[], None] | None:
-        ring, context = self._ring, self._context
-        self._moment, self._ring, self._context = math.inf, None, None
-        if ring is None or context is None:
-            return None
-        self._alarms.count -= 1
-        return lambda: context.run(ring)
+    def _take(self) -> Callable[[], object] | None:
+        ring, self._ring = self._ring, None
+        self._alarms.count -= ring is not None
+        return ring
 
 
 class Alarms:
@@ -100,7 +95,7 @@ class Alarms:
             if self._timer.when() <= moment:
                 return
             self._timer.cancel()
-        # In no context of anybody's: it would be kept, and be that of all who ring.
+        # In an empty context: that of a caller would be kept, and be that of all who ring.
         context = contextvars.Context()
         self._timer = asyncio.get_running_loop().call_at(moment, self._wake, moment, context=context)
 
@@ -108,7 +103,7 @@ class Alarms:
         now = max(asyncio.get_running_loop().time(), moment)  # a timer may be early by the clock's resolution
         self._timer, rung = None, 0
         try:
-            while self._heap and self._heap[0][0] <= now and rung < AT_ONCE:
+            while self._heap and self._heap[0][0] <= now and rung < _AT_ONCE:
                 queued, _, alarm = heapq.heappop(self._heap)
                 if queued == alarm.queued and (ring := alarm.due(now)) is not None:
                     rung += 1

@@ -14,7 +14,7 @@ import attrs
 
 from .. import rules
 from ..errors import InvalidInput
-from ..gsp.base import Gsp
+from ..gsp.base import Gsp, Limits
 from ..journal.base import NO_JOURNAL, Journal, NoJournal, Query
 from ..loop_owner import LoopOwner
 from ..model.change import Change
@@ -45,11 +45,14 @@ class Services:
     alarms: Alarms = attrs.field(factory=Alarms)
     journal: Journal = NO_JOURNAL
     policy: RulePolicy | None = None
+    kind: str = attrs.field(init=False)
+    host: str = attrs.field(init=False)
+    """Where the GSP is, as tokens name it."""
+    limits: Limits = attrs.field(init=False)
 
-    @property
-    def host(self) -> str:
-        """Where the GSP is, as tokens name it."""
-        return urllib.parse.urlsplit(self.gsp.base_url).netloc
+    def __attrs_post_init__(self) -> None:
+        self.kind, self.limits = self.gsp.kind, self.gsp.limits
+        self.host = urllib.parse.urlsplit(self.gsp.base_url).netloc
 
     @property
     def keeps(self) -> bool:
@@ -67,7 +70,7 @@ class Services:
 
     async def find(self, **wanted: Any) -> Sequence[Change]:
         """Return what the journal has of this gateway's, as `Query` has it. Raises `JournalError`."""
-        return await self.journal.find(Query(gsp=self.gsp.kind, host=self.host, **wanted))
+        return await self.journal.find(Query(gsp=self.kind, host=self.host, **wanted))
 
     def now(self) -> dt.datetime:
         """Return the time by the client's clock."""

@@ -24,16 +24,14 @@ _UNKNOWN: Final = JobStatus(state=JobState.UNKNOWN)
 
 def status_of(change: Change) -> JobStatus:
     """Return the status that the holder of a job sees."""
-    if change.done and change.status is not None:
+    if change.status is not None and (change.done or change.pollable):
         return change.status
-    if not change.pollable:
-        return _UNKNOWN
-    return _SUBMITTED if change.status is None else change.status
+    return _SUBMITTED if change.pollable else _UNKNOWN
 
 
 @on_one_loop
 class JobFacts:
-    """A job's change as it is shown, its records and its readings."""
+    """A job's change as it is shown, its records and its readings. Properties do no I/O."""
 
     __slots__ = (
         "__weakref__",
@@ -88,7 +86,7 @@ class JobFacts:
 
     @property
     def submitted_at(self) -> dt.datetime | None:
-        """When it was sent, in UTC; of one of which nothing was sent, when it was handed in."""
+        """When it was sent, in UTC; if nothing of it was sent, when it was handed in."""
         return self._change.token.submitted_at
 
     @property
@@ -142,24 +140,41 @@ class JobFacts:
         return self._change.needs_a_look
 
     @property
-    def journal_error(self) -> JournalError | None:
-        """Why the journal does not tell of it what we know; the next news will be written again."""
-        return self._journaled.trouble
-
-    @property
-    def status(self) -> JobStatus:
-        """The last reading. No I/O."""
-        return self._history[-1]
-
-    @property
     def open(self) -> bool:
         """True until what became of the records is known: a job that nobody can ask any more stays open."""
         return self._change.open
 
     @property
     def done(self) -> bool:
-        """True once the gateway has given its final word, and we have heard it. No I/O."""
+        """True once the gateway has given its final word, and we have heard it."""
         return self._change.done
+
+    @property
+    def journal_error(self) -> JournalError | None:
+        """Why the journal does not have all that is known of it; the next news will be written again."""
+        return self._journaled.trouble
+
+    @property
+    def status(self) -> JobStatus:
+        """The last reading."""
+        return self._history[-1]
+
+    @property
+    def report(self) -> JobReport | None:
+        """The report of a finished job, or None."""
+        if self._report is None and self.done:
+            report = account(self.status, self._records, self.submitted)
+            self._report = attrs.evolve(report, batch=self.batch, canned=self._canned)
+        return self._report
+
+    @property
+    def without_effect(self) -> tuple[Record, ...]:
+        """The records that this job is known to have left as they were.
+
+        All of them where another job was in the way, and those that a look showed so, or changed.
+        """
+        failed = self.report.failed if self._change.without_effect and self.report else ()
+        return tuple(failure.record for failure in failed if failure.record is not None)
 
     def __repr__(self) -> str:
         name = self.reference_id or "without reference"
@@ -172,24 +187,20 @@ class JobFacts:
         Awaiting a job, or reconciling it, does that by itself. Raises `JournalError`.
         """
         if self._records is None:
-            records = await self._journaled.records()
-            if self._records is None and self._report is None:
-                self._records = records
+            self._keep(await self._journaled.records())
         return self._records
 
-    @property
-    def report(self) -> JobReport | None:
-        """The report of a finished job, or None. No I/O."""
-        if self._report is None and self.done:
-            report = account(self.status, self._records, self.submitted)
-            self._report = attrs.evolve(report, batch=self.batch, canned=self._canned)
-        return self._report
+    def _keep(self, records: Sequence[Record] | None) -> None:
+        """Take the records, unless there are any, or a report was made without them."""
+        if self._records is None and self._report is None and records is not None:
+            self._records = tuple(records)
 
-    @property
-    def without_effect(self) -> tuple[Record, ...]:
-        """The records that this job is known to have left as they were.
 
-        All of them where another job was in the way, and those that a look showed so, or changed. No I/O.
-        """
-        failed = self.report.failed if self._change.without_effect and self.report else ()
-        return tuple(failure.record for failure in failed if failure.record is not None)
+async def records_of(journaled: JournaledChange) -> Sequence[Record] | None:
+    """Return the records of a change, if a journal has them; if it fails, that is only logged."""
+    try:
+        return await journaled.records()
+    except JournalError as error:
+        name = journaled.change.token.reference_id or journaled.change.id
+        journaled.failed(error, f"the report of job {name} can name keys only")
+        return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from ..errors import (
@@ -21,6 +20,8 @@ from ..errors import (
     QuotaExhausted,
     RateLimited,
 )
+from ..model.change import Change
+from ..model.moves import ChangeState
 from ..model.status import JobStatus, PReading
 from ..model.tokens import JobToken
 from ..net.policies import PollPolicy
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
     from .job import ImsJob
 
 Poll = Callable[[JobToken], Awaitable[JobStatus]]
+
+# A job known by its reference only, that the gateway has never shown and has denied so many times, is not
+# worth the deadline: it was mistyped, or is forgotten. One that was sent from here is polled on.
+_DENIALS: Final = 5
+_SHORTEST_WAIT: Final = 0.001  # seconds: a timer may be early by the clock's resolution
 
 
 class Poller:
@@ -67,7 +73,7 @@ class Poller:
         self._p_means = PReading.PROCESSED if canned else policy.p_means
         self._alarm, self._limit = Alarm(alarms), Alarm(alarms)
         self._task: asyncio.Task[None] | None = None
-        self._waiting: dict[asyncio.Future[None], float] = {}
+        self._waiting: dict[asyncio.Future[None], float] = {}  # how long each waits in an outage
         self._delays: Iterator[float] | None = None
         self._next_at, self._polls, self._evidence = 0.0, 0, NO_EVIDENCE
         self._deadline: float | None = None
@@ -91,9 +97,9 @@ class Poller:
 
         It raises `JobTimeout` at the deadline, and once no poll was answered for `longest` seconds.
         """
-        job._check_pollable()
+        _check_pollable(job)
         if self._closed:
-            raise closed(job)
+            raise _client_closed(job)
         if not self._waiting:
             self._unanswered_since = None  # silence counts while somebody waits
         waiter = asyncio.get_running_loop().create_future()
@@ -107,15 +113,14 @@ class Poller:
         if not self._waiting:
             self._rest()
 
-    def wake(self) -> None:
-        """Tell all who wait that something is new."""
+    def wake(self, error: Exception | None = None) -> None:
+        """Let all who wait see what is new, or raise the error."""
         for waiter in self._waiting:
-            if not waiter.done():
+            if waiter.done():
+                continue
+            if error is None:
                 waiter.set_result(None)
-
-    def _fail(self, error: Exception) -> None:
-        for waiter in self._waiting:
-            if not waiter.done():
+            else:
                 waiter.set_exception(error)
 
     async def poll_now(self, job: ImsJob) -> None:
@@ -139,11 +144,13 @@ class Poller:
     async def aclose(self, job: ImsJob) -> None:
         """Stop polling; those who wait get `ClientClosed` with the token."""
         self._closed = True
-        self._fail(closed(job))
+        self.wake(_client_closed(job))
         self._rest()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+
+    # -- when ------------------------------------------------------------------------------------------
 
     def _make_ready(self) -> None:
         now = _now()
@@ -159,11 +166,11 @@ class Poller:
             return
         self._make_ready()
         if not self._alarm.is_set and self._task is None:
-            self._alarm.set(self._next_at, partial(self._ring, job))
+            self._alarm.set(self._next_at, self._ring, job)
         if not self._limit.is_set and self._polls:
             if self._deadline is None:
                 self._deadline = _now() + self._policy.deadline
-            self._limit.set(self._deadline, partial(self._give_up, job))
+            self._limit.set(self._deadline, self._give_up, job)
 
     def _ring(self, job: ImsJob) -> None:
         if self._next_at > _now() + _SHORTEST_WAIT:  # it was refreshed meanwhile
@@ -176,7 +183,7 @@ class Poller:
             self._set_alarms(job)
 
     def _give_up(self, job: ImsJob) -> None:
-        self._fail(self.timed_out(job, f"the deadline of {self._policy.deadline:g} s has passed"))
+        self.wake(self.timed_out(job, f"the deadline of {self._policy.deadline:g} s has passed"))
         self._deadline = None
 
     def _rest(self) -> None:
@@ -184,22 +191,22 @@ class Poller:
         self._alarm.cancel()
         self._limit.cancel()
 
+    # -- polling ---------------------------------------------------------------------------------------
+
     async def _poll_and_go_on(self, job: ImsJob) -> None:
         try:
             failure = await self._poll_quietly(job)
         finally:
             self._task = None
         if failure is not None:
-            self._fail(failure)
+            self.wake(failure)
             return
-        self._end_waits_in_outage(job)
+        if self._unanswered_since is not None:
+            self._end_waits_in_outage(job, _now() - self._unanswered_since)
         if self._waiting:
             self._set_alarms(job)
 
-    def _end_waits_in_outage(self, job: ImsJob) -> None:
-        if self._unanswered_since is None:
-            return
-        silence = _now() - self._unanswered_since
+    def _end_waits_in_outage(self, job: ImsJob, silence: float) -> None:
         for waiter, longest in self._waiting.items():
             if silence >= longest and not waiter.done():
                 waiter.set_exception(self.timed_out(job, f"the gateway answered no poll for {longest:g} s"))
@@ -237,7 +244,7 @@ class Poller:
             return False
         if isinstance(error, RateLimited) and error.retry_after is not None:
             if error.retry_after > self._policy.deadline:
-                return False  # nobody waits so long: whoever awaits the job may decide what to do
+                return False  # the caller may decide what to do
             self._next_at = max(self._next_at, _now() + error.retry_after)
         return True
 
@@ -245,13 +252,13 @@ class Poller:
         await job._look_up()
         if job.done:
             return
-        job._check_pollable()
+        _check_pollable(job)
         try:
             status = await self._ask(job.token)
         except ClientClosed:
-            raise closed(job) from None
+            raise _client_closed(job) from None
         except OutcomeUnknown:
-            await job._forgotten()
+            await job._apply(Change.forgotten)
             raise
         finally:
             assert self._delays is not None  # noqa: S101 # made ready before any poll
@@ -264,14 +271,29 @@ class Poller:
         await job._hear(settled)
 
 
-# A job known by its name only, that the gateway has never told of and has denied so many times, is not worth
-# the deadline: it was mistyped, or is forgotten. One that was sent from here is polled on.
-_DENIALS: Final = 5
-_SHORTEST_WAIT: Final = 0.001  # seconds: a timer may be early by the clock's resolution
+def _check_pollable(job: ImsJob) -> None:
+    """Raise `OutcomeUnknown` if the gateway cannot be asked, and has given no final word."""
+    if job.pollable or job.done:
+        return
+    what, advice = "the change was sent and no reference came back", "call taxpayer.reconcile(job)"
+    match job.change.state:
+        case ChangeState.QUEUED:
+            what = "its process ended while it waited for its turn, and nothing of it was sent"
+            advice = "call taxpayer.reconcile(job), then taxpayer.retry(job.report)"
+        case ChangeState.CALLED_OFF:
+            what = f"nothing of it was sent ({job.reason or 'called off'})"
+            advice = "taxpayer.retry(job) sends what still stands"
+        case ChangeState.SENDING:
+            what = "another process was sending it when the journal was read"
+            advice = "ask client.unfinished() again later; taxpayer.reconcile(job) looks what took effect"
+        case ChangeState.LOST if job.reference_id is not None:
+            until = job.token.results_until
+            day = "" if until is None else f" until {until:%Y-%m-%d %H:%M} UTC"
+            what = f"the gateway kept the result of job {job.reference_id}{day}, and no longer tells it"
+    raise OutcomeUnknown(what, job=job, advice=advice)
 
 
-def closed(job: ImsJob) -> ClientClosed:
-    """Return the error of a job whose client was closed."""
+def _client_closed(job: ImsJob) -> ClientClosed:
     return ClientClosed(
         "the client was closed; the job runs on at the gateway: resume it from its token", token=job.token
     )

@@ -85,10 +85,9 @@ class Recovery:
         # at work looks the same, so it keeps the turn.
         conclusive = conclusive or (not job.pollable and any(map(changes_something, found.applied)))
         if conclusive and found.settled and (decisions is None or await _all_of(job, records)):
-            job._learn(job.token, records)
+            job._keep(records)
             if not await _ended(job, change, _status_of(found)):
                 return Reconciliation(cannot_tell_yet=tuple(records))
-            self._jobs.free(job)
         return found
 
     async def _ask(self, job: ImsJob) -> None:

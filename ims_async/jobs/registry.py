@@ -7,16 +7,7 @@ import logging
 import weakref
 from collections.abc import Sequence
 
-from ..errors import (
-    GatewayError,
-    GatewayUnavailable,
-    InvalidInput,
-    JournalError,
-    NotAuthorized,
-    OutcomeUnknown,
-    QuotaExhausted,
-    RateLimited,
-)
+from ..errors import ON_THE_WAY, GatewayError, InvalidInput, JournalError, OutcomeUnknown
 from ..journal.base import Query
 from ..model.change import Change
 from ..model.moves import ChangeState
@@ -25,6 +16,7 @@ from ..model.status import JobKind, JobStatus
 from ..model.tokens import JobToken
 from ..net.credentials import Credentials
 from .context import Services
+from .facts import records_of
 from .job import ImsJob
 from .journaled import JournaledChange
 
@@ -38,137 +30,62 @@ class JobRegistry:
 
     def __init__(self, gstin: str, services: Services, credentials: Credentials) -> None:
         self._gstin, self._services, self._credentials = gstin, services, credentials
-        self._open: list[ImsJob] = []
-        self._names: set[str] = set()  # of all jobs that there ever was a handle on
-        self._waiting: list[ImsJob] = []  # batches of processes that ended before they were sent
+        self._canned = services.limits.canned
+        self._open: list[ImsJob] = []  # which are held until they end, though nobody else holds them
         self._all: weakref.WeakSet[ImsJob] = weakref.WeakSet()
         self._by_id: weakref.WeakValueDictionary[str, ImsJob] = weakref.WeakValueDictionary()
         self._by_name: weakref.WeakValueDictionary[_Name, ImsJob] = weakref.WeakValueDictionary()
+        self.references: set[str] = set()
+        """The references of all jobs that there ever was a handle on."""
 
-    def token(
-        self, kind: JobKind, reference_id: str | None, submitted: int | None, route: str = ""
-    ) -> JobToken:
+    def token(self, kind: JobKind, reference_id: str | None, submitted: int | None) -> JobToken:
         """Return the token of a job that is submitted now."""
-        gsp = self._services.gsp
-        now = self._services.now()
-        kept = gsp.limits.results_kept
+        services = self._services
+        now, kept = services.now(), services.limits.results_kept
         return JobToken(
-            gsp=gsp.kind,
-            host=self._services.host,
+            gsp=services.kind,
+            host=services.host,
             gstin=self._gstin,
             kind=kind,
             reference_id=reference_id,
             submitted=submitted,
             submitted_at=now,
             results_until=None if kept is None else now + dt.timedelta(seconds=kept),
-            route=route,
         )
+
+    # -- handles: one for each job ---------------------------------------------------------------------
 
     def handle(self, token: JobToken) -> ImsJob:
-        """Return the one handle on a job in this process, so that it has one driver."""
+        """Return the one handle on a job in this process, so that it is polled once for all."""
         name = self._name(token)
         if name is not None and (known := self._by_name.get(name)) is not None:
-            known._learn(token, None)
+            known._learn(token)
             return known
-        return self._made(JournaledChange(self._services.journal, Change.of_token(token)), None)
-
-    def _made(self, journaled: JournaledChange, records: Sequence[Record] | None) -> ImsJob:
-        job = ImsJob(
-            journaled,
-            poll=self._poll,
-            policy=self._services.poll,
-            records=records,
-            ended=self._ended,
-            canned=self._services.gsp.limits.canned,
-            closed=self._services.exchange.closed,  # those made before hear it from `aclose`
-            loop_owner=self._services.loop_owner,
-            alarms=self._services.alarms,
-        )
-        self._all.add(job)
-        self._index(job)
-        return job
-
-    def _index(self, job: ImsJob) -> None:
-        """Let it be found by all that is known of it by now."""
-        if job.change.id:
-            self._by_id[job.change.id] = job
-        if (name := self._name(job.token)) is not None:
-            self._by_name.setdefault(name, job)
-            self._names.add(name[0])
-
-    def _name(self, token: JobToken) -> _Name | None:
-        """Return what tells a job from others: its reference, and where those repeat the time of sending."""
-        if token.reference_id is None:
-            return None
-        return token.reference_id, token.submitted_at if self._services.gsp.limits.canned else None
-
-    async def knows(self, reference_id: str) -> bool:
-        """Say whether a job of this name was sent before: an answer that names it is not a new one's.
-
-        A GSP whose references repeat by its own description is believed all the same.
-        """
-        if self._services.gsp.limits.canned:
-            return False
-        if reference_id in self._names:
-            return True
-        try:
-            return bool(await self._services.find(gstin=self._gstin, reference=reference_id))
-        except JournalError as error:
-            _log.warning("job %s could not be looked for: %s", reference_id, error)
-            return False
+        return self._made(JournaledChange(self._services.journal, Change.of_token(token)))
 
     def opened(self, journaled: JournaledChange, records: Sequence[Record]) -> ImsJob:
         """Return the handle of a job that was sent, and holds this GSTIN's turn until it ends."""
-        job = self._made(journaled, records)
-        self._open.append(job)
-        return job
+        return self._hold(self._made(journaled, records))
 
     def resume(self, token: JobToken) -> ImsJob:
         """Return a handle on the job of a token, which holds this GSTIN's turn until it ends. No I/O."""
         if token.gstin != self._gstin:
             raise InvalidInput(f"this is a job of {token.gstin}, not of {self._gstin}")
-        job = self.handle(token)
-        if job not in self._open and job.open:
-            self._open.append(job)
-        return job
-
-    async def mark_retried(self, change_id: str) -> None:
-        """Mark a change of the journal as retried; if that cannot be written, it is only logged."""
-        job = self._by_id.get(change_id)
-        if job is not None:
-            await job._apply(Change.marked_retried)
-            return
-        try:
-            for change in await self._services.journal.find(Query(ids=[change_id])):
-                await JournaledChange(self._services.journal, change).apply(Change.marked_retried)
-        except JournalError as error:
-            _log.warning("change %s was retried, which could not be written down: %s", change_id, error)
+        return self._hold(self.handle(token))
 
     async def adopt(self, change: Change) -> ImsJob:
         """Return the handle on a change of the journal; while that is open, it is in `unfinished`."""
-        job = self._known(change)
+        job, journal = self._known(change), self._services.journal
         if job is None:
-            journaled = JournaledChange(self._services.journal, change)
-            records = await self._records_of(journaled) if change.done else None
+            journaled = JournaledChange(journal, change)
+            records = await records_of(journaled) if change.done else None
             job = self._known(change) or self._made(journaled, records)
         if not job.change.id:
-            job._journaled.found_late(self._services.journal, change)
+            job._journaled.found_late(journal, change)
         await job._hear_from_journal(change)
         self._index(job)
         await self.note_dead_sender(job)
-        self._waiting = [other for other in self._waiting if other is not job]
-        if job.change.state is ChangeState.QUEUED:
-            self.free(job)
-            self._waiting.append(job)
-        elif job.change.holds_the_turn and job not in self._open:
-            self._open.append(job)
-        return job
-
-    async def note_dead_sender(self, job: ImsJob) -> None:
-        """Write down that the process that was sending a job died, if so long nobody sends."""
-        now = self._services.clock()
-        if job.change.state is ChangeState.SENDING and not job.change.may_be_leaving(now):
-            await job._apply(lambda one: one if one.may_be_leaving(now) else one.sender_died())
+        return self._hold(job)
 
     async def recall(self, change: Change) -> ImsJob:
         """Return the handle on a change of the journal, with its records. Raises `JournalError`."""
@@ -176,12 +93,37 @@ class JobRegistry:
         await job.load()
         return job
 
-    async def _records_of(self, journaled: JournaledChange) -> tuple[Record, ...] | None:
-        try:
-            return await journaled.records()
-        except JournalError as error:
-            journaled.failed(error, f"the report of change {journaled.change.id} can name keys only")
+    def _made(self, journaled: JournaledChange, records: Sequence[Record] | None = None) -> ImsJob:
+        services = self._services
+        job = ImsJob(
+            journaled,
+            poll=self._poll,
+            policy=services.poll,
+            records=records,
+            ended=self._drop,
+            canned=self._canned,
+            closed=services.exchange.closed,  # those made before hear it from `aclose`
+            loop_owner=services.loop_owner,
+            alarms=services.alarms,
+        )
+        self._all.add(job)
+        self._index(job)
+        return job
+
+    def _index(self, job: ImsJob) -> None:
+        """Let it be found by all that is known of it by now."""
+        change = job.change
+        if change.id:
+            self._by_id[change.id] = job
+        if (name := self._name(change.token)) is not None:
+            self._by_name.setdefault(name, job)
+            self.references.add(name[0])
+
+    def _name(self, token: JobToken) -> _Name | None:
+        """Return what tells a job from others: its reference, and where those repeat the time of sending."""
+        if token.reference_id is None:
             return None
+        return token.reference_id, token.submitted_at if self._canned else None
 
     def _known(self, change: Change) -> ImsJob | None:
         """Return the handle on a change, also one that was made of its token and does not know it yet."""
@@ -193,6 +135,51 @@ class JobRegistry:
         lost = [job for job in self._open if job.reference_id is None and not job.change.id]
         return next((job for job in lost if job.token == change.token), None)
 
+    def _hold(self, job: ImsJob) -> ImsJob:
+        if job.open and job not in self._open:
+            self._open.append(job)
+        return job
+
+    def _drop(self, job: ImsJob) -> None:
+        """Hold a job that is not open any more, and all its records, no longer than its caller does."""
+        self._open = [other for other in self._open if other is not job]
+
+    # -- which jobs there are --------------------------------------------------------------------------
+
+    def unfinished(self) -> list[ImsJob]:
+        """The jobs that this process sent, resumed or found, and of which it is not known what became."""
+        return [job for job in self._open if job.sent]
+
+    def waiting(self) -> list[ImsJob]:
+        """The batches that were found in the journal and of which nothing was sent."""
+        return [job for job in self._open if not job.sent]
+
+    def watched(self) -> list[ImsJob]:
+        """The jobs that are only being waited for, by their reference."""
+        return [job for job in self._by_name.values() if job._poller.watched and job not in self._open]
+
+    @property
+    def idle(self) -> bool:
+        """True where no job is open, and nobody has a handle on one."""
+        return not self._all
+
+    async def knows(self, reference_id: str) -> bool:
+        """Say whether a job of this name was sent before: an answer that names it is not a new one's.
+
+        A GSP whose references repeat by its own description is believed all the same.
+        """
+        if self._canned:
+            return False
+        if reference_id in self.references:
+            return True
+        try:
+            return bool(await self._services.find(gstin=self._gstin, reference=reference_id))
+        except JournalError as error:
+            _log.warning("job %s could not be looked for: %s", reference_id, error)
+            return False
+
+    # -- what becomes of them --------------------------------------------------------------------------
+
     async def sync(self, changes: Sequence[Change]) -> None:
         """Take what the journal holds open, and what others have ended meanwhile. Raises `JournalError`."""
         new = [change.id for change in changes if self._known(change) is None]
@@ -200,56 +187,40 @@ class JobRegistry:
         # What moved on after it was listed, and before there was a handle to hear of it, is seen now.
         for change in await self._services.journal.find(Query(ids=new)) if new else ():
             await self.adopt(change)
-        for job in self.unfinished() + self._waiting:
-            if job not in found:
-                await job._hear_from_journal()
-        self._waiting = [job for job in self._waiting if job in found]
+        for job in [job for job in self._open if job not in found]:
+            await job._hear_from_journal()
+            if not job.sent:
+                self._drop(job)
 
-    def unfinished(self) -> list[ImsJob]:
-        """The jobs that this process sent, resumed or found, and of which it is not known what became."""
-        self._open = [job for job in self._open if job.open]
-        return list(self._open)
+    async def mark_retried(self, change_id: str) -> None:
+        """Mark a change of the journal as retried; if that cannot be written, it is only logged."""
+        job, journal = self._by_id.get(change_id), self._services.journal
+        if job is not None:
+            await job._apply(Change.marked_retried)
+            return
+        try:
+            for change in await journal.find(Query(ids=[change_id])):
+                await JournaledChange(journal, change).apply(Change.marked_retried)
+        except JournalError as error:
+            _log.warning("change %s was retried, which could not be written down: %s", change_id, error)
 
-    def waiting(self) -> list[ImsJob]:
-        """The batches that were found in the journal and of which nothing was sent."""
-        self._waiting = [job for job in self._waiting if job.open]
-        return list(self._waiting)
-
-    @property
-    def references(self) -> set[str]:
-        """The names of all jobs that there ever was a handle on."""
-        return self._names
-
-    @property
-    def idle(self) -> bool:
-        """True where there is nothing to be done about a job, and nobody has a handle on one."""
-        return not (self._all or self._open or self._waiting)
-
-    def watched(self) -> list[ImsJob]:
-        """The jobs that are only being waited for, by their reference."""
-        return [job for job in self._by_name.values() if job._watched and job not in self._open]
-
-    def _ended(self, job: ImsJob) -> None:
-        """Hold an ended job, and all its records, no longer than its caller does."""
-        if not job.open:
-            self._open = [other for other in self._open if other is not job]
-
-    def free(self, job: ImsJob) -> None:
-        """Let the next change go although nobody has heard this job's end: its records were looked at."""
-        self._open = [other for other in self._open if other is not job]
-        self._waiting = [other for other in self._waiting if other is not job]
+    async def note_dead_sender(self, job: ImsJob) -> None:
+        """Write down that the process that was sending a job died, if so long nobody sends."""
+        now = self._services.clock()
+        if job.change.state is ChangeState.SENDING and not job.change.may_be_leaving(now):
+            await job._apply(lambda one: one if one.may_be_leaving(now) else one.sender_died())
 
     async def _poll(self, token: JobToken) -> JobStatus:
-        reference_id = token.reference_id or ""
+        reference_id, until = token.reference_id or "", token.results_until
         conversation = self._services.gsp.status(self._gstin, reference_id, token.kind, token.route)
         try:
             return await self._services.exchange.run(conversation, self._credentials, retry=False)
-        except (GatewayUnavailable, NotAuthorized, QuotaExhausted, RateLimited):
+        except ON_THE_WAY:
             raise
         except GatewayError as error:
-            until, name = token.results_until, self._name(token)
             if until is None or self._services.clock() < until.timestamp():
                 raise
+            name = self._name(token)
             raise OutcomeUnknown(
                 f"the gateway kept the result of job {reference_id} until {until:%Y-%m-%d %H:%M} UTC, and no "
                 f"longer tells it ({error})",
@@ -260,4 +231,4 @@ class JobRegistry:
     async def aclose(self) -> None:
         """Stop polling."""
         for job in list(self._all):
-            await job._aclose()
+            await job._poller.aclose(job)

@@ -198,9 +198,9 @@ async def test_who_stops_watching_jobs_leaves_nobody_who_watches() -> None:
     with contextlib.suppress(KeyError):
         async with watching(Console(), {job: "save abc"}):
             await asyncio.sleep(0)
-            assert job._watched
+            assert job._poller.watched
             raise KeyError
-    assert (job._watched, polled) == (False, [])
+    assert (job._poller.watched, polled) == (False, [])
 
 
 async def test_a_job_that_cannot_be_watched_is_told_to_who_watches_it() -> None:

@@ -232,7 +232,7 @@ async def test_the_deadline_holds_while_a_poll_hangs() -> None:
         with pytest.raises(JobTimeout, match="1 polls"):
             await job
         assert asyncio.get_running_loop().time() - started <= 102.1
-    await job._aclose()
+    await job._poller.aclose(job)
 
 
 async def test_a_timeout_of_the_caller_s_own_stays_the_caller_s() -> None:
@@ -296,7 +296,7 @@ async def test_a_wait_in_an_outage_ends_once_no_poll_was_answered_for_so_long() 
     for longest in (100, 100, 0):
         with pytest.raises(JobTimeout, match=f"no poll for {longest} s, .*the portal is down") as ended:
             await job._result_in_outage(longest)
-        assert (ended.value.job, job._unanswered, job.open, other.done()) == (job, True, True, False)
+        assert (ended.value.job, job._poller.unanswered, job.open, other.done()) == (job, True, True, False)
         took = asyncio.get_running_loop().time() - begun
         assert longest <= took <= longest + 130
         if longest:
@@ -494,7 +494,7 @@ async def test_closing_wakes_the_waiters_with_the_token() -> None:
     job = make_job(gateway)
     waiter = asyncio.create_task(job.result())
     await asyncio.sleep(3)
-    await job._aclose()
+    await job._poller.aclose(job)
     with pytest.raises(ClientClosed) as caught:
         await waiter
     assert caught.value.token == job.token
