@@ -258,8 +258,8 @@ class Taxpayer:
             self._changes.refuse_if_busy(
                 f"a job of {self.gstin} is running; logging out might fail it: pass wait=True", watched=True
             )
-        with self._changes.gate.join() as place:
-            await place.turn()
+        with self._changes.gate.join() as turn:
+            await turn()
             await self._changes.wait_for_jobs(watched=True)
             async with self._downloads.none_under_way(wait=wait):
                 await self._session.logout()

@@ -146,17 +146,19 @@ class JobRegistry:
 
     # -- which jobs there are --------------------------------------------------------------------------
 
-    def unfinished(self) -> list[ImsJob]:
-        """The jobs that this process sent, resumed or found, and of which it is not known what became."""
-        return [job for job in self._open if job.sent]
+    def unfinished(self, *, watched: bool = False) -> list[ImsJob]:
+        """The jobs that this process sent, resumed or found, and of which it is not known what became.
+
+        `watched` adds those that are only being waited for, by their reference.
+        """
+        jobs = [job for job in self._open if job.sent]
+        if watched:
+            jobs += [job for job in self._by_name.values() if job._poller.watched and job not in jobs]
+        return jobs
 
     def waiting(self) -> list[ImsJob]:
         """The batches that were found in the journal and of which nothing was sent."""
         return [job for job in self._open if not job.sent]
-
-    def watched(self) -> list[ImsJob]:
-        """The jobs that are only being waited for, by their reference."""
-        return [job for job in self._by_name.values() if job._poller.watched and job not in self._open]
 
     @property
     def idle(self) -> bool:

@@ -7,21 +7,18 @@ import contextlib
 import datetime as dt
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import attrs
 
 from ..errors import (
+    ON_THE_WAY,
     GatewayError,
-    GatewayUnavailable,
     InvalidInput,
     JobInFlight,
     JobTimeout,
     JournalError,
-    NotAuthorized,
     OutcomeUnknown,
-    QuotaExhausted,
-    RateLimited,
 )
 from ..journal.base import Claim
 from ..model.change import Change
@@ -29,7 +26,6 @@ from ..model.moves import ChangeState
 from ..model.times import LANDING, SENDER_IS_DEAD, in_minutes
 from ..net.credentials import Credentials
 from .context import Services
-from .fifo import FifoGate
 from .job import ImsJob
 from .journaled import JournaledChange
 from .registry import JobRegistry
@@ -39,6 +35,39 @@ _log = logging.getLogger("ims_async")
 
 SendResult = ImsJob | Claim | None
 """The job of what was sent, the claim that was not taken, or None where nothing was to be sent."""
+
+
+class FifoGate:
+    """A queue that lets one through at a time, in order of arrival, however long each takes to get ready."""
+
+    def __init__(self) -> None:
+        self._last: asyncio.Future[None] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """True if the queue is not empty."""
+        return self._last is not None and not self._last.done()
+
+    @contextlib.contextmanager
+    def join(self) -> Iterator[Callable[[], Awaitable[None]]]:
+        """Take the last place, for the block; `await turn()` in it waits until all ahead have left.
+
+        One that leaves before its turn gives its place up: those behind then wait for those ahead.
+        """
+        ahead, left = self._last, asyncio.get_running_loop().create_future()
+        self._last = left
+
+        async def turn() -> None:
+            if ahead is not None and not ahead.done():
+                await asyncio.wait([ahead])
+
+        try:
+            yield turn
+        finally:
+            if ahead is None or ahead.done():
+                left.set_result(None)
+            else:
+                ahead.add_done_callback(lambda _: left.set_result(None))
 
 
 class Changes:
@@ -57,9 +86,9 @@ class Changes:
             raise InvalidInput(f"nothing to {batch.kind.value.lower()}: the batch is empty")
         if not queue:
             await self._refuse_if_busy_now()
-        with self.gate.join() as place:
+        with self.gate.join() as turn:
             async with self._written_down(batch) as journaled:
-                await place.turn()
+                await turn()
                 job = await self._when_free(lambda: self._sender.send(batch, journaled), queue=queue)
                 assert job is not None  # noqa: S101 # there is something to send
                 return job
@@ -71,8 +100,8 @@ class Changes:
         """
         if not queue:
             await self._refuse_if_busy_now()
-        with self.gate.join() as place:
-            await place.turn()
+        with self.gate.join() as turn:
+            await turn()
             return await self._when_free(lambda: self._look_and_send(look), queue=queue)
 
     async def _look_and_send(self, look: Callable[[], Awaitable[Batch | None]]) -> SendResult:
@@ -169,7 +198,7 @@ class Changes:
         if lost and not lost[0].behind:
             return True
         if ahead.may_be_leaving(self._services.clock()):
-            still_sent = self._still_sent(ahead.token.submitted_at)
+            still_sent = self._still_sent(ahead)
             if not queue:
                 raise JobInFlight(f"nothing was sent: {still_sent}")
             _log.warning("waiting: %s", still_sent)
@@ -181,72 +210,60 @@ class Changes:
 
     async def _refuse_if_busy_now(self) -> None:
         for job in self._jobs.unfinished():
-            await self._ask_journal(job)
+            await _ask_journal(job)
         self.refuse_if_busy(f"another job of {self._gstin} is running")
 
     def refuse_if_busy(self, why: str, *, watched: bool = False) -> None:
         """Raise `JobInFlight` if a job runs, or somebody waits to send one, or a reply is on its way.
 
-        `watched` counts the jobs that are only being waited for, by their reference.
+        `watched` as in `JobRegistry.unfinished`.
         """
-        running = self._jobs.unfinished() + (self._jobs.watched() if watched else [])
-        self._refuse_unknown(running)
+        running = self._jobs.unfinished(watched=watched)
+        for job in running:
+            self._refuse_unknown(job)
         if running or self._sender.busy or self.gate.busy:
             raise JobInFlight(why, job=running[0] if running else None)
 
     async def wait_for_jobs(self, *, watched: bool = False) -> None:
         """Wait until this GSTIN has no job in flight, driving those ahead if nobody else does."""
         await self._sender.wait()  # its caller may be gone, its answer is not
-        for ahead in self._jobs.unfinished() + (self._jobs.watched() if watched else []):
-            await self._ask_journal(ahead)
-            if not ahead.open or (not watched and self._may_still_move(ahead.change)):
-                continue  # the claim tells whether it is in the way
-            self._refuse_unknown([ahead])
+        for ahead in self._jobs.unfinished(watched=watched):
+            await _ask_journal(ahead)
+            # What another process sends now, or is about to: the claim says whether it is in the way.
+            moving = not ahead.sent or ahead.change.may_be_leaving(self._services.clock())
+            if not ahead.open or (moving and not watched):
+                continue
+            self._refuse_unknown(ahead)
             self._services.exchange.check_open()
             try:
                 await ahead.wait()
             except JobTimeout as error:
-                raise JobInFlight(
-                    f"nothing was sent, the job ahead still runs: {error}", job=ahead
-                ) from error
-            except (GatewayUnavailable, NotAuthorized, QuotaExhausted, RateLimited):
+                why = f"nothing was sent, the job ahead still runs: {error}"
+                raise JobInFlight(why, job=ahead) from error
+            except ON_THE_WAY:
                 raise
             except (GatewayError, OutcomeUnknown) as error:
-                raise JobInFlight(
-                    "nothing was sent; what became of the job ahead cannot be told: "
-                    f"{error.without_advice()}",
-                    job=ahead,
-                    advice=_way_out(ahead),
-                ) from error
-            self._refuse_unknown([job for job in self._jobs.unfinished() if job is ahead])
+                why = f"what became of the job ahead cannot be told: {error.without_advice()}"
+                raise JobInFlight(f"nothing was sent; {why}", job=ahead, advice=_way_out(ahead)) from error
+            if ahead in self._jobs.unfinished():
+                self._refuse_unknown(ahead)
 
-    async def _ask_journal(self, job: ImsJob) -> None:
-        """Learn whether another process has settled a job meanwhile."""
-        with contextlib.suppress(JournalError):
-            await job._hear_from_journal()
-
-    def _may_still_move(self, change: Change) -> bool:
-        """Say whether another process may be about to send it, or be sending it, at this moment."""
-        return change.state is ChangeState.QUEUED or change.may_be_leaving(self._services.clock())
-
-    def _still_sent(self, since: dt.datetime | None) -> str:
+    def _still_sent(self, change: Change) -> str:
+        since = change.token.submitted_at
         at = "" if since is None else f" at {since.astimezone(dt.UTC):%H:%M:%S} UTC"
         return (
             f"another process began to send for {self._gstin}{at}, and may be at it still: wait "
             f"({in_minutes(SENDER_IS_DEAD)} after that it counts as dead)"
         )
 
-    def _refuse_unknown(self, jobs: Sequence[ImsJob]) -> None:
+    def _refuse_unknown(self, job: ImsJob) -> None:
         """Raise `JobInFlight` for a change of which nobody knows whether it was taken."""
-        for job in jobs:
-            if not job.pollable:
-                if job.change.may_be_leaving(self._services.clock()):  # it may yet succeed: not to be let go
-                    raise JobInFlight(f"nothing was sent: {self._still_sent(job.submitted_at)}", job=job)
-                raise JobInFlight(
-                    f"what became of the last change of {self._gstin} is not known",
-                    job=job,
-                    advice=_way_out(job),
-                )
+        if job.pollable:
+            return
+        if job.change.may_be_leaving(self._services.clock()):  # it may yet succeed: not to be let go
+            raise JobInFlight(f"nothing was sent: {self._still_sent(job.change)}", job=job)
+        why = f"what became of the last change of {self._gstin} is not known"
+        raise JobInFlight(why, job=job, advice=_way_out(job))
 
     @property
     def idle(self) -> bool:
@@ -262,20 +279,27 @@ class Changes:
         await self._sender.wait()
         await self._write_owed()
         await self._jobs.aclose()
-        with self.gate.join() as place, contextlib.suppress(TimeoutError):
+        with self.gate.join() as turn, contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LANDING):  # in it is a logout, say, and no answer to that may come
-                await place.turn()
+                await turn()
+
+
+async def _ask_journal(job: ImsJob) -> None:
+    """Learn whether another process has settled a job meanwhile."""
+    with contextlib.suppress(JournalError):
+        await job._hear_from_journal()
 
 
 def _in_the_way(claim: Claim) -> JobInFlight:
     """Return the error of a claim that was not taken."""
-    gstin, ahead = claim.change.token.gstin, claim.ahead
+    own, ahead = claim.change, claim.ahead
     if ahead is not None:
-        return JobInFlight(f"another change of {gstin} has the turn: change {ahead.id}, {ahead.state}")
-    if claim.moved:
-        return JobInFlight(f"another change of {gstin} was sent since its records were read")
-    own = claim.change
-    return JobInFlight(f"another process has dealt with change {own.id} meanwhile, which is {own.state}")
+        what = f"another change of {own.token.gstin} has the turn: change {ahead.id}, {ahead.state}"
+    elif claim.moved:
+        what = f"another change of {own.token.gstin} was sent since its records were read"
+    else:
+        what = f"another process has dealt with change {own.id} meanwhile, which is {own.state}"
+    return JobInFlight(what)
 
 
 def _way_out(job: ImsJob) -> str:

@@ -28,7 +28,7 @@ from ims_async import (
     bulk,
 )
 from ims_async.gsp.base import Token
-from ims_async.jobs.fifo import FifoGate
+from ims_async.jobs.submission import FifoGate
 from ims_async.journal import Change, MemoryJournal, SqliteJournal
 from ims_async.model.secret import Secret
 from ims_async.net.rate_limit import Pacer
@@ -360,8 +360,8 @@ async def test_a_place_in_a_line_is_given_up() -> None:
         return line, ahead
 
     async def stand(line: FifoGate, seconds: float = 0.0) -> None:
-        with line.join() as place:
-            await place.turn()
+        with line.join() as turn:
+            await turn()
             await asyncio.sleep(seconds)
 
     async def check(world: tuple[FifoGate, list[asyncio.Task[None]]]) -> None:
