@@ -147,7 +147,7 @@ class ImsClient:
         Raises `InvalidInput` for a token of another GSP or host.
         """
         known = token if isinstance(token, JobToken) else JobToken.loads(token)
-        here = (self._services.gsp.kind, self._services.host)
+        here = (self._services.kind, self._services.host)
         if (known.gsp, known.host) != here:
             raise InvalidInput(
                 f"this job was submitted to {known.gsp} at {known.host}; "

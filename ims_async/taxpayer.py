@@ -10,7 +10,6 @@ import attrs
 
 from .errors import InvalidInput
 from .jobs.context import Services
-from .jobs.downloads import check_download
 from .jobs.job import ImsJob
 from .jobs.reconcile import Reconciliation
 from .jobs.recovery import Retry
@@ -74,9 +73,8 @@ class Taxpayer:
         `UnexpectedAnswer` naming each field that does not fit; with `strict=False` those rows are named in
         the list's `problems` instead.
         """
-        wanted = section if isinstance(section, Section) else Section.parse(section)
         action = None if status is None else Action.parse(status)
-        begun = await self._downloads.begin(wanted, action, strict=strict)
+        begun = await self._downloads.begin(Section.parse(section), action, strict=strict)
         return await self._downloads.whole(begun, strict=strict, wait=wait)
 
     async def collect(self, download: Download, *, strict: bool = True, wait: bool = True) -> InvoiceList:
@@ -84,9 +82,7 @@ class Taxpayer:
 
         They are as they were when they were asked for; save decisions on fresh rows.
         """
-        gsp = self._services.gsp
-        check_download(download, gsp=gsp.kind, host=self._services.host, gstin=self.gstin)
-        return await self._downloads.whole(download, strict=strict, wait=wait)
+        return await self._downloads.collect(download, strict=strict, wait=wait)
 
     async def all_invoices(
         self, status: Action | str | None = None, *, strict: bool = True
@@ -211,8 +207,7 @@ class Taxpayer:
         For a job of which no decisions are at hand to `reconcile` with, or whose records a person has looked
         at. Sending its decisions again is then safe only for records that still stand as they were read.
         """
-        if job.gstin != self.gstin:
-            raise InvalidInput(f"this is a job of {job.gstin}, not of {self.gstin}")
+        self._jobs.check(job.token)
         await job._apply(Change.abandoned)
 
     # -- session ---------------------------------------------------------------------------------------

@@ -13,27 +13,24 @@ from typing import Any, Final
 import attrs
 
 from ..errors import (
+    ON_THE_WAY,
+    OUTAGE,
     ClientClosed,
     DownloadQueued,
     GatewayError,
-    GatewayUnavailable,
     InvalidInput,
     JobInFlight,
-    NotAuthorized,
-    NotSent,
-    QuotaExhausted,
     RateLimited,
     SessionExpired,
     UnexpectedAnswer,
 )
-from ..gsp.base import Gsp, Part, PreparedUnreadably
+from ..gsp.base import Part, PreparedUnreadably
 from ..gsp.gstn import how_long
 from ..model.records import Invoice, InvoiceList
 from ..model.tokens import Download
 from ..model.vocabulary import Action, Section
 from ..net.credentials import Credentials
-from ..net.exchange import Exchange
-from ..net.policies import PollPolicy
+from .context import Services
 
 _log = logging.getLogger("ims_async")
 
@@ -44,11 +41,9 @@ _PARTS_AHEAD: Final = 2
 class Downloads:
     """The reading of one taxpayer's documents. Waiting follows the poll policy."""
 
-    def __init__(
-        self, gstin: str, gsp: Gsp, exchange: Exchange, credentials: Credentials, poll: PollPolicy
-    ) -> None:
-        self._gstin, self._gsp, self._exchange = gstin, gsp, exchange
-        self._credentials, self._policy = credentials, poll
+    def __init__(self, gstin: str, services: Services, credentials: Credentials) -> None:
+        self._gstin, self._services, self._credentials = gstin, services, credentials
+        self._gsp, self._exchange, self._policy = services.gsp, services.exchange, services.poll
         self._open: dict[str, _Begun] = {}
         self._asking = 0
         self._answered, self._gate = asyncio.Event(), asyncio.Event()
@@ -83,7 +78,7 @@ class Downloads:
 
     def _still_open(self) -> list[Download]:
         """Return what is, for all that is known, being prepared: nothing is so long as results are kept."""
-        kept = self._gsp.limits.results_kept or math.inf
+        kept = self._services.limits.results_kept or math.inf
         self._open = {name: begun for name, begun in self._open.items() if _now() - begun.seen_at < kept}
         return [begun.download for begun in self._open.values()]
 
@@ -138,6 +133,17 @@ class Downloads:
                 del rows  # the caller is done with it: it is not kept while the next is waited for
         finally:
             await _end(under_way)
+
+    async def collect(self, download: Download, *, strict: bool, wait: bool) -> InvoiceList:
+        """Return the rows of a download that was begun before, also by another process."""
+        if not isinstance(download, Download):
+            kind = type(download).__name__
+            raise InvalidInput(f"a {kind} is no download: pass error.download of a DownloadQueued")
+        here = (self._services.kind, self._services.host, self._gstin)
+        there = (download.gsp, download.host, download.gstin)
+        if here != there:
+            raise InvalidInput(f"this download is of {' '.join(there)}, not of {' '.join(here)}")
+        return await self.whole(download, strict=strict, wait=wait)
 
     async def whole(self, begun: InvoiceList | Download, *, strict: bool, wait: bool) -> InvoiceList:
         """Return all rows of a section in one list, with the problems and other members of every part."""
@@ -206,7 +212,7 @@ class Downloads:
                 parts = await self._ask(download, retry=False)
             except PreparedUnreadably:
                 raise
-            except (GatewayUnavailable, NotSent, RateLimited, UnexpectedAnswer) as error:
+            except (*OUTAGE, UnexpectedAnswer) as error:
                 parts, trouble = None, f"; the last poll failed: {error}"
                 asked = (error.retry_after or 0.0) if isinstance(error, RateLimited) else 0.0
             if parts is not None:
@@ -223,7 +229,7 @@ class Downloads:
         except SessionExpired:
             self._open.pop(download.reference, None)  # logging out can fail it no more
             raise
-        except (GatewayUnavailable, NotAuthorized, QuotaExhausted, RateLimited):
+        except ON_THE_WAY:
             raise
         except (GatewayError, PreparedUnreadably):
             self._open.pop(download.reference, None)  # it broke off, is known no more, or ended unreadably
@@ -273,14 +279,3 @@ def _queued(download: Download, how: str) -> DownloadQueued:
         estimate=download.estimate,
         download=download,
     )
-
-
-def check_download(download: Download, *, gsp: str, host: str, gstin: str) -> None:
-    """Raise `InvalidInput` for what is no download of this taxpayer at this GSP."""
-    if not isinstance(download, Download):
-        raise InvalidInput(
-            f"a {type(download).__name__} is no download: pass error.download of a DownloadQueued"
-        )
-    here, there = (gsp, host, gstin), (download.gsp, download.host, download.gstin)
-    if here != there:
-        raise InvalidInput(f"this download is of {' '.join(there)}, not of {' '.join(here)}")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
+from typing import Final
 
 import attrs
 
 from ..model.records import Decision, Invoice, ItcReduction, RecordKey
 from ..model.vocabulary import Action, Section
+
+_Detail = str | ItcReduction
 
 
 class Effect(StrEnum):
@@ -65,12 +69,7 @@ def compare(
             piles[Effect.CANNOT_TELL_YET].append(record)
         else:
             piles[_look(record, now, quiet=quiet, as_read=record.key in as_read)].append(record)
-    return Reconciliation(
-        applied=tuple(piles[Effect.APPLIED]),
-        not_applied=tuple(piles[Effect.NOT_APPLIED]),
-        changed=tuple(piles[Effect.CHANGED]),
-        cannot_tell_yet=tuple(piles[Effect.CANNOT_TELL_YET]),
-    )
+    return Reconciliation(**{effect.name.lower(): tuple(pile) for effect, pile in piles.items()})
 
 
 def covers(looked_at: Iterable[Decision | Invoice], sent: Iterable[Decision | Invoice]) -> bool:
@@ -101,14 +100,13 @@ def _look(record: Decision | Invoice, now: Invoice | None, *, quiet: bool, as_re
 
 def _look_at_details(decision: Decision, now: Invoice, *, quiet: bool) -> Effect:
     """Only remarks or the credit given up were to change: the action alone would prove nothing."""
-    pairs = ((decision.remarks, now.remarks), (decision.itc_reduction, now.itc_reduction))
-    wanted = [(decided, shown) for decided, shown in pairs if decided is not None]
-    if all(_meant(decided) == _meant(shown) for decided, shown in wanted):
+    if _has_details(decision, now):
         return Effect.APPLIED
     if not quiet:
         return Effect.CANNOT_TELL_YET
     # A gateway that does not show remarks at all leaves the question to a person.
-    return Effect.CHANGED if any(shown is None for _, shown in wanted) else Effect.NOT_APPLIED
+    not_shown = any(shown is None for _, shown in _details(decision, now))
+    return Effect.CHANGED if not_shown else Effect.NOT_APPLIED
 
 
 def changes_something(record: Decision | Invoice) -> bool:
@@ -116,10 +114,7 @@ def changes_something(record: Decision | Invoice) -> bool:
     if isinstance(record, Invoice):
         return record.action is not Action.NO_ACTION
     before = record.invoice
-    pairs = ((record.remarks, before.remarks), (record.itc_reduction, before.itc_reduction))
-    return record.action is not before.action or any(
-        decided is not None and _meant(decided) != _meant(was) for decided, was in pairs
-    )
+    return record.action is not before.action or not _has_details(record, before)
 
 
 def as_it_stands(record: Decision | Invoice, now: Invoice) -> Decision | Invoice:
@@ -127,7 +122,17 @@ def as_it_stands(record: Decision | Invoice, now: Invoice) -> Decision | Invoice
     return attrs.evolve(record, invoice=now) if isinstance(record, Decision) else now
 
 
-def _meant(detail: str | ItcReduction | None) -> object:
+def _details(decision: Decision, shown: Invoice) -> list[tuple[_Detail, _Detail | None]]:
+    """Return the remarks and the credit given up, as far as they were decided, beside what is shown."""
+    pairs = ((decision.remarks, shown.remarks), (decision.itc_reduction, shown.itc_reduction))
+    return [(wanted, there) for wanted, there in pairs if wanted is not None]
+
+
+def _has_details(decision: Decision, shown: Invoice) -> bool:
+    return all(_meant(wanted) == _meant(there) for wanted, there in _details(decision, shown))
+
+
+def _meant(detail: _Detail | None) -> object:
     """No remarks are empty remarks, and a tax head that is not declared is one of zero rupees."""
     if isinstance(detail, ItcReduction):
         return detail.required, {head: amount for head, amount in detail.amounts.items() if amount}
@@ -138,17 +143,9 @@ def same_document(before: Invoice, now: Invoice) -> bool:
     """True if the supplier has not edited the record: hash, amounts and ids are what they were."""
     if before.hash is not None and now.hash is not None and before.hash != now.hash:
         return False
-    return _facts(before) == _facts(now)
+    return bool(_facts(before) == _facts(now))
 
 
-def _facts(invoice: Invoice) -> tuple[object, ...]:
-    return (
-        invoice.value,
-        invoice.taxable_value,
-        invoice.igst,
-        invoice.cgst,
-        invoice.sgst,
-        invoice.cess,
-        invoice.original_number,
-        invoice.original_date,
-    )
+_facts: Final = operator.attrgetter(
+    "value", "taxable_value", "igst", "cgst", "sgst", "cess", "original_number", "original_date"
+)

@@ -63,8 +63,7 @@ class Recovery:
         self, job: ImsJob, decisions: Iterable[Record] | None, *, quiet: float
     ) -> Reconciliation:
         """Re-read the records of a job and say which of them took effect; see `Taxpayer.reconcile`."""
-        if job.gstin != self._gstin:
-            raise InvalidInput(f"this is a job of {job.gstin}, not of {self._gstin}")
+        self._jobs.check(job.token)
         records = list(decisions) if decisions is not None else list(await job.load() or ())
         if not records:
             raise InvalidInput("the job does not carry its records: pass them as reconcile(job, decisions)")
@@ -75,7 +74,9 @@ class Recovery:
                 "another process has begun to send this batch: see client.unfinished()", job=job
             )
         await self._jobs.note_dead_sender(job)
-        await self._ask(job)
+        if job.pollable:  # the gateway's word counts before what a look shows
+            with contextlib.suppress(GatewayError, NotSent, OutcomeUnknown, UnexpectedAnswer):
+                await job.refresh()
         change = job.change
         # As it is now: rows that take long to come are as they were when they were asked for.
         conclusive = change.may_say_not_applied(self._services.clock(), quiet)
@@ -90,12 +91,6 @@ class Recovery:
                 return Reconciliation(cannot_tell_yet=tuple(records))
         return found
 
-    async def _ask(self, job: ImsJob) -> None:
-        """Ask the gateway first, if it can be asked: its word counts before what a look shows."""
-        if job.pollable:
-            with contextlib.suppress(GatewayError, NotSent, OutcomeUnknown, UnexpectedAnswer):
-                await job.refresh()
-
     async def _current(self, records: Iterable[Record]) -> tuple[dict[RecordKey, Invoice], set[Section]]:
         """Read the sections of these records; also return which were not read to the last row."""
         sections = await self._downloads.several({record.section for record in records}, strict=False)
@@ -105,45 +100,44 @@ class Recovery:
     async def retry(self, report: JobReport | ImsJob, *, queue: bool) -> Retry:
         """Send again what a finished job did not apply, once; see `Taxpayer.retry`."""
         if isinstance(report, ImsJob):
-            return await self._retry_job(report, queue=queue)
-        records = [failure.record for failure in report.failed] + list(report.unaccounted)
-        again = [record for record in records if record is not None]
-        if len(again) < len(records) or len(report.unaccounted) < report.unaccounted_count:
-            raise InvalidInput(
-                "this report does not carry its records, since its job was resumed without them: read the "
-                "invoices again, and save decisions on them"
-            )
+            job = report
+            self._jobs.check(job.token)
+            if job.open or (job.sent and job.report is None):
+                raise InvalidInput(
+                    "what became of this job is not known, so that none of it can be sent again: await it, "
+                    "or call taxpayer.reconcile(job), first"
+                )
+            if job.report is None:  # it was called off
+                records = await job.load()
+                if not records:
+                    raise InvalidInput(
+                        "this job does not carry its records: read the invoices again, and save decisions"
+                    )
+                return await self._retry(Batch(kind=job.kind, run=job.run), records, job.batch, queue=queue)
+            report = job.report
+        again = _not_applied(report)
         recipients = {(r.invoice if isinstance(r, Decision) else r).recipient for r in again}
         if others := sorted(other for other in recipients if other and other.upper() != self._gstin.upper()):
             raise InvalidInput(f"this report is about records of {others[0]}, not of {self._gstin}")
-        again_kind = JobKind.RESET if again and isinstance(again[0], Invoice) else JobKind.SAVE
+        kind = JobKind.RESET if again and isinstance(again[0], Invoice) else JobKind.SAVE
         # Which action a record had that GSTN refused as stale, the report does not say.
         stale = {one.key for one in report.failed if STALE_ACTION in f"{one.code} {one.message}"}
-        as_read = {record.key for record in again} - stale
-        retry = await self.retry_records(Batch(kind=again_kind), again, queue=queue, as_read=as_read)
-        if report.batch is not None and retry.found.settled:
-            await self._jobs.mark_retried(report.batch)
-        return retry
+        return await self._retry(Batch(kind=kind), again, report.batch, queue=queue, stale=stale)
 
-    async def _retry_job(self, job: ImsJob, *, queue: bool) -> Retry:
-        if job.gstin != self._gstin:
-            raise InvalidInput(f"this is a job of {job.gstin}, not of {self._gstin}")
-        if job.open or (job.sent and job.report is None):
-            raise InvalidInput(
-                "what became of this job is not known, so that none of it can be sent again: await it, or "
-                "call taxpayer.reconcile(job), first"
-            )
-        if job.report is not None:
-            return await self.retry(job.report, queue=queue)
-        records = await job.load()
-        if not records:
-            raise InvalidInput(
-                "this job does not carry its records: read the invoices again, and save decisions"
-            )
-        batch, as_read = Batch(kind=job.kind, run=job.run), {record.key for record in records}
-        retry = await self.retry_records(batch, records, queue=queue, as_read=as_read)
-        if job.batch is not None and retry.found.settled:
-            await self._jobs.mark_retried(job.batch)
+    async def _retry(
+        self,
+        batch: Batch,
+        again: Sequence[Record],
+        name: str | None,
+        *,
+        queue: bool,
+        stale: Collection[RecordKey | None] = (),
+    ) -> Retry:
+        """Retry records, and mark the change of that name, where every record was looked at."""
+        as_read = {record.key for record in again} - {*stale}
+        retry = await self.retry_records(batch, again, queue=queue, as_read=as_read)
+        if name is not None and retry.found.settled:
+            await self._jobs.mark_retried(name)
         return retry
 
     async def retry_records(
@@ -174,6 +168,18 @@ class Recovery:
         if batch.unsent_id and found.settled:  # by a later look nothing of it was to be sent any more
             await self._jobs.mark_retried(batch.unsent_id)
         return Retry(job=job, found=found)
+
+
+def _not_applied(report: JobReport) -> list[Record]:
+    """Return the records that failed or are unaccounted for. Raises `InvalidInput` if they are not known."""
+    records = [failure.record for failure in report.failed] + list(report.unaccounted)
+    known = [record for record in records if record is not None]
+    if len(known) < len(records) or len(report.unaccounted) < report.unaccounted_count:
+        raise InvalidInput(
+            "this report does not carry its records, since its job was resumed without them: read the "
+            "invoices again, and save decisions on them"
+        )
+    return known
 
 
 async def _ended(job: ImsJob, judged: Change, status: JobStatus) -> bool:

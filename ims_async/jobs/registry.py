@@ -69,9 +69,13 @@ class JobRegistry:
 
     def resume(self, token: JobToken) -> ImsJob:
         """Return a handle on the job of a token, which holds this GSTIN's turn until it ends. No I/O."""
+        self.check(token)
+        return self._hold(self.handle(token))
+
+    def check(self, token: JobToken) -> None:
+        """Raise `InvalidInput` for a job of another taxpayer."""
         if token.gstin != self._gstin:
             raise InvalidInput(f"this is a job of {token.gstin}, not of {self._gstin}")
-        return self._hold(self.handle(token))
 
     async def adopt(self, change: Change) -> ImsJob:
         """Return the handle on a change of the journal; while that is open, it is in `unfinished`."""

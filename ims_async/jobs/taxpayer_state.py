@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
 import attrs
 
@@ -28,38 +28,22 @@ class Remembered:
     references: set[str]
 
 
-@attrs.frozen
 class TaxpayerState:
     """The session, jobs, changes and downloads of one GSTIN."""
 
-    session: TaxpayerCredential
-    credentials: Credentials
-    jobs: JobRegistry
-    changes: Changes
-    downloads: Downloads
-    recovery: Recovery
-
-    @classmethod
-    def make(cls, gstin: str, services: Services, remembered: Remembered | None) -> Self:
-        """Begin with nothing, or with what remains of an earlier time."""
-        if remembered is None:
-            session = TaxpayerCredential(services.exchange, services.store, gstin, services.account)
-        else:
-            session = remembered.session
-        credentials = Credentials(account=services.account, taxpayer=session, gstin=gstin)
-        jobs = JobRegistry(gstin, services, credentials)
-        if remembered is not None:
-            jobs.references.update(remembered.references)
-        changes = Changes(jobs, gstin, services, credentials)
-        downloads = Downloads(gstin, services.gsp, services.exchange, credentials, services.poll)
-        return cls(
-            session=session,
-            credentials=credentials,
-            jobs=jobs,
-            changes=changes,
-            downloads=downloads,
-            recovery=Recovery(gstin, services, jobs, changes, downloads),
+    def __init__(self, gstin: str, services: Services, remembered: Remembered | None) -> None:
+        self.session = (
+            TaxpayerCredential(services.exchange, services.store, gstin, services.account)
+            if remembered is None
+            else remembered.session
         )
+        self.credentials = Credentials(account=services.account, taxpayer=self.session, gstin=gstin)
+        self.jobs = JobRegistry(gstin, services, self.credentials)
+        self.changes = Changes(self.jobs, gstin, services, self.credentials)
+        self.downloads = Downloads(gstin, services, self.credentials)
+        self.recovery = Recovery(gstin, services, self.jobs, self.changes, self.downloads)
+        if remembered is not None:
+            self.jobs.references.update(remembered.references)
 
     @property
     def idle(self) -> bool:
@@ -92,15 +76,12 @@ class Taxpayers(Generic[T]):
         self._looked_at: deque[str] = deque()  # the longest ago first
         self._idle: dict[str, Remembered | None] = {}
 
-    def __contains__(self, gstin: object) -> bool:
-        return gstin in self._states or gstin in self._idle
-
     def __getitem__(self, gstin: str) -> T:
         taxpayer = self._held.get(gstin)
         if taxpayer is None:
             if gstin not in self._states:
                 self._drop_idle()
-                self._states[gstin] = TaxpayerState.make(gstin, self._services, self._idle.pop(gstin, None))
+                self._states[gstin] = TaxpayerState(gstin, self._services, self._idle.pop(gstin, None))
                 self._looked_at.append(gstin)
             taxpayer = self._held[gstin] = self._make(gstin, self._services, self._states[gstin])
         return taxpayer
