@@ -8,36 +8,37 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import functools
 import heapq
 import itertools
 import math
 from collections.abc import Callable
 from typing import Any, Final
 
+import attrs
+
+_Call = tuple[contextvars.Context, Callable[..., object], tuple[Any, ...]]
 _AT_ONCE: Final = 32  # so many ring in one turn of the loop: with each a poll begins
 
 
+@attrs.define(eq=False, repr=False, weakref_slot=False)
 class Alarm:
     """Something to do at some time. It may be set anew, and cancelled, as often as one likes."""
 
-    __slots__ = ("_alarms", "_moment", "_ring", "queued")
-
-    def __init__(self, alarms: Alarms) -> None:
-        self._alarms, self._moment = alarms, math.inf
-        self._ring: Callable[[], object] | None = None
-        self.queued = math.inf  # where its one entry stands in the heap: not after its time
+    _alarms: Alarms
+    _moment: float = math.inf
+    _call: _Call | None = None
+    queued: float = math.inf
+    """Where its one entry stands in the heap: not after its time."""
 
     @property
     def is_set(self) -> bool:
         """True until it rings, or is cancelled."""
-        return self._ring is not None
+        return self._call is not None
 
     def set(self, moment: float, ring: Callable[..., object], *args: Any) -> None:
         """Call `ring` at this time of the loop's clock, in seconds, in the context of the present caller."""
-        self._alarms.count += self._ring is None
-        self._moment = moment
-        self._ring = functools.partial(contextvars.copy_context().run, ring, *args)
+        self._alarms.count += self._call is None
+        self._moment, self._call = moment, (contextvars.copy_context(), ring, args)
         if moment < self.queued:
             self._alarms.push(moment, self)
 
@@ -46,18 +47,18 @@ class Alarm:
         if self._take() is not None:
             self._alarms.clear_if_none()
 
-    def due(self, now: float) -> Callable[[], object] | None:
+    def due(self, now: float) -> _Call | None:
         """Return what is to be done by now, once; where it is later, stand in the heap again."""
         self.queued = math.inf
-        if self._ring is not None and self._moment > now:
+        if self._call is not None and self._moment > now:
             self._alarms.push(self._moment, self)
             return None
         return self._take()
 
-    def _take(self) -> Callable[[], object] | None:
-        ring, self._ring = self._ring, None
-        self._alarms.count -= ring is not None
-        return ring
+    def _take(self) -> _Call | None:
+        call, self._call = self._call, None
+        self._alarms.count -= call is not None
+        return call
 
 
 class Alarms:
@@ -105,9 +106,10 @@ class Alarms:
         try:
             while self._heap and self._heap[0][0] <= now and rung < _AT_ONCE:
                 queued, _, alarm = heapq.heappop(self._heap)
-                if queued == alarm.queued and (ring := alarm.due(now)) is not None:
+                if queued == alarm.queued and (call := alarm.due(now)) is not None:
+                    context, ring, args = call
                     rung += 1
-                    ring()
+                    context.run(ring, *args)
         finally:
             self.clear_if_none()
             if self._heap:

@@ -19,6 +19,7 @@ from ..journal.base import NO_JOURNAL, Journal, NoJournal, Query
 from ..loop_owner import LoopOwner
 from ..model.change import Change
 from ..model.records import Record
+from ..model.status import PReading
 from ..net.auth import AccountCredential
 from ..net.credential_store import CredentialStore
 from ..net.exchange import Exchange
@@ -53,6 +54,9 @@ class Services:
     def __attrs_post_init__(self) -> None:
         self.kind, self.limits = self.gsp.kind, self.gsp.limits
         self.host = urllib.parse.urlsplit(self.gsp.base_url).netloc
+        if self.limits.canned and self.poll.p_means is PReading.EVIDENCE:
+            # The counts of a canned job are of no job of ours: no more polls would make them fit.
+            self.poll = attrs.evolve(self.poll, p_means=PReading.PROCESSED)
 
     @property
     def keeps(self) -> bool:

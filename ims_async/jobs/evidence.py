@@ -63,20 +63,14 @@ def settle(
     success that code is empty ("IMS - Get IMS Request Status"), and no page says what one means there.
     """
     if _says_p(status):
-        done = _is_done(status, submitted, evidence, now, p_means)
+        if p_means is PReading.EVIDENCE:
+            done = status.carrier_done or _accounts_for(status, submitted) or evidence.stands_still(now)
+        else:
+            done = p_means is PReading.PROCESSED
         status = attrs.evolve(status, state=JobState.SUCCEEDED if done else JobState.PROCESSING)
     has_errors = bool(status.error_report) or (status.errors or 0) > 0 or bool(status.error_code)
     partial = has_errors and status.state is JobState.SUCCEEDED
     return attrs.evolve(status, state=JobState.PARTIAL) if partial else status
-
-
-def _is_done(
-    status: JobStatus, submitted: int | None, evidence: Evidence, now: float, p_means: PReading
-) -> bool:
-    """Say whether a job with code P has ended."""
-    if p_means is not PReading.EVIDENCE:
-        return p_means is PReading.PROCESSED
-    return status.carrier_done or _accounts_for(status, submitted) or evidence.stands_still(now)
 
 
 def _accounts_for(status: JobStatus, submitted: int | None) -> bool:

@@ -21,7 +21,7 @@ from ..model.report import JobReport
 from ..model.status import JobState, JobStatus
 from ..model.tokens import JobToken
 from ..net.policies import PollPolicy
-from .alarms import Alarms
+from .alarms import Alarm, Alarms
 from .facts import JobFacts, records_of, status_of
 from .journaled import JournaledChange, Move
 from .poller import Poll, Poller
@@ -55,7 +55,10 @@ class ImsJob(JobFacts):
         if isinstance(change, JobToken):
             change = JournaledChange(NO_JOURNAL, Change.of_token(change))
         super().__init__(change, records, canned=canned, loop_owner=loop_owner)
-        self._poller = Poller(poll, policy, alarms=alarms or Alarms(), canned=canned, closed=closed)
+        alarms = alarms or Alarms()
+        self._poller = Poller(
+            ask=poll, policy=policy, alarm=Alarm(alarms), limit=Alarm(alarms), closed=closed
+        )
         self._ended = ended
 
     # -- waiting ---------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ import math
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
+import attrs
+
 from ..errors import (
     OUTAGE,
     ClientClosed,
@@ -22,11 +24,11 @@ from ..errors import (
 )
 from ..model.change import Change
 from ..model.moves import ChangeState
-from ..model.status import JobStatus, PReading
+from ..model.status import JobStatus
 from ..model.tokens import JobToken
 from ..net.policies import PollPolicy
-from .alarms import Alarm, Alarms
-from .evidence import NO_EVIDENCE, settle
+from .alarms import Alarm
+from .evidence import NO_EVIDENCE, Evidence, settle
 
 if TYPE_CHECKING:
     from .job import ImsJob
@@ -39,6 +41,7 @@ _DENIALS: Final = 5
 _SHORTEST_WAIT: Final = 0.001  # seconds: a timer may be early by the clock's resolution
 
 
+@attrs.define(kw_only=True, eq=False, repr=False, weakref_slot=False)
 class Poller:
     """The polling of one job, in seconds of the event loop's clock: an alarm between polls, then a task.
 
@@ -46,41 +49,24 @@ class Poller:
     with all its records.
     """
 
-    __slots__ = (
-        "_alarm",
-        "_ask",
-        "_closed",
-        "_deadline",
-        "_delays",
-        "_denials",
-        "_evidence",
-        "_limit",
-        "_next_at",
-        "_p_means",
-        "_policy",
-        "_polls",
-        "_refusals",
-        "_task",
-        "_trouble",
-        "_unanswered_since",
-        "_waiting",
-    )  # fmt: skip
-
-    def __init__(self, ask: Poll, policy: PollPolicy, *, alarms: Alarms, canned: bool, closed: bool) -> None:
-        self._ask, self._policy, self._closed = ask, policy, closed
-        # A canned job's counts are of no job of ours: no more polls would make them fit.
-        canned = canned and policy.p_means is PReading.EVIDENCE
-        self._p_means = PReading.PROCESSED if canned else policy.p_means
-        self._alarm, self._limit = Alarm(alarms), Alarm(alarms)
-        self._task: asyncio.Task[None] | None = None
-        self._waiting: dict[asyncio.Future[None], float] = {}  # how long each waits in an outage
-        self._delays: Iterator[float] | None = None
-        self._next_at, self._polls, self._evidence = 0.0, 0, NO_EVIDENCE
-        self._deadline: float | None = None
-        self._refusals = self._denials = 0
-        self._trouble: ImsError | None = None
-        # When the first of the latest polls began, none of which the gateway has answered.
-        self._unanswered_since: float | None = None
+    _ask: Poll
+    _policy: PollPolicy
+    _alarm: Alarm
+    _limit: Alarm
+    _closed: bool
+    _waiting: dict[asyncio.Future[None], float] = attrs.field(factory=dict)
+    """How long each wait goes on in an outage."""
+    _task: asyncio.Task[None] | None = None
+    _delays: Iterator[float] | None = None
+    _next_at: float = 0.0
+    _polls: int = 0
+    _evidence: Evidence = NO_EVIDENCE
+    _deadline: float | None = None
+    _refusals: int = 0
+    _denials: int = 0
+    _trouble: ImsError | None = None
+    _unanswered_since: float | None = None
+    """When the first of the latest polls began, none of which the gateway has answered."""
 
     @property
     def watched(self) -> bool:
@@ -266,7 +252,11 @@ class Poller:
         now = _now()
         self._evidence = self._evidence.with_poll(status, now)
         settled = settle(
-            status, submitted=job.submitted, evidence=self._evidence, now=now, p_means=self._p_means
+            status,
+            submitted=job.submitted,
+            evidence=self._evidence,
+            now=now,
+            p_means=self._policy.p_means,
         )
         await job._hear(settled)
 
