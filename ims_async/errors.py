@@ -128,17 +128,8 @@ class JobInFlight(JobError):
 
     _unsaid = "something of this GSTIN is still running"
 
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        code: str = "",
-        words: str = "",
-        job: ImsJob | None = None,
-        token: JobToken | None = None,
-        advice: str = "",
-    ) -> None:
-        super().__init__(message, job=job, token=token, advice=advice)
+    def __init__(self, message: str = "", *, code: str = "", words: str = "", **facts: Any) -> None:
+        super().__init__(message, **facts)
         self.code, self.message = code, words or self.message
 
 
@@ -159,10 +150,9 @@ class JobFailed(JobError):
         code: str = "",
         words: str = "",
         report: JobReport | None = None,
-        job: ImsJob | None = None,
-        advice: str = "",
+        **facts: Any,
     ) -> None:
-        super().__init__(message, job=job, advice=advice)
+        super().__init__(message, **facts)
         self.code, self.message, self.report = code, words or self.message, report
 
 
@@ -214,11 +204,11 @@ class NotAuthorized(GatewayError):
     which no taxpayer's request is accepted. For a taxpayer's session see `SessionExpired` and `OtpRequired`.
     """
 
+    _unsaid = "a credential is missing, wrong or refused: check the API key, or log in again"
+
     def __init__(self, message: str = "", *, of_account: bool = False, **facts: Any) -> None:
         super().__init__(message, **facts)
         self.of_account = of_account
-
-    _unsaid = "a credential is missing, wrong or refused: check the API key, or log in again"
 
 
 class SessionExpired(NotAuthorized):

@@ -72,10 +72,8 @@ def replacing(
     in_place = is_stream(target)
     part = target if in_place else target.with_name(f".ims-async-{secrets.token_hex(8)}.part")
     try:
-        if in_place:
-            file = part.open("w", encoding=encoding, newline="")
-        else:
-            file = os.fdopen(_made(part, target, owner_only=owner_only), "w", encoding=encoding, newline="")
+        opened = part if in_place else _made(part, target, owner_only=owner_only)
+        file = open(opened, "w", encoding=encoding, newline="")  # noqa: PTH123, SIM115 # a handle, say
     except OSError as error:
         raise unwritable(path, error) from None
     try:
@@ -145,10 +143,7 @@ def _made(part: Path, target: Path, *, owner_only: bool) -> int:
     mode = OWNER_ONLY if owner_only else there and stat.S_IMODE(there.st_mode)
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else OWNER_ONLY)
     if there is not None and _POSIX:
-        for owner, group in (
-            (-1, there.st_gid),
-            (there.st_uid, -1),
-        ):  # setting the group alone may be permitted
+        for owner, group in ((-1, there.st_gid), (there.st_uid, -1)):  # the group alone may be permitted
             with contextlib.suppress(PermissionError):
                 os.fchown(handle, owner, group)
     if mode is not None and _POSIX:

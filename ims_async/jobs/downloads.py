@@ -8,7 +8,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 
@@ -24,7 +24,7 @@ from ..errors import (
     SessionExpired,
     UnexpectedAnswer,
 )
-from ..gsp.base import Part, PreparedUnreadably
+from ..gsp.base import Conversation, Part, PreparedUnreadably
 from ..gsp.gstn import how_long
 from ..model.records import Invoice, InvoiceList
 from ..model.tokens import Download
@@ -33,6 +33,8 @@ from ..net.credentials import Credentials
 from .context import Services
 
 _log = logging.getLogger("ims_async")
+
+T = TypeVar("T")
 
 # Parts asked for while the caller works on one. Each is some hundred rows: this is what bounds the memory.
 _PARTS_AHEAD: Final = 2
@@ -66,7 +68,13 @@ class Downloads:
                     f"rows of {sections} of {self._gstin} are being prepared; logging out might fail that: "
                     "pass wait=True"
                 )
-            await self._settle()
+            for download in self._still_open():
+                try:
+                    await self._ready(download, wait=True)
+                except (GatewayError, PreparedUnreadably) as error:
+                    if download.reference in self._open:
+                        raise
+                    _log.debug("a download broke off: %s", type(error).__name__)
             yield
         finally:
             self._gate.set()
@@ -81,15 +89,6 @@ class Downloads:
         kept = self._services.limits.results_kept or math.inf
         self._open = {name: begun for name, begun in self._open.items() if _now() - begun.seen_at < kept}
         return [begun.download for begun in self._open.values()]
-
-    async def _settle(self) -> None:
-        for download in self._still_open():
-            try:
-                await self._ready(download, wait=True)
-            except (GatewayError, PreparedUnreadably) as error:
-                if download.reference in self._open:
-                    raise
-                _log.debug("a download broke off: %s", type(error).__name__)
 
     async def begin(self, section: Section, status: Action | None, *, strict: bool) -> InvoiceList | Download:
         """Ask for a section: its rows, or what to wait for."""
@@ -110,9 +109,7 @@ class Downloads:
     async def several(self, sections: Iterable[Section], *, strict: bool) -> dict[Section, InvoiceList]:
         """Return all rows of some sections, which are begun one after another and then waited for."""
         begun = {section: await self.begin(section, None, strict=strict) for section in sections}
-        return {
-            section: await self.whole(ready, strict=strict, wait=True) for section, ready in begun.items()
-        }
+        return {section: await self.whole(one, strict=strict, wait=True) for section, one in begun.items()}
 
     async def parts(
         self, begun: InvoiceList | Download, *, strict: bool, wait: bool
@@ -181,11 +178,7 @@ class Downloads:
                     del part  # as in `parts`
 
     async def _part(self, download: Download, part: Part, strict: bool) -> InvoiceList:
-        conversation = self._gsp.part(download, part, strict=strict)
-        try:
-            return await self._exchange.run(conversation, self._credentials)
-        except ClientClosed:
-            raise _closed(download) from None
+        return await self._run(download, self._gsp.part(download, part, strict=strict))
 
     async def _ready(self, download: Download, *, wait: bool) -> Sequence[Part]:
         """Return where the rows lie, once they do.
@@ -225,20 +218,25 @@ class Downloads:
         """Ask once whether a download is ready, and note where it is not any longer being prepared."""
         self._open.setdefault(download.reference, _Begun(download, -math.inf, _now()))
         try:
-            parts = await self._exchange.run(self._gsp.prepared(download), self._credentials, retry=retry)
-        except SessionExpired:
-            self._open.pop(download.reference, None)  # logging out can fail it no more
+            parts = await self._run(download, self._gsp.prepared(download), retry=retry)
+        except (GatewayError, PreparedUnreadably) as error:
+            # It broke off, is known no more, or ended unreadably; or logging out can fail it no more.
+            if isinstance(error, SessionExpired) or not isinstance(error, ON_THE_WAY):
+                self._open.pop(download.reference, None)
             raise
-        except ON_THE_WAY:
-            raise
-        except (GatewayError, PreparedUnreadably):
-            self._open.pop(download.reference, None)  # it broke off, is known no more, or ended unreadably
-            raise
-        except ClientClosed:
-            raise _closed(download) from None
         if parts is not None:
             self._open.pop(download.reference, None)
         return parts
+
+    async def _run(self, download: Download, conversation: Conversation[T], *, retry: bool = True) -> T:
+        try:
+            return await self._exchange.run(conversation, self._credentials, retry=retry)
+        except ClientClosed:
+            raise ClientClosed(
+                f"the client was closed; the rows of {download.section} can be had by another: "
+                "taxpayer.collect(error.download)",
+                download=download,
+            ) from None
 
 
 @attrs.frozen
@@ -254,22 +252,11 @@ async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
     """Leave none of these tasks behind, nor an error of theirs that nobody has heard."""
     for task in tasks:
         task.cancel()
-    if tasks:
-        await asyncio.wait(tasks)
-        for task in tasks:
-            task.cancelled() or task.exception()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _closed(download: Download) -> ClientClosed:
-    return ClientClosed(
-        f"the client was closed; the rows of {download.section} can be had by another: "
-        "taxpayer.collect(error.download)",
-        download=download,
-    )
 
 
 def _queued(download: Download, how: str) -> DownloadQueued:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from ..errors import JournalError
+from ..errors import JournalError, OutcomeUnknown
 from ..loop_owner import LoopOwner, on_one_loop
 from ..model.change import Change
-from ..model.moves import Cause
+from ..model.moves import Cause, ChangeState
 from ..model.records import Record
 from ..model.report import JobReport, account
 from ..model.status import JobKind, JobState, JobStatus
 from ..model.tokens import JobToken
 from .journaled import JournaledChange
+
+if TYPE_CHECKING:
+    from .job import ImsJob
 
 _SUBMITTED: Final = JobStatus(state=JobState.PROCESSING)
 _UNKNOWN: Final = JobStatus(state=JobState.UNKNOWN)
@@ -204,3 +207,25 @@ async def records_of(journaled: JournaledChange) -> Sequence[Record] | None:
         name = journaled.change.token.reference_id or journaled.change.id
         journaled.failed(error, f"the report of job {name} can name keys only")
         return None
+
+
+def check_pollable(job: ImsJob) -> None:
+    """Raise `OutcomeUnknown` if the gateway cannot be asked, and has given no final word."""
+    if job.pollable or job.done:
+        return
+    what, advice = "the change was sent and no reference came back", "call taxpayer.reconcile(job)"
+    match job.change.state:
+        case ChangeState.QUEUED:
+            what = "its process ended while it waited for its turn, and nothing of it was sent"
+            advice = "call taxpayer.reconcile(job), then taxpayer.retry(job.report)"
+        case ChangeState.CALLED_OFF:
+            what = f"nothing of it was sent ({job.reason or 'called off'})"
+            advice = "taxpayer.retry(job) sends what still stands"
+        case ChangeState.SENDING:
+            what = "another process was sending it when the journal was read"
+            advice = "ask client.unfinished() again later; taxpayer.reconcile(job) looks what took effect"
+        case ChangeState.LOST if job.reference_id is not None:
+            until = job.token.results_until
+            day = "" if until is None else f" until {until:%Y-%m-%d %H:%M} UTC"
+            what = f"the gateway kept the result of job {job.reference_id}{day}, and no longer tells it"
+    raise OutcomeUnknown(what, job=job, advice=advice)

@@ -1,4 +1,7 @@
-"""When a job is polled, and for whom: one driver however many wait, polls spaced by policy."""
+"""Polling a job: one driver however many wait, polls spaced by policy; and what the answers mean.
+
+Whether status code `P` is an end is read off the evidence of several polls.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,11 @@ from ..errors import (
     RateLimited,
 )
 from ..model.change import Change
-from ..model.moves import ChangeState
-from ..model.status import JobStatus
+from ..model.status import ErrorEntry, JobState, JobStatus, PReading
 from ..model.tokens import JobToken
 from ..net.policies import PollPolicy
 from .alarms import Alarm
-from .evidence import NO_EVIDENCE, Evidence, settle
+from .facts import check_pollable
 
 if TYPE_CHECKING:
     from .job import ImsJob
@@ -39,6 +41,76 @@ Poll = Callable[[JobToken], Awaitable[JobStatus]]
 # worth the deadline: it was mistyped, or is forgotten. One that was sent from here is polled on.
 _DENIALS: Final = 5
 _SHORTEST_WAIT: Final = 0.001  # seconds: a timer may be early by the clock's resolution
+STABLE_POLLS: Final = 3
+STABLE_SECONDS: Final = 60.0
+
+
+@attrs.frozen
+class Evidence:
+    """For how long what a job says of its records has stood still: over `polls` polls, since `since` (s).
+
+    `counts` are those of records processed and of errors, `listed` is the list of errors. Only polls with
+    code P count: a job that said meanwhile that it is at work was at work.
+    """
+
+    counts: tuple[int, int] = (0, 0)
+    polls: int = 0
+    since: float = 0.0
+    listed: tuple[ErrorEntry, ...] = ()
+
+    def with_poll(self, status: JobStatus, now: float) -> Evidence:
+        """Return the evidence after one more poll; `now` is in seconds of any clock that only advances."""
+        if not _says_p(status):
+            return NO_EVIDENCE
+        counts = (status.processed or 0, status.errors or 0)
+        if self.polls and (counts, status.error_report) == (self.counts, self.listed):
+            return attrs.evolve(self, polls=self.polls + 1)
+        return Evidence(counts, 1, now, status.error_report)
+
+    def stands_still(self, now: float) -> bool:
+        """True if a count that is not zero, or a list of errors, is the same over three polls and 60 s."""
+        seen = any(self.counts) or bool(self.listed)
+        return seen and self.polls >= STABLE_POLLS and now - self.since >= STABLE_SECONDS
+
+
+NO_EVIDENCE: Final = Evidence()
+
+
+def _says_p(status: JobStatus) -> bool:
+    """True for GSTN's own code P; a carrier's word that happens to be the letter is not documented."""
+    return status.documented and status.raw_code.strip().upper() == "P"
+
+
+def settle(
+    status: JobStatus,
+    *,
+    submitted: int | None,
+    evidence: Evidence,
+    now: float,
+    p_means: PReading = PReading.EVIDENCE,
+) -> JobStatus:
+    """Decide what a status means. Only the code `P` needs evidence; all others mean what they say.
+
+    Errors alone never end a job: where P means "processing", a first error is no end. A success that lists
+    refused records, or comes with an error code for the whole job, is a partial one: in every documented
+    success that code is empty ("IMS - Get IMS Request Status"), and no page says what one means there.
+    """
+    if _says_p(status):
+        if p_means is PReading.EVIDENCE:
+            done = status.carrier_done or _accounts_for(status, submitted) or evidence.stands_still(now)
+        else:
+            done = p_means is PReading.PROCESSED
+        status = attrs.evolve(status, state=JobState.SUCCEEDED if done else JobState.PROCESSING)
+    has_errors = bool(status.error_report) or (status.errors or 0) > 0 or bool(status.error_code)
+    partial = has_errors and status.state is JobState.SUCCEEDED
+    return attrs.evolve(status, state=JobState.PARTIAL) if partial else status
+
+
+def _accounts_for(status: JobStatus, submitted: int | None) -> bool:
+    """True if as many were processed as were sent. A job whose size nobody knows cannot be told so."""
+    if not submitted or status.processed is None:
+        return False
+    return status.processed + (status.errors or 0) >= submitted
 
 
 @attrs.define(kw_only=True, eq=False, repr=False, weakref_slot=False)
@@ -83,7 +155,7 @@ class Poller:
 
         It raises `JobTimeout` at the deadline, and once no poll was answered for `longest` seconds.
         """
-        _check_pollable(job)
+        check_pollable(job)
         if self._closed:
             raise _client_closed(job)
         if not self._waiting:
@@ -238,7 +310,7 @@ class Poller:
         await job._look_up()
         if job.done:
             return
-        _check_pollable(job)
+        check_pollable(job)
         try:
             status = await self._ask(job.token)
         except ClientClosed:
@@ -259,28 +331,6 @@ class Poller:
             p_means=self._policy.p_means,
         )
         await job._hear(settled)
-
-
-def _check_pollable(job: ImsJob) -> None:
-    """Raise `OutcomeUnknown` if the gateway cannot be asked, and has given no final word."""
-    if job.pollable or job.done:
-        return
-    what, advice = "the change was sent and no reference came back", "call taxpayer.reconcile(job)"
-    match job.change.state:
-        case ChangeState.QUEUED:
-            what = "its process ended while it waited for its turn, and nothing of it was sent"
-            advice = "call taxpayer.reconcile(job), then taxpayer.retry(job.report)"
-        case ChangeState.CALLED_OFF:
-            what = f"nothing of it was sent ({job.reason or 'called off'})"
-            advice = "taxpayer.retry(job) sends what still stands"
-        case ChangeState.SENDING:
-            what = "another process was sending it when the journal was read"
-            advice = "ask client.unfinished() again later; taxpayer.reconcile(job) looks what took effect"
-        case ChangeState.LOST if job.reference_id is not None:
-            until = job.token.results_until
-            day = "" if until is None else f" until {until:%Y-%m-%d %H:%M} UTC"
-            what = f"the gateway kept the result of job {job.reference_id}{day}, and no longer tells it"
-    raise OutcomeUnknown(what, job=job, advice=advice)
 
 
 def _client_closed(job: ImsJob) -> ClientClosed:
