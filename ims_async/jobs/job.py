@@ -122,8 +122,8 @@ class ImsJob(JobFacts):
         """Take an answer of the gateway; what is new is in the journal first, so that no crash loses it."""
         if self.done:
             return
-        token = attrs.evolve(self.token, route=status.route) if status.route else self.token
-        if token != self.token or facts_of(status) != facts_of(self.status):
+        token = attrs.evolve(self.token, route=status.route) if status.route else None
+        if token not in (None, self.token) or facts_of(status) != facts_of(self.status):
             await self._apply(lambda change: change.heard(status, token))
         else:
             self._history[-1] = status
@@ -161,14 +161,15 @@ class ImsJob(JobFacts):
 
     async def _show(self) -> None:
         """Show how the change stands by now, all of it at once; wake the waiters if that is news."""
-        if self._journaled.change.done and self._records is None:
+        change = self._journaled.change
+        if change.done and self._records is None:
             self._keep(await records_of(self._journaled))
-        before, change = self._change, self._journaled.change
-        self._change = change
-        if change.status != before.status:
+            change = self._journaled.change  # it may have moved on meanwhile
+        if change.status != self._change.status:
             self._report = None
-        last, status = self.status, status_of(change)
-        news = facts_of(status) != facts_of(last)
+        self._change = change
+        last, status = self._history[-1], status_of(change)
+        news = status is not last and facts_of(status) != facts_of(last)
         if news:
             if not status.documented and status.raw_code != last.raw_code:
                 _log.warning(

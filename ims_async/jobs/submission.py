@@ -73,7 +73,7 @@ class FifoGate:
 class Changes:
     """What a taxpayer is about to send."""
 
-    def __init__(self, jobs: JobRegistry, gstin: str, services: Services, credentials: Credentials) -> None:
+    def __init__(self, gstin: str, services: Services, credentials: Credentials, jobs: JobRegistry) -> None:
         self._jobs, self._gstin, self._services = jobs, gstin, services
         self._sender = Sender(gstin, services, credentials, jobs)
         self.gate = FifoGate()

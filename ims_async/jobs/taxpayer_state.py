@@ -39,7 +39,7 @@ class TaxpayerState:
         )
         self.credentials = Credentials(account=services.account, taxpayer=self.session, gstin=gstin)
         self.jobs = JobRegistry(gstin, services, self.credentials)
-        self.changes = Changes(self.jobs, gstin, services, self.credentials)
+        self.changes = Changes(gstin, services, self.credentials, self.jobs)
         self.downloads = Downloads(gstin, services, self.credentials)
         self.recovery = Recovery(gstin, services, self.jobs, self.changes, self.downloads)
         if remembered is not None:
