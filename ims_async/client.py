@@ -15,7 +15,6 @@ from .errors import InvalidInput, JournalError
 from .gsp.base import Gsp
 from .jobs.context import Services
 from .jobs.job import ImsJob
-from .jobs.taxpayer_state import Taxpayers
 from .journal import Journal
 from .loop_owner import LoopOwner, on_one_loop
 from .model.change import Change
@@ -32,7 +31,7 @@ from .net.policies import PollPolicy, RateLimit, RetryPolicy, Timeouts
 from .net.rate_limit import Pacer
 from .net.transport import Clock, Handler, MemoryTransport, Transport
 from .rules import RulePolicy
-from .taxpayer import Taxpayer, state_of
+from .taxpayer import Taxpayer, Taxpayers, state_of
 
 if TYPE_CHECKING:
     import aiohttp
@@ -98,7 +97,7 @@ class ImsClient:
         )
         if journal is not None:
             self._services.keep_in(journal)
-        self._taxpayers = Taxpayers(self._services, Taxpayer)
+        self._taxpayers = Taxpayers(self._services)
         if gsp.limits.canned:
             _log.warning("%s: %s", self._services.host, CANNED)
 

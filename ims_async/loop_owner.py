@@ -80,14 +80,10 @@ def _checked(method: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
     @functools.wraps(method)
     async def checked(self: Any, *args: Any, **named: Any) -> Any:
         try:
+            self._loop_owner.check()
             begun = method(self, *args, **named)
         finally:  # also if an argument is wrong
             del args, named  # an error report with local variables would show an OTP
-        try:
-            self._loop_owner.check()
-        except WrongEventLoop:
-            begun.close()
-            raise
         return await begun
 
     return checked

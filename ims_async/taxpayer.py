@@ -1,8 +1,10 @@
-"""One GSTIN: its reads, its changes one at a time, its session."""
+"""One GSTIN: its reads, its changes one at a time, its session; and all that a client has of these."""
 
 from __future__ import annotations
 
 import contextlib
+import weakref
+from collections import deque
 from collections.abc import AsyncGenerator, Iterable
 from typing import TypeVar
 
@@ -14,7 +16,7 @@ from .jobs.job import ImsJob
 from .jobs.reconcile import Reconciliation
 from .jobs.recovery import Retry
 from .jobs.sending import Batch
-from .jobs.taxpayer_state import TaxpayerState
+from .jobs.taxpayer_state import Remembered, TaxpayerState
 from .loop_owner import on_one_loop
 from .model.change import Change
 from .model.records import (
@@ -258,6 +260,47 @@ class Taxpayer:
             await self._changes.wait_for_jobs(watched=True)
             async with self._downloads.none_under_way(wait=wait):
                 await self._session.logout()
+
+
+class Taxpayers:
+    """The taxpayers of a client, one object for each GSTIN.
+
+    Those that nobody holds, and of which nothing is under way, are let go: of these only the session and
+    the references of their jobs are kept. Each new one has two of the others looked at.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._held: weakref.WeakValueDictionary[str, Taxpayer] = weakref.WeakValueDictionary()
+        self._states: dict[str, TaxpayerState] = {}
+        self._looked_at: deque[str] = deque()  # the longest ago first
+        self._idle: dict[str, Remembered | None] = {}
+
+    def __getitem__(self, gstin: str) -> Taxpayer:
+        taxpayer = self._held.get(gstin)
+        if taxpayer is None:
+            if gstin not in self._states:
+                self._drop_idle()
+                self._states[gstin] = TaxpayerState(gstin, self._services, self._idle.pop(gstin, None))
+                self._looked_at.append(gstin)
+            taxpayer = self._held[gstin] = Taxpayer(gstin, self._services, self._states[gstin])
+        return taxpayer
+
+    def values(self) -> list[Taxpayer]:
+        """Return those that are held, or of which something is under way."""
+        return [self[gstin] for gstin in self._states]
+
+    def states(self) -> list[TaxpayerState]:
+        """Return what is kept of these."""
+        return list(self._states.values())
+
+    def _drop_idle(self) -> None:
+        for _ in range(min(2, len(self._looked_at))):
+            gstin = self._looked_at.popleft()
+            if gstin in self._held or not self._states[gstin].idle:
+                self._looked_at.append(gstin)
+            else:
+                self._idle[gstin] = self._states.pop(gstin).remembered()
 
 
 def state_of(taxpayer: Taxpayer) -> TaxpayerState:

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
-from collections import deque
-from collections.abc import Callable
-from typing import Generic, TypeVar
-
 import attrs
 
 from ..net.auth import TaxpayerCredential
@@ -16,8 +11,6 @@ from .downloads import Downloads
 from .recovery import Recovery
 from .registry import JobRegistry
 from .submission import Changes
-
-T = TypeVar("T")
 
 
 @attrs.frozen
@@ -60,44 +53,3 @@ class TaxpayerState:
         if self.session.blank and not self.jobs.references:
             return None
         return Remembered(self.session, self.jobs.references)
-
-
-class Taxpayers(Generic[T]):
-    """The taxpayers of a client, one object for each GSTIN.
-
-    Those that nobody holds, and of which nothing is under way, are let go: of these only the session and
-    the references of their jobs are kept. Each new one has two of the others looked at.
-    """
-
-    def __init__(self, services: Services, make: Callable[[str, Services, TaxpayerState], T]) -> None:
-        self._services, self._make = services, make
-        self._held: weakref.WeakValueDictionary[str, T] = weakref.WeakValueDictionary()
-        self._states: dict[str, TaxpayerState] = {}
-        self._looked_at: deque[str] = deque()  # the longest ago first
-        self._idle: dict[str, Remembered | None] = {}
-
-    def __getitem__(self, gstin: str) -> T:
-        taxpayer = self._held.get(gstin)
-        if taxpayer is None:
-            if gstin not in self._states:
-                self._drop_idle()
-                self._states[gstin] = TaxpayerState(gstin, self._services, self._idle.pop(gstin, None))
-                self._looked_at.append(gstin)
-            taxpayer = self._held[gstin] = self._make(gstin, self._services, self._states[gstin])
-        return taxpayer
-
-    def values(self) -> list[T]:
-        """Return those that are held, or of which something is under way."""
-        return [self[gstin] for gstin in self._states]
-
-    def states(self) -> list[TaxpayerState]:
-        """Return what is kept of these."""
-        return list(self._states.values())
-
-    def _drop_idle(self) -> None:
-        for _ in range(min(2, len(self._looked_at))):
-            gstin = self._looked_at.popleft()
-            if gstin in self._held or not self._states[gstin].idle:
-                self._looked_at.append(gstin)
-            else:
-                self._idle[gstin] = self._states.pop(gstin).remembered()
