@@ -8,7 +8,6 @@ import datetime as dt
 import logging
 import time
 from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from .errors import InvalidInput, JournalError
@@ -104,9 +103,7 @@ class ImsClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     @without_frames
@@ -185,7 +182,7 @@ class ImsClient:
             open_ones = by_gstin.get(taxpayer.gstin, ())
             await state.jobs.sync([one for one in open_ones if not state.changes.is_own(one)])
 
-    async def finished(
+    def finished(
         self, *, since: dt.datetime | None = None, retried: bool | None = None
     ) -> AsyncGenerator[ImsJob, None]:
         """Yield the jobs that the journal knows to have ended, each with its `report`, records and all.
@@ -195,11 +192,9 @@ class ImsClient:
         lived to read. Without a journal there are none. Raises `JournalError` for what cannot be read, when
         all the rest was yielded, and `InvalidInput` for a `since` without a time zone.
         """
-        async with contextlib.aclosing(self._listed((ChangeState.ENDED,), since, retried)) as jobs:
-            async for job in jobs:
-                yield job
+        return self.jobs(states=(ChangeState.ENDED,), since=since, retried=retried)
 
-    async def called_off(
+    def called_off(
         self, *, since: dt.datetime | None = None, retried: bool | None = None
     ) -> AsyncGenerator[ImsJob, None]:
         """Yield the batches of the journal that were handed in and not sent, each with its records.
@@ -208,9 +203,7 @@ class ImsClient:
         refused, is best left alone; the rest (`job.cause.to_retry`) is for `taxpayer.retry(job)`, which sends
         what still stands. Otherwise as `finished`.
         """
-        async with contextlib.aclosing(self._listed((ChangeState.CALLED_OFF,), since, retried)) as jobs:
-            async for job in jobs:
-                yield job
+        return self.jobs(states=(ChangeState.CALLED_OFF,), since=since, retried=retried)
 
     async def jobs(
         self,

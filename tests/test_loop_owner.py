@@ -85,7 +85,10 @@ def doors() -> Iterator[tuple[str, type | None, str]]:
 
 def _is_async(thing: object) -> bool:
     wrapped = inspect.unwrap(thing) if callable(thing) else thing
-    return inspect.iscoroutinefunction(wrapped) or inspect.isasyncgenfunction(wrapped)
+    if not inspect.isfunction(wrapped):
+        return False
+    returned = str(wrapped.__annotations__.get("return"))  # of a function that hands on an iterator
+    return inspect.iscoroutinefunction(wrapped) or returned.startswith(("AsyncGenerator", "AsyncIterator"))
 
 
 DOORS: Final = {label: (kind, name) for label, kind, name in doors() if kind not in ANY_LOOP | MOVABLE}
