@@ -9,7 +9,7 @@ from typing import Final
 
 import attrs
 
-from ..model.records import Decision, Invoice, ItcReduction, RecordKey
+from ..model.records import Decision, Invoice, ItcReduction, Record, RecordKey
 from ..model.vocabulary import Action, Section
 
 _Detail = str | ItcReduction
@@ -35,10 +35,10 @@ class Reconciliation:
     """Every decision in exactly one of four piles. `settled` is True when none is left open."""
 
     # Shown as counts, as in a report: a few hundred records are a screen without end otherwise.
-    applied: tuple[Decision | Invoice, ...] = attrs.field(default=(), repr=_how_many)
-    not_applied: tuple[Decision | Invoice, ...] = attrs.field(default=(), repr=_how_many)
-    changed: tuple[Decision | Invoice, ...] = attrs.field(default=(), repr=_how_many)
-    cannot_tell_yet: tuple[Decision | Invoice, ...] = attrs.field(default=(), repr=_how_many)
+    applied: tuple[Record, ...] = attrs.field(default=(), repr=_how_many)
+    not_applied: tuple[Record, ...] = attrs.field(default=(), repr=_how_many)
+    changed: tuple[Record, ...] = attrs.field(default=(), repr=_how_many)
+    cannot_tell_yet: tuple[Record, ...] = attrs.field(default=(), repr=_how_many)
 
     @property
     def settled(self) -> bool:
@@ -47,7 +47,7 @@ class Reconciliation:
 
 
 def compare(
-    records: Iterable[Decision | Invoice],
+    records: Iterable[Record],
     current: Mapping[RecordKey, Invoice],
     *,
     quiet: bool,
@@ -62,7 +62,7 @@ def compare(
     `as_read` names the records that had the action they were read with when the change was sent, or was to
     be: one that has a third action now, not the wanted one either, was decided on since, and is "changed".
     """
-    piles: dict[Effect, list[Decision | Invoice]] = {effect: [] for effect in Effect}
+    piles: dict[Effect, list[Record]] = {effect: [] for effect in Effect}
     for record in records:
         now = current.get(record.key)
         if now is None and (not quiet or record.section in unread):
@@ -72,19 +72,19 @@ def compare(
     return Reconciliation(**{effect.name.lower(): tuple(pile) for effect, pile in piles.items()})
 
 
-def covers(looked_at: Iterable[Decision | Invoice], sent: Iterable[Decision | Invoice]) -> bool:
+def covers(looked_at: Iterable[Record], sent: Iterable[Record]) -> bool:
     """Say whether all that was sent was looked at, as it was decided, whenever its records were read."""
     return set(map(decided, sent)) <= set(map(decided, looked_at))
 
 
-def decided(record: Decision | Invoice) -> tuple[object, ...]:
+def decided(record: Record) -> tuple[object, ...]:
     """Return what is decided on which record, whenever that was read; for a reset the record alone."""
     if isinstance(record, Invoice):
         return (record.key,)
     return record.key, record.action, record.remarks, record.itc_reduction
 
 
-def _look(record: Decision | Invoice, now: Invoice | None, *, quiet: bool, as_read: bool) -> Effect:
+def _look(record: Record, now: Invoice | None, *, quiet: bool, as_read: bool) -> Effect:
     before = record.invoice if isinstance(record, Decision) else record
     wanted = record.action if isinstance(record, Decision) else Action.NO_ACTION
     if now is None or not same_document(before, now):
@@ -109,7 +109,7 @@ def _look_at_details(decision: Decision, now: Invoice, *, quiet: bool) -> Effect
     return Effect.CHANGED if not_shown else Effect.NOT_APPLIED
 
 
-def changes_something(record: Decision | Invoice) -> bool:
+def changes_something(record: Record) -> bool:
     """True if the record did not stand so before: that it does now proves that the job was at work."""
     if isinstance(record, Invoice):
         return record.action is not Action.NO_ACTION
@@ -117,7 +117,7 @@ def changes_something(record: Decision | Invoice) -> bool:
     return record.action is not before.action or not _has_details(record, before)
 
 
-def as_it_stands(record: Decision | Invoice, now: Invoice) -> Decision | Invoice:
+def as_it_stands(record: Record, now: Invoice) -> Record:
     """Return the same decision on the record as the gateway shows it now."""
     return attrs.evolve(record, invoice=now) if isinstance(record, Decision) else now
 
