@@ -11,7 +11,7 @@ import attrs
 
 from ..errors import JobInFlight, JournalError
 from ..journal.base import NO_JOURNAL, Claim, Journal, NoJournal, Query
-from ..model.change import Change
+from ..model.change import Change, with_facts
 from ..model.moves import ChangeState
 from ..model.records import Record
 from ..model.tokens import JobToken
@@ -119,7 +119,8 @@ class JournaledChange:
                 if stored is None:  # it has moved on, or an earlier write took place that seemed to fail
                     await self._read_again()
                     continue
-                self.take(stored)
+                if stored.revision >= self._stored.revision:  # a later one may have been read meanwhile
+                    self._stored = stored
             self._owed = [move for move in self._owed if move not in moves]
         raise JournalError(f"it was moved on by others {_MOST_TRIES} times in a row")
 
@@ -201,14 +202,9 @@ class JournaledChange:
     def learn(self, token: JobToken) -> None:
         """Take the facts of a token that knows more than is known here. Nothing is written."""
         known = self._stored.token
-        facts = {
-            name: value
-            for name in ("submitted", "submitted_at", "results_until", "route")
-            if getattr(known, name) in (None, "") and (value := getattr(token, name)) not in (None, "")
-        }
-        if facts:
-            facts["kind"] = token.kind
-            self._stored = attrs.evolve(self._stored, token=attrs.evolve(known, **facts))
+        learned = with_facts(token, known)
+        if attrs.evolve(learned, kind=known.kind) != known:
+            self._stored = attrs.evolve(self._stored, token=learned)
 
     async def records(self) -> tuple[Record, ...] | None:
         """Return the records, if a journal has them. Raises `JournalError`."""

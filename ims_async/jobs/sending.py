@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, assert_never
 
 import attrs
@@ -42,10 +43,9 @@ from .registry import JobRegistry
 class Batch:
     """What goes out in one request, and what has become of it by now.
 
-    `run` is the bulk run that it is a part of. `body` is what the records make, where they were written
-    already; `checked` ones are not checked again. `journaled` is where it stands, once it was written down;
-    `handed_in` its token as long as it waits; `job` its handle, once it was sent. One that is handed in once
-    more takes the place of what was called off before.
+    `run` is its bulk run, `body` the records as a body, if they were written already; `checked` records are
+    not checked again. `journaled` is its change, once that is written down; `handed_in` its token while it
+    waits; `job` its handle, once it was sent. One that is handed in once more replaces what was called off.
     """
 
     kind: JobKind
@@ -59,12 +59,12 @@ class Batch:
 
     @property
     def sent(self) -> bool:
-        """True if some of it may be at the gateway."""
+        """Whether some of it may be at the gateway."""
         return self.journaled is not None and self.journaled.change.sent
 
     @property
     def unsent_id(self) -> str:
-        """The journal's name for what was handed in and not sent; empty if there is none."""
+        """The journal's name for what was handed in and not sent, or an empty text."""
         return "" if self.journaled is None or self.sent else self.journaled.name or ""
 
     def calling_off(self, error: BaseException, *, dropped: bool = False) -> Move:
@@ -76,7 +76,7 @@ class Batch:
 
 
 class Sender:
-    """One GSTIN's sender: it sends one batch at a time, and its caller cannot break off what has left."""
+    """Sends one batch of a GSTIN at a time; cancelling the caller does not break off what has left."""
 
     def __init__(self, gstin: str, services: Services, credentials: Credentials, jobs: JobRegistry) -> None:
         self._gstin, self._services, self._credentials = gstin, services, credentials
@@ -86,7 +86,7 @@ class Sender:
 
     @property
     def busy(self) -> bool:
-        """True while something is being sent; its caller may be gone."""
+        """Whether something is being sent; its caller may be gone."""
         return self._task is not None and not self._task.done()
 
     def sends(self, change_id: str) -> bool:
@@ -103,9 +103,8 @@ class Sender:
     ) -> ImsJob | Claim:
         """Send a batch and return its job; or the claim that was not taken, then nothing was sent.
 
-        A caller that is cancelled before it is handed to the transport calls it off; one that is cancelled
-        later loses no answer: the job is in `unfinished`. `since` is the journal's revision when the records
-        were looked at.
+        Cancelled before the hand-over to the transport, it is called off; later its answer is still noted,
+        and the job is in `unfinished`. `since` is the journal's revision when the records were read.
         """
         outgoing = Outgoing(self._services.exchange, self._conversation(batch), self._credentials)
         self._change_id = journaled.change.id
@@ -139,21 +138,20 @@ class Sender:
     async def _send(
         self, batch: Batch, journaled: JournaledChange, outgoing: Outgoing[Accepted], since: int | None
     ) -> ImsJob | Claim:
-        """Send, and write down what came of it, so that the change says what is returned or raised."""
-        accepted: Accepted | None = None
+        """Send, and write down what came of it: the change then says what is returned or raised."""
+        came: Move = Change.lost
         try:
-            sent = await self._claim_and_send(batch, journaled, outgoing, since)
-            if isinstance(sent, Claim):
-                return sent
-            accepted = sent
-            if await self._jobs.knows(accepted.reference_id):
-                reference, accepted = accepted.reference_id, None
+            token = await self._claim_and_send(batch, journaled, outgoing, since)
+            if isinstance(token, Claim):
+                return token
+            came = partial(Change.accepted, token=token)
+            if (reference := token.reference_id) and await self._jobs.knows(reference):
+                came = Change.lost
                 raise OutcomeUnknown(f"the gateway answered with the name of an earlier job, {reference}")
         except OutcomeUnknown as error:
-            job = await self._opened(batch, journaled, None)
             raise OutcomeUnknown(
                 f"{error}; {len(batch.records)} records of {self._gstin}",
-                job=job,
+                job=await self._opened(batch, journaled, came),
                 advice="call taxpayer.reconcile(error.job), do not send them again",
             ) from error
         except JobInFlight as error:  # IMSSAV0015, say: nothing was done with this one
@@ -163,22 +161,22 @@ class Sender:
             raise
         except ImsError as error:  # the gateway, or our own rules, refused it
             await journaled.apply(batch.calling_off(error, dropped=outgoing.last_try))
-            if (
-                isinstance(error, PayloadTooLarge) and not error.limit
-            ):  # the gateway refused it: a limit of ours is known
+            # Without a limit of ours it was the gateway that refused it.
+            if isinstance(error, PayloadTooLarge) and not error.limit:
                 raise _with_its_size(error, batch) from error
             raise
         except BaseException as error:
             if outgoing.left:  # the whole program is stopping: what is known is said in `unfinished`
-                await self._opened(batch, journaled, accepted)
+                await self._opened(batch, journaled, came)
             else:
                 await journaled.apply(batch.calling_off(error))
             raise
-        return await self._opened(batch, journaled, accepted)
+        return await self._opened(batch, journaled, came)
 
     async def _claim_and_send(
         self, batch: Batch, journaled: JournaledChange, outgoing: Outgoing[Accepted], since: int | None
-    ) -> Accepted | Claim:
+    ) -> JobToken | Claim:
+        """Return the token with the gateway's reference; or the claim that was not taken."""
         with outgoing:
             while True:
                 async with outgoing.ready():
@@ -188,23 +186,17 @@ class Sender:
                         return claim
                     accepted = await outgoing.send()
                 if accepted is not None:
-                    return accepted
+                    reference, route = accepted.reference_id, accepted.route
+                    return attrs.evolve(token, reference_id=reference, route=route)
                 # Nothing was done: that shows at once, and is written when the token is renewed.
                 journaled.owe(_put_back(batch, outgoing.refused_for))
                 await outgoing.try_again()
                 await journaled.write()
                 await outgoing.rest()
 
-    async def _opened(self, batch: Batch, journaled: JournaledChange, accepted: Accepted | None) -> ImsJob:
-        """Return the job of what was sent; without `accepted` it is lost."""
-
-        def answered(change: Change) -> Change:
-            if accepted is None:
-                return change.lost()
-            reference, route = accepted.reference_id, accepted.route
-            return change.accepted(attrs.evolve(change.token, reference_id=reference, route=route))
-
-        journaled.owe(answered)
+    async def _opened(self, batch: Batch, journaled: JournaledChange, came: Move) -> ImsJob:
+        """Return the job of what was sent, after what came of it was written down."""
+        journaled.owe(came)
         job = batch.job = self._jobs.opened(journaled, batch.records)
         await job._write()
         return job
@@ -216,7 +208,7 @@ def _put_back(batch: Batch, reason: str) -> Move:
 
 
 def _with_its_size(error: PayloadTooLarge, batch: Batch) -> PayloadTooLarge:
-    """Say of what the gateway refused for its size how much it was."""
+    """Return the error with the number and size of what the gateway refused."""
     count = len(batch.records)
     return PayloadTooLarge(
         f"{error} ({'1 record' if count == 1 else f'{count:,} records'} in {error.size:,} bytes); "
@@ -227,7 +219,7 @@ def _with_its_size(error: PayloadTooLarge, batch: Batch) -> PayloadTooLarge:
 
 
 def _reason(error: BaseException) -> str:
-    """Say why nothing was done, in words that may be kept: the messages of our own errors only."""
+    """Return why nothing was done, in words that may be stored: the messages of our own errors only."""
     kind = next(cls.__name__ for cls in type(error).__mro__ if not cls.__name__.startswith("_"))
     return bounded(f"{kind}: {error}") if isinstance(error, ImsError) else kind
 

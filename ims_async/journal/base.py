@@ -137,20 +137,20 @@ class Journal(Protocol):
 class NoJournal:
     """The journal of a client that keeps none: every write succeeds, and nothing is stored.
 
-    One process alone keeps its changes in order by itself.
+    One process alone keeps its changes in order by itself, so that no revision is counted.
     """
 
     async def add(self, change: Change, records: Sequence[Record]) -> Change:
-        """Return it as stored."""
-        return change.stored(1, None)
+        """Return it."""
+        return change
 
     async def claim(self, change: Change, *, since: int | None = None) -> Claim:
         """Let it be sent."""
-        return Claim(change.stored(change.revision + 1, None), taken=True)
+        return Claim(change, taken=True)
 
     async def put(self, change: Change) -> Change | None:
-        """Return it as stored."""
-        return change.stored(change.revision + 1, None)
+        """Return it."""
+        return change
 
     async def find(self, query: Query = EVERYTHING) -> Sequence[Change]:
         """Return nothing."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
@@ -16,7 +17,7 @@ from ..model.moves import ChangeState
 from ..model.records import Record
 from .base import EVERYTHING, Claim, Now, Query
 
-_Key = tuple[str, str]
+_Key = tuple[str, str | None]
 
 
 @on_one_loop
@@ -31,7 +32,7 @@ class MemoryJournal:
         self._changes: dict[str, Change] = {}
         self._records: dict[str, tuple[Record, ...]] = {}
         self._places: dict[str, int] = {}  # the order in which they were added
-        self._index: dict[_Key, set[str]] = {}
+        self._index: defaultdict[_Key, set[str]] = defaultdict(set)
         self._revision = 0
 
     async def add(self, change: Change, records: Sequence[Record]) -> Change:
@@ -85,20 +86,18 @@ class MemoryJournal:
         after = self._changes[change.id] = change.stored(self._revision, self._time())
         if after.status is not None and after.status.raw:  # the gateway's whole answer is not kept
             self._changes[change.id] = attrs.evolve(after, status=attrs.evolve(after.status, raw={}))
-        gone, new = (set() if one is None else set(_keys(one)) for one in (before, after))
+        gone, new = set() if before is None else _keys(before), _keys(after)
         for key in gone - new:
             self._index[key].discard(after.id)
-            if not self._index[key]:
-                del self._index[key]
         for key in new - gone:
-            self._index.setdefault(key, set()).add(after.id)
+            self._index[key].add(after.id)
         return after
 
     def _candidates(self, query: Query) -> list[Change]:
         """Return those that the most selective of the indexes leaves, in the order of adding."""
         if query.ids is not None:
             return self._in_order(name for name in query.ids if name in self._changes)
-        asked = {"gstin": query.gstin, "reference": query.reference, "run": query.run or None}
+        asked = {"gstin": query.gstin, "reference": query.reference, "run": query.run}
         choices: list[list[_Key]] = [[(name, fact)] for name, fact in asked.items() if fact is not None]
         choices.append([("state", state) for state in set(query.states or ChangeState)])
         best = min(choices, key=lambda keys: sum(len(self._index.get(key, ())) for key in keys))
@@ -109,7 +108,7 @@ class MemoryJournal:
         owner = own.token.gsp, own.token.host
         return [one for one in found if (one.token.gsp, one.token.host) == owner]
 
-    def _in_order(self, ids: Iterator[str] | set[str] | tuple[str, ...]) -> list[Change]:
+    def _in_order(self, ids: Iterable[str]) -> list[Change]:
         return [self._changes[name] for name in sorted(set(ids), key=self._places.__getitem__)]
 
     def _change(self, change_id: str) -> Change:
@@ -122,13 +121,13 @@ class MemoryJournal:
         return dt.datetime.fromtimestamp(self._clock(), dt.UTC)
 
 
-def _keys(change: Change) -> Iterator[_Key]:
-    """Yield the facts by which it is found."""
-    yield "gstin", change.token.gstin
-    yield "state", change.state
-    if change.holds_the_turn:
-        yield "in flight", change.token.gstin
-    if change.token.reference_id is not None:
-        yield "reference", change.token.reference_id
-    if change.run:
-        yield "run", change.run
+def _keys(change: Change) -> set[_Key]:
+    """Return the facts by which it is found."""
+    token = change.token
+    return {
+        ("gstin", token.gstin),
+        ("in flight", token.gstin if change.holds_the_turn else None),
+        ("reference", token.reference_id),
+        ("run", change.run),
+        ("state", change.state),
+    }

@@ -1,8 +1,7 @@
 """Where a change stands: one state, one table of moves, and each question about it answered once.
 
-A change is one batch of decisions (a save) or of invoices (a reset) that was handed in and goes out in one
-request. Pure values: no I/O and no clock, so that every move can be tried in a test. Journals store this
-value, job handles hold it, and everything else asks it.
+A change is one batch of decisions (a save) or of invoices (a reset) that goes out in one request. Pure
+values: no I/O and no clock. Journals store this value, job handles hold it, everything else asks it.
 """
 
 from __future__ import annotations
@@ -29,9 +28,12 @@ def with_facts(known: JobToken, news: JobToken | None) -> JobToken:
     """Return what is known of a change, with what became known since: its reference, times and route."""
     if news is None:
         return known
-    names = ("reference_id", "submitted_at", "results_until", "route")
-    facts = {name: value for name in names if (value := getattr(news, name)) not in (None, "")}
-    return attrs.evolve(known, **facts)
+    facts = {name: getattr(news, name) for name in _FACTS}
+    new = {name: fact for name, fact in facts.items() if fact not in (None, "", getattr(known, name))}
+    return attrs.evolve(known, **new) if new else known
+
+
+_FACTS: Final = ("reference_id", "submitted", "submitted_at", "results_until", "route")
 
 
 @attrs.frozen(kw_only=True)
@@ -166,9 +168,8 @@ class Change:
     # -- what happens to it ------------------------------------------------------------------------------
 
     def claimed(self, token: JobToken) -> Change:
-        """Take the turn, and begin to send; `token` has the times of it."""
-        sent = attrs.evolve(self.token, submitted_at=token.submitted_at, results_until=token.results_until)
-        return self._after(Event.CLAIMED, token=sent)
+        """Take the turn, and begin to send; `token` is its own, with the times of the sending."""
+        return self._after(Event.CLAIMED, token=token)
 
     def put_back(self, reason: str, handed_in: JobToken | None = None) -> Change:
         """Wait again: nothing was done. `handed_in` has the times of the handing in."""
@@ -253,7 +254,7 @@ class Change:
 
     def _copy(self, **news: Any) -> Change:
         facts = dict(zip(_FIELDS, _values(self), strict=True))  # half the time of `attrs.evolve`
-        return Change(**{**facts, **news})
+        return Change(**(facts | news))
 
 
 _FIELDS: Final = tuple(field.name for field in attrs.fields(Change))
