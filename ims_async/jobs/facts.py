@@ -210,8 +210,8 @@ async def records_of(journaled: JournaledChange) -> Sequence[Record] | None:
 
 
 def check_pollable(job: ImsJob) -> None:
-    """Raise `OutcomeUnknown` if the gateway cannot be asked, and has given no final word."""
-    if job.pollable or job.done:
+    """Raise `OutcomeUnknown` if the gateway cannot be asked, nor be about to accept it."""
+    if job.pollable or job.done or job.change.state is ChangeState.SENDING:
         return
     what, advice = "the change was sent and no reference came back", "call taxpayer.reconcile(job)"
     match job.change.state:
@@ -221,9 +221,6 @@ def check_pollable(job: ImsJob) -> None:
         case ChangeState.CALLED_OFF:
             what = f"nothing of it was sent ({job.reason or 'called off'})"
             advice = "taxpayer.retry(job) sends what still stands"
-        case ChangeState.SENDING:
-            what = "another process was sending it when the journal was read"
-            advice = "ask client.unfinished() again later; taxpayer.reconcile(job) looks what took effect"
         case ChangeState.LOST if job.reference_id is not None:
             until = job.token.results_until
             day = "" if until is None else f" until {until:%Y-%m-%d %H:%M} UTC"

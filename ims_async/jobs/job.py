@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
 from typing import Any
 
@@ -37,7 +38,7 @@ class ImsJob(JobFacts):
     of one. Cancelling a waiter, even the last, loses nothing.
     """
 
-    __slots__ = ("_ended", "_poller")
+    __slots__ = ("_clock", "_ended", "_poller")
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class ImsJob(JobFacts):
         closed: bool = False,
         loop_owner: LoopOwner | None = None,
         alarms: Alarms | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         if isinstance(change, JobToken):
             change = JournaledChange(NO_JOURNAL, Change.of_token(change))
@@ -59,7 +61,7 @@ class ImsJob(JobFacts):
         self._poller = Poller(
             ask=poll, policy=policy, alarm=Alarm(alarms), limit=Alarm(alarms), closed=closed
         )
-        self._ended = ended
+        self._ended, self._clock = ended, clock
 
     # -- waiting ---------------------------------------------------------------------------------------
 
@@ -69,6 +71,7 @@ class ImsJob(JobFacts):
     async def result(self, timeout: float | None = None) -> JobReport:  # noqa: ASYNC109 # public name
         """Wait for the end and return the report; all waiters get the same object. `timeout` in seconds.
 
+        Waits for another process that is sending it, too: until that has an answer, or counts as dead.
         Raises `JobFailed` where the gateway refused the whole job, `JobTimeout` when waiting ended first,
         `OutcomeUnknown` for a job without a reference, `NotAuthorized` where a person has to log in.
         """
@@ -113,10 +116,24 @@ class ImsJob(JobFacts):
 
     # -- for `ims_async.jobs` and `ims_async.bulk` -----------------------------------------------------
 
+    @property
+    def _being_sent(self) -> bool:
+        """Whether another process was sending it when the journal was read last."""
+        return self._change.state is ChangeState.SENDING
+
     async def _look_up(self) -> None:
-        """Learn from the journal of a job that is known by its token or reference only."""
+        """Learn from the journal of a job that is known by its token only, or sent by another process."""
         if await self._journaled.find():
             await self._show()
+        if self._being_sent:
+            await self._hear_from_journal()
+            await self._note_dead_sender()
+
+    async def _note_dead_sender(self) -> None:
+        """Write down that the process that was sending it died, if nobody can be sending it any more."""
+        now = self._clock()
+        if self._being_sent and not self._change.may_be_leaving(now):
+            await self._apply(lambda one: one if one.may_be_leaving(now) else one.sender_died())
 
     async def _hear(self, status: JobStatus) -> None:
         """Take an answer of the gateway; what is new is in the journal first, so that no crash loses it."""

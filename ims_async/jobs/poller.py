@@ -192,8 +192,9 @@ class Poller:
         """Return the error of a wait that ended before the job did."""
         last = job.status
         trouble = f"; the last poll failed: {self._trouble}" if self._trouble else ""
+        name = "which another process is sending" if job._being_sent else job.reference_id
         return JobTimeout(
-            f"job {job.reference_id} of {job.gstin} runs on: {why}, {self._polls} polls, last status "
+            f"job {name} of {job.gstin} runs on: {why}, {self._polls} polls, last status "
             f"{last.raw_code or 'none'} ({last.state}){trouble}",
             job=job,
             advice="await it again, or resume its token",
@@ -307,11 +308,11 @@ class Poller:
         return True
 
     async def _poll_once(self, job: ImsJob) -> None:
-        await job._look_up()
-        if job.done:
-            return
-        check_pollable(job)
         try:
+            await job._look_up()
+            if job.done or job._being_sent:
+                return
+            check_pollable(job)
             status = await self._ask(job.token)
         except ClientClosed:
             raise _client_closed(job) from None

@@ -73,7 +73,7 @@ class Recovery:
             raise JobInFlight(
                 "another process has begun to send this batch: see client.unfinished()", job=job
             )
-        await self._jobs.note_dead_sender(job)
+        await job._note_dead_sender()
         if job.pollable:  # the gateway's word counts before what a look shows
             with contextlib.suppress(GatewayError, NotSent, OutcomeUnknown, UnexpectedAnswer):
                 await job.refresh()

@@ -88,7 +88,7 @@ class JobRegistry:
             job._journaled.found_late(journal, change)
         await job._hear_from_journal(change)
         self._index(job)
-        await self.note_dead_sender(job)
+        await job._note_dead_sender()
         return self._hold(job)
 
     async def recall(self, change: Change) -> ImsJob:
@@ -109,6 +109,7 @@ class JobRegistry:
             closed=services.exchange.closed,  # those made before hear it from `aclose`
             loop_owner=services.loop_owner,
             alarms=services.alarms,
+            clock=services.clock,
         )
         self._all.add(job)
         self._index(job)
@@ -209,12 +210,6 @@ class JobRegistry:
                 await JournaledChange(journal, change).apply(Change.marked_retried)
         except JournalError as error:
             _log.warning("change %s was retried, which could not be written down: %s", change_id, error)
-
-    async def note_dead_sender(self, job: ImsJob) -> None:
-        """Write down that the process that was sending a job died, if so long nobody sends."""
-        now = self._services.clock()
-        if job.change.state is ChangeState.SENDING and not job.change.may_be_leaving(now):
-            await job._apply(lambda one: one if one.may_be_leaving(now) else one.sender_died())
 
     async def _poll(self, token: JobToken) -> JobStatus:
         reference_id, until = token.reference_id or "", token.results_until
