@@ -216,8 +216,8 @@ def check_pollable(job: ImsJob) -> None:
     what, advice = "the change was sent and no reference came back", "call taxpayer.reconcile(job)"
     match job.change.state:
         case ChangeState.QUEUED:
-            what = "its process ended while it waited for its turn, and nothing of it was sent"
-            advice = "call taxpayer.reconcile(job), then taxpayer.retry(job.report)"
+            what = "nothing of it was sent: it waits in another process, or did when that process ended"
+            advice = "if it has ended, call taxpayer.reconcile(job), then taxpayer.retry(job.report)"
         case ChangeState.CALLED_OFF:
             what = f"nothing of it was sent ({job.reason or 'called off'})"
             advice = "taxpayer.retry(job) sends what still stands"

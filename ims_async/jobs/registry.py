@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from ..errors import ON_THE_WAY, GatewayError, InvalidInput, JournalError, OutcomeUnknown
 from ..journal.base import Query
 from ..model.change import Change
-from ..model.moves import ChangeState
 from ..model.records import Record
 from ..model.status import JobKind, JobStatus
 from ..model.tokens import JobToken

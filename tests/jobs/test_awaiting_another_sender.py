@@ -107,6 +107,19 @@ async def test_what_its_sender_calls_off_was_not_sent(
     assert (job.open, job.sent) == (False, False)
 
 
+async def test_a_sender_that_puts_it_back_is_not_said_to_have_ended(
+    acme: Taxpayer, second: ImsClient, shelf: Shelf
+) -> None:
+    """It may be waiting for a place in the rate limit: only its own process knows."""
+    theirs, job = await begin(acme, shelf, second)
+    waiting = asyncio.create_task(job.wait())
+    await asyncio.sleep(10)
+    await theirs.write(theirs.change.put_back("busy"))
+    with pytest.raises(OutcomeUnknown, match=r"waits in another process.*if it has ended.*reconcile"):
+        await waiting
+    assert (job.open, job.sent) == (True, False)
+
+
 async def test_a_sender_that_claims_anew_is_waited_for_anew(
     acme: Taxpayer, shelf: Shelf, second: ImsClient
 ) -> None:
