@@ -1,4 +1,4 @@
-"""A change and its row in the journal: each move is applied to what stands there, and written."""
+"""A change and how it is stored: each move is applied to what the journal has, and written."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _MOST_TRIES: Final = 10
 class JournaledChange:
     """One change, as this process knows it, and where it is stored.
 
-    Until the change may have left, trouble with the journal is raised. From then on it is logged and kept in
-    `trouble`, the moves that could not be written are owed, and the next one writes them too: no answer of a
-    gateway is lost because a journal cannot be written.
+    Until the change may have left, an error of the journal is raised. From then on it is logged and kept in
+    `trouble`, and the moves are owed: they are written with the next one. No answer of a gateway is lost
+    because a journal cannot be written.
     """
 
     __slots__ = ("_journal", "_lock", "_owed", "_stored", "_unsought", "trouble")
@@ -79,8 +79,8 @@ class JournaledChange:
     async def apply(self, move: Move, *, owed: bool = True) -> Change:
         """Apply a move to the change as it stands now, and write it; return how it stands then.
 
-        A move that the table does not allow changes nothing: see what is returned. If the journal fails, that
-        is logged and kept in `trouble`; the move is owed then, unless `owed` is False.
+        A move that the table does not allow changes nothing. One that cannot be written is owed, unless
+        `owed` is False.
         """
         self.owe(move)
         try:

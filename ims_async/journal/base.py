@@ -98,7 +98,7 @@ class Journal(Protocol):
         """Store a change that was `claimed`, in one step for all processes, if it may be sent.
 
         That is: it is queued, at the revision that is passed; no other change of the same GSP, host and GSTIN
-        holds the turn; with `since`, no other one of these that was sent has a later revision. Raises
+        holds the turn; and with `since`, none of those that was sent has a later revision. Raises
         `JournalError` for an unknown id.
         """
         ...
@@ -106,8 +106,8 @@ class Journal(Protocol):
     async def put(self, change: Change) -> Change | None:
         """Store a change if its revision is still the stored one. Return it with its new revision and time.
 
-        `change.stored(revision, at)` is that: it keeps the time of a change in which only the mark is new.
-        If it has moved on, or is not stored here any more: None, and nothing is written.
+        `change.stored(revision, at)` is that. None if it has moved on, or is not stored here any more: then
+        nothing is written.
         """
         ...
 

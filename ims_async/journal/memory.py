@@ -1,4 +1,4 @@
-"""A journal that lasts as long as the process: for tests, and where nothing has to survive it."""
+"""A journal that lasts as long as the process."""
 
 from __future__ import annotations
 

@@ -21,10 +21,10 @@ from ..model.stored import CONVERTER, UNREADABLE, in_words
 from ..model.vocabulary import Action, Section
 
 ROWS_PER_PART: Final = 250
-"""So many rows are written in one breath: some two milliseconds of the event loop."""
+"""So many rows are packed without a break: some two milliseconds of the event loop."""
 
-# One row is a list of values in this order: half the bytes and a third of the time of a JSON object. A
-# release that knows more fields appends them, and moves the schema's version on.
+# A row is a list of values in this order: half the bytes and a third of the time of a JSON object. A release
+# that knows more fields appends them, and raises the schema's version.
 _FIELDS: Final = (
     "section", "supplier", "number", "date", "return_period",
     "value", "taxable_value", "igst", "cgst", "sgst", "cess",
@@ -33,6 +33,7 @@ _FIELDS: Final = (
     "itc_reduction", "itc_reduction_allowed", "hash", "extra", "read_from_gateway",
     "recipient",
 )  # fmt: skip
+_HEADS: Final = ("igst", "cgst", "sgst", "cess")
 _DECIDED: Final = ("action", "remarks", "itc_reduction")
 # Rows of 0.1.0 name no recipient. Each of the four lengths is one kind of row.
 _FIELDS_BY_LENGTH: Final = {
@@ -40,6 +41,7 @@ _FIELDS_BY_LENGTH: Final = {
 }
 _values: Final[Callable[[Invoice], tuple[Any, ...]]] = attrgetter(*_FIELDS)
 _decided: Final[Callable[[Decision], tuple[Any, ...]]] = attrgetter(*_DECIDED)
+_heads: Final[Callable[[ItcReduction], tuple[Decimal | None, ...]]] = attrgetter(*_HEADS)
 
 
 def _plain(value: object) -> object:
@@ -50,10 +52,6 @@ def _plain(value: object) -> object:
     if isinstance(value, ItcReduction):
         return [value.required, *(None if a is None else str(a) for a in _heads(value))]
     raise TypeError(f"{value!r:.60} ({type(value).__name__}) cannot be kept in a journal")
-
-
-def _heads(reduction: ItcReduction) -> tuple[Decimal | None, ...]:
-    return reduction.igst, reduction.cgst, reduction.sgst, reduction.cess
 
 
 _dumps: Final = json.JSONEncoder(default=_plain, separators=(",", ":"), check_circular=False).encode
@@ -76,7 +74,7 @@ def pack(records: Sequence[Record]) -> Iterator[bytes]:
 
 
 def checksum(part: bytes) -> int:
-    """Return what tells a part that was damaged from one that was written so."""
+    """Return the checksum that shows whether a part was damaged."""
     return zlib.crc32(part)
 
 
@@ -93,7 +91,7 @@ def _record(row: list[Any]) -> Record:
     if fields is None:
         raise ValueError(f"a row of {len(row)} values")
     facts = dict(zip(fields, row, strict=False))
-    for name in ("value", "taxable_value", "igst", "cgst", "sgst", "cess"):
+    for name in ("value", "taxable_value", *_HEADS):
         facts[name] = Decimal(facts[name])
     invoice = Invoice(
         **{
@@ -123,25 +121,25 @@ def _reduction(values: list[Any] | None) -> ItcReduction | None:
         return None
     required, *amounts = values
     heads = (None if amount is None else Decimal(amount) for amount in amounts)
-    return ItcReduction(required=required, **dict(zip(("igst", "cgst", "sgst", "cess"), heads, strict=True)))
+    return ItcReduction(required=required, **dict(zip(_HEADS, heads, strict=True)))
 
 
 # -- statuses ------------------------------------------------------------------------------------------
 
 _READING: Final = (
-    "raw_code", "processed", "errors", "error_code", "error_message", "polled_at",
+    "state", "raw_code", "processed", "errors", "error_code", "error_message", "polled_at",
     "carrier_done", "carrier_failed", "documented", "in_the_way",
 )  # fmt: skip
 _REFUSAL: Final = ("section", "supplier", "number", "return_period", "code", "message")
 _FOUND: Final = ("applied", "not_applied", "changed")
+_reading: Final[Callable[[JobStatus], tuple[Any, ...]]] = attrgetter(*_READING)
 _refusal: Final[Callable[[ErrorEntry], tuple[Any, ...]]] = attrgetter(*_REFUSAL)
 
 
 def pack_status(status: JobStatus) -> str:
-    """Write all of a status but the gateway's raw answer: what is kept is a list of what may be kept."""
-    facts = {name: getattr(status, name) for name in _READING}
-    report = [_refusal(entry) for entry in status.error_report]
-    return _dumps({"state": status.state, **facts, "error_report": report})
+    """Write the fields of a status that may be kept: all but the gateway's raw answer."""
+    facts = dict(zip(_READING, _reading(status), strict=True))
+    return _dumps({**facts, "error_report": [_refusal(entry) for entry in status.error_report]})
 
 
 def pack_found(found: Found | None) -> str | None:
@@ -156,7 +154,7 @@ def unpack_status(text: str, found: str | None = None) -> JobStatus:
         facts["error_report"] = [dict(zip(_REFUSAL, row, strict=True)) for row in facts["error_report"]]
         facts["found"] = found and dict(zip(_FOUND, json.loads(found), strict=True))
         status = CONVERTER.structure(facts, JobStatus)
-        # Without `in_the_way` it is of a release that kept neither.
+        # Without `in_the_way` it was written by the first release, which had no `found` either.
         shown = status.found if "in_the_way" in facts else _found_before(status)
         return status if shown is None else attrs.evolve(status, found=shown, error_report=())
     except UNREADABLE as error:
@@ -164,12 +162,12 @@ def unpack_status(text: str, found: str | None = None) -> JobStatus:
 
 
 def _found_before(status: JobStatus) -> Found | None:
-    """Read what a look showed off a status that has no code: as a look was written down at first."""
+    """Return what a look showed, as the first release wrote it: as a status without a code."""
     if status.raw_code or status.carrier_failed or not status.done:
         return None
     piles: dict[str, list[RecordKey]] = {FOUND_NOT_APPLIED: [], FOUND_CHANGED: []}
     for entry in status.error_report:
         key = RecordKey(entry.section, entry.supplier, entry.number or "", None, entry.return_period)
-        piles[entry.message].append(key)  # of another message: damaged
+        piles[entry.message].append(key)  # a `KeyError` with another message: it is damaged
     not_applied, changed = (tuple(pile) for pile in piles.values())
     return Found(applied=status.processed or 0, not_applied=not_applied, changed=changed)

@@ -11,15 +11,15 @@ from ..errors import JournalError
 from ..model.moves import HOLDING_THE_TURN, NOT_SENT, OPEN_STATES, ChangeState
 
 APPLICATION_ID: Final = 0x494D5331
-""""IMS1": what tells a journal from any other SQLite file."""
+""""IMS1": tells a journal from any other SQLite file."""
 
 
 def _listed(states: Iterable[ChangeState]) -> str:
     return ", ".join(f"'{state}'" for state in sorted(states))
 
 
-# The script at place n brings a file from version n to n + 1. A released one is never changed again, so
-# none is put together from names that may change.
+# The script at place n brings a file from version n to n + 1. None uses names of this program: a released
+# script is never changed.
 MIGRATIONS: Final[tuple[str, ...]] = (
     """
     CREATE TABLE jobs (
@@ -96,8 +96,8 @@ SELECT_PARTS: Final = "SELECT part, rows, checksum FROM parts WHERE job = ? ORDE
 
 # Of the same taxpayer, but not the change itself: gsp, host, gstin, id.
 _OTHERS: Final = "gsp = ? AND host = ? AND gstin = ? AND id != ?"
-# A change whose state is damaged may hold the turn: so the states that do not are listed. The condition is
-# word for word that of the partial index, which SQLite would not use otherwise.
+# The states that do not hold the turn are listed: a change whose state is damaged may hold it. The condition
+# is word for word that of the partial index, which SQLite would not use otherwise.
 AHEAD: Final = (
     f"SELECT {COLUMNS} FROM jobs WHERE {_OTHERS} "
     f"AND state NOT IN ({_listed(set(ChangeState) - HOLDING_THE_TURN)}) ORDER BY place LIMIT 1"
@@ -116,17 +116,17 @@ SELECT: Final = f"SELECT {COLUMNS}, place FROM jobs WHERE {{}} ORDER BY place"
 _CLOSED: Final = set(ChangeState) - OPEN_STATES
 FORGET: Final = f"DELETE FROM jobs WHERE state IN ({_listed(_CLOSED)}) AND changed_at < ?"
 CLEAN_UP: Final = ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")
-"""The second gives the room back now: until then it is all in the write-ahead log."""
+"""The second shrinks the file now: until then the smaller one is in the write-ahead log."""
 
 
-# Without `fullfsync` a Mac says that it is on the disk when it is not; elsewhere it changes nothing.
+# macOS syncs to the disk only with `fullfsync`; elsewhere it changes nothing.
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "fullfsync = ON", "foreign_keys = ON")
 
 
 def prepare(connection: sqlite3.Connection, migrations: Sequence[str] = MIGRATIONS) -> None:
-    """Make the tables, or bring an older file up to date. Raises `JournalError` for a file of another kind.
+    """Make the tables, or bring an older file up to date, in one transaction.
 
-    In one transaction, so that of several processes that open a file at once one does it.
+    Raises `JournalError` for a file of another program or of a newer release.
     """
     connection.execute("BEGIN")  # one snapshot: another process may be making the tables at this moment
     try:
@@ -153,7 +153,7 @@ def prepare(connection: sqlite3.Connection, migrations: Sequence[str] = MIGRATIO
 
 
 def _set(connection: sqlite3.Connection, pragma: str) -> None:
-    """Set a pragma. SQLite does not wait for other processes by itself where one switches to the log."""
+    """Set a pragma; wait for others, which SQLite does not do when it switches to the write-ahead log."""
     (wait,) = connection.execute("PRAGMA busy_timeout").fetchone()
     ends_at = time.monotonic() + wait / 1000
     while True:

@@ -29,17 +29,15 @@ _LONGEST_BUSY: Final = 86_400
 
 
 class SqliteJournal:
-    """Stores changes in a SQLite file, which is made if need be, readable by its owner only (0600).
+    """Stores changes in a SQLite file on a local disk, made if need be, readable by its owner only (0600).
 
-    One that is there and that everybody may read or write is set to 0600, with a warning in the log of
-    `ims_async`; rights of a group alone are left as they are.
+    A file that everybody may read or write is set to 0600, with a warning in the log of `ims_async`; rights
+    of a group alone are left as they are.
 
-    Every write is on the disk when it is said to be (write-ahead log, synchronous FULL); those who wait at
-    the same time share one sync. The file must lie on a local disk, not on a network drive. Changes that
-    are no longer open are forgotten `keep` after their last change: by `vacuum`, which nobody calls but you.
-    `busy_seconds` is how long to wait while another process writes. `clock` gives seconds since the epoch.
-
-    Closing is optional: after a few idle seconds the file is closed by itself, and opens when it is used.
+    A write is on the disk when its call returns (write-ahead log, synchronous FULL); concurrent calls share
+    one sync. `vacuum`, which only you call, forgets changes that are no longer open `keep` after their last
+    move. `busy_seconds` is how long to wait while another process writes. `clock` gives seconds since the
+    epoch. Closing is optional: a file that is idle for some seconds is closed, and opens again when used.
     """
 
     def __init__(
@@ -75,18 +73,19 @@ class SqliteJournal:
         async with self._turn_to_pack():
             for number, part in enumerate(pack(records)):
                 if number:
-                    await asyncio.sleep(0)  # a big batch is written in many short breaths
+                    await asyncio.sleep(0)  # a big batch is packed in many short steps
                 parts.append((change.id, number, part, checksum(part)))
-        token = change.token
-        names = (change.id, token.gsp, token.host, token.gstin, token.kind, token.reference_id, len(records))
-        times = _text(token.submitted_at) or "", _text(token.results_until)
-        at = self._time()
+        token, at = change.token, self._time()
+        row = (
+            change.id, token.gsp, token.host, token.gstin, token.kind, token.reference_id, len(records),
+            _text(token.submitted_at) or "", _text(token.results_until), change.run, token.route,
+            at.timestamp(),
+        )  # fmt: skip
 
         def write(connection: sqlite3.Connection) -> tuple[Any, ...] | int:
             known: tuple[Any, ...] | None = connection.execute(schema.SELECT_JOB, (change.id,)).fetchone()
             if known is not None:
                 return known
-            row = (*names, *times, change.run, token.route, at.timestamp())
             revision = _write(connection, schema.INSERT_JOB, row)
             connection.executemany(schema.INSERT_PART, parts)
             return revision
@@ -116,8 +115,9 @@ class SqliteJournal:
         revision, own, ahead, moved = await self._writer.run(write)
         if revision:
             return Claim(change.stored(revision, at), taken=True)
-        stand = [None if row is None else self._change(row) for row in (ahead, moved)]
-        return Claim(self._change(own), False, stand[0], moved=stand[1] is not None)
+        # Each is read, also one that only has `moved`: a damaged one is said so.
+        others = [row and self._change(row) for row in (ahead, moved)]
+        return Claim(self._change(own), False, others[0], moved=bool(moved))
 
     async def put(self, change: Change) -> Change | None:
         """Store a change if nobody has moved it on; see `Journal`."""
@@ -190,11 +190,11 @@ class SqliteJournal:
         return gone
 
     async def aclose(self) -> None:
-        """Do what was asked, and close the file. It opens again when it is used again."""
+        """Do what was asked, and close the file; it opens again when it is used again."""
         await self._writer.aclose()
 
     def _turn_to_pack(self) -> asyncio.Lock:
-        """One batch at a time: or hundreds of them take their breaths in one turn of the event loop."""
+        """Return the lock to pack under: hundreds of batches at once would hold the event loop up."""
         loop = asyncio.get_running_loop()
         if self._packing is None or self._packing[0] is not loop:
             self._packing = loop, asyncio.Lock()
@@ -244,7 +244,7 @@ class SqliteJournal:
 
 
 def _facts(change: Change, at: dt.datetime) -> tuple[Any, ...]:
-    """Return all that a write sets, then the id and the revision that it is compared with."""
+    """Return the parameters of `schema.PUT`."""
     token, status = change.token, change.status
     # A gateway's words may hold what is no text to SQLite; they must not cost us the whole change.
     reason = change.reason.encode(errors="backslashreplace").decode()
@@ -295,7 +295,7 @@ def _conditions(query: Query) -> Iterator[tuple[str, list[Any]]]:
 
 
 def _write(connection: sqlite3.Connection, statement: str, facts: Sequence[Any]) -> int:
-    """Run a statement that writes one change; return its new revision, or 0 if nothing was written."""
+    """Write one change; return its new revision, or 0 if nothing was written."""
     revision = _last_revision(connection) + 1
     if not connection.execute(statement, facts).rowcount:
         return 0

@@ -1,7 +1,4 @@
-"""One thread that owns one SQLite connection: what was asked meanwhile is done and synced together.
-
-Each caller waits until its own change is on the disk, and yet a sync is paid once for all who wait.
-"""
+"""One thread that owns one SQLite connection: all that waits is written in one transaction, with one sync."""
 
 from __future__ import annotations
 
@@ -45,8 +42,7 @@ Outcome = tuple[_Job, Any, Exception | None]
 
 
 class Writer:
-    """Does things with one file, in the order in which they were asked. `busy_seconds` is how long another
-    process may hold it."""
+    """Runs actions on one file, in the order of the calls; waits `busy_seconds` while others write to it."""
 
     def __init__(self, path: Path, *, busy_seconds: float, migrations: Sequence[str] = MIGRATIONS) -> None:
         self.path, self._busy_seconds, self._migrations = path, busy_seconds, migrations
@@ -56,10 +52,10 @@ class Writer:
         self._file: tuple[int, int] | None = None  # which file it is, whatever it is called by now
 
     async def run(self, action: Callable[[sqlite3.Connection], T], *, writes: bool = True) -> T:
-        """Run something with the connection; what it wrote is on the disk when this returns.
+        """Run an action with the connection; what it wrote is on the disk when this returns.
 
-        Once asked it is done, also when whoever asked is cancelled. It may be run twice, the first time in
-        vain. Raises `JournalError`.
+        It is run even if the caller is cancelled, and a second time if the first was rolled back. Raises
+        `JournalError`.
         """
         loop = asyncio.get_running_loop()
         job = _Job(action, writes, loop, loop.create_future())
@@ -69,13 +65,13 @@ class Writer:
         return answer
 
     async def aclose(self) -> None:
-        """Do what was asked, and close the file; the next call opens it again."""
+        """Run what waits, and close the file; the next call opens it again."""
         loop = asyncio.get_running_loop()
         last = _Job(_nothing, False, loop, loop.create_future(), last=True)
         with self._lock:
             if self._jobs is None or self._is_forked():
                 return
-            # `_jobs` stays: where this is broken off, the next one can wait for the closing again.
+            # `_jobs` stays: if this call is cancelled, the next one can wait for the closing.
             self._jobs.put(last)
         await last.answer
 
@@ -99,7 +95,7 @@ class Writer:
     def _is_forked(self) -> bool:
         return self._process != os.getpid()
 
-    # -- in the thread ---------------------------------------------------------------------------------
+    # -- in the thread -------------------------------------------------------------------------------------
 
     def _work(self, jobs: queue.SimpleQueue[_Job]) -> None:
         connection: sqlite3.Connection | None = None
@@ -120,7 +116,7 @@ class Writer:
             del batch, outcomes  # a batch of 100,000 records is not kept until the next one comes
 
     def _next(self, jobs: queue.SimpleQueue[_Job]) -> list[_Job]:
-        """Return all that is asked by now, the last job last; nothing if it is time to stop."""
+        """Return all that waits by now, one that closes last; nothing if it is time to stop."""
         while True:
             try:
                 batch = [jobs.get(timeout=_IDLE_SECONDS)]
@@ -146,7 +142,7 @@ class Writer:
     ) -> tuple[sqlite3.Connection | None, list[Outcome]]:
         try:
             ready = self._checked(connection) if connection else self._open()
-        except Exception as error:  # noqa: BLE001 # whatever it was, those who wait are told
+        except Exception as error:  # noqa: BLE001 # whatever it was, the callers get it
             told = self.told(error)
             return None, [(job, None, told) for job in batch]
         writes = [job for job in batch if job.writes]
@@ -167,9 +163,9 @@ class Writer:
         return connection
 
     def _open(self) -> sqlite3.Connection:
-        # The file is made here, so that nobody but its owner can read it from the first moment on; SQLite
-        # makes the two beside it in its image. One that is there is not touched: to close it would drop the
-        # locks that other connections of this process hold on it (https://sqlite.org/howtocorrupt.html, 2.2).
+        # Made here, so that only its owner can ever read it; SQLite makes the two files beside it alike. An
+        # existing one is not opened: to close it would drop the locks that other connections of this process
+        # hold on it (https://sqlite.org/howtocorrupt.html, 2.2).
         with contextlib.suppress(FileExistsError):
             os.close(os.open(os.path.realpath(self.path), os.O_RDWR | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
         connection = sqlite3.connect(
@@ -186,16 +182,16 @@ class Writer:
         return connection
 
     def _write(self, connection: sqlite3.Connection, jobs: Sequence[_Job]) -> Iterator[Outcome]:
-        """Do all in one transaction; if one of them cannot be done, each in a transaction of its own."""
+        """Run all in one transaction; if one of them fails, each in a transaction of its own."""
         try:
             connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:  # nobody's fault: waiting once more for each would take too long
+        except sqlite3.Error as error:  # no job's fault: to wait once more for each would take too long
             yield from [(job, None, self.told(error)) for job in jobs]
             return
         try:
             done = [(job, job.action(connection), None) for job in jobs]
             connection.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 # whatever it was, those who wait are told
+        except Exception as error:  # noqa: BLE001 # whatever it was, the callers get it
             _roll_back(connection)
             if len(jobs) == 1:
                 yield jobs[0], None, self.told(error)
@@ -209,11 +205,11 @@ class Writer:
     def _read(self, connection: sqlite3.Connection, job: _Job) -> Outcome:
         try:
             return job, job.action(connection), None
-        except Exception as error:  # noqa: BLE001 # whatever it was, whoever waits is told
+        except Exception as error:  # noqa: BLE001 # whatever it was, the caller gets it
             return job, None, self.told(error)
 
     def told(self, error: Exception) -> Exception:
-        """Say in our own words what is the matter with the file, and what to do."""
+        """Return the error with our own words for what is wrong with the file, and what to do."""
         if isinstance(error, JournalError):
             return JournalError(f"journal {self.path}: {error}")
         if isinstance(error, sqlite3.Error):
@@ -238,14 +234,14 @@ _HINTS: Final = {
 
 
 def _keep_from_others(path: Path) -> None:
-    """Take the rights of everybody off a journal, which holds business records; those of a group may stay."""
+    """Remove everybody's rights to a journal, which holds business records; those of a group may stay."""
     if os.name != "posix":
         return
     for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         try:
             mode = stat.S_IMODE(file.stat().st_mode)
             if mode & _EVERYBODY and file.is_file():
-                file.chmod(OWNER_ONLY)  # by name: to open and close it would drop locks (see above)
+                file.chmod(OWNER_ONLY)  # by name: to open and close it would drop locks, see `_open`
                 _log.warning("journal %s could be read by everybody (mode %03o): it is 0600 now", file, mode)
         except FileNotFoundError:
             continue
@@ -285,14 +281,14 @@ def _tell(outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         loops.setdefault(outcome[0].loop, []).append(outcome)
     for loop, own in loops.items():
-        with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
             loop.call_soon_threadsafe(_answer, own)
 
 
 def _answer(outcomes: Sequence[Outcome]) -> None:
     for job, result, error in outcomes:
         if job.answer.done():
-            continue  # whoever asked was cancelled
+            continue  # the caller was cancelled
         if error is None:
             job.answer.set_result(result)
         else:

@@ -127,7 +127,7 @@ class Change:
 
     @property
     def to_retry(self) -> bool:
-        """True for a change that was not sent, and that recovery proposes to send."""
+        """True if it was not sent, and recovery proposes to send it."""
         proposed = self.cause is not None and self.cause.to_retry
         return self.state is ChangeState.CALLED_OFF and proposed and not self.retried
 
@@ -135,8 +135,8 @@ class Change:
     def without_effect(self) -> bool:
         """True if its records that did not succeed are known to stand as they did, or to be changed.
 
-        So it is where another job was in the way, and where a look ended it: they may go again without a
-        person, who need be asked about none but the changed ones.
+        That is where another job was in the way, or a look ended it: all but the changed ones may be sent
+        again without asking a person.
         """
         status = self.status
         if self.state is not ChangeState.ENDED or status is None:
@@ -146,17 +146,17 @@ class Change:
     def may_be_leaving(self, now: float) -> bool:
         """Say whether a process may be sending it at this moment; `now` in seconds since the epoch.
 
-        One that began longer ago than any sending takes was not slow: its process died. Both times are of the
-        clients' clock: a journal may have another.
+        If it began longer ago than any sending takes, its process died. Both times are by the clients' clock,
+        not the journal's.
         """
         at = self.token.submitted_at
         alive = at is not None and now - at.timestamp() < SENDER_IS_DEAD
         return self.state is ChangeState.SENDING and alive
 
     def may_say_not_applied(self, now: float, quiet: float) -> bool:
-        """Say whether a record that stands as it stood will stay so, as far as this change goes.
+        """Say whether a record that is as it was before will not be changed by this any more.
 
-        What may still arrive, or be worked on, has `quiet` seconds for it, from when it was sent.
+        What may still arrive, or be worked on, is given `quiet` seconds from when it was sent.
         """
         if self.state in (ChangeState.CALLED_OFF, ChangeState.ENDED):
             return True
