@@ -11,7 +11,7 @@ import attrs
 
 from ..errors import JobInFlight, JournalError
 from ..journal.base import NO_JOURNAL, Claim, Journal, NoJournal, Query
-from ..model.change import Change, with_facts
+from ..model.change import Change
 from ..model.moves import ChangeState
 from ..model.records import Record
 from ..model.tokens import JobToken
@@ -202,9 +202,14 @@ class JournaledChange:
     def learn(self, token: JobToken) -> None:
         """Take the facts of a token that knows more than is known here. Nothing is written."""
         known = self._stored.token
-        learned = with_facts(token, known)
-        if attrs.evolve(learned, kind=known.kind) != known:
-            self._stored = attrs.evolve(self._stored, token=learned)
+        facts = {
+            name: value
+            for name in ("submitted", "submitted_at", "results_until", "route")
+            if getattr(known, name) in (None, "") and (value := getattr(token, name)) not in (None, "")
+        }
+        if facts:
+            facts["kind"] = token.kind
+            self._stored = attrs.evolve(self._stored, token=attrs.evolve(known, **facts))
 
     async def records(self) -> tuple[Record, ...] | None:
         """Return the records, if a journal has them. Raises `JournalError`."""

@@ -33,7 +33,7 @@ def with_facts(known: JobToken, news: JobToken | None) -> JobToken:
     return attrs.evolve(known, **new) if new else known
 
 
-_FACTS: Final = ("reference_id", "submitted", "submitted_at", "results_until", "route")
+_FACTS: Final = ("reference_id", "submitted_at", "results_until", "route")
 
 
 @attrs.frozen(kw_only=True)
@@ -238,17 +238,16 @@ class Change:
         match cell:
             case Answer.STAYS:
                 return self
-            case Answer.NOTED:
-                nothing_new = all(getattr(self, name) == value for name, value in news.items())
-                return self if nothing_new else self._with(**news)
             case Answer.REFUSED:
                 name = self.id or self.token.reference_id
                 raise JobInFlight(f"change {name} was dealt with elsewhere: it is {self.state}")
             case Answer.NEVER:
                 raise RuntimeError(f"a change that is {self.state} cannot be {event}: this is a defect")
-        return self._with(**{"state": cell, "reason": "", "cause": None, **news})
-
-    def _with(self, **news: Any) -> Change:
+            case Answer.NOTED:
+                if all(getattr(self, name) == value for name, value in news.items()):
+                    return self
+            case _:
+                news = {"state": cell, "reason": "", "cause": None, **news}
         only_a_mark = "retried" in news
         return self._copy(changed_at=self.changed_at if only_a_mark else None, **news)
 
