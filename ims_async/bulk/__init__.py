@@ -21,8 +21,6 @@ from ..model.records import Decision, Invoice
 from ..model.status import JobKind
 from ..model.times import QUIET
 from ..model.vocabulary import Action, Section
-from .event import BulkEvent, EventKind, Progress
-from .follow_up import Kept, RunContext, Sizes
 from .inputs import (
     Pairs,
     Portion,
@@ -34,12 +32,11 @@ from .inputs import (
     taxpayer_of,
     who_of,
 )
-from .outage import OutageGate
+from .job_follower import Kept, RunContext
 from .pull import Pulled, PullReport, PullRun, sections_of
 from .recover import Recovery, Settlement, left_behind
-from .report import BulkReport, TaxpayerReport
+from .report import BulkEvent, BulkReport, EventKind, Progress, TaxpayerReport
 from .run import BulkRun, Totals, checked_name, new_name, totals_of
-from .stop import Stop
 
 __all__ = [
     "BulkEvent",
@@ -186,7 +183,7 @@ def retry(
         client, run, journal, max_bytes=max_bytes, max_records=max_records, quiet=quiet, max_outage=max_outage
     )
     portions = portions_again(client, report)
-    totals = Totals(taxpayers=len(portions), decisions=sum(portion.count for portion in portions))
+    totals = Totals(taxpayers=len(portions), decisions=sum(len(portion.records) for portion in portions))
 
     async def source(_: ImsClient) -> AsyncGenerator[Portion, None]:
         for portion in portions:
@@ -276,16 +273,14 @@ def _context_of(
     for name, seconds in (("quiet", quiet), ("max_outage", max_outage)):
         if not isinstance(seconds, int | float) or not seconds >= 0:
             raise InvalidInput(f"{name} {seconds!r} must be a number of seconds, not negative")
-    stop, services = Stop(), services_of(client)
     return RunContext(
         client=client,
-        run=new_name(services.clock()) if run is None else checked_name(run),
+        run=new_name(services_of(client).clock()) if run is None else checked_name(run),
         journal=journal,
-        sizes=Sizes(min(limit, max_bytes or limit)),
+        limit=min(limit, max_bytes or limit),
         max_records=max_records,
         quiet=quiet,
-        gate=OutageGate(services, lambda seconds: stop.rest(services, seconds), max_outage=max_outage),
-        stop=stop,
+        max_outage=max_outage,
     )
 
 

@@ -1,14 +1,23 @@
-"""What became of the decisions of a run, with those that were never sent: counts by taxpayer."""
+"""What became of the decisions of a run, with those that were never sent: by taxpayer, and as a file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 import attrs
 
+from .. import tables
+from ..errors import JournalError
+from ..jobs.reconcile import decided
+from ..journal import Journal
+from ..model.change import Change
+from ..model.moves import ChangeState
+from ..model.records import Record
 from ..model.tokens import JobToken
-from ..tables import Row
+from ..tables import Outcome, Row
+from ..tables.reports import decided_action, not_by_name, unmatched
 from .from_files import Matched, problems_by_row
 from .report import BulkReport, TaxpayerReport, counts_in_words
 
@@ -18,6 +27,7 @@ COUNTS: Final = (
     *(f"{name}_count" for name in ("failed", "unaccounted", "changed", "not_sent", "pending")),
 )
 
+STANDING: Final = "it stood already as decided, and was not sent again"
 CHANGED: Final = "changed by the supplier, or gone: pull again, decide again"
 
 
@@ -100,3 +110,82 @@ def accounts_of(
             problems=problems_by_row(skipped),
         )
     return Accounts(run=report.run, parts=parts)
+
+
+# -- the report file -----------------------------------------------------------------------------------------
+
+
+async def write_outcomes(
+    file: Path, accounts: Accounts, changes: Sequence[Change], journal: Journal, *, overwrite: bool
+) -> None:
+    """Write a line for each record; the names of those that were applied are in the journal.
+
+    One change's records are in memory at a time. Raises `InvalidInput` where it cannot be written.
+    """
+    sent: dict[str, list[Change]] = {}
+    for change in changes:
+        if change.sent:
+            sent.setdefault(change.token.gstin, []).append(change)
+    with tables.writing_outcomes(file, overwrite=overwrite) as add:
+        for gstin, part in accounts.parts.items():
+            named = {decided(record) for record in _named(part.report)}
+            add(gstin, _lines(part))
+            rest = {"applied": part.report.succeeded, "pending": part.report.pending_count}
+            for change in sent.get(gstin, ()):
+                lines = await _lines_of(change, journal, named)
+                add(gstin, lines)
+                for line in lines:
+                    rest[line.outcome] -= 1
+            nameless = (Outcome(outcome=what, message=not_by_name(n)) for what, n in rest.items() if n > 0)
+            add(gstin, nameless)
+
+
+def _named(one: TaxpayerReport) -> Iterator[Record]:
+    """Yield the records that the run itself names."""
+    yield from (failure.record for failure in one.failed if failure.record is not None)
+    yield from (*one.unaccounted, *one.changed, *one.not_sent)
+
+
+def _lines(part: Part) -> Iterator[Outcome]:
+    one = part.report
+    for failure in one.failed:
+        yield Outcome(
+            outcome="failed",
+            key=failure.key,
+            action=decided_action(failure.record),
+            code=failure.code,
+            message=failure.message,
+        )
+    yield from map(unmatched, one.unmatched)
+    for outcome, records, message in (
+        ("unaccounted", one.unaccounted, ""),
+        ("changed", one.changed, CHANGED),
+        ("not sent", one.not_sent, part.reason),
+    ):
+        for record in records:
+            yield Outcome(outcome=outcome, key=record.key, action=decided_action(record), message=message)
+    for row in part.left_out:
+        why = part.problems.get(row.where(), part.reason)
+        yield Outcome(outcome="not sent", key=row.key, action=row.action or "", message=why)
+    for row in part.standing:
+        yield Outcome(outcome="unchanged", key=row.key, action=row.action or "", message=STANDING)
+
+
+async def _lines_of(change: Change, journal: Journal, named: set[tuple[object, ...]]) -> list[Outcome]:
+    """Return the lines of those of a change's records that have none yet."""
+    if change.state is ChangeState.ABANDONED:
+        return []
+    try:
+        records = await journal.records(change.id)
+    except JournalError:
+        return []  # how many they are is known all the same
+    outcome, message = "applied", ""
+    if change.open:
+        outcome, message = "pending", f"job {change.token.reference_id or 'without a reference'}"
+    lines: list[Outcome] = []
+    for record in records:
+        if (what := decided(record)) not in named:
+            named.add(what)
+            action = decided_action(record)
+            lines.append(Outcome(outcome=outcome, key=record.key, action=action, message=message))
+    return lines

@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from ..errors import InvalidInput
 from ..loop_owner import LoopOwner, on_one_loop
-from .stop import Stop
+from .outage import Stop
 
 E = TypeVar("E")
 P = TypeVar("P")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 
 from .. import tables
 from ..client import ImsClient, services_of
 from ..errors import ImsError, InvalidInput
+from ..jobs.reconcile import decided
 from ..model.records import Invoice, Record
 from ..model.status import JobKind
 from ..model.vocabulary import Section
@@ -19,7 +20,6 @@ from ..tables.matching import without_standing
 from ..tables.row import where
 from .concurrency import for_each
 from .outage import is_everybodys
-from .tally import Fingerprint, fingerprint
 
 
 class Listener(Protocol):
@@ -125,26 +125,25 @@ class Matcher:
 
     async def _leave_out_earlier(self, run: str, rows: dict[str, list[Row]], found: Matched) -> None:
         """Leave out what an earlier part of the run has sent: it may stand otherwise since, and should."""
-        sent: dict[str, set[Fingerprint]] = {}
-        for entry in await services_of(self.client).find(run=run):
-            if self.client.journal is not None and entry.sent:
-                known = sent.setdefault(entry.token.gstin, set())
-                for record in await self.client.journal.records(entry.id):
-                    known.add(_folded(fingerprint(entry.token.kind, record)))
+        sent: dict[str, set[tuple[object, ...]]] = {}
+        for change in await services_of(self.client).find(run=run):
+            if self.client.journal is not None and change.sent:
+                known = sent.setdefault(change.token.gstin, set())
+                known.update(_folded(*decided(one)) for one in await self.client.journal.records(change.id))
         found.others = {gstin: len(own) for gstin, own in sent.items() if gstin not in rows}
         for gstin in sent.keys() & rows.keys():
-            prints = [self._fingerprint(row) for row in rows[gstin]]
-            left = [row for row, one in zip(rows[gstin], prints, strict=True) if one not in sent[gstin]]
-            found.beside += len(sent[gstin].difference(prints))
+            ours = [self._decided(row) for row in rows[gstin]]
+            left = [row for row, one in zip(rows[gstin], ours, strict=True) if one not in sent[gstin]]
+            found.beside += len(sent[gstin].difference(ours))
             found.earlier += len(rows[gstin]) - len(left)
             rows[gstin] = left
             if not left:
                 found.records[gstin] = []
                 del rows[gstin]
 
-    def _fingerprint(self, row: Row) -> Fingerprint:
-        decided = (row.action, row.remarks, row.itc_reduction) if self.kind is JobKind.SAVE else ()
-        return _folded((self.kind, *row.key, *decided))
+    def _decided(self, row: Row) -> tuple[object, ...]:
+        facts = (row.action, row.remarks, row.itc_reduction) if self.kind is JobKind.SAVE else ()
+        return _folded(row.key, *facts)
 
 
 def problems_by_row(error: ImsError | None) -> dict[str, str]:
@@ -156,7 +155,6 @@ def problems_by_row(error: ImsError | None) -> dict[str, str]:
     return {place: "; ".join(messages) for place, messages in found.items()}
 
 
-def _folded(name: Fingerprint) -> Fingerprint:
-    """Write the supplier in capitals, as a file has it; gateways need not."""
-    kind, section, supplier, *rest = name
-    return kind, section, str(supplier).upper(), *rest
+def _folded(key: Any, *facts: object) -> tuple[object, ...]:
+    """Return what is decided with the supplier in capitals, as a file has it; gateways need not."""
+    return key._replace(supplier=key.supplier.upper()), *facts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -32,65 +32,65 @@ Pairs = (
 
 @attrs.define
 class Portion:
-    """Some of a taxpayer's decisions: what is saved goes before what is reset.
+    """Some of a taxpayer's decisions: records to be saved or reset.
 
     Where they cannot be worked on, `problem` says why. `taxpayer` is None for a GSTIN that is none. Of those
-    that are sent `again`, the records are looked at first; `batches` are the journal's names of what they
+    that are sent `again`, the records are looked at first; `changes` are the journal's names of what they
     were in.
     """
 
     gstin: str
     taxpayer: Taxpayer | None
-    saves: list[Decision] = attrs.field(factory=list)
-    resets: list[Invoice] = attrs.field(factory=list)
+    records: list[Record] = attrs.field(factory=list)
     problem: Exception | None = None
     again: bool = False
-    batches: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
 
-    def by_kind(self) -> tuple[tuple[JobKind, Sequence[Record]], ...]:
-        """Return what is to be sent, in the order of sending."""
-        return (JobKind.SAVE, self.saves), (JobKind.RESET, self.resets)
 
-    @property
-    def count(self) -> int:
-        """How many decisions it has."""
-        return len(self.saves) + len(self.resets)
+_WANTED: Final = "pass {taxpayer: decisions}, or pairs of these as an iterable or an async iterable"
+_MEANT: Final = {
+    JobKind.SAVE: "pass what invoice.accept(), .reject() and .keep_pending() give",
+    JobKind.RESET: "pass invoices as they were read",
+}
 
 
 async def pairs_of(work: Pairs[T]) -> AsyncGenerator[tuple[Any, T], None]:
     """Yield pairs of a taxpayer and what is wanted for it. Raises `InvalidInput` for anything else."""
-    if isinstance(work, AsyncIterable):
-        async with _closing(work) as pairs:
-            async for pair in pairs:
-                yield _pair(pair)
-    elif isinstance(work, Mapping):
+    if isinstance(work, Mapping):
         for pair in list(work.items()):
             yield pair
-    elif isinstance(work, Iterable) and not isinstance(work, str | bytes):
-        for pair in work:
-            yield _pair(pair)
+        return
+    wrong = f"a {type(work).__name__} is no work for a run: {_WANTED}"
+    async with contextlib.aclosing(_each(work, wrong)) as pairs:
+        async for pair in pairs:
+            if not isinstance(pair, tuple) or len(pair) != 2:
+                raise InvalidInput(f"the work yields a {type(pair).__name__} where a pair belongs: {_WANTED}")
+            yield pair
+
+
+async def who_of(taxpayers: Iterable[Who] | AsyncIterable[Who]) -> AsyncGenerator[Who, None]:
+    """Yield taxpayers as they come. Raises `InvalidInput` for what yields none."""
+    wrong = f"a {type(taxpayers).__name__} is no list of taxpayers: pass taxpayers or GSTINs"
+    async with contextlib.aclosing(_each(taxpayers, wrong)) as all_of_them:
+        async for who in all_of_them:
+            yield who
+
+
+async def _each(things: Iterable[T] | AsyncIterable[T], wrong: str) -> AsyncGenerator[T, None]:
+    """Yield things as they come; a caller's generator is closed in the end: it may hold a database open."""
+    if isinstance(things, AsyncIterable):
+        iterator = aiter(things)
+        try:
+            async for thing in iterator:
+                yield thing
+        finally:
+            if isinstance(iterator, AsyncGenerator):
+                await iterator.aclose()
+    elif isinstance(things, Iterable) and not isinstance(things, str | bytes):
+        for thing in things:
+            yield thing
     else:
-        raise InvalidInput(f"a {type(work).__name__} is no work for a run: {_WANTED}")
-
-
-@contextlib.asynccontextmanager
-async def _closing(work: AsyncIterable[T]) -> AsyncIterator[AsyncIterator[T]]:
-    """Close a caller's generator when nobody reads it any more: it may hold a database open."""
-    things = aiter(work)
-    try:
-        yield things
-    finally:
-        if isinstance(things, AsyncGenerator):
-            await things.aclose()
-
-
-_WANTED = "pass {taxpayer: decisions}, or pairs of these as an iterable or an async iterable"
-
-
-def _pair(pair: Any) -> tuple[Any, Any]:
-    if isinstance(pair, tuple) and len(pair) == 2:
-        return pair
-    raise InvalidInput(f"the work yields a {type(pair).__name__} where a pair belongs: {_WANTED}")
+        raise InvalidInput(wrong)
 
 
 def taxpayer_of(client: ImsClient, who: object, *, check: bool) -> Taxpayer:
@@ -104,19 +104,25 @@ def taxpayer_of(client: ImsClient, who: object, *, check: bool) -> Taxpayer:
     raise InvalidInput(f"a {type(who).__name__} is no taxpayer: pass client.taxpayer(…), or a GSTIN")
 
 
+def known_taxpayers(client: ImsClient, work: object, *, check: bool) -> list[Taxpayer]:
+    """Return the taxpayers that are known before any is worked on: those of a mapping."""
+    known: list[Taxpayer] = []
+    for who in work if isinstance(work, Mapping) else ():
+        with contextlib.suppress(InvalidInput):
+            known.append(taxpayer_of(client, who, check=check))
+    return known
+
+
 async def portion_of(
     client: ImsClient, who: object, records: object, *, kind: JobKind, check: bool
 ) -> Portion:
-    """Sort what is wanted for one taxpayer: "no action" is reached by a reset, everything else by a save."""
-    gstin = who.gstin if isinstance(who, Taxpayer) else str(who)
+    """Take what is wanted for one taxpayer: "no action" is reached by a reset, everything else by a save."""
+    portion = Portion(who.gstin if isinstance(who, Taxpayer) else str(who), None)
     try:
-        taxpayer = taxpayer_of(client, who, check=check)
+        portion.taxpayer = taxpayer_of(client, who, check=check)
+        portion.gstin = portion.taxpayer.gstin
     except InvalidInput as error:
-        return await _sorted(Portion(gstin, None, problem=error), records, kind)
-    return await _sorted(Portion(taxpayer.gstin, taxpayer), records, kind)
-
-
-async def _sorted(portion: Portion, records: object, kind: JobKind) -> Portion:
+        portion.problem = error
     if not isinstance(records, Iterable) or isinstance(records, str | bytes):
         portion.problem = InvalidInput(
             f"{portion.gstin}: a {type(records).__name__} is not a batch: pass a list of "
@@ -127,7 +133,9 @@ async def _sorted(portion: Portion, records: object, kind: JobKind) -> Portion:
         for place, record in enumerate(records, start=1):
             if place % _ROWS_PER_TURN == 0:
                 await asyncio.sleep(0)
-            if not _put(portion, record, kind) and portion.problem is None:
+            if (wanted := _wanted(record, kind)) is not None:
+                portion.records.append(wanted)
+            elif portion.problem is None:
                 portion.problem = InvalidInput(
                     f"{portion.gstin}: item {place} is of type {type(record).__name__}: {_MEANT[kind]}"
                 )
@@ -136,24 +144,13 @@ async def _sorted(portion: Portion, records: object, kind: JobKind) -> Portion:
     return portion
 
 
-_MEANT: Final = {
-    JobKind.SAVE: "pass what invoice.accept(), .reject() and .keep_pending() give",
-    JobKind.RESET: "pass invoices as they were read",
-}
-
-
-def _put(portion: Portion, record: object, kind: JobKind) -> bool:
-    """Put a record where it belongs; False for what belongs nowhere."""
-    if kind is JobKind.RESET and isinstance(record, Invoice):
-        portion.resets.append(record)
-    elif kind is JobKind.SAVE and isinstance(record, Decision) and isinstance(record.invoice, Invoice):
-        if record.action is Action.NO_ACTION:
-            portion.resets.append(record.invoice)
-        else:
-            portion.saves.append(record)
-    else:
-        return False
-    return True
+def _wanted(record: object, kind: JobKind) -> Record | None:
+    """Return what is to be saved or reset; None for what can't be."""
+    if kind is JobKind.RESET:
+        return record if isinstance(record, Invoice) else None
+    if not isinstance(record, Decision) or not isinstance(record.invoice, Invoice):
+        return None
+    return record.invoice if record.action is Action.NO_ACTION else record
 
 
 def portions_again(client: ImsClient, report: BulkReport) -> list[Portion]:
@@ -163,43 +160,17 @@ def portions_again(client: ImsClient, report: BulkReport) -> list[Portion]:
     """
     portions: list[Portion] = []
     for one in report:
-        failed = [failure.record for failure in one.failed]
-        if None in failed:
+        failed = [failure.record for failure in one.failed if failure.record is not None]
+        if len(failed) < len(one.failed):
             raise InvalidInput(
                 f"the report of {one.gstin} does not carry its records: resume its run with the journal first"
             )
-        portion = Portion(one.gstin, None, again=True, batches=one.batches)
+        records: list[Record] = [*failed, *one.unaccounted, *one.not_sent]
+        portion = Portion(one.gstin, None, records, again=True, changes=one.batches)
         try:
             portion.taxpayer = client.taxpayer(one.gstin, check=False)
         except InvalidInput as error:
             portion.problem = error
-        for record in (*failed, *one.unaccounted, *one.not_sent):
-            if isinstance(record, Decision):
-                portion.saves.append(record)
-            elif record is not None:
-                portion.resets.append(record)
-        if portion.count:
+        if records:
             portions.append(portion)
     return portions
-
-
-async def who_of(taxpayers: Iterable[Who] | AsyncIterable[Who]) -> AsyncGenerator[Who, None]:
-    """Yield taxpayers as they come. Raises `InvalidInput` for what yields none."""
-    if isinstance(taxpayers, AsyncIterable):
-        async with _closing(taxpayers) as all_of_them:
-            async for who in all_of_them:
-                yield who
-    elif isinstance(taxpayers, Iterable) and not isinstance(taxpayers, str | bytes):
-        for who in taxpayers:
-            yield who
-    else:
-        raise InvalidInput(f"a {type(taxpayers).__name__} is no list of taxpayers: pass taxpayers or GSTINs")
-
-
-def known_taxpayers(client: ImsClient, work: object, *, check: bool) -> list[Taxpayer]:
-    """Return the taxpayers that are known before any is worked on: those of a mapping."""
-    known: list[Taxpayer] = []
-    for who in work if isinstance(work, Mapping) else ():
-        with contextlib.suppress(InvalidInput):
-            known.append(taxpayer_of(client, who, check=check))
-    return known

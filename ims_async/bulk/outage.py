@@ -1,11 +1,12 @@
-"""What a run does about the gateway as a whole: it waits out an outage, and keeps sessions alive."""
+"""Trouble that is not one taxpayer's alone: outages are waited out, a refused account stops the run."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from typing import Final, TypeVar
 
 from ..errors import (
@@ -20,6 +21,7 @@ from ..errors import (
     SessionExpired,
 )
 from ..jobs.context import Services
+from ..net.exchange import OVERSEER
 from ..net.policies import RetryPolicy
 from ..taxpayer import Taxpayer
 
@@ -35,10 +37,9 @@ T = TypeVar("T")
 class OutageGate:
     """Lets changes pass while the gateway answers: a circuit breaker for each taxpayer, and one for all.
 
-    What is sent during an outage may be lost until a look tells, up to `quiet` seconds later, what became of
-    it; what waits is not. So a taxpayer whose request failed sends nothing until a read of its own was
-    answered. Two taxpayers that fail, with no answer to anybody in between, close the gate for all: until a
-    read of any of them is answered.
+    A taxpayer whose request failed sends nothing until a read of its own is answered: what is sent in an
+    outage may be lost, and is then not known for up to `quiet` seconds. Two taxpayers that fail, with no
+    answer to anybody in between, close the gate for all, until a read of any of them is answered.
     """
 
     def __init__(
@@ -165,3 +166,59 @@ def is_everybodys(error: Exception) -> bool:
     return isinstance(error, QuotaExhausted | ClientClosed) or (
         isinstance(error, NotAuthorized) and error.of_account
     )
+
+
+class Stop:
+    """What has stopped a run, if anything has: after an error that would meet every taxpayer nothing is sent.
+
+    As the `Overseer` of its requests it hears of each that failed, also of a poll that would be repeated.
+    """
+
+    def __init__(self) -> None:
+        self._error: ImsError | None = None
+        self._limits: set[asyncio.Timeout] = set()
+
+    @property
+    def reached(self) -> bool:
+        """True once nothing more is sent."""
+        return self._error is not None
+
+    def check(self) -> None:
+        """Raise what has stopped the run: a copy, since one object would gather the frames of all callers."""
+        if self._error is None:
+            return
+        error = copy.copy(self._error)
+        if isinstance(error, GatewayError):
+            error.http_status = None  # nobody was asked
+        raise error
+
+    def failed(self, error: ImsError) -> None:
+        """Hear of an error; the first that would meet every taxpayer stops the run."""
+        if self._error is None and is_everybodys(error):
+            self._error = copy.copy(error)
+            for limit in self._limits:
+                limit.reschedule(asyncio.get_running_loop().time())
+
+    @contextlib.contextmanager
+    def overseeing(self) -> Iterator[None]:
+        """Oversee the requests of this task, and of all tasks and timers that it begins."""
+        before = OVERSEER.set(self)
+        try:
+            yield
+        finally:
+            OVERSEER.reset(before)
+
+    @contextlib.asynccontextmanager
+    async def ending_waits(self) -> AsyncIterator[None]:
+        """Break off a wait, which must lose nothing by it, where the run is stopped; raises why."""
+        self.check()
+        try:
+            async with asyncio.timeout(None) as limit:
+                self._limits.add(limit)
+                yield
+        except TimeoutError:
+            if limit.expired():
+                self.check()
+            raise
+        finally:
+            self._limits.discard(limit)

@@ -13,7 +13,7 @@ from ..model.vocabulary import Action, Section
 from ..taxpayer import Taxpayer
 from .concurrency import Slot, Stream
 from .inputs import Who, taxpayer_of
-from .stop import Stop
+from .outage import Stop
 from .tally import without_frames
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import functools
 import secrets
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence, Sized
 from typing import Any, Final
@@ -14,17 +15,13 @@ import attrs
 
 from ..client import ImsClient
 from ..errors import ImsError, InvalidInput, JournalError
-from ..jobs.job import ImsJob
 from ..journal.location import default_journal
-from ..model.records import Record
-from ..model.report import JobReport
 from ..taxpayer import Taxpayer
 from .concurrency import Slot, Stream
-from .event import BulkEvent, EventKind, Progress
-from .follow_up import JobFollower, RunContext, Tell
 from .inputs import Portion
+from .job_follower import JobFollower, RunContext
 from .outage import keep_alive
-from .report import BulkReport
+from .report import BulkEvent, BulkReport, EventKind, Progress
 from .tally import Tally
 from .taxpayer_run import TaxpayerRun
 
@@ -61,7 +58,7 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         concurrency: int,
         totals: Totals,
         taxpayers: Callable[[], Collection[Taxpayer]] = tuple,
-        part: type[TaxpayerRun] = TaxpayerRun,
+        part: type[JobFollower] = TaxpayerRun,
     ) -> None:
         super().__init__(concurrency, context.services.loop_owner)
         self._context, self._source, self._totals, self._beforehand = context, source, totals, taxpayers
@@ -108,9 +105,7 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
             under_way.discard(self.run)
 
     async def _work_on_all(self) -> None:
-        keeper = asyncio.create_task(
-            keep_alive(self._context.services, self._in_sight, self._tell_of_session)
-        )
+        keeper = asyncio.create_task(keep_alive(self._context.services, self._in_sight, self._session_ended))
         try:
             await self._work_on(self._portions(), self._work)
             await asyncio.gather(*self._reporting)
@@ -133,38 +128,39 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
                 yield Portion(gstin, self._context.client.taxpayer(gstin, check=False))
 
     async def _in_the_journal(self) -> Collection[str]:
-        """Return whose decisions were sent before. A damaged entry is reported where it belongs."""
+        """Return whose decisions were sent before; what cannot be read is reported by its taxpayer's part."""
         try:
-            entries: Sequence[Any] = await self._context.services.find(run=self.run)
+            changes: Sequence[Any] = await self._context.services.find(run=self.run)
         except JournalError as error:
-            entries, self._all_known = error.readable, False
-        return dict.fromkeys(entry.token.gstin for entry in entries)
+            changes, self._all_known = error.readable, False
+        return dict.fromkeys(change.token.gstin for change in changes)
 
     async def _work(self, portion: Portion, slot: Slot) -> None:
         tally = self._tallies.setdefault(portion.gstin, Tally(portion.gstin))
-        tally.handed_in += portion.count
-        part: TaxpayerRun | None = None
+        records, begun = portion.records, False
         try:
             async with self._turns.setdefault(portion.gstin, asyncio.Lock()):
-                tell = self._reporter(tally)
                 self._finished.discard(portion.gstin)
-                await tell(EventKind.STARTED)
+                records = tally.hand_in(records)
+                await self._notify(tally, EventKind.STARTED)
                 if portion.taxpayer is not None:
-                    self._taxpayers[portion.gstin] = portion.taxpayer
+                    self._taxpayers[portion.gstin], begun = portion.taxpayer, True
                     part = self._part(
-                        JobFollower(self._context, portion.taxpayer, tally, slot, tell), portion
+                        context=self._context,
+                        taxpayer=portion.taxpayer,
+                        portion=portion,
+                        tally=tally,
+                        slot=slot,
+                        notify=functools.partial(self._notify, tally),
                     )
                     await part.carry_out()
         finally:
-            if part is None:
-                tally.stopped(portion.problem, self._certainly_not_sent(portion))
+            if not begun:
+                may_be_sent = portion.gstin in self._before or not self._all_known
+                tally.stopped(portion.problem)
+                tally.not_sent(records, certain=portion.taxpayer is None or not may_be_sent)
         self._finished.add(portion.gstin)
-        await tell(EventKind.FINISHED, error=tally.error)
-
-    def _certainly_not_sent(self, portion: Portion) -> Sequence[Record]:
-        """Return the records of a portion that was not begun, unless some may have been sent before."""
-        may_be = portion.gstin in self._before or not self._all_known
-        return () if portion.taxpayer is not None and may_be else (*portion.saves, *portion.resets)
+        await self._notify(tally, EventKind.FINISHED, error=tally.error)
 
     # -- events ---------------------------------------------------------------------------------------------
 
@@ -172,37 +168,25 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         """Return whose sessions are kept alive: all of a mapping's, of a stream those that came by."""
         return {*self._beforehand(), *self._taxpayers.values()}
 
-    def _tell_of_session(self, taxpayer: Taxpayer, error: ImsError) -> None:
-        """Tell it in a task of its own: a slow listener must not cost the others their sessions."""
+    def _session_ended(self, taxpayer: Taxpayer, error: ImsError) -> None:
+        """Report it in a task of its own: a slow listener must not cost the others their sessions."""
         if taxpayer.gstin not in self._sessions_reported:
             tally = self._tallies.get(taxpayer.gstin) or Tally(taxpayer.gstin)
-            task = asyncio.create_task(self._reporter(tally)(EventKind.SESSION_ENDED, error=error))
+            task = asyncio.create_task(self._notify(tally, EventKind.SESSION_ENDED, error=error))
             self._reporting.add(task)
             task.add_done_callback(self._reporting.discard)
 
-    def _reporter(self, tally: Tally) -> Tell:
-        async def tell(
-            kind: EventKind,
-            *,
-            job: ImsJob | None = None,
-            report: JobReport | None = None,
-            error: Exception | None = None,
-        ) -> None:
-            if kind is EventKind.SESSION_ENDED:
-                if tally.gstin in self._sessions_reported:
-                    return
-                self._sessions_reported.add(tally.gstin)
-            await self._tell(lambda: self._event(tally, kind, job=job, report=report, error=error))
-
-        return tell
-
-    def _event(self, tally: Tally, kind: EventKind, **facts: Any) -> BulkEvent:
-        return BulkEvent(
-            kind=kind,
-            gstin=tally.gstin,
-            progress=self._progress(tally),
-            outcome=tally.report() if kind is EventKind.FINISHED else None,
-            **facts,
+    async def _notify(self, tally: Tally, kind: EventKind, **facts: Any) -> None:
+        """Report an event; the end of a session once."""
+        if kind is EventKind.SESSION_ENDED:
+            if tally.gstin in self._sessions_reported:
+                return
+            self._sessions_reported.add(tally.gstin)
+        outcome = tally.report if kind is EventKind.FINISHED else lambda: None
+        await self._tell(
+            lambda: BulkEvent(
+                kind=kind, gstin=tally.gstin, progress=self._progress(tally), outcome=outcome(), **facts
+            )
         )
 
     def _progress(self, tally: Tally) -> Progress:

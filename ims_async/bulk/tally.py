@@ -1,30 +1,22 @@
-"""One taxpayer's part of a run while it is worked on: every decision is in one pile, or pending."""
+"""What became of one taxpayer's decisions, counted while its part of a run is worked on."""
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from enum import Enum, auto
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, TypeVar
 
 from ..jobs.job import ImsJob
-from ..jobs.reconcile import Reconciliation
-from ..model.records import Decision, Record
+from ..jobs.reconcile import Reconciliation, decided
+from ..model.records import Decision, Invoice, Record
 from ..model.report import JobReport, RecordFailure
 from ..model.status import ErrorEntry, JobKind, JobState
 from ..model.tokens import JobToken
 from ..rules import Finding
 from .report import TaxpayerReport
 
-Fingerprint = tuple[object, ...]
 E = TypeVar("E", bound=Exception)
-
-
-def fingerprint(kind: JobKind, record: Record) -> Fingerprint:
-    """Return what makes a decision the same one, whenever its record was read."""
-    if isinstance(record, Decision):
-        return kind, *record.key, record.action, record.remarks, record.itc_reduction
-    return kind, *record.key
 
 
 def without_frames(error: E) -> E:
@@ -36,125 +28,102 @@ def without_frames(error: E) -> E:
     return error
 
 
-class _What(Enum):
-    APPLIED = auto()
-    FAILED = auto()
-    UNACCOUNTED = auto()
-    PENDING = auto()
-
-
-class _State(NamedTuple):
-    """What is known of one decision in one job."""
-
-    what: _What
-    job: ImsJob
-    record: Record
-    failure: RecordFailure | None
-
-
 class Tally:
-    """One taxpayer's part while it is being worked on."""
+    """One taxpayer's decisions, each in one state: so the counts add up at any moment.
+
+    It waits, is carried by a pending job, was applied, failed, is unaccounted for, changed, or not sent.
+    Those that were applied are only counted, since a stream may have any number of them. The others are kept
+    by the `id` of the very object that was handed in.
+    """
 
     def __init__(self, gstin: str) -> None:
         self.gstin = gstin
-        self.handed_in = self.succeeded = self.jobs = 0
-        self.refused_sizes: list[int] = []
         self.error: Exception | None = None
-        self._changed: list[Record] = []
-        self._not_sent: list[Record] = []
-        self._failed: list[tuple[JobKind, RecordFailure]] = []
-        self._unaccounted: list[tuple[JobKind, Record]] = []
-        self._unmatched: list[ErrorEntry] = []
+        self.refused_sizes: list[int] = []
+        self.seen: set[str] = set()
+        """The changes of the journal that are counted."""
+        self.carried: set[int] = set()
+        """The decisions in those, as hashes, once another process had a part in them."""
+        self._waiting: dict[int, Record] = {}
+        self._failed: dict[int, RecordFailure] = {}
+        self._unaccounted: dict[int, Record] = {}
+        self._changed: dict[int, Record] = {}
+        self._not_sent: dict[int, Record] = {}
+        self._piles: Final[tuple[dict[int, Any], ...]] = (
+            *(self._waiting, self._failed, self._unaccounted, self._changed, self._not_sent),
+        )
+        self._in_doubt = 0
+        """How many may have been sent, in which job is not known."""
         self._canned = False
-        self._pending: dict[int, ImsJob] = {}
-        self._through_jobs = 0
+        self._warnings: Counter[str] = Counter()
+        self._forget_jobs()
+
+    def _forget_jobs(self) -> None:
+        self.succeeded = self.jobs = self._unnamed = 0
+        self._pending: dict[ImsJob, int] = {}
+        self._unmatched: list[ErrorEntry] = []
         self._failed_jobs: list[JobToken] = []
         self._doubtful_jobs: list[JobToken] = []
         self._batches: list[str] = []
-        self._warnings: Counter[str] = Counter()
+        self._failed.clear()
+        self._unaccounted.clear()
 
     @property
     def known(self) -> int:
         """Of how many decisions it is known what became of them."""
-        known = len(self._failed) + len(self._unaccounted) + len(self._changed) + len(self._not_sent)
-        return self.succeeded + known
+        return self.succeeded + sum(map(len, self._piles)) - len(self._waiting)
 
-    def sent(self, job: ImsJob, *, fresh: bool = False) -> None:
-        """Note a job that is not known to have ended; `fresh` is one of what was never sent before."""
+    @property
+    def pending_count(self) -> int:
+        """Of how many it is not: they wait, or their job has not ended."""
+        return len(self._waiting) + sum(self._pending.values()) + self._unnamed + self._in_doubt
+
+    @property
+    def handed_in(self) -> int:
+        """How many there are."""
+        return self.known + self.pending_count
+
+    # -- what happens to decisions -------------------------------------------------------------------------
+
+    def hand_in(self, records: Iterable[Record]) -> list[Record]:
+        """Take in what is to be sent, and return it, saves first; one that is here already as a copy."""
+        taken = {name for pile in self._piles for name in pile}
+        own: list[Record] = []
+        for record in sorted(records, key=lambda record: isinstance(record, Invoice)):
+            own.append(copy.copy(record) if id(record) in taken else record)
+            taken.add(id(own[-1]))
+        self._waiting.update((id(record), record) for record in own)
+        return own
+
+    def waiting(self, kind: JobKind | None = None) -> list[Record]:
+        """Return what is to be sent, of one kind or all."""
+        waiting = self._waiting.values()
+        return [r for r in waiting if kind is None or isinstance(r, Decision) is (kind is JobKind.SAVE)]
+
+    def sent(self, job: ImsJob, records: Sequence[Record] | None = None) -> None:
+        """Note a job that may be at the gateway; `records` are those that it carries, as handed in."""
         self.jobs += 1
-        self._pending[id(job)] = job
-        self._through_jobs += (job.submitted or 0) * fresh
+        self._take(records or ())
+        self._pending[job] = (job.submitted or 0) if records is None else len(records)
+        if job.batch is not None:
+            self.seen.add(job.batch)
 
     def is_pending(self, job: ImsJob) -> bool:
         """Say whether its end is not counted yet."""
-        return id(job) in self._pending
+        return job in self._pending
 
-    def recount(self, jobs: Sequence[tuple[ImsJob, Sequence[int]]]) -> None:
-        """Count anew all jobs of this run, with the hash of each decision in them; the last one tells.
-
-        What was applied once stays so: another job that carries it can only be refused as stale.
-        """
-        self.jobs = len(jobs)
-        self.succeeded, self._failed, self._unaccounted, self._unmatched = 0, [], [], []
-        self._pending, self._failed_jobs, self._doubtful_jobs, self._batches = {}, [], [], []
-        states: dict[int, _State] = {}
-        uncounted = 0
-        for job, prints in jobs:
-            if not prints:  # its records cannot be read: only numbers are known
-                uncounted += job.submitted or 0
-                self._pending[id(job)] = job
-                if job.report is not None and not job.open:
-                    self.ended(job, job.report)
-                continue
-            for one, state in zip(prints, self._states_of(job), strict=True):
-                if one not in states or states[one].what is not _What.APPLIED:
-                    states[one] = state
-        for record in self._changed:
-            kind = JobKind.SAVE if isinstance(record, Decision) else JobKind.RESET
-            states.pop(hash(fingerprint(kind, record)), None)
-        for state in states.values():
-            self._put(state)
-        through_jobs = len(states) + uncounted + len(self._changed)
-        self.handed_in += through_jobs - self._through_jobs
-        self._through_jobs = through_jobs
-
-    def _states_of(self, job: ImsJob) -> Iterator[_State]:
-        """Say what is known of each of a job's records."""
-        report = None if job.open else job.report
-        failed = {id(failure.record): failure for failure in report.failed} if report else {}
-        silent = {id(record) for record in report.unaccounted} if report else set()
-        if report is not None:
-            self._note_state(job, report)
-        for record in job.records or ():
-            what = _What.APPLIED
-            if report is None:
-                what = _What.PENDING if job.open else _What.UNACCOUNTED
-            elif id(record) in failed:
-                what = _What.FAILED
-            elif id(record) in silent:
-                what = _What.UNACCOUNTED
-            yield _State(what, job, record, failed.get(id(record)))
-
-    def _put(self, state: _State) -> None:
-        if state.what is _What.APPLIED:
-            self.succeeded += 1
-        elif state.what is _What.PENDING:
-            self._pending[id(state.job)] = state.job
-        elif state.failure is not None:
-            self._failed.append((state.job.kind, state.failure))
-        else:
-            self._unaccounted.append((state.job.kind, state.record))
-
-    def ended(self, job: ImsJob, report: JobReport) -> None:
-        """Count what became of a job's records."""
-        self._pending.pop(id(job), None)
-        self._note_state(job, report)
-        self.succeeded += (report.submitted or 0) - len(report.failed) - report.unaccounted_count
-        self._failed += [(job.kind, failure) for failure in report.failed]
-        self._unaccounted += [(job.kind, record) for record in report.unaccounted]
-
-    def _note_state(self, job: ImsJob, report: JobReport) -> None:
-        """Note how a job ended as a whole."""
+    def ended(self, job: ImsJob, report: JobReport | None) -> None:
+        """Count what became of a job's records; no report is there of one that a person has let go."""
+        count = self._pending.pop(job, 0)
+        if report is None:
+            records = job.records or ()
+            self._unaccounted |= {id(record): record for record in records}
+            self._unnamed += max(count - len(records), 0)
+            return
+        self.succeeded += max((report.submitted or 0) - len(report.failed) - report.unaccounted_count, 0)
+        self._failed |= {id(failure.record or failure): failure for failure in report.failed}
+        self._unaccounted |= {id(record): record for record in report.unaccounted}
+        self._unnamed += report.unaccounted_count - len(report.unaccounted)
         self._unmatched += report.unmatched
         self._canned |= report.canned
         self._failed_jobs += [job.token] * (report.state is JobState.FAILED)
@@ -162,53 +131,90 @@ class Tally:
         self._doubtful_jobs += [job.token] * (report.state is not JobState.SUCCEEDED and unnamed)
         self._batches += [] if report.batch is None else [report.batch]
 
+    def without_effect(self, job: ImsJob) -> list[Record]:
+        """Return which of a job's records are known to stand as they stood, and are not sent again yet."""
+        return [record for record in job.without_effect if id(record) in self._failed]
+
+    def looked(self, found: Reconciliation) -> None:
+        """Count what another look has found; what was not applied stays as it is until it is sent."""
+        self.succeeded += self._take(found.applied)
+        self._take((*found.changed, *found.cannot_tell_yet))
+        self._changed |= {id(record): record for record in found.changed}
+        self._unaccounted |= {id(record): record for record in found.cannot_tell_yet}
+
+    def not_sent(self, records: Sequence[Record], *, certain: bool = True) -> None:
+        """Note that these were not sent; unless that is `certain` they may have been, and are pending."""
+        self._take(records)
+        if certain:
+            self._not_sent |= {id(record): record for record in records}
+        else:
+            self._in_doubt += len(records)
+
+    def stopped(self, error: Exception | None) -> None:
+        """Note why it did not go on; the first reason is kept."""
+        if error is not None:
+            self.error = self.error or without_frames(error)
+
     def warned(self, findings: Iterable[Finding]) -> None:
         """Count what was found before anything was sent."""
         self._warnings.update(finding.code for finding in findings)
 
-    def let_go(self, job: ImsJob) -> None:
-        """Count a job of which a person said that it need not be known."""
-        self._pending.pop(id(job), None)
-        self._unaccounted += [(job.kind, record) for record in job.records or ()]
+    def _take(self, records: Iterable[Record]) -> int:
+        """Take decisions out of the piles that they are in, and return how many were in one."""
+        taken = 0
+        for record in records:
+            for pile in self._piles:
+                if pile.pop(id(record), None) is not None:
+                    taken += 1
+                    break
+        return taken
 
-    def without_effect(self, job: ImsJob) -> list[Record]:
-        """Return which of a job's records are known to stand as they stood, and are not sent again yet."""
-        own = {id(record) for record in job.without_effect}
-        found = [failure.record for _, failure in self._failed if id(failure.record) in own]
-        return [record for record in found if record is not None]
+    # -- what the journal knows ----------------------------------------------------------------------------
 
-    def sent_again(self, kind: JobKind, records: Iterable[Record]) -> None:
-        """Forget what was said of these before: another look, or another job, tells of them."""
-        names = Counter(fingerprint(kind, record) for record in records)
-        if not names:
-            return
+    def recount(self, jobs: Sequence[tuple[ImsJob, Sequence[int]]], waiting: Sequence[int]) -> None:
+        """Count anew all jobs of this run, with the hash of each decision in them, and of those that wait.
 
-        def stays(of: JobKind, record: Record | None) -> bool:
-            name = None if record is None else fingerprint(of, record)
-            if name is None or not names[name]:
-                return True
-            names[name] -= 1
-            return False
+        The last job that carries a decision tells of it; but what was applied once stays so: another job can
+        only be refused as stale.
+        """
+        self.carried = {one for _, hashes in jobs for one in hashes}
+        self.leave_out(waiting)
+        self._forget_jobs()
+        changed = {hash(decided(record)) for record in self._changed.values()}
+        last: dict[int, tuple[ImsJob, Record]] = {}
+        for job, hashes in jobs:
+            self.sent(job)
+            settled: list[Record] = []
+            for one, record in zip(hashes, job.records or (), strict=True):
+                if one in changed or (one in last and self._is_applied(*last[one])):
+                    settled.append(record)
+                    continue
+                if one in last:
+                    self._drop(*last[one])
+                last[one] = job, record
+            if not job.open:
+                self.ended(job, job.report)
+            for record in settled:
+                self._drop(job, record)
 
-        self._failed = [(of, failure) for of, failure in self._failed if stays(of, failure.record)]
-        self._unaccounted = [(of, record) for of, record in self._unaccounted if stays(of, record)]
+    def _is_applied(self, job: ImsJob, record: Record) -> bool:
+        name = id(record)
+        return job not in self._pending and name not in self._failed and name not in self._unaccounted
 
-    def looked(self, kind: JobKind, found: Reconciliation) -> None:
-        """Count what another look has found; what was not applied is on its way again, and pending."""
-        self.sent_again(kind, [*found.applied, *found.changed, *found.not_applied, *found.cannot_tell_yet])
-        self.succeeded += len(found.applied)
-        self._changed += found.changed
-        self._unaccounted += [(kind, record) for record in found.cannot_tell_yet]
+    def _drop(self, job: ImsJob, record: Record) -> None:
+        """Do not count a decision of a job: another one tells of it."""
+        if job in self._pending:
+            self._pending[job] -= 1
+        elif self._is_applied(job, record):
+            self.succeeded -= 1
+        else:
+            self._take([record])
 
-    def stopped(self, error: Exception | None, not_sent: Sequence[Record] = ()) -> None:
-        """Note why it did not go on, and with what nothing was done. The first reason is kept."""
-        bare = None if error is None else without_frames(error)
-        self.error = self.error or bare
-        self._not_sent += not_sent
-
-    def broken_off(self, not_sent: Sequence[Record]) -> None:
-        """Note with what nothing was done; whatever else is in no pile may have been sent, and is pending."""
-        self._not_sent += not_sent
+    def leave_out(self, waiting: Sequence[int]) -> None:
+        """Forget what waits, with these hashes, and is counted as a part of a job."""
+        for record, one in zip(self.waiting(), waiting, strict=True):
+            if one in self.carried:
+                del self._waiting[id(record)]
 
     def report(self) -> TaxpayerReport:
         """Return it as it stands."""
@@ -216,15 +222,15 @@ class Tally:
             gstin=self.gstin,
             handed_in=self.handed_in,
             succeeded=self.succeeded,
-            failed=tuple(failure for _, failure in self._failed),
-            unaccounted=tuple(record for _, record in self._unaccounted),
-            changed=tuple(self._changed),
-            not_sent=tuple(self._not_sent),
+            failed=tuple(self._failed.values()),
+            unaccounted=tuple(self._unaccounted.values()),
+            changed=tuple(self._changed.values()),
+            not_sent=tuple(self._not_sent.values()),
             unmatched=tuple(self._unmatched),
-            pending_count=self.handed_in - self.known,
+            pending_count=self.pending_count,
             warnings=dict(self._warnings),
             jobs=self.jobs,
-            pending=tuple(job.token for job in self._pending.values()),
+            pending=tuple(job.token for job in self._pending),
             failed_jobs=tuple(self._failed_jobs),
             doubtful_jobs=tuple(self._doubtful_jobs),
             refused_sizes=tuple(self.refused_sizes),

@@ -3,134 +3,102 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final
 
-from ..errors import ImsError, JobInFlight, OtpRequired, OutcomeUnknown, PayloadTooLarge, SessionExpired
+import attrs
+
+from ..errors import JobInFlight, OutcomeUnknown, PayloadTooLarge
 from ..gsp.codec import Chunk, pack_chunks
 from ..gsp.codec.json import Pause
 from ..jobs.job import ImsJob
+from ..jobs.reconcile import Reconciliation, decided
 from ..jobs.sending import Batch
 from ..journal import Change, ChangeState
 from ..model.records import Record
 from ..model.status import JobKind
-from .event import EventKind
-from .follow_up import JobFollower
-from .inputs import Portion
-from .tally import fingerprint
+from ..model.times import FIRST_LOOK
+from .job_follower import JobFollower
+from .report import EventKind
+from .tally import without_frames
 
-_log = logging.getLogger("ims_async")
+_HASHES_PER_TURN: Final = 2000
+_MOST_AGAINS: Final = 3  # of what was lost each time
 
-_PRINTS_PER_TURN: Final = 2000
 
+@attrs.define(kw_only=True, eq=False)
+class TaxpayerRun(JobFollower):
+    """One taxpayer's decisions, or a portion of them, sent and seen through."""
 
-class TaxpayerRun:
-    """The work for one portion of one taxpayer's decisions. What goes wrong is put down in the tally."""
+    journal_is_read: bool = attrs.field(init=False, default=False)
+    _run: str = attrs.field(init=False)
+    _found_all: bool = attrs.field(init=False, default=True)
+    """False once a section could not be read to its last row."""
+    _aim: int = attrs.field(init=False)
+    _found: Reconciliation = attrs.field(init=False, factory=Reconciliation)
+    """How what is being handed in stood when it was looked at last."""
 
-    def __init__(self, follower: JobFollower, portion: Portion) -> None:
-        self._follower, self._context, self._tally = follower, follower.context, follower.tally
-        self._taxpayer, self._portion = follower.taxpayer, portion
-        self._rest: dict[JobKind, list[Record]] = {
-            JobKind.SAVE: list(portion.saves),
-            JobKind.RESET: list(portion.resets),
-        }
-        self._aim = self._context.sizes.aim
-        self._journal_is_read = False
-        self._in_hand = 0
-        """How many of the rest are being handed in at this moment."""
-        self._cut: list[str] = []
-        """The batches that were not sent as a whole, and of which not every part is sent yet."""
-
-    async def carry_out(self) -> None:
-        """Send it, and see it through. Raises nothing but what stops the whole run."""
-        try:
-            await self._carry_out()
-        except (OtpRequired, SessionExpired) as error:
-            self._stopped(error)
-            await self._follower.tell(EventKind.SESSION_ENDED, error=error)
-        except ImsError as error:
-            self._context.stop.failed(error)
-            self._stopped(error)
-        except Exception as error:  # noqa: BLE001 # a defect of ours, too, is one taxpayer's trouble
-            _log.exception("the part of %s in run %s broke off", self._taxpayer.gstin, self._context.run)
-            self._stopped(error)
-        except BaseException:
-            self._broken_off()
-            raise
+    def __attrs_post_init__(self) -> None:
+        self._run, self._aim = self.context.run, self.context.aim
 
     async def _carry_out(self) -> None:
         earlier = await self._take_up()
-        if self._portion.problem is not None:
-            raise self._portion.problem
-        self._context.stop.check()
-        await self._taxpayer.keep_alive()
+        if self.portion.problem is not None:
+            raise self.portion.problem
+        self.context.stop.check()
+        await self.taxpayer.keep_alive()
         await self._finish(earlier)
-        if self._portion.again:
-            await self._send_again()
+        if self.portion.again:
+            await self._send_portion_again()
             return
-        async with self._context.bench:
-            self._tally.warned(await self._taxpayer.check(self._left()))
-        while not await self._send_all():
-            await self._finish(await self._take_up())
-        await self._sent_in_parts()
+        async with self.context.bench:
+            self.tally.warned(await self.taxpayer.check(self.tally.waiting()))
+        for kind in JobKind:
+            await self._send_all(kind)
 
-    def _left(self) -> list[Record]:
-        return [record for records in self._rest.values() for record in records]
+    async def follow(self, job: ImsJob, *, tries: int = _MOST_AGAINS) -> None:
+        """Wait for the end of a job, and send again what of it turns out to have had no effect."""
+        if await self.see_end_of(job):
+            await self._try_again(job, tries=tries)
 
-    def _stopped(self, error: Exception) -> None:
-        """Put down why it did not go on."""
-        self._tally.stopped(error)
-        self._broken_off()
-
-    def _broken_off(self) -> None:
-        """Put down what became of what is being handed in, and that nothing was done with the rest."""
-        batch, self._follower.batch = self._follower.batch, None
-        rest, in_hand = self._left(), self._in_hand
-        self._rest.clear()
-        if not self._journal_is_read:  # an earlier process may have sent them
+    async def _try_again(self, job: ImsJob, *, tries: int = _MOST_AGAINS) -> None:
+        """Send again, where it still stands as it stood, what is known to have had no effect."""
+        records = self.tally.without_effect(job)
+        if not records:
             return
-        if batch is None or not batch.sent:
-            in_hand = 0
-        elif batch.job is not None:
-            self._tally.sent_again(batch.job.kind, batch.job.records or ())
-            self._tally.sent(batch.job, fresh=in_hand > 0)
-        else:
-            self._tally.sent_again(*self._follower.again)
-        self._tally.broken_off(rest[in_hand:])
+        if not tries:
+            lost = f"{_MOST_AGAINS + 1} changes of {job.gstin} were lost one after another"
+            self.tally.stopped(OutcomeUnknown(f"{lost}: try later", job=job))
+            self.tally.not_sent(records)
+            return
+        if job.status.in_the_way:  # another program's job was in the way
+            await self.context.rest(FIRST_LOOK)
+        await self._send_again(job.kind, records, tries=tries - 1)
+
+    @property
+    def aim(self) -> int:
+        """How many bytes a request of several records may have."""
+        return min(self._aim, self.context.aim)
 
     # -- sending -------------------------------------------------------------------------------------------
 
-    async def _send_all(self) -> bool:
-        """Send what is left, chunk by chunk; False where another process has sent for this run meanwhile."""
-        for kind in self._rest:
-            async for chunk in _Chunks(self, kind):
-                try:
-                    job = await self._send(kind, chunk)
-                except PayloadTooLarge as error:
-                    await self._refused(error, chunk.records)
-                    del chunk
-                    continue
-                self._went_through(job)
-                del chunk  # its body is not needed any more, and waiting for the job may be long
-                if job is None:
-                    return False
-                del self._rest[kind][: job.submitted]
-                await self._follower.sent(job, fresh=True)
-                await self._follower.follow(job)
-        return True
+    async def _send_all(self, kind: JobKind) -> None:
+        """Send what waits; each job is seen to its end before the next."""
+        chunks = _Chunks(self, kind, self.tally.waiting(kind))
+        while chunks.left:
+            job = await self._send(chunks)
+            if job is not None:
+                await self.notify(EventKind.SUBMITTED, job=job)
+                await self.follow(job)
+            else:  # it was too large, or another process has sent for this run meanwhile
+                await self._finish(await self._take_up())
+                chunks.restart(self.tally.waiting(kind))
+        await self._mark_retried(chunks.unsent)
 
-    async def _send(self, kind: JobKind, chunk: Chunk) -> ImsJob | None:
-        """Hand a chunk in, waiting out the trouble after which nothing was done."""
-        before = self._follower.batch
-        batch = Batch(
-            kind=kind,
-            records=chunk.records,
-            run=self._context.run,
-            body=chunk.body,
-            checked=True,
-            journaled=before.journaled if before else None,
-        )
+    async def _send(self, chunks: _Chunks) -> ImsJob | None:
+        """Send the next chunk, if all that was sent for this run is counted here."""
+        chunk = await chunks.next()
+        batch = Batch(kind=chunks.kind, records=chunk.records, run=self._run, body=chunk.body, checked=True)
 
         async def look() -> Batch | None:
             return batch if await self._nothing_new() else None
@@ -138,185 +106,215 @@ class TaxpayerRun:
         async def hand_in() -> ImsJob | None:
             in_the_way: ImsJob | None = None
             while True:
-                self._follower.batch, self._in_hand = batch, len(batch.records)
                 try:
-                    job = await self._follower.state.changes.submit_what(look, queue=True)
-                except OutcomeUnknown as error:
-                    return self._follower.lost(error)
+                    return await self._sent(self._state.changes.submit_what(look, queue=True))
                 except JobInFlight as error:
                     if not await self._nothing_new():
                         return None
                     if error.job is None or error.job is in_the_way or not _can_be_settled(error.job):
                         raise
                     in_the_way = error.job
-                else:
-                    if job is not None:
-                        self._context.gate.answered(self._taxpayer)
-                    return job
-                await self._follower.settle(in_the_way)
+                await self.settle(in_the_way)
 
-        job = await self._context.gate.through(self._taxpayer, hand_in)
-        self._follower.batch, self._in_hand = None, 0
-        if batch.unsent_id:  # another process carries out the same run: what of it is left is sent next
-            self._cut.append(batch.unsent_id)
+        return await self._hand_in(chunks, batch, chunk.records, hand_in)
+
+    async def _send_portion_again(self) -> None:
+        """Send what did not go through before, where it still is as it was decided on."""
+        for kind in JobKind:
+            await self._send_again(kind, self.tally.waiting(kind))
+        await self._mark_retried(self.portion.changes)
+
+    async def _send_again(
+        self, kind: JobKind, records: Sequence[Record], *, tries: int = _MOST_AGAINS
+    ) -> None:
+        """Look at these again, and send those that stand as they were decided on."""
+        chunks = _Chunks(self, kind, records)
+        while chunks.left:
+            job = await self._look_and_send(chunks)
+            if job is not None:
+                await self.notify(EventKind.SUBMITTED, job=job)
+                await self.follow(job, tries=tries)
+        await self._mark_retried(chunks.unsent)
+
+    async def _look_and_send(self, chunks: _Chunks) -> ImsJob | None:
+        records = (await chunks.next()).records
+        batch = Batch(kind=chunks.kind, run=self._run)
+
+        def heard(found: Reconciliation) -> None:
+            self._found = found
+
+        async def look_and_send() -> ImsJob | None:
+            retry = await self._state.recovery.retry_records(batch, records, heard=heard)
+            self.context.gate.answered(self.taxpayer)
+            return retry.job
+
+        return await self._hand_in(chunks, batch, records, lambda: self._sent(look_and_send()))
+
+    async def _sent(self, sending: Awaitable[ImsJob | None]) -> ImsJob | None:
+        """Return the job of what is sent; of a change whose answer was lost, too: it is settled by looking."""
+        try:
+            job = await sending
+        except OutcomeUnknown as error:
+            self.context.gate.failed(self.taxpayer)
+            if error.job is None:
+                raise
+            return error.job
+        if job is not None:
+            self.context.gate.answered(self.taxpayer)
         return job
 
-    async def _send_again(self) -> None:
-        """Send what did not go through before, where it still is as it was decided on."""
-        for kind in self._rest:
-            async for chunk in _Chunks(self, kind):
-                records = chunk.records
-                del chunk
-                self._in_hand = len(records)
-                try:
-                    job = await self._follower.send_again(kind, records)
-                except PayloadTooLarge as error:
-                    await self._refused(error, records)
-                    continue
-                self._in_hand = 0
-                self._went_through(job)
-                del self._rest[kind][: len(records)]
-                if job is not None:
-                    await self._follower.follow(job)
-        for batch in self._portion.batches if self._follower.found_all else ():
-            await self._follower.state.jobs.mark_retried(batch)
-        await self._sent_in_parts()
+    async def _hand_in(
+        self,
+        chunks: _Chunks,
+        batch: Batch,
+        records: Sequence[Record],
+        hand_in: Callable[[], Awaitable[ImsJob | None]],
+    ) -> ImsJob | None:
+        """Hand a chunk's records in, waiting out the trouble after which nothing was done.
 
-    async def _sent_in_parts(self) -> None:
-        cut, self._cut = self._cut, []
-        await self._follower.sent_in_parts(cut)
+        Returns None if nothing was sent; the chunk is still left then, unless a look showed that nothing of
+        it was to be sent.
+        """
+        job: ImsJob | None = None
+        self._found = Reconciliation(not_applied=tuple(records))  # unless a look shows otherwise
+        try:
+            job = await self.context.gate.through(self.taxpayer, hand_in)
+        except PayloadTooLarge as error:
+            await self._refused(error, records)
+        except BaseException:
+            if batch.sent:
+                self._count(batch.job)
+            raise
+        else:
+            if job is not None or not self._found.not_applied:
+                self._count(job)
+                del chunks.left[: len(records)]
+        chunks.unsent.append(batch.unsent_id)
+        return job
+
+    def _count(self, job: ImsJob | None) -> None:
+        """Count what was handed in: what a look showed, and that the rest is sent."""
+        found = self._found
+        self.tally.looked(found)
+        self._found_all = self._found_all and found.settled
+        if job is None:
+            self.tally.not_sent(found.not_applied, certain=False)
+            return
+        self.tally.sent(job, found.not_applied)
+        if job.reference_id is not None and len(found.not_applied) > 1:
+            # Others aim at no more than what was accepted here. Not where that was a single record: if all
+            # else of one taxpayer is refused, all others' requests would be cut to single records.
+            self.context.aim = self.aim
 
     async def _refused(self, error: PayloadTooLarge, records: Sequence[Record]) -> None:
-        """Aim at half of what was refused for its size."""
-        self._cut.append(await self._follower.refused(error, records))
+        """Aim at half of what was refused for its size. Raises `PayloadTooLarge` for a single record."""
+        if not error.limit:  # by the gateway
+            self.tally.refused_sizes.append(error.size)
+            self.context.gate.answered(self.taxpayer)
+        if len(records) == 1:
+            raise PayloadTooLarge(
+                f"{records[0].key} alone is too large: {error.message}; nor was any record behind it sent",
+                size=error.size,
+                limit=error.limit,
+            ) from error
+        await self.notify(EventKind.CUT_SMALLER, error=without_frames(error))
         self._aim = min(error.size, self.aim) // 2
 
-    def _went_through(self, job: ImsJob | None) -> None:
-        """Let others aim at no more than what was accepted here.
+    async def _mark_retried(self, change_ids: Sequence[str]) -> None:
+        """Mark what was not sent as a whole, once every record was handed in again, or needs not to be.
 
-        Not where that was a single record: if all else of one taxpayer is refused, all others' requests would
-        be cut to single records.
+        Not sooner: until then recovery proposes the whole, and sends what no part has carried.
         """
-        if job is not None and job.reference_id is not None and (job.submitted or 0) > 1:
-            self._context.sizes.aim = self.aim
-
-    @property
-    def aim(self) -> int:
-        """How many bytes a request of several records may have."""
-        return min(self._aim, self._context.sizes.aim)
-
-    def cut(self, kind: JobKind) -> Iterator[Chunk | Pause]:
-        """Cut what is left into what one request takes."""
-        context, records = self._context, tuple(self._rest[kind])
-        gstin, limit, most = self._taxpayer.gstin, context.sizes.limit, context.max_records
-        return pack_chunks(gstin, kind, records, limit=limit, aim=self.aim, most=most)
-
-    async def next_of(self, chunks: Iterator[Chunk | Pause]) -> Chunk | None:
-        """Make the next chunk, letting others have a turn meanwhile."""
-        async with self._context.bench:
-            for step in chunks:
-                if isinstance(step, Chunk):
-                    return step
-                await asyncio.sleep(0)
-        return None
+        for change_id in filter(None, change_ids if self._found_all else ()):
+            await self._state.jobs.mark_retried(change_id)
 
     # -- what the journal knows of this run ----------------------------------------------------------------
 
+    async def _changes(self) -> list[Change]:
+        """Return what was handed in for this run, by this process or another, and not called off."""
+        gstin = self.taxpayer.gstin
+        changes = await self.context.services.find(run=self._run, gstin=gstin)
+        return [change for change in changes if change.state is not ChangeState.CALLED_OFF]
+
     async def _nothing_new(self) -> bool:
         """Say whether all that was sent for this run is counted here: it may be carried out elsewhere too."""
-        gstin = self._taxpayer.gstin
-        seen = self._context.seen.get(gstin, set())
-        entries = await self._context.services.find(run=self._context.run, gstin=gstin)
-        return all(entry.id in seen or not entry.sent for entry in entries)
+        return all(change.id in self.tally.seen or not change.sent for change in await self._changes())
 
     async def _take_up(self) -> list[ImsJob]:
         """Count what other processes have sent for this run, and leave it out. Asks no gateway."""
-        gstin = self._taxpayer.gstin
-        seen = self._context.seen.setdefault(gstin, set())
-        entries = await self._context.services.find(run=self._context.run, gstin=gstin)
-        fresh = {entry.id for entry in entries} - seen
-        if not fresh:
-            await self._leave_out(self._context.covered.get(gstin, set()))
-            self._journal_is_read = True
-            return []
-        found = [(entry.id, await self._job_of(entry)) for entry in entries]
-        jobs = [(name, job) for name, job in found if job is not None]
-        prints = [[one async for one in _prints(job.kind, job.records or ())] for _, job in jobs]
-        covered = {one for of_job in prints for one in of_job}
-        await self._leave_out(
-            covered, then=lambda: self._tally.recount([*zip((j for _, j in jobs), prints, strict=True)])
-        )
-        self._context.covered[gstin] = covered
-        seen |= fresh
-        self._journal_is_read = True
-        return [job for name, job in jobs if name in fresh]
+        changes = await self._changes()
+        fresh = {change.id for change in changes} - self.tally.seen
+        jobs = [job for change in changes if fresh and (job := await self._job_of(change)) is not None]
+        hashes = [await _hashes(job.records or ()) for job in jobs]
+        waiting = await _hashes(self.tally.waiting()) if fresh or self.tally.carried else []
+        if fresh:
+            self.tally.recount([*zip(jobs, hashes, strict=True)], waiting)
+            self.tally.seen |= fresh
+        elif self.tally.carried:
+            self.tally.leave_out(waiting)
+        self.journal_is_read = True
+        return [job for job in jobs if job.batch in fresh]
 
-    async def _job_of(self, entry: Change) -> ImsJob | None:
-        """Return the job of a batch, or None for one with which nothing was done."""
-        if entry.state is ChangeState.QUEUED:
-            job = await self._follower.state.jobs.adopt(entry)
+    async def _job_of(self, change: Change) -> ImsJob | None:
+        """Return the job of a change, or None for one with which nothing was done."""
+        if change.state is ChangeState.QUEUED:
+            job = await self._state.jobs.adopt(change)
             if await job._take_over():
                 return None
             if job.journal_error is not None:
                 raise job.journal_error
-            entry = job.change
-        return (
-            None if entry.state is ChangeState.CALLED_OFF else await self._follower.state.jobs.recall(entry)
-        )
-
-    async def _leave_out(self, covered: set[int], then: Callable[[], None] = lambda: None) -> None:
-        """Take what is covered out of the rest, and do something else in the same breath."""
-        if covered:
-            left = {
-                kind: [
-                    record
-                    for record, one in zip(records, [p async for p in _prints(kind, records)], strict=True)
-                    if one not in covered
-                ]
-                for kind, records in self._rest.items()
-            }
-            self._tally.handed_in -= len(self._left()) - sum(map(len, left.values()))
-            self._rest = left
-        then()
+            change = job.change
+        return None if change.state is ChangeState.CALLED_OFF else await self._state.jobs.recall(change)
 
     async def _finish(self, jobs: Sequence[ImsJob]) -> None:
         """See through what other processes have sent, and send again what they found to have no effect."""
         for job in jobs:
-            if self._tally.is_pending(job):
-                await self._follower.follow(job)
+            if self.tally.is_pending(job):
+                await self.follow(job)
             elif job.report is not None:
-                await self._follower.tell(EventKind.ENDED, job=job, report=job.report)
+                await self.notify(EventKind.ENDED, job=job, report=job.report)
         for job in jobs:
-            await self._follower.try_again(job)
+            await self._try_again(job)
 
 
 class _Chunks:
-    """The chunks of a portion, one at a time; keeps none of them, as a generator's frame would.
+    """Cuts records into what one request takes; what is `left` is cut anew where less is aimed at by then."""
 
-    What is left is cut anew where smaller ones are aimed at by then.
-    """
+    def __init__(self, part: TaxpayerRun, kind: JobKind, records: Sequence[Record]) -> None:
+        self._part, self.kind = part, kind
+        self.unsent: list[str] = []
+        """The changes of the journal that were not sent as a whole: their records go in others."""
+        self.restart(records)
 
-    def __init__(self, part: TaxpayerRun, kind: JobKind) -> None:
-        self._part, self._kind = part, kind
-        self._chunks, self._aim = part.cut(kind), part.aim
+    def restart(self, records: Sequence[Record]) -> None:
+        """Go on with these, which are what is left."""
+        self.left = list(records)
+        self._steps: Iterator[Chunk | Pause] = iter(())
+        self._aim = -1
 
-    def __aiter__(self) -> AsyncIterator[Chunk]:
-        return self
+    async def next(self) -> Chunk:
+        """Return the next chunk, letting others have a turn meanwhile."""
+        context, aim = self._part.context, self._part.aim
+        if self._aim != aim:
+            self._aim, gstin = aim, self._part.taxpayer.gstin
+            limit, most = context.limit, context.max_records
+            self._steps = pack_chunks(gstin, self.kind, tuple(self.left), limit=limit, aim=aim, most=most)
+        async with context.bench:
+            for step in self._steps:
+                if isinstance(step, Chunk):
+                    return step
+                await asyncio.sleep(0)
+        raise AssertionError("nothing is left to be cut")
 
-    async def __anext__(self) -> Chunk:
-        if self._aim != self._part.aim:
-            self._chunks, self._aim = self._part.cut(self._kind), self._part.aim
-        chunk = await self._part.next_of(self._chunks)
-        if chunk is None:
-            raise StopAsyncIteration
-        return chunk
 
-
-async def _prints(kind: JobKind, records: Sequence[Record]) -> AsyncIterator[int]:
-    for place, record in enumerate(records):
-        if place % _PRINTS_PER_TURN == _PRINTS_PER_TURN - 1:
+async def _hashes(records: Sequence[Record]) -> list[int]:
+    """Return the hash of what each decides, letting others have a turn meanwhile."""
+    found: list[int] = []
+    for place, record in enumerate(records, start=1):
+        if place % _HASHES_PER_TURN == 0:
             await asyncio.sleep(0)
-        yield hash(fingerprint(kind, record))
+        found.append(hash(decided(record)))
+    return found
 
 
 def _can_be_settled(job: ImsJob) -> bool:

@@ -15,8 +15,7 @@ import typer
 
 from ... import bulk
 from ...bulk import BulkReport, BulkRun, EventKind
-from ...bulk.accounts import Accounts, accounts_of
-from ...bulk.report_file import write_outcomes
+from ...bulk.accounts import Accounts, accounts_of, write_outcomes
 from ...bulk.run import checked_name
 from ...client import ImsClient, services_of
 from ...errors import JournalError

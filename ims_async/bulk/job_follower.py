@@ -1,0 +1,178 @@
+"""One taxpayer's jobs in a run, each seen to its end."""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import contextlib
+import logging
+from typing import Any, Literal, Protocol
+
+import attrs
+
+from ..client import ImsClient, services_of
+from ..errors import (
+    ImsError,
+    JobFailed,
+    JobTimeout,
+    JournalError,
+    OtpRequired,
+    OutcomeUnknown,
+    SessionExpired,
+)
+from ..jobs.context import Services
+from ..jobs.job import ImsJob
+from ..jobs.taxpayer_state import TaxpayerState
+from ..journal import Journal
+from ..model.moves import ChangeState
+from ..model.times import FIRST_LOOK, LOOK_MARGIN, SENDER_IS_DEAD
+from ..taxpayer import Taxpayer, state_of
+from .concurrency import Slot
+from .inputs import Portion
+from .outage import OutageGate, Stop
+from .report import EventKind
+from .tally import Tally
+
+_log = logging.getLogger("ims_async")
+
+Kept = Journal | Literal[False] | None
+"""A journal, False for none, None for the client's own or the default one."""
+
+
+class Notify(Protocol):
+    """Reports an event of a taxpayer to those who listen; `facts` are those of `BulkEvent`."""
+
+    async def __call__(self, kind: EventKind, **facts: Any) -> None:
+        """Report it."""
+        ...
+
+
+@attrs.define(kw_only=True)
+class RunContext:
+    """What all parts of a run share.
+
+    A request has at most `limit` bytes, of several records `aim`: less than the limit once what was refused
+    for its size was accepted cut to that. `quiet` and `max_outage` are in seconds.
+    """
+
+    client: ImsClient
+    run: str
+    journal: Kept
+    limit: int
+    aim: int = attrs.field(default=attrs.Factory(lambda self: self.limit, takes_self=True))
+    max_records: int | None
+    quiet: float
+    max_outage: float
+    stop: Stop = attrs.field(factory=Stop)
+    gate: OutageGate = attrs.field(init=False)
+    bench: asyncio.Lock = attrs.field(factory=asyncio.Lock)
+    """Held while checking and cutting: all parts at once would make one turn of the event loop a second."""
+
+    def __attrs_post_init__(self) -> None:
+        self.gate = OutageGate(self.services, self.rest, max_outage=self.max_outage)
+
+    @property
+    def services(self) -> Services:
+        """What the client's taxpayers share."""
+        return services_of(self.client)
+
+    async def rest(self, seconds: float) -> None:
+        """Sleep for so many seconds, but not past the end of the run or the client."""
+        async with self.stop.ending_waits():
+            await self.services.rest(seconds)
+
+
+@attrs.define(kw_only=True, eq=False)
+class JobFollower(abc.ABC):
+    """One taxpayer's part of a run. What goes wrong is put down in the tally."""
+
+    context: RunContext
+    taxpayer: Taxpayer
+    portion: Portion
+    tally: Tally
+    slot: Slot
+    notify: Notify
+    journal_is_read: bool = attrs.field(init=False, default=True)
+    """False while an earlier process may have sent what waits."""
+
+    @abc.abstractmethod
+    async def _carry_out(self) -> None:
+        """Do what is to be done."""
+
+    async def carry_out(self) -> None:
+        """Do what is to be done. Raises nothing but what stops the whole run."""
+        try:
+            await self._carry_out()
+        except Exception as error:  # noqa: BLE001 # a defect of ours, too, is one taxpayer's trouble
+            self._stop(error)
+            if isinstance(error, OtpRequired | SessionExpired):
+                await self.notify(EventKind.SESSION_ENDED, error=error)
+            elif isinstance(error, ImsError):
+                self.context.stop.failed(error)
+            else:
+                _log.exception("the part of %s in run %s broke off", self.tally.gstin, self.context.run)
+        except BaseException:
+            self._stop(None)
+            raise
+
+    def _stop(self, error: Exception | None) -> None:
+        self.tally.stopped(error)
+        self.tally.not_sent(self.tally.waiting(), certain=self.journal_is_read)
+
+    @property
+    def _state(self) -> TaxpayerState:
+        return state_of(self.taxpayer)
+
+    async def see_end_of(self, job: ImsJob) -> bool:
+        """Wait for the end of a job, and count what became of its records; False if a person let it go."""
+        while job.open:
+            if job.pollable:
+                await self._wait_for(job)
+            else:
+                await self.settle(job)
+        self.tally.ended(job, job.report)
+        if job.report is not None:
+            await self.notify(EventKind.ENDED, job=job, report=job.report)
+        return job.report is not None
+
+    async def _wait_for(self, job: ImsJob) -> None:
+        """Poll a job until it has ended, or can't be polled any more."""
+        try:
+            async with self.context.stop.ending_waits():
+                await job._result_in_outage(self.context.max_outage)
+        except (JobFailed, OutcomeUnknown):
+            return
+        except JobTimeout:
+            if job._poller.unanswered:
+                self.context.gate.failed(self.taxpayer)
+            raise
+        self.context.gate.answered(self.taxpayer)
+
+    async def settle(self, job: ImsJob) -> None:
+        """Read a job's records until it is known what became of them, or it can be polled.
+
+        It may be one of another run.
+        """
+        await self.notify(EventKind.LOOKING, job=job)
+        self.slot.lend()
+        clock, quiet = self.context.services.clock, self.context.quiet
+        sent_at = job.submitted_at.timestamp() if job.submitted_at else 0.0
+        ages = {min(FIRST_LOOK, quiet), quiet}
+        if job.change.state is ChangeState.SENDING:
+            ages.add(max(SENDER_IS_DEAD, quiet))  # not before that it can be given up
+        for age in sorted(ages):
+            await self.context.rest(max(sent_at + age + LOOK_MARGIN - clock(), 0.0))
+            with contextlib.suppress(JournalError):
+                await job._hear_from_journal()
+            if job.open and not job.pollable:
+                await self.context.gate.through(
+                    self.taxpayer, lambda: self.taxpayer.reconcile(job, quiet=quiet)
+                )
+                self.context.gate.answered(self.taxpayer)
+            if not job.open or job.pollable:
+                return
+        raise OutcomeUnknown(
+            f"what became of {job.submitted} records of {job.gstin} cannot be told from their rows",
+            job=job,
+            advice="call taxpayer.reconcile(error.job), or let_go(error.job) if you know",
+        )
