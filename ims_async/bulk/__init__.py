@@ -9,10 +9,9 @@ A taxpayer's decisions are cut into as many jobs as their bytes need, sent one a
 
 from __future__ import annotations
 
-import contextlib
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import AsyncIterable, Iterable, Sequence
+from typing import Final
 
 from ..client import ImsClient, services_of
 from ..errors import InvalidInput
@@ -21,22 +20,12 @@ from ..model.records import Decision, Invoice
 from ..model.status import JobKind
 from ..model.times import QUIET
 from ..model.vocabulary import Action, Section
-from .inputs import (
-    Pairs,
-    Portion,
-    Who,
-    known_taxpayers,
-    pairs_of,
-    portion_of,
-    portions_again,
-    taxpayer_of,
-    who_of,
-)
+from .inputs import Pairs, Source, Who, source_again, source_of, taxpayer_of, who_of
 from .job_follower import Kept, RunContext
 from .pull import Pulled, PullReport, PullRun, sections_of
 from .recover import Recovery, Settlement, left_behind
 from .report import BulkEvent, BulkReport, EventKind, Progress, TaxpayerReport
-from .run import BulkRun, Totals, checked_name, new_name, totals_of
+from .run import BulkRun, checked_name, new_name
 
 __all__ = [
     "BulkEvent",
@@ -57,8 +46,6 @@ __all__ = [
     "save_all",
 ]
 
-_AT_ONCE: Final = 1000
-_AT_ONCE_OF_A_STREAM: Final = 100
 _READERS: Final = 16
 MAX_OUTAGE: Final = 3600.0
 """Seconds for which a run waits, unless `max_outage` says otherwise, for a gateway that does not answer."""
@@ -103,10 +90,8 @@ def save_all(
     client's own, a crash loses what was under way. What goes wrong with one taxpayer stands in its part of
     the report and stops no other. Raises `InvalidInput`, `JournalError`.
     """
-    context = _context_of(
-        client, run, journal, max_bytes=max_bytes, max_records=max_records, quiet=quiet, max_outage=max_outage
-    )
-    return _run_of(context, decisions, JobKind.SAVE, concurrency, check)
+    context = _context_of(client, run, journal, quiet, max_outage, max_bytes, max_records)
+    return BulkRun(context, source_of(client, decisions, JobKind.SAVE, check=check), concurrency)
 
 
 def reset_all(
@@ -123,10 +108,8 @@ def reset_all(
     check: bool = True,
 ) -> BulkRun:
     """Take the action on records of many taxpayers back to "no action"; otherwise as `save_all`."""
-    context = _context_of(
-        client, run, journal, max_bytes=max_bytes, max_records=max_records, quiet=quiet, max_outage=max_outage
-    )
-    return _run_of(context, invoices, JobKind.RESET, concurrency, check)
+    context = _context_of(client, run, journal, quiet, max_outage, max_bytes, max_records)
+    return BulkRun(context, source_of(client, invoices, JobKind.RESET, check=check), concurrency)
 
 
 def pull_all(
@@ -179,19 +162,8 @@ def retry(
         raise InvalidInput(
             f"{run} is the run that is being retried: a retry is a run of its own, name another"
         )
-    context = _context_of(
-        client, run, journal, max_bytes=max_bytes, max_records=max_records, quiet=quiet, max_outage=max_outage
-    )
-    portions = portions_again(client, report)
-    totals = Totals(taxpayers=len(portions), decisions=sum(len(portion.records) for portion in portions))
-
-    async def source(_: ImsClient) -> AsyncGenerator[Portion, None]:
-        for portion in portions:
-            yield portion
-
-    return BulkRun(
-        context, source, concurrency=_AT_ONCE if concurrency is None else concurrency, totals=totals
-    )
+    context = _context_of(client, run, journal, quiet, max_outage, max_bytes, max_records)
+    return BulkRun(context, source_again(client, report), concurrency)
 
 
 def resume(
@@ -209,8 +181,8 @@ def resume(
     stands by then. Decisions that the run had not sent yet are where they came from, and not in the report:
     hand them in again, with the run's name.
     """
-    context = _context_of(client, checked_name(run), journal, quiet=quiet, max_outage=max_outage)
-    return _run_of(context, {}, JobKind.SAVE, concurrency, check=False)
+    context = _context_of(client, checked_name(run), journal, quiet, max_outage)
+    return BulkRun(context, source_of(client, {}, JobKind.SAVE, check=False), concurrency)
 
 
 def recover(
@@ -241,28 +213,20 @@ def recover(
     touched: of those that were not retried `client.finished(retried=False)` tells. Raises `JournalError` for
     what cannot be read, when all the rest was done.
     """
-    context = _context_of(
-        client, f"recovery-{secrets.token_hex(8)}", journal, quiet=quiet, max_outage=max_outage
-    )
+    context = _context_of(client, f"recovery-{secrets.token_hex(8)}", journal, quiet, max_outage)
     only = None if taxpayers is None else {taxpayer_of(client, who, check=False).gstin for who in taxpayers}
-    return BulkRun(
-        context,
-        lambda client: left_behind(client, only, unsent=send),
-        concurrency=_AT_ONCE if concurrency is None else concurrency,
-        totals=Totals(),
-        part=Recovery if send else Settlement,
-    )
+    source = Source(portions=left_behind(client, only, unsent=send))
+    return BulkRun(context, source, concurrency, Recovery if send else Settlement)
 
 
 def _context_of(
     client: ImsClient,
     run: str | None,
     journal: Kept,
-    *,
+    quiet: float,
+    max_outage: float,
     max_bytes: int | None = None,
     max_records: int | None = None,
-    quiet: float,
-    max_outage: float = MAX_OUTAGE,
 ) -> RunContext:
     if not isinstance(client, ImsClient):
         raise InvalidInput(f"the first argument is a {type(client).__name__}: pass the ImsClient")
@@ -281,21 +245,4 @@ def _context_of(
         max_records=max_records,
         quiet=quiet,
         max_outage=max_outage,
-    )
-
-
-def _run_of(context: RunContext, work: Any, kind: JobKind, concurrency: int | None, check: bool) -> BulkRun:
-    async def source(client: ImsClient) -> AsyncGenerator[Portion, None]:
-        async with contextlib.aclosing(pairs_of(work)) as pairs:
-            async for who, records in pairs:
-                yield await portion_of(client, who, records, kind=kind, check=check)
-                del records
-
-    usual = _AT_ONCE if isinstance(work, Mapping) else _AT_ONCE_OF_A_STREAM
-    return BulkRun(
-        context,
-        source,
-        concurrency=usual if concurrency is None else concurrency,
-        totals=totals_of(work),
-        taxpayers=lambda: known_taxpayers(context.client, work, check=check),
     )

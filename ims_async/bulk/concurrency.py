@@ -20,39 +20,28 @@ _LEAST_LENT: Final = 16
 _EVENTS_AHEAD: Final = 16  # each may carry a chunk's records
 
 
-class Places:
-    """So many places to work at. As many again may be lent by those who only wait for a late moment."""
-
-    def __init__(self, count: int) -> None:
-        self.free = asyncio.Semaphore(count)
-        self.to_lend = max(count, _LEAST_LENT)
-
-
 class Slot:
-    """One place; it can be lent before the work is done, for good: who waits for it may be in the way."""
+    """One of a stream's places. It can be lent before the work is done: what only waits for a late moment
+    must not keep others from working. As many may be lent as there are places.
+    """
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
-        self._held = self._lent = False
-
-    async def take(self) -> None:
-        """Wait for a place."""
-        await self._places.free.acquire()
-        self._held = True
+    def __init__(self, stream: Stream[Any, Any]) -> None:
+        self._stream = stream
+        self._lent = False
 
     def lend(self) -> None:
-        """Let somebody else work at it, unless too many have done so."""
-        if self._held and self._places.to_lend:
-            self._places.to_lend -= 1
-            self._held, self._lent = False, True
-            self._places.free.release()
+        """Let somebody else work at it, for good, unless too many have done so."""
+        if not self._lent and self._stream._to_lend:
+            self._stream._to_lend -= 1
+            self._lent = True
+            self._stream._free.release()
 
     def leave(self) -> None:
         """Give it up."""
-        if self._held:
-            self._places.free.release()
-        self._places.to_lend += self._lent
-        self._held = self._lent = False
+        if self._lent:
+            self._stream._to_lend += 1
+        else:
+            self._stream._free.release()
 
 
 @on_one_loop
@@ -62,7 +51,8 @@ class Stream(abc.ABC, Generic[E, R]):
     def __init__(self, concurrency: int, loop_owner: LoopOwner) -> None:
         if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
             raise InvalidInput(f"concurrency {concurrency!r} must be a whole number of taxpayers, at least 1")
-        self._places = Places(concurrency)
+        self._free = asyncio.Semaphore(concurrency)
+        self._to_lend = max(concurrency, _LEAST_LENT)
         self._events: asyncio.Queue[E] | None = None
         self._begun, self._loop_owner = False, loop_owner
 
@@ -137,35 +127,25 @@ class Stream(abc.ABC, Generic[E, R]):
             if not task.cancelled() and (failure := task.exception()) is not None:
                 failures.append(failure)
 
-        async def start_all() -> None:
-            while not failures:
-                slot = Slot(self._places)
-                await slot.take()
-                try:
-                    task = asyncio.create_task(one(await anext(things), slot))
-                except StopAsyncIteration:
-                    return
-                tasks.add(task)
-                task.add_done_callback(ended)
-                await asyncio.sleep(0)  # where places and things are at hand, nothing above has waited
-
         try:
             try:
-                await start_all()
-            except Exception:  # the source's: what is under way is finished first
-                await _ended_all(tasks)
-                raise
-            await _ended_all(tasks)
+                while not failures:
+                    await self._free.acquire()
+                    task = asyncio.create_task(one(await anext(things), Slot(self)))
+                    tasks.add(task)
+                    task.add_done_callback(ended)
+                    await asyncio.sleep(0)  # where places and things are at hand, nothing above has waited
+            except StopAsyncIteration:
+                pass
+            except Exception as error:  # noqa: BLE001 # the source's: what is under way is finished first
+                failures.append(error)
+            while tasks:
+                await asyncio.wait(tasks)
             if failures:
                 raise failures[0]
         finally:
             await _stopped(tasks)
             await things.aclose()
-
-
-async def _ended_all(tasks: set[asyncio.Task[None]]) -> None:
-    while tasks:
-        await asyncio.wait(tasks)
 
 
 async def _stopped(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping, Sized
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -47,6 +47,68 @@ class Portion:
     changes: tuple[str, ...] = ()
 
 
+@attrs.frozen(kw_only=True)
+class Source:
+    """Where the portions of a run come from, and what is known of them beforehand."""
+
+    portions: AsyncGenerator[Portion, None]
+    taxpayers: int | None = None
+    """How many there are."""
+    decisions: int | None = None
+    endless: bool = False
+    """True of a stream: nobody knows whether it ends."""
+    known: Callable[[], Collection[Taxpayer]] = tuple
+    """Returns the taxpayers whose sessions are kept alive before their portion comes."""
+
+
+def source_of(client: ImsClient, work: Any, kind: JobKind, *, check: bool) -> Source:
+    """Return what is wanted: "no action" is reached by a reset, everything else by a save."""
+
+    async def portions() -> AsyncGenerator[Portion, None]:
+        async with contextlib.aclosing(_pairs_of(work)) as pairs:
+            async for who, records in pairs:
+                yield await _portion_of(client, who, records, kind=kind, check=check)
+                del records
+
+    if not isinstance(work, Mapping):
+        return Source(portions=portions(), endless=True)
+
+    def known() -> list[Taxpayer]:
+        taxpayers: list[Taxpayer] = []
+        for who in work:
+            with contextlib.suppress(InvalidInput):
+                taxpayers.append(taxpayer_of(client, who, check=check))
+        return taxpayers
+
+    sizes = [len(records) for records in work.values() if isinstance(records, Sized)]
+    decisions = sum(sizes) if len(sizes) == len(work) else None
+    return Source(portions=portions(), taxpayers=len(work), decisions=decisions, known=known)
+
+
+def source_again(client: ImsClient, report: BulkReport) -> Source:
+    """Return what did not get through, to be sent again. Raises `InvalidInput`.
+
+    What is pending or for a person is not in it.
+    """
+    portions: list[Portion] = []
+    for one in report:
+        failed = [failure.record for failure in one.failed if failure.record is not None]
+        if len(failed) < len(one.failed):
+            raise InvalidInput(
+                f"the report of {one.gstin} does not carry its records: resume its run with the journal first"
+            )
+        records: list[Record] = [*failed, *one.unaccounted, *one.not_sent]
+        portion = Portion(one.gstin, None, records, again=True, changes=one.batches)
+        try:
+            portion.taxpayer = client.taxpayer(one.gstin, check=False)
+        except InvalidInput as error:
+            portion.problem = error
+        if records:
+            portions.append(portion)
+    decisions = sum(len(portion.records) for portion in portions)
+    return Source(portions=_each(portions), taxpayers=len(portions), decisions=decisions)
+
+
 _WANTED: Final = "pass {taxpayer: decisions}, or pairs of these as an iterable or an async iterable"
 _MEANT: Final = {
     JobKind.SAVE: "pass what invoice.accept(), .reject() and .keep_pending() give",
@@ -54,7 +116,7 @@ _MEANT: Final = {
 }
 
 
-async def pairs_of(work: Pairs[T]) -> AsyncGenerator[tuple[Any, T], None]:
+async def _pairs_of(work: Any) -> AsyncGenerator[tuple[Any, Any], None]:
     """Yield pairs of a taxpayer and what is wanted for it. Raises `InvalidInput` for anything else."""
     if isinstance(work, Mapping):
         for pair in list(work.items()):
@@ -76,7 +138,7 @@ async def who_of(taxpayers: Iterable[Who] | AsyncIterable[Who]) -> AsyncGenerato
             yield who
 
 
-async def _each(things: Iterable[T] | AsyncIterable[T], wrong: str) -> AsyncGenerator[T, None]:
+async def _each(things: Iterable[T] | AsyncIterable[T], wrong: str = "") -> AsyncGenerator[T, None]:
     """Yield things as they come; a caller's generator is closed in the end: it may hold a database open."""
     if isinstance(things, AsyncIterable):
         iterator = aiter(things)
@@ -104,19 +166,9 @@ def taxpayer_of(client: ImsClient, who: object, *, check: bool) -> Taxpayer:
     raise InvalidInput(f"a {type(who).__name__} is no taxpayer: pass client.taxpayer(…), or a GSTIN")
 
 
-def known_taxpayers(client: ImsClient, work: object, *, check: bool) -> list[Taxpayer]:
-    """Return the taxpayers that are known before any is worked on: those of a mapping."""
-    known: list[Taxpayer] = []
-    for who in work if isinstance(work, Mapping) else ():
-        with contextlib.suppress(InvalidInput):
-            known.append(taxpayer_of(client, who, check=check))
-    return known
-
-
-async def portion_of(
+async def _portion_of(
     client: ImsClient, who: object, records: object, *, kind: JobKind, check: bool
 ) -> Portion:
-    """Take what is wanted for one taxpayer: "no action" is reached by a reset, everything else by a save."""
     portion = Portion(who.gstin if isinstance(who, Taxpayer) else str(who), None)
     try:
         portion.taxpayer = taxpayer_of(client, who, check=check)
@@ -151,26 +203,3 @@ def _wanted(record: object, kind: JobKind) -> Record | None:
     if not isinstance(record, Decision) or not isinstance(record.invoice, Invoice):
         return None
     return record.invoice if record.action is Action.NO_ACTION else record
-
-
-def portions_again(client: ImsClient, report: BulkReport) -> list[Portion]:
-    """Return what did not get through, as what is to be sent again. Raises `InvalidInput`.
-
-    What is pending or for a person is not in it.
-    """
-    portions: list[Portion] = []
-    for one in report:
-        failed = [failure.record for failure in one.failed if failure.record is not None]
-        if len(failed) < len(one.failed):
-            raise InvalidInput(
-                f"the report of {one.gstin} does not carry its records: resume its run with the journal first"
-            )
-        records: list[Record] = [*failed, *one.unaccounted, *one.not_sent]
-        portion = Portion(one.gstin, None, records, again=True, changes=one.batches)
-        try:
-            portion.taxpayer = client.taxpayer(one.gstin, check=False)
-        except InvalidInput as error:
-            portion.problem = error
-        if records:
-            portions.append(portion)
-    return portions

@@ -7,39 +7,27 @@ import contextlib
 import datetime as dt
 import functools
 import secrets
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence, Sized
+from collections.abc import AsyncGenerator, Collection, Sequence
 from typing import Any, Final
 from weakref import WeakKeyDictionary
-
-import attrs
 
 from ..client import ImsClient
 from ..errors import ImsError, InvalidInput, JournalError
 from ..journal.location import default_journal
 from ..taxpayer import Taxpayer
 from .concurrency import Slot, Stream
-from .inputs import Portion
+from .inputs import Portion, Source
 from .job_follower import JobFollower, RunContext
 from .outage import keep_alive
 from .report import BulkEvent, BulkReport, EventKind, Progress
 from .tally import Tally
 from .taxpayer_run import TaxpayerRun
 
+_AT_ONCE: Final = 1000
+_AT_ONCE_OF_A_STREAM: Final = 100
 _LONGEST_NAME: Final = 100
 _UNDER_WAY: Final[WeakKeyDictionary[ImsClient, set[str]]] = WeakKeyDictionary()
 """The names of the runs that each client carries out now."""
-
-Source = Callable[[ImsClient], AsyncGenerator[Portion, None]]
-
-
-@attrs.frozen(kw_only=True)
-class Totals:
-    """What is known beforehand of the size of a run."""
-
-    taxpayers: int | None = None
-    decisions: int | None = None
-    endless: bool = False
-    """True where nobody knows whether it ends: of a stream."""
 
 
 class BulkRun(Stream[BulkEvent, BulkReport]):
@@ -54,15 +42,12 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         self,
         context: RunContext,
         source: Source,
-        *,
-        concurrency: int,
-        totals: Totals,
-        taxpayers: Callable[[], Collection[Taxpayer]] = tuple,
+        concurrency: int | None,
         part: type[JobFollower] = TaxpayerRun,
     ) -> None:
-        super().__init__(concurrency, context.services.loop_owner)
-        self._context, self._source, self._totals, self._beforehand = context, source, totals, taxpayers
-        self._part = part
+        usual = _AT_ONCE_OF_A_STREAM if source.endless else _AT_ONCE
+        super().__init__(usual if concurrency is None else concurrency, context.services.loop_owner)
+        self._context, self._source, self._part = context, source, part
         self._tallies: dict[str, Tally] = {}
         self._taxpayers: dict[str, Taxpayer] = {}
         self._turns: dict[str, asyncio.Lock] = {}
@@ -117,11 +102,11 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
     async def _portions(self) -> AsyncGenerator[Portion, None]:
         """Yield what is asked for, then what the journal knows of besides."""
         before = self._before = await self._in_the_journal()
-        async with contextlib.aclosing(self._source(self._context.client)) as portions:
+        async with contextlib.aclosing(self._source.portions) as portions:
             async for portion in portions:
                 yield portion
                 del portion
-                if self._context.stop.reached and self._totals.endless:
+                if self._context.stop.reached and self._source.endless:
                     break  # all others are reported as not sent
         for gstin in before:
             if gstin not in self._tallies:
@@ -166,7 +151,7 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
 
     def _in_sight(self) -> Collection[Taxpayer]:
         """Return whose sessions are kept alive: all of a mapping's, of a stream those that came by."""
-        return {*self._beforehand(), *self._taxpayers.values()}
+        return {*self._source.known(), *self._taxpayers.values()}
 
     def _session_ended(self, taxpayer: Taxpayer, error: ImsError) -> None:
         """Report it in a task of its own: a slow listener must not cost the others their sessions."""
@@ -200,8 +185,8 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
             finished=len(self._finished),
             handed_in=self._handed_in,
             known=self._known,
-            total_taxpayers=self._totals.taxpayers,
-            total_decisions=self._totals.decisions,
+            total_taxpayers=self._source.taxpayers,
+            total_decisions=self._source.decisions,
         )
 
 
@@ -216,12 +201,3 @@ def checked_name(run: str) -> str:
     if not isinstance(run, str) or not run.strip() or not run.isprintable() or len(run) > _LONGEST_NAME:
         raise InvalidInput(f"run {run!r:.120} is no name: pass a text of 1 to {_LONGEST_NAME} characters")
     return run
-
-
-def totals_of(work: Any) -> Totals:
-    """Count what a mapping holds, where it can be counted without reading it."""
-    if not isinstance(work, Mapping):
-        return Totals(endless=True)
-    sizes = [len(records) if isinstance(records, Sized) else None for records in work.values()]
-    known = [size for size in sizes if size is not None]
-    return Totals(taxpayers=len(sizes), decisions=sum(known) if len(known) == len(sizes) else None)

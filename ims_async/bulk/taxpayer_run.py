@@ -151,7 +151,7 @@ class TaxpayerRun(JobFollower):
         return await self._hand_in(chunks, batch, records, lambda: self._sent(look_and_send()))
 
     async def _sent(self, sending: Awaitable[ImsJob | None]) -> ImsJob | None:
-        """Return the job of what is sent; of a change whose answer was lost, too: it is settled by looking."""
+        """Return the job of what is sent; also of a change whose answer is lost: it is settled by looking."""
         try:
             job = await sending
         except OutcomeUnknown as error:
