@@ -199,15 +199,15 @@ def recover(
 
     Jobs that run at the gateway are waited for. A change whose answer was lost is settled by looking, after
     `quiet` seconds at the latest, and what had no effect is sent again where it still stands as it stood.
-    So is, once, what was never sent: batches that waited for their turn when their process ended, and those
+    So is, once, what was never sent: changes that waited for their turn when their process ended, and those
     that were called off for trouble on the way, a change ahead of them, or their size
     (`job.cause.to_retry`). What its caller cancelled, or what was refused, is left alone
     (`client.called_off()` lists it), and so is a record that was decided on anew since, or to which
-    another batch has applied the same decision meanwhile. Each batch stays a part of its run, which so does
-    not send it again.
+    another change has applied the same decision meanwhile. Each stays a part of its run, which so does not
+    send it again.
 
     With `send=False` nothing is sent: what had no effect is in the report as not applied, and what was never
-    sent is left to its run. `taxpayers` are those that it is about, all by default. Batches of other living
+    sent is left to its run. `taxpayers` are those that it is about, all by default. Changes of other living
     processes that wait are taken over; those get `JobInFlight`. Otherwise as `save_all`: await it for a
     `BulkReport` of what was left behind, or follow its events. A job that has ended, by a look too, is not
     touched: of those that were not retried `client.finished(retried=False)` tells. Raises `JournalError` for

@@ -74,8 +74,8 @@ class Stream(abc.ABC, Generic[E, R]):
         return self.report
 
     async def __aiter__(self) -> AsyncGenerator[E, None]:
-        """Yield events as they happen. Whoever stops listening early stops the run, at the latest when the
-        iterator is closed (`contextlib.aclosing`); what was sent by then is in the journal.
+        """Yield events as they happen. To stop listening stops the run, at the latest when the iterator is
+        closed (`contextlib.aclosing`); what was sent by then is in the journal.
         """
         self._begin()
         events = self._events = asyncio.Queue(_EVENTS_AHEAD)
@@ -101,8 +101,8 @@ class Stream(abc.ABC, Generic[E, R]):
             )
         self._begun = True
 
-    async def _tell(self, event: Callable[[], E]) -> None:
-        """Tell those who listen, if anybody does; a slow listener slows the work down."""
+    async def _put(self, event: Callable[[], E]) -> None:
+        """Pass an event to the listener, if there is one; a slow listener slows the work down."""
         if self._events is not None:
             await self._events.put(event())
 

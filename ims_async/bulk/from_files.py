@@ -23,19 +23,19 @@ from .outage import is_everybodys
 
 
 class Listener(Protocol):
-    """Hears what is found while rows are matched."""
+    """Is called with what is found while rows are matched."""
 
     def unreadable(self, gstin: str, section: Section, problem: str) -> None:
-        """Hear of a row of the gateway's that cannot be read, and is left out."""
+        """Note a row of the gateway's that cannot be read, and is left out."""
 
     def standing(self, gstin: str, count: int) -> None:
-        """Hear how many rows of a taxpayer stand already as they decide."""
+        """Note how many rows of a taxpayer stand already as they decide."""
 
     def skipped(self, gstin: str, error: ImsError) -> None:
-        """Hear why nothing is sent for a taxpayer."""
+        """Note why nothing is sent for a taxpayer."""
 
     def matched(self) -> None:
-        """Hear that the rows of one more taxpayer were looked at."""
+        """Note that the rows of one more taxpayer were looked at."""
 
 
 @attrs.define(kw_only=True)

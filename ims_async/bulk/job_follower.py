@@ -6,7 +6,8 @@ import abc
 import asyncio
 import contextlib
 import logging
-from typing import Any, Literal, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Literal
 
 import attrs
 
@@ -39,12 +40,8 @@ Kept = Journal | Literal[False] | None
 """A journal, False for none, None for the client's own or the default one."""
 
 
-class Notify(Protocol):
-    """Reports an event of a taxpayer to those who listen; `facts` are those of `BulkEvent`."""
-
-    async def __call__(self, kind: EventKind, **facts: Any) -> None:
-        """Report it."""
-        ...
+Notify = Callable[..., Awaitable[None]]
+"""Reports an event of a taxpayer: its `EventKind`, then those facts of `BulkEvent` that come with it."""
 
 
 @attrs.define(kw_only=True)
@@ -104,13 +101,13 @@ class JobFollower(abc.ABC):
         try:
             await self._carry_out()
         except Exception as error:  # noqa: BLE001 # a defect of ours, too, is one taxpayer's trouble
+            if not isinstance(error, ImsError):
+                _log.exception("the part of %s in run %s broke off", self.tally.gstin, self.context.run)
+            else:
+                self.context.stop.failed(error)
             self._stop(error)
             if isinstance(error, OtpRequired | SessionExpired):
                 await self.notify(EventKind.SESSION_ENDED, error=error)
-            elif isinstance(error, ImsError):
-                self.context.stop.failed(error)
-            else:
-                _log.exception("the part of %s in run %s broke off", self.tally.gstin, self.context.run)
         except BaseException:
             self._stop(None)
             raise

@@ -111,14 +111,22 @@ class PullRun(Stream[Pulled, PullReport]):
         pulled = await self._pull(who)
         streamed = self._events is not None
         self._found[pulled.gstin] = attrs.evolve(pulled, sections={}) if streamed else pulled
-        await self._tell(lambda: pulled)
+        await self._put(lambda: pulled)
 
     async def _pull(self, who: Who) -> Pulled:
         gstin = who.gstin if isinstance(who, Taxpayer) else str(who)
+        rows: dict[Section, InvoiceList] = {}
+        queued: dict[Section, DownloadQueued] = {}
         try:
             self._stop.check()
             taxpayer = taxpayer_of(self._client, who, check=self._check)
-            rows, queued = await self._rows_of(taxpayer)
+            counts = await taxpayer.counts()
+            for section in self._sections:
+                if _has_some(counts, section, self._status):
+                    try:
+                        rows[section] = await taxpayer.invoices(section, self._status, strict=False)
+                    except DownloadQueued as error:
+                        queued[section] = without_frames(error)
         except Exception as error:  # noqa: BLE001 # a store's, say: one taxpayer's trouble
             return Pulled(gstin=gstin, error=without_frames(error))
         return Pulled(
@@ -128,20 +136,6 @@ class PullRun(Stream[Pulled, PullReport]):
             queued=queued,
             count=sum(map(len, rows.values())),
         )
-
-    async def _rows_of(
-        self, taxpayer: Taxpayer
-    ) -> tuple[dict[Section, InvoiceList], dict[Section, DownloadQueued]]:
-        counts = await taxpayer.counts()
-        wanted = [section for section in self._sections if _has_some(counts, section, self._status)]
-        rows: dict[Section, InvoiceList] = {}
-        queued: dict[Section, DownloadQueued] = {}
-        for section in wanted:
-            try:
-                rows[section] = await taxpayer.invoices(section, self._status, strict=False)
-            except DownloadQueued as error:
-                queued[section] = without_frames(error)
-        return rows, queued
 
 
 def _has_some(counts: Counts, section: Section, status: Action | None) -> bool:

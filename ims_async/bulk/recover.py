@@ -88,18 +88,18 @@ class Recovery(TaxpayerRun):
             await self._mark_retried([job.batch or ""])
 
     async def _send_unsent(self, job: ImsJob, records: list[Record]) -> None:
-        """Send what still stands of a batch that waited when its process ended, or was called off."""
+        """Send what still stands of a change that waited when its process ended, or was called off."""
         if job.open and not await job._take_over():
             self.tally.sent(job, records)  # its process lives, and has begun to send it
             if job.journal_error is not None:
                 raise job.journal_error
             return
         self._run, self._found_all = job.run, True
-        await self._send_again(job.kind, records)
+        await self._send_all(job.kind, records, again=True)
         await self._mark_retried([job.batch or ""])
 
     async def _find_unsent(self) -> list[tuple[ImsJob, list[Record]]]:
-        """Return the batches that wait or were called off, without what was decided on, or done, since."""
+        """Return the changes that wait or were called off, without what was decided on, or done, since."""
         journal = self.context.client.journal
         if journal is None:
             return []
@@ -142,7 +142,7 @@ class Settlement(JobFollower):
                 self.tally.stopped(error)
 
     def _check_that_it_may_be_settled(self, job: ImsJob) -> None:
-        """Raise `OutcomeUnknown` for a batch that a living process may be about to send."""
+        """Raise `OutcomeUnknown` for a change that a living process may be about to send."""
         sent_at = job.submitted_at.timestamp() if job.submitted_at else 0.0
         if job.open and not job.sent and self.context.services.clock() < sent_at + self.context.quiet:
             raise OutcomeUnknown(
@@ -155,11 +155,11 @@ class Settlement(JobFollower):
 async def without_later(
     journal: Journal, changes: Sequence[Change], wanted: Callable[[Change], bool]
 ) -> list[tuple[Change, list[Record]]]:
-    """Return the batches that are wanted of one taxpayer's, each without what others make needless.
+    """Return the changes that are wanted of one taxpayer's, each without what others make needless.
 
     The later decision on a record counts, whatever became of it: an earlier one must not undo it. And what
-    the batch before applied, as it was decided on here, after this one was handed in, is done: to do it again
-    would undo what was done since. `changes` are in the order of handing in. Raises `JournalError`.
+    the change before applied, as it was decided on here, after this one was handed in, is done: to do it
+    again would undo what was done since. `changes` are in the order of handing in. Raises `JournalError`.
     """
     since = min(
         (at for change in changes if wanted(change) and (at := change.token.submitted_at)), default=None
@@ -179,7 +179,7 @@ async def without_later(
 
 
 async def handed_in_again(journal: Journal, unsent: Sequence[Change]) -> set[str]:
-    """Return which of these are over: later batches hold all of their records. What is damaged is not."""
+    """Return which of these are over: later changes hold all of their records. What is damaged is not."""
     again: set[str] = set()
     for gsp, host, gstin in {(one.token.gsp, one.token.host, one.token.gstin) for one in unsent}:
         with contextlib.suppress(JournalError):
@@ -190,7 +190,7 @@ async def handed_in_again(journal: Journal, unsent: Sequence[Change]) -> set[str
 
 
 _Applied = dict[RecordKey, tuple[object, dt.datetime | None]]
-"""What was decided last on each record, and when a batch that applied just that had ended."""
+"""What was decided last on a record, where that was applied, and when the change that did so had ended."""
 
 
 def _ended_since(change: Change, since: dt.datetime) -> bool:
@@ -209,10 +209,7 @@ def _note_applied(applied: _Applied, change: Change, records: Sequence[Record]) 
         report = account(change.status, records, change.token.submitted)
         succeeded = {record.key for record in report.succeeded}
     for record in records:
-        what = decided(record)
-        before, at = applied.get(record.key, (what, None))
         if record.key in succeeded:
-            at = change.changed_at
-        elif before != what:
-            at = None
-        applied[record.key] = what, at
+            applied[record.key] = decided(record), change.changed_at
+        elif record.key in applied and applied[record.key][0] != decided(record):
+            del applied[record.key]

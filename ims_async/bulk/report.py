@@ -21,7 +21,7 @@ _OUTCOMES: Final = (
 
 
 def counts_in_words(counts: Iterable[int]) -> str:
-    """Say how many decisions have which outcome, of those that there are: see `TaxpayerReport.counts`."""
+    """Return `TaxpayerReport.counts` in words, those that are not zero."""
     return ", ".join(f"{count:,} {what}" for count, what in zip(counts, _OUTCOMES, strict=True) if count)
 
 
@@ -179,13 +179,12 @@ class BulkReport:
 
     def __str__(self) -> str:
         named = (self.failed, self.unaccounted, self.changed, self.not_sent)
-        said = counts_in_words((self.succeeded, *named, self.pending_count))
-        stopped = f"{_counted(len(self.errors), 'taxpayer')} with an error" if self.errors else ""
-        jobs = len(self.doubtful_jobs)
-        doubtful = f"{_counted(jobs, 'job')} with errors that are not named" if jobs else ""
-        facts = "; ".join(filter(None, (said, stopped, doubtful))) or "nothing to do"
+        facts = [counts_in_words((self.succeeded, *named, self.pending_count))]
+        facts += [f"{_counted(len(self.errors), 'taxpayer')} with an error"] * bool(self.errors)
+        if self.doubtful_jobs:
+            facts.append(f"{_counted(len(self.doubtful_jobs), 'job')} with errors that are not named")
         whole = f"{_counted(self.handed_in, 'decision')} of {_counted(len(self), 'taxpayer')}"
-        return f"run {self.run}: {whole}: {facts}"
+        return f"run {self.run}: {whole}: {'; '.join(filter(None, facts)) or 'nothing to do'}"
 
     def raise_for_failures(self) -> None:
         """Raise `RecordsRejected` unless `ok`, with the first reasons."""
@@ -198,11 +197,8 @@ class BulkReport:
 
 
 class EventKind(StrEnum):
-    """What has happened: one of `STARTED SUBMITTED CUT_SMALLER LOOKING ENDED SESSION_ENDED FINISHED`.
-
-    A taxpayer's work starts and finishes; in between each of its jobs is submitted and ends. `LOOKING`: the
-    answer to a change was lost, and its records are read again. `SESSION_ENDED`: there is no session, or it
-    cannot be kept alive.
+    """What has happened: a taxpayer's work starts and finishes; in between each of its jobs is submitted and
+    ends.
     """
 
     STARTED = "started"
@@ -216,7 +212,7 @@ class EventKind(StrEnum):
     ENDED = "ended"
     """A `job` has ended; its `report` says what became of each of its records."""
     SESSION_ENDED = "session ended"
-    """A taxpayer's session cannot be kept alive: a person has to log in with an OTP (see `error`)."""
+    """There is no session, or it cannot be kept alive: a person has to log in with an OTP (see `error`)."""
     FINISHED = "finished"
     """Work for a taxpayer has ended; `outcome` accounts for each of its decisions."""
 

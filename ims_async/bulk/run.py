@@ -167,12 +167,13 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
             if tally.gstin in self._sessions_reported:
                 return
             self._sessions_reported.add(tally.gstin)
-        outcome = tally.report if kind is EventKind.FINISHED else lambda: None
-        await self._tell(
-            lambda: BulkEvent(
-                kind=kind, gstin=tally.gstin, progress=self._progress(tally), outcome=outcome(), **facts
-            )
-        )
+
+        def event() -> BulkEvent:
+            outcome = tally.report() if kind is EventKind.FINISHED else None
+            progress = self._progress(tally)
+            return BulkEvent(kind=kind, gstin=tally.gstin, progress=progress, outcome=outcome, **facts)
+
+        await self._put(event)
 
     def _progress(self, tally: Tally) -> Progress:
         """Return how far it all is, of which this one has moved on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from ..jobs.job import ImsJob
 from ..jobs.reconcile import Reconciliation, decided
@@ -49,9 +49,8 @@ class Tally:
         self._unaccounted: dict[int, Record] = {}
         self._changed: dict[int, Record] = {}
         self._not_sent: dict[int, Record] = {}
-        self._piles: Final[tuple[dict[int, Any], ...]] = (
-            *(self._waiting, self._failed, self._unaccounted, self._changed, self._not_sent),
-        )
+        self._piles: list[dict[int, Any]] = [self._waiting, self._failed, self._unaccounted]
+        self._piles += [self._changed, self._not_sent]
         self._in_doubt = 0
         """How many may have been sent, in which job is not known."""
         self._canned = False
@@ -174,8 +173,8 @@ class Tally:
     def recount(self, jobs: Sequence[tuple[ImsJob, Sequence[int]]], waiting: Sequence[int]) -> None:
         """Count anew all jobs of this run, with the hash of each decision in them, and of those that wait.
 
-        The last job that carries a decision tells of it; but what was applied once stays so: another job can
-        only be refused as stale.
+        The last job that carries a decision counts; but what was applied once stays so: another job can only
+        be refused as stale.
         """
         self.carried = {one for _, hashes in jobs for one in hashes}
         self.leave_out(waiting)
@@ -202,7 +201,7 @@ class Tally:
         return job not in self._pending and name not in self._failed and name not in self._unaccounted
 
     def _drop(self, job: ImsJob, record: Record) -> None:
-        """Do not count a decision of a job: another one tells of it."""
+        """Do not count a decision of a job: another one counts."""
         if job in self._pending:
             self._pending[job] -= 1
         elif self._is_applied(job, record):

@@ -48,13 +48,12 @@ class TaxpayerRun(JobFollower):
         self.context.stop.check()
         await self.taxpayer.keep_alive()
         await self._finish(earlier)
-        if self.portion.again:
-            await self._send_portion_again()
-            return
-        async with self.context.bench:
-            self.tally.warned(await self.taxpayer.check(self.tally.waiting()))
+        if not self.portion.again:
+            async with self.context.bench:
+                self.tally.warned(await self.taxpayer.check(self.tally.waiting()))
         for kind in JobKind:
-            await self._send_all(kind)
+            await self._send_all(kind, self.tally.waiting(kind), again=self.portion.again)
+        await self._mark_retried(self.portion.changes)
 
     async def follow(self, job: ImsJob, *, tries: int = _MOST_AGAINS) -> None:
         """Wait for the end of a job, and send again what of it turns out to have had no effect."""
@@ -73,7 +72,7 @@ class TaxpayerRun(JobFollower):
             return
         if job.status.in_the_way:  # another program's job was in the way
             await self.context.rest(FIRST_LOOK)
-        await self._send_again(job.kind, records, tries=tries - 1)
+        await self._send_all(job.kind, records, again=True, tries=tries - 1)
 
     @property
     def aim(self) -> int:
@@ -82,15 +81,17 @@ class TaxpayerRun(JobFollower):
 
     # -- sending -------------------------------------------------------------------------------------------
 
-    async def _send_all(self, kind: JobKind) -> None:
-        """Send what waits; each job is seen to its end before the next."""
-        chunks = _Chunks(self, kind, self.tally.waiting(kind))
+    async def _send_all(
+        self, kind: JobKind, records: Sequence[Record], *, again: bool, tries: int = _MOST_AGAINS
+    ) -> None:
+        """Send these, each job seen to its end before the next; `again`, if they still are as decided on."""
+        chunks = _Chunks(self, kind, records)
         while chunks.left:
-            job = await self._send(chunks)
+            job = await (self._look_and_send(chunks) if again else self._send(chunks))
             if job is not None:
                 await self.notify(EventKind.SUBMITTED, job=job)
-                await self.follow(job)
-            else:  # it was too large, or another process has sent for this run meanwhile
+                await self.follow(job, tries=tries)
+            elif not again:  # it was too large, or another process has sent for this run meanwhile
                 await self._finish(await self._take_up())
                 chunks.restart(self.tally.waiting(kind))
         await self._mark_retried(chunks.unsent)
@@ -118,25 +119,8 @@ class TaxpayerRun(JobFollower):
 
         return await self._hand_in(chunks, batch, chunk.records, hand_in)
 
-    async def _send_portion_again(self) -> None:
-        """Send what did not go through before, where it still is as it was decided on."""
-        for kind in JobKind:
-            await self._send_again(kind, self.tally.waiting(kind))
-        await self._mark_retried(self.portion.changes)
-
-    async def _send_again(
-        self, kind: JobKind, records: Sequence[Record], *, tries: int = _MOST_AGAINS
-    ) -> None:
-        """Look at these again, and send those that stand as they were decided on."""
-        chunks = _Chunks(self, kind, records)
-        while chunks.left:
-            job = await self._look_and_send(chunks)
-            if job is not None:
-                await self.notify(EventKind.SUBMITTED, job=job)
-                await self.follow(job, tries=tries)
-        await self._mark_retried(chunks.unsent)
-
     async def _look_and_send(self, chunks: _Chunks) -> ImsJob | None:
+        """Look at the next chunk, and send what of it stands as it was decided on."""
         records = (await chunks.next()).records
         batch = Batch(kind=chunks.kind, run=self._run)
 
@@ -318,5 +302,5 @@ async def _hashes(records: Sequence[Record]) -> list[int]:
 
 
 def _can_be_settled(job: ImsJob) -> bool:
-    """Say whether a job holds the turn only since nobody knows what became of it: looking tells."""
+    """Say whether a job holds the turn only since what became of it is not known: a look shows that."""
     return job.open and not job.pollable
