@@ -118,12 +118,9 @@ _MEANT: Final = {
 
 async def _pairs_of(work: Any) -> AsyncGenerator[tuple[Any, Any], None]:
     """Yield pairs of a taxpayer and what is wanted for it. Raises `InvalidInput` for anything else."""
-    if isinstance(work, Mapping):
-        for pair in list(work.items()):
-            yield pair
-        return
+    things: Any = list(work.items()) if isinstance(work, Mapping) else work
     wrong = f"a {type(work).__name__} is no work for a run: {_WANTED}"
-    async with contextlib.aclosing(_each(work, wrong)) as pairs:
+    async with contextlib.aclosing(_each(things, wrong)) as pairs:
         async for pair in pairs:
             if not isinstance(pair, tuple) or len(pair) != 2:
                 raise InvalidInput(f"the work yields a {type(pair).__name__} where a pair belongs: {_WANTED}")

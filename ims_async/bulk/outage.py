@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import copy
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Final, TypeVar
 
 from ..errors import (
@@ -27,7 +27,6 @@ from ..taxpayer import Taxpayer
 
 _log = logging.getLogger("ims_async")
 
-_KEEP_ALIVE_EVERY: Final = 120.0  # seconds
 _PROBES: Final = RetryPolicy(max_tries=1000, initial=15.0, max_interval=120.0)
 _MOST_TRIES: Final = 3
 
@@ -129,30 +128,7 @@ class OutageGate:
                 cannot_be_had = error.token is not None and error.download is None
                 if tries == _MOST_TRIES or cannot_be_had:
                     raise
-                await self._rest(error.estimate or _KEEP_ALIVE_EVERY)
-
-
-async def keep_alive(
-    services: Services,
-    taxpayers: Callable[[], Collection[Taxpayer]],
-    report: Callable[[Taxpayer, ImsError], None],
-) -> None:
-    """Renew the sessions that come near their end, as long as the run goes on; report each that ended.
-
-    A refresh is authorised by the dying session itself: one that was let die needs a person with a phone.
-    """
-    while True:
-        for taxpayer in list(taxpayers()):
-            try:
-                await taxpayer.keep_alive()
-            except Exception as error:  # noqa: BLE001 # one's store, say, must not cost the others their sessions
-                if is_everybodys(error):
-                    return
-                if isinstance(error, NotAuthorized):
-                    report(taxpayer, error)
-                    continue
-                _log.warning("a session could not be renewed yet: %s", type(error).__name__)
-        await services.rest(_KEEP_ALIVE_EVERY)
+                await self._rest(error.estimate or _PROBES.max_interval)
 
 
 def is_everybodys(error: Exception) -> bool:

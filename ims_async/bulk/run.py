@@ -6,25 +6,29 @@ import asyncio
 import contextlib
 import datetime as dt
 import functools
+import logging
 import secrets
 from collections.abc import AsyncGenerator, Collection, Sequence
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from ..client import ImsClient
-from ..errors import ImsError, InvalidInput, JournalError
+from ..errors import InvalidInput, JournalError, NotAuthorized
 from ..journal.location import default_journal
 from ..taxpayer import Taxpayer
 from .concurrency import Slot, Stream
 from .inputs import Portion, Source
 from .job_follower import JobFollower, RunContext
-from .outage import keep_alive
+from .outage import is_everybodys
 from .report import BulkEvent, BulkReport, EventKind, Progress
 from .tally import Tally
 from .taxpayer_run import TaxpayerRun
 
+_log = logging.getLogger("ims_async")
+
 _AT_ONCE: Final = 1000
 _AT_ONCE_OF_A_STREAM: Final = 100
+_KEEP_ALIVE_EVERY: Final = 120.0  # seconds
 _LONGEST_NAME: Final = 100
 _UNDER_WAY: Final[WeakKeyDictionary[ImsClient, set[str]]] = WeakKeyDictionary()
 """The names of the runs that each client carries out now."""
@@ -90,7 +94,7 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
             under_way.discard(self.run)
 
     async def _work_on_all(self) -> None:
-        keeper = asyncio.create_task(keep_alive(self._context.services, self._in_sight, self._session_ended))
+        keeper = asyncio.create_task(self._keep_sessions_alive())
         try:
             await self._work_on(self._portions(), self._work)
             await asyncio.gather(*self._reporting)
@@ -149,11 +153,26 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
 
     # -- events ---------------------------------------------------------------------------------------------
 
-    def _in_sight(self) -> Collection[Taxpayer]:
-        """Return whose sessions are kept alive: all of a mapping's, of a stream those that came by."""
-        return {*self._source.known(), *self._taxpayers.values()}
+    async def _keep_sessions_alive(self) -> None:
+        """Renew the sessions that come near their end, as long as the run goes on; report each that ended.
 
-    def _session_ended(self, taxpayer: Taxpayer, error: ImsError) -> None:
+        A refresh is authorised by the dying session itself: one that was let die needs a person with a phone.
+        They are all of a mapping's, of a stream those that came by.
+        """
+        while True:
+            for taxpayer in {*self._source.known(), *self._taxpayers.values()}:
+                try:
+                    await taxpayer.keep_alive()
+                except Exception as error:  # noqa: BLE001 # one's store, say, must not cost the others theirs
+                    if is_everybodys(error):
+                        return
+                    if isinstance(error, NotAuthorized):
+                        self._session_ended(taxpayer, error)
+                    else:
+                        _log.warning("a session could not be renewed yet: %s", type(error).__name__)
+            await self._context.services.rest(_KEEP_ALIVE_EVERY)
+
+    def _session_ended(self, taxpayer: Taxpayer, error: NotAuthorized) -> None:
         """Report it in a task of its own: a slow listener must not cost the others their sessions."""
         if taxpayer.gstin not in self._sessions_reported:
             tally = self._tallies.get(taxpayer.gstin) or Tally(taxpayer.gstin)
