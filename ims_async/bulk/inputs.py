@@ -194,7 +194,7 @@ async def _portion_of(
 
 
 def _wanted(record: object, kind: JobKind) -> Record | None:
-    """Return what is to be saved or reset; None for what can't be."""
+    """Return what is to be saved or reset; None for what cannot be."""
     if kind is JobKind.RESET:
         return record if isinstance(record, Invoice) else None
     if not isinstance(record, Decision) or not isinstance(record.invoice, Invoice):

@@ -133,7 +133,7 @@ class JobFollower(abc.ABC):
         return job.report is not None
 
     async def _wait_for(self, job: ImsJob) -> None:
-        """Poll a job until it has ended, or can't be polled any more."""
+        """Poll a job until it has ended, or cannot be polled any more."""
         try:
             async with self.context.stop.ending_waits():
                 await job._result_in_outage(self.context.max_outage)

@@ -32,8 +32,8 @@ class Tally:
     """One taxpayer's decisions, each in one state: so the counts add up at any moment.
 
     It waits, is carried by a pending job, was applied, failed, is unaccounted for, changed, or not sent.
-    Those that were applied are only counted, since a stream may have any number of them. The others are kept
-    by the `id` of the very object that was handed in.
+    Those that were applied are only counted, since a stream may have any number of them. Others are kept by
+    the `id` of the very object that was handed in.
     """
 
     def __init__(self, gstin: str) -> None:
@@ -44,13 +44,12 @@ class Tally:
         """The changes of the journal that are counted."""
         self.carried: set[int] = set()
         """The decisions in those, as hashes, once another process had a part in them."""
-        self._waiting: dict[int, Record] = {}
+        self._waiting: list[Record] = []
         self._failed: dict[int, RecordFailure] = {}
         self._unaccounted: dict[int, Record] = {}
         self._changed: dict[int, Record] = {}
         self._not_sent: dict[int, Record] = {}
-        self._piles: list[dict[int, Any]] = [self._waiting, self._failed, self._unaccounted]
-        self._piles += [self._changed, self._not_sent]
+        self._piles: list[dict[int, Any]] = [self._failed, self._unaccounted, self._changed, self._not_sent]
         self._in_doubt = 0
         """How many may have been sent, in which job is not known."""
         self._canned = False
@@ -70,7 +69,7 @@ class Tally:
     @property
     def known(self) -> int:
         """Of how many decisions it is known what became of them."""
-        return self.succeeded + sum(map(len, self._piles)) - len(self._waiting)
+        return self.succeeded + sum(map(len, self._piles))
 
     @property
     def pending_count(self) -> int:
@@ -86,18 +85,18 @@ class Tally:
 
     def hand_in(self, records: Iterable[Record]) -> list[Record]:
         """Take in what is to be sent, and return it, saves first; one that is here already as a copy."""
-        taken = {name for pile in self._piles for name in pile}
+        taken = {*map(id, self._waiting), *(name for pile in self._piles for name in pile)}
         own: list[Record] = []
         for record in sorted(records, key=lambda record: isinstance(record, Invoice)):
             own.append(copy.copy(record) if id(record) in taken else record)
             taken.add(id(own[-1]))
-        self._waiting.update((id(record), record) for record in own)
+        self._waiting += own
         return own
 
     def waiting(self, kind: JobKind | None = None) -> list[Record]:
         """Return what is to be sent, of one kind or all."""
-        waiting = self._waiting.values()
-        return [r for r in waiting if kind is None or isinstance(r, Decision) is (kind is JobKind.SAVE)]
+        saves = kind is JobKind.SAVE
+        return [one for one in self._waiting if kind is None or isinstance(one, Decision) is saves]
 
     def sent(self, job: ImsJob, records: Sequence[Record] | None = None) -> None:
         """Note a job that may be at the gateway; `records` are those that it carries, as handed in."""
@@ -160,13 +159,12 @@ class Tally:
 
     def _take(self, records: Iterable[Record]) -> int:
         """Take decisions out of the piles that they are in, and return how many were in one."""
-        taken = 0
-        for record in records:
-            for pile in self._piles:
-                if pile.pop(id(record), None) is not None:
-                    taken += 1
-                    break
-        return taken
+        names, before = {id(record) for record in records}, self.known + len(self._waiting)
+        self._waiting = [record for record in self._waiting if id(record) not in names]
+        for pile in self._piles:
+            for name in names & pile.keys():
+                del pile[name]
+        return before - self.known - len(self._waiting)
 
     # -- what the journal knows ----------------------------------------------------------------------------
 
@@ -207,13 +205,13 @@ class Tally:
         elif self._is_applied(job, record):
             self.succeeded -= 1
         else:
-            self._take([record])
+            self._failed.pop(id(record), None)
+            self._unaccounted.pop(id(record), None)
 
     def leave_out(self, waiting: Sequence[int]) -> None:
         """Forget what waits, with these hashes, and is counted as a part of a job."""
-        for record, one in zip(self.waiting(), waiting, strict=True):
-            if one in self.carried:
-                del self._waiting[id(record)]
+        pairs = zip(self._waiting, waiting, strict=True)
+        self._waiting = [record for record, one in pairs if one not in self.carried]
 
     def report(self) -> TaxpayerReport:
         """Return it as it stands."""
