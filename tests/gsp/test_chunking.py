@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from ims_async import JobKind, PayloadTooLarge, Section, Taxpayer
 from ims_async.gsp.codec import Chunk, PackedBody, chunking, pack_body, pack_chunks
-from ims_async.gsp.codec.chunking import Record
 from ims_async.gsp.codec.json import PAUSE
 from ims_async.jobs.sending import Batch
+from ims_async.model.records import Record
 from ims_async.net.transport import MemoryTransport
 from ims_async.simulator import Simulator
 from ims_async.taxpayer import state_of
@@ -60,18 +60,14 @@ def rows(kind: JobKind, count: int, section: Section = Section.B2B) -> list[Reco
 def written(monkeypatch: pytest.MonkeyPatch) -> list[Record]:
     """The records whose rows were written, as they are written."""
     seen: list[Record] = []
-    for name in ("save_row", "reset_row"):
-        monkeypatch.setattr(chunking, name, _noted(getattr(chunking, name), seen))
-    return seen
+    write: Any = vars(chunking)["write_row"]
 
-
-def _noted(write: Any, seen: list[Record]) -> Any:
-    def note(record: Record) -> str:
+    def note(record: Record) -> Any:
         seen.append(record)
-        text: str = write(record)
-        return text
+        return write(record)
 
-    return note
+    monkeypatch.setattr(chunking, "write_row", note)
+    return seen
 
 
 # -- any batch, any limit ------------------------------------------------------------------------------

@@ -532,7 +532,8 @@ def test_equal_texts_of_an_answer_are_one_object() -> None:
 
 def test_the_memory_of_shared_texts_stays_small() -> None:
     """Forget suppliers before a hostile gateway fills the memory with them."""
-    shared = codec_rows._SharedTexts({str(number): "" for number in range(50_001)})
+    shared = codec_rows._SharedTexts(str)
+    shared.update({str(number): "" for number in range(50_001)})
     assert shared["29AAACQ3770E1ZF"] == "29AAACQ3770E1ZF"
     assert len(shared) == 1
 
@@ -655,7 +656,7 @@ def test_an_estimate_in_the_past_is_none(minutes: object) -> None:
 
 def test_long_texts_are_not_remembered() -> None:
     """Share suppliers and places in memory, and keep nothing else for ever."""
-    texts = codec_rows._SharedTexts()
+    texts = codec_rows._SharedTexts(str)
     assert (texts["07"], texts["x" * 101]) == ("07", "x" * 101)
     assert list(texts) == ["07"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -252,12 +253,16 @@ def test_days_are_written_with_all_their_digits(day: dt.date) -> None:
 
 def test_the_memories_of_dates_and_texts_stay_small() -> None:
     """Write every day and text right, also after the memory of them was cleared."""
-    quoted = writing._Quoted({str(number): "" for number in range(20_000)})
-    assert quoted['29"'] == '"29\\""'
-    assert len(quoted) == 1
-    texts = writing._DayTexts({dt.date.fromordinal(n + 1): "" for n in range(20_000)})
-    assert texts[dt.date(2024, 11, 5)] == '"05-11-2024"'
-    assert len(texts) == 1
+    days = [dt.date.fromordinal(number + 1) for number in range(20_000)]
+    caches: list[tuple[dict[Any, str], Iterable[Any], Any, str]] = [
+        (writing._QUOTED, map(str, range(20_000)), '29"', '"29\\""'),
+        (writing._DAY_TEXTS, days, dt.date(2024, 11, 5), '"05-11-2024"'),
+    ]
+    for cache, full, key, text in caches:
+        cache.clear()
+        cache.update(dict.fromkeys(full, ""))
+        assert cache[key] == text
+        assert len(cache) == 1
 
 
 @pytest.mark.parametrize("text", ["1E+999999999", "1E-999999999", "-7E+100", "0E+999999999"])

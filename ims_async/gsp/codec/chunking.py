@@ -12,15 +12,13 @@ from typing import Final
 import attrs
 
 from ...errors import PayloadTooLarge
-from ...model.records import Decision, Invoice
+from ...model.records import Record
 from ...model.status import JobKind
 from ...model.vocabulary import Section
 from .json import PAUSE, Pause
-from .writing import TAIL, PackedBody, content_of, head_of, reset_row, save_row
+from .writing import ROWS_PER_TURN, OpenBody, PackedBody, write_row
 
-Record = Decision | Invoice
-
-_ROWS_PER_TURN: Final = 200
+_BRACKETS: Final = len('"":[]')
 
 
 @attrs.frozen
@@ -31,42 +29,25 @@ class Chunk:
     body: PackedBody
 
 
-class _Open:
+class _Open(OpenBody):
     """A chunk that is being filled. `size` is that of its body, in bytes."""
 
-    def __init__(self, head: bytes) -> None:
-        self._head = head
+    def __init__(self, gstin: str, kind: JobKind) -> None:
+        super().__init__(gstin, kind)
         self.records: list[Record] = []
-        self.size = len(head) + len(TAIL)
-        self._fresh: dict[Section, list[str]] = {}
-        self._written: dict[Section, list[bytes]] = {}
+        self.size = len(self.content())
 
     def grows_by(self, section: Section, row: str) -> int:
         """Return by how many bytes one more row enlarges the body."""
-        if section in self._fresh or section in self._written:
+        if section in self.rows or section in self.settled:
             return len(row) + 1
         return len(row) + len(section) + _BRACKETS + (1 if self.records else 0)
 
-    def add(self, record: Record, row: str, growth: int) -> None:
-        self.records.append(record)
-        self._fresh.setdefault(record.section, []).append(row)
-        self.size += growth
-
-    def settle(self) -> None:
-        """Encode the last rows; to encode one long text at the end would block the event loop."""
-        for section, rows in self._fresh.items():
-            self._written.setdefault(section, []).append(",".join(rows).encode("ascii"))
-        self._fresh.clear()
-
     def close(self) -> Chunk:
         """Make the chunk, and drop all references to its records."""
-        self.settle()
-        body = PackedBody(content_of(self._head, self._written), len(self.records))
-        records, self.records, self._written = tuple(self.records), [], {}
+        body = PackedBody(self.content(), len(self.records))
+        records, self.records, self.settled = tuple(self.records), [], {}
         return Chunk(records, body)
-
-
-_BRACKETS: Final = len('"":[]')
 
 
 def pack_chunks(
@@ -85,25 +66,26 @@ def pack_chunks(
     `PayloadTooLarge` for a single record over the limit.
     """
     aim = limit if aim is None else min(aim, limit)
-    head = head_of(gstin, kind)
-    chunk = _Open(head)
+    chunk = _Open(gstin, kind)
     for place, record in enumerate(records):
-        if place % _ROWS_PER_TURN == _ROWS_PER_TURN - 1:
+        if place % ROWS_PER_TURN == ROWS_PER_TURN - 1:
             chunk.settle()
             yield PAUSE
-        row = save_row(record) if isinstance(record, Decision) else reset_row(record)
-        growth = chunk.grows_by(record.section, row)
-        if chunk.records and (chunk.size + growth > aim or len(chunk.records) == most):
+        section, row = write_row(record)
+        size = chunk.size + chunk.grows_by(section, row)
+        if chunk.records and (size > aim or len(chunk.records) == most):
             yield chunk.close()
-            chunk = _Open(head)
-            growth = chunk.grows_by(record.section, row)
-        if chunk.size + growth > limit:
+            chunk = _Open(gstin, kind)
+            size = chunk.size + chunk.grows_by(section, row)
+        if size > limit:
             raise PayloadTooLarge(
-                f"record {place + 1} ({record.key}) alone makes a body of {chunk.size + growth:,} bytes, "
+                f"record {place + 1} ({record.key}) alone makes a body of {size:,} bytes, "
                 f"over the limit of {limit:,}; it was not sent, nor was any behind it",
-                size=chunk.size + growth,
+                size=size,
                 limit=limit,
             )
-        chunk.add(record, row, growth)
+        chunk.add(section, row)
+        chunk.records.append(record)
+        chunk.size = size
     if chunk.records:
         yield chunk.close()

@@ -33,6 +33,10 @@ class _Reading:
     rows: InvoiceList = attrs.field(factory=InvoiceList)
     problems: list[str] = attrs.field(factory=list)
 
+    @property
+    def where(self) -> str:
+        return ".".join(self.path)
+
 
 def read_invoices(
     body: bytes, path: Sequence[str], *, strict: bool = True, recipient: str | None = None
@@ -52,28 +56,26 @@ def read_invoices(
     except (ValueError, ArithmeticError, RecursionError, StopIteration, RuntimeError) as error:
         place = f"answer of {len(body)} bytes is cut short or not JSON: {str(error) or type(error).__name__}"
         raise UnexpectedAnswer(f"the {place}", problems=[f"$: {place}"], body=body) from None
-    where = ".".join(path)
-    rows = reading.rows
+    rows, problems, other = reading.rows, reading.problems, reading.rows.other
+    token, prepared = other.get("token"), "token" in other and not reading.rows
     if not reading.found:
-        reading.problems.append(f"{where}: missing")
-    elif rows.other and not reading.sections and "token" not in rows.other:
+        problems.append(f"{reading.where}: missing")
+    elif other and not reading.sections and "token" not in other:
         # It may be another answer altogether, and must not be read as "no rows".
-        reading.problems.append(f"{where}: no section that is known, but {', '.join(rows.other)}"[:200])
-    if reading.unreadable > _MOST_PROBLEMS:
-        reading.problems.append(
-            f"{where}: {reading.unreadable - _MOST_PROBLEMS:,} more rows that cannot be read"
-        )
-    token = rows.other.get("token")
-    if "token" in rows.other and not rows and not (isinstance(token, str) and token.strip()):
-        reading.problems.append(f"{where}.token: {token!r:.60} is not text")
-    rows.problems = tuple(reading.problems)
-    if rows.problems and (strict or not reading.found):
+        problems.append(f"{reading.where}: no section that is known, but {', '.join(other)}"[:200])
+    if (more := reading.unreadable - _MOST_PROBLEMS) > 0:
+        problems.append(f"{reading.where}: {more:,} more rows that cannot be read")
+    if prepared and not (isinstance(token, str) and token.strip()):
+        problems.append(f"{reading.where}.token: {token!r:.60} is not text")
+    rows.problems = tuple(problems)
+    if problems and (strict or not reading.found):
         bad, good = reading.unreadable, len(rows)
         many = f"{bad} of {good + bad} rows cannot be read: " if bad else "the answer does not fit: "
-        raise UnexpectedAnswer(many + "; ".join(rows.problems[:3]), problems=rows.problems, body=body)
-    if "token" in rows.other and not rows:
-        estimate = _seconds(rows.other.get("est"))
-        raise DownloadQueued("a token came in place of rows", estimate=estimate, token=token)
+        raise UnexpectedAnswer(many + "; ".join(problems[:3]), problems=problems, body=body)
+    if prepared:
+        raise DownloadQueued(
+            "a token came in place of rows", estimate=_seconds(other.get("est")), token=token
+        )
     return rows
 
 
@@ -98,11 +100,11 @@ def _walk(scanner: Scanner, reading: _Reading, depth: int) -> Generator[Pause, A
         section = SECTION_ALIASES.get(key.lower())
         reading.sections |= section is not None
         if section and scanner.begins("["):
-            yield from _read_section(scanner, reading, section, f"{'.'.join(reading.path)}.{key}")
+            yield from _read_section(scanner, reading, section, f"{reading.where}.{key}")
         elif (value := scanner.value()) is not None or section is None:
             reading.rows.other[key] = value
             if section is not None:
-                reading.problems.append(f"{'.'.join(reading.path)}.{key}: {value!r:.60} is not an array")
+                reading.problems.append(f"{reading.where}.{key}: {value!r:.60} is not an array")
 
 
 def _read_section(

@@ -75,33 +75,35 @@ class Scanner:
 
     def members(self) -> Iterator[str]:
         """Yield an object's keys; the caller must read each value before the next key."""
-        self._expect("{")
-        if self._next("}"):
-            return
-        while True:
+        for _ in self._each("{", "}"):
             key = self.value()
             if not isinstance(key, str):
                 raise ValueError(f"a key that is not text at character {self.at}")  # noqa: TRY004 # as JSON errors are
             self._expect(":")
             yield key
-            if self._next("}"):
-                return
-            self._expect(",")
 
     def elements(self) -> Iterator[Any]:
         """Yield an array's elements, each read on demand."""
-        self._expect("[")
-        if self._next("]"):
-            return
         scan, text = SCAN, self.text
-        while True:
+        for _ in self._each("[", "]"):
             start = self._skip()
             found, self.at = scan(text, start)
             self._look(found, start)
             yield found
-            if self._next("]"):
-                return
-            self._expect(",")
+
+    def _each(self, opening: str, closing: str) -> Iterator[None]:
+        """Step from one member or element to the next; the caller reads each."""
+        self._expect(opening)
+        more = not self.begins(closing)
+        if not more:
+            self.at += 1
+        while more:
+            yield
+            start = self._skip()
+            more = self.text.startswith(",", start)
+            if not (more or self.text.startswith(closing, start)):
+                raise ValueError(f"',' expected at character {start}")
+            self.at = start + 1
 
     def _look(self, found: Any, start: int) -> None:
         """Check the depth of a value, if it has enough brackets to be too deep."""
@@ -124,12 +126,7 @@ class Scanner:
         self.at = space.end() if space else self.at
         return self.at
 
-    def _next(self, character: str) -> bool:
-        if self.begins(character):
-            self.at += 1
-            return True
-        return False
-
     def _expect(self, character: str) -> None:
-        if not self._next(character):
+        if not self.begins(character):
             raise ValueError(f"{character!r} expected at character {self.at}")
+        self.at += 1

@@ -10,86 +10,71 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated, Any, Final, get_args
+from typing import Any, Final, get_args
 
 import attrs
 
 from ...model.records import Invoice, ItcReduction
 from ...model.vocabulary import Section
-from .values import ACTIONS, CONVERTER, DAYS, MISSING, PERIODS, YES_NO, money, reader
+from .values import ACTIONS, CONVERTER, DAYS, MISSING, PERIODS, Cache, money, reader
 
-_COMMON: Final = {
+# The keys of the documents' attributes; the supplier view and the added-back liabilities have them too.
+AMOUNT_NAMES: Final = {
+    "value": "val", "taxable_value": "txval", "igst": "iamt", "cgst": "camt", "sgst": "samt",
+}  # fmt: skip
+INVOICE_NAMES: Final = {
+    "number": "inum", "date": "idt", "original_number": "oinum", "original_date": "oidt", "type": "inv_typ",
+}  # fmt: skip
+NOTE_NAMES: Final = INVOICE_NAMES | {
+    "number": "nt_num", "date": "nt_dt", "original_number": "ont_num", "original_date": "ont_dt",
+}  # fmt: skip
+_COMMON: Final = AMOUNT_NAMES | {
     "supplier": "stin",
     "return_period": "rtnprd",
     "source_form": "srcform",
-    "type": "inv_typ",
     "place_of_supply": "pos",
-    "value": "val",
-    "taxable_value": "txval",
-    "igst": "iamt",
-    "cgst": "camt",
-    "sgst": "samt",
     "cess": "cess",
     "action": "action",
     "hash": "hash",
     "supplier_name": "tradenm",
     "remarks": "remarks",
 }
-_INVOICE_NAMES: Final = {
-    "number": "inum",
-    "date": "idt",
-    "original_number": "oinum",
-    "original_date": "oidt",
-}
-_NOTE_NAMES: Final = {
-    "number": "nt_num",
-    "date": "nt_dt",
-    "original_number": "ont_num",
-    "original_date": "ont_dt",
-}
 DECLARED: Final = {"igst": "declIgst", "cgst": "declCgst", "sgst": "declSgst", "cess": "declCess"}
-# Each flag with its spellings, the likeliest first, and whether Y means "not allowed". The vendors' pages
-# disagree on the meaning of `ispendactblocked`; by its name and GSTN's use Y means blocked.
+_ALLOWED: Final[dict[object, bool]] = {"Y": False, "N": True, True: False, False: True}
+_FILED: Final[dict[object, bool]] = {
+    "Filed": True, "FILED": True, "F": True, "Not Filed": False, "SAVED": False,
+}  # fmt: skip
+# Each flag with its spellings, the likeliest first. The vendors' pages disagree on the meaning of
+# `ispendactblocked`; by its name and GSTN's use Y means blocked: not allowed.
 # GST API documentation, "IMS - Get Invoice".
 _FLAGS: Final = (
-    ("pending_allowed", ("ispendactblocked", "ispendactnallwd")),
-    ("remarks_allowed", ("isRemarksBlocked",)),
-    ("itc_reduction_allowed", ("isItcRedReqBlocked", "itcRedReqBlocked")),
+    ("pending_allowed", _ALLOWED, ("ispendactblocked", "ispendactnallwd")),
+    ("remarks_allowed", _ALLOWED, ("isRemarksBlocked",)),
+    ("itc_reduction_allowed", _ALLOWED, ("isItcRedReqBlocked", "itcRedReqBlocked")),
+    ("supplier_filed", _FILED, ("srcfilstatus",)),
 )
-_ALLOWED: Final[dict[object, bool]] = {raw: not blocked for raw, blocked in YES_NO.items()}
-_FILED: Final[dict[object, bool]] = {
-    "Filed": True,
-    "Not Filed": False,
-    "FILED": True,
-    "SAVED": False,
-    "F": True,
-}
 
 
 def wire_names(section: Section) -> dict[str, str]:
     """Return the key of each attribute of an invoice in this section's rows."""
-    names = {**_COMMON, **(_NOTE_NAMES if section.is_note else _INVOICE_NAMES)}
+    names = _COMMON | (NOTE_NAMES if section.is_note else INVOICE_NAMES)
     if section.is_ecommerce:
         del names["type"]
     return names
 
 
-def _is_letter(value: object, letters: dict[object, bool]) -> bool:
-    return isinstance(value, str | bool) and value in letters
-
-
 def _flags(row: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
-    """Read the Y/N flags of a row, and the keys that were read; an unknown letter stays in `extra`."""
+    """Read the flags of a row, and the keys that were read; an unknown letter stays in `extra`."""
     given: dict[str, Any] = {}
     used: set[str] = set()
-    for name, spellings in _FLAGS:
-        key = next((spelling for spelling in spellings if spelling in row), "")
-        if key and _is_letter(row[key], _ALLOWED):
-            given[name] = _ALLOWED[row[key]]
-            used.add(key)
-    if _is_letter(row.get("srcfilstatus"), _FILED):
-        given["supplier_filed"] = _FILED[row["srcfilstatus"]]
-        used.add("srcfilstatus")
+    for name, letters, spellings in _FLAGS:
+        for key in spellings:
+            if key in row:
+                letter = row[key]
+                if isinstance(letter, str | bool) and letter in letters:
+                    given[name] = letters[letter]
+                    used.add(key)
+                break
     declared = {head: row[key] for head, key in DECLARED.items() if row.get(key) is not None}
     if row.get("itcRedReq") in ("Y", "N") and all(type(n) in (int, Decimal) for n in declared.values()):
         heads = {head: money(amount) for head, amount in declared.items()}
@@ -101,7 +86,7 @@ def _flags(row: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
 @functools.cache
 def plain_reader(section: Section) -> Callable[..., Invoice]:
     """Return the reader that defines what a row is, and names its problems."""
-    read = reader(Invoice, wire_names(section), hooks={"return_period": PERIODS.__getitem__})
+    read = reader(Invoice, wire_names(section), hooks={"return_period": lambda period, _: PERIODS[period]})
 
     def plain(row: object, recipient: str | None = None) -> Invoice:
         if not isinstance(row, dict):
@@ -150,7 +135,7 @@ def _quick_reader(section: Section, plain: Callable[..., Invoice]) -> Callable[.
     # A row that names an original and is no amendment is rare: the plain reader reads it.
     strange = frozenset() if amended else frozenset({original_number_key, original_day_key})
     base = frozenset(names.values()) - _NEWER - strange | {"ispendactblocked", "srcfilstatus"}
-    shared = _SharedTexts()
+    shared = _SharedTexts(str)
 
     def quick(row: Any, _: Any = None, recipient: str | None = None) -> Invoice:
         try:
@@ -205,16 +190,22 @@ def _quick_reader(section: Section, plain: Callable[..., Invoice]) -> Callable[.
     return quick
 
 
-class _SharedTexts(dict[str, str]):
-    """A cache of texts, so that equal suppliers, places and forms are one string in memory."""
+class _SharedTexts(Cache[str, str]):
+    """The suppliers, places and forms of a section, of which equal ones are one string in memory."""
+
+    __slots__ = ()
 
     def __missing__(self, text: str) -> str:
-        if len(text) > 100:
-            return text  # too long for a supplier, place or form: not cached
-        if len(self) >= 50_000:
-            self.clear()
-        self[text] = text
-        return text
+        return super().__missing__(text) if len(text) <= _LONGEST_SHARED else text
+
+
+_LONGEST_SHARED: Final = 100  # characters
+
+
+@functools.cache
+def quick_reader(section: Section) -> Callable[..., Invoice]:
+    """Return the reader of a section's rows: also the cattrs hook of `Annotated[Invoice, section]`."""
+    return _quick_reader(section, plain_reader(section))
 
 
 def _is_row(wanted: object) -> bool:
@@ -222,18 +213,7 @@ def _is_row(wanted: object) -> bool:
     return len(arguments) == 2 and arguments[0] is Invoice and isinstance(arguments[1], Section)
 
 
-def _row_hook(wanted: Any) -> Callable[[Any, Any], Invoice]:
-    section = get_args(wanted)[1]
-    return _quick_reader(section, plain_reader(section))
-
-
-CONVERTER.register_structure_hook_factory(_is_row, _row_hook)
-
-
-@functools.cache
-def quick_reader(section: Section) -> Callable[..., Invoice]:
-    """Return the cattrs hook for rows of a section, `Annotated[Invoice, section]`; made on first use."""
-    return CONVERTER.get_structure_hook(Annotated[Invoice, section])
+CONVERTER.register_structure_hook_factory(_is_row, lambda wanted: quick_reader(get_args(wanted)[1]))
 
 
 def read_invoice(section: Section, row: object) -> Invoice:

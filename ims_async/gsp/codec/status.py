@@ -10,7 +10,7 @@ from ...errors import UnexpectedAnswer
 from ...model.reasons import Reason, completed, read_reason, says_a_reason, together
 from ...model.status import ErrorEntry, JobState, JobStatus
 from ...model.vocabulary import SECTION_ALIASES
-from .values import MOST, member
+from .values import MOST, as_object, member
 
 _CODES: Final = {
     # GST API documentation, "IMS - Get IMS Request Status"; P is read in jobs.poller.settle
@@ -27,35 +27,34 @@ def read_status(
     data: object, path: str, *, polled_at: float | None = None, carrier_done: bool = False
 ) -> JobStatus:
     """Read a job's status. `P`, `IP`, `REC` and undocumented codes are not final here."""
-    code = member(data, "status_cd", path)
-    assert isinstance(data, dict)  # noqa: S101 # `member` has refused anything else
+    code, facts = member(data, "status_cd", path), as_object(data, path)
     if not isinstance(code, str):
         raise UnexpectedAnswer(problems=[f"{path}.status_cd: {code!r} is not text"])
     known = _CODES.get(code.strip().upper()) if code.isascii() else None  # the upper case of ſ is S
-    report = read_error_report(data.get("error_report"))
+    report = read_error_report(facts.get("error_report"))
+    rest = {name: value for name, value in facts.items() if name != "error_report"}
     # Public clients of similar APIs read the reason from `error_report`: an entry that names no record is
     # about the whole job.
-    failed = known is JobState.FAILED
-    of_job = [entry for entry in report if (entry.names_no_record if failed else entry.nameless)]
-    of_all = together(Reason(entry.code, entry.message) for entry in of_job)
-    facts = {name: value for name, value in data.items() if name != "error_report"}
-    if failed:
+    if known is JobState.FAILED:
+        own = rest
+        of_job = [entry for entry in report if entry.names_no_record]
         report = tuple(entry for entry in report if not entry.names_no_record)
     else:  # the message of a job that was not refused is not an error
-        facts = {name: value for name, value in facts.items() if name.lower().startswith("err")}
-    reason = completed(read_reason(facts), of_all)
+        own = {name: value for name, value in rest.items() if name.lower().startswith("err")}
+        of_job = [entry for entry in report if entry.nameless]
+    reason = completed(read_reason(own), together(Reason(entry.code, entry.message) for entry in of_job))
     return JobStatus(
         state=known or JobState.PROCESSING,
         raw_code=code,
         documented=known is not None,
-        processed=_count(data.get("proc_cnt")),
-        errors=_count(data.get("err_cnt")),
+        processed=_count(rest.get("proc_cnt")),
+        errors=_count(rest.get("err_cnt")),
         error_code=reason.code,
         error_message=reason.words,
         error_report=report,
         polled_at=polled_at,
         carrier_done=carrier_done,
-        raw={key: value for key, value in data.items() if key != "error_report"},
+        raw=rest,
     )
 
 
@@ -112,7 +111,7 @@ def _entries(key: str, error: object) -> Iterator[ErrorEntry]:
     """Yield the entries of one error; at least one for any shape, so that no error is lost."""
     section = SECTION_ALIASES.get(key.lower(), key)
     facts = error if isinstance(error, dict) else {}
-    reason = read_reason(error) or Reason(words=f"{error!r:.500}" if error is None else "")
+    reason = Reason(words="None") if error is None else read_reason(error)
     named = facts.get("inv")
     documents = named if isinstance(named, list) and named else [named or {}]
     for document in documents:

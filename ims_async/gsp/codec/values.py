@@ -14,42 +14,31 @@ from cattrs.gen import make_dict_structure_fn, override
 from ...errors import UnexpectedAnswer
 from ...model.vocabulary import Action, period_problem
 
+K = TypeVar("K")
+V = TypeVar("V")
 R = TypeVar("R")
 
 _CACHE_LIMIT: Final = 20_000
 
 
-class _Days(dict[str, dt.date]):
-    """A cache from `"05-11-2024"` to dates: an answer has few distinct days, each many times."""
+class Cache(dict[K, V]):
+    """A cache of what `make` returns for each key; it is emptied when it is full.
 
-    def __missing__(self, text: object) -> dt.date:
-        day = parse_day(text)
+    An answer has few distinct days, suppliers and amounts, each many times: equal ones share one object.
+    """
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[K], V]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: K) -> V:
+        value = self._make(key)
         if len(self) >= _CACHE_LIMIT:
             self.clear()
-        self[str(text)] = day
-        return day
-
-
-class _Periods(dict[str, str]):
-    """A cache of checked return periods, so that equal periods are one string in memory."""
-
-    def __missing__(self, text: object) -> str:
-        if problem := period_problem(text):
-            raise ValueError(problem)
-        if len(self) >= _CACHE_LIMIT:
-            self.clear()
-        self[str(text)] = str(text)
-        return str(text)
-
-
-class _Wholes(dict[int, Decimal]):
-    """A cache from whole rupees to `Decimal`: half of all amounts are zero, and share one object."""
-
-    def __missing__(self, number: int) -> Decimal:
-        if len(self) >= _CACHE_LIMIT:
-            self.clear()
-        self[number] = amount = Decimal(number)
-        return amount
+        self[key] = value
+        return value
 
 
 def parse_day(text: object) -> dt.date:
@@ -64,6 +53,21 @@ def parse_day(text: object) -> dt.date:
     raise ValueError(f"{text!r:.60} is not a date that exists; dates are DD-MM-YYYY")
 
 
+def _period(text: str) -> str:
+    if problem := period_problem(text):
+        raise ValueError(problem)
+    return text
+
+
+WHOLES: Final = Cache[int, Decimal](Decimal)  # half of all amounts are zero
+DAYS: Final = Cache[Any, dt.date](parse_day)
+PERIODS: Final = Cache[str, str](_period)
+ACTIONS: Final[dict[object, Action]] = {str(action): action for action in Action}
+
+MISSING: Final = object()  # the value of a key that is required although the attribute has a default
+MOST: Final = 10**18  # for a count or an amount; sums of larger ones could not be written out
+
+
 def money(number: object) -> Decimal:
     """Read a JSON number as exact rupees. Raises `TypeError` for anything else, text included."""
     if type(number) is Decimal:
@@ -73,30 +77,17 @@ def money(number: object) -> Decimal:
     raise TypeError(f"{number!r:.60} is not a number")
 
 
-def text(value: object) -> str:
+def _text(value: object) -> str:
     """Return JSON text unchanged. Raises `TypeError` for a number: `7` is not `"007"`."""
     if type(value) is not str:
         raise TypeError(f"{value!r:.60} is not text")
     return value
 
 
-MOST: Final = 10**18  # for a count or an amount; sums of larger ones could not be written out
-
-
 def _whole(value: object) -> int:
     if type(value) is not int or not -MOST < value < MOST:
         raise TypeError(f"{value!r:.60} is not a whole number")
     return value
-
-
-WHOLES: Final = _Wholes()
-DAYS: Final = _Days()
-PERIODS: Final = _Periods()
-ACTIONS: Final[dict[object, Action]] = {str(action): action for action in Action}
-YES_NO: Final[dict[object, bool]] = {"Y": True, "N": False, True: True, False: False}
-
-
-MISSING: Final = object()  # the value of a key that is required although the attribute has a default
 
 
 def _action(value: object) -> Action:
@@ -107,41 +98,33 @@ def _action(value: object) -> Action:
     raise ValueError(f"{value!r:.60} is not an action; it is one of A, R, P, N")
 
 
-def _build_converter() -> Converter:
-    converter = Converter(detailed_validation=True)
-    converter.register_structure_hook(Decimal, lambda value, _: money(value))
-    converter.register_structure_hook(str, lambda value, _: text(value))
-    converter.register_structure_hook(int, lambda value, _: _whole(value))
-    converter.register_structure_hook(bool, lambda value, _: bool(value))
-    converter.register_structure_hook(dt.date, lambda value, _: parse_day(value))
-    converter.register_structure_hook(Action, lambda value, _: _action(value))
-    return converter
-
-
-CONVERTER: Final = _build_converter()
+CONVERTER: Final = Converter(detailed_validation=True)
+CONVERTER.register_structure_hook(Decimal, lambda value, _: money(value))
+CONVERTER.register_structure_hook(str, lambda value, _: _text(value))
+CONVERTER.register_structure_hook(int, lambda value, _: _whole(value))
+CONVERTER.register_structure_hook(bool, lambda value, _: bool(value))
+CONVERTER.register_structure_hook(dt.date, lambda value, _: parse_day(value))
+CONVERTER.register_structure_hook(Action, lambda value, _: _action(value))
 
 
 def reader(
-    record: type[R], wire: Mapping[str, str], *, hooks: Mapping[str, Callable[[Any], Any]] | None = None
+    record: type[R], wire: Mapping[str, str], *, hooks: Mapping[str, Callable[[Any, Any], Any]] | None = None
 ) -> Callable[..., R]:
     """Make a reader of rows for the class `record`; `wire` maps its attributes to the keys of a row.
 
-    `hooks` read single attributes in another way than by their type.
+    `hooks` are cattrs' hooks for single attributes that are read in another way than by their type.
 
     The reader takes a row, and values of the attributes that are not in a row. Unknown keys are kept in
     `extra`. Raises cattrs' `ClassValidationError`; `problems_of` describes it.
     """
-    known = frozenset(wire.values())
-    fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(record)  # type: ignore[arg-type] # always attrs
-    given_names = [field.name for field in fields if field.name not in wire]
-    as_given = {
-        name: override(rename=f"«{name}»", struct_hook=_one_argument(_as_it_is)) for name in given_names
+    hooks, known = hooks or {}, frozenset(wire.values())
+    overrides = {
+        name: override(rename=wire[name], struct_hook=hooks.get(name))
+        if name in wire
+        else override(rename=f"«{name}»", struct_hook=lambda value, _: value)
+        for name in attrs.fields_dict(record)  # type: ignore[arg-type] # always attrs
     }
-    renamed = {name: override(rename=key) for name, key in wire.items()}
-    for name, hook in (hooks or {}).items():
-        renamed[name] = override(rename=wire[name], struct_hook=_one_argument(hook))
-    overrides: dict[str, Any] = {**renamed, **as_given}
-    structure = make_dict_structure_fn(record, CONVERTER, **overrides)
+    structure = make_dict_structure_fn(record, CONVERTER, **overrides)  # type: ignore[arg-type]
 
     def read(row: object, **given: Any) -> R:
         if not isinstance(row, dict):
@@ -151,14 +134,6 @@ def reader(
         return structure({**facts, **{f"«{name}»": value for name, value in given.items()}}, record)
 
     return read
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-def _one_argument(hook: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
-    return lambda value, _: hook(value)
 
 
 def problems_of(error: Exception, wire: Mapping[str, str], path: str) -> Iterator[str]:
@@ -181,10 +156,16 @@ def _say(error: BaseException) -> str:
     return str(error)
 
 
-def member(value: object, key: str, path: str) -> Any:
-    """Return `value[key]`. Raises `UnexpectedAnswer`, which names `path.key`; the path of the body is ""."""
+def as_object(value: object, path: str) -> dict[str, Any]:
+    """Return a JSON object. Raises `UnexpectedAnswer`, which names `path`; that of the body is ""."""
     if not isinstance(value, dict):
         raise UnexpectedAnswer(problems=[f"{path or '$'}: {value!r:.60} is not an object"])
-    if key not in value:
+    return value
+
+
+def member(value: object, key: str, path: str) -> Any:
+    """Return `value[key]`. Raises `UnexpectedAnswer`, which names `path.key`."""
+    facts = as_object(value, path)
+    if key not in facts:
         raise UnexpectedAnswer(problems=[f"{path}.{key}".lstrip(".") + ": missing"])
-    return value[key]
+    return facts[key]

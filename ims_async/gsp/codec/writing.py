@@ -8,7 +8,7 @@ GST API documentation, "IMS - Save IMS Action", "IMS - Reset IMS Action".
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from decimal import Decimal
 from json.encoder import encode_basestring_ascii as quote
 from typing import Any, Final
@@ -16,28 +16,16 @@ from typing import Any, Final
 import attrs
 
 from ...errors import PayloadTooLarge
-from ...model.records import Decision, Invoice, ItcReduction
+from ...model.records import Invoice, ItcReduction, Record
 from ...model.status import JobKind
 from ...model.vocabulary import Section
 from .json import DEEPEST, PAUSE, Pause
 from .rows import DECLARED, wire_names
+from .values import Cache
 
-_ROWS_PER_TURN: Final = 200
-
-
-class _DayTexts(dict[dt.date, str]):
-    """A cache from dates to quoted DD-MM-YYYY; each distinct day is written once."""
-
-    def __missing__(self, day: dt.date) -> str:
-        if len(self) >= 20_000:
-            self.clear()
-        self[day] = text = f'"{day.day:02d}-{day.month:02d}-{day.year:04d}"'
-        return text
-
-
-_DAY_TEXTS: Final = _DayTexts()
-
-
+ROWS_PER_TURN: Final = 200
+_DAY_TEXTS: Final = Cache[dt.date, str](lambda day: f'"{day.day:02d}-{day.month:02d}-{day.year:04d}"')
+_QUOTED: Final = Cache[str, str](quote)  # a batch has few distinct suppliers, periods, places and forms
 _LONGEST_AMOUNT: Final = 100  # digits before or after the point
 
 
@@ -47,19 +35,6 @@ def money_text(amount: Decimal) -> str:
     if "E" not in text or not -_LONGEST_AMOUNT < amount.adjusted() < _LONGEST_AMOUNT:
         return text  # without an exponent 1E+999999999 would be a gigabyte
     return format(amount, "f")
-
-
-class _Quoted(dict[str, str]):
-    """A cache of quoted texts: a batch has few distinct suppliers, periods, places and forms."""
-
-    def __missing__(self, text: str) -> str:
-        if len(self) >= 20_000:
-            self.clear()
-        self[text] = quoted = quote(text)
-        return quoted
-
-
-_QUOTED: Final = _Quoted()
 
 
 def _amounts(invoice: Invoice) -> str:
@@ -115,24 +90,23 @@ def _reduction_text(reduction: ItcReduction) -> str:
     return f',"itcRedReq":"{"Y" if reduction.required else "N"}"{declared}'
 
 
-def save_row(decision: Decision) -> str:
-    """Write one row of a save: the decision, and the action last read as `prev_status`."""
-    invoice = decision.invoice
-    text = (
-        f"{_ids_and_amounts(invoice.section, invoice)}"
-        f',"action":"{decision.action}","prev_status":"{invoice.action}"'
-    )
+def write_row(record: Record) -> tuple[Section, str]:
+    """Write the row of a decision in a save, or of an invoice in a reset; returns its section too.
+
+    The action last read is sent as `prev_status`.
+    """
+    if isinstance(record, Invoice):
+        section = record.section
+        return section, f'{_ids_and_amounts(section, record)},"prev_status":"{record.action}"}}'
+    invoice = record.invoice
+    section = invoice.section
+    text = f'{_ids_and_amounts(section, invoice)},"action":"{record.action}","prev_status":"{invoice.action}"'
     # Remarks and the ITC reduction are in the vendor's newest example, not in its schema: sent only if set.
-    if decision.remarks is not None:
-        text += f',"remarks":{quote(decision.remarks)}'
-    if decision.itc_reduction is not None:
-        text += _reduction_text(decision.itc_reduction)
-    return text + "}"
-
-
-def reset_row(invoice: Invoice) -> str:
-    """Write one row of a reset: a row of a save without the action."""
-    return f'{_ids_and_amounts(invoice.section, invoice)},"prev_status":"{invoice.action.value}"}}'
+    if record.remarks is not None:
+        text += f',"remarks":{quote(record.remarks)}'
+    if record.itc_reduction is not None:
+        text += _reduction_text(record.itc_reduction)
+    return section, text + "}"
 
 
 def write_invoice(invoice: Invoice) -> str:
@@ -197,39 +171,53 @@ class PackedBody:
     records: int
 
 
-def head_of(gstin: str, kind: JobKind) -> bytes:
-    """Write the beginning of a body."""
-    return f'{{"rtin":{quote(gstin)},"reqtyp":"{kind}","invdata":{{'.encode("ascii")
+class OpenBody:
+    """A body that is being filled: `{rtin, reqtyp, invdata}`, with the rows of each section in their order.
 
+    `settle` encodes the rows that were added since: to encode all at the end would block the event loop.
+    """
 
-def content_of(head: bytes, written: Mapping[Section, Sequence[bytes]]) -> bytes:
-    """Join a body from its beginning and its rows, by section."""
-    sections = (b'"%b":[%b]' % (section.encode(), b",".join(parts)) for section, parts in written.items())
-    return head + b",".join(sections) + TAIL
+    def __init__(self, gstin: str, kind: JobKind) -> None:
+        self.head = f'{{"rtin":{quote(gstin)},"reqtyp":"{kind}","invdata":{{'.encode("ascii")
+        self.rows: dict[Section, list[str]] = {}
+        self.settled: dict[Section, list[bytes]] = {}
+
+    def add(self, section: Section, row: str) -> None:
+        """Add a row."""
+        self.rows.setdefault(section, []).append(row)
+
+    def settle(self) -> None:
+        """Encode the last rows."""
+        for section, rows in self.rows.items():
+            self.settled.setdefault(section, []).append(",".join(rows).encode("ascii"))
+        self.rows.clear()
+
+    def content(self) -> bytes:
+        """Return the whole body."""
+        self.settle()
+        parts = (b'"%b":[%b]' % (section.encode(), b",".join(rows)) for section, rows in self.settled.items())
+        return self.head + b",".join(parts) + TAIL
 
 
 TAIL: Final = b"}}"
 
 
 def pack_body(
-    gstin: str, kind: JobKind, records: Sequence[Decision | Invoice], *, limit: int | None = None
+    gstin: str, kind: JobKind, records: Sequence[Record], *, limit: int | None = None
 ) -> Generator[Pause, Any, PackedBody]:
-    """Write `{rtin, reqtyp, invdata}`, with the rows of each section in the order given; yields `PAUSE`.
+    """Write the body of a save or reset; yields `PAUSE`.
 
     Raises `PayloadTooLarge` for a body of more than `limit` bytes.
     """
-    written: dict[Section, list[bytes]] = {}
-    for start in range(0, len(records), _ROWS_PER_TURN):
-        rows: dict[Section, list[str]] = {}
-        for record in records[start : start + _ROWS_PER_TURN]:
-            row = save_row(record) if isinstance(record, Decision) else reset_row(record)
-            rows.setdefault(record.section, []).append(row)
-        for section, texts in rows.items():
-            # Encode in slices: to encode one long text would block the event loop.
-            written.setdefault(section, []).append(",".join(texts).encode("ascii"))
-        if start + _ROWS_PER_TURN <= len(records):
+    body = OpenBody(gstin, kind)
+    for start in range(0, len(records), ROWS_PER_TURN):
+        for record in records[start : start + ROWS_PER_TURN]:
+            section, row = write_row(record)
+            body.rows.setdefault(section, []).append(row)
+        body.settle()
+        if start + ROWS_PER_TURN <= len(records):
             yield PAUSE
-    content = content_of(head_of(gstin, kind), written)
+    content = body.content()
     if limit is not None and len(content) > limit:
         raise PayloadTooLarge(
             f"{len(records)} records make a body of {len(content):,} bytes, over the limit of "
