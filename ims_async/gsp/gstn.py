@@ -6,7 +6,7 @@ The codes are those on the GSPs' pages (linked in `gsp/`); GSTN publishes no com
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from ..errors import (
     DownloadQueued,
@@ -18,29 +18,39 @@ from ..errors import (
     OtpRequired,
     SessionExpired,
 )
-from ..model.status import JOB_RUNNING as JOB_RUNNING
-
-if TYPE_CHECKING:
-    from ..model.vocabulary import Section
+from ..model.status import JOB_RUNNING
+from ..model.vocabulary import Section
 
 T = TypeVar("T")
 
+# The names of sections in a query, which differ from the keys of a body.
+# GST API documentation, "IMS - Get Invoice".
+SECTION_QUERY: Final = {
+    **{section: section.value.upper() for section in Section},
+    Section.B2BDN: "DN",
+    Section.B2BDNA: "DNA",
+    Section.B2BCN: "CN",
+    Section.B2BCNA: "CNA",
+}
 NO_RECORDS: Final = frozenset(
     # GSTN answers "nothing found" with an error; the caller gets an empty list.
     {"RET11416", "RET11417", "RET13508", "RET13509", "RET13510", "IMS0027", "RETWEB_04"}
 )
-_SESSION_ENDED: Final = frozenset(
-    {"AUTH4033", "AUTH4038", "AUTH158", "RET11402", "RET11407", "RET2B1010", "RT-R1R3BAV-1007"}
-)
-_OTP_NEEDED: Final = frozenset({"RETOTPREQUEST", "EVCREQUEST", "AUTH4034"})
-_NOT_AUTHORIZED: Final = frozenset(
-    {"AUTH403", "AUTH4032", "AUTH4036", "AUTH4037", "AUTH4041", "RET11401", "RET11409"}
-)
-_DOWN: Final = frozenset(
-    # RET12501 to RET12504 are all listed as "system failure".
-    {"TEC4001", "GSPGSTDOWN", "GSPERR300", "RET13504", "RET13505", "OTP0007"}
-    | {"RET12501", "RET12502", "RET12503", "RET12504"}
-)
+_ERRORS: Final[dict[type[GatewayError], frozenset[str]]] = {
+    SessionExpired: frozenset(
+        {"AUTH4033", "AUTH4038", "AUTH158", "RET11402", "RET11407", "RET2B1010", "RT-R1R3BAV-1007"}
+    ),
+    OtpRequired: frozenset({"RETOTPREQUEST", "EVCREQUEST", "AUTH4034"}),
+    NotAuthorized: frozenset(
+        {"AUTH403", "AUTH4032", "AUTH4036", "AUTH4037", "AUTH4041", "RET11401", "RET11409"}
+    ),
+    GatewayUnavailable: frozenset(
+        # RET12501 to RET12504 are all listed as "system failure".
+        {"TEC4001", "GSPGSTDOWN", "GSPERR300", "RET13504", "RET13505", "OTP0007"}
+        | {"RET12501", "RET12502", "RET12503", "RET12504"}
+    ),
+}
+NO_REASON: Final = "GSTN refused without saying why"
 FILE_PENDING: Final = "RTN_24"
 STALE_ACTION: Final = "IMSSAV0010"
 """A record's previous action is not the one it has at GSTN, or its supplier has edited it."""
@@ -71,19 +81,14 @@ def how_long(estimate: float | None) -> str:
     return f"which takes about {minutes:,} minute{'s' if minutes > 1 else ''}"
 
 
-def gstn_error(code: str, message: str, *, http_status: int | None, transaction_id: str | None) -> ImsError:
+def gstn_error(
+    code: str, message: str, *, http_status: int | None, transaction_id: str | None = None
+) -> ImsError:
     """Return the typed error for a code of GSTN's. A code that is not in the table is a `GatewayError`."""
+    message = message or NO_REASON
     if code == JOB_RUNNING:
         return JobInFlight(f"{code}: {message}", code=code, words=message)
     if code == FILE_PENDING:
         return DownloadQueued(f"{code}: {message}")
-    kind: type[GatewayError] = GatewayError
-    for codes, error in (
-        (_SESSION_ENDED, SessionExpired),
-        (_OTP_NEEDED, OtpRequired),
-        (_NOT_AUTHORIZED, NotAuthorized),
-        (_DOWN, GatewayUnavailable),
-    ):
-        if code in codes:
-            kind = error
+    kind = next((error for error, codes in _ERRORS.items() if code in codes), GatewayError)
     return kind(message, code=code, http_status=http_status, transaction_id=transaction_id)

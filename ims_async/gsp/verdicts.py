@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import urllib.parse
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, TypeVar
 
 import attrs
 
@@ -20,13 +20,16 @@ from ..errors import (
     SessionExpired,
     UnexpectedAnswer,
 )
-from ..model.reasons import Reason, completed, read_reason
+from ..model import reasons
+from ..model.reasons import Reason, read_reason
 from ..model.secret import Secret
-from .base import Needs, Request, Response, Verdict, VerdictKind
+from .base import Conversation, Needs, Request, Response, Verdict, VerdictKind
 from .codec.json import DEEPEST, check_depth
 from .codec.values import member
-from .gstn import FILE_PENDING
+from .gstn import FILE_PENDING, or_empty
 from .http import epoch_seconds, read_retry_at
+
+T = TypeVar("T")
 
 # An envelope that reports a failure has a few hundred bytes; a longer body usually has rows, which the
 # conversation reads as a stream: to parse it here too would read them twice.
@@ -72,17 +75,22 @@ _TURNED_AWAY: Final = frozenset({401, 403, 413, 429})
 _TIMED_OUT: Final = frozenset({408, 499})  # the sender of these did not wait for the end
 
 
-def proven(verdict: Verdict, response: Response, *, own: bool, status: int) -> Verdict:
-    """Return the verdict with `nothing_done` set: True if the answer proves that a change had no effect.
+def completed(verdict: Verdict, response: Response, *, own: bool, status: int) -> Verdict:
+    """Return the verdict on a failure with what it proves, and with the time to wait that it asks for.
 
-    It does if it refuses in the GSP's own envelope (`own`; `status` is the envelope's), or has a status that
-    rejects the request. A redirect, a timeout, an outage and the answer of a proxy prove nothing: the gateway
-    may have acted before.
+    It proves that a change had no effect if it refuses in the GSP's own envelope (`own`; `status` is the
+    envelope's), or has a status that rejects the request. A redirect, a timeout, an outage and the answer of
+    a proxy prove nothing: the gateway may have acted before.
     """
     timed_out = not _TIMED_OUT.isdisjoint((status, response.status))
     refused = own and not timed_out and not 300 <= response.status < 400
     done_nothing = refused and verdict.kind is not VerdictKind.UNAVAILABLE
-    return attrs.evolve(verdict, nothing_done=done_nothing or response.status in _TURNED_AWAY)
+    asked = response.status >= 300 and "retry-after" in response.headers  # as a 503 may
+    return attrs.evolve(
+        verdict,
+        nothing_done=done_nothing or response.status in _TURNED_AWAY,
+        not_before=read_retry_at(response) if asked or verdict.kind is VerdictKind.THROTTLED else None,
+    )
 
 
 def _layers(envelope: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -111,7 +119,7 @@ def reason_in(part: Mapping[str, Any]) -> Reason:
     reason = Reason()
     for layer in _layers(part):
         own = read_reason({name: value for name, value in layer.items() if name != "code"})
-        reason = completed(reason, own)
+        reason = reasons.completed(reason, own)
     return reason
 
 
@@ -188,6 +196,23 @@ def epoch(moment: object) -> float | None:
     if not (isinstance(text, str) and re.fullmatch(r"[0-9]{1,15}", text)):
         return None
     return epoch_seconds(int(text))
+
+
+def payload(response: Response, path: str) -> Any:
+    """Return the value at a dotted path of the body. Raises `UnexpectedAnswer`."""
+    value, above = json_of(response), ""
+    for key in path.split("."):
+        value, above = member(value, key, above), f"{above}.{key}".lstrip(".")
+    return value
+
+
+def read(request: Request, path: str, empty: T, reader: Callable[[object], T]) -> Conversation[T]:
+    """Send a read; returns what `reader` makes of the payload at `path`, or `empty` if nothing is found."""
+    try:
+        response = yield request
+    except GatewayError as error:
+        return or_empty(error, empty)
+    return reader(payload(response, path))
 
 
 def text(value: Any, key: str, path: str) -> str:

@@ -11,24 +11,14 @@ from typing import Any, Final
 
 import attrs
 
-from ...errors import NotAuthorized, QuotaExhausted, SessionExpired, UnexpectedAnswer
+from ...errors import NotAuthorized, QuotaExhausted, SessionExpired
+from .. import verdicts
 from ..base import Needs, Request, Response, Verdict, VerdictKind
-from ..codec.values import member
 from ..gstn import gstn_error
 from ..http import read_retry_at
-from ..verdicts import (
-    about_the_call,
-    envelope_of,
-    error_for_data,
-    gstn_refusal,
-    is_rows,
-    is_spent,
-    json_of,
-    judge_gstn,
-    judge_status,
-    proven,
-    reason_in,
-)
+from ..verdicts import envelope_of, gstn_refusal, reason_in
+
+_COUNT: Final = re.compile("[0-9]{1,9}")
 
 
 def judge(request: Request, response: Response) -> Verdict:
@@ -38,20 +28,16 @@ def judge(request: Request, response: Response) -> Verdict:
     """
     verdict = _judge_body(request, response)
     left = response.headers.get("x-ratelimit-remaining", "").strip()
-    asked = response.status >= 300 and "retry-after" in response.headers  # as a 503 may
-    if left == "0" or asked or verdict.kind is VerdictKind.THROTTLED:
+    if left == "0":
         return attrs.evolve(verdict, not_before=read_retry_at(response))
-    if left.isascii() and left.isdigit() and len(left) < _LONGEST_COUNT:
-        until = read_retry_at(response)
-        return attrs.evolve(verdict, allowance=None if until is None else (int(left), until))
-    return verdict
-
-
-_LONGEST_COUNT: Final = 10  # digits
+    until = read_retry_at(response) if _COUNT.fullmatch(left) else None
+    if until is None or verdict.not_before is not None:
+        return verdict
+    return attrs.evolve(verdict, allowance=(int(left), until))
 
 
 def _judge_body(request: Request, response: Response) -> Verdict:
-    if response.status < 300 and is_rows(response):
+    if response.status < 300 and verdicts.is_rows(response):
         return Verdict(kind=VerdictKind.FINE)
     envelope = envelope_of(response)
     code, data = envelope.get("code"), envelope.get("data")
@@ -60,15 +46,21 @@ def _judge_body(request: Request, response: Response) -> Verdict:
     bare = not data or refusal is not None
     status = code if isinstance(code, int) and code >= 400 and bare else response.status
     if refusal is None and status < 300:
-        refusal = error_for_data(envelope)
-    by_gstn = refusal is not None and (status < 300 or bool(reason_in(refusal).code))
-    if refusal is not None and by_gstn and not about_the_call(status):
-        verdict = _judge_gstn(request, response, refusal, _transaction_id(envelope))
+        refusal = verdicts.error_for_data(envelope)
+    reason = None if refusal is None else reason_in(refusal)
+    if reason is not None and (status < 300 or reason.code) and not verdicts.about_the_call(status):
+        error = gstn_error(
+            reason.code,
+            reason.words,
+            http_status=response.status,
+            transaction_id=_transaction_id(envelope),
+        )
+        verdict = verdicts.judge_gstn(request, error, in_session=request.needs is Needs.TAXPAYER)
     elif status >= 300:
         verdict = _judge_http(request, response, status, envelope)
     else:
         return Verdict(kind=VerdictKind.FINE)
-    return proven(verdict, response, own=_is_own(envelope, response.status), status=status)
+    return verdicts.completed(verdict, response, own=_is_own(envelope, response.status), status=status)
 
 
 _REFUSALS: Final = frozenset({400, 401, 403, 404, 413, 422, 429})  # those on the vendor's page
@@ -105,7 +97,7 @@ def _judge_http(request: Request, response: Response, status: int, envelope: Map
             kind=VerdictKind.FAILED,
             error=NotAuthorized(text, advice=f"check the {what}", of_account=True, **facts),
         )
-    return judge_status(response, status, text, facts)
+    return verdicts.judge_status(response, status, text, facts)
 
 
 # https://developer.sandbox.co.in/guides/developer-resources/errors has the reasons, not the messages.
@@ -122,45 +114,17 @@ def _judge_forbidden(request: Request, message: str, facts: dict[str, Any]) -> V
 
     For a 403 with another message the token is not renewed: that would be a loop.
     """
-    if is_spent(403, message):
+    if verdicts.is_spent(403, message):
         return Verdict(kind=VerdictKind.FAILED, error=QuotaExhausted(message, **facts))
-    if _STALE.search(message) and not _NOT_STALE.search(message):
-        if request.needs is Needs.TAXPAYER:
-            return Verdict(kind=VerdictKind.REFUSED, error=SessionExpired(message, **facts))
-        return Verdict(kind=VerdictKind.REFUSED, error=NotAuthorized(message, of_account=True, **facts))
+    stale = bool(_STALE.search(message)) and not _NOT_STALE.search(message)
+    of_session = request.needs is Needs.TAXPAYER
+    if stale and of_session:
+        return Verdict(kind=VerdictKind.REFUSED, error=SessionExpired(message, **facts))
     # For other messages ("insufficient privilege", "access revoked") no page says which credential is meant.
-    of_account = request.needs is not Needs.TAXPAYER
-    return Verdict(kind=VerdictKind.FAILED, error=NotAuthorized(message, of_account=of_account, **facts))
-
-
-def _judge_gstn(
-    request: Request,
-    response: Response,
-    refusal: Mapping[str, Any],
-    transaction_id: str | None,
-) -> Verdict:
-    reason = reason_in(refusal)
-    error = gstn_error(
-        reason.code,
-        reason.words or "GSTN refused without saying why (status_cd 0)",
-        http_status=response.status,
-        transaction_id=transaction_id,
-    )
-    return judge_gstn(request, error, in_session=request.needs is Needs.TAXPAYER)
+    error = NotAuthorized(message, of_account=not of_session, **facts)
+    return Verdict(kind=VerdictKind.REFUSED if stale else VerdictKind.FAILED, error=error)
 
 
 def _transaction_id(envelope: Mapping[str, Any]) -> str | None:
     found = envelope.get("transaction_id")
     return str(found) if found else None
-
-
-def check_done(response: Response) -> None:
-    """Raise `UnexpectedAnswer` unless an answer without further data reports success. A web page does not."""
-    data = member(json_of(response), "data", "")
-    if str(member(data, "status_cd", "data")) != "1":
-        raise UnexpectedAnswer(problems=[f"data.status_cd: {data['status_cd']!r:.60} is not 1"])
-
-
-def payload(response: Response) -> Any:
-    """Return GSTN's own payload, at `data.data` of the envelope."""
-    return member(member(json_of(response), "data", ""), "data", "data")

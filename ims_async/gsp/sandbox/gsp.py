@@ -1,43 +1,30 @@
-"""Sandbox (sandbox.co.in): hosts, paths, headers, envelopes, codes, limits, verdicts, conversations.
+"""Sandbox (sandbox.co.in): settings, hosts, paths, headers, and the conversations of IMS.
 
 Overview: https://developer.sandbox.co.in/api-reference/gst/compliance/guides/taxpayer/invoice-management-system/overview
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final, Literal
 
 import attrs
 
 from ...errors import DownloadQueued, GatewayError, InvalidInput, NotSupported
-from ...model.records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
+from ...model.records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, Record, SalesInvoice
 from ...model.secret import Secret, made_without_frames
 from ...model.status import JobKind, JobStatus
 from ...model.tokens import Download
 from ...model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection, return_period
 from .. import codec
-from ..base import Accepted, Conversation, Limits, Part, Request, Response, Token, Verdict
-from ..gstn import or_empty, queued
-from ..verdicts import reference, with_secrets
-from . import login as login
-from .answers import judge, payload
-from .settings import TAXPAYER, Settings
+from ..base import Accepted, Conversation, Limits, Part, Request
+from ..gstn import SECTION_QUERY, or_empty, queued
+from ..settings import NO_HEADERS, Settings, json_request, one_of, secret
+from ..verdicts import payload, read, reference, with_secrets
+from . import answers, login
 
-_INVOICES: Final = f"{TAXPAYER}/invoices"
+_DATA: Final = "data.data"  # where GSTN's own payload is in an answer
 
-# The query's section names differ from the bodies' keys.
-# https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/invoices
-_SECTION_QUERY: Final = {
-    Section.B2B: "B2B",
-    Section.B2BA: "B2BA",
-    Section.B2BDN: "DN",
-    Section.B2BDNA: "DNA",
-    Section.B2BCN: "CN",
-    Section.B2BCNA: "CNA",
-    Section.ECOM: "ECOM",
-    Section.ECOMA: "ECOMA",
-}
 _STATUS_QUERY: Final = {
     Action.ACCEPT: "accepted",
     Action.REJECT: "rejected",
@@ -54,7 +41,22 @@ _INSTEAD: Final = (
     "Ask for fewer rows, one action at a time, which may come at once: invoices(section, status); or read "
     'them through Vayana(downloads="basic"), which documents one'
 )
-_NO_DOWNLOADS: Final = "this GSP documents no way to fetch rows that are prepared as a file"
+
+
+def _key(value: object) -> Secret:
+    """Read a key, for example from the environment; None gives an empty key."""
+    return Secret(value if isinstance(value, str | Secret) else "")
+
+
+def _secret(value: str | Secret | None) -> Secret | None:
+    return secret(value, "api_secret is text")
+
+
+def _check_printable(_: object, field: attrs.Attribute[Any], value: Secret | None) -> None:
+    if field.name == "api_key" and not value:
+        raise InvalidInput("api_key is empty or not text; take it from the provider's console")
+    if value is not None and not value.printable:
+        raise InvalidInput(f"{field.name} holds what is no printable text: a line break, say")
 
 
 @made_without_frames
@@ -70,21 +72,30 @@ class Sandbox(Settings):
     Raises `InvalidInput` for an empty key, a secret that is not text, or an unusable `base_url`.
     """
 
-    @property
-    def kind(self) -> str:
-        """The name of this GSP in job tokens."""
-        return "sandbox"
+    kind: ClassVar[str] = "sandbox"
+    # https://developer.sandbox.co.in/guides/developer-resources/environments
+    hosts: ClassVar[tuple[str, str]] = ("https://api.sandbox.co.in", "https://test-api.sandbox.co.in")
+
+    api_key: Secret = attrs.field(converter=_key, validator=_check_printable)
+    api_secret: Secret | None = attrs.field(default=None, converter=_secret, validator=_check_printable)
+    source: Literal["primary", "secondary"] = attrs.field(
+        default="primary", kw_only=True, validator=one_of("primary", "secondary")
+    )
+    api_version: str = attrs.field(default="1.0.0", kw_only=True)
+    # The test host answers "a mock response payload":
+    # https://developer.sandbox.co.in/guides/developer-resources/test_environment
+    limits: Limits = attrs.field(
+        default=attrs.Factory(
+            lambda gsp: Limits(save_bytes=gsp.save_bytes, canned=gsp.test), takes_self=True
+        ),
+        init=False,
+        repr=False,
+    )
 
     @property
-    def limits(self) -> Limits:
-        """The limits of this GSP.
-
-        Its test host answers "a mock response payload":
-        https://developer.sandbox.co.in/guides/developer-resources/test_environment
-        """
-        return Limits(save_bytes=self.save_bytes, canned=self.test)
-
-    # -- credentials -------------------------------------------------------------------------------
+    def account_id(self) -> str:
+        """A name for the account at this host; the key cannot be derived from it."""
+        return self.digest(self.api_key.reveal())
 
     def sign(self, request: Request, token: Secret | None) -> Request:
         """Add the key and, raw without `Bearer`, the token.
@@ -96,31 +107,20 @@ class Sandbox(Settings):
             added["x-api-secret"] = self.api_secret
         return with_secrets(request, added, unsent=(self.api_secret,))
 
-    def authenticate(self, refused: Token | None = None) -> Conversation[Token]:
-        """Exchange key and secret for the account's token; see `login.authenticate`."""
-        return login.authenticate(self)
+    judge = staticmethod(answers.judge)
+    authenticate = login.authenticate
+    sign_out = login.sign_out
+    request_otp = login.request_otp
+    verify_otp = login.verify_otp
+    refresh = login.refresh
+    logout = login.logout
 
-    def sign_out(self, token: Token) -> Conversation[None]:
-        """Raise `NotSupported`: the account's token expires by itself."""
-        raise NotSupported("this GSP documents no way to end the account's token: it ends within 24 hours")
-
-    def request_otp(self, gstin: str, username: str) -> Conversation[str | None]:
-        """Ask GSTN to send an OTP to the taxpayer."""
-        return login.request_otp(self, gstin, username)
-
-    def verify_otp(
-        self, gstin: str, username: str, otp: str, request: str | None = None
-    ) -> Conversation[Token]:
-        """Exchange the OTP for a taxpayer token, which is valid for six hours."""
-        return login.verify_otp(self, gstin, username, otp)
-
-    def refresh(self, gstin: str, token: Token) -> Conversation[Token]:
-        """Exchange a valid taxpayer token for a new one."""
-        return login.refresh(self)
-
-    def logout(self, gstin: str, token: Token) -> Conversation[None]:
-        """End the taxpayer's session."""
-        return login.logout(self)
+    def request(
+        self, operation: str, method: str, path: str, *, headers: Mapping[str, str] = NO_HEADERS, **facts: Any
+    ) -> Request:
+        """Return a request with the common headers; `facts` are further attributes of `Request`."""
+        ours = {"x-api-version": self.api_version, **headers}
+        return json_request(operation, method, self.base_url + path, ours, **facts)
 
     # -- the seven endpoints of IMS ----------------------------------------------------------------
 
@@ -129,12 +129,9 @@ class Sandbox(Settings):
 
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/invoice_count
         """
-        query = {"type_of_goods": goods_type.value}
-        try:
-            response = yield self.request("count", "GET", f"{_INVOICES}/count", query=query)
-        except GatewayError as error:
-            return or_empty(error, Counts(total=0, goods_type=goods_type))
-        return codec.read_counts(payload(response), goods_type, "data.data")
+        request = self._get("count", "/count", {"type_of_goods": goods_type.value})
+        none = Counts(total=0, goods_type=goods_type)
+        return read(request, _DATA, none, lambda data: codec.read_counts(data, goods_type, _DATA))
 
     def invoices(
         self, gstin: str, section: Section, status: Action | None, *, strict: bool
@@ -146,12 +143,12 @@ class Sandbox(Settings):
 
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/invoices
         """
-        query = {"section": _SECTION_QUERY[section]}
+        query = {"section": SECTION_QUERY[section]}
         if status is not None:
             query["status"] = _STATUS_QUERY[status]
         try:
-            response = yield self.request("invoices", "GET", _INVOICES, query=query)
-            reading = codec.read_invoices(response.body, ("data", "data"), strict=strict, recipient=gstin)
+            response = yield self._get("invoices", "", query)
+            reading = codec.read_invoices(response.body, _DATA.split("."), strict=strict, recipient=gstin)
             rows = yield from reading
         except DownloadQueued as error:
             if error.token is None:
@@ -165,11 +162,11 @@ class Sandbox(Settings):
 
     def prepared(self, download: Download) -> Conversation[Sequence[Part] | None]:
         """Raise `NotSupported`: rows come at once or not at all."""
-        raise NotSupported(_NO_DOWNLOADS)
+        raise NotSupported("this GSP documents no way to fetch rows that are prepared as a file")
 
     def part(self, download: Download, part: Part, *, strict: bool) -> Conversation[InvoiceList]:
         """Raise `NotSupported`, as `prepared` does."""
-        raise NotSupported(_NO_DOWNLOADS)
+        raise NotSupported("this GSP documents no way to fetch rows that are prepared as a file")
 
     def save(
         self, gstin: str, decisions: Sequence[Decision], *, packed: codec.PackedBody | None = None
@@ -178,7 +175,7 @@ class Sandbox(Settings):
 
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/save
         """
-        return (yield from self._submit(gstin, JobKind.SAVE, "save", decisions, packed))
+        return self._submit(gstin, JobKind.SAVE, decisions, packed)
 
     def reset(
         self, gstin: str, invoices: Sequence[Invoice], *, packed: codec.PackedBody | None = None
@@ -187,22 +184,17 @@ class Sandbox(Settings):
 
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/reset
         """
-        return (yield from self._submit(gstin, JobKind.RESET, "reset", invoices, packed))
+        return self._submit(gstin, JobKind.RESET, invoices, packed)
 
     def _submit(
-        self,
-        gstin: str,
-        kind: JobKind,
-        operation: str,
-        records: Sequence[Decision | Invoice],
-        packed: codec.PackedBody | None,
+        self, gstin: str, kind: JobKind, records: Sequence[Record], packed: codec.PackedBody | None
     ) -> Conversation[Accepted]:
         if packed is None:
             packed = yield from codec.pack_body(gstin, kind, records, limit=self.save_bytes)
-        response = yield self.request(
-            operation, "POST", f"{_INVOICES}/status/{operation}", body=packed.content, changes=True
-        )
-        return Accepted(reference(payload(response), "reference_id", "data.data"))
+        name = kind.value.lower()
+        path = f"{login.TAXPAYER}/invoices/status/{name}"
+        response = yield self.request(name, "POST", path, body=packed.content, changes=True)
+        return Accepted(reference(payload(response, _DATA), "reference_id", _DATA))
 
     def status(
         self, gstin: str, reference_id: str, kind: JobKind, route: str = ""
@@ -211,9 +203,8 @@ class Sandbox(Settings):
 
         https://developer.sandbox.co.in/reference/check-invoice-status-api
         """
-        query = {"reference_id": reference_id}
-        response = yield self.request("status", "GET", f"{_INVOICES}/status", query=query)
-        return codec.read_status(payload(response), "data.data", polled_at=response.received_at)
+        response = yield self._get("status", "/status", {"reference_id": reference_id})
+        return codec.read_status(payload(response, _DATA), _DATA, polled_at=response.received_at)
 
     def sales(
         self, gstin: str, year: int, month: int, section: SupplierSection, form: SourceForm
@@ -222,16 +213,12 @@ class Sandbox(Settings):
 
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/sales
         """
-        return_period(year, month)
+        return_period(year, month)  # raises `InvalidInput`
         if form not in _RETURN_TYPE:
             raise InvalidInput(f"form {form!r} has no supplier view; use SourceForm.GSTR1 or GSTR1A")
         query = {"section": self.supplier_section(section), "return_type": _RETURN_TYPE[form]}
-        path = f"{_INVOICES}/{year}/{month:02d}/sales"
-        try:
-            response = yield self.request("sales", "GET", path, query=query)
-        except GatewayError as error:
-            return or_empty(error, [])
-        return codec.read_sales(payload(response), form, "data.data")
+        request = self._get("sales", f"/{year}/{month:02d}/sales", query)
+        return read(request, _DATA, [], lambda data: codec.read_sales(data, form, _DATA))
 
     def added_back_liabilities(
         self, gstin: str, year: int, month: int, section: SupplierSection
@@ -240,15 +227,10 @@ class Sandbox(Settings):
 
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/added-back-liabilities
         """
-        return_period(year, month)
-        path = f"{_INVOICES}/added-back-liabilities/{year}/{month:02d}"
-        query = {"section": self.supplier_section(section)}
-        try:
-            response = yield self.request("added_back", "GET", path, query=query)
-        except GatewayError as error:
-            return or_empty(error, [])
-        return codec.read_added_back(payload(response), "data.data")
+        return_period(year, month)  # raises `InvalidInput`
+        path = f"/added-back-liabilities/{year}/{month:02d}"
+        request = self._get("added_back", path, {"section": self.supplier_section(section)})
+        return read(request, _DATA, [], lambda data: codec.read_added_back(data, _DATA))
 
-    def judge(self, request: Request, response: Response) -> Verdict:
-        """Judge an answer before a conversation gets it."""
-        return judge(request, response)
+    def _get(self, operation: str, path: str, query: dict[str, str]) -> Request:
+        return self.request(operation, "GET", f"{login.TAXPAYER}/invoices{path}", query=query)

@@ -8,27 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import attrs
-
 from ...errors import GatewayError, GatewayUnavailable, ImsError, NotAuthorized
 from ...model.reasons import Reason, read_reason
+from .. import verdicts
 from ..base import Needs, Request, Response, Verdict, VerdictKind
-from ..codec.values import member
-from ..gstn import gstn_error
-from ..http import read_retry_at
-from ..verdicts import (
-    about_the_call,
-    envelope_of,
-    error_for_data,
-    gstn_refusal,
-    is_rows,
-    is_spent,
-    json_of,
-    judge_gstn,
-    judge_status,
-    proven,
-    reason_in,
-)
+from ..gstn import NO_REASON, gstn_error
+from ..verdicts import envelope_of, gstn_refusal, reason_in
 
 # Steps of the login: if GSTN refuses one, there is no session to renew.
 LOGIN: Final = frozenset({"otp", "verify", "refresh", "logout"})
@@ -39,26 +24,22 @@ _NOT_ALLOWED: Final = frozenset({"err-invalid-org", TOO_MANY_TOKENS})
 # Answered with 500 or 502, but not an outage: two are about encrypted headers, which the sender must correct,
 # and the last is GSTN's refusal, in a form without a code of GSTN's.
 _NO_OUTAGE: Final = frozenset(
-    {
-        "err-unable-to-decrypt-message-with-key",
-        "err-aes-decryption-failed",
-        _GSTN_SAID,
-    }
+    {"err-unable-to-decrypt-message-with-key", "err-aes-decryption-failed", _GSTN_SAID}
 )
+# What the GSP's keys mean, and what to do.
 _WORDS: Final = {
-    TOO_MANY_TOKENS: "ten tokens of this user are alive",
-    "err-invalid-org": "the organisation is not known, or not this user's",
-    "err-invalid-token": "the user token is not known",
-    "err-expired-token": "the user token has ended",
-    "err-resource-not-found": "there is no such task or page; results are kept for seven days",
+    TOO_MANY_TOKENS: (
+        "ten tokens of this user are alive",
+        (
+            "share one between programs (user_token=…, or a credential store), or end some with "
+            "client.sign_out()"
+        ),
+    ),
+    "err-invalid-org": ("the organisation is not known, or not this user's", "check org_id"),
+    "err-invalid-token": ("the user token is not known", "log in again"),
+    "err-expired-token": ("the user token has ended", ""),
+    "err-resource-not-found": ("there is no such task or page; results are kept for seven days", ""),
 }
-_ADVICE: Final = {
-    TOO_MANY_TOKENS: "share one between programs (user_token=…, or a credential store), or end some with "
-    "client.sign_out()",
-    "err-invalid-org": "check org_id",
-    "err-invalid-token": "log in again",
-}
-_NO_REASON: Final = "GSTN refused without saying why"
 # The vendor's own errors have a key for a message, and one of these types (Error payloads).
 _KEY: Final = "err-"
 _TYPES: Final = frozenset(
@@ -68,51 +49,39 @@ _TYPES: Final = frozenset(
 
 def judge(request: Request, response: Response) -> Verdict:
     """Distinguish a success from a failure, also with HTTP 200, and GSTN's refusal from an outage."""
-    if response.status < 300 and is_rows(response):
+    if response.status < 300 and verdicts.is_rows(response):
         return Verdict(kind=VerdictKind.FINE)
     envelope = envelope_of(response)
-    if not failed(envelope) and response.status < 300:
+    if response.status < 300 and not failed(envelope):
         return Verdict(kind=VerdictKind.FINE)
-    verdict = _judge_failure(request, response, envelope)
-    if verdict.kind is VerdictKind.FINE:
-        return verdict
-    return proven(verdict, response, own=_is_own(envelope), status=response.status)
-
-
-def _judge_failure(request: Request, response: Response, envelope: dict[str, Any]) -> Verdict:
-    said = _gstn_reason(envelope)
-    by_gstn = said is not None or _error_in(envelope).get("message") == _GSTN_SAID
+    error, said = _error_in(envelope), _gstn_reason(envelope)
+    by_gstn = said is not None or error.get("message") == _GSTN_SAID
     if request.operation == "result" and by_gstn and response.status != 429:
         return Verdict(kind=VerdictKind.FINE)  # this is the result of the task: the request itself succeeded
-    if said is not None and (response.status < 300 or said.code) and not about_the_call(response.status):
-        session = request.operation not in LOGIN
-        error = error_of(envelope, response)
-        return judge_gstn(request, error, in_session=session, stale=Needs.TAXPAYER)
-    if request.changes and response.status < 300 and _error_in(envelope).get("type") == "Runtime":
-        # An error of the GSP's own with a status of success: no document says that nothing was done.
-        return Verdict(kind=VerdictKind.UNAVAILABLE, error=_unavailable(_own_error(envelope, response)))
-    own = _own_error(envelope, response)
-    if said is not None:
-        own = GatewayError(said.words or _NO_REASON, code=said.code or own.code, http_status=response.status)
-    verdict = _judge_own(request, response, own)
-    if verdict.kind is VerdictKind.THROTTLED or (
-        response.status >= 300 and "retry-after" in response.headers
-    ):
-        return attrs.evolve(verdict, not_before=read_retry_at(response))
-    return verdict
-
-
-def _is_own(envelope: Mapping[str, Any]) -> bool:
-    """Return whether a refusal is in Vayana's own envelope, or is GSTN's with a code."""
-    error, gstn = _error_in(envelope), _gstn_reason(envelope)
+    verdict = _judge_failure(request, response, envelope, said)
     key = error.get("message")
     own = isinstance(key, str) and (key.startswith(_KEY) or str(error.get("type")) in _TYPES)
     done = str(envelope.get("status")) == "1"  # this contradicts an error beside it
-    return (own and not done) or bool(gstn and gstn.code)
+    own = (own and not done) or bool(said and said.code)
+    return verdicts.completed(verdict, response, own=own, status=response.status)
 
 
-def _unavailable(error: GatewayError) -> GatewayUnavailable:
-    return GatewayUnavailable(error.message, code=error.code, http_status=error.http_status)
+def _judge_failure(
+    request: Request, response: Response, envelope: dict[str, Any], said: Reason | None
+) -> Verdict:
+    status = response.status
+    if said is not None and (status < 300 or said.code) and not verdicts.about_the_call(status):
+        error = error_of(envelope, response)
+        in_session = request.operation not in LOGIN
+        return verdicts.judge_gstn(request, error, in_session=in_session, stale=Needs.TAXPAYER)
+    own = _own_error(envelope, response)
+    if request.changes and status < 300 and _error_in(envelope).get("type") == "Runtime":
+        # An error of the GSP's own with a status of success: no document says that nothing was done.
+        unavailable = GatewayUnavailable(own.message, code=own.code, http_status=status)
+        return Verdict(kind=VerdictKind.UNAVAILABLE, error=unavailable)
+    if said is not None:
+        own = GatewayError(said.words or NO_REASON, code=said.code or own.code, http_status=status)
+    return _judge_own(request, response, own)
 
 
 def _judge_own(request: Request, response: Response, error: GatewayError) -> Verdict:
@@ -120,8 +89,8 @@ def _judge_own(request: Request, response: Response, error: GatewayError) -> Ver
     status = response.status if response.status >= 300 else 400  # a failure with HTTP 200
     facts: dict[str, Any] = {"code": error.code or str(status), "http_status": response.status}
     of_user = error.code in _STALE_TOKEN | _NOT_ALLOWED
-    if not of_user and (about_the_call(status) or is_spent(status, error.message)):
-        return judge_status(response, status, error.message, facts)
+    if not of_user and (verdicts.about_the_call(status) or verdicts.is_spent(status, error.message)):
+        return verdicts.judge_status(response, status, error.message, facts)
     if error.code in _NO_OUTAGE:
         return Verdict(kind=VerdictKind.FAILED, error=error)
     if of_user or status in (401, 403):
@@ -135,7 +104,7 @@ def _judge_own(request: Request, response: Response, error: GatewayError) -> Ver
         text = f"{text}: the gateway knows no such route for a {request.operation}"
         if request.operation == "save":
             text += "; it is not public: set save_method and save_path"
-    return judge_status(response, status, text, facts)
+    return verdicts.judge_status(response, status, text, facts)
 
 
 def failed(envelope: Mapping[str, Any]) -> bool:
@@ -145,7 +114,7 @@ def failed(envelope: Mapping[str, Any]) -> bool:
     """
     status = envelope.get("status")
     reported = bool(envelope.get("error")) if status is None else str(status) == "0"
-    return reported or gstn_refusal(envelope) is not None or error_for_data(envelope) is not None
+    return reported or gstn_refusal(envelope) is not None or verdicts.error_for_data(envelope) is not None
 
 
 def _error_in(envelope: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,8 +137,7 @@ def error_of(envelope: Mapping[str, Any], response: Response) -> ImsError:
     reason = _gstn_reason(envelope)
     if reason is None:
         return _own_error(envelope, response)
-    words = reason.words or _NO_REASON
-    return gstn_error(reason.code, words, http_status=response.status, transaction_id=None)
+    return gstn_error(reason.code, reason.words, http_status=response.status)
 
 
 def _own_error(envelope: Mapping[str, Any], response: Response) -> GatewayError:
@@ -181,17 +149,11 @@ def _own_error(envelope: Mapping[str, Any], response: Response) -> GatewayError:
         else read_reason(args).words
     )
     key = str(error.get("message") or "")
-    what = _WORDS.get(key, "")
+    what, advice = _WORDS.get(key, ("", ""))
     if key == _GSTN_SAID:
-        what = "GSTN refused" if details else _NO_REASON
+        what = "GSTN refused" if details else NO_REASON
     text = ": ".join(part for part in (what, details) if part)
     # A text in another member of the envelope of six is not a key, but better than no message.
     words = reason.words or read_reason([envelope.get(name) for name in ("alert", "info")]).words
     text = text or words or f"HTTP {response.status} from the gateway"
-    facts: dict[str, Any] = {"code": reason.code or key, "http_status": response.status}
-    return GatewayError(text, advice=_ADVICE.get(key, ""), **facts)
-
-
-def payload(response: Response) -> Any:
-    """Return GSTN's own payload, at `data` of the envelope."""
-    return member(json_of(response), "data", "")
+    return GatewayError(text, advice=advice, code=reason.code or key, http_status=response.status)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Sequence
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from ...errors import (
     DownloadQueued,
@@ -24,52 +25,45 @@ from ...model.vocabulary import Action, Section
 from .. import codec
 from ..base import Conversation, Part, PreparedUnreadably
 from ..codec.values import member
-from ..gstn import or_empty, queued
-from ..verdicts import envelope_of, has_dot_segments, reference, text, with_secrets
-from .answers import error_of, failed, payload
-from .settings import KIND, Settings
+from ..gstn import SECTION_QUERY, or_empty, queued
+from ..verdicts import envelope_of, has_dot_segments, payload, reference, text, with_secrets
+from .answers import error_of, failed
 from .tasks import Stage, read_pages, read_task
 
-_SHORT_SECTIONS: Final = {
-    Section.B2BDN: "DN",
-    Section.B2BDNA: "DNA",
-    Section.B2BCN: "CN",
-    Section.B2BCNA: "CNA",
-}
-
+if TYPE_CHECKING:
+    from .gsp import Vayana
 
 _UNQUOTED: Final = "/%:@!$&'()*+,;=~{}"  # in a path; the documents' example has braces
 
 
 def begin(
-    gsp: Settings, gstin: str, section: Section, status: Action | None, *, strict: bool
+    gsp: Vayana, gstin: str, section: Section, status: Action | None, *, strict: bool
 ) -> Conversation[InvoiceList | Download]:
     """Request one section's documents: by a task, or directly from GSTN (`downloads="basic"`).
 
     https://docs.enriched-api.vayana.com (Download IMS invoices; IMS Get Invoice)
     """
-    name = _SHORT_SECTIONS.get(section, "") if gsp.section_names == "short" else ""
-    query = {"section": name or section.value.upper()}
+    short = gsp.section_names == "short"
+    query = {"section": SECTION_QUERY[section] if short else section.value.upper()}
     if status is not None:
         query["status"] = status.value
-    basic = gsp.downloads == "basic"
-    path = gsp.basic("GETINV") if basic else gsp.enriched("ims-invoices")
-    query = {"gstin": gstin, **query} if basic else query
-    operation = "getinv" if basic else "invoices"
+    host = urllib.parse.urlsplit(gsp.base_url).netloc
+    download = partial(Download, gsp=gsp.kind, host=host, gstin=gstin, section=section, status=status)
     try:
-        response = yield gsp.request(operation, "GET", path, gstin=gstin, query=query)
-        if basic:
+        if gsp.downloads == "basic":
+            response = yield gsp.basic_request("getinv", "GETINV", gstin, **query)
             return (yield from codec.read_invoices(response.body, ("data",), strict=strict, recipient=gstin))
+        path = gsp.enriched("ims-invoices")
+        response = yield gsp.request("invoices", "GET", path, gstin=gstin, query=query)
     except DownloadQueued as error:
         if not error.token:
             raise queued(error, section, advice="ask again later") from None
         token = reference({"token": error.token}, "token", "data")
-        return _download(gsp, gstin, section, status, f"file/{token}", error.estimate)
+        return download(reference=f"file/{token}", estimate=error.estimate)
     except GatewayError as error:
         return or_empty(error, InvoiceList())
-    task_id = reference(payload(response), "task-id", "data")
-    route = _FIRST_PAGE[gsp.page_base]
-    return _download(gsp, gstin, section, status, f"task/{task_id}", None, route)
+    task_id = reference(payload(response, "data"), "task-id", "data")
+    return download(reference=f"task/{task_id}", route=_FIRST_PAGE[gsp.page_base])
 
 
 # The number of a download's first page is a setting of the client that requested it. It is stored in the
@@ -77,28 +71,7 @@ def begin(
 _FIRST_PAGE: Final = ("pages from 0", "pages from 1")
 
 
-def _download(
-    gsp: Settings,
-    gstin: str,
-    section: Section,
-    status: Action | None,
-    reference: str,
-    estimate: float | None,
-    route: str = "",
-) -> Download:
-    return Download(
-        gsp=KIND,
-        host=urllib.parse.urlsplit(gsp.base_url).netloc,
-        gstin=gstin,
-        section=section,
-        status=status,
-        reference=reference,
-        estimate=estimate,
-        route=route,
-    )
-
-
-def prepared(gsp: Settings, download: Download) -> Conversation[Sequence[Part] | None]:
+def prepared(gsp: Vayana, download: Download) -> Conversation[Sequence[Part] | None]:
     """Return the pages or files of the prepared rows, or None while they are being prepared."""
     kind, _, name = download.reference.partition("/")
     if kind == "file":
@@ -108,16 +81,16 @@ def prepared(gsp: Settings, download: Download) -> Conversation[Sequence[Part] |
     return _pages(gsp, download.gstin, name, base)
 
 
-def _pages(gsp: Settings, gstin: str, task_id: str, base: int) -> Conversation[Sequence[Part] | None]:
+def _pages(gsp: Vayana, gstin: str, task_id: str, base: int) -> Conversation[Sequence[Part] | None]:
     """Return the pages of a task, or None while it runs.
 
     https://docs.enriched-api.vayana.com (Long running tasks: Result API, Pages API)
     """
-    task = read_task((yield gsp.task_request("status", "status", task_id, gstin)))
+    task = read_task((yield gsp.task_request("status", task_id, gstin)))
     if task.stage is Stage.RUNNING:
         return None
     try:
-        response = yield gsp.task_request("result", "result", task_id, gstin)
+        response = yield gsp.task_request("result", task_id, gstin)
     except GatewayUnavailable as error:
         if task.stage is Stage.COMPLETED:
             raise
@@ -134,19 +107,18 @@ def _pages(gsp: Settings, gstin: str, task_id: str, base: int) -> Conversation[S
         raise PreparedUnreadably(str(error), problems=error.problems, body=error.body) from None
 
 
-def _files(gsp: Settings, gstin: str, token: str) -> Conversation[Sequence[Part] | None]:
+def _files(gsp: Vayana, gstin: str, token: str) -> Conversation[Sequence[Part] | None]:
     """Return the files that GSTN has made, or None while they are being made.
 
     https://docs.enriched-api.vayana.com (IMS File Details; File download)
     """
-    query = {"gstin": gstin, "token": token}
     try:
-        response = yield gsp.request("filedet", "GET", gsp.basic("FILEDET"), gstin=gstin, query=query)
+        response = yield gsp.basic_request("filedet", "FILEDET", gstin, token=token)
     except DownloadQueued:  # RTN_24
         return None
     kind: type[UnexpectedAnswer] = UnexpectedAnswer  # an answer without JSON: poll again
     try:
-        details = payload(response)
+        details = payload(response, "data")
         kind = PreparedUnreadably
         return _read_files(details)
     except UnexpectedAnswer as error:  # without the text that was read: it may contain the key
@@ -164,7 +136,7 @@ def _read_files(details: object) -> Sequence[Part]:
     ]
 
 
-def part(gsp: Settings, download: Download, part: Part, *, strict: bool) -> Conversation[InvoiceList]:
+def part(gsp: Vayana, download: Download, part: Part, *, strict: bool) -> Conversation[InvoiceList]:
     """Fetch one page or file."""
     if part.key is None:
         path = f"/enriched/tasks/{gsp.flynn_version}/result/{part.place}"

@@ -1,38 +1,115 @@
-"""Vayana (EAS, enriched and basic API): hosts, paths, headers, limits, conversations.
+"""Vayana (EAS, enriched and basic API): settings, hosts, paths, headers, limits, conversations.
 
 https://docs.enriched-api.vayana.com
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+import contextlib
+import re
+import urllib.parse
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, ClassVar, Final, Literal, TypeVar
 
 import attrs
 
-from ...errors import GatewayError, GatewayUnavailable, InvalidInput, NotAuthorized, NotSupported, RateLimited
-from ...model.records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
+from ...errors import InvalidInput, NotSupported
+from ...model.records import AddedBackLiability, Counts, SalesInvoice
 from ...model.secret import Secret, made_without_frames
-from ...model.status import JobKind, JobState, JobStatus
-from ...model.tokens import Download
-from ...model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection, return_period
+from ...model.vocabulary import GoodsType, SourceForm, SupplierSection, return_period
 from .. import codec
-from ..base import Accepted, Conversation, Limits, Part, Request, Response, Token, Verdict
-from ..gstn import or_empty
-from ..verdicts import reference, with_secrets
-from . import downloads as downloads
-from . import login as login
-from .answers import judge, payload
-from .settings import KIND, Settings
-from .tasks import Stage, Task, broken_off, read_broken_off, read_result, read_task
+from ..base import Conversation, Limits, Needs, Request
+from ..http import check_base_url
+from ..settings import NO_HEADERS, Settings, json_request, one_of, secret, whole_number
+from ..verdicts import read, with_secrets
+from . import answers, login, tasks
+from . import downloads as rows
 
+K = TypeVar("K", bound=StrEnum)
+
+# https://docs.enriched-api.vayana.com (Integrating: environments; Onboarding: SSO)
+_PRODUCTION: Final = "https://live.enriched-api.vayana.com"
+_TEST: Final = "https://solo.enriched-api.vayana.com"
+_SSO_PATH: Final = "/theodore/apis/v1"
+_SSO: Final = {
+    _PRODUCTION: f"https://services.vayana.com{_SSO_PATH}",
+    _TEST: f"https://sandbox.services.vayananet.com{_SSO_PATH}",
+}
 _RESULTS_KEPT: Final = 7 * 86_400.0  # seconds (Long running tasks: data is retained for seven days)
-# The two routes of a job.
-_TASK: Final = "task"
-"""A task of the GSP carries the job."""
-_GSTN: Final = "gstn"
-"""The job has GSTN's own reference."""
-_NO_SUCH_TASK: Final = "err-resource-not-found"
+
+
+# -- the settings: how each is read, and its check ---------------------------------------------------------
+
+
+def _secret(value: str | Secret | None) -> Secret | None:
+    return secret(value, "user_token and password are text")
+
+
+def _laid_over(kind: type[K], defaults: Mapping[K, str], given: Mapping[Any, str]) -> dict[K, str]:
+    words: dict[K, str] | None = None
+    with contextlib.suppress(TypeError, ValueError):
+        words = {kind(key): word for key, word in dict(given).items()}
+    if words is None or not all(map(_fits_a_header, words.values())):
+        known = ", ".join(str(member) for member in kind)
+        raise InvalidInput(f"{given!r:.80} is no mapping of {kind.__name__} ({known}) to words")
+    return {**defaults, **words}
+
+
+def _goods_types(given: Mapping[Any, str]) -> Mapping[GoodsType, str]:
+    return _laid_over(GoodsType, {GoodsType.OTHERS: "ALL_OTH"}, given)
+
+
+def _return_types(given: Mapping[Any, str]) -> Mapping[SourceForm, str]:
+    return _laid_over(SourceForm, {SourceForm.GSTR1: "R1", SourceForm.GSTR1A: "R1A"}, given)
+
+
+def _headers(headers: Mapping[str, str | Secret]) -> Mapping[str, Secret]:
+    if not isinstance(headers, Mapping):
+        raise InvalidInput(f"extra_headers: a {type(headers).__name__} is no mapping of names to values")
+    # A value that is not text becomes empty, which is refused.
+    return {name: Secret(value if isinstance(value, str | Secret) else "") for name, value in headers.items()}
+
+
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_PATH: Final = re.compile(r"[A-Za-z0-9/._~-]+")
+
+
+def _fits_a_header(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and value.isprintable() and value.isascii()
+
+
+def _check_headers(_: object, __: object, headers: Mapping[str, Secret]) -> None:
+    for header, value in headers.items():
+        if str(header).lower() == "x-flynn-n-user-token":
+            raise InvalidInput(f"extra_headers: {header} is what user_token is for")
+        named = isinstance(header, str) and _HEADER_NAME.fullmatch(header)
+        if not (named and _fits_a_header(value.reveal())):
+            raise InvalidInput(f"extra_headers: {header!r} or its value is not fit for a header")
+
+
+def _check_path(_: object, field: attrs.Attribute[Any], text: str) -> None:
+    whole = _fits_a_header(text) and _PATH.fullmatch(text)
+    if not whole or {"", ".", ".."} & {*text.strip("/").split("/")}:
+        raise InvalidInput(f"{field.name} {text!r:.60} is not usable: it is part of a path or a header")
+
+
+def _check_action(_: object, __: object, action: str | None) -> None:
+    if action is not None and not _fits_a_header(action):
+        raise InvalidInput(f"logout_action {action!r:.60} is no word: pass one, or None")
+
+
+def _check_account(gsp: Vayana, _: object, __: str) -> None:
+    if not _fits_a_header(gsp.org_id):
+        raise InvalidInput(
+            "org_id is empty or not text: it is data.associatedOrgs[].organisation.id of the SSO login"
+        )
+    if gsp.user_token is not None and not gsp.user_token.printable:
+        raise InvalidInput("user_token holds what is no printable text: a line break, say")
+    if not isinstance(gsp.handle, str | None) or not (gsp.handle or "").isprintable():
+        raise InvalidInput(f"handle is text, an e-mail address or a mobile number, not {gsp.handle!r:.60}")
+    if bool(gsp.handle) != (gsp.password is not None):
+        raise InvalidInput("handle and password go together: pass both, or a user_token")
 
 
 @made_without_frames
@@ -63,152 +140,141 @@ class Vayana(Settings):
     Raises `InvalidInput` for an empty `org_id`, half a login, or an unusable setting.
     """
 
-    @property
-    def kind(self) -> str:
-        """The name of this GSP in job tokens."""
-        return KIND
+    kind: ClassVar[str] = "vayana"
+    hosts: ClassVar[tuple[str, str]] = (_PRODUCTION, _TEST)
+
+    org_id: str = attrs.field(validator=_check_account)
+    user_token: Secret | None = attrs.field(default=None, converter=_secret)
+    handle: str | None = attrs.field(default=None, kw_only=True)
+    password: Secret | None = attrs.field(default=None, kw_only=True, converter=_secret)
+    handle_type: Literal["email", "mobile"] = attrs.field(
+        default="email", kw_only=True, validator=one_of("email", "mobile")
+    )
+    sso_url: str = attrs.field(default="", kw_only=True)
+    extra_headers: Mapping[str, Secret] = attrs.field(
+        factory=dict,
+        kw_only=True,
+        converter=_headers,
+        validator=_check_headers,
+        repr=lambda headers: repr(sorted(headers)),
+    )
+    gsp_code: str = attrs.field(default="vay", kw_only=True, validator=_check_path)
+    token_minutes: int = attrs.field(default=20, kw_only=True, validator=whole_number(20, 360))
+    flynn_version: str = attrs.field(default="v1.0", kw_only=True, validator=_check_path)
+    gstn_api_version: str = attrs.field(default="v0.3", kw_only=True, validator=_check_path)
+    auth_version: Literal["v3.0", "v1.0"] = attrs.field(
+        default="v3.0", kw_only=True, validator=one_of("v3.0", "v1.0")
+    )
+    auth_gstn_api_version: str = attrs.field(default="v0.2", kw_only=True, validator=_check_path)
+    logout_action: str | None = attrs.field(default="LOGOUT", kw_only=True, validator=_check_action)
+    save_method: Literal["PUT", "POST"] = attrs.field(
+        default="PUT", kw_only=True, validator=one_of("PUT", "POST")
+    )
+    save_path: str = attrs.field(default="ims-invoice-status-update", kw_only=True, validator=_check_path)
+    # Documented as "4MB": the default is the smaller meaning.
+    save_bytes: int = attrs.field(default=4_000_000, kw_only=True, validator=whole_number(1, 4 * 1024 * 1024))
+    page_base: int = attrs.field(default=0, kw_only=True, validator=whole_number(0, 1))
+    downloads: Literal["enriched", "basic"] = attrs.field(
+        default="enriched", kw_only=True, validator=one_of("enriched", "basic")
+    )
+    section_names: Literal["short", "long"] = attrs.field(
+        default="short", kw_only=True, validator=one_of("short", "long")
+    )
+    goods_types: Mapping[GoodsType, str] = attrs.field(factory=dict, kw_only=True, converter=_goods_types)
+    supplier_section_case: Literal["lower", "upper"] = attrs.field(
+        default="upper", kw_only=True, validator=one_of("lower", "upper")
+    )
+    return_types: Mapping[SourceForm, str] = attrs.field(factory=dict, kw_only=True, converter=_return_types)
+    limits: Limits = attrs.field(
+        default=attrs.Factory(
+            lambda gsp: Limits(save_bytes=gsp.save_bytes, results_kept=_RESULTS_KEPT), takes_self=True
+        ),
+        init=False,
+        repr=False,
+    )
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        # The vendor's own hosts have a login host each; another host is assumed to have both.
+        sso = self.sso_url or _SSO.get(self.base_url, f"{self.base_url}{_SSO_PATH}")
+        object.__setattr__(self, "sso_url", check_base_url(sso, insecure=self.insecure))
 
     @property
-    def limits(self) -> Limits:
-        """The limits of this GSP, and how long it keeps the result of a task."""
-        return Limits(save_bytes=self.save_bytes, results_kept=_RESULTS_KEPT)
-
-    def judge(self, request: Request, response: Response) -> Verdict:
-        """Judge an answer before a conversation gets it."""
-        return judge(request, response)
-
-    # -- credentials ----------------------------------------------------------------------------------
+    def account_id(self) -> str:
+        """A name for the account at these hosts; no token can be derived from it."""
+        who = self.handle or (self.user_token.reveal() if self.user_token else "")
+        return self.digest(self.sso_url, self.org_id, who)
 
     def sign(self, request: Request, token: Secret | None) -> Request:
         """Add the user's token.
 
         https://docs.enriched-api.vayana.com (Integrating: headers)
         """
-        own = (self.user_token, self.password, *self.secret_headers)
+        # A short value of an extra header may be a word or a GSTIN, as in rows: it is not masked.
+        extra = (value for value in self.extra_headers.values() if len(value.reveal()) > 15)
+        own = (self.user_token, self.password, *extra)
         return with_secrets(request, {"X-FLYNN-N-USER-TOKEN": token}, unsent=own)
 
-    def authenticate(self, refused: Token | None = None) -> Conversation[Token]:
-        """Get a user token; see `login.authenticate`."""
-        return login.authenticate(self, refused)
+    # -- requests ----------------------------------------------------------------------------------------
 
-    def sign_out(self, token: Token) -> Conversation[None]:
-        """End the user's token."""
-        return login.sign_out(self, token)
+    def enriched(self, path: str) -> str:
+        """Return the path of an enriched call; a path with a leading slash is returned unchanged."""
+        return path if path.startswith("/") else f"/enriched/gstn/{self.flynn_version}/{path}"
 
-    def request_otp(self, gstin: str, username: str) -> Conversation[str | None]:
-        """Ask GSTN to send an OTP to the taxpayer."""
-        return login.request_otp(self, gstin, username)
+    def task_request(self, what: str, task_id: str, gstin: str) -> Request:
+        """Return the request for the status or the result of a task. Raises `InvalidInput`."""
+        if task_id in ("", ".", ".."):  # quoting does not change these, and they change the path
+            raise InvalidInput(f"{task_id!r} is no task's name: pass the reference that the change returned")
+        path = f"/enriched/tasks/{self.flynn_version}/{what}/{urllib.parse.quote(task_id, safe='')}"
+        return self.request(what, "GET", path, gstin=gstin)
 
-    def verify_otp(
-        self, gstin: str, username: str, otp: str, request: str | None = None
-    ) -> Conversation[Token]:
-        """Begin the taxpayer's session."""
-        return login.verify_otp(self, gstin, otp, request)
+    def basic_request(self, operation: str, action: str, gstin: str, **query: str) -> Request:
+        """Return the request for an action of GSTN's in the basic API."""
+        path = f"/basic/gstn/{self.flynn_version}/taxpayerapi/{self.gstn_api_version}/returns/ims/{action}"
+        return self.request(operation, "GET", path, gstin=gstin, query={"gstin": gstin, **query})
 
-    def refresh(self, gstin: str, token: Token) -> Conversation[Token]:
-        """Extend the taxpayer's session."""
-        return login.refresh(self, gstin, token)
-
-    def logout(self, gstin: str, token: Token) -> Conversation[None]:
-        """End the taxpayer's session."""
-        return login.logout(self, gstin, token)
-
-    # -- changes: a task that carries a save or reset ---------------------------------------------------
-
-    def save(
-        self, gstin: str, decisions: Sequence[Decision], *, packed: codec.PackedBody | None = None
-    ) -> Conversation[Accepted]:
-        """Submit decisions; returns the task's id. Only the name of this operation is public."""
-        return self._submit(gstin, JobKind.SAVE, self.save_method, self.save_path, decisions, packed)
-
-    def reset(
-        self, gstin: str, invoices: Sequence[Invoice], *, packed: codec.PackedBody | None = None
-    ) -> Conversation[Accepted]:
-        """Submit records whose action is to be reset; returns the task's id.
-
-        https://docs.enriched-api.vayana.com (IMS Invoice Status Reset)
-        """
-        return self._submit(gstin, JobKind.RESET, "PUT", "ims-invoice-status-reset", invoices, packed)
-
-    def _submit(
+    def request(
         self,
-        gstin: str,
-        kind: JobKind,
+        operation: str,
         method: str,
         path: str,
-        records: Sequence[Decision | Invoice],
-        packed: codec.PackedBody | None,
-    ) -> Conversation[Accepted]:
-        if packed is None:
-            packed = yield from codec.pack_body(gstin, kind, records, limit=self.save_bytes)
-        response = yield attrs.evolve(
-            self.request(kind.value.lower(), method, self.enriched(path), gstin=gstin, body=packed.content),
-            changes=True,
-        )
-        answer = payload(response)
-        # The page of the save is not public: if it answers with GSTN's own reference, that one is polled.
-        gstns_own = isinstance(answer, dict) and "task-id" not in answer and "reference_id" in answer
-        if gstns_own:
-            return Accepted(reference(answer, "reference_id", "data"), _GSTN)
-        return Accepted(reference(answer, "task-id", "data"), _TASK)
+        *,
+        gstin: str,
+        headers: Mapping[str, str] = NO_HEADERS,
+        **facts: Any,
+    ) -> Request:
+        """Return a request with the headers of all requests except those to the SSO.
 
-    def status(
-        self, gstin: str, reference_id: str, kind: JobKind, route: str = ""
-    ) -> Conversation[JobStatus]:
-        """Read the status of a job: by its task, or for a reference of GSTN's own by REQSTS.
-
-        If the route is not known, the reference is tried as a task first, then as one of GSTN's.
-        https://docs.enriched-api.vayana.com (Long running tasks; IMS Get Request Status)
+        The names of the last two are those that public clients of this API send: their page is not public.
         """
-        if route == _GSTN:
-            return (yield from self._status_of_reference(gstin, reference_id))
-        if route == _TASK:
-            return (yield from self._status_of_task(gstin, reference_id))
-        try:
-            return attrs.evolve((yield from self._status_of_task(gstin, reference_id)), route=_TASK)
-        except GatewayError as error:
-            if error.code != _NO_SUCH_TASK:
-                raise
-            no_task = error
-        try:
-            return attrs.evolve((yield from self._status_of_reference(gstin, reference_id)), route=_GSTN)
-        except (GatewayUnavailable, NotAuthorized, RateLimited):
-            raise
-        except GatewayError:
-            raise no_task from None  # both are unknown, and most jobs are tasks
+        ours = {
+            "X-FLYNN-N-ORG-ID": self.org_id,
+            "X-FLYNN-N-GSTIN": gstin,
+            "X-FLYNN-N-GSTN-GSP-CODE": self.gsp_code,
+            **headers,
+        }
+        facts = {"needs": Needs.ACCOUNT, **facts}
+        request = json_request(operation, method, self.base_url + path, ours, **facts)
+        theirs = {name: value.reveal() for name, value in self.extra_headers.items()}
+        overridden = {name.lower() for name in theirs}
+        kept = {name: value for name, value in request.headers.items() if name.lower() not in overridden}
+        return attrs.evolve(request, headers={**kept, **theirs})
 
-    def _status_of_reference(self, gstin: str, reference_id: str) -> Conversation[JobStatus]:
-        query = {"gstin": gstin, "int_tran_id": reference_id}
-        response = yield self.request("reference", "GET", self.basic("REQSTS"), gstin=gstin, query=query)
-        return codec.read_status(payload(response), "data", polled_at=response.received_at)
+    # -- conversations -----------------------------------------------------------------------------------
 
-    def _status_of_task(self, gstin: str, reference_id: str) -> Conversation[JobStatus]:
-        response = yield self.task_request("status", "status", reference_id, gstin)
-        task = read_task(response)
-        if task.stage is Stage.RUNNING:
-            return JobStatus(
-                state=JobState.PROCESSING,
-                raw_code=task.word,
-                documented=task.documented,
-                polled_at=response.received_at,
-                raw=task.raw,
-            )
-        return (yield from self._outcome(gstin, reference_id, task))
-
-    def _outcome(self, gstin: str, task_id: str, task: Task) -> Conversation[JobStatus]:
-        """Fetch the result of a task; for one that broke off it may have the reason."""
-        request = self.task_request("result", "result", task_id, gstin)
-        if task.stage is Stage.COMPLETED:
-            return read_result((yield request), task.word)
-        try:
-            response = yield request
-        except (GatewayUnavailable, NotAuthorized, RateLimited):
-            raise  # this does not show how the task ended: the next poll tries again
-        except GatewayError as error:
-            return broken_off(task.word, error, polled_at=None)
-        return read_broken_off(response, task)
-
-    # -- reads -----------------------------------------------------------------------------------------
+    judge = staticmethod(answers.judge)
+    authenticate = login.authenticate
+    sign_out = login.sign_out
+    request_otp = login.request_otp
+    verify_otp = login.verify_otp
+    refresh = login.refresh
+    logout = login.logout
+    save = tasks.save
+    reset = tasks.reset
+    status = tasks.status
+    invoices = rows.begin
+    prepared = rows.prepared
+    part = rows.part
 
     def counts(self, gstin: str, goods_type: GoodsType) -> Conversation[Counts]:
         """Count documents by section and action. Raises `NotSupported` for goods that are on no page.
@@ -221,26 +287,9 @@ class Vayana(Settings):
                 f"Vayana's public documents do not say how {goods_type} are asked for: if you know the "
                 f"goods_typ, set Vayana(goods_types={{'{goods_type}': '…'}})"
             )
-        query = {"gstin": gstin, "goods_typ": word}
-        try:
-            response = yield self.request("count", "GET", self.basic("GETCNT"), gstin=gstin, query=query)
-        except GatewayError as error:
-            return or_empty(error, Counts(total=0, goods_type=goods_type))
-        return codec.read_counts(payload(response), goods_type, "data")
-
-    def invoices(
-        self, gstin: str, section: Section, status: Action | None, *, strict: bool
-    ) -> Conversation[InvoiceList | Download]:
-        """Request one section's documents, which are prepared first."""
-        return downloads.begin(self, gstin, section, status, strict=strict)
-
-    def prepared(self, download: Download) -> Conversation[Sequence[Part] | None]:
-        """Return the pages or files of the prepared rows, or None while they are being prepared."""
-        return downloads.prepared(self, download)
-
-    def part(self, download: Download, part: Part, *, strict: bool) -> Conversation[InvoiceList]:
-        """Fetch one page or file."""
-        return downloads.part(self, download, part, strict=strict)
+        request = self.basic_request("count", "GETCNT", gstin, goods_typ=word)
+        none = Counts(total=0, goods_type=goods_type)
+        return read(request, "data", none, lambda data: codec.read_counts(data, goods_type, "data"))
 
     def sales(
         self, gstin: str, year: int, month: int, section: SupplierSection, form: SourceForm
@@ -252,13 +301,9 @@ class Vayana(Settings):
         word = self.return_types.get(form)
         if word is None:
             raise InvalidInput(f"form {form!r} has no supplier view; use SourceForm.GSTR1 or GSTR1A")
-        name = section.value.upper() if self.supplier_section_case == "upper" else section.value
-        query = {"gstin": gstin, "ret_period": return_period(year, month), "section": name, "rtn_typ": word}
-        try:
-            response = yield self.request("sales", "GET", self.basic("SUPVIEW"), gstin=gstin, query=query)
-        except GatewayError as error:
-            return or_empty(error, [])
-        return codec.read_sales(payload(response), form, "data")
+        period, name = return_period(year, month), self.supplier_section(section)
+        request = self.basic_request("sales", "SUPVIEW", gstin, ret_period=period, section=name, rtn_typ=word)
+        return read(request, "data", [], lambda data: codec.read_sales(data, form, "data"))
 
     def added_back_liabilities(
         self, gstin: str, year: int, month: int, section: SupplierSection

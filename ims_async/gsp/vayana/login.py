@@ -5,27 +5,24 @@ https://docs.enriched-api.vayana.com (Onboarding; GST authentication)
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-import attrs
+from typing import TYPE_CHECKING, Any
 
 from ...errors import GatewayError, GatewayUnavailable, InvalidInput, NotAuthorized, NotSupported, RateLimited
 from ...model.secret import Secret, jwt_expiry, jwt_issued
 from ..base import Conversation, Needs, Request, Response, Token
-from ..codec.values import member
-from ..verdicts import epoch, json_of, text
+from ..settings import NO_HEADERS, json_request
+from ..verdicts import epoch, payload, text
 from .answers import TOO_MANY_TOKENS
 
 if TYPE_CHECKING:
-    from .settings import Settings
+    from .gsp import Vayana
 
 
 # -- the user's token ------------------------------------------------------------------------------------
 
 
-def authenticate(gsp: Settings, refused: Token | None) -> Conversation[Token]:
+def authenticate(gsp: Vayana, refused: Token | None = None) -> Conversation[Token]:
     """Get a user token: the given one, a refreshed one, or a new one for handle and password.
 
     A refresh is refused once six times the token's lifetime have passed since the login; then a new login is
@@ -54,14 +51,22 @@ def authenticate(gsp: Settings, refused: Token | None) -> Conversation[Token]:
     return (yield from _logged_in(gsp))
 
 
-def _logged_in(gsp: Settings) -> Conversation[Token]:
+def _logged_in(gsp: Vayana) -> Conversation[Token]:
     if not gsp.handle or gsp.password is None:
         raise NotAuthorized(
             "there is no user token: pass Vayana(org_id, user_token) or Vayana(org_id, handle=…, password=…)",
             of_account=True,
         )
+    login = {
+        "handle": gsp.handle,
+        "password": gsp.password.reveal(),
+        "handleType": gsp.handle_type,
+        "tokenDurationInMins": gsp.token_minutes,
+    }
+    request = _sso(gsp, "authenticate", "POST", "/authtokens", gsp.password, body=login, grants=True)
+    del login  # an error report with local variables would show the password
     try:
-        response = yield _sso(gsp, "authenticate", "POST", "/authtokens", password=gsp.password)
+        response = yield request
     except NotAuthorized as error:
         if error.code == TOO_MANY_TOKENS:
             raise
@@ -75,22 +80,28 @@ def _logged_in(gsp: Settings) -> Conversation[Token]:
     return _user_token(gsp, response)
 
 
-def _refreshed(gsp: Settings, token: Token) -> Conversation[Token]:
-    response = yield _sso(gsp, "account_refresh", "PUT", "/authtokens", bearer=token.value)
-    return _user_token(gsp, response)
+def _refreshed(gsp: Vayana, token: Token) -> Conversation[Token]:
+    request = _sso(
+        gsp, "account_refresh", "PUT", "/authtokens", token.value, headers=_bearer(token), grants=True
+    )
+    return _user_token(gsp, (yield request))
 
 
-def sign_out(gsp: Settings, token: Token) -> Conversation[None]:
+def sign_out(gsp: Vayana, token: Token) -> Conversation[None]:
     """End the user's token."""
-    yield _sso(gsp, "account_logout", "POST", "/logout", bearer=token.value)
+    yield _sso(gsp, "account_logout", "POST", "/logout", token.value, headers=_bearer(token))
+
+
+def _bearer(token: Token) -> dict[str, str]:
+    return {"authorization": f"Bearer {token.value.reveal()}"}
 
 
 def _given(value: Secret) -> Token:
     return Token(value=value, expires_at=jwt_expiry(value.reveal()), issued_at=jwt_issued(value.reveal()))
 
 
-def _user_token(gsp: Settings, response: Response) -> Token:
-    data = member(json_of(response), "data", "")
+def _user_token(gsp: Vayana, response: Response) -> Token:
+    data = payload(response, "data")
     value = Secret(text(data, "token", "data"))
     return Token(
         value=value,
@@ -101,50 +112,39 @@ def _user_token(gsp: Settings, response: Response) -> Token:
 
 
 def _sso(
-    gsp: Settings,
+    gsp: Vayana,
     operation: str,
     method: str,
     path: str,
+    secret: Secret,
     *,
-    password: Secret | None = None,
-    bearer: Secret | None = None,
+    headers: Mapping[str, str] = NO_HEADERS,
+    **facts: Any,
 ) -> Request:
-    headers = {"accept": "application/json"}
-    body: bytes | None = None
-    if bearer is not None:
-        headers["authorization"] = f"Bearer {bearer.reveal()}"
-    if password is not None:
-        headers["content-type"] = "application/json"
-        login = {
-            "handle": gsp.handle,
-            "password": password.reveal(),
-            "handleType": gsp.handle_type,
-            "tokenDurationInMins": gsp.token_minutes,
-        }
-        body = json.dumps(login).encode()
-    return Request(
-        operation=operation,
-        method=method,
-        url=gsp.sso_url + path,
-        headers=headers,
-        body=body,
+    return json_request(
+        operation,
+        method,
+        gsp.sso_url + path,
+        headers,
         needs=Needs.NONE,
-        secrets=tuple(secret for secret in (bearer, password) if secret is not None),
-        grants=operation != "account_logout",
+        secrets=(secret,),
         repeatable=True,  # a login whose answer was lost uses one of the ten tokens until it expires
+        **facts,
     )
 
 
 # -- the taxpayer's session ------------------------------------------------------------------------------
 
 
-def request_otp(gsp: Settings, gstin: str, username: str) -> Conversation[str | None]:
+def request_otp(gsp: Vayana, gstin: str, username: str) -> Conversation[str | None]:
     """Ask GSTN to send an OTP; returns the identifier of the request, which `verify_otp` needs."""
     response = yield _gst(gsp, "otp", "OTPREQUEST", gstin, {"gstin": gstin, "username": username})
     return _named(response, "otp-request-id")
 
 
-def verify_otp(gsp: Settings, gstin: str, otp: str, request: str | None) -> Conversation[Token]:
+def verify_otp(
+    gsp: Vayana, gstin: str, username: str, otp: str, request: str | None = None
+) -> Conversation[Token]:
     """Exchange the OTP for the identifier of a session, which the GSP holds."""
     digits = Secret(otp)
     del otp  # an error report with local variables would show it
@@ -154,42 +154,42 @@ def verify_otp(gsp: Settings, gstin: str, otp: str, request: str | None) -> Conv
             "returned: verify_otp(otp, request=…)"
         )
     body: dict[str, str | Secret] = {"otp-request-id": request, "otp": digits}
-    response = yield _gst(gsp, "verify", "AUTHTOKEN", gstin, body)
+    response = yield _gst(gsp, "verify", "AUTHTOKEN", gstin, body, grants=True)
     return Token(value=Secret(_named(response, "gst-session-id")))
 
 
-def refresh(gsp: Settings, gstin: str, token: Token) -> Conversation[Token]:
+def refresh(gsp: Vayana, gstin: str, token: Token) -> Conversation[Token]:
     """Extend the session; its identifier may change."""
-    response = yield _gst(gsp, "refresh", "REFRESHTOKEN", gstin, {"gst-session-id": token.value})
+    response = yield _gst(gsp, "refresh", "REFRESHTOKEN", gstin, {"gst-session-id": token.value}, grants=True)
     return Token(value=Secret(_named(response, "gst-session-id")))
 
 
-def logout(gsp: Settings, gstin: str, token: Token) -> Conversation[None]:
+def logout(gsp: Vayana, gstin: str, token: Token) -> Conversation[None]:
     """End the session. Raises `NotSupported` if `logout_action` is None: its page is not public."""
     if gsp.logout_action is None:
         raise NotSupported("logging out is switched off: set Vayana(logout_action=…)")
     yield _gst(gsp, "logout", gsp.logout_action, gstin, {"gst-session-id": token.value})
 
 
-def _gst(gsp: Settings, operation: str, action: str, gstin: str, body: Mapping[str, str | Secret]) -> Request:
+def _gst(
+    gsp: Vayana, operation: str, action: str, gstin: str, body: Mapping[str, str | Secret], **facts: Any
+) -> Request:
     """Build a request with the action in a header, as in v3.0, or in the path, as in v1.0."""
     path = f"/basic/gstn/{gsp.auth_version}/taxpayerapi/{gsp.auth_gstn_api_version}/authenticate"
     in_header = gsp.auth_version != "v1.0"
-    secrets = tuple(value for value in body.values() if isinstance(value, Secret))
-    plain = {name: value.reveal() if isinstance(value, Secret) else value for name, value in body.items()}
-    request = gsp.request(
+    return gsp.request(
         operation,
         "POST",
         path if in_header else f"{path}/{action}",
         gstin=gstin,
         headers={"action": action} if in_header else {},
-        body=json.dumps(plain).encode(),
+        body={name: value.reveal() if isinstance(value, Secret) else value for name, value in body.items()},
+        secrets=tuple(value for value in body.values() if isinstance(value, Secret)),
+        **facts,
     )
-    granting = operation in ("verify", "refresh")
-    return attrs.evolve(request, secrets=(*request.secrets, *secrets), grants=granting)
 
 
 def _named(response: Response, name: str) -> str:
     """Return an identifier in `data`: in an object as in the samples, or a string as the text describes."""
-    data = member(json_of(response), "data", "")
+    data = payload(response, "data")
     return text({name: data}, name, "data") if isinstance(data, str) else text(data, name, "data")

@@ -9,18 +9,136 @@ import contextlib
 import re
 from collections.abc import Sequence
 from enum import Enum, auto
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from ...errors import GatewayError, ImsError, JobInFlight, UnexpectedAnswer
+from ...errors import (
+    GatewayError,
+    GatewayUnavailable,
+    ImsError,
+    JobInFlight,
+    NotAuthorized,
+    RateLimited,
+    UnexpectedAnswer,
+)
 from ...model.reasons import Reason, read_reason, together
-from ...model.status import JobState, JobStatus
+from ...model.records import Decision, Invoice, Record
+from ...model.status import JobKind, JobState, JobStatus
 from .. import codec
-from ..base import Part, Response
+from ..base import Accepted, Conversation, Part, Response
 from ..codec.values import member
-from ..verdicts import envelope_of
-from .answers import error_of, failed, payload
+from ..verdicts import envelope_of, payload, reference
+from .answers import error_of, failed
+
+if TYPE_CHECKING:
+    from .gsp import Vayana
+
+# The two routes of a job.
+_TASK: Final = "task"
+"""A task of the GSP carries the job."""
+_GSTN: Final = "gstn"
+"""The job has GSTN's own reference."""
+_NO_SUCH_TASK: Final = "err-resource-not-found"
+
+
+# -- changes: a task that carries a save or reset ----------------------------------------------------------
+
+
+def save(
+    gsp: Vayana, gstin: str, decisions: Sequence[Decision], *, packed: codec.PackedBody | None = None
+) -> Conversation[Accepted]:
+    """Submit decisions; returns the task's id. Only the name of this operation is public."""
+    return _submit(gsp, gstin, JobKind.SAVE, gsp.save_method, gsp.save_path, decisions, packed)
+
+
+def reset(
+    gsp: Vayana, gstin: str, invoices: Sequence[Invoice], *, packed: codec.PackedBody | None = None
+) -> Conversation[Accepted]:
+    """Submit records whose action is to be reset; returns the task's id.
+
+    https://docs.enriched-api.vayana.com (IMS Invoice Status Reset)
+    """
+    return _submit(gsp, gstin, JobKind.RESET, "PUT", "ims-invoice-status-reset", invoices, packed)
+
+
+def _submit(
+    gsp: Vayana,
+    gstin: str,
+    kind: JobKind,
+    method: str,
+    path: str,
+    records: Sequence[Record],
+    packed: codec.PackedBody | None,
+) -> Conversation[Accepted]:
+    if packed is None:
+        packed = yield from codec.pack_body(gstin, kind, records, limit=gsp.save_bytes)
+    name, path = kind.value.lower(), gsp.enriched(path)
+    response = yield gsp.request(name, method, path, gstin=gstin, body=packed.content, changes=True)
+    answer = payload(response, "data")
+    # The page of the save is not public: if it answers with GSTN's own reference, that one is polled.
+    gstns_own = isinstance(answer, dict) and "task-id" not in answer and "reference_id" in answer
+    if gstns_own:
+        return Accepted(reference(answer, "reference_id", "data"), _GSTN)
+    return Accepted(reference(answer, "task-id", "data"), _TASK)
+
+
+def status(
+    gsp: Vayana, gstin: str, reference_id: str, kind: JobKind, route: str = ""
+) -> Conversation[JobStatus]:
+    """Read the status of a job: by its task, or for a reference of GSTN's own by REQSTS.
+
+    If the route is not known, the reference is tried as a task first, then as one of GSTN's.
+    https://docs.enriched-api.vayana.com (Long running tasks; IMS Get Request Status)
+    """
+    if route == _GSTN:
+        return (yield from _status_of_reference(gsp, gstin, reference_id))
+    if route == _TASK:
+        return (yield from _status_of_task(gsp, gstin, reference_id))
+    try:
+        return attrs.evolve((yield from _status_of_task(gsp, gstin, reference_id)), route=_TASK)
+    except GatewayError as error:
+        if error.code != _NO_SUCH_TASK:
+            raise
+        no_task = error
+    try:
+        return attrs.evolve((yield from _status_of_reference(gsp, gstin, reference_id)), route=_GSTN)
+    except (GatewayUnavailable, NotAuthorized, RateLimited):
+        raise
+    except GatewayError:
+        raise no_task from None  # both are unknown, and most jobs are tasks
+
+
+def _status_of_reference(gsp: Vayana, gstin: str, reference_id: str) -> Conversation[JobStatus]:
+    response = yield gsp.basic_request("reference", "REQSTS", gstin, int_tran_id=reference_id)
+    return codec.read_status(payload(response, "data"), "data", polled_at=response.received_at)
+
+
+def _status_of_task(gsp: Vayana, gstin: str, task_id: str) -> Conversation[JobStatus]:
+    """Read the status of a task, and its result once it has ended; one that broke off may have the reason."""
+    response = yield gsp.task_request("status", task_id, gstin)
+    task = read_task(response)
+    if task.stage is Stage.RUNNING:
+        return JobStatus(
+            state=JobState.PROCESSING,
+            raw_code=task.word,
+            documented=task.word.strip().lower() == "processing",
+            polled_at=response.received_at,
+            raw=task.raw,
+        )
+    request = gsp.task_request("result", task_id, gstin)
+    if task.stage is Stage.COMPLETED:
+        return read_result((yield request), task.word)
+    try:
+        response = yield request
+    except (GatewayUnavailable, NotAuthorized, RateLimited):
+        raise  # this does not show how the task ended: the next poll tries again
+    except GatewayError as error:
+        return broken_off(task.word, error, polled_at=None)
+    return read_broken_off(response, task)
+
+
+# -- a task and its result ---------------------------------------------------------------------------------
 
 
 class Stage(Enum):
@@ -32,7 +150,6 @@ class Stage(Enum):
 
 
 # Only `processing` and `completed` are documented. A word for failure is final, any other is not.
-_COMPLETED: Final = frozenset({"completed"})
 _BROKEN_OFF: Final = frozenset(
     {"failed", "failure", "fail", "error", "errored", "aborted", "cancelled", "canceled", "rejected"}
     | {"expired", "terminated", "timed-out", "timeout"}
@@ -52,37 +169,26 @@ class Task:
         """Why it broke off, if the task itself has a reason."""
         return read_reason(self.raw)
 
-    @property
-    def documented(self) -> bool:
-        """Whether the word is documented."""
-        return self.stage is not Stage.RUNNING or self.word.strip().lower() == "processing"
-
 
 def read_task(response: Response) -> Task:
     """Read a task's status, nested in `data.task` as one page shows it, or flat in `data` with `jobs`.
 
     https://docs.enriched-api.vayana.com (Long running tasks: Status API)
     """
-    data = payload(response)
+    data = payload(response, "data")
     nested = isinstance(data, dict) and isinstance(data.get("task"), dict)
     facts, path = (data["task"], "data.task") if nested else (data, "data")
     word = member(facts, "status", path)
     if not isinstance(word, str) or not word.strip():
         raise UnexpectedAnswer(problems=[f"{path}.status: {word!r:.60} is not text"])
     plain = word.strip().lower().replace("_", "-").replace(" ", "-")
-    stage = (
-        Stage.COMPLETED
-        if plain in _COMPLETED
-        else Stage.BROKEN_OFF
-        if plain in _BROKEN_OFF
-        else Stage.RUNNING
-    )
-    return Task(word, stage, dict(facts))
+    stage = Stage.BROKEN_OFF if plain in _BROKEN_OFF else Stage.RUNNING
+    return Task(word, Stage.COMPLETED if plain == "completed" else stage, dict(facts))
 
 
 def read_pages(response: Response, base: int, task_id: str) -> Sequence[Part]:
     """Read the pages of a download's result."""
-    data = payload(response)
+    data = payload(response, "data")
     if isinstance(data, list):  # a task of several jobs has an envelope for each
         if len(data) != 1:
             raise UnexpectedAnswer(problems=[f"data: {len(data)} envelopes, where a download has one"])
@@ -149,24 +255,11 @@ def broken_off(word: str, reason: ImsError | None, *, polled_at: float | None) -
     )
 
 
-_RANK: Final = {"S": 0, "P": 1, "PE": 2}
-
-
 def _together(parts: Sequence[JobStatus]) -> JobStatus:
     """Merge the results of a task's jobs: the sums of the counts, the worst code, every error entry."""
     if len(parts) == 1:
         return parts[0]
-    open_part = next((part for part in parts if _still_open(part)), None)
-    bad = [part for part in parts if part.state in (JobState.FAILED, JobState.PARTIAL)]
-    whole = all(part.state is JobState.FAILED for part in parts)
-    worst = max(parts, key=lambda part: _RANK.get(part.raw_code.strip().upper(), 2))
-    state, code = worst.state, worst.raw_code
-    if open_part is not None:
-        state, code = JobState.PROCESSING, open_part.raw_code
-    elif bad:
-        state, code = (JobState.FAILED, bad[0].raw_code) if whole else (JobState.PARTIAL, "PE")
-    elif code.strip().upper() == "P" and _counted_in_part(parts):
-        state, code = JobState.PARTIAL, "PE"
+    state, code = _state_of_all(parts)
     reason = together(Reason(part.error_code, part.error_message) for part in parts)
     errors = sum(part.errors or 0 for part in parts)
     return JobStatus(
@@ -177,7 +270,7 @@ def _together(parts: Sequence[JobStatus]) -> JobStatus:
         error_code=reason.code,
         error_message=reason.words,
         error_report=tuple(entry for part in parts for entry in part.error_report),
-        polled_at=worst.polled_at,
+        polled_at=parts[0].polled_at,
         carrier_done=True,
         carrier_failed=any(part.carrier_failed for part in parts),
         documented=all(part.documented for part in parts),
@@ -186,17 +279,21 @@ def _together(parts: Sequence[JobStatus]) -> JobStatus:
     )
 
 
-def _still_open(part: JobStatus) -> bool:
-    return part.state is JobState.PROCESSING and part.raw_code.strip().upper() != "P"
-
-
-def _counted_in_part(parts: Sequence[JobStatus]) -> bool:
-    """Return True if a part with code P has no count while others have: their sum may be too small.
-
-    If no part has a count, the end of the task decides.
-    """
-    uncounted = any(part.processed is None and part.raw_code.strip().upper() == "P" for part in parts)
-    return uncounted and any(part.processed is not None for part in parts)
+def _state_of_all(parts: Sequence[JobStatus]) -> tuple[JobState, str]:
+    codes = [part.raw_code.strip().upper() for part in parts]
+    for part, code in zip(parts, codes, strict=True):
+        if part.state is JobState.PROCESSING and code != "P":
+            return part.state, part.raw_code  # still open
+    bad = [part for part in parts if part.state in (JobState.FAILED, JobState.PARTIAL)]
+    if bad and all(part.state is JobState.FAILED for part in parts):
+        return JobState.FAILED, bad[0].raw_code
+    # A part with code P and no count, where others have one: their sum may be too small. If no part has a
+    # count, the end of the task decides.
+    uncounted = any(part.processed is None for part, code in zip(parts, codes, strict=True) if code == "P")
+    if bad or (uncounted and any(part.processed is not None for part in parts)):
+        return JobState.PARTIAL, "PE"
+    processing = next((part for part in parts if part.state is JobState.PROCESSING), parts[0])
+    return processing.state, processing.raw_code
 
 
 def _counts_nothing(part: JobStatus) -> bool:
