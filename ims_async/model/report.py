@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -16,8 +17,6 @@ from .status import ErrorEntry, Found, JobState, JobStatus
 
 FOUND_NOT_APPLIED: Final = "not applied, as a second look showed"
 FOUND_CHANGED: Final = "changed by the supplier, or gone, as a second look showed"
-
-
 CANNED: Final = "the test host's figures are canned: they say nothing of what was sent"
 
 
@@ -129,23 +128,25 @@ def _account_found(
     status: JobStatus, found: Found, records: Sequence[Record] | None, submitted: int | None
 ) -> JobReport:
     """Return the outcome of each record, from reading the records again."""
-    reasons = dict.fromkeys(found.not_applied, FOUND_NOT_APPLIED) | dict.fromkeys(
-        found.changed, FOUND_CHANGED
-    )
+    reasons = {
+        **dict.fromkeys(found.not_applied, FOUND_NOT_APPLIED),
+        **dict.fromkeys(found.changed, FOUND_CHANGED),
+    }
     if records is None:
         failed = [RecordFailure(record=None, key=key, code="", message=why) for key, why in reasons.items()]
         return _report(status, submitted=submitted, failed=tuple(failed))
     failed, succeeded, unknown = [], list[Record](), list[Record]()
     dateless = Counter(record.key._replace(date=None) for record in records)
     for record in records:
-        old = record.key._replace(date=None)  # the form of keys in older journals
-        reason = reasons.get(record.key) or reasons.get(old)
+        key = record.key
+        old = key._replace(date=None)  # the form of keys in older journals
+        reason = reasons.get(key) or reasons.get(old)
         if reason is None:
             succeeded.append(record)
-        elif record.key not in reasons and dateless[old] > 1:
+        elif key not in reasons and dateless[old] > 1:
             unknown.append(record)
         else:
-            failed.append(RecordFailure(record=record, key=record.key, code="", message=reason))
+            failed.append(RecordFailure(record=record, key=key, code="", message=reason))
     return _report(
         status,
         submitted=len(records),
@@ -239,12 +240,15 @@ def _join(
     records that differ in their date only: both stay unaccounted, unless the same reason is given as often
     as there are such records. (Two different reasons may both be about one of them.)
     """
+    by_given: dict[tuple[bool, ...], list[ErrorEntry]] = defaultdict(list)
+    for entry in entries:  # nearly always all four are given
+        by_given[tuple(map(bool, _ids_of(entry)))].append(entry)
     by_target: dict[tuple[int, ...], list[ErrorEntry]] = defaultdict(list)
     unmatched: list[ErrorEntry] = []
-    for given, alike in _by_what_they_give(entries).items():
+    for given, alike in by_given.items():
         exact, folded = _places(records, given, alike)
         for entry in alike:
-            ids = _given(_ids_of_entry(entry), given)
+            ids = tuple(itertools.compress(_ids_of(entry), given))
             places = exact.get(ids) or folded.get(_fold(ids)) or ()
             if places and (all(given) or (any(given) and len(places) == 1)):
                 by_target[tuple(places)].append(entry)
@@ -261,28 +265,9 @@ def _join(
     return failed, unmatched
 
 
-_BY_VARIETY: Final = (2, 1, 3, 0)  # indexes of the ids, the most distinctive first
 _Ids = tuple[str, ...]  # section, supplier, number, return period; only those that are given
-
-
-def _ids_of_entry(entry: ErrorEntry) -> _Ids:
-    return (entry.section, entry.supplier, entry.number or "", entry.return_period or "")
-
-
-def _ids_of_record(record: Record) -> _Ids:
-    return (record.section, record.supplier, record.number, record.return_period)
-
-
-def _given(ids: _Ids, given: tuple[bool, ...]) -> _Ids:
-    return tuple(itertools.compress(ids, given))
-
-
-def _by_what_they_give(entries: Iterable[ErrorEntry]) -> dict[tuple[bool, ...], list[ErrorEntry]]:
-    """Group entries by which of the four ids they have: nearly always all of them."""
-    sorted_out: dict[tuple[bool, ...], list[ErrorEntry]] = defaultdict(list)
-    for entry in entries:
-        sorted_out[tuple(map(bool, _ids_of_entry(entry)))].append(entry)
-    return sorted_out
+_ids_of: Final = operator.attrgetter("section", "supplier", "number", "return_period")  # entry or record
+_BY_VARIETY: Final = (2, 1, 3, 0)  # indexes of the ids, the most distinctive first
 
 
 def _places(
@@ -291,24 +276,20 @@ def _places(
     """Index the records that an entry may refer to by those ids, exactly and case-folded."""
     # Most records of a large batch are in no entry: one id, if possible the number, shows that at once.
     first = next((place for place in _BY_VARIETY if given[place]), 0)
-    named = {_fold_one(_ids_of_entry(entry)[first]) for entry in entries}
+    named = {_ids_of(entry)[first].strip().upper() for entry in entries}
     exact: dict[_Ids, list[int]] = defaultdict(list)
     folded: dict[_Ids, list[int]] = defaultdict(list)
     for place, record in enumerate(records):
-        every = _ids_of_record(record)
-        if _fold_one(every[first]) in named:
-            ids = _given(every, given)
+        every = _ids_of(record)
+        if every[first].strip().upper() in named:
+            ids = tuple(itertools.compress(every, given))
             exact[ids].append(place)
             folded[_fold(ids)].append(place)
     return exact, folded
 
 
 def _fold(ids: _Ids) -> _Ids:
-    return tuple(map(_fold_one, ids))
-
-
-def _fold_one(part: str) -> str:
-    return part.strip().upper()
+    return tuple(part.strip().upper() for part in ids)
 
 
 def _refused_with_all(record: Record, status: JobStatus, own: RecordFailure | None) -> RecordFailure:

@@ -33,21 +33,18 @@ class Section(StrEnum):
     @property
     def is_note(self) -> bool:
         """True for credit and debit notes and their amendments."""
-        return self in _NOTES
+        return self.startswith(("b2bdn", "b2bcn"))
 
     @property
     def is_amendment(self) -> bool:
         """True for a record that amends an earlier one, and has its number and date."""
-        return self in _AMENDMENTS
+        return self.endswith("a")
 
     @property
     def is_ecommerce(self) -> bool:
         """True for documents reported by an e-commerce operator; they have no invoice type."""
-        return self in (Section.ECOM, Section.ECOMA)
+        return self.startswith("ecom")
 
-
-_NOTES: Final = frozenset({Section.B2BDN, Section.B2BDNA, Section.B2BCN, Section.B2BCNA})
-_AMENDMENTS: Final = frozenset({Section.B2BA, Section.B2BDNA, Section.B2BCNA, Section.ECOMA})
 
 # One section, several names: queries say CN, bodies say b2bcn, error reports say cn.
 # GST API documentation, "IMS - Get Invoice", "IMS - Save IMS Action", "IMS - Get IMS Request Status".
@@ -91,14 +88,10 @@ class Action(StrEnum):
 
 
 _ACTION_WORDS: Final[dict[str, Action]] = {
-    word: action
-    for action, words in {
-        Action.ACCEPT: "a accept accepted",
-        Action.REJECT: "r reject rejected",
-        Action.PENDING: "p pending keep_pending",
-        Action.NO_ACTION: "n no_action no_action_taken noaction",
-    }.items()
-    for word in words.split()
+    **dict.fromkeys(("a", "accept", "accepted"), Action.ACCEPT),
+    **dict.fromkeys(("r", "reject", "rejected"), Action.REJECT),
+    **dict.fromkeys(("p", "pending", "keep_pending"), Action.PENDING),
+    **dict.fromkeys(("n", "no_action", "no_action_taken", "noaction"), Action.NO_ACTION),
 }
 
 
