@@ -53,6 +53,11 @@ def parse_day(text: object) -> dt.date:
     raise ValueError(f"{text!r:.60} is not a date that exists; dates are DD-MM-YYYY")
 
 
+def day_text(day: dt.date) -> str:
+    """Write a date as JSON text in the format DD-MM-YYYY."""
+    return f'"{day.day:02d}-{day.month:02d}-{day.year:04d}"'
+
+
 def _period(text: str) -> str:
     if problem := period_problem(text):
         raise ValueError(problem)

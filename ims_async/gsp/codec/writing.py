@@ -7,7 +7,6 @@ GST API documentation, "IMS - Save IMS Action", "IMS - Reset IMS Action".
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Generator, Sequence
 from decimal import Decimal
 from json.encoder import encode_basestring_ascii as quote
@@ -21,10 +20,10 @@ from ...model.status import JobKind
 from ...model.vocabulary import Section
 from .json import DEEPEST, PAUSE, Pause
 from .rows import DECLARED, wire_names
-from .values import Cache
+from .values import Cache, day_text
 
 ROWS_PER_TURN: Final = 200
-_DAY_TEXTS: Final = Cache[dt.date, str](lambda day: f'"{day.day:02d}-{day.month:02d}-{day.year:04d}"')
+_DAY_TEXTS: Final = Cache(day_text)
 _QUOTED: Final = Cache[str, str](quote)  # a batch has few distinct suppliers, periods, places and forms
 _LONGEST_AMOUNT: Final = 100  # digits before or after the point
 
