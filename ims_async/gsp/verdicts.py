@@ -1,4 +1,4 @@
-"""Parts that judging the answers of all GSPs shares: verdicts by HTTP status, and values of an envelope."""
+"""What all GSPs share in reading answers: verdicts by HTTP status, and the values of an envelope."""
 
 from __future__ import annotations
 

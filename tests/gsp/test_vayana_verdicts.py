@@ -190,6 +190,11 @@ def test_a_wish_to_wait_is_heard(status: int, headers: dict[str, str], until: fl
         assert verdict.error.retry_after == (None if until is None else 30)
 
 
+def test_gstns_own_refusal_may_say_until_when() -> None:
+    """Heed `Retry-After` on that as on every failure."""
+    assert judge(answer(502, from_gstn("TEC4001"), retry_after="30")).not_before == NOW + 30
+
+
 def test_how_a_task_ended_is_for_the_conversation_to_say() -> None:
     """Take GSTN's own word for a task's result, and all else for the call's."""
     for response in (recorded("error-gstn-ret11402-502"), answer(200, from_gstn("TEC4001"))):
