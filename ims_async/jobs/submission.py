@@ -145,8 +145,9 @@ class Changes:
         except BaseException as error:
             try:
                 if journaled.change.state is ChangeState.QUEUED:
-                    await journaled.apply(batch.calling_off(error))
-            finally:  # the caller may be cancelled once more in that write
+                    # A caller that is cancelled once more does not wait for that write; it goes on.
+                    await asyncio.shield(journaled.apply(batch.calling_off(error)))
+            finally:
                 if journaled.behind:
                     self._unwritten.append(journaled)
             raise

@@ -29,7 +29,7 @@ from ims_async import (
 )
 from ims_async.gsp.base import Token
 from ims_async.jobs.submission import FifoGate
-from ims_async.journal import Change, MemoryJournal, SqliteJournal
+from ims_async.journal import Change, ChangeState, MemoryJournal, SqliteJournal
 from ims_async.model.secret import Secret
 from ims_async.net.rate_limit import Pacer
 from ims_async.net.transport import MemoryTransport
@@ -345,6 +345,23 @@ async def test_those_who_wait_behind_it_go_on(name: str) -> None:
         return world
 
     assert await at_each_point(waiting, act, followed)
+
+
+@pytest.mark.parametrize("later", range(6))
+async def test_what_is_cancelled_twice_is_called_off_all_the_same(later: int) -> None:
+    """Whatever step of its calling-off the second cancellation meets, and with nothing done afterwards."""
+    world = await made()
+    client = world.client
+    task = asyncio.create_task(world.acme.save([world.rows[1].accept()]))
+    await asyncio.sleep(1.0)  # it waits for the job ahead
+    task.cancel()
+    for _ in range(later):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    await asyncio.sleep(1.0)
+    assert [job.change.state async for job in client.called_off()] == [ChangeState.CALLED_OFF]
+    await client.aclose()
 
 
 # -- the parts -------------------------------------------------------------------------------------------
