@@ -45,7 +45,7 @@ async def test_idle_taxpayers_take_little_memory(sim: Simulator) -> None:
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert (after - before) / 2_000 < 1_000
+    assert (after - before) / 2_000 < 850
     known = {*vars(client._taxpayers)["_states"], *vars(client._taxpayers)["_idle"]}
     assert all(f"{place:015d}" in known for place in range(2_000))
 
