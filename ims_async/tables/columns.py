@@ -88,6 +88,7 @@ def to_cell(value: object) -> str:
     if isinstance(value, dt.date):
         return f"{value.day:02d}-{value.month:02d}-{value.year:04d}"
     if isinstance(value, ItcReduction):
-        amounts = ";".join(f"{head}={money_text(amount)}" for head, amount in value.amounts.items())
-        return amounts or ("full" if value.required else "none")
+        if not value.required:  # whatever amounts a gateway shows beside it
+            return "none"
+        return ";".join(f"{head}={money_text(amount)}" for head, amount in value.amounts.items()) or "full"
     return shielded(str(value))

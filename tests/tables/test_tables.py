@@ -183,6 +183,14 @@ def test_an_itc_reduction_comes_back(file: Path, reduction: ItcReduction | None)
     assert tables.read_decisions(file)[0].itc_reduction == reduction
 
 
+def test_no_reduction_stays_none_whatever_amounts_a_gateway_shows_beside_it(file: Path) -> None:
+    """`itcRedReq` N with amounts: read back as amounts, accepting the note would give up that credit."""
+    shown = attrs.evolve(ItcReduction.none(), igst=Decimal(18))
+    tables.write_invoices(file, [make_invoice(section=Section.B2BCN, itc_reduction=shown)])
+    file.write_text(file.read_text("utf-8").replace(",102024,,", ",102024,A,"), "utf-8")
+    assert tables.read_decisions(file)[0].itc_reduction == ItcReduction.none()
+
+
 def test_a_partial_itc_reduction_is_read_by_head(file: Path) -> None:
     """Leave heads out and spread blanks about."""
     file.write_text(lines({"section": "cn", "ITC reduction": " IGST = 10.50 ; cess=1; "}))
