@@ -129,7 +129,6 @@ def _text(value: Any) -> str:
 
 _GSTIN = _matching(r"[0-9]{2}[a-zA-Z]{5}[0-9]{4}[a-zA-Z][1-9A-Za-z][Zz1-9A-Ja-j][0-9a-zA-Z]", "a GSTIN")
 _PERIOD = _matching(r"(0[1-9]|1[012])(19|20)[0-9]{2}", "a return period MMYYYY")
-_PERIOD = _matching(r"(0[1-9]|1[012])(19|20)[0-9]{2}", "a return period MMYYYY")
 # At most 16 of these characters, and at least one of them a letter or a digit from 1 to 9.
 _NUMBER = _matching(r"(?=.*[a-zA-Z1-9])[a-zA-Z0-9/-]{1,16}", "a document number")
 _CHECKS: Mapping[str, Check] = {

@@ -151,5 +151,7 @@ class Outward:
             entry |= {"ctin": buyer, "tradenm": name, "inv_typ": "R"}
         if section.startswith("cdn"):
             ids = self._ids(period, "nt_num", "nt_dt", amended=section == "cdnra")
+            if section == "cdnr":
+                date_in(self._rng, period, months_before=1)  # as for the others: a seed keeps its records
             return {**entry, **ids, "ntty": "C"}
         return entry | self._ids(period, "inum", "idt", amended=True)

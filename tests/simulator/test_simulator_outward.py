@@ -100,6 +100,22 @@ def test_added_back_liabilities_have_the_documented_fields(
 
 
 @pytest.mark.parametrize(
+    ("section", "values"),
+    [
+        ("cdnr", [86138.56, 282020.12]),
+        ("b2ba", [134551.51, 148227.79]),
+        ("cdnra", [183479.62, 87260.23]),
+        ("ecoma", [15458, 94518]),
+    ],
+)
+def test_a_seed_keeps_its_added_back_liabilities(section: str, values: list[float]) -> None:
+    """Users' tests name them: what is drawn for one must not move the next."""
+    path = f"{BASE}/invoices/added-back-liabilities/2024/10?section={section}"
+    found = Portal(Simulator(seed=0, invoices=0)).payload("GET", path)["rejInvAddBackLiab"][section]
+    assert [entry["val"] for entry in found] == values
+
+
+@pytest.mark.parametrize(
     ("path", "code"),
     [
         ("2023/01/sales?section=b2b&return_type=gstr-1", "RET11416"),
