@@ -58,7 +58,7 @@ class MemoryCredentialStore:
     """Keep tokens in memory, for the life of the process."""
 
     def __init__(self) -> None:
-        self._tokens: dict[tuple[str, str], Token | None] = {}
+        self._tokens: dict[tuple[str, str], Token] = {}
 
     async def load(self, account: str, gstin: str) -> Token | None:
         """Return the stored token, or None."""
@@ -66,7 +66,10 @@ class MemoryCredentialStore:
 
     async def save(self, account: str, gstin: str, token: Token | None) -> None:
         """Store a new token; None removes it."""
-        self._tokens[account, gstin] = token
+        if token is None:
+            self._tokens.pop((account, gstin), None)
+        else:
+            self._tokens[account, gstin] = token
 
 
 @attrs.define(eq=False)

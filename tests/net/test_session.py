@@ -951,3 +951,13 @@ async def test_a_refusal_that_does_not_end_the_session_leaves_it_alive(sim: Simu
     await taxpayer.counts()
     await taxpayer.counts()
     assert sim.count("refresh") == 1
+
+
+async def test_a_store_in_memory_keeps_nothing_of_a_session_that_was_ended() -> None:
+    """A program may log thousands of taxpayers in and out."""
+    store = MemoryCredentialStore()
+    await store.save("account", "gstin", Token(value=Secret("a token")))
+    await store.save("account", "gstin", None)
+    await store.save("account", "another", None)
+    assert await store.load("account", "gstin") is None
+    assert vars(store)["_tokens"] == {}
