@@ -9,6 +9,7 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from .faults import Fault, check_faults
+from .fields import is_period
 from .http import Router, write
 from .rules import Rules
 from .sandbox import gsp as sandbox_api
@@ -282,3 +283,6 @@ def _check_settings(settings: Mapping[str, object]) -> None:
         near = get_close_matches(name, [*known, *signature(Simulator).parameters], n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise TypeError(f"The simulator has no setting {name!r}{hint}")
+    first = settings.get("itc_reduction_required", True)
+    if not (isinstance(first, bool) or is_period(first)):
+        raise ValueError(f"itc_reduction_required={first!r}: pass True, False or a period MMYYYY.")

@@ -80,6 +80,13 @@ def test_a_misspelled_setting_is_reported_with_the_nearest_one(setting: str, hin
     assert str(caught.value) == f"The simulator has no setting {setting!r}{hint}"
 
 
+@pytest.mark.parametrize("period", ["10-2025", "2025-10", "October", "132025", 102025, None, 1])
+def test_what_is_no_first_period_of_itc_reductions_is_refused(period: Any) -> None:
+    """One was taken for all periods, and others broke the first save of a credit note."""
+    with pytest.raises(ValueError, match="itc_reduction_required"):
+        Simulator(itc_reduction_required=period)
+
+
 def test_each_setting_is_typed_and_in_the_docstring_with_its_default() -> None:
     """A caller's keywords are typed by one class, and their defaults are in another: they agree."""
     assert Settings.__annotations__.keys() == Rules.__annotations__.keys()
