@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ims_async import GatewayUnavailable, bulk
+from ims_async import GatewayUnavailable, Gsp, Sandbox, Vayana, bulk
 from ims_async.cli.output import board
 from ims_async.cli.output.board import Answers, run_board
 from ims_async.cli.output.console import Console
@@ -78,7 +79,7 @@ async def test_an_outage_is_told_once_and_so_is_its_end(
         return Response(status=statuses.pop(), headers={}, body=b"")
 
     monkeypatch.setattr(AiohttpTransport, "send", send)
-    answers = Answers()
+    answers = Answers(Sandbox("key"))
 
     async def ask() -> None:
         request = Request(operation="status", method="GET", url="https://example.com/")
@@ -99,3 +100,32 @@ async def test_an_outage_is_told_once_and_so_is_its_end(
         "The gateway does not answer: it is asked again, for 3,600 seconds at most (--max-outage).",
         "The gateway answers again.",
     ]
+
+
+def _refused(code: str) -> bytes:
+    error = {"message": "err-gstn-returned-error", "args": {"gstn-err": {"error-code": code}}}
+    return json.dumps({"status": "0", "error": error}).encode()
+
+
+@pytest.mark.parametrize(
+    ("gsp", "status", "body", "answered"),
+    [
+        (Sandbox("key"), 503, b"", False),
+        (Sandbox("key"), 500, b'{"code":422,"message":"Invalid","transaction_id":"1"}', True),
+        (Vayana("org", "token"), 502, b"", False),
+        (Vayana("org", "token"), 502, _refused("IMSSAV0015"), True),
+        (Vayana("org", "token"), 502, _refused("TEC4001"), False),
+    ],
+)
+async def test_a_refusal_with_http_502_is_no_outage(
+    monkeypatch: pytest.MonkeyPatch, gsp: Gsp, status: int, body: bytes, answered: bool
+) -> None:
+    """It is how one GSP words GSTN's own: for minutes, where another job of the GSTIN runs."""
+
+    async def send(self: AiohttpTransport, request: Request) -> Response:
+        return Response(status=status, headers={}, body=body)
+
+    monkeypatch.setattr(AiohttpTransport, "send", send)
+    answers = Answers(gsp)
+    await answers.send(Request(operation="save", method="PUT", url="https://example.com/", changes=True))
+    assert (answers.silent_since is None) is answered

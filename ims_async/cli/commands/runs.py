@@ -68,7 +68,8 @@ class Carrier:
         return self.console.wait_for(self._carry_out(begin, sizes))
 
     async def _carry_out(self, begin: Callable[[ImsClient], BulkRun], sizes: Mapping[str, int]) -> BulkReport:
-        kept, answers = journal(self.asked.journal), Answers(trust_env=not self.settings.own_host)
+        kept = journal(self.asked.journal)
+        answers = Answers(self.settings.gsp, trust_env=not self.settings.own_host)
         client = self.settings.client(first_poll=self.asked.first_poll, journal=kept, transport=answers)
         run = begin(client)
         name = run.run if self.only is None else ""

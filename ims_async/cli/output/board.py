@@ -15,7 +15,7 @@ from ... import bulk
 from ...bulk import BulkEvent, EventKind, TaxpayerReport
 from ...bulk.report import counts_in_words
 from ...errors import GatewayUnavailable, NotSent, PayloadTooLarge
-from ...gsp.base import Request, Response
+from ...gsp.base import Gsp, Request, Response, VerdictKind
 from ...model.times import QUIET, in_minutes
 from ...net.aiohttp import AiohttpTransport
 from .console import Console
@@ -36,7 +36,10 @@ _NOTHING_YET: Final = bulk.Progress(taxpayers=0, finished=0, handed_in=0, known=
 class Answers(AiohttpTransport):
     """A transport that notes since when no request was answered, in seconds of the event loop's clock."""
 
-    silent_since: float | None = None
+    def __init__(self, gsp: Gsp, *, trust_env: bool = False) -> None:
+        super().__init__(trust_env=trust_env)
+        self._gsp = gsp
+        self.silent_since: float | None = None
 
     async def send(self, request: Request) -> Response:
         """Send one request."""
@@ -45,7 +48,9 @@ class Answers(AiohttpTransport):
         except (NotSent, GatewayUnavailable):
             self._note(answered=False)
             raise
-        self._note(answered=response.status < 500)
+        # A refusal may come with HTTP 502: it is an answer.
+        down = response.status >= 500 and self._gsp.judge(request, response).kind is VerdictKind.UNAVAILABLE
+        self._note(answered=not down)
         return response
 
     def _note(self, *, answered: bool) -> None:
