@@ -321,6 +321,13 @@ def test_an_unknown_run_is_bad_input(shell: Shell) -> None:
     assert (ended.code, "knows of no run 'octobr' here" in ended.err) == (2, True)
 
 
+def test_an_empty_name_of_a_run_is_no_name(shell: Shell) -> None:
+    """A shell writes one for a variable that is not set: it does not mean all that is open."""
+    lose_answer(shell)
+    ended = shell.run("jobs", "resume", "")
+    assert (ended.code, "run '' is no name" in ended.err) == (2, True)
+
+
 def test_a_dead_session_leaves_its_jobs_pending(shell: Shell) -> None:
     """They are named, with the way to a session, and the exit code is 1."""
     lose_answer(shell)

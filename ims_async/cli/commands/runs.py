@@ -230,7 +230,7 @@ def resume_jobs(
         return no_journal(console, taxpayers={})
     settings = gather(asked.gsp, None, check=not asked.no_check, need_gstin=False, rate=asked.rate)
     carrier = Carrier(console, settings, asked)
-    entries = console.wait_for(_entries(carrier, run and checked_name(run)))
+    entries = console.wait_for(_entries(carrier, None if run is None else checked_name(run)))
     if not entries:
         if run is not None:
             raise unknown_run(console, run)
