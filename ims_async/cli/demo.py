@@ -308,7 +308,7 @@ def demo(
     job_seconds: options.JobSeconds = 2.0,
     gsp: options.GspName = None,
 ) -> int:
-    """Show the whole way on a simulated gateway.
+    """Show every step on a simulated gateway.
 
     It logs in, pulls, decides, saves, and accounts for every record. Needs no credentials and reaches no
     other machine. Exit code 0 means that nothing was left unexplained.

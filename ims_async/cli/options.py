@@ -18,18 +18,19 @@ def option(name: str, words: str, example: str = "", **more: Any) -> Any:
 
 
 _FOLDERS: Final = (
-    "Of a folder all *.csv, but no folders in it, and no reports (they have a column 'outcome')."
+    "A folder stands for all *.csv in it, without its own folders, and without reports (they have a column "
+    "'outcome')."
 )
 _DECISIONS: Final = typer.Argument(
     metavar="FILE_OR_FOLDER",
-    help=f"Files of pull's, their column 'action' filled in with A, R or P. {_FOLDERS}",
+    help=f"Files that pull wrote, with A, R or P in their column 'action'. {_FOLDERS}",
 )
 DecisionFiles = Annotated[list[Path], _DECISIONS]
 CheckedFiles = Annotated[list[Path] | None, _DECISIONS]
 PulledFiles = Annotated[
     list[Path],
     typer.Argument(
-        metavar="FILE_OR_FOLDER", help=f"Files of pull's; every record in them is reset. {_FOLDERS}"
+        metavar="FILE_OR_FOLDER", help=f"Files that pull wrote; every record in them is reset. {_FOLDERS}"
     ),
 ]
 
@@ -100,7 +101,7 @@ Out = Annotated[
     Path | None, option("--out FILE", "Write to this CSV file instead of the screen.", "view.csv")
 ]
 Overwrite = Annotated[
-    bool, option("--overwrite", "Replace files of --out and --report that are there, instead of refusing.")
+    bool, option("--overwrite", "Replace a file that is there already, instead of refusing.")
 ]
 
 
@@ -122,7 +123,7 @@ Debug = Annotated[bool, option("--debug", "Show the traceback of an error.")]
 
 # -- a simulated gateway -------------------------------------------------------------------------------
 
-Taxpayers = Annotated[int, option("--taxpayers", "", "2", min=1)]
+Taxpayers = Annotated[int, option("--taxpayers", "How many there are.", "2", min=1)]
 JobSeconds = Annotated[float, option("--job-seconds", "How long a job takes.", "10", min=0.0)]
 Seed = Annotated[int, option("--seed", "Another seed, another world.", "1")]
 
@@ -154,7 +155,8 @@ JournalFile = Annotated[
     Path | None,
     option(
         "--journal FILE",
-        "The file of what is sent; IMS_JOURNAL otherwise, else journal.db in ~/.local/state/ims-async.",
+        "The file in which all that is sent is written down; IMS_JOURNAL otherwise, else journal.db in "
+        "~/.local/state/ims-async.",
         "november.db",
     ),
 ]
@@ -166,15 +168,15 @@ Rate = Annotated[
 ]
 AT_ONCE: Final = 200  # taxpayers whose jobs are waited for
 READ_AT_ONCE: Final = 16  # taxpayers whose rows are in memory
-Concurrency = Annotated[int, option("--concurrency N", "Work on so many taxpayers at once.", "50", min=1)]
+Concurrency = Annotated[int, option("--concurrency N", "Work on this many taxpayers at once.", "50", min=1)]
 MaxRecords = Annotated[
-    int | None, option("--max-records N", "Send at most so many records in a job.", "2000", min=1)
+    int | None, option("--max-records N", "Send at most this many records in a job.", "2000", min=1)
 ]
 MaxOutage = Annotated[
     float,
     option(
         "--max-outage SECONDS",
-        "Give up a taxpayer whose requests and polls the gateway does not answer for so long; the same "
+        "Give up a taxpayer whose requests and polls the gateway does not answer for this long; the same "
         "command goes on with it. What became of a change whose answer was lost may take "
         f"{in_minutes(QUIET)} to be known, however short this is.",
         "600",

@@ -95,4 +95,4 @@ def recompute(batch: Batch) -> Iterator[Problem]:
 def _some(months: Sequence[int]) -> str:
     named = ", ".join(map(period_of, months[:_MOST_NAMED]))
     more = len(months) - _MOST_NAMED
-    return f"{named} and {more} more periods" if more > 0 else named
+    return f"{named} and {more} more period{'s' if more > 1 else ''}" if more > 0 else named

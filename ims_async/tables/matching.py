@@ -161,9 +161,9 @@ def _change(row: Row, invoice: Invoice, expected: set[Action | None]) -> tuple[s
         what = "the supplier has edited it since it was pulled (its hash is another)"
         return "edited", f"{what}: pull again, decide again"
     if invoice.action not in expected:
-        what = f"its action at the gateway is {invoice.action} now and was {row.pulled_action} when pulled"
-        if invoice.action is row.action:  # the gateway need not show remarks and an ITC reduction
-            what += ", as this row decides (of its remarks and ITC reduction nothing may be shown); if you"
-            return "acted-on", f"{what} pushed it, it is done; if not, pull again, decide again"
+        what = f"its action at the gateway was {row.pulled_action} when pulled and is {invoice.action} now"
+        if invoice.action is row.action:
+            what += ", as this row decides (the gateway need not show its remarks and ITC reduction)"
+            return "acted-on", f"{what}: if you pushed it, it is done; if not, pull again, decide again"
         return "acted-on", f"{what}: pull again, decide again"
     return None

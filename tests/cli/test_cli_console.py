@@ -185,6 +185,12 @@ def test_a_status_code_does_not_steer_the_terminal() -> None:
     )
 
 
+def test_a_status_code_that_is_the_state_is_not_said_twice() -> None:
+    """A task of a GSP may call its state as the library does."""
+    words = progress.words_of_status(JobStatus(state=JobState.PROCESSING, raw_code="Processing"))
+    assert words == "processing"
+
+
 @pytest.mark.looptime
 async def test_who_stops_watching_jobs_leaves_nobody_who_watches() -> None:
     """Leave early: no job is polled any more, and no task is left for the event loop to complain of."""

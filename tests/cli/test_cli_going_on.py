@@ -149,7 +149,7 @@ def test_the_jobs_of_a_stopped_run_are_listed_and_looked_after(shell: Shell) -> 
     assert lines == {(gstin, "applied"): count for gstin, count in sent.items()}
     told = f"Everything that run november has sent is applied: {sent.total()} records of 2 taxpayers."
     assert told in ended.out
-    assert "only the files tell: ims-async push FILES --run november" in ended.out
+    assert "not sent yet, this sends them: ims-async push FILES --run november" in ended.out
     assert "Every record" not in ended.out
-    assert "jobs that have not ended, or were not sent in " in shell.run("jobs", "list").out
+    assert " that have not ended, or were not sent: none. --all lists" in shell.run("jobs", "list").out
     assert shell.run("jobs", "list", "--json").json()["jobs"] == []

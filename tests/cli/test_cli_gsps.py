@@ -251,6 +251,6 @@ def test_what_vayana_has_no_route_to_is_told_in_a_sentence(vayana: Shell) -> Non
     assert (ended.code, ended.err.count("\n"), "no route" in ended.err) == (1, 1, True)
     for goods, words in (("imports", "imports"), ("inward_supplies", "inward supplies")):
         ended = vayana.run("counts", "--goods", goods)
-        told = f"Error: Vayana does not publish its word (goods_typ) for {words}: only the others can be"
+        told = f"Error: Vayana does not publish its word (goods_typ) for {words}: leave out --goods"
         assert (ended.code, ended.err.count("\n"), ended.err.startswith(told)) == (1, 1, True)
         assert "Vayana(" not in ended.err

@@ -215,7 +215,7 @@ def test_a_run_that_is_gone_on_with_sends_nothing_twice(shell: Shell) -> None:
     shell.log_in_all()
     ended = shell.run("push", file, "--yes", *QUICK, "--run", "r", "--report", "outcome.csv")
     assert ended.code == 0, ended.err
-    assert "rows were sent by an earlier part of run r: they are looked after." in ended.err
+    assert "rows went out with an earlier part of run r: followed up, and not sent again." in ended.err
     assert shell.sim.count("save") == sent + 1
     assert applied_once(shell) == decided_by(file)
     assert outcomes() == {(gstin, "applied"): count for gstin, count in decided_by(file).items()}

@@ -154,7 +154,7 @@ def test_one_reminder_names_the_periods_to_recompute() -> None:
     batch = [good(return_period=period, number=f"{place}1") for place, period in enumerate(periods)]
     accepted = [record.accept() for record in batch]
     (finding,) = check(accepted, today=dt.date(2025, 12, 15))
-    assert "GSTR-2B of 082025, 092025, 102025 and 1 more periods was drafted" in finding.message
+    assert "GSTR-2B of 082025, 092025, 102025 and 1 more period was drafted" in finding.message
     assert check(accepted, today=dt.date(2025, 12, 1))[-1].message.startswith(
         "GSTR-2B of 082025, 092025, 102025"
     )

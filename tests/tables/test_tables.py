@@ -441,7 +441,7 @@ def read(text: str) -> list[tables.Row]:
     [
         ([], "does not show this record (any more): pull again"),
         ([make_invoice(hash="cd" * 32)], "the supplier has edited it"),
-        ([make_invoice(action=Action.ACCEPT)], "is A now and was N when pulled"),
+        ([make_invoice(action=Action.ACCEPT)], "was N when pulled and is A now"),
         ([make_invoice(date=dt.date(2024, 10, 6))], "with the date 06-10-2024"),
         ([make_invoice(section=Section.B2BA)], "does not show this record"),
     ],

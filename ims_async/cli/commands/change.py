@@ -45,8 +45,8 @@ def push(console: Console, files: options.DecisionFiles, plan: Plan) -> int:
 
     Column 'ITC reduction' says how much input tax credit is given up on accepting a credit note: none, full,
     or rupees such as igst=10.50;cgst=0;sgst=0;cess=0. Without it the gateway refuses the note (IMSSAV0054).
-    The records are pulled again first: a row whose record the supplier has edited since, or which stands
-    otherwise by now, is refused by name, and nothing is sent.
+    The records are pulled again first: a row whose record the supplier has edited since, or whose action
+    is another one by now, is refused by name, and nothing is sent.
 
     The column 'GSTIN' says whose a record is: files may hold many taxpayers. What is wrong with one taxpayer
     (no session, a stale row) then skips that one, and the others go on. Every push is a run: one that was
@@ -187,4 +187,4 @@ def _say_what_else_the_run_holds(console: Console, run: str, matched: Matched) -
         console.tell(f"run {run} also holds {decisions} of these taxpayers that the files do not hold")
     if matched.earlier:
         sent = counted(matched.earlier, "row")
-        console.tell(f"{sent} were sent by an earlier part of run {run}: they are looked after.")
+        console.tell(f"{sent} went out with an earlier part of run {run}: followed up, and not sent again.")

@@ -56,7 +56,7 @@ def check(
     """Check files of decisions offline: nothing is sent.
 
     Exit code 2 if anything in them would be refused before sending, 0 if there are warnings only. What the
-    file's columns do not tell is not held against it: push looks at the records themselves.
+    file's columns do not show is not checked: push looks at the records themselves.
     """
     policy = _policy(level or [], filed or [], no_check=no_check)
     if list_rules:

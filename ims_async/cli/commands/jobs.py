@@ -73,8 +73,9 @@ def list_jobs(
     for entry in found:
         by_run.setdefault(entry.run, []).append(entry)
     which = "" if whole else " that have not ended, or were not sent"
-    title = f"jobs{which if run is None else f' of run {run}'} in {kept.path}"
-    console.say(f"{title}{'' if found else ': none.'}")
+    title = f"jobs{'' if run is None else f' of run {run}'} in {kept.path}{which}"
+    none = ": none." if whole else ": none. --all lists those that have ended, too."
+    console.say(f"{title}{'' if found else none}")
     if found:
         console.show(_runs_table(by_run) if runs else _jobs_table(by_run))
     if trouble is not None:

@@ -50,8 +50,8 @@ def pull(
     empty stay undecided. A credit note that is accepted also needs its column 'ITC reduction': none, full, or
     rupees such as igst=10.50. Then push the file. Its column 'GSTIN' says whose the records are.
 
-    Of many taxpayers, all are in one file, or in a folder with a file for each. One whose session has ended
-    is named and skipped. No file that is there is replaced without --overwrite.
+    Many taxpayers go into one file, or into a folder with a file for each. One whose session has ended is
+    named and skipped. No file that is there already is replaced without --overwrite.
     """
     wanted = None if section is None else [Section.parse(name) for name in section]
     action = None if status is None else Action.parse(status)

@@ -91,7 +91,7 @@ def counts(
     except NotSupported:
         raise NotSupported(
             f"{chosen(whose.gsp).title} does not publish its word (goods_typ) for {goods.replace('_', ' ')}: "
-            "only the others can be counted here, without --goods"
+            "leave out --goods to count the others, or use --gsp sandbox"
         ) from None
     gstin = console.commands.gstin
     facts = show.counts_facts(found)

@@ -258,7 +258,7 @@ def _the_rest(carrier: Carrier, run: str) -> str:
     resets = all(entry.token.kind is JobKind.RESET for entry in carrier.batches)
     verb = "reset" if resets and carrier.batches else "push"
     command = carrier.console.commands.push("FILES", "--run", run, verb=verb)
-    return f"What it had not sent yet only the files tell: {command}"
+    return f"If its files hold decisions that it had not sent yet, this sends them: {command}"
 
 
 async def _entries(carrier: Carrier, run: str | None) -> Sequence[Change]:

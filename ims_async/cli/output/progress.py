@@ -158,7 +158,8 @@ async def _watch(console: Console, live: Progress | None, job: ImsJob, label: st
 
 def words_of_status(status: JobStatus) -> str:
     """Say in a few words how a job stands."""
-    code = f" ({printable(status.raw_code)})" if status.raw_code else ""
+    says_more = status.raw_code.strip().lower() not in ("", status.state.value)
+    code = f" ({printable(status.raw_code)})" if says_more else ""
     counts = "" if status.processed is None else f", {status.processed:,} processed"
     errors = f", {status.errors:,} refused" if status.errors else ""
     return f"{status.state}{code}{counts}{errors}"

@@ -309,4 +309,4 @@ class Vayana(Settings):
         self, gstin: str, year: int, month: int, section: SupplierSection
     ) -> Conversation[list[AddedBackLiability]]:
         """Raise `NotSupported`: no page documents this."""
-        raise NotSupported("this GSP documents no route to added-back liabilities")
+        raise NotSupported("this GSP documents no route to added-back liabilities; Sandbox does")
