@@ -106,6 +106,17 @@ def test_a_run_that_is_broken_off_goes_on_with_the_printed_command(
     assert Counter(row["GSTIN"] for row in read_rows(Path("outcome.csv"))) == decided_by(file)
 
 
+def test_what_a_stopped_run_has_not_sent_is_not_said_to_be_known(shell: Shell) -> None:
+    """Stop while the first of a taxpayer's jobs runs: the others of it were never sent."""
+    file, decided = shell.decided_all(accept, "all.csv")
+    process = start("push", file, "--yes", "--concurrency", 1, "--max-records", 2, "--first-poll", 1)
+    until(lambda: shell.sim.count("status") >= 1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=HANGS)
+    assert f"It is known what became of 0 of {decided} decisions. 1 job with 2 records runs on" in said
+    assert "The rest was not sent." in said
+
+
 def test_a_change_that_is_on_its_way_is_heard_before_the_process_ends(shell: Shell) -> None:
     """Stop while the answers to two saves are late: their jobs are known all the same."""
     file, _ = shell.decided_all(accept)

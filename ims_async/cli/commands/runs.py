@@ -120,7 +120,8 @@ class Carrier:
             self.ended[name] = job
 
     def _how_far(self, report: BulkReport, command: str, total: int) -> Unfinished:
-        known, total = report.handed_in - report.pending_count, max(total, report.handed_in)
+        total = max(total, report.handed_in)
+        known = report.handed_in - report.pending_count - report.not_sent
         left = [entry.token for entry in self.batches if entry.open]
         running = [token for token in left if token.reference_id]
         said = f"It is known what became of {known:,} of {counted(total, 'decision')}."
