@@ -313,12 +313,7 @@ class Poller:
             if job.done or job._being_sent:
                 return
             check_pollable(job)
-            status = await self._ask(job.token)
-        except ClientClosed:
-            raise _client_closed(job) from None
-        except OutcomeUnknown:
-            await job._apply(Change.forgotten)
-            raise
+            status = await self._answer(job)
         finally:
             assert self._delays is not None  # noqa: S101 # made ready before any poll
             self._next_at = _now() + next(self._delays)
@@ -332,6 +327,16 @@ class Poller:
             p_means=self._policy.p_means,
         )
         await job._hear(settled)
+
+    async def _answer(self, job: ImsJob) -> JobStatus:
+        """Return the gateway's answer; that it has forgotten the job is noted."""
+        try:
+            return await self._ask(job.token)
+        except ClientClosed:
+            raise _client_closed(job) from None
+        except OutcomeUnknown:
+            await job._apply(Change.forgotten)
+            raise
 
 
 def _client_closed(job: ImsJob) -> ClientClosed:

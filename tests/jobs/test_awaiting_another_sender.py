@@ -183,6 +183,20 @@ async def test_asking_once_reads_the_journal_and_sends_nothing(
     assert (job.needs_a_look, len(sim.requests)) == (True, requests)
 
 
+@pytest.mark.parametrize("called_off", [False, True], ids=["put back", "called off"])
+async def test_asking_once_about_what_was_not_sent_says_so(
+    acme: Taxpayer, second: ImsClient, shelf: Shelf, called_off: bool
+) -> None:
+    """Whenever it is asked: the gateway was not, and so has forgotten nothing."""
+    theirs, job = await begin(acme, shelf, second)
+    change = theirs.change
+    await theirs.write(change.called_off("busy", Cause.NOT_SENT) if called_off else change.put_back("busy"))
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown, match="nothing of it was sent"):
+            await job.refresh()
+    assert await shelf.states() == [ChangeState.CALLED_OFF if called_off else ChangeState.QUEUED]
+
+
 async def test_waiters_that_are_cancelled_and_clients_that_close_harm_nothing(
     acme: Taxpayer, second: ImsClient, shelf: Shelf
 ) -> None:
