@@ -38,7 +38,7 @@ class ImsJob(JobFacts):
     of one. Cancelling a waiter, even the last, loses nothing.
     """
 
-    __slots__ = ("_clock", "_ended", "_poller")
+    __slots__ = ("_clock", "_moved", "_poller")
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class ImsJob(JobFacts):
         poll: Poll,
         policy: PollPolicy,
         records: Sequence[Record] | None = None,
-        ended: Callable[[ImsJob], None] = lambda _: None,
+        moved: Callable[[ImsJob], None] = lambda _: None,
         canned: bool = False,
         closed: bool = False,
         loop_owner: LoopOwner | None = None,
@@ -61,7 +61,7 @@ class ImsJob(JobFacts):
         self._poller = Poller(
             ask=poll, policy=policy, alarm=Alarm(alarms), limit=Alarm(alarms), closed=closed
         )
-        self._ended, self._clock = ended, clock
+        self._moved, self._clock = moved, clock
 
     # -- waiting ---------------------------------------------------------------------------------------
 
@@ -195,8 +195,7 @@ class ImsJob(JobFacts):
             self._history.append(status)
         elif status.polled_at is not None or status.done:
             self._history[-1] = status
-        if not change.open:
-            self._ended(self)
+        self._moved(self)
         if news or not change.pollable:
             self._poller.wake()
 

@@ -103,7 +103,7 @@ class JobRegistry:
             poll=self._poll,
             policy=services.poll,
             records=records,
-            ended=self._drop,
+            moved=self._moved,
             canned=self._canned,
             closed=services.exchange.closed,  # those made before hear it from `aclose`
             loop_owner=services.loop_owner,
@@ -116,10 +116,12 @@ class JobRegistry:
 
     def _index(self, job: ImsJob) -> None:
         """Let it be found by all that is known of it by now."""
-        change = job.change
-        if change.id:
-            self._by_id[change.id] = job
-        if (name := self._name(change.token)) is not None:
+        if job.change.id:
+            self._by_id[job.change.id] = job
+        self._index_name(job)
+
+    def _index_name(self, job: ImsJob) -> None:
+        if (name := self._name(job.token)) is not None:
             self._by_name.setdefault(name, job)
             self.references.add(name[0])
 
@@ -143,6 +145,12 @@ class JobRegistry:
         if job.open and job not in self._open:
             self._open.append(job)
         return job
+
+    def _moved(self, job: ImsJob) -> None:
+        """Take what became known of a job: another process may have been given its reference."""
+        self._index_name(job)
+        if not job.open:
+            self._drop(job)
 
     def _drop(self, job: ImsJob) -> None:
         """Hold a job that is not open any more, and all its records, no longer than its caller does."""

@@ -28,7 +28,7 @@ from ims_async.model.times import SENDER_IS_DEAD
 from ims_async.model.tokens import JobToken
 from ims_async.simulator import Simulator
 
-from ..conftest import make_client
+from ..conftest import make_client, plan_endless
 from ..support.journal_flows import FIXTURES, Shaky, Shelf, only, undecided
 
 pytestmark = [pytest.mark.looptime, pytest.mark.both_gsps]
@@ -195,6 +195,24 @@ async def test_asking_once_about_what_was_not_sent_says_so(
         with pytest.raises(OutcomeUnknown, match="nothing of it was sent"):
             await job.refresh()
     assert await shelf.states() == [ChangeState.CALLED_OFF if called_off else ChangeState.QUEUED]
+
+
+async def test_a_job_whose_reference_came_while_it_was_awaited_is_polled_once_for_all(
+    acme: Taxpayer, second: ImsClient, shelf: Shelf, sim: Simulator
+) -> None:
+    """By its token and by its reference there is the one handle on it."""
+    theirs, job = await begin(acme, shelf, second)
+    waiting = asyncio.create_task(job.wait())
+    decisions = await undecided(acme)
+    plan_endless(sim)
+    sent = await shelf.taxpayer(make_client(sim)).save(decisions)
+    accepted = attrs.evolve(theirs.change.token, reference_id=sent.reference_id, route=sent.token.route)
+    await theirs.write(theirs.change.accepted(accepted))
+    await asyncio.sleep(120)
+    assert (waiting.done(), job.reference_id) == (False, sent.reference_id)
+    assert second.resume(job.token) is job
+    assert shelf.taxpayer(second).job(str(sent.reference_id)) is job
+    waiting.cancel()
 
 
 async def test_waiters_that_are_cancelled_and_clients_that_close_harm_nothing(
