@@ -59,6 +59,8 @@ class Tally:
     def _forget_jobs(self) -> None:
         self.succeeded = self.jobs = self._unnamed = 0
         self._pending: dict[ImsJob, int] = {}
+        self._elsewhere: dict[ImsJob, list[Record]] = {}
+        """Of pending jobs, what counts as a part of another one."""
         self._unmatched: list[ErrorEntry] = []
         self._failed_jobs: list[JobToken] = []
         self._doubtful_jobs: list[JobToken] = []
@@ -117,7 +119,12 @@ class Tally:
             records = job.records or ()
             self._unaccounted |= {id(record): record for record in records}
             self._unnamed += max(count - len(records), 0)
-            return
+        else:
+            self._count(job, report)
+        for record in self._elsewhere.pop(job, ()):
+            self._drop(job, record)
+
+    def _count(self, job: ImsJob, report: JobReport) -> None:
         self.succeeded += max((report.submitted or 0) - len(report.failed) - report.unaccounted_count, 0)
         self._failed |= {id(failure.record or failure): failure for failure in report.failed}
         self._unaccounted |= {id(record): record for record in report.unaccounted}
@@ -181,18 +188,15 @@ class Tally:
         last: dict[int, tuple[ImsJob, Record]] = {}
         for job, hashes in jobs:
             self.sent(job)
-            settled: list[Record] = []
             for one, record in zip(hashes, job.records or (), strict=True):
                 if one in changed or (one in last and self._is_applied(*last[one])):
-                    settled.append(record)
+                    self._drop(job, record)
                     continue
                 if one in last:
                     self._drop(*last[one])
                 last[one] = job, record
             if not job.open:
                 self.ended(job, job.report)
-            for record in settled:
-                self._drop(job, record)
 
     def _is_applied(self, job: ImsJob, record: Record) -> bool:
         name = id(record)
@@ -202,6 +206,7 @@ class Tally:
         """Do not count a decision of a job: another one counts."""
         if job in self._pending:
             self._pending[job] -= 1
+            self._elsewhere.setdefault(job, []).append(record)
         elif self._is_applied(job, record):
             self.succeeded -= 1
         else:

@@ -65,6 +65,27 @@ async def test_a_decision_that_came_twice_is_counted_once_by_the_next_process(
     adds_up(again)
 
 
+async def test_a_decision_whose_repetition_is_still_pending_is_counted_once_by_the_next_process(
+    client: ImsClient, sim: Simulator, taxpayers: list[Taxpayer]
+) -> None:
+    """The first process ended before it heard that the repetition was refused."""
+    decisions = await undecided(taxpayers[0])
+    run = bulk.save_all(client, [(taxpayers[0], decisions[:count]) for count in (3, 4)], run="night")
+    async with contextlib.aclosing(run.__aiter__()) as events:
+        submitted = 0
+        async for event in events:
+            submitted += event.kind is EventKind.SUBMITTED
+            if submitted == 2:
+                break
+    await client.aclose()
+    other = bulk_client(sim, client.journal)
+    log_in(other, sim)
+    again = await bulk.resume(other, "night")
+    assert (again.handed_in, again.succeeded, again.failed) == (4, 4, 0)
+    assert again.ok
+    adds_up(again)
+
+
 @pytest.mark.parametrize("lost", [False, True])
 async def test_whenever_it_is_cancelled_its_report_says_what_was_sent(sim: Simulator, lost: bool) -> None:
     """Nothing is told to be not sent that was, nor is anything left out."""
