@@ -126,11 +126,11 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
 
     async def _work(self, portion: Portion, slot: Slot) -> None:
         tally = self._tallies.setdefault(portion.gstin, Tally(portion.gstin))
-        begun = False
+        begun, records = False, None
         try:
             async with self._turns.setdefault(portion.gstin, asyncio.Lock()):
                 self._finished.discard(portion.gstin)
-                portion.records = tally.hand_in(portion.records)
+                records = portion.records = tally.hand_in(portion.records)
                 await self._notify(tally, EventKind.STARTED)
                 if portion.taxpayer is not None:
                     self._taxpayers[portion.gstin], begun = portion.taxpayer, True
@@ -146,8 +146,10 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         finally:
             if not begun:
                 may_be_sent = portion.gstin in self._before or not self._all_known
+                if records is None:  # its turn has not come
+                    records = tally.hand_in(portion.records)
                 tally.stopped(portion.problem)
-                tally.not_sent(portion.records, certain=portion.taxpayer is None or not may_be_sent)
+                tally.not_sent(records, certain=portion.taxpayer is None or not may_be_sent)
         self._finished.add(portion.gstin)
         await self._notify(tally, EventKind.FINISHED, error=tally.error)
 

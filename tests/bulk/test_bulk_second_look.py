@@ -86,6 +86,25 @@ async def test_a_decision_whose_repetition_is_still_pending_is_counted_once_by_t
     adds_up(again)
 
 
+async def test_what_came_twice_is_counted_twice_where_the_second_time_is_not_come_to(
+    client: ImsClient, sim: Simulator, taxpayers: list[Taxpayer]
+) -> None:
+    """A portion that waits for its taxpayer's turn hides nothing of what became of the one before it."""
+    who = taxpayers[0]
+    first, *others = (await undecided(who))[:3]
+    sim.edit(who.gstin, "b2b", first.number, supplier=first.supplier, period=first.return_period)
+    run = bulk.save_all(client, [(who, [first, *others])] * 2, max_records=1)
+    async with contextlib.aclosing(run.__aiter__()) as events:
+        submitted = 0
+        async for event in events:
+            submitted += event.kind is EventKind.SUBMITTED
+            if submitted == 2:
+                break
+    one = run.report[who.gstin]
+    assert (one.handed_in, len(one.failed), one.pending_count, len(one.not_sent)) == (6, 1, 1, 4)
+    adds_up(run.report)
+
+
 @pytest.mark.parametrize("lost", [False, True])
 async def test_whenever_it_is_cancelled_its_report_says_what_was_sent(sim: Simulator, lost: bool) -> None:
     """Nothing is told to be not sent that was, nor is anything left out."""
