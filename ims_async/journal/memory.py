@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import itertools
 import time
@@ -69,9 +70,9 @@ class MemoryJournal:
         return [change for change in self._candidates(query) if query.matches(change)]
 
     async def records(self, change_id: str) -> list[Record]:
-        """Return the very records of a change."""
+        """Return the records of a change; each time others, as a file does: two changes share none."""
         self._change(change_id)
-        return list(self._records[change_id])
+        return list(map(copy.copy, self._records[change_id]))
 
     async def now(self) -> Now:
         """Return the time and the highest revision; see `Journal`."""

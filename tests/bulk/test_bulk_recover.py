@@ -21,6 +21,7 @@ from ims_async import (
     InvalidInput,
     JobFailed,
     JobInFlight,
+    JobKind,
     JobState,
     JobStatus,
     JournalError,
@@ -331,6 +332,38 @@ async def test_a_record_that_was_decided_on_anew_is_left_as_it_was_decided(
     assert await listed(second.called_off(retried=False)) == []
     rows = {row.key: row.action for row in await acme.invoices("b2b")}
     assert (rows[one.key], rows[two.key]) == (Action.NO_ACTION, Action.REJECT)
+
+
+async def test_the_same_decisions_in_two_changes_are_counted_twice(
+    acme: Taxpayer, second: ImsClient, shelf: Shelf, sim: Simulator
+) -> None:
+    """In whatever journal: the first change was lost, the second stood behind it."""
+    decisions = await undecided(acme)
+    sim.script_fault("save", Fault.drop_before())
+    told = await asyncio.gather(*(acme.save(decisions) for _ in range(2)), return_exceptions=True)
+    assert [type(error) for error in told] == [OutcomeUnknown, JobInFlight]
+    shelf.taxpayer(second)
+    report = await bulk.recover(second)
+    assert (report.handed_in, report.succeeded) == (6, 6)
+    assert set(applied(sim).values()) == {1}
+    adds_up(report)
+
+
+async def test_the_same_decisions_in_two_changes_are_told_of_twice(
+    acme: Taxpayer, second: ImsClient, shelf: Shelf, sim: Simulator
+) -> None:
+    """In whatever journal, where nothing is sent: the second still waited when its process died."""
+    decisions = await undecided(acme)
+    sim.script_fault("save", Fault.drop_before())
+    with pytest.raises(OutcomeUnknown):
+        await acme.save(decisions)
+    token = vars(acme)["_jobs"].token(JobKind.SAVE, None, len(decisions))
+    await shelf.journal().add(Change(id="waits", token=token), decisions)
+    await asyncio.sleep(QUIET + 1)
+    shelf.taxpayer(second)
+    report = await bulk.recover(second, send=False)
+    assert (report.handed_in, report.failed) == (6, 6)
+    adds_up(report)
 
 
 async def test_where_nothing_is_left_to_do_no_session_is_needed(
