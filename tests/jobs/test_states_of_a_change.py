@@ -345,7 +345,8 @@ async def test_calling_off_a_waiting_batch_is_written_by_the_next_save_at_the_la
         await asyncio.sleep(0.1)
     assert saving.cancelled()
     assert (await shelf.states())[1] is ChangeState.QUEUED
-    journal.held.clear()
+    while journal.held:
+        journal.held.popitem()[1].set()
     journal.failing.clear()
     assert (await (await acme.save([three]))).ok
     assert await shelf.states() == [ChangeState.ENDED, ChangeState.CALLED_OFF, ChangeState.ENDED]
