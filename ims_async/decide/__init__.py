@@ -1,0 +1,47 @@
+"""Decide on records: by the purchase register, by a firm's policy, by what changed since the last read.
+
+Nothing here sends anything: `decide` returns decisions, each with its reason, which `taxpayer.save` or
+`bulk.save_all` take.
+"""
+
+from __future__ import annotations
+
+from . import testing as testing
+from .changes import ChangeKind, Changes, RecordChange, changes
+from .deadlines import Deadline, Deadlines, deadlines
+from .deciding import Decided, Judged, Total, decide, decide_async
+from .entry import Entry
+from .kinds import MatchKind
+from .matching import Match, Matching, match, match_async, matching_steps
+from .policy import Outcome, Policy
+from .register import Register, entries_of, read_register
+from .tolerance import Tolerance, Tolerances
+
+__all__ = [
+    "ChangeKind",
+    "Changes",
+    "Deadline",
+    "Deadlines",
+    "Decided",
+    "Entry",
+    "Judged",
+    "Match",
+    "MatchKind",
+    "Matching",
+    "Outcome",
+    "Policy",
+    "RecordChange",
+    "Register",
+    "Tolerance",
+    "Tolerances",
+    "Total",
+    "changes",
+    "deadlines",
+    "decide",
+    "decide_async",
+    "entries_of",
+    "match",
+    "match_async",
+    "matching_steps",
+    "read_register",
+]

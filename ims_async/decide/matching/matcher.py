@@ -1,0 +1,74 @@
+"""Match records with the purchase register, at once or in steps that leave an event loop free in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ...model.records import Invoice
+from ..entry import Entry
+from ..policy import Policy
+from ..steps import Steps, run, run_async
+from .documents import STEP, Side, of_books, of_gateway, pan_of, supplier_of
+from .group import Group
+from .pairing import Findings
+from .result import Matching
+from .shelves import sort
+
+
+def match(invoices: Iterable[Invoice], register: Iterable[Entry], policy: Policy | None = None) -> Matching:
+    """Match records with the register, one to one; of the policy only the tolerances count.
+
+    `matching_steps` says what is compared. 100,000 records with 100,000 entries take some seconds;
+    `match_async` is the same for programs with an event loop.
+    """
+    return run(matching_steps(invoices, register, policy))
+
+
+async def match_async(
+    invoices: Iterable[Invoice], register: Iterable[Entry], policy: Policy | None = None
+) -> Matching:
+    """Match records with the register as `match` does, and let other tasks run every few milliseconds."""
+    return await run_async(matching_steps(invoices, register, policy))
+
+
+def matching_steps(
+    invoices: Iterable[Invoice], register: Iterable[Entry], policy: Policy | None = None
+) -> Steps[Matching]:
+    """Match records with the register in short steps; the generator returns the matching.
+
+    Documents are compared within one PAN only, credit notes with credit notes (or negative entries), all else
+    with all else: a supplier's debit note is often booked as a bill.
+    """
+    records, books = list(invoices), list(register)
+    tolerances = (policy or Policy()).tolerances
+    found, unused = Findings.nothing(len(records)), list[int]()
+    mine, theirs = dict[str, list[int]](), dict[str, list[int]]()
+    yield from _by_pan(records, mine)
+    yield from _by_pan(books, theirs)
+    for pan, places in mine.items():
+        own, other = Side(), Side()
+        yield from of_gateway(records, places, own)
+        entries = theirs.pop(pan, [])
+        yield from of_books(books, entries, other)
+        group = Group(own, other, tolerances, found)
+        yield from group.stages()
+        unused += group.unused
+        if len(own) + len(other) > STEP:
+            yield
+            yield from own.clear()
+            yield from other.clear()
+    for entries in theirs.values():
+        unused += entries
+    yield from sort(unused)
+    return Matching(records, books, found, [books[place] for place in unused])
+
+
+def _by_pan(documents: Sequence[Invoice | Entry], places: dict[str, list[int]]) -> Iterator[None]:
+    pans: dict[str, list[int]] = {}
+    for place, one in enumerate(documents):
+        if not place % (STEP * 4):
+            yield
+        those = pans.get(one.supplier)
+        if those is None:
+            those = pans[one.supplier] = places.setdefault(pan_of(supplier_of(one)), [])
+        those.append(place)
