@@ -103,6 +103,7 @@ DECISION_RULES: Final = _rules(
     ("period-closed", _W, f"{_FAQ_2024}, question 5", decided.period_closed),
     ("remarks", _R, _SAVE, decided.remarks),
     ("remarks-control", _W, _OURS, decided.remarks_control),
+    ("remarks-garbled", _W, _OURS, decided.remarks_garbled),
     ("remarks-too-long", _R, _OFFLINE_TOOL, decided.remarks_too_long),
     ("remarks-blocked", _R, f"{_OFFLINE_TOOL}; India Compliance (isRemarksBlocked)", decided.remarks_blocked),
     ("remarks-on-accept", _W, _FAQ_2025, decided.remarks_on_accept),

@@ -14,6 +14,9 @@ from .finding import Problem, shown, writable_text
 from .periods import DUE_DAY, day_in, period_of
 
 LONGEST_REMARKS: Final = 250  # characters
+# UTF-8 that was read as Windows-1252 (ä as Ã¤, ₹ as â‚¹, क as à¤•), and characters that were lost.
+_CONTINUED: Final = "[\u00a0-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ\u0081\u008d\u008f\u0090\u009d]"
+_GARBLED: Final = re.compile(f"\ufffd|[ÂÃÐÑÄÅ]{_CONTINUED}|â{_CONTINUED}{{2}}|à[¤¥]")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -115,6 +118,13 @@ def remarks_control(case: Case) -> Iterator[Problem]:
     """
     if case.remarks is not None and _CONTROL.search(case.remarks):
         yield Problem(f"remarks {shown(case.remarks)} hold control characters; write plain text")
+
+
+def remarks_garbled(case: Case) -> Iterator[Problem]:
+    """Remarks were read with the code page that they were written with."""
+    if case.remarks is not None and (found := _GARBLED.search(case.remarks)):
+        what = f"remarks {shown(case.remarks)} hold {found[0]!r}, which a wrong code page leaves"
+        yield Problem(f"{what}: write them again, and save the file as CSV UTF-8")
 
 
 def remarks_too_long(case: Case) -> Iterator[Problem]:

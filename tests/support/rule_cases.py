@@ -142,6 +142,7 @@ FIRINGS: list[Firing] = [
     Firing("period-closed", [GOOD], [good(return_period="122025")], policy={"filed": ["112025"]}),
     Firing("remarks", [GOOD.reject(5)], [GOOD.reject("5")], in_kind=True),  # type: ignore[arg-type]
     Firing("remarks-control", [GOOD.reject("a\x00b")], [GOOD.reject("a\nb")]),
+    Firing("remarks-garbled", [GOOD.reject("cafÃ© â‚¹500")], [GOOD.reject("café ₹500, SÃO, 100 %")]),
     Firing("remarks-too-long", [GOOD.reject(LONGER)], [GOOD.reject(LONG)]),
     Firing("remarks-blocked", [good(remarks_allowed=False).reject("x")], [GOOD.reject("x")]),
     Firing("remarks-on-accept", [GOOD.accept("x")], [note().accept("x", NONE)]),
