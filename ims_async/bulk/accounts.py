@@ -62,6 +62,8 @@ class Accounts:
 
     run: str
     parts: Mapping[str, Part]
+    rewritten: int = 0
+    """How many rows a spreadsheet has rewritten; they were recognised by their hash."""
 
     @property
     def ok(self) -> bool:
@@ -109,7 +111,7 @@ def accounts_of(
             reason="; ".join(dict.fromkeys(reasons)),
             problems=problems_by_row(skipped),
         )
-    return Accounts(run=report.run, parts=parts)
+    return Accounts(run=report.run, parts=parts, rewritten=matched.rewritten)
 
 
 # -- the report file -----------------------------------------------------------------------------------------

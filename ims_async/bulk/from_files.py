@@ -12,7 +12,7 @@ from .. import tables
 from ..client import ImsClient, services_of
 from ..errors import ImsError, InvalidInput
 from ..jobs.reconcile import decided
-from ..model.records import Invoice, Record
+from ..model.records import Decision, Invoice, Record
 from ..model.status import JobKind
 from ..model.vocabulary import Section
 from ..tables import Row
@@ -56,6 +56,8 @@ class Matched:
     """How many records the run holds of GSTINs that are not in the files."""
     beside: int = 0
     """How many decisions the run holds that the files do not, of GSTINs that are in them."""
+    rewritten: int = 0
+    """How many rows a spreadsheet has rewritten; they are recognised by their hash."""
     sizes: dict[str, int] = attrs.field(factory=dict)
     """How many rows each GSTIN has in the files, in their order."""
 
@@ -100,6 +102,8 @@ class Matcher:
     async def _match_one(self, gstin: str, rows: list[Row], found: Matched) -> None:
         try:
             current = await self._pull(gstin, rows)
+            rows = tables.recognised(rows, current)
+            found.rewritten += sum(row.rewritten for row in rows)
             if self.kind is JobKind.SAVE:
                 rows, standing = without_standing(rows, current)
                 if standing:
@@ -126,12 +130,18 @@ class Matcher:
     async def _leave_out_earlier(self, run: str, rows: dict[str, list[Row]], found: Matched) -> None:
         """Leave out what an earlier part of the run has sent: it may stand otherwise since, and should."""
         sent: dict[str, set[tuple[object, ...]]] = {}
+        records: dict[str, list[Invoice]] = {}
         for change in await services_of(self.client).find(run=run):
             if self.client.journal is not None and change.sent:
                 known = sent.setdefault(change.token.gstin, set())
-                known.update(_folded(*decided(one)) for one in await self.client.journal.records(change.id))
+                own = await self.client.journal.records(change.id)
+                known.update(_folded(*decided(one)) for one in own)
+                if change.token.gstin in rows:
+                    invoices = (one.invoice if isinstance(one, Decision) else one for one in own)
+                    records.setdefault(change.token.gstin, []).extend(invoices)
         found.others = {gstin: len(own) for gstin, own in sent.items() if gstin not in rows}
         for gstin in sent.keys() & rows.keys():
+            rows[gstin] = tables.recognised(rows[gstin], records.pop(gstin), likely=True)
             ours = [self._decided(row) for row in rows[gstin]]
             left = [row for row, one in zip(rows[gstin], ours, strict=True) if one not in sent[gstin]]
             found.beside += len(sent[gstin].difference(ours))

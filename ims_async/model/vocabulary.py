@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from enum import StrEnum
 from typing import Final
 
@@ -78,8 +79,9 @@ class Action(StrEnum):
 
     @classmethod
     def parse(cls, text: str) -> Action:
-        """Read `A`, `accept`, `accepted`, … in any case. Raises `InvalidInput` for another word."""
-        action = _ACTION_WORDS.get(str(text).strip().lower().replace(" ", "_"))
+        """Read `A`, `accept`, `Accepted`, `स्वीकार`, … in any case. Raises `InvalidInput` for another word."""
+        word = unicodedata.normalize("NFKC", str(text)).translate(_INVISIBLE)
+        action = _ACTION_WORDS.get("".join(word.replace("_", " ").split()).casefold())
         if action is None:
             raise InvalidInput(
                 f"action {text!r} is unknown; use A (accept), R (reject), P (keep pending) or N (no action)"
@@ -87,11 +89,15 @@ class Action(StrEnum):
         return action
 
 
+_INVISIBLE: Final = dict.fromkeys((0x200B, 0x200C, 0x200D, 0xFEFF))  # joiners, which keyboards put in
+# Without blanks, and as Unicode's NFKC writes them.
 _ACTION_WORDS: Final[dict[str, Action]] = {
-    **dict.fromkeys(("a", "accept", "accepted"), Action.ACCEPT),
-    **dict.fromkeys(("r", "reject", "rejected"), Action.REJECT),
-    **dict.fromkeys(("p", "pending", "keep_pending"), Action.PENDING),
-    **dict.fromkeys(("n", "no_action", "no_action_taken", "noaction"), Action.NO_ACTION),
+    **dict.fromkeys(("a", "accept", "accepted", "स्वीकार", "स्वीकारकरें", "स्वीकृत", "स्वीकारकिया"), Action.ACCEPT),
+    **dict.fromkeys(("r", "reject", "rejected", "अस्वीकार", "अस्वीकारकरें", "अस्वीकृत"), Action.REJECT),
+    **dict.fromkeys(
+        ("p", "pending", "keeppending", "keptpending", "लंबित", "लम्बित", "लंबितरखें"), Action.PENDING
+    ),
+    **dict.fromkeys(("n", "noaction", "noactiontaken", "कोईकार्रवाईनहीं"), Action.NO_ACTION),
 }
 
 

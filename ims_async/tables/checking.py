@@ -19,6 +19,7 @@ from ..gsp.codec.values import parse_day
 from ..model.records import Decision, Invoice
 from ..model.vocabulary import Action, is_other_gstin
 from .columns import INFORMATION_COLUMNS, field_of
+from .rewriting import is_scientific
 from .row import Row
 
 _MONEY: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?", re.ASCII)
@@ -34,6 +35,7 @@ _MISSING: Final[dict[str, Any]] = {
     "taxable_value": Decimal(0),
     **dict.fromkeys(("igst", "cgst", "sgst", "cess"), rules.AMOUNT_LIMIT),
 }
+_ANY_DATE: Final = dt.date(2017, 7, 1)  # of a row whose date cannot be read
 # Rules that would report those values all the same: they are skipped if one of these columns is missing.
 _NEEDS: Final = {
     "tax-heads": frozenset({"IGST", "CGST", "SGST"}),
@@ -61,6 +63,7 @@ def check_rows(
         skipped.append({code for code, columns in _NEEDS.items() if not columns <= facts.keys()})
         if row.hash is not None and is_other_gstin(row.supplier):
             skipped[-1].add("supplier")
+        skipped[-1].update(column.replace(" ", "-") for column, _ in row.doubts)
         decisions.append(_decision(row, facts))
         places.setdefault(row.gstin or gstin, []).append(place)
     findings: list[rules.Finding] = []
@@ -71,7 +74,38 @@ def check_rows(
             for one in found
             if one.place is None or one.code not in skipped[own[one.place]]
         ]
+    findings = [_milder(one, rows) for one in findings]
+    findings += [_doubtful(place, row) for place, (row, _) in enumerate(rows) if row.doubts]
     return sorted(findings, key=lambda one: (one.place is None, one.place or 0))
+
+
+def rewritten_count(rows: Sequence[tuple[Row, Mapping[str, str]]]) -> int:
+    """Return how many rows a spreadsheet has visibly rewritten; their hash says which records they are."""
+    return sum(
+        row.hash is not None
+        and (bool(row.doubts) or is_scientific(row.number) or _lost_zero(cells.get("place of supply", "")))
+        for row, cells in rows
+    )
+
+
+def _milder(finding: rules.Finding, rows: Sequence[tuple[Row, Mapping[str, str]]]) -> rules.Finding:
+    """Only warn of a record that is there twice by its ids: of two hashes push says which is which."""
+    if finding.code != "duplicate" or finding.place is None or rows[finding.place][0].hash is None:
+        return finding
+    return attrs.evolve(finding, level=rules.Level.WARN)
+
+
+def _doubtful(place: int, row: Row) -> rules.Finding:
+    faults = "; ".join(f"{column}: {what}" for column, what in row.doubts)
+    return rules.Finding(
+        code="rewritten",
+        level=rules.Level.WARN,
+        message=f"a spreadsheet has rewritten it ({faults}); push recognises the record by its hash",
+        source="",
+        place=place,
+        key=row.key,
+        record=None,
+    )
 
 
 def _decision(row: Row, facts: Mapping[str, Any]) -> Decision:
@@ -79,7 +113,7 @@ def _decision(row: Row, facts: Mapping[str, Any]) -> Decision:
         section=row.section,
         supplier=row.supplier,
         number=row.number,
-        date=row.date,
+        date=row.date or _ANY_DATE,
         return_period=row.return_period,
         action=row.pulled_action,
         hash=row.hash,
@@ -110,6 +144,11 @@ def _money(text: str) -> Decimal:
     if not _MONEY.fullmatch(text):
         raise ValueError(text)
     return Decimal(text)
+
+
+def _lost_zero(text: str) -> bool:
+    """Return True for a place of supply such as 8, which was 08."""
+    return len(text) == 1 and text.isdigit()
 
 
 def _text(text: str) -> str | None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import attrs
 
-from ..model.records import RecordKey
 from ..model.vocabulary import gstin_problem
 from .columns import GSTIN_COLUMN
 from .problems import Problem, raise_all
@@ -73,10 +72,10 @@ def _of_column(row: Row, kind: str, what: str) -> Problem:
 
 def _twice(rows: Iterable[Row]) -> list[Problem]:
     """Report records that are in two files; duplicates within one file were reported when it was read."""
-    seen: dict[RecordKey, Row] = {}
+    seen: dict[object, Row] = {}
     problems: list[Problem] = []
     for row in rows:
-        first = seen.setdefault(row.key, row)
+        first = seen.setdefault(row.identity, row)
         if first.file != row.file:
             what = f"the same record ({row.key}) stands in {first.where()} already: keep one of them"
             problems.append(Problem(what, kind="twice", file=row.file, row=row.line, gstin=row.gstin))

@@ -1,28 +1,38 @@
 """Match the rows of a file with the records that the gateway shows now.
 
-A record that changed since the file was pulled is reported as a problem, and not sent.
+A row is the record that its hash names, whatever a spreadsheet has made of its other cells. A record that
+changed since the file was pulled is reported as a problem, and not sent.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Final
+
+import attrs
 
 from .. import rules
 from ..model.records import Decision, Invoice, RecordKey
 from ..model.vocabulary import Action
 from .columns import to_cell
 from .problems import Problem, raise_all
-from .row import AS_TEXT, Row
+from .rewriting import is_scientific, marks, may_show
+from .row import AS_TEXT, Row, folded_hash
 
 _COLUMN_OF_FINDING: Final = {
     **dict.fromkeys(("action", "no-change", "pending-blocked", "pending-limit"), "action"),
     **dict.fromkeys(
-        ("remarks-too-long", "remarks-blocked", "remarks-on-accept", "remarks-missing"), "remarks"
+        ("remarks-garbled", "remarks-too-long", "remarks-blocked", "remarks-on-accept", "remarks-missing"),
+        "remarks",
     ),
     "itc-reduction": "ITC reduction",
     **{f"itc-reduction-{what}": "ITC reduction" for what in ("missing", "unsaid", "none", "amounts")},
 }
+
+_EDITED: Final = (
+    "the supplier has edited it since it was pulled (its hash is another): pull again, decide again"
+)
 
 
 def match(
@@ -71,7 +81,7 @@ def _stands(row: Row, invoice: Invoice) -> bool:
     return (
         row.action is not None
         and invoice.action is row.action
-        and (invoice.hash is None or invoice.hash == row.hash)
+        and (invoice.hash is None or folded_hash(invoice.hash) == folded_hash(row.hash))
         and (invoice.remarks or None) == row.remarks
         and invoice.itc_reduction == row.itc_reduction
     )
@@ -92,15 +102,48 @@ def match_records(rows: Iterable[Row], current: Iterable[Invoice]) -> list[Invoi
     return [invoice for _, invoice in found]
 
 
+def recognised(rows: Iterable[Row], current: Iterable[Invoice], *, likely: bool = False) -> list[Row]:
+    """Return the rows, those that a spreadsheet has rewritten with the ids of the record of their hash.
+
+    With `likely` only where a spreadsheet may have made the row's ids of the record's.
+    """
+    index = _Index(current)
+    return [_restored(row, index.get(row), likely=likely) for row in rows]
+
+
+def _restored(row: Row, invoice: Invoice | None, *, likely: bool) -> Row:
+    if invoice is None or row.hash is None or folded_hash(row.hash) != folded_hash(invoice.hash):
+        return row
+    key = invoice.key._replace(supplier=invoice.supplier.upper())
+    if key == row.key or (likely and not _may_be(row, invoice)):
+        return row
+    return attrs.evolve(
+        row,
+        section=invoice.section,
+        supplier=invoice.supplier.upper(),
+        number=invoice.number,
+        date=invoice.date,
+        return_period=invoice.return_period,
+        doubts=(),
+        rewritten=True,
+    )
+
+
 def _join(
     rows: Iterable[Row], current: Iterable[Invoice], expected: Callable[[Row], set[Action | None]]
 ) -> tuple[list[tuple[Row, Invoice]], list[Problem]]:
     index = _Index(current)
     found: list[tuple[Row, Invoice]] = []
+    taken: dict[int, Row] = {}
     problems: list[Problem] = []
     for row in rows:
         invoice = index.get(row)
-        changed = index.missing(row) if invoice is None else _change(row, invoice, expected(row))
+        if invoice is None:
+            changed: tuple[str, str] | None = index.missing(row)
+        elif (first := taken.setdefault(id(invoice), row)) is not row:
+            changed = "twice", f"{first.where()} is of the same record already: keep one of them"
+        else:
+            changed = index.contradiction(row, invoice) or _change(row, invoice, expected(row))
         if changed is not None:
             kind, what = changed
             problems.append(_problem(row, kind, f"{row.section} {row.number} from {row.supplier}: {what}"))
@@ -115,41 +158,117 @@ def _problem(row: Row, kind: str, message: str, *, column: str | None = None) ->
 
 
 class _Index:
-    """Invoices by key and recipient, and by number without leading zeros, which a spreadsheet may remove."""
+    """Invoices by hash, and by key and recipient."""
 
     def __init__(self, current: Iterable[Invoice]) -> None:
         self._exact: dict[RecordKey, dict[str | None, Invoice]] = {}
-        self._near: dict[tuple[str, ...], Invoice] = {}
+        self._of_hash: dict[str, list[Invoice]] = {}
         for invoice in current:
             key = invoice.key._replace(supplier=invoice.supplier.upper())
             self._exact.setdefault(key, {})[invoice.recipient] = invoice
-            self._near[_near_key(invoice)] = invoice
+            if text := folded_hash(invoice.hash):
+                self._of_hash.setdefault(text, []).append(invoice)
 
     def get(self, row: Row) -> Invoice | None:
-        """Return the row's record; where row and record name a taxpayer, it must be the same one."""
-        found = self._exact.get(row.key._replace(supplier=row.supplier.upper()), {})
+        """Return the row's record: the one of its hash, else of its ids.
+
+        Where row and record name a taxpayer, it must be the same one. Records with one hash are kept apart by
+        what remains of the row's ids.
+        """
+        named = [one for one in self._named(row) if _same_taxpayer(row, one)]
+        if len(named) > 1:
+            named = [invoice for invoice in named if _may_be(row, invoice)]
+        if len(named) == 1:
+            return named[0]
+        found = self._owners(row)
         if row.gstin is None:
             return next(iter(found.values()), None) if len(found) < 2 else None
         return found.get(row.gstin) or found.get(None)
 
+    def _named(self, row: Row) -> list[Invoice]:
+        """Return the records of the row's section that its hash names."""
+        found = self._of_hash.get(folded_hash(row.hash) or "", ())
+        return [invoice for invoice in found if invoice.section == row.section]
+
+    def _owners(self, row: Row) -> dict[str | None, Invoice]:
+        """Return the records of the row's key, by recipient."""
+        return self._exact.get(row.key._replace(supplier=row.supplier.upper()), {})
+
+    def contradiction(self, row: Row, invoice: Invoice) -> tuple[str, str] | None:
+        """Return the kind of problem and the message where hash and ids are those of two records."""
+        other = self._owners(row)
+        if not other or invoice in other.values() or _may_be(row, invoice):
+            return None
+        what = f"its hash is that of {invoice.key}, its other cells are those of another record"
+        return "mixed-up", f"{what}: has a part of the sheet been sorted by itself? pull again, decide again"
+
     def missing(self, row: Row) -> tuple[str, str]:
         """Return the kind of problem and the message for a row whose record was not found."""
-        near = self._near.get(_near_key(row))
-        owners = self._exact.get(row.key._replace(supplier=row.supplier.upper()), {})
-        if owners:
+        if owners := self._owners(row):
             whose = "several taxpayers, and the row names none" if len(owners) > 1 else str(*owners)
             return "recipient", f"it is a record of {whose}: match each taxpayer's rows with its own records"
-        if near is None:
-            return "gone", "the gateway does not show this record (any more): pull again"
-        if near.number != row.number:
-            what = f"the gateway shows it as number {near.number}: has a spreadsheet rewritten it? {AS_TEXT}"
-            return "other-number", what
-        return "other-date", f"the gateway shows it with the date {to_cell(near.date)}: pull again"
+        if len(self._named(row)) > 1:
+            what = "several records have its hash, and its other cells fit no one of them"
+            return "several", f"{what}: pull again, decide again"
+        near = self._near(row)
+        if near is not None and near.hash is not None and row.hash is not None:
+            return "edited", _EDITED
+        if near is not None and not _same_number(row, near):
+            what = f"a spreadsheet has rewritten {near.number}, which is here {row.number}"
+            return "other-number", f"{what}: {AS_TEXT}"
+        if near is not None:
+            return "other-date", f"the gateway shows it with the date {to_cell(near.date)}: pull again"
+        if row.doubts or is_scientific(row.number):
+            faults = "; ".join(f"{column}: {what}" for column, what in row.doubts) or row.number
+            what = f"no record has its hash (any more), and a spreadsheet has rewritten it ({faults})"
+            return "rewritten", f"{what}: pull again"
+        return "gone", "the gateway does not show this record (any more): pull again"
+
+    def _near(self, row: Row) -> Invoice | None:
+        """Return a record that the row may be about: with another date, or as a spreadsheet shows its ids."""
+        near: Invoice | None = None
+        for mark in marks(row.number):
+            for invoice in self._by_mark.get((row.section, row.supplier.upper(), mark), ()):
+                if not _same_taxpayer(row, invoice) or not _same_period(row, invoice):
+                    continue
+                if _same_number(row, invoice):
+                    return invoice
+                if may_show(row.number, invoice.number):
+                    near = invoice
+        return near
+
+    @functools.cached_property
+    def _by_mark(self) -> dict[tuple[object, ...], list[Invoice]]:
+        found: dict[tuple[object, ...], list[Invoice]] = {}
+        for owners in self._exact.values():
+            for invoice in owners.values():
+                for mark in marks(invoice.number):
+                    found.setdefault((invoice.section, invoice.supplier.upper(), mark), []).append(invoice)
+        return found
 
 
-def _near_key(record: Row | Invoice) -> tuple[str, ...]:
-    number = record.number.strip().lstrip("0").upper()
-    return record.section, record.supplier.upper(), number, record.return_period
+def _same_taxpayer(row: Row, invoice: Invoice) -> bool:
+    return row.gstin is None or invoice.recipient is None or invoice.recipient == row.gstin
+
+
+def _same_number(row: Row, invoice: Invoice) -> bool:
+    return row.number.strip().upper() == invoice.number.strip().upper()
+
+
+def _same_period(row: Row, invoice: Invoice) -> bool:
+    return row.return_period.lstrip("0") == invoice.return_period.lstrip("0")
+
+
+def _may_be(row: Row, invoice: Invoice) -> bool:
+    """Return True if a spreadsheet may have made the row's ids of the record's."""
+    unread = {column for column, _ in row.doubts}
+    return (
+        row.section == invoice.section
+        and ("supplier" in unread or row.supplier == invoice.supplier.upper())
+        and ("number" in unread or may_show(row.number, invoice.number))
+        and ("return period" in unread or _same_period(row, invoice))
+        and (row.date is None or may_show(to_cell(row.date), to_cell(invoice.date)))
+    )
 
 
 def _change(row: Row, invoice: Invoice, expected: set[Action | None]) -> tuple[str, str] | None:
@@ -157,9 +276,8 @@ def _change(row: Row, invoice: Invoice, expected: set[Action | None]) -> tuple[s
     if invoice.hash is not None and row.hash is None:
         what = "its hash cell is empty, so it is not known whether the supplier edited it: pull again"
         return "no-hash", what
-    if invoice.hash is not None and row.hash != invoice.hash:
-        what = "the supplier has edited it since it was pulled (its hash is another)"
-        return "edited", f"{what}: pull again, decide again"
+    if invoice.hash is not None and folded_hash(row.hash) != folded_hash(invoice.hash):
+        return "edited", _EDITED
     if invoice.action not in expected:
         what = f"its action at the gateway was {row.pulled_action} when pulled and is {invoice.action} now"
         if invoice.action is row.action:

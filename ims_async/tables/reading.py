@@ -12,7 +12,6 @@ from typing import Any, Final
 import attrs
 
 from .. import files
-from ..model.records import RecordKey
 from ..model.vocabulary import Action
 from .columns import (
     GSTIN_COLUMN,
@@ -23,7 +22,7 @@ from .columns import (
     unshielded,
 )
 from .problems import FILE_KIND, Problem, raise_all
-from .row import PARSERS, REPORTED, Row, any_action, any_gstin, any_supplier, own_gstin
+from .row import IDS, PARSERS, REPORTED, Row, any_action, any_gstin, any_supplier, own_gstin, unread_id
 from .source import MOST_TITLES, Source, folded, head_of, names_in, text_of
 
 _MOST_COLUMNS: Final = 256
@@ -39,10 +38,10 @@ _LONGEST_PROBLEM: Final = 1000  # characters; a problem may quote a cell
 def read_decisions(source: Source, *, check_suppliers: bool = True, may_be_empty: bool = False) -> list[Row]:
     """Read the decided rows of a file; rows with an empty `action` are undecided and left out.
 
-    A `sep=;` line and up to 20 rows of titles may precede the header. In a row with a hash, the supplier and
-    the number are not checked: a gateway reported them. Raises `InvalidInput`, whose `problems` name every
-    fault by file, row (as a spreadsheet counts them) and column; a file without decisions is one, unless it
-    `may_be_empty`. With `check_suppliers=False` no GSTIN is checked: test hosts mask them.
+    A `sep=;` line and up to 20 rows of titles may precede the header. A row with a hash is read whatever a
+    spreadsheet has made of its ids: `match` recognises it by the hash. Raises `InvalidInput`; its `problems`
+    name every fault by file, row (as a spreadsheet counts them) and column; a file without decisions is one,
+    unless it `may_be_empty`. With `check_suppliers=False` no GSTIN is checked: test hosts mask them.
     """
     return _read(source, deciding=True, check_suppliers=check_suppliers, may_be_empty=may_be_empty)
 
@@ -105,14 +104,14 @@ def _read(
         parsers |= {"action": any_action, "ITC reduction": lambda _: None, "remarks": lambda _: None}
     reported = parsers | REPORTED
     rows: list[Row] = []
-    seen: dict[tuple[str | None, RecordKey], int] = {}
+    seen: dict[tuple[object, ...], int] = {}
     for cells in lines:
         if not any(cells) or (deciding and not reader.cell(cells, "action").strip()):
             continue
         row = reader.read_row(cells, reported if reader.cell(cells, "hash").strip() else parsers)
         if row is None:
             continue
-        first = seen.setdefault((row.gstin, row.key), row.line)
+        first = seen.setdefault((row.gstin, row.identity), row.line)
         if first != row.line:
             what = f"the same record ({row.key}) stands in row {first} already: keep one of them"
             reader.refuse(None, what, "twice")
@@ -212,6 +211,8 @@ class _Reader:
     def read_row(self, cells: Sequence[str], parsers: dict[str, Callable[[str], Any]]) -> Row | None:
         """Read one row, or add all its problems and return None."""
         found: dict[str, Any] = {}
+        doubts: list[tuple[str, str]] = []
+        hashed = self.cell(cells, "hash").strip() != ""
         for column, parse in parsers.items():
             text = self.cell(cells, column)
             try:
@@ -220,10 +221,14 @@ class _Reader:
                     raise ValueError(f"{len(text):,} characters are more than {most}")
                 found[column] = parse(unshielded(text))
             except ValueError as error:
-                self.refuse(column, str(error))
+                if hashed and column in IDS and len(text) <= LONGEST_CELL:
+                    found[column] = unread_id(column, unshielded(text))
+                    doubts.append((column, str(error)))
+                else:
+                    self.refuse(column, str(error))
         if found.get("ITC reduction") is not None and found.get("action", Action.ACCEPT) is not Action.ACCEPT:
             self.refuse("ITC reduction", "it goes with accepting only: empty this cell")
         if len(found) < len(parsers):
             return None
         fields = {_FIELDS[column]: value for column, value in found.items()}
-        return Row(file=self.name, line=self.line, **fields)
+        return Row(file=self.name, line=self.line, doubts=tuple(doubts), **fields)

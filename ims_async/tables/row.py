@@ -16,6 +16,7 @@ from ..errors import InvalidInput
 from ..gsp.codec.values import parse_day
 from ..model.records import ItcReduction, RecordKey
 from ..model.vocabulary import Action, Section, gstin_problem, period_problem
+from .rewriting import is_scientific
 
 AS_TEXT: Final = "format the column as text, so that the spreadsheet leaves it alone"
 
@@ -25,11 +26,18 @@ def where(file: str, line: int, column: str | None = None) -> str:
     return f"{file} row {line}" + (f", column {column}" if column else "")
 
 
+def folded_hash(text: str | None) -> str | None:
+    """Return a hash without blanks and case, for comparisons."""
+    return "".join(text.split()).casefold() if text else None
+
+
 @attrs.frozen(kw_only=True)
 class Row:
     """One row of a file of decisions. `line` counts from 1, the header; `action` None is undecided.
 
-    `gstin` is the recipient's, None if the file has none.
+    `gstin` is the recipient's, None if the file has none. A row with a `hash` is read whatever its ids are:
+    `doubts` says which cannot be read (a date is None then). `rewritten`: they were, and are the gateway's
+    now.
     """
 
     file: str
@@ -38,18 +46,26 @@ class Row:
     section: Section
     supplier: str
     number: str
-    date: dt.date
+    date: dt.date | None
     return_period: str
     action: Action | None
     pulled_action: Action
     hash: str | None = None
     remarks: str | None = None
     itc_reduction: ItcReduction | None = None
+    doubts: tuple[tuple[str, str], ...] = ()
+    """The column, and what is wrong with its cell, of each id that cannot be read."""
+    rewritten: bool = False
 
     @property
     def key(self) -> RecordKey:
         """The key of the record that the row is about."""
         return RecordKey(self.section, self.supplier, self.number, self.date, self.return_period)
+
+    @property
+    def identity(self) -> tuple[RecordKey, str | None]:
+        """The key and the hash: two records may look alike once a spreadsheet has rewritten their ids."""
+        return self.key, folded_hash(self.hash)
 
     def where(self, column: str | None = None) -> str:
         """Return the row's place as text: `FILE row 7, column action`."""
@@ -83,6 +99,8 @@ def any_supplier(text: str) -> str:
 
 
 def _number(text: str) -> str:
+    if is_scientific(text):
+        _fail(f"a spreadsheet has rewritten it: {text.strip()} was a number such as 1E5 or 100000; {AS_TEXT}")
     if problem := rules.number_problem(text):
         _fail(problem)
     return text
@@ -183,6 +201,19 @@ PARSERS: Final[dict[str, Callable[[str], Any]]] = {
     "hash": lambda text: text.strip() or None,
     "remarks": lambda text: text if text.strip() else None,
     "ITC reduction": _reduction,
+}
+
+
+def unread_id(column: str, text: str) -> Any:
+    """Return what is left of an id that cannot be read."""
+    return IDS[column](text.strip())
+
+
+IDS: Final[dict[str, Callable[[str], Any]]] = {
+    "supplier": str.upper,
+    "number": str,
+    "date": lambda _: None,
+    "return period": lambda text: f"0{text}" if len(text) == 5 and not period_problem(f"0{text}") else text,
 }
 
 REPORTED: Final[dict[str, Callable[[str], Any]]] = {"supplier": any_supplier, "number": _any_number}

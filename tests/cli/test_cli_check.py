@@ -263,7 +263,9 @@ def test_options_that_cannot_be_meant_are_bad_input(
 
 def test_every_fault_of_the_file_itself_is_told_first(shell: Shell) -> None:
     """Cells that cannot be read have no decision to check."""
-    file = decided(shell.here / "a.csv", accepted(READ), cells={"date": "31-02-2025", "section": "impg"})
+    file = decided(
+        shell.here / "a.csv", accepted(READ), cells={"date": "31-02-2025", "section": "impg", "hash": ""}
+    )
     ended = shell.run("check", file)
     assert ended.code == 2
     assert "column date: '31-02-2025' is not a date" in ended.err

@@ -124,7 +124,7 @@ def test_the_faults_of_all_files_are_told_at_once(shell: Shell) -> None:
     """A wrong date in one, a wrong GSTIN in another, and a folder with nothing in it."""
     file, _ = shell.decided_all(accept)
     rows = [row for row in read_rows(file) if row["action"]]
-    write_rows(shell.here / "date.csv", [{**rows[0], "date": "31-02-2024"}])
+    write_rows(shell.here / "date.csv", [{**rows[0], "date": "31-02-2024", "hash": ""}])
     write_rows(shell.here / "whose.csv", [{**rows[1], "GSTIN": rows[1]["GSTIN"][:-1] + "?"}])
     (shell.here / "empty").mkdir()
     before = len(shell.sim.requests)

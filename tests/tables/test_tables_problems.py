@@ -30,8 +30,8 @@ def refused(source: str, now: list[Any] | None = None) -> InvalidFile:
 
 
 CASES: list[tuple[str, list[Any] | None, tuple[int | None, str | None, str]]] = [
-    (lines({"date": "?"}), None, (2, "date", "date")),
-    (lines({"return period": "?"}), None, (2, "return period", "return-period")),
+    (lines({"date": "?", "hash": ""}), None, (2, "date", "date")),
+    (lines({"return period": "?", "hash": ""}), None, (2, "return period", "return-period")),
     (lines({"ITC reduction": "half"}), None, (2, "ITC reduction", "itc-reduction")),
     (lines({}, {}), None, (3, None, "twice")),
     (lines({"action": ""}), None, (1, "action", "empty")),
@@ -64,7 +64,7 @@ def test_a_problem_says_where_it_is_and_of_which_kind(
 
 def test_all_problems_travel_with_the_error() -> None:
     """To another process, for every version of pickles that knows keyword arguments."""
-    error = refused(lines(*({"number": f"A{n}", "date": "?"} for n in range(50))))
+    error = refused(lines(*({"number": f"A{n}", "date": "?", "hash": ""} for n in range(50))))
     for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
         again = pickle.loads(pickle.dumps(error, protocol))  # noqa: S301
         assert (type(again), str(again), again.problems) == (InvalidFile, str(error), error.problems)

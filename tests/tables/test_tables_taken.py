@@ -35,7 +35,9 @@ def test_a_line_that_names_the_delimiter_and_titles_stand_above_the_header(
     file: Path, mark: str, titles: str, delimiter: str
 ) -> None:
     """A row counts as a spreadsheet shows it: titles do, the `sep=` line does not."""
-    text = f"{mark}sep={delimiter}\r\n{titles}" + lines({"number": "1"}, {"date": "?"}, delimiter=delimiter)
+    text = f"{mark}sep={delimiter}\r\n{titles}" + lines(
+        {"number": "1"}, {"date": "?", "hash": ""}, delimiter=delimiter
+    )
     above = titles.count("\n")
     (problem,) = problems_of(file, text)
     assert problem.startswith(f"{file} row {above + 3}, column date: ")

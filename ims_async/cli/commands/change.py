@@ -104,10 +104,12 @@ class Change:
         if self.settings.token is not None and not self.settings.gstin:
             console.tell("IMS_TOKEN is not used: set IMS_GSTIN to say whose it is.")
         matched = console.wait_for(self._match(rows))
+        if matched.rewritten:
+            console.tell(show.recognised(matched.rewritten))
         _say_what_else_the_run_holds(console, plan.run or "", matched)
         carrier = Carrier(console, self.settings, plan)
         standing = {gstin: len(own) for gstin, own in matched.standing.items()}
-        facts = {"submitted": 0, **whose(matched.sizes)}
+        facts = {"submitted": 0, "rewritten": matched.rewritten, **whose(matched.sizes)}
         facts["skipped"] = {gstin: console.reason(gstin, one) for gstin, one in matched.skipped.items()}
         if not matched.count and not matched.earlier:
             facts["standing_count"] = sum(standing.values())

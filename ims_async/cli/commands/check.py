@@ -67,7 +67,7 @@ def check(
     read, rows = _rows_of(console, files, gstin, own, check=not no_check)
     today = rules.india_date(dt.datetime.now(dt.UTC))
     found = tables.check_rows(rows, policy=policy, gstin=own or None, today=today)
-    return _Outcome(read, [row for row, _ in rows], found).tell(console)
+    return _Outcome(read, [row for row, _ in rows], found, tables.rewritten_count(rows)).tell(console)
 
 
 def _rows_of(
@@ -116,6 +116,7 @@ class _Outcome:
     files: Sequence[Path]
     rows: Sequence[Row]
     found: Sequence[Finding]
+    rewritten: int
 
     def tell(self, console: Console) -> int:
         """Show it, refusals first, and return the exit code."""
@@ -135,9 +136,12 @@ class _Outcome:
             lines = ((finding.level.value, self._problem(finding)) for finding in self.found)
             tables.write_problems(console.report, lines, overwrite=console.overwrite)
             console.say(f"All findings are in {console.report}.")
+        if self.rewritten:
+            console.say(show.recognised(self.rewritten, later=True))
         console.say(self._verdict(refused))
         facts = {
             "ok": not refused,
+            "rewritten": self.rewritten,
             "file": None if self._several else str(self.files[0]),
             "files": [str(file) for file in self.files],
             "decisions": decisions,

@@ -221,6 +221,7 @@ def accounts_facts(accounts: Accounts) -> dict[str, Any]:
     return {
         "ok": accounts.ok,
         "run": accounts.run,
+        "rewritten": accounts.rewritten,
         **dict(zip(COUNTS, accounts.totals, strict=True)),
         "pending": _tokens(accounts.pending),
         "failed_jobs": _tokens(accounts.failed_jobs),

@@ -49,6 +49,13 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def recognised(count: int, *, later: bool = False) -> str:
+    """Say how many rows a spreadsheet has rewritten, which their hash identifies all the same."""
+    rows = f"{counted(count, 'row')} {'was' if count == 1 else 'were'} rewritten by the spreadsheet"
+    their = "its" if count == 1 else "their"
+    return f"{rows}; {'push recognises them by' if later else 'recognised by'} {their} hash."
+
+
 def table(
     title: str | None,
     columns: Sequence[str],

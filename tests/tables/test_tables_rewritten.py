@@ -1,0 +1,283 @@
+"""A row is the record that its hash names, whatever a spreadsheet has made of its other cells."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import re
+import unicodedata
+from collections.abc import Callable
+
+import attrs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ims_async import Action, InvalidInput, Invoice, Section, tables
+from ims_async.tables.rewriting import is_scientific, may_show
+
+from ..support.strategies import numbers, records
+from ..support.sweeps import examples
+from .test_tables import lines, make_invoice
+
+ODD = (
+    "000013",
+    "1E5",
+    "10-12",
+    "12/24",
+    "1234567890123456",
+    "0012E3",
+    "3-4-25",
+    "INV/24/001",
+    "007-A",
+    "45570",
+)
+NUMERIC = re.compile(r"[0-9]+(\.[0-9]+)?(E[0-9]+)?")
+
+
+def shown(text: str, *, locale: str) -> str:
+    """Return what Excel shows of a cell of a CSV file that it takes for a number or a date."""
+    comma = "," if locale == "de-DE" else "."
+    if NUMERIC.fullmatch(text):
+        value = float(text)
+        if "E" in text or value >= 1e15:
+            return f"{value:.2E}".replace(".", comma)
+        return f"{value:.15g}".replace(".", comma)
+    parts = re.split(r"[-/]", text)
+    if not all(part.isdigit() for part in parts):
+        return text
+    figures = [int(part) for part in parts]
+    if len(figures) == 2 and 1 <= figures[0] <= 12:
+        return (
+            f"{figures[0]:02d}.{figures[1]}"
+            if locale == "de-DE"
+            else dt.date(2026, figures[0], 1).strftime("%d-%b")
+        )
+    if len(figures) == 3:
+        day, month, year = figures if locale != "en-US" else (figures[1], figures[0], figures[2])
+        try:
+            found = dt.date(year % 100 + 2000, month, day)
+        except ValueError:
+            return text
+        return {
+            "en-IN": f"{found:%d/%m/%y}",
+            "en-US": f"{found.month}/{found.day}/{found.year}",
+            "de-DE": f"{found:%d.%m.%Y}",
+        }[locale]
+    return text
+
+
+def saved(invoices: list[Invoice], *, locale: str, action: str = "Accept") -> io.StringIO:
+    """Return the CSV file of invoices as a spreadsheet has saved it, all of them decided."""
+    rows = [
+        {
+            "section": str(one.section),
+            "supplier": one.supplier.upper(),
+            "number": shown(one.number, locale=locale),
+            "date": shown(f"{one.date:%d-%m-%Y}", locale=locale),
+            "return period": shown(one.return_period, locale=locale),
+            "action": action,
+            "action when pulled": str(one.action),
+            "hash": one.hash or "",
+        }
+        for one in invoices
+    ]
+    sign = ";" if locale == "de-DE" else ","
+    return io.StringIO(lines(*rows, delimiter=sign), newline="")
+
+
+def two_hundred() -> list[Invoice]:
+    """Return records whose ids spreadsheets like to rewrite."""
+    months = [f"{n % 12 + 1:02d}2025" for n in range(200)]
+    return [
+        make_invoice(
+            number=f"{ODD[n % 10]}" if n < 10 else f"{n:06d}" if n % 3 else f"{n % 12 + 1}-{n}",
+            date=dt.date(2024, n % 12 + 1, n % 28 + 1),
+            return_period=months[n],
+            hash=f"{n:064x}",
+        )
+        for n in range(200)
+    ]
+
+
+@pytest.mark.parametrize("locale", ["en-IN", "en-US", "de-DE"])
+def test_every_row_that_a_spreadsheet_has_saved_is_recognised(locale: str) -> None:
+    """200 of 200: nothing but the hash is as it was written."""
+    invoices = two_hundred()
+    rows = tables.read_decisions(saved(invoices, locale=locale))
+    assert [decision.invoice for decision in tables.match(rows, invoices)] == invoices
+    again = tables.recognised(rows, invoices)
+    assert sum(row.rewritten for row in again) == 200
+    assert [row.key for row in again] == [invoice.key for invoice in invoices]
+    assert tables.recognised(again, invoices) == again
+    assert tables.match_records(again, invoices) == invoices
+
+
+@settings(max_examples=examples(60))
+@given(
+    st.lists(records(section=Section.B2B), min_size=1, max_size=5, unique_by=lambda one: one.number.upper()),
+    st.data(),
+)
+def test_whatever_the_ids_say_the_hash_decides(pulled: list[Invoice], data: st.DataObject) -> None:
+    """Any text in the cells of the ids, but not those of another record."""
+    invoices = [
+        attrs.evolve(one, hash=f"{place:064x}", recipient=None, action=Action.NO_ACTION)
+        for place, one in enumerate(pulled)
+    ]
+    texts = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=20)
+    rows = [
+        {"supplier": data.draw(texts), "number": data.draw(texts), "date": data.draw(texts)}
+        | {
+            "return period": data.draw(texts),
+            "hash": data.draw(st.sampled_from([str.upper, str.lower]))(one.hash or ""),
+        }
+        for one in invoices
+    ]
+    read = tables.read_decisions(io.StringIO(lines(*rows), newline=""))
+    assert tables.match_records(read, invoices) == invoices
+
+
+@pytest.mark.parametrize("locale", ["en-IN", "en-US", "de-DE"])
+@given(number=numbers())
+def test_what_a_spreadsheet_shows_of_a_number_is_known_as_it(locale: str, number: str) -> None:
+    """In each of the locales; another number is not."""
+    assert may_show(shown(number, locale=locale), number)
+    assert not may_show(f"{number}X", number)
+
+
+def test_a_hash_is_compared_without_case_and_blanks() -> None:
+    """As a person copies it."""
+    rows = tables.read_decisions(io.StringIO(lines({"hash": f" {'AB' * 16} {'ab' * 16} "})))
+    assert len(tables.match(rows, [make_invoice()])) == 1
+    assert not tables.recognised(rows, [make_invoice()])[0].rewritten
+
+
+def refused(rows: list[dict[str, str]], now: list[Invoice]) -> list[tuple[str, str]]:
+    """Return the kind and the message of each problem of a match."""
+    with pytest.raises(InvalidInput) as caught:
+        tables.match(tables.read_decisions(io.StringIO(lines(*rows), newline="")), now)
+    return [(one.kind, one.message) for one in tables.problems_of(caught.value)]
+
+
+def test_another_hash_of_the_same_record_is_the_suppliers_edit() -> None:
+    """Also where a spreadsheet has rewritten the number."""
+    now = [make_invoice(number="000013", hash="cd" * 32)]
+    for number in ("000013", "13"):
+        ((kind, message),) = refused([{"number": number, "date": "2024-10-05"}], now)
+        assert (kind, "edited it since" in message) == ("edited", True)
+
+
+@pytest.mark.parametrize(("cell", "number"), [("100000", "1E5"), ("13", "000013"), ("10-Dec", "10-12")])
+def test_a_damaged_number_without_a_hash_is_named_as_such(cell: str, number: str) -> None:
+    """And not as gone."""
+    ((kind, message),) = refused([{"number": cell, "hash": ""}], [make_invoice(number=number)])
+    assert (kind, f"a spreadsheet has rewritten {number}" in message) == ("other-number", True)
+    ((kind, _),) = refused([{"number": "77", "hash": ""}], [make_invoice(number=number)])
+    assert kind == "gone"
+
+
+def test_a_number_as_only_a_program_writes_it_is_refused_on_reading() -> None:
+    """Without a hash; with one that no record has it is named too."""
+    with pytest.raises(InvalidInput, match=r"column number: a spreadsheet has rewritten it: 1\.00E\+05"):
+        tables.read_decisions(io.StringIO(lines({"hash": "", "number": "1.00E+05"})))
+    for damaged in ({"number": "1.00E+05"}, {"date": "2024-10-05", "number": "x"}):
+        ((kind, message),) = refused([damaged], [])
+        assert (kind, "a spreadsheet has rewritten it" in message) == ("rewritten", True)
+
+
+def test_records_with_one_hash_are_kept_apart_by_what_remains() -> None:
+    """By number here; where that fits both, neither is guessed."""
+    first, second = make_invoice(number="000013"), make_invoice(number="77")
+    rows = tables.read_decisions(io.StringIO(lines({"number": "77", "date": "5/10/24"}, {"number": "13"})))
+    assert tables.match_records(rows, [first, second]) == [second, first]
+    ((kind, message),) = refused([{"number": "13"}], [first, make_invoice(number="0013")])
+    assert (kind, "several records have its hash" in message) == ("several", True)
+
+
+def test_rows_of_one_record_are_refused_by_name() -> None:
+    """Two rows with one hash: the second is."""
+    ((kind, message),) = refused([{}, {"number": "14"}], [make_invoice()])
+    assert (kind, "row 2 is of the same record already" in message) == ("twice", True)
+
+
+def test_two_rows_that_look_alike_are_two_records_by_their_hashes() -> None:
+    """000013 and 13, once a spreadsheet has shown both as 13."""
+    now = [make_invoice(number="000013"), make_invoice(number="13", hash="cd" * 32)]
+    rows = [{"number": "13"}, {"number": "13", "hash": "cd" * 32}]
+    read = tables.read_with_information(io.StringIO(lines(*rows), newline=""))
+    assert tables.match_records([row for row, _ in read], now) == now
+    assert [(one.code, one.level) for one in tables.check_rows(read)] == [("duplicate", "warn")]
+
+
+def test_columns_that_were_sorted_by_themselves_are_refused() -> None:
+    """The hash is that of one record, the ids are those of another."""
+    first, second = make_invoice(), make_invoice(number="OTHER", hash="cd" * 32)
+    found = refused([{"hash": "cd" * 32}, {"number": "OTHER"}], [first, second])
+    assert [kind for kind, _ in found] == ["mixed-up", "mixed-up"]
+    assert "sorted by itself" in found[0][1]
+
+
+def test_the_offline_check_warns_of_rewritten_ids() -> None:
+    """It names them; without a hash they are refused on reading."""
+    rows = tables.read_with_information(
+        io.StringIO(lines({"date": "2024-10-05", "return period": "12025"}, {}))
+    )
+    (found,) = tables.check_rows(rows)
+    assert (found.code, found.level, found.place) == ("rewritten", "warn", 0)
+    assert "date: '2024-10-05' looks rewritten" in found.message
+    assert tables.rewritten_count(rows) == 1
+    assert rows[0][0].return_period == "012025"
+    assert rows[0][0].date is None
+
+
+WORDS = {
+    Action.ACCEPT: ["A", "a ", "Accept", "accepted", "ACCEPT", "स्वीकार", "स्वीकार करें", "स्वीकृत"],
+    Action.REJECT: ["R", "Reject", "REJECTED", "अस्वीकार", "अस्वीकार  करें"],
+    Action.PENDING: ["p", "Pending", "Keep pending", "keep_pending", "KEEP  PENDING", "लंबित", "लम्बित"],
+}
+
+
+@pytest.mark.parametrize(
+    ("action", "word"), [(action, word) for action, words in WORDS.items() for word in words]
+)
+@pytest.mark.parametrize(
+    "form", [str, lambda text: unicodedata.normalize("NFD", text)], ids=["as-is", "apart"]
+)
+def test_an_action_is_read_in_the_words_that_people_use(
+    action: Action, word: str, form: Callable[[str], str]
+) -> None:
+    """Case, blanks and the way in which a keyboard puts letters together make no difference."""
+    (row,) = tables.read_decisions(io.StringIO(lines({"action": form(word)})))
+    assert row.action is action
+
+
+@pytest.mark.parametrize("word", ["yes", "Ac", "ok?", "स्व"])
+def test_a_word_that_may_mean_two_things_is_no_action(word: str) -> None:
+    """A decision is not guessed."""
+    with pytest.raises(InvalidInput, match="column action"):
+        tables.read_decisions(io.StringIO(lines({"action": word})))
+
+
+@pytest.mark.parametrize("remarks", ["cafÃ©", "â‚¹500", "à¤¸à¥\x8dà¤µ", "caf\ufffd", "Â\xa05"])
+def test_garbled_remarks_are_a_warning(remarks: str) -> None:
+    """A wrong code page has read them."""
+    rows = tables.read_with_information(io.StringIO(lines({"action": "R", "remarks": remarks})))
+    assert ("remarks-garbled", "warn") in [(one.code, one.level) for one in tables.check_rows(rows)]
+
+
+@pytest.mark.parametrize(
+    ("cell", "number", "expected"),
+    [
+        ("1.00E+05", "1E5", True), ("1,00E+05", "1E5", True), ("1.23457E+15", "1234567890123456", True),
+        ("1234567890123450", "1234567890123456", True), ("1234567890123456", "1234567890123450", True),
+        ("100000", "1E5", True), ("1,00,000", "1E5", True), ("100001", "1E5", False), ("0013", "13", False),
+        ("13", "0013", True), ("10-Dec", "10-12", True), ("12-Okt", "10-12", True),
+        ("2026-12-10", "10-12", True),
+        ("46366", "10-12", True), ("01-Dec", "12/24", True), ("10-Dec", "11-12", False), ("A1", "A1 ", True),
+        ("x", "1E5", False), ("1E999", "1E999", True), ("", "0", False),
+    ],
+)  # fmt: skip
+def test_what_a_spreadsheet_may_show(cell: str, number: str, expected: bool) -> None:
+    """Numbers, dates, months; and what it never does."""
+    assert may_show(cell, number) is expected
+    assert not is_scientific(number)
