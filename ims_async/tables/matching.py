@@ -277,6 +277,8 @@ def _change(row: Row, invoice: Invoice, expected: set[Action | None]) -> tuple[s
         what = "its hash cell is empty, so it is not known whether the supplier edited it: pull again"
         return "no-hash", what
     if invoice.hash is not None and folded_hash(row.hash) != folded_hash(invoice.hash):
+        if is_scientific(row.hash or ""):
+            return "rewritten", f"a spreadsheet has rewritten its hash ({row.hash}): pull into a .xlsx file"
         return "edited", _EDITED
     if invoice.action not in expected:
         what = f"its action at the gateway was {row.pulled_action} when pulled and is {invoice.action} now"

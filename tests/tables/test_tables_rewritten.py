@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import io
 import re
 import unicodedata
 from collections.abc import Callable
+from pathlib import Path
 
 import attrs
 import pytest
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 from ims_async import Action, InvalidInput, Invoice, Section, tables
 from ims_async.tables.rewriting import is_scientific, may_show
 
+from ..support.soffice import saved_by_libreoffice
 from ..support.strategies import numbers, records
 from ..support.sweeps import examples
 from .test_tables import lines, make_invoice
@@ -94,7 +97,7 @@ def two_hundred() -> list[Invoice]:
             number=f"{ODD[n % 10]}" if n < 10 else f"{n:06d}" if n % 3 else f"{n % 12 + 1}-{n}",
             date=dt.date(2024, n % 12 + 1, n % 28 + 1),
             return_period=months[n],
-            hash=f"{n:064x}",
+            hash=hashlib.sha256(bytes([n])).hexdigest(),
         )
         for n in range(200)
     ]
@@ -111,6 +114,18 @@ def test_every_row_that_a_spreadsheet_has_saved_is_recognised(locale: str) -> No
     assert [row.key for row in again] == [invoice.key for invoice in invoices]
     assert tables.recognised(again, invoices) == again
     assert tables.match_records(again, invoices) == invoices
+
+
+@pytest.mark.parametrize("locale", ["en-IN", "en-US", "de-DE"])
+def test_every_row_that_libreoffice_has_saved_is_recognised(tmp_path: Path, locale: str) -> None:
+    """The real program opens the CSV file of a pull, and saves it."""
+    invoices = two_hundred()
+    file = tmp_path / "nov.csv"
+    tables.write_invoices(file, invoices, gstin="29AAACQ3770E1ZF")
+    saved = saved_by_libreoffice(file, locale, to="csv")
+    rows = tables.read_records(saved)
+    assert tables.match_records(rows, invoices) == invoices
+    assert sum(row.rewritten for row in tables.recognised(rows, invoices)) > 100
 
 
 @settings(max_examples=examples(60))
@@ -165,6 +180,12 @@ def test_another_hash_of_the_same_record_is_the_suppliers_edit() -> None:
     for number in ("000013", "13"):
         ((kind, message),) = refused([{"number": number, "date": "2024-10-05"}], now)
         assert (kind, "edited it since" in message) == ("edited", True)
+
+
+def test_a_hash_that_was_taken_for_a_number_is_named() -> None:
+    """It has digits only, or one E among them; that is no edit of the supplier's."""
+    ((kind, message),) = refused([{"hash": "1.23E+45"}], [make_invoice(hash="123" + "4" * 43)])
+    assert (kind, "a spreadsheet has rewritten its hash" in message) == ("rewritten", True)
 
 
 @pytest.mark.parametrize(("cell", "number"), [("100000", "1E5"), ("13", "000013"), ("10-Dec", "10-12")])
