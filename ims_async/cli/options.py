@@ -18,8 +18,8 @@ def option(name: str, words: str, example: str = "", **more: Any) -> Any:
 
 
 _FOLDERS: Final = (
-    "A folder stands for all *.csv in it, without its own folders, and without reports (they have a column "
-    "'outcome')."
+    "A folder stands for all *.csv and *.xlsx in it, without its own folders, and without reports (they have "
+    "a column 'outcome')."
 )
 _DECISIONS: Final = typer.Argument(
     metavar="FILE_OR_FOLDER",
@@ -92,13 +92,13 @@ PullTo = Annotated[
     str,
     option(
         "--out FILE_OR_FOLDER",
-        "The CSV file to write; or a folder (one that is there, or a name with a slash at its end), for a "
-        "file GSTIN.csv of each taxpayer.",
+        "The file to write, .csv or .xlsx; or a folder (one that is there, or a name with a slash at its "
+        "end), for a file GSTIN.csv of each taxpayer.",
         "acme.csv, or --out november/",
     ),
 ]
 Out = Annotated[
-    Path | None, option("--out FILE", "Write to this CSV file instead of the screen.", "view.csv")
+    Path | None, option("--out FILE", "Write to this file (.csv or .xlsx) instead of the screen.", "view.csv")
 ]
 Overwrite = Annotated[
     bool, option("--overwrite", "Replace a file that is there already, instead of refusing.")
@@ -108,15 +108,22 @@ Overwrite = Annotated[
 Report = Annotated[
     Path | None,
     option(
-        "--report FILE", "Write to this CSV file what became of each record, or what is wrong.", "outcome.csv"
+        "--report FILE",
+        "Write to this file (.csv or .xlsx) what became of each record, or what is wrong.",
+        "outcome.csv",
     ),
 ]
 FindingsReport = Annotated[
-    Path | None, option("--report FILE", "Write all that was found to this CSV file.", "findings.csv")
+    Path | None,
+    option("--report FILE", "Write all that was found to this file (.csv or .xlsx).", "findings.csv"),
 ]
 LeftOutReport = Annotated[
     Path | None,
-    option("--report FILE", "Write which rows and taxpayers are left out to this CSV file.", "left-out.csv"),
+    option(
+        "--report FILE",
+        "Write which rows and taxpayers are left out to this file (.csv or .xlsx).",
+        "left-out.csv",
+    ),
 ]
 Json = Annotated[bool, option("--json", "Print one JSON document for machines.")]
 Debug = Annotated[bool, option("--debug", "Show the traceback of an error.")]

@@ -75,7 +75,12 @@ def unshielded(cell: str) -> str:
 
 
 def to_cell(value: object) -> str:
-    """Write one value: money exact, dates DD-MM-YYYY, text shielded.
+    """Write one value as `to_text` does; text is shielded."""
+    return to_text(value) if isinstance(value, _NO_TEXT) else shielded(str(value))
+
+
+def to_text(value: object) -> str:
+    """Write one value: money exact, dates DD-MM-YYYY.
 
     An ITC reduction is `none`, `full`, or `igst=10.50;cgst=1;sgst=1;cess=0`.
     """
@@ -91,4 +96,7 @@ def to_cell(value: object) -> str:
         if not value.required:  # whatever amounts a gateway shows beside it
             return "none"
         return ";".join(f"{head}={money_text(amount)}" for head, amount in value.amounts.items()) or "full"
-    return shielded(str(value))
+    return str(value)
+
+
+_NO_TEXT: Final = (type(None), Decimal, bool, dt.date, ItcReduction)

@@ -45,16 +45,16 @@ def listed_gstins(file: Path) -> Iterator[tuple[int, str]]:
 
 def decision_files(paths: Sequence[Path]) -> tuple[list[Path], list[Path], list[Problem]]:
     """Return the files that are meant, each once; the reports among them, which hold no decisions; and
-    what is wrong with the folders. Of a folder all `*.csv` are meant.
+    what is wrong with the folders. Of a folder all `*.csv` and `*.xlsx` are meant.
     """
     files: dict[Path, Path] = {}
     problems: list[Problem] = []
     reports: list[Path] = []
     for path in paths:
-        inside = sorted(_csv_files_in(path)) if is_folder(path) else [path]
+        inside = sorted(_files_in(path)) if is_folder(path) else [path]
         own = [file for file in inside if is_report(file)]
         if is_folder(path) and len(own) == len(inside):
-            what = f"{path} holds no .csv file of decisions"
+            what = f"{path} holds no .csv file of decisions, and no .xlsx one"
             problems.append(Problem(what, kind=FILE_KIND, file=str(path)))
         elif own == paths:
             what = "tells what became of records (it has a column 'outcome')"
@@ -66,7 +66,11 @@ def decision_files(paths: Sequence[Path]) -> tuple[list[Path], list[Path], list[
     return [file for file in files.values() if file not in reports], reports, problems
 
 
-def _csv_files_in(folder: Path) -> Iterator[Path]:
-    for file in folder.iterdir():  # what begins with a dot is a program's own, half written or forgotten
-        if file.suffix.lower() == ".csv" and not file.name.startswith(".") and is_file(file):
+def _files_in(folder: Path) -> Iterator[Path]:
+    for file in folder.iterdir():  # what begins so is a program's own, half written or forgotten
+        if (
+            file.suffix.lower() in (".csv", ".xlsx")
+            and not file.name.startswith((".", "~$"))
+            and is_file(file)
+        ):
             yield file

@@ -24,6 +24,8 @@ from .columns import (
 from .problems import FILE_KIND, Problem, raise_all
 from .row import IDS, PARSERS, REPORTED, Row, any_action, any_gstin, any_supplier, own_gstin, unread_id
 from .source import MOST_TITLES, Source, folded, head_of, names_in, text_of
+from .xlsx import records
+from .xlsx.kind import is_xlsx
 
 _MOST_COLUMNS: Final = 256
 _MOST_MISSING: Final = len(READ_COLUMNS) // 2  # with more the file is not a file of decisions
@@ -74,6 +76,8 @@ def is_report(path: str | os.PathLike[str]) -> bool:
     try:
         if not files.is_file(path):
             return False
+        if is_xlsx(path):
+            return records.is_report(path)
         with Path(path).open(encoding="utf-8-sig", errors="replace") as file:
             top = "".join(file.readline(LONGEST_CELL) for _ in range(MOST_TITLES + 2))
     except (OSError, ValueError):
@@ -92,40 +96,48 @@ def _read(
     beside: list[dict[str, str]] | None = None,
 ) -> list[Row]:
     """Return the rows; the information cells of each go into `beside`."""
-    name, text = text_of(source)
-    reader = _Reader(name)
-    lines = reader.open(text)
-    parsers = dict(PARSERS)
-    if GSTIN_COLUMN in reader.columns:
-        parsers = {GSTIN_COLUMN: own_gstin if check_suppliers else any_gstin, **parsers}
-    if not check_suppliers:
-        parsers["supplier"] = any_supplier
-    if not deciding:
-        parsers |= {"action": any_action, "ITC reduction": lambda _: None, "remarks": lambda _: None}
-    reported = parsers | REPORTED
     rows: list[Row] = []
-    seen: dict[tuple[object, ...], int] = {}
-    for cells in lines:
-        if not any(cells) or (deciding and not reader.cell(cells, "action").strip()):
-            continue
-        row = reader.read_row(cells, reported if reader.cell(cells, "hash").strip() else parsers)
-        if row is None:
-            continue
-        first = seen.setdefault((row.gstin, row.identity), row.line)
-        if first != row.line:
-            what = f"the same record ({row.key}) stands in row {first} already: keep one of them"
-            reader.refuse(None, what, "twice")
-        rows.append(row)
-        if beside is not None:
-            beside.append(reader.information(cells))
-    if not rows and not reader.problems and not may_be_empty:
+    problems: list[Problem] = []
+    seen: dict[tuple[object, ...], Row] = {}
+    for reader, lines in _opened(source):
+        parsers = reader.parsers(deciding=deciding, check_suppliers=check_suppliers)
+        reported = parsers | REPORTED
+        for cells in lines:
+            if not any(cells) or (deciding and not reader.cell(cells, "action").strip()):
+                continue
+            row = reader.read_row(cells, reported if reader.cell(cells, "hash").strip() else parsers)
+            if row is None:
+                continue
+            first = seen.setdefault((row.gstin, row.identity), row)
+            if first is not row:
+                where = f"row {first.line}" if first.file == row.file else first.where()
+                what = f"the same record ({row.key}) stands in {where} already: keep one of them"
+                reader.refuse(None, what, "twice")
+            rows.append(row)
+            if beside is not None:
+                beside.append(reader.information(cells))
+        problems += reader.problems
+    if not rows and not problems and not may_be_empty:
         reader.line = reader.header
         if deciding:
             reader.refuse("action", "no row is decided: write A, R or P into this column", "empty")
         else:
             reader.refuse(None, "there is no record in it", "empty")
-    raise_all(reader.problems)
+        problems = reader.problems
+    raise_all(problems)
     return rows
+
+
+def _opened(source: Source) -> Iterator[tuple[_Reader, Iterator[list[Any]]]]:
+    """Yield a reader with its rows: of a CSV file one, of a workbook one for each sheet with our columns."""
+    if is_xlsx(source) and isinstance(source, str | os.PathLike):
+        for table in records.tables_of(source):
+            reader = _Reader(table.name, restored=str)
+            yield reader, reader.open_table(table)
+    else:
+        name, text = text_of(source)
+        reader = _Reader(name)
+        yield reader, reader.open(text)
 
 
 @attrs.define
@@ -138,6 +150,19 @@ class _Reader:
     width: int = 0
     columns: dict[str, int] = attrs.field(factory=dict)
     problems: list[Problem] = attrs.field(factory=list)
+    restored: Callable[[str], str] = unshielded
+    """Returns the text of a cell as it was before it was written."""
+
+    def parsers(self, *, deciding: bool, check_suppliers: bool) -> dict[str, Callable[[str], Any]]:
+        """Return the parsers of the cells of a row without a hash, by column."""
+        parsers = dict(PARSERS)
+        if GSTIN_COLUMN in self.columns:
+            parsers = {GSTIN_COLUMN: own_gstin if check_suppliers else any_gstin, **parsers}
+        if not check_suppliers:
+            parsers["supplier"] = any_supplier
+        if not deciding:
+            parsers |= {"action": any_action, "ITC reduction": lambda _: None, "remarks": lambda _: None}
+        return parsers
 
     def refuse(self, column: str | None, what: str, kind: str = "") -> None:
         """Add a problem of this line; without a `kind` it is a cell that cannot be read."""
@@ -156,6 +181,22 @@ class _Reader:
         self._read_header(next(self._cells(reader), []))
         raise_all(self.problems)
         return self._rows(reader)
+
+    def open_table(self, table: records.Table) -> Iterator[list[Any]]:
+        """Read the header of a sheet, and return the rows below it; formulas in our columns are refused."""
+        self.line = self.header = table.row
+        self._read_header(table.header)
+        raise_all(self.problems)
+        for column, self.line in table.formulas({name: self.columns[name] for name in READ_COLUMNS}):
+            what = "it holds a formula: copy the column, and paste it as values"
+            self.refuse(column, what, "formula")
+        raise_all(self.problems)
+        return self._numbered(table.rows)
+
+    def _numbered(self, rows: Iterator[list[Any]]) -> Iterator[list[Any]]:
+        for line, cells in enumerate(rows, start=self.header + 1):
+            self.line = line
+            yield cells
 
     def _read_header(self, header: list[str]) -> None:
         self.width = len(header)
@@ -199,16 +240,17 @@ class _Reader:
             else:
                 yield cells
 
-    def cell(self, cells: Sequence[str], column: str) -> str:
+    def cell(self, cells: Sequence[Any], column: str) -> str:
         place = self.columns[column]
-        return cells[place] if place < len(cells) else ""  # spreadsheets drop empty cells at the end
+        text = cells[place] if place < len(cells) else ""  # spreadsheets drop empty cells at the end
+        return text if type(text) is str else records.text_of(text)
 
-    def information(self, cells: Sequence[str]) -> dict[str, str]:
+    def information(self, cells: Sequence[Any]) -> dict[str, str]:
         """Return the cells of the information columns that the file has."""
         there = (column for column in INFORMATION_COLUMNS if column in self.columns)
-        return {column: unshielded(self.cell(cells, column)) for column in there}
+        return {column: self.restored(self.cell(cells, column)) for column in there}
 
-    def read_row(self, cells: Sequence[str], parsers: dict[str, Callable[[str], Any]]) -> Row | None:
+    def read_row(self, cells: Sequence[Any], parsers: dict[str, Callable[[str], Any]]) -> Row | None:
         """Read one row, or add all its problems and return None."""
         found: dict[str, Any] = {}
         doubts: list[tuple[str, str]] = []
@@ -219,10 +261,10 @@ class _Reader:
                 if len(text) > LONGEST_CELL:
                     most = f"the {LONGEST_CELL:,} a cell may hold"
                     raise ValueError(f"{len(text):,} characters are more than {most}")
-                found[column] = parse(unshielded(text))
+                found[column] = parse(self.restored(text))
             except ValueError as error:
                 if hashed and column in IDS and len(text) <= LONGEST_CELL:
-                    found[column] = unread_id(column, unshielded(text))
+                    found[column] = unread_id(column, self.restored(text))
                     doubts.append((column, str(error)))
                 else:
                     self.refuse(column, str(error))

@@ -119,6 +119,7 @@ _REWRITTEN: Final = re.compile(
 )
 
 
+@functools.lru_cache(maxsize=10_000)
 def _date(text: str) -> dt.date:
     day = text.strip()
     if _REWRITTEN.fullmatch(day):
@@ -126,6 +127,7 @@ def _date(text: str) -> dt.date:
     return parse_day(day)
 
 
+@functools.lru_cache(maxsize=1000)
 def _period(text: str) -> str:
     period = text.strip()
     problem = period_problem(period)
@@ -141,6 +143,7 @@ def _decided(text: str) -> Action:
     return action
 
 
+@functools.lru_cache(maxsize=1000)
 def any_action(text: str) -> Action | None:
     """Return the action, or None if the text is not one."""
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Final
 
@@ -27,6 +28,11 @@ def folded(heading: str) -> str:
 
 
 _KNOWN: Final = frozenset(map(folded, (*READ_COLUMNS, GSTIN_COLUMN, "outcome")))
+
+
+def known_among(names: Iterable[str]) -> int:
+    """Return how many of our columns are among folded headings."""
+    return len(_KNOWN.intersection(names))
 
 
 @attrs.frozen
@@ -53,7 +59,7 @@ def head_of(text: str) -> Head:
         end = text.find("\n", offset) + 1 or len(text)
         line = text[offset:end].rstrip("\r\n")[:LONGEST_CELL]
         heads = [Head(line, offset, row, sign) for sign in signs]
-        found += [(len(_KNOWN.intersection(names_in(head.line, head.delimiter))), head) for head in heads]
+        found += [(known_among(names_in(head.line, head.delimiter)), head) for head in heads]
         offset = end
         if end == len(text):
             break
@@ -95,7 +101,7 @@ def text_of(source: Source, *, may_be_empty: bool = False) -> tuple[str, str]:
 
 def _decoded(name: str, content: bytes) -> str:
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise _unusable(name, f"is a spreadsheet's own format, not CSV: {_AS_UTF8}")
+        raise _unusable(name, f"is a spreadsheet's own format, not CSV: name it .xlsx, or {_AS_UTF8}")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise _unusable(name, f"is encoded as UTF-16: {_AS_UTF8}")
     try:

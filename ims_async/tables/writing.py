@@ -16,11 +16,13 @@ from .. import files
 from ..errors import InvalidInput
 from ..model.records import AddedBackLiability, Invoice, SalesInvoice
 from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, READ_COLUMNS, field_of, to_cell
+from .xlsx import workbook
+from .xlsx.kind import is_xlsx
 
 Target = str | os.PathLike[str] | IO[str]
 
-_TEXT: Final = frozenset({"", ".csv", ".txt"})
-"""Suffixes of CSV files; under another one a program would expect another format."""
+_KNOWN: Final = frozenset({"", ".csv", ".txt", ".xlsx"})
+"""Suffixes of the formats; the first three are CSV."""
 
 
 def write_invoices(
@@ -30,10 +32,11 @@ def write_invoices(
 
     The first column, GSTIN, is the invoice's `recipient`, else `gstin`. It is left out if neither `gstin` nor
     the first invoice names a taxpayer.
-    UTF-8 with a byte order mark (none into a stream, a pipe or a terminal), money exact. A file is replaced
-    in one step, after all of it is written, and keeps its mode; with `overwrite=False` an existing file that
-    is not empty is refused. Raises `InvalidInput` if the file cannot be written or has another format's
-    suffix, or an invoice was read for another taxpayer than `gstin`.
+    With the suffix `.xlsx` it is a workbook, which needs the extra `xlsx`: ids as text, real dates, lists to
+    choose from. Otherwise it is CSV: UTF-8 with a byte order mark (none into a stream, a pipe or a terminal),
+    money exact. A file is replaced in one step, after all of it is written, and keeps its mode; with
+    `overwrite=False` an existing file that is not empty is refused. Raises `InvalidInput` if the file cannot
+    be written or has another format's suffix, or an invoice was read for another taxpayer than `gstin`.
     """
     rest = iter(invoices)
     first = list(itertools.islice(rest, 1))
@@ -138,6 +141,10 @@ def writing_rows(
     target: Target, columns: Sequence[str], *, overwrite: bool = True
 ) -> Iterator[Callable[[Iterable[Iterable[object]]], int]]:
     """Open a file for rows in portions; it is replaced in one step at the end of the block."""
+    if is_xlsx(target) and isinstance(target, str | os.PathLike):
+        with workbook.writing_rows(target, columns, overwrite=overwrite) as write_cells:
+            yield write_cells
+        return
     opened: AbstractContextManager[IO[str]]
     if isinstance(target, str | os.PathLike):
         _check_format(target)
@@ -168,7 +175,8 @@ def writing_rows(
 def check_writable(target: Target, *, overwrite: bool = True) -> None:
     """Raise `InvalidInput` if a file could not be written; call it before long work whose result goes there.
 
-    Without `overwrite`, an existing file that is not empty is refused. So is any format other than CSV.
+    Without `overwrite`, an existing file that is not empty is refused. So is any format other than CSV and
+    XLSX, and XLSX where its extra is not installed.
     """
     if isinstance(target, str | os.PathLike):
         _check_format(target)
@@ -177,5 +185,8 @@ def check_writable(target: Target, *, overwrite: bool = True) -> None:
 
 def _check_format(target: str | os.PathLike[str]) -> None:
     suffix = Path(target).suffix.lower()
-    if suffix not in _TEXT and not files.is_stream(target):
-        raise InvalidInput(f"{target} cannot be written: {suffix} files are not supported, name a .csv file")
+    if suffix not in _KNOWN and not files.is_stream(target):
+        what = f"{suffix} files are not supported, name a .csv file or an .xlsx file"
+        raise InvalidInput(f"{target} cannot be written: {what}")
+    if is_xlsx(target):
+        workbook.library(target)

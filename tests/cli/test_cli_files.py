@@ -86,7 +86,7 @@ def test_a_pull_reports_into_another_file(shell: Shell) -> None:
     assert len(shell.sim.requests) == before
 
 
-@pytest.mark.parametrize("suffix", ["xlsx", "ods", "csv.gz", "json"])
+@pytest.mark.parametrize("suffix", ["xls", "ods", "csv.gz", "json"])
 def test_no_command_writes_text_under_the_name_of_a_spreadsheet(shell: Shell, suffix: str) -> None:
     """It says which names can be had."""
     for name, words in commands(shell).items():

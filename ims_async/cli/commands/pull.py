@@ -1,4 +1,4 @@
-"""`pull`: the records of one taxpayer or of many, in CSV files to be decided on."""
+"""`pull`: the records of one taxpayer or of many, in CSV or XLSX files to be decided on."""
 
 from __future__ import annotations
 
@@ -44,11 +44,12 @@ def pull(
     no_check: options.NoCheck = False,
     first_poll: options.FirstPoll = options.FIRST_POLL,
 ) -> int:
-    """Write records to a CSV file, to be decided on.
+    """Write records to a CSV or an XLSX file, to be decided on.
 
     Fill in its column 'action' with A (accept), R (reject) or P (keep pending), in any spreadsheet; rows left
-    empty stay undecided. A credit note that is accepted also needs its column 'ITC reduction': none, full, or
-    rupees such as igst=10.50. Then push the file. Its column 'GSTIN' says whose the records are.
+    empty stay undecided; a .xlsx workbook has lists to choose from. A credit note that is accepted also needs
+    its column 'ITC reduction': none, full, or rupees such as igst=10.50. Then push the file. Its column
+    'GSTIN' says whose the records are.
 
     Many taxpayers go into one file, or into a folder with a file for each. One whose session has ended is
     named and skipped. No file that is there already is replaced without --overwrite.

@@ -34,7 +34,7 @@ def read_all(
     reader: Callable[..., list[Row]] | None = None,
     otherwise: Callable[[], str] | None = None,
 ) -> tuple[list[Path], dict[str, list[Row]]]:
-    """Read files, and the CSV files of folders; return the files, and their rows by taxpayer.
+    """Read files, and the CSV and XLSX files of folders; return the files, and their rows by taxpayer.
 
     `reader` reads a file, `otherwise` returns the taxpayer of files that name none: the person is asked
     otherwise. Where there are several files, those in which nothing is decided are passed over. Raises
@@ -61,10 +61,15 @@ def read_all(
     if not rows:
         raise InvalidInput(f"nothing {what} ({counted(len(files), 'file')} read)")
     read = {row.file for row in rows}
-    if empty := [file for file in files if str(file) not in read]:
+    if empty := [file for file in files if not any(_is_of(name, file) for name in read)]:
         undecided = "no decision" if saving else "no record"
         console.tell(f"{counted(len(empty), 'file')} with {undecided} passed over: {_some(empty)}")
     return files, found
+
+
+def _is_of(name: str, file: Path) -> bool:
+    """Return True if rows of this name are from the file: a further sheet is called `FILE [SHEET]`."""
+    return name == str(file) or name.startswith(f"{file} [")
 
 
 def of_which_decided(console: Console, rows: dict[str, list[Row]], *, only: bool) -> dict[str, list[Row]]:

@@ -1,0 +1,83 @@
+"""Find the headers in a workbook, and read its cells as the text that a CSV file would hold."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterator
+from itertools import chain, islice
+from typing import Any
+
+import attrs
+
+from ..columns import to_text
+from ..source import MOST_TITLES, folded, known_among
+from .opening import formulas, is_pulled, sheets_of, unusable
+
+
+@attrs.frozen
+class Table:
+    """A sheet with a header: what errors call it, the header's row from 1 and texts, and the rows below."""
+
+    name: str
+    row: int
+    header: list[str]
+    rows: Iterator[list[Any]]
+    path: str
+    sheet: str
+
+    def formulas(self, columns: dict[str, int]) -> list[tuple[str, int]]:
+        """Return the first formula in each of these columns: the column, and the row from 1."""
+        names = {place: column for column, place in columns.items()}
+        found = formulas(self.path, self.sheet, [*names])
+        return [(names[place], row + 1) for row, place in found]
+
+
+def tables_of(path: str | os.PathLike[str]) -> Iterator[Table]:
+    """Yield the sheets that have our columns, else the first sheet. Raises `InvalidFile`.
+
+    The first is called by the file's name, a further one `FILE [SHEET]`.
+    """
+    name, count = os.fspath(path), 0
+    first: Table | None = None
+    for sheet in sheets_of(path):
+        top = [_texts(row) for row in islice(sheet.rows, MOST_TITLES + 1)]
+        known = [known_among(map(folded, row)) for row in top]
+        if not top:
+            continue
+        place = known.index(max(known))
+        rows = chain(top[place + 1 :], sheet.rows)
+        called = f"{name} [{sheet.name}]" if count else name
+        header = top[place]
+        while header and not header[-1]:
+            header.pop()
+        table = Table(called, place + 1, header, rows, name, sheet.name)
+        first = first or table
+        if known[place] > _FEW:
+            count += 1
+            yield table
+    if first is None:
+        raise unusable(path, "has no rows: pull the records into it first")
+    if not count:
+        yield first
+
+
+_FEW = 4  # columns with our names; a sheet with no more is another one
+
+
+def is_report(path: str | os.PathLike[str]) -> bool:
+    """Return whether a workbook is a report of outcomes: it has a column `outcome`, and was not pulled."""
+    if is_pulled(path):
+        return False
+    return any("outcome" in map(folded, table.header) for table in tables_of(path))
+
+
+def _texts(row: list[Any]) -> list[str]:
+    return [cell if type(cell) is str else text_of(cell) for cell in row]
+
+
+def text_of(cell: Any) -> str:
+    """Return a cell as the text that a CSV file has: dates DD-MM-YYYY, whole numbers without decimals."""
+    if isinstance(cell, float):
+        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
+    return to_text(cell.date() if isinstance(cell, dt.datetime) else cell)

@@ -1,0 +1,58 @@
+"""Workbooks in the shell: pulled, decided, checked, pushed, reset; and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import python_calamine
+
+from ..tables.test_tables_xlsx import decided
+from .cli_shell import QUICK, Shell, opened
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gsp_name: str
+) -> Iterator[Shell]:
+    """A shell of a taxpayer with a session."""
+    with opened(tmp_path, monkeypatch, capsys, gsp_name) as found:
+        found.log_in_all()
+        yield found
+
+
+def rows_of(file: Path, sheet: str) -> list[dict[str, object]]:
+    """Return the rows of a sheet by column."""
+    header, *rows = python_calamine.CalamineWorkbook.from_path(str(file)).get_sheet_by_name(sheet).to_python()
+    return [dict(zip(map(str, header), row, strict=True)) for row in rows]
+
+
+def test_a_workbook_goes_all_the_way(shell: Shell) -> None:
+    """Pulled, decided, checked, pushed with a report, reset; a folder of it passes the report over."""
+    file = shell.pulled("nov.xlsx", "--section", "b2b", "--status", "no_action")
+    count = len(rows_of(file, "Records"))
+    ended = shell.run("push", file, "--yes", *QUICK)
+    assert (ended.code, "no row is decided" in ended.err) == (2, True)
+    decided(file)
+    ended = shell.run("pull", "--out", file, *QUICK)
+    assert (ended.code, f"holds {count} decisions" in ended.err) == (2, True)
+    ended = shell.run("check", file, "--report", "found.xlsx", "--json")
+    assert (ended.code, ended.json()["decisions"]["b2b"]) == (0, {"A": count})
+    assert len(rows_of(shell.here / "found.xlsx", "Report")) == len(ended.json()["findings"])
+    ended = shell.run("push", file, "--yes", "--report", "outcome.xlsx", *QUICK)
+    assert (ended.code, "rewritten" in ended.err) == (0, False)
+    outcomes = rows_of(shell.here / "outcome.xlsx", "Report")
+    assert [row["outcome"] for row in outcomes] == ["applied"] * count
+    ended = shell.run("push", shell.here, "--yes", "--json", *QUICK)
+    assert (ended.code, ended.json()["standing_count"]) == (0, count)
+    assert "passed over: " in ended.err
+    ended = shell.run("reset", file, "--decided", "--yes", *QUICK)
+    assert ended.code == 0
+
+
+def test_other_views_are_written_as_workbooks_too(shell: Shell) -> None:
+    """Sales, and what is left out of a pull."""
+    ended = shell.run("sales", "2025", "1", "--section", "b2b", "--out", "sales.xlsx")
+    assert ended.code == 0, ended.err
+    assert (shell.here / "sales.xlsx").stat().st_size
