@@ -15,6 +15,7 @@ from ...errors import InvalidInput
 from ...model.vocabulary import gstin_problem, is_other_gstin
 from ...tables.problems import Problem, raise_all
 from ...tables.source import text_of
+from ...tables.xlsx.opening import sheets_of
 from ..entry import HEADS, Entry
 from ..policy import read_toml
 from .cells import day_of, kind_of, rupees_of
@@ -43,7 +44,7 @@ class Register(list[Entry]):
 
 
 def read_register(path: str | os.PathLike[str], columns: Columns | None = None) -> Register:
-    """Read a purchase register from a CSV file (`.csv`, `.txt`, `.tsv`).
+    """Read a purchase register from a CSV file (`.csv`, `.txt`, `.tsv`), or with the extra `xlsx` from XLSX.
 
     Columns are found by the headings that Tally, Zoho Books, Busy, SAP and Marg write; `columns` maps fields
     of `Entry` to other headings, as a mapping or a TOML file. Totals and rows without a supplier's GSTIN are
@@ -52,7 +53,9 @@ def read_register(path: str | os.PathLike[str], columns: Columns | None = None) 
     """
     read = _FORMATS.get(Path(path).suffix.lower())
     if read is None:
-        raise InvalidInput(f"{os.fspath(path)}: a register is a CSV file; save it as CSV UTF-8 (.csv)")
+        raise InvalidInput(
+            f"{os.fspath(path)}: a register is a CSV or an XLSX file; save it as CSV UTF-8 (.csv) or as .xlsx"
+        )
     return entries_of(read(path), columns, name=os.fspath(path))
 
 
@@ -200,6 +203,18 @@ def _csv_rows(path: str | os.PathLike[str]) -> Iterator[Row]:
         raise InvalidInput(f"{name}: not CSV: {error}") from error
 
 
-_FORMATS: Final[Mapping[str, Callable[[str | os.PathLike[str]], Iterator[Row]]]] = dict.fromkeys(
-    (".csv", ".txt", ".tsv", ""), _csv_rows
-)
+def _xlsx_rows(path: str | os.PathLike[str]) -> Iterator[Row]:
+    """Return the rows of the sheet in which the most headings are known."""
+    best: tuple[int, Iterator[Row]] = -1, iter(())
+    for sheet in sheets_of(path):
+        top = [*islice(sheet.rows, _MOST_TITLES)]
+        known = max((known_in(row, {}) for row in top), default=-1)
+        if known > best[0]:
+            best = known, chain(top, sheet.rows)
+    return best[1]
+
+
+_FORMATS: Final[Mapping[str, Callable[[str | os.PathLike[str]], Iterator[Row]]]] = {
+    **dict.fromkeys((".csv", ".txt", ".tsv", ""), _csv_rows),
+    ".xlsx": _xlsx_rows,
+}

@@ -1,0 +1,42 @@
+"""A purchase register in a workbook: the sheet whose headings are known, dates and figures as they are."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import xlsxwriter
+
+from ims_async import InvalidInput
+from ims_async.decide import read_register
+
+
+def test_a_register_is_read_from_the_sheet_with_known_headings(tmp_path: Path) -> None:
+    """Below titles, behind a cover sheet; numbers that a spreadsheet keeps as figures have no decimals."""
+    file = tmp_path / "purchases.xlsx"
+    book = xlsxwriter.Workbook(str(file), {"default_date_format": "dd-mm-yyyy"})
+    book.add_worksheet("Cover").write(0, 0, "Acme Traders")
+    sheet = book.add_worksheet("Purchases")
+    sheet.write_row(2, 1, ["GSTIN", "Invoice No", "Invoice Date", "Taxable Value", "IGST"])
+    sheet.write_row(3, 1, ["29AAACQ3770E1ZF", 13])
+    sheet.write_datetime(3, 3, dt.date(2024, 10, 5))
+    sheet.write_row(3, 4, [1000.1, 180.02])
+    sheet.write_row(4, 1, ["Total", "", "", 1000.1, 180.02])
+    book.close()
+    (entry,) = found = read_register(file)
+    assert (entry.number, entry.date, entry.taxable_value, entry.igst) == (
+        "13", dt.date(2024, 10, 5), Decimal("1000.1"), Decimal("180.02"),
+    )  # fmt: skip
+    assert found.left_out == {"totals": 1}
+
+
+def test_a_register_in_another_format_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    """An XLS that was named .xlsx; a suffix that is none of ours."""
+    file = tmp_path / "old.xlsx"
+    file.write_bytes(b"\xd0\xcf\x11\xe0" + bytes(100))
+    with pytest.raises(InvalidInput, match="workbook of Excel 97"):
+        read_register(file)
+    with pytest.raises(InvalidInput, match=r"save it as CSV UTF-8 \(.csv\) or as .xlsx"):
+        read_register(tmp_path / "old.pdf")
