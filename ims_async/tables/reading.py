@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +34,7 @@ _FIELDS: Final = {
     "action when pulled": "pulled_action",
 }
 """The attributes of a `Row`, by column."""
+_Parse = Callable[[str], Any]
 _LONGEST_PROBLEM: Final = 1000  # characters; a problem may quote a cell
 
 
@@ -101,11 +102,11 @@ def _read(
     seen: dict[tuple[object, ...], Row] = {}
     for reader, lines in _opened(source):
         parsers = reader.parsers(deciding=deciding, check_suppliers=check_suppliers)
-        reported = parsers | REPORTED
+        typed, reported = reader.placed(parsers), reader.placed(parsers | REPORTED)
         for cells in lines:
             if not any(cells) or (deciding and not reader.cell(cells, "action").strip()):
                 continue
-            row = reader.read_row(cells, reported if reader.cell(cells, "hash").strip() else parsers)
+            row = reader.read_row(cells, reported if reader.cell(cells, "hash").strip() else typed)
             if row is None:
                 continue
             first = seen.setdefault((row.gstin, row.identity), row)
@@ -153,7 +154,7 @@ class _Reader:
     restored: Callable[[str], str] = unshielded
     """Returns the text of a cell as it was before it was written."""
 
-    def parsers(self, *, deciding: bool, check_suppliers: bool) -> dict[str, Callable[[str], Any]]:
+    def parsers(self, *, deciding: bool, check_suppliers: bool) -> dict[str, _Parse]:
         """Return the parsers of the cells of a row without a hash, by column."""
         parsers = dict(PARSERS)
         if GSTIN_COLUMN in self.columns:
@@ -163,6 +164,10 @@ class _Reader:
         if not deciding:
             parsers |= {"action": any_action, "ITC reduction": lambda _: None, "remarks": lambda _: None}
         return parsers
+
+    def placed(self, parsers: Mapping[str, _Parse]) -> list[tuple[str, int, _Parse]]:
+        """Return each column with its place and its parser."""
+        return [(column, self.columns[column], parse) for column, parse in parsers.items()]
 
     def refuse(self, column: str | None, what: str, kind: str = "") -> None:
         """Add a problem of this line; without a `kind` it is a cell that cannot be read."""
@@ -250,19 +255,22 @@ class _Reader:
         there = (column for column in INFORMATION_COLUMNS if column in self.columns)
         return {column: self.restored(self.cell(cells, column)) for column in there}
 
-    def read_row(self, cells: Sequence[Any], parsers: dict[str, Callable[[str], Any]]) -> Row | None:
+    def read_row(self, cells: Sequence[Any], parsers: Sequence[tuple[str, int, _Parse]]) -> Row | None:
         """Read one row, or add all its problems and return None."""
         found: dict[str, Any] = {}
         doubts: list[tuple[str, str]] = []
-        hashed = self.cell(cells, "hash").strip() != ""
-        for column, parse in parsers.items():
-            text = self.cell(cells, column)
+        width = len(cells)
+        for column, place, parse in parsers:
+            text = cells[place] if place < width else ""
+            if type(text) is not str:
+                text = records.text_of(text)
             try:
                 if len(text) > LONGEST_CELL:
                     most = f"the {LONGEST_CELL:,} a cell may hold"
                     raise ValueError(f"{len(text):,} characters are more than {most}")
-                found[column] = parse(self.restored(text))
+                found[column] = parse(self.restored(text) if text else "")
             except ValueError as error:
+                hashed = self.cell(cells, "hash").strip() != ""
                 if hashed and column in IDS and len(text) <= LONGEST_CELL:
                     found[column] = unread_id(column, self.restored(text))
                     doubts.append((column, str(error)))
