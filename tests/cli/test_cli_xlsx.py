@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import python_calamine
 
+from ..support.soffice import saved_by_libreoffice
 from ..tables.test_tables_xlsx import decided
 from .cli_shell import QUICK, Shell, opened
 
@@ -49,6 +50,19 @@ def test_a_workbook_goes_all_the_way(shell: Shell) -> None:
     assert "passed over: " in ended.err
     ended = shell.run("reset", file, "--decided", "--yes", *QUICK)
     assert ended.code == 0
+
+
+@pytest.mark.parametrize("locale", ["en-IN", "en-US", "de-DE"])
+def test_a_workbook_that_libreoffice_has_saved_is_pushed(shell: Shell, locale: str) -> None:
+    """Every decision is applied, and no row was rewritten."""
+    file = decided(shell.pulled("nov.xlsx", "--section", "b2b", "--status", "no_action"))
+    count = len(rows_of(file, "Records"))
+    saved = saved_by_libreoffice(file, locale)
+    ended = shell.run("check", saved, "--json")
+    assert (ended.code, ended.json()["rewritten"], ended.json()["decisions"]["b2b"]) == (0, 0, {"A": count})
+    ended = shell.run("push", saved, "--yes", "--report", "outcome.xlsx", *QUICK)
+    assert (ended.code, "rewritten" in ended.err) == (0, False)
+    assert [row["outcome"] for row in rows_of(shell.here / "outcome.xlsx", "Report")] == ["applied"] * count
 
 
 def test_other_views_are_written_as_workbooks_too(shell: Shell) -> None:

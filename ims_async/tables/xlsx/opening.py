@@ -96,7 +96,9 @@ def _check_version(path: object, book: CalamineWorkbook) -> None:
 
 def _rows(book: CalamineWorkbook, name: str) -> Iterator[list[Any]]:
     sheet = book.get_sheet_by_name(name)
-    before = [""] * (sheet.start or (0, 0))[1]  # empty rows at the top are among the rows, columns are not
+    if sheet.start is None:  # no cell in it
+        return
+    before = [""] * sheet.start[1]  # empty rows at the top are among the rows, columns are not
     for row in sheet.iter_rows():
         yield [*before, *row] if before else row
 
