@@ -256,7 +256,8 @@ def test_rows_may_be_mappings() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("books.xlsx", b"PK", "a register is a CSV file; save it as CSV UTF-8"),
+        ("books.xlsx", b"PK", "is no XLSX workbook: save it as .xlsx"),
+        ("books.ods", b"PK", "a register is a CSV or an XLSX file; save it as CSV UTF-8"),
         ("books.csv", b"PK\x03\x04", "spreadsheet's own format"),
         ("books.csv", "Größe".encode("latin-1"), "is not UTF-8"),
         ("books.csv", b"", "is empty"),
