@@ -13,6 +13,7 @@ from .commands.change import push, reset
 from .commands.check import check
 from .commands.jobs import list_jobs, show_job
 from .commands.login import login
+from .commands.match import match
 from .commands.pull import pull
 from .commands.reads import counts, liabilities, sales
 from .commands.runs import resume_jobs
@@ -65,6 +66,7 @@ _EXAMPLES: Final = {
     counts: "counts --goods imports",
     pull: "pull --out acme.csv --section b2b --status no_action; "
     "of many taxpayers: ims-async pull --gstins clients.txt --out november/",
+    match: "match november/ --register purchases.csv --policy firm.toml --dry-run",
     check: "check acme.csv",
     push: "push acme.csv --report outcome.csv; of many taxpayers: ims-async push november/ --run 2026-11",
     reset: "reset acme.csv --yes",

@@ -15,6 +15,7 @@ from .problems import InvalidFile, Problem, problems_of, write_problems
 from .reading import is_report, read_decisions, read_records, read_with_information
 from .reports import Outcome, applied_count, write_report, writing_outcomes
 from .row import Row
+from .sheets import Sheet, SheetRow, read_sheet
 from .writing import check_writable, write_added_back, write_invoices, write_sales, writing_invoices
 
 __all__ = [
@@ -25,6 +26,8 @@ __all__ = [
     "Outcome",
     "Problem",
     "Row",
+    "Sheet",
+    "SheetRow",
     "applied_count",
     "by_taxpayer",
     "check_rows",
@@ -36,6 +39,7 @@ __all__ = [
     "problems_of",
     "read_decisions",
     "read_records",
+    "read_sheet",
     "read_with_information",
     "recognised",
     "rewritten_count",

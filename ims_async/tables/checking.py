@@ -18,7 +18,7 @@ from .. import rules
 from ..gsp.codec.values import parse_day
 from ..model.records import Decision, Invoice
 from ..model.vocabulary import Action, is_other_gstin
-from .columns import INFORMATION_COLUMNS, field_of
+from .columns import FLAG_COLUMNS, INFORMATION_COLUMNS, field_of
 from .rewriting import is_scientific
 from .row import Row
 
@@ -59,7 +59,7 @@ def check_rows(
     skipped: list[set[str]] = []
     places: dict[str | None, list[int]] = {}
     for place, (row, information) in enumerate(rows):
-        facts = _facts(information)
+        facts = facts_of(information)
         skipped.append({code for code, columns in _NEEDS.items() if not columns <= facts.keys()})
         if row.hash is not None and is_other_gstin(row.supplier):
             skipped[-1].add("supplier")
@@ -128,7 +128,7 @@ def _decision(row: Row, facts: Mapping[str, Any]) -> Decision:
     )
 
 
-def _facts(information: Mapping[str, str]) -> dict[str, Any]:
+def facts_of(information: Mapping[str, str]) -> dict[str, Any]:
     """Read the information cells, by column; one that cannot be read is left out."""
     facts: dict[str, Any] = {}
     for column in INFORMATION_COLUMNS:
@@ -161,7 +161,7 @@ def _flag(text: str) -> bool | None:
 
 _PARSERS: Final[dict[str, Callable[[str], Any]]] = {
     **dict.fromkeys(("value", "taxable value", "IGST", "CGST", "SGST", "cess"), _money),
-    **dict.fromkeys(("supplier filed", "pending allowed"), _flag),
+    **dict.fromkeys(FLAG_COLUMNS, _flag),
     "original date": lambda text: parse_day(text) if text else None,
 }
 """The parsers of the information columns; what is not here is text."""

@@ -41,8 +41,13 @@ INFORMATION_COLUMNS: Final = (
     "pending allowed",
     "original number",
     "original date",
+    "remarks allowed",
+    "ITC reduction allowed",
 )
 """The columns that are there for the person who decides; no cell of them is sent."""
+
+FLAG_COLUMNS: Final = ("supplier filed", "pending allowed", "remarks allowed", "ITC reduction allowed")
+"""Those that hold yes, no, or nothing."""
 
 
 def field_of(column: str) -> str:

@@ -68,6 +68,17 @@ def read_with_information(
     return list(zip(rows, beside, strict=True))
 
 
+def read_records_with_information(
+    source: Source, *, check_suppliers: bool = True, may_be_empty: bool = False
+) -> list[tuple[Row, dict[str, str]]]:
+    """Read every row as `read_records` does, each with its information cells by column."""
+    beside: list[dict[str, str]] = []
+    rows = _read(
+        source, deciding=False, check_suppliers=check_suppliers, may_be_empty=may_be_empty, beside=beside
+    )
+    return list(zip(rows, beside, strict=True))
+
+
 def is_report(path: str | os.PathLike[str]) -> bool:
     """Return whether a file is a report of outcomes, and not a file of decisions.
 
@@ -206,7 +217,7 @@ class _Reader:
     def _read_header(self, header: list[str]) -> None:
         self.width = len(header)
         if self.width > _MOST_COLUMNS:
-            what = f"it has {self.width:,} columns, a file of decisions has about 23: is it the right file?"
+            what = f"it has {self.width:,} columns, a file of decisions has about 25: is it the right file?"
             self.refuse(None, what, "header")
             return
         places: dict[str, int] = {}

@@ -307,3 +307,12 @@ def test_nothing_decided_in_several_files_is_told(shell: Shell) -> None:
     ended = shell.run("check", "a.csv", "b.csv")
     assert (ended.code, "nothing is decided: write A, R or P" in ended.err) == (2, True)
     assert "(2 files read)" in ended.err
+
+
+def test_what_the_gateway_takes_no_word_on_is_found_offline(shell: Shell) -> None:
+    """Remarks and an ITC reduction of records for which it allows none."""
+    silent = of(Section.B2B, number="S1", remarks_allowed=False, hash="a", read_from_gateway=True)
+    fixed = note(number="S2", itc_reduction_allowed=False, hash="b", read_from_gateway=True)
+    file = decided(shell.here / "a.csv", (silent, Action.REJECT, "no", None), accepted(fixed, "", NONE))
+    codes = {code for _, level, code in found(shell.run("check", file, "--json")) if level == "refuse"}
+    assert codes == {"remarks-blocked", "itc-reduction"}

@@ -152,6 +152,21 @@ def _tax(invoices: Iterable[Invoice]) -> Decimal:
     return sum((one.igst + one.cgst + one.sgst + one.cess for one in invoices), Decimal(0))
 
 
+def signed(invoice: Invoice, amount: Decimal) -> Decimal:
+    """Return an amount of a record, negative for a credit note."""
+    return -amount if invoice.section in _CREDIT_NOTES else amount
+
+
+def itc_of(invoice: Invoice) -> Decimal:
+    """Return the input tax credit of a record in rupees, negative for a credit note."""
+    return signed(invoice, invoice.igst + invoice.cgst + invoice.sgst + invoice.cess)
+
+
+def rupees(amount: Decimal) -> Text:
+    """Return an amount as a cell of a table."""
+    return Text(f"{amount:,.2f}", justify="right")
+
+
 def by_action(records: Iterable[Record | Row]) -> ByAction:
     """Count records by the action that is decided."""
     return Counter(None if isinstance(record, Invoice) else record.action for record in records)

@@ -1,0 +1,111 @@
+"""The sheets of a pull that are matched with books, and the books: which file, and of which taxpayer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+
+from ... import decide, tables
+from ...decide import Register
+from ...errors import InvalidInput
+from ...files import is_folder
+from ...tables import Problem, Sheet, SheetRow, problems_of
+from ...tables.lists import decision_files
+from ...tables.problems import raise_all
+from ..output.console import Console
+from ..output.tables import counted
+from .files import check_targets, folder_of
+
+
+@attrs.frozen
+class Books:
+    """The rows that are matched with one register."""
+
+    name: str
+    register: Register
+    rows: list[SheetRow]
+
+
+def read_sheets(
+    paths: Sequence[Path], register: Path, *, gstin: str | None, otherwise: str, check: bool
+) -> tuple[list[Sheet], dict[str, list[SheetRow]]]:
+    """Read the sheets that are meant, and return their rows by taxpayer.
+
+    `gstin` refuses the files of others; the rows of files that name nobody are `otherwise`'s. Raises
+    `InvalidInput` with every fault of every file.
+    """
+    files, _, problems = decision_files(paths)
+    sheets: list[Sheet] = []
+    for file in files:
+        if file.resolve() == register.resolve():
+            continue
+        try:
+            sheets.append(tables.read_sheet(file, check_suppliers=check))
+        except InvalidInput as error:
+            problems += problems_of(error)
+    found: dict[str, list[SheetRow]] = {}
+    rows = {(one.row.file, one.row.line): one for sheet in sheets for one in sheet.records}
+    try:
+        named = tables.by_taxpayer(
+            (one.row for one in rows.values()), gstin=gstin, otherwise=lambda: otherwise
+        )
+        found = {name: [rows[row.file, row.line] for row in own] for name, own in named.items()}
+    except InvalidInput as error:
+        problems += problems_of(error)
+    raise_all(problems)
+    if not rows:
+        raise InvalidInput(f"there is no record to match ({counted(len(files), 'file')} read)")
+    return sheets, found
+
+
+def read_books(
+    console: Console, register: Path, columns: Path | None, rows: dict[str, list[SheetRow]]
+) -> list[Books]:
+    """Read the register: a file for all taxpayers, or a folder with a file GSTIN.csv for each.
+
+    Raises `InvalidInput`.
+    """
+    if not is_folder(register):
+        everything = [one for own in rows.values() for one in own]
+        return [Books(str(register), _register(console, register, columns), everything)]
+    problems: list[Problem] = []
+    books: list[Books] = []
+    for gstin, own in rows.items():
+        file = register / f"{gstin}.csv"
+        try:
+            if not gstin:
+                raise InvalidInput(f"{own[0].row.file} names no taxpayer: pass --gstin")
+            books.append(Books(str(file), _register(console, file, columns), own))
+        except InvalidInput as error:
+            problems += problems_of(error)
+    raise_all(problems)
+    return books
+
+
+def _register(console: Console, file: Path, columns: Path | None) -> Register:
+    found = decide.read_register(file, columns)
+    left_out = ", ".join(f"{count:,} {why}" for why, count in found.left_out.items())
+    beside = f"; left out: {left_out}" if left_out else ""
+    entries = f"{len(found):,} {'entry' if len(found) == 1 else 'entries'}"
+    console.tell(f"{file}: {entries}{beside}")
+    return found
+
+
+def targets_of(sheets: Sequence[Sheet], out: str | None, *, overwrite: bool) -> dict[Path, Sheet]:
+    """Return the file that each sheet is written to: its own, or one of `--out`. Raises `InvalidInput`."""
+    if out is None:
+        return {sheet.file: sheet for sheet in sheets}
+    folder = folder_of(out)
+    if folder is None and len(sheets) > 1:
+        raise InvalidInput(f"{counted(len(sheets), 'file')} cannot become one: name a folder, --out {out}/")
+    targets: dict[Path, Sheet] = {}
+    for sheet in sheets:
+        target = Path(out) if folder is None else folder / sheet.file.name
+        if target in targets:
+            raise InvalidInput(f"{targets[target].file} and {sheet.file} would both become {target}")
+        targets[target] = sheet
+    others = [file for file, sheet in targets.items() if file.resolve() != sheet.file.resolve()]
+    check_targets(others, folder, overwrite=overwrite)
+    return targets
