@@ -11,9 +11,12 @@ import typer
 from .. import __version__
 from .commands.change import push, reset
 from .commands.check import check
+from .commands.deadlines import deadlines
 from .commands.jobs import list_jobs, show_job
 from .commands.login import login
 from .commands.match import match
+from .commands.policy import check as check_policy
+from .commands.policy import init as init_policy
 from .commands.pull import pull
 from .commands.reads import counts, liabilities, sales
 from .commands.runs import resume_jobs
@@ -28,6 +31,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 jobs = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look after jobs that were sent.")
+
+policy = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Write and check the policy that match decides by."
+)
 
 
 def _version(wanted: bool) -> None:
@@ -68,6 +75,7 @@ _EXAMPLES: Final = {
     "of many taxpayers: ims-async pull --gstins clients.txt --out november/",
     match: "match november/ --register purchases.csv --policy firm.toml --dry-run",
     check: "check acme.csv",
+    deadlines: "deadlines 102026; of a quarterly taxpayer: ims-async deadlines 092026 --quarterly --state 29",
     push: "push acme.csv --report outcome.csv; of many taxpayers: ims-async push november/ --run 2026-11",
     reset: "reset acme.csv --yes",
     sales: "sales 2024 10 --section cdnr --out sales.csv",
@@ -83,6 +91,9 @@ for _name, _work, _example in (
 ):
     jobs.command(_name, epilog=f"Example: ims-async jobs {_name} {_example}")(_work)
 app.add_typer(jobs, name="jobs")
+for _name, _work, _example in (("init", init_policy, "firm.toml"), ("check", check_policy, "firm.toml")):
+    policy.command(_name, epilog=f"Example: ims-async policy {_name} {_example}")(_work)
+app.add_typer(policy, name="policy")
 
 
 def run() -> None:

@@ -63,5 +63,5 @@ def test_the_page_names_every_kind_and_every_key() -> None:
     """Of the matching and of a policy."""
     assert [kind for kind in MatchKind if kind not in TEXT] == []
     keys = [key for key in Policy.__annotations__ if key != "tolerances"]
-    assert [key for key in keys if not re.search(rf"^(?:\[?{key}\b)", TEXT, re.MULTILINE)] == []
+    assert [key for key in keys if not re.search(rf"^#?\[?{key}\b", TEXT, re.MULTILINE)] == []
     assert re.findall(r"^\| (\d) \|", TEXT, re.MULTILINE) == list("1234560")

@@ -58,6 +58,10 @@ class Commands:
         """Return the command that sends the decisions of files."""
         return self._command(verb, str(files), *options, *self._unchecked(), *self._kept())
 
+    def policy_check(self, file: object) -> str:
+        """Return the command that looks at a policy."""
+        return shlex.join(["ims-async", "policy", "check", str(file)])
+
     def _command(self, *words: str, gsp: str | None = None) -> str:
         """Return a command that names the GSP, unless IMS_GSP or the default does."""
         gsp = gsp or self.gsp

@@ -1,0 +1,72 @@
+"""`deadlines`: the dates of a return period, with their public sources."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated
+
+import attrs
+import typer
+
+from ... import decide, rules
+from .. import options
+from ..command import command
+from ..output import tables as show
+from ..output.console import OK, Console
+from ..output.tables import counted
+
+_NAMES = {
+    "draft": "draft of GSTR-2B",
+    "gstr3b": "GSTR-3B is due",
+    "last_day": "last day to act",
+    "pending_until": "a pending credit note ends",
+}
+
+
+@command()
+def deadlines(
+    console: Console,
+    period: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PERIOD", help="The GSTR-2B period, MMYYYY; the month before this one otherwise."
+        ),
+    ] = None,
+    quarterly: Annotated[
+        bool, options.option("--quarterly", "Of a quarterly (QRMP) taxpayer; --state says where.")
+    ] = False,
+    state: Annotated[
+        str | None,
+        options.option("--state CODE", "The first two digits of its GSTIN, or the GSTIN.", "29"),
+    ] = None,
+) -> int:
+    """Show the dates of a return period: when GSTR-2B is drafted, and until when an action counts.
+
+    They are those of the rules: the government moves single ones by notification.
+    """
+    today = rules.india_date(dt.datetime.now(dt.UTC))
+    found = decide.deadlines(period or _last(today, quarterly=quarterly), quarterly=quarterly, state=state)
+    dates = {name: getattr(found, name) for name in _NAMES}
+    rows = [(_NAMES[name], one.date, one.source) for name, one in dates.items() if one is not None]
+    console.show(show.table(f"GSTR-2B of {found.period}", ("what", "date", "source"), rows))
+    console.say()
+    left = found.days_left(today)
+    console.say(
+        f"{counted(left, 'day')} left to act, if GSTR-3B is filed on the day that it is due."
+        if left >= 0
+        else f"The last day to act was {counted(-left, 'day')} ago, unless GSTR-3B is filed late."
+    )
+    facts = {
+        name: None if one is None else {**attrs.asdict(one), "date": one.date.isoformat()}
+        for name, one in dates.items()
+    }
+    console.document({"ok": True, "period": found.period, "days_left": left, **facts})
+    return OK
+
+
+def _last(today: dt.date, *, quarterly: bool) -> str:
+    """Return the last month, or of a quarterly taxpayer the last one that ended a quarter."""
+    month = today.year * 12 + today.month - 2
+    if quarterly:
+        month -= (month + 1) % 3
+    return f"{month % 12 + 1:02d}{month // 12}"
