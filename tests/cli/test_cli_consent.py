@@ -69,6 +69,38 @@ def test_the_question_says_how_much_is_sent(shell: Shell, several: bool) -> None
     assert f"these {len(rows)} decisions" in asked[0]
 
 
+def test_the_credit_is_shown_by_action_before_anything_is_sent(shell: Shell) -> None:
+    """What credit notes lower is negative; the document for machines has it whether or not it is sent."""
+    file = shell.pulled()
+    words = {"b2b": "A", "b2bcn": "R", "ecom": "P"}
+
+    def decide(row: dict[str, str]) -> str:
+        word = words.get(row["section"], "")
+        return "" if row["action when pulled"] != "N" or row["pending allowed"] == "no" else word
+
+    fill_in(file, decide)
+    rows = read_rows(file)
+    tax = {
+        action: sum(
+            (Decimal(row[head]) for row in rows if row["action"] == action
+             for head in ("IGST", "CGST", "SGST", "cess")), Decimal(0)
+        )
+        for action in "ARP"
+    }  # fmt: skip
+    expected = {"accept": tax["A"], "reject": -tax["R"], "pending": tax["P"]}
+    shell.monkeypatch.setattr(environment, "at_terminal", lambda: True)
+    shell.monkeypatch.setattr("typer.confirm", lambda question, err: False)
+    declined = shell.run("push", file, *QUICK)
+    assert "ITC in rupees; credit notes are negative" in declined.out
+    for word, rupees in expected.items():
+        if rupees:
+            assert f"{word} " in declined.out
+            assert f"{rupees:,.2f}" in declined.out
+    for options in ((), ("--yes",)):
+        facts = shell.run("push", file, "--json", *options, *QUICK).json()["itc"]
+        assert {word: Decimal(str(facts[word])) for word in facts} == expected
+
+
 @pytest.mark.skipif(os.name != "posix", reason="a terminal of our own is a POSIX pty")
 @pytest.mark.parametrize("command", ["push", "reset"])
 def test_what_was_typed_ahead_answers_no_question(shell: Shell, command: str) -> None:

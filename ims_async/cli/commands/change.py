@@ -109,7 +109,9 @@ class Change:
         _say_what_else_the_run_holds(console, plan.run or "", matched)
         carrier = Carrier(console, self.settings, plan)
         standing = {gstin: len(own) for gstin, own in matched.standing.items()}
-        facts = {"submitted": 0, "rewritten": matched.rewritten, **whose(matched.sizes)}
+        itc = {"itc": show.itc_by_action(_decisions(matched))} if self.kind is JobKind.SAVE else {}
+        facts: dict[str, Any] = {"submitted": 0, "rewritten": matched.rewritten, **whose(matched.sizes)}
+        facts |= itc
         facts["skipped"] = {gstin: console.reason(gstin, one) for gstin, one in matched.skipped.items()}
         if not matched.count and not matched.earlier:
             facts["standing_count"] = sum(standing.values())
@@ -121,7 +123,7 @@ class Change:
         sizes = {gstin: matched.sizes[gstin] - standing.get(gstin, 0) for gstin in matched.records}
         report = carrier.carry_out(lambda client: self._begin(client, matched), sizes)
         console.say()
-        return carrier.tell(accounts_of(report, matched, words=console.reason))
+        return carrier.tell(accounts_of(report, matched, words=console.reason), more=itc)
 
     def _nothing_to_send(self, matched: Matched, carrier: Carrier, facts: dict[str, Any]) -> int:
         """Say why; it is well where everything stands as it was decided already."""
@@ -165,6 +167,9 @@ class Change:
             whose, heading = counted(len(fresh), "taxpayer"), "GSTIN"
             found = {gstin: show.by_action(records) for gstin, records in fresh.items()}
         self.console.show(show.summary_table(f"{noun}s for {whose}", heading, found))
+        if self.kind is JobKind.SAVE:
+            self.console.say()
+            self.console.show(show.itc_table(_decisions(matched)))
         these = f"{'this' if matched.count == 1 else 'these'} {counted(matched.count, noun)}"
         question = f"{show.how_much(everything)}. Send {these} for {whose}?"
         return confirmed(question, yes=self.plan.yes)
@@ -176,6 +181,11 @@ class Change:
         if self.kind is JobKind.SAVE:
             return bulk.save_all(client, cast("Mapping[str, list[Decision]]", matched.records), **asked)
         return bulk.reset_all(client, cast("Mapping[str, list[Invoice]]", matched.records), **asked)
+
+
+def _decisions(matched: Matched) -> list[Decision]:
+    """Return what is to be sent, of all taxpayers."""
+    return [one for own in matched.records.values() for one in own if isinstance(one, Decision)]
 
 
 def _say_what_else_the_run_holds(console: Console, run: str, matched: Matched) -> None:

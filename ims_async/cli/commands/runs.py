@@ -135,10 +135,11 @@ class Carrier:
             said += " The rest was not sent."
         return Unfinished(run=report.run, command=command, how_far=said, jobs=left)
 
-    def tell(self, accounts: Accounts, *, unsent: str = "") -> int:
+    def tell(self, accounts: Accounts, *, unsent: str = "", more: Mapping[str, Any] | None = None) -> int:
         """Show what became of everything, and return the exit code: 0 only if every decision was applied.
 
-        `unsent` is what to say of decisions that were perhaps never sent, where only what was sent is known.
+        `unsent` is what to say of decisions that were perhaps never sent, where only what was sent is known;
+        `more` are further facts for `--json`.
         """
         console, job = self.console, self._only_job(accounts)
         console.show(outcomes.accounts_table(accounts))
@@ -161,7 +162,7 @@ class Carrier:
             console.tell("Not everything is known yet. Go on with:")
             console.tell(f"  {command}")
             console.unfinished = None
-        facts = whose(accounts.parts) if job is None else outcomes.job_facts(job)
+        facts = {**(more or {}), **(whose(accounts.parts) if job is None else outcomes.job_facts(job))}
         facts |= {**outcomes.accounts_facts(accounts), "report_file": console.report_file}
         console.document({**facts, "go_on_with": command, "only_what_was_sent": bool(unsent)})
         return OK if accounts.ok and written else NOT_ALL_WELL

@@ -35,6 +35,7 @@ WORDS = {
     Action.PENDING: "keep pending",
     Action.NO_ACTION: "no action",
 }
+_ITC_WORDS: Final = {Action.ACCEPT: "accept", Action.REJECT: "reject", Action.PENDING: "pending"}
 ByAction = Counter[Action | None]
 """How many records get which action; None is a reset."""
 
@@ -160,6 +161,24 @@ def signed(invoice: Invoice, amount: Decimal) -> Decimal:
 def itc_of(invoice: Invoice) -> Decimal:
     """Return the input tax credit of a record in rupees, negative for a credit note."""
     return signed(invoice, invoice.igst + invoice.cgst + invoice.sgst + invoice.cess)
+
+
+def itc_by_action(decisions: Iterable[Decision]) -> dict[str, Decimal]:
+    """Return the rupees of input tax credit in what is accepted, rejected and kept pending."""
+    found = dict.fromkeys(_ITC_WORDS.values(), Decimal(0))
+    for decision in decisions:
+        if word := _ITC_WORDS.get(decision.action):
+            found[word] += itc_of(decision.invoice)
+    return found
+
+
+def itc_table(decisions: Sequence[Decision]) -> Table:
+    """Show the input tax credit by action, in rupees."""
+    counts, itc = by_action(decisions), itc_by_action(decisions)
+    rows = [
+        (word, counts[action], rupees(itc[word])) for action, word in _ITC_WORDS.items() if counts[action]
+    ]
+    return table("ITC in rupees; credit notes are negative", ("action", "records", "ITC"), rows)
 
 
 def rupees(amount: Decimal) -> Text:
