@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from ..model.records import Decision
 from ..model.vocabulary import Section
-from .context import Batch, Case
+from .context import CREDIT_NOTES, Batch, Case
+from .document import is_amount
 from .finding import Problem
 from .periods import DRAFT_DAY, day_in, month_of, period_of
 
@@ -62,6 +63,33 @@ def _found(
         for (supplier, number, day, _), place in places[section].items():
             if number in numbers and (section, supplier, number, day) in sought:
                 yield (section, supplier, number, day), place
+
+
+def credit_note_and_invoice(batch: Batch) -> Iterator[Problem]:
+    """A credit note and its invoice are not both rejected.
+
+    No field links the two: the same supplier and amounts do.
+    """
+    invoices: dict[tuple[object, ...], int] = {}
+    notes: list[tuple[int, Decision, tuple[object, ...]]] = []
+    for place, decision in batch.rejected:
+        record = decision.invoice
+        amounts = (record.taxable_value, record.igst, record.cgst, record.sgst, record.cess)
+        if not isinstance(record.supplier, str) or not all(map(is_amount, amounts)):
+            continue
+        key = (record.supplier, *amounts)
+        if record.section in CREDIT_NOTES:
+            notes.append((place, decision, key))
+        else:
+            invoices.setdefault(key, place)
+    for place, decision, amounts_of_note in notes:
+        if (first := invoices.get(amounts_of_note)) is not None:
+            yield Problem(
+                f"record {first + 1}, of the same supplier and amounts, is rejected too: if the note cancels "
+                "it, the supplier's liability is added back for a supply whose credit is not taken",
+                place=place,
+                record=decision,
+            )
 
 
 def stale_read(batch: Batch) -> Iterator[Problem]:

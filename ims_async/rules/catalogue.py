@@ -22,6 +22,7 @@ _SAVE: Final = "GST API documentation, IMS - Save IMS Action"
 _STATUS: Final = "GST API documentation, IMS - Get IMS Request Status"
 _FAQ_2024: Final = "GSTN FAQ of 23-09-2024"
 _FAQ_2025: Final = "GSTN FAQ of 17-10-2025"
+_FAQ_CREDIT_NOTES: Final = "GSTN Additional FAQ of 17-10-2024; GSTN FAQ of 19-06-2025"
 _OFFLINE_TOOL: Final = "GSTN IMS Offline Utility V1.1"
 _ACT: Final = "CGST Act 2017, in force from 01-07-2017"
 _OURS: Final = "no document: reasoning"
@@ -101,6 +102,7 @@ DECISION_RULES: Final = _rules(
     ("pending-limit", _W, _FAQ_2025, decided.pending_limit),
     ("not-filed", _W, "GSTN FAQ of 23-09-2024; India Compliance issue #3103", decided.not_filed),
     ("period-closed", _W, f"{_FAQ_2024}, question 5", decided.period_closed),
+    ("credit-note-rejected", _W, _FAQ_CREDIT_NOTES, decided.credit_note_rejected),
     ("remarks", _R, _SAVE, decided.remarks),
     ("remarks-control", _W, _OURS, decided.remarks_control),
     ("remarks-garbled", _W, _OURS, decided.remarks_garbled),
@@ -126,6 +128,7 @@ EARLIER_RULES: Final = _rules(
 
 BATCH_RULES: Final = _rules(
     ("amendment-order", _W, "fintaxblog, 2026; not confirmed by GSTN", batch.amendment_order),
+    ("credit-note-and-invoice", _W, _FAQ_CREDIT_NOTES, batch.credit_note_and_invoice),
     ("stale-read", _W, f"{_STATUS} (IMSSAV0010)", batch.stale_read),
     ("recompute", _W, _FAQ_2024, batch.recompute),
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import InvalidInput
 from ..model.records import Decision, Invoice
-from ..model.vocabulary import Section
+from ..model.vocabulary import Action, Section
 from .cache import RuleCache
 from .catalogue import BATCH_RULES, EARLIER_RULES, FORM_RULES, OWN_RULES
 from .context import Batch, Case, Facts, Rule, case_of
@@ -51,6 +51,7 @@ class Checker:
         self._cache = RuleCache(self._facts)
         self._places: dict[Section, dict[tuple[Any, ...], int]] = {section: {} for section in Section}
         self._amendments: list[tuple[int, Decision]] = []
+        self._rejected: list[tuple[int, Decision]] = []
 
     def one(self, record: Record, place: int) -> list[Finding]:
         """Return the findings on the next record of the batch; `place` counts from 0."""
@@ -67,13 +68,16 @@ class Checker:
             suspects = OWN_RULES
         if first != place:
             suspects += EARLIER_RULES
-        if invoice.original_number is not None and isinstance(record, Decision):
-            self._amendments.append((place, record))
+        if isinstance(record, Decision):
+            if invoice.original_number is not None:
+                self._amendments.append((place, record))
+            if record.action is Action.REJECT:
+                self._rejected.append((place, record))
         return self._findings(suspects, case_of(record, place, first, self._facts)) if suspects else []
 
     def end(self) -> list[Finding]:
         """Return the findings that need all records of the batch."""
-        batch = Batch(self._places, self._amendments, self._facts)
+        batch = Batch(self._places, self._amendments, self._rejected, self._facts)
         found = [
             self._finding(rule, problem, problem.place, problem.record)
             for rule in BATCH_RULES

@@ -19,6 +19,8 @@ REDUCIBLE: Final = frozenset(
 )
 """Sections that take an ITC reduction: GST API documentation, "IMS - Save IMS Action", its newest example."""
 
+CREDIT_NOTES: Final = frozenset({Section.B2BCN, Section.B2BCNA})
+
 
 def _aware(_: object, field: attrs.Attribute[Any], moment: dt.datetime | None) -> None:
     if moment is not None and (not isinstance(moment, dt.datetime) or moment.tzinfo is None):
@@ -100,11 +102,13 @@ class Batch:
     """The parts of a batch that the rules on a whole batch need.
 
     `places` holds, by section, the place of the first record with a supplier, number, date and return
-    period; `amendments` the decisions on records that name an original, with their places.
+    period; `amendments` the decisions on records that name an original, with their places, and `rejected`
+    those that reject a record.
     """
 
     places: Mapping[Section, Mapping[tuple[Any, ...], int]]
     amendments: Sequence[tuple[int, Decision]]
+    rejected: Sequence[tuple[int, Decision]]
     facts: Facts
 
 

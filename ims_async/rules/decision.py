@@ -8,7 +8,7 @@ from typing import Final
 
 from ..model.records import Decision, ItcReduction
 from ..model.vocabulary import Action
-from .context import REDUCIBLE, Case
+from .context import CREDIT_NOTES, REDUCIBLE, Case
 from .document import is_amount
 from .finding import Problem, shown, writable_text
 from .periods import DUE_DAY, day_in, period_of
@@ -99,6 +99,15 @@ def period_closed(case: Case) -> Iterator[Problem]:
     if period in case.facts.filed:
         yield Problem(
             f"GSTR-3B of {period} is filed, so its records cannot be acted on, but for pending ones"
+        )
+
+
+def credit_note_rejected(case: Case) -> Iterator[Problem]:
+    """A credit note is rejected only if its supplier is to owe that tax again."""
+    if case.action is Action.REJECT and case.section in CREDIT_NOTES:
+        yield Problem(
+            "rejected, its tax is added back to the supplier's liability in a later GSTR-3B: reject it only "
+            "if it is wrong, and agree that with the supplier"
         )
 
 

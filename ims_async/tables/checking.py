@@ -40,6 +40,7 @@ _ANY_DATE: Final = dt.date(2017, 7, 1)  # of a row whose date cannot be read
 _NEEDS: Final = {
     "tax-heads": frozenset({"IGST", "CGST", "SGST"}),
     "original": frozenset({"original number", "original date"}),
+    "credit-note-and-invoice": frozenset({"taxable value", "IGST", "CGST", "SGST", "cess"}),
 }
 
 

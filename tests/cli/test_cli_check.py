@@ -316,3 +316,15 @@ def test_what_the_gateway_takes_no_word_on_is_found_offline(shell: Shell) -> Non
     file = decided(shell.here / "a.csv", (silent, Action.REJECT, "no", None), accepted(fixed, "", NONE))
     codes = {code for _, level, code in found(shell.run("check", file, "--json")) if level == "refuse"}
     assert codes == {"remarks-blocked", "itc-reduction"}
+
+
+def test_a_credit_note_that_is_rejected_with_its_invoice_is_warned_of(shell: Shell) -> None:
+    """By its row; not where the file lacks the amounts by which the two are known."""
+    rows: list[Row] = [
+        (READ, Action.REJECT, "no", None),
+        (attrs.evolve(CREDIT, number="C2"), Action.REJECT, "no", None),
+    ]
+    expected = {(3, "warn", "credit-note-rejected"), (3, "warn", "credit-note-and-invoice")}
+    assert expected == set(found(shell.run("check", decided(shell.here / "a.csv", *rows), "--json")))
+    less = decided(shell.here / "b.csv", *rows, without=("IGST", "cess"))
+    assert (3, "warn", "credit-note-and-invoice") not in found(shell.run("check", less, "--json"))

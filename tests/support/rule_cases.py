@@ -140,6 +140,7 @@ FIRINGS: list[Firing] = [
     ),
     Firing("not-filed", [good(supplier_filed=False).accept()], [good(supplier_filed=False).reject()]),
     Firing("period-closed", [GOOD], [good(return_period="122025")], policy={"filed": ["112025"]}),
+    Firing("credit-note-rejected", [note().reject("x")], [note().keep_pending("x")]),
     Firing("remarks", [GOOD.reject(5)], [GOOD.reject("5")], in_kind=True),  # type: ignore[arg-type]
     Firing("remarks-control", [GOOD.reject("a\x00b")], [GOOD.reject("a\nb")]),
     Firing("remarks-garbled", [GOOD.reject("cafÃ© â‚¹500")], [GOOD.reject("café ₹500, SÃO, 100 %")]),
@@ -163,6 +164,15 @@ FIRINGS: list[Firing] = [
         "amendment-order",
         [of(Section.B2BA, original_number="AB/0071", original_date=GOOD.date).accept(), GOOD.accept()],
         [of(Section.B2BA, original_number="AB/0071").accept(), GOOD.accept()],
+    ),
+    Firing(
+        "credit-note-and-invoice",
+        [note(number="C1").reject("x"), GOOD.reject("x")],
+        [
+            note(number="C1", igst=Decimal(9)).reject("x"),
+            GOOD.reject("x"),
+            note(number="C2").accept(None, FULL),
+        ],
     ),
     Firing(
         "stale-read",
