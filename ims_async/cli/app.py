@@ -12,6 +12,7 @@ from .. import __version__
 from .commands.change import push, reset
 from .commands.check import check
 from .commands.deadlines import deadlines
+from .commands.followup import followup
 from .commands.jobs import list_jobs, show_job
 from .commands.login import login
 from .commands.match import match
@@ -78,6 +79,7 @@ _EXAMPLES: Final = {
     deadlines: "deadlines 102026; of a quarterly taxpayer: ims-async deadlines 092026 --quarterly --state 29",
     push: "push acme.csv --report outcome.csv; of many taxpayers: ims-async push november/ --run 2026-11",
     reset: "reset acme.csv --yes",
+    followup: "followup november/ --register purchases.csv --out followup.csv",
     sales: "sales 2024 10 --section cdnr --out sales.csv",
     liabilities: "liabilities 2024 10 --section cdnr",
     simulate: "simulate --port 8070 --job-seconds 10",

@@ -33,6 +33,18 @@ PulledFiles = Annotated[
         metavar="FILE_OR_FOLDER", help=f"Files that pull wrote; every record in them is reset. {_FOLDERS}"
     ),
 ]
+MatchedFiles = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE_OR_FOLDER", help=f"Files of pull's, which are compared with the books. {_FOLDERS}"
+    ),
+]
+RegisterColumns = Annotated[
+    Path | None,
+    option(
+        "--columns FILE", "A TOML file that names columns of the register: number = 'Bill No'.", "map.toml"
+    ),
+]
 
 # -- who asks for whom ---------------------------------------------------------------------------------
 

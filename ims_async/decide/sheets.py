@@ -54,7 +54,7 @@ def fill_in(rows: Iterable[SheetRow], decided: Decided, *, overwrite: bool = Fal
             _write(row, decision)
         row["reason"] = _reason(row, judged, outcome)
         row["book entry"] = _entries(judged.match)
-        row["difference"] = _differences(judged.match)
+        row["difference"] = differences_of(judged.match)
         yield FilledIn(row, judged, outcome)
 
 
@@ -99,7 +99,7 @@ def _entries(match: Match) -> str:
     return f"{named}; and {more:,} more" if more > 0 else named
 
 
-def _differences(match: Match) -> str:
+def differences_of(match: Match) -> str:
     """Say how much more the books have under each head, in rupees."""
     if match.kind is MatchKind.AMBIGUOUS:
         return ""

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import attrs
-import typer
 from rich.progress import TaskID
 
 from ... import decide
@@ -52,12 +51,7 @@ class Asked:
             "firm.toml",
         ),
     ] = None
-    columns: Annotated[
-        Path | None,
-        options.option(
-            "--columns FILE", "A TOML file that names the register's columns: number = 'Bill'.", "map.toml"
-        ),
-    ] = None
+    columns: options.RegisterColumns = None
     out: Annotated[
         str | None,
         options.option(
@@ -83,10 +77,7 @@ class Asked:
 @command()
 def match(
     console: Console,
-    files: Annotated[
-        list[Path],
-        typer.Argument(metavar="FILE_OR_FOLDER", help="Files of pull's. Of a folder all *.csv are meant."),
-    ],
+    files: options.MatchedFiles,
     asked: Asked,
 ) -> int:
     """Match the records of files with the purchase register, and fill in what a policy decides.
@@ -99,6 +90,7 @@ def match(
     policy, check = Policy() if asked.policy is None else Policy.load(asked.policy), not asked.no_check
     own = checked_gstin(asked.gstin, check=check)
     named = own if asked.gstin else None
+    console.tell(f"Reading {', '.join(map(str, files))} and {asked.register}.")
     sheets, rows = read_sheets(files, asked.register, gstin=named, otherwise=own, check=check)
     targets = {} if asked.dry_run else targets_of(sheets, asked.out, overwrite=asked.overwrite)
     books = read_books(console, asked.register, asked.columns, rows)

@@ -29,17 +29,18 @@ class Books:
 
 
 def read_sheets(
-    paths: Sequence[Path], register: Path, *, gstin: str | None, otherwise: str, check: bool
+    paths: Sequence[Path], *but: Path, gstin: str | None, otherwise: str, check: bool
 ) -> tuple[list[Sheet], dict[str, list[SheetRow]]]:
-    """Read the sheets that are meant, and return their rows by taxpayer.
+    """Read the sheets that are meant, `but` for some files among them, and return their rows by taxpayer.
 
     `gstin` refuses the files of others; the rows of files that name nobody are `otherwise`'s. Raises
     `InvalidInput` with every fault of every file.
     """
     files, _, problems = decision_files(paths)
+    others = {file.resolve() for file in but}
     sheets: list[Sheet] = []
     for file in files:
-        if file.resolve() == register.resolve():
+        if file.resolve() in others:
             continue
         try:
             sheets.append(tables.read_sheet(file, check_suppliers=check))

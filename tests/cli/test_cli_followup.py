@@ -1,0 +1,79 @@
+"""`followup`: a line for each supplier, with what is to be asked of it; offline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.cli.cli_shell import Shell, fill_in, opened, read_rows
+from tests.cli.test_cli_match import write_register
+
+TOPICS = ("rejected", "pending", "differs", "not filed", "only in books")
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Shell]:
+    """A shell with sessions of two taxpayers."""
+    with opened(tmp_path, monkeypatch, capsys) as found:
+        found.log_in_all()
+        yield found
+
+
+def test_each_supplier_has_a_line(shell: Shell) -> None:
+    """What is rejected and pending by the files, what is not filed; each document once."""
+    folder = shell.pulled_all("november/")
+    for file in folder.iterdir():
+        fill_in(file, lambda row: {"b2b": "R", "ecom": "P"}.get(row["section"], ""))
+    ended = shell.run("followup", folder, "--out", "followup.csv")
+    assert ended.code == 0, ended.err
+    rows = [row for file in sorted(folder.iterdir()) for row in read_rows(file)]
+    lines = read_rows(Path("followup.csv"))
+    assert len({(line["GSTIN"], line["supplier"]) for line in lines}) == len(lines)
+    acts = [row["action"] or row["action when pulled"] for row in rows]
+    unfiled = [
+        row for row, act in zip(rows, acts, strict=True) if act in "AN" and row["supplier filed"] == "no"
+    ]
+    expected = {"rejected": acts.count("R"), "pending": acts.count("P"), "not filed": len(unfiled)}
+    counts = {topic: sum(int(line[topic]) for line in lines) for topic in TOPICS}
+    assert counts == {**dict.fromkeys(TOPICS, 0), **expected}
+    assert f"{len(lines)} suppliers in followup.csv" in ended.out
+    line = next(line for line in lines if int(line["rejected"]))
+    number = line["rejected documents"].partition(" of ")[0]
+    assert number in line["message"]
+    assert line["message"].startswith("We have rejected these documents in IMS")
+    again = shell.run("followup", folder, "--out", "followup.csv")
+    assert (again.code, "--overwrite" in again.err) == (2, True)
+
+
+@pytest.mark.parametrize("matched_before", [False, True])
+def test_the_books_say_what_differs_and_what_is_missing(shell: Shell, matched_before: bool) -> None:
+    """By the register; or by what match has written, which knows nothing of what is only in the books."""
+    file = shell.pulled()
+    rows = [row for row in read_rows(file) if row["section"] == "b2b"]
+    extra = {**rows[0], "number": "ONLY-987", "taxable value": "4321.00"}
+
+    def change(place: int, row: dict[str, str]) -> None:
+        if place < 5:
+            row["taxable value"] = str(Decimal(row["taxable value"]) + 700)
+
+    register = write_register(shell.here / "purchases.csv", [*rows, extra], change)
+    books = ("--register", register)
+    if matched_before:
+        assert shell.run("match", file, *books).code == 0
+    before = file.read_bytes()
+    options = () if matched_before else books
+    facts = shell.run("followup", file, "--out", "followup.csv", *options, "--json").json()
+    assert (facts["ok"], file.read_bytes()) == (True, before)
+    assert facts["topics"]["differs"]["documents"] > 0
+    assert facts["topics"]["only in books"]["documents"] == (0 if matched_before else 1)
+    lines = read_rows(Path("followup.csv"))
+    assert any("taxable value +700.00" in line["differs documents"] for line in lines)
+    missing = [line for line in lines if line["only in books"] != "0"]
+    assert [line["supplier"] for line in missing] == ([] if matched_before else [extra["supplier"]])
+    for line in missing:
+        assert line["only in books documents"].startswith("ONLY-987 of ")
