@@ -13,8 +13,10 @@ import attrs
 from ..model.records import Invoice
 from ..model.vocabulary import Action
 from .entry import Entry
+from .kinds import MatchKind
 
-_MOST_NAMED: Final = 200  # documents, in one cell of a table
+_MOST_NAMED: Final = 50  # documents of a topic: a cell holds 32,767 characters
+_DIFFERENT: Final = frozenset({MatchKind.VALUE_DIFFERS, MatchKind.TAX_HEAD_DIFFERS})
 
 
 class Topic(StrEnum):
@@ -92,10 +94,17 @@ class Followups:
         self._found: dict[tuple[str, str], Followup] = {}
 
     def add_record(
-        self, gstin: str, record: Invoice, action: Action, *, difference: str = "", remarks: str = ""
+        self,
+        gstin: str,
+        record: Invoice,
+        action: Action,
+        *,
+        kind: str = "",
+        difference: str = "",
+        remarks: str = "",
     ) -> None:
-        """Add a record with its action, if there is something to ask about it."""
-        topic = _topic(record, action, difference)
+        """Add a record with its action, if there is something to ask about it; `kind` is its `MatchKind`."""
+        topic = _topic(record, action, kind)
         if topic is None:
             return
         said = remarks if topic in (Topic.REJECTED, Topic.PENDING) else ""
@@ -131,11 +140,11 @@ def counts(found: Iterable[Followup]) -> dict[Topic, tuple[int, Decimal]]:
     }
 
 
-def _topic(record: Invoice, action: Action, difference: str) -> Topic | None:
+def _topic(record: Invoice, action: Action, kind: str) -> Topic | None:
     if action is Action.REJECT:
         return Topic.REJECTED
     if action is Action.PENDING:
         return Topic.PENDING
-    if difference and action is not Action.ACCEPT:
+    if kind in _DIFFERENT and action is not Action.ACCEPT:
         return Topic.DIFFERS
     return Topic.NOT_FILED if record.supplier_filed is False else None

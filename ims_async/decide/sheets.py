@@ -16,7 +16,7 @@ from .kinds import MatchKind
 from .matching import Match
 from .policy import Outcome
 
-COLUMNS: Final = ("reason", "book entry", "difference")
+COLUMNS: Final = ("match", "reason", "book entry", "difference")
 """The columns that are added beside `action`."""
 TYPED: Final = "typed"
 """The outcome of a row whose action a person has typed, which is kept."""
@@ -52,6 +52,7 @@ def fill_in(rows: Iterable[SheetRow], decided: Decided, *, overwrite: bool = Fal
         outcome = _outcome(row, judged, overwrite=overwrite)
         if outcome not in (TYPED, ACTED_ON):
             _write(row, decision)
+        row["match"] = judged.match.kind
         row["reason"] = _reason(row, judged, outcome)
         row["book entry"] = _entries(judged.match)
         row["difference"] = differences_of(judged.match)

@@ -128,7 +128,7 @@ def test_what_a_person_typed_is_kept(shell: Shell) -> None:
     assert shell.run("match", file, "--register", register).code == 0
     written = read_rows(file)
     assert list(written[0]) == [
-        *list(rows[0])[:7], "reason", "book entry", "difference", *list(rows[0])[7:]
+        *list(rows[0])[:7], "match", "reason", "book entry", "difference", *list(rows[0])[7:]
     ]  # fmt: skip
     assert {row["my notes"] for row in written} == {"ask Ravi"}
     own = [row for row in written if row["section"] == "b2b"]
@@ -195,6 +195,7 @@ def test_the_register_may_lie_among_the_sheets_and_bring_a_map_of_columns(shell:
     register.write_text(text, encoding="utf-8")
     ended = shell.run("match", folder, "--register", register, "--dry-run")
     assert (ended.code, "no column for number" in ended.err) == (2, True)
+    assert "number = 'Bill No', and pass --columns FILE" in ended.err
     (shell.here / "map.toml").write_text('number = "Beleg"\n', encoding="utf-8")
     assert shell.run("match", folder, "--register", register, "--columns", "map.toml", "--dry-run").code == 0
 
@@ -227,3 +228,41 @@ def test_titles_and_the_delimiter_of_a_sheet_stay(shell: Shell) -> None:
     assert (lines[0], lines[2].split(";")[:2]) == ("November", ["GSTIN", "section"])
     assert len(lines) == len(rows) + 3
     assert shell.run("check", file).code == 0
+
+
+def test_pending_records_are_decided_again_and_an_itc_reduction_that_was_typed_stays(shell: Shell) -> None:
+    """Unless they would be kept pending once more; a typed reduction means that a person wants to accept."""
+    file = shell.pulled()
+    rows = read_rows(file)
+    register = write_register(shell.here / "purchases.csv", [row for row in rows if row["section"] != "b2b"])
+    notes = [row for row in rows if row["section"] == "b2bcn" and row["action when pulled"] == "N"]
+    invoices = [row for row in rows if row["section"] == "b2b" and row["action when pulled"] == "N"]
+    notes[0]["ITC reduction"] = "none"
+    invoices[0]["ITC reduction"] = "none"
+    invoices[1]["action when pulled"] = "P"
+    invoices[2]["action when pulled"] = "R"
+    write_rows(file, rows)
+    policy = shell.here / "firm.toml"
+    for word, again in (("reject", "R"), ("pending", "")):
+        policy.write_text(f'not_filed = "accept"\n[kinds]\n"not in books" = "{word}"\n', encoding="utf-8")
+        options = ("--register", register, "--policy", policy, "--out", f"{word}.csv")
+        assert shell.run("match", file, *options).code == 0
+        written = {(row["section"], row["hash"]): row for row in read_rows(shell.here / f"{word}.csv")}
+        note, typed, pending, rejected = (
+            written[row["section"], row["hash"]] for row in (notes[0], *invoices[:3])
+        )
+        assert note["ITC reduction"] == "none"
+        assert (typed["action"], typed["ITC reduction"]) == ("", "none")
+        assert (pending["action"], rejected["action"]) == (again, "")
+        assert rejected["reason"].startswith("It is rejected already; nothing in the books is like")
+
+
+def test_several_files_become_no_single_one(shell: Shell) -> None:
+    """Nor two of one name; a folder without a sheet has nothing to match."""
+    folder = shell.pulled_all("november/")
+    register = write_register(shell.here / "purchases.csv", read_rows(folder / f"{shell.gstin}.csv"))
+    ended = shell.run("match", folder, "--register", register, "--out", "one.csv")
+    assert (ended.code, "name a folder, --out one.csv/" in ended.err) == (2, True)
+    (shell.here / "empty").mkdir()
+    ended = shell.run("match", "empty", "--register", register)
+    assert (ended.code, "holds no .csv file of decisions" in ended.err) == (2, True)

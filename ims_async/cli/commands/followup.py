@@ -58,7 +58,7 @@ def followup(
     if register is None:
         for taxpayer, records in rows.items():
             for row in records:
-                _add(found, taxpayer, row, row["difference"])
+                _add(found, taxpayer, row, row["match"], row["difference"])
     else:
         _from_books(console, found, read_books(console, register, columns, rows), rows)
     everything = found.sorted()
@@ -73,15 +73,16 @@ def _from_books(
     for one in books:
         matching = console.wait_for(decide.match_async((row.invoice for row in one.rows), one.register))
         for row, match in zip(one.rows, matching, strict=True):
-            _add(found, owners[id(row)], row, differences_of(match))
+            _add(found, owners[id(row)], row, match.kind, differences_of(match))
         whose = {owners[id(row)] for row in one.rows}
         for entry in matching.only_in_books:
             found.add_entry(next(iter(whose)) if len(whose) == 1 else "", entry)
 
 
-def _add(found: Followups, gstin: str, row: SheetRow, difference: str) -> None:
+def _add(found: Followups, gstin: str, row: SheetRow, kind: str, difference: str) -> None:
     action = any_action(row["action"]) or row.invoice.action
-    found.add_record(gstin, row.invoice, action, difference=difference, remarks=row["remarks"])
+    cells = {"difference": difference, "remarks": row["remarks"]}
+    found.add_record(gstin, row.invoice, action, kind=kind.lower(), **cells)
 
 
 _HEADINGS = (

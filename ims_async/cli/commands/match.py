@@ -82,10 +82,10 @@ def match(
 ) -> int:
     """Match the records of files with the purchase register, and fill in what a policy decides.
 
-    It works offline, from the files alone: action, reason, book entry and difference (the books less the
-    gateway, in rupees) are written into them, and ITC reduction and remarks where they are empty. An action
-    that you typed is kept. What was accepted or rejected at the gateway already stands. Nothing is sent: look
-    at the files, then check and push them.
+    It works offline, from the files alone: action, kind of match, reason, book entry and difference (the
+    books less the gateway, in rupees) are written into them, and ITC reduction and remarks where they are
+    empty. An action that you typed is kept. What was accepted or rejected at the gateway already stands.
+    Nothing is sent: look at the files, then check and push them.
     """
     policy, check = Policy() if asked.policy is None else Policy.load(asked.policy), not asked.no_check
     own = checked_gstin(asked.gstin, check=check)

@@ -86,7 +86,13 @@ def read_books(
 
 
 def _register(console: Console, file: Path, columns: Path | None) -> Register:
-    found = decide.read_register(file, columns)
+    try:
+        found = decide.read_register(file, columns)
+    except InvalidInput as error:
+        if not error.advice:
+            raise
+        advice = "write it into a TOML file, for example number = 'Bill No', and pass --columns FILE"
+        raise InvalidInput(error.without_advice(), advice=f"To name it, {advice}") from None
     left_out = ", ".join(f"{count:,} {why}" for why, count in found.left_out.items())
     beside = f"; left out: {left_out}" if left_out else ""
     entries = f"{len(found):,} {'entry' if len(found) == 1 else 'entries'}"

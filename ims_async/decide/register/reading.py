@@ -183,8 +183,8 @@ def _places(name: str, headings: Row, given: Mapping[str, str]) -> dict[str, int
     if missing:
         shown = ", ".join(str(one) for one in headings if one not in (None, ""))[:400]
         raise InvalidInput(
-            f"{name}: no column for {', '.join(missing)}; name it, for example "
-            f'columns={{"{missing[0]}": "Heading"}}. The headings are: {shown}'
+            f"{name}: no column for {', '.join(missing)}. The headings are: {shown}",
+            advice=f'Name it, for example columns={{"{missing[0]}": "Heading"}}',
         )
     return places
 
