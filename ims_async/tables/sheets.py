@@ -107,6 +107,10 @@ def read_sheet(file: str | os.PathLike[str], *, check_suppliers: bool = True) ->
 
 
 def _unread(row: Row, facts: Mapping[str, object]) -> Iterator[Problem]:
+    for column, fault in row.doubts:
+        what = f"{fault}; the books cannot be compared without it: pull again"
+        kind = column.replace(" ", "-")
+        yield Problem(what, kind=kind, file=row.file, row=row.line, column=column, gstin=row.gstin)
     for column in _AMOUNTS:
         if column not in facts:
             what = "there is no amount in it that can be read, such as 1250.50: pull again"
@@ -121,7 +125,7 @@ def _invoice(row: Row, facts: Mapping[str, object]) -> Invoice:
         section=row.section,
         supplier=row.supplier,
         number=row.number,
-        date=row.date,
+        date=row.date,  # type: ignore[arg-type] # one that cannot be read is a problem above
         return_period=row.return_period,
         action=row.pulled_action,
         hash=row.hash,
