@@ -45,7 +45,7 @@ def test_a_spoilt_file_is_checked_pushed_gone_on_with_and_reset(shell: Shell) ->
     assert len(read_rows(shell.here / "outcome.csv")) == count
     sent = shell.sim.count("save")
     ended = shell.run("push", file, "--yes", "--run", "one", "--json", *QUICK)
-    assert (ended.code, f"{count} rows were sent by an earlier part of run one" in ended.err) == (0, True)
+    assert (ended.code, f"{count} rows went out with an earlier part of run one" in ended.err) == (0, True)
     assert shell.sim.count("save") == sent > 0
     ended = shell.run("push", file, "--yes", "--json", *QUICK)
     assert (ended.json()["rewritten"], ended.json()["standing_count"]) == (count, count)

@@ -15,8 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from ims_async import tables
+from ims_async import decide, tables
 from ims_async.cli.inputs.environment import Variables
+from ims_async.decide.policy_file import TEMPLATE
 from ims_async.errors import DownloadQueued, InvalidInput, JournalError, UnexpectedAnswer
 from ims_async.gsp import codec
 from ims_async.gsp.base import Response
@@ -172,6 +173,22 @@ def _checked(case: Case) -> Any:
     return rows
 
 
+def _in_a_file(read: Callable[[Path], Any], suffix: str, case: Case) -> Any:
+    """Read what is read by its path only."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"input{suffix}")
+        path.write_bytes(case.body)
+        return repr(read(path))
+
+
+_REGISTER: Final = (
+    "A firm,,,,\nPurchase register,,,,\n"
+    "Date,Voucher No.,Supplier Invoice No.,GSTIN/UIN,Taxable Value,Integrated Tax,Voucher Type\n"
+    '3-Oct-26,1,INV/26-27/0012,29AAACQ3770E1ZF,"1,00,000.00",18000.00,Purchase\n'
+    "2026-10-04,2,CN-1,29AAACQ3770E1ZF,(500.00),(90.00),Debit Note\nGrand Total,,,,99500.00,,\n"
+)
+
+
 def _csv() -> tuple[Case, ...]:
     invoices = [codec.read_invoice(section, strategies.documented_row(section)) for section in Section]
     file = io.StringIO()
@@ -251,6 +268,22 @@ def _rooms() -> list[Reader]:
         Reader("read_with_information", _csv(), _checked, tables_errors),
         Reader(
             "read_records", _csv(), partial(_table, tables.read_records, tables.match_records), tables_errors
+        ),
+        Reader("read_sheet", _csv(), partial(_in_a_file, tables.read_sheet, ".csv"), tables_errors),
+        Reader(
+            "read_register",
+            (Case(_REGISTER.encode()), Case(_REGISTER.replace(",", ";").encode())),
+            partial(_in_a_file, decide.read_register, ".csv"),
+            tables_errors,
+        ),
+        Reader(
+            "policy",
+            (
+                Case(TEMPLATE.encode()),
+                Case(b'[kinds]\n"not in books" = "pending"\n[tolerance]\nrupees = 1\n'),
+            ),
+            partial(_in_a_file, decide.Policy.load, ".toml"),
+            tables_errors,
         ),
     ]
 
