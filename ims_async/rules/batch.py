@@ -70,17 +70,20 @@ def credit_note_and_invoice(batch: Batch) -> Iterator[Problem]:
 
     No field links the two: the same supplier and amounts do.
     """
+    notes = [
+        (place, decision, key)
+        for place, decision in batch.rejected
+        if decision.section in CREDIT_NOTES and (key := _supplier_and_amounts(decision)) is not None
+    ]
+    if not notes:
+        return  # as mostly: the other rejections, which may be many, are not looked at
+    suppliers = {decision.supplier for _, decision, _ in notes}
     invoices: dict[tuple[object, ...], int] = {}
-    notes: list[tuple[int, Decision, tuple[object, ...]]] = []
     for place, decision in batch.rejected:
-        record = decision.invoice
-        amounts = (record.taxable_value, record.igst, record.cgst, record.sgst, record.cess)
-        if not isinstance(record.supplier, str) or not all(map(is_amount, amounts)):
+        supplier = decision.supplier
+        if decision.section in CREDIT_NOTES or not isinstance(supplier, str) or supplier not in suppliers:
             continue
-        key = (record.supplier, *amounts)
-        if record.section in CREDIT_NOTES:
-            notes.append((place, decision, key))
-        else:
+        if (key := _supplier_and_amounts(decision)) is not None:
             invoices.setdefault(key, place)
     for place, decision, amounts_of_note in notes:
         if (first := invoices.get(amounts_of_note)) is not None:
@@ -124,3 +127,12 @@ def _some(months: Sequence[int]) -> str:
     named = ", ".join(map(period_of, months[:_MOST_NAMED]))
     more = len(months) - _MOST_NAMED
     return f"{named} and {more} more period{'s' if more > 1 else ''}" if more > 0 else named
+
+
+def _supplier_and_amounts(decision: Decision) -> tuple[object, ...] | None:
+    """Return what a credit note has in common with its invoice; None if that cannot be compared."""
+    record = decision.invoice
+    amounts = (record.taxable_value, record.igst, record.cgst, record.sgst, record.cess)
+    if not isinstance(record.supplier, str) or not all(map(is_amount, amounts)):
+        return None
+    return (record.supplier, *amounts)
