@@ -21,6 +21,7 @@ import attrs
 import backoff
 
 from ims_async import ImsJob, JobKind, JobState, JobStatus, JobToken, PollPolicy
+from ims_async.jobs.alarms import Alarms
 
 from . import virtual_time
 from .measure import Row, can_tell_memory, in_fresh_process, resident, show
@@ -56,12 +57,17 @@ Wait = Callable[[Gateway, str], Awaitable[object]]
 WaitAll = Callable[[Gateway, list[str]], Coroutine[Any, Any, object]]
 
 
-async def ours(gateway: Gateway, reference: str) -> None:
-    """Await a job that was resumed from its token."""
-    await _job(gateway, reference).wait()
+async def ours(gateway: Gateway, references: list[str]) -> None:
+    """Await jobs that were resumed from their tokens; as in a client, one timer serves them all."""
+    alarms = Alarms()
+
+    async def one(gateway: Gateway, reference: str) -> None:
+        await _job(gateway, reference, alarms).wait()
+
+    await each(one)(gateway, references)
 
 
-def _job(gateway: Gateway, reference: str) -> ImsJob:
+def _job(gateway: Gateway, reference: str, alarms: Alarms | None = None) -> ImsJob:
     token = JobToken(
         gsp="bench", host="localhost", gstin="29AAACQ3770E1ZF", kind=JobKind.SAVE, reference_id=reference
     )
@@ -70,7 +76,7 @@ def _job(gateway: Gateway, reference: str) -> ImsJob:
     async def poll(token: JobToken) -> JobStatus:
         return await gateway.poll(reference, token.kind)
 
-    return ImsJob(token, poll=poll, policy=policy)
+    return ImsJob(token, poll=poll, policy=policy, alarms=alarms)
 
 
 async def sleep_loop(gateway: Gateway, reference: str) -> None:
@@ -148,7 +154,7 @@ def each(wait: Wait) -> WaitAll:
 
 PEERS: Final[dict[str, tuple[str, WaitAll]]] = {
     FLOOR: ("asyncio", heap_and_worker),
-    OURS: ("ims_async", each(ours)),
+    OURS: ("ims_async", ours),
     "a sleep loop in a task": ("asyncio", each(sleep_loop)),
     "backoff.on_predicate in a task": ("backoff", each(on_predicate)),
     "tenacity in a task": ("tenacity", each(with_tenacity)),

@@ -37,27 +37,30 @@ class Alarm:
 
     def set(self, moment: float, ring: Callable[..., object], *args: Any) -> None:
         """Call `ring` at this time of the loop's clock, in seconds, in the context of the present caller."""
-        self._alarms.count += self._call is None
+        if self._call is None:
+            self._alarms.count += 1
         self._moment, self._call = moment, (contextvars.copy_context(), ring, args)
         if moment < self.queued:
             self._alarms.push(moment, self)
 
     def cancel(self) -> None:
         """Do not ring."""
-        if self._take() is not None:
+        if self._call is not None:
+            self._call = None
+            self._alarms.count -= 1
             self._alarms.clear_if_none()
 
     def due(self, now: float) -> _Call | None:
         """Return what is to be done by now, once; where it is later, stand in the heap again."""
         self.queued = math.inf
-        if self._call is not None and self._moment > now:
+        call = self._call
+        if call is None:
+            return None
+        if self._moment > now:
             self._alarms.push(self._moment, self)
             return None
-        return self._take()
-
-    def _take(self) -> _Call | None:
-        call, self._call = self._call, None
-        self._alarms.count -= call is not None
+        self._call = None
+        self._alarms.count -= 1
         return call
 
 
@@ -73,12 +76,14 @@ class Alarms:
         self._heap: list[tuple[float, int, Alarm]] = []
         self._serial = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
+        self._wakes_at = math.inf
 
     def push(self, moment: float, alarm: Alarm) -> None:
         """Let an alarm be looked at then, and no more at a later time."""
         alarm.queued = moment
         heapq.heappush(self._heap, (moment, next(self._serial), alarm))
-        self._wake_at(self._heap[0][0])
+        if moment < self._wakes_at:
+            self._wake_at(moment)
 
     def clear_if_none(self) -> None:
         """Forget the entries of cancelled alarms, where there are no others."""
@@ -89,20 +94,19 @@ class Alarms:
         self._heap.clear()
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._timer, self._wakes_at = None, math.inf
 
     def _wake_at(self, moment: float) -> None:
         if self._timer is not None:
-            if self._timer.when() <= moment:
-                return
             self._timer.cancel()
         # In an empty context: that of a caller would be kept, and be that of all who ring.
         context = contextvars.Context()
         self._timer = asyncio.get_running_loop().call_at(moment, self._wake, moment, context=context)
+        self._wakes_at = moment
 
     def _wake(self, moment: float) -> None:
         now = max(asyncio.get_running_loop().time(), moment)  # a timer may be early by the clock's resolution
-        self._timer, rung = None, 0
+        self._timer, self._wakes_at, rung = None, -math.inf, 0  # what is set meanwhile is looked at below
         try:
             while self._heap and self._heap[0][0] <= now and rung < _AT_ONCE:
                 queued, _, alarm = heapq.heappop(self._heap)
@@ -111,6 +115,7 @@ class Alarms:
                     rung += 1
                     context.run(ring, *args)
         finally:
+            self._wakes_at = math.inf
             self.clear_if_none()
             if self._heap:
                 self._wake_at(self._heap[0][0])

@@ -137,10 +137,11 @@ class ImsJob(JobFacts):
 
     async def _hear(self, status: JobStatus) -> None:
         """Take an answer of the gateway; what is new is in the journal first, so that no crash loses it."""
-        if self.done:
+        if self._change.done:
             return
         token = attrs.evolve(self.token, route=status.route) if status.route else None
-        if token not in (None, self.token) or facts_of(status) != facts_of(self.status):
+        news = token is not None and token != self.token
+        if news or facts_of(status) != facts_of(self._history[-1]):
             await self._apply(lambda change: change.heard(status, token))
         else:
             self._history[-1] = status

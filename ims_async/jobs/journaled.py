@@ -32,28 +32,28 @@ class JournaledChange:
     because a journal cannot be written.
     """
 
-    __slots__ = ("_journal", "_lock", "_owed", "_stored", "_unsought", "trouble")
+    __slots__ = ("_journal", "_lock", "_owed", "_stored", "trouble", "unsought")
 
     def __init__(self, journal: Journal, change: Change) -> None:
         """Take a change as a journal returned it, one to `add`, or one known by its token (`of_token`)."""
         self._journal, self._stored = journal, change
-        self._unsought = not change.id
+        self.unsought = not change.id
         """True while it is not known whether the journal has it."""
-        self._owed: list[Move] = []
-        self._lock = asyncio.Lock()
+        self._owed: tuple[Move, ...] = ()
+        self._lock: asyncio.Lock | None = None  # most jobs only wait, and there may be very many
         self.trouble: JournalError | None = None
 
     @property
     def change(self) -> Change:
         """How it stands, with what could not be written down."""
         change = self._stored
-        for move in tuple(self._owed):
+        for move in self._owed:
             try:
                 change = move(change)
             except JobInFlight:
                 continue  # it was dealt with elsewhere: that counts
             except RuntimeError:
-                self._owed.remove(move)  # a defect is raised once
+                self._drop(move)  # a defect is raised once
                 raise
         return change
 
@@ -65,7 +65,7 @@ class JournaledChange:
     @property
     def name(self) -> str | None:
         """The journal's name for it; None if no journal is known to have it."""
-        return None if self._unsought or isinstance(self._journal, NoJournal) else self._stored.id
+        return None if self.unsought or isinstance(self._journal, NoJournal) else self._stored.id
 
     # -- writing -----------------------------------------------------------------------------------------
 
@@ -86,19 +86,23 @@ class JournaledChange:
         try:
             return await self.write()
         finally:
-            if not owed and move in self._owed:
-                self._owed.remove(move)
+            if not owed:
+                self._drop(move)
 
     def owe(self, move: Move) -> None:
         """Note a move that is still to be written: `change` shows it already."""
-        self._owed.append(move)
+        self._owed += (move,)
+
+    def _drop(self, *moves: Move) -> None:
+        self._owed = tuple(move for move in self._owed if move not in moves)
 
     async def write(self) -> Change:
         """Write what is owed, if anything; return how it stands then."""
-        if self._unsought:
+        if self.unsought:
             await self.find()
-            if self._unsought:
+            if self.unsought:
                 return self.change  # where it is stored could not be found out
+        self._lock = self._lock or asyncio.Lock()
         async with self._lock:
             try:
                 await self._write()
@@ -112,7 +116,7 @@ class JournaledChange:
         for _ in range(_MOST_TRIES):
             if not self._owed:
                 return
-            moves = tuple(self._owed)
+            moves = self._owed
             after = self.change
             if after is not self._stored:
                 stored = await self._journal.put(after)
@@ -121,7 +125,7 @@ class JournaledChange:
                     continue
                 if stored.revision >= self._stored.revision:  # a later one may have been read meanwhile
                     self._stored = stored
-            self._owed = [move for move in self._owed if move not in moves]
+            self._drop(*moves)
         raise JournalError(f"it was moved on by others {_MOST_TRIES} times in a row")
 
     async def _read_again(self) -> None:
@@ -158,7 +162,7 @@ class JournaledChange:
     async def find(self) -> bool:
         """Look in the journal for a change that is known by its token only; True if it is found now."""
         token = self._stored.token
-        if not self._unsought:
+        if not self.unsought:
             return False
         query = Query(gsp=token.gsp, host=token.host, gstin=token.gstin, reference=token.reference_id)
         try:
@@ -170,9 +174,9 @@ class JournaledChange:
             found = [change for change in found if change.token == token]
         # A test host gives every job the same reference: the time of sending tells them apart.
         found = [change for change in found if change.token.submitted_at == token.submitted_at] or found
-        if not self._unsought:  # another task found it meanwhile
+        if not self.unsought:  # another task found it meanwhile
             return False
-        self._unsought = False
+        self.unsought = False
         if not found:
             self._journal = NO_JOURNAL  # it is of another journal, or of none
             return False
@@ -187,8 +191,8 @@ class JournaledChange:
 
     def take(self, change: Change) -> None:
         """Take what was read in the journal, unless something newer is known."""
-        if self._unsought or change.revision > self._stored.revision:
-            self._stored, self._unsought = change, False
+        if self.unsought or change.revision > self._stored.revision:
+            self._stored, self.unsought = change, False
 
     def found_late(self, journal: Journal, change: Change) -> None:
         """Go on with what is stored: it was not there yet when it was looked for by its token.
@@ -196,8 +200,8 @@ class JournaledChange:
         What became known of it since is owed to the journal.
         """
         known = self._stored
-        self._journal, self._stored, self._unsought = journal, change, False
-        self._owed.insert(0, lambda change: _with_what_is_known(change, known))
+        self._journal, self._stored, self.unsought = journal, change, False
+        self._owed = (lambda change: _with_what_is_known(change, known), *self._owed)
 
     def learn(self, token: JobToken) -> None:
         """Take the facts of a token that knows more than is known here. Nothing is written."""

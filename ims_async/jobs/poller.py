@@ -221,7 +221,7 @@ class Poller:
 
     def _set_alarms(self, job: ImsJob) -> None:
         """Be woken for the next poll, and at the deadline, which holds also while a poll hangs."""
-        if job.done:
+        if job.change.done:
             return
         self._make_ready()
         if not self._alarm.is_set and self._task is None:
@@ -309,15 +309,16 @@ class Poller:
 
     async def _poll_once(self, job: ImsJob) -> None:
         try:
-            await job._look_up()
-            if job.done or job._being_sent:
-                return
-            check_pollable(job)
+            if job._journaled.unsought or not job.pollable:
+                await job._look_up()
+                if job.done or job._being_sent:
+                    return
+                check_pollable(job)
             status = await self._answer(job)
         finally:
             assert self._delays is not None  # noqa: S101 # made ready before any poll
-            self._next_at = _now() + next(self._delays)
-        now = _now()
+            now = _now()
+            self._next_at = now + next(self._delays)
         self._evidence = self._evidence.with_poll(status, now)
         settled = settle(
             status,

@@ -13,7 +13,17 @@ from typing import Any, Final
 import attrs
 
 from ..errors import JobInFlight
-from .moves import HOLDING_THE_TURN, MOVES, NOT_SENT, OPEN_STATES, Answer, Cause, ChangeState, Event
+from .moves import (
+    DONE_STATES,
+    HOLDING_THE_TURN,
+    MOVES,
+    NOT_SENT,
+    OPEN_STATES,
+    Answer,
+    Cause,
+    ChangeState,
+    Event,
+)
 from .status import Found, JobState, JobStatus
 from .times import SENDER_IS_DEAD
 from .tokens import JobToken
@@ -109,16 +119,16 @@ class Change:
     @property
     def done(self) -> bool:
         """True once the gateway has given its last word, or a look has ended it."""
-        if self.state is ChangeState.ABANDONED:
-            return self.status is not None and self.status.done
-        return self.state in (ChangeState.BROKEN_OFF, ChangeState.ENDED)
+        if self.state in DONE_STATES:
+            return True
+        return self.state is ChangeState.ABANDONED and self.status is not None and self.status.done
 
     @property
     def pollable(self) -> bool:
         """True if the gateway can be asked how it stands, and has not given its final word."""
-        if self.state is ChangeState.ABANDONED:
-            return self.token.reference_id is not None and not self.done
-        return self.state is ChangeState.ACCEPTED
+        if self.state is ChangeState.ACCEPTED:
+            return True
+        return self.state is ChangeState.ABANDONED and self.token.reference_id is not None and not self.done
 
     @property
     def needs_a_look(self) -> bool:
