@@ -11,7 +11,8 @@ import attrs
 
 from ..client import ImsClient
 from ..errors import InvalidInput
-from ..model.records import Decision, Invoice, Record
+from ..jobs.recovery import refused_as_stale
+from ..model.records import Decision, Invoice, Record, RecordKey
 from ..model.status import JobKind
 from ..model.vocabulary import Action
 from ..taxpayer import Taxpayer
@@ -36,7 +37,7 @@ class Portion:
 
     Where they cannot be worked on, `problem` says why. `taxpayer` is None for a GSTIN that is none. Of those
     that are sent `again`, the records are looked at first; `changes` are the journal's names of what they
-    were in.
+    were in, `stale` those that GSTN refused as such.
     """
 
     gstin: str
@@ -45,6 +46,7 @@ class Portion:
     problem: Exception | None = None
     again: bool = False
     changes: tuple[str, ...] = ()
+    stale: Collection[RecordKey] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -99,6 +101,7 @@ def source_again(client: ImsClient, report: BulkReport) -> Source:
             )
         records: list[Record] = [*failed, *one.unaccounted, *one.not_sent]
         portion = Portion(one.gstin, None, records, again=True, changes=one.batches)
+        portion.stale = refused_as_stale(one.failed)
         try:
             portion.taxpayer = client.taxpayer(one.gstin, check=False)
         except InvalidInput as error:

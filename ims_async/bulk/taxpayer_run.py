@@ -128,7 +128,8 @@ class TaxpayerRun(JobFollower):
             self._found = found
 
         async def look_and_send() -> ImsJob | None:
-            retry = await self._state.recovery.retry_records(batch, records, heard=heard)
+            stale = self.portion.stale
+            retry = await self._state.recovery.retry_records(batch, records, stale=stale, heard=heard)
             self.context.gate.answered(self.taxpayer)
             return retry.job
 

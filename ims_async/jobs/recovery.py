@@ -20,7 +20,7 @@ from ..errors import (
 from ..gsp.gstn import STALE_ACTION
 from ..model.change import Change
 from ..model.records import Decision, Invoice, Record, RecordKey
-from ..model.report import JobReport
+from ..model.report import JobReport, RecordFailure
 from ..model.status import Found, JobKind, JobState, JobStatus
 from ..model.vocabulary import Section
 from .context import Services
@@ -120,8 +120,7 @@ class Recovery:
         if others := sorted(other for other in recipients if other and other.upper() != self._gstin.upper()):
             raise InvalidInput(f"this report is about records of {others[0]}, not of {self._gstin}")
         kind = JobKind.RESET if again and isinstance(again[0], Invoice) else JobKind.SAVE
-        # Which action a record had that GSTN refused as stale, the report does not say.
-        stale = {one.key for one in report.failed if STALE_ACTION in f"{one.code} {one.message}"}
+        stale = refused_as_stale(report.failed)
         return await self._retry(Batch(kind=kind), again, report.batch, queue=queue, stale=stale)
 
     async def _retry(
@@ -131,11 +130,10 @@ class Recovery:
         name: str | None,
         *,
         queue: bool,
-        stale: Collection[RecordKey | None] = (),
+        stale: Collection[RecordKey] = (),
     ) -> Retry:
         """Retry records, and mark the change of that name, where every record was looked at."""
-        as_read = {record.key for record in again} - {*stale}
-        retry = await self.retry_records(batch, again, queue=queue, as_read=as_read)
+        retry = await self.retry_records(batch, again, queue=queue, stale=stale)
         if name is not None and retry.found.settled:
             await self._jobs.mark_retried(name)
         return retry
@@ -146,15 +144,16 @@ class Recovery:
         again: Sequence[Record],
         *,
         queue: bool = True,
-        as_read: Collection[RecordKey] = (),
+        stale: Collection[RecordKey] = (),
         heard: Callable[[Reconciliation], None] = lambda _: None,
     ) -> Retry:
         """Send these again where they still are as they were decided on; as `retry`, for `ims_async.bulk`.
 
-        `batch` gets those records. Those in `as_read` are not sent if they have a third action by now (see
-        `compare`). `heard` is called with what was found, before anything is sent.
+        `batch` gets those records. One that has a third action by now is not sent (see `compare`), unless
+        GSTN refused it as `stale`. `heard` is called with what was found, before anything is sent.
         """
         found = Reconciliation()
+        as_read = {record.key for record in again} - {*stale}
 
         async def look() -> Batch:
             nonlocal found
@@ -168,6 +167,12 @@ class Recovery:
         if batch.unsent_id and found.settled:  # by a later look nothing of it was to be sent any more
             await self._jobs.mark_retried(batch.unsent_id)
         return Retry(job=job, found=found)
+
+
+def refused_as_stale(failed: Iterable[RecordFailure]) -> set[RecordKey]:
+    """Return the records that GSTN refused as stale: which action they had then, no report says."""
+    stale = (one for one in failed if STALE_ACTION in f"{one.code} {one.message}")
+    return {one.key for one in stale}
 
 
 def _not_applied(report: JobReport) -> list[Record]:

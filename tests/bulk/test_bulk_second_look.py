@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ims_async import Decision, ImsClient, InvalidInput, PollPolicy, Taxpayer, bulk
+from ims_async import Action, Decision, ImsClient, InvalidInput, PollPolicy, Taxpayer, bulk
 from ims_async.bulk import EventKind
 from ims_async.simulator import Fault, Simulator
 
@@ -194,3 +194,41 @@ async def test_a_save_and_a_reset_of_one_record_are_refused_together(
     assert report.not_sent == 2
     assert not sim.jobs
     assert names(taxpayers[0].gstin, both)
+
+
+async def reject_elsewhere(sim: Simulator, decision: Decision) -> None:
+    """Reject a record as somebody on the portal would."""
+    colleague = log_in(bulk_client(sim), sim)[0]
+    (shown,) = [row for row in await colleague.invoices(decision.section) if row.key == decision.key]
+    assert (await (await colleague.save([shown.reject("not ours")]))).ok
+
+
+async def test_a_lost_change_is_not_sent_over_a_decision_that_was_taken_elsewhere_meanwhile(
+    client: ImsClient, sim: Simulator, taxpayers: list[Taxpayer]
+) -> None:
+    """Its request never arrived; by the time of the look a record of it is rejected."""
+    first, *others = (await undecided(taxpayers[0]))[:3]
+    sim.script_fault("save", Fault.drop_before())
+    run = asyncio.ensure_future(bulk.save_all(client, {taxpayers[0]: [first, *others]}))
+    await asyncio.sleep(30.0)
+    await reject_elsewhere(sim, first)
+    report = await run
+    assert (report[taxpayers[0].gstin].changed, report.succeeded) == ((first,), 2)
+    adds_up(report)
+    (shown,) = [row for row in await taxpayers[0].invoices(first.section) if row.key == first.key]
+    assert shown.action is Action.REJECT
+
+
+async def test_a_retry_is_not_sent_over_a_decision_that_was_taken_elsewhere_since(
+    client: ImsClient, sim: Simulator, taxpayers: list[Taxpayer]
+) -> None:
+    """The session had ended; a record that nobody decided on since is sent."""
+    first, *others = (await undecided(taxpayers[0]))[:3]
+    sim.end_session(taxpayers[0].gstin)
+    report = await bulk.save_all(client, {taxpayers[0]: [first, *others]})
+    assert report.not_sent == 3
+    log_in(client, sim)
+    await reject_elsewhere(sim, first)
+    again = await bulk.retry(client, report)
+    assert (again[taxpayers[0].gstin].changed, again.succeeded) == ((first,), 2)
+    adds_up(again)
