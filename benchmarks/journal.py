@@ -78,7 +78,7 @@ async def with_aiosqlite(folder: Path, callers: int, each: int) -> tuple[float, 
         await connection.executescript(TABLES)
 
         async def write(name: str) -> None:
-            await connection.execute(INSERT_JOB, (name, *FACTS))
+            await connection.execute(INSERT_JOB, (1, name, *FACTS))
 
         return await _hammer(write, callers, each)
 
@@ -98,7 +98,9 @@ async def with_an_executor(folder: Path, callers: int, each: int) -> tuple[float
         connection = await loop.run_in_executor(pool, connect)
 
         async def write(name: str) -> None:
-            await loop.run_in_executor(pool, lambda: connection.execute(INSERT_JOB, (name, *FACTS)).close())
+            await loop.run_in_executor(
+                pool, lambda: connection.execute(INSERT_JOB, (1, name, *FACTS)).close()
+            )
 
         result = await _hammer(write, callers, each)
         await loop.run_in_executor(pool, connection.close)

@@ -338,4 +338,4 @@ def bounded(words: str) -> str:
     """
     if len(words) > LONGEST_WORDS:
         words = words[: LONGEST_WORDS - 1] + "…"
-    return words.encode(errors="replace").decode()
+    return words if words.isascii() else words.encode(errors="replace").decode()

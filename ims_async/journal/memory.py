@@ -8,8 +8,7 @@ import itertools
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-
-import attrs
+from typing import Final
 
 from ..errors import JournalError
 from ..loop_owner import LoopOwner, on_one_loop
@@ -18,7 +17,7 @@ from ..model.moves import ChangeState
 from ..model.records import Record
 from .base import EVERYTHING, Claim, Now, Query
 
-_Key = tuple[str, str | None]
+_Key = tuple[str, str]
 
 
 @on_one_loop
@@ -83,15 +82,20 @@ class MemoryJournal:
 
     def _store(self, change: Change) -> Change:
         self._revision += 1
-        before = self._changes.get(change.id)
-        after = self._changes[change.id] = change.stored(self._revision, self._time())
-        if after.status is not None and after.status.raw:  # the gateway's whole answer is not kept
-            self._changes[change.id] = attrs.evolve(after, status=attrs.evolve(after.status, raw={}))
-        gone, new = set() if before is None else _keys(before), _keys(after)
-        for key in gone - new:
-            self._index[key].discard(after.id)
-        for key in new - gone:
-            self._index[key].add(after.id)
+        before, at = self._changes.get(change.id), self._time()
+        after = kept = change.stored(self._revision, at)
+        if change.status is not None and change.status.raw:
+            kept = change.stored(self._revision, at, raw=False)
+        self._changes[change.id] = kept
+        for gone, new in zip(_NO_KEYS if before is None else _keys(before), _keys(after), strict=True):
+            if gone == new:
+                continue
+            if gone is not None:
+                self._index[gone].discard(after.id)
+                if not self._index[gone]:
+                    del self._index[gone]
+            if new is not None:
+                self._index[new].add(after.id)
         return after
 
     def _candidates(self, query: Query) -> list[Change]:
@@ -99,7 +103,7 @@ class MemoryJournal:
         if query.ids is not None:
             return self._in_order(name for name in query.ids if name in self._changes)
         asked = {"gstin": query.gstin, "reference": query.reference, "run": query.run}
-        choices: list[list[_Key]] = [[(name, fact)] for name, fact in asked.items() if fact is not None]
+        choices: list[list[_Key]] = [[(name, fact)] for name, fact in asked.items() if fact]
         choices.append([("state", state) for state in set(query.states or ChangeState)])
         best = min(choices, key=lambda keys: sum(len(self._index.get(key, ())) for key in keys))
         return self._in_order(itertools.chain.from_iterable(self._index.get(key, ()) for key in best))
@@ -122,13 +126,16 @@ class MemoryJournal:
         return dt.datetime.fromtimestamp(self._clock(), dt.UTC)
 
 
-def _keys(change: Change) -> set[_Key]:
-    """Return the facts by which it is found."""
+def _keys(change: Change) -> tuple[_Key | None, ...]:
+    """Return the facts by which it is found; None for one that it does not have."""
     token = change.token
-    return {
+    return (
         ("gstin", token.gstin),
-        ("in flight", token.gstin if change.holds_the_turn else None),
-        ("reference", token.reference_id),
-        ("run", change.run),
         ("state", change.state),
-    }
+        ("in flight", token.gstin) if change.holds_the_turn else None,
+        ("reference", token.reference_id) if token.reference_id else None,
+        ("run", change.run) if change.run else None,
+    )
+
+
+_NO_KEYS: Final = (None,) * 5

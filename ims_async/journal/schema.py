@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from ..errors import JournalError
 from ..model.moves import HOLDING_THE_TURN, NOT_SENT, OPEN_STATES, ChangeState
@@ -83,34 +83,47 @@ COLUMNS: Final = (
     "status, reason, changed_at, run, retried, cause, found, route, revision"
 )
 
-NEXT_REVISION: Final = "UPDATE revisions SET last = last + 1"
 LAST_REVISION: Final = "SELECT last FROM revisions"
+GIVE_REVISIONS: Final = "UPDATE revisions SET last = ?"
+# Each write has its new revision as its first parameter (`Connection.write`).
 INSERT_JOB: Final = (
-    "INSERT INTO jobs (id, state, gsp, host, gstin, kind, reference, submitted, submitted_at, "
-    "results_until, run, route, changed_at, revision) "
-    f"VALUES (?, '{ChangeState.QUEUED}', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT last + 1 FROM revisions))"
+    "INSERT INTO jobs (revision, state, id, gsp, host, gstin, kind, reference, submitted, submitted_at, "
+    "results_until, run, route, changed_at) "
+    f"VALUES (?, '{ChangeState.QUEUED}', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 )
 INSERT_PART: Final = "INSERT INTO parts (job, part, rows, checksum) VALUES (?, ?, ?, ?)"
 SELECT_JOB: Final = f"SELECT {COLUMNS} FROM jobs WHERE id = ?"
 SELECT_PARTS: Final = "SELECT part, rows, checksum FROM parts WHERE job = ? ORDER BY part"
 
-# Of the same taxpayer, but not the change itself: gsp, host, gstin, id.
-_OTHERS: Final = "gsp = ? AND host = ? AND gstin = ? AND id != ?"
 # The states that do not hold the turn are listed: a change whose state is damaged may hold it. The condition
 # is word for word that of the partial index, which SQLite would not use otherwise.
-AHEAD: Final = (
-    f"SELECT {COLUMNS} FROM jobs WHERE {_OTHERS} "
-    f"AND state NOT IN ({_listed(set(ChangeState) - HOLDING_THE_TURN)}) ORDER BY place LIMIT 1"
+_HOLDS: Final = f"state NOT IN ({_listed(set(ChangeState) - HOLDING_THE_TURN)})"
+_SENT: Final = f"state NOT IN ({_listed(NOT_SENT)})"
+# Of the same taxpayer, but not the change itself: gsp, host, gstin, id.
+_OTHERS: Final = f"SELECT {COLUMNS} FROM jobs WHERE gsp = ? AND host = ? AND gstin = ? AND id != ?"
+AHEAD: Final = f"{_OTHERS} AND {_HOLDS} ORDER BY place LIMIT 1"
+MOVED: Final = f"{_OTHERS} AND revision > ? AND {_SENT} LIMIT 1"
+PUT: Final = {
+    (
+        state,
+        reference,
+    ): f"UPDATE jobs SET revision = ?1, {'state = ?2, ' * state}{'reference = ?3, ' * reference}"
+    "submitted_at = ?4, results_until = ?5, route = ?6, status = ?7, found = ?8, reason = ?9, cause = ?10, "
+    "retried = ?11, changed_at = ?12 WHERE id = ?13 AND revision = ?14"
+    for state in (False, True)
+    for reference in (False, True)
+}
+"""By whether the state and the reference are others: an index has them, and is half the work of a write."""
+_OTHER: Final = (
+    "SELECT 1 FROM jobs AS other WHERE other.gsp = jobs.gsp AND other.host = jobs.host "
+    "AND other.gstin = jobs.gstin AND other.id != jobs.id AND other."
 )
-MOVED: Final = (
-    f"SELECT {COLUMNS} FROM jobs WHERE {_OTHERS} AND revision > ? "
-    f"AND state NOT IN ({_listed(NOT_SENT)}) LIMIT 1"
-)
-PUT: Final = (
-    "UPDATE jobs SET state = ?, reference = ?, submitted_at = ?, results_until = ?, route = ?, status = ?, "
-    "found = ?, reason = ?, cause = ?, retried = ?, changed_at = ?, "
-    "revision = (SELECT last + 1 FROM revisions) WHERE id = ? AND revision = ?"
-)
+CLAIM: Final = {
+    reference: f"{PUT[True, reference]} AND state = '{ChangeState.QUEUED}' AND NOT EXISTS ({_OTHER}{_HOLDS}) "
+    f"AND NOT EXISTS ({_OTHER}revision > ?15 AND other.{_SENT})"
+    for reference in (False, True)
+}
+"""By whether the reference is another. The last parameter is a revision; none is later than NULL."""
 
 SELECT: Final = f"SELECT {COLUMNS}, place FROM jobs WHERE {{}} ORDER BY place"
 _CLOSED: Final = set(ChangeState) - OPEN_STATES
@@ -121,6 +134,42 @@ CLEAN_UP: Final = ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")
 
 # macOS syncs to the disk only with `fullfsync`; elsewhere it changes nothing.
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "fullfsync = ON", "foreign_keys = ON")
+
+
+class Connection(sqlite3.Connection):
+    """A connection whose writes have revisions: the last one is read and written once in a transaction."""
+
+    _last: int | None = None
+    _given = False
+
+    def begin(self) -> None:
+        """Begin a transaction that writes."""
+        self.execute("BEGIN IMMEDIATE")
+        self._last, self._given = None, False
+
+    def write(self, statement: str, facts: Sequence[Any]) -> int:
+        """Write one change; return its new revision, or 0 if nothing was written."""
+        if self._last is None:
+            self._last = last_revision(self)
+        revision = self._last + 1
+        if not self.execute(statement, (revision, *facts)).rowcount:
+            return 0
+        self._last, self._given = revision, True
+        return revision
+
+    def commit(self) -> None:
+        """Write the last revision, and end the transaction."""
+        if self._given:
+            self.execute(GIVE_REVISIONS, (self._last,))
+        self.execute("COMMIT")
+
+
+def last_revision(connection: sqlite3.Connection) -> int:
+    """Return the last revision that was given. Raises `JournalError` if it is damaged."""
+    row = connection.execute(LAST_REVISION).fetchone()
+    if row is None or type(row[0]) is not int:
+        raise JournalError("its number of the last revision is damaged")
+    return int(row[0])
 
 
 def prepare(connection: sqlite3.Connection, migrations: Sequence[str] = MIGRATIONS) -> None:

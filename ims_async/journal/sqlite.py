@@ -21,7 +21,7 @@ from ..model.status import JobKind
 from ..model.tokens import JobToken
 from . import schema
 from .base import EVERYTHING, Claim, Now, Query
-from .packing import checksum, pack, pack_found, pack_status, unpack, unpack_status
+from .packing import ROWS_PER_PART, checksum, pack, pack_found, pack_status, unpack, unpack_status
 from .writer import Writer
 
 _KEEP: Final = dt.timedelta(days=400)
@@ -69,12 +69,7 @@ class SqliteJournal:
 
     async def add(self, change: Change, records: Sequence[Record]) -> Change:
         """Store a queued change; see `Journal`."""
-        parts = []
-        async with self._turn_to_pack():
-            for number, part in enumerate(pack(records)):
-                if number:
-                    await asyncio.sleep(0)  # a big batch is packed in many short steps
-                parts.append((change.id, number, part, checksum(part)))
+        parts = await self._parts(change.id, records)
         token, at = change.token, self._time()
         row = (
             change.id, token.gsp, token.host, token.gstin, token.kind, token.reference_id, len(records),
@@ -82,12 +77,12 @@ class SqliteJournal:
             at.timestamp(),
         )  # fmt: skip
 
-        def write(connection: sqlite3.Connection) -> tuple[Any, ...] | int:
-            known: tuple[Any, ...] | None = connection.execute(schema.SELECT_JOB, (change.id,)).fetchone()
-            if known is not None:
-                return known
-            revision = _write(connection, schema.INSERT_JOB, row)
-            connection.executemany(schema.INSERT_PART, parts)
+        def write(connection: schema.Connection) -> tuple[Any, ...] | int:
+            revision = connection.write(schema.INSERT_JOB, row)
+            if not revision:
+                return _job_row(connection, change.id)
+            if parts:
+                connection.executemany(schema.INSERT_PART, parts)
             return revision
 
         stored = await self._writer.run(write)
@@ -98,19 +93,33 @@ class SqliteJournal:
             return known
         raise JournalError(f"journal {self.path}: it already holds a change {change.id}")
 
+    async def _parts(self, change_id: str, records: Sequence[Record]) -> list[tuple[str, int, bytes, int]]:
+        """Return the rows of the records."""
+        if len(records) <= ROWS_PER_PART:
+            return [(change_id, 0, part, checksum(part)) for part in pack(records)]
+        parts = []
+        async with self._turn_to_pack():
+            for number, part in enumerate(pack(records)):
+                if number:
+                    await asyncio.sleep(0)  # a big batch is packed in many short steps
+                parts.append((change_id, number, part, checksum(part)))
+        return parts
+
     async def claim(self, change: Change, *, since: int | None = None) -> Claim:
         """Store a claimed change if it may be sent; see `Journal`."""
         at, token = self._time(), change.token
+        statement = schema.CLAIM[_what_is_new(change)[1]]
+        facts = (*_facts(change, at), since)
         taxpayer = token.gsp, token.host, token.gstin, change.id
-        facts = _facts(change, at)
 
-        def write(connection: sqlite3.Connection) -> tuple[int, Any, Any, Any]:
+        def write(connection: schema.Connection) -> tuple[int, Any, Any, Any]:
+            if revision := connection.write(statement, facts):
+                return revision, None, None, None
             own = _job_row(connection, change.id)
             ahead = connection.execute(schema.AHEAD, taxpayer).fetchone()
             if ahead or (own[1], own[-1]) != (ChangeState.QUEUED, change.revision):
                 return 0, own, ahead, None
-            moved = None if since is None else connection.execute(schema.MOVED, (*taxpayer, since)).fetchone()
-            return 0 if moved else _write(connection, schema.PUT, facts), own, None, moved
+            return 0, own, None, connection.execute(schema.MOVED, (*taxpayer, since)).fetchone()
 
         revision, own, ahead, moved = await self._writer.run(write)
         if revision:
@@ -122,7 +131,8 @@ class SqliteJournal:
     async def put(self, change: Change) -> Change | None:
         """Store a change if nobody has moved it on; see `Journal`."""
         at = self._time()
-        revision = await self._writer.run(partial(_write, statement=schema.PUT, facts=_facts(change, at)))
+        statement, facts = schema.PUT[_what_is_new(change)], _facts(change, at)
+        revision = await self._writer.run(lambda connection: connection.write(statement, facts))
         return change.stored(revision, at) if revision else None
 
     async def find(self, query: Query = EVERYTHING) -> list[Change]:
@@ -149,7 +159,7 @@ class SqliteJournal:
     async def now(self) -> Now:
         """Return the time and the highest revision; see `Journal`."""
         at = self._time()
-        revision = await self._writer.run(_last_revision, writes=False)
+        revision = await self._writer.run(schema.last_revision, writes=False)
         return Now(at, revision)
 
     async def records(self, change_id: str) -> list[Record]:
@@ -243,11 +253,19 @@ class SqliteJournal:
         return change
 
 
+def _what_is_new(change: Change) -> tuple[bool, bool]:
+    """Return whether the state, and the reference, may be others than those that are stored."""
+    before = change.moved_from
+    if before is None or before.revision != change.revision:
+        return True, True
+    return before.state is not change.state, before.token.reference_id != change.token.reference_id
+
+
 def _facts(change: Change, at: dt.datetime) -> tuple[Any, ...]:
-    """Return the parameters of `schema.PUT`."""
+    """Return the parameters of `schema.PUT`, after the first."""
     token, status = change.token, change.status
     # A gateway's words may hold what is no text to SQLite; they must not cost us the whole change.
-    reason = change.reason.encode(errors="backslashreplace").decode()
+    reason = change.reason.encode(errors="backslashreplace").decode() if change.reason else ""
     return (
         change.state,
         token.reference_id,
@@ -292,22 +310,6 @@ def _conditions(query: Query) -> Iterator[tuple[str, list[Any]]]:
     for first in range(0, len(ids), _IDS_AT_ONCE):
         some = ids[first : first + _IDS_AT_ONCE]
         yield " AND ".join([*where, f"id IN ({', '.join('?' * len(some))})"]), [*facts, *some]
-
-
-def _write(connection: sqlite3.Connection, statement: str, facts: Sequence[Any]) -> int:
-    """Write one change; return its new revision, or 0 if nothing was written."""
-    revision = _last_revision(connection) + 1
-    if not connection.execute(statement, facts).rowcount:
-        return 0
-    connection.execute(schema.NEXT_REVISION)
-    return revision
-
-
-def _last_revision(connection: sqlite3.Connection) -> int:
-    row = connection.execute(schema.LAST_REVISION).fetchone()
-    if row is None or type(row[0]) is not int:
-        raise JournalError("its number of the last revision is damaged")
-    return int(row[0])
 
 
 def _all_readable(

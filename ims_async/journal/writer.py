@@ -16,13 +16,13 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from ..errors import JournalError
 from ..files import OWNER_ONLY
-from .schema import MIGRATIONS, prepare
+from .schema import MIGRATIONS, Connection, prepare
 
 _log = logging.getLogger("ims_async")
 
 T = TypeVar("T")
 
-Action = Callable[[sqlite3.Connection], Any]
+Action = Callable[[Connection], Any]
 
 _AT_ONCE: Final = 1000
 _EVERYBODY: Final = 0o007
@@ -51,7 +51,7 @@ class Writer:
         self._process = os.getpid()
         self._file: tuple[int, int] | None = None  # which file it is, whatever it is called by now
 
-    async def run(self, action: Callable[[sqlite3.Connection], T], *, writes: bool = True) -> T:
+    async def run(self, action: Callable[[Connection], T], *, writes: bool = True) -> T:
         """Run an action with the connection; what it wrote is on the disk when this returns.
 
         It is run even if the caller is cancelled, and a second time if the first was rolled back. Raises
@@ -98,7 +98,7 @@ class Writer:
     # -- in the thread -------------------------------------------------------------------------------------
 
     def _work(self, jobs: queue.SimpleQueue[_Job]) -> None:
-        connection: sqlite3.Connection | None = None
+        connection: Connection | None = None
         while True:
             batch = self._next(jobs)
             ends = not batch
@@ -124,9 +124,8 @@ class Writer:
                 if self._ends(jobs):
                     return []
                 continue
-            with contextlib.suppress(queue.Empty):
-                while not batch[-1].last and len(batch) < _AT_ONCE:
-                    batch.append(jobs.get_nowait())
+            while not (batch[-1].last or jobs.empty()) and len(batch) < _AT_ONCE:
+                batch.append(jobs.get_nowait())  # no other thread takes any
             return batch
 
     def _ends(self, jobs: queue.SimpleQueue[_Job]) -> bool:
@@ -138,8 +137,8 @@ class Writer:
             return True
 
     def _do(
-        self, batch: Sequence[_Job], connection: sqlite3.Connection | None
-    ) -> tuple[sqlite3.Connection | None, list[Outcome]]:
+        self, batch: Sequence[_Job], connection: Connection | None
+    ) -> tuple[Connection | None, list[Outcome]]:
         try:
             ready = self._checked(connection) if connection else self._open()
         except Exception as error:  # noqa: BLE001 # whatever it was, the callers get it
@@ -150,7 +149,7 @@ class Writer:
         outcomes += [self._read(ready, job) for job in batch if not job.writes]
         return ready, outcomes
 
-    def _checked(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+    def _checked(self, connection: Connection) -> Connection:
         """Make sure that the file is where it was: SQLite would go on writing one that was deleted."""
         try:
             there = _which(self.path)
@@ -162,14 +161,18 @@ class Writer:
             raise JournalError("it was moved, deleted or replaced while in use; the next call opens it anew")
         return connection
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self) -> Connection:
         # Made here, so that only its owner can ever read it; SQLite makes the two files beside it alike. An
         # existing one is not opened: to close it would drop the locks that other connections of this process
         # hold on it (https://sqlite.org/howtocorrupt.html, 2.2).
         with contextlib.suppress(FileExistsError):
             os.close(os.open(os.path.realpath(self.path), os.O_RDWR | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
         connection = sqlite3.connect(
-            self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=True
+            self.path,
+            timeout=self._busy_seconds,
+            isolation_level=None,
+            check_same_thread=True,
+            factory=Connection,
         )
         try:
             prepare(connection, self._migrations)
@@ -181,16 +184,16 @@ class Writer:
         connection.text_factory = _text
         return connection
 
-    def _write(self, connection: sqlite3.Connection, jobs: Sequence[_Job]) -> Iterator[Outcome]:
+    def _write(self, connection: Connection, jobs: Sequence[_Job]) -> Iterator[Outcome]:
         """Run all in one transaction; if one of them fails, each in a transaction of its own."""
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            connection.begin()
         except sqlite3.Error as error:  # no job's fault: to wait once more for each would take too long
             yield from [(job, None, self.told(error)) for job in jobs]
             return
         try:
             done = [(job, job.action(connection), None) for job in jobs]
-            connection.execute("COMMIT")
+            connection.commit()
         except Exception as error:  # noqa: BLE001 # whatever it was, the callers get it
             _roll_back(connection)
             if len(jobs) == 1:
@@ -202,7 +205,7 @@ class Writer:
         for job in jobs:
             yield from self._write(connection, [job])
 
-    def _read(self, connection: sqlite3.Connection, job: _Job) -> Outcome:
+    def _read(self, connection: Connection, job: _Job) -> Outcome:
         try:
             return job, job.action(connection), None
         except Exception as error:  # noqa: BLE001 # whatever it was, the caller gets it
@@ -265,7 +268,7 @@ def _text(raw: bytes) -> str | bytes:
         return raw
 
 
-def _nothing(_: sqlite3.Connection) -> None:
+def _nothing(_: Connection) -> None:
     return None
 
 

@@ -124,7 +124,16 @@ class JobStatus:
         """Whether the state is final."""
         return self.state.final
 
+    def without_raw(self) -> JobStatus:
+        """Return it without the gateway's whole answer."""
+        kept: JobStatus = object.__new__(JobStatus)  # without the converters, which have done their work
+        for name in _KEPT:
+            object.__setattr__(kept, name, getattr(self, name))
+        object.__setattr__(kept, "raw", {})
+        return kept
 
+
+_KEPT: Final = tuple(field.name for field in attrs.fields(JobStatus) if field.name != "raw")
 JOB_RUNNING: Final = "IMSSAV0015"
 """GSTN's code for a change that it refuses as a whole, because another job of the GSTIN is running."""
 

@@ -69,10 +69,12 @@ TAXPAYER: Final = ("gsp", "gateway.example", GSTIN, "mine")
         (schema.AHEAD, TAXPAYER, "jobs_in_flight (gsp=? AND host=? AND gstin=?)"),
         (schema.MOVED, (*TAXPAYER, 7), "jobs_by_revision (gstin=? AND revision>?)"),
         (schema.SELECT_JOB, ("mine",), "sqlite_autoindex_jobs_1 (id=?)"),
-        (schema.PUT, ("",) * 13, "sqlite_autoindex_jobs_1 (id=?)"),
+        (schema.PUT[True, True], ("",) * 14, "sqlite_autoindex_jobs_1 (id=?)"),
+        (schema.PUT[False, False], ("",) * 14, "sqlite_autoindex_jobs_1 (id=?)"),
+        (schema.CLAIM[False], ("",) * 15, "sqlite_autoindex_jobs_1 (id=?)"),
         (schema.SELECT_PARTS, ("mine",), "sqlite_autoindex_parts_1 (job=?)"),
     ],
-    ids=["ahead", "moved", "one", "put", "records"],
+    ids=["ahead", "moved", "one", "put", "put, the same state", "claim", "records"],
 )
 async def test_each_statement_uses_its_index(
     journal: SqliteJournal, statement: str, facts: tuple[Any, ...], index: str
