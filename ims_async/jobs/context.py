@@ -29,7 +29,7 @@ from .alarms import Alarms
 
 _log = logging.getLogger("ims_async")
 
-_CHECKS_PER_TURN: Final = 500
+_CHECKS_PER_TURN: Final = 100
 
 
 @attrs.define(kw_only=True)
@@ -85,14 +85,20 @@ class Services:
         now = self.now()
         checker = rules.Checker(policy=self.policy, gstin=gstin, today=rules.india_date(now), now=now)
         findings: list[rules.Finding] = []
+        by_code: Counter[str] = Counter()
         for place, record in enumerate(records):
-            findings += checker.one(record, place)
-            if place % _CHECKS_PER_TURN == _CHECKS_PER_TURN - 1:
+            if place and not place % _CHECKS_PER_TURN:
                 await asyncio.sleep(0)
-        findings += checker.end()
+            for finding in checker.one(record, place):
+                findings.append(finding)
+                by_code[finding.code] += 1
+        if len(records) >= _CHECKS_PER_TURN:
+            await asyncio.sleep(0)
+        at_the_end = checker.end()
+        findings += at_the_end
+        by_code.update(finding.code for finding in at_the_end)
         rules.refuse(findings)
         if findings:
-            by_code = Counter(finding.code for finding in findings)
             shown = ", ".join(f"{code} {count:,}" for code, count in by_code.most_common())
             _log.info("%s: %s records with warnings: %s", gstin, len(records), shown)
         return findings

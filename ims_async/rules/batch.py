@@ -73,7 +73,7 @@ def credit_note_and_invoice(batch: Batch) -> Iterator[Problem]:
     notes = [
         (place, decision, key)
         for place, decision in batch.rejected
-        if decision.section in CREDIT_NOTES and (key := _supplier_and_amounts(decision)) is not None
+        if decision.invoice.section in CREDIT_NOTES and (key := _supplier_and_amounts(decision)) is not None
     ]
     if not notes:
         return  # as mostly: the other rejections, which may be many, are not looked at
@@ -113,8 +113,7 @@ def recompute(batch: Batch) -> Iterator[Problem]:
     today = batch.facts.today
     if today is None:
         return
-    periods = {period for keys in batch.places.values() for _, _, _, period in keys}
-    months = {month_of(period) for period in periods if isinstance(period, str)}
+    months = {month_of(period) for period in batch.periods if isinstance(period, str)}
     drafted = sorted(month for month in months if month is not None and today > day_in(month + 1, DRAFT_DAY))
     if drafted:
         yield Problem(

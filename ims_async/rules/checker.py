@@ -50,6 +50,7 @@ class Checker:
         )
         self._cache = RuleCache(self._facts)
         self._places: dict[Section, dict[tuple[Any, ...], int]] = {section: {} for section in Section}
+        self._periods: set[Any] = set()
         self._amendments: list[tuple[int, Decision]] = []
         self._rejected: list[tuple[int, Decision]] = []
 
@@ -63,6 +64,7 @@ class Checker:
             # A plain tuple: the garbage collector keeps tracking a named one, 100,000 of them here.
             document = (invoice.supplier, invoice.number, invoice.date, invoice.return_period)
             first = self._places[invoice.section].setdefault(document, place)
+            self._periods.add(invoice.return_period)
             suspects = self._cache.suspects(record, invoice)
         except (KeyError, TypeError):  # an id that is a list, or an unknown section
             suspects = OWN_RULES
@@ -77,7 +79,7 @@ class Checker:
 
     def end(self) -> list[Finding]:
         """Return the findings that need all records of the batch."""
-        batch = Batch(self._places, self._amendments, self._rejected, self._facts)
+        batch = Batch(self._places, self._periods, self._amendments, self._rejected, self._facts)
         found = [
             self._finding(rule, problem, problem.place, problem.record)
             for rule in BATCH_RULES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -102,11 +102,12 @@ class Batch:
     """The parts of a batch that the rules on a whole batch need.
 
     `places` holds, by section, the place of the first record with a supplier, number, date and return
-    period; `amendments` the decisions on records that name an original, with their places, and `rejected`
-    those that reject a record.
+    period; `periods` the return periods; `amendments` the decisions on records that name an original, with
+    their places, and `rejected` those that reject a record.
     """
 
     places: Mapping[Section, Mapping[tuple[Any, ...], int]]
+    periods: Collection[Any]
     amendments: Sequence[tuple[int, Decision]]
     rejected: Sequence[tuple[int, Decision]]
     facts: Facts
