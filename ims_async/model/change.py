@@ -278,7 +278,7 @@ class Change:
         cell = MOVES[event][self.state]
         token, status = token or self.token, status or self.status
         if not isinstance(cell, ChangeState):
-            if self._stays(cell, event) or self._is_known(token, status, retried=retried):
+            if _stays(self, cell, event) or self._is_known(token, status, retried=retried):
                 return self
             cell, reason, cause = self.state, self.reason, self.cause
         return Change(
@@ -295,15 +295,16 @@ class Change:
             moved_from=self.moved_from or (self if self.revision else None),
         )
 
-    def _stays(self, answer: Answer, event: Event) -> bool:
-        """Say whether nothing changes, not even what is noted."""
-        if answer is Answer.REFUSED:
-            name = self.id or self.token.reference_id
-            raise JobInFlight(f"change {name} was dealt with elsewhere: it is {self.state}")
-        if answer is Answer.NEVER:
-            raise RuntimeError(f"a change that is {self.state} cannot be {event}: this is a defect")
-        return answer is Answer.STAYS
-
     def _is_known(self, token: JobToken, status: JobStatus | None, *, retried: bool) -> bool:
         same = status is self.status or status == self.status
         return same and token == self.token and (self.retried or not retried)
+
+
+def _stays(change: Change, answer: Answer, event: Event) -> bool:
+    """Say whether nothing changes, not even what is noted."""
+    if answer is Answer.REFUSED:
+        name = change.id or change.token.reference_id
+        raise JobInFlight(f"change {name} was dealt with elsewhere: it is {change.state}")
+    if answer is Answer.NEVER:
+        raise RuntimeError(f"a change that is {change.state} cannot be {event}: this is a defect")
+    return answer is Answer.STAYS

@@ -6,19 +6,21 @@ import asyncio
 import gc
 import sqlite3
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final
 
+import attrs
 import pytest
 
-from ims_async import JournalError
+from ims_async import JobState, JobStatus, JournalError
 from ims_async.journal import Change, SqliteJournal
 from ims_async.journal import writer as writing
 
 from ..conftest import HANGS
-from ..support.journals import add, claim, connection, files, lost, move, names, token
+from ..support.journals import DONE, add, claim, connection, files, lost, move, names, stands, token
 
+PROCESSING: Final = JobStatus(state=JobState.PROCESSING, raw_code="IP", polled_at=1.0)
 HELD: Final = "another process holds it: is a program stopped in the middle of a write?"
 
 
@@ -87,6 +89,31 @@ async def test_those_who_wait_together_pay_for_one_sync(journal: SqliteJournal) 
     await move(journal, "7", lost)
     assert statements.count("COMMIT") == 2
     assert len(await journal.find()) == 100
+
+
+async def test_a_write_leaves_the_indexes_of_what_did_not_change_alone(journal: SqliteJournal) -> None:
+    """One statement for each change, and one for the revisions of all that are written together."""
+    await add(journal, "it")
+    await claim(journal, "it")
+    known = token(reference_id="R-1")
+    statements = await traced(journal)
+    moves: list[tuple[Callable[[Change], Change], tuple[str, ...]]] = [
+        (lambda change: change.accepted(known), ("state = ", "reference = ")),
+        (lambda change: change.heard(PROCESSING), ()),
+        (lambda change: change.heard(DONE), ("state = ",)),
+    ]
+    for move_on, changed in moves:
+        statements.clear()
+        before = await stands(journal, "it")
+        await move(journal, "it", move_on)
+        begin, last, put, given, commit = statements[-5:]
+        assert (begin, commit) == ("BEGIN IMMEDIATE", "COMMIT")
+        assert last.startswith("SELECT last")
+        assert given.removeprefix("UPDATE revisions SET last = ") == str(before.revision + 1)
+        assert put.startswith("UPDATE jobs SET")
+        assert tuple(name for name in ("state = ", "reference = ") if f" {name}" in put) == changed
+        after = await stands(journal, "it")
+        assert attrs.evolve(move_on(before), revision=after.revision, changed_at=after.changed_at) == after
 
 
 async def test_one_that_cannot_be_written_costs_the_others_nothing(journal: SqliteJournal) -> None:

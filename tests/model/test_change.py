@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import attrs
 import pytest
 
 from ims_async import JobInFlight
 from ims_async.jobs.facts import status_of
-from ims_async.model.change import Change
+from ims_async.model.change import Change, with_facts
 from ims_async.model.moves import HOLDING_THE_TURN, MOVES, OPEN_STATES, Cause, ChangeState, Event
 from ims_async.model.records import RecordKey
 from ims_async.model.status import Found, JobKind, JobState, JobStatus
@@ -412,3 +412,36 @@ def test_what_may_go_again_without_a_person() -> None:
     assert not accepted.heard(refused).without_effect
     assert not accepted.heard(attrs.evolve(in_the_way, carrier_failed=True, in_the_way=False)).without_effect
     assert not accepted.without_effect
+
+
+def test_a_copy_keeps_every_fact() -> None:
+    """Of a change and its token, whatever fields they get: the copies name each."""
+    status = JobStatus(state=JobState.PROCESSING, raw_code="IP", processed=3, route="way", raw={"a": 1})
+    facts: dict[str, Any] = {
+        "gsp": "gsp", "host": "host", "gstin": "gstin", "kind": JobKind.RESET, "reference_id": "R",
+        "submitted": 7, "submitted_at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        "results_until": dt.datetime(2026, 2, 1, tzinfo=dt.UTC), "route": "way",
+    }  # fmt: skip
+    assert set(facts) == {field.name for field in attrs.fields(JobToken)}
+    for name in ("reference_id", "submitted_at", "results_until", "route"):
+        known = JobToken(**{**facts, name: "before"})
+        assert with_facts(known, JobToken(**facts)) == JobToken(**facts)
+        assert with_facts(JobToken(**facts), JobToken(**{**facts, name: None})) == JobToken(**facts)
+    of_change: dict[str, Any] = {
+        "id": "it", "token": JobToken(**facts), "state": ChangeState.ACCEPTED, "run": "night",
+        "status": status, "reason": "why", "cause": Cause.REFUSED, "retried": True, "revision": 4,
+        "changed_at": dt.datetime(2026, 3, 1, tzinfo=dt.UTC), "moved_from": None,
+    }  # fmt: skip
+    assert set(of_change) == {field.name for field in attrs.fields(Change)}
+    change = Change(**of_change)
+    assert change.stored(4, None) == change
+    assert change.stored(4, None, raw=False) == change
+    assert change.stored(4, None, raw=False).status == attrs.evolve(status, raw={})
+    assert status.without_raw().raw == {}
+    assert status.without_raw().route == "way"
+    assert status.raw == {"a": 1}
+    ended = change.heard(attrs.evolve(status, processed=4))
+    assert ended.moved_from is change
+    assert ended.forgotten().moved_from is change
+    assert attrs.evolve(ended, status=status, changed_at=change.changed_at) == change
+    assert ended.stored(5, None).moved_from is None

@@ -18,6 +18,7 @@ import attrs
 
 from ims_async import Decision, Invoice, JobKind, JobState, JobStatus, JobToken, Section
 from ims_async.journal import Change, Claim, Journal, Query, SqliteJournal
+from ims_async.journal.schema import Connection
 from ims_async.journal.writer import Writer, _Job
 
 T = TypeVar("T")
@@ -102,9 +103,9 @@ async def names(journal: Journal, query: Query | None = None) -> list[str]:
 class AtOnce(Writer):
     """Does it in the event loop's own thread: a loop in virtual time does not run on meanwhile."""
 
-    _connection: sqlite3.Connection | None = None
+    _connection: Connection | None = None
 
-    async def run(self, action: Callable[[sqlite3.Connection], T], *, writes: bool = True) -> T:
+    async def run(self, action: Callable[[Connection], T], *, writes: bool = True) -> T:
         """Run something with the connection, and let the others have a turn, as the thread does."""
         loop = asyncio.get_running_loop()
         job = _Job(action, writes, loop, loop.create_future())
