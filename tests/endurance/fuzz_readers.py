@@ -33,6 +33,7 @@ from ims_async.model.vocabulary import Action, GoodsType, Section, parse_gstin, 
 from ims_async.net.credential_store import FileCredentialStore
 from ims_async.net.transport import Gunzip
 from tests.endurance import fuzz_promises as promises
+from tests.endurance.fuzz_portal import portal_readers
 from tests.endurance.fuzz_promises import Case, Reader, promise
 from tests.endurance.fuzz_talks import answers_of, sandbox, vayana
 from tests.support import strategies, vayana_talk
@@ -270,6 +271,10 @@ def _rooms() -> list[Reader]:
             "read_records", _csv(), partial(_table, tables.read_records, tables.match_records), tables_errors
         ),
         Reader("read_sheet", _csv(), partial(_in_a_file, tables.read_sheet, ".csv"), tables_errors),
+        *(
+            Reader(name, seeds, partial(_in_a_file, read, ".json"), tables_errors)
+            for name, seeds, read in portal_readers()
+        ),
         Reader(
             "read_register",
             (Case(_REGISTER.encode()), Case(_REGISTER.replace(",", ";").encode())),

@@ -18,7 +18,7 @@ from .rows import quick_reader, wire_names
 from .values import problems_of
 
 _ROWS_PER_TURN: Final = 100  # about 1 ms of work between two pauses
-_MOST_PROBLEMS: Final = 1000  # unreadable rows with a problem each; further ones are only counted
+MOST_PROBLEMS: Final = 1000  # unreadable rows with a problem each; further ones are only counted
 
 
 @attrs.define
@@ -63,7 +63,7 @@ def read_invoices(
     elif other and not reading.sections and "token" not in other:
         # It may be another answer altogether, and must not be read as "no rows".
         problems.append(f"{reading.where}: no section that is known, but {', '.join(other)}"[:200])
-    if (more := reading.unreadable - _MOST_PROBLEMS) > 0:
+    if (more := reading.unreadable - MOST_PROBLEMS) > 0:
         problems.append(f"{reading.where}: {more:,} more rows that cannot be read")
     if prepared and not (isinstance(token, str) and token.strip()):
         problems.append(f"{reading.where}.token: {token!r:.60} is not text")
@@ -110,23 +110,23 @@ def _walk(scanner: Scanner, reading: _Reading, depth: int) -> Generator[Pause, A
 def _read_section(
     scanner: Scanner, reading: _Reading, section: Section, path: str
 ) -> Generator[Pause, Any, None]:
-    read, rows, needed = quick_reader(section), reading.rows, _needed(section)
+    read, rows, needed = quick_reader(section), reading.rows, needed_keys(section)
     for place, row in enumerate(scanner.elements()):
         try:
-            if reading.unreadable >= _MOST_PROBLEMS and not (isinstance(row, dict) and needed <= row.keys()):
+            if reading.unreadable >= MOST_PROBLEMS and not (isinstance(row, dict) and needed <= row.keys()):
                 reading.unreadable += 1  # to find all its problems would take fifty times as long
             else:
                 rows.append(read(row, None, reading.recipient))
         except Exception as error:  # noqa: BLE001 # any error of one row is a problem, and costs no other row
             reading.unreadable += 1
-            if reading.unreadable <= _MOST_PROBLEMS:
+            if reading.unreadable <= MOST_PROBLEMS:
                 reading.problems.extend(problems_of(error, wire_names(section), f"{path}[{place}]"))
         if place % _ROWS_PER_TURN == _ROWS_PER_TURN - 1:
             yield PAUSE
 
 
 @functools.cache
-def _needed(section: Section) -> frozenset[str]:
+def needed_keys(section: Section) -> frozenset[str]:
     """Return the keys that each row of a section has."""
     names = wire_names(section)
     required = {field.name for field in attrs.fields(Invoice) if field.default is attrs.NOTHING}
