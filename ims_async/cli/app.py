@@ -16,6 +16,7 @@ from .commands.followup import followup
 from .commands.jobs import list_jobs, show_job
 from .commands.login import login
 from .commands.match import match
+from .commands.offline import outcome
 from .commands.policy import check as check_policy
 from .commands.policy import init as init_policy
 from .commands.pull import pull
@@ -79,6 +80,7 @@ _EXAMPLES: Final = {
     deadlines: "deadlines 102026; of a quarterly taxpayer: ims-async deadlines 092026 --quarterly --state 29",
     push: "push acme.csv --report outcome.csv; of many taxpayers: ims-async push november/ --run 2026-11",
     reset: "reset acme.csv --yes",
+    outcome: "outcome upload.json --errors errors.json --report outcome.csv",
     followup: "followup november/ --register purchases.csv --out followup.csv",
     sales: "sales 2024 10 --section cdnr --out sales.csv",
     liabilities: "liabilities 2024 10 --section cdnr",

@@ -109,6 +109,33 @@ PullTo = Annotated[
         "acme.csv, or --out november/",
     ),
 ]
+PortalFile = Annotated[
+    Path | None,
+    option(
+        "--from FILE",
+        "The JSON that the portal's IMS dashboard gives under 'Offline', 'Download': its records are taken, "
+        "and no gateway is asked.",
+        "portal.json",
+    ),
+]
+UploadTo = Annotated[
+    Path | None,
+    option(
+        "--to FILE",
+        "Write a JSON file to upload at the portal, instead of sending anything; needs --from, with the "
+        "download that the sheets were made from or a newer one.",
+        "upload.json",
+    ),
+]
+UploadSettings = Annotated[
+    list[str] | None,
+    option(
+        "--set NAME=VALUE",
+        "How --to writes what no document says: itc-names=api or tool, remarks-on-accept=refuse, drop or "
+        "write, read-only-keys=keep or drop, empty-sections=drop or keep; may be given several times.",
+        "itc-names=tool",
+    ),
+]
 Out = Annotated[
     Path | None, option("--out FILE", "Write to this file (.csv or .xlsx) instead of the screen.", "view.csv")
 ]

@@ -9,12 +9,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 import ims_async
 from ims_async import ImsClient, ImsError, OutcomeUnknown
 from ims_async.journal import SqliteJournal
 from ims_async.simulator import Fault, Simulator
+from ims_async.tables import offline
 
 from ..conftest import QUICK, make_client, make_gsp
 from ..support.documents import DOCUMENTS, PROGRAMS, ROOT, program_with
@@ -176,3 +178,12 @@ def test_the_readme_is_short_and_lists_its_sections_and_all_documents() -> None:
         assert f"(#{title.lower().replace(' ', '-')})" in top
     for name in set(DOCUMENTS) - {"README.md"}:
         assert name in readme
+
+
+def test_the_document_names_every_setting_of_an_upload_with_its_default() -> None:
+    """As the command line takes it, and every name of the module."""
+    text = DOCUMENTS["docs/offline-tool.md"]
+    rows = re.findall(r"^\| `([a-z-]+)`[^|]*\| `(\w+)`", text, re.MULTILINE)
+    defaults = attrs.asdict(offline.OfflineSettings())
+    assert {name.replace("-", "_"): default for name, default in rows} == defaults
+    assert [name for name in offline.__all__ if f"`{name}" not in text and f"{name}(" not in text] == []

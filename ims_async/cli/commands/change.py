@@ -17,6 +17,7 @@ from ...client import ImsClient
 from ...model.records import Decision, Invoice
 from ...model.status import JobKind
 from ...tables import Row
+from ...tables.offline import OfflineSettings
 from .. import options
 from ..command import command
 from ..inputs.files import of_which_decided, read_all
@@ -26,6 +27,7 @@ from ..output import tables as show
 from ..output.console import NOT_ALL_WELL, OK, Console
 from ..output.progress import match_progress
 from ..output.tables import counted
+from .offline import ToPortal
 from .runs import Carrier, RunOptions, whose
 
 
@@ -37,6 +39,9 @@ class Plan(RunOptions):
     run: options.RunName = None
     max_records: options.MaxRecords = None
     gstin: options.OwnGstin = None
+    source: options.PortalFile = None
+    to: options.UploadTo = None
+    set: options.UploadSettings = None
 
 
 @command(report=options.Report)
@@ -51,6 +56,8 @@ def push(console: Console, files: options.DecisionFiles, plan: Plan) -> int:
     The column 'GSTIN' says whose a record is: files may hold many taxpayers. What is wrong with one taxpayer
     (no session, a stale row) then skips that one, and the others go on. Every push is a run: one that was
     broken off, however that happened, goes on with the same command and the name that it printed (--run).
+
+    Without access to an API, --to writes a file to upload at the portal, and sends nothing.
     """
     return _send(console, JobKind.SAVE, plan, files)
 
@@ -72,6 +79,9 @@ def _send(
 ) -> int:
     """Read the files, and send what is in them as one run, of however many taxpayers."""
     console.sends, check = True, not plan.no_check
+    if plan.to is not None or plan.source is not None or plan.set:
+        wanted = ToPortal(files, plan.source, plan.to, OfflineSettings.of(plan.set or ()), plan.gstin)
+        return wanted.write(console, kind, only_decided=only_decided, check=check)
     if plan.run is not None:
         checked_name(plan.run)
     journal(plan.journal)  # before the work that it is to hold

@@ -28,12 +28,14 @@ from ..output.console import NOT_ALL_WELL, OK, Console
 from ..output.grouping import Grouped, kind_of
 from ..output.progress import ticking
 from ..output.tables import are, counted
+from .offline import records_of
 
 
 @command(report=options.LeftOutReport)
 def pull(
     console: Console,
     out: options.PullTo,
+    source: options.PortalFile = None,
     section: options.Sections = None,
     status: options.Status = None,
     gsp: options.GspName = None,
@@ -53,22 +55,35 @@ def pull(
 
     Many taxpayers go into one file, or into a folder with a file for each. One whose session has ended is
     named and skipped. No file that is there already is replaced without --overwrite.
+
+    Without access to an API, --from takes the records of the portal's own download, and asks no gateway.
     """
     wanted = None if section is None else [Section.parse(name) for name in section]
-    action = None if status is None else Action.parse(status)
-    names = gstins_of(gstin or [], gstins, check=not no_check) or [ask_gstin(None, check=not no_check)]
+    action, check = None if status is None else Action.parse(status), not no_check
+    names = gstins_of(gstin or [], gstins, check=check)
+    found = None if source is None else records_of(console, source, names, wanted, action, check=check)
+    names = names or [ask_gstin(None, check=check) if found is None else found.gstin]
     folder = folder_of(out)
     files = {name: folder / f"{name}.csv" if folder else Path(out) for name in names}
     if console.report and console.report.resolve() in {file.resolve() for file in files.values()}:
         raise InvalidInput(f"{console.report} is to hold the records: name another file for --report")
     check_targets(dict.fromkeys(files.values()), folder, overwrite=console.overwrite)
-    settings = gather(gsp, None, check=not no_check, need_gstin=False, rate=rate)
-    if len(names) == 1:  # a token is of the one that was asked for, unless IMS_GSTIN says another
-        settings = attrs.evolve(settings, gstin=names[0]) if gstin else settings.of(names[0])
-    console.asks(settings)
     only = names[0] if len(names) == 1 and folder is None else None
-    asked = Pull(console, settings, wanted, action, concurrency, first_poll, only)
+    if found is not None:
+        asked = Pull(console, found, only, then=("--from", str(source), "--to", "upload.json"))
+    else:
+        settings = _settings(gsp, names, check=check, rate=rate, named=bool(gstin))
+        console.asks(settings)
+        asked = Pull(console, Gateway(settings, wanted, action, concurrency, first_poll), only)
     return asked.into_file(names, Path(out)) if folder is None else asked.into_folder(files, folder)
+
+
+def _settings(gsp: str | None, names: list[str], *, check: bool, rate: int | None, named: bool) -> Settings:
+    settings = gather(gsp, None, check=check, need_gstin=False, rate=rate)
+    if len(names) > 1:
+        return settings
+    # a token is of the one that was asked for, unless IMS_GSTIN says another
+    return attrs.evolve(settings, gstin=names[0]) if named else settings.of(names[0])
 
 
 class _NothingReadError(Exception):
@@ -76,17 +91,27 @@ class _NothingReadError(Exception):
 
 
 @attrs.frozen
-class Pull:
-    """What is to be pulled, and how. One of many taxpayers that cannot be read is named and skipped."""
+class Gateway:
+    """Who is asked for which records."""
 
-    console: Console
     settings: Settings
     sections: Sequence[Section] | None
     status: Action | None
     concurrency: int
     first_poll: float
+
+
+@attrs.frozen
+class Pull:
+    """What is to be pulled, and how. One of many taxpayers that cannot be read is named and skipped."""
+
+    console: Console
+    source: Gateway | Pulled
+    """A gateway, or what was read from the portal's own file."""
     only: str | None
     """The taxpayer, if one file is to hold those of one: what is wrong with it is raised."""
+    then: tuple[str, ...] = ()
+    """The options of the push that takes what is pulled."""
     facts: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     """The facts of each GSTIN, for `--json`."""
     left_out: list[Problem] = attrs.field(factory=list)
@@ -125,13 +150,17 @@ class Pull:
         return any("records" in facts for facts in self.facts.values())
 
     async def _pull(self, gstins: Sequence[str], write: Callable[[Pulled], int]) -> None:
-        async with self.settings.client(first_poll=self.first_poll) as client:
+        asked = self.source
+        if isinstance(asked, Pulled):
+            self._take(asked, write)
+            return
+        async with asked.settings.client(first_poll=asked.first_poll) as client:
             if self.only is not None:
-                self._take(await self._of_one(client, self.only), write)
+                self._take(await self._of_one(client, asked), write)
                 return
-            self.settings.hand_in_token(client)
-            wanted: dict[str, Any] = {"sections": self.sections, "status": self.status}
-            limits: dict[str, Any] = {"concurrency": self.concurrency, "check": self.settings.check}
+            asked.settings.hand_in_token(client)
+            wanted: dict[str, Any] = {"sections": asked.sections, "status": asked.status}
+            limits: dict[str, Any] = {"concurrency": asked.concurrency, "check": asked.settings.check}
             run = bulk.pull_all(client, gstins, **wanted, **limits)
             with ticking(self.console, "pulled", len(gstins)) as tick:
                 async with contextlib.aclosing(run.__aiter__()) as all_found:
@@ -143,25 +172,25 @@ class Pull:
                         tick()
                         del found
 
-    async def _of_one(self, client: ImsClient, gstin: str) -> Pulled:
+    async def _of_one(self, client: ImsClient, asked: Gateway) -> Pulled:
         """Ask for all sections at once: the gateway prepares their rows together, where it has to."""
-        taxpayer = self.settings.taxpayer(client)
+        taxpayer = asked.settings.taxpayer(client)
         queued: dict[Section, DownloadQueued] = {}
 
         async def read(section: Section) -> InvoiceList:
             try:
-                rows = await taxpayer.invoices(section, self.status, strict=False)
+                rows = await taxpayer.invoices(section, asked.status, strict=False)
             except DownloadQueued as error:
                 queued[section] = error
                 return InvoiceList()
             self.console.tell(f"{section}: {counted(len(rows), 'record')}")
             return rows
 
-        wanted = self.sections or list(Section)
+        wanted = asked.sections or list(Section)
         answers = zip(wanted, await asyncio.gather(*map(read, wanted)), strict=True)
         found = {section: rows for section, rows in answers if section not in queued}
         error, count = next(iter(queued.values()), None), sum(map(len, found.values()))
-        return Pulled(gstin=gstin, sections=found, queued=queued, error=error, count=count)
+        return Pulled(gstin=self.only or "", sections=found, queued=queued, error=error, count=count)
 
     def _take(self, found: Pulled, write: Callable[[Pulled], int]) -> None:
         """Write a taxpayer's records, and say what is wrong with them, or why there are none."""
@@ -197,7 +226,7 @@ class Pull:
     def _missing(self, gstin: str, section: Section, error: DownloadQueued) -> Problem:
         """Say why a section's records are not in the file, and how they can be had."""
         why = self.console.sentence(error)
-        if error.download is None and self.status is None:
+        if error.download is None and isinstance(self.source, Gateway) and self.source.status is None:
             command = attrs.evolve(self.console.commands, gstin=gstin).pull(section, "no_action")
             why += f"; the records at one action may come at once: `{command}`"
         return Problem(f"{section}: {why}", kind="section-missing", gstin=gstin)
@@ -231,7 +260,9 @@ class Pull:
             of_all = f" of {counted(len(self.facts) - len(skipped), 'taxpayer')}"
             whose, lacks = ("", lacking.pop(self.only, "")) if self.only else (of_all, "")
             where = f"{counted(records, 'record')}{whose} {are(records)} in {out}{lacks}"
-            console.say(f"{where}. Fill in the column 'action', then: {console.commands.push(out)}")
+            console.say(
+                f"{where}. Fill in the column 'action', then: {console.commands.push(out, *self.then)}"
+            )
         if lacking:
             names = "; ".join(gstin + lacks for gstin, lacks in lacking.items())
             console.say(f"{counted(len(lacking), 'taxpayer')} {are(len(lacking))} incomplete: {names}.")

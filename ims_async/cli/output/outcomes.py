@@ -68,7 +68,8 @@ def error_facts(key: RecordKey, error: RecordFailure | ErrorEntry) -> dict[str, 
     return {**key_facts(key), "code": error.code, "message": error.message}
 
 
-def _record_facts(report: JobReport | TaxpayerReport) -> dict[str, Any]:
+def record_facts(report: JobReport | TaxpayerReport) -> dict[str, Any]:
+    """Return the records that were not applied as plain values."""
     return {
         "failed": [error_facts(failure.key, failure) for failure in report.failed],
         "unaccounted": [key_facts(record.key) for record in report.unaccounted],
@@ -107,8 +108,12 @@ def report_tables(job: ImsJob, report: JobReport) -> list[Table]:
         len(report.unmatched),
     )
     columns = ("job", "state", "submitted", "applied", "failed", "unaccounted", "unmatched")
-    whole = table(f"{job.kind.value.lower()} of {job.gstin}", columns, [row])
-    return [whole, *_not_applied_table(_PROBLEMS, list(_not_applied(report)))]
+    return [table(f"{job.kind.value.lower()} of {job.gstin}", columns, [row]), *record_tables(report)]
+
+
+def record_tables(report: JobReport) -> list[Table]:
+    """Show each record that was not applied."""
+    return _not_applied_table(_PROBLEMS, list(_not_applied(report)))
 
 
 def job_facts(job: ImsJob) -> dict[str, Any]:
@@ -136,7 +141,7 @@ def job_facts(job: ImsJob) -> dict[str, Any]:
             "applied": applied_count(report),
             "failed_count": failed_count(report),
             "unaccounted_count": report.unaccounted_count,
-            **_record_facts(report),
+            **record_facts(report),
         }
     return facts
 
@@ -239,7 +244,7 @@ def _part_facts(part: Part) -> dict[str, Any]:
         "jobs": one.jobs,
         **{name: _tokens(getattr(one, name)) for name in ("pending", "failed_jobs", "doubtful_jobs")},
         "refused_sizes": list(one.refused_sizes),
-        **_record_facts(one),
+        **record_facts(one),
         "changed": [key_facts(record.key) for record in one.changed],
         "not_sent": [key_facts(record.key) for record in (*one.not_sent, *part.left_out)],
     }
