@@ -7,6 +7,7 @@ changed since the file was pulled is reported as a problem, and not sent.
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -14,7 +15,7 @@ import attrs
 
 from .. import rules
 from ..model.records import Decision, Invoice, RecordKey
-from ..model.vocabulary import Action
+from ..model.vocabulary import Action, gstin_problem
 from .columns import to_cell
 from .problems import Problem, raise_all
 from .rewriting import is_scientific, marks, may_show
@@ -67,13 +68,23 @@ def match(
 
 
 def without_standing(rows: Iterable[Row], current: Iterable[Invoice]) -> tuple[list[Row], list[Row]]:
-    """Return the rows that are still to be sent, and those whose record is already as they decide."""
+    """Return the rows that are still to be sent, and those whose record is already as they decide.
+
+    A row that `match` would refuse beside another of its record, or for its ids, is still to be sent.
+    """
     index = _Index(current)
+    found = [(row, index.get(row)) for row in rows]
+    times = Counter(id(invoice) for _, invoice in found)
     left: list[Row] = []
     standing: list[Row] = []
-    for row in rows:
-        invoice = index.get(row)
-        (standing if invoice is not None and _stands(row, invoice) else left).append(row)
+    for row, invoice in found:
+        stands = (
+            invoice is not None
+            and times[id(invoice)] == 1
+            and _stands(row, invoice)
+            and index.contradiction(row, invoice) is None
+        )
+        (standing if stands else left).append(row)
     return left, standing
 
 
@@ -105,17 +116,18 @@ def match_records(rows: Iterable[Row], current: Iterable[Invoice]) -> list[Invoi
 def recognised(rows: Iterable[Row], current: Iterable[Invoice], *, likely: bool = False) -> list[Row]:
     """Return the rows, those that a spreadsheet has rewritten with the ids of the record of their hash.
 
-    With `likely` only where a spreadsheet may have made the row's ids of the record's.
+    A row whose ids are those of another record stays as it is, so that `match` refuses it. With `likely` only
+    where a spreadsheet may have made the row's ids of the record's.
     """
     index = _Index(current)
-    return [_restored(row, index.get(row), likely=likely) for row in rows]
+    return [_restored(row, index.get(row), index, likely=likely) for row in rows]
 
 
-def _restored(row: Row, invoice: Invoice | None, *, likely: bool) -> Row:
+def _restored(row: Row, invoice: Invoice | None, index: _Index, *, likely: bool) -> Row:
     if invoice is None or row.hash is None or folded_hash(row.hash) != folded_hash(invoice.hash):
         return row
     key = invoice.key._replace(supplier=invoice.supplier.upper())
-    if key == row.key or (likely and not _may_be(row, invoice)):
+    if key == row.key or (likely and not _may_be(row, invoice)) or index.contradiction(row, invoice):
         return row
     return attrs.evolve(
         row,
@@ -195,9 +207,14 @@ class _Index:
         return self._exact.get(row.key._replace(supplier=row.supplier.upper()), {})
 
     def contradiction(self, row: Row, invoice: Invoice) -> tuple[str, str] | None:
-        """Return the kind of problem and the message where hash and ids are those of two records."""
-        other = self._owners(row)
-        if not other or invoice in other.values() or _may_be(row, invoice):
+        """Return the kind of problem and the message where hash and ids are those of two records.
+
+        Either the gateway shows the other one, or no spreadsheet makes such ids of this one's.
+        """
+        if row.key == invoice.key or _may_be(row, invoice):
+            return None
+        others: list[Invoice | None] = [*self._owners(row).values()] or [self._near(row)]
+        if invoice in others or (others == [None] and not _is_anothers(row, invoice)):
             return None
         what = f"its hash is that of {invoice.key}, its other cells are those of another record"
         return "mixed-up", f"{what}: has a part of the sheet been sorted by itself? pull again, decide again"
@@ -212,7 +229,7 @@ class _Index:
             return "several", f"{what}: pull again, decide again"
         near = self._near(row)
         if near is not None and near.hash is not None and row.hash is not None:
-            return "edited", _EDITED
+            return _other_hash(row.hash, near.hash)
         if near is not None and not _same_number(row, near):
             what = f"a spreadsheet has rewritten {near.number}, which is here {row.number}"
             return "other-number", f"{what}: {AS_TEXT}"
@@ -251,6 +268,12 @@ def _same_taxpayer(row: Row, invoice: Invoice) -> bool:
     return row.gstin is None or invoice.recipient is None or invoice.recipient == row.gstin
 
 
+def _is_anothers(row: Row, invoice: Invoice) -> bool:
+    """Return True for another GSTIN, or a number that was one only in another cell: 1.2E+05 for INV/7."""
+    supplier = row.supplier != invoice.supplier.upper() and gstin_problem(row.supplier) is None
+    return supplier or (is_scientific(row.number) and not may_show(row.number, invoice.number))
+
+
 def _same_number(row: Row, invoice: Invoice) -> bool:
     return row.number.strip().upper() == invoice.number.strip().upper()
 
@@ -277,9 +300,7 @@ def _change(row: Row, invoice: Invoice, expected: set[Action | None]) -> tuple[s
         what = "its hash cell is empty, so it is not known whether the supplier edited it: pull again"
         return "no-hash", what
     if invoice.hash is not None and folded_hash(row.hash) != folded_hash(invoice.hash):
-        if is_scientific(row.hash or ""):
-            return "rewritten", f"a spreadsheet has rewritten its hash ({row.hash}): pull into a .xlsx file"
-        return "edited", _EDITED
+        return _other_hash(row.hash or "", invoice.hash)
     if invoice.action not in expected:
         what = f"its action at the gateway was {row.pulled_action} when pulled and is {invoice.action} now"
         if invoice.action is row.action:
@@ -287,3 +308,12 @@ def _change(row: Row, invoice: Invoice, expected: set[Action | None]) -> tuple[s
             return "acted-on", f"{what}: if you pushed it, it is done; if not, pull again, decide again"
         return "acted-on", f"{what}: pull again, decide again"
     return None
+
+
+def _other_hash(cell: str, now: str) -> tuple[str, str]:
+    """Return the kind of problem and the message for a hash that is not the one which the gateway shows."""
+    if is_scientific(cell):
+        return "rewritten", f"a spreadsheet has rewritten its hash ({cell}): pull into a .xlsx file"
+    if (folded_hash(cell) or "") in (folded_hash(now) or ""):
+        return "cut-off", f"only a part of its hash is there ({cell:.80}): pull again, decide again"
+    return "edited", _EDITED

@@ -51,3 +51,17 @@ def test_a_spoilt_file_is_checked_pushed_gone_on_with_and_reset(shell: Shell) ->
     assert (ended.json()["rewritten"], ended.json()["standing_count"]) == (count, count)
     ended = shell.run("reset", file, "--decided", "--yes", "--json", *QUICK)
     assert (ended.code, ended.json()["rewritten"]) == (0, count)
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_hashes_that_were_sorted_by_themselves_are_refused(shell: Shell, spoilt: bool) -> None:
+    """No decision reaches another record than the one beside which it was written, and nothing is sent."""
+    file, _ = shell.decided(accept)
+    if spoilt:
+        spoil(file)
+    rows = read_rows(file)
+    hashes = sorted(row["hash"] for row in rows)
+    write_rows(file, [{**row, "hash": text} for row, text in zip(rows, hashes, strict=True)])
+    ended = shell.run("push", file, "--yes", "--json", *QUICK)
+    assert (ended.code, shell.sim.count("save")) == (2, 0)
+    assert "sorted by itself" in ended.err

@@ -16,12 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ims_async import Action, InvalidInput, Invoice, Section, tables
+from ims_async.tables.matching import without_standing
 from ims_async.tables.rewriting import is_scientific, may_show
 
 from ..support.soffice import saved_by_libreoffice
 from ..support.strategies import numbers, records
 from ..support.sweeps import examples
-from .test_tables import lines, make_invoice
+from .test_tables import GOOD, lines, make_invoice
 
 ODD = (
     "000013",
@@ -236,6 +237,78 @@ def test_columns_that_were_sorted_by_themselves_are_refused() -> None:
     found = refused([{"hash": "cd" * 32}, {"number": "OTHER"}], [first, second])
     assert [kind for kind, _ in found] == ["mixed-up", "mixed-up"]
     assert "sorted by itself" in found[0][1]
+
+
+COLUMNS = ("section", "supplier", "number", "date", "return period", "action when pulled", "hash")
+
+
+def pushed(rows: list[dict[str, str]], now: list[Invoice]) -> list[tuple[Invoice, Action]] | None:
+    """Return what a push sends of a file's rows, None if it refuses them."""
+    read = tables.recognised(tables.read_decisions(io.StringIO(lines(*rows), newline="")), now)
+    left, standing = without_standing(read, now)
+    assert not standing
+    try:
+        return [(one.invoice, one.action) for one in tables.match(left, now)]
+    except InvalidInput:
+        return None
+
+
+@pytest.mark.parametrize("locale", [None, "en-IN", "en-US", "de-DE"])
+@pytest.mark.parametrize("column", COLUMNS)
+@settings(max_examples=examples(10))
+@given(data=st.data())
+def test_a_column_that_was_sorted_by_itself_puts_no_decision_on_another_record(
+    column: str, locale: str | None, data: st.DataObject
+) -> None:
+    """Also where a spreadsheet has rewritten the rest: it is sent for the row's record, or refused."""
+    invoices = two_hundred()[:8] + two_hundred()[50:54]
+    actions = [data.draw(st.sampled_from("AR")) for _ in invoices]
+    texts = [
+        {
+            name: text if locale is None else shown(text, locale=locale)
+            for name, text in (("number", one.number), ("date", f"{one.date:%d-%m-%Y}"))
+        }
+        | {"return period": one.return_period, "hash": one.hash or "", "action": action}
+        for one, action in zip(invoices, actions, strict=True)
+    ]
+    texts = [{**GOOD, **row} for row in texts]
+    order = data.draw(st.permutations(range(len(texts))))
+    rows = [{**row, column: texts[place][column]} for row, place in zip(texts, order, strict=True)]
+    sent = pushed(rows, invoices)
+    moved = [row for row, before in zip(rows, texts, strict=True) if row[column] != before[column]]
+    right = [(one, Action(action)) for one, action in zip(invoices, actions, strict=True)]
+    assert sent is None if column == "hash" and moved else sent in (None, right)
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        {"number": "OTHER"}, {"number": "OTHER", "date": "5/10/24"}, {"supplier": "27AAPFU0939F1ZV"},
+        {"number": "1.2E+05", "date": "5/10/24"},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("action", ["N", "A"])
+def test_ids_that_no_spreadsheet_makes_of_the_records_are_refused(ids: dict[str, str], action: str) -> None:
+    """Whether the gateway shows the other record or not, and whether this one stands as decided or not."""
+    now = [make_invoice(action=Action(action)), make_invoice(number="OTHER", hash="cd" * 32)]
+    assert pushed([{"action when pulled": action, **ids}], now) is None
+    ((kind, _),) = refused([{"action when pulled": action, **ids}], now)
+    assert kind == "mixed-up"
+
+
+def test_of_two_decisions_on_one_record_none_stands_already() -> None:
+    """One of them is what the gateway shows: which of the two is meant is not known."""
+    rows = [{"action": "A", "action when pulled": "A"}, {"action": "R", "number": "inv/24/001"}]
+    assert pushed(rows, [make_invoice(action=Action.ACCEPT)]) is None
+
+
+@pytest.mark.parametrize("number", ["000013", "13"])
+def test_a_hash_that_was_cut_off_is_no_edit_of_the_suppliers(number: str) -> None:
+    """It is named as what it is."""
+    ((kind, message),) = refused(
+        [{"hash": "CD" * 20, "number": number}], [make_invoice(number="000013", hash="cd" * 32)]
+    )
+    assert (kind, "only a part of its hash" in message) == ("cut-off", True)
 
 
 def test_the_offline_check_warns_of_rewritten_ids() -> None:
