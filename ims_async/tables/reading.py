@@ -144,7 +144,7 @@ def _opened(source: Source) -> Iterator[tuple[_Reader, Iterator[list[Any]]]]:
     """Yield a reader with its rows: of a CSV file one, of a workbook one for each sheet with our columns."""
     if is_xlsx(source) and isinstance(source, str | os.PathLike):
         for table in records.tables_of(source):
-            reader = _Reader(table.name, restored=str)
+            reader = _Reader(table.name, restored=str if table.pulled else unshielded)
             yield reader, reader.open_table(table)
     else:
         name, text = text_of(source)

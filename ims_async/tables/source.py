@@ -101,8 +101,8 @@ def text_of(source: Source, *, may_be_empty: bool = False) -> tuple[str, str]:
 
 def _decoded(name: str, content: bytes) -> str:
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        named = "" if name.lower().endswith(".xlsx") else "name it .xlsx, or "
-        raise _unusable(name, f"is a spreadsheet's own format, not CSV: {named}{_AS_UTF8}")
+        instead = _AS_UTF8 if name.lower().endswith(".xlsx") else f"{_AS_UTF8}, or as .xlsx"
+        raise _unusable(name, f"is a spreadsheet's own format, not CSV: {instead}")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise _unusable(name, f"is encoded as UTF-16: {_AS_UTF8}")
     try:

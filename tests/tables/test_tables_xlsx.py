@@ -15,7 +15,7 @@ import python_calamine
 import xlsxwriter
 
 from ims_async import Action, InvalidInput, Invoice, ItcReduction, JobReport, JobState, Section, tables
-from ims_async.tables.xlsx import workbook
+from ims_async.tables.xlsx import opening, workbook
 
 from ..support.soffice import saved_by_libreoffice
 from .test_tables import GOOD, make_invoice
@@ -46,11 +46,23 @@ def made(file: Path, *rows: dict[str, Any], sheet: str = "Sheet1", above: int = 
     return file
 
 
+def parts_of(file: Path) -> dict[str, bytes]:
+    """Return the files that are packed into a workbook."""
+    with zipfile.ZipFile(file) as packed:
+        return {name: packed.read(name) for name in packed.namelist()}
+
+
+def pack(file: Path, parts: dict[str, bytes]) -> Path:
+    """Write a workbook of these files."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as out:
+        for name, content in parts.items():
+            out.writestr(name, content)
+    return file
+
+
 def decided(file: Path, action: str = "Accept") -> Path:
     """Fill in the column `action` of each row, as a person does: the cells' text in the packed sheet."""
-    packed = zipfile.ZipFile(file)
-    parts = {name: packed.read(name) for name in packed.namelist()}
-    packed.close()
+    parts = parts_of(file)
     header = grid_of(file)[0]
     letter = chr(ord("A") + header.index("action"))
     after = chr(ord(letter) + 1)
@@ -59,10 +71,7 @@ def decided(file: Path, action: str = "Accept") -> Path:
         cell = f'<c r="{letter}{row}" t="inlineStr"><is><t>{action}</t></is></c>'
         sheet = sheet.replace(f'<c r="{after}{row}"', f'{cell}<c r="{after}{row}"')
     parts["xl/worksheets/sheet1.xml"] = sheet.encode()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as out:
-        for name, content in parts.items():
-            out.writestr(name, content)
-    return file
+    return pack(file, parts)
 
 
 def test_a_workbook_has_text_ids_real_dates_and_rupees_as_numbers(file: Path) -> None:
@@ -80,6 +89,7 @@ def test_a_workbook_has_text_ids_real_dates_and_rupees_as_numbers(file: Path) ->
     assert ["Hidden" in str(sheet.visible) for sheet in book.sheets_metadata] == [False, False, True]
     assert grid_of(file, "ims_async") == [["format", 1.0], [invoice.hash, ""]]
     text = zipfile.ZipFile(file).read("xl/worksheets/sheet1.xml").decode()
+    assert 'sort="0"' not in text  # it would be allowed: of the decisions only, away from their records
     for part in ("<sheetProtection", "<dataValidation ", "<autoFilter", "<pane ", "conditionalFormatting"):
         assert part in text
     assert r"##\,##\,##\,##0.00" in zipfile.ZipFile(file).read("xl/styles.xml").decode()
@@ -151,6 +161,42 @@ def test_a_workbook_of_ones_own_is_read_by_its_columns(file: Path) -> None:
     assert (row.line, row.number, row.remarks) == (5, "13", "yes")
 
 
+def test_a_csv_file_that_was_saved_as_a_workbook_loses_its_apostrophes(file: Path) -> None:
+    """Those that kept its texts from being formulas; a workbook of a pull has none to lose."""
+    made(
+        file,
+        {"remarks": "'-x", "number": "'-12", "action": "R"},
+        {"number": "'A", "action": "R", "hash": "b"},
+    )
+    first, second = tables.read_decisions(file)
+    assert (first.remarks, first.number, second.number) == ("-x", "-12", "'A")
+    tables.write_invoices(file, [make_invoice(number="'-12")], gstin=ACME)
+    assert tables.read_records(file)[0].number == "'-12"
+
+
+def test_a_workbook_that_unpacks_to_too_much_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it is unpacked."""
+    monkeypatch.setattr(opening, "LONGEST_UNPACKED", 10_000_000)
+    parts = parts_of(made(file, {}))
+    pack(file, {**parts, "xl/worksheets/sheet1.xml": bytes(10_000_000)})
+    assert file.stat().st_size < 100_000
+    with pytest.raises(InvalidInput, match="unpacks to more than 10,000,000 bytes: split it"):
+        tables.read_decisions(file)
+
+
+def test_a_sheet_of_many_rows_and_formats_is_not_too_large(file: Path) -> None:
+    """What has no content is not loaded, and takes no memory."""
+    book = xlsxwriter.Workbook(str(file))
+    page = book.add_worksheet("Records")
+    page.write_row(0, 0, list(GOOD))
+    page.write_row(1, 0, list(GOOD.values()))
+    page.write_string(1, 30, "a note")
+    page.set_row(1_048_575, 20)
+    page.write_blank(1_048_575, 16_383, None, book.add_format({"bold": True}))
+    book.close()
+    assert [row.line for row in tables.read_decisions(file)] == [2]
+
+
 def encrypted(file: Path) -> None:
     file.write_bytes(b"\xd0\xcf\x11\xe0" + bytes(600) + "EncryptedPackage".encode("utf-16-le"))
 
@@ -187,6 +233,40 @@ def newer(file: Path) -> None:
     book.close()
 
 
+def with_a_hidden_sheet(file: Path) -> None:
+    book = xlsxwriter.Workbook(str(file))
+    for name in ("Records", "Old"):
+        page = book.add_worksheet(name)
+        page.write_row(0, 0, list(GOOD))
+        page.write_row(1, 0, list({**GOOD, "number": name, "hash": name}.values()))
+    page.very_hidden()
+    book.close()
+
+
+def with_a_cell_far_off(file: Path) -> None:
+    """A blank that somebody typed after Ctrl+End: loaded, it would end the process for want of memory."""
+    book = xlsxwriter.Workbook(str(file))
+    page = book.add_worksheet("Records")
+    page.write_row(0, 0, list(GOOD))
+    page.write_row(1, 0, list(GOOD.values()))
+    page.write_blank(2, 16_383, None, book.add_format({"bold": True}))  # takes no room
+    page.write_string(1_048_575, 9_999, " ")
+    book.close()
+
+
+def with_a_broken_sheet(file: Path) -> None:
+    parts = parts_of(made(file, {}))
+    parts["xl/worksheets/sheet1.xml"] = parts["xl/worksheets/sheet1.xml"].replace(b'r="A2"', b'r="A2')
+    pack(file, parts)
+
+
+def with_broken_bytes(file: Path) -> None:
+    made(file, {})
+    content, name = file.read_bytes(), b"xl/worksheets/sheet1.xml"
+    place = content.index(name) + len(name) + 40
+    file.write_bytes(content[:place] + b"\xff" * 9 + content[place + 9 :])
+
+
 def broken(file: Path) -> None:
     with zipfile.ZipFile(file, "w") as out:
         out.writestr("xl/workbook.xml", "<")
@@ -202,6 +282,13 @@ def broken(file: Path) -> None:
         (with_a_formula, "row 2, column action: it holds a formula: copy the column, and paste it as values"),
         (newer, "was written by a newer release"),
         (broken, "cannot be read as XLSX"),
+        (with_a_broken_sheet, "cannot be read as XLSX"),
+        (with_broken_bytes, "cannot be read as XLSX"),
+        (with_a_hidden_sheet, r"has records in the hidden sheet 'Old': show that sheet \(Unhide\)"),
+        (
+            with_a_cell_far_off,
+            "has something in cell NTP1048576 of sheet 'Records', far from the rest: delete",
+        ),
         (lambda file: file.write_text("a,b"), "is no XLSX workbook: save it as .xlsx"),
         (lambda file: file.write_text(""), "is empty"),
         (lambda file: None, "cannot be read: no such file"),

@@ -1,11 +1,11 @@
-"""Read the sheets of an XLSX workbook with python-calamine."""
+"""Open XLSX workbooks, and read their sheets, with python-calamine."""
 
 from __future__ import annotations
 
 import os
-import re
 import zipfile
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,36 +13,43 @@ import attrs
 
 from ..problems import FILE_KIND, InvalidFile, Problem
 from .kind import HOW_TO, MARKER, VERSION, extra_missing
+from .looking import first_number, look_through
 
 if TYPE_CHECKING:
     from python_calamine import CalamineWorkbook
 
 LONGEST_FILE: Final = 400_000_000  # bytes, packed
+LONGEST_UNPACKED: Final = 3_000_000_000  # bytes; 1,048,575 rows of a pull are 1.3
 _OLE: Final = b"\xd0\xcf\x11\xe0"  # an encrypted workbook, or one of Excel 97
 _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
-# https://learn.microsoft.com/en-us/openspecs/office_standards/ms-oe376 : a cell with its formula
-_FORMULA: Final = re.compile(rb'<c r="([A-Z]{1,3})([0-9]{1,7})"[^>]*><f[ >/]')
-_SHEET: Final = re.compile(rb'<sheet [^>]*?name="([^"]*)"[^>]*?r:id="([^"]*)"')
-_PART: Final = re.compile(rb"<Relationship [^>]*>")
-_CHUNK: Final = 1 << 20  # bytes
+_DAMAGED: Final = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
+"""What `zipfile` raises for a damaged file, or for one packed in a way that it does not know."""
 
 
 @attrs.frozen
 class Sheet:
-    """A sheet: its name, and its rows from the first on, as Python values."""
+    """A sheet: its name, and its rows from the first on, as Python values.
+
+    `hidden` if a person does not see it; `pulled` if the workbook was written by `pull`; `formulas` has the
+    row from 0 of the first one in a column from 0.
+    """
 
     name: str
     rows: Iterator[list[Any]]
+    hidden: bool = False
+    pulled: bool = False
+    formulas: Mapping[int, int] = attrs.field(factory=dict)
 
 
 def sheets_of(path: str | os.PathLike[str]) -> Iterator[Sheet]:
-    """Yield the sheets of a workbook that a person sees. Raises `InvalidFile`, a sentence for each fault."""
+    """Yield the sheets of a workbook, but for those that `pull` adds to the records.
+
+    Raises `InvalidFile`, a sentence for each fault.
+    """
     book = _opened(path)
-    if MARKER in book.sheet_names:
-        _check_version(path, book)
-    for name in book.sheet_names:
+    for name in _names_of(book, path):
         if name not in (MARKER, HOW_TO):
-            yield Sheet(name, _rows(book, name))
+            yield _sheet(path, book, name)
 
 
 def is_pulled(path: str | os.PathLike[str]) -> bool:
@@ -59,9 +66,41 @@ def _opened(path: str | os.PathLike[str]) -> CalamineWorkbook:
     try:
         return python_calamine.CalamineWorkbook.from_path(os.fspath(path))
     except (python_calamine.CalamineError, OSError, ValueError) as error:
-        raise unusable(
-            path, f"cannot be read as XLSX ({error}): open it, and save it as .xlsx again"
-        ) from None
+        raise _damaged(path, error) from None
+
+
+def _names_of(book: CalamineWorkbook, path: str | os.PathLike[str]) -> list[str]:
+    """Return the names of the sheets. Raises `InvalidFile` for a workbook of a newer release."""
+    if MARKER in book.sheet_names:
+        with zipfile.ZipFile(path) as packed:
+            try:
+                version = first_number(packed, MARKER)
+            except _DAMAGED as error:
+                raise _damaged(path, error) from None
+        if version is not None and version > VERSION:
+            raise unusable(path, "was written by a newer release: update ims_async to read it")
+    return book.sheet_names
+
+
+def _sheet(path: str | os.PathLike[str], book: CalamineWorkbook, name: str) -> Sheet:
+    import python_calamine
+
+    try:
+        with zipfile.ZipFile(path) as packed:
+            look = look_through(packed, name)
+        if look.too_large:
+            far = f"the last of {look.rows:,} rows" if not look.furthest else f"cell {look.furthest}"
+            what = f"has something in {far} of sheet {name!r}, far from the rest"
+            raise unusable(path, f"{what}: delete the rows and columns there that look empty, and save it")
+        loaded = book.get_sheet_by_name(name)
+    except (python_calamine.CalamineError, *_DAMAGED) as error:
+        raise _damaged(path, error) from None
+    seen = python_calamine.SheetVisibleEnum.Visible
+    hidden = any(one.name == name and one.visible != seen for one in book.sheets_metadata)
+    before = [""] * loaded.start[1] if loaded.start else []
+    # Empty rows at the top are among the rows, columns are not; no start: there is no cell in it.
+    rows = ([*before, *row] if before else row for row in (loaded.iter_rows() if loaded.start else ()))
+    return Sheet(name, rows, hidden, MARKER in book.sheet_names, look.formulas)
 
 
 def _check_kind(path: str | os.PathLike[str]) -> None:
@@ -84,73 +123,18 @@ def _check_kind(path: str | os.PathLike[str]) -> None:
         raise unusable(path, "is empty: pull the records into it first")
     if size > LONGEST_FILE:
         raise unusable(path, f"is larger than {LONGEST_FILE:,} bytes: split it")
-    if not zipfile.is_zipfile(path):
-        raise unusable(path, "is no XLSX workbook: save it as .xlsx, or name it .csv if it is text")
-
-
-def _check_version(path: object, book: CalamineWorkbook) -> None:
-    first = next(iter(_rows(book, MARKER)), [])
-    if len(first) > 1 and isinstance(first[1], float | int) and first[1] > VERSION:
-        raise unusable(path, "was written by a newer release: update ims_async to read it")
-
-
-def _rows(book: CalamineWorkbook, name: str) -> Iterator[list[Any]]:
-    sheet = book.get_sheet_by_name(name)
-    if sheet.start is None:  # no cell in it
-        return
-    before = [""] * sheet.start[1]  # empty rows at the top are among the rows, columns are not
-    for row in sheet.iter_rows():
-        yield [*before, *row] if before else row
-
-
-def formulas(path: str | os.PathLike[str], name: str, columns: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the place, row and column from 0, of the first formula in each of some columns of a sheet."""
-    found: dict[int, tuple[int, int]] = {}
-    with zipfile.ZipFile(path) as packed:
-        part = _part_of(packed, name)
-        if part is None:
-            return []
-        with packed.open(part) as file:
-            rest = b""
-            while chunk := file.read(_CHUNK):
-                text = rest + chunk
-                if b"<f" in text:
-                    for cell in _FORMULA.finditer(text):
-                        place = int(cell[2]) - 1, _number(cell[1])
-                        if place[1] in columns:
-                            found.setdefault(place[1], place)
-                rest = text[-400:]
-    return sorted(found.values())
-
-
-def _part_of(packed: zipfile.ZipFile, name: str) -> str | None:
-    """Return the name of the file, within the workbook, that holds a sheet."""
     try:
-        book, links = packed.read("xl/workbook.xml"), packed.read("xl/_rels/workbook.xml.rels")
-    except KeyError:
-        return None
-    ids = {_plain(sheet[1]): sheet[2] for sheet in _SHEET.finditer(book)}
-    for link in _PART.findall(links):
-        if b'Id="%s"' % ids.get(name, b"?") in link and (target := re.search(rb'Target="([^"]*)"', link)):
-            path = target[1].decode().lstrip("/")
-            part = path if path.startswith("xl/") else f"xl/{path}"
-            return part if part in packed.namelist() else None
-    return None
+        with zipfile.ZipFile(path) as packed:
+            unpacked = sum(part.file_size for part in packed.infolist())
+    except zipfile.BadZipFile:
+        what = "is no XLSX workbook: save it as .xlsx, or name it .csv if it is text"
+        raise unusable(path, what) from None
+    if unpacked > LONGEST_UNPACKED:
+        raise unusable(path, f"unpacks to more than {LONGEST_UNPACKED:,} bytes: split it")
 
 
-def _plain(text: bytes) -> str:
-    plain = text.decode("utf-8", "replace")
-    for name, sign in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&")):
-        plain = plain.replace(name, sign)
-    return plain
-
-
-def _number(letters: bytes) -> int:
-    """Return a column's number from 0: A is 0, AA is 26."""
-    number = 0
-    for letter in letters:
-        number = number * 26 + letter - 64
-    return number - 1
+def _damaged(path: object, error: Exception) -> InvalidFile:
+    return unusable(path, f"cannot be read as XLSX ({error}): open it, and save it as .xlsx again")
 
 
 def unusable(path: object, what: str) -> InvalidFile:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
@@ -12,31 +12,35 @@ import attrs
 
 from ..columns import to_text
 from ..source import MOST_TITLES, folded, known_among
-from .opening import formulas, is_pulled, sheets_of, unusable
+from .opening import is_pulled, sheets_of, unusable
 
 
 @attrs.frozen
 class Table:
-    """A sheet with a header: what errors call it, the header's row from 1 and texts, and the rows below."""
+    """A sheet with a header: what errors call it, the header's row from 1 and texts, and the rows below.
+
+    One that was not `pulled` into a workbook may be of a CSV file, which has apostrophes before formulas.
+    """
 
     name: str
     row: int
     header: list[str]
     rows: Iterator[list[Any]]
-    path: str
-    sheet: str
+    pulled: bool
+    first_formulas: Mapping[int, int]
 
     def formulas(self, columns: dict[str, int]) -> list[tuple[str, int]]:
         """Return the first formula in each of these columns: the column, and the row from 1."""
-        names = {place: column for column, place in columns.items()}
-        found = formulas(self.path, self.sheet, [*names])
-        return [(names[place], row + 1) for row, place in found]
+        found = self.first_formulas
+        there = [(found[place] + 1, column) for column, place in columns.items() if place in found]
+        return [(column, row) for row, column in sorted(there)]
 
 
 def tables_of(path: str | os.PathLike[str]) -> Iterator[Table]:
     """Yield the sheets that have our columns, else the first sheet. Raises `InvalidFile`.
 
-    The first is called by the file's name, a further one `FILE [SHEET]`.
+    The first is called by the file's name, a further one `FILE [SHEET]`. One that is hidden is refused:
+    nobody sees what would be sent.
     """
     name, count = os.fspath(path), 0
     first: Table | None = None
@@ -51,9 +55,12 @@ def tables_of(path: str | os.PathLike[str]) -> Iterator[Table]:
         header = top[place]
         while header and not header[-1]:
             header.pop()
-        table = Table(called, place + 1, header, rows, name, sheet.name)
+        table = Table(called, place + 1, header, rows, sheet.pulled, sheet.formulas)
         first = first or table
         if known[place] > _FEW:
+            if sheet.hidden:
+                what = f"has records in the hidden sheet {sheet.name!r}"
+                raise unusable(path, f"{what}: show that sheet (Unhide) and look at it, or delete it")
             count += 1
             yield table
     if first is None:

@@ -30,7 +30,7 @@ _HELP: Final = """How to decide in this workbook
 2. A credit note that is accepted also needs the column "ITC reduction": none, full, or rupees such as igst=10.50;cgst=0;sgst=0;cess=0.
 3. "remarks" say why a record is rejected or kept pending (250 characters at most).
 4. Save the workbook, and close it. Then:  ims-async check FILE  looks for mistakes,  ims-async push FILE  sends the decisions.
-5. The other columns are locked, because they only inform. To sort or to add columns, take the protection off (Review, Unprotect Sheet): it has no password.
+5. The other columns are locked, because they only inform. To sort or to add columns, take the protection off (Review, Unprotect Sheet): it has no password. Sort all columns together, never one of them by itself.
 6. Leave the column "hash" alone: it says which record a row is, whatever becomes of the other cells.
 7. A record that its supplier edits after this workbook was pulled is refused on push: pull again, and decide again.
 """  # noqa: E501 # a line of it is a cell
@@ -166,7 +166,8 @@ class _Book:
             sheet.conditional_format(1, action, last, action, rule)
         free = self._book.add_format({"locked": False})
         sheet.set_column(len(self._columns), 16_383, None, free)  # for notes of one's own
-        allowed = ("format_columns", "format_rows", "sort", "autofilter", "insert_columns")
+        # Without "sort": it would sort the cells that are not locked, the decisions, away from their records.
+        allowed = ("format_columns", "format_rows", "autofilter", "insert_columns")
         sheet.protect("", dict.fromkeys(allowed, True))
 
     def _add_help(self) -> Any:
