@@ -35,6 +35,7 @@ _FIELDS: Final = {
 }
 """The attributes of a `Row`, by column."""
 _Parse = Callable[[str], Any]
+_Placed = Sequence[tuple[str, str, int, _Parse]]
 _LONGEST_PROBLEM: Final = 1000  # characters; a problem may quote a cell
 
 
@@ -176,9 +177,9 @@ class _Reader:
             parsers |= {"action": any_action, "ITC reduction": lambda _: None, "remarks": lambda _: None}
         return parsers
 
-    def placed(self, parsers: Mapping[str, _Parse]) -> list[tuple[str, int, _Parse]]:
-        """Return each column with its place and its parser."""
-        return [(column, self.columns[column], parse) for column, parse in parsers.items()]
+    def placed(self, parsers: Mapping[str, _Parse]) -> _Placed:
+        """Return each column with its attribute of a row, its place and its parser."""
+        return [(column, _FIELDS[column], self.columns[column], parse) for column, parse in parsers.items()]
 
     def refuse(self, column: str | None, what: str, kind: str = "") -> None:
         """Add a problem of this line; without a `kind` it is a cell that cannot be read."""
@@ -266,12 +267,12 @@ class _Reader:
         there = (column for column in INFORMATION_COLUMNS if column in self.columns)
         return {column: self.restored(self.cell(cells, column)) for column in there}
 
-    def read_row(self, cells: Sequence[Any], parsers: Sequence[tuple[str, int, _Parse]]) -> Row | None:
+    def read_row(self, cells: Sequence[Any], parsers: _Placed) -> Row | None:
         """Read one row, or add all its problems and return None."""
         found: dict[str, Any] = {}
         doubts: list[tuple[str, str]] = []
-        width = len(cells)
-        for column, place, parse in parsers:
+        width, restored = len(cells), self.restored
+        for column, field, place, parse in parsers:
             text = cells[place] if place < width else ""
             if type(text) is not str:
                 text = records.text_of(text)
@@ -279,17 +280,17 @@ class _Reader:
                 if len(text) > LONGEST_CELL:
                     most = f"the {LONGEST_CELL:,} a cell may hold"
                     raise ValueError(f"{len(text):,} characters are more than {most}")
-                found[column] = parse(self.restored(text) if text else "")
+                found[field] = parse(restored(text) if text else text)
             except ValueError as error:
                 hashed = self.cell(cells, "hash").strip() != ""
                 if hashed and column in IDS and len(text) <= LONGEST_CELL:
-                    found[column] = unread_id(column, self.restored(text))
+                    found[field] = unread_id(column, restored(text))
                     doubts.append((column, str(error)))
                 else:
                     self.refuse(column, str(error))
-        if found.get("ITC reduction") is not None and found.get("action", Action.ACCEPT) is not Action.ACCEPT:
+        if found.get("itc_reduction") is not None and found.get("action", Action.ACCEPT) is not Action.ACCEPT:
             self.refuse("ITC reduction", "it goes with accepting only: empty this cell")
         if len(found) < len(parsers):
             return None
-        fields = {_FIELDS[column]: value for column, value in found.items()}
-        return Row(file=self.name, line=self.line, doubts=tuple(doubts), **fields)
+        found["file"], found["line"], found["doubts"] = self.name, self.line, tuple(doubts)
+        return Row(**found)

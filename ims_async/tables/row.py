@@ -83,6 +83,7 @@ def _supplier(text: str) -> str:
     return name.upper()
 
 
+@functools.lru_cache(maxsize=1000)
 def own_gstin(text: str) -> str | None:
     """Return the recipient's GSTIN, or None for an empty cell."""
     return _supplier(text) if text.strip() else None
@@ -93,6 +94,7 @@ def any_gstin(text: str) -> str | None:
     return text.strip().upper() or None
 
 
+@functools.lru_cache(maxsize=10_000)
 def any_supplier(text: str) -> str:
     """Return a supplier's GSTIN unchecked: a gateway reported it, or a test host masks it."""
     return text.strip().upper() or _fail("empty: write the supplier's GSTIN")
@@ -194,7 +196,7 @@ def _fail(message: str) -> NoReturn:
 
 
 PARSERS: Final[dict[str, Callable[[str], Any]]] = {
-    "section": Section.parse,
+    "section": functools.lru_cache(maxsize=100)(Section.parse),
     "supplier": _supplier,
     "number": _number,
     "date": _date,

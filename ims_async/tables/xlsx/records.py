@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import chain, islice
 from typing import Any
 
@@ -87,4 +88,9 @@ def text_of(cell: Any) -> str:
     """Return a cell as the text that a CSV file has: dates DD-MM-YYYY, whole numbers without decimals."""
     if isinstance(cell, float):
         return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
-    return to_text(cell.date() if isinstance(cell, dt.datetime) else cell)
+    if isinstance(cell, dt.date):
+        return _text_of_day(cell.date() if isinstance(cell, dt.datetime) else cell)
+    return to_text(cell)
+
+
+_text_of_day = lru_cache(maxsize=10_000)(to_text)
