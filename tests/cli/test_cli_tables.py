@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from rich.table import Table
 
-from ims_async import ImsError
+from ims_async import Decision, ImsError, ItcReduction, Section
 from ims_async.bulk import BulkReport
 from ims_async.bulk.accounts import accounts_of
 from ims_async.bulk.from_files import Matched
 from ims_async.cli.output.console import Console
 from ims_async.cli.output.outcomes import accounts_table
-from ims_async.cli.output.tables import table
+from ims_async.cli.output.tables import itc_by_action, itc_table, table
+
+from ..tables.test_tables import make_invoice
 
 GSTIN = "29AAACQ3770E1ZF"
 REFERENCE = "3f0b5fa0-7e54-4c7b-9b5a-3a1f0e9e7f11"
@@ -62,3 +66,31 @@ def test_an_empty_column_of_reasons_is_not_shown(reason: str) -> None:
     accounts = accounts_of(BulkReport(run="r"), Matched(skipped={GSTIN: ImsError()}), words=lambda *_: reason)
     headings = [str(column.header) for column in accounts_table(accounts).columns]
     assert headings == ["GSTIN", *COUNTS, *(["reason"] if reason else [])]
+
+
+@pytest.mark.parametrize(
+    ("reduction", "itc"),
+    [
+        (None, "-180.52"),
+        (ItcReduction.full(), "-180.52"),
+        (ItcReduction.partial(igst=Decimal("80.02")), "-80.02"),
+        (ItcReduction.none(), "0"),
+    ],
+)
+def test_an_accepted_credit_note_lowers_the_credit_by_what_it_gives_up(
+    reduction: ItcReduction | None, itc: str
+) -> None:
+    """One that is rejected or pending shows its tax; an amendment counts whole."""
+    note = make_invoice(section=Section.B2BCN)
+    accepted = note.accept(itc_reduction=reduction)
+    assert itc_by_action([accepted])["accept"] == Decimal(itc)
+    both: list[Decision] = [accepted, make_invoice().accept(), note.reject(remarks="x")]
+    assert itc_by_action(both) == {
+        "accept": Decimal(itc) + Decimal("180.52"),
+        "reject": Decimal("-180.52"),
+        "pending": Decimal(0),
+    }
+    amended = make_invoice(section=Section.B2BA).accept()
+    assert itc_by_action([amended])["accept"] == Decimal("180.52")
+    assert "amendments count whole" in str(itc_table([amended]).title)
+    assert "amendments" not in str(itc_table(both).title)

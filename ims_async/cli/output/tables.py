@@ -164,12 +164,24 @@ def itc_of(invoice: Invoice) -> Decimal:
 
 
 def itc_by_action(decisions: Iterable[Decision]) -> dict[str, Decimal]:
-    """Return the rupees of input tax credit in what is accepted, rejected and kept pending."""
+    """Return the rupees of input tax credit in what is accepted, rejected and kept pending.
+
+    An accepted credit note lowers it by what is given up of it. An amendment counts whole: no field has what
+    it amends.
+    """
     found = dict.fromkeys(_ITC_WORDS.values(), Decimal(0))
     for decision in decisions:
         if word := _ITC_WORDS.get(decision.action):
-            found[word] += itc_of(decision.invoice)
+            found[word] += _itc_of_decision(decision)
     return found
+
+
+def _itc_of_decision(decision: Decision) -> Decimal:
+    reduction = decision.itc_reduction
+    said = decision.section in _CREDIT_NOTES and decision.action is Action.ACCEPT and reduction is not None
+    if reduction is None or not said or (reduction.required and not reduction.amounts):
+        return itc_of(decision.invoice)
+    return -sum(reduction.amounts.values(), Decimal(0)) if reduction.required else Decimal(0)
 
 
 def itc_table(decisions: Sequence[Decision]) -> Table:
@@ -178,7 +190,9 @@ def itc_table(decisions: Sequence[Decision]) -> Table:
     rows = [
         (word, counts[action], rupees(itc[word])) for action, word in _ITC_WORDS.items() if counts[action]
     ]
-    return table("ITC in rupees; credit notes are negative", ("action", "records", "ITC"), rows)
+    amended = any(one.section.is_amendment for one in decisions)
+    title = "ITC in rupees; credit notes are negative" + (", amendments count whole" if amended else "")
+    return table(title, ("action", "records", "ITC"), rows)
 
 
 def rupees(amount: Decimal) -> Text:
