@@ -14,9 +14,13 @@ from .finding import Problem, shown, writable_text
 from .periods import DUE_DAY, day_in, period_of
 
 LONGEST_REMARKS: Final = 250  # characters
-# UTF-8 that was read as Windows-1252 (ä as Ã¤, ₹ as â‚¹, क as à¤•), and characters that were lost.
-_CONTINUED: Final = "[\u00a0-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ\u0081\u008d\u008f\u0090\u009d]"
-_GARBLED: Final = re.compile(f"\ufffd|[ÂÃÐÑÄÅ]{_CONTINUED}|â{_CONTINUED}{{2}}|à[¤¥]")
+# UTF-8 that was read as Windows-1252 (ä as Ã¤, ₹ as â‚¹, क as à¤•, த as à®¤), and characters that were lost.
+# Letters that end real words, before a quote or a dash, count where two such pairs follow each other.
+_CONTINUED: Final = "[\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]"
+_GARBLED: Final = re.compile(
+    f"\ufffd|[ÂÃ]{_CONTINUED}|(?:[Ä-ß]{_CONTINUED}){{2}}|â{_CONTINUED}{{2}}|à[¤-·]{_CONTINUED}|ï»¿"
+)
+_LOST: Final = re.compile(r"\?\?+")  # Hindi that was saved as CSV, and not as CSV UTF-8
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -131,7 +135,12 @@ def remarks_control(case: Case) -> Iterator[Problem]:
 
 def remarks_garbled(case: Case) -> Iterator[Problem]:
     """Remarks were read with the code page that they were written with."""
-    if case.remarks is not None and (found := _GARBLED.search(case.remarks)):
+    if case.remarks is None:
+        return
+    found = _GARBLED.search(case.remarks)
+    if found is None and not any(map(str.isalpha, case.remarks)):
+        found = _LOST.search(case.remarks)
+    if found is not None:
         what = f"remarks {shown(case.remarks)} hold {found[0]!r}, which a wrong code page leaves"
         yield Problem(f"{what}: write them again, and save the file as CSV UTF-8")
 

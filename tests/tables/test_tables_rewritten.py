@@ -352,11 +352,33 @@ def test_a_word_that_may_mean_two_things_is_no_action(word: str) -> None:
         tables.read_decisions(io.StringIO(lines({"action": word})))
 
 
-@pytest.mark.parametrize("remarks", ["cafÃ©", "â‚¹500", "à¤¸à¥\x8dà¤µ", "caf\ufffd", "Â\xa05"])
+def mojibake(text: str) -> str:
+    """Return UTF-8 as a program shows it that takes it for Windows-1252."""
+    undefined = {0x81, 0x8D, 0x8F, 0x90, 0x9D}
+    return "".join(chr(one) if one in undefined else bytes([one]).decode("cp1252") for one in text.encode())
+
+
+REAL = (
+    "café", "₹500", "स्वीकार नहीं", "பொருள் கிடைக்கவில்லை", "సరుకు అందలేదు", "પરત", "ਮਾਲ", "পণ্য",
+    "ಸರಕು", "സാധനം", "مال نہیں", "Привет",
+    "« Élan » — NOËL, L’ÉTÉ, ÎLE, À “Paris”", "MUÑOZ’S HÔTEL…", "São Paulo, AÇÃO – fim", "à 500 €", "why??",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "remarks", ["caf\ufffd", "Â\xa05", "????? ???? ???", "?? 500 ???", "â\x82¹5", *map(mojibake, REAL[:12])]
+)
 def test_garbled_remarks_are_a_warning(remarks: str) -> None:
     """A wrong code page has read them."""
     rows = tables.read_with_information(io.StringIO(lines({"action": "R", "remarks": remarks})))
     assert ("remarks-garbled", "warn") in [(one.code, one.level) for one in tables.check_rows(rows)]
+
+
+@pytest.mark.parametrize("remarks", [*REAL, "ÄÖÅ – Å…", "Ñ… Ä™", "Ø’", "MAÑANA Ñ”"])
+def test_remarks_of_any_language_are_not_taken_for_garbled(remarks: str) -> None:
+    """French quotes, Indian scripts, letters that a dash or an ellipsis follows."""
+    rows = tables.read_with_information(io.StringIO(lines({"action": "R", "remarks": remarks})))
+    assert "remarks-garbled" not in [one.code for one in tables.check_rows(rows)]
 
 
 @pytest.mark.parametrize(
