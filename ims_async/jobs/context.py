@@ -92,11 +92,11 @@ class Services:
             for finding in checker.one(record, place):
                 findings.append(finding)
                 by_code[finding.code] += 1
-        if len(records) >= _CHECKS_PER_TURN:
-            await asyncio.sleep(0)
-        at_the_end = checker.end()
-        findings += at_the_end
-        by_code.update(finding.code for finding in at_the_end)
+        for found in checker.ending():
+            if len(records) >= _CHECKS_PER_TURN:
+                await asyncio.sleep(0)
+            findings += found
+            by_code.update(finding.code for finding in found)
         rules.refuse(findings)
         if findings:
             shown = ", ".join(f"{code} {count:,}" for code, count in by_code.most_common())

@@ -15,6 +15,7 @@ from .periods import DRAFT_DAY, day_in, month_of, period_of
 
 _Document = tuple[Section, str, Any, dt.date]
 _MOST_NAMED: Final = 3  # periods
+_PER_STEP: Final = 500  # records between two turns of an event loop
 _AMENDED: Final = {
     Section.B2BA: Section.B2B,
     Section.B2BDNA: Section.B2BDN,
@@ -29,10 +30,12 @@ def duplicate(case: Case) -> Iterator[Problem]:
         yield Problem(f"the same record is in the batch already, as record {case.first + 1}")
 
 
-def amendment_order(batch: Batch) -> Iterator[Problem]:
+def amendment_order(batch: Batch) -> Iterator[Problem | None]:
     """An amendment and its original are not in the same batch."""
     sought: dict[_Document, list[tuple[int, Decision]]] = {}
-    for place, decision in batch.amendments:
+    for count, (place, decision) in enumerate(batch.amendments, start=1):
+        if count % _PER_STEP == 0:
+            yield None
         if (document := _amended_by(decision)) is not None:
             sought.setdefault(document, []).append((place, decision))
     for document, first in _found(batch.places, sought):
@@ -65,21 +68,24 @@ def _found(
                 yield (section, supplier, number, day), place
 
 
-def credit_note_and_invoice(batch: Batch) -> Iterator[Problem]:
+def credit_note_and_invoice(batch: Batch) -> Iterator[Problem | None]:
     """A credit note and its invoice are not both rejected.
 
     No field links the two: the same supplier and amounts do.
     """
-    notes = [
-        (place, decision, key)
-        for place, decision in batch.rejected
-        if decision.invoice.section in CREDIT_NOTES and (key := _supplier_and_amounts(decision)) is not None
-    ]
+    notes: list[tuple[int, Decision, tuple[object, ...]]] = []
+    for count, (place, decision) in enumerate(batch.rejected, start=1):
+        if count % _PER_STEP == 0:
+            yield None
+        if decision.invoice.section in CREDIT_NOTES and (key := _supplier_and_amounts(decision)) is not None:
+            notes.append((place, decision, key))
     if not notes:
         return  # as mostly: the other rejections, which may be many, are not looked at
     suppliers = {decision.supplier for _, decision, _ in notes}
     invoices: dict[tuple[object, ...], int] = {}
-    for place, decision in batch.rejected:
+    for count, (place, decision) in enumerate(batch.rejected, start=1):
+        if count % _PER_STEP == 0:
+            yield None
         supplier = decision.supplier
         if decision.section in CREDIT_NOTES or not isinstance(supplier, str) or supplier not in suppliers:
             continue

@@ -49,7 +49,7 @@ RULE_CHANGES: Final = (
 _SINCE: Final = {code: change.first_period for change in RULE_CHANGES for code in change.codes}
 
 
-def _rules(*rows: tuple[str, Level, str, Callable[[Any], Iterable[Problem]]]) -> tuple[Rule, ...]:
+def _rules(*rows: tuple[str, Level, str, Callable[[Any], Iterable[Problem | None]]]) -> tuple[Rule, ...]:
     return tuple(
         Rule(code, level, source, (see.__doc__ or "").partition("\n")[0], see, _SINCE.get(code))
         for code, level, source, see in rows

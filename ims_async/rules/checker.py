@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..errors import InvalidInput
@@ -17,6 +17,7 @@ from .policy import RulePolicy
 
 _DEFAULT = RulePolicy()
 _NO_RECORD = FORM_RULES[:1]
+_FINDINGS_PER_STEP = 200
 
 
 class Checker:
@@ -79,19 +80,28 @@ class Checker:
 
     def end(self) -> list[Finding]:
         """Return the findings that need all records of the batch."""
+        return [finding for found in self.ending() for finding in found]
+
+    def ending(self) -> Iterator[list[Finding]]:
+        """Yield the findings that need all records of the batch, after each few milliseconds of work."""
         batch = Batch(self._places, self._periods, self._amendments, self._rejected, self._facts)
-        found = [
-            self._finding(rule, problem, problem.place, problem.record)
-            for rule in BATCH_RULES
-            for problem in rule.look(batch)
-        ]
-        return [finding for finding in found if finding.level is not Level.OFF]
+        found: list[Finding] = []
+        for rule in BATCH_RULES:
+            for problem in rule.look(batch):
+                if problem is not None:
+                    finding = self._finding(rule, problem, problem.place, problem.record)
+                    found += [] if finding.level is Level.OFF else [finding]
+                if problem is None or len(found) == _FINDINGS_PER_STEP:
+                    yield found
+                    found = []
+        yield found
 
     def _findings(self, rules: Iterable[Rule], case: Case) -> list[Finding]:
         found = [
             self._finding(rule, problem, case.place, case.record)
             for rule in rules
             for problem in rule.look(case)
+            if problem is not None
         ]
         return [finding for finding in found if finding.level is not Level.OFF]
 

@@ -117,6 +117,7 @@ class Batch:
 class Rule:
     """One check. `see` is a pure function of a `Case`, or for a rule on a whole batch of a `Batch`.
 
+    A rule on a whole batch yields None now and then, so that an event loop can go on in between.
     `level` is the default level, `source` the public document, `summary` one sentence that holds for a good
     record. `since` is the first GSTR-2B period, `MMYYYY`, that the rule applies to; None for all periods.
     """
@@ -125,10 +126,10 @@ class Rule:
     level: Level
     source: str
     summary: str
-    see: Callable[[Any], Iterable[Problem]]
+    see: Callable[[Any], Iterable[Problem | None]]
     since: str | None = None
 
-    def look(self, at: Case | Batch) -> Iterable[Problem]:
+    def look(self, at: Case | Batch) -> Iterable[Problem | None]:
         """Return the problems found; none for a record of a period before `since`."""
         if self.since is not None and isinstance(at, Case):
             first = month_of(self.since)

@@ -79,7 +79,7 @@ def _records(draw: st.DrawFn) -> Decision | Invoice:
 def asked(record: Decision | Invoice, place: int, first: int, facts: Facts) -> list[tuple[str, str]]:
     """Every finding on a record, without the cache and the fast test."""
     case = case_of(record, place, first, facts)
-    return [(rule.code, problem.message) for rule in RECORD_RULES for problem in rule.look(case)]
+    return [(rule.code, problem.message) for rule in RECORD_RULES for problem in rule.look(case) if problem]
 
 
 def compare(records: Sequence[Decision | Invoice]) -> None:
@@ -202,3 +202,21 @@ def test_the_same_record_twice_in_a_batch_is_refused() -> None:
     (finding,) = found
     assert (finding.code, finding.place) == ("duplicate", 6)
     assert finding.message == "the same record is in the batch already, as record 1"
+
+
+@pytest.mark.parametrize("section", [Section.B2BCN, Section.B2BA])
+def test_what_needs_all_records_is_looked_at_in_steps(section: Section) -> None:
+    """An event loop goes on in between: none of 3,000 findings waits for all others."""
+    invoices = [good(number=str(place)) for place in range(3000)]
+    more = [
+        attrs.evolve(one, section=section, original_number=one.number, original_date=one.date)
+        for one in invoices
+    ]
+    checker = Checker(**FACTS)
+    for place, record in enumerate([*invoices, *more]):
+        checker.one(record.reject("x"), place)
+    steps = list(checker.ending())
+    assert max(map(len, steps)) == 200
+    assert len(steps) >= 3000 / 200 + 6000 / 500
+    assert [*itertools.chain(*steps)] == checker.end()
+    assert sum(map(len, steps)) >= 3000
