@@ -19,7 +19,6 @@ from ..gsp.codec.values import parse_day
 from ..model.records import Decision, Invoice
 from ..model.vocabulary import Action, is_other_gstin
 from .columns import FLAG_COLUMNS, INFORMATION_COLUMNS, field_of
-from .rewriting import is_scientific
 from .row import Row
 
 _MONEY: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?", re.ASCII)
@@ -83,8 +82,7 @@ def check_rows(
 def rewritten_count(rows: Sequence[tuple[Row, Mapping[str, str]]]) -> int:
     """Return how many rows a spreadsheet has visibly rewritten; their hash says which records they are."""
     return sum(
-        row.hash is not None
-        and (bool(row.doubts) or is_scientific(row.number) or _lost_zero(cells.get("place of supply", "")))
+        row.hash is not None and (bool(row.doubts) or _lost_zero(cells.get("place of supply", "")))
         for row, cells in rows
     )
 

@@ -235,8 +235,8 @@ class _Index:
             return "other-number", f"{what}: {AS_TEXT}"
         if near is not None:
             return "other-date", f"the gateway shows it with the date {to_cell(near.date)}: pull again"
-        if row.doubts or is_scientific(row.number):
-            faults = "; ".join(f"{column}: {what}" for column, what in row.doubts) or row.number
+        if row.doubts:
+            faults = "; ".join(f"{column}: {what}" for column, what in row.doubts)
             what = f"no record has its hash (any more), and a spreadsheet has rewritten it ({faults})"
             return "rewritten", f"{what}: pull again"
         return "gone", "the gateway does not show this record (any more): pull again"
@@ -288,7 +288,7 @@ def _may_be(row: Row, invoice: Invoice) -> bool:
     return (
         row.section == invoice.section
         and ("supplier" in unread or row.supplier == invoice.supplier.upper())
-        and ("number" in unread or may_show(row.number, invoice.number))
+        and (may_show(row.number, invoice.number) or not row.number)
         and ("return period" in unread or _same_period(row, invoice))
         and (row.date is None or may_show(to_cell(row.date), to_cell(invoice.date)))
     )

@@ -101,15 +101,15 @@ def any_supplier(text: str) -> str:
 
 
 def _number(text: str) -> str:
-    if is_scientific(text):
-        _fail(f"a spreadsheet has rewritten it: {text.strip()} was a number such as 1E5 or 100000; {AS_TEXT}")
-    if problem := rules.number_problem(text):
+    if problem := rules.number_problem(_any_number(text)):
         _fail(problem)
     return text
 
 
 def _any_number(text: str) -> str:
     """Return a number unchecked: one that a gateway reported goes back verbatim, stray blanks included."""
+    if is_scientific(text):
+        _fail(f"a spreadsheet has rewritten it: {text.strip()} was a number such as 1E5 or 100000; {AS_TEXT}")
     return text or _fail(rules.number_problem(text) or "")
 
 

@@ -311,6 +311,15 @@ def test_a_hash_that_was_cut_off_is_no_edit_of_the_suppliers(number: str) -> Non
     assert (kind, "only a part of its hash" in message) == ("cut-off", True)
 
 
+def test_a_number_that_a_spreadsheet_has_rewritten_is_not_compared_with_books(tmp_path: Path) -> None:
+    """It would not be in them, and a policy may reject what is not."""
+    file = tmp_path / "nov.csv"
+    tables.write_invoices(file, [make_invoice(number="1E5")])
+    file.write_text(file.read_text().replace(",1E5,", ",1.00E+05,"))
+    with pytest.raises(InvalidInput, match=r"column number: a spreadsheet .* cannot be compared without it"):
+        tables.read_sheet(file)
+
+
 def test_the_offline_check_warns_of_rewritten_ids() -> None:
     """It names them; without a hash they are refused on reading."""
     rows = tables.read_with_information(
@@ -322,6 +331,8 @@ def test_the_offline_check_warns_of_rewritten_ids() -> None:
     assert tables.rewritten_count(rows) == 1
     assert rows[0][0].return_period == "012025"
     assert rows[0][0].date is None
+    ((row, _),) = tables.read_with_information(io.StringIO(lines({"number": "1.00E+05"})))
+    assert [column for column, _ in row.doubts] == ["number"]
 
 
 WORDS = {
