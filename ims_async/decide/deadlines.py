@@ -103,7 +103,7 @@ def _quarterly_day(state: str | None) -> int:
     day = _QUARTERLY_DAYS.get(int(code)) if len(code) == 2 and code.isascii() and code.isdigit() else None
     if day is None:
         raise InvalidInput(
-            f"state {state!r:.40}: the due date of a quarterly taxpayer depends on it; give its GSTIN, or "
-            "the first two digits (01 to 38)"
+            f"{f'state {text!r:.40}' if text else 'no state is given'}: the due date of a quarterly taxpayer "
+            "depends on it; give its GSTIN, or the first two digits (01 to 38)"
         )
     return day

@@ -184,7 +184,9 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
         return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InvalidInput(f"{os.fspath(path)} cannot be read: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{os.fspath(path)} is not UTF-8 text: save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
         raise InvalidInput(f"{os.fspath(path)} is not TOML: {error}") from error
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.cli_shell import Shell, fill_in, opened, read_rows
+from tests.cli.cli_shell import Shell, fill_in, opened, read_rows, write_rows
 from tests.cli.test_cli_match import write_register
 
 TOPICS = ("rejected", "pending", "differs", "not filed", "only in books")
@@ -29,6 +29,7 @@ def test_each_supplier_has_a_line(shell: Shell) -> None:
     folder = shell.pulled_all("november/")
     for file in folder.iterdir():
         fill_in(file, lambda row: {"b2b": "R", "ecom": "P"}.get(row["section"], ""))
+        write_rows(file, [{**row, "remarks": "'- 3 boxes"} for row in read_rows(file)])
     ended = shell.run("followup", folder, "--out", "followup.csv")
     assert ended.code == 0, ended.err
     rows = [row for file in sorted(folder.iterdir()) for row in read_rows(file)]
@@ -45,6 +46,7 @@ def test_each_supplier_has_a_line(shell: Shell) -> None:
     line = next(line for line in lines if int(line["rejected"]))
     number = line["rejected documents"].partition(" of ")[0]
     assert number in line["message"]
+    assert "rupees): - 3 boxes" in line["message"]
     assert line["message"].startswith("We have rejected these documents in IMS")
     again = shell.run("followup", folder, "--out", "followup.csv")
     assert (again.code, "--overwrite" in again.err) == (2, True)

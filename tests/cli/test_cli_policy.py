@@ -44,6 +44,8 @@ def test_what_is_wrong_with_a_policy_is_named(shell: Shell) -> None:
     ended = shell.run("policy", "check", "firm.toml")
     assert ended.code == 2
     assert "firm.toml: kinds, matched: 'acept' is unknown" in ended.err
+    Path("firm.toml").write_text('[kinds]\nmatched = "accept"\n', encoding="utf-16")
+    assert "is not UTF-8 text: save it as UTF-8" in shell.run("policy", "check", "firm.toml").err
 
 
 def test_the_dates_of_a_period_have_their_sources(shell: Shell) -> None:
@@ -57,6 +59,8 @@ def test_the_dates_of_a_period_have_their_sources(shell: Shell) -> None:
     assert (facts["gstr3b"]["date"], facts["pending_until"]["date"]) == ("2026-10-22", "2027-01-22")
     assert shell.run("deadlines", "082026", "--quarterly", "--state", "29").code == 2
     assert shell.run("deadlines", "132026").code == 2
+    assert "no state is given" in shell.run("deadlines", "092026", "--quarterly").err
+    assert "add --quarterly" in shell.run("deadlines", "092026", "--state", "29").err
     assert shell.run("deadlines", "092025", "--json").json()["pending_until"] is None
 
 

@@ -9,6 +9,7 @@ import attrs
 import typer
 
 from ... import decide, rules
+from ...errors import InvalidInput
 from .. import options
 from ..command import command
 from ..output import tables as show
@@ -44,6 +45,8 @@ def deadlines(
 
     They are those of the rules: the government moves single ones by notification.
     """
+    if state is not None and not quarterly:
+        raise InvalidInput("--state is for quarterly taxpayers: add --quarterly, or leave --state away")
     today = rules.india_date(dt.datetime.now(dt.UTC))
     found = decide.deadlines(period or _last(today, quarterly=quarterly), quarterly=quarterly, state=state)
     dates = {name: getattr(found, name) for name in _NAMES}

@@ -10,6 +10,7 @@ from ... import decide, tables
 from ...decide.followup import Followup, Followups, Topic, counts
 from ...decide.sheets import COLUMNS, differences_of
 from ...tables import SheetRow
+from ...tables.columns import unshielded
 from ...tables.row import any_action
 from ...tables.writing import write_rows
 from .. import options
@@ -81,7 +82,7 @@ def _from_books(
 
 def _add(found: Followups, gstin: str, row: SheetRow, kind: str, difference: str) -> None:
     action = any_action(row["action"]) or row.invoice.action
-    cells = {"difference": difference, "remarks": row["remarks"]}
+    cells = {"difference": difference, "remarks": unshielded(row["remarks"])}
     found.add_record(gstin, row.invoice, action, kind=kind.lower(), **cells)
 
 
