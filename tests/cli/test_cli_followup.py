@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from tests.cli.cli_shell import Shell, fill_in, opened, read_rows, write_rows
+from tests.cli.cli_shell import Shell, fill_in, read_rows, write_rows
 from tests.cli.test_cli_match import write_register
 
 TOPICS = ("rejected", "pending", "differs", "not filed", "only in books")
-
-
-@pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Shell]:
-    """A shell with sessions of two taxpayers."""
-    with opened(tmp_path, monkeypatch, capsys) as found:
-        found.log_in_all()
-        yield found
 
 
 def test_each_supplier_has_a_line(shell: Shell) -> None:

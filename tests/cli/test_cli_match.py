@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-import pytest
-
-from tests.cli.cli_shell import QUICK, Shell, fill_in, opened, read_rows, write_rows
+from tests.cli.cli_shell import QUICK, Shell, fill_in, read_rows, write_rows
 
 HEADINGS = ("GSTIN", "Bill No", "Bill Date", "Taxable Value", "IGST", "CGST", "SGST", "Cess", "Type")
 HEADS = ("taxable value", "IGST", "CGST", "SGST", "cess")
-
-
-@pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Shell]:
-    """A shell with sessions of two taxpayers."""
-    with opened(tmp_path, monkeypatch, capsys) as found:
-        found.log_in_all()
-        yield found
 
 
 def write_register(

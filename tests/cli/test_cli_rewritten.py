@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .cli_shell import QUICK, Shell, accept, opened, read_rows, write_rows
-
-
-@pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gsp_name: str
-) -> Iterator[Shell]:
-    """A shell of a taxpayer with a session."""
-    with opened(tmp_path, monkeypatch, capsys, gsp_name) as found:
-        found.log_in_all()
-        yield found
+from .cli_shell import QUICK, Shell, accept, read_rows, write_rows
 
 
 def spoil(file: Path) -> int:

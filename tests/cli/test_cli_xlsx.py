@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,17 +9,7 @@ import python_calamine
 
 from ..support.soffice import saved_by_libreoffice
 from ..tables.test_tables_xlsx import decided
-from .cli_shell import QUICK, Shell, opened
-
-
-@pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gsp_name: str
-) -> Iterator[Shell]:
-    """A shell of a taxpayer with a session."""
-    with opened(tmp_path, monkeypatch, capsys, gsp_name) as found:
-        found.log_in_all()
-        yield found
+from .cli_shell import QUICK, Shell
 
 
 def rows_of(file: Path, sheet: str) -> list[dict[str, object]]:
