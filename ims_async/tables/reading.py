@@ -62,21 +62,23 @@ def read_with_information(
     source: Source, *, check_suppliers: bool = True, may_be_empty: bool = False
 ) -> list[tuple[Row, dict[str, str]]]:
     """Read decided rows as `read_decisions` does, each with its information cells by column."""
-    beside: list[dict[str, str]] = []
-    rows = _read(
-        source, deciding=True, check_suppliers=check_suppliers, may_be_empty=may_be_empty, beside=beside
+    return _with_information(
+        source, deciding=True, check_suppliers=check_suppliers, may_be_empty=may_be_empty
     )
-    return list(zip(rows, beside, strict=True))
 
 
 def read_records_with_information(
     source: Source, *, check_suppliers: bool = True, may_be_empty: bool = False
 ) -> list[tuple[Row, dict[str, str]]]:
     """Read every row as `read_records` does, each with its information cells by column."""
-    beside: list[dict[str, str]] = []
-    rows = _read(
-        source, deciding=False, check_suppliers=check_suppliers, may_be_empty=may_be_empty, beside=beside
+    return _with_information(
+        source, deciding=False, check_suppliers=check_suppliers, may_be_empty=may_be_empty
     )
+
+
+def _with_information(source: Source, **options: bool) -> list[tuple[Row, dict[str, str]]]:
+    beside: list[dict[str, str]] = []
+    rows = _read(source, beside=beside, **options)
     return list(zip(rows, beside, strict=True))
 
 
