@@ -244,7 +244,8 @@ class _Index:
     def _near(self, row: Row) -> Invoice | None:
         """Return a record that the row may be about: with another date, or as a spreadsheet shows its ids."""
         near: Invoice | None = None
-        for mark in marks(row.number):
+        # Its own text first: of the others there may be thousands, where numbers look like dates.
+        for mark in sorted(marks(row.number), key=lambda mark: mark[0] != "text"):
             for invoice in self._by_mark.get((row.section, row.supplier.upper(), mark), ()):
                 if not _same_taxpayer(row, invoice) or not _same_period(row, invoice):
                     continue
