@@ -239,7 +239,9 @@ class _Index:
             faults = "; ".join(f"{column}: {what}" for column, what in row.doubts)
             what = f"no record has its hash (any more), and a spreadsheet has rewritten it ({faults})"
             return "rewritten", f"{what}: pull again"
-        return "gone", "the gateway does not show this record (any more): pull again"
+        whose = f" of {row.gstin}" if row.gstin else ""
+        other = ", or is it another taxpayer's?" if row.gstin else ""
+        return "gone", f"the gateway does not show this record{whose} (any more): pull again{other}"
 
     def _near(self, row: Row) -> Invoice | None:
         """Return a record that the row may be about: with another date, or as a spreadsheet shows its ids."""

@@ -256,3 +256,12 @@ def test_rows_are_matched_with_their_own_taxpayers_records(tmp_path: Path) -> No
         tables.match([attrs.evolve(row, gstin=None)], [of_zed, of_acme])
     (decision,) = tables.match([attrs.evolve(row, gstin=None)], [of_acme])
     assert decision.invoice is of_acme
+
+
+def test_a_row_that_is_gone_names_the_taxpayer_among_whose_records_it_was_sought(tmp_path: Path) -> None:
+    """A merged file may have the wrong one."""
+    found = rows(tmp_path, "all.csv", {"GSTIN": ZED})
+    with pytest.raises(
+        InvalidInput, match=f"show this record of {ZED} .*: pull again, or is it another taxp"
+    ):
+        tables.match(found, [])
