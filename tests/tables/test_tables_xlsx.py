@@ -239,7 +239,7 @@ def with_a_hidden_sheet(file: Path) -> None:
         page = book.add_worksheet(name)
         page.write_row(0, 0, list(GOOD))
         page.write_row(1, 0, list({**GOOD, "number": name, "hash": name}.values()))
-    page.very_hidden()
+    page.hide()
     book.close()
 
 
