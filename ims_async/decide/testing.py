@@ -28,6 +28,7 @@ from .matching import Matching
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _STYLES: Final = (
     "INV/26-27/{:04d}", "{}", "A-{:05d}", "FY26-27/{:03d}/GST", "S{:03d}/2026-27", "TI{:06d}", "{:04d}-B",
+    "GST/{month:02d}/{:02d}", "{}/GST1",
 )  # fmt: skip
 _FIRST: Final = dt.date(2026, 4, 5)
 _CENT: Final = Decimal("0.01")
@@ -97,7 +98,7 @@ def sample(
         serial, value = rng.randint(1, 500), _rupees(rng) if rng.random() < same_value else None
         for _ in range(min(for_supplier, records - len(made.invoices))):
             serial += rng.choice((1, 1, 1, 2, 3))
-            record = _record(rng, supplier, style.format(serial), value)
+            record = _record(rng, supplier, style, serial, value)
             kind = rng.choices(kinds, weights)[0]
             entries = _booked(rng, record, kind, serial)
             start = len(made.register)
@@ -106,7 +107,7 @@ def sample(
             made.noise.append(kind)
             made.truth.append(tuple(range(start, len(made.register))))
             if rng.random() < extra:
-                other = _record(rng, supplier, style.format(serial + 5000 + 3 * for_supplier), value)
+                other = _record(rng, supplier, style, serial + 5000 + 3 * for_supplier, value)
                 made.register.append(_entry(other))
     return _shuffled(rng, made)
 
@@ -156,7 +157,7 @@ def _rupees(rng: random.Random) -> Decimal:
     return Decimal(rng.randint(10_000, 50_000_000)) / 100
 
 
-def _record(rng: random.Random, supplier: str, number: str, value: Decimal | None) -> Invoice:
+def _record(rng: random.Random, supplier: str, style: str, serial: int, value: Decimal | None) -> Invoice:
     taxable = value or _rupees(rng)
     tax = (taxable * rng.choice((5, 12, 18, 28)) / 100).quantize(_CENT)
     half, within = (tax / 2).quantize(_CENT), rng.random() < 0.5
@@ -164,7 +165,8 @@ def _record(rng: random.Random, supplier: str, number: str, value: Decimal | Non
     zero = Decimal(0)
     igst, each = (zero, half) if within else (tax, zero)
     return Invoice(
-        section=Section.B2B, supplier=supplier, number=number, date=day, return_period=f"{day:%m%Y}",
+        section=Section.B2B, supplier=supplier, number=style.format(serial, month=day.month), date=day,
+        return_period=f"{day:%m%Y}",
         value=taxable + igst + 2 * each, taxable_value=taxable, igst=igst, cgst=each, sgst=each, cess=zero,
     )  # fmt: skip
 
@@ -218,7 +220,7 @@ def _rewritten(rng: random.Random, number: str, kind: str, serial: int) -> str:
             return f" {number.lower()} "
         case "zeros":
             padded = f"{serial:0{rng.choice((1, 2, 4, 5, 7))}d}"
-            return re.sub(rf"(?<!\d)0*{serial}(?!\d)", padded, number, count=1)
+            return re.sub(rf"(?<!\d)0*{serial}(?!\d)", padded, number)
         case "year":
             return re.sub(r"(?:FY)?(?:20)?26-27", rng.choice(("26-27", "2026-27", "FY26-27")), number)
         case "digits only":

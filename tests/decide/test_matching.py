@@ -165,6 +165,24 @@ def test_a_tolerance_ends_where_it_says(tolerance: Tolerance, books: str, kind: 
     assert one.kind == kind
 
 
+@pytest.mark.parametrize(
+    ("books", "section", "kind"),
+    [
+        ("500+90", Section.B2BCN, "value differs"),
+        ("1500+270", Section.B2BCN, "within tolerance"),
+        ("500+90", Section.B2B, "within tolerance"),
+        ("1500+270", Section.B2B, "value differs"),
+    ],
+)
+def test_books_are_below_the_gateway_if_they_claim_less(books: str, section: Section, kind: str) -> None:
+    """A credit note lowers the credit: the larger one of the books claims less."""
+    head = Tolerance(below=Tolerance(rupees=600))
+    policy = Policy(tolerances=Tolerances(taxable_value=head, igst=head))
+    note = "credit note" if section is Section.B2BCN else "invoice"
+    (one,) = match([record("7", section=section)], [entry("7", amounts=books, kind=note)], policy)
+    assert one.kind == kind
+
+
 def test_days_are_a_tolerance_too() -> None:
     """Of the register's date."""
     policy = Policy(tolerances=Tolerances(days=3))

@@ -61,7 +61,7 @@ class Side:
         self.amounts += [paise_of(one) for one in documents]
         self.days += [one.date.toordinal() for one in documents]
         self.numbers += [one.number for one in documents]
-        for runs, fiscal in [runs_of(one.number) for one in documents]:
+        for runs, fiscal in [runs_of(one.number, _year_of(one.date)) for one in documents]:
             self.runs.append(runs)
             self.fiscal.append(fiscal)
 
@@ -95,7 +95,10 @@ class Side:
 
 def financial_year(day: int) -> int:
     """Return the year in which the financial year of a day began: April to March."""
-    date = dt.date.fromordinal(day)
+    return _year_of(dt.date.fromordinal(day))
+
+
+def _year_of(date: dt.date) -> int:
     return date.year - (date.month < 4)
 
 
@@ -151,8 +154,8 @@ def of_gateway(records: Sequence[Invoice], places: Sequence[int], side: Side) ->
             if record.section in CREDIT_NOTES:
                 side.lowers[index] = True
             if number := record.original_number:
-                day = record.original_date.toordinal() if record.original_date else side.days[index]
-                side.originals[index] = Original(number, *runs_of(number), day)
+                date = record.original_date or record.date
+                side.originals[index] = Original(number, *runs_of(number, _year_of(date)), date.toordinal())
 
 
 def of_books(entries: Sequence[Entry], places: Sequence[int], side: Side) -> Iterator[None]:

@@ -31,7 +31,7 @@ class Group:
     def __init__(self, records: Side, books: Side, tolerances: Tolerances, found: Findings) -> None:
         self._records, self._books = records, books
         self._agree = Agreement(records, books, tolerances)
-        self._pairing = Pairing(records, books, found)
+        self._pairing = Pairing(records, books, self._agree, found)
 
     def stages(self) -> Iterator[None]:
         """Run one stage after the other; yield between their steps."""
@@ -66,7 +66,7 @@ class Group:
         yield from self._pairing.pair_off(found, 1)
 
     def _by_number_written_otherwise(self) -> Iterator[None]:
-        """1 too: the number run together, or with another financial year, and the amounts agree."""
+        """1 too: the number run together, or with a wrong financial year, and the amounts agree."""
         agree = self._agree
         found = yield from self._candidates(
             1,
@@ -104,11 +104,11 @@ class Group:
         whole = summed(self._books.amounts[book] for book in books)
         if amounts == whole:
             return MatchKind.MATCHED, 1
-        if self._agree.amounts_fit(amounts, whole):
+        if self._agree.amounts_fit(record, whole):
             return MatchKind.WITHIN_TOLERANCE, 1
         if len(books) > 1:
             return MatchKind.AMBIGUOUS, 2
-        if self._agree.sums_fit(amounts, whole):
+        if self._agree.sums_fit(record, whole):
             return MatchKind.TAX_HEAD_DIFFERS, 2
         return MatchKind.VALUE_DIFFERS, 2
 
@@ -129,10 +129,16 @@ class Group:
 
     def _by_typing_errors(self) -> Iterator[None]:
         """4 too: one or two typing errors; no other document of the supplier has the value."""
-        mine, theirs = self._records.numbers, self._books.numbers
+        records, books = self._records, self._books
         found = yield from self._only_ones(
             keys.supplier,
-            lambda record, book: self._agree.fits(record, book) and is_close(mine[record], theirs[book]),
+            lambda record, book: (
+                self._agree.fits(record, book)
+                and (
+                    is_close(records.numbers[record], books.numbers[book])
+                    or is_close(records.runs[record], books.runs[book])
+                )
+            ),
         )
         yield from self._pairing.pair_off(found, 4)
 

@@ -28,18 +28,19 @@ _FOR_TWO_ERRORS: Final = 6
 
 
 @functools.lru_cache(maxsize=4096)  # a record and its entry often have it alike, one soon after the other
-def runs_of(number: str) -> tuple[str, int]:
+def runs_of(number: str, about: int) -> tuple[str, int]:
     """Return a number's runs of letters and of digits, and the financial year in it, -1 for none.
 
-    `inv/26-27/0012` gives `("INV 12", 26)`: upper case, without the year, separators and leading zeros. The
-    runs are empty if there is neither a letter nor a digit. A financial year stays where nothing else is.
+    `inv/26-27/0012` of 2026 gives `("INV 12", 26)`: upper case, without the year, separators and leading
+    zeros. The runs are empty if there is neither a letter nor a digit. A financial year stays where nothing
+    else is, and is none if it is not that of the document, `about`, or one beside it: `GST/04/05` of 2026 is
+    number 5 of April.
     """
     text, year = _plain(number), -1
     if "-" in text or "/" in text:
-        found = [years for years in _YEARS.finditer(text) if _consecutive(years)]
-        left = _YEARS.sub(lambda years: " " if _consecutive(years) else years[0], text) if found else ""
+        left, named = _without_years(text, about)
         if any(map(str.isalnum, left)):
-            text, year = left, int(found[0]["first"]) % 100
+            text, year = left, named
     return " ".join(map(_without_zeros, _RUNS.findall(text))), year
 
 
@@ -55,10 +56,13 @@ def cut_alike(one: str, other: str) -> bool:
 
 
 def digits_of(runs: str) -> set[str]:
-    """Return the last and the longest digits of a number, a calendar year only if it has no others."""
+    """Return the last and the longest digits of a number, a calendar year only if it has no others.
+
+    Of digits that are equally long the last: the first may be a month.
+    """
     digits = [run for run in runs.split() if run.isdigit()]
     digits = [run for run in digits if not _CALENDAR_YEAR.fullmatch(run)] or digits
-    return {digits[-1], max(digits, key=len)} if digits else set()
+    return {digits[-1], max(digits[::-1], key=len)} if digits else set()
 
 
 def is_part(runs: str, of: str) -> bool:
@@ -74,12 +78,12 @@ def alike(number: str) -> str:
 def is_close(one: str, other: str) -> bool:
     """Whether two numbers differ by one typing error, or in longer ones by two. Needs rapidfuzz.
 
-    An error is a character left out, put in or changed, or two that are exchanged. Without rapidfuzz, the
-    extra `match`, no two numbers are close.
+    Of numbers, or of their runs. An error is a character left out, put in or changed, or two that are
+    exchanged. Without rapidfuzz, the extra `match`, no two numbers are close.
     """
-    return _distance is not None and any(
+    mine, theirs = alike(one), alike(other)
+    return _distance is not None and (
         _distance(mine, theirs, score_cutoff=2) <= _errors(min(len(mine), len(theirs)))
-        for mine, theirs in ((alike(one), alike(other)), (_bare(one), _bare(other)))
     )
 
 
@@ -92,8 +96,26 @@ def _plain(number: str) -> str:
     return "".join(str(unicodedata.digit(one)) if one.isdigit() else one for one in text)
 
 
-def _consecutive(years: re.Match[str]) -> bool:
-    return int(years["second"]) % 100 == (int(years["first"]) + 1) % 100
+def _without_years(text: str, about: int) -> tuple[str, int]:
+    """Return a number without its financial year, and the year, -1 for none.
+
+    Of `25/26-27` it is the document's own year if that is there, else the one before, else the one after.
+    """
+    for wanted in (about, about - 1, about + 1):
+        place, left = 0, text
+        while years := _YEARS.search(left, place):
+            place = years.start() + 1  # of `14/2026-27` the first two are none, and the last two are one
+            if _begins(years) == wanted % 100:
+                left = f"{left[: years.start()]} {left[years.end() :]}"
+        if left != text:
+            return left, wanted % 100
+    return text, -1
+
+
+def _begins(years: re.Match[str]) -> int:
+    """Return the first of two years, -1 if the second does not follow it."""
+    first, second = int(years["first"]) % 100, int(years["second"]) % 100
+    return first if second == (first + 1) % 100 else -1
 
 
 def _without_zeros(run: str) -> str:
@@ -107,10 +129,6 @@ def _cuts(number: str) -> set[int]:
         length += len(part)
         cuts.add(length)
     return cuts
-
-
-def _bare(number: str) -> str:
-    return runs_of(number)[0].replace(" ", "").translate(_ALIKE)
 
 
 def _errors(length: int) -> int:

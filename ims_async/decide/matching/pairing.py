@@ -9,8 +9,8 @@ import attrs
 
 from ..kinds import MatchKind
 from ..steps import Steps
+from .agreement import Agreement
 from .documents import FEW, STEP, Side
-from .numbers import is_part
 from .shelves import sort
 
 Candidates = dict[int, Sequence[int]]
@@ -34,8 +34,8 @@ class Findings:
 class Pairing:
     """The records that are open, the documents of the books that are not used, and what was found."""
 
-    def __init__(self, records: Side, books: Side, found: Findings) -> None:
-        self._records, self._books, self._found = records, books, found
+    def __init__(self, records: Side, books: Side, agree: Agreement, found: Findings) -> None:
+        self._records, self._books, self._agree, self._found = records, books, agree, found
         self.open: dict[int, None] = {}
         self.unused: dict[int, None] = {}
 
@@ -134,8 +134,7 @@ class Pairing:
     def _kind(self, record: int, book: int, stage: int) -> MatchKind:
         if stage == 5:
             return MatchKind.OTHER_REGISTRATION
-        mine, theirs = self._records.runs[record], self._books.runs[book]
-        if stage > 3 or (stage == 3 and not (is_part(mine, theirs) or is_part(theirs, mine))):
+        if stage > 3 or (stage == 3 and not self._agree.is_shortened(record, book)):
             return MatchKind.PROBABLE
         same = self._records.amounts[record] == self._books.amounts[book]
         return MatchKind.MATCHED if same else MatchKind.WITHIN_TOLERANCE
