@@ -41,7 +41,7 @@ ambiguous = "leave"
 rupees = 1
 percent = 0
 days = 60                       # between the two dates
-#below = {rupees = 10}          # the same for books below the gateway; without it as above
+#below = {rupees = 10}          # the same for books that claim less: below the gateway, credit notes above
 
 #[tolerance.cess]               # of one amount: taxable_value, igst, cgst, sgst, cess
 #rupees = 0
@@ -120,7 +120,7 @@ def _tolerances(policy: Policy) -> Iterator[str]:
         which = "Amounts" if len(found) == 1 else f"In {_or(heads)}, books and gateway"
         said = f"{which} may differ by {_allowed(tolerance)}"
         if tolerance.below is not None:
-            said += f"; by {_allowed(tolerance.below)} where the books are below the gateway"
+            said += f"; by {_allowed(tolerance.below)} where the books claim less than the gateway shows"
         yield f"{said}."
     yield f"A document is booked at most {policy.tolerances.days} days before or after its date."
 

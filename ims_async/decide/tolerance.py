@@ -30,8 +30,9 @@ def amount_of(value: Rupees) -> Decimal:
 class Tolerance:
     """The difference that is allowed in one amount: the larger of `rupees` and `percent` of the gateway's.
 
-    `below` is the same for books that claim less than the gateway shows, which risks nothing; None means
-    that both sides are treated alike. Raises `InvalidInput` for a negative amount.
+    `below` is the same for books that claim less than the gateway shows, which risks nothing: lower amounts,
+    of credit notes higher ones. None means that both sides are treated alike. Raises `InvalidInput` for a
+    negative amount.
     """
 
     rupees: Decimal = attrs.field(default=_RUPEE, converter=amount_of)

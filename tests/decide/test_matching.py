@@ -30,7 +30,7 @@ from ims_async.decide import (
     match_async,
     testing,
 )
-from ims_async.decide.matching import Match, group, matching_steps, shelves
+from ims_async.decide.matching import Match, matching_steps, shelves
 
 from .books import ACME, ACME_IN_DELHI, OTHER, entry, record
 
@@ -77,7 +77,7 @@ def test_the_order_of_the_rows_says_nothing(
     Nor where there are more candidates than are looked at one by one: two instead of 64 here.
     """
     for many in (64, 2):
-        with patch.object(group, "MANY", many), patch.object(shelves, "MANY", many):
+        with patch.object(shelves, "MANY", many):
             before = match(records, entries)
             order = rng.sample(range(len(records)), len(records))
             after = match([records[place] for place in order], rng.sample(entries, len(entries)))
@@ -90,7 +90,7 @@ def test_the_order_of_the_rows_says_nothing(
 @settings(max_examples=300, deadline=None)
 def test_no_entry_belongs_to_two_records(many: int, records: list[Invoice], entries: list[Entry]) -> None:
     """But as a candidate of ambiguous ones; and none is both used and left."""
-    with patch.object(group, "MANY", many), patch.object(shelves, "MANY", many):
+    with patch.object(shelves, "MANY", many):
         matching = match(records, entries)
     places = {id(one): place for place, one in enumerate(entries)}
     used = Counter(
@@ -241,6 +241,21 @@ def test_very_many_rows_of_one_supplier_and_value_take_no_longer_each(number: st
 
     seconds(100)
     assert seconds(8000) < 4 * seconds(2000) * 2.5
+
+
+def test_candidates_by_their_value_are_kept_once() -> None:
+    """However many records there are of about each value, and however wide the tolerance is."""
+    policy = Policy(tolerances=Tolerances(taxable_value=Tolerance(percent=10)))
+    records = [record(f"{place}/X1", amounts=f"{1000 + place}+180") for place in range(4000)]
+    books = [entry(f"{place + 4000}/Y1", amounts=f"{1000 + place}+180") for place in range(4000)]
+    tracemalloc.start()
+    try:
+        matching = match(records, books, policy)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert matching.counts[MatchKind.AMBIGUOUS] == 4000
+    assert peak < 4000 * 4000
 
 
 async def test_the_event_loop_goes_on_meanwhile() -> None:

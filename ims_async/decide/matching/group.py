@@ -17,7 +17,7 @@ from .agreement import Agreement
 from .documents import STEP, Side, summed
 from .numbers import cut_alike, is_close
 from .pairing import Candidates, Findings, Pairing, wanted_in
-from .shelves import MANY, Shelves, Values
+from .shelves import Crowd, Shelves, Values
 
 Keys = Callable[[Side, int], Iterable[Hashable]]
 """What two documents must have in common: the keys of one."""
@@ -167,7 +167,8 @@ class Group:
     def _candidates(self, stage: int, keys_of: Keys, fits: Fits) -> Steps[Candidates]:
         """Return which records and documents of the books have a key in common, and fit.
 
-        Records with too many to look at are ambiguous at once: with all of about their value, or their date.
+        Records with too many to look at are ambiguous at once: with all of about their value, or their date,
+        and of about those of each other.
         """
         books, amounts, by_day = self._books, self._books.amounts, stage == 2
         shelves = Shelves(books.days.__getitem__ if by_day else lambda place: amounts[place][0])
@@ -179,7 +180,7 @@ class Group:
         yield from shelves.ready()
         reach = self._agree.days if by_day else self._agree.values
         found: Candidates = {}
-        crowds: dict[int, tuple[int, ...]] = {}
+        crowds: dict[int, list[Crowd]] = {}
         looked_at = STEP
         for record in self._pairing.open:
             if looked_at >= STEP:
@@ -187,15 +188,17 @@ class Group:
                 yield
             if stage > 2 and not any(self._records.amounts[record]):
                 continue  # documents without a value are all alike
+            looked_at += 1
             for key in keys_of(self._records, record):
                 near = shelves.near(key, *reach(record))
-                looked_at += len(near) + 1
-                if len(near) > MANY:
-                    crowds[record] = tuple(near)
+                looked_at += len(near)
+                if isinstance(near, Crowd):
+                    crowds.setdefault(record, []).append(near)
                 elif fitting := [book for book in near if fits(record, book)]:
                     found[record] = tuple({*found.get(record, ()), *fitting})
         if crowds:
-            yield from self._pairing.leave_crowds(crowds, found, stage)
+            together = yield from shelves.together(crowds)
+            yield from self._pairing.leave_crowds(together, found, stage)
         return found
 
     def _only_ones(self, key: Callable[[Side, int], Hashable], fits: Fits) -> Steps[Candidates]:

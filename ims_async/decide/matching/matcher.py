@@ -59,7 +59,7 @@ def matching_steps(
             yield from other.clear()
     for entries in theirs.values():
         unused += entries
-    yield from sort(unused)
+    yield from sort(unused, int)
     return Matching(records, books, found, [books[place] for place in unused])
 
 

@@ -122,7 +122,7 @@ class Pairing:
             if not count % STEP:
                 yield
             places += self._books.places[book]
-        yield from sort(places)
+        yield from sort(places, int)
         return tuple(places)
 
     def _is_exact(self, record: int, book: int) -> bool:

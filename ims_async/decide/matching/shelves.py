@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple, TypeVar
 
+from ..steps import Steps
 from .documents import STEP
 
 MANY: Final = 64  # documents that are looked at one by one; of more, only those near in amount or day
 _SORTED_AT_ONCE: Final = 4096
+_T = TypeVar("_T")
+
+
+class Crowd(NamedTuple):
+    """Very many places of a key: those that stand from one position of its shelf to another."""
+
+    key: Hashable
+    start: int
+    end: int
 
 
 class Shelves:
@@ -22,7 +32,6 @@ class Shelves:
         self._values = values
         self._shelves: dict[Hashable, int | list[int]] = {}
         self._sorted: dict[Hashable, list[int]] = {}
-        self._crowds: dict[tuple[Hashable, int, int], tuple[int, ...]] = {}
 
     def put(self, key: Hashable, place: int) -> None:
         """Add a place."""
@@ -42,11 +51,8 @@ class Shelves:
                 self._sorted[key] = [*map(self._values, shelf)]
                 yield
 
-    def near(self, key: Hashable, least: int, most: int) -> Sequence[int]:
-        """Return the places of a key: all if they are few, else those with a value from `least` to `most`.
-
-        If these too are many, it is one tuple, the same for all who ask for them.
-        """
+    def near(self, key: Hashable, least: int, most: int) -> Sequence[int] | Crowd:
+        """Return the places of a key: all if they are few, else those with a value from `least` to `most`."""
         shelf = self._shelves.get(key)
         if shelf is None:
             return ()
@@ -56,12 +62,68 @@ class Shelves:
             return shelf
         values = self._sorted[key]
         start, end = bisect_left(values, least), bisect_right(values, most)
-        if end - start <= MANY:
-            return shelf[start:end]
-        crowd = self._crowds.get((key, start, end))
-        if crowd is None:
-            crowd = self._crowds[key, start, end] = tuple(shelf[start:end])
-        return crowd
+        return shelf[start:end] if end - start <= MANY else Crowd(key, start, end)
+
+    def together(self, crowds: Mapping[int, Sequence[Crowd]]) -> Steps[dict[int, tuple[int, ...]]]:
+        """Return for each record the places of its crowds, and of all that overlap with them.
+
+        Records whose crowds overlap share one tuple: a tuple for each would be the square of them in memory.
+        """
+        merged = yield from _merged(crowds.values())
+        same = {one: one for one in merged.values()}
+
+        def first(one: Crowd) -> Crowd:
+            while same[one] != one:
+                same[one] = one = same[same[one]]
+            return one
+
+        for count, own in enumerate(crowds.values()):
+            if not count % STEP:
+                yield
+            for other in own[1:]:
+                same[first(merged[other])] = first(merged[own[0]])
+        places: dict[Crowd, set[int]] = {}
+        for one in same:
+            yield
+            key, start, end = one
+            shelf = self._shelves[key]
+            assert isinstance(shelf, list)  # noqa: S101 # those of a crowd are many
+            places.setdefault(first(one), set()).update(shelf[start:end])
+        found = {one: tuple(those) for one, those in places.items()}
+        answer: dict[int, tuple[int, ...]] = {}
+        for count, (record, own) in enumerate(crowds.items()):
+            if not count % STEP:
+                yield
+            answer[record] = found[first(merged[own[0]])]
+        return answer
+
+
+def _merged(crowds: Iterable[Sequence[Crowd]]) -> Steps[dict[Crowd, Crowd]]:
+    """Return for each crowd the one that it makes with all that overlap with it."""
+    by_key: dict[Hashable, set[Crowd]] = {}
+    for count, own in enumerate(crowds):
+        if not count % STEP:
+            yield
+        for one in own:
+            by_key.setdefault(one.key, set()).add(one)
+    found: dict[Crowd, Crowd] = {}
+    for key, those in by_key.items():
+        yield
+        in_order, wholes = [*those], list[Crowd]()
+        yield from sort(in_order, lambda one: one.start)
+        for count, one in enumerate(in_order):
+            if not count % STEP:
+                yield
+            if wholes and one.start < wholes[-1].end:
+                wholes[-1] = Crowd(key, wholes[-1].start, max(one.end, wholes[-1].end))
+            else:
+                wholes.append(one)
+        starts = [whole.start for whole in wholes]
+        for count, one in enumerate(in_order):
+            if not count % STEP:
+                yield
+            found[one] = wholes[bisect_right(starts, one.start) - 1]
+    return found
 
 
 class Values:
@@ -79,7 +141,7 @@ class Values:
         for count, values in enumerate(self._values.values()):
             if not count % STEP:
                 yield
-            yield from sort(values)
+            yield from sort(values, int)
 
     def only(self, key: Hashable, least: int, most: int) -> int | None:
         """Return the value within a range if there is exactly one."""
@@ -88,7 +150,7 @@ class Values:
         return values[start] if bisect_right(values, most, start) - start == 1 else None
 
 
-def sort(items: list[int], key: Callable[[int], int] | None = None) -> Iterator[None]:
+def sort(items: list[_T], key: Callable[[_T], int]) -> Iterator[None]:
     """Sort a list; a long one in parts, which are merged quickly, with a yield after each."""
     if len(items) > _SORTED_AT_ONCE:
         for start in range(0, len(items), _SORTED_AT_ONCE):
