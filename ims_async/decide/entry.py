@@ -13,6 +13,8 @@ from ..errors import InvalidInput
 Kind = Literal["invoice", "credit note", "debit note"]
 KINDS: Final[tuple[Kind, ...]] = ("invoice", "credit note", "debit note")
 _ZERO: Final = Decimal(0)
+MOST: Final = Decimal(10) ** 13
+"""Rupees that no amount reaches: those of records are Decimal(15, 2)."""
 HEADS: Final = ("taxable_value", "igst", "cgst", "sgst", "cess")
 """The amounts of an entry and of a record that are compared."""
 
@@ -26,6 +28,13 @@ def _check_rupees(_: object, field: attrs.Attribute[Decimal], amount: object) ->
         raise InvalidInput(
             f"{field.name} {amount!r:.40} is no exact amount: use Decimal('1250.50') or an int"
         )
+    if abs(amount) >= MOST:
+        raise InvalidInput(f"{field.name} {amount!s:.40} is too large: GSTN takes 13 digits before the point")
+
+
+def _check_text(_: object, field: attrs.Attribute[str], text: object) -> None:
+    if not isinstance(text, str):
+        raise InvalidInput(f"{field.name} {text!r:.40} is no text: write it in quotes")
 
 
 def _check_date(_: object, field: attrs.Attribute[dt.date], date: object) -> None:
@@ -49,11 +58,12 @@ class Entry:
     `kind` is that of the supplier's document: a `credit note` lowers the credit. Negative amounts of an
     `invoice` mean a credit note as well, since registers show returns that way. `reference` is the books' own
     number of the voucher; entries of one document with one reference are its lines, and are added up.
-    Raises `InvalidInput` for amounts that are not exact, and for an unknown kind.
+    Raises `InvalidInput` for amounts that are not exact, or of more than 13 digits before the point, for what
+    is no text or date, and for an unknown kind.
     """
 
-    supplier: str
-    number: str
+    supplier: str = attrs.field(validator=_check_text)
+    number: str = attrs.field(validator=_check_text)
     date: dt.date = attrs.field(converter=_date, validator=_check_date)
     taxable_value: Decimal = attrs.field(converter=_rupees, validator=_check_rupees)
     igst: Decimal = attrs.field(default=_ZERO, converter=_rupees, validator=_check_rupees)
@@ -61,7 +71,7 @@ class Entry:
     sgst: Decimal = attrs.field(default=_ZERO, converter=_rupees, validator=_check_rupees)
     cess: Decimal = attrs.field(default=_ZERO, converter=_rupees, validator=_check_rupees)
     kind: Kind = attrs.field(default="invoice", validator=_check_kind)
-    reference: str = ""
+    reference: str = attrs.field(default="", validator=_check_text)
 
     @property
     def tax(self) -> Decimal:

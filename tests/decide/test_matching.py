@@ -197,13 +197,17 @@ def test_days_are_a_tolerance_too() -> None:
         lambda: Entry(ACME, "7", dt.date(2026, 5, 5), 12.5),  # type: ignore[arg-type]
         lambda: Entry(ACME, "7", "05-05-2026", 12),  # type: ignore[arg-type]
         lambda: entry("7", kind="bill"),
+        lambda: entry(7),  # type: ignore[arg-type]
+        lambda: entry("7", supplier=None),
+        lambda: entry("7", reference=5),
+        lambda: entry("7", amounts="1" + "0" * 13),
         lambda: Tolerance(rupees=-1),
         lambda: Tolerances(days=-1),
     ],
 )
 def test_what_is_not_exact_is_refused(wrong: object) -> None:
     """With a sentence."""
-    with pytest.raises(InvalidInput, match=r"is no|is not|is unknown"):
+    with pytest.raises(InvalidInput, match=r"is no|is not|is unknown|is too large"):
         wrong()  # type: ignore[operator]
 
 

@@ -40,3 +40,21 @@ def test_a_register_in_another_format_is_refused_with_a_sentence(tmp_path: Path)
         read_register(file)
     with pytest.raises(InvalidInput, match=r"save it as CSV UTF-8 \(.csv\) or as .xlsx"):
         read_register(tmp_path / "old.pdf")
+
+
+@pytest.mark.parametrize("months", [["Apr"], ["Apr", "May"]])
+def test_two_sheets_that_are_registers_are_refused(tmp_path: Path, months: list[str]) -> None:
+    """One of them would be left out without a word; a cover sheet may have a date."""
+    file = tmp_path / "purchases.xlsx"
+    book = xlsxwriter.Workbook(str(file))
+    book.add_worksheet("Cover").write_row(0, 0, ["Date", "GSTIN"])
+    for month in months:
+        sheet = book.add_worksheet(month)
+        sheet.write_row(0, 0, ["GSTIN", "Invoice No", "Invoice Date", "Taxable Value", "IGST"])
+        sheet.write_row(1, 0, ["29AAACQ3770E1ZF", month, "05-05-2026", 1000, 180])
+    book.close()
+    if len(months) == 1:
+        assert [one.number for one in read_register(file)] == ["Apr"]
+    else:
+        with pytest.raises(InvalidInput, match=r"2 sheets are purchase registers \('Apr', 'May'\): put"):
+            read_register(file)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from ..entry import Kind
+from ..entry import MOST, Kind
 
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAY_FIRST: Final = re.compile(r"(\d{1,2})[-/. ](\d{1,2}|[A-Za-z]{3,9})[-/. ,]+(\d{4}|\d{2})", re.ASCII)
 _YEAR_FIRST: Final = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})|(20\d\d)(\d\d)(\d\d)", re.ASCII)
 _TIME: Final = re.compile(r"[T ]\d{1,2}:\d{2}.*$", re.ASCII)
-_SERIAL: Final = re.compile(r"[3-6]\d{4}(\.0+)?", re.ASCII)
+_SERIAL: Final = re.compile(r"[3-6]\d{4}(\.\d+)?", re.ASCII)
 _EXCEL_BEGAN: Final = dt.date(1899, 12, 30)
 
 _SIGNS: Final = re.compile(r"₹|rs\.?|inr|\s", re.IGNORECASE)
@@ -28,6 +29,8 @@ def day_of(cell: object) -> dt.date:
         return cell.date()
     if isinstance(cell, dt.date):
         return cell
+    if isinstance(cell, float) and cell.is_integer():
+        cell = int(cell)  # a workbook keeps 20261005 as 20261005.0
     text = _TIME.sub("", str("" if cell is None else cell).strip())
     try:
         if found := _YEAR_FIRST.fullmatch(text):
@@ -62,11 +65,11 @@ def rupees_of(cell: object) -> Decimal:
         return Decimal(0)
     if isinstance(cell, Decimal | int | float) and not isinstance(cell, bool):
         amount = Decimal(repr(cell)) if isinstance(cell, float) else Decimal(cell)
-        if not amount.is_finite():
-            raise ValueError(f"{cell} is not an amount: write rupees such as 1250.50")
+        if not amount.is_finite() or abs(amount) >= MOST:
+            raise ValueError(f"{cell!r:.40} is not an amount: write rupees such as 1250.50")
         return round(amount, 2) if isinstance(cell, float) else amount
     text = str(cell).strip()
-    bare = _SIGNS.sub("", text)
+    bare = _SIGNS.sub("", text).removesuffix("/-")
     side = _SIDES.search(bare)
     bare = _SIDES.sub("", bare)
     negative = side is not None and side[1].lower() == "cr"
@@ -79,20 +82,28 @@ def rupees_of(cell: object) -> Decimal:
     if not _AMOUNT.fullmatch(bare.removeprefix("+")):
         raise ValueError(f"{text[:40]!r} is not an amount: write rupees such as 1250.50")
     amount = Decimal(bare.replace(",", ""))
+    if amount >= MOST:
+        raise ValueError(f"{text[:40]!r} is not an amount: write rupees such as 1250.50")
     return -amount if negative else amount
 
 
 # A "debit note" of the books is what they write for a supplier's credit note; DN and D are the supplier's
 # own, as GST returns call it.
-_KINDS: Final[dict[str, Kind]] = {
-    "creditnote": "credit note", "cn": "credit note", "c": "credit note", "vendorcredit": "credit note",
-    "suppliercreditnote": "credit note", "creditmemo": "credit note", "kg": "credit note",
-    "purchasereturn": "credit note", "purcret": "credit note", "return": "credit note",
-    "debitnote": "credit note",
-    "supplierdebitnote": "debit note", "dn": "debit note", "d": "debit note",
+_CODES: Final[Mapping[str, Kind]] = {
+    "cn": "credit note", "c": "credit note", "kg": "credit note", "dn": "debit note", "d": "debit note",
 }  # fmt: skip
+_SUPPLIERS_DEBIT: Final = re.compile(r"\b(supplier|vendor|party)s? ?debit ?(note|memo)")
+# As part of the name that a firm gives its vouchers: "GST Debit Note", "Purchase Return 18%".
+_CREDIT: Final = re.compile(
+    r"\b((cr?|credit|dr?|debit) ?(notes?|memos?)|vendor ?credits?|(purchase)?returns?|purc?h? ?ret)\b"
+)
 
 
 def kind_of(cell: object) -> Kind:
     """Return the kind of the supplier's document by the register's word; what is unknown is an invoice."""
-    return _KINDS.get("".join(filter(str.isalpha, str(cell or "").lower())), "invoice")
+    word = " ".join(re.findall(r"[^\W\d_]+", str(cell or "").lower()))
+    if word in _CODES:
+        return _CODES[word]
+    if _SUPPLIERS_DEBIT.search(word):
+        return "debit note"
+    return "credit note" if _CREDIT.search(word) else "invoice"

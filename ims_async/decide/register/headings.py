@@ -1,8 +1,8 @@
-"""Find the columns of a purchase register by the headings that accounting programs give them."""
+"""The headings that accounting programs give the columns of a purchase register."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 REQUIRED: Final = ("supplier", "number", "date", "taxable_value")
@@ -10,7 +10,9 @@ TAXES: Final = ("igst", "cgst", "sgst")
 OPTIONAL: Final = (*TAXES, "cess", "kind", "reference")
 FIELDS: Final = (*REQUIRED, *OPTIONAL)
 
-# In the order of preference: a register has the supplier's number and date beside those of the voucher.
+# In the order of preference: a register has the supplier's number and date beside those of the voucher, and
+# Zoho Books repeats a bill's subtotal in each of its lines. A voucher's number is not taken for the
+# document's, since another document may have it, nor a net amount for that without the tax.
 # Tally Prime, Zoho Books, Busy, SAP (field names and list headings), Marg ERP, and plain words.
 ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "supplier": (
@@ -25,7 +27,7 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
         "invoice number", "invoice no", "invoice no.", "bill number", "bill no", "bill no.", "bill#",
         "document number (supplier)", "doc no", "doc no.", "doc number", "inv no", "inv no.", "inum", "xblnr",
         "reference", "reference no.", "ref no", "note number", "number", "document number", "document no",
-        "vendor credit number", "vch no", "vch no.", "voucher no.", "voucher no", "voucher number",
+        "vendor credit number",
     ),
     "date": (
         "supplier invoice date", "supplier inv. date", "supplier bill date", "party bill date",
@@ -35,7 +37,7 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "taxable_value": (
         "taxable value", "taxable amount", "taxable amt", "taxable amt.", "taxable", "assessable value",
-        "tax base amount", "base amount", "subtotal", "sub total", "item total", "net amount", "taxable val",
+        "tax base amount", "base amount", "item total", "subtotal", "sub total", "taxable val",
         "txval", "hwbas", "value of supplies", "basic amount", "basic value",
     ),
     "igst": (
@@ -61,49 +63,19 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }  # fmt: skip
 
+TAX_SIGNS: Final[Mapping[str, tuple[str, ...]]] = {
+    "igst": ("igst", "integratedtax"),
+    "cgst": ("cgst", "centraltax"),
+    "sgst": ("sgst", "utgst", "statetax", "uttax"),
+}
+"""What the heading of a tax column has in it, known or not."""
+
 
 def folded(heading: object) -> str:
-    """Return a heading without case, spaces and signs."""
-    return "".join(filter(str.isalnum, str("" if heading is None else heading).casefold()))
+    """Return a heading without case, spaces and signs; but `IGST %` is not `IGST`."""
+    text = str("" if heading is None else heading).casefold()
+    return "".join(one for one in text if one.isalnum() or one == "%")
 
 
-_FOLDED: Final = {field: [folded(name) for name in names] for field, names in ALIASES.items()}
-_KNOWN: Final = frozenset(name for names in _FOLDED.values() for name in names)
-
-
-def known_in(row: Sequence[object], given: Mapping[str, str]) -> int:
-    """Return how many cells of a row are headings that are known, or given."""
-    return len({*map(folded, row)} & {*_KNOWN, *map(folded, given.values())})
-
-
-def columns_of(headings: Sequence[object], given: Mapping[str, str]) -> dict[str, int]:
-    """Return the place of each field's column: as given, or by the first heading that is known.
-
-    A column is that of one field only. Raises `ValueError` for a heading that is needed and is there twice.
-    """
-    places: dict[str, list[int]] = {}
-    for place, heading in enumerate(headings):
-        places.setdefault(folded(heading), []).append(place)
-    found: dict[str, int] = {}
-    for field, name in given.items():
-        if those := places.get(folded(name)):
-            found[field] = _only(those, headings)
-    for field, names in _FOLDED.items():
-        if field in found or field in given:
-            continue
-        taken = set(found.values())
-        for name in names:
-            those = [place for place in places.get(name, ()) if place not in taken]
-            if those:
-                found[field] = _only(those, headings)
-                break
-    return found
-
-
-def _only(places: Sequence[int], headings: Sequence[object]) -> int:
-    if len(places) > 1:
-        columns = " and ".join(str(place + 1) for place in places)
-        raise ValueError(
-            f"the heading {str(headings[places[0]])!r} stands over columns {columns}: rename one"
-        )
-    return places[0]
+FOLDED: Final = {field: [folded(name) for name in names] for field, names in ALIASES.items()}
+KNOWN: Final = frozenset(name for names in FOLDED.values() for name in names)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
@@ -17,19 +19,15 @@ from ...tables.problems import Problem, raise_all
 from ...tables.source import text_of
 from ...tables.xlsx.opening import sheets_of
 from ..entry import HEADS, Entry
-from ..policy import read_toml
 from .cells import day_of, kind_of, rupees_of
-from .headings import FIELDS, REQUIRED, TAXES, columns_of, known_in
+from .columns import Columns, Given, Row, given_of, header_of, known_in
+from .headings import folded
 
 _MOST_TITLES: Final = 30  # rows above the header: a firm's name, its address, a period
 _MOST_PROBLEMS: Final = 1000
 _NO_GSTIN: Final = frozenset(
     ("", "-", "--", "na", "n/a", "n.a.", "nil", "none", "urp", "urd", "unregistered", "not registered")
 )
-_READ: Final = {"date": day_of, **dict.fromkeys(HEADS, rupees_of)}
-
-Row = Sequence[Any]
-Columns = Mapping[str, str] | str | os.PathLike[str]
 
 
 class Register(list[Entry]):
@@ -47,8 +45,9 @@ def read_register(path: str | os.PathLike[str], columns: Columns | None = None) 
     """Read a purchase register from a CSV file (`.csv`, `.txt`, `.tsv`), or with the extra `xlsx` from XLSX.
 
     Columns are found by the headings that Tally, Zoho Books, Busy, SAP and Marg write; `columns` maps fields
-    of `Entry` to other headings, as a mapping or a TOML file. Totals and rows without a supplier's GSTIN are
-    left out and counted in `left_out`. Raises `InvalidInput` for a field whose column is not found, and
+    of `Entry` to other headings, as a mapping or a TOML file; several headings of one amount, such as
+    `["Input CGST 9%", "Input CGST 14%"]`, are added up. Totals and rows without a supplier's GSTIN are left
+    out and counted in `left_out`. Raises `InvalidInput` for a field whose column is not found, and
     `tables.InvalidFile`, with all `problems` by row, for cells that cannot be read.
     """
     read = _FORMATS.get(Path(path).suffix.lower())
@@ -56,7 +55,8 @@ def read_register(path: str | os.PathLike[str], columns: Columns | None = None) 
         raise InvalidInput(
             f"{os.fspath(path)}: a register is a CSV or an XLSX file; save it as CSV UTF-8 (.csv) or as .xlsx"
         )
-    return entries_of(read(path), columns, name=os.fspath(path))
+    given = given_of(columns)
+    return _entries_of(read(path, given), given, os.fspath(path))
 
 
 def entries_of(
@@ -66,23 +66,27 @@ def entries_of(
 
     `name` is what errors call it. Otherwise as `read_register`.
     """
-    given = _given(columns)
-    numbered = enumerate(_cells(rows), 1)
+    return _entries_of(_cells(rows, name), given_of(columns), name)
+
+
+def _entries_of(rows: Iterable[Row], given: Given, name: str) -> Register:
+    numbered = enumerate(rows, 1)
     top = [*islice(numbered, _MOST_TITLES)]
     if not top:
         raise InvalidInput(f"{name}: there is no row in it")
-    line, headings = max(top, key=lambda row: (known_in(row[1], given), -row[0]))
-    places = _places(name, headings, given)
+    line, headings, places = header_of(name, [row for _, row in top], given)
     entries, problems, left_out = list[Entry](), list[Problem](), Counter[str]()
     for number, row in chain(top[line:], numbered):
-        cells = {field: row[place] for field, place in places.items() if place < len(row)}
-        if why := _not_an_entry(row, cells):
+        cells = {
+            field: [row[place] for place in those if place < len(row)] for field, those in places.items()
+        }
+        if why := _not_an_entry(row, cells, str(headings[places["supplier"][0]])):
             left_out[why] += 1
             continue
         try:
             entries.append(_entry(cells))
         except _CellError as error:
-            column = str(headings[places[error.field]])
+            column = str(headings[places[error.field][error.place]])
             problems.append(Problem(str(error), kind=error.field, file=name, row=number, column=column))
             if len(problems) >= _MOST_PROBLEMS:
                 break
@@ -95,126 +99,135 @@ def entries_of(
 
 
 class _CellError(ValueError):
-    """A cell that cannot be read, by its field."""
+    """A cell that cannot be read, by its field, and its place among the field's columns."""
 
-    def __init__(self, field: str, message: str) -> None:
+    def __init__(self, field: str, message: str, place: int = 0) -> None:
         super().__init__(message)
-        self.field = field
+        self.field, self.place = field, place
 
 
-def _cells(rows: Iterable[Row | Mapping[str, Any]]) -> Iterator[Row]:
-    """Yield rows as sequences; before mappings their keys, which are the headings."""
-    headings: list[str] | None = None
-    for row in rows:
-        if isinstance(row, Mapping):
-            if headings is None:
-                headings = [*row]
-                yield headings
-            yield [row.get(heading) for heading in headings]
-        else:
-            yield row
+Cells = Mapping[str, Sequence[Any]]
 
 
-def _entry(cells: Mapping[str, Any]) -> Entry:
+def _cells(rows: Iterable[Row | Mapping[str, Any]], name: str) -> Iterator[Row]:
+    """Return rows as sequences; of mappings the keys, which are the headings, and then the values.
+
+    A mapping may lack what another one has. Raises `InvalidInput` for what is no row.
+    """
+    if isinstance(rows, str | bytes | Mapping) or not isinstance(rows, Iterable):
+        raise InvalidInput(f"{name}: {rows!r:.40} is no list of rows")
+    everything = list(rows)
+    for number, row in enumerate(everything, 1):
+        if isinstance(row, str | bytes) or not isinstance(row, Mapping | Sequence):
+            raise InvalidInput(f"{name}: row {number}, {row!r:.40}, is neither a list of cells nor a mapping")
+    headings = list(dict.fromkeys(key for row in everything if isinstance(row, Mapping) for key in row))
+    if headings:
+        yield headings
+    for row in everything:
+        yield [row.get(heading) for heading in headings] if isinstance(row, Mapping) else row
+
+
+def _entry(cells: Cells) -> Entry:
     supplier = _text(cells, "supplier").upper()
     if (problem := gstin_problem(supplier)) and not is_other_gstin(supplier):
         raise _CellError("supplier", f"{problem}; check it for a typing error")
-    values: dict[str, Any] = {}
-    for field, read in _READ.items():
-        if field in cells or field == "date":
-            try:
-                values[field] = read(cells.get(field))
-            except ValueError as error:
-                raise _CellError(field, str(error)) from None
+    if isinstance(_cell(cells, "number"), dt.date):
+        raise _CellError("number", "a spreadsheet has made a date of this number: write it as text")
+    try:
+        date = day_of(_cell(cells, "date"))
+    except ValueError as error:
+        raise _CellError("date", str(error)) from None
     return Entry(
         supplier=supplier,
         number=_text(cells, "number"),
-        kind=kind_of(cells.get("kind")),
+        date=date,
+        kind=kind_of(_cell(cells, "kind")),
         reference=_text(cells, "reference"),
-        **{"taxable_value": 0, **values},
+        **{head: _amount(cells, head) for head in HEADS},
     )
 
 
-def _not_an_entry(row: Row, cells: Mapping[str, Any]) -> str:
+def _amount(cells: Cells, head: str) -> Decimal:
+    """Return the sum of a head's cells."""
+    amount = Decimal(0)
+    for place, cell in enumerate(cells.get(head, ())):
+        try:
+            amount += rupees_of(cell)
+        except ValueError as error:
+            raise _CellError(head, str(error), place) from None
+    return amount
+
+
+def _not_an_entry(row: Row, cells: Cells, heading: str) -> str:
     """Say why a row is no entry of the register, or return an empty text."""
     if not any(cell is not None and str(cell).strip() for cell in row):
         return "empty"
-    without_gstin = _text(cells, "supplier").lower() in _NO_GSTIN
-    if (without_gstin or not _text(cells, "number")) and any(
-        isinstance(cell, str) and "total" in cell.lower() for cell in row
-    ):
+    supplier, *facts = (_text(cells, field).lower() for field in ("supplier", "number", "date"))
+    totals = any(isinstance(cell, str) and "total" in cell.lower() for cell in row)
+    without_gstin = supplier in _NO_GSTIN or "total" in supplier
+    if totals and (without_gstin or all(not fact or "total" in fact for fact in facts)):
         return "totals"
+    if folded(supplier) == folded(heading):
+        return "headings"  # at the top of each page
+    if not any((supplier, *facts, _text(cells, "reference"))) and any(_text(cells, head) for head in HEADS):
+        return "amounts alone"  # an unnamed total, or a line below merged cells
     return "without a GSTIN" if without_gstin else ""
 
 
-def _text(cells: Mapping[str, Any], field: str) -> str:
-    cell = cells.get(field)
+def _cell(cells: Cells, field: str) -> Any:
+    return next(iter(cells.get(field, ())), None)
+
+
+def _text(cells: Cells, field: str) -> str:
+    cell = _cell(cells, field)
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))  # a spreadsheet keeps the number 12 as 12.0
-    return "" if cell is None else str(cell).strip()
-
-
-# -- columns ------------------------------------------------------------------------------------------------
-
-
-def _given(columns: Columns | None) -> dict[str, str]:
-    """Read a map of columns. Raises `InvalidInput` for a field that no entry has."""
-    what, given = "columns", columns or {}
-    if isinstance(given, str | os.PathLike):
-        what, table = os.fspath(given), read_toml(given)
-        given = table.get("columns", table)
-    if not isinstance(given, Mapping):
-        raise InvalidInput(f'{what}: write the heading of each field, such as number = "Bill No"')
-    if unknown := sorted(set(given) - set(FIELDS)):
-        raise InvalidInput(f"{what}: {unknown[0]!r} is unknown; the fields are: {', '.join(FIELDS)}")
-    return {field: str(heading) for field, heading in given.items()}
-
-
-def _places(name: str, headings: Row, given: Mapping[str, str]) -> dict[str, int]:
-    """Return the columns of the fields; refuse a register without one, and name its headings."""
-    try:
-        places = columns_of(headings, given)
-    except ValueError as error:
-        raise InvalidInput(f"{name}: {error}") from None
-    missing = [field for field in given if field not in places]
-    missing += [field for field in REQUIRED if field not in places and field not in given]
-    if not missing and not any(field in places for field in TAXES):
-        missing = [*TAXES]
-    if missing:
-        shown = ", ".join(str(one) for one in headings if one not in (None, ""))[:400]
-        raise InvalidInput(
-            f"{name}: no column for {', '.join(missing)}. The headings are: {shown}",
-            advice=f'Name it, for example columns={{"{missing[0]}": "Heading"}}',
-        )
-    return places
+    return "" if cell is None else " ".join(str(cell).split())
 
 
 # -- files: a further format is a function from a path to rows, and its suffix in the table -----------------
 
 
-def _csv_rows(path: str | os.PathLike[str]) -> Iterator[Row]:
+def _csv_rows(path: str | os.PathLike[str], given: Given) -> Iterator[Row]:
     name = os.fspath(path)
     _, text = text_of(path)
     lines = text[:8192].splitlines()
-    sign = max(",;\t|", key=lambda one: max((known_in(line.split(one), {}) for line in lines), default=0))
+    sign = max(",;\t|", key=lambda one: max((known_in(line.split(one), given) for line in lines), default=0))
     try:
         yield from csv.reader(io.StringIO(text, newline=""), delimiter=sign)
     except csv.Error as error:
         raise InvalidInput(f"{name}: not CSV: {error}") from error
 
 
-def _xlsx_rows(path: str | os.PathLike[str]) -> Iterator[Row]:
-    """Return the rows of the sheet in which the most headings are known."""
+def _xlsx_rows(path: str | os.PathLike[str], given: Given) -> Iterator[Row]:
+    """Return the rows of the sheet in which the most headings are known. Refuses two that are registers."""
     best: tuple[int, Iterator[Row]] = -1, iter(())
+    registers: list[str] = []
     for sheet in sheets_of(path):
         top = [*islice(sheet.rows, _MOST_TITLES)]
-        known = max((known_in(row, {}) for row in top), default=-1)
+        known = max((known_in(row, given) for row in top), default=-1)
+        if top and _is_header(top, given):
+            registers.append(sheet.name)
         if known > best[0]:
             best = known, chain(top, sheet.rows)
+    if len(registers) > 1:
+        names = ", ".join(map(repr, registers[:6]))
+        raise InvalidInput(
+            f"{os.fspath(path)}: {len(registers):,} sheets are purchase registers ({names}): put their rows "
+            "into one sheet, or save each as a file"
+        )
     return best[1]
 
 
-_FORMATS: Final[Mapping[str, Callable[[str | os.PathLike[str]], Iterator[Row]]]] = {
+def _is_header(top: Sequence[Row], given: Given) -> bool:
+    try:
+        header_of("", top, given)
+    except InvalidInput:
+        return False
+    return True
+
+
+_FORMATS: Final[Mapping[str, Callable[[str | os.PathLike[str], Given], Iterator[Row]]]] = {
     **dict.fromkeys((".csv", ".txt", ".tsv", ""), _csv_rows),
     ".xlsx": _xlsx_rows,
 }
