@@ -81,8 +81,13 @@ def changes(before: Iterable[Invoice], now: Iterable[Invoice]) -> Changes:
 
 
 def _same_hash(record: Invoice, earlier: list[Invoice]) -> Invoice | None:
-    """Take the record with the same hash out of those with one key."""
-    place = next((place for place, one in enumerate(earlier) if one.hash == record.hash), None)
+    """Take the record with the same hash, or without one with the same content, out of those with one key."""
+    alike = (
+        place
+        for place, one in enumerate(earlier)
+        if one.hash == record.hash and (record.hash or _content(one) == _content(record))
+    )
+    place = next(alike, None)
     return None if place is None else earlier.pop(place)
 
 

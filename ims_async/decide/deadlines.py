@@ -21,6 +21,7 @@ _QUARTERLY: Final = "rule 61(1)(ii) of the CGST Rules"
 _ACTING: Final = "GSTN advisory of 12-11-2024: until GSTR-3B of the period is filed"
 _PENDING: Final = "GSTN FAQ of 17-10-2025: the due date of GSTR-3B of the next tax period"
 _PENDING_BEGAN: Final = 2025 * 12 + 9  # October 2025, as `month_of` counts
+_IMS_BEGAN: Final = 2024 * 12 + 9
 _DATES: Final = ("draft", "gstr3b", "pending_until")
 _QUARTERLY_DAYS: Final = {
     **dict.fromkeys(range(22, 38), 22),
@@ -67,12 +68,14 @@ def deadlines(
 
     A quarterly (QRMP) taxpayer has one GSTR-2B a quarter, and the day of its GSTR-3B depends on its `state`:
     a GSTIN, or its first two digits. `moved` replaces dates that a notification has moved: `draft`, `gstr3b`,
-    `pending_until`. Raises `InvalidInput` for an invalid period, a state that is missing or unknown, or the
-    name of another date.
+    `pending_until`. Raises `InvalidInput` for an invalid period or one before IMS (October 2024), for a state
+    that is missing or unknown, for the name of another date, and for what is no date.
     """
     month = month_of(period)
     if month is None:
         raise InvalidInput(str(period_problem(period)))
+    if month < _IMS_BEGAN:
+        raise InvalidInput(f"period {period} is before IMS, which began with that of October 2024 (102024)")
     if quarterly and (month + 1) % 3:
         raise InvalidInput(
             f"period {period} is not the end of a quarter: a quarterly taxpayer has GSTR-2B for March, June, "
@@ -81,6 +84,9 @@ def deadlines(
     changed = dict(moved or {})
     if unknown := sorted(changed.keys() - set(_DATES)):
         raise InvalidInput(f"moved: {unknown[0]!r} is unknown; use one of: {', '.join(_DATES)}")
+    for name, day in changed.items():
+        if not isinstance(day, dt.date) or isinstance(day, dt.datetime):
+            raise InvalidInput(f"moved, {name}: {day!r:.40} is no date: use datetime.date(2026, 11, 25)")
     due = changed.get("gstr3b", _due(month, quarterly, state))
     until = changed.get("pending_until", _due(month + (3 if quarterly else 1), quarterly, state))
     can_be_pending = month >= _PENDING_BEGAN

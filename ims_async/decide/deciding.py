@@ -191,7 +191,7 @@ def _within_limits(found: Match, policy: Policy, word: Word) -> Word:
     if outcome is Outcome.ACCEPT and policy.blocks(supplier):
         return Outcome.LEAVE, _first(f"{supplier} is on the list of suppliers that are not accepted", why)
     above = policy.leave_above
-    if outcome is not Outcome.LEAVE and above is not None and record.value > above:
+    if outcome is not Outcome.LEAVE and above is not None and abs(record.value) > above:
         return Outcome.LEAVE, _first(f"Its value of ₹{record.value:,.2f} is above ₹{above:,.2f}", why)
     if outcome is Outcome.ACCEPT and record.supplier_filed is False and policy.not_filed is not outcome:
         outcome, why = policy.not_filed, _first("Its supplier has not filed", why)

@@ -15,7 +15,7 @@ import attrs
 from ..errors import InvalidInput
 from .entry import HEADS
 from .kinds import MatchKind
-from .tolerance import Rupees, Tolerance, Tolerances, amount_of
+from .tolerance import Rupees, Tolerance, Tolerances, amount_of, is_a
 
 
 class Outcome(StrEnum):
@@ -55,6 +55,8 @@ def _outcomes(given: object, what: str = "kinds") -> dict[MatchKind, Outcome]:
         except ValueError:
             known = ", ".join(MatchKind)
             raise InvalidInput(f"{what}: kind {name!r:.40} is unknown; the kinds are: {known}") from None
+        if kind in found:
+            raise InvalidInput(f"{what}: {kind} is there twice; keep one")
         found[kind] = outcome_of(word, f"{what}, {kind}")
     return found
 
@@ -66,10 +68,13 @@ def _all_outcomes(given: Mapping[Any, Any]) -> Outcomes:
 def _by_supplier(given: Mapping[str, Mapping[Any, Any]]) -> dict[str, Outcomes]:
     if not isinstance(given, Mapping):
         raise InvalidInput("suppliers: write a table for each GSTIN or PAN")
-    return {
-        _registration(name, "suppliers"): _outcomes(kinds, f"suppliers, {name}")
-        for name, kinds in given.items()
-    }
+    found: dict[str, Outcomes] = {}
+    for text, kinds in given.items():
+        name = _registration(text, "suppliers")
+        if name in found:
+            raise InvalidInput(f"suppliers: {name} is there twice; keep one")
+        found[name] = _outcomes(kinds, f"suppliers, {text}")
+    return found
 
 
 def _allowed(given: Collection[str]) -> frozenset[str]:
@@ -130,16 +135,17 @@ class Policy:
     `kinds` maps a `MatchKind` to `accept`, `reject`, `pending` or `leave`. What is not `automatic` (other
     registration, probable, ambiguous) is never accepted or rejected, whatever it says. `suppliers` does the
     same for one GSTIN or PAN; a GSTIN goes before its PAN. Suppliers in `allow` are accepted although the
-    books have nothing; of those in `block` nothing is accepted. Records with a value above `leave_above`
-    rupees are left. `not_filed` is done with what would be accepted although its supplier has not filed,
-    `pending_not_allowed` where the gateway refuses pending. `itc_reduction` is declared when a credit note
-    is accepted: `full`, `none`, or `leave`, which leaves credit notes to a person.
+    books have nothing, unless `suppliers` says what is done with that; of those in `block` nothing is
+    accepted. Records with a value above `leave_above` rupees are left. `not_filed` is done with what would
+    be accepted although its supplier has not filed, `pending_not_allowed` where the gateway refuses pending.
+    `itc_reduction` is declared when a credit note is accepted: `full`, `none`, or `leave`, which leaves
+    credit notes to a person.
 
     Raises `InvalidInput` for an unknown kind, outcome or registration.
     """
 
     kinds: Outcomes = attrs.field(factory=dict, converter=_all_outcomes, hash=False)
-    tolerances: Tolerances = attrs.field(factory=Tolerances)
+    tolerances: Tolerances = attrs.field(factory=Tolerances, validator=is_a(Tolerances))
     suppliers: Mapping[str, Outcomes] = attrs.field(factory=dict, converter=_by_supplier, hash=False)
     allow: frozenset[str] = attrs.field(default=(), converter=_allowed)
     block: frozenset[str] = attrs.field(default=(), converter=_blocked)
@@ -164,14 +170,22 @@ class Policy:
 
     def outcome(self, kind: MatchKind, supplier: str) -> Outcome:
         """Return what is done with a record of a kind from a supplier, by the tables alone."""
+        own = self._own_outcome(kind, supplier)
+        return self.kinds[kind] if own is None else own
+
+    def _own_outcome(self, kind: MatchKind, supplier: str) -> Outcome | None:
         for name in (supplier, supplier[2:12]):
             if kind in (kinds := self.suppliers.get(name, {})):
                 return kinds[kind]
-        return self.kinds[kind]
+        return None
 
     def allows(self, supplier: str) -> bool:
-        """Whether a supplier, or its PAN, is in `allow`."""
-        return supplier in self.allow or supplier[2:12] in self.allow
+        """Whether what the books do not have is accepted: `allow` has the supplier or its PAN.
+
+        What `suppliers` says of a supplier goes before that.
+        """
+        listed = supplier in self.allow or supplier[2:12] in self.allow
+        return listed and self._own_outcome(MatchKind.NOT_IN_BOOKS, supplier) is None
 
     def blocks(self, supplier: str) -> bool:
         """Whether a supplier, or its PAN, is in `block`."""

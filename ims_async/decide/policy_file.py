@@ -18,7 +18,8 @@ TEMPLATE: Final = """\
 not_filed = "leave"             # instead of accepting what the supplier has not filed
 pending_not_allowed = "leave"   # where the gateway refuses pending: accept, reject or leave
 itc_reduction = "full"          # of accepted credit notes: full, none, or leave (to a person)
-allow = []                      # GSTINs or PANs, as ["AAACQ3770E"]: accepted although the books have nothing
+allow = []                      # GSTINs or PANs, as ["AAACQ3770E"]: accepted although the books have nothing,
+                                # unless [suppliers] has "not in books" of them
 block = []                      # nothing of these is accepted
 
 [kinds]

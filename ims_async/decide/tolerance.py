@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -26,6 +27,16 @@ def amount_of(value: Rupees) -> Decimal:
     return amount
 
 
+def is_a(kind: type) -> Callable[[object, attrs.Attribute[Any], object], None]:
+    """Return a validator. It raises `InvalidInput`."""
+
+    def check(_: object, field: attrs.Attribute[Any], value: object) -> None:
+        if not isinstance(value, kind):
+            raise InvalidInput(f"{field.name} {value!r:.40} is not: {kind.__name__}(…)")
+
+    return check
+
+
 @attrs.frozen
 class Tolerance:
     """The difference that is allowed in one amount: the larger of `rupees` and `percent` of the gateway's.
@@ -37,7 +48,12 @@ class Tolerance:
 
     rupees: Decimal = attrs.field(default=_RUPEE, converter=amount_of)
     percent: Decimal = attrs.field(default=Decimal(0), converter=amount_of)
-    below: Tolerance | None = None
+    below: Tolerance | None = attrs.field(default=None)
+
+    @below.validator
+    def _check_below(self, field: attrs.Attribute[Tolerance | None], below: object) -> None:
+        if below is not None:
+            is_a(Tolerance)(self, field, below)
 
     def limits(self) -> tuple[int, int, int, int]:
         """Return paise and millionths above, then paise and millionths below: whole numbers are quick."""
@@ -56,11 +72,11 @@ class Tolerances:
     1 April is not the one that the books have of 31 March. Of an amendment the original's date counts too.
     """
 
-    taxable_value: Tolerance = Tolerance()
-    igst: Tolerance = Tolerance()
-    cgst: Tolerance = Tolerance()
-    sgst: Tolerance = Tolerance()
-    cess: Tolerance = Tolerance()
+    taxable_value: Tolerance = attrs.field(default=Tolerance(), validator=is_a(Tolerance))
+    igst: Tolerance = attrs.field(default=Tolerance(), validator=is_a(Tolerance))
+    cgst: Tolerance = attrs.field(default=Tolerance(), validator=is_a(Tolerance))
+    sgst: Tolerance = attrs.field(default=Tolerance(), validator=is_a(Tolerance))
+    cess: Tolerance = attrs.field(default=Tolerance(), validator=is_a(Tolerance))
     days: int = attrs.field(default=60)
 
     @days.validator

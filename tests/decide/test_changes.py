@@ -53,3 +53,10 @@ def test_versions_of_one_record_are_told_apart_by_their_hash(order: tuple[int, i
     now: list[Invoice] = [attrs.evolve(old[1]), record("7", hash="c")]
     found = changes(old, [now[place] for place in order])
     assert {(one.now.hash, one.kind) for one in found if one.now} == {("b", "unchanged"), ("c", "amended")}
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_versions_without_a_hash_are_told_apart_by_their_amounts(order: tuple[int, int]) -> None:
+    """In whatever order they come."""
+    old = [record("7"), record("7", amounts="1200+216")]
+    assert {one.kind for one in changes(old, [old[place] for place in order])} == {"unchanged"}

@@ -64,12 +64,15 @@ def test_a_notification_may_move_each_date() -> None:
     assert found.date == there
     with pytest.raises(InvalidInput, match="moved: 'gstr1' is unknown"):
         deadlines("102026", moved={"gstr1": there})
+    with pytest.raises(InvalidInput, match="moved, draft: '25-11-2026' is no date"):
+        deadlines("102026", moved={"draft": "25-11-2026"})  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize(
     ("period", "state", "said"),
     [
         ("132026", "29", "is not a return period"),
+        ("092024", "29", "is before IMS"),
         ("102026", "29", "is not the end of a quarter"),
         ("122026", None, "depends on it"),
         ("122026", "97", "depends on it"),

@@ -7,10 +7,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from ims_async import Action, InvalidInput, Invoice, ItcReduction, Section
-from ims_async.decide import Decided, Entry, Match, MatchKind, Outcome, Policy, Tolerance, decide
+from ims_async.decide import Decided, Entry, Match, MatchKind, Outcome, Policy, Tolerance, Tolerances, decide
 
 from .books import ACME, ACME_IN_DELHI, OTHER, entry, record
 
@@ -84,11 +85,16 @@ def test_a_policy_that_accepts_everything_accepts_no_guess() -> None:
         ({PAN: {"not in books": "reject"}, ACME: {"not in books": "pending"}}, "pending"),
         ({PAN: {"value differs": "reject"}}, "leave"),
         ({OTHER: {"not in books": "reject"}}, "leave"),
+        ({"allow": [PAN], ACME: {"not in books": "reject"}}, "reject"),
+        ({"allow": [ACME], PAN: {"not in books": "leave"}}, "leave"),
+        ({"allow": [PAN], ACME: {"matched": "leave"}}, "accept"),
     ],
 )
 def test_a_supplier_has_its_own_outcomes(suppliers: dict[str, Any], word: str) -> None:
-    """By GSTIN before PAN; a kind that is not named is the policy's."""
-    assert outcome(decide([record("7")], Policy(suppliers=suppliers), [])) == word
+    """By GSTIN before PAN, and both before `allow`; a kind that is not named is the policy's."""
+    own = dict(suppliers)
+    policy = Policy(allow=own.pop("allow", []), suppliers=own)
+    assert outcome(decide([record("7")], policy, [])) == word
 
 
 @pytest.mark.parametrize(
@@ -99,6 +105,7 @@ def test_a_supplier_has_its_own_outcomes(suppliers: dict[str, Any], word: str) -
         ({}, {"allow": [PAN], "block": [ACME]}, "leave", "not accepted"),
         ({}, {"allow": [PAN], "leave_above": 1179}, "leave", "above ₹1,179.00"),
         ({}, {"allow": [PAN], "leave_above": "1180"}, "accept", "accepted"),
+        ({"value": Decimal(-1180), **CN}, {"allow": [PAN], "leave_above": 1179}, "leave", "above ₹1,179.00"),
         ({}, {"kinds": {"not in books": "reject"}, "block": [PAN]}, "reject", "Nothing"),
         ({"supplier_filed": False}, {"allow": [PAN]}, "leave", "has not filed"),
         ({"supplier_filed": None}, {"allow": [PAN]}, "accept", "accepted"),
@@ -130,7 +137,7 @@ def test_the_limits_of_a_policy_and_of_the_gateway(
     facts: dict[str, Any], policy: dict[str, Any], word: str, reason: str
 ) -> None:
     """Allow, block, a threshold, not filed, pending that is not allowed; the reason is one sentence."""
-    one = record("7", **facts)
+    one = attrs.evolve(record("7"), **facts)
     decided = decide([one], Policy(**policy), [])
     assert outcome(decided) == word
     assert reason in decided.reason(one)
@@ -302,7 +309,16 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "make",
-    [lambda: Policy(allow=["x"]), lambda: Policy(kinds={"odd": "leave"}), lambda: Policy(not_filed="odd")],
+    [
+        lambda: Policy(allow=["x"]),
+        lambda: Policy(kinds={"odd": "leave"}),
+        lambda: Policy(kinds={"not in books": "leave", "not_in_books": "reject"}),
+        lambda: Policy(suppliers={ACME: {}, ACME.lower(): {"matched": "leave"}}),
+        lambda: Policy(not_filed="odd"),
+        lambda: Policy(tolerances=5),  # type: ignore[arg-type]
+        lambda: Policy(tolerances=Tolerances(igst=5)),  # type: ignore[arg-type]
+        lambda: Policy(tolerances=Tolerances(igst=Tolerance(below=5))),  # type: ignore[arg-type]
+    ],
 )
 def test_python_is_checked_as_a_file_is(make: Callable[[], Policy]) -> None:
     """By the same words."""
