@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import zipfile
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import xlsxwriter
 
 from ims_async import InvalidInput
 from ims_async.decide import read_register
+from ims_async.tables import InvalidFile
 
 
 def test_a_register_is_read_from_the_sheet_with_known_headings(tmp_path: Path) -> None:
@@ -57,4 +59,30 @@ def test_two_sheets_that_are_registers_are_refused(tmp_path: Path, months: list[
         assert [one.number for one in read_register(file)] == ["Apr"]
     else:
         with pytest.raises(InvalidInput, match=r"2 sheets are purchase registers \('Apr', 'May'\): put"):
+            read_register(file)
+
+
+@pytest.mark.parametrize(
+    ("result", "written"),
+    [(180, b"<v>180</v>"), (180, b"<v></v>"), (180, b"<v/>"), (180, b""), ("#N/A", b"")],
+)
+def test_a_formula_without_a_result_is_refused(tmp_path: Path, result: object, written: bytes) -> None:
+    """As programs write them that do not calculate, and where a look-up has found nothing."""
+    drawn, file = tmp_path / "drawn.xlsx", tmp_path / "purchases.xlsx"
+    book = xlsxwriter.Workbook(str(drawn))
+    sheet = book.add_worksheet("Purchases")
+    sheet.write_row(0, 0, ["GSTIN", "Invoice No", "Invoice Date", "Taxable Value", "IGST", "Cess", "Note"])
+    sheet.write_row(1, 0, ["29AAACQ3770E1ZF", "7", "05-05-2026", 1000])
+    sheet.write_formula(1, 4, "=D2*18%", None, result)
+    sheet.write_formula(1, 5, '=IF(A2="","x","")', None, "")
+    sheet.write_formula(1, 6, "=NA()", None, "#N/A")
+    book.close()
+    with zipfile.ZipFile(drawn) as read, zipfile.ZipFile(file, "w") as write:
+        for name in read.namelist():
+            text = read.read(name).replace(b"<v>180</v>", written)
+            write.writestr(name, text.replace(b'r="F2"', b'r="F2" t="str"'))  # as Excel marks an empty text
+    if written == b"<v>180</v>":
+        assert read_register(file)[0].igst == 180
+    else:
+        with pytest.raises(InvalidFile, match="row 2, column IGST: its formula has no result: open the file"):
             read_register(file)

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from ...errors import InvalidInput
 from ...model.vocabulary import gstin_problem, is_other_gstin
-from ...tables.problems import Problem, raise_all
+from ...tables.problems import FILE_KIND, Problem, raise_all
 from ...tables.source import text_of
 from ...tables.xlsx.opening import sheets_of
 from ..entry import HEADS, Entry
@@ -23,6 +23,7 @@ from .cells import day_of, kind_of, rupees_of
 from .columns import Columns, Given, Row, given_of, header_of, known_in
 from .headings import folded
 
+_NO_RESULT: Final = "its formula has no result: open the file, mend what is an error, and save it again"
 _MOST_TITLES: Final = 30  # rows above the header: a firm's name, its address, a period
 _MOST_PROBLEMS: Final = 1000
 _NO_GSTIN: Final = frozenset(
@@ -206,10 +207,27 @@ def _xlsx_rows(path: str | os.PathLike[str], given: Given) -> Iterator[Row]:
     for sheet in sheets_of(path):
         top = [*islice(sheet.rows, _MOST_TITLES)]
         known = max((known_in(row, given) for row in top), default=-1)
-        if top and _is_header(top, given):
-            registers.append(sheet.name)
         if known > best[0]:
             best = known, chain(top, sheet.rows)
+        try:
+            line, headings, places = header_of("", top or [[]], given)
+        except InvalidInput:
+            continue
+        registers.append(sheet.name)
+        columns = {column for some in places.values() for column in some}
+        raise_all(
+            [
+                Problem(
+                    _NO_RESULT,
+                    kind=FILE_KIND,
+                    file=os.fspath(path),
+                    row=row + 1,
+                    column=str(headings[column]),
+                )
+                for column, row in sheet.without_result.items()
+                if column in columns and row >= line  # an amount would be zero, a row without GSTIN left out
+            ]
+        )
     if len(registers) > 1:
         names = ", ".join(map(repr, registers[:6]))
         raise InvalidInput(
@@ -217,14 +235,6 @@ def _xlsx_rows(path: str | os.PathLike[str], given: Given) -> Iterator[Row]:
             "into one sheet, or save each as a file"
         )
     return best[1]
-
-
-def _is_header(top: Sequence[Row], given: Given) -> bool:
-    try:
-        header_of("", top, given)
-    except InvalidInput:
-        return False
-    return True
 
 
 _FORMATS: Final[Mapping[str, Callable[[str | os.PathLike[str], Given], Iterator[Row]]]] = {

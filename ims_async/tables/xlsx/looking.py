@@ -15,6 +15,11 @@ import attrs
 MOST_CELLS: Final = 50_000_000  # of the rectangle around all that is in a sheet; about 1.6 GB
 # https://learn.microsoft.com/en-us/openspecs/office_standards/ms-oe376 : a cell with its formula
 _FORMULA: Final = re.compile(rb'<c r="([A-Z]{1,3})([0-9]{1,7})"[^>]*><f[ >/]')
+# A formula that was never calculated, or an error such as #N/A: it would read as if the cell were empty.
+_NO_RESULT: Final = re.compile(
+    rb'<c r="([A-Z]{1,3})([0-9]{1,7})"'
+    rb'(?:[^>]* t="e"[^>]*>|(?![^>]* t="str")[^>]*><f(?:[^>]*/>|[ >][^<]*</f>)(?:<v ?/>|<v></v>)?</c>)'
+)
 _FAR: Final = re.compile(rb' r="[A-Z][A-Z]')  # right of column Z
 _FILLED: Final = re.compile(
     rb' r="([A-Z]{2,3})([0-9]{1,7})"[^>/]*>'
@@ -32,13 +37,15 @@ _PLAIN_COLUMNS: Final = 26
 class Look:
     """What a sheet has in it: its last row and its last column from 1, and the cell that is furthest right.
 
-    `formulas` has the row from 0 of the first formula of a column from 0.
+    `formulas` has the row from 0 of the first formula of a column from 0, `without_result` that of the last
+    one that has no value.
     """
 
     rows: int = 0
     columns: int = _PLAIN_COLUMNS
     furthest: str = ""
     formulas: dict[int, int] = attrs.field(factory=dict)
+    without_result: dict[int, int] = attrs.field(factory=dict)
 
     @property
     def too_large(self) -> bool:
@@ -57,6 +64,9 @@ class Look:
         if b"<f" in text:
             for cell in _FORMULA.finditer(text):
                 self.formulas.setdefault(number_of(cell[1]), int(cell[2]) - 1)
+        if b"<f" in text or b't="e"' in text:
+            for cell in _NO_RESULT.finditer(text):
+                self.without_result[number_of(cell[1])] = int(cell[2]) - 1
 
 
 def look_through(packed: zipfile.ZipFile, name: str) -> Look:

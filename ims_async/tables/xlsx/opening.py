@@ -31,7 +31,7 @@ class Sheet:
     """A sheet: its name, and its rows from the first on, as Python values.
 
     `hidden` if a person does not see it; `pulled` if the workbook was written by `pull`; `formulas` has the
-    row from 0 of the first one in a column from 0.
+    row from 0 of the first one in a column from 0, `without_result` that of the last one without a value.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Sheet:
     hidden: bool = False
     pulled: bool = False
     formulas: Mapping[int, int] = attrs.field(factory=dict)
+    without_result: Mapping[int, int] = attrs.field(factory=dict)
 
 
 def sheets_of(path: str | os.PathLike[str]) -> Iterator[Sheet]:
@@ -100,7 +101,7 @@ def _sheet(path: str | os.PathLike[str], book: CalamineWorkbook, name: str) -> S
     before = [""] * loaded.start[1] if loaded.start else []
     # Empty rows at the top are among the rows, columns are not; no start: there is no cell in it.
     rows = ([*before, *row] if before else row for row in (loaded.iter_rows() if loaded.start else ()))
-    return Sheet(name, rows, hidden, MARKER in book.sheet_names, look.formulas)
+    return Sheet(name, rows, hidden, MARKER in book.sheet_names, look.formulas, look.without_result)
 
 
 def _check_kind(path: str | os.PathLike[str]) -> None:
