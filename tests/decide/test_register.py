@@ -154,6 +154,30 @@ def test_mixed_dates_are_refused_with_a_sentence(cell: str, said: str) -> None:
     assert [one.row for one in caught.value.problems] == [3]
 
 
+@pytest.mark.parametrize(
+    ("dates", "texts", "refused"),
+    [
+        ([3, 5, 10, 12], ["25-10-2026"], True),
+        ([3, 5, 10], ["25-10-2026"], False),
+        ([3, 5, 10, 13], ["25-10-2026"], False),
+        ([3, 5, 10, 12], ["25-10-2026", "07-10-2026"], False),
+        ([3, 5, 10, 12], ["25-Oct-2026"], False),
+        ([3, 5, 10, 12], [], False),
+    ],
+)
+def test_days_that_a_spreadsheet_took_for_months_are_noticed(
+    dates: list[int], texts: list[str], refused: bool
+) -> None:
+    """Its dates have a day up to 12 then, and what could not be one is a text still."""
+    cells = [dt.date(2026, 10, one) for one in dates] + texts
+    rows = [with_cell(2, cell) for cell in cells]
+    if not refused:
+        assert len(read(*rows)) == len(rows)
+        return
+    with pytest.raises(InvalidFile, match="row 6, column Invoice Date: '25-10-2026' is a text among dates"):
+        read(*rows)
+
+
 @pytest.mark.parametrize("gstin", ["", "URP", "Unregistered", "n/a", "-", None])
 def test_unregistered_suppliers_are_left_out_and_counted(gstin: str | None) -> None:
     """They report nothing to the gateway."""

@@ -16,6 +16,8 @@ _YEAR_FIRST: Final = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})|(20\d\d)(\
 _TIME: Final = re.compile(r"[T ]\d{1,2}:\d{2}.*$", re.ASCII)
 _SERIAL: Final = re.compile(r"[3-6]\d{4}(\.\d+)?", re.ASCII)
 _EXCEL_BEGAN: Final = dt.date(1899, 12, 30)
+_MONTHS_OF_A_YEAR: Final = 12
+_ENOUGH_DATES: Final = 4  # to tell: that all have a day up to 12 is chance in one case of 40
 
 _SIGNS: Final = re.compile(r"₹|rs\.?|inr|\s", re.IGNORECASE)
 _SIDES: Final = re.compile(r"(dr|cr)\.?$", re.IGNORECASE)
@@ -46,6 +48,34 @@ def day_of(cell: object) -> dt.date:
     if _SERIAL.fullmatch(text):  # the number of days by which a spreadsheet keeps a date
         return _EXCEL_BEGAN + dt.timedelta(days=int(float(text)))
     raise ValueError(f"{text[:40]!r} is not a date: write DD-MM-YYYY, for example 05-10-2026")
+
+
+class Dates:
+    """Watch a column of dates for what a spreadsheet does that expects the month first.
+
+    It takes 05-10-2026 for the 10th of May, and leaves 25-10-2026 as a text.
+    """
+
+    def __init__(self) -> None:
+        self._dates = 0
+        self._text: tuple[int, str] | None = None
+        self._proper = False
+
+    def see(self, row: int, cell: object) -> None:
+        """Look at one cell that was read."""
+        if isinstance(cell, dt.date):
+            self._dates += 1
+            self._proper = self._proper or cell.day > _MONTHS_OF_A_YEAR
+        elif isinstance(cell, str) and (found := _DAY_FIRST.fullmatch(cell.strip())) and found[2].isdigit():
+            if int(found[1]) > _MONTHS_OF_A_YEAR:
+                self._text = self._text or (row, cell.strip())
+            else:
+                self._proper = True
+
+    @property
+    def exchanged(self) -> tuple[int, str] | None:
+        """The first row with a text among dates whose day and month have changed places, and the text."""
+        return self._text if self._dates >= _ENOUGH_DATES and not self._proper else None
 
 
 def _year(text: str) -> int:

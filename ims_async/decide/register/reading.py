@@ -19,7 +19,7 @@ from ...tables.problems import FILE_KIND, Problem, raise_all
 from ...tables.source import text_of
 from ...tables.xlsx.opening import sheets_of
 from ..entry import HEADS, Entry
-from .cells import day_of, kind_of, rupees_of
+from .cells import Dates, day_of, kind_of, rupees_of
 from .columns import Columns, Given, Row, given_of, header_of, known_in
 from .headings import folded
 
@@ -76,7 +76,7 @@ def _entries_of(rows: Iterable[Row], given: Given, name: str) -> Register:
     if not top:
         raise InvalidInput(f"{name}: there is no row in it")
     line, headings, places = header_of(name, [row for _, row in top], given)
-    entries, problems, left_out = list[Entry](), list[Problem](), Counter[str]()
+    entries, problems, left_out, dates = list[Entry](), list[Problem](), Counter[str](), Dates()
     for number, row in chain(top[line:], numbered):
         cells = {
             field: [row[place] for place in those if place < len(row)] for field, those in places.items()
@@ -86,11 +86,20 @@ def _entries_of(rows: Iterable[Row], given: Given, name: str) -> Register:
             continue
         try:
             entries.append(_entry(cells))
+            dates.see(number, _cell(cells, "date"))
         except _CellError as error:
             column = str(headings[places[error.field][error.place]])
             problems.append(Problem(str(error), kind=error.field, file=name, row=number, column=column))
             if len(problems) >= _MOST_PROBLEMS:
                 break
+    if dates.exchanged:
+        number, text = dates.exchanged
+        what = (
+            f"{text!r} is a text among dates that all have a day up to 12: a spreadsheet has taken days for "
+            "months; save the register anew as CSV from the accounting program, and do not open it before"
+        )
+        column = str(headings[places["date"][0]])
+        problems.append(Problem(what, kind="date", file=name, row=number, column=column))
     raise_all(problems)
     del left_out["empty"]
     return Register(entries, left_out)
