@@ -43,6 +43,22 @@ BELNR\tXBLNR\tBLDAT\tBUDAT\tSTCD3\tBLART\tHWBAS\tIGST\tCGST\tSGST
 PUR/12\tINV/26-27/0012\t20260505\t20260507\t{ACME}\tRE\t100000.00\t18000.00\t0.00\t0.00
 DBN/1\tCN/7\t05.06.2026\t20260508\t{ACME}\tKG\t1000.00-\t180.00-\t0.00\t0.00
 """.replace("05.06.2026", "06.05.2026"),
+    "Tally.ERP 9": f"""\
+Acme Traders Pvt Ltd
+Purchase Register
+1-Apr-2026 to 30-Apr-2026
+Date,Particulars,Voucher Type,Voucher No.,Voucher Ref. No.,Voucher Ref. Date,GSTIN/UIN,Quantity,Taxable Value,Input Tax,,
+,,,,,,,,,IGST,CGST,SGST
+7-May-26,Quick Parts,Purchase GST,PUR/12,INV/26-27/0012,5-May-26,{ACME},,"1,00,000.00 Dr","18,000.00 Dr",,
+,Being parts for the lathe,,,,,,,,,,
+8-May-26,Quick Parts,GST Debit Note,DBN/1,CN/7,6-May-26,{ACME},,"1,000.00",180.00,,
+,Grand Total,,,,,,,"99,000.00","17,820.00",,
+""",  # noqa: E501 # as the program writes it
+    "GSTR-2, as Busy and Marg export it": f"""\
+GSTIN of Supplier,Invoice Number,Invoice date,Invoice Value,Place Of Supply,Rate,Taxable Value,Integrated Tax Paid,Central Tax Paid,State/UT Tax Paid,Cess Paid,Document Type,Entry No
+{ACME},INV/26-27/0012,05-May-2026,118000.00,29-Karnataka,18.00,100000.00,18000.00,0.00,0.00,0.00,R,PUR/12
+{ACME},CN/7,06-May-2026,1180.00,29-Karnataka,18.00,1000.00,180.00,0.00,0.00,0.00,C,DBN/1
+""",  # noqa: E501 # as the programs write it
     "Marg ERP": f"""\
 sep=|
 Entry No|Bill No.|Bill Date|Party GST No|Type|Taxable|IGST|CGST|SGST/UTGST
@@ -64,7 +80,11 @@ def test_the_register_of_a_program_is_read(program: str, tmp_path: Path) -> None
     assert (note.number, note.date, note.reference) == ("CN/7", dt.date(2026, 5, 6), "DBN/1")
     assert note.kind == "credit note" or note.taxable_value == -1000
     assert abs(note.taxable_value) == 1000
-    left_out = {"Tally Prime": {"without a GSTIN": 1, "totals": 1}, "Marg ERP": {"totals": 1}}
+    left_out = {
+        "Tally Prime": {"without a GSTIN": 1, "totals": 1},
+        "Tally.ERP 9": {"without a GSTIN": 1, "totals": 1},
+        "Marg ERP": {"totals": 1},
+    }
     assert register.left_out == left_out.get(program, {})
 
 
