@@ -150,6 +150,16 @@ GROUPS: dict[str, tuple[list[Invoice], list[Entry], list[str]]] = {
         [entry("7", "20-05-26")],
         ["not in books 0", "matched 1"],
     ),
+    "one number and value, but the date and value of another record: a slip, in the number or the date": (
+        [record("7", "05-05-26"), record("8", "05-06-26")],
+        [entry("7", "05-06-26")],
+        ["probable 1", "not in books 0"],
+    ),
+    "unless the values differ": (
+        [record("7", "05-05-26"), record("8", "05-06-26", "500+90")],
+        [entry("7", "05-06-26")],
+        ["matched 1", "not in books 0"],
+    ),
     "and where it does not, nobody guesses": (
         [record("7", "05-05-26"), record("7", "20-05-26")],
         [entry("7", "10-05-26")],

@@ -129,6 +129,11 @@ def test_reasons_say_what_and_how_much() -> None:
     (twice,) = match([record("7")], [entry("7"), entry("7", "09-05-26")])
     assert twice.differences == {"taxable_value": Decimal(1000), "igst": Decimal(180)}
     assert "more than once" in twice.reason
+    dated, _ = match([record("7"), record("8", "05-06-26")], [entry("7", "05-06-26")])
+    assert dated.reason == (
+        f"The number and the amounts agree with 7 of 05-06-2026 from {ACME}, but another record has that "
+        "date and these amounts: taxable value ₹1,000.00, tax ₹180.00."
+    )
 
 
 def test_an_ambiguous_record_names_its_own_candidates() -> None:

@@ -39,6 +39,10 @@ class Agreement:
             year = self._years[day] = financial_year(day)
         return year
 
+    def same_date(self, record: int, book: int) -> bool:
+        """Whether the books have a record's date, or its original's."""
+        return self._books.days[book] in self._days_of(record)
+
     def days(self, record: int) -> tuple[int, int]:
         """Return the first and the last day on which a record may be booked."""
         days = self._days_of(record)
@@ -116,7 +120,7 @@ class Agreement:
         mine, theirs = self._records.runs[record], self._books.runs[book]
         if not (is_part(mine, theirs) or is_part(theirs, mine)) or not self.years_agree(record, book):
             return False
-        if self._books.days[book] in self._days_of(record):
+        if self.same_date(record, book):
             return True
         return self._in_one_week(record, book) and len(digits_of(mine)) == len(digits_of(theirs)) == 1
 

@@ -10,7 +10,7 @@ import attrs
 from ..kinds import MatchKind
 from ..steps import Steps
 from .agreement import Agreement
-from .documents import FEW, STEP, Side
+from .documents import FEW, STEP, Amounts, Side
 from .shelves import sort
 
 Candidates = dict[int, Sequence[int]]
@@ -38,9 +38,17 @@ class Pairing:
         self._records, self._books, self._agree, self._found = records, books, agree, found
         self.open: dict[int, None] = {}
         self.unused: dict[int, None] = {}
+        self._dated: set[tuple[str, bool, int, Amounts]] = set()
 
     def begin(self) -> Iterator[None]:
         """Take all documents for open and unused; yield between the steps."""
+        mine = self._records
+        for start in range(0, len(mine), STEP * 4):
+            yield
+            some = range(start, min(start + STEP * 4, len(mine)))
+            self._dated.update(
+                (mine.suppliers[one], mine.lowers[one], mine.days[one], mine.amounts[one]) for one in some
+            )
         for left, count in ((self.open, len(self._records)), (self.unused, len(self._books))):
             for start in range(0, count, STEP * 16):
                 yield
@@ -131,10 +139,23 @@ class Pairing:
             and self._records.amounts[record] == self._books.amounts[book]
         )
 
+    def _is_dated_as_another(self, record: int, book: int) -> bool:
+        """Whether a document of the books has another date than its record, and another record has it.
+
+        With the same amounts it may be that other record, with a slip in its number.
+        """
+        if self._agree.same_date(record, book):
+            return False
+        books = self._books
+        its = books.suppliers[book], books.lowers[book], books.days[book], books.amounts[book]
+        return its in self._dated
+
     def _kind(self, record: int, book: int, stage: int) -> MatchKind:
         if stage == 5:
             return MatchKind.OTHER_REGISTRATION
         if stage > 3 or (stage == 3 and not self._agree.is_shortened(record, book)):
+            return MatchKind.PROBABLE
+        if self._is_dated_as_another(record, book):
             return MatchKind.PROBABLE
         same = self._records.amounts[record] == self._books.amounts[book]
         return MatchKind.MATCHED if same else MatchKind.WITHIN_TOLERANCE

@@ -71,6 +71,11 @@ class Match:
             return f"The books have it more than once, as {self._named}: {self._differing or self._figures}."
         if self.kind in (MatchKind.VALUE_DIFFERS, MatchKind.TAX_HEAD_DIFFERS):
             return f"The number agrees with {self._named}, but {self._differing}."
+        if self.kind is MatchKind.PROBABLE and self.stage == 1:
+            return (
+                f"{_STAGES[1]} {self._named}, but another record has that date and these amounts: "
+                f"{self._figures}."
+            )
         return f"{_STAGES[self.stage]} {self._named}: {self._differing or self._figures}."
 
     @property
