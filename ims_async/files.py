@@ -16,6 +16,8 @@ from .errors import InvalidInput
 
 OWNER_ONLY: Final = 0o600
 _POSIX: Final = os.name == "posix"
+Stamp = tuple[int, int, int] | None
+"""A file as it is at one moment: its time of change, size and number; None if there is none."""
 OVERWRITE_ADVICE: Final = "choose another name, or pass overwrite=True"
 
 
@@ -51,6 +53,9 @@ def check_writable(path: str | os.PathLike[str], *, overwrite: bool = True) -> N
         raise InvalidInput(f"{str(path)!r} cannot be written: {error}") from None
 
 
+_AGAIN: Final = "nothing was written into it: close it there, and repeat the command"
+
+
 @contextmanager
 def replacing(
     path: str | os.PathLike[str],
@@ -58,14 +63,16 @@ def replacing(
     owner_only: bool = False,
     overwrite: bool = True,
     encoding: str = "utf-8",
+    as_read: Stamp = None,
 ) -> Iterator[IO[str]]:
     """Open a file for text; at the end of the block it replaces an existing one.
 
     If the block is left by an error, the old file stays. A replaced file keeps its mode, and its owner and
     group as far as the process may set them; a new one has the defaults, and with `owner_only` both are 0600.
     A link is followed; a terminal or a pipe is written to directly. Without `overwrite`, an existing file
-    that is not empty is refused. At the end of the block the content is on the disk. Raises `InvalidInput` if
-    the file cannot be written; errors of the block pass through.
+    that is not empty is refused; with `as_read` also one that was saved since it had that stamp. At the end
+    of the block the content is on the disk. Raises `InvalidInput` if the file cannot be written; errors of
+    the block pass through.
     """
     check_writable(path, overwrite=overwrite)
     target = followed(path)
@@ -85,6 +92,7 @@ def replacing(
             file.close()
             if not in_place:
                 check_writable(path, overwrite=overwrite)  # a file may have been made meanwhile
+                _check_unsaved(path, as_read)
                 part.replace(target)
                 _sync_folder(target.parent)
         except OSError as error:
@@ -94,6 +102,20 @@ def replacing(
             file.close()
         if not in_place:
             part.unlink(missing_ok=True)
+
+
+def stamp_of(path: str | os.PathLike[str]) -> Stamp:
+    """Return what is another once a file was saved again; None for a file that cannot be examined."""
+    try:
+        there = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return there.st_mtime_ns, there.st_size, there.st_ino
+
+
+def _check_unsaved(path: str | os.PathLike[str], as_read: Stamp) -> None:
+    if as_read is not None and as_read != stamp_of(path):
+        raise InvalidInput(f"{path} was saved by another program meanwhile", advice=_AGAIN)
 
 
 def unwritable(path: object, error: OSError) -> InvalidInput:

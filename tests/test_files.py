@@ -168,6 +168,20 @@ def test_what_is_written_is_on_the_disk_before_it_is_called_so(
     assert steps == ["file", "replace", "folder"]
 
 
+def test_a_file_that_was_saved_since_it_was_read_is_not_replaced(tmp_path: Path) -> None:
+    """With its stamp; one that was not is."""
+    file = tmp_path / "nov.csv"
+    file.write_text("before")
+    stamp = files.stamp_of(file)
+    with files.replacing(file, as_read=stamp) as out:
+        out.write("after")
+    assert (file.read_text(), files.stamp_of(tmp_path / "none.csv")) == ("after", None)
+    with pytest.raises(InvalidInput, match="saved by another program meanwhile: nothing was written"):  # noqa: SIM117
+        with files.replacing(file, as_read=stamp) as out:
+            out.write("late")
+    assert (file.read_text(), [one.name for one in tmp_path.iterdir()]) == ("after", ["nov.csv"])
+
+
 def test_a_file_that_came_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     """Another program writes it while ours is being written."""
     file = tmp_path / "a.csv"

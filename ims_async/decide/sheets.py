@@ -16,8 +16,8 @@ from .kinds import MatchKind
 from .matching import Match
 from .policy import Outcome
 
-COLUMNS: Final = ("match", "reason", "book entry", "difference")
-"""The columns that are added beside `action`."""
+AMENDED: Final = "changed since"
+"""The outcome of a row whose record has changed since a person decided it, by the column `earlier action`."""
 TYPED: Final = "typed"
 """The outcome of a row whose action a person has typed, which is kept."""
 ACTED_ON: Final = "acted on"
@@ -34,7 +34,7 @@ _WANTED: Final = {
 
 @attrs.frozen
 class FilledIn:
-    """What became of one row: an `Outcome`, `TYPED` or `ACTED_ON`."""
+    """What became of one row: an `Outcome`, `TYPED`, `AMENDED` or `ACTED_ON`."""
 
     row: SheetRow
     judged: Judged
@@ -44,13 +44,14 @@ class FilledIn:
 def fill_in(rows: Iterable[SheetRow], decided: Decided, *, overwrite: bool = False) -> Iterator[FilledIn]:
     """Write what was decided on the records of rows, in their order, into the cells; nothing is saved.
 
-    An action that a person has typed is kept, unless `overwrite`; remarks and an ITC reduction always.
+    An action that a person has typed is kept, unless `overwrite`; remarks and an ITC reduction always. Where
+    a pull has set one aside, since its record has changed, the row is left to the person too.
     """
     decisions = iter(decided.decisions)
     for row, judged in zip(rows, decided.judged, strict=True):
         decision = None if judged.outcome is Outcome.LEAVE else next(decisions)
         outcome = _outcome(row, judged, overwrite=overwrite)
-        if outcome not in (TYPED, ACTED_ON):
+        if outcome not in (TYPED, AMENDED, ACTED_ON):
             _write(row, decision)
         row["match"] = judged.match.kind
         row["reason"] = _reason(row, judged, outcome)
@@ -66,6 +67,8 @@ def _outcome(row: SheetRow, judged: Judged, *, overwrite: bool) -> str:
         return TYPED
     if acted_on:
         return ACTED_ON
+    if row["earlier action"] and not row["action"] and not overwrite:
+        return AMENDED
     # An ITC reduction goes with accepting only: somebody wants the record accepted.
     if row["ITC reduction"] and outcome in (Outcome.REJECT, Outcome.PENDING) and not overwrite:
         return TYPED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 from decimal import Decimal
 from typing import Final
@@ -48,6 +49,25 @@ INFORMATION_COLUMNS: Final = (
 
 FLAG_COLUMNS: Final = ("supplier filed", "pending allowed", "remarks allowed", "ITC reduction allowed")
 """Those that hold yes, no, or nothing."""
+
+
+MATCH_COLUMNS: Final = ("match", "reason", "book entry", "difference")
+"""The columns that `match` adds."""
+
+CHANGE_COLUMNS: Final = ("change", "earlier action")
+"""The columns that a further pull adds: what became of the record, and the action typed before that."""
+
+GONE: Final = "gone"
+"""The change of a record that the gateway no longer shows: its row is no record any more."""
+
+OUR_COLUMNS: Final = (GSTIN_COLUMN, *READ_COLUMNS, *INFORMATION_COLUMNS, *MATCH_COLUMNS, *CHANGE_COLUMNS)
+"""All columns of a file of decisions that are written by a command; others are the user's own."""
+
+
+@functools.lru_cache(maxsize=1000)
+def folded(heading: str) -> str:
+    """Return a heading without case, spaces and underscores, for comparisons."""
+    return "".join(heading.replace("_", " ").split()).casefold()
 
 
 def field_of(column: str) -> str:

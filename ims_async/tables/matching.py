@@ -123,6 +123,24 @@ def recognised(rows: Iterable[Row], current: Iterable[Invoice], *, likely: bool 
     return [_restored(row, index.get(row), index, likely=likely) for row in rows]
 
 
+def records_of(rows: Iterable[Row], current: Iterable[Invoice]) -> list[Invoice | None]:
+    """Return the record that each row is about, as a new read has it; None if it has none.
+
+    It is the one of the row's hash, else of its ids, else one with another date, or with ids that a
+    spreadsheet may have rewritten. Raises `InvalidInput` for rows whose hash and ids are of two records.
+    """
+    index = _Index(current)
+    found: list[Invoice | None] = []
+    problems: list[Problem] = []
+    for row in rows:
+        invoice = index.get(row)
+        if invoice is not None and (mixed := index.contradiction(row, invoice)):
+            problems.append(_problem(row, mixed[0], f"{row.section} {row.number}: {mixed[1]}"))
+        found.append(invoice or index.near(row))
+    raise_all(problems)
+    return found
+
+
 def _restored(row: Row, invoice: Invoice | None, index: _Index, *, likely: bool) -> Row:
     if invoice is None or row.hash is None or folded_hash(row.hash) != folded_hash(invoice.hash):
         return row
@@ -213,7 +231,7 @@ class _Index:
         """
         if row.key == invoice.key or _may_be(row, invoice):
             return None
-        others: list[Invoice | None] = [*self._owners(row).values()] or [self._near(row)]
+        others: list[Invoice | None] = [*self._owners(row).values()] or [self.near(row)]
         if invoice in others or (others == [None] and not _is_anothers(row, invoice)):
             return None
         what = f"its hash is that of {invoice.key}, its other cells are those of another record"
@@ -227,7 +245,7 @@ class _Index:
         if len(self._named(row)) > 1:
             what = "several records have its hash, and its other cells fit no one of them"
             return "several", f"{what}: pull again, decide again"
-        near = self._near(row)
+        near = self.near(row)
         if near is not None and near.hash is not None and row.hash is not None:
             return _other_hash(row.hash, near.hash)
         if near is not None and not _same_number(row, near):
@@ -243,7 +261,7 @@ class _Index:
         other = ", or is it another taxpayer's?" if row.gstin else ""
         return "gone", f"the gateway does not show this record{whose} (any more): pull again{other}"
 
-    def _near(self, row: Row) -> Invoice | None:
+    def near(self, row: Row) -> Invoice | None:
         """Return a record that the row may be about: with another date, or as a spreadsheet shows its ids."""
         near: Invoice | None = None
         # Its own text first: of the others there may be thousands, where numbers look like dates.

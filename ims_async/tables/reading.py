@@ -14,16 +14,19 @@ import attrs
 from .. import files
 from ..model.vocabulary import Action
 from .columns import (
+    GONE,
     GSTIN_COLUMN,
     INFORMATION_COLUMNS,
     LONGEST_CELL,
+    OUR_COLUMNS,
     READ_COLUMNS,
     field_of,
+    folded,
     unshielded,
 )
 from .problems import FILE_KIND, Problem, raise_all
 from .row import IDS, PARSERS, REPORTED, Row, any_action, any_gstin, any_supplier, own_gstin, unread_id
-from .source import MOST_TITLES, Source, folded, head_of, names_in, text_of
+from .source import MOST_TITLES, Source, head_of, names_in, text_of
 from .xlsx import records
 from .xlsx.kind import is_xlsx
 
@@ -53,6 +56,7 @@ def read_decisions(source: Source, *, check_suppliers: bool = True, may_be_empty
 def read_records(source: Source, *, check_suppliers: bool = True, may_be_empty: bool = False) -> list[Row]:
     """Read every row of a file, decided or not, for a reset; an invalid action is ignored.
 
+    Rows that a further pull has marked as gone in the column `change` are left out.
     Raises `InvalidInput` as `read_decisions` does.
     """
     return _read(source, deciding=False, check_suppliers=check_suppliers, may_be_empty=may_be_empty)
@@ -68,11 +72,11 @@ def read_with_information(
 
 
 def read_records_with_information(
-    source: Source, *, check_suppliers: bool = True, may_be_empty: bool = False
+    source: Source, *, check_suppliers: bool = True, may_be_empty: bool = False, gone: bool = False
 ) -> list[tuple[Row, dict[str, str]]]:
-    """Read every row as `read_records` does, each with its information cells by column."""
+    """Read every row as `read_records` does, each with its information cells; with those that are `gone`."""
     return _with_information(
-        source, deciding=False, check_suppliers=check_suppliers, may_be_empty=may_be_empty
+        source, deciding=False, check_suppliers=check_suppliers, may_be_empty=may_be_empty, gone=gone
     )
 
 
@@ -108,6 +112,7 @@ def _read(
     deciding: bool,
     check_suppliers: bool,
     may_be_empty: bool,
+    gone: bool = False,
     beside: list[dict[str, str]] | None = None,
 ) -> list[Row]:
     """Return the rows; the information cells of each go into `beside`."""
@@ -119,6 +124,8 @@ def _read(
         typed, reported = reader.placed(parsers), reader.placed(parsers | REPORTED)
         for cells in lines:
             if not any(cells) or (deciding and not reader.cell(cells, "action").strip()):
+                continue
+            if not (deciding or gone) and reader.cell(cells, "change").strip().casefold() == GONE:
                 continue
             row = reader.read_row(cells, reported if reader.cell(cells, "hash").strip() else typed)
             if row is None:
@@ -239,8 +246,7 @@ class _Reader:
             for column in missing:
                 there = ", ".join(heading.strip()[:40] or "(no name)" for heading in header[:40])
                 self.refuse(column, f"this column is missing; the file has: {there}", "header")
-        ours = (GSTIN_COLUMN, *READ_COLUMNS, *INFORMATION_COLUMNS)
-        self.columns = {column: places[folded(column)] for column in ours if folded(column) in places}
+        self.columns = {column: places[folded(column)] for column in OUR_COLUMNS if folded(column) in places}
 
     def _cells(self, reader: Iterator[list[str]]) -> Iterator[list[str]]:
         try:
@@ -260,7 +266,7 @@ class _Reader:
                 yield cells
 
     def cell(self, cells: Sequence[Any], column: str) -> str:
-        place = self.columns[column]
+        place = self.columns.get(column, len(cells))  # a file need not have every column
         text = cells[place] if place < len(cells) else ""  # spreadsheets drop empty cells at the end
         return text if type(text) is str else records.text_of(text)
 

@@ -10,7 +10,7 @@ from typing import IO, Final
 
 import attrs
 
-from .columns import GSTIN_COLUMN, LONGEST_CELL, READ_COLUMNS
+from .columns import GSTIN_COLUMN, LONGEST_CELL, READ_COLUMNS, folded
 from .problems import FILE_KIND, InvalidFile, Problem
 
 Source = str | os.PathLike[str] | IO[str] | IO[bytes]
@@ -20,11 +20,6 @@ _AS_UTF8: Final = "save it as 'CSV UTF-8'"
 MOST_TITLES: Final = 20  # lines above the header: a name, a period, a date
 # The line that sets the delimiter for Excel; a spreadsheet does not show it, so it does not count as a row.
 SEPARATOR_LINE: Final = re.compile(r'"?sep=(?P<sign>[,;\t|])"?[,;\t]*\r?\n?', re.IGNORECASE)
-
-
-def folded(heading: str) -> str:
-    """Return a heading without case, spaces and underscores, for comparisons."""
-    return "".join(heading.replace("_", " ").split()).casefold()
 
 
 _KNOWN: Final = frozenset(map(folded, (*READ_COLUMNS, GSTIN_COLUMN, "outcome")))

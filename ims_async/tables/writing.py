@@ -80,6 +80,11 @@ def _invoice_row(invoice: Invoice) -> tuple[object, ...]:
     return (*invoice.key, "", invoice.action, invoice.hash, *decided, *_information(invoice))
 
 
+def cells_of(invoice: Invoice) -> dict[str, object]:
+    """Return the values of a record that `write_invoices` writes, by column."""
+    return dict(zip((*READ_COLUMNS, *INFORMATION_COLUMNS), _invoice_row(invoice), strict=True))
+
+
 _AMOUNTS: Final = ("taxable value", "IGST", "CGST", "SGST", "cess")
 _REST_OF_SALE: Final = (
     *("type", "note type", "place of supply", "original number", "original date"),

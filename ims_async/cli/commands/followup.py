@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from ... import decide, tables
 from ...decide.followup import Followup, Followups, Topic, counts
-from ...decide.sheets import COLUMNS, differences_of
+from ...decide.sheets import differences_of
 from ...tables import SheetRow
 from ...tables.columns import unshielded
 from ...tables.row import any_action
@@ -27,7 +27,10 @@ def followup(
     console: Console,
     files: options.MatchedFiles,
     out: Annotated[
-        Path, options.option("--out FILE", "The CSV file to write: a line for each supplier.", "followup.csv")
+        Path,
+        options.option(
+            "--out FILE", "The .csv or .xlsx file to write: a line for each supplier.", "followup.csv"
+        ),
     ],
     register: Annotated[
         Path | None,
@@ -52,9 +55,7 @@ def followup(
     own = checked_gstin(gstin, check=not no_check)
     named = own if gstin else None
     besides = [out, *([] if register is None else [register])]
-    sheets, rows = read_sheets(files, *besides, gstin=named, otherwise=own, check=not no_check)
-    for sheet in sheets:
-        sheet.add_columns(COLUMNS, after="action")  # in memory: the files stay as they are
+    _, rows = read_sheets(files, *besides, gstin=named, otherwise=own, check=not no_check)
     found = Followups()
     if register is None:
         for taxpayer, records in rows.items():

@@ -13,8 +13,9 @@ from rich.progress import TaskID
 
 from ... import decide
 from ...decide import Decided, Entry, Outcome, Policy
-from ...decide.sheets import ACTED_ON, COLUMNS, TYPED, FilledIn, fill_in
+from ...decide.sheets import ACTED_ON, AMENDED, TYPED, FilledIn, fill_in
 from ...tables import Sheet
+from ...tables.columns import MATCH_COLUMNS
 from .. import options
 from ..command import command
 from ..inputs.settings import checked_gstin
@@ -25,9 +26,14 @@ from ..output.progress import bars_of
 from ..output.tables import counted
 
 _LARGEST: Final = 10  # suppliers
-_ORDER: Final = (*map(str, Outcome), TYPED, ACTED_ON)
+_ORDER: Final = (*map(str, Outcome), TYPED, AMENDED, ACTED_ON)
 _DECIDED: Final = (Outcome.ACCEPT, Outcome.REJECT, Outcome.PENDING)
-_REST: Final = {Outcome.LEAVE: "left to you", TYPED: "as you typed", ACTED_ON: "acted on already"}
+_REST: Final = {
+    Outcome.LEAVE: "left to you",
+    TYPED: "as you typed",
+    AMENDED: "changed since you decided",
+    ACTED_ON: "acted on already",
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -38,7 +44,8 @@ class Asked:
         Path,
         options.option(
             "--register FILE_OR_FOLDER",
-            "The purchase register, as CSV; or a folder with a file GSTIN.csv for each taxpayer.",
+            "The purchase register, as CSV or XLSX; or a folder with a file GSTIN.csv or GSTIN.xlsx for "
+            "each taxpayer.",
             "purchases.csv",
         ),
     ]
@@ -95,7 +102,7 @@ def match(
     targets = {} if asked.dry_run else targets_of(sheets, asked.out, overwrite=asked.overwrite)
     books = read_books(console, asked.register, asked.columns, rows)
     for sheet in sheets:
-        sheet.add_columns(COLUMNS, after="action")
+        sheet.add_columns(MATCH_COLUMNS, after="action")
     found, only_in_books = _decide(console, books, policy, overwrite=asked.overwrite_actions)
     for file, sheet in targets.items():
         sheet.write(file, overwrite=asked.overwrite or file.resolve() == sheet.file.resolve())

@@ -10,7 +10,7 @@ import attrs
 from ... import decide, tables
 from ...decide import Register
 from ...errors import InvalidInput
-from ...files import is_folder
+from ...files import is_file, is_folder
 from ...tables import Problem, Sheet, SheetRow, problems_of
 from ...tables.lists import decision_files
 from ...tables.problems import raise_all
@@ -64,7 +64,7 @@ def read_sheets(
 def read_books(
     console: Console, register: Path, columns: Path | None, rows: dict[str, list[SheetRow]]
 ) -> list[Books]:
-    """Read the register: a file for all taxpayers, or a folder with a file GSTIN.csv for each.
+    """Read the register: a file for all taxpayers, or a folder with a file GSTIN.csv or .xlsx for each.
 
     Raises `InvalidInput`.
     """
@@ -74,7 +74,8 @@ def read_books(
     problems: list[Problem] = []
     books: list[Books] = []
     for gstin, own in rows.items():
-        file = register / f"{gstin}.csv"
+        file = register / f"{gstin}.xlsx"
+        file = file if is_file(file) else file.with_suffix(".csv")
         try:
             if not gstin:
                 raise InvalidInput(f"{own[0].row.file} names no taxpayer: pass --gstin")
@@ -102,6 +103,13 @@ def _register(console: Console, file: Path, columns: Path | None) -> Register:
 
 def targets_of(sheets: Sequence[Sheet], out: str | None, *, overwrite: bool) -> dict[Path, Sheet]:
     """Return the file that each sheet is written to: its own, or one of `--out`. Raises `InvalidInput`."""
+    problems: list[Problem] = []
+    for sheet in sheets:
+        try:
+            sheet.check_rewritable()
+        except InvalidInput as error:
+            problems += problems_of(error)
+    raise_all(problems)
     if out is None:
         return {sheet.file: sheet for sheet in sheets}
     folder = folder_of(out)

@@ -24,6 +24,13 @@ _OLE: Final = b"\xd0\xcf\x11\xe0"  # an encrypted workbook, or one of Excel 97
 _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
 _DAMAGED: Final = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 """What `zipfile` raises for a damaged file, or for one packed in a way that it does not know."""
+_DRAWING: Final = "xl/drawings/drawing"
+_BESIDE: Final = {
+    "comments": ("xl/comments", "xl/threadedComments"),
+    "pictures or charts": (_DRAWING, "xl/media/", "xl/charts/"),
+    "pivot tables": ("xl/pivotTables/",),
+}
+"""The parts of a workbook that are no cells, by how their names begin."""
 
 
 @attrs.frozen
@@ -56,6 +63,21 @@ def sheets_of(path: str | os.PathLike[str]) -> Iterator[Sheet]:
 def is_pulled(path: str | os.PathLike[str]) -> bool:
     """Return True for a workbook that holds records to be decided on: it has the hidden sheet."""
     return MARKER in _opened(path).sheet_names
+
+
+def parts_beside_cells(path: str | os.PathLike[str]) -> list[str]:
+    """Return what a workbook holds beside cells, in words."""
+    try:
+        with zipfile.ZipFile(path) as packed:
+            names = [
+                name
+                for name in packed.namelist()
+                if not name.startswith(_DRAWING)
+                or b"Anchor" in packed.read(name)  # LibreOffice writes empty ones
+            ]
+    except _DAMAGED as error:
+        raise _damaged(path, error) from None
+    return [what for what, starts in _BESIDE.items() if any(name.startswith(starts) for name in names)]
 
 
 def _opened(path: str | os.PathLike[str]) -> CalamineWorkbook:

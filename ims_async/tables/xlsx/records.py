@@ -11,9 +11,10 @@ from typing import Any
 
 import attrs
 
-from ..columns import to_text
-from ..source import MOST_TITLES, folded, known_among
-from .opening import is_pulled, sheets_of, unusable
+from ..columns import folded, to_text
+from ..problems import Problem
+from ..source import MOST_TITLES, known_among
+from .opening import is_pulled, parts_beside_cells, sheets_of, unusable
 
 
 @attrs.frozen
@@ -21,6 +22,7 @@ class Table:
     """A sheet with a header: what errors call it, the header's row from 1 and texts, and the rows below.
 
     One that was not `pulled` into a workbook may be of a CSV file, which has apostrophes before formulas.
+    `above` are the rows above the header, as they were read.
     """
 
     name: str
@@ -29,6 +31,8 @@ class Table:
     rows: Iterator[list[Any]]
     pulled: bool
     first_formulas: Mapping[int, int]
+    above: list[list[Any]]
+    sheet: str
 
     def formulas(self, columns: dict[str, int]) -> list[tuple[str, int]]:
         """Return the first formula in each of these columns: the column, and the row from 1."""
@@ -46,17 +50,17 @@ def tables_of(path: str | os.PathLike[str]) -> Iterator[Table]:
     name, count = os.fspath(path), 0
     first: Table | None = None
     for sheet in sheets_of(path):
-        top = [_texts(row) for row in islice(sheet.rows, MOST_TITLES + 1)]
-        known = [known_among(map(folded, row)) for row in top]
+        top = list(islice(sheet.rows, MOST_TITLES + 1))
+        known = [known_among(map(folded, _texts(row))) for row in top]
         if not top:
             continue
         place = known.index(max(known))
         rows = chain(top[place + 1 :], sheet.rows)
         called = f"{name} [{sheet.name}]" if count else name
-        header = top[place]
+        header = _texts(top[place])
         while header and not header[-1]:
             header.pop()
-        table = Table(called, place + 1, header, rows, sheet.pulled, sheet.formulas)
+        table = Table(called, place + 1, header, rows, sheet.pulled, sheet.formulas, top[:place], sheet.name)
         first = first or table
         if known[place] > _FEW:
             if sheet.hidden:
@@ -68,6 +72,28 @@ def tables_of(path: str | os.PathLike[str]) -> Iterator[Table]:
         raise unusable(path, "has no rows: pull the records into it first")
     if not count:
         yield first
+
+
+def problems_of_rewriting(path: str | os.PathLike[str]) -> Iterator[Problem]:
+    """Yield what would be lost if the workbook were written again from its cells."""
+    name = os.fspath(path)
+    for what in parts_beside_cells(path):
+        message = f"{name} holds {what}, which would be lost: take them out, or keep them in another workbook"
+        yield Problem(message, kind="workbook", file=name)
+    for sheet in sheets_of(path):
+        for place, row in sorted(sheet.formulas.items()):
+            what = "it holds a formula, which would be lost: copy the column, and paste it as values"
+            where = f"{name} [{sheet.name}]"
+            yield Problem(what, kind="formula", file=where, row=row + 1, column=_letters(place))
+
+
+def _letters(place: int) -> str:
+    """Return a column as a spreadsheet calls it: 0 is A, 26 is AA."""
+    found, number = "", place + 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        found = chr(ord("A") + rest) + found
+    return found
 
 
 _FEW = 4  # columns with our names; a sheet with no more is another one
