@@ -74,7 +74,8 @@ _EXAMPLES: Final = {
     login: "login --gstin 29AAACQ3770E1ZF --username acme.traders",
     counts: "counts --goods imports",
     pull: "pull --out acme.csv --section b2b --status no_action; "
-    "of many taxpayers: ims-async pull --gstins clients.txt --out november/",
+    "of many taxpayers: ims-async pull --gstins clients.txt --out november/; "
+    "again, with what you typed: ims-async pull --keep november/",
     match: "match november/ --register purchases.csv --policy firm.toml --dry-run",
     check: "check acme.csv",
     deadlines: "deadlines 102026; of a quarterly taxpayer: ims-async deadlines 092026 --quarterly --state 29",

@@ -101,11 +101,11 @@ Status = Annotated[
 Year = Annotated[int, typer.Argument(help="The year of the return period. Example: 2024")]
 Month = Annotated[int, typer.Argument(help="The month of the return period, 1 to 12. Example: 10")]
 PullTo = Annotated[
-    str,
+    str | None,
     option(
         "--out FILE_OR_FOLDER",
         "The file to write, .csv or .xlsx; or a folder (one that is there, or a name with a slash at its "
-        "end), for a file GSTIN.csv of each taxpayer.",
+        "end), for a file GSTIN.csv or GSTIN.xlsx of each taxpayer.",
         "acme.csv, or --out november/",
     ),
 ]
@@ -134,6 +134,25 @@ UploadSettings = Annotated[
         "How --to writes what no document says: itc-names=api or tool, remarks-on-accept=refuse, drop or "
         "write, read-only-keys=keep or drop, empty-sections=drop or keep; may be given several times.",
         "itc-names=tool",
+    ),
+]
+Keep = Annotated[
+    str | None,
+    option(
+        "--keep FILE_OR_FOLDER",
+        "Instead of --out: bring files of an earlier pull up to date. All that you typed stays; the column "
+        "'change' says what is new, amended, action changed, now filed, gone or unchanged. Without --gstin "
+        "or --gstins: of all taxpayers in them.",
+        "november/",
+    ),
+]
+Format = Annotated[
+    str | None,
+    option(
+        "--format FORMAT",
+        "csv or xlsx, for the files in a folder; otherwise that of the taxpayers' files which are there, "
+        "else csv.",
+        "xlsx",
     ),
 ]
 Out = Annotated[

@@ -8,6 +8,7 @@ from enum import StrEnum
 import attrs
 
 from ..model.records import Invoice, RecordKey
+from ..tables.columns import GONE
 
 
 class ChangeKind(StrEnum):
@@ -18,7 +19,7 @@ class ChangeKind(StrEnum):
     NOW_FILED = "now filed"
     ACTION_CHANGED = "action changed"
     UNCHANGED = "unchanged"
-    GONE = "gone"
+    GONE = GONE
 
 
 @attrs.frozen(weakref_slot=False)
@@ -63,19 +64,20 @@ class Changes:
 def changes(before: Iterable[Invoice], now: Iterable[Invoice]) -> Changes:
     """Compare two reads; a record is the same by its key: section, supplier, number, date and period.
 
-    It counts as amended if its hash is another one, or an amount; the supplier's edit resets the action
-    then. GSTN FAQ of 23-09-2024.
+    It counts as amended if its hash is another one, or an amount, or its date where its number is the only
+    one left of that supplier and period; the supplier's edit resets the action then. GSTN FAQ of 23-09-2024.
     """
     left: dict[RecordKey, list[Invoice]] = {}
     for record in before:
         left.setdefault(record.key, []).append(record)
     records = list(now)
     earlier = [_same_hash(record, left.get(record.key, [])) for record in records]
-    found = []
-    for record, old in zip(records, earlier, strict=True):
-        rest = left.get(record.key)
-        old = old or (rest.pop(0) if rest else None)
-        found.append(RecordChange(_kind(old, record), old, record))
+    earlier = [
+        old or (rest.pop(0) if (rest := left.get(record.key)) else None)
+        for record, old in zip(records, earlier, strict=True)
+    ]
+    _add_redated(records, earlier, left)
+    found = [RecordChange(_kind(old, one), old, one) for one, old in zip(records, earlier, strict=True)]
     gone = [RecordChange(ChangeKind.GONE, record, None) for rest in left.values() for record in rest]
     return Changes(found + gone)
 
@@ -91,10 +93,37 @@ def _same_hash(record: Invoice, earlier: list[Invoice]) -> Invoice | None:
     return None if place is None else earlier.pop(place)
 
 
+def _add_redated(
+    records: list[Invoice], earlier: list[Invoice | None], left: dict[RecordKey, list[Invoice]]
+) -> None:
+    """Take the records that differ in their date alone out of those that are left, where they are single."""
+    old: dict[tuple[object, ...], list[Invoice]] = {}
+    for rest in left.values():
+        for record in rest:
+            old.setdefault(_undated(record), []).append(record)
+    new: dict[tuple[object, ...], list[int]] = {}
+    for place, record in enumerate(records):
+        if earlier[place] is None and old:
+            new.setdefault(_undated(record), []).append(place)
+    for name, places in new.items():
+        if len(places) == len(old.get(name, ())) == 1:
+            (one,) = old[name]
+            earlier[places[0]] = one
+            left[one.key].remove(one)
+
+
+def _undated(record: Invoice) -> tuple[object, ...]:
+    return record.key._replace(date=None)
+
+
 def _kind(before: Invoice | None, now: Invoice) -> ChangeKind:
     if before is None:
         return ChangeKind.NEW
-    if _content(before) != _content(now) or (before.hash and now.hash and before.hash != now.hash):
+    if (
+        _content(before) != _content(now)
+        or before.date != now.date
+        or (before.hash and now.hash and before.hash != now.hash)
+    ):
         return ChangeKind.AMENDED
     if now.supplier_filed and not before.supplier_filed:
         return ChangeKind.NOW_FILED

@@ -225,7 +225,7 @@ def test_pull_does_not_write_over_decisions(shell: Shell) -> None:
     file, decided = shell.decided(accept)
     ended = shell.run("pull", "--out", file)
     assert ended.code == 2
-    assert f"holds {decided} decisions: choose another name, or pass --overwrite" in ended.err
+    assert f"holds {decided} decisions: bring it up to date with pull --keep, choose" in ended.err
     assert shell.run("pull", "--out", file, "--overwrite", *QUICK).code == 0
     (shell.here / "letter.csv").write_text("Dear Sir")
     assert "is there already" in shell.run("pull", "--out", "letter.csv").err
@@ -312,7 +312,7 @@ def test_one_record_is_told_in_the_singular(
         ended = shell.run("pull", "--out", "one.csv", "--section", "b2b", *QUICK)
         assert (ended.err, ended.out.startswith("1 record is in one.csv.")) == ("b2b: 1 record\n", True)
         file, _ = shell.decided(lambda row: "A" if row["action when pulled"] != "A" else "R")
-        assert f"{file} holds 1 decision: choose" in shell.run("pull", "--out", file).err
+        assert f"{file} holds 1 decision: bring it" in shell.run("pull", "--out", file).err
         ended = shell.run("push", file, "--yes", *QUICK)
         assert "1 row; pulling 1 section to see that nothing has changed since." in ended.err
         shell.monkeypatch.setattr(environment, "at_terminal", lambda: True)

@@ -46,6 +46,20 @@ def test_new_and_gone_records() -> None:
     assert [one.before for one in found.of(ChangeKind.GONE)] == [record("1")]
 
 
+def test_a_record_with_another_date_is_amended() -> None:
+    """Where its number is the only one left of that supplier and period; else one is new and one is gone."""
+    old, now = record("7", hash="a"), record("7", "09-05-26", hash="b")
+    assert old.date != now.date
+    (one,) = changes([old], [now])
+    assert (one.kind, one.before, one.now) == ("amended", old, now)
+    (one,) = changes([attrs.evolve(old, hash=None)], [now])
+    assert one.kind == "amended"
+    third = record("7", "11-05-26", hash="c")
+    assert [one.kind for one in changes([old], [now, third])] == ["new", "new", "gone"]
+    assert [one.kind for one in changes([old, third], [now])] == ["new", "gone", "gone"]
+    assert [one.kind for one in changes([old], [old, now])] == ["unchanged", "new"]
+
+
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_versions_of_one_record_are_told_apart_by_their_hash(order: tuple[int, int]) -> None:
     """In whatever order they come."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,11 @@ from ...tables.source import LONGEST_FILE
 from .. import options
 from ..command import command
 from ..inputs.files import check_targets, folder_of
-from ..inputs.settings import Settings, ask_gstin, gather, gstins_of
+from ..inputs.pulled import PulledFiles, Where
+from ..inputs.settings import Settings, gather, gstins_of
+from ..output.changes import tell_changes
 from ..output.console import NOT_ALL_WELL, OK, Console
+from ..output.errors import words_of
 from ..output.grouping import Grouped, kind_of
 from ..output.progress import ticking
 from ..output.tables import are, counted
@@ -34,7 +37,7 @@ from .offline import records_of
 @command(report=options.LeftOutReport)
 def pull(
     console: Console,
-    out: options.PullTo,
+    where: Where,
     source: options.PortalFile = None,
     section: options.Sections = None,
     status: options.Status = None,
@@ -54,7 +57,9 @@ def pull(
     'GSTIN' says whose the records are.
 
     Many taxpayers go into one file, or into a folder with a file for each. One whose session has ended is
-    named and skipped. No file that is there already is replaced without --overwrite.
+    named and skipped. No file that is there already is replaced without --overwrite; --keep brings it up to
+    date, and keeps what you typed. An action on a record that has changed since is moved to the column
+    'earlier action': look at the row, and decide it again.
 
     Without access to an API, --from takes the records of the portal's own download, and asks no gateway.
     """
@@ -62,28 +67,38 @@ def pull(
     action, check = None if status is None else Action.parse(status), not no_check
     names = gstins_of(gstin or [], gstins, check=check)
     found = None if source is None else records_of(console, source, names, wanted, action, check=check)
-    names = names or [ask_gstin(None, check=check) if found is None else found.gstin]
-    folder = folder_of(out)
-    files = {name: folder / f"{name}.csv" if folder else Path(out) for name in names}
-    if console.report and console.report.resolve() in {file.resolve() for file in files.values()}:
-        raise InvalidInput(f"{console.report} is to hold the records: name another file for --report")
-    check_targets(dict.fromkeys(files.values()), folder, overwrite=console.overwrite)
+    folder, target = folder_of(where.target), Path(where.target)
+    files = where.files(names if found is None else [found.gstin], check=check)
+    _check_targets(console, files, folder)
+    names = list(files.of)
     only = names[0] if len(names) == 1 and folder is None else None
     if found is not None:
-        asked = Pull(console, found, only, then=("--from", str(source), "--to", "upload.json"))
+        asked = Pull(
+            console, found, files, wanted, action, only, ("--from", str(source), "--to", "upload.json")
+        )
     else:
-        settings = _settings(gsp, names, check=check, rate=rate, named=bool(gstin))
-        console.asks(settings)
-        asked = Pull(console, Gateway(settings, wanted, action, concurrency, first_poll), only)
-    return asked.into_file(names, Path(out)) if folder is None else asked.into_folder(files, folder)
+        settings = _settings(console, gsp, names, check=check, rate=rate, named=bool(gstin))
+        asked = Pull(console, Gateway(settings, concurrency, first_poll), files, wanted, action, only)
+    return asked.into(target, folder)
 
 
-def _settings(gsp: str | None, names: list[str], *, check: bool, rate: int | None, named: bool) -> Settings:
+def _check_targets(console: Console, files: PulledFiles, folder: Path | None) -> None:
+    """Refuse what would be replaced, or cannot be written, before anything is asked."""
+    if console.report and console.report.resolve() in {file.resolve() for file in files.each}:
+        raise InvalidInput(f"{console.report} is to hold the records: name another file for --report")
+    new = [file for file in files.each if file not in files.there]
+    check_targets(new, folder, overwrite=console.overwrite)
+    check_targets([file for file in files.each if file in files.there], folder, overwrite=True)
+
+
+def _settings(
+    console: Console, gsp: str | None, names: list[str], *, check: bool, rate: int | None, named: bool
+) -> Settings:
     settings = gather(gsp, None, check=check, need_gstin=False, rate=rate)
-    if len(names) > 1:
-        return settings
-    # a token is of the one that was asked for, unless IMS_GSTIN says another
-    return attrs.evolve(settings, gstin=names[0]) if named else settings.of(names[0])
+    if len(names) == 1:  # a token is of the one that was asked for, unless IMS_GSTIN says another
+        settings = attrs.evolve(settings, gstin=names[0]) if named else settings.of(names[0])
+    console.asks(settings)
+    return settings
 
 
 class _NothingReadError(Exception):
@@ -92,11 +107,9 @@ class _NothingReadError(Exception):
 
 @attrs.frozen
 class Gateway:
-    """Who is asked for which records."""
+    """Who is asked, and how."""
 
     settings: Settings
-    sections: Sequence[Section] | None
-    status: Action | None
     concurrency: int
     first_poll: float
 
@@ -108,6 +121,9 @@ class Pull:
     console: Console
     source: Gateway | Pulled
     """A gateway, or what was read from the portal's own file."""
+    files: PulledFiles
+    sections: Sequence[Section] | None
+    status: Action | None
     only: str | None
     """The taxpayer, if one file is to hold those of one: what is wrong with it is raised."""
     then: tuple[str, ...] = ()
@@ -120,11 +136,17 @@ class Pull:
         default=attrs.Factory(lambda self: Grouped(self.console.tell), takes_self=True), init=False
     )
 
-    def into_file(self, gstins: Sequence[str], out: Path) -> int:
+    def into(self, target: Path, folder: Path | None) -> int:
+        """Write what is pulled; return the exit code."""
+        if folder is None and not self.files.there:
+            return self._into_file(target)
+        return self._into_files(target, {"file" if folder is None else "folder": str(folder or target)})
+
+    def _into_file(self, out: Path) -> int:
         """Write all into one file, which is replaced when all of it is written."""
         try:
             with tables.writing_invoices(out, overwrite=self.console.overwrite) as add:
-                self.console.wait_for(self._pull(gstins, lambda found: add(found.gstin, found.invoices)))
+                self.console.wait_for(self._pull(lambda found: add(found.gstin, found.invoices)))
                 if not self._any_read:
                     raise _NothingReadError
         except _NothingReadError:
@@ -133,24 +155,53 @@ class Pull:
             self.console.tell(f"{out} is larger than push reads: pull into a folder, --out {out.stem}/")
         return self._end(out, {"file": str(out)})
 
-    def into_folder(self, files: Mapping[str, Path], folder: Path) -> int:
-        """Write each taxpayer's file, as its records come."""
+    def _into_files(self, target: Path, facts: dict[str, Any]) -> int:
+        """Write each taxpayer's file, as its records come; one that is there is brought up to date."""
 
-        def write(found: Pulled) -> int:
-            file, overwrite = files[found.gstin], self.console.overwrite
-            count = tables.write_invoices(file, found.invoices, gstin=found.gstin, overwrite=overwrite)
-            self.facts[found.gstin]["file"] = str(file)
-            return count
+        def write(found: Pulled) -> None:
+            file, overwrite = self.files.of[found.gstin], self.console.overwrite
+            if file not in self.files.there:
+                tables.write_invoices(file, found.invoices, gstin=found.gstin, overwrite=overwrite)
+                self.facts[found.gstin]["file"] = str(file)
+            elif self.files.add(found):
+                self._merge(file)
 
-        self.console.wait_for(self._pull(list(files), write))
-        return self._end(folder if self._any_read else None, {"folder": str(folder)})
+        self.console.wait_for(self._pull(write))
+        for file in self.files.left():
+            self._merge(file)
+        return self._end(target if self._any_read else None, facts)
+
+    def _merge(self, file: Path) -> None:
+        """Bring a file up to date. What is wrong with it leaves it as it is, and is its taxpayers' error."""
+        own = [gstin for gstin, other in self.files.of.items() if other == file]
+        try:
+            kept = self.files.write(file, self._complete)
+        except InvalidInput as error:
+            if self.only:
+                raise
+            for gstin in own:
+                if "records" in self.facts.get(gstin, ()):
+                    self._skip(gstin, words_of(error), "file")
+            return
+        for gstin, one in kept.items():
+            self.facts[gstin] |= {"file": str(file), **attrs.asdict(one)}
+
+    def _complete(self, found: Pulled) -> set[Section]:
+        """Return the sections of which every record was read: what is not among them is gone."""
+        if self.status is not None:
+            return set()
+        partly = {section for section, rows in found.sections.items() if rows.problems}
+        wanted = set(self.sections or Section)
+        if isinstance(self.source, Pulled):  # whether the portal's download has every section is not known
+            wanted &= {section for section, rows in found.sections.items() if rows}
+        return wanted - partly - set(found.queued)
 
     @property
     def _any_read(self) -> bool:
         return any("records" in facts for facts in self.facts.values())
 
-    async def _pull(self, gstins: Sequence[str], write: Callable[[Pulled], int]) -> None:
-        asked = self.source
+    async def _pull(self, write: Callable[[Pulled], object]) -> None:
+        asked, gstins = self.source, list(self.files.of)
         if isinstance(asked, Pulled):
             self._take(asked, write)
             return
@@ -159,7 +210,7 @@ class Pull:
                 self._take(await self._of_one(client, asked), write)
                 return
             asked.settings.hand_in_token(client)
-            wanted: dict[str, Any] = {"sections": asked.sections, "status": asked.status}
+            wanted: dict[str, Any] = {"sections": self.sections, "status": self.status}
             limits: dict[str, Any] = {"concurrency": asked.concurrency, "check": asked.settings.check}
             run = bulk.pull_all(client, gstins, **wanted, **limits)
             with ticking(self.console, "pulled", len(gstins)) as tick:
@@ -179,20 +230,20 @@ class Pull:
 
         async def read(section: Section) -> InvoiceList:
             try:
-                rows = await taxpayer.invoices(section, asked.status, strict=False)
+                rows = await taxpayer.invoices(section, self.status, strict=False)
             except DownloadQueued as error:
                 queued[section] = error
                 return InvoiceList()
             self.console.tell(f"{section}: {counted(len(rows), 'record')}")
             return rows
 
-        wanted = asked.sections or list(Section)
+        wanted = self.sections or list(Section)
         answers = zip(wanted, await asyncio.gather(*map(read, wanted)), strict=True)
         found = {section: rows for section, rows in answers if section not in queued}
         error, count = next(iter(queued.values()), None), sum(map(len, found.values()))
         return Pulled(gstin=self.only or "", sections=found, queued=queued, error=error, count=count)
 
-    def _take(self, found: Pulled, write: Callable[[Pulled], int]) -> None:
+    def _take(self, found: Pulled, write: Callable[[Pulled], object]) -> None:
         """Write a taxpayer's records, and say what is wrong with them, or why there are none."""
         console, whose = self.console, "" if self.only else f"{found.gstin}: "
         facts = self.facts[found.gstin] = {}
@@ -201,11 +252,9 @@ class Pull:
             why = "; ".join(map(str, missing)) or console.reason(found.gstin, found.error)
             if self.only:
                 raise DownloadQueued(why)
-            facts["error"], kind = why, kind_of(found.error)
-            self.said.add(f"skipped, {kind}", f"{found.gstin} is skipped: {why}")
-            self.left_out.append(Problem(why, kind=kind, gstin=found.gstin))
+            self._skip(found.gstin, why, kind_of(found.error))
             return
-        facts["records"] = write(found)
+        facts["records"] = found.count
         facts["sections"] = {name.value: len(rows) for name, rows in found.sections.items()}
         facts["problems"] = [*found.problems, *map(str, missing)]
         facts["missing"] = list(found.queued)
@@ -222,11 +271,17 @@ class Pull:
                 unknown = f"the answer also holds {name!r}, which this release does not know"
                 console.tell(f"{whose}{section}: {unknown}")
         self.left_out.extend(missing)
+        write(found)
+
+    def _skip(self, gstin: str, why: str, kind: str) -> None:
+        self.facts[gstin] = {"error": why}
+        self.said.add(f"skipped, {kind}", f"{gstin} is skipped: {why}")
+        self.left_out.append(Problem(why, kind=kind, gstin=gstin))
 
     def _missing(self, gstin: str, section: Section, error: DownloadQueued) -> Problem:
         """Say why a section's records are not in the file, and how they can be had."""
         why = self.console.sentence(error)
-        if error.download is None and isinstance(self.source, Gateway) and self.source.status is None:
+        if error.download is None and isinstance(self.source, Gateway) and self.status is None:
             command = attrs.evolve(self.console.commands, gstin=gstin).pull(section, "no_action")
             why += f"; the records at one action may come at once: `{command}`"
         return Problem(f"{section}: {why}", kind="section-missing", gstin=gstin)
@@ -254,6 +309,8 @@ class Pull:
             if own.get("missing")
         }
         records = sum(own.get("records", 0) for own in self.facts.values())
+        if self.files.there:
+            facts |= tell_changes(console, self.facts)
         if out is None:
             console.say("Nothing was written: no taxpayer's records could be read.")
         else:

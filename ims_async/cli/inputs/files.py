@@ -113,6 +113,22 @@ def folder_of(out: str) -> Path | None:
     return Path(out) if out.endswith(ends) or is_folder(out) else None
 
 
+def is_gstin(name: str) -> bool:
+    """Return True for a name that a pull gives to the file of one taxpayer, whatever its check digit."""
+    return len(name) == _GSTIN_LENGTH and name.isascii() and name.isalnum()
+
+
+_GSTIN_LENGTH: Final = 15
+_FORMATS: Final = (".csv", ".xlsx")
+
+
+def suffix_in(folder: Path | None) -> str:
+    """Return the suffix of the taxpayers' files in a folder: that of those which are there, else `.csv`."""
+    inside = folder.iterdir() if folder is not None and is_folder(folder) else ()
+    found = {file.suffix.lower() for file in inside if is_gstin(file.stem)}.intersection(_FORMATS)
+    return found.pop() if len(found) == 1 else _FORMATS[0]
+
+
 def check_targets(files: Iterable[Path], folder: Path | None, *, overwrite: bool) -> None:
     """Make the folder; refuse what cannot be written, and without `overwrite` what is there.
 
@@ -141,5 +157,5 @@ def _refuse_decisions(file: Path) -> None:
     except (InvalidInput, OSError, ValueError):  # a letter, say; or a name that no file can have
         return
     if decided:
-        instead = "choose another name, or pass --overwrite"
+        instead = "bring it up to date with pull --keep, choose another name, or pass --overwrite"
         raise InvalidInput(f"{file} holds {counted(decided, 'decision')}: {instead}")
