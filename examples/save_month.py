@@ -22,7 +22,7 @@ VARIABLES = (*ACCOUNT, "IMS_GSTIN", "IMS_USERNAME")
 
 def decide(invoice: Invoice) -> Decision:
     """Reject what is big and not yet filed by its supplier, accept the rest. Put your own rule here."""
-    if invoice.value > Decimal(200_000) and not invoice.supplier_filed:
+    if invoice.value > Decimal(200_000) and invoice.not_filed:
         return invoice.reject()
     if invoice.section in (Section.B2BCN, Section.B2BCNA):  # a credit note: say how much credit is given up
         return invoice.accept(itc_reduction=ItcReduction.none())

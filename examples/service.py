@@ -55,7 +55,7 @@ def say(gstin: str, text: object) -> None:
 
 def decide(invoice: Invoice) -> Decision:
     """Reject what is big and not yet filed by its supplier, accept the rest."""
-    if invoice.value > Decimal(200_000) and not invoice.supplier_filed:
+    if invoice.value > Decimal(200_000) and invoice.not_filed:
         return invoice.reject()
     if invoice.section in (Section.B2BCN, Section.B2BCNA):
         return invoice.accept(itc_reduction=ItcReduction.none())

@@ -49,7 +49,7 @@ def decide(invoice: Invoice) -> Decision | None:
         return invoice.accept(itc_reduction=_given_up(invoice))
     if invoice.taxable_value > LARGE and invoice.pending_allowed:
         return invoice.keep_pending()
-    if invoice.taxable_value < SMALL and invoice.supplier_filed is False:
+    if invoice.taxable_value < SMALL and invoice.not_filed:
         return invoice.reject("Not filed, and not in our books")
     return invoice.accept()
 

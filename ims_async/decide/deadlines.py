@@ -1,4 +1,4 @@
-"""The dates of a return period: the draft of GSTR-2B, the last day to act, GSTR-3B, the end of pending.
+"""The dates of a return period: GSTR-1, the draft of GSTR-2B, the last day to act, GSTR-3B, pending.
 
 Dates are Indian ones. The government moves single ones by notification, so each can be replaced.
 """
@@ -22,7 +22,10 @@ _ACTING: Final = "GSTN advisory of 12-11-2024: until GSTR-3B of the period is fi
 _PENDING: Final = "GSTN FAQ of 17-10-2025: the due date of GSTR-3B of the next tax period"
 _PENDING_BEGAN: Final = 2025 * 12 + 9  # October 2025, as `month_of` counts
 _IMS_BEGAN: Final = 2024 * 12 + 9
-_DATES: Final = ("draft", "gstr3b", "pending_until")
+_FILING: Final = "notification 83/2020 (Central Tax); rule 60(7) of the CGST Rules"
+_FILING_DAYS: Final = (11, 13)
+"""Until which monthly and quarterly suppliers (GSTR-1 or IFF) file what the GSTR-2B of a month has."""
+_DATES: Final = ("gstr1", "gstr1_quarterly", "draft", "gstr3b", "pending_until")
 _QUARTERLY_DAYS: Final = {
     **dict.fromkeys(range(22, 38), 22),
     **dict.fromkeys((*range(1, 22), 38), 24),
@@ -42,12 +45,16 @@ class Deadline:
 class Deadlines:
     """The dates of one GSTR-2B period.
 
+    What a supplier files until `gstr1` is in it, of quarterly suppliers (GSTR-1 or IFF) `gstr1_quarterly`.
     `draft` is the day of its draft: what is decided later needs it computed anew. `last_day` is the last on
-    which an action counts for it, if GSTR-3B is filed on the day that it is due, `gstr3b`. A credit note of
-    the period can be kept pending until `pending_until`; None before October 2025, when none could be.
+    which an action counts for it: that on which GSTR-3B was filed, else that on which it is due, `gstr3b`. A
+    credit note of the period can be kept pending until `pending_until`; None before October 2025, when none
+    could be.
     """
 
     period: str
+    gstr1: Deadline
+    gstr1_quarterly: Deadline
     draft: Deadline
     gstr3b: Deadline
     last_day: Deadline
@@ -63,13 +70,16 @@ def deadlines(
     quarterly: bool = False,
     state: str | None = None,
     moved: Mapping[str, dt.date] | None = None,
+    filed: Mapping[str, dt.date] | None = None,
 ) -> Deadlines:
     """Return the dates of a GSTR-2B period, `MMYYYY`, in India.
 
     A quarterly (QRMP) taxpayer has one GSTR-2B a quarter, and the day of its GSTR-3B depends on its `state`:
-    a GSTIN, or its first two digits. `moved` replaces dates that a notification has moved: `draft`, `gstr3b`,
-    `pending_until`. Raises `InvalidInput` for an invalid period or one before IMS (October 2024), for a state
-    that is missing or unknown, for the name of another date, and for what is no date.
+    a GSTIN, or its first two digits. `moved` replaces dates that a notification has moved: `gstr1`,
+    `gstr1_quarterly`, `draft`, `gstr3b`, `pending_until`. `filed` has the day on which the taxpayer's GSTR-3B
+    was filed by period; `RulePolicy(filed=…)` takes the same. Raises `InvalidInput` for an invalid period or
+    one before IMS (October 2024), for a state that is missing or unknown, for the name of another date, and
+    for what is no date.
     """
     month = month_of(period)
     if month is None:
@@ -90,13 +100,22 @@ def deadlines(
     due = changed.get("gstr3b", _due(month, quarterly, state))
     until = changed.get("pending_until", _due(month + (3 if quarterly else 1), quarterly, state))
     can_be_pending = month >= _PENDING_BEGAN
+    monthly, quarter = filing_days(month)
     return Deadlines(
         period=period,
+        gstr1=Deadline(changed.get("gstr1", monthly), _FILING),
+        gstr1_quarterly=Deadline(changed.get("gstr1_quarterly", quarter), _FILING),
         draft=Deadline(changed.get("draft", day_in(month + 1, DRAFT_DAY)), _DRAFT),
         gstr3b=Deadline(due, _QUARTERLY if quarterly else _MONTHLY),
-        last_day=Deadline(due, _ACTING),
+        last_day=Deadline((filed or {}).get(period, due), _ACTING),
         pending_until=Deadline(until, _PENDING) if can_be_pending else None,
     )
+
+
+def filing_days(month: int) -> tuple[dt.date, dt.date]:
+    """Return until when monthly and quarterly suppliers file a month, as `rules.periods` numbers them."""
+    monthly, quarterly = (day_in(month + 1, day) for day in _FILING_DAYS)
+    return monthly, quarterly
 
 
 def _due(month: int, quarterly: bool, state: str | None) -> dt.date:

@@ -193,7 +193,7 @@ def _within_limits(found: Match, policy: Policy, word: Word) -> Word:
     above = policy.leave_above
     if outcome is not Outcome.LEAVE and above is not None and abs(record.value) > above:
         return Outcome.LEAVE, _first(f"Its value of ₹{record.value:,.2f} is above ₹{above:,.2f}", why)
-    if outcome is Outcome.ACCEPT and record.supplier_filed is False and policy.not_filed is not outcome:
+    if outcome is Outcome.ACCEPT and record.not_filed and policy.not_filed is not outcome:
         outcome, why = policy.not_filed, _first("Its supplier has not filed", why)
         if outcome is Outcome.PENDING and record.pending_allowed is False:
             return Outcome.LEAVE, _first("The gateway does not allow pending", why)

@@ -122,6 +122,11 @@ class Invoice:
         """`(section, supplier, number, date, return_period)`."""
         return RecordKey(self.section, self.supplier, self.number, self.date, self.return_period)
 
+    @property
+    def not_filed(self) -> bool:
+        """True where the gateway says that its supplier has not filed it; None is no such word."""
+        return self.supplier_filed is False
+
     def accept(self, remarks: str | None = None, itc_reduction: ItcReduction | None = None) -> Decision:
         """Decide to accept it. For a credit note GSTN requires an `itc_reduction` (else IMSSAV0054)."""
         return Decision(invoice=self, action=Action.ACCEPT, remarks=remarks, itc_reduction=itc_reduction)
@@ -269,6 +274,11 @@ class SalesInvoice:
     flag: str | None = None
     checksum: str | None = None
     extra: dict[str, Any] = attrs.field(factory=dict, hash=False)
+
+    @property
+    def reverse_charge(self) -> bool | None:
+        """Whether its recipient owes the tax (`rchrg`): such a document does not go through IMS."""
+        return {"Y": True, "N": False}.get(str(self.extra.get("rchrg")))
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)

@@ -88,7 +88,7 @@ def pending_limit(case: Case) -> Iterator[Problem]:
 
 def not_filed(case: Case) -> Iterator[Problem]:
     """An accepted record has been filed by its supplier."""
-    if case.accepted and case.invoice.supplier_filed is False:
+    if case.accepted and case.invoice.not_filed:
         yield Problem("the supplier has not filed it: accepted, it reaches GSTR-2B only once it is filed")
 
 

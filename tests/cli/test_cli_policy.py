@@ -62,6 +62,17 @@ def test_the_dates_of_a_period_have_their_sources(shell: Shell) -> None:
     assert "no state is given" in shell.run("deadlines", "092026", "--quarterly").err
     assert "add --quarterly" in shell.run("deadlines", "092026", "--state", "29").err
     assert shell.run("deadlines", "092025", "--json").json()["pending_until"] is None
+    assert facts["gstr1"]["date"] == "2026-10-11"
+
+
+def test_a_period_that_is_filed_is_closed(shell: Shell) -> None:
+    """From that day on."""
+    ended = shell.run("deadlines", "102026", "--filed-on", "18-11-2026")
+    assert (ended.code, "GSTR-3B is filed on 18-11-2026: from then on no action" in ended.out) == (0, True)
+    facts = shell.run("deadlines", "102026", "--filed-on", "18-11-2026", "--json").json()
+    assert (facts["last_day"]["date"], facts["gstr3b"]["date"]) == ("2026-11-18", "2026-11-20")
+    ended = shell.run("deadlines", "102026", "--filed-on", "18/11/26")
+    assert (ended.code, "--filed-on: '18/11/26' is not a date" in ended.err) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from ims_async import InvalidInput
+from ims_async import InvalidInput, RulePolicy
 from ims_async.decide import deadlines
 
 from .books import ACME, day
@@ -62,10 +62,33 @@ def test_a_notification_may_move_each_date() -> None:
     found = deadlines("102026", moved={"pending_until": there}).pending_until
     assert found is not None
     assert found.date == there
-    with pytest.raises(InvalidInput, match="moved: 'gstr1' is unknown"):
-        deadlines("102026", moved={"gstr1": there})
+    assert deadlines("102026", moved={"gstr1": there}).gstr1.date == there
+    assert deadlines("102026", moved={"gstr1_quarterly": there}).gstr1_quarterly.date == there
+    with pytest.raises(InvalidInput, match="moved: 'gstr9' is unknown"):
+        deadlines("102026", moved={"gstr9": there})
     with pytest.raises(InvalidInput, match="moved, draft: '25-11-2026' is no date"):
         deadlines("102026", moved={"draft": "25-11-2026"})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    ("period", "monthly", "quarterly"),
+    [("102026", "11-11-26", "13-11-26"), ("122026", "11-01-27", "13-01-27")],
+)
+def test_suppliers_file_in_the_next_month(period: str, monthly: str, quarterly: str) -> None:
+    """Notification 83/2020: GSTR-1 until the 11th, that of quarterly filers and IFF until the 13th."""
+    found = deadlines(period)
+    assert (found.gstr1.date, found.gstr1_quarterly.date) == (day(monthly), day(quarterly))
+
+
+def test_once_gstr3b_is_filed_no_action_counts() -> None:
+    """The same fact closes a period for the offline checks; it may be filed early or late."""
+    filed = {"102026": dt.date(2026, 11, 18), "092026": dt.date(2026, 10, 25)}
+    found = deadlines("102026", filed=filed)
+    assert (found.last_day.date, found.gstr3b.date) == (filed["102026"], dt.date(2026, 11, 20))
+    assert found.days_left(dt.date(2026, 11, 19)) == -1
+    assert deadlines("092026", filed=filed).last_day.date == filed["092026"]
+    assert deadlines("112026", filed=filed).last_day.date == dt.date(2026, 12, 20)
+    assert RulePolicy(filed=filed).filed == set(filed)
 
 
 @pytest.mark.parametrize(

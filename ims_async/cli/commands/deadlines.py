@@ -10,6 +10,7 @@ import typer
 
 from ... import decide, rules
 from ...errors import InvalidInput
+from ...gsp.codec.values import parse_day
 from .. import options
 from ..command import command
 from ..output import tables as show
@@ -17,6 +18,8 @@ from ..output.console import OK, Console
 from ..output.tables import counted
 
 _NAMES = {
+    "gstr1": "suppliers file GSTR-1",
+    "gstr1_quarterly": "quarterly ones, and IFF",
     "draft": "draft of GSTR-2B",
     "gstr3b": "GSTR-3B is due",
     "last_day": "last day to act",
@@ -40,6 +43,12 @@ def deadlines(
         str | None,
         options.option("--state CODE", "The first two digits of its GSTIN, or the GSTIN.", "29"),
     ] = None,
+    filed: Annotated[
+        str | None,
+        options.option(
+            "--filed-on DATE", "The day on which GSTR-3B of the period was filed, DD-MM-YYYY.", "18-11-2026"
+        ),
+    ] = None,
 ) -> int:
     """Show the dates of a return period: when GSTR-2B is drafted, and until when an action counts.
 
@@ -48,23 +57,36 @@ def deadlines(
     if state is not None and not quarterly:
         raise InvalidInput("--state is for quarterly taxpayers: add --quarterly, or leave --state away")
     today = rules.india_date(dt.datetime.now(dt.UTC))
-    found = decide.deadlines(period or _last(today, quarterly=quarterly), quarterly=quarterly, state=state)
+    period = period or _last(today, quarterly=quarterly)
+    known = {period: _day(filed)} if filed else None
+    found = decide.deadlines(period, quarterly=quarterly, state=state, filed=known)
     dates = {name: getattr(found, name) for name in _NAMES}
     rows = [(_NAMES[name], one.date, one.source) for name, one in dates.items() if one is not None]
     console.show(show.table(f"GSTR-2B of {found.period}", ("what", "date", "source"), rows))
     console.say()
     left = found.days_left(today)
-    console.say(
-        f"{counted(left, 'day')} left to act, if GSTR-3B is filed on the day that it is due."
-        if left >= 0
-        else f"The last day to act was {counted(-left, 'day')} ago, unless GSTR-3B is filed late."
-    )
+    console.say(_what_is_left(left, known[period] if known else None))
     facts = {
         name: None if one is None else {**attrs.asdict(one), "date": one.date.isoformat()}
         for name, one in dates.items()
     }
     console.document({"ok": True, "period": found.period, "days_left": left, **facts})
     return OK
+
+
+def _what_is_left(days: int, filed: dt.date | None) -> str:
+    if filed is not None:
+        return f"GSTR-3B is filed on {filed:%d-%m-%Y}: from then on no action counts for it."
+    if days >= 0:
+        return f"{counted(days, 'day')} left to act, if GSTR-3B is filed on the day that it is due."
+    return f"The last day to act was {counted(-days, 'day')} ago, unless GSTR-3B is filed late."
+
+
+def _day(text: str) -> dt.date:
+    try:
+        return parse_day(text)
+    except ValueError as error:
+        raise InvalidInput(f"--filed-on: {error}") from None
 
 
 def _last(today: dt.date, *, quarterly: bool) -> str:
