@@ -82,8 +82,9 @@ _EXAMPLES: Final = {
     push: "push acme.csv --report outcome.csv; of many taxpayers: ims-async push november/ --run 2026-11",
     reset: "reset acme.csv --yes",
     outcome: "outcome upload.json --errors errors.json --report outcome.csv",
-    followup: "followup november/ --register purchases.csv --out followup.csv",
-    sales: "sales 2024 10 --section cdnr --out sales.csv",
+    followup: "followup november/ --register purchases.csv --out followup.csv; of customers: "
+    "ims-async followup --sales sales.csv --out customers.csv",
+    sales: "sales 2024 10 --out sales.csv",
     liabilities: "liabilities 2024 10 --section cdnr",
     simulate: "simulate --port 8070 --job-seconds 10",
 }

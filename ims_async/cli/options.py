@@ -33,12 +33,11 @@ PulledFiles = Annotated[
         metavar="FILE_OR_FOLDER", help=f"Files that pull wrote; every record in them is reset. {_FOLDERS}"
     ),
 ]
-MatchedFiles = Annotated[
-    list[Path],
-    typer.Argument(
-        metavar="FILE_OR_FOLDER", help=f"Files of pull's, which are compared with the books. {_FOLDERS}"
-    ),
-]
+_COMPARED: Final = typer.Argument(
+    metavar="FILE_OR_FOLDER", help=f"Files of pull's, which are compared with the books. {_FOLDERS}"
+)
+MatchedFiles = Annotated[list[Path], _COMPARED]
+FollowedFiles = Annotated[list[Path] | None, _COMPARED]
 RegisterColumns = Annotated[
     Path | None,
     option(
@@ -91,8 +90,12 @@ AddedBackSectionName = Annotated[
     str, option("--section SECTION", "cdnr (credit and debit notes), cdnra, b2ba or ecoma.", "cdnr")
 ]
 SupplierSectionName = Annotated[
-    str,
-    option("--section SECTION", "b2b, b2ba, cdnr (credit and debit notes), cdnra, ecom or ecoma.", "cdnr"),
+    str | None,
+    option(
+        "--section SECTION",
+        "Only this one: b2b, b2ba, cdnr (credit and debit notes), cdnra, ecom or ecoma.",
+        "cdnr",
+    ),
 ]
 Status = Annotated[
     str | None,

@@ -11,6 +11,7 @@ from .changes import ChangeKind, Changes, RecordChange, changes
 from .deadlines import Deadline, Deadlines, deadlines
 from .deciding import Decided, Judged, Total, decide, decide_async
 from .entry import Entry
+from .followup import Followup, Followups, Topic
 from .kinds import MatchKind
 from .matching import Match, Matching, match, match_async, matching_steps
 from .policy import Outcome, Policy
@@ -24,6 +25,8 @@ __all__ = [
     "Deadlines",
     "Decided",
     "Entry",
+    "Followup",
+    "Followups",
     "Judged",
     "Match",
     "MatchKind",
@@ -34,6 +37,7 @@ __all__ = [
     "Register",
     "Tolerance",
     "Tolerances",
+    "Topic",
     "Total",
     "changes",
     "deadlines",

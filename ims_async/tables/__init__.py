@@ -16,7 +16,9 @@ from .reading import is_report, read_decisions, read_records, read_with_informat
 from .reports import Outcome, applied_count, write_report, writing_outcomes
 from .row import Row
 from .sheets import Sheet, SheetRow, read_sheet
-from .writing import check_writable, write_added_back, write_invoices, write_sales, writing_invoices
+from .supplier_view.reading import read_sales
+from .supplier_view.writing import write_added_back, write_sales
+from .writing import check_writable, write_invoices, writing_invoices
 
 __all__ = [
     "GSTIN_COLUMN",
@@ -39,6 +41,7 @@ __all__ = [
     "problems_of",
     "read_decisions",
     "read_records",
+    "read_sales",
     "read_sheet",
     "read_with_information",
     "recognised",

@@ -1,4 +1,4 @@
-"""Write files: invoices to decide on, of one taxpayer or of many, and the supplier's view."""
+"""Write files: invoices to decide on, of one taxpayer or of many, and rows of anything."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from decimal import Decimal
 from operator import attrgetter
 from pathlib import Path
 from typing import IO, Final
 
 from .. import files
 from ..errors import InvalidInput
-from ..model.records import AddedBackLiability, Invoice, SalesInvoice
+from ..model.records import Invoice
 from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, READ_COLUMNS, field_of, to_cell
 from .xlsx import workbook
 from .xlsx.kind import is_xlsx
@@ -83,54 +82,6 @@ def _invoice_row(invoice: Invoice) -> tuple[object, ...]:
 def cells_of(invoice: Invoice) -> dict[str, object]:
     """Return the values of a record that `write_invoices` writes, by column."""
     return dict(zip((*READ_COLUMNS, *INFORMATION_COLUMNS), _invoice_row(invoice), strict=True))
-
-
-_AMOUNTS: Final = ("taxable value", "IGST", "CGST", "SGST", "cess")
-_REST_OF_SALE: Final = (
-    *("type", "note type", "place of supply", "original number", "original date"),
-    *("supplier", "deleted", "checksum"),
-)
-_SALES_COLUMNS: Final = (
-    *("section", "list", "recipient", "number", "date", "action", "value", *_AMOUNTS, *_REST_OF_SALE),
-)
-_rest_of_sale: Final = attrgetter(*map(field_of, _REST_OF_SALE))
-
-
-def write_sales(target: Target, sales: Iterable[SalesInvoice], *, overwrite: bool = True) -> int:
-    """Write supplier-view documents, with the sums of the amounts of their rate lines; return how many.
-
-    An existing file is replaced, or with `overwrite=False` refused, as by `write_invoices`.
-    """
-    return write_rows(target, _SALES_COLUMNS, map(_sales_row, sales), overwrite=overwrite)
-
-
-def _sales_row(sale: SalesInvoice) -> tuple[object, ...]:
-    return (
-        *(sale.section, sale.list_name, sale.recipient, sale.number, sale.date, sale.action, sale.value),
-        *(
-            sum((getattr(item, field_of(column)) for item in sale.items), Decimal(0)) if sale.items else None
-            for column in _AMOUNTS
-        ),
-        *_rest_of_sale(sale),
-    )
-
-
-_ADDED_BACK_COLUMNS: Final = (
-    *("section", "recipient", "recipient name", "number", "date", "value", "taxable value"),
-    *("IGST", "CGST", "SGST", "cess", "supplier period", "source form", "type", "note type"),
-    *("original number", "original date", "supplier", "supplier name", "remarks"),
-)
-
-
-def write_added_back(
-    target: Target, liabilities: Iterable[AddedBackLiability], *, overwrite: bool = True
-) -> int:
-    """Write added-back liabilities, one line each; return how many.
-
-    An existing file is replaced, or with `overwrite=False` refused, as by `write_invoices`.
-    """
-    rows = map(attrgetter(*map(field_of, _ADDED_BACK_COLUMNS)), liabilities)
-    return write_rows(target, _ADDED_BACK_COLUMNS, rows, overwrite=overwrite)
 
 
 def write_rows(

@@ -68,3 +68,48 @@ def test_the_books_say_what_differs_and_what_is_missing(shell: Shell, matched_be
     assert [line["supplier"] for line in missing] == ([] if matched_before else [extra["supplier"]])
     for line in missing:
         assert line["only in books documents"].startswith("ONLY-987 of ")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_each_customer_has_a_line(shell: Shell, suffix: str) -> None:
+    """From a file of all sections of a month; what is accepted or deleted is in order."""
+    sales = f"sales.{suffix}"
+    assert shell.run("sales", 2024, 10, "--out", sales).code == 0
+    documents = shell.run("sales", 2024, 10, "--json").json()["documents"]
+    assert {one["section"] for one in documents} == {"b2b", "b2ba", "cdnr", "cdnra", "ecom", "ecoma"}
+    ended = shell.run("followup", "--sales", sales, "--out", "customers.csv", "--json")
+    assert ended.code == 0, ended.err
+    facts, lines = ended.json(), read_rows(Path("customers.csv"))
+    live = [one for one in documents if not one["deleted"]]
+    for action, topic in (
+        ("R", "rejected by customer"), ("P", "pending at customer"), ("N", "no action"),
+    ):  # fmt: skip
+        expected = sum(one["action"] == action for one in live)
+        assert facts["topics"][topic]["documents"] == expected > 0
+        assert sum(int(line[topic]) for line in lines) == expected
+    assert facts["customers"] == len(lines)
+    assert [*lines[0]][:3] == ["GSTIN", "customer", "rejected by customer"]
+    assert {line["GSTIN"] for line in lines} == {shell.gstin}
+    assert {line["customer"] for line in lines} <= {one["recipient"] for one in live}
+    limit = max(Decimal(str(one["value"])) for one in live if one["action"] == "N")
+    large = shell.run(
+        "followup", "--sales", sales, "--out", "customers.csv", "--overwrite", "--above", limit, "--json"
+    ).json()
+    assert large["topics"]["no action"]["documents"] == 0
+    assert large["topics"]["rejected by customer"] == facts["topics"]["rejected by customer"]
+
+
+def test_it_is_one_side_or_the_other(shell: Shell) -> None:
+    """Neither, both, another taxpayer's sales, no amount, or a file of another kind: nothing is written."""
+    file, other = shell.pulled(), shell.sim.gstins[1]
+    assert shell.run("sales", 2024, 10, "--section", "b2b", "--out", "sales.csv").code == 0
+    for words, said in (
+        ((), "name files that pull wrote"),
+        ((file, "--sales", "sales.csv"), "name files that pull wrote"),
+        (("--sales", file), "is no file of sales"),
+        (("--sales", "sales.csv", "--above", "much"), "--above: 'much' is not an amount"),
+        (("--sales", "sales.csv", "--gstin", other), f"leave --gstin {other} away"),
+    ):
+        ended = shell.run("followup", *words, "--out", "out.csv")
+        assert (ended.code, said in ended.err) == (2, True), ended.err
+    assert not Path("out.csv").exists()

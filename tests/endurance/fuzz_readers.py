@@ -209,6 +209,13 @@ _REGISTER: Final = (
 )
 
 
+_SALES: Final = (
+    "GSTIN,section,list,recipient,number,date,action,value,taxable value,IGST,CGST,SGST,cess,deleted\r\n"
+    "29AAACQ3770E1ZF,b2b,,27AAPFU0939F1ZV,S/1,05-10-2024,R,118.00,100.00,18.00,0,0,0,no\r\n"
+    "29AAACQ3770E1ZF,ecom,b2b,27AAPFU0939F1ZV,'=2,06-10-2024,N,,,,,,,yes\r\n"
+)
+
+
 def _csv() -> tuple[Case, ...]:
     invoices = [codec.read_invoice(section, strategies.documented_row(section)) for section in Section]
     file = io.StringIO()
@@ -293,6 +300,12 @@ def _rooms() -> list[Reader]:
         *(
             Reader(name, seeds, partial(_in_a_file, read, ".json"), tables_errors)
             for name, seeds, read in portal_readers()
+        ),
+        Reader(
+            "read_sales",
+            (Case(_SALES.encode()), Case(_SALES.replace(",", ";").encode())),
+            partial(_in_a_file, tables.read_sales, ".csv"),
+            tables_errors,
         ),
         Reader(
             "read_register",

@@ -1,4 +1,4 @@
-"""`followup`: what to send to each supplier, a line for each, ready for a mail merge."""
+"""`followup`: what to send to each supplier, or customer, a line for each, ready for a mail merge."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import attrs
+
 from ... import decide, tables
-from ...decide.followup import Followup, Followups, Topic, counts
+from ...decide.followup import CUSTOMER_TOPICS, SUPPLIER_TOPICS, Followup, Followups, Topic, counts
 from ...decide.sheets import differences_of
-from ...tables import SheetRow
+from ...decide.tolerance import amount_of
+from ...errors import InvalidInput
+from ...tables import SheetRow, problems_of
 from ...tables.columns import unshielded
+from ...tables.lists import decision_files
+from ...tables.problems import raise_all
 from ...tables.row import any_action
 from ...tables.writing import write_rows
 from .. import options
@@ -22,16 +28,18 @@ from ..output.console import OK, Console
 from ..output.tables import counted
 
 
-@command()
-def followup(
-    console: Console,
-    files: options.MatchedFiles,
+@attrs.frozen(kw_only=True)
+class Asked:
+    """Whose side it is, and where it is to be written."""
+
     out: Annotated[
         Path,
         options.option(
-            "--out FILE", "The .csv or .xlsx file to write: a line for each supplier.", "followup.csv"
+            "--out FILE",
+            "The .csv or .xlsx file to write: a line for each supplier, or customer.",
+            "followup.csv",
         ),
-    ],
+    ]
     register: Annotated[
         Path | None,
         options.option(
@@ -40,32 +48,82 @@ def followup(
             "has written into the files.",
             "purchases.csv",
         ),
-    ] = None,
-    columns: options.RegisterColumns = None,
-    overwrite: options.Overwrite = False,
-    gstin: options.OwnGstin = None,
-    no_check: options.NoCheck = False,
-) -> int:
+    ] = None
+    columns: options.RegisterColumns = None
+    sales: Annotated[
+        list[Path] | None,
+        options.option(
+            "--sales FILE_OR_FOLDER",
+            "Files that sales wrote: a line for each customer, in place of the suppliers.",
+            "sales.csv",
+        ),
+    ] = None
+    above: Annotated[
+        str,
+        options.option(
+            "--above RUPEES",
+            "With --sales: of the documents without an action only those with a larger value.",
+            "100000",
+        ),
+    ] = "0"
+    overwrite: options.Overwrite = False
+    gstin: options.OwnGstin = None
+    no_check: options.NoCheck = False
+
+
+@command()
+def followup(console: Console, asked: Asked, files: options.FollowedFiles = None) -> int:
     """Write what is to be asked of each supplier: rejected, pending, different, not filed, only in books.
 
     The action of a record is that of its column 'action', else the one when pulled. Each line has a supplier,
-    the number, tax in rupees and list of documents of each kind, and a message. It works offline.
+    the number, tax in rupees and list of documents of each kind, and a message. With --sales it is what is to
+    be asked of each customer about your own documents: rejected, kept pending, without an action. It works
+    offline.
     """
-    tables.check_writable(out, overwrite=overwrite)
-    own = checked_gstin(gstin, check=not no_check)
-    named = own if gstin else None
-    besides = [out, *([] if register is None else [register])]
-    _, rows = read_sheets(files, *besides, gstin=named, otherwise=own, check=not no_check)
+    if bool(files) == bool(asked.sales):
+        raise InvalidInput(
+            "name files that pull wrote, for the suppliers; or --sales FILE, for the customers"
+        )
+    tables.check_writable(asked.out, overwrite=asked.overwrite)
     found = Followups()
-    if register is None:
+    if asked.sales:
+        _from_sales(found, asked)
+        return _tell(console, asked.out, found.sorted(), "customer", asked.overwrite)
+    own = checked_gstin(asked.gstin, check=not asked.no_check)
+    named = own if asked.gstin else None
+    besides = [asked.out, *([] if asked.register is None else [asked.register])]
+    _, rows = read_sheets(files or [], *besides, gstin=named, otherwise=own, check=not asked.no_check)
+    if asked.register is None:
         for taxpayer, records in rows.items():
             for row in records:
                 _add(found, taxpayer, row, row["match"], row["difference"])
     else:
-        _from_books(console, found, read_books(console, register, columns, rows), rows)
-    everything = found.sorted()
-    write_rows(out, _HEADINGS, map(_cells, everything), overwrite=overwrite)
-    return _tell(console, out, everything)
+        _from_books(console, found, read_books(console, asked.register, asked.columns, rows), rows)
+    return _tell(console, asked.out, found.sorted(), "supplier", asked.overwrite)
+
+
+def _from_sales(found: Followups, asked: Asked) -> None:
+    """Read the files of sales; what is wrong with any of them is raised at once."""
+    own = checked_gstin(asked.gstin, check=not asked.no_check)
+    try:
+        above = amount_of(asked.above)
+    except InvalidInput as error:
+        raise InvalidInput(f"--above: {error}") from None
+    files, _, problems = decision_files(asked.sales or [])
+    sales: dict[str, list[Any]] = {}
+    for file in files:
+        if file.resolve() == asked.out.resolve():
+            continue
+        try:
+            for gstin, those in tables.read_sales(file).items():
+                sales.setdefault(gstin or own, []).extend(those)
+        except InvalidInput as error:
+            problems += problems_of(error)
+    raise_all(problems)
+    if asked.gstin and (others := sorted(sales.keys() - {own})):
+        raise InvalidInput(f"there are documents of {others[0]} in the files: leave --gstin {own} away")
+    for gstin, those in sales.items():
+        found.add_sales(gstin, those, above=above)
 
 
 def _from_books(
@@ -87,28 +145,31 @@ def _add(found: Followups, gstin: str, row: SheetRow, kind: str, difference: str
     found.add_record(gstin, row.invoice, action, kind=kind.lower(), **cells)
 
 
-_HEADINGS = (
-    *("GSTIN", "supplier", "supplier name"),
-    *(heading for topic in Topic for heading in (topic.value, f"{topic} tax", f"{topic} documents")),
-    "message",
-)
-
-
-def _cells(one: Followup) -> tuple[object, ...]:
-    cells: list[object] = [one.gstin, one.supplier, one.supplier_name]
-    for topic in Topic:
+def _cells(one: Followup, topics: Sequence[Topic]) -> tuple[object, ...]:
+    cells: list[object] = [one.gstin, one.party]
+    if topics is SUPPLIER_TOPICS:  # sales name no customer
+        cells.append(one.name)
+    for topic in topics:
         cells += (str(len(one.of(topic))), one.tax(topic), one.named(topic))
     return (*cells, one.message)
 
 
-def _tell(console: Console, out: Path, found: Sequence[Followup]) -> int:
-    totals = counts(found)
+def _tell(console: Console, out: Path, found: Sequence[Followup], whom: str, overwrite: bool) -> int:
+    """Write a line for each supplier or customer, and show the sums."""
+    topics = CUSTOMER_TOPICS if whom == "customer" else SUPPLIER_TOPICS
+    of_topics = (
+        heading for topic in topics for heading in (topic.value, f"{topic} tax", f"{topic} documents")
+    )
+    named = ("supplier name",) if topics is SUPPLIER_TOPICS else ()
+    headings = ("GSTIN", whom, *named, *of_topics, "message")
+    write_rows(out, headings, (_cells(one, topics) for one in found), overwrite=overwrite)
+    totals = counts(found, topics)
     rows = [(topic.value, count, show.rupees(tax)) for topic, (count, tax) in totals.items()]
     console.show(show.table("to be followed up", ("what", "documents", "tax"), rows))
     console.say()
-    console.say(f"{counted(len(found), 'supplier')} in {out}, with a message for each.")
-    topics: dict[str, Any] = {
+    console.say(f"{counted(len(found), whom)} in {out}, with a message for each.")
+    facts: dict[str, Any] = {
         topic.value: {"documents": count, "tax": tax} for topic, (count, tax) in totals.items()
     }
-    console.document({"ok": True, "file": str(out), "suppliers": len(found), "topics": topics})
+    console.document({"ok": True, "file": str(out), f"{whom}s": len(found), "topics": facts})
     return OK

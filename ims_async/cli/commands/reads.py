@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from operator import attrgetter
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import attrs
 
 from ... import tables
 from ...errors import NotSupported
-from ...model.vocabulary import GoodsType, SourceForm
+from ...model.records import SalesInvoice
+from ...model.vocabulary import GoodsType, SourceForm, SupplierSection
 from ...taxpayer import Taxpayer
 from .. import options
 from ..command import command
@@ -105,18 +107,32 @@ def counts(
 @command()
 def sales(
     console: Console,
-    section: options.SupplierSectionName,
     asked: Documents,
+    section: options.SupplierSectionName = None,
     form: Annotated[Form, options.option("--form", "The supplier's form.", "gstr1a")] = Form.GSTR1,
 ) -> int:
-    """Show what recipients did about the taxpayer's own documents."""
+    """Show what recipients did about the taxpayer's own documents.
+
+    A file of them is what `followup --sales` reads.
+    """
     source = SourceForm[form.name]
+    sections = [section] if section else list(SupplierSection)
+
+    async def read(taxpayer: Taxpayer) -> list[SalesInvoice]:
+        found: list[SalesInvoice] = []
+        for one in sections:
+            found += await taxpayer.sales(asked.year, asked.month, one, form=source)
+        return found
+
+    def write(out: Path, found: Sequence[SalesInvoice], *, overwrite: bool) -> None:
+        tables.write_sales(out, found, gstin=console.commands.gstin, overwrite=overwrite)
+
     return asked.tell(
         console,
         f"{form} of",
-        section,
-        lambda taxpayer: taxpayer.sales(asked.year, asked.month, section, form=source),
-        write=tables.write_sales,
+        section or "all sections",
+        read,
+        write=write,
         columns=("list", "recipient", "number", "date", "value", "action"),
         cells=lambda sale: (
             sale.list_name or sale.section,
