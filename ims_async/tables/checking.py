@@ -162,5 +162,6 @@ _PARSERS: Final[dict[str, Callable[[str], Any]]] = {
     **dict.fromkeys(("value", "taxable value", "IGST", "CGST", "SGST", "cess"), _money),
     **dict.fromkeys(FLAG_COLUMNS, _flag),
     "original date": lambda text: parse_day(text) if text else None,
+    "place of supply": lambda text: f"0{text}" if _lost_zero(text) else text or None,
 }
 """The parsers of the information columns; what is not here is text."""

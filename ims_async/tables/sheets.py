@@ -16,6 +16,7 @@ import attrs
 from .. import files
 from ..errors import InvalidInput
 from ..model.records import Invoice
+from ..model.vocabulary import period_problem
 from .checking import facts_of
 from .columns import field_of, folded, to_cell, to_text, unshielded
 from .problems import Problem, raise_all
@@ -227,6 +228,8 @@ def _parts_of(file: str | os.PathLike[str]) -> Iterator[tuple[str, Part]]:
 
 def _unread(row: Row, facts: Mapping[str, object]) -> Iterator[Problem]:
     for column, fault in row.doubts:
+        if column == "return period" and period_problem(row.return_period) is None:
+            continue  # it has lost its leading zero only, and has it again
         what = f"{fault}; the books cannot be compared without it: pull again"
         kind = column.replace(" ", "-")
         yield Problem(what, kind=kind, file=row.file, row=row.line, column=column, gstin=row.gstin)

@@ -113,3 +113,19 @@ def test_it_is_one_side_or_the_other(shell: Shell) -> None:
         ended = shell.run("followup", *words, "--out", "out.csv")
         assert (ended.code, said in ended.err) == (2, True), ended.err
     assert not Path("out.csv").exists()
+
+
+def test_a_period_without_its_zero_is_no_hindrance(shell: Shell) -> None:
+    """As a spreadsheet leaves it in a CSV file; one that cannot be read is named."""
+    file = shell.pulled()
+    rows = read_rows(file)
+    for row in rows:
+        row["return period"] = row["return period"].lstrip("0")
+    write_rows(file, rows)
+    facts = shell.run("followup", file, "--out", "followup.csv", "--json").json()
+    unfiled = [row for row in rows if row["supplier filed"] == "no" and row["action when pulled"] in "AN"]
+    assert facts["topics"]["not filed"]["documents"] == len(unfiled)
+    rows[3]["return period"] = "1225"
+    write_rows(file, rows)
+    ended = shell.run("followup", file, "--out", "other.csv")
+    assert (ended.code, "row 5, column return period" in ended.err) == (2, True)
