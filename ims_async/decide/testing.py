@@ -4,7 +4,8 @@
     matching = decide.match(made.invoices, made.register)
     print(decide.testing.score(matching, made))
 
-Each record is booked with one kind of noise of those in `NOISE`, or as it is, or not at all.
+`booked` does the same for records that there are, such as the simulator's. Each record is booked with one
+kind of noise of those in `NOISE`, or as it is, or not at all.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -21,7 +22,7 @@ import attrs
 from ..errors import InvalidInput
 from ..model.records import Invoice
 from ..model.vocabulary import Section, gstin_checksum
-from .entry import HEADS, Entry
+from .entry import HEADS, Entry, Kind
 from .kinds import MatchKind
 from .matching import Matching
 
@@ -32,6 +33,10 @@ _STYLES: Final = (
 )  # fmt: skip
 _FIRST: Final = dt.date(2026, 4, 5)
 _CENT: Final = Decimal("0.01")
+_KINDS: Final[Mapping[Section, Kind]] = {
+    **dict.fromkeys((Section.B2BCN, Section.B2BCNA), "credit note"),
+    **dict.fromkeys((Section.B2BDN, Section.B2BDNA), "debit note"),
+}
 
 NOISE: Final[Mapping[str, float]] = {
     "missing": 0.04,
@@ -88,27 +93,35 @@ def sample(
     have one value and consecutive numbers, `extra` the share of entries that no record belongs to. `noise`
     has other shares than `NOISE`. Raises `InvalidInput` for a kind of noise that is unknown.
     """
-    if unknown := sorted(set(noise or ()) - set(NOISE)):
-        raise InvalidInput(f"noise: {unknown[0]!r} is unknown; the kinds are: {', '.join(NOISE)}")
-    rng, shares = random.Random(seed), dict(NOISE if noise is None else noise)  # noqa: S311 # no secret
-    kinds, weights = [*shares, "none"], [*shares.values(), max(0.0, 1 - sum(shares.values()))]
-    made = Sample([], [], [], [])
+    rng, made, draw = random.Random(seed), Sample([], [], [], []), _noise(noise)  # noqa: S311 # no secret
     while len(made.invoices) < records:
         supplier, style = _gstin(rng), rng.choice(_STYLES)
         serial, value = rng.randint(1, 500), _rupees(rng) if rng.random() < same_value else None
         for _ in range(min(for_supplier, records - len(made.invoices))):
             serial += rng.choice((1, 1, 1, 2, 3))
             record = _record(rng, supplier, style, serial, value)
-            kind = rng.choices(kinds, weights)[0]
-            entries = _booked(rng, record, kind, serial)
-            start = len(made.register)
-            made.register.extend(entries)
-            made.invoices.append(record)
-            made.noise.append(kind)
-            made.truth.append(tuple(range(start, len(made.register))))
+            _add(rng, made, record, draw(rng), serial)
             if rng.random() < extra:
                 other = _record(rng, supplier, style, serial + 5000 + 3 * for_supplier, value)
                 made.register.append(_entry(other))
+    return _shuffled(rng, made)
+
+
+def booked(
+    invoices: Iterable[Invoice],
+    seed: int = 0,
+    *,
+    noise: Mapping[str, float] | None = None,
+    extra: float = 0.03,
+) -> Sample:
+    """Make a register for records: the same one for the same arguments, which are those of `sample`."""
+    rng, made, draw = random.Random(seed), Sample([], [], [], []), _noise(noise)  # noqa: S311 # no secret
+    for record in invoices:
+        digits = max(reversed(re.findall(r"[0-9]+", record.number) or ["1"]), key=len)
+        _add(rng, made, record, draw(rng), int(digits))
+        if rng.random() < extra:
+            number, value = f"E{rng.randint(1, 99_999)}", _rupees(rng)
+            made.register.append(attrs.evolve(_entry(record), number=number, taxable_value=value))
     return _shuffled(rng, made)
 
 
@@ -131,6 +144,24 @@ def score(matching: Matching, made: Sample) -> Score:
         return right / (matched or 1), right / there
 
     return Score(*shares("automatic"), *shares("all"))
+
+
+def _noise(noise: Mapping[str, float] | None) -> Callable[[random.Random], str]:
+    """Return what draws a kind of noise by the shares. Raises `InvalidInput` for one that is unknown."""
+    if unknown := sorted(set(noise or ()) - set(NOISE)):
+        raise InvalidInput(f"noise: {unknown[0]!r} is unknown; the kinds are: {', '.join(NOISE)}")
+    shares = dict(NOISE if noise is None else noise)
+    kinds, weights = [*shares, "none"], [*shares.values(), max(0.0, 1 - sum(shares.values()))]
+    return lambda rng: rng.choices(kinds, weights)[0]
+
+
+def _add(rng: random.Random, made: Sample, record: Invoice, kind: str, serial: int) -> None:
+    """Add a record, and what the books have of it."""
+    start = len(made.register)
+    made.register.extend(_booked(rng, record, kind, serial))
+    made.invoices.append(record)
+    made.noise.append(kind)
+    made.truth.append(tuple(range(start, len(made.register))))
 
 
 def _shuffled(rng: random.Random, made: Sample) -> Sample:
@@ -175,6 +206,7 @@ def _entry(record: Invoice) -> Entry:
     return Entry(
         supplier=record.supplier, number=record.number, date=record.date, taxable_value=record.taxable_value,
         igst=record.igst, cgst=record.cgst, sgst=record.sgst, cess=record.cess,
+        kind=_KINDS.get(record.section, "invoice"),
     )  # fmt: skip
 
 

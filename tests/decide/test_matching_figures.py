@@ -8,6 +8,9 @@ import pytest
 
 from ims_async import InvalidInput
 from ims_async.decide import MatchKind, match, testing
+from ims_async.simulator import Simulator
+
+from ..conftest import make_client
 
 TWICE = {kind: 2 * share for kind, share in testing.NOISE.items()}
 
@@ -67,3 +70,20 @@ def test_a_sample_is_the_same_for_the_same_arguments() -> None:
     assert made != testing.sample(8, 250)
     with pytest.raises(InvalidInput, match="'coffee' is unknown"):
         testing.sample(noise={"coffee": 1})
+
+
+async def test_records_that_there_are_can_be_booked(sim: Simulator) -> None:
+    """Of all sections; credit notes as such, and the same register for the same seed."""
+    async with make_client(sim) as client:
+        gstin = sim.gstins[0]
+        acme = client.taxpayer(gstin, token=sim.token(gstin))
+        invoices = [row async for row in acme.all_invoices()]
+    made = testing.booked(invoices, 3)
+    assert made == testing.booked(invoices, 3) != testing.booked(invoices, 4)
+    assert made.invoices == invoices
+    assert {entry.kind for entry in made.register} == {"invoice", "credit note", "debit note"}
+    score = testing.score(match(made.invoices, made.register), made)
+    assert score.automatic_precision == 1
+    assert score.recall > 0.9
+    with pytest.raises(InvalidInput, match="noise: 'odd' is unknown"):
+        testing.booked(invoices, noise={"odd": 1})
