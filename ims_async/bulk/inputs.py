@@ -46,7 +46,7 @@ class Portion:
     problem: Exception | None = None
     again: bool = False
     changes: tuple[str, ...] = ()
-    stale: Collection[RecordKey] = ()
+    stale: set[RecordKey] = attrs.field(factory=set)
 
 
 @attrs.frozen(kw_only=True)

@@ -72,6 +72,7 @@ class TaxpayerRun(JobFollower):
             return
         if job.status.in_the_way:  # another program's job was in the way
             await self.context.rest(FIRST_LOOK)
+        self.portion.stale -= {record.key for record in records}  # the look before it saw how they stood
         await self._send_all(job.kind, records, again=True, tries=tries - 1)
 
     @property

@@ -232,3 +232,22 @@ async def test_a_retry_is_not_sent_over_a_decision_that_was_taken_elsewhere_sinc
     again = await bulk.retry(client, report)
     assert (again[taxpayers[0].gstin].changed, again.succeeded) == ((first,), 2)
     adds_up(again)
+
+
+async def test_a_retry_of_what_was_refused_as_stale_looks_once_over_what_had_been_decided_elsewhere(
+    client: ImsClient, sim: Simulator, taxpayers: list[Taxpayer]
+) -> None:
+    """From that look on it is known which action the record had: its sending is lost, and it is rejected."""
+    first, *others = (await undecided(taxpayers[0]))[:3]
+    await (await taxpayers[0].save([first.invoice.keep_pending()]))
+    report = await bulk.save_all(client, {taxpayers[0]: [first, *others]})
+    assert [failure.code for failure in report[taxpayers[0].gstin].failed] == ["IMSSAV0010"]
+    sim.script_fault("save", Fault.drop_before())
+    run = asyncio.ensure_future(bulk.retry(client, report))
+    await asyncio.sleep(30.0)
+    await reject_elsewhere(sim, first)
+    again = await run
+    assert [one.key for one in again[taxpayers[0].gstin].changed] == [first.key]
+    adds_up(again)
+    (shown,) = [row for row in await taxpayers[0].invoices(first.section) if row.key == first.key]
+    assert shown.action is Action.REJECT
