@@ -119,11 +119,12 @@ _OTHER: Final = (
     "AND other.gstin = jobs.gstin AND other.id != jobs.id AND other."
 )
 CLAIM: Final = {
-    reference: f"{PUT[True, reference]} AND state = '{ChangeState.QUEUED}' AND NOT EXISTS ({_OTHER}{_HOLDS}) "
+    reference: f"{PUT[True, reference]} AND state = '{ChangeState.QUEUED}' AND gsp = ?16 AND host = ?17 "
+    f"AND gstin = ?18 AND NOT EXISTS ({_OTHER}{_HOLDS}) "
     f"AND NOT EXISTS ({_OTHER}revision > ?15 AND other.{_SENT})"
     for reference in (False, True)
 }
-"""By whether the reference is another. The last parameter is a revision; none is later than NULL."""
+"""By whether the reference is another; with a revision (none is later than NULL), GSP, host and GSTIN."""
 
 SELECT: Final = f"SELECT {COLUMNS}, place FROM jobs WHERE {{}} ORDER BY place"
 _CLOSED: Final = set(ChangeState) - OPEN_STATES

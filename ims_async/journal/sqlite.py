@@ -109,8 +109,8 @@ class SqliteJournal:
         """Store a claimed change if it may be sent; see `Journal`."""
         at, token = self._time(), change.token
         statement = schema.CLAIM[_what_is_new(change)[1]]
-        facts = (*_facts(change, at), since)
         taxpayer = token.gsp, token.host, token.gstin, change.id
+        facts = (*_facts(change, at), since, *taxpayer[:3])
 
         def write(connection: schema.Connection) -> tuple[int, Any, Any, Any]:
             if revision := connection.write(statement, facts):
@@ -124,6 +124,8 @@ class SqliteJournal:
         revision, own, ahead, moved = await self._writer.run(write)
         if revision:
             return Claim(change.stored(revision, at), taken=True)
+        if own[2:5] != taxpayer[:3]:
+            raise JournalError(f"journal {self.path}: change {change.id} is damaged: it has another taxpayer")
         # Each is read, also one that only has `moved`: a damaged one is said so.
         others = [row and self._change(row) for row in (ahead, moved)]
         return Claim(self._change(own), False, others[0], moved=bool(moved))

@@ -308,6 +308,28 @@ async def test_a_change_whose_own_row_is_damaged_is_neither_claimed_nor_overwrit
 @pytest.mark.parametrize(
     "statement",
     [
+        "UPDATE jobs SET gsp = 'x' WHERE id = 'c'",
+        "UPDATE jobs SET host = 'x' WHERE id = 'c'",
+        "UPDATE jobs SET gstin = 'x' WHERE id = 'c'",
+    ],
+)
+@pytest.mark.parametrize("others", ["in flight", "all ended"])
+async def test_a_change_that_has_lost_its_taxpayer_is_not_claimed(
+    journal: SqliteJournal, path: Path, statement: str, others: str
+) -> None:
+    """Neither beside one that is in flight, nor so that the next claim would not find it."""
+    queued = await stands(journal, "c")
+    await move(journal, "a", lost if others == "in flight" else ended)
+    await journal.aclose()
+    damage(path, statement)
+    with pytest.raises(JournalError, match="change c is damaged: it has another taxpayer"):
+        await journal.claim(queued.claimed(queued.token))
+    assert (await stands(journal, "c")).state is ChangeState.QUEUED
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
         "DELETE FROM revisions",
         "UPDATE revisions SET last = 'x'",
         "UPDATE revisions SET last = x'01'",

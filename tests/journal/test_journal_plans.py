@@ -71,7 +71,7 @@ TAXPAYER: Final = ("gsp", "gateway.example", GSTIN, "mine")
         (schema.SELECT_JOB, ("mine",), "sqlite_autoindex_jobs_1 (id=?)"),
         (schema.PUT[True, True], ("",) * 14, "sqlite_autoindex_jobs_1 (id=?)"),
         (schema.PUT[False, False], ("",) * 14, "sqlite_autoindex_jobs_1 (id=?)"),
-        (schema.CLAIM[False], ("",) * 15, "sqlite_autoindex_jobs_1 (id=?)"),
+        (schema.CLAIM[False], ("",) * 18, "sqlite_autoindex_jobs_1 (id=?)"),
         (schema.SELECT_PARTS, ("mine",), "sqlite_autoindex_parts_1 (job=?)"),
     ],
     ids=["ahead", "moved", "one", "put", "put, the same state", "claim", "records"],
