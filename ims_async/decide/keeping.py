@@ -52,9 +52,9 @@ def keep(
     `InvalidInput` for rows that are of two records.
     """
     _check_marks(rows)
-    fresh_marks = [part for part in sheet.parts if CHANGE_COLUMNS[0] not in part.places]
+    unmarked = not any(one["change"] for one in rows)
     sheet.add_columns(CHANGE_COLUMNS, after="action")
-    about = records_of([one.row for one in rows], now)
+    about = records_of([one.row for one in rows], now, sections=sections)
     earlier = [
         (_earlier(row, record), row)
         for row, record in zip(rows, about, strict=True)
@@ -63,8 +63,14 @@ def keep(
     found = changes([one for one, _ in earlier], now)
     row_of = {id(one): row for one, row in earlier}
     pairs = [(change, None if change.before is None else row_of[id(change.before)]) for change in found]
-    anything = bool(fresh_marks) or any(_is_news(change, row) for change, row in pairs)
-    set_aside = sum(_update(sheet, gstin, change, row, anything=anything) for change, row in pairs)
+    anything = unmarked or any(_is_news(change, row) for change, row in pairs)
+    part = rows[-1].part if rows else sheet.parts[-1]  # a sheet may be one taxpayer's
+    set_aside = 0
+    for change, row in pairs:
+        if row is not None:
+            set_aside += _update(row, change, anything=anything)
+        elif change.now is not None:
+            sheet.append(part, {GSTIN_COLUMN: gstin, **cells_of(change.now), "change": change.kind})
     return Kept(found.counts, set_aside, len(rows) - len(earlier))
 
 
@@ -101,20 +107,18 @@ def _is_news(change: RecordChange, row: SheetRow | None) -> bool:
     return was_gone is not is_gone or change.kind not in (ChangeKind.UNCHANGED, ChangeKind.GONE)
 
 
-def _update(sheet: Sheet, gstin: str, change: RecordChange, row: SheetRow | None, *, anything: bool) -> bool:
+def _update(row: SheetRow, change: RecordChange, *, anything: bool) -> bool:
     """Write a change into its row; return whether an action was set aside for a person to look at."""
     cells = {} if change.now is None else cells_of(change.now)
-    if row is None:
-        sheet.append({GSTIN_COLUMN: gstin, **cells, "change": change.kind})
-        return False
     set_aside = bool(row["action"]) and change.kind in _OTHERWISE
     if set_aside:
         row["earlier action"], row["action"] = row["action"], None
     for column, value in cells.items():
         if column not in _TYPED:
             row[column] = value
+    marked = row["change"] if row["change"].casefold() != ChangeKind.GONE else ""  # it may be back
     waits = row["earlier action"] and not row["action"] and not _is_done(row)
-    if anything and not (waits and change.kind is ChangeKind.UNCHANGED and row["change"]):
+    if anything and not (waits and change.kind is ChangeKind.UNCHANGED and marked):
         row["change"] = change.kind
     return set_aside and not _is_done(row)
 

@@ -7,10 +7,10 @@ written is a formula. Every fault of a file is reported, by row and column.
 
 from __future__ import annotations
 
-from .checking import check_rows, rewritten_count
+from .checking import check_rows, column_of, rewritten_count
 from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, READ_COLUMNS
 from .grouping import by_taxpayer
-from .matching import column_of, match, match_records, recognised
+from .matching import match, match_records, recognised
 from .problems import InvalidFile, Problem, problems_of, write_problems
 from .reading import is_report, read_decisions, read_records, read_with_information
 from .reports import Outcome, applied_count, write_report, writing_outcomes

@@ -42,6 +42,16 @@ _NEEDS: Final = {
     "credit-note-and-invoice": frozenset({"taxable value", "IGST", "CGST", "SGST", "cess"}),
 }
 
+_COLUMN_OF_FINDING: Final = {
+    **dict.fromkeys(("action", "no-change", "pending-blocked", "pending-limit"), "action"),
+    **dict.fromkeys(
+        ("remarks-garbled", "remarks-too-long", "remarks-blocked", "remarks-on-accept", "remarks-missing"),
+        "remarks",
+    ),
+    "itc-reduction": "ITC reduction",
+    **{f"itc-reduction-{what}": "ITC reduction" for what in ("missing", "unsaid", "none", "amounts")},
+}
+
 
 def check_rows(
     rows: Sequence[tuple[Row, Mapping[str, str]]],
@@ -77,6 +87,11 @@ def check_rows(
     findings = [_milder(one, rows) for one in findings]
     findings += [_doubtful(place, row) for place, (row, _) in enumerate(rows) if row.doubts]
     return sorted(findings, key=lambda one: (one.place is None, one.place or 0))
+
+
+def column_of(code: str) -> str | None:
+    """Return the column in which a person corrects a finding of a rule; None if there is no such column."""
+    return _COLUMN_OF_FINDING.get(code)
 
 
 def rewritten_count(rows: Sequence[tuple[Row, Mapping[str, str]]]) -> int:

@@ -8,28 +8,19 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import Final
 
 import attrs
 
 from .. import rules
 from ..model.records import Decision, Invoice, RecordKey
-from ..model.vocabulary import Action, gstin_problem
+from ..model.vocabulary import Action, Section, gstin_problem
+from .checking import column_of
 from .columns import to_cell
 from .problems import Problem, raise_all
 from .rewriting import is_scientific, marks, may_show
 from .row import AS_TEXT, Row, folded_hash
-
-_COLUMN_OF_FINDING: Final = {
-    **dict.fromkeys(("action", "no-change", "pending-blocked", "pending-limit"), "action"),
-    **dict.fromkeys(
-        ("remarks-garbled", "remarks-too-long", "remarks-blocked", "remarks-on-accept", "remarks-missing"),
-        "remarks",
-    ),
-    "itc-reduction": "ITC reduction",
-    **{f"itc-reduction-{what}": "ITC reduction" for what in ("missing", "unsaid", "none", "amounts")},
-}
 
 _EDITED: Final = (
     "the supplier has edited it since it was pulled (its hash is another): pull again, decide again"
@@ -98,11 +89,6 @@ def _stands(row: Row, invoice: Invoice) -> bool:
     )
 
 
-def column_of(code: str) -> str | None:
-    """Return the column in which a person corrects a finding of a rule; None if there is no such column."""
-    return _COLUMN_OF_FINDING.get(code)
-
-
 def match_records(rows: Iterable[Row], current: Iterable[Invoice]) -> list[Invoice]:
     """Join rows to invoices pulled just now, for a reset; return the invoices in the order of the rows.
 
@@ -123,22 +109,29 @@ def recognised(rows: Iterable[Row], current: Iterable[Invoice], *, likely: bool 
     return [_restored(row, index.get(row), index, likely=likely) for row in rows]
 
 
-def records_of(rows: Iterable[Row], current: Iterable[Invoice]) -> list[Invoice | None]:
+def records_of(
+    rows: Sequence[Row], current: Iterable[Invoice], *, sections: Container[Section]
+) -> list[Invoice | None]:
     """Return the record that each row is about, as a new read has it; None if it has none.
 
-    It is the one of the row's hash, else of its ids, else one with another date, or with ids that a
-    spreadsheet may have rewritten. Raises `InvalidInput` for rows whose hash and ids are of two records.
+    It is the one of the row's hash, else of its ids, else one that no other row is about: with another date,
+    or, in the `sections` of which all was read, with ids that a spreadsheet may have rewritten. Raises
+    `InvalidInput` for rows whose hash and ids are of two records.
     """
     index = _Index(current)
-    found: list[Invoice | None] = []
+    found = [index.get(row) for row in rows]
     problems: list[Problem] = []
-    for row in rows:
-        invoice = index.get(row)
+    for row, invoice in zip(rows, found, strict=True):
         if invoice is not None and (mixed := index.contradiction(row, invoice)):
             problems.append(_problem(row, mixed[0], f"{row.section} {row.number}: {mixed[1]}"))
-        found.append(invoice or index.near(row))
     raise_all(problems)
-    return found
+    taken = {id(invoice) for invoice in found}
+    left = [
+        None if invoice else index.alone(row, taken, rewritten=row.section in sections)
+        for row, invoice in zip(rows, found, strict=True)
+    ]
+    times = Counter(map(id, left))
+    return [had or (one if times[id(one)] == 1 else None) for had, one in zip(found, left, strict=True)]
 
 
 def _restored(row: Row, invoice: Invoice | None, index: _Index, *, likely: bool) -> Row:
@@ -264,16 +257,33 @@ class _Index:
     def near(self, row: Row) -> Invoice | None:
         """Return a record that the row may be about: with another date, or as a spreadsheet shows its ids."""
         near: Invoice | None = None
+        for near in self._near(row):
+            if _same_number(row, near):
+                return near
+        return near
+
+    def alone(self, row: Row, taken: Container[int], *, rewritten: bool) -> Invoice | None:
+        """Return the only record, but for those `taken` by their `id`, that the row may be about.
+
+        Its number is the row's; or if it may be `rewritten`, a spreadsheet has made all of the row's ids.
+        """
+        found = {id(one): one for one in self._near(row) if id(one) not in taken}.values()
+        same = [one for one in found if _same_number(row, one)]
+        if not same and rewritten:
+            same = [one for one in found if _may_be(row, one)]
+        return same[0] if len(same) == 1 else None
+
+    def _near(self, row: Row) -> Iterator[Invoice]:
+        """Yield the records of the row's taxpayer, supplier and period whose number it may show."""
         # Its own text first: of the others there may be thousands, where numbers look like dates.
         for mark in sorted(marks(row.number), key=lambda mark: mark[0] != "text"):
             for invoice in self._by_mark.get((row.section, row.supplier.upper(), mark), ()):
-                if not _same_taxpayer(row, invoice) or not _same_period(row, invoice):
-                    continue
-                if _same_number(row, invoice):
-                    return invoice
-                if may_show(row.number, invoice.number):
-                    near = invoice
-        return near
+                if (
+                    _same_taxpayer(row, invoice)
+                    and _same_period(row, invoice)
+                    and (_same_number(row, invoice) or may_show(row.number, invoice.number))
+                ):
+                    yield invoice
 
     @functools.cached_property
     def _by_mark(self) -> dict[tuple[object, ...], list[Invoice]]:

@@ -133,9 +133,9 @@ class Sheet:
         for part in self.parts:
             part.add_columns(columns, after=after)
 
-    def append(self, cells: Mapping[str, object]) -> None:
-        """Add a row at the end of the last sheet; a column that is not there is left out."""
-        part = self.parts[-1]
+    @staticmethod
+    def append(part: Part, cells: Mapping[str, object]) -> None:
+        """Add a row at the end of a part; a column that is not there is left out."""
         line: list[Any] = [""] * len(part.header)
         part.lines.append(line)
         part.changed = True
