@@ -302,5 +302,7 @@ def _refused_with_all(record: Record, status: JobStatus, own: RecordFailure | No
 def _failure(record: Record | None, key: RecordKey, entries: Sequence[ErrorEntry]) -> RecordFailure:
     """Return one failure of a record, with all reasons that the gateway gives for it."""
     reasons = list(dict.fromkeys((entry.code, entry.message) for entry in entries))
-    message = "; ".join([reasons[0][1], *(f"{code}: {text}" for code, text in reasons[1:])])
+    message = "; ".join(
+        [reasons[0][1], *(f"{code}: {text}".removeprefix(": ") for code, text in reasons[1:])]
+    )
     return RecordFailure(record=record, key=key, code=reasons[0][0], message=message)

@@ -71,6 +71,26 @@ def test_of_an_error_that_fits_nothing_nothing_follows_for_the_others(
     assert not report.succeeded
 
 
+def test_errors_in_a_section_that_is_not_known_leave_nothing_applied(tmp_path: Path) -> None:
+    """It may be the name that the portal gives there to a section of the upload."""
+    upload = upload_of(tmp_path, b2b=[row(action="R")])
+    one = {**row(Section.B2BCN), "error_msg": "why?"}
+    _, report = read_outcome(upload, errors_of(tmp_path, **{"b2b-cn": [one], "impg": []}))
+    assert (report.ok, report.succeeded, report.unaccounted_count) == (False, (), 1)
+    assert [(error.section, error.number, error.message) for error in report.unmatched] == [
+        ("b2b-cn", one["nt_num"], "why?")
+    ]
+    _, report = read_outcome(upload, errors_of(tmp_path, impg=[]))
+    assert (report.ok, report.unaccounted_count) == (True, 0)
+
+
+def test_two_errors_of_a_record_are_both_told(tmp_path: Path) -> None:
+    """They have no code."""
+    errors = errors_of(tmp_path, b2b=[{**row(), "error_msg": text} for text in ("first", "second")])
+    _, report = read_outcome(upload_of(tmp_path, b2b=[row(action="R")]), errors)
+    assert [one.message for one in report.failed] == ["first; second"]
+
+
 def test_an_error_file_without_errors_leaves_all_applied(tmp_path: Path) -> None:
     """There may be none."""
     _, report = read_outcome(upload_of(tmp_path, b2b=[row(action="A")]), errors_of(tmp_path, b2b=[]))

@@ -221,6 +221,13 @@ def test_a_row_that_is_no_object_is_a_problem(file: Path) -> None:
     assert len(portal.records) == 1
 
 
+def test_an_empty_recipient_outside_hides_none_inside(file: Path) -> None:
+    """Else the file of another taxpayer would be taken."""
+    document = {**details(b2b=[], rtin="29AAACQ3770E1ZF"), "rtin": None}
+    with pytest.raises(InvalidFile, match="is of the taxpayer 29AAACQ3770E1ZF"):
+        read_portal(written(file, document), gstin=GSTIN)
+
+
 def test_records_that_stand_in_it_twice_are_left_out(file: Path) -> None:
     """All of them: no upload could say which one is meant."""
     twins = [row(), row(val=1, stin=SUPPLIER.lower()), row()]

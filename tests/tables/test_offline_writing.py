@@ -73,6 +73,17 @@ def test_what_stands_already_is_left_out_and_nothing_changed_is_no_file(tmp_path
     assert write_upload(out, portal, [], overwrite=True).file is None
 
 
+def test_two_decisions_on_one_record_are_refused(tmp_path: Path, out: Path) -> None:
+    """Also where one of them stands already: the file would have the other one."""
+    portal = portal_of(tmp_path, b2b=[row(action="A")])
+    (one,) = portal.invoices
+    with pytest.raises(InvalidFile, match="is decided twice"):
+        write_upload(out, portal, [one.accept(), one.reject("not ours")])
+    with pytest.raises(InvalidDecision, match="in the batch already"):
+        write_upload(out, portal, [one, one.reject("not ours")])
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(("key", "kept"), [("eco", "eco"), ("ECOM", "ECOM")])
 def test_a_section_is_named_as_in_the_download(tmp_path: Path, out: Path, key: str, kept: str) -> None:
     """And unknown ones are not sent."""

@@ -71,7 +71,7 @@ def opened(path: str | os.PathLike[str], wanted: Kind) -> Envelope:
         )
         _refuse(name, f"is {found or _what_else(document)}, and not {wanted}: {advice}")
     details: dict[str, Any] = document[wanted.key]
-    rtin = document.get("rtin", details.get("rtin"))
+    rtin = document.get("rtin") or details.get("rtin")
     sections: list[tuple[Section, str, list[Any]]] = []
     other = {key: value for key, value in document.items() if key not in (wanted.key, "rtin", "reqtyp")}
     for key, rows in details.items():

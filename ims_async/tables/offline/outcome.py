@@ -6,7 +6,6 @@ import contextlib
 import os
 from typing import Any
 
-from ...gsp.codec.rows import wire_names
 from ...gsp.codec.writing import json_text
 from ...model.records import Decision
 from ...model.report import JobReport, account
@@ -34,7 +33,10 @@ def read_outcome(
     found, problems = read_rows(sent, owner or None)
     raise_all(problems)
     records = [Decision(invoice=one.invoice, action=one.invoice.action) for one in found]
-    entries = tuple(_entry(section, row) for section, _, _, row in rows_of(refused))
+    entries = (
+        *(_entry(section, row) for section, _, _, row in rows_of(refused)),
+        *(_entry(key, row) for key, rows in refused.other.items() if isinstance(rows, list) for row in rows),
+    )
     named = len({(one.section, one.supplier, one.number, one.return_period) for one in entries})
     status = JobStatus(
         state=JobState.PARTIAL if entries else JobState.SUCCEEDED,
@@ -45,14 +47,17 @@ def read_outcome(
     return owner, account(status, records, len(records))
 
 
-def _entry(section: Section, row: Any) -> ErrorEntry:
-    """Return what the portal says of one record; one that cannot be read keeps the ids that it has."""
+def _entry(section: Section | str, row: Any) -> ErrorEntry:
+    """Return what the portal says of one record; one that cannot be read keeps the ids that it has.
+
+    That of a section which is not known here fits no record.
+    """
     facts: dict[str, Any] = row if isinstance(row, dict) else {}
-    names = wire_names(section)
     period = facts.get("rtnprd")
     with contextlib.suppress(Exception):  # whatever is wrong with it, its ids may do
-        period = read_row(section, row, None).return_period if is_whole(section, row) else period
-    number, message = facts.get(names["number"]), facts.get("error_msg")
+        if isinstance(section, Section) and is_whole(section, row):
+            period = read_row(section, row, None).return_period
+    number, message = facts.get("inum", facts.get("nt_num")), facts.get("error_msg")
     return ErrorEntry(
         section=section,
         supplier=_text(facts.get("stin")) or "",

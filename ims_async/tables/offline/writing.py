@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -83,6 +84,7 @@ def write_upload(
     _check_remarks(portal, written, settings)
     findings = rules.check(written, policy=policy, gstin=portal.gstin, today=today)
     rules.refuse(findings)
+    _check_single(portal, decided)
     rows: dict[str, list[Any]] = {key: [] for key in portal.keys} if settings.empty_sections == "keep" else {}
     for one in written:
         record = records[id(one)]
@@ -131,6 +133,13 @@ def _records_of(portal: PortalFile, decided: Sequence[Record]) -> list[PortalRec
             problems.append(_refused(portal, f"{what}: decide on what read_portal returns", "unknown-record"))
     raise_all(problems)
     return found
+
+
+def _check_single(portal: PortalFile, decided: Sequence[Record]) -> None:
+    """Refuse two decisions on one record of which one stands already: the file would have the other one."""
+    times = Counter(one.key for one in decided)
+    twice = [key for key, count in times.items() if count > 1]
+    raise_all([_refused(portal, f"{key} is decided twice: hand in one of them", "twice") for key in twice])
 
 
 def _refused(portal: PortalFile, message: str, kind: str) -> Problem:
