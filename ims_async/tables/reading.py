@@ -37,6 +37,7 @@ _FIELDS: Final = {
     "action when pulled": "pulled_action",
 }
 """The attributes of a `Row`, by column."""
+_NAMING: Final = ("section", "supplier", "number", "date", "return period", "action", "hash")
 _Parse = Callable[[str], Any]
 _Placed = Sequence[tuple[str, str, int, _Parse]]
 _LONGEST_PROBLEM: Final = 1000  # characters; a problem may quote a cell
@@ -123,7 +124,7 @@ def _read(
         parsers = reader.parsers(deciding=deciding, check_suppliers=check_suppliers)
         typed, reported = reader.placed(parsers), reader.placed(parsers | REPORTED)
         for cells in lines:
-            if not any(cells) or (deciding and not reader.cell(cells, "action").strip()):
+            if reader.is_beside(cells) or (deciding and not reader.cell(cells, "action").strip()):
                 continue
             if not (deciding or gone) and reader.cell(cells, "change").strip().casefold() == GONE:
                 continue
@@ -269,6 +270,10 @@ class _Reader:
         place = self.columns.get(column, len(cells))  # a file need not have every column
         text = cells[place] if place < len(cells) else ""  # spreadsheets drop empty cells at the end
         return text if type(text) is str else records.text_of(text)
+
+    def is_beside(self, cells: Sequence[Any]) -> bool:
+        """Return True for a row of the person's own, a sum or a note say: it names no record, nor decides."""
+        return not any(self.cell(cells, column).strip() for column in _NAMING)
 
     def information(self, cells: Sequence[Any]) -> dict[str, str]:
         """Return the cells of the information columns that the file has."""

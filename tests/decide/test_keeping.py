@@ -11,7 +11,7 @@ import pytest
 
 from ims_async import Action, Invoice, Section
 from ims_async.decide.keeping import Kept, keep
-from ims_async.tables import Sheet, read_sheet, write_invoices
+from ims_async.tables import InvalidFile, Sheet, read_decisions, read_records, read_sheet, write_invoices
 from ims_async.tables.xlsx.workbook import rewriting
 
 from .books import record
@@ -137,3 +137,23 @@ def test_a_new_record_goes_into_the_sheet_of_its_taxpayer(file: Path) -> None:
     keep(sheet, own, [seen("1", "a"), seen("2", "b")], gstin=GSTIN, sections=EVERYTHING)
     sheet.write(book)
     assert [one.row.gstin for one in opened(book).records] == [GSTIN, GSTIN, None]
+
+
+def test_a_row_of_ones_own_is_no_record_and_stays(file: Path) -> None:
+    """A sum between the records, or a note; one with an action is refused."""
+    pulled(file, [seen("1", "a"), seen("2", "b")], {"a": "R"})
+    sheet = opened(file)
+    (part,) = sheet.parts
+    own = ["", *[" "] * 15, "Total", "2000"]
+    part.lines.insert(1, own)
+    sheet.write(file)
+    found = kept(file, [seen("1", "a"), seen("2", "c")])
+    assert (found.changes["unchanged"], found.changes["amended"], found.unread) == (1, 1, 0)
+    lines = opened(file).parts[0].lines
+    assert [cell.strip() for cell in lines[1] if cell.strip()] == ["Total", "2000"]
+    assert [row.number for row in read_records(file, check_suppliers=False)] == ["1", "2"]
+    sheet = opened(file)
+    sheet.records[0].part.put(sheet.parts[0].lines[1], "action", "A")
+    sheet.write(file)
+    with pytest.raises(InvalidFile, match="row 3, column section"):
+        read_decisions(file, check_suppliers=False)
