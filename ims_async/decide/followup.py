@@ -154,14 +154,18 @@ class Followups:
         nobody can act (reverse charge), and those that another one among them amends.
         """
         those = list(sales)
-        amended = {(one.recipient, one.original_number, one.original_date) for one in those}
+        amended = {
+            (one.recipient, one.original_number, one.original_date)
+            for one in those
+            if _is_amendment(one) and not one.deleted
+        }
         for sale in those:
             topic = _TOPIC_OF_SALE.get(sale.action)
             if topic is None or sale.deleted or sale.reverse_charge:
                 continue
             if topic is Topic.NO_ACTION and (sale.value is None or sale.value <= above):
                 continue
-            if not sale.section.endswith("a") and (sale.recipient, sale.number, sale.date) in amended:
+            if not _is_amendment(sale) and (sale.recipient, sale.number, sale.date) in amended:
                 continue
             tax = sum((line.igst + line.cgst + line.sgst + line.cess for line in sale.items), Decimal(0))
             taxable = sum((line.taxable_value for line in sale.items), Decimal(0))
@@ -175,6 +179,10 @@ class Followups:
 
     def _of(self, gstin: str, party: str) -> Followup:
         return self._found.setdefault((gstin, party), Followup(gstin, party))
+
+
+def _is_amendment(sale: SalesInvoice) -> bool:
+    return sale.section.endswith("a")
 
 
 def counts(found: Iterable[Followup], topics: Iterable[Topic] = Topic) -> dict[Topic, tuple[int, Decimal]]:

@@ -76,7 +76,7 @@ def test_what_nobody_can_act_on_is_left_out(facts: dict[str, Any]) -> None:
 
 
 def test_what_is_amended_is_asked_about_as_amended() -> None:
-    """Also where the amendment keeps number and date; that of another customer amends nothing here."""
+    """Also where the amendment keeps number and date; not by that of another customer, or one taken back."""
     rejected = sale("1", Action.REJECT)
     original: dict[str, Any] = {"section": SupplierSection.B2BA, "original_number": "1"}
     original["original_date"] = rejected.date
@@ -85,6 +85,10 @@ def test_what_is_amended_is_asked_about_as_amended() -> None:
     assert len(found.documents) == 1
     others = attrs.evolve(sale("9", Action.ACCEPT, **original), recipient=ACME)
     assert asked_of_customers(rejected, others) != []
+    taken_back = attrs.evolve(sale("9", Action.ACCEPT, **original), deleted=True)
+    assert asked_of_customers(rejected, taken_back) != []
+    note = sale("9", Action.ACCEPT, **{**original, "section": SupplierSection.CDNR})
+    assert asked_of_customers(rejected, note) != []
 
 
 @pytest.mark.parametrize(

@@ -103,3 +103,12 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     tables.write_invoices(file, [])
     with pytest.raises(InvalidInput, match="no file of sales: it has no column recipient"):
         tables.read_sales(file)
+
+
+def test_a_quote_that_is_never_closed_swallows_no_document(tmp_path: Path) -> None:
+    """The documents below it would be missing, and nobody would ask about them."""
+    file = tmp_path / "sales.csv"
+    spoilt = ROW.replace("05-10-2024", '"05-10-2024', 1)
+    file.write_text(f"{HEADER}\n{ROW}\n{spoilt}\n{ROW}\n", encoding="utf-8")
+    with pytest.raises(InvalidInput, match="are the quotes in pairs"):
+        tables.read_sales(file)

@@ -55,13 +55,14 @@ def _rows_of(file: str | os.PathLike[str]) -> Iterator[tuple[int, Mapping[str, s
         return
     name, text = text_of(file)
     head = head_of(text)
-    reader = csv.reader(io.StringIO(text[head.offset :], newline=""), delimiter=head.delimiter)
+    # strict: otherwise a quote that is never closed would include the rows below it
+    reader = csv.reader(io.StringIO(text[head.offset :], newline=""), delimiter=head.delimiter, strict=True)
     try:
         places = _places(file, next(reader, []))
         for line, cells in _numbered(reader, places, head.row + 1):
             yield line, {column: unshielded(cell) for column, cell in cells.items()}
     except csv.Error as error:
-        raise _unusable(name, f"is not CSV: {error}") from None
+        raise _unusable(name, f"cannot be read as CSV: {error} (are the quotes in pairs?)") from None
 
 
 def _places(file: str | os.PathLike[str], header: list[str]) -> dict[str, int]:
