@@ -166,7 +166,8 @@ def go_through(folder: Path, taxpayers: int, records: int, *, xlsx: bool) -> lis
     with simulated(folder, taxpayers, records) as (month, people):
         for one in people:
             month.run("login", "--gstin", one["gstin"], "--username", one["username"], stdin="575757\n")
-        month.shorten("login", f"And so for the other {len(people) - 1}.")
+        if len(people) > 1:
+            month.shorten("login", f"And so for the other {len(people) - 1}.")
         (folder / "clients.txt").write_text("".join(f"{one['gstin']}\n" for one in people))
         (folder / "firm.toml").write_text(POLICY)
         month.run(
