@@ -75,7 +75,8 @@ def test_errors_in_a_section_that_is_not_known_leave_nothing_applied(tmp_path: P
     """It may be the name that the portal gives there to a section of the upload."""
     upload = upload_of(tmp_path, b2b=[row(action="R")])
     one = {**row(Section.B2BCN), "error_msg": "why?"}
-    _, report = read_outcome(upload, errors_of(tmp_path, **{"b2b-cn": [one], "impg": []}))
+    sections: dict[str, Any] = {"b2b-cn": [one], "impg": []}
+    _, report = read_outcome(upload, errors_of(tmp_path, **sections))
     assert (report.ok, report.succeeded, report.unaccounted_count) == (False, (), 1)
     assert [(error.section, error.number, error.message) for error in report.unmatched] == [
         ("b2b-cn", one["nt_num"], "why?")
