@@ -174,7 +174,8 @@ class Sheet:
         """Write all sheets in their order; the user's own ones as they are in the file that was read."""
         self.check_rewritable()
         ours = {part.name: part for part in self.parts}
-        with workbook.rewriting(file, overwrite=overwrite, as_read=as_read) as add:
+        how_to = opening.how_to_of(self.file)
+        with workbook.rewriting(file, how_to, overwrite=overwrite, as_read=as_read) as add:
             for sheet in opening.sheets_of(self.file):
                 part = ours.get(sheet.name)
                 if part is None:

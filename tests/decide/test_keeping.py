@@ -10,9 +10,11 @@ import attrs
 import pytest
 
 from ims_async import Action, Invoice, Section
+from ims_async.decide import ChangeKind
 from ims_async.decide.keeping import Kept, keep
 from ims_async.tables import InvalidFile, Sheet, read_decisions, read_records, read_sheet, write_invoices
 from ims_async.tables.xlsx.workbook import rewriting
+from tests.support.workbooks import grid_of
 
 from .books import record
 
@@ -66,7 +68,7 @@ def test_a_row_that_was_not_read_is_not_taken_for_a_record_whose_number_looks_al
     """It would be gone, or move to the other record with all that was typed in it."""
     pulled(file, [seen("13", "a", action=Action.ACCEPT), seen("0013", "b")], {"a": "R"})
     found = kept(file, [seen("0013", "b")], frozenset())
-    assert (found.unread, found.set_aside, found.changes["gone"]) == (1, 0, 0)
+    assert (found.unread, found.set_aside, found.changes[ChangeKind.GONE]) == (1, 0, 0)
     assert cells(file, *SHOWN) == [("13", "R", "", "", "a"), ("0013", "", "", "unchanged", "b")]
     pulled(file, [seen("13", "a", action=Action.ACCEPT)], {"a": "R"})
     assert kept(file, [seen("0013", "b")], frozenset()).unread == 1
@@ -83,7 +85,7 @@ def test_a_record_that_another_row_is_about_is_nobody_elses(file: Path) -> None:
 def test_two_rows_that_may_be_about_one_record_are_gone(file: Path) -> None:
     """It is new: nobody knows which of them it was."""
     pulled(file, [seen("7", "a"), seen("7", "b", date="06-05-26")], {"a": "R"})
-    assert kept(file, [seen("7", "c", date="09-05-26")]).changes["new"] == 1
+    assert kept(file, [seen("7", "c", date="09-05-26")]).changes[ChangeKind.NEW] == 1
     assert cells(file, *SHOWN) == [
         ("7", "", "R", "gone", "a"),
         ("7", "", "", "gone", "b"),
@@ -96,7 +98,7 @@ def test_a_rewritten_number_of_another_date_is_another_document(file: Path) -> N
     pulled(file, [seen("13", "a"), seen("14", "b")], {})
     found = kept(file, [seen("0013", "c", date="09-05-26"), seen("14", "d", date="09-05-26")])
     assert [row[3] for row in cells(file, *SHOWN)] == ["gone", "amended", "new"]
-    assert (found.changes["gone"], found.changes["amended"]) == (1, 1)
+    assert (found.changes[ChangeKind.GONE], found.changes[ChangeKind.AMENDED]) == (1, 1)
 
 
 def test_a_record_that_comes_back_is_no_longer_gone(file: Path) -> None:
@@ -148,7 +150,7 @@ def test_a_row_of_ones_own_is_no_record_and_stays(file: Path) -> None:
     part.lines.insert(1, own)
     sheet.write(file)
     found = kept(file, [seen("1", "a"), seen("2", "c")])
-    assert (found.changes["unchanged"], found.changes["amended"], found.unread) == (1, 1, 0)
+    assert (found.changes[ChangeKind.UNCHANGED], found.changes[ChangeKind.AMENDED], found.unread) == (1, 1, 0)
     lines = opened(file).parts[0].lines
     assert [cell.strip() for cell in lines[1] if cell.strip()] == ["Total", "2000"]
     assert [row.number for row in read_records(file, check_suppliers=False)] == ["1", "2"]
@@ -157,3 +159,15 @@ def test_a_row_of_ones_own_is_no_record_and_stays(file: Path) -> None:
     sheet.write(file)
     with pytest.raises(InvalidFile, match="row 3, column section"):
         read_decisions(file, check_suppliers=False)
+
+
+def test_a_note_in_the_sheet_that_says_how_to_decide_stays(file: Path) -> None:
+    """What a person has typed anywhere in the workbook stays."""
+    book = file.with_suffix(".xlsx")
+    write_invoices(book, [seen("1", "a")], gstin=GSTIN)
+    (part,) = opened(book).parts
+    said = [*grid_of(book, "How to"), ["Ravi signs", 12.5]]
+    with rewriting(book, said) as add:
+        add(part.name, part.above, part.header, part.lines)
+    kept(book, [seen("1", "b")])
+    assert grid_of(book, "How to") == [[*row, ""] for row in said[:-1]] + said[-1:]

@@ -60,6 +60,12 @@ def sheets_of(path: str | os.PathLike[str]) -> Iterator[Sheet]:
             yield _sheet(path, book, name)
 
 
+def how_to_of(path: str | os.PathLike[str]) -> list[list[Any]]:
+    """Return the rows of the sheet that says how to decide: a person may have noted something there."""
+    book = _opened(path)
+    return list(_sheet(path, book, HOW_TO).rows) if HOW_TO in _names_of(book, path) else []
+
+
 def is_pulled(path: str | os.PathLike[str]) -> bool:
     """Return True for a workbook that holds records to be decided on: it has the hidden sheet."""
     return MARKER in _opened(path).sheet_names

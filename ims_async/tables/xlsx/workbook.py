@@ -92,14 +92,15 @@ def writing_rows(
 
 @contextmanager
 def rewriting(
-    target: str | os.PathLike[str], *, overwrite: bool = True, as_read: files.Stamp = None
+    target: str | os.PathLike[str], how_to: Grid = (), *, overwrite: bool = True, as_read: files.Stamp = None
 ) -> Iterator[Callable[[str, Grid, Sequence[str], Grid], None]]:
     """Write a workbook that was read: yields `add(name, above, header, lines)`, which adds a sheet.
 
-    Cells are as they were read. Without a header it is a sheet of the user's own. The workbook is replaced as
-    by `files.replacing`.
+    Cells are as they were read, those of the sheet "How to" too. Without a header it is a sheet of the user's
+    own. The workbook is replaced as by `files.replacing`.
     """
     with _writing(target, overwrite=overwrite, as_read=as_read) as book:
+        book.how_to = how_to
 
         def add(name: str, above: Grid, header: Sequence[str], lines: Grid) -> None:
             if header:
@@ -147,6 +148,7 @@ class _Book:
             for kind, shown in _MOMENTS.items()
         }
         self.rows: list[Rows] = []
+        self.how_to: Grid = ()
         self._hidden: Any = None
         self._hashes = 0
 
@@ -204,8 +206,8 @@ class _Book:
             return
         sheet = self.file.add_worksheet(HOW_TO)
         sheet.set_column(0, 0, 120)
-        for row, line in enumerate(_HELP.splitlines()):
-            sheet.write_string(row, 0, line, self.heading if row == 0 else None)
+        sheet.conditional_format(0, 0, 0, 0, {"type": "no_blanks", "format": self.heading})
+        self.copy_rows(HOW_TO, sheet, self.how_to or [[line] for line in _HELP.splitlines()])
         self._hidden = self.file.add_worksheet(MARKER)
         self._hidden.write_string(0, 0, "format")
         self._hidden.write_number(0, 1, VERSION)
