@@ -20,6 +20,8 @@ from .changes import ChangeKind, RecordChange, changes
 _TYPED: Final = ("action", "remarks", "ITC reduction")
 _OTHERWISE: Final = frozenset({ChangeKind.AMENDED, ChangeKind.ACTION_CHANGED, ChangeKind.GONE})
 """The changes after which a decision is no longer about the record as it is."""
+_NO_HASH: Final = "emptied"
+"""In place of the hash of a row that has lost it: whether its record was edited since is not known."""
 
 
 @attrs.frozen
@@ -97,6 +99,7 @@ def _earlier(row: SheetRow, record: Invoice | None) -> Invoice:
         supplier=record.supplier,
         number=record.number,
         return_period=record.return_period,
+        hash=row.row.hash or (_NO_HASH if record.hash else None),
     )
 
 

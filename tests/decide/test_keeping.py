@@ -56,7 +56,7 @@ def cells(file: Path, *columns: str) -> list[tuple[str, ...]]:
     return [tuple(row[column] for column in columns) for row in opened(file).records]
 
 
-def seen(number: str, hash_: str, **facts: Any) -> Invoice:
+def seen(number: str, hash_: str | None, **facts: Any) -> Invoice:
     """A record as the gateway shows it."""
     return record(number, hash=hash_, recipient=GSTIN, supplier_filed=True, **facts)
 
@@ -171,3 +171,19 @@ def test_a_note_in_the_sheet_that_says_how_to_decide_stays(file: Path) -> None:
         add(part.name, part.above, part.header, part.lines)
     kept(book, [seen("1", "b")])
     assert grid_of(book, "How to") == [[*row, ""] for row in said[:-1]] + said[-1:]
+
+
+def test_a_decision_without_a_hash_is_looked_at_again(file: Path) -> None:
+    """Whether the supplier has edited the record is not known: what is edited need not be an amount."""
+    pulled(file, [seen("1", "a", type="R"), seen("2", "b")], {"a": "R"})
+    sheet = opened(file)
+    sheet.records[0]["hash"] = None
+    sheet.write(file)
+    kept(file, [seen("1", "c", type="DE"), seen("2", "b")])
+    assert cells(file, *SHOWN, "hash") == [
+        ("1", "", "R", "amended", "a", "c"),
+        ("2", "", "", "unchanged", "b", "b"),
+    ]
+    pulled(file, [seen("3", None)], {"": "R"})
+    kept(file, [seen("3", None)])
+    assert cells(file, *SHOWN) == [("3", "R", "", "unchanged", "")]
