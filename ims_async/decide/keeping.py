@@ -13,7 +13,7 @@ from ..model.vocabulary import Section
 from ..tables import Sheet, SheetRow
 from ..tables.columns import CHANGE_COLUMNS, GSTIN_COLUMN
 from ..tables.matching import records_of
-from ..tables.row import any_action, folded_hash
+from ..tables.row import folded_hash
 from ..tables.writing import cells_of
 from .changes import ChangeKind, RecordChange, changes
 
@@ -120,12 +120,6 @@ def _update(row: SheetRow, change: RecordChange, *, anything: bool) -> bool:
         if column not in _TYPED:
             row[column] = value
     marked = row["change"] if row["change"].casefold() != ChangeKind.GONE else ""  # it may be back
-    waits = row["earlier action"] and not row["action"] and not _is_done(row)
-    if anything and not (waits and change.kind is ChangeKind.UNCHANGED and marked):
+    if anything and not (row.waits and change.kind is ChangeKind.UNCHANGED and marked):
         row["change"] = change.kind
-    return set_aside and not _is_done(row)
-
-
-def _is_done(row: SheetRow) -> bool:
-    """Return True if the record is at the gateway as the action set aside decides."""
-    return any_action(row["earlier action"]) is any_action(row["action when pulled"])
+    return set_aside and row.waits

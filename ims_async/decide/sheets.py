@@ -67,7 +67,7 @@ def _outcome(row: SheetRow, judged: Judged, *, overwrite: bool) -> str:
         return TYPED
     if acted_on:
         return ACTED_ON
-    if row["earlier action"] and not row["action"] and not overwrite:
+    if row.waits and not overwrite:
         return AMENDED
     # An ITC reduction goes with accepting only: somebody wants the record accepted.
     if row["ITC reduction"] and outcome in (Outcome.REJECT, Outcome.PENDING) and not overwrite:

@@ -21,7 +21,7 @@ from .checking import facts_of
 from .columns import field_of, folded, to_cell, to_text, unshielded
 from .problems import Problem, raise_all
 from .reading import read_records_with_information
-from .row import Row
+from .row import Row, any_action
 from .source import head_of, text_of
 from .xlsx import opening, records, workbook
 from .xlsx.kind import is_xlsx
@@ -101,6 +101,13 @@ class SheetRow:
         """Return a cell's text without the blanks around it; empty if there is no such column."""
         place = self.part.places.get(folded(column))
         return "" if place is None or place >= len(self.cells) else records.text_of(self.cells[place]).strip()
+
+    @property
+    def waits(self) -> bool:
+        """Whether an action was set aside that the record does not have: a person is to decide again."""
+        earlier = self["earlier action"]
+        done = any_action(earlier) is any_action(self["action when pulled"])
+        return bool(earlier) and not self["action"] and not done
 
     def __setitem__(self, column: str, value: object) -> None:
         self.part.put(self.cells, column, value)

@@ -10,13 +10,14 @@ import attrs
 import pytest
 
 from ims_async import Action, Invoice, Section
-from ims_async.decide import ChangeKind
+from ims_async.decide import ChangeKind, Policy, decide
 from ims_async.decide.keeping import Kept, keep
+from ims_async.decide.sheets import AMENDED, fill_in
 from ims_async.tables import InvalidFile, Sheet, read_decisions, read_records, read_sheet, write_invoices
 from ims_async.tables.xlsx.workbook import rewriting
 from tests.support.workbooks import grid_of
 
-from .books import record
+from .books import entry, record
 
 GSTIN = "27AAPFU0939F1ZV"
 EVERYTHING = frozenset(Section)
@@ -187,3 +188,14 @@ def test_a_decision_without_a_hash_is_looked_at_again(file: Path) -> None:
     pulled(file, [seen("3", None)], {"": "R"})
     kept(file, [seen("3", None)])
     assert cells(file, *SHOWN) == [("3", "R", "", "unchanged", "")]
+
+
+def test_what_was_pushed_and_stands_does_not_wait_for_a_person(file: Path) -> None:
+    """A record that was kept pending is accepted by match once the books have it."""
+    pulled(file, [seen("1", "a"), seen("2", "b")], {"a": "P", "b": "P"})
+    kept(file, [seen("1", "a", action=Action.PENDING), seen("2", "c")])
+    sheet = opened(file)
+    records = [row.invoice for row in sheet.records]
+    filled = list(fill_in(sheet.records, decide(records, Policy(), [entry("1"), entry("2")])))
+    assert [one.outcome for one in filled] == ["accept", AMENDED]
+    assert [(row["action"], row["earlier action"]) for row in sheet.records] == [("A", "P"), ("", "P")]
