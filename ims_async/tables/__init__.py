@@ -11,9 +11,9 @@ from .checking import check_rows, column_of, rewritten_count
 from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, READ_COLUMNS
 from .grouping import by_taxpayer
 from .matching import match, match_records, recognised
-from .problems import InvalidFile, Problem, problems_of, write_problems
+from .problems import InvalidFile, Problem, problems_of
 from .reading import is_report, read_decisions, read_records, read_with_information
-from .reports import Outcome, applied_count, write_report, writing_outcomes
+from .reports import Outcome, applied_count, write_problems, write_report, writing_outcomes
 from .row import Row
 from .sheets import Sheet, SheetRow, read_sheet
 from .supplier_view.reading import read_sales

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Self
 
 from ..errors import InvalidDecision, InvalidInput
-from .columns import GSTIN_COLUMN
 from .row import where
-from .writing import Target, write_rows
 
 FILE_KIND: Final = "file"
 
@@ -80,14 +78,13 @@ def raise_all(problems: Sequence[Problem]) -> None:
         raise InvalidFile("; ".join(problems[:3]) + more, problems=problems)
 
 
-def write_problems(target: Target, problems: Iterable[tuple[str, Problem]], *, overwrite: bool = True) -> int:
-    """Write problems, one line each, with the outcome of each (`refused`, `warn`, `left out`, …).
+def unusable(name: object, what: str, line: int | None = None) -> InvalidFile:
+    """Return the error for a file that cannot be used at all, with the line of the problem, if known."""
+    message = what if line is not None else f"{name} {what}"
+    problem = Problem(message, kind=FILE_KIND, file=str(name), row=line)
+    return InvalidFile(str(problem), problems=[problem])
 
-    Returns how many. An existing file is replaced, or with `overwrite=False` refused, as by `write_invoices`.
-    """
-    columns = ("outcome", GSTIN_COLUMN, "file", "row", "column", "kind", "message")
-    rows = (
-        (outcome, one.gstin, one.file, one.row, one.column, one.kind, one.message)
-        for outcome, one in problems
-    )
-    return write_rows(target, columns, rows, overwrite=overwrite)
+
+def extra_missing(what: object, need: str, extra: str) -> InvalidInput:
+    """Return the error for what needs an extra that is not installed."""
+    return InvalidInput(f"{what}: {need} the extra {extra}: pip install 'ims-async[{extra}]'")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,11 +24,10 @@ from .columns import (
     folded,
     unshielded,
 )
+from .formats import format_of
 from .problems import FILE_KIND, Problem, raise_all
 from .row import IDS, PARSERS, REPORTED, Row, any_action, any_gstin, any_supplier, own_gstin, unread_id
-from .source import MOST_TITLES, Source, head_of, names_in, text_of
-from .xlsx import records
-from .xlsx.kind import is_xlsx
+from .source import MOST_TITLES, Source, Table, cell_text, head_of, names_in, tables_of, text_of
 
 _MOST_COLUMNS: Final = 256
 _MOST_MISSING: Final = len(READ_COLUMNS) // 2  # with more the file is not a file of decisions
@@ -96,14 +95,21 @@ def is_report(path: str | os.PathLike[str]) -> bool:
     try:
         if not files.is_file(path):
             return False
-        if is_xlsx(path):
-            return records.is_report(path)
+        if (packed := format_of(path)) is not None:
+            if packed.is_pulled(path):
+                return False
+            found = tables_of(path, packed.sheets(path))
+            return _is_report(folded(name) for table in found for name in table.header)
         with Path(path).open(encoding="utf-8-sig", errors="replace") as file:
             top = "".join(file.readline(LONGEST_CELL) for _ in range(MOST_TITLES + 2))
     except (OSError, ValueError):
         return False
     head = head_of(top)
-    names = set(names_in(head.line, head.delimiter))
+    return _is_report(names_in(head.line, head.delimiter))
+
+
+def _is_report(headings: Iterable[str]) -> bool:
+    names = set(headings)
     return "outcome" in names and folded("action when pulled") not in names
 
 
@@ -151,11 +157,12 @@ def _read(
     return rows
 
 
-def _opened(source: Source) -> Iterator[tuple[_Reader, Iterator[list[Any]]]]:
-    """Yield a reader with its rows: of a CSV file one, of a workbook one for each sheet with our columns."""
-    if is_xlsx(source) and isinstance(source, str | os.PathLike):
-        for table in records.tables_of(source):
-            reader = _Reader(table.name, restored=str if table.pulled else unshielded)
+def _opened(source: Source) -> Iterator[tuple[_Reader, Iterator[Sequence[Any]]]]:
+    """Yield a reader with its rows: of a CSV file one, else one for each sheet with our columns."""
+    packed = format_of(source)
+    if packed is not None and isinstance(source, str | os.PathLike):
+        for table in tables_of(source, packed.sheets(source)):
+            reader = _Reader(table.name, restored=unshielded if table.sheet.shielded else str)
             yield reader, reader.open_table(table)
     else:
         name, text = text_of(source)
@@ -209,7 +216,7 @@ class _Reader:
         raise_all(self.problems)
         return self._rows(reader)
 
-    def open_table(self, table: records.Table) -> Iterator[list[Any]]:
+    def open_table(self, table: Table) -> Iterator[Sequence[Any]]:
         """Read the header of a sheet, and return the rows below it; formulas in our columns are refused."""
         self.line = self.header = table.row
         self._read_header(table.header)
@@ -220,7 +227,7 @@ class _Reader:
         raise_all(self.problems)
         return self._numbered(table.rows)
 
-    def _numbered(self, rows: Iterator[list[Any]]) -> Iterator[list[Any]]:
+    def _numbered(self, rows: Iterator[Sequence[Any]]) -> Iterator[Sequence[Any]]:
         for line, cells in enumerate(rows, start=self.header + 1):
             self.line = line
             yield cells
@@ -269,7 +276,7 @@ class _Reader:
     def cell(self, cells: Sequence[Any], column: str) -> str:
         place = self.columns.get(column, len(cells))  # a file need not have every column
         text = cells[place] if place < len(cells) else ""  # spreadsheets drop empty cells at the end
-        return text if type(text) is str else records.text_of(text)
+        return cell_text(text)
 
     def is_beside(self, cells: Sequence[Any]) -> bool:
         """Return True for a row of the person's own, a sum or a note say: it names no record, nor decides."""
@@ -288,7 +295,7 @@ class _Reader:
         for column, field, place, parse in parsers:
             text = cells[place] if place < width else ""
             if type(text) is not str:
-                text = records.text_of(text)
+                text = cell_text(text)
             try:
                 if len(text) > LONGEST_CELL:
                     most = f"the {LONGEST_CELL:,} a cell may hold"

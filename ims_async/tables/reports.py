@@ -1,4 +1,4 @@
-"""Write the outcome of each record to a file: for one job, or for all jobs of many taxpayers."""
+"""Write the outcome of each record to a file, for one job or for all jobs of many taxpayers; and problems."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..model.records import Decision, RecordKey
 from ..model.report import JobReport
 from ..model.status import ErrorEntry, JobState
 from .columns import GSTIN_COLUMN
+from .problems import Problem
 from .writing import Target, write_rows, writing_rows
 
 _REPORT_COLUMNS: Final = (
@@ -118,3 +119,16 @@ def applied_count(report: JobReport) -> int | None:
     if report.submitted is None:
         return None
     return max(report.submitted - failed_count(report) - report.unaccounted_count, 0)
+
+
+def write_problems(target: Target, problems: Iterable[tuple[str, Problem]], *, overwrite: bool = True) -> int:
+    """Write problems, one line each, with the outcome of each (`refused`, `warn`, `left out`, …).
+
+    Returns how many. An existing file is replaced, or with `overwrite=False` refused, as by `write_invoices`.
+    """
+    columns = ("outcome", GSTIN_COLUMN, "file", "row", "column", "kind", "message")
+    rows = (
+        (outcome, one.gstin, one.file, one.row, one.column, one.kind, one.message)
+        for outcome, one in problems
+    )
+    return write_rows(target, columns, rows, overwrite=overwrite)

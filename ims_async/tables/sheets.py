@@ -19,12 +19,11 @@ from ..model.records import Invoice
 from ..model.vocabulary import period_problem
 from .checking import facts_of
 from .columns import field_of, folded, to_cell, to_text, unshielded
+from .formats import Format, format_of
 from .problems import Problem, raise_all
 from .reading import read_records_with_information
 from .row import Row, any_action
-from .source import head_of, text_of
-from .xlsx import opening, records, workbook
-from .xlsx.kind import is_xlsx
+from .source import cell_text, head_of, tables_of, text_of
 
 _AMOUNTS: Final = ("value", "taxable value", "IGST", "CGST", "SGST", "cess")
 
@@ -85,7 +84,7 @@ def _typed(value: object) -> object:
 def _same(cell: object, new: object) -> bool:
     if isinstance(new, Decimal) and isinstance(cell, float):
         return float(new) == cell
-    return records.text_of(cell) == records.text_of(new)
+    return cell_text(cell) == cell_text(new)
 
 
 @attrs.define
@@ -100,7 +99,7 @@ class SheetRow:
     def __getitem__(self, column: str) -> str:
         """Return a cell's text without the blanks around it; empty if there is no such column."""
         place = self.part.places.get(folded(column))
-        return "" if place is None or place >= len(self.cells) else records.text_of(self.cells[place]).strip()
+        return "" if place is None or place >= len(self.cells) else cell_text(self.cells[place]).strip()
 
     @property
     def waits(self) -> bool:
@@ -151,8 +150,9 @@ class Sheet:
 
     def check_rewritable(self) -> None:
         """Raise `InvalidFile` if something of a workbook would be lost: a formula, a comment, a picture."""
-        if is_xlsx(self.file):
-            raise_all([*records.problems_of_rewriting(self.file)])
+        packed = format_of(self.file)
+        if packed is not None:
+            raise_all([*packed.problems_of_rewriting(self.file)])
 
     def write(self, file: str | os.PathLike[str], *, overwrite: bool = True) -> None:
         """Write the sheet, CSV as UTF-8 with a byte order mark; a file is replaced in one step, at the end.
@@ -160,12 +160,13 @@ class Sheet:
         Raises `InvalidInput` if it cannot be written, has another format's suffix, or if the file that was
         read was saved by another program since.
         """
-        if is_xlsx(file) is not is_xlsx(self.file):
+        packed = format_of(file)
+        if packed is not format_of(self.file):
             other = f"name a {self.file.suffix or '.csv'} file"
             raise InvalidInput(f"{file} cannot be written: {self.file} has another format: {other}")
         as_read = self.as_read if Path(file).resolve() == self.file.resolve() else None
-        if is_xlsx(file):
-            self._write_workbook(file, overwrite=overwrite, as_read=as_read)
+        if packed is not None:
+            self._write_packed(packed, file, overwrite=overwrite, as_read=as_read)
             return
         (part,) = self.parts
         with files.replacing(file, overwrite=overwrite, encoding="utf-8-sig", as_read=as_read) as out:
@@ -177,13 +178,14 @@ class Sheet:
             except OSError as error:
                 raise files.unwritable(file, error) from None
 
-    def _write_workbook(self, file: str | os.PathLike[str], *, overwrite: bool, as_read: files.Stamp) -> None:
+    def _write_packed(
+        self, packed: Format, file: str | os.PathLike[str], *, overwrite: bool, as_read: files.Stamp
+    ) -> None:
         """Write all sheets in their order; the user's own ones as they are in the file that was read."""
         self.check_rewritable()
         ours = {part.name: part for part in self.parts}
-        how_to = opening.how_to_of(self.file)
-        with workbook.rewriting(file, how_to, overwrite=overwrite, as_read=as_read) as add:
-            for sheet in opening.sheets_of(self.file):
+        with packed.rewriting(file, self.file, overwrite=overwrite, as_read=as_read) as add:
+            for sheet in packed.sheets(self.file):
                 part = ours.get(sheet.name)
                 if part is None:
                     add(sheet.name, list(sheet.rows), (), ())
@@ -220,13 +222,15 @@ def read_sheet(file: str | os.PathLike[str], *, check_suppliers: bool = True, le
 
 def _parts_of(file: str | os.PathLike[str]) -> Iterator[tuple[str, Part]]:
     """Yield the sheets with records, by the name that rows have of their file."""
-    if is_xlsx(file):
-        as_written = opening.is_pulled(file)  # else it was a CSV file, whose texts are shielded
-        for table in records.tables_of(file):
-            lines = list(table.rows)
-            if not as_written:
+    if (packed := format_of(file)) is not None:
+        for table in tables_of(file, packed.sheets(file)):
+            lines = [[*row] for row in table.rows]
+            if table.sheet.shielded:
                 lines = [[unshielded(cell) if type(cell) is str else cell for cell in row] for row in lines]
-            yield table.name, Part(table.sheet, table.row, table.header, lines, table.above, is_text=False)
+            yield (
+                table.name,
+                Part(table.sheet.name, table.row, table.header, lines, table.above, is_text=False),
+            )
         return
     name, text = text_of(file)
     head = head_of(text)

@@ -1,17 +1,20 @@
-"""Read the text of a file, and find its header."""
+"""Read the text of a file, find its header, and read cells as the text that a CSV file would hold."""
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import attrs
 
-from .columns import GSTIN_COLUMN, LONGEST_CELL, READ_COLUMNS, folded
-from .problems import FILE_KIND, InvalidFile, Problem
+from .columns import GSTIN_COLUMN, LONGEST_CELL, READ_COLUMNS, folded, to_text
+from .problems import unusable
 
 Source = str | os.PathLike[str] | IO[str] | IO[bytes]
 
@@ -74,42 +77,126 @@ def text_of(source: Source, *, may_be_empty: bool = False) -> tuple[str, str]:
             with Path(source).open("rb") as file:
                 content: bytes | str = file.read(LONGEST_FILE + 1)
         except OSError as error:
-            raise _unusable(name, f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+            raise unusable(name, f"cannot be read: {(error.strerror or str(error)).lower()}") from None
         except ValueError as error:  # a NUL in the name
-            raise _unusable(repr(name), f"cannot be read: {error}") from None
+            raise unusable(repr(name), f"cannot be read: {error}") from None
     else:
         name = str(getattr(source, "name", "the file"))
         try:
             content = source.read(LONGEST_FILE + 1)
         except UnicodeDecodeError:
-            raise _unusable(name, f"is not UTF-8: {_AS_UTF8}") from None
+            raise unusable(name, f"is not UTF-8: {_AS_UTF8}") from None
     if len(content) > LONGEST_FILE:
-        raise _unusable(name, f"is larger than {LONGEST_FILE:,} bytes: split it")
+        raise unusable(name, f"is larger than {LONGEST_FILE:,} bytes: split it")
     text = content.removeprefix("\ufeff") if isinstance(content, str) else _decoded(name, content)
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise _unusable(name, f"it holds NUL bytes, so it is not a text file; {_AS_UTF8}", line)
+        raise unusable(name, f"it holds NUL bytes, so it is not a text file; {_AS_UTF8}", line)
     if not may_be_empty and not text.strip():
-        raise _unusable(name, "is empty: pull the records into it first")
+        raise unusable(name, "is empty: pull the records into it first")
     return name, text
 
 
 def _decoded(name: str, content: bytes) -> str:
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         instead = _AS_UTF8 if name.lower().endswith(".xlsx") else f"{_AS_UTF8}, or as .xlsx"
-        raise _unusable(name, f"is a spreadsheet's own format, not CSV: {instead}")
+        raise unusable(name, f"is a spreadsheet's own format, not CSV: {instead}")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise _unusable(name, f"is encoded as UTF-16: {_AS_UTF8}")
+        raise unusable(name, f"is encoded as UTF-16: {_AS_UTF8}")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         what = f"the byte {content[error.start]:#04x} is not UTF-8: {_AS_UTF8}"
-        raise _unusable(name, what, line) from None
+        raise unusable(name, what, line) from None
 
 
-def _unusable(name: str, what: str, line: int | None = None) -> InvalidFile:
-    """Return the error for a file that cannot be used at all, with the line of the problem, if known."""
-    message = what if line is not None else f"{name} {what}"
-    problem = Problem(message, kind=FILE_KIND, file=name, row=line)
-    return InvalidFile(str(problem), problems=[problem])
+# -- sheets: the rows of a file that is not text ------------------------------------------------------------
+
+
+@attrs.frozen
+class Sheet:
+    """The rows of a sheet from the first on, as Python values; a file without sheets counts as one.
+
+    `hidden` if a person does not see it; `shielded` if it may come from a CSV file, which has apostrophes
+    before formulas; `formulas` has the row from 0 of the first one in a column from 0, `without_result` that
+    of the last one without a value.
+    """
+
+    name: str
+    rows: Iterator[Sequence[Any]]
+    hidden: bool = False
+    shielded: bool = False
+    formulas: Mapping[int, int] = attrs.field(factory=dict)
+    without_result: Mapping[int, int] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Table:
+    """A sheet with a header: what errors call it, the header's row from 1 and texts, and the rows below.
+
+    `above` are the rows above the header, as they were read.
+    """
+
+    name: str
+    row: int
+    header: list[str]
+    rows: Iterator[Sequence[Any]]
+    sheet: Sheet
+    above: Sequence[Sequence[Any]] = ()
+
+    def formulas(self, columns: dict[str, int]) -> list[tuple[str, int]]:
+        """Return the first formula in each of these columns: the column, and the row from 1."""
+        found = self.sheet.formulas
+        there = [(found[place] + 1, column) for column, place in columns.items() if place in found]
+        return [(column, row) for row, column in sorted(there)]
+
+
+_FEW: Final = 4  # columns with our names; a sheet with no more is another one
+
+
+def tables_of(path: str | os.PathLike[str], sheets: Iterable[Sheet]) -> Iterator[Table]:
+    """Yield the sheets of a file that have our columns, else the first sheet. Raises `InvalidFile`.
+
+    The first is called by the file's name, a further one `FILE [SHEET]`. One that is hidden is refused:
+    nobody sees what would be sent.
+    """
+    name, count = os.fspath(path), 0
+    first: Table | None = None
+    for sheet in sheets:
+        top = list(islice(sheet.rows, MOST_TITLES + 1))
+        known = [known_among(map(folded, map(cell_text, row))) for row in top]
+        if not top:
+            continue
+        place = known.index(max(known))
+        rows = chain(top[place + 1 :], sheet.rows)
+        called = f"{name} [{sheet.name}]" if count else name
+        header = [*map(cell_text, top[place])]
+        while header and not header[-1]:
+            header.pop()
+        table = Table(called, place + 1, header, rows, sheet, top[:place])
+        first = first or table
+        if known[place] > _FEW:
+            if sheet.hidden:
+                what = f"has records in the hidden sheet {sheet.name!r}"
+                raise unusable(path, f"{what}: show that sheet (Unhide) and look at it, or delete it")
+            count += 1
+            yield table
+    if first is None:
+        raise unusable(path, "has no rows: pull the records into it first")
+    if not count:
+        yield first
+
+
+def cell_text(cell: Any) -> str:
+    """Return a cell as the text that a CSV file has: dates DD-MM-YYYY, whole numbers without decimals."""
+    if type(cell) is str:
+        return cell
+    if isinstance(cell, float):
+        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
+    if isinstance(cell, dt.date):
+        return _text_of_day(cell.date() if isinstance(cell, dt.datetime) else cell)
+    return to_text(cell)
+
+
+_text_of_day = lru_cache(maxsize=10_000)(to_text)

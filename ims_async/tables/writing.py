@@ -15,13 +15,11 @@ from .. import files
 from ..errors import InvalidInput
 from ..model.records import Invoice
 from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, READ_COLUMNS, field_of, to_cell
-from .xlsx import workbook
-from .xlsx.kind import is_xlsx
+from .formats import NAMES, Write, format_of
 
 Target = str | os.PathLike[str] | IO[str]
 
-_KNOWN: Final = frozenset({"", ".csv", ".txt", ".xlsx"})
-"""Suffixes of the formats; the first three are CSV."""
+_CSV: Final = frozenset({"", ".csv", ".txt"})
 
 
 def write_invoices(
@@ -93,12 +91,10 @@ def write_rows(
 
 
 @contextmanager
-def writing_rows(
-    target: Target, columns: Sequence[str], *, overwrite: bool = True
-) -> Iterator[Callable[[Iterable[Iterable[object]]], int]]:
+def writing_rows(target: Target, columns: Sequence[str], *, overwrite: bool = True) -> Iterator[Write]:
     """Open a file for rows in portions; it is replaced in one step at the end of the block."""
-    if is_xlsx(target) and isinstance(target, str | os.PathLike):
-        with workbook.writing_rows(target, columns, overwrite=overwrite) as write_cells:
+    if (packed := format_of(target)) is not None:
+        with packed.writing_rows(target, columns, overwrite=overwrite) as write_cells:
             yield write_cells
         return
     opened: AbstractContextManager[IO[str]]
@@ -131,8 +127,8 @@ def writing_rows(
 def check_writable(target: Target, *, overwrite: bool = True) -> None:
     """Raise `InvalidInput` if a file could not be written; call it before long work whose result goes there.
 
-    Without `overwrite`, an existing file that is not empty is refused. So is any format other than CSV and
-    XLSX, and XLSX where its extra is not installed.
+    Without `overwrite`, an existing file that is not empty is refused. So is any format other than
+    those of `formats.py`, and each of these where its extra is not installed.
     """
     if isinstance(target, str | os.PathLike):
         _check_format(target)
@@ -141,8 +137,8 @@ def check_writable(target: Target, *, overwrite: bool = True) -> None:
 
 def _check_format(target: str | os.PathLike[str]) -> None:
     suffix = Path(target).suffix.lower()
-    if suffix not in _KNOWN and not files.is_stream(target):
-        what = f"{suffix} files are not supported, name a .csv file or an .xlsx file"
+    if (packed := format_of(target)) is not None:
+        packed.check(target)
+    elif suffix not in _CSV and not files.is_stream(target):
+        what = f"{suffix} files are not supported, name a {NAMES} file"
         raise InvalidInput(f"{target} cannot be written: {what}")
-    if is_xlsx(target):
-        workbook.library(target)

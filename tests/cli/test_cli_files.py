@@ -92,7 +92,7 @@ def test_no_command_writes_text_under_the_name_of_a_spreadsheet(shell: Shell, su
     for name, words in commands(shell).items():
         before = len(shell.sim.requests)
         ended = shell.run(*words, f"x.{suffix}", "--overwrite")
-        assert (name, ended.code, "name a .csv file" in ended.err) == (name, 2, True)
+        assert (name, ended.code, "files are not supported, name a .csv" in ended.err) == (name, 2, True)
         assert len(shell.sim.requests) == before
 
 

@@ -131,7 +131,7 @@ def test_the_faults_of_all_files_are_told_at_once(shell: Shell) -> None:
     ended = shell.run("push", "date.csv", "whose.csv", "empty", "--yes", "--json")
     assert ended.code == 2
     problems = ended.json()["error"]["problems"]
-    starts = ["empty holds no .csv file", "date.csv row 2, column date", "whose.csv row 2, column GSTIN"]
+    starts = ["empty holds no .csv", "date.csv row 2, column date", "whose.csv row 2, column GSTIN"]
     assert [problem.startswith(start) for problem, start in zip(problems, starts, strict=True)] == [True] * 3
     assert len(shell.sim.requests) == before
 

@@ -292,7 +292,7 @@ def test_what_is_no_row_is_refused(rows: Any) -> None:
     ("name", "content", "said"),
     [
         ("books.xlsx", b"PK", "is no XLSX workbook: save it as .xlsx"),
-        ("books.ods", b"PK", "a register is a CSV or an XLSX file; save it as CSV UTF-8"),
+        ("books.ods", b"PK", "file; save it as CSV UTF-8"),
         ("books.csv", b"PK\x03\x04", "spreadsheet's own format"),
         ("books.csv", "Größe".encode("latin-1"), "is not UTF-8"),
         ("books.csv", b"", "is empty"),

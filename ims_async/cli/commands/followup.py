@@ -15,12 +15,12 @@ from ...decide.tolerance import amount_of
 from ...errors import InvalidInput
 from ...tables import SheetRow, problems_of
 from ...tables.columns import unshielded
-from ...tables.lists import decision_files
 from ...tables.problems import raise_all
 from ...tables.row import any_action
 from ...tables.writing import write_rows
 from .. import options
 from ..command import command
+from ..inputs.lists import decision_files
 from ..inputs.settings import checked_gstin
 from ..inputs.sheets import Books, read_books, read_sheets
 from ..output import tables as show

@@ -14,11 +14,12 @@ from ...files import is_file, is_folder
 from ...model.status import JobKind
 from ...model.vocabulary import Action
 from ...tables import Problem, Row, problems_of
-from ...tables.lists import decision_files
+from ...tables.formats import SUFFIXES
 from ...tables.problems import FILE_KIND, raise_all
 from ..output.console import Console
 from ..output.errors import words_of
 from ..output.tables import counted
+from .lists import decision_files
 from .settings import ask_gstin, checked_gstin
 
 _DECISIONS: Final = frozenset({Action.ACCEPT, Action.REJECT, Action.PENDING})
@@ -119,14 +120,13 @@ def is_gstin(name: str) -> bool:
 
 
 _GSTIN_LENGTH: Final = 15
-_FORMATS: Final = (".csv", ".xlsx")
 
 
 def suffix_in(folder: Path | None) -> str:
     """Return the suffix of the taxpayers' files in a folder: that of those which are there, else `.csv`."""
     inside = folder.iterdir() if folder is not None and is_folder(folder) else ()
-    found = {file.suffix.lower() for file in inside if is_gstin(file.stem)}.intersection(_FORMATS)
-    return found.pop() if len(found) == 1 else _FORMATS[0]
+    found = {file.suffix.lower() for file in inside if is_gstin(file.stem)}.intersection(SUFFIXES)
+    return found.pop() if len(found) == 1 else SUFFIXES[0]
 
 
 def check_targets(files: Iterable[Path], folder: Path | None, *, overwrite: bool) -> None:

@@ -15,10 +15,10 @@ from ...errors import InvalidInput
 from ...files import is_file, is_folder
 from ...model.vocabulary import Section
 from ...tables import Problem, Sheet, SheetRow, problems_of
-from ...tables.lists import decision_files
 from ...tables.problems import raise_all
 from .. import options
 from .files import folder_of, is_gstin, suffix_in
+from .lists import decision_files
 from .settings import ask_gstin
 
 Ask = Callable[[], str]

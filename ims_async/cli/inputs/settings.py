@@ -24,12 +24,12 @@ from ...net.policies import PollPolicy, RateLimit
 from ...net.transport import Transport
 from ...paths import state_directory
 from ...tables import Problem
-from ...tables.lists import listed_gstins
 from ...tables.problems import raise_all
 from ...taxpayer import Taxpayer
 from .. import options
 from . import environment as env
 from .accounts import PROVIDERS, chosen
+from .lists import listed_gstins
 
 T = TypeVar("T")
 

@@ -12,11 +12,12 @@ from ...decide import Register
 from ...errors import InvalidInput
 from ...files import is_file, is_folder
 from ...tables import Problem, Sheet, SheetRow, problems_of
-from ...tables.lists import decision_files
+from ...tables.formats import SUFFIXES
 from ...tables.problems import raise_all
 from ..output.console import Console
 from ..output.tables import counted
 from .files import check_targets, folder_of
+from .lists import decision_files
 
 
 @attrs.frozen
@@ -64,7 +65,7 @@ def read_sheets(
 def read_books(
     console: Console, register: Path, columns: Path | None, rows: dict[str, list[SheetRow]]
 ) -> list[Books]:
-    """Read the register: a file for all taxpayers, or a folder with a file GSTIN.csv or .xlsx for each.
+    """Read the register: a file for all taxpayers, or a folder with a file GSTIN.csv (or .xlsx, …) for each.
 
     Raises `InvalidInput`.
     """
@@ -74,8 +75,8 @@ def read_books(
     problems: list[Problem] = []
     books: list[Books] = []
     for gstin, own in rows.items():
-        file = register / f"{gstin}.xlsx"
-        file = file if is_file(file) else file.with_suffix(".csv")
+        named = [register / f"{gstin}{suffix}" for suffix in reversed(SUFFIXES)]
+        file = next(filter(is_file, named), named[-1])
         try:
             if not gstin:
                 raise InvalidInput(f"{own[0].row.file} names no taxpayer: pass --gstin")

@@ -7,7 +7,7 @@ import datetime as dt
 import io
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import chain, islice
 from pathlib import Path
@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from ...errors import InvalidInput
 from ...model.vocabulary import gstin_problem, is_other_gstin
+from ...tables.formats import NAMES, Format, format_of
 from ...tables.problems import FILE_KIND, Problem, raise_all
 from ...tables.source import text_of
-from ...tables.xlsx.opening import sheets_of
 from ..entry import HEADS, Entry
 from .cells import Dates, day_of, kind_of, rupees_of
 from .columns import Columns, Given, Row, given_of, header_of, known_in
@@ -51,13 +51,11 @@ def read_register(path: str | os.PathLike[str], columns: Columns | None = None) 
     out and counted in `left_out`. Raises `InvalidInput` for a field whose column is not found, and
     `tables.InvalidFile`, with all `problems` by row, for cells that cannot be read.
     """
-    read = _FORMATS.get(Path(path).suffix.lower())
-    if read is None:
-        raise InvalidInput(
-            f"{os.fspath(path)}: a register is a CSV or an XLSX file; save it as CSV UTF-8 (.csv) or as .xlsx"
-        )
-    given = given_of(columns)
-    return _entries_of(read(path, given), given, os.fspath(path))
+    name, given, packed = os.fspath(path), given_of(columns), format_of(path)
+    if packed is None and Path(path).suffix.lower() not in _CSV:
+        raise InvalidInput(f"{name}: a register is a {NAMES} file; save it as CSV UTF-8 (.csv) or as .xlsx")
+    rows = _csv_rows(path, given) if packed is None else _packed_rows(name, packed, given)
+    return _entries_of(rows, given, name)
 
 
 def entries_of(
@@ -195,7 +193,9 @@ def _text(cells: Cells, field: str) -> str:
     return "" if cell is None else " ".join(str(cell).split())
 
 
-# -- files: a further format is a function from a path to rows, and its suffix in the table -----------------
+# -- files --------------------------------------------------------------------------------------------------
+
+_CSV: Final = frozenset({".csv", ".txt", ".tsv", ""})
 
 
 def _csv_rows(path: str | os.PathLike[str], given: Given) -> Iterator[Row]:
@@ -209,11 +209,11 @@ def _csv_rows(path: str | os.PathLike[str], given: Given) -> Iterator[Row]:
         raise InvalidInput(f"{name}: not CSV: {error}") from error
 
 
-def _xlsx_rows(path: str | os.PathLike[str], given: Given) -> Iterator[Row]:
+def _packed_rows(name: str, packed: Format, given: Given) -> Iterator[Row]:
     """Return the rows of the sheet in which the most headings are known. Refuses two that are registers."""
     best: tuple[int, Iterator[Row]] = -1, iter(())
     registers: list[str] = []
-    for sheet in sheets_of(path):
+    for sheet in packed.sheets(name):
         top = [*islice(sheet.rows, _MOST_TITLES)]
         known = max((known_in(row, given) for row in top), default=-1)
         if known > best[0]:
@@ -229,7 +229,7 @@ def _xlsx_rows(path: str | os.PathLike[str], given: Given) -> Iterator[Row]:
                 Problem(
                     _NO_RESULT,
                     kind=FILE_KIND,
-                    file=os.fspath(path),
+                    file=name,
                     row=row + 1,
                     column=str(headings[column]),
                 )
@@ -240,13 +240,7 @@ def _xlsx_rows(path: str | os.PathLike[str], given: Given) -> Iterator[Row]:
     if len(registers) > 1:
         names = ", ".join(map(repr, registers[:6]))
         raise InvalidInput(
-            f"{os.fspath(path)}: {len(registers):,} sheets are purchase registers ({names}): put their rows "
+            f"{name}: {len(registers):,} sheets are purchase registers ({names}): put their rows "
             "into one sheet, or save each as a file"
         )
     return best[1]
-
-
-_FORMATS: Final[Mapping[str, Callable[[str | os.PathLike[str], Given], Iterator[Row]]]] = {
-    **dict.fromkeys((".csv", ".txt", ".tsv", ""), _csv_rows),
-    ".xlsx": _xlsx_rows,
-}

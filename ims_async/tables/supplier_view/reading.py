@@ -13,11 +13,10 @@ from ...model.records import LineItem, SalesInvoice
 from ...model.vocabulary import Action, SupplierSection
 from ..checking import facts_of
 from ..columns import GSTIN_COLUMN, field_of, folded, unshielded
-from ..problems import FILE_KIND, InvalidFile, Problem, raise_all
+from ..formats import format_of
+from ..problems import Problem, raise_all, unusable
 from ..row import PARSERS
-from ..source import head_of, text_of
-from ..xlsx import records
-from ..xlsx.kind import is_xlsx
+from ..source import cell_text, head_of, tables_of, text_of
 from .writing import AMOUNTS, COLUMNS
 
 Sales = dict[str, list[SalesInvoice]]
@@ -47,10 +46,10 @@ def read_sales(file: str | os.PathLike[str]) -> Sales:
 
 def _rows_of(file: str | os.PathLike[str]) -> Iterator[tuple[int, Mapping[str, str]]]:
     """Yield the rows that are not empty, by column, each with its number as a spreadsheet counts them."""
-    if is_xlsx(file):
-        for table in records.tables_of(file):
+    if (packed := format_of(file)) is not None:
+        for table in tables_of(file, packed.sheets(file)):
             places = _places(file, table.header)
-            texts = ([records.text_of(cell) for cell in row] for row in table.rows)
+            texts = ([cell_text(cell) for cell in row] for row in table.rows)
             yield from _numbered(texts, places, table.row + 1)
         return
     name, text = text_of(file)
@@ -62,13 +61,13 @@ def _rows_of(file: str | os.PathLike[str]) -> Iterator[tuple[int, Mapping[str, s
         for line, cells in _numbered(reader, places, head.row + 1):
             yield line, {column: unshielded(cell) for column, cell in cells.items()}
     except csv.Error as error:
-        raise _unusable(name, f"cannot be read as CSV: {error} (are the quotes in pairs?)") from None
+        raise unusable(name, f"cannot be read as CSV: {error} (are the quotes in pairs?)") from None
 
 
 def _places(file: str | os.PathLike[str], header: list[str]) -> dict[str, int]:
     there = {folded(heading): place for place, heading in reversed([*enumerate(header)])}
     if missing := [column for column in _NEEDED if folded(column) not in there]:
-        raise _unusable(os.fspath(file), f"is no file of sales: it has no column {', '.join(missing[:3])}")
+        raise unusable(os.fspath(file), f"is no file of sales: it has no column {', '.join(missing[:3])}")
     return {name: there[folded(name)] for name in (GSTIN_COLUMN, *COLUMNS) if folded(name) in there}
 
 
@@ -127,8 +126,3 @@ _PARSERS: Final[dict[str, Callable[[str], Any]]] = {
     **dict.fromkeys(("deleted", "reverse charge"), _yes),
 }
 """Of the columns that a file of decisions has none of."""
-
-
-def _unusable(name: str, what: str) -> InvalidFile:
-    problem = Problem(f"{name} {what}", kind=FILE_KIND, file=name)
-    return InvalidFile(str(problem), problems=[problem])

@@ -121,3 +121,12 @@ def number_of(letters: bytes) -> int:
     for letter in letters:
         number = number * 26 + letter - 64
     return number - 1
+
+
+def letters_of(number: int) -> str:
+    """Return a column as a spreadsheet calls it: 0 is A, 26 is AA."""
+    found, number = "", number + 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        found = chr(ord("A") + rest) + found
+    return found

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import attrs
-
-from ..problems import FILE_KIND, InvalidFile, Problem
-from .kind import HOW_TO, MARKER, VERSION, extra_missing
-from .looking import first_number, look_through
+from ..problems import InvalidFile, Problem, unusable
+from ..source import Sheet
+from .kind import HOW_TO, MARKER, VERSION, not_installed
+from .looking import first_number, letters_of, look_through
 
 if TYPE_CHECKING:
     from python_calamine import CalamineWorkbook
@@ -31,22 +30,6 @@ _BESIDE: Final = {
     "pivot tables": ("xl/pivotTables/",),
 }
 """The parts of a workbook that are no cells, by how their names begin."""
-
-
-@attrs.frozen
-class Sheet:
-    """A sheet: its name, and its rows from the first on, as Python values.
-
-    `hidden` if a person does not see it; `pulled` if the workbook was written by `pull`; `formulas` has the
-    row from 0 of the first one in a column from 0, `without_result` that of the last one without a value.
-    """
-
-    name: str
-    rows: Iterator[list[Any]]
-    hidden: bool = False
-    pulled: bool = False
-    formulas: Mapping[int, int] = attrs.field(factory=dict)
-    without_result: Mapping[int, int] = attrs.field(factory=dict)
 
 
 def sheets_of(path: str | os.PathLike[str]) -> Iterator[Sheet]:
@@ -71,7 +54,20 @@ def is_pulled(path: str | os.PathLike[str]) -> bool:
     return MARKER in _opened(path).sheet_names
 
 
-def parts_beside_cells(path: str | os.PathLike[str]) -> list[str]:
+def problems_of_rewriting(path: str | os.PathLike[str]) -> Iterator[Problem]:
+    """Yield what would be lost if the workbook were written again from its cells."""
+    name = os.fspath(path)
+    for what in _parts_beside_cells(path):
+        message = f"{name} holds {what}, which would be lost: take them out, or keep them in another workbook"
+        yield Problem(message, kind="workbook", file=name)
+    for sheet in sheets_of(path):
+        for place, row in sorted(sheet.formulas.items()):
+            what = "it holds a formula, which would be lost: copy the column, and paste it as values"
+            where = f"{name} [{sheet.name}]"
+            yield Problem(what, kind="formula", file=where, row=row + 1, column=letters_of(place))
+
+
+def _parts_beside_cells(path: str | os.PathLike[str]) -> list[str]:
     """Return what a workbook holds beside cells, in words."""
     try:
         with zipfile.ZipFile(path) as packed:
@@ -90,7 +86,7 @@ def _opened(path: str | os.PathLike[str]) -> CalamineWorkbook:
     try:
         import python_calamine
     except ImportError:
-        raise extra_missing(path) from None
+        raise not_installed(path) from None
     _check_kind(path)
     try:
         return python_calamine.CalamineWorkbook.from_path(os.fspath(path))
@@ -129,7 +125,7 @@ def _sheet(path: str | os.PathLike[str], book: CalamineWorkbook, name: str) -> S
     before = [""] * loaded.start[1] if loaded.start else []
     # Empty rows at the top are among the rows, columns are not; no start: there is no cell in it.
     rows = ([*before, *row] if before else row for row in (loaded.iter_rows() if loaded.start else ()))
-    return Sheet(name, rows, hidden, MARKER in book.sheet_names, look.formulas, look.without_result)
+    return Sheet(name, rows, hidden, MARKER not in book.sheet_names, look.formulas, look.without_result)
 
 
 def _check_kind(path: str | os.PathLike[str]) -> None:
@@ -164,9 +160,3 @@ def _check_kind(path: str | os.PathLike[str]) -> None:
 
 def _damaged(path: object, error: Exception) -> InvalidFile:
     return unusable(path, f"cannot be read as XLSX ({error}): open it, and save it as .xlsx again")
-
-
-def unusable(path: object, what: str) -> InvalidFile:
-    """Return the error for a workbook that cannot be used at all."""
-    problem = Problem(f"{path} {what}", kind=FILE_KIND, file=str(path))
-    return InvalidFile(str(problem), problems=[problem])

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ... import files
 from ..columns import LONGEST_CELL, OUR_COLUMNS, folded, to_text
-from .kind import HOW_TO, MARKER, VERSION, extra_missing
+from .kind import HOW_TO, MARKER, VERSION, not_installed
 
 MOST_ROWS: Final = 1_048_575  # of a sheet, below its header
 
@@ -73,7 +73,7 @@ def library(target: object) -> Any:
     try:
         import xlsxwriter
     except ImportError:
-        raise extra_missing(target) from None
+        raise not_installed(target) from None
     return xlsxwriter
 
 

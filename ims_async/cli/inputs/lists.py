@@ -7,12 +7,13 @@ import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..errors import InvalidInput
-from ..files import is_file, is_folder
-from .problems import FILE_KIND, Problem
-from .reading import is_report
-from .row import where
-from .source import MOST_TITLES, SEPARATOR_LINE, text_of
+from ...errors import InvalidInput
+from ...files import is_file, is_folder
+from ...tables import Problem, is_report
+from ...tables.formats import NAMES, SUFFIXES
+from ...tables.problems import FILE_KIND
+from ...tables.row import where
+from ...tables.source import MOST_TITLES, SEPARATOR_LINE, text_of
 
 
 def listed_gstins(file: Path) -> Iterator[tuple[int, str]]:
@@ -45,7 +46,7 @@ def listed_gstins(file: Path) -> Iterator[tuple[int, str]]:
 
 def decision_files(paths: Sequence[Path]) -> tuple[list[Path], list[Path], list[Problem]]:
     """Return the files that are meant, each once; the reports among them, which hold no decisions; and
-    what is wrong with the folders. Of a folder all `*.csv` and `*.xlsx` are meant.
+    what is wrong with the folders. Of a folder all files with the suffix of a format are meant.
     """
     files: dict[Path, Path] = {}
     problems: list[Problem] = []
@@ -54,7 +55,7 @@ def decision_files(paths: Sequence[Path]) -> tuple[list[Path], list[Path], list[
         inside = sorted(_files_in(path)) if is_folder(path) else [path]
         own = [file for file in inside if is_report(file)]
         if is_folder(path) and len(own) == len(inside):
-            what = f"{path} holds no .csv file of decisions, and no .xlsx one"
+            what = f"{path} holds no {NAMES} file of decisions"
             problems.append(Problem(what, kind=FILE_KIND, file=str(path)))
         elif own == paths:
             what = "tells what became of records (it has a column 'outcome')"
@@ -68,9 +69,5 @@ def decision_files(paths: Sequence[Path]) -> tuple[list[Path], list[Path], list[
 
 def _files_in(folder: Path) -> Iterator[Path]:
     for file in folder.iterdir():  # what begins so is a program's own, half written or forgotten
-        if (
-            file.suffix.lower() in (".csv", ".xlsx")
-            and not file.name.startswith((".", "~$"))
-            and is_file(file)
-        ):
+        if file.suffix.lower() in SUFFIXES and not file.name.startswith((".", "~$")) and is_file(file):
             yield file
