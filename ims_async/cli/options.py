@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from ..model.times import QUIET, in_minutes
+from ..tables.formats import NAMES
 
 
 def option(name: str, words: str, example: str = "", **more: Any) -> Any:
@@ -18,7 +19,7 @@ def option(name: str, words: str, example: str = "", **more: Any) -> Any:
 
 
 _FOLDERS: Final = (
-    "A folder stands for all *.csv and *.xlsx in it, without its own folders, and without reports (they have "
+    f"A folder stands for all {NAMES} files in it, without its own folders, and without reports (they have "
     "a column 'outcome')."
 )
 _DECISIONS: Final = typer.Argument(
@@ -107,8 +108,8 @@ PullTo = Annotated[
     str | None,
     option(
         "--out FILE_OR_FOLDER",
-        "The file to write, .csv or .xlsx; or a folder (one that is there, or a name with a slash at its "
-        "end), for a file GSTIN.csv or GSTIN.xlsx of each taxpayer.",
+        f"The file to write, {NAMES}; or a folder (one that is there, or a name with a slash at its end), "
+        "for a file GSTIN.csv of each taxpayer, or of another --format.",
         "acme.csv, or --out november/",
     ),
 ]
@@ -153,13 +154,13 @@ Format = Annotated[
     str | None,
     option(
         "--format FORMAT",
-        "csv or xlsx, for the files in a folder; otherwise that of the taxpayers' files which are there, "
-        "else csv.",
+        f"{NAMES.replace('.', '')}, for the files in a folder; otherwise that of the taxpayers' files which "
+        "are there, else csv.",
         "xlsx",
     ),
 ]
 Out = Annotated[
-    Path | None, option("--out FILE", "Write to this file (.csv or .xlsx) instead of the screen.", "view.csv")
+    Path | None, option("--out FILE", f"Write to this file ({NAMES}) instead of the screen.", "view.csv")
 ]
 Overwrite = Annotated[
     bool, option("--overwrite", "Replace a file that is there already, instead of refusing.")
@@ -170,19 +171,19 @@ Report = Annotated[
     Path | None,
     option(
         "--report FILE",
-        "Write to this file (.csv or .xlsx) what became of each record, or what is wrong.",
+        f"Write to this file ({NAMES}) what became of each record, or what is wrong.",
         "outcome.csv",
     ),
 ]
 FindingsReport = Annotated[
     Path | None,
-    option("--report FILE", "Write all that was found to this file (.csv or .xlsx).", "findings.csv"),
+    option("--report FILE", f"Write all that was found to this file ({NAMES}).", "findings.csv"),
 ]
 LeftOutReport = Annotated[
     Path | None,
     option(
         "--report FILE",
-        "Write which rows and taxpayers are left out to this file (.csv or .xlsx).",
+        f"Write which rows and taxpayers are left out to this file ({NAMES}).",
         "left-out.csv",
     ),
 ]

@@ -1,4 +1,4 @@
-"""Read and write records, decisions and reports as CSV.
+"""Read and write records, decisions and reports as CSV, XLSX, Parquet and Arrow frames.
 
 `write_invoices` writes a file, a person fills in its `action` column, `read_decisions` reads it, and `match`
 compares it with the records that the gateway shows by then, before a request is sent. No cell that is
@@ -7,6 +7,8 @@ written is a formula. Every fault of a file is reported, by row and column.
 
 from __future__ import annotations
 
+from .arrow.deciding import decisions
+from .arrow.frame import Frame, frame
 from .checking import check_rows, column_of, rewritten_count
 from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, READ_COLUMNS
 from .grouping import by_taxpayer
@@ -24,6 +26,7 @@ __all__ = [
     "GSTIN_COLUMN",
     "INFORMATION_COLUMNS",
     "READ_COLUMNS",
+    "Frame",
     "InvalidFile",
     "Outcome",
     "Problem",
@@ -35,6 +38,8 @@ __all__ = [
     "check_rows",
     "check_writable",
     "column_of",
+    "decisions",
+    "frame",
     "is_report",
     "match",
     "match_records",

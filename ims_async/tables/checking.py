@@ -18,7 +18,7 @@ from .. import rules
 from ..gsp.codec.values import parse_day
 from ..model.records import Decision, Invoice
 from ..model.vocabulary import Action, is_other_gstin
-from .columns import FLAG_COLUMNS, INFORMATION_COLUMNS, field_of
+from .columns import FLAG_COLUMNS, INFORMATION_COLUMNS, MONEY_COLUMNS, field_of
 from .row import Row
 
 _MONEY: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?", re.ASCII)
@@ -174,7 +174,7 @@ def _flag(text: str) -> bool | None:
 
 
 _PARSERS: Final[dict[str, Callable[[str], Any]]] = {
-    **dict.fromkeys(("value", "taxable value", "IGST", "CGST", "SGST", "cess"), _money),
+    **dict.fromkeys(MONEY_COLUMNS, _money),
     **dict.fromkeys(FLAG_COLUMNS, _flag),
     "original date": lambda text: parse_day(text) if text else None,
     "place of supply": lambda text: f"0{text}" if _lost_zero(text) else text or None,

@@ -50,6 +50,11 @@ INFORMATION_COLUMNS: Final = (
 FLAG_COLUMNS: Final = ("supplier filed", "pending allowed", "remarks allowed", "ITC reduction allowed")
 """Those that hold yes, no, or nothing."""
 
+MONEY_COLUMNS: Final = ("value", "taxable value", "IGST", "CGST", "SGST", "cess")
+"""Those that hold rupees."""
+
+DATE_COLUMNS: Final = ("date", "original date")
+
 
 MATCH_COLUMNS: Final = ("match", "reason", "book entry", "difference")
 """The columns that `match` adds."""

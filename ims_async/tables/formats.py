@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import attrs
 
+from .arrow import library, parquet
 from .problems import Problem
 from .source import Sheet
 from .xlsx import opening, workbook
@@ -18,7 +19,7 @@ Write = Callable[[Iterable[Iterable[object]]], int]
 """Writes rows, and returns how many."""
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Format:
     """How files of a format are written and read; each raises `InvalidInput` where its extra is missing."""
 
@@ -32,8 +33,8 @@ class Format:
     """Returns True for a file that has a mark of `pull`, whatever its columns are."""
     problems_of_rewriting: Callable[[Any], Iterator[Problem]]
     """Yields what would be lost if a file were written again from its cells."""
-    rewriting: Callable[..., AbstractContextManager[Callable[..., None]]]
-    """Opens a file to be written again: `rewriting(path, read, overwrite=True, as_read=None)`."""
+    rewriting: Callable[..., AbstractContextManager[Callable[..., None]]] | None = None
+    """Opens a file to be written again: `rewriting(path, read, overwrite=…, as_read=…)`; None if none is."""
 
 
 def _rewriting_workbook(
@@ -44,12 +45,19 @@ def _rewriting_workbook(
 
 FORMATS: Final[Mapping[str, Format]] = {
     ".xlsx": Format(
-        workbook.library,
-        workbook.writing_rows,
-        opening.sheets_of,
-        opening.is_pulled,
-        opening.problems_of_rewriting,
-        _rewriting_workbook,
+        check=workbook.library,
+        writing_rows=workbook.writing_rows,
+        sheets=opening.sheets_of,
+        is_pulled=opening.is_pulled,
+        problems_of_rewriting=opening.problems_of_rewriting,
+        rewriting=_rewriting_workbook,
+    ),
+    ".parquet": Format(
+        check=library.pyarrow,
+        writing_rows=parquet.writing_rows,
+        sheets=parquet.sheets_of,
+        is_pulled=lambda _: False,
+        problems_of_rewriting=parquet.problems_of_rewriting,
     ),
 }
 """What has none of these suffixes is CSV."""

@@ -43,7 +43,7 @@ _LONGEST_PROBLEM: Final = 1000  # characters; a problem may quote a cell
 
 
 def read_decisions(source: Source, *, check_suppliers: bool = True, may_be_empty: bool = False) -> list[Row]:
-    """Read the decided rows of a file; rows with an empty `action` are undecided and left out.
+    """Read the decided rows of a CSV, XLSX or Parquet file; rows with an empty `action` are left out.
 
     A `sep=;` line and up to 20 rows of titles may precede the header. A row with a hash is read whatever a
     spreadsheet has made of its ids: `match` recognises it by the hash. Raises `InvalidInput`; its `problems`
@@ -86,6 +86,14 @@ def _with_information(source: Source, **options: bool) -> list[tuple[Row, dict[s
     return list(zip(rows, beside, strict=True))
 
 
+def read_table(table: Table) -> list[Row]:
+    """Read the decided rows of a table that is no file: none is fine, and no GSTIN is checked.
+
+    Raises `InvalidInput` as `read_decisions` does.
+    """
+    return _read(table, deciding=True, check_suppliers=False, may_be_empty=True)
+
+
 def is_report(path: str | os.PathLike[str]) -> bool:
     """Return whether a file is a report of outcomes, and not a file of decisions.
 
@@ -114,7 +122,7 @@ def _is_report(headings: Iterable[str]) -> bool:
 
 
 def _read(
-    source: Source,
+    source: Source | Table,
     *,
     deciding: bool,
     check_suppliers: bool,
@@ -157,17 +165,21 @@ def _read(
     return rows
 
 
-def _opened(source: Source) -> Iterator[tuple[_Reader, Iterator[Sequence[Any]]]]:
+def _opened(source: Source | Table) -> Iterator[tuple[_Reader, Iterator[Sequence[Any]]]]:
     """Yield a reader with its rows: of a CSV file one, else one for each sheet with our columns."""
-    packed = format_of(source)
-    if packed is not None and isinstance(source, str | os.PathLike):
-        for table in tables_of(source, packed.sheets(source)):
-            reader = _Reader(table.name, restored=unshielded if table.sheet.shielded else str)
-            yield reader, reader.open_table(table)
+    tables: Iterable[Table]
+    if isinstance(source, Table):
+        tables = [source]
+    elif isinstance(source, str | os.PathLike) and (packed := format_of(source)) is not None:
+        tables = tables_of(source, packed.sheets(source))
     else:
         name, text = text_of(source)
         reader = _Reader(name)
         yield reader, reader.open(text)
+        return
+    for table in tables:
+        reader = _Reader(table.name, restored=unshielded if table.sheet.shielded else str)
+        yield reader, reader.open_table(table)
 
 
 @attrs.define

@@ -33,7 +33,7 @@ class Outcome:
     @property
     def cells(self) -> tuple[object, ...]:
         """The values of the line."""
-        return (self.outcome, *(self.key or [""] * 5), self.action, self.code, self.message)
+        return (self.outcome, *(self.key or [None] * 5), self.action, self.code, self.message)
 
 
 def write_report(

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
@@ -18,14 +18,12 @@ from ..errors import InvalidInput
 from ..model.records import Invoice
 from ..model.vocabulary import period_problem
 from .checking import facts_of
-from .columns import field_of, folded, to_cell, to_text, unshielded
+from .columns import MONEY_COLUMNS, field_of, folded, to_cell, to_text, unshielded
 from .formats import Format, format_of
 from .problems import Problem, raise_all
 from .reading import read_records_with_information
 from .row import Row, any_action
 from .source import cell_text, head_of, tables_of, text_of
-
-_AMOUNTS: Final = ("value", "taxable value", "IGST", "CGST", "SGST", "cess")
 
 
 @attrs.define
@@ -149,7 +147,10 @@ class Sheet:
             part.put(line, column, value)
 
     def check_rewritable(self) -> None:
-        """Raise `InvalidFile` if something of a workbook would be lost: a formula, a comment, a picture."""
+        """Raise `InvalidFile` if the file cannot be written again, or something of it would be lost.
+
+        That is a formula, a comment, a picture of a workbook. A Parquet file is not written again.
+        """
         packed = format_of(self.file)
         if packed is not None:
             raise_all([*packed.problems_of_rewriting(self.file)])
@@ -183,6 +184,7 @@ class Sheet:
     ) -> None:
         """Write all sheets in their order; the user's own ones as they are in the file that was read."""
         self.check_rewritable()
+        assert packed.rewriting is not None  # noqa: S101 # that would be a problem
         ours = {part.name: part for part in self.parts}
         with packed.rewriting(file, self.file, overwrite=overwrite, as_read=as_read) as add:
             for sheet in packed.sheets(self.file):
@@ -245,7 +247,7 @@ def _unread(row: Row, facts: Mapping[str, object]) -> Iterator[Problem]:
         what = f"{fault}; the books cannot be compared without it: pull again"
         kind = column.replace(" ", "-")
         yield Problem(what, kind=kind, file=row.file, row=row.line, column=column, gstin=row.gstin)
-    for column in _AMOUNTS:
+    for column in MONEY_COLUMNS:
         if column not in facts:
             what = "there is no amount in it that can be read, such as 1250.50: pull again"
             kind = column.replace(" ", "-").lower()
@@ -254,7 +256,7 @@ def _unread(row: Row, facts: Mapping[str, object]) -> Iterator[Problem]:
 
 def _invoice(row: Row, facts: Mapping[str, object]) -> Invoice:
     """Return the record of a row as the pull wrote it; amounts that are missing are zero."""
-    values: dict[str, object] = {field_of(column): Decimal(0) for column in _AMOUNTS}
+    values: dict[str, object] = {field_of(column): Decimal(0) for column in MONEY_COLUMNS}
     values |= {field_of(column): value for column, value in facts.items()}
     return Invoice(
         section=row.section,

@@ -20,6 +20,11 @@ Source = str | os.PathLike[str] | IO[str] | IO[bytes]
 
 LONGEST_FILE: Final = 200_000_000  # bytes, about 700,000 rows
 _AS_UTF8: Final = "save it as 'CSV UTF-8'"
+_NOT_TEXT: Final = (
+    ((b"PK\x03\x04", b"\xd0\xcf\x11\xe0"), "a spreadsheet's own format", ".xlsx", "as .xlsx"),
+    ((b"PAR1",), "a Parquet file", ".parquet", "name it .parquet"),
+)
+"""How such files begin, what they are, their suffix, and what to do instead of saving them as text."""
 MOST_TITLES: Final = 20  # lines above the header: a name, a period, a date
 # The line that sets the delimiter for Excel; a spreadsheet does not show it, so it does not count as a row.
 SEPARATOR_LINE: Final = re.compile(r'"?sep=(?P<sign>[,;\t|])"?[,;\t]*\r?\n?', re.IGNORECASE)
@@ -98,9 +103,10 @@ def text_of(source: Source, *, may_be_empty: bool = False) -> tuple[str, str]:
 
 
 def _decoded(name: str, content: bytes) -> str:
-    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        instead = _AS_UTF8 if name.lower().endswith(".xlsx") else f"{_AS_UTF8}, or as .xlsx"
-        raise unusable(name, f"is a spreadsheet's own format, not CSV: {instead}")
+    for starts, what, suffix, other in _NOT_TEXT:
+        if content.startswith(starts):
+            instead = _AS_UTF8 if name.lower().endswith(suffix) else f"{_AS_UTF8}, or {other}"
+            raise unusable(name, f"is {what}, not CSV: {instead}")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise unusable(name, f"is encoded as UTF-16: {_AS_UTF8}")
     try:
@@ -142,7 +148,7 @@ class Table:
     row: int
     header: list[str]
     rows: Iterator[Sequence[Any]]
-    sheet: Sheet
+    sheet: Sheet = attrs.field(factory=lambda: Sheet("", iter(())))
     above: Sequence[Sequence[Any]] = ()
 
     def formulas(self, columns: dict[str, int]) -> list[tuple[str, int]]:

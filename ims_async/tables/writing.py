@@ -30,17 +30,18 @@ def write_invoices(
     The first column, GSTIN, is the invoice's `recipient`, else `gstin`. It is left out if neither `gstin` nor
     the first invoice names a taxpayer.
     With the suffix `.xlsx` it is a workbook, which needs the extra `xlsx`: ids as text, real dates, lists to
-    choose from. Otherwise it is CSV: UTF-8 with a byte order mark (none into a stream, a pipe or a terminal),
-    money exact. A file is replaced in one step, after all of it is written, and keeps its mode; with
-    `overwrite=False` an existing file that is not empty is refused. Raises `InvalidInput` if the file cannot
-    be written or has another format's suffix, or an invoice was read for another taxpayer than `gstin`.
+    choose from. With `.parquet` (extra `arrow`) it has the columns and types of `frame`. Otherwise it is CSV:
+    UTF-8 with a byte order mark (none into a stream, a pipe or a terminal), money exact. A file is replaced
+    in one step, after all of it is written, and keeps its mode; with `overwrite=False` an existing file that
+    is not empty is refused. Raises `InvalidInput` if the file cannot be written or has another format's
+    suffix, or an invoice was read for another taxpayer than `gstin`; of Parquet also for an amount with more
+    than two decimals.
     """
     rest = iter(invoices)
     first = list(itertools.islice(rest, 1))
     if gstin is None and not any(invoice.recipient for invoice in first):
-        columns = (*READ_COLUMNS, *INFORMATION_COLUMNS)
-        rows = map(_invoice_row, itertools.chain(first, rest))
-        return write_rows(target, columns, rows, overwrite=overwrite)
+        rows = (invoice_row(invoice, None)[1:] for invoice in itertools.chain(first, rest))
+        return write_rows(target, INVOICE_COLUMNS[1:], rows, overwrite=overwrite)
     with writing_invoices(target, overwrite=overwrite) as add:
         return add(gstin, itertools.chain(first, rest))
 
@@ -54,11 +55,8 @@ def writing_invoices(
     With `gstin` None each invoice's `recipient` is used. Otherwise as `write_invoices`: nothing is replaced
     if the block is left by an error.
     """
-    columns = (GSTIN_COLUMN, *READ_COLUMNS, *INFORMATION_COLUMNS)
-    with writing_rows(target, columns, overwrite=overwrite) as write:
-        yield lambda gstin, invoices: write(
-            (_owner(invoice, gstin), *_invoice_row(invoice)) for invoice in invoices
-        )
+    with writing_rows(target, INVOICE_COLUMNS, overwrite=overwrite) as write:
+        yield lambda gstin, invoices: write(invoice_row(invoice, gstin) for invoice in invoices)
 
 
 def _owner(invoice: Invoice, gstin: str | None) -> str | None:
@@ -72,14 +70,21 @@ def _owner(invoice: Invoice, gstin: str | None) -> str | None:
 _information: Final = attrgetter(*map(field_of, INFORMATION_COLUMNS))
 
 
-def _invoice_row(invoice: Invoice) -> tuple[object, ...]:
-    decided = (invoice.remarks, invoice.itc_reduction)
-    return (*invoice.key, "", invoice.action, invoice.hash, *decided, *_information(invoice))
+INVOICE_COLUMNS: Final = (GSTIN_COLUMN, *READ_COLUMNS, *INFORMATION_COLUMNS)
+
+
+def invoice_row(invoice: Invoice, gstin: str | None) -> tuple[object, ...]:
+    """Return the values of an invoice in these columns; `gstin` is the taxpayer of one that names none.
+
+    Raises `InvalidInput` for an invoice that was read for another taxpayer.
+    """
+    facts = (*invoice.key, None, invoice.action, invoice.hash, invoice.remarks, invoice.itc_reduction)
+    return (_owner(invoice, gstin), *facts, *_information(invoice))
 
 
 def cells_of(invoice: Invoice) -> dict[str, object]:
     """Return the values of a record that `write_invoices` writes, by column."""
-    return dict(zip((*READ_COLUMNS, *INFORMATION_COLUMNS), _invoice_row(invoice), strict=True))
+    return dict(zip(INVOICE_COLUMNS[1:], invoice_row(invoice, None)[1:], strict=True))
 
 
 def write_rows(
@@ -127,8 +132,8 @@ def writing_rows(target: Target, columns: Sequence[str], *, overwrite: bool = Tr
 def check_writable(target: Target, *, overwrite: bool = True) -> None:
     """Raise `InvalidInput` if a file could not be written; call it before long work whose result goes there.
 
-    Without `overwrite`, an existing file that is not empty is refused. So is any format other than
-    those of `formats.py`, and each of these where its extra is not installed.
+    Without `overwrite`, an existing file that is not empty is refused. So is a suffix of no
+    format, and a format whose extra is not installed.
     """
     if isinstance(target, str | os.PathLike):
         _check_format(target)

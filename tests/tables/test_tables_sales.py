@@ -1,4 +1,4 @@
-"""A file of sales is read as it was written, as CSV and as XLSX; each fault has its row and column."""
+"""A file of sales is read as it was written, as CSV, XLSX and Parquet; each fault has its row and column."""
 
 from __future__ import annotations
 
@@ -43,10 +43,12 @@ HEADER, ROW = (
 )
 
 
-@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+@pytest.mark.parametrize("suffix", ["csv", "xlsx", "parquet"])
 @pytest.mark.parametrize("gstin", [None, ACME])
 def test_what_is_written_is_read(tmp_path: Path, suffix: str, gstin: str | None) -> None:
     """The rate lines as their sum."""
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow", reason="the extra `arrow` is not installed")
     file = tmp_path / f"sales.{suffix}"
     half = attrs.evolve(LINE, rate=Decimal(18), taxable_value=Decimal("100.10"), igst=Decimal("18.02"))
     written = attrs.evolve(SALE, items=(half, attrs.evolve(half, number=2)))

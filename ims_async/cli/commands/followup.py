@@ -15,6 +15,7 @@ from ...decide.tolerance import amount_of
 from ...errors import InvalidInput
 from ...tables import SheetRow, problems_of
 from ...tables.columns import unshielded
+from ...tables.formats import NAMES
 from ...tables.problems import raise_all
 from ...tables.row import any_action
 from ...tables.writing import write_rows
@@ -36,7 +37,7 @@ class Asked:
         Path,
         options.option(
             "--out FILE",
-            "The .csv or .xlsx file to write: a line for each supplier, or customer.",
+            f"The file to write ({NAMES}): a line for each supplier, or customer.",
             "followup.csv",
         ),
     ]

@@ -16,6 +16,7 @@ from ...decide import Decided, Entry, Outcome, Policy
 from ...decide.sheets import ACTED_ON, AMENDED, TYPED, FilledIn, fill_in
 from ...tables import Sheet
 from ...tables.columns import MATCH_COLUMNS
+from ...tables.formats import NAMES
 from .. import options
 from ..command import command
 from ..inputs.settings import checked_gstin
@@ -44,8 +45,8 @@ class Asked:
         Path,
         options.option(
             "--register FILE_OR_FOLDER",
-            "The purchase register, as CSV or XLSX; or a folder with a file GSTIN.csv or GSTIN.xlsx for "
-            "each taxpayer.",
+            f"The purchase register ({NAMES}); or a folder with a file GSTIN.csv, or of another of these "
+            "formats, for each taxpayer.",
             "purchases.csv",
         ),
     ]

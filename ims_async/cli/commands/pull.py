@@ -1,4 +1,4 @@
-"""`pull`: the records of one taxpayer or of many, in CSV or XLSX files to be decided on."""
+"""`pull`: the records of one taxpayer or of many, in files to be decided on."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def pull(
     no_check: options.NoCheck = False,
     first_poll: options.FirstPoll = options.FIRST_POLL,
 ) -> int:
-    """Write records to a CSV or an XLSX file, to be decided on.
+    """Write records to a CSV, an XLSX or a Parquet file, to be decided on.
 
     Fill in its column 'action' with A (accept), R (reject) or P (keep pending), in any spreadsheet; rows left
     empty stay undecided; a .xlsx workbook has lists to choose from. A credit note that is accepted also needs

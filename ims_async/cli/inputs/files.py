@@ -35,7 +35,7 @@ def read_all(
     reader: Callable[..., list[Row]] | None = None,
     otherwise: Callable[[], str] | None = None,
 ) -> tuple[list[Path], dict[str, list[Row]]]:
-    """Read files, and the CSV and XLSX files of folders; return the files, and their rows by taxpayer.
+    """Read files, and the files of folders; return the files, and their rows by taxpayer.
 
     `reader` reads a file, `otherwise` returns the taxpayer of files that name none: the person is asked
     otherwise. Where there are several files, those in which nothing is decided are passed over. Raises

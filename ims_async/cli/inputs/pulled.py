@@ -15,6 +15,7 @@ from ...errors import InvalidInput
 from ...files import is_file, is_folder
 from ...model.vocabulary import Section
 from ...tables import Problem, Sheet, SheetRow, problems_of
+from ...tables.formats import format_of
 from ...tables.problems import raise_all
 from .. import options
 from .files import folder_of, is_gstin, suffix_in
@@ -134,6 +135,9 @@ def _kept_files(
     ending = suffix or suffix_in(target if folder else None)
     wanted = named or list(of) or [ask()]
     found = {gstin: of.get(gstin) or (target / f"{gstin}{ending}" if folder else target) for gstin in wanted}
+    for file in dict.fromkeys(found.values()):
+        if (packed := format_of(file)) is not None and packed.rewriting is None:  # nor could a further pull
+            raise_all([*packed.problems_of_rewriting(file)])
     return PulledFiles(found, frozenset(files), check)
 
 

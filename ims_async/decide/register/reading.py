@@ -43,7 +43,7 @@ class Register(list[Entry]):
 
 
 def read_register(path: str | os.PathLike[str], columns: Columns | None = None) -> Register:
-    """Read a purchase register from a CSV file (`.csv`, `.txt`, `.tsv`), or with the extra `xlsx` from XLSX.
+    """Read a purchase register from CSV (`.csv`, `.txt`, `.tsv`), XLSX (extra `xlsx`) or Parquet (`arrow`).
 
     Columns are found by the headings that Tally, Zoho Books, Busy, SAP and Marg write; `columns` maps fields
     of `Entry` to other headings, as a mapping or a TOML file; several headings of one amount, such as

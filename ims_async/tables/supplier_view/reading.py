@@ -1,4 +1,4 @@
-"""Read a file that `write_sales` has written, CSV or XLSX."""
+"""Read a file that `write_sales` has written, in any format."""
 
 from __future__ import annotations
 

@@ -8,10 +8,10 @@ from operator import attrgetter
 from typing import Final
 
 from ...model.records import AddedBackLiability, SalesInvoice
-from ..columns import GSTIN_COLUMN, field_of
+from ..columns import GSTIN_COLUMN, MONEY_COLUMNS, field_of
 from ..writing import Target, write_rows
 
-AMOUNTS: Final = ("taxable value", "IGST", "CGST", "SGST", "cess")
+AMOUNTS: Final = MONEY_COLUMNS[1:]
 """The columns of the sums of a document's rate lines."""
 _REST: Final = (
     *("type", "note type", "place of supply", "original number", "original date"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..problems import InvalidFile, Problem, unusable
 from ..source import Sheet
@@ -43,7 +43,7 @@ def sheets_of(path: str | os.PathLike[str]) -> Iterator[Sheet]:
             yield _sheet(path, book, name)
 
 
-def how_to_of(path: str | os.PathLike[str]) -> list[list[Any]]:
+def how_to_of(path: str | os.PathLike[str]) -> list[Sequence[Any]]:
     """Return the rows of the sheet that says how to decide: a person may have noted something there."""
     book = _opened(path)
     return list(_sheet(path, book, HOW_TO).rows) if HOW_TO in _names_of(book, path) else []

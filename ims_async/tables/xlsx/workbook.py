@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from ... import files
-from ..columns import LONGEST_CELL, OUR_COLUMNS, folded, to_text
+from ..columns import LONGEST_CELL, MONEY_COLUMNS, OUR_COLUMNS, folded, to_text
 from .kind import HOW_TO, MARKER, VERSION, not_installed
 
 MOST_ROWS: Final = 1_048_575  # of a sheet, below its header
@@ -33,7 +33,6 @@ _COLOURS: Final = {
     },
 }
 """The colours of cells that begin with these texts, by column."""
-_AMOUNTS: Final = frozenset({"value", "taxable value", "IGST", "CGST", "SGST", "cess"})
 _MOMENTS: Final = {
     dt.date: "dd-mm-yyyy", dt.datetime: "dd-mm-yyyy hh:mm:ss",
     dt.time: "hh:mm:ss", dt.timedelta: "[hh]:mm:ss",
@@ -230,7 +229,7 @@ class Rows:
         self._name = name or ("Records" if self._decided else "Report")
         self._read_before = bool(name)
         self._formats = [self._format_of(name) for name in self._names]
-        self._numbers = [book.money if name in _AMOUNTS else self._free_of(name) for name in self._names]
+        self._numbers = [book.money if name in MONEY_COLUMNS else self._free_of(name) for name in self._names]
         self._hash = self._names.index("hash") if self._decided else -1
         self._top, self._row, self._sheets = len(above), 0, 0
         self._sheet = self._add()
