@@ -10,6 +10,7 @@ import attrs
 
 from ..errors import RecordsRejected
 from ..jobs.job import ImsJob
+from ..model.plain import Plain, counted
 from ..model.records import Record
 from ..model.report import CANNED, JobReport, RecordFailure
 from ..model.status import ErrorEntry
@@ -25,16 +26,12 @@ def counts_in_words(counts: Iterable[int]) -> str:
     return ", ".join(f"{count:,} {what}" for count, what in zip(counts, _OUTCOMES, strict=True) if count)
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def _how_many(things: Collection[object]) -> str:
     return f"<{len(things):,}>"
 
 
 @attrs.frozen(kw_only=True)
-class TaxpayerReport:
+class TaxpayerReport(Plain):
     """One GSTIN's part: `handed_in` is the sum of all the other counts.
 
     `failed`: the gateway refused them, each with its reason. `unaccounted`: their job has ended, and the
@@ -81,9 +78,16 @@ class TaxpayerReport:
         whole = self.succeeded == self.handed_in and not self.unmatched and not self.doubtful_jobs
         return whole and not self.canned and self.error is None
 
+    def __str__(self) -> str:
+        facts = [counts_in_words(self.counts) or "nothing to do", *([CANNED] if self.canned else [])]
+        if self.doubtful_jobs:
+            facts.append(f"{counted(len(self.doubtful_jobs), 'job')} with errors that are not named")
+        facts += [str(self.error)] if self.error is not None else []
+        return f"{self.gstin}: {counted(self.handed_in, 'decision')}: {'; '.join(facts)}"
+
 
 @attrs.frozen(kw_only=True)
-class BulkReport:
+class BulkReport(Plain):
     """A run as a whole: its name, each taxpayer's part by GSTIN, and the sums.
 
     `report["29AAACQ3770E1ZF"].failed` are the records that the gateway refused, with its reasons.
@@ -180,10 +184,10 @@ class BulkReport:
     def __str__(self) -> str:
         named = (self.failed, self.unaccounted, self.changed, self.not_sent)
         facts = [counts_in_words((self.succeeded, *named, self.pending_count))]
-        facts += [f"{_counted(len(self.errors), 'taxpayer')} with an error"] * bool(self.errors)
+        facts += [f"{counted(len(self.errors), 'taxpayer')} with an error"] * bool(self.errors)
         if self.doubtful_jobs:
-            facts.append(f"{_counted(len(self.doubtful_jobs), 'job')} with errors that are not named")
-        whole = f"{_counted(self.handed_in, 'decision')} of {_counted(len(self), 'taxpayer')}"
+            facts.append(f"{counted(len(self.doubtful_jobs), 'job')} with errors that are not named")
+        whole = f"{counted(self.handed_in, 'decision')} of {counted(len(self), 'taxpayer')}"
         return f"run {self.run}: {whole}: {'; '.join(filter(None, facts)) or 'nothing to do'}"
 
     def raise_for_failures(self) -> None:

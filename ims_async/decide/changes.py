@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import attrs
 
+from ..model.plain import counted
 from ..model.records import Invoice, RecordKey
 from ..tables.columns import GONE
 
@@ -47,6 +48,10 @@ class Changes:
 
     def __len__(self) -> int:
         return len(self._changes)
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in self.counts.items() if count)
+        return counted(len(self), "record") + (f": {counts}" if counts else "")
 
     def of(self, kind: ChangeKind) -> list[RecordChange]:
         """Return the changes of one kind."""

@@ -8,6 +8,7 @@ from typing import Final
 
 import attrs
 
+from ..model.plain import counted
 from ..model.records import Decision, Invoice, ItcReduction, RecordKey
 from ..model.vocabulary import Section
 from .entry import Entry
@@ -87,6 +88,17 @@ class Decided:
             f"{sum(one.outcome is outcome for one in self.judged):,} {outcome}" for outcome in Outcome
         )
         return f"<Decided on {len(self.judged):,} records: {counts}>"
+
+    def __str__(self) -> str:
+        totals = dict.fromkeys(Outcome, Total())
+        for one in self.judged:
+            totals[one.outcome] = totals[one.outcome].plus(one.invoice)
+        facts = [
+            f"{outcome} {total.count:,} (taxable value ₹{total.taxable_value:,.2f}, tax ₹{total.tax:,.2f})"
+            for outcome, total in totals.items()
+            if total.count
+        ]
+        return f"{counted(len(self.judged), 'record')}: {', '.join(facts) or 'nothing to decide'}"
 
     def reason(self, invoice: Invoice) -> str:
         """Return why a record was decided so, or left. Raises `KeyError` for a record that was not there."""

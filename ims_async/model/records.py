@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import attrs
 
+from .plain import Plain, counted
 from .vocabulary import Action, GoodsType, Section, SupplierSection
 
 
@@ -77,7 +78,7 @@ class ItcReduction:
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Invoice:
+class Invoice(Plain):
     """One invoice or note, of any section, as the recipient sees it.
 
     Money is in rupees, exact. `number`, `return_period` (`"102024"`) and `place_of_supply` (`"07"`) are
@@ -141,7 +142,7 @@ class Invoice:
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Decision:
+class Decision(Plain):
     """A decision on one record. The record's own `action` is sent as its previous action."""
 
     invoice: Invoice
@@ -217,9 +218,18 @@ class SectionCounts:
         """The sum of all four."""
         return self.no_action + self.accepted + self.rejected + self.pending
 
+    def __str__(self) -> str:
+        counts = {
+            "without an action": self.no_action,
+            "accepted": self.accepted,
+            "rejected": self.rejected,
+            "pending": self.pending,
+        }
+        return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count) or "none"
+
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Counts:
+class Counts(Plain):
     """Counts by section: `counts[Section.B2B].no_action`, `counts["impg"]`; an absent section counts zero."""
 
     total: int
@@ -229,6 +239,10 @@ class Counts:
 
     def __getitem__(self, section: Section | str) -> SectionCounts:
         return self.sections.get(str(section).lower(), _NO_COUNTS)
+
+    def __str__(self) -> str:
+        of_each = "; ".join(f"{name}: {found}" for name, found in self.sections.items() if found.total)
+        return counted(self.total, "record") + (f": {of_each}" if of_each else "")
 
 
 _NO_COUNTS = SectionCounts()
@@ -249,7 +263,7 @@ class LineItem:
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class SalesInvoice:
+class SalesInvoice(Plain):
     """A document that this taxpayer reported, with its recipient's action.
 
     `action` is `NO_ACTION` if the gateway names none; `deleted` items (flag D) may lack amounts.
@@ -282,7 +296,7 @@ class SalesInvoice:
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class AddedBackLiability:
+class AddedBackLiability(Plain):
     """A document whose rejection by the recipient was added back to this supplier's liability; rupees.
 
     Fields: GST API documentation, "IMS - Get Added Back Liability Records".

@@ -11,6 +11,7 @@ from typing import Final
 import attrs
 
 from ..errors import RecordsRejected, bounded
+from .plain import Plain, counted
 from .reasons import Reason, completed, together
 from .records import Record, RecordKey
 from .status import ErrorEntry, Found, JobState, JobStatus
@@ -38,7 +39,7 @@ def _how_many(things: tuple[object, ...]) -> str:
 
 
 @attrs.frozen(kw_only=True)
-class JobReport:
+class JobReport(Plain):
     """The outcome of each record of a finished job: `succeeded + failed + unaccounted` is what was sent.
 
     `unaccounted` has the records whose outcome does not follow from the gateway's counts;
@@ -78,6 +79,36 @@ class JobReport:
             and not self.unmatched
             and not self.unaccounted_count
         )
+
+    @property
+    def failed_count(self) -> int:
+        """How many records were not applied, also where `failed` cannot name them."""
+        whole = self.state is JobState.FAILED and not self.unaccounted_count
+        return self.submitted if whole and self.submitted is not None else len(self.failed)
+
+    @property
+    def applied_count(self) -> int | None:
+        """How many records were applied, also where `succeeded` cannot name them; None if unknown."""
+        if self.submitted is None:
+            return None
+        return max(self.submitted - self.failed_count - self.unaccounted_count, 0)
+
+    def __str__(self) -> str:
+        counts = {
+            "applied": self.applied_count,
+            "refused": self.failed_count,
+            "unaccounted for": self.unaccounted_count,
+        }
+        facts = [", ".join(f"{count:,} {what}" for what, count in counts.items() if count)]
+        if self.found is not None:
+            facts.append("as a second look showed")
+        if self.unmatched:
+            one = "error that fits no record"
+            facts.append(counted(len(self.unmatched), one, "errors that fit no record"))
+        if not self.ok:
+            facts += [f"{self.error_code} {self.reason}".strip(), *([CANNED] if self.canned else [])]
+        size = "a job of unknown size" if self.submitted is None else counted(self.submitted, "record")
+        return bounded(f"{size}: {'; '.join(filter(None, facts)) or self.state}")
 
     @property
     def reason(self) -> str:

@@ -53,13 +53,19 @@ def _record_key(row: Sequence[Any], _: object) -> RecordKey:
     return RecordKey(known, _text(supplier, str), _text(number, str), day, _text(period, None))
 
 
-CONVERTER: Final = Converter(forbid_extra_keys=True)
-for _kind in _NUMBERS:
-    CONVERTER.register_structure_hook(_kind, _number)
-CONVERTER.register_structure_hook(str, _text)
-CONVERTER.register_structure_hook(str | None, _text)
-CONVERTER.register_structure_hook(StrEnum, lambda value, members: members(value))
-CONVERTER.register_structure_hook(Section | str, _section)
-CONVERTER.register_structure_hook(RecordKey, _record_key)
-CONVERTER.register_structure_hook(dt.datetime, lambda text, _: dt.datetime.fromisoformat(text))
-CONVERTER.register_unstructure_hook(dt.datetime, dt.datetime.isoformat)
+def strict_converter(**options: Any) -> Converter:
+    """Return a converter that takes no value of another type, and no unknown attribute."""
+    made = Converter(forbid_extra_keys=True, **options)
+    for kind in _NUMBERS:
+        made.register_structure_hook(kind, _number)
+    made.register_structure_hook(str, _text)
+    made.register_structure_hook(str | None, _text)
+    made.register_structure_hook(StrEnum, lambda value, members: members(value))
+    made.register_structure_hook(Section | str, _section)
+    made.register_structure_hook(RecordKey, _record_key)
+    made.register_structure_hook(dt.datetime, lambda text, _: dt.datetime.fromisoformat(text))
+    made.register_unstructure_hook(dt.datetime, dt.datetime.isoformat)
+    return made
+
+
+CONVERTER: Final = strict_converter()

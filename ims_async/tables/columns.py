@@ -8,7 +8,7 @@ import re
 from decimal import Decimal
 from typing import Final
 
-from ..gsp.codec.writing import money_text
+from ..model.plain import money_text
 from ..model.records import ItcReduction
 
 GSTIN_COLUMN: Final = "GSTIN"

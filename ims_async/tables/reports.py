@@ -10,7 +10,7 @@ import attrs
 
 from ..model.records import Decision, RecordKey
 from ..model.report import JobReport
-from ..model.status import ErrorEntry, JobState
+from ..model.status import ErrorEntry
 from .columns import GSTIN_COLUMN
 from .problems import Problem
 from .writing import Target, write_rows, writing_rows
@@ -78,9 +78,9 @@ def _outcomes_of(report: JobReport) -> Iterator[Outcome]:
         for record in records:
             yield Outcome(outcome=outcome, key=record.key, action=decided_action(record))
     nameless = (
-        ("failed", failed_count(report), len(report.failed)),
+        ("failed", report.failed_count, len(report.failed)),
         ("unaccounted", report.unaccounted_count, len(report.unaccounted)),
-        ("applied", applied_count(report), len(report.succeeded)),
+        ("applied", report.applied_count, len(report.succeeded)),
     )
     for outcome, known, named in nameless:
         if (rest := (known or 0) - named) > 0:
@@ -108,17 +108,9 @@ def decided_action(record: object) -> object:
     return record.action if isinstance(record, Decision) else ""
 
 
-def failed_count(report: JobReport) -> int:
-    """Return how many records were not applied, also where the report cannot name them."""
-    whole = report.state is JobState.FAILED and not report.unaccounted_count
-    return report.submitted if whole and report.submitted is not None else len(report.failed)
-
-
 def applied_count(report: JobReport) -> int | None:
-    """Return how many records were applied, also where the report cannot name them; None if unknown."""
-    if report.submitted is None:
-        return None
-    return max(report.submitted - failed_count(report) - report.unaccounted_count, 0)
+    """Return `report.applied_count`."""
+    return report.applied_count
 
 
 def write_problems(target: Target, problems: Iterable[tuple[str, Problem]], *, overwrite: bool = True) -> int:

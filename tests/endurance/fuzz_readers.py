@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import importlib.util
 import io
 import json
 import math
@@ -14,6 +15,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+
+import attrs
 
 from ims_async import decide, tables
 from ims_async.cli.inputs.environment import Variables
@@ -26,7 +29,9 @@ from ims_async.gsp.codec.json import Scanner, parse_json
 from ims_async.gsp.http import check_base_url, read_retry_at
 from ims_async.gsp.verdicts import epoch
 from ims_async.journal import packing
-from ims_async.model.records import ItcReduction
+from ims_async.model.plain import Plain
+from ims_async.model.records import Decision, Invoice, ItcReduction
+from ims_async.model.report import JobReport, RecordFailure
 from ims_async.model.secret import Secret, jwt_expiry
 from ims_async.model.status import Found, JobKind, JobState, JobStatus
 from ims_async.model.tokens import Download, JobToken
@@ -233,6 +238,67 @@ def _csv() -> tuple[Case, ...]:
     return tuple(Case(text.encode()) for text in texts)
 
 
+def _decided_rows() -> tuple[Case, ...]:
+    invoice = vayana_talk.INVOICE
+    by_hash: dict[str, Any] = {"hash": invoice.hash, "action": "A", "remarks": None, "ITC reduction": "none"}
+    by_ids: dict[str, Any] = {
+        "section": "b2b",
+        "supplier": invoice.supplier,
+        "number": invoice.number,
+        "date": "05-11-2024",
+    }
+    rows = [by_hash, {**by_ids, "return period": "112024", "action": "R", "action when pulled": "N"}]
+    return (Case(json.dumps(rows[:1]).encode()), Case(json.dumps([{**rows[1], **rows[0]}, rows[0]]).encode()))
+
+
+def _decisions(case: Case) -> Any:
+    try:
+        rows = json.loads(case.body)
+    except (ValueError, RecursionError):  # no JSON
+        return None
+    return len(tables.decisions(rows, [vayana_talk.INVOICE]))
+
+
+def _plain() -> tuple[Case, ...]:
+    decision = vayana_talk.INVOICE.accept("yes", ItcReduction.partial(igst=1))
+    failure = RecordFailure(record=decision, key=decision.key, code="X", message="y")
+    report = JobReport(state=JobState.PARTIAL, submitted=2, succeeded=(decision,), failed=(failure,))
+    return tuple(Case(json.dumps(one.to_dict()).encode()) for one in (decision, decision.invoice, report))
+
+
+def _from_dict(case: Case) -> Any:
+    facts = parse_json(case.body)
+    kinds: tuple[type[Plain], ...] = (Decision, Invoice, JobReport)
+    for kind in kinds:
+        with contextlib.suppress(InvalidInput):
+            made = kind.from_dict(facts)
+            promise(
+                kind.from_dict(json.loads(json.dumps(made.to_dict()))) == made, "it is written as it was read"
+            )
+            return repr(made)
+    return kinds[0].from_dict(facts)
+
+
+def _parquet() -> list[Reader]:
+    """Return the reader of Parquet files, where the extra `arrow` is installed."""
+    if importlib.util.find_spec("pyarrow") is None:
+        return []
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "input.parquet")
+        invoices = [attrs.evolve(vayana_talk.INVOICE, number=number) for number in "123"]
+        tables.write_invoices(file, invoices, gstin=vayana_talk.GSTIN)
+        content = file.read_bytes()
+    read = partial(tables.read_records, check_suppliers=False)
+    return [
+        Reader(
+            "read_records of Parquet",
+            (Case(content),),
+            partial(_in_a_file, read, ".parquet"),
+            (InvalidInput,),
+        )
+    ]
+
+
 _TOKEN: Final = JobToken(
     gsp="vayana", host="h.example", gstin=vayana_talk.GSTIN, kind=JobKind.SAVE, reference_id="r", submitted=2
 )
@@ -307,6 +373,9 @@ def _rooms() -> list[Reader]:
             partial(_in_a_file, tables.read_sales, ".csv"),
             tables_errors,
         ),
+        Reader("decisions of rows", _decided_rows(), _decisions, tables_errors),
+        Reader("from_dict", _plain(), _from_dict, (InvalidInput, UnexpectedAnswer)),
+        *_parquet(),
         Reader(
             "read_register",
             (Case(_REGISTER.encode()), Case(_REGISTER.replace(",", ";").encode())),

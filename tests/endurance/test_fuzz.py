@@ -69,6 +69,7 @@ COVERED: Final = {
     "tables/sheets.py read_sheet": "read_sheet",
     "tables/supplier_view/reading.py read_sales": "read_sales",
     "tables/reading.py read_records": "read_records",
+    "tables/reading.py read_table": "decisions of rows",
     "tables/reading.py read_row": "read_decisions",
     "tables/reading.py read_with_information": "read_with_information",
     "net/transport.py __call__": "unpacking",

@@ -300,6 +300,7 @@ def test_a_record_without_a_hash_is_known_by_all_its_ids() -> None:
         ([{}, {"hash": None, "action": "A"}], "the list row 2, column hash: it is empty"),
         ([{"hash": "b", "action": "maybe"}], "the list row 1, column action: action 'maybe' is unknown"),
         ([{"hash": "b", "action": "N"}], "N cannot be saved"),
+        ([{"hash": "b", "action": ["A"]}], "action 'a list' is unknown"),
         ([{"hash": "b", "action": "A", "ITC reduction": 10.5}], "row 1, column ITC reduction: '10.5' is not"),
         ([{"hash": "b", "action": "A", "ITC reduction": "igst=10.505"}], "more than two decimals"),
         (

@@ -15,8 +15,7 @@ from ...model.records import RecordKey
 from ...model.report import CANNED, JobReport, RecordFailure
 from ...model.status import ErrorEntry, JobState
 from ...model.tokens import JobToken
-from ...tables import applied_count
-from ...tables.reports import failed_count, key_of
+from ...tables.reports import key_of
 from .errors import not_known
 from .grouping import and_more, first_of_each
 from .next_commands import Commands
@@ -97,13 +96,13 @@ def _advice(codes: Collection[str], *, unaccounted: object, doubtful: object) ->
 
 def report_tables(job: ImsJob, report: JobReport) -> list[Table]:
     """Show what became of a job's records: the accounting, and each record that was not applied."""
-    applied = applied_count(report)
+    applied = report.applied_count
     row = (
         job.reference_id or "?",
         str(report.state),
         "?" if report.submitted is None else report.submitted,
         "?" if applied is None else applied,
-        failed_count(report),
+        report.failed_count,
         report.unaccounted_count,
         len(report.unmatched),
     )
@@ -138,8 +137,8 @@ def job_facts(job: ImsJob) -> dict[str, Any]:
     if report is not None:
         facts |= {
             "canned": report.canned,
-            "applied": applied_count(report),
-            "failed_count": failed_count(report),
+            "applied": report.applied_count,
+            "failed_count": report.failed_count,
             "unaccounted_count": report.unaccounted_count,
             **record_facts(report),
         }

@@ -13,7 +13,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ...gsp.codec.writing import money_text
+from ...model.plain import counted as counted
+from ...model.plain import money_text
 from ...model.records import Counts, Decision, Invoice, Record
 from ...model.vocabulary import Action, Section
 from ...tables import Row
@@ -43,11 +44,6 @@ ByAction = Counter[Action | None]
 def are(count: int) -> str:
     """Return the verb for so many."""
     return "is" if count == 1 else "are"
-
-
-def counted(count: int, noun: str) -> str:
-    """Return "1 record", "2 records" and so on."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def recognised(count: int, *, later: bool = False) -> str:

@@ -8,6 +8,7 @@ from typing import Final, overload
 
 import attrs
 
+from ...model.plain import counted
 from ...model.records import Invoice
 from ..entry import HEADS, Entry
 from ..kinds import MatchKind
@@ -139,6 +140,11 @@ class Matching(Sequence[Match]):
     def __repr__(self) -> str:
         counts = ", ".join(f"{count:,} {kind}" for kind, count in self.counts.items() if count)
         return f"<Matching of {len(self):,} records: {counts}; {len(self.only_in_books):,} only in books>"
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in self.counts.items() if count)
+        whole = counted(len(self), "record") + (f": {counts}" if counts else "")
+        return f"{whole}; {counted(len(self.only_in_books), 'entry', 'entries')} only in the books"
 
     @property
     def counts(self) -> Mapping[MatchKind, int]:

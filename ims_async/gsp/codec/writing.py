@@ -15,6 +15,7 @@ from typing import Any, Final
 import attrs
 
 from ...errors import PayloadTooLarge
+from ...model.plain import money_text
 from ...model.records import Invoice, ItcReduction, Record
 from ...model.status import JobKind
 from ...model.vocabulary import Section
@@ -25,15 +26,6 @@ from .values import Cache, day_text
 ROWS_PER_TURN: Final = 200
 _DAY_TEXTS: Final = Cache(day_text)
 _QUOTED: Final = Cache[str, str](quote)  # a batch has few distinct suppliers, periods, places and forms
-_LONGEST_AMOUNT: Final = 100  # digits before or after the point
-
-
-def money_text(amount: Decimal) -> str:
-    """Write rupees as a plain JSON number: `10883.91`, `1000`; with an exponent only to save 100 zeros."""
-    text = str(amount)
-    if "E" not in text or not -_LONGEST_AMOUNT < amount.adjusted() < _LONGEST_AMOUNT:
-        return text  # without an exponent 1E+999999999 would be a gigabyte
-    return format(amount, "f")
 
 
 def _amounts(invoice: Invoice) -> str:

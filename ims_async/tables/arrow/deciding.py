@@ -69,6 +69,8 @@ def _broken(error: Exception) -> Exception:
 
 
 def _present(value: object) -> object:
+    if isinstance(value, list | tuple | dict | set):  # in full it may be longer than any text
+        return f"a {type(value).__name__}"
     return None if isinstance(value, float) and value != value else value  # NaN
 
 

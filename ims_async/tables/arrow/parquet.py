@@ -95,12 +95,13 @@ def sheets_of(path: str | os.PathLike[str]) -> Iterator[Sheet]:
     _check_size(path)
     try:
         file = pyarrow.parquet.ParquetFile(os.fspath(path))
-    except (pyarrow.ArrowException, OSError) as error:
+        names = file.schema_arrow.names
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise _broken(path, error) from None
     if file.metadata.num_rows > MOST_ROWS:
         raise unusable(path, f"has more than {MOST_ROWS:,} rows: split it")
     rows = rows_of(pyarrow, file.iter_batches(batch_size=ROWS), partial(_broken, path))
-    yield Sheet("", chain([file.schema_arrow.names], rows))
+    yield Sheet("", chain([names], rows))
 
 
 def problems_of_rewriting(path: str | os.PathLike[str]) -> Iterator[Problem]:
