@@ -25,6 +25,9 @@ def reason_of(error: Exception) -> str:
 def _values(pyarrow: Any, column: Any) -> Any:
     if pyarrow.types.is_timestamp(column.type):
         column = column.cast(pyarrow.date32(), safe=False)
+    if pyarrow.types.is_dictionary(column.type):  # each text once, for all rows of the batch
+        texts = _values(pyarrow, column.dictionary)
+        return [None if place is None else texts[place] for place in column.indices.to_pylist()]
     values = column.to_pylist()
     if pyarrow.types.is_floating(column.type):
         return [None if value != value else value for value in values]  # NaN
