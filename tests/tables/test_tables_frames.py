@@ -179,6 +179,8 @@ def test_pyarrow_reads_a_frame_and_its_table_comes_back_as_the_decisions() -> No
     invoices = of_each_kind()
     table = pa.table(tables.frame(invoices))
     assert tables.decisions(table, invoices) == []
+    nothing = pa.array([float("nan")] * len(invoices))
+    assert tables.decisions(table.set_column(6, "action", nothing), invoices) == []
     for name, cells in cells_of(invoices).items():
         table = table.set_column(table.column_names.index(name), name, pa.array(cells))
     assert tables.decisions(table, invoices) == wanted(invoices)

@@ -114,6 +114,10 @@ def test_reports_and_problems_are_written_with_nothing_where_nothing_is(file: Pa
         file, [("refused", Problem("a", kind="edited", row=7)), ("warn", Problem("b", kind="c"))]
     )
     assert pq.read_table(file)["row"].to_pylist() == [7, None]
+    assert tables.is_report(file)
+    tables.write_invoices(file, [make_invoice()])
+    pq.write_table(pq.read_table(file).append_column("outcome", pa.array(["mine"])), file)
+    assert not tables.is_report(file)  # a column of one's own in a pulled file
 
 
 def test_a_value_that_does_not_fit_leaves_the_old_file(file: Path) -> None:

@@ -54,7 +54,7 @@ class Batches:
         type_ = self.schema.field(column).type
         if type_ in (self._pyarrow.string(), _dictionary(self._pyarrow)):
             return None if value is None else to_text(value).encode("utf-8", "replace").decode()
-        if value is None or value == "":
+        if value is None:
             return None
         try:
             self._pyarrow.array([value], type_)
