@@ -27,7 +27,7 @@ $(DEMO): pyproject.toml
 
 $(READY): $(DEMO)
 	@echo 'Installing what the tests need into $(VENV); this takes a minute, and is done once.'
-	@$(INSTALL) -e '.[cli,dev]'
+	@$(INSTALL) -e '.[cli,dev,frames]'
 	@touch $@
 
 demo: $(DEMO)  ## run the main job against the embedded simulator, over HTTP on loopback (GSP=vayana for the other GSP)
@@ -43,8 +43,11 @@ format: $(READY)  ## let ruff fix and format what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-test-lowest:  ## run what the lowest versions that pyproject.toml allows can break (LOWEST=tests: all tests)
-	$(MAKE) VENV=.venv-lowest .venv-lowest/.lowest
+.PHONY: lowest-ready
+lowest-ready:
+	@$(MAKE) VENV=.venv-lowest .venv-lowest/.lowest
+
+test-lowest: lowest-ready  ## run what the lowest versions that pyproject.toml allows can break (LOWEST=tests: all tests)
 	.venv-lowest/bin/python -m pytest -q -n auto $(LOWEST)
 
 .venv-lowest/.lowest: pyproject.toml tests/lowest.txt
@@ -52,7 +55,9 @@ test-lowest:  ## run what the lowest versions that pyproject.toml allows can bre
 	$(INSTALL) -e '.[cli,dev]' -c tests/lowest.txt
 	@touch $@
 
-test: lint test-lowest  ## run everything: lint, types, layers, lowest versions, tests; of long sweeps a sample
+test: $(READY)  ## run everything: lint, types, layers, lowest versions, tests; of long sweeps a sample
+	$(MAKE) -j2 lint lowest-ready
+	$(MAKE) test-lowest
 	$(BIN)/python -m pytest -n auto
 
 bench: $(READY)  ## run the benchmarks beside other libraries, and print ratios
