@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import io
+import re
 import zipfile
 from collections.abc import Callable
 from decimal import Decimal
@@ -16,6 +17,7 @@ import pytest
 from ims_async import Action, InvalidInput, ItcReduction, Section
 from ims_async.tables import InvalidFile
 from ims_async.tables.offline import read_portal
+from tests.support.documents import DOCUMENTS
 from tests.support.portal_files import GSTIN, SUPPLIER, details, row, written
 
 
@@ -308,3 +310,11 @@ def test_a_file_that_is_too_large_is_refused(file: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("ims_async.tables.offline.envelopes.LONGEST_FILE", 3)
     with pytest.raises(InvalidFile, match="is larger than 3 bytes"):
         read_portal(file)
+
+
+def test_the_download_in_the_document_is_one(file: Path) -> None:
+    """A user writes a first file after it."""
+    (sample,) = re.findall(r"```json\n(.*?)```", DOCUMENTS["docs/offline-tool.md"], re.DOTALL)
+    file.write_text(sample, encoding="utf-8")
+    portal = read_portal(file, gstin=GSTIN)
+    assert (len(portal.invoices), portal.problems, portal.other) == (1, (), {})

@@ -49,7 +49,8 @@ def push(console: Console, files: options.DecisionFiles, plan: Plan) -> int:
     """Send the decisions of files, and account for every record.
 
     Column 'ITC reduction' says how much input tax credit is given up on accepting a credit note: none, full,
-    or rupees such as igst=10.50;cgst=0;sgst=0;cess=0. Without it the gateway refuses the note (IMSSAV0054).
+    or rupees such as igst=10.50;cgst=0;sgst=0;cess=0. From period 102025 on the gateway refuses a note
+    without it (IMSSAV0054).
     The records are pulled again first: a row whose record the supplier has edited since, or whose action
     is another one by now, is refused by name, and nothing is sent.
 
