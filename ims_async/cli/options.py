@@ -145,8 +145,8 @@ Keep = Annotated[
     option(
         "--keep FILE_OR_FOLDER",
         "Instead of --out: bring files of an earlier pull up to date. All that you typed stays; the column "
-        "'change' says what is new, amended, action changed, now filed, gone or unchanged. Without --gstin "
-        "or --gstins: of all taxpayers in them.",
+        "'change' says what is new, amended, action changed, as decided, now filed, gone or unchanged. "
+        "Without --gstin or --gstins: of all taxpayers in them.",
         "november/",
     ),
 ]

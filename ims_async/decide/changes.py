@@ -19,6 +19,8 @@ class ChangeKind(StrEnum):
     AMENDED = "amended"
     NOW_FILED = "now filed"
     ACTION_CHANGED = "action changed"
+    AS_DECIDED = "as decided"
+    """Its action is by now the one that was typed for it: only a sheet can say so (`pull --keep`)."""
     UNCHANGED = "unchanged"
     GONE = GONE
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from typing import Final
 
@@ -13,12 +14,14 @@ from ..model.vocabulary import Section
 from ..tables import Sheet, SheetRow
 from ..tables.columns import CHANGE_COLUMNS, GSTIN_COLUMN
 from ..tables.matching import records_of
-from ..tables.row import folded_hash
+from ..tables.row import any_action, folded_hash
 from ..tables.writing import cells_of
 from .changes import ChangeKind, RecordChange, changes
 
 _TYPED: Final = ("action", "remarks", "ITC reduction")
-_OTHERWISE: Final = frozenset({ChangeKind.AMENDED, ChangeKind.ACTION_CHANGED, ChangeKind.GONE})
+_OTHERWISE: Final = frozenset(
+    {ChangeKind.AMENDED, ChangeKind.ACTION_CHANGED, ChangeKind.AS_DECIDED, ChangeKind.GONE}
+)
 """The changes after which a decision is no longer about the record as it is."""
 _NO_HASH: Final = "emptied"
 """In place of the hash of a row that has lost it: whether its record was edited since is not known."""
@@ -64,7 +67,7 @@ def keep(
     ]
     found = changes([one for one, _ in earlier], now)
     row_of = {id(one): row for one, row in earlier}
-    pairs = [(change, None if change.before is None else row_of[id(change.before)]) for change in found]
+    pairs = [_with_row(change, row_of) for change in found]
     anything = unmarked or any(_is_news(change, row) for change, row in pairs)
     part = rows[-1].part if rows else sheet.parts[-1]  # a sheet may be one taxpayer's
     set_aside = 0
@@ -73,7 +76,19 @@ def keep(
             set_aside += _update(row, change, anything=anything)
         elif change.now is not None:
             sheet.append(part, {GSTIN_COLUMN: gstin, **cells_of(change.now), "change": change.kind})
-    return Kept(found.counts, set_aside, len(rows) - len(earlier))
+    counts = Counter(change.kind for change, _ in pairs)
+    return Kept({kind: counts[kind] for kind in ChangeKind}, set_aside, len(rows) - len(earlier))
+
+
+def _with_row(change: RecordChange, row_of: Mapping[int, SheetRow]) -> tuple[RecordChange, SheetRow | None]:
+    """Return a change with its row; what was decided in the row, and stands by now, is `AS_DECIDED`."""
+    if change.before is None:
+        return change, None
+    row = row_of[id(change.before)]
+    typed = any_action(row["action"] or row["earlier action"])
+    if change.kind is ChangeKind.ACTION_CHANGED and change.now is not None and change.now.action is typed:
+        change = attrs.evolve(change, kind=ChangeKind.AS_DECIDED)
+    return change, row
 
 
 def _check_marks(rows: Sequence[SheetRow]) -> None:

@@ -120,7 +120,8 @@ def test_a_second_pull_keeps_what_was_typed_and_says_what_has_changed(shell: She
     ended = keep(shell, file)
     assert ended.code == 0, ended.err
     expected = {
-        "new": 1, "amended": 2, "now filed": 1, "action changed": 2, "gone": 2, "unchanged": len(before) - 7,
+        "new": 1, "amended": 2, "now filed": 1, "action changed": 1, "as decided": 1, "gone": 2,
+        "unchanged": len(before) - 7,
     }  # fmt: skip
     assert ended.json()["changes"] == expected
     assert (ended.json()["set_aside"], ended.json()["unread"]) == (3, 0)
@@ -129,7 +130,7 @@ def test_a_second_pull_keeps_what_was_typed_and_says_what_has_changed(shell: She
     assert list(rows[0])[:9] == [*list(before[same.hash])[:7], "change", "earlier action"]
     now = {row["number"]: row for row in rows if row["section"] == "b2b"}
     marks = {
-        amended: "amended", bare: "amended", acted: "action changed", done: "action changed", gone: "gone",
+        amended: "amended", bare: "amended", acted: "action changed", done: "as decided", gone: "gone",
         left: "gone", late: "new", same: "unchanged", filed: "now filed",
     }  # fmt: skip
     assert {one.number: now[one.number]["change"] for one in marks} == {
