@@ -103,6 +103,7 @@ def plain_reader(section: Section) -> Callable[..., Invoice]:
 _Draft: Any = attrs.make_class(
     "_Draft",
     [field.name for field in attrs.fields(Invoice)],
+    bases=Invoice.__bases__,
     slots=True,
     weakref_slot=False,
     init=False,
