@@ -42,7 +42,7 @@ def command(*, report: Any = None) -> Callable[[Callable[..., int]], Callable[..
         def run(*, json: bool, debug: bool, **given: Any) -> None:
             held = {name: given[name] for name in _HELD if name in given}
             commands = Commands(check=not given.get("no_check"), **held)
-            console = Console(json, debug, commands)
+            console = Console(json, debug, commands, takes_report=report is not None)
             for name, group in groups.items():
                 fields = [field.name for field in attrs.fields(group)]
                 given[name] = group(**{field: given.pop(field) for field in fields})

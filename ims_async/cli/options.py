@@ -187,6 +187,14 @@ LeftOutReport = Annotated[
         "left-out.csv",
     ),
 ]
+ProblemsReport = Annotated[
+    Path | None,
+    option(
+        "--report FILE",
+        "Write to this file (.csv or .xlsx) what is wrong with files, by row.",
+        "wrong.csv",
+    ),
+]
 Json = Annotated[bool, option("--json", "Print one JSON document for machines.")]
 Debug = Annotated[bool, option("--debug", "Show the traceback of an error.")]
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 from rich.console import Console as Screen
 
 from ims_async import OtpRequired
@@ -19,6 +20,8 @@ from ims_async.cli.inputs import environment
 from ims_async.cli.output.console import Console
 from ims_async.cli.output.grouping import Grouped, by_kind, first_of_each
 from ims_async.cli.output.outcomes import accounts_table
+from ims_async.tables import Problem
+from ims_async.tables.problems import raise_all
 from tests.cli.cli_shell import QUICK, Shell, accept, opened, read_rows
 
 
@@ -210,3 +213,16 @@ def test_of_taxpayers_without_a_session_three_are_shown(
         assert "… and 3 more (skipped, " in ended.err
         lines = [line for line in read_rows(Path("outcome.csv")) if line["outcome"] == "not sent"]
         assert len(lines) == sum(bool(row["action"]) and row["GSTIN"] != shell.gstin for row in rows)
+
+
+def test_a_command_without_a_report_names_none(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of many problems it shows the first."""
+
+    def work() -> int:
+        raise_all([Problem("it is no number", kind="number", file="a.csv", row=row) for row in range(5)])
+        return 0
+
+    for takes, said in ((False, "again. --json has all"), (True, "again. --report FILE and --json have all")):
+        with pytest.raises(typer.Exit):
+            Console(takes_report=takes).run(work)
+        assert f"{said} of them." in capsys.readouterr().err

@@ -254,3 +254,24 @@ def test_several_files_become_no_single_one(shell: Shell) -> None:
     (shell.here / "empty").mkdir()
     ended = shell.run("match", "empty", "--register", register)
     assert (ended.code, "file of decisions" in ended.err) == (2, True)
+
+
+def test_what_is_wrong_with_a_register_is_written_to_a_report(shell: Shell) -> None:
+    """All of it, by row; but not over a file that is read or written."""
+    file = shell.pulled()
+    rows = read_rows(file)
+    bad = [{**row, "date": "soon"} for row in rows[:6]]
+    register = write_register(shell.here / "purchases.csv", bad)
+    before = file.read_bytes()
+    for command in (("match", file), ("followup", file, "--out", "out.csv")):
+        ended = shell.run(*command, "--register", register)
+        assert (ended.code, "--report FILE and --json have all of them." in ended.err) == (2, True)
+        ended = shell.run(*command, "--register", register, "--report", "wrong.csv", "--overwrite")
+        assert (ended.code, "All of it is in wrong.csv." in ended.err) == (2, True)
+        wrong = read_rows(shell.here / "wrong.csv")
+        assert [(row["file"], row["row"]) for row in wrong] == [(str(register), str(n)) for n in range(2, 8)]
+        for mine in (file, register):
+            ended = shell.run(*command, "--register", register, "--report", mine, "--overwrite")
+            assert (ended.code, "name another for --report" in ended.err) == (2, True)
+    assert file.read_bytes() == before
+    assert read_rows(register)[0]["Bill Date"] == "soon"

@@ -23,7 +23,7 @@ from .. import options
 from ..command import command
 from ..inputs.lists import decision_files
 from ..inputs.settings import checked_gstin
-from ..inputs.sheets import Books, read_books, read_sheets
+from ..inputs.sheets import Books, check_report, read_books, read_sheets
 from ..output import tables as show
 from ..output.console import OK, Console
 from ..output.tables import counted
@@ -67,12 +67,11 @@ class Asked:
             "100000",
         ),
     ] = "0"
-    overwrite: options.Overwrite = False
     gstin: options.OwnGstin = None
     no_check: options.NoCheck = False
 
 
-@command()
+@command(report=options.ProblemsReport)
 def followup(console: Console, asked: Asked, files: options.FollowedFiles = None) -> int:
     """Write what is to be asked of each supplier: rejected, pending, different, not filed, only in books.
 
@@ -85,22 +84,24 @@ def followup(console: Console, asked: Asked, files: options.FollowedFiles = None
         raise InvalidInput(
             "name files that pull wrote, for the suppliers; or --sales FILE, for the customers"
         )
-    tables.check_writable(asked.out, overwrite=asked.overwrite)
+    tables.check_writable(asked.out, overwrite=console.overwrite)
     found = Followups()
     if asked.sales:
+        check_report(console, [*asked.sales, asked.out])
         _from_sales(found, asked)
-        return _tell(console, asked.out, found.sorted(), "customer", asked.overwrite)
+        return _tell(console, asked.out, found.sorted(), "customer")
     own = checked_gstin(asked.gstin, check=not asked.no_check)
     named = own if asked.gstin else None
     besides = [asked.out, *([] if asked.register is None else [asked.register])]
-    _, rows = read_sheets(files or [], *besides, gstin=named, otherwise=own, check=not asked.no_check)
+    check = not asked.no_check
+    _, rows = read_sheets(console, files or [], *besides, gstin=named, otherwise=own, check=check)
     if asked.register is None:
         for taxpayer, records in rows.items():
             for row in records:
                 _add(found, taxpayer, row, row["match"], row["difference"])
     else:
         _from_books(console, found, read_books(console, asked.register, asked.columns, rows), rows)
-    return _tell(console, asked.out, found.sorted(), "supplier", asked.overwrite)
+    return _tell(console, asked.out, found.sorted(), "supplier")
 
 
 def _from_sales(found: Followups, asked: Asked) -> None:
@@ -155,7 +156,7 @@ def _cells(one: Followup, topics: Sequence[Topic]) -> tuple[object, ...]:
     return (*cells, one.message)
 
 
-def _tell(console: Console, out: Path, found: Sequence[Followup], whom: str, overwrite: bool) -> int:
+def _tell(console: Console, out: Path, found: Sequence[Followup], whom: str) -> int:
     """Write a line for each supplier or customer, and show the sums."""
     topics = CUSTOMER_TOPICS if whom == "customer" else SUPPLIER_TOPICS
     of_topics = (
@@ -163,7 +164,7 @@ def _tell(console: Console, out: Path, found: Sequence[Followup], whom: str, ove
     )
     named = ("supplier name",) if topics is SUPPLIER_TOPICS else ()
     headings = ("GSTIN", whom, *named, *of_topics, "message")
-    write_rows(out, headings, (_cells(one, topics) for one in found), overwrite=overwrite)
+    write_rows(out, headings, (_cells(one, topics) for one in found), overwrite=console.overwrite)
     totals = counts(found, topics)
     rows = [(topic.value, count, show.rupees(tax)) for topic, (count, tax) in totals.items()]
     console.show(show.table("to be followed up", ("what", "documents", "tax"), rows))

@@ -77,12 +77,11 @@ class Asked:
             "--overwrite-actions", "Decide anew where the column 'action' is filled in, also where you did."
         ),
     ] = False
-    overwrite: options.Overwrite = False
     gstin: options.OwnGstin = None
     no_check: options.NoCheck = False
 
 
-@command()
+@command(report=options.ProblemsReport)
 def match(
     console: Console,
     files: options.MatchedFiles,
@@ -99,14 +98,14 @@ def match(
     own = checked_gstin(asked.gstin, check=check)
     named = own if asked.gstin else None
     console.tell(f"Reading {', '.join(map(str, files))} and {asked.register}.")
-    sheets, rows = read_sheets(files, asked.register, gstin=named, otherwise=own, check=check)
-    targets = {} if asked.dry_run else targets_of(sheets, asked.out, overwrite=asked.overwrite)
+    sheets, rows = read_sheets(console, files, asked.register, gstin=named, otherwise=own, check=check)
+    targets = {} if asked.dry_run else targets_of(sheets, asked.out, overwrite=console.overwrite)
     books = read_books(console, asked.register, asked.columns, rows)
     for sheet in sheets:
         sheet.add_columns(MATCH_COLUMNS, after="action")
     found, only_in_books = _decide(console, books, policy, overwrite=asked.overwrite_actions)
     for file, sheet in targets.items():
-        sheet.write(file, overwrite=asked.overwrite or file.resolve() == sheet.file.resolve())
+        sheet.write(file, overwrite=console.overwrite or file.resolve() == sheet.file.resolve())
     return _Matched(console, sheets, found, only_in_books, list(targets)).tell(_where(files, asked.out))
 
 

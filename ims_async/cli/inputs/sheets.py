@@ -29,8 +29,15 @@ class Books:
     rows: list[SheetRow]
 
 
+def check_report(console: Console, files: Sequence[Path]) -> None:
+    """Refuse a report that would take the place of one of the files, or lies in a folder among them."""
+    report = None if console.report is None else console.report.resolve()
+    if report is not None and {report, report.parent} & {file.resolve() for file in files}:
+        raise InvalidInput(f"{console.report} would lie among the files at work: name another for --report")
+
+
 def read_sheets(
-    paths: Sequence[Path], *but: Path, gstin: str | None, otherwise: str, check: bool
+    console: Console, paths: Sequence[Path], *but: Path, gstin: str | None, otherwise: str, check: bool
 ) -> tuple[list[Sheet], dict[str, list[SheetRow]]]:
     """Read the sheets that are meant, `but` for some files among them, and return their rows by taxpayer.
 
@@ -38,6 +45,7 @@ def read_sheets(
     `InvalidInput` with every fault of every file.
     """
     files, _, problems = decision_files(paths)
+    check_report(console, [*files, *but])
     others = {file.resolve() for file in but}
     sheets: list[Sheet] = []
     for file in files:

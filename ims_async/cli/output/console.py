@@ -76,6 +76,8 @@ class Console:
     """Of which account at which host it is asked, in words."""
     sends: bool = False
     unfinished: Unfinished | None = None
+    takes_report: bool = False
+    """Whether the command has the option `--report`, which a message may then name."""
     loop: asyncio.Runner = attrs.field(factory=asyncio.Runner, init=False, repr=False)
 
     def asks(self, settings: Settings, *, gsp: str | None = None) -> None:
@@ -214,7 +216,8 @@ class Console:
             if more:
                 self.tell(f"  {and_more(more)}")
         step = "Mend these rows, or pull again." if self.sends else "Mend them, and try again."
-        whole = "" if self.report else " --report FILE and --json have all of them."
+        whole = "--report FILE and --json have" if self.takes_report else "--json has"
+        whole = "" if self.report else f" {whole} all of them."
         self.tell(f"{count}: {by_kind(one.kind for one in problems)}. {step}{whole}")
 
     def _write_problems(self, error: InvalidInput) -> str | None:
