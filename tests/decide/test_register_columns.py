@@ -10,9 +10,9 @@ import pytest
 
 from ims_async import InvalidInput
 from ims_async.decide import Entry, entries_of, read_register
-from ims_async.tables import InvalidFile
+from ims_async.tables import InvalidFile, write_invoices
 
-from .books import ACME, entry
+from .books import ACME, entry, record
 
 HEADINGS = ["GSTIN", "Invoice No", "Invoice Date", "Taxable Value", "IGST", "Document Type"]
 ROW = [ACME, "7", "05-05-2026", "1000", "180", ""]
@@ -41,6 +41,15 @@ def test_a_missing_column_is_asked_for_by_name(headings: list[Any], said: str) -
     assert said in str(caught.value)
     named = ", ".join(filter(None, headings))
     assert caught.value.without_advice().endswith(f"The headings are: {named}")
+
+
+def test_what_pull_wrote_is_no_register(tmp_path: Path) -> None:
+    """Every record would match itself; a column called hash, or action, is no hindrance."""
+    path = tmp_path / "acme.csv"
+    write_invoices(path, [record("7")])
+    with pytest.raises(InvalidInput, match=r"acme\.csv was written by pull: name the purchase register"):
+        read_register(path)
+    assert read([*ROW, "x", "y"], headings=[*HEADINGS, "Hash", "Action"]) == [entry("7")]
 
 
 def test_a_heading_that_stands_there_twice_is_refused_if_it_is_needed() -> None:

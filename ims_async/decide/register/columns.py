@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping, Sequence
 from itertools import zip_longest
-from typing import Any
+from typing import Any, Final
 
 from ...errors import InvalidInput
 from ..entry import HEADS
 from ..policy import read_toml
 from .headings import FIELDS, FOLDED, KNOWN, REQUIRED, TAX_SIGNS, TAXES, folded
+
+_PULLED: Final = frozenset(map(folded, ("hash", "action when pulled")))
+"""Headings of the records of the gateway, which would match themselves."""
 
 Row = Sequence[Any]
 Columns = Mapping[str, str | Sequence[str]] | str | os.PathLike[str]
@@ -48,6 +51,8 @@ def header_of(name: str, top: Sequence[Row], given: Given) -> tuple[int, Sequenc
     a register without a column that is needed, and names its headings.
     """
     place = max(range(len(top)), key=lambda place: (known_in(top[place], given), -place))
+    if _PULLED.issubset(map(folded, top[place])):
+        raise InvalidInput(f"{name or 'a sheet'} was written by pull: name the purchase register")
     found: list[tuple[int, Sequence[object]]] = [
         (place + 1, top[place]),
         *(
