@@ -11,7 +11,7 @@ from .context import REDUCIBLE, Case
 from .document import amount_problem, is_amount, writable
 from .finding import Problem, shown
 
-_CHOICES: Final = "ItcReduction.none(), .full() or .partial(…)"
+_CHOICES: Final = "give ITC reduction: none, full or amounts"
 
 
 def itc_reduction(case: Case) -> Iterator[Problem]:
@@ -19,7 +19,7 @@ def itc_reduction(case: Case) -> Iterator[Problem]:
     if case.reduction_given is None:
         return
     if case.reduction is None:
-        yield Problem(f"ITC reduction {shown(case.reduction_given)} is not one: use {_CHOICES}", in_kind=True)
+        yield Problem(f"ITC reduction {shown(case.reduction_given)} is not one: {_CHOICES}", in_kind=True)
         return
     if not case.accepted:
         yield Problem("an ITC reduction goes with accepting only")
@@ -37,9 +37,7 @@ def _says_nothing(case: Case) -> bool:
 def itc_reduction_missing(case: Case) -> Iterator[Problem]:
     """Accepting a credit note says how much credit it gives up, unless the record takes no word on it."""
     if case.section is Section.B2BCN and _says_nothing(case):
-        yield Problem(
-            f"accepting a credit note says how much credit it gives up: use {_CHOICES} (IMSSAV0054)"
-        )
+        yield Problem(f"accepting a credit note says how much credit it gives up: {_CHOICES} (IMSSAV0054)")
 
 
 def itc_reduction_unsaid(case: Case) -> Iterator[Problem]:
@@ -48,7 +46,7 @@ def itc_reduction_unsaid(case: Case) -> Iterator[Problem]:
     Whether it lowers credit shows in its original only.
     """
     if case.section in REDUCIBLE and case.section is not Section.B2BCN and _says_nothing(case):
-        yield Problem(f"if this amendment lowers credit, accepting it says by how much: use {_CHOICES}")
+        yield Problem(f"if this amendment lowers credit, accepting it says by how much: {_CHOICES}")
 
 
 def itc_reduction_none(case: Case) -> Iterator[Problem]:
@@ -59,7 +57,7 @@ def itc_reduction_none(case: Case) -> Iterator[Problem]:
     if not case.reduction.required:
         yield Problem("it says that nothing is to be reversed, and declares amounts: use one of the two")
     elif all(is_amount(rupees) and not rupees for rupees in declared.values()):
-        yield Problem("it declares zero under every head: use ItcReduction.none()")
+        yield Problem("it declares zero under every head: give ITC reduction: none")
 
 
 def itc_reduction_amounts(case: Case) -> Iterator[Problem]:

@@ -99,6 +99,19 @@ def test_what_would_be_refused_is_shown_by_row_and_ends_in_code_2(shell: Shell) 
     assert told.json()["decisions"] == {"b2b": {"A": 2, "P": 1}, "b2bcn": {"A": 1}}
 
 
+def test_how_to_give_an_itc_reduction_is_said_in_words_of_the_sheet(shell: Shell) -> None:
+    """Its column, and what is written there: no name of a function."""
+    zero = ItcReduction.partial(igst=Decimal(0))
+    unsaid = of(Section.B2BCNA, number="C2", hash="b", read_from_gateway=True)
+    rows = [accepted(CREDIT), accepted(unsaid), accepted(note(number="C3", hash="c"), "x", zero)]
+    file = decided(shell.here / "a.csv", *rows)
+    findings = shell.run("check", file, "--json").json()["findings"]
+    said = [one["message"] for one in findings if one["code"].startswith("itc-reduction")]
+    assert sum("give ITC reduction: none, full or amounts" in one for one in said) == 2
+    assert sum("give ITC reduction: none" in one for one in said) == 3
+    assert not [one for one in said if "ItcReduction" in one or "()" in one]
+
+
 def test_warnings_alone_end_in_code_0(shell: Shell) -> None:
     """Say that no fault was found, and what was warned of."""
     file = decided(shell.here / "a.csv", accepted(UNFILED))
