@@ -11,6 +11,8 @@ import time
 import tracemalloc
 from collections import Counter
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -116,6 +118,29 @@ def test_every_match_has_a_sentence_and_nothing_below_stage_3_is_automatic(
         assert "₹" in one.reason
         assert one.stage <= 3 or not one.automatic
         assert (one.entry is None) == (one.kind in (MatchKind.AMBIGUOUS, MatchKind.NOT_IN_BOOKS))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"policy": "firm.toml"}, r"policy: 'firm\.toml' is no Policy; Policy\.load\(path\) reads one"),
+        ({"policy": {"kinds": {}}}, r"Policy\.load\(path\)"),
+        ({"register": "purchases.csv"}, r"register: 'purchases\.csv' is no Entry.*read_register\(path\)"),
+        ({"register": Path("purchases.csv")}, r"read_register\(path\)"),
+        ({"register": [{"number": "7"}]}, r"register: {'number': '7'} is no Entry.*entries_of\(rows\)"),
+        ({"register": testing.sample(records=3)}, r"sample\.register"),
+        ({"invoices": testing.sample(records=3)}, r"invoices: .* is no Invoice.*sample\.invoices"),
+        ({"invoices": "november.csv"}, r"invoices: 'november\.csv' is no Invoice"),
+    ],
+)
+def test_what_is_no_register_no_policy_and_no_record_is_refused(given: dict[str, Any], said: str) -> None:
+    """With the call that makes one."""
+    facts: dict[str, Any] = {"invoices": [record("7")], "register": [entry("7")], **given}
+    for work in (match, decide):
+        with pytest.raises(InvalidInput, match=said):
+            work(**facts)
+    with pytest.raises(InvalidInput, match=said):
+        asyncio.run(decide_async(**facts))
 
 
 def test_reasons_say_what_and_how_much() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
+from ...errors import InvalidInput
 from ...model.records import Invoice
 from ..entry import Entry
 from ..policy import Policy
@@ -13,6 +15,8 @@ from .group import Group
 from .pairing import Findings
 from .result import Matching
 from .shelves import sort
+
+Listed = TypeVar("Listed", bound=Invoice | Entry)
 
 
 def match(invoices: Iterable[Invoice], register: Iterable[Entry], policy: Policy | None = None) -> Matching:
@@ -39,7 +43,14 @@ def matching_steps(
     Documents are compared within one PAN only, credit notes with credit notes (or negative entries), all else
     with all else: a supplier's debit note is often booked as a bill.
     """
-    records, books = list(invoices), list(register)
+    if policy is not None and not isinstance(policy, Policy):
+        raise InvalidInput(f"policy: {policy!r:.60} is no Policy; Policy.load(path) reads one")
+    records = _listed(
+        invoices, Invoice, "invoices", "pass the records that were read, such as sample.invoices"
+    )
+    books = _listed(
+        register, Entry, "register", "pass read_register(path), entries_of(rows), sample.register"
+    )
     tolerances = (policy or Policy()).tolerances
     found, unused = Findings.nothing(len(records)), list[int]()
     mine, theirs = dict[str, list[int]](), dict[str, list[int]]()
@@ -61,6 +72,17 @@ def matching_steps(
         unused += entries
     yield from sort(unused, int)
     return Matching(records, books, found, [books[place] for place in unused])
+
+
+def _listed(given: Iterable[Listed], kind: type[Listed], name: str, advice: str) -> list[Listed]:
+    """Return what was given as a list. Raises `InvalidInput` for a path, say, or rows of a file."""
+    wrong: object = given
+    if isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping):
+        found = list(given)
+        if not found or isinstance(found[0], kind):
+            return found
+        wrong = found[0]
+    raise InvalidInput(f"{name}: {wrong!r:.60} is no {kind.__name__}, nor a list of them", advice=advice)
 
 
 def _by_pan(documents: Sequence[Invoice | Entry], places: dict[str, list[int]]) -> Iterator[None]:
