@@ -188,6 +188,22 @@ def test_the_register_may_lie_among_the_sheets_and_bring_a_map_of_columns(shell:
     assert shell.run("match", folder, "--register", register, "--columns", "map.toml", "--dry-run").code == 0
 
 
+def test_columns_by_rates_are_named_as_they_are_written_into_the_map(shell: Shell) -> None:
+    """The advice has the very headings that were found: copied, it is a map that fits."""
+    file = shell.pulled()
+    register = write_register(shell.here / "purchases.csv", read_rows(file))
+    text = register.read_text(encoding="utf-8")
+    headings = 'Purchase @ 18%,"Input ""IGST"" @ 18%",CGST,SGST,Input IGST @ 12%'
+    register.write_text(text.replace("Taxable Value,IGST,CGST,SGST,Cess", headings), encoding="utf-8")
+    ended = shell.run("match", file, "--register", register)
+    lines = ['taxable_value = "Purchase @ 18%"', r'igst = ["Input \"IGST\" @ 18%", "Input IGST @ 12%"]']
+    assert ended.code == 2
+    assert f"for example a line each: {'; '.join(lines)}, and pass --columns FILE" in ended.err
+    (shell.here / "map.toml").write_text("\n".join(lines), encoding="utf-8")
+    ended = shell.run("match", file, "--register", register, "--columns", "map.toml", "--dry-run")
+    assert ended.code == 0, ended.err
+
+
 def test_an_amount_that_cannot_be_read_is_named(shell: Shell) -> None:
     """By file, row and column; nothing is written."""
     file = shell.pulled()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -116,6 +118,47 @@ def test_several_columns_of_one_amount_are_added_up(tmp_path: Path) -> None:
         read(ROW, columns={"number": ["A", "B"]})
     with pytest.raises(InvalidInput, match="columns, igst: 5 is no heading, or a list of them"):
         read(ROW, columns={"igst": 5})
+
+
+@pytest.mark.parametrize(
+    ("headings", "named"),
+    [
+        (
+            ["Purchase @ 18%", "Purchase @ 12%", "Input IGST @ 18%", "Input IGST @ 12%", "Gross Total"],
+            {
+                "taxable_value": ["Purchase @ 18%", "Purchase @ 12%"],
+                "igst": ["Input IGST @ 18%", "Input IGST @ 12%"],
+            },
+        ),
+        (
+            [
+                "Taxable Value",
+                "CGST Output 9%",
+                "CGST 9%",
+                "CGST total",
+                "CGST Rate 9%",
+                "SGST %",
+                "UTGST 9%",
+            ],
+            {"cgst": ["CGST Output 9%", "CGST 9%"], "sgst": "UTGST 9%"},
+        ),
+        (
+            ["Purchase 5%", "IGST", "IGST Purchase 18%"],
+            {"taxable_value": ["Purchase 5%", "IGST Purchase 18%"]},
+        ),
+        (["Taxable Value", "Total of Input IGST", "All Tax 9%"], {"igst": "Total of Input IGST"}),
+        (["Purchase Order", "IGST"], {"taxable_value": "Heading"}),
+    ],
+)
+def test_the_headings_that_may_be_meant_are_in_the_advice(headings: list[str], named: dict[str, Any]) -> None:
+    """In the form in which they are named, of which each register is read; rates and totals are left out."""
+    headings = [*HEADINGS[:3], *headings]
+    with pytest.raises(InvalidInput) as caught:
+        read(headings=headings)
+    assert caught.value.advice == f"Name it, for example columns={json.dumps(named)}"
+    if "Heading" not in named.values():
+        assert read(headings=headings, columns=named) == []
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301
 
 
 def test_the_lines_of_a_bill_of_zoho_books_have_their_own_totals(tmp_path: Path) -> None:

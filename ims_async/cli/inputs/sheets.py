@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import attrs
 
 from ... import decide, tables
 from ...decide import Register
+from ...decide.register.columns import MissingColumns
+from ...decide.register.headings import one_or_all
 from ...errors import InvalidInput
 from ...files import is_file, is_folder
 from ...tables import Problem, Sheet, SheetRow, problems_of
@@ -98,16 +101,24 @@ def read_books(
 def _register(console: Console, file: Path, columns: Path | None) -> Register:
     try:
         found = decide.read_register(file, columns)
-    except InvalidInput as error:
-        if not error.advice:
-            raise
-        advice = "write it into a TOML file, for example number = 'Bill No', and pass --columns FILE"
-        raise InvalidInput(error.without_advice(), advice=f"To name it, {advice}") from None
+    except MissingColumns as error:
+        raise InvalidInput(error.without_advice(), advice=_advice(error)) from None
     left_out = ", ".join(f"{count:,} {why}" for why, count in found.left_out.items())
     beside = f"; left out: {left_out}" if left_out else ""
     entries = f"{len(found):,} {'entry' if len(found) == 1 else 'entries'}"
     console.tell(f"{file}: {entries}{beside}")
     return found
+
+
+def _advice(error: MissingColumns) -> str:
+    """Return how the headings that may be meant are named: in TOML."""
+    lines = [
+        f"{field} = {json.dumps(one_or_all(names), ensure_ascii=False)}"
+        for field, names in error.suggested.items()
+    ] or ["number = 'Bill No'"]
+    several = "a line each: " if len(lines) > 1 else ""
+    example = f"for example {several}{'; '.join(lines)}"
+    return f"To name it, write it into a TOML file, {example}, and pass --columns FILE"
 
 
 def targets_of(sheets: Sequence[Sheet], out: str | None, *, overwrite: bool) -> dict[Path, Sheet]:

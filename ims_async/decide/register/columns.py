@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Collection, Mapping, Sequence
 from itertools import zip_longest
@@ -10,7 +11,7 @@ from typing import Any, Final
 from ...errors import InvalidInput
 from ..entry import HEADS
 from ..policy import read_toml
-from .headings import FIELDS, FOLDED, KNOWN, REQUIRED, TAX_SIGNS, TAXES, folded
+from .headings import FIELDS, FOLDED, KNOWN, REQUIRED, TAX_SIGNS, TAXES, folded, one_or_all, suggested_for
 
 _PULLED: Final = frozenset(map(folded, ("hash", "action when pulled")))
 """Headings of the records of the gateway, which would match themselves."""
@@ -21,6 +22,29 @@ Given = Mapping[str, Sequence[str]]
 """The headings that a caller has named, by field: several of an amount, which are added up."""
 Places = dict[str, tuple[int, ...]]
 """The places of the columns of each field."""
+
+
+class MissingColumns(InvalidInput):
+    """A register has no column for a field.
+
+    `suggested` has, by field, the headings that may be meant; `absent` those that somebody has named, and
+    that are not there.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        missing: Sequence[str] = (),
+        suggested: Given | None = None,
+        absent: Given | None = None,
+    ) -> None:
+        self.suggested, self.absent = dict(suggested or {}), dict(absent or {})
+        named: dict[str, str | Sequence[str]] = dict.fromkeys(missing[:1], "Heading")
+        if self.suggested:
+            named = {field: one_or_all(names) for field, names in self.suggested.items()}
+        example = json.dumps(named, ensure_ascii=False)
+        super().__init__(message, advice=f"Name it, for example columns={example}")
 
 
 def given_of(columns: Columns | None) -> Given:
@@ -37,7 +61,9 @@ def given_of(columns: Columns | None) -> Given:
 
 
 def _names(given: object, what: str, field: str) -> tuple[str, ...]:
-    names = given if isinstance(given, list | tuple) and field in HEADS else [given]
+    names: Sequence[object] = [given]
+    if isinstance(given, list | tuple) and (field in HEADS or len(given) == 1):
+        names = given
     if not names or not all(isinstance(name, str) for name in names):
         several = ", or a list of them" if field in HEADS else ""
         raise InvalidInput(f"{what}: {given!r:.40} is no heading{several}")
@@ -78,9 +104,13 @@ def _places(name: str, headings: Sequence[object], given: Given) -> Places:
         raise InvalidInput(f"{name}: {error}") from None
     if missing := _missing_in(headings, places, given):
         shown = ", ".join(str(one) for one in headings if one not in (None, ""))[:400]
-        raise InvalidInput(
+        known = {*map(folded, headings)}
+        absent = {field: [name for name in given[field] if folded(name) not in known] for field in given}
+        raise MissingColumns(
             f"{name}: no column for {', '.join(missing)}. The headings are: {shown}",
-            advice=f'Name it, for example columns={{"{missing[0]}": "Heading"}}',
+            missing=missing,
+            suggested=suggested_for(missing, headings, {place for some in places.values() for place in some}),
+            absent={field: names for field, names in absent.items() if names},
         )
     return places
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
 
 REQUIRED: Final = ("supplier", "number", "date", "taxable_value")
 TAXES: Final = ("igst", "cgst", "sgst")
@@ -82,3 +83,35 @@ def folded(heading: object) -> str:
 
 FOLDED: Final = {field: [folded(name) for name in names] for field, names in ALIASES.items()}
 KNOWN: Final = frozenset(name for names in FOLDED.values() for name in names)
+
+
+def suggested_for(
+    missing: Collection[str], headings: Sequence[object], taken: Collection[int]
+) -> dict[str, list[str]]:
+    """Return, of the fields that are missing, the headings that may be meant: a tax by rates has several."""
+    found: dict[str, list[str]] = {}
+    for place, heading in enumerate(headings):
+        field = _field_like(str(heading or ""))
+        if place not in taken and field in missing:
+            found.setdefault(field, []).append(str(heading).strip())
+    for field, names in found.items():  # a total beside its parts would be added to them
+        parts = [name for name in names if "total" not in name.casefold()]
+        found[field] = [*dict.fromkeys(parts or names[:1])]
+    return {field: found[field] for field in FIELDS if field in found}
+
+
+def _field_like(heading: str) -> str:
+    """Return the amount that a heading which is not known may stand for, or an empty text."""
+    text = folded(heading)
+    by_rate = re.search(r"\d%", text) is not None
+    if re.search(r"\brate\b", heading, re.IGNORECASE) or ("%" in text and not by_rate):
+        return ""  # a rate is no amount
+    if "input" not in text and ("purchase" in text or "taxable" in text):
+        return "taxable_value" if by_rate else ""
+    heads = [field for field, signs in TAX_SIGNS.items() if any(sign in text for sign in signs)]
+    return heads[0] if len(heads) == 1 else ""
+
+
+def one_or_all(names: Sequence[str]) -> Any:
+    """Return the only name, or the list of them: as a map of columns is written."""
+    return names[0] if len(names) == 1 else list(names)
