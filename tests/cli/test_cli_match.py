@@ -159,7 +159,10 @@ def test_a_policy_decides(shell: Shell) -> None:
 
 
 def test_each_taxpayer_has_books_of_its_own(shell: Shell) -> None:
-    """In a folder of registers by GSTIN; one that lacks is named."""
+    """In a folder of registers by GSTIN; a taxpayer without one is skipped by name, its file as it was.
+
+    Where none is there nothing is matched.
+    """
     folder = shell.pulled_all("november/")
     books = shell.here / "books"
     books.mkdir()
@@ -170,8 +173,29 @@ def test_each_taxpayer_has_books_of_its_own(shell: Shell) -> None:
     kinds = {one["kind"] for one in ended.json()["outcomes"]}
     assert kinds <= {"matched", "ambiguous"}
     (books / f"{shell.gstin}.csv").unlink()
-    missing = shell.run("match", folder, "--register", books)
-    assert (missing.code, f"{shell.gstin}.csv cannot be read" in missing.err) == (2, True)
+    before = {file: file.read_bytes() for file in folder.iterdir()}
+    other = shell.sim.gstins[1]
+    with_report = ("--register", books, "--report", "left-out.csv", "--overwrite")
+    for command in (("match", folder, "--overwrite-actions"), ("followup", folder, "--out", "out.csv")):
+        missing = shell.run(*command, *with_report)
+        assert missing.code == 1, missing.err
+        no_register = (
+            f"{shell.gstin} is skipped: there is no {shell.gstin}.csv or {shell.gstin}.xlsx in {books}"
+        )
+        assert no_register in missing.err
+        assert f"1 taxpayer skipped: {shell.gstin}." in missing.out
+        (left_out,) = read_rows(shell.here / "left-out.csv")
+        assert (left_out["outcome"], left_out["GSTIN"]) == ("left out", shell.gstin)
+        facts = shell.run(*command, *with_report, "--json").json()
+        assert (facts["ok"], facts["skipped"]) == (False, [shell.gstin])
+    assert {row["GSTIN"] for row in read_rows(shell.here / "out.csv")} == {other}
+    ended = shell.run("match", folder, "--register", books, "--out", "decided/")
+    assert (ended.code, "Written: 1 file." in ended.out) == (1, True)
+    assert [file.name for file in (shell.here / "decided").iterdir()] == [f"{other}.csv"]
+    assert (folder / f"{shell.gstin}.csv").read_bytes() == before[folder / f"{shell.gstin}.csv"]
+    (books / f"{other}.csv").unlink()
+    ended = shell.run("match", folder, "--register", books)
+    assert (ended.code, ended.err.count("is skipped: there is no")) == (2, 2)
 
 
 def test_the_register_may_lie_among_the_sheets_and_bring_a_map_of_columns(shell: Shell) -> None:

@@ -13,7 +13,7 @@ from ...decide.followup import CUSTOMER_TOPICS, SUPPLIER_TOPICS, Followup, Follo
 from ...decide.sheets import differences_of
 from ...decide.tolerance import amount_of
 from ...errors import InvalidInput
-from ...tables import SheetRow, problems_of
+from ...tables import Problem, SheetRow, problems_of
 from ...tables.columns import unshielded
 from ...tables.formats import NAMES
 from ...tables.problems import raise_all
@@ -23,9 +23,9 @@ from .. import options
 from ..command import command
 from ..inputs.lists import decision_files
 from ..inputs.settings import checked_gstin
-from ..inputs.sheets import Books, check_report, read_books, read_sheets
+from ..inputs.sheets import Books, check_report, read_books, read_sheets, tell_skipped
 from ..output import tables as show
-from ..output.console import OK, Console
+from ..output.console import NOT_ALL_WELL, OK, Console
 from ..output.tables import counted
 
 
@@ -95,13 +95,15 @@ def followup(console: Console, asked: Asked, files: options.FollowedFiles = None
     besides = [asked.out, *([] if asked.register is None else [asked.register])]
     check = not asked.no_check
     _, rows = read_sheets(console, files or [], *besides, gstin=named, otherwise=own, check=check)
+    skipped: Sequence[Problem] = ()
     if asked.register is None:
         for taxpayer, records in rows.items():
             for row in records:
                 _add(found, taxpayer, row, row["match"], row["difference"])
     else:
-        _from_books(console, found, read_books(console, asked.register, asked.columns, rows), rows)
-    return _tell(console, asked.out, found.sorted(), "supplier")
+        books, skipped = read_books(console, asked.register, asked.columns, rows)
+        _from_books(console, found, books, rows)
+    return _tell(console, asked.out, found.sorted(), "supplier", skipped)
 
 
 def _from_sales(found: Followups, asked: Asked) -> None:
@@ -156,7 +158,9 @@ def _cells(one: Followup, topics: Sequence[Topic]) -> tuple[object, ...]:
     return (*cells, one.message)
 
 
-def _tell(console: Console, out: Path, found: Sequence[Followup], whom: str) -> int:
+def _tell(
+    console: Console, out: Path, found: Sequence[Followup], whom: str, skipped: Sequence[Problem] = ()
+) -> int:
     """Write a line for each supplier or customer, and show the sums."""
     topics = CUSTOMER_TOPICS if whom == "customer" else SUPPLIER_TOPICS
     of_topics = (
@@ -173,5 +177,6 @@ def _tell(console: Console, out: Path, found: Sequence[Followup], whom: str) -> 
     facts: dict[str, Any] = {
         topic.value: {"documents": count, "tax": tax} for topic, (count, tax) in totals.items()
     }
-    console.document({"ok": True, "file": str(out), f"{whom}s": len(found), "topics": facts})
-    return OK
+    said = tell_skipped(console, skipped)
+    console.document({**said, "file": str(out), f"{whom}s": len(found), "topics": facts})
+    return NOT_ALL_WELL if skipped else OK

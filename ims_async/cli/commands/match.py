@@ -14,15 +14,15 @@ from rich.progress import TaskID
 from ... import decide
 from ...decide import Decided, Entry, Outcome, Policy
 from ...decide.sheets import ACTED_ON, AMENDED, TYPED, FilledIn, fill_in
-from ...tables import Sheet
+from ...tables import Problem, Sheet
 from ...tables.columns import MATCH_COLUMNS
 from ...tables.formats import NAMES
 from .. import options
 from ..command import command
 from ..inputs.settings import checked_gstin
-from ..inputs.sheets import Books, read_books, read_sheets, targets_of
+from ..inputs.sheets import Books, check_report, read_books, read_sheets, targets_of, tell_skipped
 from ..output import tables as show
-from ..output.console import OK, Console
+from ..output.console import NOT_ALL_WELL, OK, Console
 from ..output.progress import bars_of
 from ..output.tables import counted
 
@@ -100,13 +100,18 @@ def match(
     console.tell(f"Reading {', '.join(map(str, files))} and {asked.register}.")
     sheets, rows = read_sheets(console, files, asked.register, gstin=named, otherwise=own, check=check)
     targets = {} if asked.dry_run else targets_of(sheets, asked.out, overwrite=console.overwrite)
-    books = read_books(console, asked.register, asked.columns, rows)
+    books, skipped = read_books(console, asked.register, asked.columns, rows)
+    check_report(console, [*targets])
+    matched = {id(row) for some in books for row in some.rows}
+    sheets = [one for one in sheets if not one.records or any(id(row) in matched for row in one.records)]
+    targets = {file: sheet for file, sheet in targets.items() if any(sheet is one for one in sheets)}
     for sheet in sheets:
         sheet.add_columns(MATCH_COLUMNS, after="action")
     found, only_in_books = _decide(console, books, policy, overwrite=asked.overwrite_actions)
     for file, sheet in targets.items():
         sheet.write(file, overwrite=console.overwrite or file.resolve() == sheet.file.resolve())
-    return _Matched(console, sheets, found, only_in_books, list(targets)).tell(_where(files, asked.out))
+    outcome = _Matched(console, sheets, found, only_in_books, list(targets), skipped)
+    return outcome.tell(_where(files, asked.out))
 
 
 def _where(files: Sequence[Path], out: str | None) -> str:
@@ -165,6 +170,7 @@ class _Matched:
     found: Sequence[FilledIn]
     only_in_books: Sequence[Entry]
     written: Sequence[Path]
+    skipped: Sequence[Problem]
 
     def tell(self, where: str) -> int:
         """Show the figures, and return the exit code."""
@@ -189,13 +195,13 @@ class _Matched:
             console.say(f"Written: {written}. Look at what is left, then `{command}`.")
         else:
             console.say("Nothing was written.")
-        facts = {"ok": True, "files": [str(sheet.file) for sheet in self.sheets]}
+        facts = {**tell_skipped(console, self.skipped), "files": [str(sheet.file) for sheet in self.sheets]}
         facts |= {"written": [str(file) for file in self.written], "records": len(self.found)}
         facts["outcomes"] = _facts(("outcome", "kind", "section"), sums)
         facts["largest_suppliers"] = _facts(("supplier", "name"), suppliers)
         facts["only_in_books"] = [show.facts_of(entry) for entry in self.only_in_books]
         console.document(facts)
-        return OK
+        return NOT_ALL_WELL if self.skipped else OK
 
     def _sums(self, *by: str) -> dict[tuple[str, ...], _Sum]:
         """Add up the records that have the same outcome, kind, section or supplier, in an order."""

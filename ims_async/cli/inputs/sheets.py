@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -75,27 +76,48 @@ def read_sheets(
 
 def read_books(
     console: Console, register: Path, columns: Path | None, rows: dict[str, list[SheetRow]]
-) -> list[Books]:
+) -> tuple[list[Books], list[Problem]]:
     """Read the register: a file for all taxpayers, or a folder with a file GSTIN.csv (or .xlsx, …) for each.
 
-    Raises `InvalidInput`.
+    Returns what is matched, and the taxpayers without a file, which are named and left out. Raises
+    `InvalidInput`, also where none has a file.
     """
     if not is_folder(register):
         everything = [one for own in rows.values() for one in own]
-        return [Books(str(register), _register(console, register, columns), everything)]
+        return [Books(str(register), _register(console, register, columns), everything)], []
     problems: list[Problem] = []
     books: list[Books] = []
+    skipped: list[Problem] = []
     for gstin, own in rows.items():
         named = [register / f"{gstin}{suffix}" for suffix in reversed(SUFFIXES)]
         file = next(filter(is_file, named), named[-1])
         try:
             if not gstin:
                 raise InvalidInput(f"{own[0].row.file} names no taxpayer: pass --gstin")
+            if not file.exists():
+                what = f"{gstin} is skipped: there is no {gstin}.csv or {gstin}.xlsx in {register}"
+                skipped.append(Problem(what, kind="no-register", file=str(file), gstin=gstin))
+                continue
             books.append(Books(str(file), _register(console, file, columns), own))
         except InvalidInput as error:
             problems += problems_of(error)
-    raise_all(problems)
-    return books
+    raise_all(problems if books else [*problems, *skipped])
+    for one in skipped:
+        console.tell(one)
+    return books, skipped
+
+
+def tell_skipped(console: Console, skipped: Sequence[Problem]) -> dict[str, Any]:
+    """Say at the end who was skipped, write the report, and return the facts for machines."""
+    names = [one.gstin for one in skipped]
+    if console.report is not None:
+        lines = (("left out", problem) for problem in skipped)
+        tables.write_problems(console.report, lines, overwrite=console.overwrite)
+        console.say(f"Who was left out is in {console.report}: {counted(len(skipped), 'line')}.")
+    if skipped:
+        console.say(f"{counted(len(skipped), 'taxpayer')} skipped: {', '.join(map(str, names))}.")
+    facts = {"ok": not skipped, "skipped": names, "findings": [one.facts for one in skipped]}
+    return {**facts, "report_file": console.report_file}
 
 
 def _register(console: Console, file: Path, columns: Path | None) -> Register:
