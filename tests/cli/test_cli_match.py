@@ -198,6 +198,44 @@ def test_each_taxpayer_has_books_of_its_own(shell: Shell) -> None:
     assert (ended.code, ended.err.count("is skipped: there is no")) == (2, 2)
 
 
+def test_one_of_many_registers_may_lack_columns_of_the_map(shell: Shell) -> None:
+    """Its other headings are known, which is said; one that has others which may be meant is refused."""
+    folder, books = shell.pulled_all("november/"), shell.here / "books"
+    books.mkdir()
+    first, second = (books / f"{gstin}.csv" for gstin in shell.sim.gstins)
+    for file in (first, second):
+        write_register(file, read_rows(folder / file.name))
+
+    def rename(file: Path, *names: tuple[str, str]) -> None:
+        head, rest = file.read_text(encoding="utf-8").split("\n", 1)
+        for old, new in names:
+            head = head.replace(old, new, 1)
+        file.write_text(f"{head}\n{rest}", encoding="utf-8")
+
+    rates = ("IGST,", "Input IGST @ 18%,"), ("Type", "Type,Input IGST @ 12%")
+    rename(first, ("Taxable Value", "Purchase GST"), *rates)
+    rename(second, rates[0])
+    text = 'taxable_value = "Purchase GST"\nigst = ["Input IGST @ 18%", "Input IGST @ 12%"]\n'
+    (shell.here / "map.toml").write_text(text, encoding="utf-8")
+    options = ("--columns", "map.toml", "--dry-run")
+    lacks = f"which {second} does not have: it is read by"
+    for by in ("the others of the map", "the headings that are known"):
+        ended = shell.run("match", folder, "--register", books, *options, "--json")
+        assert ended.code == 0, ended.err
+        assert {one["kind"] for one in ended.json()["outcomes"]} <= {"matched", "ambiguous"}
+        assert f"names 'Purchase GST' for taxable_value, {lacks} the headings that are known." in ended.err
+        assert f"'Input IGST @ 12%' for igst, {lacks} {by}." in ended.err
+        rename(second, ("Input IGST @ 18%", "IGST"))
+    rename(second, ("IGST", "Input IGST @ 18%"), ("Cess", "IGST 5%"))
+    for register in (books, second):
+        refused = shell.run("match", folder, "--register", register, *options)
+        assert (refused.code, f"{second}: no column for taxable_value, igst; " in refused.err) == (2, True)
+        assert "it has no 'Input IGST @ 12%', which is named for igst" in refused.err
+        assert 'igst = ["Input IGST @ 18%", "IGST 5%"]' in refused.err
+    rename(second, ("IGST 5%", "Cess"))
+    assert shell.run("match", folder, "--register", second, *options).code == 2  # the only one
+
+
 def test_the_register_may_lie_among_the_sheets_and_bring_a_map_of_columns(shell: Shell) -> None:
     """It is no sheet; its own headings are named in TOML."""
     folder = shell.pulled_all("november/")

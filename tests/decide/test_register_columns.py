@@ -198,7 +198,9 @@ def test_columns_can_be_named(tmp_path: Path) -> None:
         )
     with pytest.raises(InvalidInput, match="columns: 'nummer' is unknown; the fields are: supplier, number"):
         read(ROW, columns={"nummer": "Beleg"})
-    with pytest.raises(InvalidInput, match="no column for number"):
+    with pytest.raises(
+        InvalidInput, match="no column for number; it has no 'Beleg', which is named for number"
+    ):
         read(ROW, columns={"number": "Beleg"})
     path.write_text("number =", encoding="utf-8")
     with pytest.raises(InvalidInput, match=r"columns\.toml is not TOML"):

@@ -11,8 +11,8 @@ import attrs
 
 from ... import decide, tables
 from ...decide import Register
-from ...decide.register.columns import MissingColumns
-from ...decide.register.headings import one_or_all
+from ...decide.register.columns import Given, MissingColumns, given_of
+from ...decide.register.headings import folded, one_or_all
 from ...errors import InvalidInput
 from ...files import is_file, is_folder
 from ...tables import Problem, Sheet, SheetRow, problems_of
@@ -98,7 +98,7 @@ def read_books(
                 what = f"{gstin} is skipped: there is no {gstin}.csv or {gstin}.xlsx in {register}"
                 skipped.append(Problem(what, kind="no-register", file=str(file), gstin=gstin))
                 continue
-            books.append(Books(str(file), _register(console, file, columns), own))
+            books.append(Books(str(file), _register(console, file, columns, alone=False), own))
         except InvalidInput as error:
             problems += problems_of(error)
     raise_all(problems if books else [*problems, *skipped])
@@ -120,9 +120,9 @@ def tell_skipped(console: Console, skipped: Sequence[Problem]) -> dict[str, Any]
     return {**facts, "report_file": console.report_file}
 
 
-def _register(console: Console, file: Path, columns: Path | None) -> Register:
+def _register(console: Console, file: Path, columns: Path | None, *, alone: bool = True) -> Register:
     try:
-        found = decide.read_register(file, columns)
+        found = _read(console, file, columns, alone=alone)
     except MissingColumns as error:
         raise InvalidInput(error.without_advice(), advice=_advice(error)) from None
     left_out = ", ".join(f"{count:,} {why}" for why, count in found.left_out.items())
@@ -130,6 +130,39 @@ def _register(console: Console, file: Path, columns: Path | None) -> Register:
     entries = f"{len(found):,} {'entry' if len(found) == 1 else 'entries'}"
     console.tell(f"{file}: {entries}{beside}")
     return found
+
+
+def _read(console: Console, file: Path, columns: Path | None, *, alone: bool) -> Register:
+    """Read a register; of several, one that lacks columns of the map is read by its others."""
+    try:
+        return decide.read_register(file, columns)
+    except MissingColumns as error:
+        left = None if alone or columns is None else _without(error, given_of(columns))
+        if left is None:
+            raise
+        try:
+            found = decide.read_register(file, left)
+        except MissingColumns:
+            raise error from None
+        for field, names in error.absent.items():
+            lacks = f"{' and '.join(map(repr, names))} for {field}, which {file} does not have"
+            by = "the others of the map" if field in left else "the headings that are known"
+            console.tell(f"{columns} names {lacks}: it is read by {by}.")
+        return found
+
+
+def _without(error: MissingColumns, given: Given) -> dict[str, Sequence[str]] | None:
+    """Return a map without the headings that a register lacks.
+
+    None if of an amount that is a sum some are there, and others that may belong to it.
+    """
+    left = {field: [*names] for field, names in given.items()}
+    for field, absent in error.absent.items():
+        left[field] = [name for name in given[field] if name not in absent]
+        others = {*map(folded, error.suggested.get(field, ()))} - {*map(folded, left[field])}
+        if left[field] and others:
+            return None
+    return {field: names for field, names in left.items() if names}
 
 
 def _advice(error: MissingColumns) -> str:

@@ -106,8 +106,13 @@ def _places(name: str, headings: Sequence[object], given: Given) -> Places:
         shown = ", ".join(str(one) for one in headings if one not in (None, ""))[:400]
         known = {*map(folded, headings)}
         absent = {field: [name for name in given[field] if folded(name) not in known] for field in given}
+        lost = "".join(
+            f"; it has no {' and no '.join(map(repr, names))}, which is named for {field}"
+            for field, names in absent.items()
+            if names
+        )
         raise MissingColumns(
-            f"{name}: no column for {', '.join(missing)}. The headings are: {shown}",
+            f"{name}: no column for {', '.join(missing)}{lost}. The headings are: {shown}",
             missing=missing,
             suggested=suggested_for(missing, headings, {place for some in places.values() for place in some}),
             absent={field: names for field, names in absent.items() if names},
