@@ -20,7 +20,7 @@ def option(name: str, words: str, example: str = "", **more: Any) -> Any:
 
 _FOLDERS: Final = (
     f"A folder stands for all {NAMES} files in it, without its own folders, and without reports (they have "
-    "a column 'outcome')."
+    "a column 'outcome') and what sales and followup wrote."
 )
 _DECISIONS: Final = typer.Argument(
     metavar="FILE_OR_FOLDER",

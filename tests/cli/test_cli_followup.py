@@ -129,3 +129,29 @@ def test_a_period_without_its_zero_is_no_hindrance(shell: Shell) -> None:
     write_rows(file, rows)
     ended = shell.run("followup", file, "--out", "other.csv")
     assert (ended.code, "row 5, column return period" in ended.err) == (2, True)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_what_followup_and_sales_wrote_is_passed_over_in_a_folder(shell: Shell, suffix: str) -> None:
+    """By check, match and followup; named by itself it is refused, and --sales finds it in a folder."""
+    folder = shell.pulled_all("november/")
+    register = write_register(shell.here / "purchases.csv", read_rows(folder / f"{shell.gstin}.csv"))
+    names = [folder / f"{name}.{suffix}" for name in ("customers", "sales", "suppliers")]
+    customers, sales, suppliers = names
+    assert shell.run("sales", 2024, 10, "--out", "sales.csv").code == 0
+    assert shell.run("sales", 2024, 10, "--out", sales).code == 0
+    assert shell.run("followup", "--sales", "sales.csv", "--out", customers).code == 0
+    assert shell.run("followup", folder, "--out", suppliers).code == 0
+    said = f"3 reports passed over: {', '.join(map(str, names))}"
+    for command in (
+        ("match", folder, "--register", register),
+        ("check", folder),
+        ("followup", folder, "--out", "out.csv"),
+    ):
+        ended = shell.run(*command)
+        assert (ended.code, said in ended.err) == (0, True), ended.err
+    assert shell.run("check", suppliers).code == 2
+    only = shell.here / "only"
+    only.mkdir()
+    (only / "sales.csv").write_bytes(Path("sales.csv").read_bytes())
+    assert shell.run("followup", "--sales", only, "--out", "again.csv").code == 0

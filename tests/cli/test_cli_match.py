@@ -350,6 +350,6 @@ def test_what_is_wrong_with_a_register_is_written_to_a_report(shell: Shell) -> N
         assert [(row["file"], row["row"]) for row in wrong] == [(str(register), str(n)) for n in range(2, 8)]
         for mine in (file, register):
             ended = shell.run(*command, "--register", register, "--report", mine, "--overwrite")
-            assert (ended.code, "name another for --report" in ended.err) == (2, True)
+            assert (ended.code, "name another file for --report" in ended.err) == (2, True)
     assert file.read_bytes() == before
     assert read_rows(register)[0]["Bill Date"] == "soon"

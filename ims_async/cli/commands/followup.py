@@ -113,7 +113,7 @@ def _from_sales(found: Followups, asked: Asked) -> None:
         above = amount_of(asked.above)
     except InvalidInput as error:
         raise InvalidInput(f"--above: {error}") from None
-    files, _, problems = decision_files(asked.sales or [])
+    files, _, problems = decision_files(asked.sales or [], sales=True)
     sales: dict[str, list[Any]] = {}
     for file in files:
         if file.resolve() == asked.out.resolve():

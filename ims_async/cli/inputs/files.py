@@ -44,7 +44,7 @@ def read_all(
     saving = kind is JobKind.SAVE
     what = "is decided: write A, R or P into column 'action'" if saving else "is there to reset"
     reader = reader or (tables.read_decisions if saving else tables.read_records)
-    files, problems = _files_of(console, paths)
+    files, problems = files_of(console, paths)
     rows: list[Row] = []
     alone = len(paths) == 1 and not is_folder(paths[0])  # of several, one may have no decision in it
     for file in files:
@@ -87,7 +87,7 @@ def of_which_decided(console: Console, rows: dict[str, list[Row]], *, only: bool
     return {gstin: own for gstin, own in decided.items() if own}
 
 
-def _files_of(console: Console, paths: Sequence[Path]) -> tuple[list[Path], list[Problem]]:
+def files_of(console: Console, paths: Sequence[Path]) -> tuple[list[Path], list[Problem]]:
     """Return the files that are meant, each once, and what is wrong with the folders.
 
     Raises `InvalidInput` where the report would take the place of one of them.

@@ -6,14 +6,16 @@ import csv
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from ...errors import InvalidInput
 from ...files import is_file, is_folder
 from ...tables import Problem, is_report
-from ...tables.formats import NAMES, SUFFIXES
+from ...tables.columns import LONGEST_CELL, folded
+from ...tables.formats import NAMES, SUFFIXES, format_of
 from ...tables.problems import FILE_KIND
 from ...tables.row import where
-from ...tables.source import MOST_TITLES, SEPARATOR_LINE, text_of
+from ...tables.source import MOST_TITLES, SEPARATOR_LINE, head_of, names_in, text_of
 
 
 def listed_gstins(file: Path) -> Iterator[tuple[int, str]]:
@@ -44,16 +46,20 @@ def listed_gstins(file: Path) -> Iterator[tuple[int, str]]:
             yield line, name
 
 
-def decision_files(paths: Sequence[Path]) -> tuple[list[Path], list[Path], list[Problem]]:
+def decision_files(
+    paths: Sequence[Path], *, sales: bool = False
+) -> tuple[list[Path], list[Path], list[Problem]]:
     """Return the files that are meant, each once; the reports among them, which hold no decisions; and
-    what is wrong with the folders. Of a folder all files with the suffix of a format are meant.
+    what is wrong with the folders. Of a folder all files with the suffix of a format are meant, but for what
+    `sales` and `followup` wrote, which counts as a report there, unless files of `sales` are meant.
     """
     files: dict[Path, Path] = {}
     problems: list[Problem] = []
     reports: list[Path] = []
     for path in paths:
         inside = sorted(_files_in(path)) if is_folder(path) else [path]
-        own = [file for file in inside if is_report(file)]
+        listings = is_folder(path) and not sales
+        own = [file for file in inside if is_report(file) or (listings and _is_listing(file))]
         if is_folder(path) and len(own) == len(inside):
             what = f"{path} holds no {NAMES} file of decisions"
             problems.append(Problem(what, kind=FILE_KIND, file=str(path)))
@@ -65,6 +71,31 @@ def decision_files(paths: Sequence[Path]) -> tuple[list[Path], list[Path], list[
             files.setdefault(file.resolve(), file)
         reports += own
     return [file for file in files.values() if file not in reports], reports, problems
+
+
+def _is_listing(file: Path) -> bool:
+    """Return True for a file of sales, or of what is to be followed up: its headings are the first row."""
+    try:
+        if (packed := format_of(file)) is not None:
+            if packed.is_pulled(file):
+                return False
+            rows = itertools.chain.from_iterable(sheet.rows for sheet in packed.sheets(file))
+            names = {folded(str(cell)) for cell in next(rows, ())}
+        else:
+            with file.open(encoding="utf-8-sig", errors="replace") as text:
+                head = head_of(text.readline(LONGEST_CELL))
+            names = set(names_in(head.line, head.delimiter))
+    except (OSError, ValueError):
+        return False
+    return "hash" not in names and any(names >= columns for columns in _LISTINGS)
+
+
+_LISTINGS: Final = (
+    {"list", "recipient"},
+    {"message", "rejecteddocuments", "onlyinbooksdocuments"},
+    {"message", "rejectedbycustomerdocuments", "noactiondocuments"},
+)
+"""Columns by which files of sales, and lines for suppliers or customers, are known."""
 
 
 def _files_in(folder: Path) -> Iterator[Path]:

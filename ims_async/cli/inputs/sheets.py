@@ -20,8 +20,7 @@ from ...tables.formats import SUFFIXES
 from ...tables.problems import raise_all
 from ..output.console import Console
 from ..output.tables import counted
-from .files import check_targets, folder_of
-from .lists import decision_files
+from .files import check_targets, files_of, folder_of
 
 
 @attrs.frozen
@@ -37,7 +36,9 @@ def check_report(console: Console, files: Sequence[Path]) -> None:
     """Refuse a report that would take the place of one of the files, or lies in a folder among them."""
     report = None if console.report is None else console.report.resolve()
     if report is not None and {report, report.parent} & {file.resolve() for file in files}:
-        raise InvalidInput(f"{console.report} would lie among the files at work: name another for --report")
+        raise InvalidInput(
+            f"{console.report} would lie among the files at work: name another file for --report"
+        )
 
 
 def read_sheets(
@@ -48,7 +49,7 @@ def read_sheets(
     `gstin` refuses the files of others; the rows of files that name nobody are `otherwise`'s. Raises
     `InvalidInput` with every fault of every file.
     """
-    files, _, problems = decision_files(paths)
+    files, problems = files_of(console, paths)
     check_report(console, [*files, *but])
     others = {file.resolve() for file in but}
     sheets: list[Sheet] = []
