@@ -125,7 +125,8 @@ def decide(
     Without a register only `allow` and `function` decide, and the rest is left. `function` is asked about
     each match first; its outcome goes before the policy, and counts as a person's: it may accept what is not
     `automatic`. Every record gets a decision of its own, whatever action it has now: pass those without an
-    action to keep what was decided before. Raises `InvalidInput` for an outcome that is unknown.
+    action to keep what was decided before. Raises `InvalidInput` for an outcome that is unknown, and as
+    `match` does.
     """
     return run(_steps(invoices, policy, register, function))
 

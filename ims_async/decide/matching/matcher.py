@@ -23,7 +23,8 @@ def match(invoices: Iterable[Invoice], register: Iterable[Entry], policy: Policy
     """Match records with the register, one to one; of the policy only the tolerances count.
 
     `matching_steps` says what is compared. 100,000 records with 100,000 entries take some seconds;
-    `match_async` is the same for programs with an event loop.
+    `match_async` is the same for programs with an event loop. Raises `InvalidInput` for a path, rows or a
+    sample where records, entries or a policy belong.
     """
     return run(matching_steps(invoices, register, policy))
 
