@@ -20,6 +20,7 @@ from ims_async.simulator import Simulator
 from ..conftest import QUICK, make_client
 from ..support import soffice
 from ..support.documents import DOCUMENTS, ROOT
+from ..support.sweeps import LONG
 from .cli_shell import check_command, read_rows
 
 COMMANDS = ["login", "pull", "match", "check", "push", "jobs", "counts", "followup", "sales", "followup"]
@@ -35,7 +36,7 @@ def example(name: str) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("xlsx", [False, True])
+@pytest.mark.parametrize("xlsx", [False, True] if LONG else [True])
 def test_a_month_goes_from_pull_to_outcome(tmp_path: Path, xlsx: bool) -> None:
     """Every record that the policy, or the person in LibreOffice, has decided is applied."""
     lines = accountant.go_through(tmp_path, 2, 60, xlsx=xlsx)
