@@ -19,7 +19,8 @@ def itc_reduction(case: Case) -> Iterator[Problem]:
     if case.reduction_given is None:
         return
     if case.reduction is None:
-        yield Problem(f"ITC reduction {shown(case.reduction_given)} is not one: {_CHOICES}", in_kind=True)
+        given = shown(case.reduction_given)
+        yield Problem(f"ITC reduction {given} is no ItcReduction: {_CHOICES}", in_kind=True)
         return
     if not case.accepted:
         yield Problem("an ITC reduction goes with accepting only")
