@@ -8,7 +8,8 @@ READY  := $(VENV)/.ready
 # What a dependency's version can break; not the runs that are interrupted at many moments.
 LOWEST ?= tests/net tests/gsp tests/cli tests/bulk tests/contracts/test_packaging.py \
           tests/model/test_plain.py tests/tables/test_tables_frames.py tests/tables/test_tables_parquet.py \
-          --ignore=tests/bulk/test_bulk_resume.py --ignore=tests/bulk/test_recover_instants.py
+          --ignore=tests/bulk/test_bulk_resume.py --ignore=tests/bulk/test_recover_instants.py \
+          --ignore=tests/cli/test_accountants_month.py
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Each worker, and each process that a test starts, would compile everything anew.
 export PYTHONDONTWRITEBYTECODE :=
