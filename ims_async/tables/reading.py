@@ -136,11 +136,12 @@ def _read(
     seen: dict[tuple[object, ...], Row] = {}
     for reader, lines in _opened(source):
         parsers = reader.parsers(deciding=deciding, check_suppliers=check_suppliers)
+        marked = "change" in reader.columns
         typed, reported = reader.placed(parsers), reader.placed(parsers | REPORTED)
         for cells in lines:
             if reader.is_beside(cells) or (deciding and not reader.cell(cells, "action").strip()):
                 continue
-            if not (deciding or gone) and reader.cell(cells, "change").strip().casefold() == GONE:
+            if not (deciding or gone) and marked and reader.cell(cells, "change").strip().casefold() == GONE:
                 continue
             row = reader.read_row(cells, reported if reader.cell(cells, "hash").strip() else typed)
             if row is None:
@@ -286,13 +287,18 @@ class _Reader:
                 yield cells
 
     def cell(self, cells: Sequence[Any], column: str) -> str:
-        place = self.columns.get(column, len(cells))  # a file need not have every column
-        text = cells[place] if place < len(cells) else ""  # spreadsheets drop empty cells at the end
-        return cell_text(text)
+        place = self.columns.get(column)  # a file need not have every column
+        if place is None or place >= len(cells):  # spreadsheets drop empty cells at the end
+            return ""
+        text = cells[place]
+        return text if type(text) is str else cell_text(text)
 
     def is_beside(self, cells: Sequence[Any]) -> bool:
         """Return True for a row of the person's own, a sum or a note say: it names no record, nor decides."""
-        return not any(self.cell(cells, column).strip() for column in _NAMING)
+        for column in _NAMING:  # noqa: SIM110 # for each row: a generator costs more than its first cell
+            if self.cell(cells, column).strip():
+                return False
+        return True
 
     def information(self, cells: Sequence[Any]) -> dict[str, str]:
         """Return the cells of the information columns that the file has."""
