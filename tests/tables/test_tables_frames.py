@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import datetime as dt
 import gc
 import weakref
@@ -19,6 +18,7 @@ from ims_async import Action, Decision, InvalidInput, Invoice, ItcReduction, Sec
 from ims_async.tables.columns import to_text
 
 from ..support import strategies
+from ..support.missing import take_away
 from .test_tables import GOOD, make_invoice
 from .test_tables_rewritten import two_hundred
 
@@ -378,14 +378,7 @@ def test_without_the_extra_the_command_that_installs_it_is_named(monkeypatch: py
     """For frames, on making one; mappings need none."""
     table = pa.table({"hash": ["b"], "action": ["A"]})
     rows, invoice = table.to_pylist(), make_invoice(hash="b")
-    real: Any = builtins.__import__
-
-    def refusing(name: str, *rest: Any, **more: Any) -> Any:
-        if name == "pyarrow":
-            raise ImportError(name)
-        return real(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", refusing)
+    take_away(monkeypatch, "pyarrow")
     for work in (lambda: tables.frame([]), lambda: tables.decisions(table, [invoice])):
         with pytest.raises(InvalidInput, match=r"needs the extra arrow: pip install 'ims-async\[arrow\]'"):
             work()

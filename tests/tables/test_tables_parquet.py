@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import datetime as dt
 import io
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from ims_async.tables.arrow import parquet
 from ims_async.tables.formats import FORMATS
 from ims_async.tables.problems import Problem
 
+from ..support.missing import take_away
 from .test_tables import GOOD, make_invoice
 from .test_tables_frames import ACME, cells_of, of_each_kind, wanted
 
@@ -253,14 +253,7 @@ def test_without_the_extra_the_command_that_installs_it_is_named(
 ) -> None:
     """On writing, before any work, and on reading; and all other formats work."""
     tables.write_invoices(file, [make_invoice()])
-    real: Any = builtins.__import__
-
-    def refusing(name: str, *rest: Any, **more: Any) -> Any:
-        if name == "pyarrow":
-            raise ImportError(name)
-        return real(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", refusing)
+    take_away(monkeypatch, "pyarrow")
     for work in (
         lambda: tables.read_decisions(file),
         lambda: tables.check_writable(file),

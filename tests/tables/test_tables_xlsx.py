@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import datetime as dt
 import zipfile
 from collections.abc import Callable
@@ -17,6 +16,7 @@ import xlsxwriter
 from ims_async import Action, InvalidInput, Invoice, ItcReduction, JobReport, JobState, Section, tables
 from ims_async.tables.xlsx import opening, workbook
 
+from ..support.missing import take_away
 from ..support.soffice import saved_by_libreoffice
 from .test_tables import GOOD, make_invoice
 from .test_tables_rewritten import two_hundred
@@ -321,14 +321,7 @@ def test_without_the_extra_the_command_that_installs_it_is_named(
 ) -> None:
     """On writing, before any work, and on reading."""
     made(file, {})
-    real: Any = builtins.__import__
-
-    def refusing(name: str, *rest: Any, **more: Any) -> Any:
-        if name in ("xlsxwriter", "python_calamine"):
-            raise ImportError(name)
-        return real(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", refusing)
+    take_away(monkeypatch, "xlsxwriter", "python_calamine")
     for work in (
         lambda: tables.read_decisions(file),
         lambda: tables.check_writable(file),
