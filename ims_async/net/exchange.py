@@ -26,7 +26,7 @@ from ..gsp.base import Conversation, Gsp, Needs, Request, Response, Token, Verdi
 from ..gsp.codec.json import Pause
 from .credentials import Credentials
 from .policies import RetryPolicy, lengthened
-from .rate_limit import Pacer
+from .rate_limit import Pacer, Turn
 from .transport import AnswerLost, KeptConnectionLost, Transport
 
 T = TypeVar("T")
@@ -157,6 +157,7 @@ class Delivery:
         self._request: Request  # of this try, as are the next ones
         self._signed: Request
         self._behind: dict[Needs, Token]  # the tokens that were in use when it was signed
+        self._turn: Turn
         self._handed_over = False
         self._refusal: tuple[ImsError, Verdict | None] | None = None
         self._delay, self._fresh = 0.0, False  # of the next try
@@ -194,6 +195,7 @@ class Delivery:
             token = await credential.current() if credential else None
             ahead = credentials.ahead or waited
             async with exchange.pacer.turn(credentials.gstin, ahead=ahead, gives_way=self._polls) as turn:
+                self._turn = turn
                 try:
                     exchange.check_open()
                     if credential is not None and not waited:
@@ -266,6 +268,7 @@ class Delivery:
         if verdict.not_before is not None and verdict.not_before - exchange.clock() <= longest:
             exchange.pacer.not_before(verdict.not_before)
         if verdict.allowance is not None and verdict.allowance[1] - exchange.clock() <= longest:
+            self._turn.noted = True
             exchange.pacer.note_allowance(*verdict.allowance)
 
     async def try_again(self) -> None:

@@ -55,10 +55,11 @@ class _Window:
 class Turn:
     """The permission to send one request: `async with pacer.turn(gstin):` around the sending."""
 
-    __slots__ = ("_pacer", "_windows", "ahead", "gives_way", "gstin", "leave", "since", "used")
+    __slots__ = ("_pacer", "_windows", "ahead", "gives_way", "gstin", "leave", "noted", "since", "used")
 
-    since: float  # set when the wait begins; `used` and `_windows` at its end: this speeds up large bursts
+    since: float  # set when the wait begins, all below at its end: this speeds up large bursts
     used: bool
+    noted: bool  # its answer had the number of requests that are left, in which the gateway has counted it
     _windows: tuple[_Window, ...]
 
     def __init__(self, pacer: Pacer, gstin: str, ahead: bool, gives_way: bool) -> None:
@@ -76,7 +77,7 @@ class Turn:
 
     def begin(self, windows: tuple[_Window, ...]) -> None:
         """Release it: from now on it counts."""
-        self._windows, self.used = windows, True
+        self._windows, self.used, self.noted = windows, True, False
         for window in windows:
             window.enter()
         if self.leave is not None:
@@ -195,7 +196,7 @@ class Pacer:
 
     def done(self, turn: Turn) -> None:
         """Note that a request was answered, or ended without an answer."""
-        self._answered += turn.used
+        self._answered += turn.used and not turn.noted
         self._end(turn)
         if self._arrived or self._lines or self._polls:
             self._admit()

@@ -220,3 +220,18 @@ async def test_saves_of_many_go_before_all_their_polls(sim: Simulator) -> None:
     for asked_at, answered_at in waits:
         assert not [at for at in polls if asked_at < at < answered_at]
     assert len(polls) > 24 * 3
+
+
+@pytest.mark.sim(rate_limit=5, taxpayers=10, invoices=3)
+async def test_a_client_alone_may_use_the_whole_budget_for_changes(sim: Simulator) -> None:
+    """The request whose answer says what is left is counted in it: the fifth leaves at once too."""
+    client = make_client(sim, rate=RateLimit(5))
+    taxpayers = [client.taxpayer(gstin, token=sim.token(gstin)) for gstin in sim.gstins]
+    read = [await taxpayer.all_invoices().__anext__() for taxpayer in taxpayers]
+    await asyncio.sleep(120.0)
+    begun = len(sim.requests)
+    for taxpayer, invoice in zip(taxpayers, read, strict=True):
+        await taxpayer.save([invoice.accept()])
+    since = sim.requests[begun].at
+    times = [request.at - since for request in sim.requests[begun:]]
+    assert times == pytest.approx([0.0] * 5 + [60.0] * 5, abs=1.0)  # windows end in whole seconds
