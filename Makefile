@@ -5,11 +5,13 @@ GSP    ?= sandbox
 BIN    := $(VENV)/bin
 DEMO   := $(VENV)/.demo
 READY  := $(VENV)/.ready
-# What a dependency's version can break; not the runs that are interrupted at many moments.
-LOWEST ?= tests/net tests/gsp tests/cli tests/bulk tests/contracts/test_packaging.py \
-          tests/model/test_plain.py tests/tables/test_tables_frames.py tests/tables/test_tables_parquet.py \
-          --ignore=tests/bulk/test_bulk_resume.py --ignore=tests/bulk/test_recover_instants.py \
-          --ignore=tests/cli/test_accountants_month.py
+# What a dependency's version can break, and not each way of each command; `make nightly` runs all.
+LOWEST ?= tests/gsp tests/contracts/test_packaging.py tests/model/test_plain.py tests/bulk/test_bulk.py \
+          $(addprefix tests/net/test_,aiohttp_internals.py dying_connections.py exchange.py loops.py retry.py \
+          transport.py transport_once.py) \
+          $(addprefix tests/cli/test_cli_,check.py commands.py consent.py demo.py jobs.py login.py match.py \
+          parquet.py policy.py progress_many.py push_files.py xlsx.py) \
+          $(addprefix tests/tables/test_tables_,frames.py parquet.py xlsx.py)
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Each worker, and each process that a test starts, would compile everything anew.
 export PYTHONDONTWRITEBYTECODE :=

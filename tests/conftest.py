@@ -26,11 +26,14 @@ from ims_async.gsp.base import Gsp
 from ims_async.simulator import Simulator
 
 from .support import loops
+from .support.sweeps import examples
 
 HERE = Path(__file__).parent / "contracts"
 
 # The same examples each time, so that no run fails by chance; HYPOTHESIS_PROFILE=random looks for new ones.
-settings.register_profile("random", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "random", deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("same", settings.get_profile("random"), derandomize=True, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import python_calamine
 
-from ..support.soffice import saved_by_libreoffice
+from ..support.soffice import LOCALES, saved_by_libreoffice
 from ..tables.test_tables_xlsx import decided
 from .cli_shell import QUICK, Shell
 
@@ -41,7 +41,7 @@ def test_a_workbook_goes_all_the_way(shell: Shell) -> None:
     assert ended.code == 0
 
 
-@pytest.mark.parametrize("locale", ["en-IN", "en-US", "de-DE"])
+@pytest.mark.parametrize("locale", LOCALES)
 def test_a_workbook_that_libreoffice_has_saved_is_pushed(shell: Shell, locale: str) -> None:
     """Every decision is applied, and no row was rewritten."""
     file = decided(shell.pulled("nov.xlsx", "--section", "b2b", "--status", "no_action"))

@@ -34,6 +34,7 @@ from ims_async.decide import (
 )
 from ims_async.decide.matching import Match, matching_steps, shelves
 
+from ..support.sweeps import examples
 from .books import ACME, ACME_IN_DELHI, OTHER, entry, record
 
 NUMBERS = st.sampled_from(
@@ -70,7 +71,7 @@ def by_value(entries: list[Entry]) -> Counter[str]:
 
 
 @given(RECORDS, ENTRIES, st.randoms(use_true_random=False))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_the_order_of_the_rows_says_nothing(
     records: list[Invoice], entries: list[Entry], rng: random.Random
 ) -> None:
@@ -89,7 +90,7 @@ def test_the_order_of_the_rows_says_nothing(
 
 @pytest.mark.parametrize("many", [64, 2])
 @given(records=RECORDS, entries=ENTRIES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_no_entry_belongs_to_two_records(many: int, records: list[Invoice], entries: list[Entry]) -> None:
     """But as a candidate of ambiguous ones; and none is both used and left."""
     with patch.object(shelves, "MANY", many):

@@ -16,6 +16,8 @@ from ims_async import InvalidInput, RateLimit
 from ims_async.errors import ClientClosed
 from ims_async.net.rate_limit import Pacer, Turn
 
+from ..support.sweeps import examples
+
 pytestmark = pytest.mark.looptime
 
 EPOCH = 1_746_530_932.0
@@ -113,7 +115,7 @@ async def test_a_request_that_failed_counts() -> None:
     assert await go(through) >= 60.0
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     limit=st.integers(1, 6),
     requests=st.lists(st.tuples(st.floats(0, 200), st.floats(0, 90)), min_size=1, max_size=40),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ims_async.net.rate_limit import Pacer
 
+from ..support.sweeps import examples
 from .test_pacing import EPOCH, go, now, pacer, timers
 from .test_pacing_polls import nothing_is_left, send
 
@@ -194,7 +195,7 @@ words = st.builds(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     told=st.lists(words, max_size=12, unique_by=lambda word: word.at),
     requests=st.lists(st.tuples(st.integers(0, 240), st.integers(0, 50)), min_size=1, max_size=60),

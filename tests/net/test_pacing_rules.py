@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ims_async.net.rate_limit import Pacer
 
+from ..support.sweeps import examples
 from .test_pacing import now, pacer
 from .test_pacing_polls import GIVES_WAY_FOR, KINDS, SPAN, nothing_is_left
 
@@ -95,7 +96,7 @@ async def all_told(through: Pacer, wanted: list[Errand]) -> list[Tale]:
     return tales
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     limit=st.integers(1, 5),
     share=st.none() | st.integers(1, 3),

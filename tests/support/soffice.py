@@ -13,6 +13,10 @@ from typing import Final
 
 import pytest
 
+from .sweeps import sample
+
+# The first, with a decimal comma and days before months, is the one that differs most.
+LOCALES: Final = sample(["de-DE", "en-IN", "en-US"], 3)
 MISSING: Final = "LibreOffice (soffice) is not installed"
 _SECONDS = 180
 # https://wiki.documentfoundation.org/Documentation/DevGuide/Spreadsheet_Documents, "Filter Options for CSV"

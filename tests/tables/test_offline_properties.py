@@ -17,6 +17,7 @@ from ims_async.gsp.codec.rows import wire_names
 from ims_async.tables.offline import OfflineSettings, PortalFile, read_portal, write_upload
 from tests.support import strategies
 from tests.support.portal_files import GSTIN, loaded, written
+from tests.support.sweeps import examples
 
 ITC: Final = {
     "api": ("itcRedReq", "declIgst", "declCgst", "declSgst", "declCess"),
@@ -174,7 +175,7 @@ def test_what_differs_is_what_was_decided(data: st.DataObject, document: dict[st
         assert declared(row) == said
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(downloads())
 def test_a_download_read_again_is_the_same(document: dict[str, Any]) -> None:
     """With whole amounts written as 1000 or 1000.00, too: the checksum is of their value."""

@@ -14,6 +14,7 @@ from ims_async.tables import GSTIN_COLUMN, INFORMATION_COLUMNS, READ_COLUMNS
 
 from ..support import soffice
 from ..support.documents import DOCUMENTS
+from ..support.sweeps import LONG
 
 COLUMNS = (GSTIN_COLUMN, *READ_COLUMNS, *INFORMATION_COLUMNS)
 
@@ -26,6 +27,7 @@ def test_cells_that_changed_are_counted_by_column() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.skipif(not LONG, reason="nine conversions: with IMS_ENDURANCE=long")
 def test_a_month_goes_through_libreoffice(tmp_path: Path) -> None:
     """In three locales and three ways; every row is recognised, XLSX stays as it was."""
     if shutil.which("soffice") is None:

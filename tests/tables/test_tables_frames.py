@@ -19,6 +19,7 @@ from ims_async.tables.columns import to_text
 
 from ..support import strategies
 from ..support.missing import take_away
+from ..support.sweeps import examples
 from .test_tables import GOOD, make_invoice
 from .test_tables_rewritten import two_hundred
 
@@ -242,7 +243,7 @@ def test_duckdb_reads_a_frame_and_gives_the_decisions_back() -> None:
     assert tables.decisions(decided, invoices) == [one.reject("not ours") for one in invoices[:-1]]
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.lists(strategies.decisions(), max_size=3))
 def test_any_records_come_back_as_the_decisions_made(drawn: list[Decision]) -> None:
     """By their hashes, whatever else is in them, as far as the rules let them be made."""
