@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from types import GenericAlias, NoneType, UnionType
 from typing import Any, Final, Self, get_args
 
+import attrs
 from cattrs import Converter
-from cattrs.cols import list_structure_factory, namedtuple_dict_structure_factory
+from cattrs.cols import (
+    is_mapping,
+    list_structure_factory,
+    namedtuple_dict_structure_factory,
+    namedtuple_dict_unstructure_factory,
+)
+from cattrs.gen import make_dict_structure_fn, make_mapping_structure_fn
 
 from .. import errors
 from ..errors import ImsError, InvalidInput
@@ -48,8 +56,6 @@ class Plain:
         from .stored import UNREADABLE, in_words
 
         try:
-            if not isinstance(facts, Mapping):
-                raise TypeError(f"{facts!r:.40} is no mapping of attributes")
             return _converter().structure(facts, cls)
         except UNREADABLE as error:
             words = in_words(error, _named(facts, cls))
@@ -85,18 +91,15 @@ def _converter() -> Converter:
     from .stored import strict_converter
 
     made = strict_converter(unstruct_collection_overrides={tuple: list})
-    made.register_unstructure_hook(StrEnum, str)
+    _check_types(made)
     made.register_structure_hook(Decimal, _amount)
     made.register_unstructure_hook(Decimal, _amount_text)
     made.register_structure_hook(dt.date, _date)
-    made.register_unstructure_hook(dt.date, dt.date.isoformat)
+    made.register_unstructure_hook(dt.date, _date_text)
     made.register_structure_hook_func(_is_extra, lambda value, _: _read_extra(value))
-    made.register_unstructure_hook_func(_is_extra, _extra_of)
-    made.register_structure_hook(RecordKey, namedtuple_dict_structure_factory(RecordKey, made))
-    made.register_unstructure_hook(
-        RecordKey,
-        lambda key: {**key._asdict(), "section": str(key.section), "date": key.date and str(key.date)},
-    )
+    made.register_unstructure_hook_func(_is_extra, _extra_text)
+    made.register_structure_hook(RecordKey, _of_mapping(namedtuple_dict_structure_factory(RecordKey, made)))
+    made.register_unstructure_hook(RecordKey, namedtuple_dict_unstructure_factory(RecordKey, made))
 
     def record(value: Any, wanted: Any) -> Any:
         if value is None and NoneType in get_args(wanted):
@@ -107,13 +110,47 @@ def _converter() -> Converter:
 
     made.register_structure_hook_func(lambda type_: _is_union_with(type_, Decision), record)
     made.register_structure_hook_func(
-        lambda type_: _is_union_with(type_, Exception), lambda value, _: _error(value)
+        lambda type_: _is_union_with(type_, Exception),
+        lambda value, _: value if value is None else _error(_mapping(value)),
     )
     made.register_unstructure_hook(Exception, _error_facts)
     made.register_structure_hook_factory(
         lambda type_: getattr(type_, "__origin__", None) is tuple, lambda type_: _tuple_reader(type_, made)
     )
     return made
+
+
+def _check_types(made: Converter) -> None:
+    """Let a converter take no value of another type than its attribute's, in either direction."""
+    from .status import JobKind, JobState
+    from .vocabulary import Action, GoodsType, Section, SupplierSection
+
+    for kind, name in _NAMES.items():
+        made.register_structure_hook(kind, functools.partial(_checked, name))
+        made.register_unstructure_hook(kind, functools.partial(_checked, name, kind=kind))
+    made.register_unstructure_hook(str, _text)
+    for words in (Section, SupplierSection, Action, GoodsType, JobKind, JobState):
+        made.register_unstructure_hook(words, functools.partial(_word, words))
+    made.register_structure_hook_factory(
+        attrs.has, lambda type_: _of_mapping(make_dict_structure_fn(type_, made))
+    )
+    made.register_structure_hook_factory(
+        is_mapping, lambda type_: _of_mapping(make_mapping_structure_fn(type_, made))
+    )
+
+
+def _word(words: type[StrEnum], value: Any) -> str:
+    return str(words(value))
+
+
+def _mapping(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{value!r:.40} is no mapping")
+    return value
+
+
+def _of_mapping(read: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda value, wanted: read(_mapping(value), wanted)
 
 
 def _tuple_reader(type_: Any, converter: Converter) -> Callable[[Any, Any], tuple[Any, ...]]:
@@ -128,6 +165,21 @@ def _tuple_reader(type_: Any, converter: Converter) -> Callable[[Any, Any], tupl
     return structure
 
 
+_NAMES: Final[dict[type, str]] = {bool: "true or false", int: "a whole number"}
+
+
+def _checked(name: str, value: Any, kind: type) -> Any:
+    if type(value) is not kind:  # `True` is no number
+        raise TypeError(f"{value!r:.40} is not {name}")
+    return value
+
+
+def _text(value: Any, what: str = "") -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{what}{value!r:.40} is not text")
+    return str(value)
+
+
 def _is_union_with(type_: Any, member: type) -> bool:
     return isinstance(type_, UnionType) and member in get_args(type_)
 
@@ -135,16 +187,18 @@ def _is_union_with(type_: Any, member: type) -> bool:
 # -- rupees and dates --------------------------------------------------------------------------------------
 
 
+_WRITTEN: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?(E[+-][0-9]+)?")  # by `str` of a finite Decimal
+
+
 def _amount(value: Any, _: object) -> Decimal:
     if not isinstance(value, str):
         raise TypeError(f"{value!r:.40} is no amount as text, such as '1250.50'")
     try:
-        amount = Decimal(value)
-    except InvalidOperation:
-        raise ValueError(f"{value!r:.40} is not an amount, such as '1250.50'") from None
-    if not amount.is_finite():
-        raise ValueError(f"{value!r:.40} is not an amount, such as '1250.50'")
-    return amount
+        if _WRITTEN.fullmatch(value):
+            return Decimal(value)
+    except InvalidOperation:  # its exponent
+        pass
+    raise ValueError(f"{value!r:.40} is not an amount, such as '1250.50'")
 
 
 def _amount_text(value: Any) -> str:
@@ -155,11 +209,17 @@ def _amount_text(value: Any) -> str:
 
 def _date(value: Any, _: object) -> dt.date:
     try:
-        if isinstance(value, str) and len(value) == len("2026-10-05"):
-            return dt.date.fromisoformat(value)
+        if isinstance(value, str) and (day := dt.date.fromisoformat(value)).isoformat() == value:
+            return day
     except ValueError:
         pass
     raise ValueError(f"{value!r:.40} is not a date, such as '2026-10-05'")
+
+
+def _date_text(value: Any) -> str:
+    if type(value) is not dt.date:  # the hour of a `datetime` would be lost
+        raise TypeError(f"{value!r:.40} is no date: use datetime.date(2026, 10, 5)")
+    return value.isoformat()
 
 
 # -- what a gateway adds -----------------------------------------------------------------------------------
@@ -169,15 +229,19 @@ def _is_extra(type_: object) -> bool:
     return type_ == dict[str, Any]
 
 
+def _extra_text(value: Any) -> Any:
+    return _extra_of(_mapping(value))
+
+
 def _extra_of(value: Any, depth: int = 0) -> Any:
     """Return a JSON value in which exact numbers are tagged; what looks like a tag is put into one."""
     if depth > _DEEPEST:  # also a value that contains itself
         raise ValueError(f"extra has more than {_DEEPEST} levels")
     if value is None or isinstance(value, str | bool | int):
         return value
-    if isinstance(value, Decimal):
+    if isinstance(value, Decimal) and value.is_finite():
         return {_DECIMAL: str(value)}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         return [_extra_of(one, depth + 1) for one in value]
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         plain = {key: _extra_of(one, depth + 1) for key, one in value.items()}
@@ -186,9 +250,7 @@ def _extra_of(value: Any, depth: int = 0) -> Any:
 
 
 def _read_extra(value: Any) -> dict[str, Any]:
-    found = _untagged(value)
-    if not isinstance(found, dict):
-        raise TypeError(f"{value!r:.40} is no mapping")
+    found: dict[str, Any] = _mapping(_untagged(value))
     return found
 
 
@@ -197,7 +259,7 @@ def _untagged(value: Any, depth: int = 0) -> Any:
         raise ValueError(f"it has more than {_DEEPEST} levels")
     if isinstance(value, Mapping):
         if [*value] != [_DECIMAL]:
-            return {_text(key): _untagged(one, depth + 1) for key, one in value.items()}
+            return {_text(key, "the key "): _untagged(one, depth + 1) for key, one in value.items()}
         tagged = value[_DECIMAL]
         if isinstance(tagged, Mapping) and [*tagged] == [_DECIMAL]:
             return {_DECIMAL: _untagged(tagged[_DECIMAL], depth + 1)}
@@ -209,12 +271,6 @@ def _untagged(value: Any, depth: int = 0) -> Any:
     raise TypeError(f"{value!r:.40} is not a JSON value with exact numbers")
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"the key {value!r:.40} is not text")
-    return value
-
-
 # -- errors ------------------------------------------------------------------------------------------------
 
 _PLAIN: Final = (str, bool, int, float)
@@ -223,20 +279,21 @@ _PLAIN: Final = (str, bool, int, float)
 def _error_facts(error: Any) -> dict[str, Any]:
     """Return the class of an error, its text, and of its attributes those that are plain values."""
     plain = {name: value for name, value in vars(error).items() if isinstance(value, _PLAIN)}
-    return {"type": type(error).__name__, "text": str(error.args[0] if error.args else error), **plain}
+    text = error.args[0] if isinstance(error, ImsError) else error
+    return {"type": type(error).__name__, "text": str(text), **plain}
 
 
-def _error(facts: Any) -> ImsError | None:
+def _error(facts: Mapping[str, Any]) -> ImsError:
     """Return an error of ours with what is plain of it, another one as an `ImsError` that names it."""
-    if facts is None:
-        return None
     name, text = _text(facts["type"]), _text(facts["text"])
     kind = getattr(errors, name, None)
     if not (isinstance(kind, type) and issubclass(kind, ImsError)):
         return ImsError(f"{name}: {text}")
     made = kind(text)
     for key in facts.keys() - {"type", "text"}:
-        if key not in vars(made) or not isinstance(facts[key], _PLAIN):
-            raise ValueError(f"{key!r:.40} is no plain attribute of {name}")
-        setattr(made, key, facts[key])
+        given, default = facts[key], vars(made).get(key, _PLAIN)
+        fits = isinstance(given, _PLAIN if default is None else type(default))
+        if not (fits and isinstance(given, _PLAIN)):
+            raise ValueError(f"{key!r:.40} is no plain attribute of {name}, or not {given!r:.40}")
+        setattr(made, key, given)
     return made

@@ -6,11 +6,13 @@ import datetime as dt
 import json
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from enum import StrEnum
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ims_async import (
@@ -216,7 +218,52 @@ def test_a_report_of_a_run_comes_back_with_its_jobs_and_errors() -> None:
     assert isinstance(found.error, RateLimited)
     assert (found.error.retry_after, found.error.http_status) == (1.5, 429)
     other = TaxpayerReport.from_dict(attrs.evolve(whole, error=OSError(28, "no space")).to_dict())
-    assert str(other.error) == "OSError: 28"
+    assert str(other.error) == "OSError: [Errno 28] no space"
+
+
+def any_value(type_: Any) -> st.SearchStrategy[Any]:
+    """Any value that an attribute of this type may hold."""
+    if type_ in _ANY:
+        return _ANY[type_]
+    if isinstance(type_, UnionType):
+        return st.one_of(*map(any_value, get_args(type_)))
+    if get_origin(type_) is tuple:
+        return st.lists(any_value(get_args(type_)[0]), max_size=2).map(tuple)
+    if get_origin(type_) in (dict, Mapping):
+        return st.dictionaries(*map(any_value, get_args(type_)), max_size=2)
+    if issubclass(type_, StrEnum):
+        return st.sampled_from(type_)
+    names = [one.name for one in attrs.fields(type_)] if attrs.has(type_) else type_._fields
+    hints = get_type_hints(type_)
+    return st.builds(type_, **{name: any_value(hints[name]) for name in names})
+
+
+_ANY: Mapping[Any, st.SearchStrategy[Any]] = {
+    str: st.text(st.characters(), max_size=5),  # lone surrogates too
+    bool: st.booleans(),
+    int: st.integers(),
+    Decimal: st.decimals(allow_nan=False, allow_infinity=False),
+    dt.date: st.dates(),
+    dt.datetime: st.datetimes(timezones=st.just(dt.UTC) | st.none()),
+    NoneType: st.none(),
+    Exception: st.none(),  # no error equals another one
+    dict[str, Any]: st.dictionaries(
+        st.text(max_size=2), st.none() | st.booleans() | st.decimals(0, 9), max_size=1
+    ),
+}
+
+
+KINDS = [kind for kind in Plain.__subclasses__() if not kind.__name__.startswith("_")]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda one: one.__name__)
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_each_kind_comes_back_whatever_it_holds(kind: type[Plain], data: st.DataObject) -> None:
+    """All that its attributes may hold by their types: counts below zero, too, which a gateway may send."""
+    assert len(KINDS) == 8
+    value = data.draw(any_value(kind))
+    assert through_json(value) == value
 
 
 def test_money_and_dates_are_text_that_a_person_can_read() -> None:
@@ -246,6 +293,15 @@ def test_money_and_dates_are_text_that_a_person_can_read() -> None:
         ({"section": "b3b"}, "Invoice CN-1.section: 'b3b' is not a valid Section"),
         ({"action": "ACCEPT"}, "Invoice CN-1.action: 'ACCEPT' is not a valid Action"),
         ({"number": 7}, "Invoice.number: 7 is not text"),
+        ({"igst": "1_000"}, "Invoice CN-1.igst: '1_000' is not an amount"),
+        ({"igst": " 1"}, "Invoice CN-1.igst: ' 1' is not an amount"),
+        ({"igst": "१२"}, "Invoice CN-1.igst: '१२' is not an amount"),
+        (
+            {"igst": "1E+99999999999999999999"},
+            "Invoice CN-1.igst: '1E.99999999999999999999' is not an amount",
+        ),
+        ({"date": "2026-W40-1"}, "Invoice CN-1.date: '2026-W40-1' is not a date"),
+        ({7: 7, "values": 1}, "Invoice CN-1: unknown keys: 7, values: pass"),
         ({"pending_allowed": "yes"}, "Invoice CN-1.pending_allowed: 'yes' is not true or false"),
         ({"values": "1"}, "Invoice CN-1: .*values"),
         ({"itc_reduction": {"required": True, "isgt": "1"}}, "Invoice CN-1.itc_reduction: .*isgt"),
@@ -275,8 +331,24 @@ def test_every_wrong_value_is_named() -> None:
         assert part in caught.value.message
     wrong: tuple[Any, ...] = (None, [], "x", 7)
     for nothing in wrong:
-        with pytest.raises(InvalidInput, match="is no mapping of attributes"):
+        with pytest.raises(InvalidInput, match="is no mapping: pass"):
             Counts.from_dict(nothing)
+
+
+@pytest.mark.parametrize("wrong", [5, "x", ["section"], True])
+def test_what_is_no_mapping_is_named_by_its_place(wrong: Any) -> None:
+    """Wherever one is wanted: a record, a key, counts by name."""
+    facts = invoice().accept().to_dict()
+    with pytest.raises(InvalidInput, match=r"Decision.invoice: .* is no mapping: pass"):
+        Decision.from_dict({**facts, "invoice": wrong})
+    report = JobReport(state=JobState.PARTIAL, submitted=2).to_dict()
+    for name, place in (("succeeded", r"succeeded\[0\]"), ("failed", r"failed\[0\]")):
+        with pytest.raises(InvalidInput, match=rf"JobReport\.{place}: .* is no mapping: pass"):
+            JobReport.from_dict({**report, name: [wrong]})
+    with pytest.raises(InvalidInput, match=r"JobReport\.found\.changed\[0\]: .* is no mapping: pass"):
+        JobReport.from_dict({**report, "found": {"applied": 1, "changed": [wrong]}})
+    with pytest.raises(InvalidInput, match=r"TaxpayerReport\.warnings: .* is no mapping: pass"):
+        TaxpayerReport.from_dict({"gstin": ACME, "warnings": wrong})
 
 
 def test_a_value_deep_in_a_report_is_named_by_its_place() -> None:
@@ -310,7 +382,9 @@ def test_a_value_deep_in_a_report_is_named_by_its_place() -> None:
         ({"type": "RateLimited", "text": "a", "code": []}, "'code' is no plain attribute of RateLimited"),
         ({"type": 7, "text": "a"}, "7"),
         ({"type": "RateLimited"}, "'text' is missing"),
-        ("RateLimited", "error"),
+        ("RateLimited", "error: 'RateLimited' is no mapping"),
+        ({"type": "RateLimited", "text": "a", "code": 5}, "'code' is no plain attribute .* or not 5"),
+        ({"type": "NotAuthorized", "text": "a", "of_account": "no"}, "'of_account' is no plain"),
     ],
 )
 def test_an_error_that_is_none_is_refused(facts: Any, sentence: str) -> None:
@@ -331,6 +405,18 @@ def test_an_error_that_is_none_is_refused(facts: Any, sentence: str) -> None:
         (invoice(extra={"a": 1.5}), "1.5 in extra is not a JSON value with exact numbers"),
         (invoice(extra={"a": {1: 2}}), "in extra is not a JSON value"),
         (invoice(extra={"a": object()}), "in extra is not a JSON value"),
+        (invoice(extra={"a": Decimal("NaN")}), "Decimal.'NaN'. in extra is not a JSON value"),
+        (invoice(extra={"a": (1, 2)}), "in extra is not a JSON value"),
+        (invoice(extra=None), "None is no mapping"),
+        (invoice(number=7), "Invoice cannot be written: 7 is not text"),
+        (invoice(remarks=b"x"), "b'x' is not text"),
+        (invoice(pending_allowed=1), "1 is not true or false"),
+        (invoice(section="b3b"), "'b3b' is not a valid Section"),
+        (invoice(action=None), "None is not a valid Action"),
+        (invoice(date=dt.datetime(2026, 10, 5, 12, tzinfo=dt.UTC)), "is no date: use datetime.date"),
+        (invoice(date=None), "None is no date: use datetime.date"),
+        (Counts(total=True), "True is not a whole number"),
+        (Counts(total=1, sections={7: SectionCounts()}), "7 is not text"),  # type: ignore[dict-item]
     ],
 )
 def test_what_could_not_be_read_back_is_not_written(record: Plain, sentence: str) -> None:
