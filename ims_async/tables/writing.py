@@ -37,7 +37,7 @@ def write_invoices(
     suffix, or an invoice was read for another taxpayer than `gstin`; of Parquet also for an amount with more
     than two decimals.
     """
-    rest = iter(invoices)
+    rest = each_record(invoices)
     first = list(itertools.islice(rest, 1))
     if gstin is None and not any(invoice.recipient for invoice in first):
         rows = (invoice_row(invoice, None)[1:] for invoice in itertools.chain(first, rest))
@@ -76,10 +76,27 @@ INVOICE_COLUMNS: Final = (GSTIN_COLUMN, *READ_COLUMNS, *INFORMATION_COLUMNS)
 def invoice_row(invoice: Invoice, gstin: str | None) -> tuple[object, ...]:
     """Return the values of an invoice in these columns; `gstin` is the taxpayer of one that names none.
 
-    Raises `InvalidInput` for an invoice that was read for another taxpayer.
+    Raises `InvalidInput` for an invoice that was read for another taxpayer, and for anything else.
     """
+    invoice = _record(invoice)
     facts = (*invoice.key, None, invoice.action, invoice.hash, invoice.remarks, invoice.itc_reduction)
     return (_owner(invoice, gstin), *facts, *_information(invoice))
+
+
+def each_record(invoices: Iterable[Invoice]) -> Iterator[Invoice]:
+    """Yield records. Raises `InvalidInput` for anything else among them; at once for what is no iterable."""
+    if not isinstance(invoices, Iterable):
+        raise InvalidInput(
+            f"records are needed, not {type(invoices).__name__}",
+            advice="collect an async iterator first: [row async for row in acme.all_invoices()]",
+        )
+    return map(_record, invoices)
+
+
+def _record(one: object) -> Invoice:
+    if not isinstance(one, Invoice):
+        raise InvalidInput(f"records (Invoice) are needed, not {type(one).__name__}")
+    return one
 
 
 def cells_of(invoice: Invoice) -> dict[str, object]:

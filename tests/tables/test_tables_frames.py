@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gc
+import io
 import weakref
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -151,6 +152,10 @@ def test_what_a_column_cannot_hold_is_refused_by_name() -> None:
     ):
         with pytest.raises(pa.ArrowInvalid, match=sentence):
             pa.table(tables.frame([make_invoice(), make_invoice(**changes)]))
+    for decimals in (-1, 21, 2.0, "2", None, True):
+        with pytest.raises(InvalidInput, match="is no number of decimals from 0 to 20"):
+            tables.frame([], decimals=decimals)  # type: ignore[arg-type]
+    assert pa.table(tables.frame([make_invoice()], decimals=20))["value"].to_pylist() == [Decimal(1180)]
     exact = pa.table(tables.frame([make_invoice(value=Decimal("1.005"))], decimals=3))
     assert exact["value"].to_pylist() == [Decimal("1.005")]
     odd = pa.table(tables.frame([make_invoice(remarks="a\ud800", supplier_name="b\ud800")]))
@@ -166,8 +171,23 @@ async def test_an_async_iterator_is_refused_with_the_way_to_use_it() -> None:
     with pytest.raises(InvalidInput, match=r"\[row async for row in acme.all_invoices\(\)\]"):
         tables.frame(rows())
     assert pa.table(tables.frame([row async for row in rows()])).num_rows == 1
-    with pytest.raises(InvalidInput, match="a frame is made of records, not of Invoice"):
-        tables.frame(make_invoice())  # type: ignore[arg-type] # what is refused
+    refused: tuple[Any, ...] = (rows(), make_invoice())
+    for one in refused:
+        for work in (
+            tables.frame,
+            lambda given: tables.decisions([], given),
+            lambda given: tables.write_invoices(io.StringIO(), given),
+        ):
+            with pytest.raises(InvalidInput, match=f"records are needed, not {type(one).__name__}"):
+                work(one)
+    others: tuple[Any, ...] = ([make_invoice().accept()], ["INV/24/001"], {"b2b": []})
+    for wrong in others:
+        with pytest.raises(InvalidInput, match=r"records .Invoice. are needed, not (Decision|str)"):
+            tables.decisions([], wrong)
+        with pytest.raises(InvalidInput, match=r"records .Invoice. are needed, not (Decision|str)"):
+            tables.write_invoices(io.StringIO(), wrong)
+        with pytest.raises(pa.ArrowInvalid, match=r"records .Invoice. are needed, not (Decision|str)"):
+            pa.table(tables.frame(wrong))
     with pytest.raises(pa.ArrowInvalid, match="it cannot be written as a record of"):
         pa.table(tables.frame([make_invoice(recipient="33AAACQ3770E1ZT")], gstin=ACME))
 
@@ -226,6 +246,9 @@ def test_pandas_reads_a_frame_and_gives_the_decisions_back(convert: str) -> None
     assert tables.decisions(table.to_dict("records"), invoices) == wanted(invoices)
     nothing = table.assign(action=[None, float("nan"), pd.NA, pd.NaT, ""] * 2)
     assert tables.decisions(nothing, invoices) == []
+    assert tables.decisions(nothing.to_dict("records"), invoices) == []
+    nullable = table.convert_dtypes().assign(date=pd.NaT).to_dict("records")
+    assert tables.decisions(nullable, invoices) == wanted(invoices)
 
 
 def test_duckdb_reads_a_frame_and_gives_the_decisions_back() -> None:
@@ -360,6 +383,43 @@ def test_all_wrong_rows_are_named_in_their_order() -> None:
         (2, "gone"),
         (3, "itc-reduction"),
     ]
+
+
+def test_columns_of_ones_own_may_hold_anything() -> None:
+    """They are not read: neither many of them, nor what Python has no value for, nor the same name twice."""
+    invoice = make_invoice(hash="b")
+    own = {
+        "later": pa.array([2**62], pa.timestamp("us")),
+        "nanoseconds": pa.array([1], pa.time64("ns")),
+        "no text": pa.Array.from_buffers(pa.string(), 1, pa.array([b"\xff"]).buffers()),
+        **{f"feature {place}": pa.array([place]) for place in range(300)},
+    }
+    arrays = {"hash": pa.array(["b"]), "action": pa.array(["A"]), **own}
+    table = pa.table(arrays).append_column("later", own["later"])
+    assert tables.decisions(table, [invoice]) == [invoice.accept()]
+    with pytest.raises(InvalidInput, match=r"several columns of one name \(action, Action\): keep one"):
+        tables.decisions(table.append_column("Action", pa.array(["R"])), [invoice])
+
+
+def test_what_is_no_table_is_an_error_of_ours() -> None:
+    """A column by itself, a stream that was read before, a query that fails."""
+    invoice = make_invoice(hash="b")
+
+    class Read:
+        stream = pa.table({"hash": ["b"], "action": ["A"]}).__arrow_c_stream__()
+
+        def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+            return self.stream
+
+    class Failing:
+        def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+            raise RuntimeError("no table of this name")
+
+    once = Read()
+    assert tables.decisions(once, [invoice]) == [invoice.accept()]
+    for refused in (once, pa.chunked_array([["b"]]), Failing()):
+        with pytest.raises(InvalidInput, match="the frame cannot be read"):
+            tables.decisions(refused, [invoice])
 
 
 def test_a_stream_that_breaks_off_is_an_error_of_ours() -> None:

@@ -83,6 +83,24 @@ def test_what_another_library_has_written_is_read(file: Path, library: str) -> N
     assert tables.match(tables.read_decisions(file), invoices) == wanted(invoices)
 
 
+def test_a_column_of_ones_own_may_hold_moments_that_python_lacks(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A year 10000, nanoseconds: they stop nothing, and in a column that is read they are refused by row."""
+    take_away(monkeypatch, "pandas")  # which has a class for nanoseconds
+    tables.write_invoices(file, [make_invoice()])
+    table, late = pq.read_table(file), pa.array([2**62], pa.timestamp("us"))
+    mine = {"late": late, "long": pa.array([1], pa.duration("ns")), "fine": pa.array([1], pa.time64("ns"))}
+    for name, cells in mine.items():
+        table = table.append_column(name, cells)
+    pq.write_table(table, file)
+    assert len(tables.read_records(file)) == 1
+    place = table.column_names.index("action when pulled")
+    pq.write_table(table.set_column(place, "action when pulled", late), file)
+    with pytest.raises(InvalidInput, match="row 2, column action when pulled: '<value out of range"):
+        tables.read_records(file)
+
+
 def test_rows_in_portions_are_written_in_groups(file: Path) -> None:
     """One record at a time, of many taxpayers; the file is there at the end."""
     one = make_invoice()

@@ -12,6 +12,7 @@ from ..columns import DATE_COLUMNS, FLAG_COLUMNS, MONEY_COLUMNS, to_text
 ROWS: Final = 8_192  # of a batch
 DECIMALS: Final = 2
 _DIGITS: Final = 18  # before the point: an amount that is read is less than 10**18
+MOST_DECIMALS: Final = 38 - _DIGITS  # of a decimal128
 _REPEATED: Final = frozenset((
     "GSTIN", "section", "supplier", "supplier name", "return period", "action when pulled", "type",
     "place of supply", "recipient", "recipient name", "note type", "list", "outcome", "code", "kind",
@@ -61,7 +62,8 @@ class Batches:
         except _unfit(self._pyarrow):
             raise InvalidInput(
                 f"{self._named(row)}{column} {value!r:.40} is no {self._kind(column)}",
-                advice="write a .csv file, which holds any text; a frame takes more decimals (decimals=3)",
+                advice="write a .csv file, which holds any text"
+                + "; a frame takes more decimals (decimals=3)" * (column in MONEY_COLUMNS),
             ) from None
         return value
 

@@ -28,7 +28,10 @@ def _values(pyarrow: Any, column: Any) -> Any:
     if pyarrow.types.is_dictionary(column.type):  # each text once, for all rows of the batch
         texts = _values(pyarrow, column.dictionary)
         return [None if place is None else texts[place] for place in column.indices.to_pylist()]
-    values = column.to_pylist()
+    try:
+        values = column.to_pylist()
+    except (ValueError, OverflowError):  # Python has no such moment: a year 10000, or nanoseconds
+        values = column.cast(pyarrow.string()).to_pylist()
     if pyarrow.types.is_floating(column.type):
         return [None if value != value else value for value in values]  # NaN
     return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -14,12 +15,14 @@ from ..problems import Problem, problems_of, raise_all, unusable
 from ..reading import read_table
 from ..row import Row, folded_hash
 from ..source import Table, cell_text
+from ..writing import each_record
 from .cells import reason_of, rows_of
 from .library import pyarrow as library
 
 _FILLED_IN: Final = ("remarks", "ITC reduction")
 _OF_THE_RECORD: Final = tuple(name for name in READ_COLUMNS if name not in ("action", "hash", *_FILLED_IN))
 """The columns that need not be there: they are those of the record that a hash names."""
+_READ: Final = frozenset(map(folded, (GSTIN_COLUMN, *READ_COLUMNS)))
 
 
 def decisions(
@@ -36,7 +39,7 @@ def decisions(
     Raises `InvalidInput` as `read_decisions` and `match` do, with every row that is wrong; the first row is
     row 1. Arrow frames need the extra `arrow`, all others do not.
     """
-    current = list(invoices)
+    current = list(each_record(invoices))
     found = _table_of(frame)
     rows = _read(found, current) if isinstance(found, Table) else found
     return match(rows, current, policy=policy)
@@ -44,12 +47,20 @@ def decisions(
 
 def _table_of(frame: Any) -> Table | list[Row]:
     if hasattr(frame, "itertuples") and hasattr(frame, "notna"):  # of pandas, with any objects in it
-        cells = frame.astype(object).where(frame.notna(), None).itertuples(index=False, name=None)
-        return Table("the frame", 0, [str(name) for name in frame.columns], cells)
+        header, places = _read_of("the frame", frame.columns)
+        own = frame.iloc[:, places]
+        cells = own.astype(object).where(own.notna(), None).itertuples(index=False, name=None)
+        return Table("the frame", 0, header, cells)
     if hasattr(frame, "__arrow_c_stream__"):
         pyarrow = library("a frame", "needs")
-        reader = pyarrow.RecordBatchReader.from_stream(frame)
-        return Table("the frame", 0, reader.schema.names, rows_of(pyarrow, reader, _broken))
+        try:
+            reader = pyarrow.RecordBatchReader.from_stream(frame)
+        except Exception as error:  # noqa: BLE001 # any library's: of a query, say
+            raise _broken(error) from None
+        header, places = _read_of("the frame", reader.schema.names)
+        return Table(
+            "the frame", 0, header, rows_of(pyarrow, (batch.select(places) for batch in reader), _broken)
+        )
     rows: list[Any] = [*frame] if isinstance(frame, Iterable) and not isinstance(frame, Mapping) else [None]
     if all(isinstance(row, Row) for row in rows):
         return rows
@@ -59,9 +70,30 @@ def _table_of(frame: Any) -> Table | list[Row]:
             advice="pass a frame with __arrow_c_stream__ (a lazy one collected), a pandas frame, mappings by "
             "column, or the rows of read_decisions",
         )
-    header = [*dict.fromkeys(name for row in rows for name in row)]
-    cells = ([_present(row.get(name)) for name in header] for row in rows)
-    return Table("the list", 0, [str(name) for name in header], cells)
+    names = [*dict.fromkeys(name for row in rows for name in row)]
+    header, places = _read_of("the list", names)
+    keys = [names[place] for place in places]
+    return Table("the list", 0, header, ([_present(row.get(key)) for key in keys] for row in rows))
+
+
+def _read_of(what: str, columns: Iterable[object]) -> tuple[list[str], list[int]]:
+    """Return the columns that are read, and their places: all others are the user's own, whatever they hold.
+
+    Raises `InvalidFile` where one that is needed is missing, or there twice.
+    """
+    names = [str(name) for name in columns]
+    places = [place for place, name in enumerate(names) if folded(name) in _READ]
+    header = [names[place] for place in places]
+    there = Counter(map(folded, header))
+    unknown = [name for name in _OF_THE_RECORD if folded(name) not in there]
+    if "action" not in there or ("hash" not in there and unknown):
+        needed = "hash" if "action" in there else "action"
+        instead = f" (nor {', '.join(unknown)} in its place)" if needed == "hash" else ""
+        shown = ", ".join(name[:40] for name in names[:40]) or "none"
+        raise unusable(what, f"has no column {needed}{instead}; it has: {shown}")
+    if twice := [name for name in header if there[folded(name)] > 1]:
+        raise unusable(what, f"has several columns of one name ({', '.join(twice)}): keep one")
+    return header, places
 
 
 def _broken(error: Exception) -> Exception:
@@ -71,7 +103,12 @@ def _broken(error: Exception) -> Exception:
 def _present(value: object) -> object:
     if isinstance(value, list | tuple | dict | set):  # in full it may be longer than any text
         return f"a {type(value).__name__}"
-    return None if isinstance(value, float) and value != value else value  # NaN
+    try:
+        return value if value == value else None  # NaN, and NaT
+    except TypeError:  # of NA nobody can say whether it equals itself
+        return None
+    except (ValueError, ArithmeticError):  # an array; a signaling NaN
+        return f"a {type(value).__name__}"
 
 
 def _read(table: Table, current: Sequence[Invoice]) -> list[Row]:
@@ -93,10 +130,6 @@ def _completed(table: Table, current: Sequence[Invoice], problems: list[Problem]
     places = {folded(name): place for place, name in enumerate(table.header)}
     missing = [name for name in READ_COLUMNS if folded(name) not in places]
     unknown = [name for name in missing if name in _OF_THE_RECORD]
-    if "action" in missing or ("hash" in missing and unknown):
-        needed = "action" if "action" in missing else f"hash (nor {', '.join(unknown)} in its place)"
-        there = ", ".join(name[:40] for name in table.header[:40])
-        raise unusable(table.name, f"has no column {needed}; it has: {there or 'none'}")
     if not missing:
         return table
     index = _Named(

@@ -7,8 +7,8 @@ from typing import Any
 
 from ...errors import InvalidInput
 from ...model.records import Invoice
-from ..writing import INVOICE_COLUMNS, invoice_row
-from .batches import DECIMALS, Batches
+from ..writing import INVOICE_COLUMNS, each_record, invoice_row
+from .batches import DECIMALS, MOST_DECIMALS, Batches
 from .library import pyarrow as library
 
 
@@ -56,12 +56,11 @@ def frame(invoices: Iterable[Invoice], *, gstin: str | None = None, decimals: in
     the `recipient` of each record, else `gstin`. Set `action` (and `remarks`, `ITC reduction`) with any
     library, and hand its frame to `decisions`. Needs the extra `arrow`.
 
-    Raises `InvalidInput` where pyarrow is not installed, and for an async iterator. An amount with more
-    decimals, or a float, is refused when its batch is read: the library's error then has our sentence.
+    Raises `InvalidInput` where pyarrow is not installed, for an async iterator, and unless `decimals` is 0 to
+    20. An amount with more decimals, or a float, is refused when its batch is read: the library's error then
+    has our sentence.
     """
-    if not isinstance(invoices, Iterable):
-        raise InvalidInput(
-            f"a frame is made of records, not of {type(invoices).__name__}",
-            advice="collect an async iterator first: [row async for row in acme.all_invoices()]",
-        )
+    each_record(invoices)
+    if type(decimals) is not int or not 0 <= decimals <= MOST_DECIMALS:
+        raise InvalidInput(f"decimals={decimals!r:.40} is no number of decimals from 0 to {MOST_DECIMALS}")
     return Frame(invoices, gstin, decimals)
