@@ -191,7 +191,7 @@ ProblemsReport = Annotated[
     Path | None,
     option(
         "--report FILE",
-        "Write to this file (.csv or .xlsx) what is wrong with files, by row, and who is left out.",
+        f"Write to this file ({NAMES}) what is wrong with files, by row, and who is left out.",
         "wrong.csv",
     ),
 ]

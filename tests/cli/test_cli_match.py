@@ -179,9 +179,7 @@ def test_each_taxpayer_has_books_of_its_own(shell: Shell) -> None:
     for command in (("match", folder, "--overwrite-actions"), ("followup", folder, "--out", "out.csv")):
         missing = shell.run(*command, *with_report)
         assert missing.code == 1, missing.err
-        no_register = (
-            f"{shell.gstin} is skipped: there is no {shell.gstin}.csv or {shell.gstin}.xlsx in {books}"
-        )
+        no_register = f"{shell.gstin} is skipped: there is no {shell.gstin}.csv, .xlsx or .parquet in {books}"
         assert no_register in missing.err
         assert f"1 taxpayer skipped: {shell.gstin}." in missing.out
         (left_out,) = read_rows(shell.here / "left-out.csv")

@@ -16,7 +16,7 @@ from ...decide.register.headings import folded, one_or_all
 from ...errors import InvalidInput
 from ...files import is_file, is_folder
 from ...tables import Problem, Sheet, SheetRow, problems_of
-from ...tables.formats import SUFFIXES
+from ...tables.formats import NAMES, SUFFIXES
 from ...tables.problems import raise_all
 from ..output.console import Console
 from ..output.tables import counted
@@ -96,7 +96,7 @@ def read_books(
             if not gstin:
                 raise InvalidInput(f"{own[0].row.file} names no taxpayer: pass --gstin")
             if not file.exists():
-                what = f"{gstin} is skipped: there is no {gstin}.csv or {gstin}.xlsx in {register}"
+                what = f"{gstin} is skipped: there is no {gstin}{NAMES} in {register}"
                 skipped.append(Problem(what, kind="no-register", file=str(file), gstin=gstin))
                 continue
             books.append(Books(str(file), _register(console, file, columns, alone=False), own))
