@@ -58,7 +58,9 @@ class Plain:
         try:
             return _converter().structure(facts, cls)
         except UNREADABLE as error:
-            words = in_words(error, _named(facts, cls))
+            what = _named(facts, cls)
+            words = in_words(error, what)
+            words = words if words.startswith(what) else f"{what}: {words}"  # of the value as a whole
             raise InvalidInput(words, advice=f"pass what {cls.__name__}.to_dict() returned") from None
 
 
@@ -146,6 +148,9 @@ def _word(words: type[StrEnum], value: Any) -> str:
 def _mapping(value: Any) -> Any:
     if not isinstance(value, Mapping):
         raise TypeError(f"{value!r:.40} is no mapping")
+    for key in value:
+        if not isinstance(key, str):
+            raise TypeError(f"the key {key!r:.40} is not text")
     return value
 
 
@@ -174,9 +179,9 @@ def _checked(name: str, value: Any, kind: type) -> Any:
     return value
 
 
-def _text(value: Any, what: str = "") -> str:
+def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{what}{value!r:.40} is not text")
+        raise TypeError(f"{value!r:.40} is not text")
     return str(value)
 
 
@@ -259,7 +264,7 @@ def _untagged(value: Any, depth: int = 0) -> Any:
         raise ValueError(f"it has more than {_DEEPEST} levels")
     if isinstance(value, Mapping):
         if [*value] != [_DECIMAL]:
-            return {_text(key, "the key "): _untagged(one, depth + 1) for key, one in value.items()}
+            return {key: _untagged(one, depth + 1) for key, one in _mapping(value).items()}
         tagged = value[_DECIMAL]
         if isinstance(tagged, Mapping) and [*tagged] == [_DECIMAL]:
             return {_DECIMAL: _untagged(tagged[_DECIMAL], depth + 1)}

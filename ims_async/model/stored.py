@@ -22,8 +22,8 @@ def in_words(error: BaseException, what: str) -> str:
     if isinstance(error, BaseValidationError):
         told = transform_error(error, what, format_exception=lambda cause, _: in_words(cause, ""))
         return "; ".join(f"{place}: {words}" for words, _, place in (line.rpartition(" @ ") for line in told))
-    if isinstance(error, ForbiddenExtraKeysError):  # its own text fails where a key is no text
-        return f"unknown keys: {', '.join(sorted(f'{key!s:.40}' for key in error.extra_fields)[:10])}"
+    if isinstance(error, ForbiddenExtraKeysError):
+        return f"unknown keys: {', '.join(f'{key:.40}' for key in sorted(error.extra_fields)[:10])}"
     return f"{error} is missing" if isinstance(error, KeyError) else str(error)
 
 
