@@ -332,7 +332,7 @@ def test_every_wrong_value_is_named() -> None:
         assert part in caught.value.message
     wrong: tuple[Any, ...] = (None, [], "x", 7)
     for nothing in wrong:
-        with pytest.raises(InvalidInput, match="^Counts: .* is no mapping: pass"):
+        with pytest.raises(InvalidInput, match=r"^Counts: .* is no mapping: pass"):
             Counts.from_dict(nothing)
 
 
