@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Generator
-from typing import Final, TypeVar
+from collections.abc import Generator, Iterator
+from typing import Any, Final, TypeVar
 
-_LONGEST_TURN: Final = 0.004  # seconds, before other tasks of the event loop have theirs
+_LONGEST_TURN: Final = 0.002  # seconds, before other tasks of the event loop have theirs
+_FREED_AT_ONCE: Final = 2048  # items
 _T = TypeVar("_T")
 
 Steps = Generator[None, None, _T]
@@ -36,3 +37,17 @@ async def run_async(steps: Steps[_T]) -> _T:
         if time.monotonic() - began > _LONGEST_TURN:
             await asyncio.sleep(0)
             began = time.monotonic()
+
+
+def free(*collections: list[Any] | dict[Any, Any]) -> Iterator[None]:
+    """Free the memory of what is no longer needed in pieces: 100,000 items at once take many milliseconds."""
+    for items in collections:
+        while items:
+            if len(items) <= _FREED_AT_ONCE:
+                items.clear()
+            elif isinstance(items, list):
+                del items[-_FREED_AT_ONCE:]
+            else:
+                for _ in range(_FREED_AT_ONCE):
+                    items.popitem()
+            yield

@@ -72,11 +72,11 @@ class Agreement:
         """Return the least and the most that the books may have as a record's taxable value, in paise."""
         return self._range(0, self._records.lowers[record], self._records.amounts[record][0])
 
-    def _within(self, head: int, lowers: bool, gateway: int, books: int) -> bool:
+    def _within(self, head: int, lowers: int, gateway: int, books: int) -> bool:
         least, most = self._range(head, lowers, gateway)
         return least <= books <= most
 
-    def _range(self, head: int, lowers: bool, gateway: int) -> tuple[int, int]:
+    def _range(self, head: int, lowers: int, gateway: int) -> tuple[int, int]:
         above, percent_above, below, percent_below = self._limits[head]
         if lowers:  # a smaller credit note in the books claims more
             above, percent_above, below, percent_below = below, percent_below, above, percent_above

@@ -1,12 +1,13 @@
 """Both sides of a comparison in one form: whole paise, days as numbers, numbers of documents as runs.
 
 A side is kept in columns of plain values. 100,000 objects would be four times the memory, and each collection
-of garbage would visit all of them.
+of garbage would visit all of them; of numbers in arrays it visits none.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, NamedTuple
@@ -14,6 +15,7 @@ from typing import Final, NamedTuple
 from ...model.records import Invoice
 from ...model.vocabulary import Section
 from ..entry import Entry
+from ..steps import free
 from .numbers import runs_of
 
 Amounts = tuple[int, int, int, int, int]
@@ -35,19 +37,19 @@ class Original(NamedTuple):
 class Side:
     """The records of the gateway, or the documents of the books, of one PAN: one column for each fact.
 
-    `places` are those of the record or of the entries. `lowers` is true of credit notes, whose amounts are
+    `places` are those of the record or of the entries. `lowers` is 1 for credit notes, whose amounts are
     positive too. `fiscal` is the financial year that the number names (-1: none).
     """
 
     def __init__(self) -> None:
         self.places: list[tuple[int, ...]] = []
         self.suppliers: list[str] = []
-        self.lowers: list[bool] = []
+        self.lowers = bytearray()
         self.amounts: list[Amounts] = []
-        self.days: list[int] = []
+        self.days = array("q")
         self.numbers: list[str] = []
         self.runs: list[str] = []
-        self.fiscal: list[int] = []
+        self.fiscal = array("q")
         self.originals: dict[int, Original] = {}
 
     def __len__(self) -> int:
@@ -57,9 +59,9 @@ class Side:
         """Add documents; whether they lower the credit is for the caller to say."""
         self.places += [(place,) for place in places]
         self.suppliers += [supplier_of(one) for one in documents]
-        self.lowers += [False] * len(places)
+        self.lowers += bytes(len(places))
         self.amounts += [paise_of(one) for one in documents]
-        self.days += [one.date.toordinal() for one in documents]
+        self.days.extend([one.date.toordinal() for one in documents])
         self.numbers += [one.number for one in documents]
         for runs, fiscal in [runs_of(one.number, _year_of(one.date)) for one in documents]:
             self.runs.append(runs)
@@ -84,13 +86,8 @@ class Side:
         self.fiscal.append(lines.fiscal[line])
 
     def clear(self) -> Iterator[None]:
-        """Free the memory of one column after the other; yield between the steps."""
-        for column in (
-            self.places, self.suppliers, self.lowers, self.amounts, self.days, self.numbers, self.runs,
-            self.fiscal,
-        ):  # fmt: skip
-            column.clear()
-            yield
+        """Free the memory of the columns; yield between the steps."""
+        yield from free(self.places, self.suppliers, self.amounts, self.numbers, self.runs, self.originals)
 
 
 def financial_year(day: int) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
 from ..kinds import MatchKind
-from ..steps import Steps
+from ..steps import Steps, free
 from ..tolerance import Tolerances
 from . import keys
 from .agreement import Agreement
@@ -49,6 +49,12 @@ class Group:
             if not (self._pairing.open and self._pairing.unused):
                 return
             yield from stage()
+
+    def clear(self) -> Iterator[None]:
+        """Free the memory of the group; yield between the steps."""
+        yield from self._pairing.clear()
+        yield from self._records.clear()
+        yield from self._books.clear()
 
     @property
     def unused(self) -> Iterator[int]:
@@ -98,6 +104,7 @@ class Group:
             if any(wanted[book] > 1 for book in books):
                 kind, stage = MatchKind.AMBIGUOUS, 2
             self._pairing.settle(record, kind, stage, books)
+        yield from free(found)
 
     def _agreement_in_number(self, record: int, books: Sequence[int]) -> tuple[MatchKind, int]:
         amounts = self._records.amounts[record]
@@ -199,6 +206,7 @@ class Group:
         if crowds:
             together = yield from shelves.together(crowds)
             yield from self._pairing.leave_crowds(together, found, stage)
+        yield from shelves.clear()
         return found
 
     def _only_ones(self, key: Callable[[Side, int], Hashable], fits: Fits) -> Steps[Candidates]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from ...errors import InvalidInput
@@ -54,21 +55,16 @@ def matching_steps(
     )
     tolerances = (policy or Policy()).tolerances
     found, unused = Findings.nothing(len(records)), list[int]()
-    mine, theirs = dict[str, list[int]](), dict[str, list[int]]()
-    yield from _by_pan(records, mine)
-    yield from _by_pan(books, theirs)
+    mine = yield from _by_pan(records)
+    theirs = yield from _by_pan(books)
     for pan, places in mine.items():
         own, other = Side(), Side()
         yield from of_gateway(records, places, own)
-        entries = theirs.pop(pan, [])
-        yield from of_books(books, entries, other)
+        yield from of_books(books, theirs.pop(pan, ()), other)
         group = Group(own, other, tolerances, found)
         yield from group.stages()
         unused += group.unused
-        if len(own) + len(other) > STEP:
-            yield
-            yield from own.clear()
-            yield from other.clear()
+        yield from group.clear()
     for entries in theirs.values():
         unused += entries
     yield from sort(unused, int)
@@ -86,12 +82,18 @@ def _listed(given: Iterable[Listed], kind: type[Listed], name: str, advice: str)
     raise InvalidInput(f"{name}: {wrong!r:.60} is no {kind.__name__}, nor a list of them", advice=advice)
 
 
-def _by_pan(documents: Sequence[Invoice | Entry], places: dict[str, list[int]]) -> Iterator[None]:
-    pans: dict[str, list[int]] = {}
+def _by_pan(documents: Sequence[Invoice | Entry]) -> Steps[dict[str, array[int]]]:
+    """Return the places of the documents of each PAN.
+
+    In arrays: a pass of Python's own collector visits each item of a list.
+    """
+    places: dict[str, array[int]] = {}
+    suppliers: dict[str, array[int]] = {}
     for place, one in enumerate(documents):
         if not place % (STEP * 4):
             yield
-        those = pans.get(one.supplier)
+        those = suppliers.get(one.supplier)
         if those is None:
-            those = pans[one.supplier] = places.setdefault(pan_of(supplier_of(one)), [])
+            those = suppliers[one.supplier] = places.setdefault(pan_of(supplier_of(one)), array("q"))
         those.append(place)
+    return places

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from ..kinds import MatchKind
-from ..steps import Steps
+from ..steps import Steps, free
 from .agreement import Agreement
 from .documents import FEW, STEP, Amounts, Side
 from .shelves import sort
@@ -38,7 +38,7 @@ class Pairing:
         self._records, self._books, self._agree, self._found = records, books, agree, found
         self.open: dict[int, None] = {}
         self.unused: dict[int, None] = {}
-        self._dated: set[tuple[str, bool, int, Amounts]] = set()
+        self._dated: dict[tuple[str, int, int, Amounts], None] = {}
 
     def begin(self) -> Iterator[None]:
         """Take all documents for open and unused; yield between the steps."""
@@ -46,7 +46,7 @@ class Pairing:
         for start in range(0, len(mine), STEP * 4):
             yield
             some = range(start, min(start + STEP * 4, len(mine)))
-            self._dated.update(
+            self._dated |= dict.fromkeys(
                 (mine.suppliers[one], mine.lowers[one], mine.days[one], mine.amounts[one]) for one in some
             )
         for left, count in ((self.open, len(self._records)), (self.unused, len(self._books))):
@@ -54,11 +54,15 @@ class Pairing:
                 yield
                 left.update(dict.fromkeys(range(start, min(start + STEP * 16, count))))
 
+    def clear(self) -> Iterator[None]:
+        """Free the memory; yield between the steps."""
+        yield from free(self._dated, self.open, self.unused)
+
     def pair_off(self, found: Candidates, stage: int) -> Iterator[None]:
         """Match records with the one document that they may be, if no other record may be it.
 
         Of those that share candidates, these of the same date and amounts are taken first. Several documents
-        of one number and the amounts of one record are one document, booked twice.
+        of one number and the amounts of one record are one document, booked twice. It empties `found`.
         """
         wanted = yield from wanted_in(found)
         contested: Candidates = {}
@@ -79,6 +83,7 @@ class Pairing:
                 yield
             if books:
                 self.settle(record, MatchKind.AMBIGUOUS, stage, books)
+        yield from free(found, contested)
 
     def _settle_single(self, contested: Candidates, stage: int, *, exact: bool) -> Iterator[None]:
         """Match those with a single candidate, which is no other's; take what is used from the others."""
