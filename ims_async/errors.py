@@ -1,7 +1,6 @@
 """All errors of ims_async, in one tree; each class says what happened and what the caller may do.
 
-All are plain, picklable exceptions. A job handle is not pickled with its error: the job's `token` is, which
-resumes it in any process.
+All are plain, picklable exceptions. A job handle is not pickled with its error: the job's `token` is.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
     from .bulk.report import BulkReport
@@ -27,9 +27,9 @@ class ImsError(Exception):
     _unsaid: ClassVar[str] = "something went wrong"
     """The message of an error that is raised without one."""
 
-    def __init__(self, message: str = "", *, advice: str = "") -> None:
+    def __init__(self, message: str = "", *, advice: str = "", words: str = "") -> None:
         super().__init__(bounded(message) or self._unsaid)
-        self.message: str = self.args[0]
+        self.message: str = words or self.args[0]  # `words` are the gateway's own
         self.advice = advice
 
     def without_advice(self) -> str:
@@ -37,9 +37,7 @@ class ImsError(Exception):
         return str(self.args[0])
 
     def __str__(self) -> str:
-        if not self.advice:
-            return self.without_advice()
-        joint = ". " if self.advice[0].isupper() else ": "
+        joint = "" if not self.advice else ". " if self.advice[0].isupper() else ": "
         return bounded(f"{self.without_advice()}{joint}{self.advice}")
 
 
@@ -98,9 +96,9 @@ class JobError(ImsError):
     _unsaid = "something is the matter with a job"
 
     def __init__(
-        self, message: str = "", *, job: ImsJob | None = None, token: JobToken | None = None, advice: str = ""
+        self, message: str = "", *, job: ImsJob | None = None, token: JobToken | None = None, **facts: Any
     ) -> None:
-        super().__init__(message, advice=advice)
+        super().__init__(message, **facts)
         self.job = job
         self.token = token if token is not None or job is None else job.token
 
@@ -128,32 +126,25 @@ class JobInFlight(JobError):
 
     _unsaid = "something of this GSTIN is still running"
 
-    def __init__(self, message: str = "", *, code: str = "", words: str = "", **facts: Any) -> None:
+    def __init__(self, message: str = "", *, code: str = "", **facts: Any) -> None:
         super().__init__(message, **facts)
-        self.code, self.message = code, words or self.message
+        self.code = code
 
 
 class JobFailed(JobError):
     """The job failed as a whole: GSTN refused it (ER, no record was applied), or the GSP's task broke off.
 
     If a task broke off, it is not known what was applied: `report.unaccounted` has every record. Call
-    `taxpayer.reconcile(error.job)`, which reads them again, before you send any. `code` and `message` are
-    the gateway's own.
+    `taxpayer.reconcile(error.job)`, which reads them again, before any is sent. `code` is the gateway's.
     """
 
     _unsaid = "the job ended as a whole: GSTN refused it, or the task of the GSP broke off"
 
     def __init__(
-        self,
-        message: str = "",
-        *,
-        code: str = "",
-        words: str = "",
-        report: JobReport | None = None,
-        **facts: Any,
+        self, message: str = "", *, code: str = "", report: JobReport | None = None, **facts: Any
     ) -> None:
         super().__init__(message, **facts)
-        self.code, self.message, self.report = code, words or self.message, report
+        self.code, self.report = code, report
 
 
 class RecordsRejected(JobError):
@@ -245,6 +236,26 @@ class GatewayUnavailable(GatewayError):
     _unsaid = "the gateway is down, or a read was dropped or timed out"
 
 
+class RegenerationRefused(GatewayError):
+    """GSTR-2B was not computed anew: nothing changed. `not_before` is the gateway's date, if it gave one."""
+
+    _unsaid = "GSTR-2B was not computed anew; nothing changed"
+
+    def __init__(self, message: str = "", *, not_before: dt.date | None = None, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.not_before = not_before
+
+
+class Gstr2bUnavailable(GatewayError):
+    """There is none of the period, or not yet; it is not empty. `ready_on` is the gateway's date, if any."""
+
+    _unsaid = "there is no GSTR-2B of the period; this is not an empty one"
+
+    def __init__(self, message: str = "", *, ready_on: dt.date | None = None, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.ready_on = ready_on
+
+
 OUTAGE: Final = (GatewayUnavailable, NotSent, RateLimited)
 """Errors that may pass with time; nothing was done."""
 
@@ -327,15 +338,12 @@ class ClientClosed(ImsError):
         self.token, self.download = token, download
 
 
-LONGEST_WORDS: Final = 2_000
-"""Characters; the text of an error is not longer, even if the gateway's message is."""
+LONGEST_WORDS: Final = 2_000  # characters; no error's text is longer, even if the gateway's message is
 
 
 def bounded(words: str) -> str:
-    """Shorten a text, and replace lone surrogates, which JSON allows and which cannot be printed.
-
-    Mask secrets before: a shortened secret would not be recognised.
-    """
+    """Shorten a text, and replace lone surrogates, which JSON allows and which cannot be printed."""
+    # Secrets are masked before: a shortened one would not be recognised.
     if len(words) > LONGEST_WORDS:
         words = words[: LONGEST_WORDS - 1] + "…"
     return words if words.isascii() else words.encode(errors="replace").decode()

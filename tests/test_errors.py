@@ -70,6 +70,8 @@ INSTANCES: dict[type[errors.ImsError], errors.ImsError] = {
         errors.RateLimited("m", retry_after=2.5, **GATEWAY),
         errors.QuotaExhausted("m", **GATEWAY),
         errors.GatewayUnavailable("m", **GATEWAY),
+        errors.RegenerationRefused("m", not_before=dt.date(2026, 11, 14), **GATEWAY),
+        errors.Gstr2bUnavailable("m", ready_on=dt.date(2026, 11, 14), **GATEWAY),
         errors.UnexpectedAnswer("m", problems=["data: missing"], body=b"{}"),
         errors.DownloadQueued("m", estimate=60.0),
         errors.WrongEventLoop("m"),

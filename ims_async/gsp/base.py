@@ -18,6 +18,7 @@ from ..model.secret import Secret, masked
 from .codec.json import Pause, parse_json
 
 if TYPE_CHECKING:
+    from ..model.gstr2b import Filing, Gstr2b
     from ..model.records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
     from ..model.status import JobKind, JobStatus
     from ..model.tokens import Download
@@ -235,6 +236,24 @@ class Gsp(Protocol):
         self, gstin: str, reference_id: str, kind: JobKind, route: str = ""
     ) -> Conversation[JobStatus]:
         """Read the status of a job; `route` is that of `Accepted`, empty if it is not known."""
+        ...
+
+    def regenerate(self, gstin: str, period: str) -> Conversation[Accepted | JobStatus]:
+        """Have the GSTR-2B of a period (`MMYYYY`) computed anew.
+
+        Returns a final status in place of a reference if nothing changed since it was made.
+        """
+        ...
+
+    def gstr2b(self, gstin: str, period: str, file: int | None = None) -> Conversation[Gstr2b]:
+        """Fetch the GSTR-2B of a period, or one of its files (from 1).
+
+        One that is split is `summary_only`, and `files` says into how many.
+        """
+        ...
+
+    def filings(self, gstin: str, period: str) -> Conversation[Filing]:
+        """Read whether the returns of a period are filed."""
         ...
 
     def sales(

@@ -6,19 +6,24 @@ The codes are those on the GSPs' pages (linked in `gsp/`); GSTN publishes no com
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+import contextlib
+import datetime as dt
+import re
+from typing import Any, Final, TypeVar
 
 from ..errors import (
     DownloadQueued,
     GatewayError,
     GatewayUnavailable,
+    Gstr2bUnavailable,
     ImsError,
     JobInFlight,
     NotAuthorized,
     OtpRequired,
+    RegenerationRefused,
     SessionExpired,
 )
-from ..model.status import JOB_RUNNING
+from ..model.status import JOB_RUNNING, JobState, JobStatus
 from ..model.vocabulary import Section
 
 T = TypeVar("T")
@@ -34,7 +39,7 @@ SECTION_QUERY: Final = {
 }
 NO_RECORDS: Final = frozenset(
     # GSTN answers "nothing found" with an error; the caller gets an empty list.
-    {"RET11416", "RET11417", "RET13508", "RET13509", "RET13510", "IMS0027", "RETWEB_04"}
+    {"RET11416", "RET11417", "RET13508", "RET13509", "RET13510", "IMS0027", "RETWEB_04", "RET2B1016"}
 )
 _ERRORS: Final[dict[type[GatewayError], frozenset[str]]] = {
     SessionExpired: frozenset(
@@ -54,6 +59,26 @@ NO_REASON: Final = "GSTN refused without saying why"
 FILE_PENDING: Final = "RTN_24"
 STALE_ACTION: Final = "IMSSAV0010"
 """A record's previous action is not the one it has at GSTN, or its supplier has edited it."""
+
+
+NOTHING_CHANGED: Final = "IMS2005"
+"""A statement was not computed anew: no action has changed since it was made."""
+_NOT_KNOWN_YET: Final = "IMS0008"
+"""A reference is unknown; shortly after the request it may be one that cannot be seen yet."""
+
+
+def nothing_changed(polled_at: float) -> JobStatus:
+    """Return the status of a computation that was not needed: the statement is up to date."""
+    return JobStatus(state=JobState.SUCCEEDED, raw_code=NOTHING_CHANGED, polled_at=polled_at)
+
+
+def not_known_yet(error: GatewayError) -> JobStatus:
+    """Return a status that is not final for an unknown reference; raise any other error."""
+    if error.code != _NOT_KNOWN_YET:
+        raise error
+    return JobStatus(
+        state=JobState.PROCESSING, raw_code=error.code, error_code=error.code, error_message=error.message
+    )
 
 
 def or_empty(error: GatewayError, empty: T) -> T:
@@ -91,4 +116,40 @@ def gstn_error(
     if code == FILE_PENDING:
         return DownloadQueued(f"{code}: {message}")
     kind = next((error for error, codes in _ERRORS.items() if code in codes), GatewayError)
-    return kind(message, code=code, http_status=http_status, transaction_id=transaction_id)
+    facts: dict[str, Any] = {"code": code, "http_status": http_status, "transaction_id": transaction_id}
+    if kind is GatewayError and code.startswith(_OF_GSTR2B):
+        return _of_gstr2b(code, message, facts)
+    return kind(message, **facts)
+
+
+# Codes of the recomputation and of the statement; GSTN publishes no list of them, so those that are unknown
+# are refusals too.
+_OF_GSTR2B: Final = ("IMS2B", "RET2B", "GTR2B")
+_DAY: Final = re.compile(r"\b([0-9]{1,2})[/-]([0-9]{1,2})[/-]([0-9]{4})\b", re.ASCII)
+_ADVICE: Final = {
+    "IMS2B007": "Look which it is: taxpayer.filing(period) says whether GSTR-3B is filed",
+    "IMS2B009": "Ask again on that day: before the draft there is nothing to compute anew",
+    "GTR2B-001": "A quarterly (QRMP) taxpayer has one for the last month of the quarter only",
+    "GTR2B-002": (
+        "If GSTR-3B of the period before is not filed (taxpayer.filing), file it, "
+        "then call taxpayer.regenerate_gstr2b(period)"
+    ),
+    "RET2B1018": "Ask again once it is made: the 14th of the month after the period",
+    "RET2B1023": "Ask again on that day",
+}
+
+
+def _of_gstr2b(code: str, message: str, facts: dict[str, Any]) -> GatewayError:
+    """Return the error of a statement; the date in its message beats any calendar."""
+    advice, day = _ADVICE.get(code, ""), _day_in(message)
+    if code.startswith("IMS2B"):
+        return RegenerationRefused(message, not_before=day, advice=advice, **facts)
+    return Gstr2bUnavailable(message, ready_on=day, advice=advice, **facts)
+
+
+def _day_in(message: str) -> dt.date | None:
+    """Return the first date of a text, written as 14/05/2025, or None."""
+    for day, month, year in _DAY.findall(message):
+        with contextlib.suppress(ValueError):
+            return dt.date(int(year), int(month), int(day))
+    return None

@@ -26,7 +26,7 @@ from ..model.secret import Secret
 from .base import Conversation, Needs, Request, Response, Verdict, VerdictKind
 from .codec.json import DEEPEST, check_depth
 from .codec.values import member
-from .gstn import FILE_PENDING, or_empty
+from .gstn import FILE_PENDING, NOTHING_CHANGED, or_empty
 from .http import epoch_seconds, read_retry_at
 
 T = TypeVar("T")
@@ -169,6 +169,8 @@ def judge_gstn(request: Request, error: ImsError, *, in_session: bool, stale: Ne
     """Judge an error of GSTN's own. A session error is recoverable if the request was `in_session`."""
     if request.changes and isinstance(error, DownloadQueued):
         error = GatewayError(str(error), code=FILE_PENDING)  # for a change this code is a refusal
+    if request.operation == "regenerate" and getattr(error, "code", "") == NOTHING_CHANGED:
+        return Verdict(kind=VerdictKind.FINE)  # the conversation reads it: nothing is amiss
     if in_session and isinstance(error, SessionExpired):
         return Verdict(kind=VerdictKind.REFUSED, error=error, stale=stale)
     down = isinstance(error, GatewayUnavailable)

@@ -133,6 +133,8 @@ class Sender:
             case JobKind.RESET:
                 invoices = [r for r in records if isinstance(r, Invoice)]
                 return gsp.reset(self._gstin, invoices, packed=batch.body)
+            case JobKind.REGENERATE:
+                raise InvalidInput("a statement has no records: it is computed anew by its period")
         assert_never(batch.kind)
 
     async def _send(

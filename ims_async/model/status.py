@@ -13,10 +13,12 @@ from .vocabulary import Section
 
 
 class JobKind(StrEnum):
-    """The kind of change that a job makes; the values are GSTN's `reqtyp`."""
+    """The kind of change that a job makes; the values are GSTN's `reqtyp`, and its action for the last."""
 
     SAVE = "SAVE"
     RESET = "RESET"
+    REGENERATE = "GEN2B"
+    """Compute GSTR-2B anew. It has no records."""
 
 
 class JobState(StrEnum):

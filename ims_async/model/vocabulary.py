@@ -186,6 +186,15 @@ def period_problem(text: object) -> str | None:
     return None
 
 
+def year_and_month(period: str) -> tuple[int, int]:
+    """Return the year and the month of a return period `MMYYYY`. Raises `InvalidInput`."""
+    if problem := period_problem(period):
+        raise InvalidInput(problem)
+    year, month = int(period[2:]), int(period[:2])
+    return_period(year, month)  # GST began in July 2017
+    return year, month
+
+
 def return_period(year: int, month: int) -> str:
     """Return `MMYYYY` for a year and a month (1 to 12). Raises `InvalidInput`."""
     if not (isinstance(year, int) and isinstance(month, int) and 1 <= month <= 12) or not (

@@ -9,7 +9,7 @@ from .answers import read_added_back, read_counts, read_sales
 from .chunking import Chunk, pack_chunks
 from .invoices import read_invoices
 from .rows import read_invoice
-from .status import read_error_report, read_status
+from .status import read_error_report, read_regeneration, read_status
 from .values import problems_of
 from .writing import PackedBody, pack_body, write_invoice
 
@@ -24,6 +24,7 @@ __all__ = [
     "read_error_report",
     "read_invoice",
     "read_invoices",
+    "read_regeneration",
     "read_sales",
     "read_status",
     "write_invoice",

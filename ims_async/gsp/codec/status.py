@@ -58,6 +58,37 @@ def read_status(
     )
 
 
+_REGENERATION: Final = {
+    # The vendor calls an answer with P and no error "2B regenerated"; the others are by analogy with a save.
+    # https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/gstr-2b/regenerate_gstr_2b
+    "P": JobState.SUCCEEDED,
+    "IP": JobState.PROCESSING,
+    "REC": JobState.PROCESSING,
+    "PE": JobState.FAILED,
+    "ER": JobState.FAILED,
+}
+
+
+def read_regeneration(data: object, path: str, *, polled_at: float | None = None) -> JobStatus:
+    """Read the status of a computation of GSTR-2B, where `P` is an end. Undocumented codes are not final."""
+    code, facts = member(data, "status_cd", path), as_object(data, path)
+    if not isinstance(code, str):
+        raise UnexpectedAnswer(problems=[f"{path}.status_cd: {code!r:.60} is not text"])
+    known = _REGENERATION.get(code.strip().upper()) if code.isascii() else None
+    reason = read_reason({name: value for name, value in facts.items() if name.lower().startswith("err")})
+    if known is JobState.SUCCEEDED and reason.code:
+        known = JobState.FAILED
+    return JobStatus(
+        state=known or JobState.PROCESSING,
+        raw_code=code,
+        documented=known is not None,
+        error_code=reason.code,
+        error_message=reason.words,
+        polled_at=polled_at,
+        raw=dict(facts),
+    )
+
+
 _COUNT: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 

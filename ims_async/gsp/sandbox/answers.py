@@ -97,9 +97,13 @@ def _judge_http(request: Request, response: Response, status: int, envelope: Map
             kind=VerdictKind.FAILED,
             error=NotAuthorized(text, advice=f"check the {what}", of_account=True, **facts),
         )
+    without_body = request.operation == "regenerate" and request.body is None
+    if without_body and status in (400, 422) and _WANTS_A_BODY.search(text):
+        facts["advice"] = 'Nothing was done: try Sandbox(regenerate_body="keys")'
     return verdicts.judge_status(response, status, text, facts)
 
 
+_WANTS_A_BODY: Final = re.compile(r"\b(body|rtin|itcprd)\b", re.IGNORECASE)
 # https://developer.sandbox.co.in/guides/developer-resources/errors has the reasons, not the messages.
 _STALE: Final = re.compile(r"token|session|expired", re.IGNORECASE)
 # An expired API key or plan is not a token. "Missing Authentication Token" is the message of the vendor's

@@ -22,6 +22,7 @@ from ..gstn import SECTION_QUERY, or_empty, queued
 from ..settings import NO_HEADERS, Settings, json_request, one_of, secret
 from ..verdicts import payload, read, reference, with_secrets
 from . import answers, login
+from . import gstr2b as statements
 
 _DATA: Final = "data.data"  # where GSTN's own payload is in an answer
 
@@ -68,7 +69,8 @@ class Sandbox(Settings):
     `canned`. `api_secret` is needed for a login only, not with a taxpayer token of your own. `source` is the
     OTP endpoints' `x-source`, `primary` or `secondary`. The documents have no size limit for a save:
     `save_bytes` defaults to the 4,000,000 bytes that another GSP documents for the same message. The spelling
-    of `section` in the supplier view is not documented either: `supplier_section_case` sets it.
+    of `section` in the supplier view is not documented either: `supplier_section_case` sets it. Whether the
+    request to compute GSTR-2B anew has a body is disputed: `regenerate_body` is `none` or `keys`.
     Raises `InvalidInput` for an empty key, a secret that is not text, or an unusable `base_url`.
     """
 
@@ -82,6 +84,11 @@ class Sandbox(Settings):
         default="primary", kw_only=True, validator=one_of("primary", "secondary")
     )
     api_version: str = attrs.field(default="1.0.0", kw_only=True)
+    # The API reference has no body, the schema linked from the same page has these two keys.
+    # https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/gstr-2b/regenerate_gstr_2b
+    regenerate_body: Literal["none", "keys"] = attrs.field(
+        default="none", kw_only=True, validator=one_of("none", "keys")
+    )
     # The test host answers "a mock response payload":
     # https://developer.sandbox.co.in/guides/developer-resources/test_environment
     limits: Limits = attrs.field(
@@ -114,6 +121,9 @@ class Sandbox(Settings):
     verify_otp = login.verify_otp
     refresh = login.refresh
     logout = login.logout
+    regenerate = statements.regenerate
+    gstr2b = statements.gstr2b
+    filings = statements.filings
 
     def request(
         self, operation: str, method: str, path: str, *, headers: Mapping[str, str] = NO_HEADERS, **facts: Any
@@ -199,10 +209,12 @@ class Sandbox(Settings):
     def status(
         self, gstin: str, reference_id: str, kind: JobKind, route: str = ""
     ) -> Conversation[JobStatus]:
-        """Read the status of a job; there is one route only.
+        """Read the status of a job; there is one route for each kind only.
 
         https://developer.sandbox.co.in/reference/check-invoice-status-api
         """
+        if kind is JobKind.REGENERATE:
+            return (yield from statements.status(self, reference_id))
         response = yield self._get("status", "/status", {"reference_id": reference_id})
         return codec.read_status(payload(response, _DATA), _DATA, polled_at=response.received_at)
 

@@ -25,6 +25,7 @@ from ..settings import NO_HEADERS, Settings, json_request, one_of, secret, whole
 from ..verdicts import read, with_secrets
 from . import answers, login, tasks
 from . import downloads as rows
+from . import gstr2b as statements
 
 K = TypeVar("K", bound=StrEnum)
 
@@ -133,6 +134,8 @@ class Vayana(Settings):
     `auth_version` (v3.0 has the action in a header, v1.0 in the path);
     `logout_action` (its page is not public: the default is GSTN's name);
     `save_method`, `save_path` (only the name of the save is public: the defaults are those of the reset);
+    `regenerate_path`, `regenerate_status_path`, `regenerate_method` (no page computes a GSTR-2B anew: without
+    the two paths it is refused);
     `page_base` (number of a download's first page); `downloads` (`basic` asks GSTN directly, without a task);
     `section_names` (`short` writes the note sections DN, DNA, CN, CNA, `long` B2BDN and so on);
     `goods_types` (GETCNT's value for each; only ALL_OTH is public); `supplier_section_case` and
@@ -171,6 +174,16 @@ class Vayana(Settings):
         default="PUT", kw_only=True, validator=one_of("PUT", "POST")
     )
     save_path: str = attrs.field(default="ims-invoice-status-update", kw_only=True, validator=_check_path)
+    # No public page, of the basic or the enriched API, computes a GSTR-2B anew. The method is GSTN's.
+    regenerate_path: str | None = attrs.field(
+        default=None, kw_only=True, validator=attrs.validators.optional(_check_path)
+    )
+    regenerate_status_path: str | None = attrs.field(
+        default=None, kw_only=True, validator=attrs.validators.optional(_check_path)
+    )
+    regenerate_method: Literal["PUT", "POST"] = attrs.field(
+        default="PUT", kw_only=True, validator=one_of("PUT", "POST")
+    )
     # Documented as "4MB": the default is the smaller meaning.
     save_bytes: int = attrs.field(default=4_000_000, kw_only=True, validator=whole_number(1, 4 * 1024 * 1024))
     page_base: int = attrs.field(default=0, kw_only=True, validator=whole_number(0, 1))
@@ -195,6 +208,8 @@ class Vayana(Settings):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
+        if (self.regenerate_path is None) != (self.regenerate_status_path is None):
+            raise InvalidInput("regenerate_path and regenerate_status_path go together: set both, or neither")
         # The vendor's own hosts have a login host each; another host is assumed to have both.
         sso = self.sso_url or _SSO.get(self.base_url, f"{self.base_url}{_SSO_PATH}")
         object.__setattr__(self, "sso_url", check_base_url(sso, insecure=self.insecure))
@@ -275,6 +290,9 @@ class Vayana(Settings):
     invoices = rows.begin
     prepared = rows.prepared
     part = rows.part
+    regenerate = statements.regenerate
+    gstr2b = statements.gstr2b
+    filings = statements.filings
 
     def counts(self, gstin: str, goods_type: GoodsType) -> Conversation[Counts]:
         """Count documents by section and action. Raises `NotSupported` for goods that are on no page.

@@ -29,6 +29,7 @@ from .. import codec
 from ..base import Accepted, Conversation, Part, Response
 from ..codec.values import member
 from ..verdicts import envelope_of, payload, reference
+from . import gstr2b
 from .answers import error_of, failed
 
 if TYPE_CHECKING:
@@ -88,9 +89,12 @@ def status(
 ) -> Conversation[JobStatus]:
     """Read the status of a job: by its task, or for a reference of GSTN's own by REQSTS.
 
-    If the route is not known, the reference is tried as a task first, then as one of GSTN's.
+    If the route is not known, the reference is tried as a task first, then as one of GSTN's. That of a
+    computation of GSTR-2B has one route only.
     https://docs.enriched-api.vayana.com (Long running tasks; IMS Get Request Status)
     """
+    if kind is JobKind.REGENERATE:
+        return (yield from gstr2b.status(gsp, gstin, reference_id))
     if route == _GSTN:
         return (yield from _status_of_reference(gsp, gstin, reference_id))
     if route == _TASK:

@@ -1,0 +1,67 @@
+"""GSTR-2B at Vayana: fetch it; which returns are filed. How it is computed anew is not public.
+
+https://docs.enriched-api.vayana.com (GSTR Download Lite: GSTR-2B)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ...errors import GatewayError, NotSupported
+from ...model.gstr2b import Filing, Gstr2b
+from ...model.status import JobStatus
+from ...model.vocabulary import year_and_month
+from .. import codec
+from ..base import Accepted, Conversation
+from ..gstn import not_known_yet, nothing_changed
+from ..verdicts import envelope_of, payload, reference
+from .answers import failed
+
+if TYPE_CHECKING:
+    from .gsp import Vayana
+
+_NOT_PUBLIC: Final = (
+    "Vayana's public documents have no route by which GSTR-2B is computed anew: if you know it, set "
+    "Vayana(regenerate_path='…', regenerate_status_path='…'), or have it computed on the GST portal"
+)
+
+
+def regenerate(gsp: Vayana, gstin: str, period: str) -> Conversation[Accepted | JobStatus]:
+    """Have a statement computed anew by the route of the settings. Raises `NotSupported` without one.
+
+    The body is that of GSTN's action GEN2B.
+    """
+    year_and_month(period)  # raises `InvalidInput`
+    if gsp.regenerate_path is None:
+        raise NotSupported(_NOT_PUBLIC)
+    body, path = {"rtin": gstin, "itcprd": period}, gsp.enriched(gsp.regenerate_path)
+    response = yield gsp.request(
+        "regenerate", gsp.regenerate_method, path, gstin=gstin, body=body, changes=True
+    )
+    if failed(envelope_of(response)):
+        return nothing_changed(response.received_at)
+    answer = payload(response, "data")
+    gstns_own = isinstance(answer, dict) and "reference_id" not in answer
+    return Accepted(reference(answer, "int_tran_id" if gstns_own else "reference_id", "data"))
+
+
+def status(gsp: Vayana, gstin: str, reference_id: str) -> Conversation[JobStatus]:
+    """Read the status of a computation by the route of the settings. Raises `NotSupported` without one."""
+    if gsp.regenerate_status_path is None:
+        raise NotSupported(_NOT_PUBLIC)
+    path, query = gsp.enriched(gsp.regenerate_status_path), {"gstin": gstin, "int_tran_id": reference_id}
+    try:
+        response = yield gsp.request("regeneration", "GET", path, gstin=gstin, query=query)
+    except GatewayError as error:
+        return not_known_yet(error)
+    return codec.read_regeneration(payload(response, "data"), "data", polled_at=response.received_at)
+
+
+def gstr2b(gsp: Vayana, gstin: str, period: str, file: int | None = None) -> Conversation[Gstr2b]:
+    """Fetch a statement."""
+    raise NotSupported("not read yet")
+
+
+def filings(gsp: Vayana, gstin: str, period: str) -> Conversation[Filing]:
+    """Read whether the returns of a period are filed."""
+    raise NotSupported("not read yet")
