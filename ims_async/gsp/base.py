@@ -245,7 +245,9 @@ class Gsp(Protocol):
         """
         ...
 
-    def gstr2b(self, gstin: str, period: str, file: int | None = None) -> Conversation[Gstr2b]:
+    def gstr2b(
+        self, gstin: str, period: str, file: int | None = None, *, strict: bool = True
+    ) -> Conversation[Gstr2b]:
         """Fetch the GSTR-2B of a period, or one of its files (from 1).
 
         One that is split is `summary_only`, and `files` says into how many.

@@ -23,6 +23,7 @@ from ..errors import (
     RegenerationRefused,
     SessionExpired,
 )
+from ..model.gstr2b import Gstr2b
 from ..model.status import JOB_RUNNING, JobState, JobStatus
 from ..model.vocabulary import Section
 
@@ -39,7 +40,7 @@ SECTION_QUERY: Final = {
 }
 NO_RECORDS: Final = frozenset(
     # GSTN answers "nothing found" with an error; the caller gets an empty list.
-    {"RET11416", "RET11417", "RET13508", "RET13509", "RET13510", "IMS0027", "RETWEB_04", "RET2B1016"}
+    {"RET11416", "RET11417", "RET13508", "RET13509", "RET13510", "IMS0027", "RETWEB_04"}
 )
 _ERRORS: Final[dict[type[GatewayError], frozenset[str]]] = {
     SessionExpired: frozenset(
@@ -65,6 +66,17 @@ NOTHING_CHANGED: Final = "IMS2005"
 """A statement was not computed anew: no action has changed since it was made."""
 _NOT_KNOWN_YET: Final = "IMS0008"
 """A reference is unknown; shortly after the request it may be one that cannot be seen yet."""
+
+
+_NO_DETAILS: Final = "RET2B1016"
+"""There is a statement, and nothing in it. Codes that mean "nothing found" elsewhere do not say so."""
+
+
+def or_no_details(error: GatewayError, gstin: str, period: str, file: int | None) -> Gstr2b:
+    """Return an empty statement where that is what the error means; raise any other, or that of a file."""
+    if error.code != _NO_DETAILS or file is not None:
+        raise error
+    return Gstr2b(gstin=gstin, period=period)
 
 
 def nothing_changed(polled_at: float) -> JobStatus:

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import attrs
 
 from ..errors import (
+    ON_THE_WAY,
     DownloadQueued,
     GatewayError,
     GatewayUnavailable,
@@ -215,6 +216,16 @@ def read(request: Request, path: str, empty: T, reader: Callable[[object], T]) -
     except GatewayError as error:
         return or_empty(error, empty)
     return reader(payload(response, path))
+
+
+def read_if_told(request: Request, path: str, reader: Callable[[object], T | None]) -> Conversation[T | None]:
+    """Send a read whose answer is not needed; returns None where the gateway refuses it."""
+    try:
+        return (yield from read(request, path, None, reader))
+    except ON_THE_WAY:
+        raise  # no answer to what was asked
+    except GatewayError:
+        return None
 
 
 def text(value: Any, key: str, path: str) -> str:

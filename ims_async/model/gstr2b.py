@@ -130,10 +130,10 @@ class Gstr2bDocument(Plain):
 
     @property
     def credit(self) -> TaxAmounts:
-        """What it adds to the available credit, in rupees: negative for a credit note and a reversal."""
+        """What it adds to the available credit, in rupees: negative for a credit note, or a reversal."""
         if self.place is Gstr2bPlace.REJECTED or self.itc_available is ItcAvailable.NO:
             return TaxAmounts()
-        return -self.tax if self.credit_note or self.place is Gstr2bPlace.REVERSAL else self.tax
+        return -self.tax if self.credit_note != (self.place is Gstr2bPlace.REVERSAL) else self.tax
 
 
 _NOTES = frozenset({Gstr2bSection.CDNR, Gstr2bSection.CDNRA})
@@ -155,7 +155,9 @@ class Gstr2b(Plain):
 
     `generated_on` is a day: two statements of one day differ in `checksum` at most. `summary` has the credit
     by part, as the gateway sums it up: `available`, `unavailable`, `reversal`, `rejected`. `documents` is
-    empty with `summary_only` True where the gateway gave a summary and no documents.
+    empty with `summary_only` True where the gateway gave a summary and no documents. `files` is the number of
+    its files, 0 for a mere summary. `problems` name what could not be read (`strict=False`). `other` has what
+    is not read: the summary by supplier (`cpsumm`), and sections and members that are not known.
     """
 
     gstin: str
@@ -167,6 +169,8 @@ class Gstr2b(Plain):
     summary: dict[str, TaxAmounts] = attrs.field(factory=dict, hash=False)
     files: int = 1
     summary_only: bool = False
+    problems: tuple[str, ...] = ()
+    other: dict[str, Any] = attrs.field(factory=dict, hash=False, repr=lambda other: repr(sorted(other)))
 
     @property
     def credit(self) -> TaxAmounts:
@@ -192,3 +196,8 @@ class Filing(Plain):
     gstr1_filed_on: dt.date | None = None
     gstr3b_filed_on: dt.date | None = None
     quarterly: bool | None = None
+
+    @property
+    def filed(self) -> dict[str, dt.date]:
+        """The day of its GSTR-3B by period, or empty: what `RulePolicy` and `decide.deadlines` take."""
+        return {} if self.gstr3b_filed_on is None else {self.period: self.gstr3b_filed_on}

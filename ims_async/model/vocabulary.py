@@ -195,6 +195,16 @@ def year_and_month(period: str) -> tuple[int, int]:
     return year, month
 
 
+def financial_year(period: str) -> tuple[str, str]:
+    """Return the financial year of a return period, as `2026-27`, and its quarter; `Q1` is April to June.
+
+    Raises `InvalidInput`.
+    """
+    year, month = year_and_month(period)
+    first = year - (month < 4)
+    return f"{first}-{(first + 1) % 100:02d}", f"Q{(month - 4) % 12 // 3 + 1}"
+
+
 def return_period(year: int, month: int) -> str:
     """Return `MMYYYY` for a year and a month (1 to 12). Raises `InvalidInput`."""
     if not (isinstance(year, int) and isinstance(month, int) and 1 <= month <= 12) or not (

@@ -18,6 +18,7 @@ from ims_async.gsp.codec import read_invoice, write_invoice
 from ims_async.gsp.codec.json import parse_json
 from ims_async.gsp.codec.writing import json_text
 from ims_async.jobs.poller import Evidence, settle
+from ims_async.model.gstr2b import Gstr2b
 from ims_async.model.records import Counts, Invoice, InvoiceList
 from ims_async.model.report import account
 from ims_async.model.status import JobKind, JobState, JobStatus
@@ -99,6 +100,8 @@ def of_value(operation: str, gsp: Gsp, value: Any, body: bytes, *, broken: bool 
     """What an operation may return."""
     if operation in ("save", "reset"):
         _of_reference(gsp, value)
+    elif operation in ("regenerate", "regeneration", "gstr2b"):
+        _of_a_statement(operation, gsp, value)
     elif operation in ("authenticate", "account_refresh", "verify", "refresh"):
         promise(isinstance(value, Token) and value.value, "a token is not empty")
         promise(value.expires_at is None or math.isfinite(value.expires_at), "an expiry is a point in time")
@@ -121,6 +124,19 @@ def of_value(operation: str, gsp: Gsp, value: Any, body: bytes, *, broken: bool 
     elif operation == "added-back-liabilities":
         _written(tables.write_added_back, value)
     repr(value)
+
+
+def _of_a_statement(operation: str, gsp: Gsp, value: Any) -> None:
+    """A GSTR-2B can be written; the status of its computation is none of both at once."""
+    if isinstance(value, Gstr2b):
+        again = Gstr2b.from_dict(json.loads(json.dumps(value.to_dict())))
+        promise(again == value, "a statement is written as it was read")
+        promise(value.credit.total.is_finite(), "amounts add up")
+    elif isinstance(value, JobStatus):
+        promise(not (value.error_code and value.state is JobState.SUCCEEDED), "a success has no error")
+    else:
+        promise(operation == "regenerate", "a statement, or a status")
+        _of_reference(gsp, value)
 
 
 def _of_reference(gsp: Gsp, value: Any) -> None:

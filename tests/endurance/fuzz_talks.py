@@ -53,7 +53,7 @@ def _conversation(
     name: str, gsp: Gsp, make: Callable[[], Any], seeds: Sequence[str], before: Sequence[str] = ()
 ) -> Reader:
     operation = name.split()[1]
-    change = operation in ("save", "reset")
+    change = operation in ("save", "reset", "regenerate")
     first = [recorded(other) for other in before]
 
     def read(case: Case) -> Any:

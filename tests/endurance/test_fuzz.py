@@ -37,6 +37,13 @@ COVERED: Final = {
     "gsp/codec/status.py read_error_report": "error_report",
     "gsp/codec/answers.py read_sales": "vayana sales",
     "gsp/codec/status.py read_status": "sandbox status",
+    "gsp/codec/status.py read_regeneration": "sandbox regeneration",
+    "gsp/codec/answers.py read_filed": "sandbox filings",
+    "gsp/codec/answers.py read_quarterly": "sandbox filings",
+    "gsp/codec/gstr2b.py read_gstr2b": "sandbox gstr2b",
+    "gsp/codec/gstr2b_rows.py read_document": "sandbox gstr2b",
+    "gsp/codec/gstr2b_rows.py read_supplier": "sandbox gstr2b",
+    "gsp/verdicts.py read_if_told": "vayana filings",
     "model/reasons.py read_reason": "error_report",
     "gsp/codec/rows.py read_invoice": "rows b2b",
     "gsp/codec/invoices.py read_invoices": "sandbox invoices",
@@ -103,7 +110,15 @@ def test_strange_inputs_break_no_promise(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["sandbox invoices", "vayana reference", "sandbox count", "vayana sales", "unpacking", "read_decisions"],
+    [
+        "sandbox invoices",
+        "sandbox gstr2b",
+        "vayana reference",
+        "sandbox count",
+        "vayana sales",
+        "unpacking",
+        "read_decisions",
+    ],
 )
 def test_long_inputs_take_no_longer_than_their_length(name: str) -> None:
     """Read 100 kB of numbers, of brackets, of digits, of nothing, each within a second."""
@@ -145,6 +160,7 @@ def test_every_operation_of_every_gsp_is_fuzzed() -> None:
     known = {
         *("authenticate", "sign_out", "request_otp", "verify_otp", "refresh", "logout", "counts", "invoices"),
         *("prepared", "part", "save", "reset", "status", "sales", "added_back_liabilities"),
+        *("regenerate", "gstr2b", "filings"),
     }
     no_talk = {"sign", "judge", "kind", "base_url", "limits", "account_id"}
     assert {name for name in vars(Gsp) if not name.startswith("_")} - no_talk == known

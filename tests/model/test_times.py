@@ -116,7 +116,7 @@ TEXTS: Final = [
         ROOT / "ims_async" / name
         for name in (
             *("jobs/submission.py", "jobs/recovery.py", "jobs/facts.py", "jobs/job.py", "jobs/poller.py"),
-            *("client.py", "taxpayer.py"),
+            *("client.py", "taxpayer/__init__.py", "taxpayer/reads.py"),
         )
     ),
 ]

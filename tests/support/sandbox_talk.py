@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable
 from typing import Any
@@ -12,10 +13,12 @@ from ims_async import (
     GatewayError,
     GatewayUnavailable,
     GoodsType,
+    Gstr2bUnavailable,
     ImsError,
     JobKind,
     JobState,
     NotAuthorized,
+    RegenerationRefused,
     Sandbox,
     Section,
     SessionExpired,
@@ -46,6 +49,10 @@ BY_NAME: dict[str, Callable[[], Any]] = {
     "save": lambda: GSP.save(GSTIN, [INVOICE.accept()]),
     "reset": lambda: GSP.reset(GSTIN, [INVOICE]),
     "status": lambda: GSP.status(GSTIN, "0032e479bcb644c", JobKind.SAVE),
+    "regenerate": lambda: GSP.regenerate(GSTIN, "102026"),
+    "regeneration": lambda: GSP.status(GSTIN, "0123456789abcde", JobKind.REGENERATE),
+    "gstr2b": lambda: GSP.gstr2b(GSTIN, "102026"),
+    "filings": lambda: GSP.filings(GSTIN, "102026"),
     "sales": lambda: GSP.sales(GSTIN, 2024, 11, SupplierSection.B2B, SourceForm.GSTR1),
     "added-back-liabilities": lambda: GSP.added_back_liabilities(GSTIN, 2024, 4, SupplierSection.CDNR),
     "unauthorized": lambda: GSP.counts(GSTIN, GoodsType.OTHERS),
@@ -85,6 +92,17 @@ def _gives(check: Callable[[Any], bool]) -> Callable[[str], None]:
     return look
 
 
+def _filed(check: Callable[[Any], bool]) -> Callable[[str], None]:
+    """Two answers: the returns that are filed, and the preference."""
+
+    def look(name: str) -> None:
+        told, preference = [name, "filings-200"], "filings-preference-200"
+        value, _ = converse(BY_NAME["filings"](), recorded(told[name == preference]), recorded(preference))
+        assert check(value)
+
+    return look
+
+
 def conversation_of(name: str) -> Any:
     """The conversation that is given a sample."""
     longest = max((start for start in BY_NAME if name.startswith(start)), key=len)
@@ -110,6 +128,19 @@ EXPECTED: dict[str, Callable[[str], None]] = {
         NotAuthorized, code="403", http_status=403, message="Bad Credentials", transaction_id=None
     ),
     "count-200": _gives(lambda counts: counts.total == 12 and counts[Section.B2B].no_action == 11),
+    "filings-200": _filed(lambda filing: str(filing.gstr3b_filed_on) == "2026-11-19"),
+    "filings-200-ret13510": _filed(lambda filing: filing.gstr3b_filed_on is None),
+    "filings-preference-200": _filed(lambda filing: filing.quarterly is False),
+    "gstr2b-200": _gives(lambda found: len(found.documents) == 13 and not found.summary_only),
+    "gstr2b-200-before-october-2024": _gives(
+        lambda found: [str(one.tax.total) for one in found.documents] == ["77.10", "77.10", "1450"]
+    ),
+    "gstr2b-200-file": _gives(lambda found: len(found.documents) == 1 and found.generated_on is None),
+    "gstr2b-200-ret2b1016": _gives(lambda found: found.documents == () and not found.summary_only),
+    "gstr2b-200-ret2b1023": _raises(
+        Gstr2bUnavailable, code="RET2B1023", http_status=200, ready_on=dt.date(2026, 11, 14)
+    ),
+    "gstr2b-200-summary": _gives(lambda found: (found.files, found.summary_only) == (2, True)),
     "invoices-200-b2b": _gives(
         lambda rows: (
             len(rows) == 12
@@ -137,6 +168,15 @@ EXPECTED: dict[str, Callable[[str], None]] = {
     "refresh-200": _gives(
         # The session ends one second before its token does: the earlier counts.
         lambda token: token.value == Secret("<jwt>") and token.expires_at == 1_712_947_710.0
+    ),
+    "regenerate-200": _gives(lambda accepted: accepted == Accepted("0123456789abcde")),
+    "regenerate-200-ims2b007": _raises(RegenerationRefused, code="IMS2B007", not_before=None),
+    "regenerate-200-ims2b009": _raises(RegenerationRefused, code="IMS2B009", not_before=dt.date(2025, 5, 14)),
+    "regeneration-200": _gives(
+        lambda status: (status.state, status.raw_code, status.error_code) == (JobState.SUCCEEDED, "P", "")
+    ),
+    "regeneration-200-ims0008": _gives(
+        lambda status: (status.state, status.error_code) == (JobState.PROCESSING, "IMS0008")
     ),
     "reset-200": _gives(lambda accepted: accepted == Accepted("b34b5a43e4b1")),
     "reset-request": is_what_we_send,

@@ -296,6 +296,15 @@ EXPECTED: dict[str, Read | Refused | Unreadable | Sent | Callable[[str], None]] 
     ),
     "getinv-200": Read("getinv", _documented_rows),
     "getinv-row": lambda name: _is_read_as_a_row(name),
+    "gstr2b-200": Read("gstr2b", lambda found: (len(found.documents), found.summary_only) == (13, False)),
+    "regenerate-200": Read("regenerate", lambda accepted: accepted == Accepted("0123456789abcde")),
+    "regeneration-200": Read(
+        "regeneration", lambda status: (status.state, status.raw_code) == (JobState.SUCCEEDED, "P")
+    ),
+    "track-200": Read(
+        "filings", lambda filing: str(filing.gstr3b_filed_on) == "2026-11-19", after=("preference-200",)
+    ),
+    "preference-200": Read("filings", lambda filing: filing.quarterly is True, before=("track-200",)),
     "otp-v1-200": Read(lambda: V1.request_otp(GSTIN, "vayana.tn.2"), lambda name: name == OTP_REQUEST),
     "otp-v1-request": Sent(lambda: V1.request_otp(GSTIN, "vayana.tn.2")),
     "otp-v3-200": Read("otp", lambda name: name == "bda3b490-fd37-4a6a-9d62-05cdb4b5ccbb"),

@@ -24,6 +24,7 @@ OTP_REQUEST = "c7d5da63-c532-43ff-9c32-e6e43dd58072"
 GOODS = {GoodsType.OTHERS: "ALL_OTH", GoodsType.INWARD_SUPPLIES: "INV_SUPP"}
 GSP = Vayana("org-1", "user-token", test=True, goods_types=GOODS)
 V1 = Vayana("org-1", "user-token", test=True, auth_version="v1.0")
+REGENERATING = attrs.evolve(GSP, regenerate_path="gen2b", regenerate_status_path="sts2b")
 BASIC = Vayana("org-1", "user-token", test=True, downloads="basic")
 USER = Vayana("org-1", handle="user@example.com", password="password", test=True, token_minutes=360)
 HOST = "https://solo.enriched-api.vayana.com"
@@ -58,6 +59,10 @@ BY_NAME: dict[str, Callable[[], Any]] = {
     "reset": lambda: GSP.reset(GSTIN, [INVOICE]),
     "status": lambda: GSP.status(GSTIN, TASK, JobKind.SAVE, "task"),
     "reference": lambda: GSP.status(GSTIN, REFERENCE, JobKind.RESET, "gstn"),
+    "regenerate": lambda: REGENERATING.regenerate(GSTIN, "102026"),
+    "regeneration": lambda: REGENERATING.status(GSTIN, REFERENCE, JobKind.REGENERATE),
+    "gstr2b": lambda: GSP.gstr2b("27AAAAA0000A1Z5", "102026"),
+    "filings": lambda: GSP.filings(GSTIN, "102026"),
     "count": lambda: GSP.counts(GSTIN, GoodsType.OTHERS),
     "invoices": lambda: GSP.invoices(GSTIN, Section.B2BDN, Action.ACCEPT, strict=True),
     "getinv": lambda: BASIC.invoices(GSTIN, Section.B2BCNA, None, strict=True),

@@ -1,12 +1,14 @@
 """GSTN's JSON to values and back: section-keyed `invdata`, `error_report`, counts, supplier view.
 
 `values` has the converter and the readers of single values, `rows` reads a row, `invoices` a stream of rows,
-`status` the status of a job, `answers` the other small answers. `writing` writes the bodies of save and
-reset, `chunking` splits large batches by the size of their bodies.
+`gstr2b` a GSTR-2B (`gstr2b_rows` its documents), `status` the status of a job, `answers` the other small
+answers. `writing` writes the bodies of save and reset, `chunking` splits large batches by the size of their
+bodies.
 """
 
-from .answers import read_added_back, read_counts, read_sales
+from .answers import read_added_back, read_counts, read_filed, read_quarterly, read_sales
 from .chunking import Chunk, pack_chunks
+from .gstr2b import read_gstr2b
 from .invoices import read_invoices
 from .rows import read_invoice
 from .status import read_error_report, read_regeneration, read_status
@@ -22,8 +24,11 @@ __all__ = [
     "read_added_back",
     "read_counts",
     "read_error_report",
+    "read_filed",
+    "read_gstr2b",
     "read_invoice",
     "read_invoices",
+    "read_quarterly",
     "read_regeneration",
     "read_sales",
     "read_status",

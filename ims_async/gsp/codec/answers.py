@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -12,7 +13,7 @@ from ...errors import UnexpectedAnswer
 from ...model.records import AddedBackLiability, Counts, LineItem, SalesInvoice, SectionCounts
 from ...model.vocabulary import GoodsType, SourceForm, SupplierSection
 from .rows import AMOUNT_NAMES, INVOICE_NAMES, NOTE_NAMES
-from .values import CONVERTER, MOST, as_object, member, money, problems_of, reader
+from .values import CONVERTER, MOST, as_object, member, money, parse_day, problems_of, reader
 
 
 @attrs.define
@@ -233,3 +234,42 @@ def read_added_back(data: object, path: str) -> list[AddedBackLiability]:
                 found.append(record)
     problems.check()
     return found
+
+
+# -- filed returns ---------------------------------------------------------------------------------------
+
+
+def read_filed(data: object, period: str, path: str) -> dict[str, dt.date]:
+    """Read which returns of a period are filed: the day of each by its type, such as `GSTR3B`.
+
+    GST API documentation, "View and Track Returns".
+    """
+    problems, filed = _Problems(), dict[str, dt.date]()
+    for place, row in problems.arrays(member(data, "EFiledlist", path), f"{path}.EFiledlist"):
+        facts = problems.attempt(place, {}, as_object, row, place)
+        if facts is None or facts.get("ret_prd") != period or facts.get("valid") in ("N", False):
+            continue
+        name, state = (str(facts.get(key)).strip().upper() for key in ("rtntype", "status"))
+        if state != "FILED":
+            continue
+        day = problems.attempt(f"{place}.dof", {}, parse_day, facts.get("dof"))
+        if day is not None:
+            filed.setdefault(name.replace("-", ""), day)
+    problems.check()
+    return filed
+
+
+_QUARTERLY: Final = {"Q": True, "M": False}
+
+
+def read_quarterly(data: object, quarter: str, path: str) -> bool | None:
+    """Read whether a taxpayer files each quarter (QRMP); None where the answer does not say.
+
+    GST API documentation, "Get Preference": of N it does not say what it means.
+    """
+    problems = _Problems()
+    rows = [row for _, row in problems.arrays(member(data, "response", path), f"{path}.response")]
+    problems.check()
+    words = (row.get("preference") for row in rows if isinstance(row, dict) and row.get("quarter") == quarter)
+    word = next(words, None)
+    return _QUARTERLY.get(word) if isinstance(word, str) else None

@@ -13,7 +13,7 @@ import attrs
 from ...errors import DownloadQueued, UnexpectedAnswer
 from ...model.records import Invoice, InvoiceList
 from ...model.vocabulary import SECTION_ALIASES, Section
-from .json import PAUSE, Pause, Scanner
+from .json import PAUSE, Pause, Scanner, scanned
 from .rows import quick_reader, wire_names
 from .values import problems_of
 
@@ -49,13 +49,7 @@ def read_invoices(
     this is not an empty answer.
     """
     reading = _Reading(tuple(path), recipient)
-    try:
-        scanner = Scanner(body.decode("utf-8-sig"))
-        yield from _walk(scanner, reading, 0)
-        scanner.end()
-    except (ValueError, ArithmeticError, RecursionError, StopIteration, RuntimeError) as error:
-        place = f"answer of {len(body)} bytes is cut short or not JSON: {str(error) or type(error).__name__}"
-        raise UnexpectedAnswer(f"the {place}", problems=[f"$: {place}"], body=body) from None
+    yield from scanned(body, lambda scanner: _walk(scanner, reading, 0))
     rows, problems, other = reading.rows, reading.problems, reading.rows.other
     token, prepared = other.get("token"), "token" in other and not reading.rows
     if not reading.found:

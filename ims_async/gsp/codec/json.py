@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from decimal import Decimal
 from enum import Enum, auto
 from typing import Any, Final
@@ -85,11 +85,15 @@ class Scanner:
     def elements(self) -> Iterator[Any]:
         """Yield an array's elements, each read on demand."""
         scan, text = SCAN, self.text
-        for _ in self._each("[", "]"):
+        for _ in self.steps():
             start = self._skip()
             found, self.at = scan(text, start)
             self._look(found, start)
             yield found
+
+    def steps(self) -> Iterator[None]:
+        """Step through an array; the caller must read each element before the next step."""
+        return self._each("[", "]")
 
     def _each(self, opening: str, closing: str) -> Iterator[None]:
         """Step from one member or element to the next; the caller reads each."""
@@ -130,3 +134,16 @@ class Scanner:
         if not self.begins(character):
             raise ValueError(f"{character!r} expected at character {self.at}")
         self.at += 1
+
+
+def scanned(
+    body: bytes, walk: Callable[[Scanner], Generator[Pause, Any, None]]
+) -> Generator[Pause, Any, None]:
+    """Let `walk` read a body to its end. Raises `UnexpectedAnswer` if it is cut short or not JSON."""
+    try:
+        scanner = Scanner(body.decode("utf-8-sig"))
+        yield from walk(scanner)
+        scanner.end()
+    except (ValueError, ArithmeticError, RecursionError, StopIteration, RuntimeError) as error:
+        place = f"answer of {len(body)} bytes is cut short or not JSON: {str(error) or type(error).__name__}"
+        raise UnexpectedAnswer(f"the {place}", problems=[f"$: {place}"], body=body) from None

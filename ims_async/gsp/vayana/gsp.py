@@ -130,7 +130,8 @@ class Vayana(Settings):
     `token_minutes` (lifetime requested at the login, 20 to 360; at most ten tokens are valid at a time, so a
     short one is safe);
     `gsp_code` (public callers send `vay`); `flynn_version` (v1.0 on all pages of IMS);
-    `gstn_api_version`, `auth_gstn_api_version` (the IMS pages say v0.3, those of the login v0.2);
+    `gstn_api_version`, `auth_gstn_api_version` (the IMS pages say v0.3, those of the login v0.2),
+    `gstr2b_api_version` (its page says v3.0), `common_api_version` (of filed returns; on no page);
     `auth_version` (v3.0 has the action in a header, v1.0 in the path);
     `logout_action` (its page is not public: the default is GSTN's name);
     `save_method`, `save_path` (only the name of the save is public: the defaults are those of the reset);
@@ -181,6 +182,11 @@ class Vayana(Settings):
     regenerate_status_path: str | None = attrs.field(
         default=None, kw_only=True, validator=attrs.validators.optional(_check_path)
     )
+    # The page of GSTR-2B shows v3.0, other pages of the same API v0.3.
+    gstr2b_api_version: str = attrs.field(default="v3.0", kw_only=True, validator=_check_path)
+    # No page shows the version of GSTN's public API; another GSP's shows v1.0 for the same action.
+    # https://gsthelp.charteredinfo.com/ucl/track_return.htm
+    common_api_version: str = attrs.field(default="v1.0", kw_only=True, validator=_check_path)
     regenerate_method: Literal["PUT", "POST"] = attrs.field(
         default="PUT", kw_only=True, validator=one_of("PUT", "POST")
     )

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Final
 from ...errors import GatewayError, NotSupported
 from ...model.gstr2b import Filing, Gstr2b
 from ...model.status import JobStatus
-from ...model.vocabulary import year_and_month
+from ...model.vocabulary import financial_year, year_and_month
 from .. import codec
-from ..base import Accepted, Conversation
-from ..gstn import not_known_yet, nothing_changed
+from ..base import Accepted, Conversation, Request
+from ..gstn import not_known_yet, nothing_changed, or_no_details
+from ..returns import filing
 from ..verdicts import envelope_of, payload, reference
 from .answers import failed
 
 if TYPE_CHECKING:
     from .gsp import Vayana
 
+_STATEMENT: Final = ("data", "data")
 _NOT_PUBLIC: Final = (
     "Vayana's public documents have no route by which GSTR-2B is computed anew: if you know it, set "
     "Vayana(regenerate_path='…', regenerate_status_path='…'), or have it computed on the GST portal"
@@ -57,11 +59,42 @@ def status(gsp: Vayana, gstin: str, reference_id: str) -> Conversation[JobStatus
     return codec.read_regeneration(payload(response, "data"), "data", polled_at=response.received_at)
 
 
-def gstr2b(gsp: Vayana, gstin: str, period: str, file: int | None = None) -> Conversation[Gstr2b]:
-    """Fetch a statement."""
-    raise NotSupported("not read yet")
+def gstr2b(
+    gsp: Vayana, gstin: str, period: str, file: int | None = None, *, strict: bool = True
+) -> Conversation[Gstr2b]:
+    """Fetch a statement, or one of its files. It lies in two nested members `data`.
+
+    The page says "all parameters that GSTN wants" and names none: these are those of GSTN's action GET2B.
+    https://docs.enriched-api.vayana.com (GSTR Download Lite: GSTR-2B)
+    """
+    year_and_month(period)  # raises `InvalidInput`
+    path = f"/basic/gstn/{gsp.flynn_version}/taxpayerapi/{gsp.gstr2b_api_version}/returns"
+    query = {"gstn_ret_type": "gstr2b", "action": "GET2B", "gstin": gstin, "rtnprd": period}
+    if file is not None:
+        query["file_num"] = str(file)
+    try:
+        response = yield gsp.request("gstr2b", "GET", path, gstin=gstin, query=query)
+    except GatewayError as error:
+        return or_no_details(error, gstin, period, file)
+    reading = codec.read_gstr2b(response.body, _STATEMENT, gstin=gstin, period=period, strict=strict)
+    return (yield from reading)
 
 
 def filings(gsp: Vayana, gstin: str, period: str) -> Conversation[Filing]:
-    """Read whether the returns of a period are filed."""
-    raise NotSupported("not read yet")
+    """Read whether the returns of a period are filed, and whether the taxpayer files each quarter.
+
+    https://docs.enriched-api.vayana.com (Public APIs: View and Track Returns; Get Preference)
+    """
+    return filing(
+        gstin,
+        period,
+        "data",
+        track=_public(gsp, "track", "v3.0", "RETTRACK", gstin, period),
+        preference=_public(gsp, "preference", "v1.0", "GETPREF", gstin, period),
+    )
+
+
+def _public(gsp: Vayana, operation: str, flynn_version: str, action: str, gstin: str, period: str) -> Request:
+    path = f"/basic/gstn/{flynn_version}/commonapi/{gsp.common_api_version}/returns"
+    query = {"gstin": gstin, "fy": financial_year(period)[0], "action": action}
+    return gsp.request(operation, "GET", path, gstin=gstin, query=query)

@@ -2,45 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import Iterable
 from typing import TypeVar
 
 import attrs
 
-from .errors import InvalidInput
-from .jobs.context import Services
-from .jobs.job import ImsJob
-from .jobs.reconcile import Reconciliation
-from .jobs.recovery import Retry
-from .jobs.sending import Batch
-from .jobs.taxpayer_state import Remembered, TaxpayerState
-from .loop_owner import on_one_loop
-from .model.change import Change
-from .model.records import (
-    AddedBackLiability,
-    Counts,
-    Decision,
-    Invoice,
-    InvoiceList,
-    Record,
-    SalesInvoice,
-)
-from .model.report import JobReport
-from .model.secret import without_frames
-from .model.status import JobKind
-from .model.times import QUIET
-from .model.tokens import Download, JobToken
-from .model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
-from .rules import Finding
+from ..errors import InvalidInput
+from ..jobs.context import Services
+from ..jobs.job import ImsJob
+from ..jobs.reconcile import Reconciliation
+from ..jobs.recovery import Retry
+from ..jobs.sending import Batch
+from ..jobs.taxpayer_state import Remembered, TaxpayerState
+from ..loop_owner import on_one_loop
+from ..model.change import Change
+from ..model.records import Decision, Invoice, Record
+from ..model.report import JobReport
+from ..model.secret import without_frames
+from ..model.status import JobKind
+from ..model.times import QUIET
+from ..model.tokens import JobToken
+from ..rules import Finding
+from .reads import Reads
 
 R = TypeVar("R", Decision, Invoice)
 
 
 @on_one_loop
-class Taxpayer:
+class Taxpayer(Reads):
     """One GSTIN at one GSP. Made by `client.taxpayer(…)`, which returns the same object each time."""
 
     def __init__(self, gstin: str, services: Services, state: TaxpayerState) -> None:
@@ -52,75 +43,6 @@ class Taxpayer:
 
     def __repr__(self) -> str:
         return f"<Taxpayer {self.gstin}>"
-
-    # -- reads -----------------------------------------------------------------------------------------
-
-    async def counts(self, goods_type: GoodsType | str = GoodsType.OTHERS) -> Counts:
-        """Count documents by section and action."""
-        conversation = self._services.gsp.counts(self.gstin, GoodsType.parse(goods_type))
-        return await self._services.exchange.run(conversation, self._credentials)
-
-    async def invoices(
-        self,
-        section: Section | str,
-        status: Action | str | None = None,
-        *,
-        strict: bool = True,
-        wait: bool = True,
-    ) -> InvoiceList:
-        """Fetch one section's documents, all or those at one action.
-
-        Where the gateway prepares them first, they are waited for, up to the poll policy's deadline; with
-        `wait=False`, and past that deadline, `DownloadQueued` says where to `collect` them later. Raises
-        `UnexpectedAnswer` naming each field that does not fit; with `strict=False` those rows are named in
-        the list's `problems` instead.
-        """
-        action = None if status is None else Action.parse(status)
-        begun = await self._downloads.begin(Section.parse(section), action, strict=strict)
-        return await self._downloads.whole(begun, strict=strict, wait=wait)
-
-    async def collect(self, download: Download, *, strict: bool = True, wait: bool = True) -> InvoiceList:
-        """Fetch rows that were being prepared: `download` is that of a `DownloadQueued`. As `invoices`.
-
-        They are as they were when they were asked for; save decisions on fresh rows.
-        """
-        return await self._downloads.collect(download, strict=strict, wait=wait)
-
-    async def all_invoices(
-        self, status: Action | str | None = None, *, strict: bool = True
-    ) -> AsyncGenerator[Invoice, None]:
-        """Yield the documents of every section, a few parts of an answer in memory at a time.
-
-        Rows that are prepared first are as they were when that began.
-        """
-        action = None if status is None else Action.parse(status)
-        async with contextlib.aclosing(self._downloads.every(action, strict=strict)) as invoices:
-            async for invoice in invoices:
-                yield invoice
-
-    async def sales(
-        self,
-        year: int,
-        month: int,
-        section: SupplierSection | str,
-        *,
-        form: SourceForm = SourceForm.GSTR1,
-    ) -> list[SalesInvoice]:
-        """Fetch what recipients did about this taxpayer's own documents of one return period."""
-        conversation = self._services.gsp.sales(self.gstin, year, month, _supplier_section(section), form)
-        return await self._services.exchange.run(conversation, self._credentials)
-
-    async def added_back_liabilities(
-        self, year: int, month: int, section: SupplierSection | str
-    ) -> list[AddedBackLiability]:
-        """Fetch documents whose rejection was added back to this taxpayer's liability."""
-        wanted = _supplier_section(section)
-        if wanted in (SupplierSection.B2B, SupplierSection.ECOM):
-            raise InvalidInput(
-                f"section {wanted} has no added-back liabilities; use cdnr, cdnra, b2ba or ecoma"
-            )
-        conversation = self._services.gsp.added_back_liabilities(self.gstin, year, month, wanted)
-        return await self._services.exchange.run(conversation, self._credentials)
 
     # -- changes ---------------------------------------------------------------------------------------
 
@@ -318,11 +240,3 @@ def _batch(records: Iterable[R], kind: type[R], hint: str) -> list[R]:
         if not (isinstance(record, kind) and isinstance(inner, Invoice)):
             raise InvalidInput(f"item {place} of the batch is of type {type(record).__name__}: {hint}")
     return batch
-
-
-def _supplier_section(section: SupplierSection | str) -> SupplierSection:
-    try:
-        return SupplierSection(str(section).strip().lower())
-    except ValueError:
-        known = ", ".join(SupplierSection)
-        raise InvalidInput(f"section {section!r} is not in the supplier view; use one of: {known}") from None
