@@ -69,6 +69,7 @@ from tests.support.sandbox_talk import (
     INVOICE,
     TAXPAYER,
     TOKEN,
+    answered,
     conversation_of,
     converse,
     recorded,
@@ -731,7 +732,7 @@ def test_mutated_answers_raise_nothing_but_our_errors(name: str, status: int, bo
             retry_after=mutate(b"30", chance).decode("latin-1"),
         )
         try:
-            converse(conversation_of(name), response)
+            answered(conversation_of(name), response)
         except ImsError as error:
             assert str(error)
 
@@ -741,7 +742,7 @@ def test_any_json_at_all_is_a_value_or_one_of_our_errors(value: Any, name: str, 
     """Answer every operation with any JSON under any HTTP status, at each of the three depths."""
     for body in (value, {"code": 200, "data": value}, fine(data=value)):
         try:
-            converse(BY_NAME[name](), answer(status, body))
+            answered(BY_NAME[name](), answer(status, body))
         except ImsError as error:
             assert str(error)
 

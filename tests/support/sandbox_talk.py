@@ -69,6 +69,11 @@ def converse(conversation: Any, *answers: Response) -> tuple[Any, list[Request]]
     return tape.converse(conversation, *answers, gsp=GSP)
 
 
+def answered(conversation: Any, response: Response) -> Any:
+    """Drive a conversation that gets the same answer to all that it asks."""
+    return tape.drive(conversation, response, response, gsp=GSP)[0]
+
+
 # -- every recorded sample -------------------------------------------------------------------------------
 
 
