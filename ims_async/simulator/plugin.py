@@ -31,6 +31,7 @@ def ims_simulator(request: pytest.FixtureRequest) -> Simulator:
         "taxpayers": 2,
         "invoices": 40,
         "job_seconds": 0,
+        "regenerate_seconds": 0,
         "download_seconds": 0,
     }
     # The closest marker wins, option by option.

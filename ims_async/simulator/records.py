@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Mapping, Sequence
     from decimal import Decimal
 
@@ -60,6 +61,8 @@ class Record:
     original_number: str = ""
     original_date: str = ""
     filed: bool = True
+    filed_on: dt.date | None = None
+    """The day on which its supplier filed it, if that was in the simulation; else it was filed in time."""
     blocked: bool = False
     """Whether Pending is refused."""
     action: Action = "N"

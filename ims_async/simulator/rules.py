@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from .fields import DECLARED, reported
+from .gstr2b.periods import months
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,12 +36,38 @@ NO_SALES = (
 )
 NO_LIABILITY = ("IMS0027", "No added back liability records available for the selected input criteria")
 ITC_MISSING = ("IMSSAV0054", "Error! Please enter value for the column itcRedReq.")
+FILED_OR_WRONG_PERIOD = ("IMS2B007", "Either the entered ITC period is incorrect or it has 3B filed")
+NOTHING_CHANGED = ("IMS2005", "GSTR-2B cannot be generated as there are no changes")
+UNKNOWN_TRANSACTION = ("IMS0008", "No records found for requested internal transaction Id")
+QUARTERLY = ("GTR2B-001", "GSTR-2B is not applicable for the selected period")
+NO_STATEMENT = (
+    "GTR2B-002",
+    (
+        "Either there is no record for the period, or GSTR-2B was not generated as GSTR-3B of the previous"
+        " period was not filed by the cut-off date of this period. Please generate it on demand."
+    ),
+)
+NOTHING_IN_STATEMENT = ("RET2B1016", "For current tax period, no details are available to view")
+TOO_EARLY = ("RET2B1018", "GSTR-2B cannot be requested before the cut-off date of the period")
+NOTHING_FILED = ("RET13510", "No Record found for the provided Inputs")
 # No document has a code for these. They are the simulator's own, and look different from the portal's.
 PENDING_BLOCKED = ("IMSSIM001", "Simulator: Pending is not allowed for this record.")
 WRONG_RECIPIENT = ("IMSSIM002", "Simulator: rtin is not the GSTIN of the session.")
 UNKNOWN_REFERENCE = ("IMSSIM003", "Simulator: no request with this reference_id.")
 OTHER_TAXPAYER = ("IMSSIM004", "Simulator: gstin is not the GSTIN in the headers.")
 UNKNOWN_FILE = ("IMSSIM005", "Simulator: no file with this token.")
+UNKNOWN_PART = ("IMSSIM006", "Simulator: the statement has no file with this number.")
+
+
+def not_before(day: str) -> tuple[str, str]:
+    """Return the refusal to regenerate a statement before a day DD/MM/YYYY."""
+    return "IMS2B009", f"Kindly generate 2b after {day}"
+
+
+def being_drafted(day: str) -> tuple[str, str]:
+    """Return the refusal to show a statement that is being made on a day DD/MM/YYYY."""
+    words = "Either there are no records for the period or it is still in progress."
+    return "RET2B1023", f"GSTR-2B is being generated and should be available by {day}. {words}"
 
 
 class GstnError(Exception):
@@ -69,6 +96,23 @@ class Settings(TypedDict, total=False):
     canned: bool
     file_rows: int | None
     file_seconds: float
+    draft_day: int
+    draft_seconds: float
+    draft_needs_gstr3b: bool
+    regenerate_seconds: float | Callable[[Random], float]
+    regenerate_hidden_seconds: float
+    regenerate_running: str
+    regenerate_unchanged: bool
+    regenerate_body: Literal["any", "keys"]
+    gstr2b_extras: bool
+    gstr2b_rows: int | None
+    gstr2b_file_rows: int
+    gstr2b_file_chksum: Literal["same", "own", "none"]
+    gstr2b_summary_status: Literal["1", "3"]
+    gstr2b_layout: Literal["new", "old"]
+    gstr2b_wrapped: bool
+    vayana_regenerate_path: str | None
+    vayana_regeneration_path: str | None
     org_id: str
     handle: str
     password: str
@@ -103,6 +147,24 @@ class Rules:
     canned: bool = False
     file_rows: int | None = None
     file_seconds: float = 60.0
+    # of GSTR-2B; the docstring of `Returns` explains them
+    draft_day: int = 14
+    draft_seconds: float = 0.0
+    draft_needs_gstr3b: bool = False
+    regenerate_seconds: float | Callable[[Random], float] = 3.0
+    regenerate_hidden_seconds: float = 0.0
+    regenerate_running: str = "IP"
+    regenerate_unchanged: bool = False
+    regenerate_body: Literal["any", "keys"] = "any"
+    gstr2b_extras: bool = True
+    gstr2b_rows: int | None = None
+    gstr2b_file_rows: int = 500
+    gstr2b_file_chksum: Literal["same", "own", "none"] = "same"
+    gstr2b_summary_status: Literal["1", "3"] = "1"
+    gstr2b_layout: Literal["new", "old"] = "new"
+    gstr2b_wrapped: bool = False
+    vayana_regenerate_path: str | None = None
+    vayana_regeneration_path: str | None = None
     # of Vayana only
     org_id: str = "org-demo"
     handle: str = "demo@example.com"
@@ -149,11 +211,7 @@ def _reduces(record: Record, required: bool | str) -> bool:
     """
     if isinstance(required, bool):
         return required
-    return _months(record.period) + (record.form == "R1A") >= _months(required)
-
-
-def _months(period: str) -> int:
-    return int(period[2:]) * 12 + int(period[:2])
+    return months(record.period) + (record.form == "R1A") >= months(required)
 
 
 def changed(record: Record, row: Mapping[str, Any], kind: Kind) -> Record:

@@ -34,8 +34,9 @@ class Simulator:
     `sso_url`. A change through one of them is visible through the other. Use it in memory through `handle` or
     `transport`, or as an async context manager, which serves a socket at `url`.
 
-    `invoices` is per taxpayer; `sections` limits which sections have records. `clock` returns epoch seconds.
-    `job_seconds=3.0` is how long a save or reset takes, or a function that draws it.
+    `invoices` is per taxpayer; `sections` limits which sections have records. `clock` returns epoch seconds;
+    without one, time begins at `start`, in epoch seconds, or now. The docstring of `returns` has the settings
+    of GSTR-2B. `job_seconds=3.0` is how long a save or reset takes, or a function that draws it.
     `api_key="key_test_demo"`, `api_secret="secret_test_demo"` and `otp="575757"` log in.
 
     These settings choose where the documents are ambiguous: `p_means="processed"` (status code P, or
@@ -47,8 +48,7 @@ class Simulator:
     `rate_limit` is in requests per 60 seconds and API key, for Vayana per organisation. `token_seconds=21600`
     and `account_token_seconds=86400` are the lifetimes of the two tokens; `max_sessions` is how many sessions
     a taxpayer may have open. A list of more than `file_rows` rows is answered with a token: GSTN writes the
-    rows to files, which takes `file_seconds=60`. Vayana's basic API serves the files; Sandbox documents no
-    route to them.
+    rows to files, which takes `file_seconds=60`. Vayana's basic API serves them; Sandbox documents no route.
 
     `canned` makes Sandbox answer like its test host: the documented examples for every request, one reference
     for all saves, counts of none of them, and tokens that expired in 2024. Nothing takes effect.
@@ -69,13 +69,15 @@ class Simulator:
         invoices: int = 100,
         sections: Sequence[str] | None = None,
         clock: Callable[[], float] | None = None,
+        start: float | None = None,
         port: int = 0,
         **settings: Unpack[Settings],
     ) -> None:
         _check_settings(settings)
-        self._world = World(
-            Rules(**settings), clock, seed=seed, taxpayers=taxpayers, invoices=invoices, sections=sections
-        )
+        amounts = {"seed": seed, "taxpayers": taxpayers, "invoices": invoices}
+        self._world = World(Rules(**settings), clock, sections=sections, start=start, **amounts)
+        self.returns = self._world.returns
+        """GSTR-2B, its regeneration, and the returns that taxpayers file."""
         self._vayana = vayana_api.Vayana(self._world)
         self._router = Router(self._world, (self._vayana, sandbox_api.Sandbox(self._world)))
         self._server = Server(self._router, port)
@@ -224,14 +226,14 @@ class Simulator:
         return list(self._router.operations)
 
     def script_status(self, reference: str | None, *statuses: dict[str, Any]) -> None:
-        """Answer the next polls of a job, or of the job submitted next if None, with these raw statuses.
+        """Answer the next polls of a job or regeneration, or of the next one if None, with these statuses.
 
         For Vayana `reference` may be a task; the statuses are its results, and it completes at once.
         """
         if reference is None:
             self._world.script_next(statuses)
         else:
-            self.job(reference).script(statuses)
+            (self.returns.asked(reference) or self.job(reference)).script(statuses)
 
     def script_task(self, task_id: str | None, *words: str) -> None:
         """Answer the next polls of a Vayana task, or of the task started next if None, with these states."""

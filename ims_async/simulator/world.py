@@ -10,11 +10,13 @@ import weakref
 from collections import deque
 from dataclasses import replace
 from decimal import Decimal
-from itertools import count
+from itertools import chain, count
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from .fields import SHAPES, Kind, problems
+from .gstr2b.periods import day_at
+from .gstr2b.returns import Returns
 from .records import Effect, LoggedRequest, Record, RecordError, SimJob
 from .rules import (
     BUSY,
@@ -34,7 +36,7 @@ from .sessions import Session, Sessions
 from .supplier_view import Outward
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from .records import Taxpayer
     from .rules import Rules
@@ -45,14 +47,14 @@ _MOST_NAMED = 10  # taxpayers, in an error
 class Clock:
     """Give the time in epoch seconds.
 
-    Without a `source` it starts at the wall clock's time and advances with the running event loop, so that
-    it follows a loop with virtual time; without a running loop it advances with `time.monotonic`. A change
-    from one to another takes no time.
+    Without a `source` it starts at `start`, or at the wall clock's time, and advances with the running event
+    loop, so that it follows a loop with virtual time; without a running loop it advances with
+    `time.monotonic`. A change from one to another takes no time.
     """
 
-    def __init__(self, source: Callable[[], float] | None = None) -> None:
+    def __init__(self, source: Callable[[], float] | None = None, start: float | None = None) -> None:
         self._source = source
-        self._now = time.time()
+        self._now = time.time() if start is None else start
         self._loop: weakref.ref[Any] | None = None
         self._last = time.monotonic()
 
@@ -93,9 +95,11 @@ class World:
         taxpayers: int,
         invoices: int,
         sections: Sequence[str] | None = None,
+        start: float | None = None,
     ) -> None:
         self.rules = rules
-        self.clock = Clock(clock)
+        self.clock = Clock(clock, start)
+        self.seeded = invoices > 0
         self.sessions = Sessions(self.now)
         made = make_taxpayers(Random(f"{seed}/taxpayers"), taxpayers)
         self.taxpayers: dict[str, Taxpayer] = {taxpayer.gstin: taxpayer for taxpayer in made}
@@ -114,6 +118,7 @@ class World:
         self._serial = count()
         self._turn: dict[str, SimJob] = {}
         self._scripts: deque[list[dict[str, Any]]] = deque()
+        self.returns = Returns(self, seed)
 
     def now(self) -> float:
         """Return the time in epoch seconds."""
@@ -199,9 +204,37 @@ class World:
         """Block Pending for a record; an action already taken stays."""
         return self._put(gstin, replace(record, blocked=True))
 
+    def file_document(self, gstin: str, record: Record) -> Record:
+        """File a record now, as its supplier."""
+        return self._put(gstin, replace(record, filed=True, filed_on=day_at(self.now())))
+
     def _put(self, gstin: str, record: Record) -> Record:
+        self.returns.catch_up(gstin, self.now())
         self._books[gstin][record.section][record.key] = record
         return record
+
+    def remove(self, gstin: str, records: Iterable[Record]) -> None:
+        """Remove records from IMS, except those that are pending now."""
+        for record in records:
+            book = self._books[gstin][record.section]
+            if record.key in book and book[record.key].action != "P":
+                del book[record.key]
+
+    def book(self, gstin: str) -> Iterator[Record]:
+        """Iterate over the records of a taxpayer."""
+        return chain.from_iterable(section.values() for section in self._books[gstin].values())
+
+    def running(self, gstin: str) -> SimJob | None:
+        """Return the save or reset of a taxpayer that is running."""
+        return self._turn.get(gstin)
+
+    def draw_reference(self) -> str:
+        """Draw GSTN's reference of a request."""
+        return f"{self._ids.getrandbits(60):015x}"
+
+    def scripted_next(self) -> list[dict[str, Any]]:
+        """Remove and return the statuses that a test scripted for the request accepted now."""
+        return self._scripts.popleft() if self._scripts else []
 
     def script_next(self, statuses: Sequence[dict[str, Any]]) -> None:
         """Queue raw statuses for the job that is submitted next."""
@@ -216,11 +249,12 @@ class World:
         busy = gstin in self._turn
         if busy and self.rules.conflict == "reply":
             raise GstnError(*BUSY)
+        self.returns.submitted(gstin, kind, now)
         wrong = problems(body, kind=kind)
         rows = {} if wrong else body["invdata"]
         seconds = self.rules.job_seconds
         job = SimJob(
-            reference=f"{self._ids.getrandbits(60):015x}",
+            reference=self.draw_reference(),
             gstin=gstin,
             kind=kind,
             submitted_at=now,
@@ -231,8 +265,9 @@ class World:
             failure=BUSY if busy else SCHEMA_FAILURE if wrong else None,
             problems=wrong,
         )
-        if self._scripts:
-            job.script(self._scripts.popleft())
+        statuses = self.scripted_next()
+        if statuses:
+            job.script(statuses)
         if not busy:
             self._turn[gstin] = job
         self.jobs[job.reference] = job
@@ -255,8 +290,11 @@ class World:
             self._finish(job)
             if self._turn.get(job.gstin) is job:
                 del self._turn[job.gstin]
+        self.returns.settle(now)
 
     def _finish(self, job: SimJob) -> None:
+        if job.rows:
+            self.returns.catch_up(job.gstin, job.due_at)
         for section, rows in job.rows.items() if not job.failure else ():
             for row in rows:
                 self._apply(job, section, row)

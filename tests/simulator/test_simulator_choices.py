@@ -13,6 +13,7 @@ import pytest
 
 from ims_async import GatewayError, Section, Vayana
 from ims_async.simulator import Simulator
+from ims_async.simulator.gstr2b.returns import Returns
 from ims_async.simulator.rules import Rules, Settings
 from tests.conftest import QUICK, make_client
 
@@ -91,7 +92,7 @@ def test_each_setting_is_typed_and_in_the_docstring_with_its_default() -> None:
     """A caller's keywords are typed by one class, and their defaults are in another: they agree."""
     assert Settings.__annotations__.keys() == Rules.__annotations__.keys()
     for field in fields(Rules):
-        shown = re.findall(rf"`{field.name}(?:=([^`]*))?`", Simulator.__doc__ or "")
+        shown = re.findall(rf"`{field.name}(?:=([^`]*))?`", f"{Simulator.__doc__}{Returns.__doc__}")
         assert shown, field.name
         assert {ast.literal_eval(default) for default in shown if default} <= {field.default}
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..http import Refused, Route, Window, find, write
 from ..rules import GstnError
-from . import auth, canned, invoices
+from . import auth, canned, invoices, returns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,10 +33,14 @@ class SandboxRoute(Route):
     caller: Caller = "taxpayer"
     versioned: bool = False
     """Whether the header `x-api-version` is required."""
+    text_stamp: bool = False
+    """Whether the timestamp of the answer is text, as in the one example of it."""
 
 
 _BASE = "/gst/compliance/tax-payer"
 _LIABILITIES = f"{_BASE}/invoices/added-back-liabilities"
+_GSTRS = f"{_BASE}/gstrs"
+_GSTR2B = f"{_GSTRS}/gstr-2b"
 _MONTH = r"(?P<year>[^/]+)/(?P<month>[^/]+)"
 
 
@@ -53,8 +57,13 @@ ROUTES = (
     SandboxRoute("GET", f"{_BASE}/invoices/status", "status", invoices.status),
     SandboxRoute("GET", f"{_LIABILITIES}/{_MONTH}", "added_back", invoices.added_back, versioned=True),
     SandboxRoute("GET", f"{_BASE}/invoices/{_MONTH}/sales", "sales", invoices.sales, versioned=True),
+    SandboxRoute("POST", f"{_GSTR2B}/{_MONTH}/regenerate", "regenerate", returns.regenerate),
+    SandboxRoute("GET", f"{_GSTR2B}/regenerate", "regeneration", returns.status),
+    SandboxRoute("GET", f"{_GSTR2B}/{_MONTH}", "gstr2b", returns.fetch),
+    SandboxRoute("GET", f"{_GSTRS}/{_MONTH}/track", "track", returns.track),
+    SandboxRoute("GET", f"{_GSTRS}/preference", "preference", returns.preference, text_stamp=True),
 )
-"""The twelve addresses."""
+"""All addresses."""
 
 _WORDS = {403: "Access token expired", 504: "Endpoint request timed out"}
 
@@ -83,7 +92,9 @@ class Sandbox:
             allowed, headers = self._window.take(request.headers.get("x-api-key", ""), self._world.now())
             if not allowed:
                 raise Refused(429, "Too Many Requests")
-            return self._envelope(200, {"code": 200, "data": self._data(route, request)}, headers)
+            text = route is not None and route.text_stamp
+            content = {"code": 200, "data": self._data(route, request)}
+            return self._envelope(200, content, headers, text_stamp=text)
         except GstnError as error:
             data = {"status_cd": "0", "error": {"error_cd": error.code, "message": error.message}}
             return self._envelope(200, {"code": 200, "data": data}, headers)
@@ -96,8 +107,12 @@ class Sandbox:
         words = _WORDS.get(status) or HTTPStatus(status).phrase
         return self._envelope(status, {"code": status, "message": words}, {})
 
-    def _envelope(self, status: int, content: dict[str, Any], headers: dict[str, str]) -> Answer:
-        stamp = {"timestamp": int(self._world.now() * 1000), "transaction_id": self._world.draw_uuid()}
+    def _envelope(
+        self, status: int, content: dict[str, Any], headers: dict[str, str], *, text_stamp: bool = False
+    ) -> Answer:
+        milliseconds = int(self._world.now() * 1000)
+        stamp = {"timestamp": str(milliseconds) if text_stamp else milliseconds}
+        stamp |= {"transaction_id": self._world.draw_uuid()}
         return status, {"Content-Type": "application/json", **headers}, write({**content, **stamp})
 
     def _data(self, route: SandboxRoute | None, request: Request) -> dict[str, Any]:

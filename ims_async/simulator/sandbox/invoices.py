@@ -62,7 +62,8 @@ def status(world: World, request: Request) -> dict[str, Any]:
     return success(payloads.polled(job, world.rules))
 
 
-def _period(request: Request) -> str:
+def asked_period(request: Request) -> str:
+    """Return the period of the year and month in a path."""
     year, month = request.parts["year"], request.parts["month"]
     if not re.fullmatch(r"(19|20)[0-9]{2}", year) or not re.fullmatch(r"0[1-9]|1[0-2]", month):
         raise Refused(422, "Invalid year or month")
@@ -71,7 +72,7 @@ def _period(request: Request) -> str:
 
 def sales(world: World, request: Request) -> dict[str, Any]:
     """Return the taxpayer's documents as a supplier; nothing found is an error with HTTP status 200."""
-    period = _period(request)
+    period = asked_period(request)
     section = _choice(request, "section", SALES_SECTIONS)
     form = FORMS[_choice(request, "return_type", FORMS)]
     return success(world.outward[request.gstin].sales(form, period, section))
@@ -79,6 +80,6 @@ def sales(world: World, request: Request) -> dict[str, Any]:
 
 def added_back(world: World, request: Request) -> dict[str, Any]:
     """Return the added-back liability; nothing found is an error with HTTP status 200."""
-    period = _period(request)
+    period = asked_period(request)
     section = _choice(request, "section", ADDED_BACK_SECTIONS)
     return success(world.outward[request.gstin].added_back(period, section))

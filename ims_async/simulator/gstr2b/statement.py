@@ -1,0 +1,169 @@
+"""GSTN's payload of a GSTR-2B, the same for every GSP: whole, as a summary, or one of its files."""
+
+from __future__ import annotations
+
+import hashlib
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..http import write
+from ..rules import UNKNOWN_PART, GstnError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ..rules import Rules
+    from .documents import Document
+
+Statement = dict[str, Any]
+
+_LISTS = {
+    "b2b": "inv",
+    "b2ba": "inv",
+    "cdnr": "nt",
+    "cdnra": "nt",
+    "ecom": "inv",
+    "ecoma": "inv",
+    "isd": "doclist",
+    "isda": "doclist",
+    "impgsez": "boe",
+}
+"""The sections by supplier, and the name of a supplier's documents; `impg` is a list of documents."""
+
+_HEADS = ("igst", "cgst", "sgst", "cess")
+_IMPORTED = {
+    ("impg", "N"): "impg",
+    ("impg", "Y"): "impga",
+    ("impgsez", "N"): "impgsez",
+    ("impgsez", "Y"): "impgasez",
+}
+
+
+def payload(
+    frame: dict[str, str], documents: Sequence[Document], rules: Rules, file: str | None
+) -> Statement:
+    """Return what a fetch answers: checksum and data. `frame` is what every part has, and `gendt`."""
+    old = rules.gstr2b_layout == "old"
+    kept = [document for document in documents if not (old and document.rejected)]
+    whole = {**frame, **_summary(kept), **_sections(kept, rules)}
+    chksum = _checksum(whole)
+    split = rules.gstr2b_rows is not None and len(kept) > rules.gstr2b_rows
+    files = _files(kept, rules.gstr2b_file_rows) if split else []
+    if file is None:
+        data = {**frame, **_summary(kept), "fc": len(files)} if split else whole
+        return {"chksum": chksum, "data": data}
+    if not (file.isdecimal() and 1 <= int(file) <= len(files)):
+        raise GstnError(*UNKNOWN_PART)
+    data = {name: value for name, value in frame.items() if name != "gendt"}
+    data |= _sections(files[int(file) - 1], rules)
+    kinds: dict[Literal["same", "own", "none"], dict[str, str]] = {
+        "same": {"chksum": chksum},
+        "own": {"chksum": _checksum(data)},
+        "none": {},
+    }
+    return {**kinds[rules.gstr2b_file_chksum], "data": data}
+
+
+def is_summary(answer: Statement) -> bool:
+    """Return whether it is the summary of a statement that is split into files."""
+    return "fc" in answer["data"]
+
+
+def _checksum(data: Statement) -> str:
+    return hashlib.sha256(write(data)).hexdigest()
+
+
+def _files(documents: Sequence[Document], size: int) -> list[list[Document]]:
+    """Split documents into files, those that were rejected into files of their own."""
+    kinds = ([one for one in documents if one.rejected is rejected] for rejected in (False, True))
+    return [kind[first : first + size] for kind in kinds for first in range(0, len(kind), size)]
+
+
+def _sections(documents: Iterable[Document], rules: Rules) -> Statement:
+    """Write the documents by part and section: in the old layout sections are directly in the data."""
+    old = rules.gstr2b_layout == "old"
+    parts: dict[str, list[Document]] = {"docdata": [], "docRejdata": [], "itcrev": []}
+    for document in documents:
+        part = "docRejdata" if document.rejected else "itcrev" if document.reversal else "docdata"
+        parts[part].append(document)
+    found = {name: _by_section(part, old=old) for name, part in parts.items() if part}
+    if rules.gstr2b_wrapped:
+        found |= {name: [found[name]] for name in ("docRejdata", "itcrev") if name in found}
+    if "itcrev" in found:
+        found.setdefault("docdata", {})["itcrev"] = found.pop("itcrev")
+    return found["docdata"] if old and found else found
+
+
+def _by_section(documents: Iterable[Document], *, old: bool) -> Statement:
+    groups: dict[str, dict[tuple[str, ...], list[Statement]]] = {}
+    for one in documents:
+        supplier = (one.supplier, one.name, one.supplier_period, one.supplier_filed_on)
+        shown = _shown(one, itemised=one.reversal or (old and one.section in _LISTS))
+        groups.setdefault(one.section, {}).setdefault(supplier, []).append(shown)
+    return {
+        section: [{**_supplier(supplier), _LISTS[section]: rows} for supplier, rows in by_supplier.items()]
+        if section in _LISTS
+        else [row for rows in by_supplier.values() for row in rows]
+        for section, by_supplier in groups.items()
+    }
+
+
+def _supplier(supplier: tuple[str, ...]) -> dict[str, str]:
+    named = dict(zip(("ctin", "trdnm", "supprd", "supfildt"), supplier, strict=True))
+    return {name: value for name, value in named.items() if value}
+
+
+def _shown(one: Document, *, itemised: bool) -> Statement:
+    if not itemised or one.section.startswith("i"):  # ISD and imports never had items
+        return {**one.fields, **one.money}
+    kept = {name: value for name, value in one.fields.items() if name != "imsStatus"}
+    return {**kept, "items": [{"num": 1, "rt": one.rate, **one.money}]}
+
+
+def _summary(documents: Iterable[Document]) -> Statement:
+    """Sum up the credit by part, and the documents by supplier."""
+    credit: Statement = {}
+    suppliers: dict[str, Statement] = {"cpsumm": {}, "cpSummRej": {}}
+    for one in documents:
+        part, category, section = _place(one)
+        sums = credit.setdefault(part, {}).setdefault(category, dict.fromkeys(_HEADS, Decimal(0)))
+        _add(sums, one, (head for head in _HEADS))
+        _add(sums.setdefault(section, {}), one, ("txval", *_HEADS))
+        if one.supplier_period and not one.reversal:
+            _count(suppliers["cpSummRej" if one.rejected else "cpsumm"], one)
+    by_supplier = {
+        name: {section: list(rows.values()) for section, rows in sections.items()}
+        for name, sections in suppliers.items()
+        if sections
+    }
+    return {"itcsumm": credit, **by_supplier} if credit else by_supplier
+
+
+def _place(one: Document) -> tuple[str, str, str]:
+    """Return part, category and section of the summary; a credit note is among the other supplies."""
+    barred = "N" in (one.fields.get("itcavl"), one.fields.get("itcelg"))
+    part = "itcrev" if one.reversal else "itcunavl" if barred else "itcavl"
+    part = "itcRejected" if one.rejected else part
+    if one.section.startswith("impg"):
+        return part, "imports", _IMPORTED[one.section, one.fields["isamd"]]
+    reverse_charge = one.fields.get("rev") == "Y"
+    if one.credit_note:
+        return part, "othersup", one.section + ("rev" if reverse_charge else "")
+    if one.section.startswith("isd"):
+        return part, "isdsup", one.section
+    return part, "revsup" if reverse_charge else "nonrevsup", one.section
+
+
+def _count(sections: Statement, one: Document) -> None:
+    supplier = (one.supplier, one.name, one.supplier_period, one.supplier_filed_on)
+    note = {"nttyp": one.fields["typ"]} if one.section.startswith("cdnr") else {}
+    rows = sections.setdefault(one.section, {})
+    row = rows.setdefault((supplier, *note.values()), {**_supplier(supplier), **note, "ttldocs": 0})
+    row["ttldocs"] += 1
+    _add(row, one, ("txval", *_HEADS))
+
+
+def _add(sums: Statement, one: Document, names: Iterable[str]) -> None:
+    for name in names:
+        if name in one.money or name in _HEADS:
+            sums[name] = sums.get(name, Decimal(0)) + one.money.get(name, Decimal(0))
