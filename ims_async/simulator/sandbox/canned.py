@@ -81,6 +81,50 @@ def _row(row: tuple[Any, ...]) -> dict[str, Any]:
     }
 
 
+_AMOUNTS = {"txval": 400, "igst": 0, "cgst": 36, "sgst": 36, "cess": 0}
+_CREDIT = {name: amount for name, amount in _AMOUNTS.items() if name != "txval"}
+_SUPPLIER = {
+    "ctin": "24ABCCC0123E1YZ",
+    "trdnm": "Demo Supplier",
+    "supprd": "032024",
+    "supfildt": "11-04-2024",
+}
+_INVOICE = {
+    "inum": "S/0123",
+    "typ": "R",
+    "dt": "20-03-2024",
+    "val": 472,
+    "pos": "24",
+    "rev": "N",
+    "itcavl": "Y",
+    "rsn": "",
+    "diffprcnt": 1,
+    "items": [{"num": 1, "rt": 18, **_AMOUNTS}],
+}
+_STATEMENT = {
+    "chksum": "0a1b2c3d4e5f",
+    "data": {
+        "gstin": "24ABCCD0123E1YZ",
+        "rtnprd": "032024",
+        "version": "1.0",
+        "gendt": "14-04-2024",
+        "itcsumm": {"itcavl": {"nonrevsup": {**_CREDIT, "b2b": _AMOUNTS}}},
+        "cpsumm": {"b2b": [{**_SUPPLIER, "ttldocs": 1, **_AMOUNTS}]},
+        "b2b": [{**_SUPPLIER, "inv": [_INVOICE]}],
+    },
+}
+"""In the layout of before October 2024; the documents' own sample has the same fields, and more suppliers."""
+
+_FILED = {
+    "arn": "AA240324000001X",
+    "ret_prd": "032024",
+    "mof": "ONLINE",
+    "dof": "20-04-2024",
+    "rtntype": "GSTR3B",
+    "status": "Filed",
+    "valid": "Y",
+}
+
 _ANSWERS: dict[str, dict[str, Any]] = {
     "authenticate": {"access_token": "eyJ0e...."},
     "otp": {"status_cd": "1"},
@@ -90,5 +134,10 @@ _ANSWERS: dict[str, dict[str, Any]] = {
     "save": success({"reference_id": "0032e479bcb644c"}),
     "reset": success({"reference_id": "b34b5a43e4b1"}),
     "status": success({"err_cd": "", "err_msg": "", "proc_cnt": "8", "status_cd": "P", "transTypCd": "SAV"}),
+    "regenerate": success({"reference_id": "0123456789abcde"}),
+    "regeneration": success({"status_cd": "P", "err_cd": "", "err_msg": ""}),
+    "gstr2b": success(_STATEMENT),
+    "track": success({"EFiledlist": [_FILED]}),
+    "preference": success({"response": [{"quarter": f"Q{n}", "preference": "M"} for n in range(1, 5)]}),
 }
 _NOTHING_FOUND = {"sales": NO_SALES, "added_back": NO_LIABILITY}

@@ -16,13 +16,14 @@ from ..fields import is_gstin
 from ..http import Route, Window, find, write
 from ..rules import OTHER_TAXPAYER, UNAUTHORIZED, GstnError
 from ..sessions import Sessions
-from . import basic, invoices, login, session, tasks
+from . import basic, invoices, login, returns, session, tasks
 from .answers import EasRefused, bad_gstin, envelope, from_gstn, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..http import Answer, Request
+    from ..rules import Rules
     from ..world import World
 
     Handler = Callable[["Vayana", Request], Any]
@@ -53,7 +54,8 @@ _TASK = "(?P<task>[^/]+)"
 _ENRICHED = r"/enriched/gstn/v1\.0"
 _BASIC = r"/basic/gstn/v1\.0"
 _IMS = f"{_BASIC}/taxpayerapi/(?P<api>[^/]+)/returns/ims"
-_V3 = "/basic/gstn/v3.0/"
+_PUBLIC = r"/commonapi/[^/]+/returns"
+_V3 = "/basic/gstn/v3.0/taxpayerapi/"
 
 
 def _session_routes() -> Iterator[VayanaRoute]:
@@ -89,8 +91,24 @@ ROUTES = (
     VayanaRoute("GET", f"{_IMS}/FILEDET", "filedet", basic.file_details, "named taxpayer"),
     VayanaRoute("GET", f"{_IMS}/SUPVIEW", "sales", basic.sales, "named taxpayer"),
     VayanaRoute("GET", f"{_BASIC}/taxpayerapi-doc/(?P<file>[^/]+)", "file", basic.download),
+    VayanaRoute("GET", f"{_BASIC}/taxpayerapi/(?P<api>[^/]+)/returns", "gstr2b", returns.fetch),
+    VayanaRoute("GET", rf"/basic/gstn/v3\.0{_PUBLIC}", "track", returns.track, "user"),
+    VayanaRoute("GET", f"{_BASIC}{_PUBLIC}/(?P<named>[^/]+)", "track", returns.track_v1, "user", bare=True),
+    VayanaRoute("GET", f"{_BASIC}{_PUBLIC}", "preference", returns.preference, "user"),
 )
 """All addresses; for v3.0 with the header `action` as the last part of the path."""
+
+
+def _undocumented(rules: Rules) -> Iterator[VayanaRoute]:
+    """Return the addresses of the settings `vayana_regenerate_path` and `vayana_regeneration_path`."""
+    if rules.vayana_regenerate_path:
+        for method in ("PUT", "POST"):
+            path = re.escape(rules.vayana_regenerate_path.partition("?")[0])
+            yield VayanaRoute(method, path, "regenerate", returns.regenerate)
+    if rules.vayana_regeneration_path:
+        path = re.escape(rules.vayana_regeneration_path.partition("?")[0])
+        yield VayanaRoute("GET", path, "regeneration", returns.status)
+
 
 _JSON = {"Content-Type": "application/json"}
 _WORDS = {
@@ -104,7 +122,6 @@ _WORDS = {
 class Vayana:
     """Answer HTTP requests as Vayana's documents describe; it has the state of Vayana's gateway (EAS)."""
 
-    routes = ROUTES
     prefixes = ("/enriched/", "/basic/", _THEODORE)
 
     def __init__(self, world: World) -> None:
@@ -115,6 +132,8 @@ class Vayana:
         self.tasks = tasks.Tasks()
         self.bundles: dict[str, basic.Bundle] = {}
         """The large answers, by token."""
+        self._undocumented = tuple(_undocumented(world.rules))
+        self.routes = (*ROUTES, *self._undocumented)
         self._window = Window(world.rules.rate_limit)
 
     def recognise(self, request: Request) -> VayanaRoute | None:
@@ -122,7 +141,9 @@ class Vayana:
         path = request.path
         if path.startswith(_V3):
             path += "/" + request.headers.get("action", "")
-        route = find(ROUTES, request, path)
+        route = find(self._undocumented, request, path)
+        if route is None or (request.method == "GET" and "int_tran_id" not in request.query):
+            route = find(ROUTES, request, path)  # the status may have the address of the statement
         task = self.tasks.find(request.parts.get("task", ""))
         request.gstin = task.gstin if task else request.headers.get("x-flynn-n-gstin", "")
         return route
