@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 asyncio.set_event_loop(None)
 
 BASE = "/gst/compliance/tax-payer"
+GSTRS = f"{BASE}/gstrs"
 _NOT_SENT = {"action", "ispendactblocked", "srcfilstatus", "hash"}
 
 
@@ -51,6 +52,12 @@ class Portal:
         data = self.data(method, path, body)
         assert data["status_cd"] == "1", data
         return data["data"]
+
+    def refusal(self, method: str, path: str, body: object = None) -> tuple[str, str]:
+        """Call, be refused by GSTN, and return its code and message."""
+        data = self.data(method, path, body)
+        assert (data["status_cd"], {*data}) == ("0", {"status_cd", "error"}), data
+        return data["error"]["error_cd"], data["error"]["message"]
 
     def rows(self, section: str = "b2b", status: str = "") -> list[dict[str, Any]]:
         """List the rows of a section."""
@@ -91,11 +98,33 @@ class Portal:
         assert isinstance(found, dict)
         return found
 
+    def statement(self, period: str, file: int | None = None) -> Any:
+        """Fetch a GSTR-2B or one of its files: checksum and data."""
+        query = "" if file is None else f"?file_number={file}"
+        return self.payload("GET", f"{GSTRS}/gstr-2b/{period[2:]}/{period[:2]}{query}")
+
+    def regenerate(self, period: str, body: object = None) -> str:
+        """Ask for a GSTR-2B to be computed anew and return the reference."""
+        reply = self.payload("POST", again(period), body)
+        assert list(reply) == ["reference_id"]
+        return str(reply["reference_id"])
+
+    def regeneration(self, reference: str) -> dict[str, Any]:
+        """Ask how far that is."""
+        found = self.payload("GET", f"{GSTRS}/gstr-2b/regenerate?reference_id={reference}")
+        assert isinstance(found, dict)
+        return found
+
     def act(self, record: Record, action: str, **extra: object) -> dict[str, Any]:
         """Save one action on one record and return the job's status."""
         return self.status(
             self.send("save", {record.section: [save_line(self.row(record), action, **extra)]})
         )
+
+
+def again(period: str) -> str:
+    """Return the address at which a GSTR-2B is regenerated."""
+    return f"{GSTRS}/gstr-2b/{period[2:]}/{period[:2]}/regenerate"
 
 
 def save_line(row: dict[str, Any], action: str, **extra: object) -> dict[str, Any]:

@@ -100,6 +100,7 @@ def of_record(record: Record) -> Document | None:
         fields |= {"oinum": record.original_number, "oidt": record.original_date}
     if record.action == "R":
         fields |= {"remarks": record.remarks} if record.remarks else {}
+        fields |= {"rsn": ""} if section.startswith("ecom") else {}  # required there
     else:
         fields |= {"rev": "N", "itcavl": "Y", "rsn": "", "imsStatus": record.action}
         if not section.startswith("ecom"):
