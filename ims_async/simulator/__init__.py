@@ -10,14 +10,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .faults import Fault
+    from .gstr2b.generations import Overlap, Regeneration
+    from .gstr2b.returns import Returns
     from .records import Effect, LoggedRequest, Record, RecordError, SimJob, Taxpayer
     from .simulator import Simulator
 
-__all__ = ["Effect", "Fault", "LoggedRequest", "Record", "RecordError", "SimJob", "Simulator", "Taxpayer"]
+__all__ = [
+    "Effect",
+    "Fault",
+    "LoggedRequest",
+    "Overlap",
+    "Record",
+    "RecordError",
+    "Regeneration",
+    "Returns",
+    "SimJob",
+    "Simulator",
+    "Taxpayer",
+]
 
 # pytest imports this package at start-up, for its plugin, in every project that has the library installed:
 # so the modules are imported lazily, on first use of a name.
-_MODULES = {"Fault": "faults", "Simulator": "simulator"}
+_MODULES = {
+    "Fault": "faults",
+    "Overlap": "gstr2b.generations",
+    "Regeneration": "gstr2b.generations",
+    "Returns": "gstr2b.returns",
+    "Simulator": "simulator",
+}
 
 if not TYPE_CHECKING:  # with it a type checker would accept every misspelt name
 

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from ims_async import GatewayError, Section, Vayana
-from ims_async.simulator import Simulator
-from ims_async.simulator.gstr2b.returns import Returns
+from ims_async.simulator import Returns, Simulator
 from ims_async.simulator.rules import Rules, Settings
 from tests.conftest import QUICK, make_client
 

@@ -286,7 +286,7 @@ def test_the_documents_are_the_records_that_were_filed_and_are_not_pending(porta
                 number = one.fields.get("inum", one.fields.get("ntnum"))
                 action = "R" if one.rejected else one.fields["imsStatus"]
                 money = (one.fields["val"], *(one.money[name] for name in sorted(_MONEY)))
-                found[one.supplier, number, one.supplier_period, one.fields["dt"], action, money] += 1
+                found[one.group.ctin, number, one.group.supprd, one.fields["dt"], action, money] += 1
     expected = Counter(
         (*record.key, record.date, record.action, (record.value, *_sorted_money(record)))
         for record in sim.records(portal.gstin)
@@ -329,7 +329,7 @@ def test_the_sums_are_those_of_the_documents(portal: Portal) -> None:
     for name, rejected in (("cpsumm", False), ("cpSummRej", True)):
         counted = sum(row["ttldocs"] for rows in answer[name].values() for row in rows)
         assert counted == sum(
-            one.rejected is rejected and not one.reversal and one.supplier_period != "" for one in documents
+            one.rejected is rejected and not one.reversal and one.group.supprd != "" for one in documents
         )
     assert {row["nttyp"] for row in answer["cpsumm"]["cdnr"]} == {"C", "D"}
 
@@ -353,10 +353,13 @@ def _documents(part: Mapping[str, Any]) -> Counter[str]:
     """Return the documents of a part, each as text with section and supplier."""
     found: Counter[str] = Counter()
     for section, groups in part.items():
-        for group in groups if section != "itcrev" else _documents(groups):
-            rows = [group] if section == "itcrev" else group.get(SECTIONS[section][0], [group])
-            who = "" if rows == [group] else group["ctin"] + group.get("supfildt", "")
-            found.update(f"{section} {who} {json.dumps(row)}" for row in rows)
+        if section == "itcrev":
+            found.update({f"itcrev {text}": count for text, count in _documents(groups).items()})
+            continue
+        for group in groups:
+            who = f"{section} {group.get('ctin')} {group.get('supprd')} {group.get('supfildt')}"
+            rows = group[SECTIONS[section][0]] if SECTIONS[section][0] else [group]
+            found.update(f"{who} {json.dumps(row)}" for row in rows)
     return found
 
 

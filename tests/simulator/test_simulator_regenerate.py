@@ -375,8 +375,8 @@ def test_a_document_is_in_the_statement_in_whose_window_its_supplier_filed_it() 
             month
             for month in (OCTOBER, NOVEMBER, DECEMBER)
             for one in portal.simulator.returns.documents(portal.gstin, month)
-            if (one.supplier, one.fields.get("inum", one.fields.get("ntnum"))) == record.key[:2]
-            and (one.supplier_period, one.supplier_filed_on) == (NOVEMBER, f"{day}-12-2024")
+            if (one.group.ctin, one.fields.get("inum", one.fields.get("ntnum"))) == record.key[:2]
+            and (one.group.supprd, one.group.supfildt) == (NOVEMBER, f"{day}-12-2024")
         ]
         assert found == [period]
 
@@ -392,10 +392,10 @@ def test_a_record_of_gstr1a_is_in_the_statement_of_the_next_period() -> None:
     found = [
         one
         for one in portal.simulator.returns.documents(portal.gstin, DECEMBER)
-        if (one.supplier, one.fields.get("inum")) == record.key[:2] and one.supplier_period == NOVEMBER
+        if (one.group.ctin, one.fields.get("inum")) == record.key[:2] and one.group.supprd == NOVEMBER
     ]
     assert [one.fields["dt"] for one in found] == [record.date]
-    assert "15" < found[0].supplier_filed_on <= "20-12-2024"
+    assert "15" < found[0].group.supfildt <= "20-12-2024"
 
 
 def test_a_quarterly_taxpayer_has_one_statement_for_three_months() -> None:
@@ -424,4 +424,4 @@ def test_a_quarterly_taxpayer_has_one_statement_for_three_months() -> None:
 def test_days_are_indian() -> None:
     """Midnight in India is half past six in the evening in Greenwich."""
     assert DRAFT == 1_734_114_600
-    assert IST.utcoffset(None).total_seconds() == 19_800  # type: ignore[union-attr]
+    assert IST.utcoffset(None).total_seconds() == 19_800

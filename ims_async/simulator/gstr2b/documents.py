@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..seeding import STATES, date_in, draw_amount, make_gstin, make_name, taxes
 from .periods import day_after, later, months, period_of, quarter_end, written
@@ -40,6 +40,17 @@ _DECLARED = {
 }
 
 
+class Group(NamedTuple):
+    """The supplier and its return, under which a statement lists documents; empty where there is none."""
+
+    ctin: str = ""
+    trdnm: str = ""
+    supprd: str = ""
+    """MMYYYY."""
+    supfildt: str = ""
+    """DD-MM-YYYY."""
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """A document of a GSTR-2B, as the portal knows it; money in rupees."""
@@ -50,10 +61,7 @@ class Document:
     """As they are sent, the amounts but for the document's value left out."""
     money: Mapping[str, Decimal]
     """Its amounts by the names `txval`, `igst`, `cgst`, `sgst`, `cess`, as far as the section has them."""
-    supplier: str = ""
-    name: str = ""
-    supplier_period: str = ""
-    supplier_filed_on: str = ""
+    group: Group
     rejected: bool = False
     """Whether it was rejected in IMS, and is in `docRejdata`."""
     reversal: bool = False
@@ -112,10 +120,7 @@ def of_record(record: Record) -> Document | None:
         section,
         fields,
         _amounts(record),
-        record.supplier,
-        make_name(Random(record.supplier)),
-        record.period,
-        _filing_day(record),
+        Group(record.supplier, make_name(Random(record.supplier)), record.period, _filing_day(record)),
         rejected=record.action == "R",
         rate=record.rate,
     )
@@ -169,11 +174,11 @@ class _Draw:
         self._rng, self._taxpayer, self._period = rng, taxpayer, period
         self._serial = 0
 
-    def _from(self, state: str, *, late: int = 0, days: tuple[int, int] = (5, 11)) -> tuple[str, ...]:
+    def _from(self, state: str, *, late: int = 0, days: tuple[int, int] = (5, 11)) -> Group:
         """Draw a supplier, with the period and the day of its return; `late` is in months."""
         filed = written(day_after(self._period, self._rng.randint(*days)))
         gstin = make_gstin(self._rng, state)
-        return gstin, make_name(Random(gstin)), later(self._period, -late), filed
+        return Group(gstin, make_name(Random(gstin)), later(self._period, -late), filed)
 
     def _money(self, *, inter: bool) -> Money:
         return taxes(draw_amount(self._rng), 18, inter=inter)
@@ -190,21 +195,21 @@ class _Draw:
         """Draw an invoice; without a place of supply it is that of a supplier in another state."""
         others = [state for state in STATES if state != self._taxpayer.state]
         state = self._rng.choice(STATES) if pos else self._rng.choice(others)
-        supplier = self._from(state, late=late)
+        group = self._from(state, late=late)
         money = self._money(inter=pos is not None and pos != state)
-        drawn: dict[str, Any] = {"inum": number, "typ": "R", "dt": date_in(self._rng, supplier[2])}
+        drawn: dict[str, Any] = {"inum": number, "typ": "R", "dt": date_in(self._rng, group.supprd)}
         drawn |= {"val": money["value"], "pos": pos or state, "diffprcnt": 1, **fields}
         if reversal:
             drawn = {name: drawn[name] for name in ("inum", "typ", "dt", "pos", "rev")}
-        return Document("b2b", drawn, _shown(money), *supplier, reversal=reversal)
+        return Document("b2b", drawn, _shown(money), group, reversal=reversal)
 
     def note(self, number: str, fields: Mapping[str, str]) -> Document:
         """Draw a credit note."""
-        supplier = self._from(self._taxpayer.state)
+        group = self._from(self._taxpayer.state)
         money = self._money(inter=False)
         drawn: dict[str, Any] = {"ntnum": number, "typ": "C", "suptyp": "R", "val": money["value"]}
         drawn |= {"dt": date_in(self._rng, self._period), "pos": self._taxpayer.state, "diffprcnt": 1}
-        return Document("cdnr", {**drawn, **fields}, _shown(money), *supplier)
+        return Document("cdnr", {**drawn, **fields}, _shown(money), group)
 
     def distributed(self, kind: str, *, amended: bool) -> Document:
         """Draw what an input service distributor passes on."""
@@ -218,8 +223,8 @@ class _Draw:
         if amended:
             earlier = date_in(self._rng, self._period, months_before=1)
             drawn |= {"odoctyp": kind, "odocnum": f"ISD/{self._serial}", "odocdt": earlier}
-        supplier = self._from(self._taxpayer.state, days=(5, 13))
-        return Document("isda" if amended else "isd", drawn, money, *supplier)
+        group = self._from(self._taxpayer.state, days=(5, 13))
+        return Document("isda" if amended else "isd", drawn, money, group)
 
     def imported(self, section: str, *, amended: bool) -> Document:
         """Draw a bill of entry."""
@@ -229,8 +234,8 @@ class _Draw:
         drawn |= {"boenum": f"{self._rng.randrange(1_000_000, 9_999_999)}", "boedt": day}
         drawn["isamd"] = "Y" if amended else "N"
         paid = {name: money[name] for name in ("txval", "igst", "cess")}
-        supplier = self._from(self._taxpayer.state)[:2] if section == "impgsez" else ()
-        return Document(section, drawn, paid, *supplier)
+        group = Group(*self._from(self._taxpayer.state)[:2]) if section == "impgsez" else Group()
+        return Document(section, drawn, paid, group)
 
 
 def _shown(money: Money) -> dict[str, Decimal]:

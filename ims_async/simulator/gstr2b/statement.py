@@ -10,10 +10,10 @@ from ..http import write
 from ..rules import UNKNOWN_PART, GstnError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ..rules import Rules
-    from .documents import Document
+    from .documents import Document, Group
 
 Statement = dict[str, Any]
 
@@ -86,7 +86,7 @@ def _sections(documents: Iterable[Document], rules: Rules) -> Statement:
     for document in documents:
         part = "docRejdata" if document.rejected else "itcrev" if document.reversal else "docdata"
         parts[part].append(document)
-    found = {name: _by_section(part, old=old) for name, part in parts.items() if part}
+    found: Statement = {name: _by_section(part, old=old) for name, part in parts.items() if part}
     if rules.gstr2b_wrapped:
         found |= {name: [found[name]] for name in ("docRejdata", "itcrev") if name in found}
     if "itcrev" in found:
@@ -95,22 +95,21 @@ def _sections(documents: Iterable[Document], rules: Rules) -> Statement:
 
 
 def _by_section(documents: Iterable[Document], *, old: bool) -> Statement:
-    groups: dict[str, dict[tuple[str, ...], list[Statement]]] = {}
+    groups: dict[str, dict[Group, list[Statement]]] = {}
     for one in documents:
-        supplier = (one.supplier, one.name, one.supplier_period, one.supplier_filed_on)
         shown = _shown(one, itemised=one.reversal or (old and one.section in _LISTS))
-        groups.setdefault(one.section, {}).setdefault(supplier, []).append(shown)
-    return {
-        section: [{**_supplier(supplier), _LISTS[section]: rows} for supplier, rows in by_supplier.items()]
-        if section in _LISTS
-        else [row for rows in by_supplier.values() for row in rows]
-        for section, by_supplier in groups.items()
-    }
+        groups.setdefault(one.section, {}).setdefault(one.group, []).append(shown)
+    return {section: _listed(section, by_group) for section, by_group in groups.items()}
 
 
-def _supplier(supplier: tuple[str, ...]) -> dict[str, str]:
-    named = dict(zip(("ctin", "trdnm", "supprd", "supfildt"), supplier, strict=True))
-    return {name: value for name, value in named.items() if value}
+def _listed(section: str, by_group: Mapping[Group, list[Statement]]) -> list[Statement]:
+    if section not in _LISTS:
+        return [row for rows in by_group.values() for row in rows]
+    return [{**_supplier(group), _LISTS[section]: rows} for group, rows in by_group.items()]
+
+
+def _supplier(group: Group) -> dict[str, str]:
+    return {name: value for name, value in group._asdict().items() if value}
 
 
 def _shown(one: Document, *, itemised: bool) -> Statement:
@@ -129,7 +128,7 @@ def _summary(documents: Iterable[Document]) -> Statement:
         sums = credit.setdefault(part, {}).setdefault(category, dict.fromkeys(_HEADS, Decimal(0)))
         _add(sums, one, (head for head in _HEADS))
         _add(sums.setdefault(section, {}), one, ("txval", *_HEADS))
-        if one.supplier_period and not one.reversal:
+        if one.group.supprd and not one.reversal:
             _count(suppliers["cpSummRej" if one.rejected else "cpsumm"], one)
     by_supplier = {
         name: {section: list(rows.values()) for section, rows in sections.items()}
@@ -155,10 +154,9 @@ def _place(one: Document) -> tuple[str, str, str]:
 
 
 def _count(sections: Statement, one: Document) -> None:
-    supplier = (one.supplier, one.name, one.supplier_period, one.supplier_filed_on)
     note = {"nttyp": one.fields["typ"]} if one.section.startswith("cdnr") else {}
     rows = sections.setdefault(one.section, {})
-    row = rows.setdefault((supplier, *note.values()), {**_supplier(supplier), **note, "ttldocs": 0})
+    row = rows.setdefault((one.group, *note.values()), {**_supplier(one.group), **note, "ttldocs": 0})
     row["ttldocs"] += 1
     _add(row, one, ("txval", *_HEADS))
 
