@@ -389,6 +389,14 @@ def test_the_files_of_a_split_statement_make_up_the_whole(portal: Portal, chksum
         assert split.refusal("GET", address)[0] == "IMSSIM006"
 
 
+def test_a_statement_is_split_above_the_limit_only(portal: Portal) -> None:
+    """Make the limit as many as there are, and one fewer."""
+    count = len(portal.simulator.returns.documents(portal.gstin, PERIOD))
+    for limit, split in ((count, False), (count - 1, True)):
+        answer = Portal(Simulator(invoices=600, gstr2b_rows=limit)).statement(PERIOD)
+        assert ("fc" in answer["data"], "docdata" in answer["data"]) == (split, not split)
+
+
 @pytest.mark.parametrize("word", ["1", "3"])
 def test_a_summary_of_one_file_has_the_status_of_the_setting(word: Any) -> None:
     """The documents name 3; their one sample has 1, and a count of one file."""
@@ -403,7 +411,7 @@ def test_a_summary_of_one_file_has_the_status_of_the_setting(word: Any) -> None:
 @pytest.mark.parametrize("canned", [False, True], ids=["setting", "test host"])
 def test_the_old_layout_has_sections_and_items_only(canned: bool) -> None:
     """Find neither parts nor amounts of documents nor actions."""
-    portal = Portal(Simulator(gstr2b_layout="old", canned=canned))
+    portal = Portal(Simulator(invoices=600, gstr2b_layout="old", canned=canned))
     data = portal.statement(PERIOD)["data"]
     assert not {"docdata", "docRejdata", "cpSummRej"} & {*data}
     assert "itcRejected" not in data["itcsumm"]

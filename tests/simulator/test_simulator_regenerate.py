@@ -77,23 +77,25 @@ def test_the_draft_has_the_actions_as_they_are_when_the_14th_begins() -> None:
     assert "not ours" in [invoice.get("remarks") for invoice in group["inv"]]
 
 
-def test_a_save_that_takes_effect_after_midnight_is_not_in_the_draft() -> None:
-    """Start it before, and look at the draft only when it has ended."""
-    portal = _open(start=DRAFT - 1800, job_seconds=3600)
+@pytest.mark.parametrize(("seconds", "action"), [(1800.0, "A"), (5400.0, "N")])
+def test_a_save_is_in_the_draft_if_it_takes_effect_before_midnight(seconds: float, action: str) -> None:
+    """Start it an hour before, and look only when draft and save are over."""
+    portal = _open(start=DRAFT - 3600, job_seconds=seconds)
     record, *_ = _records(portal)
     portal.act(record, "A")
     portal.simulator.advance(7200)
     assert portal.simulator.record(portal.gstin, "b2b", *record.key).action == "A"
-    assert _place(portal, record) == "N"
+    assert _place(portal, record) == action
 
 
 def test_an_edit_after_the_draft_is_not_in_it() -> None:
-    """Let the supplier change an amount."""
+    """Let the supplier change an amount before anybody looked at the statement."""
     portal = _open()
     record, *_ = _records(portal)
-    before = portal.statement(NOVEMBER)
-    portal.simulator.edit(portal.gstin, "b2b", record.number, supplier=record.supplier, period=record.period)
-    assert portal.statement(NOVEMBER) == before
+    sim = portal.simulator
+    sim.edit(portal.gstin, "b2b", record.number, supplier=record.supplier, period=record.period)
+    assert portal.statement(NOVEMBER) == _open().statement(NOVEMBER)
+    portal.regenerate(NOVEMBER)
 
 
 @pytest.mark.looptime
@@ -305,6 +307,9 @@ def test_a_regeneration_beside_a_save_is_noted_and_done() -> None:
     portal.send("save", {"b2b": [save_line(portal.row(record), "R")]})
     assert len(sim.returns.overlaps) == 2
     assert (sim.returns.overlaps[1].asked, sim.returns.overlaps[1].running) == ("save", reference)
+    other = Portal(sim, sim.gstins[1])
+    other.send("save", {"b2b": [save_line(other.row(other.free()), "A")]})
+    assert len(sim.returns.overlaps) == 2
     sim.advance(10)
     assert _place(portal, record) == "A"
     portal.regenerate(NOVEMBER)
@@ -354,6 +359,16 @@ def test_filing_gstr3b_takes_its_records_out_of_ims_and_leaves_the_pending_ones(
     assert _place(portal, accepted) == "A"  # the statement stays as it is
     sim.advance(30 * DAY)
     assert (_place(portal, pending), _place(portal, pending, DECEMBER)) == ("", "A")
+
+
+def test_a_record_that_is_pending_by_now_stays_in_ims() -> None:
+    """Keep one pending after the draft, and file GSTR-3B without another statement."""
+    portal = _open()
+    record, *_ = _records(portal)
+    portal.act(record, "P")
+    portal.simulator.returns.file_gstr3b(portal.gstin, NOVEMBER)
+    assert portal.simulator.record(portal.gstin, "b2b", *record.key).action == "P"
+    assert _place(portal, record) == "N"
 
 
 def test_a_document_is_in_the_statement_in_whose_window_its_supplier_filed_it() -> None:
