@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..rules import NOTHING_FILED, GstnError
-from .periods import later, quarter_end, written
+from .periods import quarter_end, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,10 +35,6 @@ class Filings:
     def step(self, gstin: str) -> int:
         """Return the months from one return to the next."""
         return 3 if gstin in self.quarterly else 1
-
-    def before(self, gstin: str, period: str) -> bool:
-        """Return whether GSTR-3B of the period before is filed."""
-        return later(period, -self.step(gstin)) in self.closed(gstin)
 
     def closed(self, gstin: str) -> frozenset[str]:
         """Return the periods whose GSTR-3B is filed."""

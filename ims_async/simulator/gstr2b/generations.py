@@ -8,12 +8,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from .documents import home, of_record
-from .periods import later
+from .periods import later, written
+from .statement import Statement
 
 if TYPE_CHECKING:
     from datetime import date
 
     from ..records import Record
+    from ..rules import Rules
     from .documents import Document
 
 
@@ -84,14 +86,22 @@ class Snapshot:
 class Generation:
     """A GSTR-2B as it was made at one time."""
 
+    gstin: str
     period: str
     day: date
     snapshot: Snapshot
     draw: Callable[[], Iterable[Document]]
     """Make the documents that IMS never shows."""
+    rules: Rules
 
     @cached_property
     def documents(self) -> list[Document]:
         """Its documents: those of IMS first."""
         found = map(of_record, self.snapshot.by_period.get(self.period, ()))
         return [*filter(None, found), *self.draw()]
+
+    @cached_property
+    def statement(self) -> Statement:
+        """It as it is sent."""
+        frame = {"gstin": self.gstin, "rtnprd": self.period, "version": "1.0", "gendt": written(self.day)}
+        return Statement(frame, self.documents, self.rules)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta, timezone
+from functools import lru_cache
 
 IST = timezone(timedelta(hours=5, minutes=30))
 FIRST = "102024"
@@ -14,6 +15,7 @@ def months(period: str) -> int:
     return int(period[2:]) * 12 + int(period[:2]) - 1
 
 
+@lru_cache(maxsize=4096)
 def later(period: str, by: int = 1) -> str:
     """Return the period so many months later."""
     year, month = divmod(months(period) + by, 12)
@@ -30,11 +32,13 @@ def period_of(day: date) -> str:
     return f"{day.month:02d}{day.year:04d}"
 
 
+@lru_cache(maxsize=4096)
 def starts_at(day: date) -> float:
     """Return when a day begins, in epoch seconds."""
     return datetime(day.year, day.month, day.day, tzinfo=IST).timestamp()
 
 
+@lru_cache(maxsize=4096)
 def day_after(period: str, day: int) -> date:
     """Return a day of the month after a period."""
     following = later(period)

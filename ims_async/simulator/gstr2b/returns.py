@@ -20,11 +20,10 @@ from ..rules import (
     not_before,
 )
 from ..seeding import PERIODS
-from . import statement
 from .documents import never_in_ims, of_record
 from .filings import Filings
 from .generations import Generation, Overlap, Regeneration, Snapshot
-from .periods import FIRST, day_after, day_at, later, months, starts_at, written
+from .periods import FIRST, day_after, day_at, later, months, period_of, starts_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from ..world import World
     from .documents import Document
     from .filings import Form
+    from .statement import Payload
 
 
 class Returns:
@@ -67,7 +67,8 @@ class Returns:
         self.filings = Filings()
         self._world, self._seed = world, seed
         self._durations = Random(f"{seed}/regenerations")
-        self._drafted: dict[str, str] = {}  # the period whose draft is the next one, by GSTIN
+        # By GSTIN: the first period whose draft was not due, and what the drafts before it are made from.
+        self._drafts: dict[str, list[tuple[str, Snapshot]]] = {}
         self._made: dict[tuple[str, str], Generation] = {}
         self._accepted: dict[str, Regeneration] = {}
         self._running: list[tuple[Regeneration, Generation]] = []
@@ -84,7 +85,7 @@ class Returns:
         Its GSTR-2B is final: the accepted and rejected records, and those without an action, leave IMS.
         """
         now = self._file(gstin, "GSTR3B", period, on)
-        generation = self._made.get((gstin, period))
+        generation = self._statement(gstin, period)
         self._finish(now, closed=(gstin, period))
         if generation:
             leaving = [one for one in generation.snapshot.by_period.get(period, ()) if of_record(one)]
@@ -99,7 +100,7 @@ class Returns:
         self._world.require(gstin)
         change = self.filings.quarterly
         (change.add if quarterly else change.discard)(gstin)
-        self._drafted.pop(gstin, None)
+        self._drafts.pop(gstin, None)
         self._made = {key: made for key, made in self._made.items() if key[0] != gstin}
 
     def file_document(
@@ -113,24 +114,20 @@ class Returns:
         self._world.require(gstin)
         self._world.settle()
         self.catch_up(gstin, self._world.now())
-        made = self._made.get((gstin, period))
+        made = self._statement(gstin, period)
         return list(made.documents) if made else []
 
     # -- the portal ----------------------------------------------------------------------------------------
 
     def catch_up(self, gstin: str, now: float) -> None:
         """Make the drafts that are due by now; called before any record of the taxpayer changes."""
-        period = self._drafted.get(gstin, FIRST)
-        if self._drafts_at(period) > now:
+        drafts = self._drafts.setdefault(gstin, [])
+        if self._drafts_at(drafts[-1][0] if drafts else FIRST) > now:
             return
-        snapshot = self._snapshot(gstin)
-        while self._drafts_at(period) <= now:
-            made = self.filings.before(gstin, period) or not self._world.rules.draft_needs_gstr3b
-            if made and not self.filings.has_none(gstin, period):
-                day = day_at(self._drafts_at(period))
-                self._made[gstin, period] = self._generation(gstin, period, day, snapshot)
-            period = later(period)
-        self._drafted[gstin] = period
+        following = later(period_of(day_at(now)), -1)
+        if self._drafts_at(following) <= now:
+            following = later(following)
+        drafts.append((following, self._snapshot(gstin)))
 
     def settle(self, now: float) -> None:
         """Put the new statements in place of the old ones, as far as they are done by now."""
@@ -187,7 +184,7 @@ class Returns:
         word = done if asked.done else self._world.rules.regenerate_running
         return {"status_cd": word, "err_cd": code, "err_msg": message}
 
-    def fetch(self, gstin: str, period: str, file: str | None = None) -> statement.Statement:
+    def fetch(self, gstin: str, period: str, file: str | None = None) -> Payload:
         """Return the payload of a GSTR-2B, or of one of its files."""
         now = self._world.now()
         self.catch_up(gstin, now)
@@ -197,13 +194,12 @@ class Returns:
             raise GstnError(*TOO_EARLY)
         if now < self.draft_at(period):
             raise GstnError(*being_drafted(f"{self._draft_day(period):%d/%m/%Y}"))
-        made = self._made.get((gstin, period))
+        made = self._statement(gstin, period)
         if made is None and months(period) >= months(FIRST):
             raise GstnError(*NO_STATEMENT)
         if made is None or not made.documents:
             raise GstnError(*NOTHING_IN_STATEMENT)
-        frame = {"gstin": gstin, "rtnprd": period, "version": "1.0", "gendt": written(made.day)}
-        return statement.payload(frame, made.documents, self._world.rules, file)
+        return made.statement.answer(file)
 
     # -- inside --------------------------------------------------------------------------------------------
 
@@ -213,12 +209,27 @@ class Returns:
     def _drafts_at(self, period: str) -> float:
         return starts_at(self._draft_day(period))
 
+    def _statement(self, gstin: str, period: str) -> Generation | None:
+        """Return the statement as it stands; a draft is made once it is asked for."""
+        made = self._made.get((gstin, period))
+        if made or months(period) < months(FIRST) or self.filings.has_none(gstin, period):
+            return made
+        for following, snapshot in self._drafts.get(gstin, ()):
+            if months(period) < months(following):
+                withheld = later(period, -snapshot.step) not in snapshot.closed
+                if not (withheld and self._world.rules.draft_needs_gstr3b):
+                    made = self._generation(gstin, period, self._draft_day(period), snapshot)
+                    self._made[gstin, period] = made
+                return made
+        return None
+
     def _snapshot(self, gstin: str) -> Snapshot:
         records = tuple(self._world.book(gstin))
         return Snapshot(records, self.filings.closed(gstin), self.filings.step(gstin))
 
     def _generation(self, gstin: str, period: str, day: date, snapshot: Snapshot) -> Generation:
-        return Generation(period, day, snapshot, partial(self._extras, gstin, period, snapshot.step))
+        draw = partial(self._extras, gstin, period, snapshot.step)
+        return Generation(gstin, period, day, snapshot, draw, self._world.rules)
 
     def _permit(self, new: Generation, gstin: str, now: float, recipient: object) -> None:
         period = new.period
@@ -229,7 +240,7 @@ class Returns:
             raise GstnError(*FILED_OR_WRONG_PERIOD)
         if now < self.draft_at(period):
             raise GstnError(*not_before(f"{self._draft_day(period):%d/%m/%Y}"))
-        made = self._made.get((gstin, period))
+        made = self._statement(gstin, period)
         unchanged = made is not None and made.documents == new.documents
         if unchanged and not self._world.rules.regenerate_unchanged:
             raise GstnError(*NOTHING_CHANGED)
