@@ -19,7 +19,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def ims_simulator(request: pytest.FixtureRequest) -> Simulator:
-    """Make a simulator with two taxpayers, forty records each, whose jobs and downloads take no time.
+    """Make a simulator with two taxpayers of forty records; jobs, downloads, regenerations take no time.
 
     Pass options of `Simulator` to the marker: `@pytest.mark.ims_simulator(invoices=500, job_seconds=30)`.
     """

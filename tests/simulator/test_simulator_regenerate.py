@@ -265,6 +265,13 @@ def test_gstr3b_that_is_filed_meanwhile_makes_it_fail() -> None:
     assert portal.statement(NOVEMBER)["data"]["gendt"] == "14-12-2024"
 
 
+@pytest.mark.ims_simulator(regenerate_unchanged=True)
+def test_a_regeneration_of_the_fixture_takes_no_time(ims_simulator: Simulator) -> None:
+    """Ask for one, and for its status."""
+    portal = Portal(ims_simulator)
+    assert portal.regeneration(portal.regenerate(NOVEMBER))["status_cd"] == "P"
+
+
 @pytest.mark.parametrize("body", [None, "keys"])
 def test_both_forms_of_the_body_are_taken(body: str | None) -> None:
     """The sources disagree on whether there is one."""

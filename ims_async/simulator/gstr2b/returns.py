@@ -195,9 +195,9 @@ class Returns:
         if now < self.draft_at(period):
             raise GstnError(*being_drafted(f"{self._draft_day(period):%d/%m/%Y}"))
         made = self._statement(gstin, period)
-        if made is None and months(period) >= months(FIRST):
+        if made is None:
             raise GstnError(*NO_STATEMENT)
-        if made is None or not made.documents:
+        if not made.documents:
             raise GstnError(*NOTHING_IN_STATEMENT)
         return made.statement.answer(file)
 
@@ -212,7 +212,7 @@ class Returns:
     def _statement(self, gstin: str, period: str) -> Generation | None:
         """Return the statement as it stands; a draft is made once it is asked for."""
         made = self._made.get((gstin, period))
-        if made or months(period) < months(FIRST) or self.filings.has_none(gstin, period):
+        if made or self.filings.has_none(gstin, period):
             return made
         for following, snapshot in self._drafts.get(gstin, ()):
             if months(period) < months(following):
