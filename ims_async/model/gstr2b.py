@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -48,9 +48,13 @@ class Gstr2bPlace(StrEnum):
     """Credit to be reversed because the supplier's tax stays unpaid (`itcrev`; rule 37A)."""
 
 
+_EXACT: Final = Context(prec=60)
+"""Sums are exact whatever the program's own context rounds to."""
+
+
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class TaxAmounts(Plain):
-    """Rupees by tax head."""
+    """Rupees by tax head. Sums and differences are exact."""
 
     igst: Decimal = Decimal(0)
     cgst: Decimal = Decimal(0)
@@ -60,21 +64,35 @@ class TaxAmounts(Plain):
     @property
     def total(self) -> Decimal:
         """The sum of the four heads."""
-        return self.igst + self.cgst + self.sgst + self.cess
+        add = _EXACT.add
+        return add(add(self.igst, self.cgst), add(self.sgst, self.cess))
 
     def __add__(self, other: TaxAmounts) -> TaxAmounts:
+        add = _EXACT.add
         return TaxAmounts(
-            igst=self.igst + other.igst,
-            cgst=self.cgst + other.cgst,
-            sgst=self.sgst + other.sgst,
-            cess=self.cess + other.cess,
+            igst=add(self.igst, other.igst),
+            cgst=add(self.cgst, other.cgst),
+            sgst=add(self.sgst, other.sgst),
+            cess=add(self.cess, other.cess),
         )
 
     def __neg__(self) -> TaxAmounts:
-        return TaxAmounts(igst=-self.igst, cgst=-self.cgst, sgst=-self.sgst, cess=-self.cess)
+        minus = _EXACT.minus
+        return TaxAmounts(
+            igst=minus(self.igst), cgst=minus(self.cgst), sgst=minus(self.sgst), cess=minus(self.cess)
+        )
 
     def __sub__(self, other: TaxAmounts) -> TaxAmounts:
         return self + -other
+
+    def given_up(self, reduction: ItcReduction | None) -> TaxAmounts:
+        """Return what an accepted credit note of this tax takes from the credit: all, or what is declared.
+
+        None is no word on it, and takes all.
+        """
+        if reduction is None or (reduction.required and not reduction.amounts):
+            return self
+        return TaxAmounts(**reduction.amounts) if reduction.required else TaxAmounts()
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -130,10 +148,16 @@ class Gstr2bDocument(Plain):
 
     @property
     def credit(self) -> TaxAmounts:
-        """What it adds to the available credit, in rupees: negative for a credit note, or a reversal."""
+        """What it adds to the available credit, in rupees: negative for a credit note, or a reversal.
+
+        A credit note takes what its ITC reduction declares, if the statement has one. An amendment counts
+        whole: no field has what it amends.
+        """
         if self.place is Gstr2bPlace.REJECTED or self.itc_available is ItcAvailable.NO:
             return TaxAmounts()
-        return -self.tax if self.credit_note != (self.place is Gstr2bPlace.REVERSAL) else self.tax
+        if self.place is Gstr2bPlace.REVERSAL:
+            return self.tax if self.credit_note else -self.tax
+        return -self.tax.given_up(self.itc_reduction) if self.credit_note else self.tax
 
 
 _NOTES = frozenset({Gstr2bSection.CDNR, Gstr2bSection.CDNRA})
