@@ -1,4 +1,4 @@
-"""Decide on records: by the purchase register, by a firm's policy, by what changed since the last read.
+"""Decide on records: by the purchase register, a policy, changes since the last read; compare with a GSTR-2B.
 
 Nothing here sends anything: `decide` returns decisions, each with its reason, which `taxpayer.save` or
 `bulk.save_all` take.
@@ -8,6 +8,17 @@ from __future__ import annotations
 
 from . import testing as testing
 from .changes import ChangeKind, Changes, RecordChange, changes
+from .comparison import (
+    Compared,
+    ComparedKind,
+    ComparedTotal,
+    Comparison,
+    DocumentChange,
+    DocumentChangeKind,
+    compare,
+    compare_async,
+    write_comparison,
+)
 from .deadlines import Deadline, Deadlines, deadlines
 from .deciding import Decided, Judged, Total, decide, decide_async
 from .entry import Entry
@@ -21,9 +32,15 @@ from .tolerance import Tolerance, Tolerances
 __all__ = [
     "ChangeKind",
     "Changes",
+    "Compared",
+    "ComparedKind",
+    "ComparedTotal",
+    "Comparison",
     "Deadline",
     "Deadlines",
     "Decided",
+    "DocumentChange",
+    "DocumentChangeKind",
     "Entry",
     "Followup",
     "Followups",
@@ -40,6 +57,8 @@ __all__ = [
     "Topic",
     "Total",
     "changes",
+    "compare",
+    "compare_async",
     "deadlines",
     "decide",
     "decide_async",
@@ -48,4 +67,5 @@ __all__ = [
     "match_async",
     "matching_steps",
     "read_register",
+    "write_comparison",
 ]

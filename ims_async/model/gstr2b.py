@@ -48,7 +48,7 @@ class Gstr2bPlace(StrEnum):
     """Credit to be reversed because the supplier's tax stays unpaid (`itcrev`; rule 37A)."""
 
 
-_EXACT: Final = Context(prec=60)
+EXACT: Final = Context(prec=60)
 """Sums are exact whatever the program's own context rounds to."""
 
 
@@ -64,11 +64,11 @@ class TaxAmounts(Plain):
     @property
     def total(self) -> Decimal:
         """The sum of the four heads."""
-        add = _EXACT.add
+        add = EXACT.add
         return add(add(self.igst, self.cgst), add(self.sgst, self.cess))
 
     def __add__(self, other: TaxAmounts) -> TaxAmounts:
-        add = _EXACT.add
+        add = EXACT.add
         return TaxAmounts(
             igst=add(self.igst, other.igst),
             cgst=add(self.cgst, other.cgst),
@@ -77,7 +77,7 @@ class TaxAmounts(Plain):
         )
 
     def __neg__(self) -> TaxAmounts:
-        minus = _EXACT.minus
+        minus = EXACT.minus
         return TaxAmounts(
             igst=minus(self.igst), cgst=minus(self.cgst), sgst=minus(self.sgst), cess=minus(self.cess)
         )
@@ -147,6 +147,11 @@ class Gstr2bDocument(Plain):
         return self.note_type in ("C", "ISDC")
 
     @property
+    def signed_tax(self) -> TaxAmounts:
+        """Its tax, in rupees: negative for a credit note, or a reversal, but not for the reversal of one."""
+        return -self.tax if self.credit_note != (self.place is Gstr2bPlace.REVERSAL) else self.tax
+
+    @property
     def credit(self) -> TaxAmounts:
         """What it adds to the available credit, in rupees: negative for a credit note, or a reversal.
 
@@ -155,9 +160,9 @@ class Gstr2bDocument(Plain):
         """
         if self.place is Gstr2bPlace.REJECTED or self.itc_available is ItcAvailable.NO:
             return TaxAmounts()
-        if self.place is Gstr2bPlace.REVERSAL:
-            return self.tax if self.credit_note else -self.tax
-        return -self.tax.given_up(self.itc_reduction) if self.credit_note else self.tax
+        if self.credit_note and self.place is Gstr2bPlace.CREDIT:
+            return -self.tax.given_up(self.itc_reduction)
+        return self.signed_tax
 
 
 _NOTES = frozenset({Gstr2bSection.CDNR, Gstr2bSection.CDNRA})

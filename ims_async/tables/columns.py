@@ -56,6 +56,20 @@ MONEY_COLUMNS: Final = ("value", "taxable value", "IGST", "CGST", "SGST", "cess"
 DATE_COLUMNS: Final = ("date", "original date")
 
 
+_HEADS: Final = MONEY_COLUMNS[2:]
+GSTR2B_MONEY_COLUMNS: Final = (
+    *(f"GSTR-2B {column}" for column in MONEY_COLUMNS),
+    *(f"credit {head}" for head in _HEADS),
+    *(f"expected {head}" for head in _HEADS),
+)
+GSTR2B_DATE_COLUMNS: Final = ("GSTR-2B date", "GSTR-2B filed on")
+GSTR2B_COLUMNS: Final = (
+    *("GSTR-2B section", "GSTR-2B part", "GSTR-2B supplier", "GSTR-2B supplier name", "GSTR-2B number"),
+    *("GSTR-2B date", "GSTR-2B note type", "GSTR-2B return period", "GSTR-2B filed on"),
+    *("GSTR-2B ITC", "GSTR-2B ITC reason", "GSTR-2B action", *GSTR2B_MONEY_COLUMNS),
+)
+"""The columns of a document of a GSTR-2B, beside those of a record."""
+
 MATCH_COLUMNS: Final = ("match", "reason", "book entry", "difference")
 """The columns that `match` adds."""
 

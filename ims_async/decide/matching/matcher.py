@@ -17,7 +17,7 @@ from .pairing import Findings
 from .result import Matching
 from .shelves import sort
 
-Listed = TypeVar("Listed", bound=Invoice | Entry)
+Listed = TypeVar("Listed")
 
 
 def match(invoices: Iterable[Invoice], register: Iterable[Entry], policy: Policy | None = None) -> Matching:
@@ -47,12 +47,10 @@ def matching_steps(
     """
     if policy is not None and not isinstance(policy, Policy):
         raise InvalidInput(f"policy: {policy!r:.60} is no Policy; Policy.load(path) reads one")
-    records = _listed(
+    records = listed(
         invoices, Invoice, "invoices", "pass the records that were read, such as sample.invoices"
     )
-    books = _listed(
-        register, Entry, "register", "pass read_register(path), entries_of(rows), sample.register"
-    )
+    books = listed(register, Entry, "register", "pass read_register(path), entries_of(rows), sample.register")
     tolerances = (policy or Policy()).tolerances
     found, unused = Findings.nothing(len(records)), list[int]()
     mine = yield from _by_pan(records)
@@ -71,14 +69,14 @@ def matching_steps(
     return Matching(records, books, found, [books[place] for place in unused])
 
 
-def _listed(given: Iterable[Listed], kind: type[Listed], name: str, advice: str) -> list[Listed]:
+def listed(given: Iterable[Listed], kind: type[Listed], name: str, advice: str) -> list[Listed]:
     """Return what was given as a list. Raises `InvalidInput` for a path, say, or rows of a file."""
     wrong: object = given
     if isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping):
         found = list(given)
-        if not found or isinstance(found[0], kind):
+        if all(issubclass(one, kind) for one in set(map(type, found))):
             return found
-        wrong = found[0]
+        wrong = next(one for one in found if not isinstance(one, kind))
     raise InvalidInput(f"{name}: {wrong!r:.60} is no {kind.__name__}, nor a list of them", advice=advice)
 
 

@@ -7,7 +7,14 @@ from itertools import islice
 from typing import Any, Final
 
 from ...errors import InvalidInput
-from ..columns import DATE_COLUMNS, FLAG_COLUMNS, MONEY_COLUMNS, to_text
+from ..columns import (
+    DATE_COLUMNS,
+    FLAG_COLUMNS,
+    GSTR2B_DATE_COLUMNS,
+    GSTR2B_MONEY_COLUMNS,
+    MONEY_COLUMNS,
+    to_text,
+)
 
 ROWS: Final = 8_192  # of a batch
 DECIMALS: Final = 2
@@ -16,10 +23,13 @@ MOST_DECIMALS: Final = 38 - _DIGITS  # of a decimal128
 _REPEATED: Final = frozenset((
     "GSTIN", "section", "supplier", "supplier name", "return period", "action when pulled", "type",
     "place of supply", "recipient", "recipient name", "note type", "list", "outcome", "code", "kind",
-    "supplier period", "source form",
+    "supplier period", "source form", "GSTR-2B section", "GSTR-2B part", "GSTR-2B supplier",
+    "GSTR-2B supplier name", "GSTR-2B return period",
 ))  # fmt: skip
 """Columns of few distinct texts, as dictionaries. Not those that are filled in: nobody can put a text into a
 dictionary that lacks it."""
+_MONEY: Final = frozenset((*MONEY_COLUMNS, *GSTR2B_MONEY_COLUMNS))
+_DATES: Final = frozenset((*DATE_COLUMNS, *GSTR2B_DATE_COLUMNS))
 
 
 class Batches:
@@ -73,15 +83,15 @@ class Batches:
         return f"{' '.join(named)}: " if named else ""
 
     def _kind(self, column: str) -> str:
-        if column in MONEY_COLUMNS:
+        if column in _MONEY:
             return f"exact amount (a Decimal) of {self._decimals} decimals at most"
-        return "date" if column in DATE_COLUMNS else "yes, no or None"
+        return "date" if column in _DATES else "yes, no or None"
 
     def _type(self, column: str) -> Any:
         pyarrow = self._pyarrow
-        if column in MONEY_COLUMNS:
+        if column in _MONEY:
             return pyarrow.decimal128(_DIGITS + self._decimals, self._decimals)
-        if column in DATE_COLUMNS:
+        if column in _DATES:
             return pyarrow.date32()
         if column in FLAG_COLUMNS:
             return pyarrow.bool_()

@@ -1,0 +1,119 @@
+"""What changed between two GSTR-2Bs of one period: which documents came, went, or changed their place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+import attrs
+
+from ...model.gstr2b import Gstr2bDocument, TaxAmounts
+from ..steps import Steps
+from .judging import rupees
+from .ordering import order_of_document, sorted_steps
+from .pairing import STEP, check_document, named
+
+
+class DocumentChangeKind(StrEnum):
+    """What happened to a document of a GSTR-2B."""
+
+    CAME = "came"
+    WENT = "went"
+    MOVED = "moved"
+    """It is in another part now: rejected, or no longer so."""
+    CHANGED = "changed"
+    """Its credit changed, or the action that the GSTR-2B was made with."""
+
+
+@attrs.frozen(weakref_slot=False)
+class DocumentChange:
+    """One document in both; `before` is None for one that came, `now` for one that went."""
+
+    kind: DocumentChangeKind
+    before: Gstr2bDocument | None
+    now: Gstr2bDocument | None
+
+    @property
+    def document(self) -> Gstr2bDocument:
+        """The document as it is now, or as it was."""
+        document = self.now or self.before
+        assert document is not None  # noqa: S101 # one of the two is there
+        return document
+
+    @property
+    def difference(self) -> TaxAmounts:
+        """The credit that it gives now, less what it gave."""
+        now, before = (TaxAmounts() if one is None else one.credit for one in (self.now, self.before))
+        return now - before
+
+    def __str__(self) -> str:
+        return f"{named(self.document)} {self.kind}: the credit changed by {rupees(self.difference.total)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "kind": str(self.kind),
+            "before": self.before and self.before.to_dict(),
+            "now": self.now and self.now.to_dict(),
+            "difference": self.difference.to_dict(),
+        }
+
+
+def changes_steps(
+    before: Sequence[Gstr2bDocument], now: Sequence[Gstr2bDocument]
+) -> Steps[tuple[DocumentChange, ...]]:
+    """Compare two statements in short steps. Raises `InvalidInput` for a document with values that are none.
+
+    Documents that are alike in all that counts are the same. What is then left of a number and date is the
+    same document if it is one on each side.
+    """
+    left: dict[tuple[object, ...], tuple[list[Gstr2bDocument], list[Gstr2bDocument]]] = {}
+    for side, documents in enumerate((before, now)):
+        for count, document in enumerate(documents):
+            if not count % STEP:
+                yield
+            check_document(document)
+            left.setdefault(_key(document), ([], []))[side].append(document)
+    found: list[DocumentChange] = []
+    for count, (old, new) in enumerate(left.values()):
+        if not count % STEP:
+            yield
+        found += _changes_of(old, new)
+    return tuple((yield from sorted_steps(found, _order)))
+
+
+def _key(document: Gstr2bDocument) -> tuple[object, ...]:
+    supplier = document.supplier.strip().upper()
+    which = (document.section, document.note_type, document.port_code, document.amended)
+    return (*which, supplier, document.number, document.date)
+
+
+def _state(document: Gstr2bDocument) -> tuple[object, ...]:
+    """Return all of a document that counts."""
+    return document.place, document.tax, document.credit, document.ims_status
+
+
+def _changes_of(old: list[Gstr2bDocument], new: list[Gstr2bDocument]) -> list[DocumentChange]:
+    if len(old) == len(new) == 1 and _state(old[0]) == _state(new[0]):
+        return []  # nearly all
+    same: dict[tuple[object, ...], list[Gstr2bDocument]] = {}
+    for one in new:
+        same.setdefault(_state(one), []).append(one)
+    gone: list[Gstr2bDocument] = []
+    for one in old:
+        if alike := same.get(_state(one)):
+            alike.pop()
+        else:
+            gone.append(one)
+    rest = [one for those in same.values() for one in those]
+    if len(gone) == len(rest) == 1:
+        moved = gone[0].place is not rest[0].place
+        kind = DocumentChangeKind.MOVED if moved else DocumentChangeKind.CHANGED
+        return [DocumentChange(kind, gone[0], rest[0])]
+    went = [DocumentChange(DocumentChangeKind.WENT, one, None) for one in gone]
+    return went + [DocumentChange(DocumentChangeKind.CAME, None, one) for one in rest]
+
+
+def _order(change: DocumentChange) -> tuple[object, ...]:
+    return (*order_of_document(change.document), change.kind)

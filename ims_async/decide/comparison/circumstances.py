@@ -1,0 +1,106 @@
+"""What is known about a period and its suppliers, beside the records and the documents."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Container, Iterable, Mapping
+
+import attrs
+
+from ...errors import InvalidInput
+from ...model.gstr2b import Filing, Gstr2b
+from ...model.records import Invoice
+from ...model.vocabulary import SourceForm
+from ...rules.periods import earliest_gstr2b, month_of, period_of
+from ..deadlines import Deadlines, deadlines
+from ..steps import Steps
+from .pairing import STEP
+
+Return = tuple[str, str]
+"""A supplier's GSTIN, and the period of its return."""
+
+
+@attrs.frozen(kw_only=True)
+class Circumstances:
+    """The dates of a period, the returns that were filed, and whether the GSTR-2B is older than actions.
+
+    `in_time` has the suppliers' returns of which the GSTR-2B has documents: they were filed by the cut-off.
+    """
+
+    period: str
+    dates: Deadlines
+    filed_on: dt.date | None
+    recompute_due: bool | None
+    filings: Mapping[Return, Filing]
+    in_time: Container[Return]
+
+    def why_later(self, record: Invoice) -> str | None:
+        """Return why a later GSTR-2B has a record; None if that is not known."""
+        earliest, month = earliest_gstr2b(record.return_period, record.source_form), month_of(self.period)
+        from_gstr1a = record.source_form == SourceForm.GSTR1A
+        if earliest is not None and month is not None and earliest > month:
+            form = "GSTR-1A of " if from_gstr1a else "the return of "
+            return f"it is of {form}{record.return_period}, which goes to that of {period_of(earliest)}"
+        filing = None if from_gstr1a else self.filings.get(_return_of(record))
+        filed_on = None if filing is None else filing.gstr1_filed_on
+        if filed_on is not None and filed_on > (last := self._cut_off(record, filing)):
+            return f"its supplier filed on {filed_on:%d-%m-%Y}, and the last day was {last:%d-%m-%Y}"
+        if self.filed_on is not None and not self.others_are_there(record):
+            return f"GSTR-3B was filed on {self.filed_on:%d-%m-%Y}, and what IMS keeps then is of a later one"
+        return None
+
+    def not_filed(self, record: Invoice) -> bool:
+        """Whether its supplier has not filed it, by the record or as far as the gateway knows."""
+        if record.supplier_filed is not None:
+            return record.not_filed
+        filing = self.filings.get(_return_of(record))
+        return filing is not None and filing.gstr1_filed_on is None
+
+    def others_are_there(self, record: Invoice) -> bool:
+        """Whether the GSTR-2B has other documents of the same return; those of GSTR-1A are none."""
+        return record.source_form != SourceForm.GSTR1A and _return_of(record) in self.in_time
+
+    @property
+    def what_to_do(self) -> str:
+        """Say how a GSTR-2B comes to follow the actions."""
+        if self.filed_on is None:
+            return "compute the GSTR-2B anew"
+        return f"GSTR-3B was filed on {self.filed_on:%d-%m-%Y}, so it cannot be computed anew"
+
+    @property
+    def cut_off(self) -> dt.date:
+        """The last day on which any supplier could file for this period."""
+        return max(self.dates.gstr1.date, self.dates.gstr1_quarterly.date)
+
+    def _cut_off(self, record: Invoice, filing: Filing | None) -> dt.date:
+        if record.source_form == SourceForm.IFF or (filing is not None and filing.quarterly):
+            return self.dates.gstr1_quarterly.date
+        return self.cut_off if filing is None or filing.quarterly is None else self.dates.gstr1.date
+
+
+def _return_of(record: Invoice) -> Return:
+    return record.supplier.strip().upper(), record.return_period
+
+
+def circumstances_steps(
+    gstr2b: Gstr2b, filings: Iterable[Filing], recompute_due: bool | None, dates: Deadlines | None
+) -> Steps[Circumstances]:
+    """Put together what is known. Raises `InvalidInput` for a period before IMS and another one's dates."""
+    known = dates or deadlines(gstr2b.period)
+    if known.period != gstr2b.period:
+        raise InvalidInput(f"dates: they are of {known.period}, and the GSTR-2B is of {gstr2b.period}")
+    in_time: set[Return] = set()
+    for count, document in enumerate(gstr2b.documents):
+        if not count % STEP:
+            yield
+        in_time.add((document.supplier.strip().upper(), document.supplier_period or ""))
+    by_return = {(one.gstin.upper(), one.period): one for one in filings}
+    own = by_return.get((gstr2b.gstin.upper(), gstr2b.period))
+    return Circumstances(
+        period=gstr2b.period,
+        dates=known,
+        filed_on=None if own is None else own.gstr3b_filed_on,
+        recompute_due=recompute_due,
+        filings=by_return,
+        in_time=in_time,
+    )

@@ -1,0 +1,218 @@
+"""What a record of IMS and a document of a GSTR-2B say of each other: kind, reason, and credit due."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from ...model.gstr2b import Gstr2bDocument, Gstr2bPlace, Gstr2bSection, ItcAvailable, TaxAmounts
+from ...model.records import Invoice
+from ...model.vocabulary import Action, Section
+from .circumstances import Circumstances
+from .kinds import ComparedKind
+from .pairing import short
+
+Word = tuple[ComparedKind, str, TaxAmounts]
+"""A kind, a reason in one sentence, and the credit that there should be."""
+NOTHING: Final = TaxAmounts()
+CREDIT_NOTES: Final = frozenset({Section.B2BCN, Section.B2BCNA})
+_ACCEPTED: Final = frozenset({Action.ACCEPT, Action.NO_ACTION})
+_IS: Final = {
+    Action.ACCEPT: "It is accepted",
+    Action.NO_ACTION: "It has no action, which counts as accepted",
+    Action.REJECT: "It is rejected",
+    Action.PENDING: "It is pending",
+}
+WORDS: Final = {
+    Action.ACCEPT: "accepted",
+    Action.NO_ACTION: "without an action",
+    Action.REJECT: "rejected",
+    Action.PENDING: "pending",
+}
+# GSTN's `rsn`: rule on the place of supply; section 16(4) of the CGST Act.
+_BLOCKED: Final = {
+    "P": "supplier and place of supply are in one State, and the recipient in another",
+    "C": "its supplier filed after the last day for the credit of that year, section 16(4)",
+    "": "the GSTR-2B does not say why",
+}
+_HEADS: Final = (("IGST", "igst"), ("CGST", "cgst"), ("SGST", "sgst"), ("cess", "cess"))
+
+
+def tax_of(record: Invoice) -> TaxAmounts:
+    """Return the tax of a record, positive for a credit note too."""
+    return TaxAmounts(igst=record.igst, cgst=record.cgst, sgst=record.sgst, cess=record.cess)
+
+
+def rupees(amount: Decimal) -> str:
+    """Write rupees, the sign first."""
+    return f"{'-' if amount < 0 else ''}₹{abs(amount):,.2f}"
+
+
+def of_both(record: Invoice, document: Gstr2bDocument, known: Circumstances) -> Word:
+    """Judge a record and the document that it is."""
+    tax, is_ = rupees(tax_of(record).total), _IS[record.action]
+    rejected = document.place is Gstr2bPlace.REJECTED
+    if record.action is Action.PENDING:
+        part = " in its rejected part" if rejected else ""
+        why = f"{is_}, but the GSTR-2B has it{part}, with {tax} of tax: {known.what_to_do}."
+        return ComparedKind.PENDING_LISTED, why, NOTHING
+    if record.action is Action.REJECT:
+        if rejected:
+            why = f"{is_}, and so it is in the rejected part of the GSTR-2B: its {tax} of tax do not count."
+            return ComparedKind.REJECTED, why, NOTHING
+        why = f"{is_}, but the GSTR-2B counts its {tax} of tax: {known.what_to_do}."
+        return ComparedKind.REJECTED_COUNTED, why, NOTHING
+    due = credit_of(record, whole=not rejected and document.itc_reduction is None)
+    if rejected:
+        why = f"{is_}, but it is in the rejected part of the GSTR-2B, with {tax} of tax: {known.what_to_do}."
+        return ComparedKind.ACCEPTED_REJECTED, why, due
+    if document.itc_available is ItcAvailable.NO:
+        why = f"{is_}, but its {tax} of tax are no available credit: {_why_blocked(document)}."
+        return ComparedKind.CREDIT_BLOCKED, why, NOTHING
+    return _of_counted(record, document, known, due)
+
+
+def _of_counted(record: Invoice, document: Gstr2bDocument, known: Circumstances, due: TaxAmounts) -> Word:
+    """Judge what is accepted, or has no action, and counts."""
+    is_, other = _IS[record.action], _differences(record, document, due)
+    status, period = document.ims_status, document.supplier_period
+    if status is not None and status is not record.action:
+        other_action = f"the GSTR-2B was made when it was {WORDS[status]}"
+        if not other:
+            counted = f"its credit of {rupees(document.credit.total)} stays the same"
+            why = f"{is_}, but {other_action}; {counted}: {known.what_to_do}."
+            return ComparedKind.ACTION_DIFFERS, why, due
+        other.append(other_action)
+    if period is not None and period != record.return_period:
+        periods = f"{short(period)}, not of {short(record.return_period)}"
+        other_period = f"it is of its supplier's return of {periods}"
+        if not other:
+            why = f"{is_}, but by the GSTR-2B {other_period}; its credit is {rupees(due.total)}."
+            return ComparedKind.PERIOD_DIFFERS, why, due
+        other.append(other_period)
+    if other:
+        return ComparedKind.AMOUNTS_DIFFER, f"{is_}, but by the GSTR-2B {', '.join(other)}.", due
+    return ComparedKind.COUNTED, f"{is_}, and {_adds(document.credit.total)}.", due
+
+
+def _adds(credit: Decimal) -> str:
+    if not credit:
+        return "does not change the credit"
+    takes = credit < 0
+    return f"{'takes' if takes else 'adds'} {rupees(abs(credit))} {'from' if takes else 'to'} the credit"
+
+
+def _differences(record: Invoice, document: Gstr2bDocument, due: TaxAmounts) -> list[str]:
+    """Say each amount that differs; of an ITC reduction where the tax is the same."""
+    tax = document.tax
+    pairs = [
+        ("taxable value", record.taxable_value, document.taxable_value),
+        ("value", record.value, document.value),
+        ("IGST", record.igst, tax.igst),
+        ("CGST", record.cgst, tax.cgst),
+        ("SGST", record.sgst, tax.sgst),
+        ("cess", record.cess, tax.cess),
+    ]
+    found = [
+        f"{label} is {rupees(theirs)} and not {rupees(mine)}"
+        for label, mine, theirs in pairs
+        if theirs is not None and theirs != mine
+    ]
+    if not found and document.credit != due:
+        found = [f"its ITC reduction is {rupees(-document.credit.total)} and not {rupees(-due.total)}"]
+    return found
+
+
+def of_record(record: Invoice, known: Circumstances) -> Word:
+    """Judge a record that the GSTR-2B does not have."""
+    tax, is_ = rupees(tax_of(record).total), _IS[record.action]
+    if record.action is Action.PENDING:
+        why = f"{is_}, and the GSTR-2B does not have it: its {tax} of tax are carried over."
+        return ComparedKind.CARRIED_OVER, why, NOTHING
+    if record.action is Action.REJECT:
+        why = f"{is_}, and the GSTR-2B has it in no part: its {tax} of tax do not count."
+        return ComparedKind.NOT_LISTED, why, NOTHING
+    if known.not_filed(record):
+        why = f"{is_}, but its supplier has not filed: its {tax} of tax are not in the GSTR-2B."
+        return ComparedKind.NOT_FILED, why, NOTHING
+    if later := known.why_later(record):
+        why = f"{is_}, and a later GSTR-2B has its {tax} of tax: {later}."
+        return ComparedKind.LATER_PERIOD, why, NOTHING
+    due = credit_of(record)
+    missing = f"{is_}, but the GSTR-2B does not have its {tax} of tax"
+    others = known.others_are_there(record)
+    if known.filed_on is None and (known.recompute_due or (others and known.recompute_due is None)):
+        since = "others of the same return are there" if others else "actions have changed since it was made"
+        return ComparedKind.RECOMPUTE_DUE, f"{missing}: {since}, so {known.what_to_do}.", due
+    return ComparedKind.MISSING, f"{missing}: {_why_missing(record, known, others)}.", due
+
+
+def _why_missing(record: Invoice, known: Circumstances, others: bool) -> str:
+    if known.filed_on is not None:
+        return f"others of the same return are there, and {known.what_to_do}"
+    if others:
+        return "others of the same return are there, and no action has changed since it was made"
+    if known.recompute_due is None:
+        late = f"its supplier filed after {known.cut_off:%d-%m-%Y}"
+        why = f"{late}, or its action has changed since the GSTR-2B was made"
+    else:
+        why = f"its supplier may have filed after {known.cut_off:%d-%m-%Y}"
+    return why if record.supplier_filed else f"{why}; whether its supplier has filed is not known"
+
+
+def of_document(document: Gstr2bDocument, known: Circumstances) -> Word:
+    """Judge a document that IMS has no record of; what does not pass through IMS is as it is."""
+    tax, credit = rupees(document.tax.total), document.credit
+    if (outside := _outside_ims(document, tax)) is not None:
+        return *outside, credit
+    if known.filed_on is not None:
+        left = f"what was accepted or rejected left IMS when GSTR-3B was filed on {known.filed_on:%d-%m-%Y}"
+        return ComparedKind.PERIOD_FILED, f"The GSTR-2B has it, with {tax} of tax: {left}.", credit
+    part = " in its rejected part" if document.place is Gstr2bPlace.REJECTED else ""
+    what = f"The GSTR-2B has it{part}, with {tax} of tax, and IMS does not"
+    if document.section in (Gstr2bSection.CDNR, Gstr2bSection.CDNRA) and document.ims_section is None:
+        what += ": whether it is a credit note or a debit note is not said"
+    return ComparedKind.NOT_IN_IMS, f"{what}.", NOTHING
+
+
+def _outside_ims(document: Gstr2bDocument, tax: str) -> tuple[ComparedKind, str] | None:
+    """Return why IMS has no record of a document, if that is known."""
+    section = document.section
+    if document.place is Gstr2bPlace.REVERSAL:
+        why = f"{tax} of credit are to be reversed, since the supplier's tax stays unpaid (rule 37A)."
+        return ComparedKind.REVERSAL, why
+    if section in (Gstr2bSection.ISD, Gstr2bSection.ISDA):
+        blocked = ", which are no available credit" if document.itc_available is ItcAvailable.NO else ""
+        why = f"It is of an input service distributor, with {tax} of tax{blocked}: IMS has none of those."
+        return ComparedKind.ISD, why
+    if section in (Gstr2bSection.IMPG, Gstr2bSection.IMPGSEZ):
+        why = f"It is a bill of entry, with {tax} of tax: no records of imports can be read."
+        return ComparedKind.IMPORT, why
+    if document.reverse_charge:
+        why = f"It is under reverse charge, with {tax} of tax, and does not pass through IMS."
+        return ComparedKind.REVERSE_CHARGE, why
+    if document.itc_available is ItcAvailable.NO:
+        blocked = f"its {tax} of tax are no available credit, {_why_blocked(document)}"
+        why = f"It does not pass through IMS: {blocked}."
+        return ComparedKind.CREDIT_BLOCKED, why
+    return None
+
+
+def _why_blocked(document: Gstr2bDocument) -> str:
+    return _BLOCKED.get(document.reason, f"the reason is {short(document.reason)}")
+
+
+def credit_of(record: Invoice, *, whole: bool = False) -> TaxAmounts:
+    """Return the credit that an action gives; a credit note takes what it declares, or the whole."""
+    if record.action not in _ACCEPTED:
+        return NOTHING
+    tax = tax_of(record)
+    if record.section not in CREDIT_NOTES:
+        return tax
+    return -(tax if whole or record.action is not Action.ACCEPT else tax.given_up(record.itc_reduction))
+
+
+def heads_of(amounts: TaxAmounts) -> str:
+    """Name the heads that are not zero, with their rupees."""
+    heads = [(label, getattr(amounts, head)) for label, head in _HEADS]
+    return ", ".join(f"{label} {rupees(amount)}" for label, amount in heads if amount)

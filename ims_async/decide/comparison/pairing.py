@@ -1,0 +1,212 @@
+"""Which record of IMS is which document of a GSTR-2B: by section, supplier, number and date, nothing else."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final
+
+import attrs
+
+from ...errors import InvalidInput
+from ...model.gstr2b import Gstr2bDocument, Gstr2bPlace, Gstr2bSection, TaxAmounts
+from ...model.records import Invoice
+from ...model.vocabulary import Action, Section
+from ..steps import Steps
+
+_LONGEST: Final = 40  # characters of a number; the law allows 16
+_MOST_DIGITS: Final = 15  # before the point: amounts at the gateway have 13
+STEP: Final = 256  # records or documents that are looked at before the caller's event loop may run
+_IMPORTS: Final = frozenset({Gstr2bSection.IMPG, Gstr2bSection.IMPGSEZ})
+_UNPAIRED: Final = object()  # the section of a document that IMS has no records of
+
+Key = tuple[object, str, str, dt.date]
+"""Section of IMS, supplier, number and date."""
+Sides = tuple[tuple[int, ...], tuple[int, ...]]
+"""Places of records, and of documents."""
+
+
+@attrs.define
+class Pairs:
+    """What belongs together, by the places of records and documents; each place is in one of these."""
+
+    both: list[tuple[int, int]] = attrs.field(factory=list)
+    records: list[int] = attrs.field(factory=list)
+    documents: list[int] = attrs.field(factory=list)
+    several: list[Sides] = attrs.field(factory=list)
+    """What has one key, and of which a side has more than one."""
+
+
+class _Places:
+    """Places by their keys; most keys have one place, which needs no list of its own."""
+
+    def __init__(self) -> None:
+        self._first: dict[Key, int] = {}
+        self._more: dict[Key, list[int]] = {}
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._first
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    def put(self, key: Key, place: int) -> None:
+        """Add a place."""
+        if self._first.setdefault(key, place) != place:
+            self._more.setdefault(key, []).append(place)
+
+    def of(self, key: Key) -> tuple[int, ...]:
+        """Return all places of a key."""
+        first = self._first.get(key)
+        return () if first is None else (first, *self._more.get(key, ()))
+
+    def keys(self) -> list[Key]:
+        """Return the keys."""
+        return list(self._first)
+
+
+def pairing_steps(records: Sequence[Invoice], documents: Sequence[Gstr2bDocument]) -> Steps[Pairs]:
+    """Pair records and documents in short steps: by the number exactly, then without its case and blanks.
+
+    Raises `InvalidInput` for amounts, dates, numbers and suppliers that are none.
+    """
+    found, mine, theirs = Pairs(), _Places(), _Places()
+    for place, record in enumerate(records):
+        if not place % STEP:
+            yield
+        mine.put(_key_of(record), place)
+    for place, document in enumerate(documents):
+        if not place % STEP:
+            yield
+        key = _key_of_document(document)
+        if key is None:
+            found.documents.append(place)
+        else:
+            theirs.put(key, place)
+    left = yield from _join(mine, theirs, found)
+    folded = (yield from _folded(mine, left[0])), (yield from _folded(theirs, left[1]))
+    yield from _join_folded(folded, found)
+    return found
+
+
+def _join(mine: _Places, theirs: _Places, found: Pairs) -> Steps[tuple[list[Key], list[Key]]]:
+    """Add what has one key exactly; return the keys of records, and of documents, that are left."""
+    alone: list[Key] = []
+    for count, key in enumerate(mine.keys()):
+        if not count % STEP:
+            yield
+        if key in theirs:
+            _add(mine.of(key), theirs.of(key), found)
+        else:
+            alone.append(key)
+    other: list[Key] = []
+    for count, key in enumerate(theirs.keys()):
+        if not count % STEP:
+            yield
+        if key not in mine:
+            other.append(key)
+    return alone, other
+
+
+def _folded(places: _Places, keys: list[Key]) -> Steps[dict[Key, list[tuple[int, ...]]]]:
+    """Return the places of keys, those of one key together, by the number without case and blanks."""
+    found: dict[Key, list[tuple[int, ...]]] = {}
+    for count, key in enumerate(keys):
+        if not count % STEP:
+            yield
+        section, supplier, number, date = key
+        same = (section, supplier, "".join(number.split()).casefold(), date)
+        found.setdefault(same, []).append(places.of(key))
+    return found
+
+
+def _join_folded(
+    folded: tuple[dict[Key, list[tuple[int, ...]]], dict[Key, list[tuple[int, ...]]]], found: Pairs
+) -> Steps[None]:
+    mine, theirs = folded
+    for count, (key, those) in enumerate(mine.items()):
+        if not count % STEP:
+            yield
+        if key in theirs:
+            _add(_flat(those), _flat(theirs.pop(key)), found)
+            continue
+        for same in those:
+            _add(same, (), found)
+    for count, those in enumerate(theirs.values()):
+        if not count % STEP:
+            yield
+        for same in those:
+            _add((), same, found)
+
+
+def _flat(those: list[tuple[int, ...]]) -> tuple[int, ...]:
+    return tuple(place for same in those for place in same)
+
+
+def _add(records: tuple[int, ...], documents: tuple[int, ...], found: Pairs) -> None:
+    if len(records) > 1 or len(documents) > 1:
+        found.several.append((records, documents))
+    elif not documents:
+        found.records += records
+    elif not records:
+        found.documents += documents
+    else:
+        found.both.append((records[0], documents[0]))
+
+
+def _key_of(record: Invoice) -> Key:
+    if not isinstance(record.section, Section) or not isinstance(record.action, Action):
+        what = f"section {record.section!r:.40} and action {record.action!r:.40} are no Section and no Action"
+        raise InvalidInput(f"{named(record)}: {what}")
+    check(record, record.taxable_value, record.value, record.igst, record.cgst, record.sgst, record.cess)
+    return record.section, record.supplier.strip().upper(), record.number, record.date
+
+
+def _key_of_document(document: Gstr2bDocument) -> Key | None:
+    """Return its key; None for one that stands for itself, whatever else the GSTR-2B has."""
+    check_document(document)
+    if document.section in _IMPORTS:
+        place = (_UNPAIRED, document.section, document.amended)
+        return place, f"{document.port_code} {document.supplier}", document.number, document.date
+    if document.ims_section is None or document.place is Gstr2bPlace.REVERSAL:
+        return None
+    return document.ims_section, document.supplier.strip().upper(), document.number, document.date
+
+
+def check_document(document: Gstr2bDocument) -> None:
+    """Raise `InvalidInput` for a document without exact amounts, a date, a number or a supplier."""
+    if not isinstance(document.section, Gstr2bSection) or not isinstance(document.place, Gstr2bPlace):
+        what = f"section {document.section!r:.40}, place {document.place!r:.40} are none of a GSTR-2B"
+        raise InvalidInput(f"{named(document)}: {what}")
+    tax, more = document.tax, (document.taxable_value, document.value)
+    if not isinstance(tax, TaxAmounts):
+        raise InvalidInput(f"{named(document)}: {tax!r:.40} is no TaxAmounts")
+    check(document, tax.igst, tax.cgst, tax.sgst, tax.cess, *(one for one in more if one is not None))
+
+
+def check(one: Invoice | Gstr2bDocument, *amounts: Decimal) -> None:
+    """Raise `InvalidInput` for one without exact amounts, a date, a number or a supplier."""
+    for amount in amounts:
+        if not isinstance(amount, Decimal) or not amount.is_finite() or amount.adjusted() > _MOST_DIGITS:
+            what = f"{amount!r:.40} is no exact amount of rupees"
+            raise InvalidInput(f"{named(one)}: {what}", advice="use Decimal('1250.50')")
+    if not isinstance(one.date, dt.date) or isinstance(one.date, dt.datetime):
+        raise InvalidInput(
+            f"{named(one)}: {one.date!r:.40} is no date", advice="use datetime.date(2026, 10, 5)"
+        )
+    for name in ("number", "supplier"):
+        if not isinstance(getattr(one, name), str):
+            raise InvalidInput(f"{named(one)}: {name} {getattr(one, name)!r:.40} is no text")
+
+
+def named(one: Invoice | Gstr2bDocument) -> str:
+    """Name a record or a document in one line."""
+    day = f"{one.date:%d-%m-%Y}" if isinstance(one.date, dt.date) else "?"
+    side = "IMS" if isinstance(one, Invoice) else "GSTR-2B"
+    return f"{side} {one.section} {short(one.number)} of {day} from {one.supplier or 'abroad'}"
+
+
+def short(number: object) -> str:
+    """Return a number in one line, however long it is."""
+    return " ".join(f"{number}".split())[:_LONGEST]
