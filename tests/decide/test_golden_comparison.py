@@ -24,7 +24,7 @@ NOT_DUE: Final = {"recompute_due": False}
 FILED: Final = {"filings": [filed(gstr3b="19-11-26")]}
 FULL, NONE, PART = ItcReduction.full(), ItcReduction.none(), ItcReduction.partial(igst=80)
 
-Case = tuple[str, Invoice | None, Gstr2bDocument | None, dict[str, Any], str, int, int]
+Case = tuple[str, Invoice | None, Gstr2bDocument | None, dict[str, Any], str, str | int, int]
 """A kind, a record, a document, what is known, the reason, the credit given and the credit due: rupees of IGST."""
 
 
@@ -119,7 +119,7 @@ def test_one_record_one_document_or_both(
     other: Gstr2bDocument | None,
     known: dict[str, Any],
     reason: str,
-    credit: int,
+    credit: str | int,
     expected: int,
 ) -> None:
     """Have one kind, a reason with figures, and the credit that there is and should be."""

@@ -12,7 +12,7 @@ from ...model.gstr2b import Gstr2bDocument, TaxAmounts
 from ..steps import Steps
 from .judging import rupees
 from .ordering import order_of_document, sorted_steps
-from .pairing import STEP, check_document, named
+from .pairing import STEP, named
 
 
 class DocumentChangeKind(StrEnum):
@@ -63,23 +63,35 @@ class DocumentChange:
 def changes_steps(
     before: Sequence[Gstr2bDocument], now: Sequence[Gstr2bDocument]
 ) -> Steps[tuple[DocumentChange, ...]]:
-    """Compare two statements in short steps. Raises `InvalidInput` for a document with values that are none.
+    """Compare two statements in short steps.
 
     Documents that are alike in all that counts are the same. What is then left of a number and date is the
     same document if it is one on each side.
     """
-    left: dict[tuple[object, ...], tuple[list[Gstr2bDocument], list[Gstr2bDocument]]] = {}
-    for side, documents in enumerate((before, now)):
-        for count, document in enumerate(documents):
-            if not count % STEP:
-                yield
-            check_document(document)
-            left.setdefault(_key(document), ([], []))[side].append(document)
-    found: list[DocumentChange] = []
-    for count, (old, new) in enumerate(left.values()):
+    left: dict[tuple[object, ...], list[Gstr2bDocument]] = {}
+    for count, document in enumerate(before):
         if not count % STEP:
             yield
-        found += _changes_of(old, new)
+        left.setdefault(_key(document), []).append(document)
+    others: dict[tuple[object, ...], list[Gstr2bDocument]] = {}
+    for count, document in enumerate(now):
+        if not count % STEP:
+            yield
+        key = _key(document)
+        old = left.get(key, ())
+        if len(old) == 1 and _is_same(old[0], document):  # nearly all
+            del left[key]
+        else:
+            others.setdefault(key, []).append(document)
+    found: list[DocumentChange] = []
+    for count, (key, old) in enumerate(left.items()):
+        if not count % STEP:
+            yield
+        found += _changes_of(old, others.pop(key, []))
+    for count, new in enumerate(others.values()):
+        if not count % STEP:
+            yield
+        found += _changes_of([], new)
     return tuple((yield from sorted_steps(found, _order)))
 
 
@@ -89,14 +101,22 @@ def _key(document: Gstr2bDocument) -> tuple[object, ...]:
     return (*which, supplier, document.number, document.date)
 
 
+def _is_same(before: Gstr2bDocument, now: Gstr2bDocument) -> bool:
+    return (
+        before.place is now.place
+        and before.tax == now.tax
+        and before.ims_status is now.ims_status
+        and before.itc_available is now.itc_available
+        and before.itc_reduction == now.itc_reduction
+    )
+
+
 def _state(document: Gstr2bDocument) -> tuple[object, ...]:
     """Return all of a document that counts."""
     return document.place, document.tax, document.credit, document.ims_status
 
 
 def _changes_of(old: list[Gstr2bDocument], new: list[Gstr2bDocument]) -> list[DocumentChange]:
-    if len(old) == len(new) == 1 and _state(old[0]) == _state(new[0]):
-        return []  # nearly all
     same: dict[tuple[object, ...], list[Gstr2bDocument]] = {}
     for one in new:
         same.setdefault(_state(one), []).append(one)

@@ -14,10 +14,10 @@ from ..matching.matcher import listed
 from ..steps import Steps, run, run_async
 from .changes import DocumentChange, changes_steps
 from .circumstances import Circumstances, circumstances_steps
-from .judging import NOTHING, WORDS, credit_of, of_both, of_document, of_record, rupees, tax_of
+from .judging import NOTHING, WORDS, credit_of, of_both, of_document, of_record, rupees, signed, tax_of
 from .kinds import RANKS, ComparedKind
 from .ordering import order_of_document, order_of_record, sorted_steps
-from .pairing import STEP, Pairs, pairing_steps, short
+from .pairing import STEP, Pairs, check_document, pairing_steps, short
 from .result import Compared, ComparedTotal, Comparison
 
 _NAMED = 3  # candidates that a reason names
@@ -77,18 +77,13 @@ def _steps(
     pairs = yield from pairing_steps(records, gstr2b.documents)
     known = yield from circumstances_steps(gstr2b, returns, recompute_due, dates)
     found = yield from _compared_steps(records, gstr2b.documents, pairs, known)
-    in_order = yield from sorted_steps(found, _order)
+    in_order = yield from sorted_steps(found, _order, _order_of_alike)
     totals = yield from _totals_steps(in_order)
     changes: tuple[DocumentChange, ...] = ()
     credit_before: TaxAmounts | None = None
     if before is not None:
+        credit_before = yield from _credit_steps(before.documents)
         changes = yield from changes_steps(before.documents, gstr2b.documents)
-        adding = _Adding()
-        for count, document in enumerate(before.documents):
-            if not count % STEP:
-                yield
-            adding.add(document.credit)
-        credit_before = adding.total
     return Comparison(
         gstr2b,
         in_order,
@@ -139,18 +134,23 @@ def _compared_steps(
         if not count % STEP:
             yield
         record, document = records[place], documents[other]
-        kind, why, due = of_both(record, document, known)
-        found.append(Compared(kind, record, document, why, document.credit, due))
+        tax, credit = tax_of(record), document.credit
+        kind, why, due = of_both(record, document, tax, credit, known)
+        found.append(Compared(kind, record, document, why, signed(record, tax), credit, due))
     for count, place in enumerate(pairs.records):
         if not count % STEP:
             yield
-        kind, why, due = of_record(records[place], known)
-        found.append(Compared(kind, records[place], None, why, NOTHING, due))
+        record = records[place]
+        tax = tax_of(record)
+        kind, why, due = of_record(record, tax, known)
+        found.append(Compared(kind, record, None, why, signed(record, tax), NOTHING, due))
     for count, place in enumerate(pairs.documents):
         if not count % STEP:
             yield
-        kind, why, due = of_document(documents[place], known)
-        found.append(Compared(kind, None, documents[place], why, documents[place].credit, due))
+        document = documents[place]
+        credit = document.credit
+        kind, why, due = of_document(document, credit, known)
+        found.append(Compared(kind, None, document, why, document.signed_tax, credit, due))
     for mine, theirs in pairs.several:
         yield from _several([records[one] for one in mine], [documents[one] for one in theirs], known, found)
     return found
@@ -176,14 +176,16 @@ def _several(
     for count, record in enumerate(records):
         if not count % STEP:
             yield
-        due = credit_of(record) if documents else of_record(record, known)[2]
+        tax = tax_of(record)
+        due = credit_of(record, tax) if documents else of_record(record, tax, known)[2]
         why = f"{here}{there} ({others or named})."
-        found.append(Compared(kind, record, None, why, NOTHING, due, my_candidates))
+        found.append(Compared(kind, record, None, why, signed(record, tax), NOTHING, due, my_candidates))
     for count, document in enumerate(documents):
         if not count % STEP:
             yield
         why = f"{here}{there} ({named or others})."
-        found.append(Compared(kind, None, document, why, document.credit, NOTHING, their_candidates))
+        tax, credit = document.signed_tax, document.credit
+        found.append(Compared(kind, None, document, why, tax, credit, NOTHING, their_candidates))
 
 
 def _times(count: int) -> str:
@@ -208,16 +210,15 @@ def _document_words(document: Gstr2bDocument) -> str:
 
 
 def _order(one: Compared) -> tuple[object, ...]:
+    its = one.invoice or one.document
+    assert its is not None  # noqa: S101 # one of the two is there
+    return RANKS[one.kind], its.supplier, its.number, its.date.toordinal()
+
+
+def _order_of_alike(one: Compared) -> tuple[object, ...]:
     record = () if one.invoice is None else order_of_record(one.invoice)
     document = () if one.document is None else order_of_document(one.document)
-    return (
-        RANKS[one.kind],
-        *(record or document)[:3],
-        one.invoice is None,
-        one.document is None,
-        record,
-        document,
-    )
+    return one.invoice is None, one.document is None, record, document
 
 
 class _Adding:
@@ -238,6 +239,17 @@ class _Adding:
     def total(self) -> TaxAmounts:
         """The sum."""
         return TaxAmounts(igst=self._igst, cgst=self._cgst, sgst=self._sgst, cess=self._cess)
+
+
+def _credit_steps(documents: Sequence[Gstr2bDocument]) -> Steps[TaxAmounts]:
+    """Check the documents of an earlier GSTR-2B, and add up the credit that they give."""
+    adding = _Adding()
+    for count, document in enumerate(documents):
+        if not count % STEP:
+            yield
+        check_document(document)
+        adding.add(document.credit)
+    return adding.total
 
 
 def _totals_steps(found: Sequence[Compared]) -> Steps[dict[ComparedKind, ComparedTotal]]:

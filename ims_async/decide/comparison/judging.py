@@ -48,9 +48,11 @@ def rupees(amount: Decimal) -> str:
     return f"{'-' if amount < 0 else ''}₹{abs(amount):,.2f}"
 
 
-def of_both(record: Invoice, document: Gstr2bDocument, known: Circumstances) -> Word:
-    """Judge a record and the document that it is."""
-    tax, is_ = rupees(tax_of(record).total), _IS[record.action]
+def of_both(
+    record: Invoice, document: Gstr2bDocument, amounts: TaxAmounts, credit: TaxAmounts, known: Circumstances
+) -> Word:
+    """Judge a record and the document that it is, by the tax of the one and the credit of the other."""
+    tax, is_ = rupees(amounts.total), _IS[record.action]
     rejected = document.place is Gstr2bPlace.REJECTED
     if record.action is Action.PENDING:
         part = " in its rejected part" if rejected else ""
@@ -62,24 +64,26 @@ def of_both(record: Invoice, document: Gstr2bDocument, known: Circumstances) -> 
             return ComparedKind.REJECTED, why, NOTHING
         why = f"{is_}, but the GSTR-2B counts its {tax} of tax: {known.what_to_do}."
         return ComparedKind.REJECTED_COUNTED, why, NOTHING
-    due = credit_of(record, whole=not rejected and document.itc_reduction is None)
+    due = credit_of(record, amounts, whole=not rejected and document.itc_reduction is None)
     if rejected:
         why = f"{is_}, but it is in the rejected part of the GSTR-2B, with {tax} of tax: {known.what_to_do}."
         return ComparedKind.ACCEPTED_REJECTED, why, due
     if document.itc_available is ItcAvailable.NO:
         why = f"{is_}, but its {tax} of tax are no available credit: {_why_blocked(document)}."
         return ComparedKind.CREDIT_BLOCKED, why, NOTHING
-    return _of_counted(record, document, known, due)
+    return _of_counted(record, document, credit, due, known)
 
 
-def _of_counted(record: Invoice, document: Gstr2bDocument, known: Circumstances, due: TaxAmounts) -> Word:
+def _of_counted(
+    record: Invoice, document: Gstr2bDocument, credit: TaxAmounts, due: TaxAmounts, known: Circumstances
+) -> Word:
     """Judge what is accepted, or has no action, and counts."""
-    is_, other = _IS[record.action], _differences(record, document, due)
+    is_, other = _IS[record.action], _differences(record, document, credit, due)
     status, period = document.ims_status, document.supplier_period
     if status is not None and status is not record.action:
         other_action = f"the GSTR-2B was made when it was {WORDS[status]}"
         if not other:
-            counted = f"its credit of {rupees(document.credit.total)} stays the same"
+            counted = f"its credit of {rupees(credit.total)} stays the same"
             why = f"{is_}, but {other_action}; {counted}: {known.what_to_do}."
             return ComparedKind.ACTION_DIFFERS, why, due
         other.append(other_action)
@@ -92,7 +96,7 @@ def _of_counted(record: Invoice, document: Gstr2bDocument, known: Circumstances,
         other.append(other_period)
     if other:
         return ComparedKind.AMOUNTS_DIFFER, f"{is_}, but by the GSTR-2B {', '.join(other)}.", due
-    return ComparedKind.COUNTED, f"{is_}, and {_adds(document.credit.total)}.", due
+    return ComparedKind.COUNTED, f"{is_}, and {_adds(credit.total)}.", due
 
 
 def _adds(credit: Decimal) -> str:
@@ -102,7 +106,7 @@ def _adds(credit: Decimal) -> str:
     return f"{'takes' if takes else 'adds'} {rupees(abs(credit))} {'from' if takes else 'to'} the credit"
 
 
-def _differences(record: Invoice, document: Gstr2bDocument, due: TaxAmounts) -> list[str]:
+def _differences(record: Invoice, document: Gstr2bDocument, credit: TaxAmounts, due: TaxAmounts) -> list[str]:
     """Say each amount that differs; of an ITC reduction where the tax is the same."""
     tax = document.tax
     pairs = [
@@ -118,14 +122,14 @@ def _differences(record: Invoice, document: Gstr2bDocument, due: TaxAmounts) -> 
         for label, mine, theirs in pairs
         if theirs is not None and theirs != mine
     ]
-    if not found and document.credit != due:
-        found = [f"its ITC reduction is {rupees(-document.credit.total)} and not {rupees(-due.total)}"]
+    if not found and credit != due:
+        found = [f"its ITC reduction is {rupees(-credit.total)} and not {rupees(-due.total)}"]
     return found
 
 
-def of_record(record: Invoice, known: Circumstances) -> Word:
-    """Judge a record that the GSTR-2B does not have."""
-    tax, is_ = rupees(tax_of(record).total), _IS[record.action]
+def of_record(record: Invoice, amounts: TaxAmounts, known: Circumstances) -> Word:
+    """Judge a record of this tax that the GSTR-2B does not have."""
+    tax, is_ = rupees(amounts.total), _IS[record.action]
     if record.action is Action.PENDING:
         why = f"{is_}, and the GSTR-2B does not have it: its {tax} of tax are carried over."
         return ComparedKind.CARRIED_OVER, why, NOTHING
@@ -138,7 +142,7 @@ def of_record(record: Invoice, known: Circumstances) -> Word:
     if later := known.why_later(record):
         why = f"{is_}, and a later GSTR-2B has its {tax} of tax: {later}."
         return ComparedKind.LATER_PERIOD, why, NOTHING
-    due = credit_of(record)
+    due = credit_of(record, amounts)
     missing = f"{is_}, but the GSTR-2B does not have its {tax} of tax"
     others = known.others_are_there(record)
     if known.filed_on is None and (known.recompute_due or (others and known.recompute_due is None)):
@@ -160,9 +164,9 @@ def _why_missing(record: Invoice, known: Circumstances, others: bool) -> str:
     return why if record.supplier_filed else f"{why}; whether its supplier has filed is not known"
 
 
-def of_document(document: Gstr2bDocument, known: Circumstances) -> Word:
+def of_document(document: Gstr2bDocument, credit: TaxAmounts, known: Circumstances) -> Word:
     """Judge a document that IMS has no record of; what does not pass through IMS is as it is."""
-    tax, credit = rupees(document.tax.total), document.credit
+    tax = rupees(document.tax.total)
     if (outside := _outside_ims(document, tax)) is not None:
         return *outside, credit
     if known.filed_on is not None:
@@ -202,14 +206,18 @@ def _why_blocked(document: Gstr2bDocument) -> str:
     return _BLOCKED.get(document.reason, f"the reason is {short(document.reason)}")
 
 
-def credit_of(record: Invoice, *, whole: bool = False) -> TaxAmounts:
+def credit_of(record: Invoice, tax: TaxAmounts, *, whole: bool = False) -> TaxAmounts:
     """Return the credit that an action gives; a credit note takes what it declares, or the whole."""
     if record.action not in _ACCEPTED:
         return NOTHING
-    tax = tax_of(record)
     if record.section not in CREDIT_NOTES:
         return tax
     return -(tax if whole or record.action is not Action.ACCEPT else tax.given_up(record.itc_reduction))
+
+
+def signed(record: Invoice, tax: TaxAmounts) -> TaxAmounts:
+    """Return the tax of a record, negative for a credit note."""
+    return -tax if record.section in CREDIT_NOTES else tax
 
 
 def heads_of(amounts: TaxAmounts) -> str:

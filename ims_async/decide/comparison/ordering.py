@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, Final, TypeVar
 
@@ -38,17 +38,32 @@ def order_of_document(document: Gstr2bDocument) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def sorted_steps(items: Sequence[_T], key: Callable[[_T], Any]) -> Steps[list[_T]]:
-    """Sort in short steps: part by part, then all parts merged."""
-    parts: list[list[tuple[Any, _T]]] = []
+def sorted_steps(
+    items: Sequence[_T], key: Callable[[_T], Any], then: Callable[[_T], Any] | None = None
+) -> Steps[list[_T]]:
+    """Sort in short steps, part by part and then merged; those of one key by `then`, if it is given."""
+    parts: list[Iterator[tuple[Any, _T]]] = []
     for start in range(0, len(items), _PART):
-        parts.append(sorted(((key(one), one) for one in items[start : start + _PART]), key=itemgetter(0)))
+        some = [(key(one), one) for one in items[start : start + _PART]]
+        some.sort(key=itemgetter(0), reverse=True)
+        parts.append(_taken(some))
         yield
-    if len(parts) == 1:
-        return [one for _, one in parts[0]]
     found: list[_T] = []
-    for count, (_, one) in enumerate(heapq.merge(*parts, key=itemgetter(0))):
+    same: list[_T] = []
+    last: Any = None
+    for count, (its, one) in enumerate(heapq.merge(*parts, key=itemgetter(0))):
         if not count % STEP:
             yield
-        found.append(one)
+        if same and its != last:
+            found += same if len(same) == 1 or then is None else (yield from sorted_steps(same, then))
+            same = []
+        same.append(one)
+        last = its
+    found += same if len(same) < 2 or then is None else (yield from sorted_steps(same, then))
     return found
+
+
+def _taken(items: list[tuple[Any, _T]]) -> Iterator[tuple[Any, _T]]:
+    """Yield from the end, and let go: to free all at once would take long."""
+    while items:
+        yield items.pop()

@@ -17,6 +17,7 @@ from ..steps import Steps
 
 _LONGEST: Final = 40  # characters of a number; the law allows 16
 _MOST_DIGITS: Final = 15  # before the point: amounts at the gateway have 13
+_ZERO: Final = Decimal(0)
 STEP: Final = 256  # records or documents that are looked at before the caller's event loop may run
 _IMPORTS: Final = frozenset({Gstr2bSection.IMPG, Gstr2bSection.IMPGSEZ})
 _UNPAIRED: Final = object()  # the section of a document that IMS has no records of
@@ -159,7 +160,8 @@ def _key_of(record: Invoice) -> Key:
     if not isinstance(record.section, Section) or not isinstance(record.action, Action):
         what = f"section {record.section!r:.40} and action {record.action!r:.40} are no Section and no Action"
         raise InvalidInput(f"{named(record)}: {what}")
-    check(record, record.taxable_value, record.value, record.igst, record.cgst, record.sgst, record.cess)
+    igst, cgst, sgst, cess = record.igst, record.cgst, record.sgst, record.cess
+    _check(record, (igst, cgst, sgst, cess, record.taxable_value, record.value))
     return record.section, record.supplier.strip().upper(), record.number, record.date
 
 
@@ -179,25 +181,40 @@ def check_document(document: Gstr2bDocument) -> None:
     if not isinstance(document.section, Gstr2bSection) or not isinstance(document.place, Gstr2bPlace):
         what = f"section {document.section!r:.40}, place {document.place!r:.40} are none of a GSTR-2B"
         raise InvalidInput(f"{named(document)}: {what}")
-    tax, more = document.tax, (document.taxable_value, document.value)
+    tax = document.tax
     if not isinstance(tax, TaxAmounts):
         raise InvalidInput(f"{named(document)}: {tax!r:.40} is no TaxAmounts")
-    check(document, tax.igst, tax.cgst, tax.sgst, tax.cess, *(one for one in more if one is not None))
+    taxable, value = document.taxable_value, document.value
+    if taxable is None or value is None:
+        taxable, value = taxable or _ZERO, value or _ZERO
+    _check(document, (tax.igst, tax.cgst, tax.sgst, tax.cess, taxable, value))
 
 
-def check(one: Invoice | Gstr2bDocument, *amounts: Decimal) -> None:
+def _check(one: Invoice | Gstr2bDocument, amounts: tuple[Decimal, ...]) -> None:
     """Raise `InvalidInput` for one without exact amounts, a date, a number or a supplier."""
+    if not _are_exact(amounts):
+        wrong = next(amount for amount in amounts if not _are_exact((amount,)))
+        what = f"{wrong!r:.40} is no exact amount of rupees"
+        raise InvalidInput(f"{named(one)}: {what}", advice="use Decimal('1250.50')")
+    date, number, supplier = one.date, one.number, one.supplier
+    if not isinstance(date, dt.date) or isinstance(date, dt.datetime):
+        what = f"{date!r:.40} is no date"
+        raise InvalidInput(f"{named(one)}: {what}", advice="use datetime.date(2026, 10, 5)")
+    if not isinstance(number, str):
+        raise InvalidInput(f"{named(one)}: number {number!r:.40} is no text")
+    if not isinstance(supplier, str):
+        raise InvalidInput(f"{named(one)}: supplier {supplier!r:.40} is no text")
+
+
+def _are_exact(amounts: tuple[Decimal, ...]) -> bool:
     for amount in amounts:
-        if not isinstance(amount, Decimal) or not amount.is_finite() or amount.adjusted() > _MOST_DIGITS:
-            what = f"{amount!r:.40} is no exact amount of rupees"
-            raise InvalidInput(f"{named(one)}: {what}", advice="use Decimal('1250.50')")
-    if not isinstance(one.date, dt.date) or isinstance(one.date, dt.datetime):
-        raise InvalidInput(
-            f"{named(one)}: {one.date!r:.40} is no date", advice="use datetime.date(2026, 10, 5)"
-        )
-    for name in ("number", "supplier"):
-        if not isinstance(getattr(one, name), str):
-            raise InvalidInput(f"{named(one)}: {name} {getattr(one, name)!r:.40} is no text")
+        if amount.__class__ is not Decimal or (amount and not _is_rupees(amount)):
+            return False
+    return True
+
+
+def _is_rupees(amount: Decimal) -> bool:
+    return amount.is_finite() and amount.adjusted() <= _MOST_DIGITS
 
 
 def named(one: Invoice | Gstr2bDocument) -> str:

@@ -12,7 +12,7 @@ from ...model.gstr2b import Gstr2b, Gstr2bDocument, TaxAmounts
 from ...model.plain import counted
 from ...model.records import Invoice
 from .changes import DocumentChange, DocumentChangeKind
-from .judging import CREDIT_NOTES, heads_of, rupees, tax_of
+from .judging import heads_of, rupees
 from .kinds import BY_RECOMPUTING, FOR_A_PERSON, ComparedKind
 
 
@@ -20,7 +20,8 @@ from .kinds import BY_RECOMPUTING, FOR_A_PERSON, ComparedKind
 class Compared:
     """What was found of one record of IMS, of one document of the GSTR-2B, or of a record that is a document.
 
-    `reason` is one sentence with figures. `credit` is what the document gives by the GSTR-2B, `expected` what
+    `reason` is one sentence with figures. `tax` is that of the record, else of the document, negative for a
+    credit note and a reversal. `credit` is what the document gives by the GSTR-2B, `expected` what
     it should give by the action of the record: zero where it is known why there is none. `candidates` are
     those of the other side that it may be, where several are alike; the record or document itself is
     then alone.
@@ -30,6 +31,7 @@ class Compared:
     invoice: Invoice | None
     document: Gstr2bDocument | None
     reason: str
+    tax: TaxAmounts
     credit: TaxAmounts
     expected: TaxAmounts
     candidates: tuple[Invoice, ...] | tuple[Gstr2bDocument, ...] = ()
@@ -44,15 +46,6 @@ class Compared:
         """What the GSTR-2B gives less what it should give, in rupees."""
         return self.credit - self.expected
 
-    @property
-    def tax(self) -> TaxAmounts:
-        """Its tax by IMS, else by the GSTR-2B; negative for a credit note, and for a reversal."""
-        if self.invoice is not None:
-            tax = tax_of(self.invoice)
-            return -tax if self.invoice.section in CREDIT_NOTES else tax
-        assert self.document is not None  # noqa: S101 # one of the two is there
-        return self.document.signed_tax
-
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values; of the candidates their number."""
         return {
@@ -61,6 +54,7 @@ class Compared:
             "reason": self.reason,
             "invoice": self.invoice and self.invoice.to_dict(),
             "document": self.document and self.document.to_dict(),
+            "tax": self.tax.to_dict(),
             "credit": self.credit.to_dict(),
             "expected": self.expected.to_dict(),
             "candidates": len(self.candidates),
