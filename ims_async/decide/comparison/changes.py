@@ -78,20 +78,22 @@ def changes_steps(
         if not count % STEP:
             yield
         key = _key(document)
-        old = left.get(key, ())
-        if len(old) == 1 and _is_same(old[0], document):  # nearly all
+        those = left.get(key, ())
+        if len(those) == 1 and _is_same(those[0], document):  # nearly all
             del left[key]
         else:
             others.setdefault(key, []).append(document)
     found: list[DocumentChange] = []
-    for count, (key, old) in enumerate(left.items()):
-        if not count % STEP:
+    count = 0
+    while left:  # taken out one by one: to free all at once would take long
+        if not (count := count + 1) % STEP:
             yield
+        key, old = left.popitem()
         found += _changes_of(old, others.pop(key, []))
-    for count, new in enumerate(others.values()):
-        if not count % STEP:
+    while others:
+        if not (count := count + 1) % STEP:
             yield
-        found += _changes_of([], new)
+        found += _changes_of([], others.popitem()[1])
     return tuple((yield from sorted_steps(found, _order)))
 
 

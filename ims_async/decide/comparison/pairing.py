@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -24,6 +24,7 @@ _UNPAIRED: Final = object()  # the section of a document that IMS has no records
 
 Key = tuple[object, str, str, dt.date]
 """Section of IMS, supplier, number and date."""
+_Folded = dict[Key, list[tuple[int, ...]]]
 Sides = tuple[tuple[int, ...], tuple[int, ...]]
 """Places of records, and of documents."""
 
@@ -40,31 +41,30 @@ class Pairs:
 
 
 class _Places:
-    """Places by their keys; most keys have one place, which needs no list of its own."""
+    """Places by their keys; most keys have one place, which needs no list of its own.
+
+    They are taken out one by one: to free all at once would take long.
+    """
 
     def __init__(self) -> None:
         self._first: dict[Key, int] = {}
         self._more: dict[Key, list[int]] = {}
-
-    def __contains__(self, key: Key) -> bool:
-        return key in self._first
-
-    def __len__(self) -> int:
-        return len(self._first)
 
     def put(self, key: Key, place: int) -> None:
         """Add a place."""
         if self._first.setdefault(key, place) != place:
             self._more.setdefault(key, []).append(place)
 
-    def of(self, key: Key) -> tuple[int, ...]:
-        """Return all places of a key."""
-        first = self._first.get(key)
-        return () if first is None else (first, *self._more.get(key, ()))
+    def take(self, key: Key) -> tuple[int, ...]:
+        """Take all places of a key."""
+        first = self._first.pop(key, None)
+        return () if first is None else (first, *self._more.pop(key, ()))
 
-    def keys(self) -> list[Key]:
-        """Return the keys."""
-        return list(self._first)
+    def all(self) -> Iterator[tuple[Key, tuple[int, ...]]]:
+        """Take the places of one key after the other."""
+        while self._first:
+            key, first = self._first.popitem()
+            yield key, (first, *self._more.pop(key, ()))
 
 
 def pairing_steps(records: Sequence[Invoice], documents: Sequence[Gstr2bDocument]) -> Steps[Pairs]:
@@ -85,59 +85,43 @@ def pairing_steps(records: Sequence[Invoice], documents: Sequence[Gstr2bDocument
             found.documents.append(place)
         else:
             theirs.put(key, place)
-    left = yield from _join(mine, theirs, found)
-    folded = (yield from _folded(mine, left[0])), (yield from _folded(theirs, left[1]))
-    yield from _join_folded(folded, found)
-    return found
-
-
-def _join(mine: _Places, theirs: _Places, found: Pairs) -> Steps[tuple[list[Key], list[Key]]]:
-    """Add what has one key exactly; return the keys of records, and of documents, that are left."""
-    alone: list[Key] = []
-    for count, key in enumerate(mine.keys()):
+    my_rest, their_rest = _Folded(), _Folded()
+    for count, (key, places) in enumerate(mine.all()):
         if not count % STEP:
             yield
-        if key in theirs:
-            _add(mine.of(key), theirs.of(key), found)
+        if others := theirs.take(key):
+            _add(places, others, found)
         else:
-            alone.append(key)
-    other: list[Key] = []
-    for count, key in enumerate(theirs.keys()):
+            _fold(key, places, my_rest)
+    for count, (key, places) in enumerate(theirs.all()):
         if not count % STEP:
             yield
-        if key not in mine:
-            other.append(key)
-    return alone, other
-
-
-def _folded(places: _Places, keys: list[Key]) -> Steps[dict[Key, list[tuple[int, ...]]]]:
-    """Return the places of keys, those of one key together, by the number without case and blanks."""
-    found: dict[Key, list[tuple[int, ...]]] = {}
-    for count, key in enumerate(keys):
-        if not count % STEP:
-            yield
-        section, supplier, number, date = key
-        same = (section, supplier, "".join(number.split()).casefold(), date)
-        found.setdefault(same, []).append(places.of(key))
+        _fold(key, places, their_rest)
+    yield from _join(my_rest, their_rest, found)
     return found
 
 
-def _join_folded(
-    folded: tuple[dict[Key, list[tuple[int, ...]]], dict[Key, list[tuple[int, ...]]]], found: Pairs
-) -> Steps[None]:
-    mine, theirs = folded
-    for count, (key, those) in enumerate(mine.items()):
-        if not count % STEP:
+def _fold(key: Key, places: tuple[int, ...], rest: _Folded) -> None:
+    """Add places by the number without case and blanks; those of one number exactly stay together."""
+    section, supplier, number, date = key
+    rest.setdefault((section, supplier, "".join(number.split()).casefold(), date), []).append(places)
+
+
+def _join(mine: _Folded, theirs: _Folded, found: Pairs) -> Steps[None]:
+    count = 0
+    while mine:
+        if not (count := count + 1) % STEP:
             yield
-        if key in theirs:
-            _add(_flat(those), _flat(theirs.pop(key)), found)
+        key, those = mine.popitem()
+        if others := theirs.pop(key, None):
+            _add(_flat(those), _flat(others), found)
             continue
         for same in those:
             _add(same, (), found)
-    for count, those in enumerate(theirs.values()):
-        if not count % STEP:
+    while theirs:
+        if not (count := count + 1) % STEP:
             yield
-        for same in those:
+        for same in theirs.popitem()[1]:
             _add((), same, found)
 
 
