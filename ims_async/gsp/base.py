@@ -48,9 +48,10 @@ class Needs(Enum):
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """An HTTP request to send. `changes` marks a save or reset: it is never repeated once it may have left.
+    """An HTTP request to send. `changes` marks what changes something: it is noted before it leaves.
 
-    `repeatable` marks requests that can be sent twice without harm (reads; not an OTP). `fresh` asks for a
+    `repeatable` marks requests that can be sent twice without harm (reads; not an OTP). A change that is not,
+    a save or reset, is never repeated once it may have left. `fresh` asks for a
     connection that was not used before; a request that is not `repeatable` always gets one. `secrets` are the
     credentials in it, which are masked in the answer; `grants` marks a request whose answer has a new secret.
     `url` is without its query. The GSP's `sign` adds the credential just before sending.

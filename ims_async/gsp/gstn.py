@@ -64,7 +64,7 @@ STALE_ACTION: Final = "IMSSAV0010"
 
 NOTHING_CHANGED: Final = "IMS2005"
 """A statement was not computed anew: no action has changed since it was made."""
-_NOT_KNOWN_YET: Final = "IMS0008"
+NOT_KNOWN_YET: Final = "IMS0008"
 """A reference is unknown; shortly after the request it may be one that cannot be seen yet."""
 
 
@@ -86,7 +86,7 @@ def nothing_changed(polled_at: float) -> JobStatus:
 
 def not_known_yet(error: GatewayError) -> JobStatus:
     """Return a status that is not final for an unknown reference; raise any other error."""
-    if error.code != _NOT_KNOWN_YET:
+    if error.code != NOT_KNOWN_YET:
         raise error
     return JobStatus(
         state=JobState.PROCESSING, raw_code=error.code, error_code=error.code, error_message=error.message

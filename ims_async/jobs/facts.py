@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from ..errors import JournalError, OutcomeUnknown
+from ..gsp.gstn import NOTHING_CHANGED
 from ..loop_owner import LoopOwner, on_one_loop
 from ..model.change import Change
 from ..model.moves import Cause, ChangeState
@@ -21,6 +22,7 @@ from .journaled import JournaledChange
 if TYPE_CHECKING:
     from .job import ImsJob
 
+SEND_AGAIN: Final = "call taxpayer.regenerate_gstr2b(period), or reconcile(job): it is asked for again"
 _SUBMITTED: Final = JobStatus(state=JobState.PROCESSING)
 _UNKNOWN: Final = JobStatus(state=JobState.UNKNOWN)
 
@@ -84,8 +86,13 @@ class JobFacts:
 
     @property
     def kind(self) -> JobKind:
-        """Save or reset."""
+        """Save, reset, or the computation of GSTR-2B."""
         return self._change.token.kind
+
+    @property
+    def period(self) -> str:
+        """The period (`MMYYYY`) of a GSTR-2B that is computed anew; empty for others, or if not known."""
+        return self._change.token.period
 
     @property
     def submitted_at(self) -> dt.datetime | None:
@@ -167,6 +174,9 @@ class JobFacts:
         """The report of a finished job, or None."""
         if self._report is None and self.done:
             report = account(self.status, self._records, self.submitted)
+            if self.kind is JobKind.REGENERATE:
+                unchanged = self.status.raw_code == NOTHING_CHANGED
+                report = attrs.evolve(report, gstr2b=self.period, unchanged=unchanged)
             self._report = attrs.evolve(report, batch=self.batch, canned=self._canned)
         return self._report
 
@@ -182,7 +192,8 @@ class JobFacts:
     def __repr__(self) -> str:
         name = self.reference_id or "without reference"
         stands = self.status.state if self.sent else self._change.state
-        return f"<ImsJob {self.kind.value} {name} of {self.gstin}: {stands}>"
+        kind = f"{self.kind.value} {self.period}".strip()
+        return f"<ImsJob {kind} {name} of {self.gstin}: {stands}>"
 
     async def load(self) -> tuple[Record, ...] | None:
         """Return the records, from the journal where they are not at hand; None where nobody has them.
@@ -221,6 +232,9 @@ def check_pollable(job: ImsJob) -> None:
         case ChangeState.CALLED_OFF:
             what = f"nothing of it was sent ({job.reason or 'called off'})"
             advice = "taxpayer.retry(job) sends what still stands"
+        case ChangeState.LOST if job.kind.repeatable:
+            what = "GSTR-2B may or may not be computed anew: the answer was lost, or its result is not known"
+            advice = SEND_AGAIN
         case ChangeState.LOST if job.reference_id is not None:
             until = job.token.results_until
             day = "" if until is None else f" until {until:%Y-%m-%d %H:%M} UTC"

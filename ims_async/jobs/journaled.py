@@ -138,12 +138,17 @@ class JournaledChange:
             self._journal = NO_JOURNAL  # it was never stored
 
     async def claim(self, token: JobToken, since: int | None) -> Claim:
-        """Take the turn to send it. Raises `JournalError`: then nothing may be sent."""
+        """Take the turn to send it. Raises `JournalError`: then nothing may be sent.
+
+        One that was lost, and may be repeated, holds the turn: of those who send it again one writes it so.
+        """
         try:
             if self._owed or self.trouble:
                 await self.write()
                 if self.trouble is not None:
                     raise self.trouble
+            if self._stored.to_send_again:
+                return await self._claim_again(token)
             if self._stored.state is not ChangeState.QUEUED:  # dealt with elsewhere, while it was put back
                 return Claim(self._stored, taken=False)
             claim = await self._journal.claim(self._stored.claimed(token), since=since)
@@ -151,6 +156,14 @@ class JournaledChange:
             raise JournalError(f"{error}; nothing was sent") from error
         self._stored = claim.change
         return claim
+
+    async def _claim_again(self, token: JobToken) -> Claim:
+        stored = await self._journal.put(self._stored.sent_again(token))
+        if stored is None:
+            await self._read_again()
+            return Claim(self._stored, taken=False)
+        self._stored = stored
+        return Claim(stored, taken=True)
 
     def failed(self, error: JournalError, what: str) -> None:
         """Keep and log trouble that must not stop what is under way."""
@@ -208,7 +221,7 @@ class JournaledChange:
         known = self._stored.token
         facts = {
             name: value
-            for name in ("submitted", "submitted_at", "results_until", "route")
+            for name in ("submitted", "submitted_at", "results_until", "route", "period")
             if getattr(known, name) in (None, "") and (value := getattr(token, name)) not in (None, "")
         }
         if facts:

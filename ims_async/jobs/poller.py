@@ -26,7 +26,7 @@ from ..errors import (
     RateLimited,
 )
 from ..model.change import Change
-from ..model.status import ErrorEntry, JobState, JobStatus, PReading
+from ..model.status import ErrorEntry, JobKind, JobState, JobStatus, PReading
 from ..model.tokens import JobToken
 from ..net.policies import PollPolicy
 from .alarms import Alarm
@@ -319,15 +319,11 @@ class Poller:
             assert self._delays is not None  # noqa: S101 # made ready before any poll
             now = _now()
             self._next_at = now + next(self._delays)
-        self._evidence = self._evidence.with_poll(status, now)
-        settled = settle(
-            status,
-            submitted=job.submitted,
-            evidence=self._evidence,
-            now=now,
-            p_means=self._policy.p_means,
-        )
-        await job._hear(settled)
+        if job.kind is not JobKind.REGENERATE:  # whose code P is the end
+            self._evidence = self._evidence.with_poll(status, now)
+            reading, evidence = self._policy.p_means, self._evidence
+            status = settle(status, submitted=job.submitted, evidence=evidence, now=now, p_means=reading)
+        await job._hear(status)
 
     async def _answer(self, job: ImsJob) -> JobStatus:
         """Return the gateway's answer; that it has forgotten the job is noted."""

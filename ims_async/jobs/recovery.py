@@ -64,15 +64,14 @@ class Recovery:
     ) -> Reconciliation:
         """Re-read the records of a job and say which of them took effect; see `Taxpayer.reconcile`."""
         self._jobs.check(job.token)
+        if job.kind.repeatable:
+            await _make_sure_of(job)
+            await self._ask_again(job)
+            return Reconciliation()
         records = list(decisions) if decisions is not None else list(await job.load() or ())
         if not records:
             raise InvalidInput("the job does not carry its records: pass them as reconcile(job, decisions)")
-        if not job.sent and not await job._take_over():
-            if job.journal_error is not None:
-                raise job.journal_error
-            raise JobInFlight(
-                "another process has begun to send this batch: see client.unfinished()", job=job
-            )
+        await _make_sure_of(job)
         await job._note_dead_sender()
         if job.pollable:  # the gateway's word counts before what a look shows
             with contextlib.suppress(GatewayError, NotSent, OutcomeUnknown, UnexpectedAnswer):
@@ -91,6 +90,13 @@ class Recovery:
                 return Reconciliation(cannot_tell_yet=tuple(records))
         return found
 
+    async def _ask_again(self, job: ImsJob) -> None:
+        """See the computation of a GSTR-2B to its end; what was lost of it is asked for again."""
+        if job.sent:
+            await self._changes.send_again(job)
+        if job.open:
+            await job.wait()
+
     async def _current(self, records: Iterable[Record]) -> tuple[dict[RecordKey, Invoice], set[Section]]:
         """Read the sections of these records; also return which were not read to the last row."""
         sections = await self._downloads.several({record.section for record in records}, strict=False)
@@ -107,6 +113,8 @@ class Recovery:
                     "what became of this job is not known, so that none of it can be sent again: await it, "
                     "or call taxpayer.reconcile(job), first"
                 )
+            if job.kind.repeatable:
+                return await self._regenerate_again(job, queue=queue)
             if job.report is None:  # it was called off
                 records = await job.load()
                 if not records:
@@ -115,6 +123,8 @@ class Recovery:
                     )
                 return await self._retry(Batch(kind=job.kind, run=job.run), records, job.batch, queue=queue)
             report = job.report
+        if report.gstr2b is not None:
+            raise InvalidInput(f"{report}: it has no records; pass its job in place of the report")
         again = _not_applied(report)
         recipients = {(r.invoice if isinstance(r, Decision) else r).recipient for r in again}
         if others := sorted(other for other in recipients if other and other.upper() != self._gstin.upper()):
@@ -122,6 +132,18 @@ class Recovery:
         kind = JobKind.RESET if again and isinstance(again[0], Invoice) else JobKind.SAVE
         stale = refused_as_stale(report.failed)
         return await self._retry(Batch(kind=kind), again, report.batch, queue=queue, stale=stale)
+
+    async def _regenerate_again(self, job: ImsJob, *, queue: bool) -> Retry:
+        """Have the GSTR-2B of a job computed anew, unless it was."""
+        again = None
+        if job.report is None or not job.report.ok:
+            if not job.period:
+                raise InvalidInput("the period of this job is not known: call taxpayer.regenerate_gstr2b(…)")
+            batch = Batch(kind=job.kind, period=job.period, run=job.run)
+            again = await self._changes.regenerate(batch, queue=queue)
+        if job.batch is not None:
+            await self._jobs.mark_retried(job.batch)
+        return Retry(job=again, found=Reconciliation())
 
     async def _retry(
         self,
@@ -185,6 +207,15 @@ def _not_applied(report: JobReport) -> list[Record]:
             "invoices again, and save decisions on them"
         )
     return known
+
+
+async def _make_sure_of(job: ImsJob) -> None:
+    """Make sure that nobody sends a batch that waits for its turn in another process."""
+    if job.sent or await job._take_over():
+        return
+    if job.journal_error is not None:
+        raise job.journal_error
+    raise JobInFlight("another process has begun to send this batch: see client.unfinished()", job=job)
 
 
 async def _ended(job: ImsJob, judged: Change, status: JobStatus) -> bool:

@@ -8,14 +8,16 @@ import weakref
 from collections.abc import Sequence
 
 from ..errors import ON_THE_WAY, GatewayError, InvalidInput, JournalError, OutcomeUnknown
+from ..gsp.gstn import NOT_KNOWN_YET
 from ..journal.base import Query
 from ..model.change import Change
 from ..model.records import Record
 from ..model.status import JobKind, JobStatus
+from ..model.times import QUIET, in_minutes
 from ..model.tokens import JobToken
 from ..net.credentials import Credentials
 from .context import Services
-from .facts import records_of
+from .facts import SEND_AGAIN, records_of
 from .job import ImsJob
 from .journaled import JournaledChange
 
@@ -37,7 +39,9 @@ class JobRegistry:
         self.references: set[str] = set()
         """The references of all jobs that there ever was a handle on."""
 
-    def token(self, kind: JobKind, reference_id: str | None, submitted: int | None) -> JobToken:
+    def token(
+        self, kind: JobKind, reference_id: str | None, submitted: int | None, period: str = ""
+    ) -> JobToken:
         """Return the token of a job that is submitted now."""
         services = self._services
         now, kept = services.now(), services.limits.results_kept
@@ -50,6 +54,7 @@ class JobRegistry:
             submitted=submitted,
             submitted_at=now,
             results_until=None if kept is None else now + dt.timedelta(seconds=kept),
+            period=period,
         )
 
     # -- handles: one for each job ---------------------------------------------------------------------
@@ -221,20 +226,29 @@ class JobRegistry:
     async def _poll(self, token: JobToken) -> JobStatus:
         reference_id, until = token.reference_id or "", token.results_until
         conversation = self._services.gsp.status(self._gstin, reference_id, token.kind, token.route)
+        now = self._services.clock
         try:
-            return await self._services.exchange.run(conversation, self._credentials, retry=False)
+            status = await self._services.exchange.run(conversation, self._credentials, retry=False)
         except ON_THE_WAY:
             raise
         except GatewayError as error:
-            if until is None or self._services.clock() < until.timestamp():
+            if until is None or now() < until.timestamp():
                 raise
-            name = self._name(token)
             raise OutcomeUnknown(
                 f"the gateway kept the result of job {reference_id} until {until:%Y-%m-%d %H:%M} UTC, and no "
                 f"longer tells it ({error})",
                 advice="call taxpayer.reconcile(job, decisions)",
-                job=None if name is None else self._by_name.get(name),
+                job=self._named(token),
             ) from error
+        age = 0.0 if token.submitted_at is None else now() - token.submitted_at.timestamp()
+        if status.raw_code == NOT_KNOWN_YET and age >= QUIET:
+            what = f"{in_minutes(QUIET)} after GSTR-2B was asked for the gateway knows no job {reference_id}"
+            raise OutcomeUnknown(what, advice=SEND_AGAIN, job=self._named(token))
+        return status
+
+    def _named(self, token: JobToken) -> ImsJob | None:
+        name = self._name(token)
+        return None if name is None else self._by_name.get(name)
 
     async def aclose(self) -> None:
         """Stop polling."""

@@ -29,14 +29,18 @@ from ..journal.base import Claim
 from ..model.change import Change
 from ..model.moves import Cause
 from ..model.records import Decision, Invoice, Record
-from ..model.status import JobKind
+from ..model.status import JobKind, JobStatus
 from ..model.tokens import JobToken
 from ..net.credentials import Credentials
 from ..net.outgoing import Outgoing
 from .context import Services
+from .facts import SEND_AGAIN
 from .job import ImsJob
 from .journaled import JournaledChange, Move
 from .registry import JobRegistry
+
+_Answer = Accepted | JobStatus
+"""A reference; or a final status, where there was nothing to be done."""
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -44,8 +48,10 @@ class Batch:
     """What goes out in one request, and what has become of it by now.
 
     `run` is its bulk run, `body` the records as a body, if they were written already; `checked` records are
-    not checked again. `journaled` is its change, once that is written down; `handed_in` its token while it
-    waits; `job` its handle, once it was sent. One that is handed in once more replaces what was called off.
+    not checked again; `period` is that of a GSTR-2B to be computed anew. `journaled` is its change, once that
+    is written down; `handed_in` its token while it waits; `job` its handle, once it was sent. One that is
+    handed in once more replaces what was called off. `in_doubt` is one that was lost, may be repeated, and is
+    sent again: until it is accepted it stays lost.
     """
 
     kind: JobKind
@@ -53,14 +59,21 @@ class Batch:
     run: str = ""
     body: PackedBody | None = None
     checked: bool = False
+    period: str = ""
     journaled: JournaledChange | None = None
     handed_in: JobToken | None = None
     job: ImsJob | None = None
+    in_doubt: bool = False
 
     @property
     def sent(self) -> bool:
         """Whether some of it may be at the gateway."""
         return self.journaled is not None and self.journaled.change.sent
+
+    def __str__(self) -> str:
+        if self.kind is JobKind.REGENERATE:
+            return f"GSTR-2B of {self.period}"
+        return f"{len(self.records)} records"
 
     @property
     def unsent_id(self) -> str:
@@ -106,6 +119,7 @@ class Sender:
         Cancelled before the hand-over to the transport, it is called off; later its answer is still noted,
         and the job is in `unfinished`. `since` is the journal's revision when the records were read.
         """
+        batch.in_doubt = journaled.change.to_send_again
         outgoing = Outgoing(self._services.exchange, self._conversation(batch), self._credentials)
         self._change_id = journaled.change.id
         task = self._task = asyncio.create_task(self._send(batch, journaled, outgoing, since))
@@ -124,7 +138,7 @@ class Sender:
         if self._task is task:
             self._task = None  # its result is a job with all its records
 
-    def _conversation(self, batch: Batch) -> Conversation[Accepted]:
+    def _conversation(self, batch: Batch) -> Conversation[_Answer]:
         gsp, records = self._services.gsp, batch.records
         match batch.kind:
             case JobKind.SAVE:
@@ -134,41 +148,39 @@ class Sender:
                 invoices = [r for r in records if isinstance(r, Invoice)]
                 return gsp.reset(self._gstin, invoices, packed=batch.body)
             case JobKind.REGENERATE:
-                raise InvalidInput("a statement has no records: it is computed anew by its period")
+                return gsp.regenerate(self._gstin, batch.period)
         assert_never(batch.kind)
 
     async def _send(
-        self, batch: Batch, journaled: JournaledChange, outgoing: Outgoing[Accepted], since: int | None
+        self, batch: Batch, journaled: JournaledChange, outgoing: Outgoing[_Answer], since: int | None
     ) -> ImsJob | Claim:
         """Send, and write down what came of it: the change then says what is returned or raised."""
         came: Move = Change.lost
         try:
-            token = await self._claim_and_send(batch, journaled, outgoing, since)
-            if isinstance(token, Claim):
-                return token
-            came = partial(Change.accepted, token=token)
-            if (reference := token.reference_id) and await self._jobs.knows(reference):
+            sent = await self._claim_and_send(batch, journaled, outgoing, since)
+            if isinstance(sent, Claim):
+                return sent
+            came = partial(_answered, answer=sent)
+            if (reference := sent[0].reference_id) and await self._jobs.knows(reference):
                 came = Change.lost
                 raise OutcomeUnknown(f"the gateway answered with the name of an earlier job, {reference}")
         except OutcomeUnknown as error:
-            raise OutcomeUnknown(
-                f"{error}; {len(batch.records)} records of {self._gstin}",
-                job=await self._opened(batch, journaled, came),
-                advice="call taxpayer.reconcile(error.job), do not send them again",
-            ) from error
-        except JobInFlight as error:  # IMSSAV0015, say: nothing was done with this one
-            await journaled.apply(_put_back(batch, str(error)))
-            if outgoing.last_try:
-                await journaled.apply(batch.calling_off(error, dropped=True))
-            raise
-        except ImsError as error:  # the gateway, or our own rules, refused it
-            await journaled.apply(batch.calling_off(error, dropped=outgoing.last_try))
+            raise await self._lost(error, batch, journaled) from error
+        except ImsError as error:
+            # With an answer still out, "another job is running" may be about this one.
+            if batch.in_doubt and (outgoing.left or isinstance(error, JobInFlight)):
+                raise await self._lost(error, batch, journaled) from error
+            if batch.in_doubt and _cause(error, batch) is not Cause.REFUSED:
+                await self._opened(batch, journaled, Change.lost)
+            else:
+                await _note_refusal(error, batch, journaled, last_try=outgoing.last_try)
             # Without a limit of ours it was the gateway that refused it.
             if isinstance(error, PayloadTooLarge) and not error.limit:
                 raise _with_its_size(error, batch) from error
             raise
         except BaseException as error:
-            if outgoing.left:  # the whole program is stopping: what is known is said in `unfinished`
+            # The whole program is stopping: what is known is said in `unfinished`.
+            if outgoing.left or batch.in_doubt:
                 await self._opened(batch, journaled, came)
             else:
                 await journaled.apply(batch.calling_off(error))
@@ -176,32 +188,61 @@ class Sender:
         return await self._opened(batch, journaled, came)
 
     async def _claim_and_send(
-        self, batch: Batch, journaled: JournaledChange, outgoing: Outgoing[Accepted], since: int | None
-    ) -> JobToken | Claim:
-        """Return the token with the gateway's reference; or the claim that was not taken."""
+        self, batch: Batch, journaled: JournaledChange, outgoing: Outgoing[_Answer], since: int | None
+    ) -> tuple[JobToken, JobStatus | None] | Claim:
+        """Return the token with the reference, or a final status; or the claim that was not taken."""
         with outgoing:
             while True:
                 async with outgoing.ready():
-                    token = self._jobs.token(batch.kind, None, len(batch.records))
+                    token = self._jobs.token(batch.kind, None, len(batch.records), batch.period)
                     claim = await journaled.claim(token, since)
                     if not claim.taken:
                         return claim
-                    accepted = await outgoing.send()
-                if accepted is not None:
-                    reference, route = accepted.reference_id, accepted.route
-                    return attrs.evolve(token, reference_id=reference, route=route)
-                # Nothing was done: that shows at once, and is written when the token is renewed.
-                journaled.owe(_put_back(batch, outgoing.refused_for))
+                    answer = await outgoing.send()
+                if isinstance(answer, JobStatus):
+                    return token, answer
+                if answer is not None:
+                    return attrs.evolve(token, reference_id=answer.reference_id, route=answer.route), None
+                # Nothing was done, or it is sent again all the same: that shows at once, and is written when
+                # the token is renewed.
+                batch.in_doubt = batch.in_doubt or outgoing.in_doubt
+                journaled.owe(Change.lost if batch.in_doubt else _put_back(batch, outgoing.refused_for))
                 await outgoing.try_again()
                 await journaled.write()
                 await outgoing.rest()
 
+    async def _lost(self, error: ImsError, batch: Batch, journaled: JournaledChange) -> OutcomeUnknown:
+        """Write down that what became of it is not known, and return the error that says so."""
+        advice = "call taxpayer.reconcile(error.job), do not send them again"
+        return OutcomeUnknown(
+            f"{error}; {batch} of {self._gstin}",
+            job=await self._opened(batch, journaled, Change.lost),
+            advice=SEND_AGAIN if batch.kind.repeatable else advice,
+        )
+
     async def _opened(self, batch: Batch, journaled: JournaledChange, came: Move) -> ImsJob:
         """Return the job of what was sent, after what came of it was written down."""
         journaled.owe(came)
-        job = batch.job = self._jobs.opened(journaled, batch.records)
-        await job._write()
-        return job
+        if batch.job is None or batch.job._journaled is not journaled:
+            batch.job = self._jobs.opened(journaled, batch.records)
+        await batch.job._write()
+        return batch.job
+
+
+def _answered(change: Change, answer: tuple[JobToken, JobStatus | None]) -> Change:
+    """Return a change as the gateway's answer to it leaves it."""
+    token, status = answer
+    accepted = change.accepted(token)
+    return accepted if status is None else accepted.heard(status)
+
+
+async def _note_refusal(error: ImsError, batch: Batch, journaled: JournaledChange, *, last_try: bool) -> None:
+    """Write down that nothing was done: by the gateway or our own rules it was refused, or has to wait."""
+    if isinstance(error, JobInFlight):  # IMSSAV0015, say
+        await journaled.apply(_put_back(batch, str(error)))
+        if not last_try:
+            return
+    await journaled.apply(batch.calling_off(error, dropped=last_try))
 
 
 def _put_back(batch: Batch, reason: str) -> Move:

@@ -14,6 +14,7 @@ import attrs
 from ..errors import (
     ON_THE_WAY,
     GatewayError,
+    ImsError,
     InvalidInput,
     JobInFlight,
     JobTimeout,
@@ -82,8 +83,8 @@ class Changes:
 
     async def submit(self, batch: Batch, *, queue: bool) -> ImsJob:
         """Check, write down, wait for the turn, send, and return the job; in the order of the calls."""
-        if not batch.records:
-            raise InvalidInput(f"nothing to {batch.kind.value.lower()}: the batch is empty")
+        if not batch.records and not batch.kind.repeatable:
+            raise InvalidInput(f"nothing to {batch.kind.word}: the batch is empty")
         if not queue:
             await self._refuse_if_busy_now()
         with self.gate.join() as turn:
@@ -92,6 +93,29 @@ class Changes:
                 job = await self._when_free(lambda: self._sender.send(batch, journaled), queue=queue)
                 assert job is not None  # noqa: S101 # there is something to send
                 return job
+
+    async def regenerate(self, batch: Batch, *, queue: bool) -> ImsJob:
+        """Have GSTR-2B of `batch.period` computed anew, as `submit`; what was lost of it is sent again."""
+        for job in self._jobs.unfinished():
+            if job.change.to_send_again and job.period == batch.period:
+                await self.send_again(job)
+                return job
+        return await self.submit(batch, queue=queue)
+
+    async def send_again(self, job: ImsJob) -> None:
+        """Send once more a change that was lost and may be repeated, unless it has moved on meanwhile."""
+        with self.gate.join() as turn:
+            await turn()
+            await self._send_again(job)
+
+    async def _send_again(self, job: ImsJob) -> None:
+        await self._sender.wait()
+        await _ask_journal(job)
+        await job._note_dead_sender()
+        if job.change.to_send_again:
+            batch = Batch(kind=job.kind, period=job.period, job=job)
+            if isinstance(await self._sender.send(batch, job._journaled), Claim):
+                await job._show()  # another process was quicker
 
     async def submit_what(self, look: Callable[[], Awaitable[Batch | None]], *, queue: bool) -> ImsJob | None:
         """Wait for the turn, look what is to be sent as things stand now, and send that.
@@ -129,7 +153,7 @@ class Changes:
         """
         if not batch.checked:
             await self._services.check(self._gstin, batch.records)
-        token = self._jobs.token(batch.kind, None, len(batch.records))
+        token = self._jobs.token(batch.kind, None, len(batch.records), batch.period)
         batch.handed_in = token if at is None else attrs.evolve(token, submitted_at=at)
         earlier = batch.unsent_id
         await self._write_owed()
@@ -234,6 +258,8 @@ class Changes:
             moving = not ahead.sent or ahead.change.may_be_leaving(self._services.clock())
             if not ahead.open or (moving and not watched):
                 continue
+            if ahead.kind.repeatable and not await self._asked_again(ahead):
+                continue
             self._refuse_unknown(ahead)
             self._services.exchange.check_open()
             try:
@@ -248,6 +274,19 @@ class Changes:
                 raise JobInFlight(f"nothing was sent; {why}", job=ahead, advice=_way_out(ahead)) from error
             if ahead in self._jobs.unfinished():
                 self._refuse_unknown(ahead)
+
+    async def _asked_again(self, ahead: ImsJob) -> bool:
+        """Send once more what was lost ahead; False if it is over, since the gateway refuses it by now."""
+        try:
+            await self._send_again(ahead)
+        except OutcomeUnknown as error:
+            why = f"nothing was sent: {error.without_advice()}"
+            raise JobInFlight(why, job=ahead, advice=_way_out(ahead)) from error
+        except ImsError as error:
+            if ahead.open:
+                raise
+            _log.warning("%r was lost, and is refused by now: %s", ahead, error)
+        return ahead.open
 
     def _still_sent(self, change: Change) -> str:
         since = change.token.submitted_at
@@ -304,5 +343,7 @@ def _in_the_way(claim: Claim) -> JobInFlight:
 
 
 def _way_out(job: ImsJob) -> str:
+    if job.kind.repeatable:
+        return "call taxpayer.reconcile(error.job): it is asked for again; or let_go(error.job)"
     records = ", decisions" if job.records is None else ""
     return f"call taxpayer.reconcile(error.job{records}) first, or let_go(error.job) if you know"

@@ -76,11 +76,12 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         WHERE state NOT IN ('abandoned', 'called off', 'ended', 'queued');
     CREATE INDEX jobs_by_revision ON jobs (gstin, revision);
     """,
+    "ALTER TABLE jobs ADD COLUMN period TEXT NOT NULL DEFAULT ''",
 )
 
 COLUMNS: Final = (
     "id, state, gsp, host, gstin, kind, reference, submitted, submitted_at, results_until, "
-    "status, reason, changed_at, run, retried, cause, found, route, revision"
+    "status, reason, changed_at, run, retried, cause, found, route, period, revision"
 )
 
 LAST_REVISION: Final = "SELECT last FROM revisions"
@@ -88,8 +89,8 @@ GIVE_REVISIONS: Final = "UPDATE revisions SET last = ?"
 # Each write has its new revision as its first parameter (`Connection.write`).
 INSERT_JOB: Final = (
     "INSERT INTO jobs (revision, state, id, gsp, host, gstin, kind, reference, submitted, submitted_at, "
-    "results_until, run, route, changed_at) "
-    f"VALUES (?, '{ChangeState.QUEUED}', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+    "results_until, run, route, period, changed_at) "
+    f"VALUES (?, '{ChangeState.QUEUED}', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 )
 INSERT_PART: Final = "INSERT INTO parts (job, part, rows, checksum) VALUES (?, ?, ?, ?)"
 SELECT_JOB: Final = f"SELECT {COLUMNS} FROM jobs WHERE id = ?"

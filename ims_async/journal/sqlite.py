@@ -74,7 +74,7 @@ class SqliteJournal:
         row = (
             change.id, token.gsp, token.host, token.gstin, token.kind, token.reference_id, len(records),
             _text(token.submitted_at) or "", _text(token.results_until), change.run, token.route,
-            at.timestamp(),
+            token.period, at.timestamp(),
         )  # fmt: skip
 
         def write(connection: schema.Connection) -> tuple[Any, ...] | int:
@@ -218,7 +218,7 @@ class SqliteJournal:
     def _change(self, row: Sequence[Any]) -> Change:
         (
             change_id, state, gsp, host, gstin, kind, reference, submitted, sent_at, until, status, reason,
-            at, run, retried, cause, found, route, revision,
+            at, run, retried, cause, found, route, period, revision,
         ) = row  # fmt: skip
         try:
             if any(isinstance(fact, bytes) for fact in row):
@@ -235,6 +235,7 @@ class SqliteJournal:
                 submitted_at=dt.datetime.fromisoformat(sent_at) if sent_at else None,
                 results_until=dt.datetime.fromisoformat(until) if until else None,
                 route=route,
+                period=period,
             )
             change = Change(
                 id=change_id,

@@ -57,7 +57,7 @@ Check = Callable[[Journal, Journal], Coroutine[Any, Any, None]]
 async def an_added_change_is_found(one: Journal, other: Journal) -> None:
     """Every field is there, the records of every section are equal to the digit, and none is missing."""
     batch = unusual()
-    facts: dict[str, Any] = {"kind": JobKind.RESET, "results_until": SENT, "route": "tåsk"}
+    facts: dict[str, Any] = {"kind": JobKind.REGENERATE, "results_until": SENT, "route": "tåsk"}
     change = a_change("it", run="night", submitted=len(batch), **facts)
     before, stored, after = await one.now(), await one.add(change, batch), await one.now()
     batch.clear()  # it is the caller's

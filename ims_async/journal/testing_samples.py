@@ -64,7 +64,7 @@ def a_change(name: str, *, run: str = "", **facts: Any) -> Change:
     """Return a change that was handed in, of the usual taxpayer."""
     usual = JobToken(
         gsp="gsp", host="gateway.example", gstin=GSTIN, kind=JobKind.SAVE, reference_id=None, submitted=1,
-        submitted_at=HANDED_IN,
+        submitted_at=HANDED_IN, period="102026",
     )  # fmt: skip
     return Change(id=name, token=attrs.evolve(usual, **facts), run=run)
 

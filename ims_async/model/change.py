@@ -1,7 +1,8 @@
 """Where a change stands: one state, one table of moves, and each question about it answered once.
 
-A change is one batch of decisions (a save) or of invoices (a reset) that goes out in one request. Pure
-values: no I/O and no clock. Journals store this value, job handles hold it, everything else asks it.
+A change is one batch of decisions (a save) or of invoices (a reset) that goes out in one request, or the
+request to compute GSTR-2B anew. Pure values: no I/O and no clock. Journals store this value, job handles
+hold it, everything else asks it.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ def with_facts(known: JobToken, news: JobToken | None) -> JobToken:
         submitted_at=news.submitted_at or known.submitted_at,
         results_until=news.results_until or known.results_until,
         route=news.route or known.route,
+        period=known.period,
     )
     return known if after == known else after
 
@@ -154,8 +156,13 @@ class Change:
 
     @property
     def needs_a_look(self) -> bool:
-        """True if what became of it is not known, and nobody can be asked."""
-        return self.state in (ChangeState.LOST, ChangeState.BROKEN_OFF)
+        """True if what became of it is not known, nobody can be asked, and its records show it."""
+        return self.state in (ChangeState.LOST, ChangeState.BROKEN_OFF) and not self.token.kind.repeatable
+
+    @property
+    def to_send_again(self) -> bool:
+        """True if what became of it is not known, and it may be sent again: it carries no records."""
+        return self.state is ChangeState.LOST and self.token.kind.repeatable
 
     @property
     def to_retry(self) -> bool:
@@ -203,6 +210,10 @@ class Change:
         """Take the turn, and begin to send; `token` is its own, with the times of the sending."""
         return self._after(Event.CLAIMED, token=token)
 
+    def sent_again(self, token: JobToken) -> Change:
+        """Send once more what was lost and may be repeated; it keeps the turn. `token` is that of a claim."""
+        return self._after(Event.SENT_AGAIN, token=token)
+
     def put_back(self, reason: str, handed_in: JobToken | None = None) -> Change:
         """Wait again: nothing was done. `handed_in` has the times of the handing in."""
         over = self.state is ChangeState.ABANDONED  # a person who gave it up does not want it to be sent
@@ -228,7 +239,8 @@ class Change:
         if not status.done:
             event = Event.HEARD_PROCESSING
         else:
-            event = Event.HEARD_BROKE_OFF if status.carrier_failed else Event.HEARD_ENDED
+            broke_off = status.carrier_failed and not self.token.kind.repeatable  # no records to look at
+            event = Event.HEARD_BROKE_OFF if broke_off else Event.HEARD_ENDED
         known = self.status
         if known is not None and MOVES[event][self.state] is Answer.NOTED:
             older = (status.polled_at or 0.0) < (known.polled_at or 0.0)
@@ -302,7 +314,9 @@ class Change:
 
 def _stays(change: Change, answer: Answer, event: Event) -> bool:
     """Say whether nothing changes, not even what is noted."""
-    if answer is Answer.REFUSED:
+    # Two processes may have sent what may be repeated, and a late answer to one finds it ended by the other.
+    twice = answer is Answer.NEVER and change.token.kind.repeatable
+    if answer is Answer.REFUSED or twice:
         name = change.id or change.token.reference_id
         raise JobInFlight(f"change {name} was dealt with elsewhere: it is {change.state}")
     if answer is Answer.NEVER:

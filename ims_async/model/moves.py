@@ -63,6 +63,8 @@ class Event(StrEnum):
     """What may happen to a change."""
 
     CLAIMED = "claimed"
+    SENT_AGAIN = "sent again"
+    """Only of a kind that may be repeated."""
     PUT_BACK = "put back"
     """Nothing was done, and it will be tried again."""
     CALLED_OFF = "called off"
@@ -104,6 +106,7 @@ _STAY, _NOTE, _REFUSED, _NEVER = Answer.STAYS, Answer.NOTED, Answer.REFUSED, Ans
 _ROWS: Final[Mapping[Event, tuple[_Cell, ...]]] = {
     # event:       queued, sending, lost, accepted, broken off, ended, called off, abandoned
     Event.CLAIMED: (_S.SENDING, *[_REFUSED] * 7),
+    Event.SENT_AGAIN: (*[_REFUSED] * 2, _S.SENDING, *[_REFUSED] * 5),
     Event.PUT_BACK: (_STAY, _S.QUEUED, _S.QUEUED, _NEVER, _NEVER, _REFUSED, _REFUSED, _S.CALLED_OFF),
     Event.CALLED_OFF: (*[_S.CALLED_OFF] * 3, _NEVER, _NEVER, _STAY, _STAY, _S.CALLED_OFF),
     Event.ACCEPTED: (_NEVER, _S.ACCEPTED, _S.ACCEPTED, _STAY, _STAY, _NOTE, _NEVER, _NOTE),

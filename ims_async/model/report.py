@@ -67,6 +67,10 @@ class JobReport(Plain):
     found: Found | None = attrs.field(default=None, repr=False)
     """The result of reading the records again, for a job that could not be polled: `failed` then has the
     records that were not applied, or changed, without codes. None if the gateway reported the outcome."""
+    gstr2b: str | None = None
+    """The period (`MMYYYY`) of a GSTR-2B that was to be computed anew, empty if unknown; None for records."""
+    unchanged: bool = False
+    """True if it was not, since no action had changed since it was made."""
 
     @property
     def ok(self) -> bool:
@@ -94,21 +98,29 @@ class JobReport(Plain):
         return max(self.submitted - self.failed_count - self.unaccounted_count, 0)
 
     def __str__(self) -> str:
-        counts = {
-            "applied": self.applied_count,
-            "refused": self.failed_count,
-            "unaccounted for": self.unaccounted_count,
-        }
-        facts = [", ".join(f"{count:,} {what}" for what, count in counts.items() if count)]
+        if self.gstr2b is not None:
+            return self._of_gstr2b
+        numbers = self.applied_count, self.failed_count, self.unaccounted_count
+        counts = zip(numbers, ("applied", "refused", "unaccounted for"), strict=True)
+        facts = [", ".join(f"{count:,} {what}" for count, what in counts if count)]
         if self.found is not None:
             facts.append("as a second look showed")
         if self.unmatched:
-            one = "error that fits no record"
-            facts.append(counted(len(self.unmatched), one, "errors that fit no record"))
+            facts.append(
+                counted(len(self.unmatched), "error that fits no record", "errors that fit no record")
+            )
         if not self.ok:
             facts += [f"{self.error_code} {self.reason}".strip(), *([CANNED] if self.canned else [])]
         size = "a job of unknown size" if self.submitted is None else counted(self.submitted, "record")
         return bounded(f"{size}: {'; '.join(filter(None, facts)) or self.state}")
+
+    @property
+    def _of_gstr2b(self) -> str:
+        said = "is up to date: nothing changed" if self.unchanged else "was computed anew"
+        if self.state is not JobState.SUCCEEDED:
+            said = f"was not computed anew: {self.error_code} {self.reason}".rstrip(": ")
+        period = f" of {self.gstr2b}" if self.gstr2b else ""
+        return bounded(f"GSTR-2B{period} {said}{f' ({CANNED})' if self.canned else ''}")
 
     @property
     def reason(self) -> str:
@@ -120,6 +132,8 @@ class JobReport(Plain):
         """Raise `RecordsRejected` unless `ok`."""
         if self.ok:
             return
+        if self.gstr2b is not None:
+            raise RecordsRejected(str(self), report=self)
         shown = "; ".join([*map(str, self.failed[:3]), *([CANNED] if self.canned else [])])
         raise RecordsRejected(
             f"{len(self.failed)} of {self.submitted if self.submitted is not None else '?'} records failed, "

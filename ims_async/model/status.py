@@ -13,12 +13,22 @@ from .vocabulary import Section
 
 
 class JobKind(StrEnum):
-    """The kind of change that a job makes; the values are GSTN's `reqtyp`, and its action for the last."""
+    """What a job does; the values are GSTN's `reqtyp`, and its `action` for the last one."""
 
     SAVE = "SAVE"
     RESET = "RESET"
     REGENERATE = "GEN2B"
-    """Compute GSTR-2B anew. It has no records."""
+    """It computes GSTR-2B anew from the actions as they are by then, and carries no records."""
+
+    @property
+    def repeatable(self) -> bool:
+        """True if asking twice does no harm: it carries no records, and takes the actions as they are."""
+        return self is JobKind.REGENERATE
+
+    @property
+    def word(self) -> str:
+        """Its name in a sentence."""
+        return "GSTR-2B" if self is JobKind.REGENERATE else self.value.lower()
 
 
 class JobState(StrEnum):

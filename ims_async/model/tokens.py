@@ -20,7 +20,7 @@ _KEYS: Final = {
     "reference_id": "ref", "submitted": "n", "submitted_at": "at", "results_until": "until",
     "reference": "download",
 }  # fmt: skip
-_OPTIONAL: Final = frozenset({"until", "route"})  # missing from tokens of the first release
+_OPTIONAL: Final = frozenset({"until", "route", "period"})  # missing from tokens of the first release
 
 
 @attrs.frozen(kw_only=True)
@@ -60,7 +60,8 @@ class JobToken(_Token):
     """Everything that is needed to resume a job in any process, without secrets: store it anywhere.
 
     `results_until` is when the gateway deletes the outcome, None if unknown: poll before then. `route` is the
-    GSP's own note of how to poll the job; empty if it needs none, or is not known.
+    GSP's own note of how to poll the job; empty if it needs none, or is not known. `period` is the `MMYYYY`
+    of a GSTR-2B that is computed anew; empty for a save or reset, or if it is not known.
     """
 
     _not_one: ClassVar[str] = "not a job token"
@@ -70,6 +71,7 @@ class JobToken(_Token):
     submitted_at: dt.datetime | None = None
     results_until: dt.datetime | None = None
     route: str = ""
+    period: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -163,6 +163,8 @@ class Delivery:
         self._delay, self._fresh = 0.0, False  # of the next try
         self.last_try = False
         """To be set if nobody waits for it any more: what did nothing is not tried again."""
+        self.in_doubt = False
+        """True if the last try was a change that may have taken effect, and may be repeated."""
 
     async def answer(self, request: Request) -> Response:
         """Send a request that changes nothing, and return the first answer that is fine."""
@@ -223,7 +225,8 @@ class Delivery:
     def _judged(self, answer: Response | ImsError) -> Response | None:
         """Return an answer that is fine, with the secrets in it masked; None for any other: see `try_again`.
 
-        Raises `OutcomeUnknown` for a change, unless the answer proves that nothing was done.
+        Raises `OutcomeUnknown` for a change, unless the answer proves that nothing was done, or it may be
+        repeated: then it is `in_doubt`.
         """
         request, verdict = self._request, None
         if isinstance(answer, Response):
@@ -239,7 +242,8 @@ class Delivery:
                     f"the client was closed while {request.operation} was under way"
                 ) from answer
             nothing_done, error = isinstance(answer, NotSent), answer
-        if request.changes and not nothing_done:
+        self.in_doubt = request.changes and not nothing_done
+        if self.in_doubt and not request.repeatable:
             raise OutcomeUnknown(f"{error}; it may or may not have taken effect") from error
         self._refusal = error, verdict
         return None

@@ -27,7 +27,7 @@ class Outgoing(Delivery, Generic[T]):
                 answer = await outgoing.send()
             if answer is not None:
                 return answer
-            await outgoing.try_again()      # nothing was done; raises the error if that is all
+            await outgoing.try_again()      # nothing was done, or it may be repeated; raises if that is all
             await outgoing.rest()
     """
 
@@ -79,14 +79,14 @@ class Outgoing(Delivery, Generic[T]):
     async def send(self) -> T | None:
         """Send it, and return what the answer means; None if nothing was done: see `try_again`.
 
-        Raises `OutcomeUnknown` if it may have taken effect.
+        Raises `OutcomeUnknown` if it may have taken effect; one that may be repeated is `in_doubt` instead.
         """
         self._exchange.check_open()
         self.left = True
         answer = self._judged(await self._send())
         if answer is not None:
             return self._value(answer)
-        self.left = False
+        self.left = self.in_doubt
         return None
 
     def _value(self, answer: Response) -> T:

@@ -24,6 +24,7 @@ from ..model.secret import without_frames
 from ..model.status import JobKind
 from ..model.times import QUIET
 from ..model.tokens import JobToken
+from ..model.vocabulary import year_and_month
 from ..rules import Finding
 from .reads import Reads
 
@@ -67,6 +68,21 @@ class Taxpayer(Reads):
         records = _batch(invoices, Invoice, "reset takes invoices as they were read")
         return await self._changes.submit(Batch(kind=JobKind.RESET, records=records), queue=queue)
 
+    async def regenerate_gstr2b(self, period: str, *, queue: bool = True) -> ImsJob:
+        """Have the GSTR-2B of a period (`MMYYYY`) computed anew from the actions as they are; return the job.
+
+        Needed for actions taken after the draft of the 14th; possible until GSTR-3B of the period is filed.
+        It waits for this GSTIN's turn, as `save` does. Its report has no records: `str(report)` says what
+        came of it. If no action has changed since the statement was made, the job has ended at once. Asking
+        twice does no harm: after a lost answer it is asked for again, as the `RetryPolicy` has it; then this
+        raises `OutcomeUnknown`, and the next call, or a save, asks once more. Raises `RegenerationRefused`
+        before the draft and once GSTR-3B is filed, `NotSupported`, `InvalidInput`, otherwise as `save`.
+        https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/gstr-2b/regenerate_gstr_2b
+        """
+        year_and_month(period)
+        batch = Batch(kind=JobKind.REGENERATE, period=period)
+        return await self._changes.regenerate(batch, queue=queue)
+
     async def check(self, records: Iterable[Record]) -> list[Finding]:
         """Do the offline checks on decisions, or on invoices that are to be reset. No I/O.
 
@@ -81,11 +97,12 @@ class Taxpayer(Reads):
         """Return a handle on a job known by its reference only; what it carries is then unknown.
 
         `submitted` is how many records were sent. Without it a status P cannot be told from a job still
-        at work until its counts stand still, and no report can say that every record was applied.
+        at work until its counts stand still, and no report can say that every record was applied. A
+        computation of GSTR-2B (`kind=JobKind.REGENERATE`) has none.
         """
         if not isinstance(reference_id, str) or not reference_id.strip():
             raise InvalidInput("reference_id is empty: it is what the gateway answered to the save or reset")
-        token = self._jobs.token(kind, reference_id.strip(), submitted)
+        token = self._jobs.token(kind, reference_id.strip(), 0 if kind.repeatable else submitted)
         return self._jobs.handle(attrs.evolve(token, submitted_at=None, results_until=None))
 
     def resume(self, token: JobToken) -> ImsJob:
@@ -106,8 +123,9 @@ class Taxpayer(Reads):
         that has a reference, and can be asked, holds the turn until then, whatever its records look like.
         `decisions` are needed for a job that was resumed without its records; where there are none, or a
         section cannot be read to its last row, `let_go(job)` frees the turn. A look at fewer than all records
-        of a job, or at others, ends nothing. Raises `DownloadQueued` where
-        the rows are not ready within the poll policy's deadline.
+        of a job, or at others, ends nothing. A GSTR-2B to be computed anew has no records: if it was lost, it
+        is asked for again, and its end is waited for. Raises `DownloadQueued` where the rows are not ready
+        within the poll policy's deadline.
         """
         return await self._recovery.reconcile(job, decisions, quiet=quiet)
 
@@ -120,8 +138,8 @@ class Taxpayer(Reads):
         action by now which is neither the one they had nor the one wanted, are `changed`: for a person. (Of a
         record that was refused with IMSSAV0010 it is not known which action it had: it is sent.) In place of
         a report it takes a job that has one, or one that was called off, all records of which are looked at
-        so. Raises as `save` and `reset` do, and `InvalidInput` for a report that has no records, or a job of
-        which it is not known what became.
+        so; a job that did not compute GSTR-2B anew is asked for again. Raises as `save` and `reset` do, and
+        `InvalidInput` for a report that has no records, or a job of which it is not known what became.
         """
         return await self._recovery.retry(report, queue=queue)
 

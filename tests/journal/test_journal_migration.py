@@ -84,6 +84,7 @@ ROWS: Final = (
     Row("let go, runs", "let go", S.ABANDONED, "R10", PROCESSING),
     Row("let go, broke off", "let go", S.ABANDONED, "R11", BROKE_OFF),
 )
+_LAST_WITH_PHASE: Final = 3
 _INSERT: Final = (
     "INSERT INTO jobs (id, phase, reference, status, reason, gsp, host, gstin, kind, submitted, "
     "submitted_at, changed_at) "
@@ -99,7 +100,7 @@ def path(tmp_path: Path) -> Path:
 
 async def older(path: Path, version: int, rows: Iterable[Row] = ROWS) -> None:
     """Make a file of an earlier version, with rows as its release wrote them."""
-    writer = Writer(path, busy_seconds=0.05, migrations=schema.MIGRATIONS[:version])
+    writer = Writer(path, busy_seconds=0.05, migrations=schema.MIGRATIONS[: min(version, _LAST_WITH_PHASE)])
     part = next(iter(pack(decisions())))
     facts = [(*row[:2], *row[3:6], GSTIN, SENT_AT.isoformat()) for row in rows]
     parts = [(row.name, 0, part, checksum(part)) for row in rows]
@@ -114,6 +115,10 @@ async def older(path: Path, version: int, rows: Iterable[Row] = ROWS) -> None:
 
     await writer.run(fill)
     await writer.aclose()
+    if version > _LAST_WITH_PHASE:
+        writer = Writer(path, busy_seconds=0.05, migrations=schema.MIGRATIONS[:version])
+        await writer.run(lambda connection: None)
+        await writer.aclose()
     assert version_of(path) == version
 
 

@@ -23,6 +23,7 @@ from ims_async.model.vocabulary import Section
 TABLE: Final = """
 event                          | QUEUED     | SENDING    | LOST       | ACCEPTED   | BROKEN_OFF | ENDED   | CALLED_OFF | ABANDONED
 claimed                        | SENDING    | refused    | refused    | refused    | refused    | refused | refused    | refused
+sent again                     | refused    | refused    | SENDING    | refused    | refused    | refused | refused    | refused
 put back                       | =          | QUEUED     | QUEUED     | never      | never      | refused | refused    | CALLED_OFF
 called off                     | CALLED_OFF | CALLED_OFF | CALLED_OFF | never      | never      | =       | =          | CALLED_OFF
 accepted                       | never      | ACCEPTED   | ACCEPTED   | =          | =          | = +     | never      | = +
@@ -69,6 +70,7 @@ NOT_APPLIED: Final = JobStatus(
 
 HAPPENS: Final[dict[Event, Callable[[Change], Change]]] = {
     Event.CLAIMED: lambda change: change.claimed(TOKEN),
+    Event.SENT_AGAIN: lambda change: change.sent_again(TOKEN),
     Event.PUT_BACK: lambda change: change.put_back("an outage"),
     Event.CALLED_OFF: lambda change: change.called_off("refused", Cause.REFUSED),
     Event.ACCEPTED: lambda change: change.accepted(REFERENCE),
@@ -165,7 +167,9 @@ def test_a_repeat_changes_nothing(event: Event, state: ChangeState, cell: str) -
 
 def _refused_once_more(event: Event, state: ChangeState) -> bool:
     # What was put back after it was abandoned was called off: there is nothing to put back once more.
-    return event is Event.CLAIMED or (event is Event.PUT_BACK and state is ChangeState.CALLED_OFF)
+    return event in (Event.CLAIMED, Event.SENT_AGAIN) or (
+        event is Event.PUT_BACK and state is ChangeState.CALLED_OFF
+    )
 
 
 @pytest.mark.parametrize(("event", "state", "cell"), _cells())
@@ -204,6 +208,9 @@ CANNOT_MEET: Final = (
     *itertools.combinations(sorted(SENDER), 2),
     *itertools.product(SENDER, HEARD),
     (Event.CLAIMED, Event.SENDER_DEAD),
+    # What may be sent again has no records to look at, and was lost: nobody asks about it, nor is it old.
+    *itertools.product([Event.SENT_AGAIN], [*HEARD, Event.FOUND_IN_PLACE, Event.FOUND_NOT_APPLIED]),
+    (Event.SENT_AGAIN, Event.SENDER_DEAD),
 )
 # The first write wins and the other is refused; or the next poll decides.
 RACES: Final = (
@@ -212,6 +219,8 @@ RACES: Final = (
     (Event.PUT_BACK, Event.FOUND_IN_PLACE),
     (Event.PUT_BACK, Event.FOUND_NOT_APPLIED),
     (Event.HEARD_PROCESSING, Event.FORGOTTEN),
+    (Event.SENT_AGAIN, Event.LOST),  # of a sender that was slow; the answer to the later one decides
+    (Event.SENT_AGAIN, Event.PUT_BACK),
 )
 
 
@@ -420,7 +429,7 @@ def test_a_copy_keeps_every_fact() -> None:
     facts: dict[str, Any] = {
         "gsp": "gsp", "host": "host", "gstin": "gstin", "kind": JobKind.RESET, "reference_id": "R",
         "submitted": 7, "submitted_at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
-        "results_until": dt.datetime(2026, 2, 1, tzinfo=dt.UTC), "route": "way",
+        "results_until": dt.datetime(2026, 2, 1, tzinfo=dt.UTC), "route": "way", "period": "102026",
     }  # fmt: skip
     assert set(facts) == {field.name for field in attrs.fields(JobToken)}
     for name in ("reference_id", "submitted_at", "results_until", "route"):
@@ -445,3 +454,30 @@ def test_a_copy_keeps_every_fact() -> None:
     assert ended.forgotten().moved_from is change
     assert attrs.evolve(ended, status=status, changed_at=change.changed_at) == change
     assert ended.stored(5, None).moved_from is None
+
+
+STATEMENT: Final = attrs.evolve(TOKEN, kind=JobKind.REGENERATE, period="102026", submitted=0)
+
+
+def test_what_may_be_repeated_is_sent_again_and_keeps_the_turn() -> None:
+    """No look is needed, or possible: it has no records. A later claim is the one that counts."""
+    later = attrs.evolve(STATEMENT, submitted_at=SENT_AT + dt.timedelta(hours=1))
+    lost = Change(id="b1", token=STATEMENT).claimed(STATEMENT).lost()
+    assert (lost.to_send_again, lost.needs_a_look, lost.holds_the_turn) == (True, False, True)
+    again = lost.sent_again(later)
+    assert (again.state, again.token, again.to_send_again) == (ChangeState.SENDING, later, False)
+    assert not _in(ChangeState.LOST).to_send_again
+    accepted = again.accepted(attrs.evolve(later, reference_id="ref-1"))
+    assert accepted.forgotten().to_send_again
+    assert (
+        accepted.heard(BROKE_OFF).state is ChangeState.ENDED
+    )  # by whatever it ended: asking again is harmless
+
+
+@pytest.mark.parametrize("event", [Event.ACCEPTED, Event.LOST])
+@pytest.mark.parametrize("state", [ChangeState.QUEUED, ChangeState.CALLED_OFF])
+def test_a_late_answer_to_what_was_sent_twice_is_no_defect(event: Event, state: ChangeState) -> None:
+    """Another process has sent it again meanwhile, and was refused: that counts."""
+    before = attrs.evolve(_in(state), token=STATEMENT)
+    with pytest.raises(JobInFlight, match="dealt with elsewhere"):
+        HAPPENS[event](before)

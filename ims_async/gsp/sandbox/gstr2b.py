@@ -35,7 +35,7 @@ def regenerate(gsp: Sandbox, gstin: str, period: str) -> Conversation[Accepted |
     year, month = year_and_month(period)
     body = {"rtin": gstin, "itcprd": period} if gsp.regenerate_body == "keys" else None
     path = f"{_PATH}/{year}/{month:02d}/regenerate"
-    response = yield gsp.request("regenerate", "POST", path, body=body, changes=True)
+    response = yield gsp.request("regenerate", "POST", path, body=body, changes=True, repeatable=True)
     if gstn_refusal(envelope_of(response)) is not None:
         return nothing_changed(response.received_at)
     return Accepted(reference(payload(response, _DATA), "reference_id", _DATA))

@@ -38,7 +38,13 @@ def regenerate(gsp: Vayana, gstin: str, period: str) -> Conversation[Accepted | 
         raise NotSupported(_NOT_PUBLIC)
     body, path = {"rtin": gstin, "itcprd": period}, gsp.enriched(gsp.regenerate_path)
     response = yield gsp.request(
-        "regenerate", gsp.regenerate_method, path, gstin=gstin, body=body, changes=True
+        "regenerate",
+        gsp.regenerate_method,
+        path,
+        gstin=gstin,
+        body=body,
+        changes=True,
+        repeatable=True,
     )
     if failed(envelope_of(response)):
         return nothing_changed(response.received_at)
