@@ -20,7 +20,8 @@ from ..model.records import Decision, Invoice
 from ..model.status import JobKind
 from ..model.times import QUIET
 from ..model.vocabulary import Action, Section
-from .inputs import Pairs, Source, Who, source_again, source_of, taxpayer_of, who_of
+from .gstr2b import Statement, recompute_due
+from .inputs import Pairs, Source, Who, source_again, source_of, source_of_statements, taxpayer_of, who_of
 from .job_follower import Kept, RunContext
 from .pull import Pulled, PullReport, PullRun, sections_of
 from .recover import Recovery, Settlement, left_behind
@@ -39,7 +40,9 @@ __all__ = [
     "TaxpayerReport",
     "default_journal",
     "pull_all",
+    "recompute_due",
     "recover",
+    "regenerate_all",
     "reset_all",
     "resume",
     "retry",
@@ -63,6 +66,7 @@ def save_all(
     quiet: float = QUIET,
     max_outage: float = MAX_OUTAGE,
     check: bool = True,
+    regenerate: str | None = None,
 ) -> BulkRun:
     """Save the decisions of many taxpayers; those with `Action.NO_ACTION` are reset, after the saves.
 
@@ -85,12 +89,15 @@ def save_all(
     until the client's `PollPolicy.deadline`, end it with `JobTimeout`: the job is pending. `quiet` is no
     shorter for a short `max_outage`: what became of a lost change is not known sooner.
 
+    With `regenerate="102026"` each taxpayer's part, unless it broke off, ends with the GSTR-2B of that period
+    (`MMYYYY`) computed anew, once, if anything was applied or may have been: see `report[gstin].gstr2b`.
     Everything is written to the client's journal, or `journal` (which is the client's from then on), or a
     SQLite file in the place for such things (`default_journal`); with `journal=False`, and none of the
     client's own, a crash loses what was under way. What goes wrong with one taxpayer stands in its part of
     the report and stops no other. Raises `InvalidInput`, `JournalError`.
     """
     context = _context_of(client, run, journal, quiet, max_outage, max_bytes, max_records)
+    context.statement = None if regenerate is None else Statement(regenerate)
     return BulkRun(context, source_of(client, decisions, JobKind.SAVE, check=check), concurrency)
 
 
@@ -110,6 +117,31 @@ def reset_all(
     """Take the action on records of many taxpayers back to "no action"; otherwise as `save_all`."""
     context = _context_of(client, run, journal, quiet, max_outage, max_bytes, max_records)
     return BulkRun(context, source_of(client, invoices, JobKind.RESET, check=check), concurrency)
+
+
+def regenerate_all(
+    client: ImsClient,
+    taxpayers: Iterable[Who] | AsyncIterable[Who],
+    period: str,
+    *,
+    run: str | None = None,
+    concurrency: int | None = None,
+    journal: Kept = None,
+    quiet: float = QUIET,
+    max_outage: float = MAX_OUTAGE,
+    check: bool = True,
+) -> BulkRun:
+    """Have the GSTR-2B of a period (`MMYYYY`) computed anew for many taxpayers, each once.
+
+    `recompute_due(client, period)` names those for which it is due. What came of it stands in
+    `report[gstin].gstr2b`, or why it was not in `gstr2b_error` and `report.errors`. A save or reset of the
+    taxpayer that is under way is waited for, or settled as `save_all` does; an answer that was lost has it
+    asked for again, once the gateway answers. Otherwise as `save_all`: with the `run` of an earlier call it
+    goes on where that ended, and asks nothing of those that are done.
+    """
+    context = _context_of(client, run, journal, quiet, max_outage)
+    context.statement = Statement(period, always=True)
+    return BulkRun(context, source_of_statements(client, taxpayers, check=check), concurrency)
 
 
 def pull_all(

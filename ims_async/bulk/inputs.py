@@ -37,7 +37,7 @@ class Portion:
 
     Where they cannot be worked on, `problem` says why. `taxpayer` is None for a GSTIN that is none. Of those
     that are sent `again`, the records are looked at first; `changes` are the journal's names of what they
-    were in, `stale` those that GSTN refused as such.
+    were in, `stale` those that GSTN refused as such. `last` says that no other portion of the taxpayer comes.
     """
 
     gstin: str
@@ -47,6 +47,7 @@ class Portion:
     again: bool = False
     changes: tuple[str, ...] = ()
     stale: set[RecordKey] = attrs.field(factory=set)
+    last: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -69,22 +70,47 @@ def source_of(client: ImsClient, work: Any, kind: JobKind, *, check: bool) -> So
     async def portions() -> AsyncGenerator[Portion, None]:
         async with contextlib.aclosing(_pairs_of(work)) as pairs:
             async for who, records in pairs:
-                yield await _portion_of(client, who, records, kind=kind, check=check)
+                portion = await _portion_of(client, who, records, kind=kind, check=check)
                 del records
+                portion.last = isinstance(work, Mapping)
+                yield portion
+                del portion
 
     if not isinstance(work, Mapping):
         return Source(portions=portions(), endless=True)
+    sizes = [len(records) for records in work.values() if isinstance(records, Sized)]
+    decisions = sum(sizes) if len(sizes) == len(work) else None
+    known = _known(client, work, check=check)
+    return Source(portions=portions(), taxpayers=len(work), decisions=decisions, known=known)
 
+
+def source_of_statements(
+    client: ImsClient, taxpayers: Iterable[Who] | AsyncIterable[Who], *, check: bool
+) -> Source:
+    """Return the taxpayers whose GSTR-2B is to be computed anew: there is nothing to be sent before."""
+
+    async def portions() -> AsyncGenerator[Portion, None]:
+        async with contextlib.aclosing(who_of(taxpayers)) as all_of_them:
+            async for who in all_of_them:
+                portion = await _portion_of(client, who, (), kind=JobKind.REGENERATE, check=check)
+                portion.last = True
+                yield portion
+
+    if not isinstance(taxpayers, Collection):
+        return Source(portions=portions(), endless=True)
+    known = _known(client, taxpayers, check=check)
+    return Source(portions=portions(), taxpayers=len(taxpayers), decisions=0, known=known)
+
+
+def _known(client: ImsClient, those: Iterable[Who], *, check: bool) -> Callable[[], Collection[Taxpayer]]:
     def known() -> list[Taxpayer]:
         taxpayers: list[Taxpayer] = []
-        for who in work:
+        for who in those:
             with contextlib.suppress(InvalidInput):
                 taxpayers.append(taxpayer_of(client, who, check=check))
         return taxpayers
 
-    sizes = [len(records) for records in work.values() if isinstance(records, Sized)]
-    decisions = sum(sizes) if len(sizes) == len(work) else None
-    return Source(portions=portions(), taxpayers=len(work), decisions=decisions, known=known)
+    return known
 
 
 def source_again(client: ImsClient, report: BulkReport) -> Source:

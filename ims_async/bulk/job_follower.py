@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Literal
+from typing import ClassVar, Literal
 
 import attrs
 
@@ -15,6 +15,7 @@ from ..client import ImsClient, services_of
 from ..errors import (
     ImsError,
     JobFailed,
+    JobInFlight,
     JobTimeout,
     JournalError,
     OtpRequired,
@@ -22,17 +23,21 @@ from ..errors import (
     SessionExpired,
 )
 from ..jobs.context import Services
+from ..jobs.facts import SEND_AGAIN
 from ..jobs.job import ImsJob
+from ..jobs.sending import Batch
 from ..jobs.taxpayer_state import TaxpayerState
 from ..journal import Journal
 from ..model.moves import ChangeState
+from ..model.status import JobKind
 from ..model.times import FIRST_LOOK, LOOK_MARGIN, SENDER_IS_DEAD
 from ..taxpayer import Taxpayer, state_of
 from .concurrency import Slot
+from .gstr2b import Statement
 from .inputs import Portion
-from .outage import OutageGate, Stop
+from .outage import MOST_TRIES, OutageGate, Stop
 from .report import EventKind
-from .tally import Tally
+from .tally import Tally, without_frames
 
 _log = logging.getLogger("ims_async")
 
@@ -60,6 +65,8 @@ class RunContext:
     max_records: int | None
     quiet: float
     max_outage: float
+    statement: Statement | None = None
+    """The GSTR-2B that each taxpayer's part ends with."""
     stop: Stop = attrs.field(factory=Stop)
     gate: OutageGate = attrs.field(init=False)
     bench: asyncio.Lock = attrs.field(factory=asyncio.Lock)
@@ -91,6 +98,7 @@ class JobFollower(abc.ABC):
     notify: Notify
     journal_is_read: bool = attrs.field(init=False, default=True)
     """False while an earlier process may have sent what waits."""
+    sends: ClassVar[bool] = True
 
     @abc.abstractmethod
     async def _carry_out(self) -> None:
@@ -123,7 +131,7 @@ class JobFollower(abc.ABC):
     async def see_end_of(self, job: ImsJob) -> bool:
         """Wait for the end of a job, and count what became of its records; False if a person let it go."""
         while job.open:
-            if job.pollable:
+            if job.pollable or (job.kind.repeatable and job._being_sent):
                 await self._wait_for(job)
             else:
                 await self.settle(job)
@@ -148,8 +156,11 @@ class JobFollower(abc.ABC):
     async def settle(self, job: ImsJob) -> None:
         """Read a job's records until it is known what became of them, or it can be polled.
 
-        It may be one of another run.
+        It may be one of another run. One without records is sent again instead.
         """
+        if job.kind.repeatable:
+            await self._send_again(job)
+            return
         await self.notify(EventKind.LOOKING, job=job)
         self.slot.lend()
         clock, quiet = self.context.services.clock, self.context.quiet
@@ -173,3 +184,68 @@ class JobFollower(abc.ABC):
             job=job,
             advice="call taxpayer.reconcile(error.job), or let_go(error.job) if you know",
         )
+
+    async def _send_again(self, job: ImsJob) -> None:
+        """Send what was lost and may be repeated once more, when the gateway answers; not what never left."""
+        if not job.sent:
+            await self.taxpayer.reconcile(job)  # takes it over: it is listed as called off
+            return
+        if not self.sends:
+            raise OutcomeUnknown(
+                f"GSTR-2B of {job.period} may not be computed anew", job=job, advice=SEND_AGAIN
+            )
+        gate, tries = self.context.gate, 0
+        while job.change.to_send_again:
+            tries += 1
+            try:
+                await gate.through(self.taxpayer, lambda: self._state.changes.send_again(job))
+            except OutcomeUnknown:
+                gate.failed(self.taxpayer)
+                if tries == MOST_TRIES:
+                    raise
+            else:
+                gate.answered(self.taxpayer)
+
+    async def regenerate(self, period: str, run: str) -> None:
+        """Have GSTR-2B computed anew, and see its end. What is the matter with it is put down apart."""
+        batch = Batch(kind=JobKind.REGENERATE, period=period, run=run)
+        try:
+            job = await self.context.gate.through(self.taxpayer, lambda: self._asked_for(batch))
+        except ImsError as error:
+            self.tally.statement.error = without_frames(error)
+            return
+        self.tally.sent(job)
+        await self.notify(EventKind.SUBMITTED, job=job)
+        await self.follow_statement(job)
+
+    async def _asked_for(self, batch: Batch) -> ImsJob:
+        """Hand it in; a change in the way, of which it is not known what became, is settled first."""
+        in_the_way: ImsJob | None = None
+        while True:
+            try:
+                job = await self._state.recovery.regenerate(batch, queue=True)
+            except OutcomeUnknown as error:
+                self.context.gate.failed(self.taxpayer)
+                if error.job is None:
+                    raise
+                return error.job
+            except JobInFlight as error:
+                if error.job is None or error.job is in_the_way or not can_be_settled(error.job):
+                    raise
+                in_the_way = error.job
+            else:
+                self.context.gate.answered(self.taxpayer)
+                return job
+            await self.settle(in_the_way)
+
+    async def follow_statement(self, job: ImsJob) -> None:
+        """See the end of a GSTR-2B that is computed anew; what goes wrong says nothing of the decisions."""
+        try:
+            await self.see_end_of(job)
+        except ImsError as error:
+            self.tally.statement.error = without_frames(error)
+
+
+def can_be_settled(job: ImsJob) -> bool:
+    """Say whether a job holds the turn only since what became of it is not known: a look shows that."""
+    return job.open and not job.pollable

@@ -28,7 +28,7 @@ from ..taxpayer import Taxpayer
 _log = logging.getLogger("ims_async")
 
 _PROBES: Final = RetryPolicy(max_tries=1000, initial=15.0, max_interval=120.0)
-_MOST_TRIES: Final = 3
+MOST_TRIES: Final = 3
 
 T = TypeVar("T")
 
@@ -122,11 +122,11 @@ class OutageGate:
                 return await ask()
             except OUTAGE:
                 self.failed(taxpayer)
-                if tries == _MOST_TRIES:
+                if tries == MOST_TRIES:
                     raise
             except DownloadQueued as error:
                 cannot_be_had = error.token is not None and error.download is None
-                if tries == _MOST_TRIES or cannot_be_had:
+                if tries == MOST_TRIES or cannot_be_had:
                     raise
                 await self._rest(error.estimate or _PROBES.max_interval)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from typing import ClassVar
 
 import attrs
 
@@ -87,7 +88,7 @@ class Recovery(TaxpayerRun):
         if job.without_effect and self.tally.error is None:
             await self._mark_retried([job.batch or ""])
 
-    async def _send_unsent(self, job: ImsJob, records: list[Record]) -> None:
+    async def _send_unsent(self, job: ImsJob, records: Sequence[Record]) -> None:
         """Send what still stands of a change that waited when its process ended, or was called off."""
         if job.open and not await job._take_over():
             self.tally.sent(job, records)  # its process lives, and has begun to send it
@@ -95,10 +96,14 @@ class Recovery(TaxpayerRun):
                 raise job.journal_error
             return
         self._run, self._found_all = job.run, True
-        await self._send_all(job.kind, records, again=True)
+        if job.kind.repeatable:
+            await self.regenerate(job.period, job.run)
+            self._found_all = self.tally.statement.error is None
+        else:
+            await self._send_all(job.kind, records, again=True)
         await self._mark_retried([job.batch or ""])
 
-    async def _find_unsent(self) -> list[tuple[ImsJob, list[Record]]]:
+    async def _find_unsent(self) -> list[tuple[ImsJob, Sequence[Record]]]:
         """Return the changes that wait or were called off, without what was decided on, or done, since."""
         journal = self.context.client.journal
         if journal is None:
@@ -111,11 +116,12 @@ class Recovery(TaxpayerRun):
 
         if trouble is not None and any(map(wanted, changes)):
             raise trouble  # what cannot be read may be a later decision
-        found: list[tuple[ImsJob, list[Record]]] = []
-        for change, still in await without_later(journal, changes, wanted):
+        found: list[tuple[ImsJob, Sequence[Record]]] = []
+        for one in await without_later(journal, changes, wanted):
+            change = one.change
             job = await self._state.jobs.recall(change)
-            if still:
-                found.append((job, still))
+            if not one.over:
+                found.append((job, one.still))
             elif not job.open or await job._take_over():  # or its process sent it after the later ones
                 await self._state.jobs.mark_retried(change.id)
         return found
@@ -123,6 +129,8 @@ class Recovery(TaxpayerRun):
 
 class Settlement(JobFollower):
     """One taxpayer's changes seen to their end, one after the other; nothing is sent."""
+
+    sends: ClassVar[bool] = False
 
     async def _carry_out(self) -> None:
         jobs = self.taxpayer.unfinished()
@@ -152,9 +160,18 @@ class Settlement(JobFollower):
             )
 
 
+@attrs.frozen
+class Unsent:
+    """A change that was not sent, with what of it is still to be done: nothing, if it is `over`."""
+
+    change: Change
+    still: Sequence[Record]
+    over: bool
+
+
 async def without_later(
     journal: Journal, changes: Sequence[Change], wanted: Callable[[Change], bool]
-) -> list[tuple[Change, list[Record]]]:
+) -> list[Unsent]:
     """Return the changes that are wanted of one taxpayer's, each without what others make needless.
 
     The later decision on a record counts, whatever became of it: an earlier one must not undo it. And what
@@ -167,15 +184,22 @@ async def without_later(
     matter = (wanted(change) or (since and _ended_since(change, since)) for change in changes)
     first = next((place for place, matters in enumerate(matter) if matters), len(changes))
     found: list[tuple[int, Change, list[Record]]] = []
-    last: dict[RecordKey, int] = {}
+    last: dict[RecordKey | str, int] = {}  # by record, and of GSTR-2B by period
     applied: _Applied = {}
     for place, change in enumerate(changes[first:]):
         records = await journal.records(change.id)
         if wanted(change):
             found.append((place, change, [one for one in records if not _is_done(one, change, applied)]))
         last.update((record.key, place) for record in records)
+        if change.token.kind.repeatable:
+            last[change.token.period] = place
         _note_applied(applied, change, records)
-    return [(change, [one for one in records if last[one.key] == place]) for place, change, records in found]
+    unsent: list[Unsent] = []
+    for place, change, records in found:
+        still = [one for one in records if last[one.key] == place]
+        repeated = change.token.kind.repeatable and last[change.token.period] == place
+        unsent.append(Unsent(change, still, over=not still and not repeated))
+    return unsent
 
 
 async def handed_in_again(journal: Journal, unsent: Sequence[Change]) -> set[str]:
@@ -185,7 +209,7 @@ async def handed_in_again(journal: Journal, unsent: Sequence[Change]) -> set[str
         with contextlib.suppress(JournalError):
             changes = await journal.find(Query(gsp=gsp, host=host, gstin=gstin))
             left = await without_later(journal, changes, lambda change: change.to_retry)
-            again.update(change.id for change, still in left if not still)
+            again.update(one.change.id for one in left if one.over)
     return again
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Final
@@ -15,6 +16,7 @@ from ..model.records import Record
 from ..model.report import CANNED, JobReport, RecordFailure
 from ..model.status import ErrorEntry
 from ..model.tokens import JobToken
+from .gstr2b import draft_of
 
 _OUTCOMES: Final = (
     *("applied", "refused", "unaccounted for", "changed by the supplier", "not sent", "pending"),
@@ -65,6 +67,13 @@ class TaxpayerReport(Plain):
     """True of a test host that answers examples: then the counts are not of what was sent."""
     batches: tuple[str, ...] = attrs.field(default=(), repr=_how_many)
     """The journal's names for what was sent."""
+    gstr2b: JobReport | None = None
+    """What came of the GSTR-2B that was to be computed anew, once that has ended."""
+    gstr2b_error: Exception | None = None
+    """Why it was not, though it was asked for: refused, or lost. It says nothing of the decisions."""
+    changed_since: dt.datetime | None = None
+    """When the last save or reset was sent that was applied, or may have been; None if this run had GSTR-2B
+    computed anew since. See `BulkReport.recompute_due`."""
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -74,16 +83,26 @@ class TaxpayerReport(Plain):
 
     @property
     def ok(self) -> bool:
-        """True if every decision was applied, and no job's state says otherwise."""
+        """True if every decision was applied, no job's state says otherwise, and GSTR-2B is as was asked."""
         whole = self.succeeded == self.handed_in and not self.unmatched and not self.doubtful_jobs
-        return whole and not self.canned and self.error is None
+        computed = self.gstr2b_error is None and (self.gstr2b is None or self.gstr2b.ok)
+        return whole and computed and not self.canned and self.error is None
 
     def __str__(self) -> str:
         facts = [counts_in_words(self.counts) or "nothing to do", *([CANNED] if self.canned else [])]
         if self.doubtful_jobs:
             facts.append(f"{counted(len(self.doubtful_jobs), 'job')} with errors that are not named")
-        facts += [str(self.error)] if self.error is not None else []
-        return f"{self.gstin}: {counted(self.handed_in, 'decision')}: {'; '.join(facts)}"
+        said = self._of_gstr2b
+        if self.handed_in or not said:
+            said = [f"{counted(self.handed_in, 'decision')}: {'; '.join(facts)}", *said]
+        said += [str(self.error)] if self.error is not None else []
+        return f"{self.gstin}: {'; '.join(said)}"
+
+    @property
+    def _of_gstr2b(self) -> list[str]:
+        if self.gstr2b_error is not None:
+            return [f"GSTR-2B was not computed anew: {self.gstr2b_error}"]
+        return [] if self.gstr2b is None else [str(self.gstr2b)]
 
 
 @attrs.frozen(kw_only=True)
@@ -173,8 +192,18 @@ class BulkReport(Plain):
 
     @property
     def errors(self) -> dict[str, Exception]:
-        """What stopped a taxpayer's part, by GSTIN."""
-        return {one.gstin: one.error for one in self if one.error is not None}
+        """What stopped a taxpayer's part, by GSTIN; or why GSTR-2B was not computed anew."""
+        found = {one.gstin: one.error or one.gstr2b_error for one in self}
+        return {gstin: error for gstin, error in found.items() if error is not None}
+
+    def recompute_due(self, period: str, *, draft: dt.date | None = None) -> list[str]:
+        """Return the GSTINs whose GSTR-2B of a period (`MMYYYY`) is due to be computed anew.
+
+        That is where the run has changed something, or may have, since the draft, and did not have it
+        computed anew. `draft` is the day of that, if not the 14th of the next month. Raises `InvalidInput`.
+        """
+        since = draft_of(period, draft)
+        return [one.gstin for one in self if one.changed_since is not None and one.changed_since >= since]
 
     @property
     def ok(self) -> bool:
@@ -187,7 +216,13 @@ class BulkReport(Plain):
         facts += [f"{counted(len(self.errors), 'taxpayer')} with an error"] * bool(self.errors)
         if self.doubtful_jobs:
             facts.append(f"{counted(len(self.doubtful_jobs), 'job')} with errors that are not named")
-        whole = f"{counted(self.handed_in, 'decision')} of {counted(len(self), 'taxpayer')}"
+        asked = [one for one in self if one.gstr2b_error is not None or one.gstr2b is not None]
+        if asked:
+            well = sum(one.gstr2b is not None and one.gstr2b.ok and not one.gstr2b_error for one in asked)
+            facts.append(f"GSTR-2B is up to date for {well:,} of {counted(len(asked), 'taxpayer')}")
+        whole = counted(len(self), "taxpayer")
+        if self.handed_in or not asked:
+            whole = f"{counted(self.handed_in, 'decision')} of {whole}"
         return f"run {self.run}: {whole}: {'; '.join(filter(None, facts)) or 'nothing to do'}"
 
     def raise_for_failures(self) -> None:

@@ -114,7 +114,10 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
                     break  # all others are reported as not sent
         for gstin in before:
             if gstin not in self._tallies:
-                yield Portion(gstin, self._context.client.taxpayer(gstin, check=False))
+                yield Portion(gstin, self._context.client.taxpayer(gstin, check=False), last=True)
+        if self._source.endless and self._context.statement is not None:
+            for gstin, taxpayer in list(self._taxpayers.items()):  # of which nobody knew what would come
+                yield Portion(gstin, taxpayer, last=True)
 
     async def _in_the_journal(self) -> Collection[str]:
         """Return whose decisions were sent before; what cannot be read is reported by its taxpayer's part."""

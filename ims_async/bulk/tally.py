@@ -14,6 +14,7 @@ from ..model.report import JobReport, RecordFailure
 from ..model.status import ErrorEntry, JobKind, JobState
 from ..model.tokens import JobToken
 from ..rules import Finding
+from .gstr2b import StatementTally
 from .report import TaxpayerReport
 
 E = TypeVar("E", bound=Exception)
@@ -58,6 +59,7 @@ class Tally:
 
     def _forget_jobs(self) -> None:
         self.succeeded = self.jobs = self._unnamed = 0
+        self.statement = StatementTally()
         self._pending: dict[ImsJob, int] = {}
         self._elsewhere: dict[ImsJob, list[Record]] = {}
         """Of pending jobs, what counts as a part of another one."""
@@ -115,6 +117,9 @@ class Tally:
     def ended(self, job: ImsJob, report: JobReport | None) -> None:
         """Count what became of a job's records; no report is there of one that a person has let go."""
         count = self._pending.pop(job, 0)
+        self.statement.ended(job)
+        if job.kind.repeatable:
+            return
         if report is None:
             records = job.records or ()
             self._unaccounted |= {id(record): record for record in records}
@@ -220,6 +225,10 @@ class Tally:
 
     def report(self) -> TaxpayerReport:
         """Return it as it stands."""
+        statement = copy.copy(self.statement)
+        for job in self._pending:
+            if not job.kind.repeatable:
+                statement.changed(job)
         return TaxpayerReport(
             gstin=self.gstin,
             handed_in=self.handed_in,
@@ -239,4 +248,7 @@ class Tally:
             error=self.error,
             canned=self._canned,
             batches=tuple(self._batches),
+            gstr2b=None if statement.job is None else statement.job.report,
+            gstr2b_error=statement.error,
+            changed_since=statement.changed_since,
         )

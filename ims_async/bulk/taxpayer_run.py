@@ -18,7 +18,7 @@ from ..journal import Change, ChangeState
 from ..model.records import Record
 from ..model.status import JobKind
 from ..model.times import FIRST_LOOK
-from .job_follower import JobFollower
+from .job_follower import JobFollower, can_be_settled
 from .report import EventKind
 from .tally import without_frames
 
@@ -51,13 +51,24 @@ class TaxpayerRun(JobFollower):
         if not self.portion.again:
             async with self.context.bench:
                 self.tally.warned(await self.taxpayer.check(self.tally.waiting()))
-        for kind in JobKind:
+        for kind in (JobKind.SAVE, JobKind.RESET):
             await self._send_all(kind, self.tally.waiting(kind), again=self.portion.again)
         await self._mark_retried(self.portion.changes)
+        await self._end_with_statement()
+
+    async def _end_with_statement(self) -> None:
+        """Have GSTR-2B computed anew, if that is wanted, and was not done by this run already."""
+        wanted, known = self.context.statement, self.tally.statement
+        if wanted is None or not self.portion.last or self.tally.error is not None:
+            return
+        if not known.is_current(wanted.period) and (wanted.always or known.changed_at is not None):
+            await self.regenerate(wanted.period, self._run)
 
     async def follow(self, job: ImsJob, *, tries: int = _MOST_AGAINS) -> None:
         """Wait for the end of a job, and send again what of it turns out to have had no effect."""
-        if await self.see_end_of(job):
+        if job.kind.repeatable:
+            await self.follow_statement(job)
+        elif await self.see_end_of(job):
             await self._try_again(job, tries=tries)
 
     async def _try_again(self, job: ImsJob, *, tries: int = _MOST_AGAINS) -> None:
@@ -113,7 +124,7 @@ class TaxpayerRun(JobFollower):
                 except JobInFlight as error:
                     if not await self._nothing_new():
                         return None
-                    if error.job is None or error.job is in_the_way or not _can_be_settled(error.job):
+                    if error.job is None or error.job is in_the_way or not can_be_settled(error.job):
                         raise
                     in_the_way = error.job
                 await self.settle(in_the_way)
@@ -301,8 +312,3 @@ async def _hashes(records: Sequence[Record]) -> list[int]:
             await asyncio.sleep(0)
         found.append(hash(decided(record)))
     return found
-
-
-def _can_be_settled(job: ImsJob) -> bool:
-    """Say whether a job holds the turn only since what became of it is not known: a look shows that."""
-    return job.open and not job.pollable

@@ -90,6 +90,14 @@ class Recovery:
                 return Reconciliation(cannot_tell_yet=tuple(records))
         return found
 
+    async def regenerate(self, batch: Batch, *, queue: bool) -> ImsJob:
+        """Have GSTR-2B of `batch.period` computed anew, as `submit`; what was lost of it is sent again."""
+        for job in self._jobs.unfinished():
+            if job.change.to_send_again and job.period == batch.period:
+                await self._changes.send_again(job)
+                return job
+        return await self._changes.submit(batch, queue=queue)
+
     async def _ask_again(self, job: ImsJob) -> None:
         """See the computation of a GSTR-2B to its end; what was lost of it is asked for again."""
         if job.sent:
@@ -140,7 +148,7 @@ class Recovery:
             if not job.period:
                 raise InvalidInput("the period of this job is not known: call taxpayer.regenerate_gstr2b(…)")
             batch = Batch(kind=job.kind, period=job.period, run=job.run)
-            again = await self._changes.regenerate(batch, queue=queue)
+            again = await self.regenerate(batch, queue=queue)
         if job.batch is not None:
             await self._jobs.mark_retried(job.batch)
         return Retry(job=again, found=Reconciliation())

@@ -94,14 +94,6 @@ class Changes:
                 assert job is not None  # noqa: S101 # there is something to send
                 return job
 
-    async def regenerate(self, batch: Batch, *, queue: bool) -> ImsJob:
-        """Have GSTR-2B of `batch.period` computed anew, as `submit`; what was lost of it is sent again."""
-        for job in self._jobs.unfinished():
-            if job.change.to_send_again and job.period == batch.period:
-                await self.send_again(job)
-                return job
-        return await self.submit(batch, queue=queue)
-
     async def send_again(self, job: ImsJob) -> None:
         """Send once more a change that was lost and may be repeated, unless it has moved on meanwhile."""
         with self.gate.join() as turn:
@@ -113,9 +105,10 @@ class Changes:
         await _ask_journal(job)
         await job._note_dead_sender()
         if job.change.to_send_again:
-            batch = Batch(kind=job.kind, period=job.period, job=job)
-            if isinstance(await self._sender.send(batch, job._journaled), Claim):
-                await job._show()  # another process was quicker
+            try:
+                await self._sender.send(Batch(kind=job.kind, period=job.period, job=job), job._journaled)
+            finally:
+                await job._show()  # it may be refused by now, or another process was quicker
 
     async def submit_what(self, look: Callable[[], Awaitable[Batch | None]], *, queue: bool) -> ImsJob | None:
         """Wait for the turn, look what is to be sent as things stand now, and send that.

@@ -85,9 +85,8 @@ class Change:
     @classmethod
     def of_token(cls, token: JobToken) -> Change:
         """Return a change that is known by its token only, and is not found in a journal yet."""
-        return cls(
-            id="", token=token, state=ChangeState.LOST if token.reference_id is None else ChangeState.ACCEPTED
-        )
+        lost = token.reference_id is None
+        return cls(id="", token=token, state=ChangeState.LOST if lost else ChangeState.ACCEPTED)
 
     def stored(self, revision: int, at: dt.datetime | None, *, raw: bool = True) -> Change:
         """Return it as a journal has stored it, at `at`; a mark (`retried`) keeps the time. For journals.
@@ -156,7 +155,7 @@ class Change:
 
     @property
     def needs_a_look(self) -> bool:
-        """True if what became of it is not known, nobody can be asked, and its records show it."""
+        """True if what became of it is not known, and only a look at its records can tell."""
         return self.state in (ChangeState.LOST, ChangeState.BROKEN_OFF) and not self.token.kind.repeatable
 
     @property
@@ -174,8 +173,7 @@ class Change:
     def without_effect(self) -> bool:
         """True if its records that did not succeed are known to stand as they did, or to be changed.
 
-        That is where another job was in the way, or a look ended it: all but the changed ones may be sent
-        again without asking a person.
+        Another job was in the way, or a look ended it: all but the changed may go again without a person.
         """
         status = self.status
         if self.state is not ChangeState.ENDED or status is None:
@@ -199,10 +197,9 @@ class Change:
         """
         if self.state in (ChangeState.CALLED_OFF, ChangeState.ENDED):
             return True
-        moving = self.state in (ChangeState.QUEUED, ChangeState.SENDING)
         at = self.token.submitted_at
         age = 0.0 if at is None else now - at.timestamp()
-        return not moving and age >= quiet
+        return age >= quiet and self.state not in (ChangeState.QUEUED, ChangeState.SENDING)
 
     # -- what happens to it ------------------------------------------------------------------------------
 
@@ -216,15 +213,16 @@ class Change:
 
     def put_back(self, reason: str, handed_in: JobToken | None = None) -> Change:
         """Wait again: nothing was done. `handed_in` has the times of the handing in."""
-        over = self.state is ChangeState.ABANDONED  # a person who gave it up does not want it to be sent
-        cause = Cause.CANCELLED if over else None
+        # A person who gave it up does not want it to be sent.
+        cause = Cause.CANCELLED if self.state is ChangeState.ABANDONED else None
         token = with_facts(self.token, handed_in)
         return self._after(Event.PUT_BACK, reason=reason, cause=cause, token=token)
 
     def called_off(self, reason: str, cause: Cause, handed_in: JobToken | None = None) -> Change:
         """Note that nothing was done with it, and nothing will be."""
-        token = with_facts(self.token, handed_in)
-        return self._after(Event.CALLED_OFF, reason=reason, cause=cause, token=token)
+        return self._after(
+            Event.CALLED_OFF, reason=reason, cause=cause, token=with_facts(self.token, handed_in)
+        )
 
     def accepted(self, token: JobToken) -> Change:
         """Note the reference that the gateway gave, its times and route."""
@@ -236,11 +234,9 @@ class Change:
 
     def heard(self, status: JobStatus, token: JobToken | None = None) -> Change:
         """Take the gateway's answer; `token` has what had to be found out to ask it."""
-        if not status.done:
-            event = Event.HEARD_PROCESSING
-        else:
-            broke_off = status.carrier_failed and not self.token.kind.repeatable  # no records to look at
-            event = Event.HEARD_BROKE_OFF if broke_off else Event.HEARD_ENDED
+        broke_off = status.carrier_failed and not self.token.kind.repeatable  # no records to look at
+        end = Event.HEARD_BROKE_OFF if broke_off else Event.HEARD_ENDED
+        event = end if status.done else Event.HEARD_PROCESSING
         known = self.status
         if known is not None and MOVES[event][self.state] is Answer.NOTED:
             older = (status.polled_at or 0.0) < (known.polled_at or 0.0)
@@ -256,8 +252,7 @@ class Change:
         """Take what a look at every record showed; None where some cannot be said yet."""
         if status is None:
             return self._after(Event.CANNOT_BE_SAID)
-        in_place = status.state is JobState.SUCCEEDED
-        event = Event.FOUND_IN_PLACE if in_place else Event.FOUND_NOT_APPLIED
+        event = Event.FOUND_IN_PLACE if status.state is JobState.SUCCEEDED else Event.FOUND_NOT_APPLIED
         return self._after(event, status=status)
 
     def taken_over(self, reason: str) -> Change:
@@ -269,9 +264,8 @@ class Change:
         return self._after(Event.SENDER_DEAD)
 
     def abandoned(self) -> Change:
-        """Note that its outcome need not be known."""
-        waits = self.state is ChangeState.QUEUED  # what was never sent is known
-        return self._after(Event.ABANDONED, cause=Cause.CANCELLED if waits else None)
+        """Note that its outcome need not be known; of what was never sent it is."""
+        return self._after(Event.ABANDONED, cause=None if self.sent else Cause.CANCELLED)
 
     def marked_retried(self) -> Change:
         """Mark it as retried."""

@@ -116,11 +116,10 @@ class JobReport(Plain):
 
     @property
     def _of_gstr2b(self) -> str:
-        said = "is up to date: nothing changed" if self.unchanged else "was computed anew"
-        if self.state is not JobState.SUCCEEDED:
-            said = f"was not computed anew: {self.error_code} {self.reason}".rstrip(": ")
-        period = f" of {self.gstr2b}" if self.gstr2b else ""
-        return bounded(f"GSTR-2B{period} {said}{f' ({CANNED})' if self.canned else ''}")
+        said = f"was not computed anew: {self.error_code} {self.reason}".rstrip(": ")
+        if self.state is JobState.SUCCEEDED:
+            said = "is up to date: nothing changed" if self.unchanged else "was computed anew"
+        return bounded(f"GSTR-2B {f'of {self.gstr2b} ' if self.gstr2b else ''}{said}")
 
     @property
     def reason(self) -> str:
@@ -152,10 +151,7 @@ def account(status: JobStatus, records: Sequence[Record] | None, submitted: int 
     refused = _refused_whole(status)
     if refused:
         status = _with_reasons(status, unmatched)
-        failed = {
-            place: _refused_with_all(record, status, failed.get(place))
-            for place, record in enumerate(records)
-        }
+        failed = {at: _refused_with_all(one, status, failed.get(at)) for at, one in enumerate(records)}
     rest = tuple(record for place, record in enumerate(records) if place not in failed)
     complete = refused or _accounts_for_all(status, len(records), len(failed), len(unmatched))
     return _report(

@@ -77,11 +77,11 @@ class Taxpayer(Reads):
         twice does no harm: after a lost answer it is asked for again, as the `RetryPolicy` has it; then this
         raises `OutcomeUnknown`, and the next call, or a save, asks once more. Raises `RegenerationRefused`
         before the draft and once GSTR-3B is filed, `NotSupported`, `InvalidInput`, otherwise as `save`.
-        https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/gstr-2b/regenerate_gstr_2b
+        Source: GSTN's additional FAQ on IMS of 17-10-2024, question 3, and GSTN's advisory of 08-10-2025.
         """
         year_and_month(period)
         batch = Batch(kind=JobKind.REGENERATE, period=period)
-        return await self._changes.regenerate(batch, queue=queue)
+        return await self._recovery.regenerate(batch, queue=queue)
 
     async def check(self, records: Iterable[Record]) -> list[Finding]:
         """Do the offline checks on decisions, or on invoices that are to be reset. No I/O.

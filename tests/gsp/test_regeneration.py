@@ -59,7 +59,7 @@ def test_sandbox_is_asked_without_a_body() -> None:
     request = first_request(SANDBOX.regenerate(GSTIN, "092026"))
     assert (request.method, request.body) == ("POST", None)
     assert request.target == f"https://test-api.sandbox.co.in{TWO_B}/2026/09/regenerate"
-    assert (request.needs, request.changes, request.repeatable) == (Needs.TAXPAYER, True, False)
+    assert (request.needs, request.changes, request.repeatable) == (Needs.TAXPAYER, True, True)
     assert "content-type" not in request.headers
 
 

@@ -1,0 +1,140 @@
+"""GSTR-2B in runs: what came of it for each taxpayer, and of which it is due to be computed anew."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterable
+
+import attrs
+
+from ..client import ImsClient, services_of
+from ..errors import InvalidInput
+from ..jobs.job import ImsJob
+from ..model.change import Change
+from ..model.moves import ChangeState
+from ..model.report import account
+from ..model.status import JobState
+from ..model.vocabulary import year_and_month
+from ..rules.periods import DRAFT_DAY, IST, day_in, month_of
+
+
+@attrs.frozen
+class Statement:
+    """The GSTR-2B that a run is to have computed anew: of a period (`MMYYYY`).
+
+    `always`, or only for a taxpayer of which the run has changed something, or may have.
+    """
+
+    period: str = attrs.field()
+    always: bool = False
+
+    @period.validator
+    def _check(self, _: object, period: str) -> None:
+        year_and_month(period)  # raises `InvalidInput`
+
+
+@attrs.define
+class StatementTally:
+    """What came of one taxpayer's GSTR-2B, and when its records were changed last."""
+
+    job: ImsJob | None = None
+    """The last that was to compute it anew."""
+    error: Exception | None = None
+    changed_at: dt.datetime | None = None
+    """When the last save or reset was sent that was applied, or may have been."""
+
+    def ended(self, job: ImsJob) -> None:
+        """Note a job whose end is known, or need not be."""
+        if job.kind.repeatable:
+            self.job, self.error = job, None
+        elif may_have_applied(job.change):
+            self.changed(job)
+
+    def changed(self, job: ImsJob) -> None:
+        """Note a save or reset that changed something, or may do so yet."""
+        self.changed_at = max(filter(None, (self.changed_at, job.submitted_at)), default=None)
+
+    @property
+    def changed_since(self) -> dt.datetime | None:
+        """When the records were changed last; None if GSTR-2B was computed anew since."""
+        at, job = self.changed_at, self.job
+        return None if at and job and _computed_since(job.change, at) else at
+
+    def is_current(self, period: str) -> bool:
+        """Say whether it was computed anew for this period, and nothing was changed since."""
+        job = self.job
+        at = self.changed_at or dt.datetime.min.replace(tzinfo=dt.UTC)
+        return job is not None and job.period == period and _computed_since(job.change, at)
+
+
+def may_have_applied(change: Change) -> bool:
+    """Say whether a save or reset changed something, or may have."""
+    if change.token.kind.repeatable or not change.sent:
+        return False
+    if change.state is not ChangeState.ENDED or change.status is None:
+        return True
+    report = account(change.status, None, change.token.submitted)
+    return report.applied_count != 0 or report.unaccounted_count > 0
+
+
+def draft_of(period: str, draft: dt.date | None = None) -> dt.datetime:
+    """Return when the GSTR-2B of a period is drafted: as the 14th of the next month begins in India.
+
+    `draft` is another day: the one that the gateway named, or that a notification has moved it to. Raises
+    `InvalidInput`. Source: GSTN FAQ of 23-09-2024.
+    """
+    year_and_month(period)
+    if draft is not None and (not isinstance(draft, dt.date) or isinstance(draft, dt.datetime)):
+        raise InvalidInput(f"draft={draft!r:.60} is no day: pass datetime.date(2026, 11, 14), say")
+    month = month_of(period)
+    assert month is not None  # noqa: S101 # it was checked
+    return dt.datetime.combine(draft or day_in(month + 1, DRAFT_DAY), dt.time(), IST)
+
+
+def gstins_due(
+    changes: Iterable[Change], period: str, *, draft: dt.date | None = None, filed: Collection[str] = ()
+) -> list[str]:
+    """Return whose GSTR-2B of a period is due to be computed anew, as far as these changes tell. Pure.
+
+    That is: since the draft a save or reset was sent that was applied, or may have been, and it was not
+    computed anew from what was asked for after that. `filed` are those whose GSTR-3B of the period is filed.
+    """
+    since = draft_of(period, draft)
+    changed: dict[str, dt.datetime] = {}
+    asked: dict[str, list[Change]] = {}
+    for change in changes:
+        gstin, at = change.token.gstin, change.token.submitted_at
+        if change.token.kind.repeatable and change.token.period == period:
+            asked.setdefault(gstin, []).append(change)
+        elif at is not None and at >= since and may_have_applied(change):
+            changed[gstin] = max(at, changed.get(gstin, at))
+    return [
+        gstin
+        for gstin, at in changed.items()
+        if gstin not in filed and not any(_computed_since(one, at) for one in asked.get(gstin, ()))
+    ]
+
+
+def _computed_since(change: Change, at: dt.datetime) -> bool:
+    ended_well = change.status is not None and change.status.state is JobState.SUCCEEDED
+    sent_at = change.token.submitted_at
+    return change.state is ChangeState.ENDED and ended_well and sent_at is not None and sent_at >= at
+
+
+async def recompute_due(
+    client: ImsClient, period: str, *, draft: dt.date | None = None, filed: Collection[str] = ()
+) -> list[str]:
+    """Return the GSTINs whose GSTR-2B of a period (`MMYYYY`) is due to be computed anew; asks no gateway.
+
+    By the client's journal: actions that were taken elsewhere, on the portal say, are not in it. `draft` is
+    the day of the draft, if not the 14th of the next month: `RegenerationRefused.not_before` has the one that
+    the gateway named. `filed` are the GSTINs whose GSTR-3B of the period is filed: theirs is final. Pass the
+    others to `regenerate_all`. Raises `InvalidInput`, also without a journal, and `JournalError`.
+    """
+    since = draft_of(period, draft)
+    if client.journal is None:
+        raise InvalidInput(
+            "the client keeps no journal, which would tell what was sent: ImsClient(journal=…)"
+        )
+    changes = await services_of(client).find(since=since)
+    return gstins_due(changes, period, draft=draft, filed=filed)
