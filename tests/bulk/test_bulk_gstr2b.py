@@ -1,0 +1,498 @@
+"""GSTR-2B in runs: computed anew after a taxpayer's last part, or for many at once; and where it is due."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import itertools
+from collections.abc import AsyncIterator
+from typing import Final
+
+import attrs
+import pytest
+
+from ims_async import (
+    Action,
+    ImsClient,
+    InvalidInput,
+    JobKind,
+    OutcomeUnknown,
+    QuotaExhausted,
+    RecordsRejected,
+    RegenerationRefused,
+    Section,
+    SessionExpired,
+    Taxpayer,
+    bulk,
+)
+from ims_async.bulk.gstr2b import draft_of, gstins_due, may_have_applied
+from ims_async.bulk.recover import handed_in_again
+from ims_async.journal import Cause, Change, ChangeState, MemoryJournal
+from ims_async.model.moves import HOLDING_THE_TURN
+from ims_async.model.records import RecordKey
+from ims_async.model.status import Found, JobState, JobStatus
+from ims_async.model.times import SENDER_IS_DEAD
+from ims_async.model.tokens import JobToken
+from ims_async.simulator import Fault, Simulator
+
+from ..conftest import make_client
+from ..support.bulk_flows import adds_up, bulk_client, decided, log_in, undecided, work_for
+
+PERIOD: Final = "012025"
+S: Final = ChangeState
+LOST: Final = Fault.drop_after()
+pytestmark = [
+    pytest.mark.looptime,
+    pytest.mark.sim(taxpayers=3, invoices=12, sections=["b2b"], regenerate_unchanged=True),
+]
+
+
+@pytest.fixture
+def journal(sim: Simulator) -> MemoryJournal:
+    """What all processes of a test share."""
+    return MemoryJournal(clock=sim.now)
+
+
+@pytest.fixture
+def client(sim: Simulator, journal: MemoryJournal) -> ImsClient:
+    """The first process."""
+    return bulk_client(sim, journal)
+
+
+@pytest.fixture
+def taxpayers(client: ImsClient, sim: Simulator) -> list[Taxpayer]:
+    """Its taxpayers."""
+    return log_in(client, sim)
+
+
+def another(sim: Simulator, journal: MemoryJournal) -> ImsClient:
+    """Return another process, logged in."""
+    made = bulk_client(sim, journal)
+    made.held = log_in(made, sim)  # type: ignore[attr-defined] # or they are let go, and log in anew
+    return made
+
+
+def asked(sim: Simulator, gstin: str | None = None) -> int:
+    """Count the requests that reached the portal."""
+    return sum(gstin in (None, one.gstin) for one in sim.returns.regenerations)
+
+
+# -- after a taxpayer's last part ------------------------------------------------------------------------
+
+
+async def test_each_part_ends_with_it_once(
+    client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator
+) -> None:
+    """After the last of its jobs, with events of its own; the report says what came of it."""
+    work = await work_for(taxpayers)
+    kinds: dict[str, list[str]] = {}
+    run = bulk.save_all(client, work, max_records=3, regenerate=PERIOD)
+    async for event in run:
+        if event.job is not None:
+            kinds.setdefault(event.gstin, []).append(f"{event.kind} {event.job.kind.word}")
+    report = run.report
+    assert report.ok, report
+    adds_up(report)
+    assert str(report).endswith("; GSTR-2B is up to date for 3 of 3 taxpayers")
+    for one in report:
+        assert str(one.gstr2b) == "GSTR-2B of 012025 was computed anew"
+        assert str(one).endswith(f"applied; {one.gstr2b}")
+        assert kinds[one.gstin][-2:] == ["submitted GSTR-2B", "ended GSTR-2B"]
+        assert asked(sim, one.gstin) == kinds[one.gstin].count("submitted GSTR-2B") == 1
+        assert bulk.TaxpayerReport.from_dict(one.to_dict()) == one
+    assert report.recompute_due(PERIOD) == await bulk.recompute_due(client, PERIOD) == []
+    assert sim.returns.overlaps == []
+
+
+async def test_it_is_not_asked_for_where_nothing_was_applied(
+    client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator
+) -> None:
+    """Nothing to do, or all refused; of those that have something applied it is."""
+    stale, none, fine = taxpayers
+    work = await work_for(taxpayers)
+    refused = work[stale][:1]
+    record = refused[0].invoice
+    sim.edit(stale.gstin, "b2b", record.number, supplier=record.supplier, period=record.return_period)
+    report = await bulk.save_all(client, {stale: refused, none: [], fine: work[fine]}, regenerate=PERIOD)
+    assert [asked(sim, one.gstin) for one in taxpayers] == [0, 0, 1]
+    assert len(report[stale.gstin].failed) == 1
+    assert report[none.gstin].gstr2b is None
+    assert report.recompute_due(PERIOD) == []
+
+
+@pytest.mark.parametrize("how", ["refused", "lost", "failed", "no session"])
+async def test_what_is_wrong_with_it_never_hides_the_decisions(
+    client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator, how: str
+) -> None:
+    """It is told beside them, and stays due."""
+    acme, *others = taxpayers
+    work = await work_for(taxpayers)
+    kind: type[Exception] | None = RegenerationRefused
+    match how:
+        case "refused":
+            answer = {"error": {"error_cd": "IMS2B007", "message": "it has 3B filed"}, "status_cd": "0"}
+            sim.script_answer("regenerate", 200, {"code": 200, "data": answer})
+        case "lost":
+            sim.script_fault("regenerate", *[LOST] * 12, gstin=acme.gstin)
+            kind = OutcomeUnknown
+        case "failed":
+            work = {acme: work[acme]}
+            await (await acme.save(work[acme][:1]))
+            sim.script_status(None, {"status_cd": "S"})  # of the save, then of GSTR-2B
+            sim.script_status(None, {"status_cd": "ER", "err_cd": "X", "err_msg": "no ledger"})
+            kind = None
+        case _:
+            stale = {"code": 403, "message": "Access token expired"}
+            sim.script_answer("regenerate", 403, stale)
+            sim.script_answer("refresh", 403, stale)
+            kind = SessionExpired
+    report = await bulk.save_all(client, work, regenerate=PERIOD, concurrency=1)
+    one = report[acme.gstin]
+    adds_up(report)
+    assert one.error is None
+    assert (one.succeeded + len(one.failed), one.ok, report.ok) == (one.handed_in, False, False)
+    if kind is None:
+        assert one.gstr2b is not None
+        assert (one.gstr2b.state, one.gstr2b_error) == (JobState.FAILED, None)
+    else:
+        assert isinstance(one.gstr2b_error, kind)
+        assert report.errors == {acme.gstin: one.gstr2b_error}
+        assert "GSTR-2B was not computed anew" in str(one)
+    with pytest.raises(RecordsRejected):
+        report.raise_for_failures()
+    assert report.recompute_due(PERIOD) == await bulk.recompute_due(client, PERIOD) == [acme.gstin]
+    assert report.recompute_due(PERIOD, draft=dt.date(2999, 1, 1)) == []
+    if how != "failed":
+        assert all(report[other.gstin].ok for other in others)
+
+
+async def test_it_is_not_asked_for_where_the_part_broke_off(
+    client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator
+) -> None:
+    """The rest is to be sent first; it stays due."""
+    acme = taxpayers[0]
+    run = bulk.save_all(client, {acme: await undecided(acme)}, max_records=1, regenerate=PERIOD)
+    async for event in run:
+        if event.kind is bulk.EventKind.ENDED and not run.report.errors:
+            sim.script_answer("save", 403, {"code": 403, "message": "Insufficient credits"})
+    one = run.report[acme.gstin]
+    assert isinstance(one.error, QuotaExhausted)
+    assert one.succeeded
+    assert (one.gstr2b, asked(sim)) == (None, 0)
+    assert run.report.recompute_due(PERIOD) == [acme.gstin]
+
+
+async def test_of_a_stream_it_comes_when_that_has_ended(
+    client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator
+) -> None:
+    """Once for each taxpayer, however many portions there were of it."""
+    work = await work_for(taxpayers)
+
+    async def portions() -> AsyncIterator[tuple[Taxpayer, list]]:  # type: ignore[type-arg]
+        for place in range(3):
+            for taxpayer, decisions in work.items():
+                yield taxpayer, decisions[place::3]
+        assert asked(sim) == 0
+        yield taxpayers[0], []
+
+    report = await bulk.save_all(client, portions(), regenerate=PERIOD)
+    assert report.ok, report
+    adds_up(report)
+    assert [asked(sim, one.gstin) for one in taxpayers] == [1, 1, 1]
+    last = {job.gstin: job.submitted_at for job in sim.jobs}
+    assert all(one.asked_at > last[one.gstin] for one in sim.returns.regenerations)
+
+
+async def test_a_run_that_goes_on_does_not_ask_again(
+    client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator, journal: MemoryJournal
+) -> None:
+    """It was done; but if more was applied since, it is asked for once more."""
+    acme = taxpayers[0]
+    work = await undecided(acme)
+    for _ in range(2):
+        report = await bulk.save_all(client, {acme: work[:2]}, run="night", regenerate=PERIOD)
+        assert (report.ok, asked(sim)) == (True, 1)
+    report = await bulk.resume(another(sim, journal), "night")
+    assert (report.ok, str(report[acme.gstin].gstr2b), asked(sim)) == (
+        True, "GSTR-2B of 012025 was computed anew", 1,
+    )  # fmt: skip
+    report = await bulk.save_all(client, {acme: work}, run="night", regenerate=PERIOD)
+    assert (report.ok, asked(sim)) == (True, 2)
+
+
+@pytest.mark.parametrize("state", [S.QUEUED, S.SENDING, S.LOST, S.ACCEPTED])
+async def test_a_run_whose_process_died_in_it_goes_on(
+    client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator, journal: MemoryJournal, state: ChangeState
+) -> None:
+    """What was asked for is waited for; what was lost is asked for again; what never left is asked for."""
+    acme = taxpayers[0]
+    work = (await undecided(acme))[:2]
+    assert (await bulk.save_all(client, {acme: work}, run="night")).ok
+    if state is S.ACCEPTED:
+        job = await acme.regenerate_gstr2b(PERIOD)
+        await journal.put(attrs.evolve(job.change, run="night"))
+    else:
+        await died(acme, journal, state, run="night")
+    second = another(sim, journal)
+    report = await bulk.save_all(second, {acme.gstin: work}, run="night", regenerate=PERIOD)
+    assert report.ok, report
+    assert asked(sim) == 1
+    assert sim.returns.overlaps == []
+    assert not [change for change in await journal.find() if change.open]
+
+
+async def died(acme: Taxpayer, journal: MemoryJournal, state: ChangeState, *, run: str = "") -> Change:
+    """Leave a change as a process does that dies in this state."""
+    token = vars(acme)["_jobs"].token(JobKind.REGENERATE, None, 0, PERIOD)
+    change = await journal.add(Change(id=f"dead {state}", token=token, run=run), [])
+    if state is not S.QUEUED:
+        change = (await journal.claim(change.claimed(token))).change
+    if state is S.LOST:
+        lost = await journal.put(change.lost())
+        assert lost is not None
+        change = lost
+    return change
+
+
+# -- for many at once ------------------------------------------------------------------------------------
+
+
+async def test_it_is_computed_anew_for_many(
+    client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator
+) -> None:
+    """Each once; a GSTIN that is none is its own trouble, and a run of that name does nothing more."""
+    given = [taxpayers[0], *(one.gstin for one in taxpayers[1:]), "29AAACQ3770E1ZX"]
+    for _ in range(2):
+        report = await bulk.regenerate_all(client, given, PERIOD, run="statements")
+        assert list(report.errors) == ["29AAACQ3770E1ZX"]
+        assert asked(sim) == 3
+    assert str(report) == (
+        "run statements: 4 taxpayers: 1 taxpayer with an error; GSTR-2B is up to date for 3 of 3 taxpayers"
+    )
+    assert str(report[taxpayers[1].gstin]) == f"{taxpayers[1].gstin}: GSTR-2B of 012025 was computed anew"
+    again = await bulk.regenerate_all(client, iter(taxpayers), PERIOD, concurrency=1)
+    assert (again.ok, asked(sim)) == (True, 6)
+
+
+async def test_with_one_place_one_is_computed_at_a_time(
+    client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator
+) -> None:
+    """`concurrency` taxpayers at once."""
+    assert (await bulk.regenerate_all(client, taxpayers, PERIOD, concurrency=1)).ok
+    times = [(one.asked_at, one.due_at) for one in sim.returns.regenerations]
+    assert all(later[0] >= earlier[1] for earlier, later in itertools.pairwise(times))
+
+
+async def test_an_outage_is_waited_out(client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator) -> None:
+    """Nothing is asked until a read is answered; what was lost in it is asked for again."""
+    for taxpayer in taxpayers:
+        sim.script_fault("regenerate", *[Fault.outage(effect=True)] * 4, gstin=taxpayer.gstin)
+        sim.script_fault("count", *[Fault.outage()] * 4, gstin=taxpayer.gstin)
+    report = await bulk.regenerate_all(client, taxpayers, PERIOD)
+    assert report.ok, report
+    assert sim.count("count") > 0
+    assert sim.returns.overlaps == []
+
+
+async def test_what_would_meet_everybody_stops_all(
+    client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator
+) -> None:
+    """No further credit is spent."""
+    sim.script_answer("regenerate", 403, {"code": 403, "message": "Insufficient credits"})
+    report = await bulk.regenerate_all(client, taxpayers, PERIOD, concurrency=1)
+    assert asked(sim) == 0
+    assert {type(error) for error in report.errors.values()} == {QuotaExhausted}
+    assert len(report.errors) == 3
+
+
+async def test_a_save_whose_answer_was_lost_is_settled_first(
+    client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator
+) -> None:
+    """It holds the turn: the records are looked at, and then GSTR-2B is asked for."""
+    acme = taxpayers[0]
+    sim.script_fault("save", LOST)
+    with pytest.raises(OutcomeUnknown):
+        await acme.save((await undecided(acme))[:1])
+    report = await bulk.regenerate_all(client, [acme], PERIOD)
+    assert report.ok, report
+    assert (asked(sim), sim.returns.overlaps, len(sim.effects)) == (1, [], 1)
+
+
+@pytest.mark.parametrize("period", ["2025-01", "", None])
+async def test_a_period_that_is_none_is_refused_at_once(client: ImsClient, period: str) -> None:
+    """Before anything is read."""
+    with pytest.raises(InvalidInput):
+        bulk.regenerate_all(client, [], period)
+    with pytest.raises(InvalidInput):
+        await bulk.recompute_due(client, period)
+    if period is not None:
+        with pytest.raises(InvalidInput):
+            bulk.save_all(client, {}, regenerate=period)
+
+
+# -- recovery --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", [S.QUEUED, S.SENDING, S.LOST])
+async def test_recovery_sees_it_through(
+    taxpayers: list[Taxpayer], sim: Simulator, journal: MemoryJournal, state: ChangeState
+) -> None:
+    """Whatever its process died in, it is asked for once; nothing is left open for the next one."""
+    acme = taxpayers[0]
+    await died(acme, journal, state)
+    second = another(sim, journal)
+    before = sim.now()
+    report = await bulk.recover(second)
+    assert report.ok, report
+    assert str(report[acme.gstin].gstr2b) == "GSTR-2B of 012025 was computed anew"
+    assert (sim.now() - before > SENDER_IS_DEAD) is (state is S.SENDING)
+    assert asked(sim) == 1
+    again = await bulk.recover(another(sim, journal))
+    assert (len(again), asked(sim)) == (0, 1)
+    assert not [change for change in await journal.find() if change.open or change.to_retry]
+
+
+@pytest.mark.parametrize("state", [S.QUEUED, S.SENDING, S.LOST, S.ACCEPTED])
+async def test_recovery_that_sends_nothing_says_what_is_left(
+    client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator, journal: MemoryJournal, state: ChangeState
+) -> None:
+    """One with a reference is waited for."""
+    acme = taxpayers[0]
+    if state is S.ACCEPTED:
+        await acme.regenerate_gstr2b(PERIOD)
+    else:
+        await died(acme, journal, state)
+    report = await bulk.recover(another(sim, journal), send=False)
+    assert asked(sim) == (state is S.ACCEPTED)
+    assert report.ok is (state is S.ACCEPTED)
+    if state is not S.ACCEPTED:
+        assert isinstance(report[acme.gstin].error, OutcomeUnknown)
+
+
+async def test_what_was_asked_for_twice_is_recovered_once(
+    taxpayers: list[Taxpayer], sim: Simulator, journal: MemoryJournal
+) -> None:
+    """The later request of the same period counts; the earlier one is over."""
+    acme = taxpayers[0]
+    token = vars(acme)["_jobs"].token(JobKind.REGENERATE, None, 0, PERIOD)
+    for name, period in (("one", PERIOD), ("two", "122024"), ("three", PERIOD)):
+        own = attrs.evolve(token, period=period)
+        change = await journal.add(Change(id=name, token=own), [])
+        await journal.put(change.called_off("an outage", Cause.NOT_SENT))
+    assert await handed_in_again(journal, await journal.find()) == {"one"}
+    report = await bulk.recover(another(sim, journal))
+    assert report.ok, report
+    assert [one.period for one in sim.returns.regenerations] == ["122024", PERIOD]
+    assert not [change for change in await journal.find() if change.to_retry]
+
+
+# -- where it is due -------------------------------------------------------------------------------------
+
+DRAFT: Final = dt.datetime(2025, 2, 13, 18, 30, tzinfo=dt.UTC)
+A, B = "29AAACQ3770E1ZF", "27AAACQ3770E1ZJ"
+DONE: Final = JobStatus(state=JobState.SUCCEEDED, raw_code="P", processed=2)
+
+
+def change(
+    kind: JobKind,
+    hours: float,
+    status: JobStatus | None = DONE,
+    *,
+    gstin: str = A,
+    state: ChangeState = S.ENDED,
+) -> Change:
+    """Return a change that was sent so many hours after the draft began."""
+    at = DRAFT + dt.timedelta(hours=hours)
+    token = JobToken(
+        gsp="g", host="h", gstin=gstin, kind=kind, reference_id="R", submitted=2, submitted_at=at,
+        period=PERIOD if kind is JobKind.REGENERATE else "",
+    )  # fmt: skip
+    return Change(id=f"{kind} {hours}", token=token, state=state, status=status)
+
+
+def test_the_draft_is_made_on_the_14th_in_india() -> None:
+    """Or on the day that the gateway named."""
+    assert draft_of(PERIOD) == DRAFT
+    assert draft_of("122024") == dt.datetime(2025, 1, 13, 18, 30, tzinfo=dt.UTC)
+    assert draft_of(PERIOD, dt.date(2025, 2, 16)) == DRAFT + dt.timedelta(days=2)
+    for wrong in ("2025-02-16", dt.datetime(2025, 2, 16, tzinfo=dt.UTC)):
+        with pytest.raises(InvalidInput, match="draft="):
+            draft_of(PERIOD, wrong)  # type: ignore[arg-type]
+
+
+REFUSED: Final = JobStatus(state=JobState.FAILED, raw_code="ER", error_code="X")
+PARTIAL: Final = JobStatus(
+    state=JobState.PARTIAL, processed=0, errors=2, found=Found(applied=0, not_applied=())
+)
+UNCHANGED: Final = JobStatus(state=JobState.SUCCEEDED, raw_code="IMS2005")
+SAVE, RESET, REGENERATE = JobKind.SAVE, JobKind.RESET, JobKind.REGENERATE
+
+
+@pytest.mark.parametrize(
+    ("changes", "due"),
+    [
+        ([], False),
+        ([change(SAVE, -0.1)], False),
+        ([change(SAVE, 0)], True),
+        ([change(RESET, 0.1)], True),
+        ([change(SAVE, 1, REFUSED)], False),
+        ([change(SAVE, 1, attrs.evolve(DONE, state=JobState.PARTIAL, processed=1, errors=1))], True),
+        ([change(SAVE, 1, None, state=S.CALLED_OFF)], False),
+        ([change(SAVE, 1, None, state=S.QUEUED)], False),
+        *(([change(SAVE, 1, None, state=state)], True) for state in sorted(HOLDING_THE_TURN)),
+        ([change(SAVE, 1, None, state=S.ABANDONED)], True),
+        ([change(SAVE, 1), change(REGENERATE, 2)], False),
+        ([change(SAVE, 1), change(REGENERATE, 2, UNCHANGED)], False),
+        ([change(SAVE, 1), change(REGENERATE, 2, REFUSED)], True),
+        ([change(SAVE, 1), change(REGENERATE, 2, None, state=S.ACCEPTED)], True),
+        ([change(SAVE, 1), change(REGENERATE, 2, None, state=S.LOST)], True),
+        ([change(SAVE, 1), change(REGENERATE, 2, None, state=S.CALLED_OFF)], True),
+        ([change(REGENERATE, 0.5), change(SAVE, 1)], True),
+        ([change(SAVE, 1), change(REGENERATE, 2), change(SAVE, 3)], True),
+        ([change(SAVE, 1), change(REGENERATE, 2, gstin=B)], True),
+        ([change(SAVE, -1), change(SAVE, 1, gstin=B)], False),
+    ],
+)
+def test_it_is_due_after_what_was_applied_since_the_draft(changes: list[Change], due: bool) -> None:
+    """Or may have been; until it was computed anew from a request that was sent after that."""
+    assert (A in gstins_due(changes, PERIOD)) is due
+    assert gstins_due(changes, PERIOD, filed=[A, B]) == []
+    assert A not in gstins_due(changes, PERIOD, draft=dt.date(2025, 2, 20))
+
+
+def test_a_computation_of_another_period_does_not_count() -> None:
+    """Each has a statement of its own."""
+    other = change(REGENERATE, 2)
+    other = attrs.evolve(other, token=attrs.evolve(other.token, period="122024"))
+    assert gstins_due([change(SAVE, 1), other], PERIOD) == [A]
+
+
+def test_what_a_look_found_not_applied_changed_nothing() -> None:
+    """As what GSTN refused."""
+    keys = [RecordKey(Section.B2B, B, f"{place}", dt.date(2025, 1, 1), PERIOD) for place in range(2)]
+    status = attrs.evolve(PARTIAL, found=Found(applied=0, not_applied=tuple(keys)))
+    assert not may_have_applied(change(SAVE, 1, status))
+    assert may_have_applied(change(SAVE, 1, attrs.evolve(status, found=Found(applied=1, changed=(keys[0],)))))
+
+
+async def test_without_a_journal_nobody_knows(sim: Simulator) -> None:
+    """That is said, in place of an empty list."""
+    with pytest.raises(InvalidInput, match="keeps no journal"):
+        await bulk.recompute_due(make_client(sim), PERIOD)
+
+
+async def test_it_is_due_by_the_journal_until_it_is_done(
+    client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator
+) -> None:
+    """Whatever handed the decisions in; what the gateway was asked for last, and did, ends it."""
+    acme, beta, _ = taxpayers
+    await (await acme.save((await undecided(acme))[:1]))
+    await (await beta.reset([one.invoice for one in (await undecided(beta))[:1]]))
+    rows = await beta.invoices("b2b", Action.NO_ACTION)
+    await (await beta.save([decided(rows[0])]))
+    assert await bulk.recompute_due(client, PERIOD) == [acme.gstin, beta.gstin]
+    assert await bulk.recompute_due(client, PERIOD, filed=[beta.gstin]) == [acme.gstin]
+    report = await bulk.regenerate_all(client, await bulk.recompute_due(client, PERIOD), PERIOD)
+    assert (report.ok, len(report)) == (True, 2)
+    assert await bulk.recompute_due(client, PERIOD) == []
+    await asyncio.sleep(1)
