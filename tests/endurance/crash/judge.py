@@ -12,14 +12,14 @@ from typing import Final
 
 import attrs
 
-from ims_async import ImsClient, JobReport
+from ims_async import ImsClient, JobKind, JobReport
 from ims_async.gsp.base import Gsp
 from ims_async.journal import Change, ChangeState, SqliteJournal
 from ims_async.model.records import Record
 from ims_async.simulator import Effect, Simulator
 
 from .notes import noted
-from .plan import Plan, Where, action, where
+from .plan import Plan, Where, action, statement, where
 from .worker import POLL, journal_in
 
 _TICKETED: Final = {ChangeState.ACCEPTED, ChangeState.BROKEN_OFF, ChangeState.ENDED}
@@ -49,15 +49,27 @@ class Seen:
     def left(self, plan: Plan) -> set[Where]:
         """Return the records of which it is not known what became, or that are to be sent again."""
         words = self.words()
-        return {
-            place
-            for place in plan.decisions
-            if place not in words or (words[place][1] == "" and place not in plan.edited)
-        } | {where(change.token.gstin, record) for change, record in self._handed_in() if change.open}
+        return (
+            {
+                place
+                for place in plan.decisions
+                if place not in words or (words[place][1] == "" and place not in plan.edited)
+            }
+            | {place for change, place in self._handed_in() if change.open}
+            | (plan.statements - self.computed())
+        )
 
     def handed_in(self) -> Counter[Where]:
-        """Return how often each record was handed in."""
-        return Counter(where(change.token.gstin, record) for change, record in self._handed_in())
+        """Return how often each record, or GSTR-2B, was handed in."""
+        return Counter(place for _, place in self._handed_in())
+
+    def computed(self) -> set[Where]:
+        """Return each GSTR-2B that was computed anew."""
+        return {
+            statement(change.token.gstin, change.token.period)
+            for change, report in self._ended()
+            if report.gstr2b is not None and report.ok
+        }
 
     def broken_verdicts(self, sim: Simulator) -> Iterator[str]:
         """Say which reports differ from the truth."""
@@ -65,6 +77,10 @@ class Seen:
         for change, report in self._ended():
             assert change.changed_at is not None
             said = change.changed_at.timestamp()
+            if report.gstr2b is not None:
+                done = sim.returns.asked(change.token.reference_id or "")
+                if done is None or not done.done or done.due_at > said + _CLOCKS:
+                    yield f"{change.id} says that GSTR-2B was computed anew, too early or wrongly"
             for record in report.succeeded:
                 found, reference = effects[where(change.token.gstin, record)], change.token.reference_id
                 if not found or found[0].at > said + _CLOCKS:
@@ -82,8 +98,12 @@ class Seen:
     def _ended(self) -> Iterator[tuple[Change, JobReport]]:
         return ((change, self.reports[change.id]) for change in self.changes if change.id in self.reports)
 
-    def _handed_in(self) -> Iterator[tuple[Change, Record]]:
-        return ((change, record) for change in self.changes for record in self.records[change.id])
+    def _handed_in(self) -> Iterator[tuple[Change, Where]]:
+        for change in self.changes:
+            if change.token.kind is JobKind.REGENERATE:
+                yield change, statement(change.token.gstin, change.token.period)
+            for record in self.records[change.id]:
+                yield change, where(change.token.gstin, record)
 
 
 async def look(folder: Path, gsp: Gsp, sim: Simulator) -> Seen:
@@ -145,11 +165,18 @@ class Verdict:
     """Without a last word: neither applied nor refused."""
     applied_twice: int
     sent_twice: int
+    computed: int
+    """GSTR-2B that were computed anew."""
+    asked_again: int
+    """How many more of them were asked for than there are changes: their answers were lost."""
     problems: list[str]
 
 
-def judge(seen: Seen, plan: Plan, sim: Simulator) -> Verdict:
-    """Hold what the journal says in the end against the truth, record by record."""
+def judge(seen: Seen, plan: Plan, sim: Simulator, *, unanswered: int = 0) -> Verdict:
+    """Hold what the journal says in the end against the truth, record by record.
+
+    GSTR-2B may be asked for again as often as an answer was `unanswered`: never beside a save or reset.
+    """
     effects, words = _by_record(sim.effects), seen.words()
     arrivals = Counter((e.gstin, e.section, e.supplier, e.number, e.period) for e in sim.effects)
     for job in sim.jobs:
@@ -166,6 +193,11 @@ def judge(seen: Seen, plan: Plan, sim: Simulator) -> Verdict:
     problems += [f"sent twice: {place}" for place in sent_twice]
     problems += [f"applied, though not decided so: {place}" for place in _wrong(plan, effects)]
     problems += [f"job {job.reference}: {job.failure}" for job in sim.jobs if job.failure]
+    problems += [f"in flight at once: {overlap}" for overlap in sim.returns.overlaps]
+    sent = sum(change.token.kind is JobKind.REGENERATE and change.sent for change in seen.changes)
+    asked_again = len(sim.returns.regenerations) - sent
+    if asked_again > unanswered:
+        problems.append(f"GSTR-2B was asked for {asked_again} times more, of {unanswered} without an answer")
     problems += [
         f"the journal says {words[place][1] or 'applied'}, GSTN does not: {place}"
         for place in words
@@ -180,6 +212,8 @@ def judge(seen: Seen, plan: Plan, sim: Simulator) -> Verdict:
         not_settled=len(left),
         applied_twice=len(twice),
         sent_twice=len(sent_twice),
+        computed=len(seen.computed()),
+        asked_again=asked_again,
         problems=problems,
     )
 

@@ -17,10 +17,21 @@ SECTIONS: Final = (Section.B2B, Section.B2BCN)
 _INVOICES: Final = 12  # of each taxpayer
 _AT_ONCE: Final = 4  # records in a batch at most
 _EDITED, _UNDECLARED = 0.05, 0.3
+_STATEMENT: Final = 0.3
+"""How often a taxpayer has GSTR-2B computed anew for each of these."""
+PERIODS: Final = ("102024", "112024", "122024", "012025")
 _LATEST: Final = 0.3  # seconds
+
+REGENERATE_PATH, REGENERATION_PATH = "gstr2b-anew", "gstr2b-anew-status"
+"""Of Vayana, whose documents have none."""
 
 Where = tuple[str, str, str, str, str]
 """One record: GSTIN, section, supplier, number, return period."""
+
+
+def statement(gstin: str, period: str) -> Where:
+    """Return the name of a GSTR-2B among those of records."""
+    return gstin, "gstr2b", "", "", period
 
 
 def where(gstin: str, record: Record) -> Where:
@@ -35,19 +46,27 @@ def action(record: Record) -> str:
 
 @attrs.frozen(kw_only=True)
 class Batch:
-    """Records that are handed in together, `after` seconds from the start of the run."""
+    """Records that are handed in together, `after` seconds from the start of the run.
+
+    One without records has GSTR-2B of its `period` computed anew, which no other of the taxpayer's has.
+    """
 
     gstin: str
     records: tuple[Record, ...]
     after: float
+    period: str = ""
 
     @property
     def kind(self) -> JobKind:
-        """Save or reset."""
+        """Save, reset, or GSTR-2B."""
+        if self.period:
+            return JobKind.REGENERATE
         return JobKind.SAVE if isinstance(self.records[0], Decision) else JobKind.RESET
 
     def without(self, known: set[Where]) -> Batch | None:
         """Return what is left of it once those records are left out, to be handed in at once."""
+        if self.period:
+            return None if statement(self.gstin, self.period) in known else attrs.evolve(self, after=0.0)
         left = tuple(record for record in self.records if where(self.gstin, record) not in known)
         return attrs.evolve(self, records=left, after=0.0) if left else None
 
@@ -72,6 +91,11 @@ class Plan:
         """Every decision by its record; each record has one."""
         return {where(batch.gstin, record): record for batch in self.batches for record in batch.records}
 
+    @property
+    def statements(self) -> set[Where]:
+        """Every GSTR-2B that is to be computed anew."""
+        return {statement(batch.gstin, batch.period) for batch in self.batches if batch.period}
+
     def shares(self, count: int) -> list[tuple[Batch, ...]]:
         """Deal the batches out to so many workers, so that all of them meet at each GSTIN."""
         return [self.batches[place::count] for place in range(count)]
@@ -93,6 +117,10 @@ async def make_plan(client: ImsClient, sim: Simulator, chance: random.Random) ->
             for some in _parts(records, chance):
                 after = chance.choice((0.0, chance.uniform(0.0, _LATEST)))
                 batches.append(Batch(gstin=gstin, records=tuple(some), after=after))
+        for period in PERIODS:
+            if chance.random() < _STATEMENT:
+                after = chance.choice((0.0, chance.uniform(0.0, _LATEST)))
+                batches.append(Batch(gstin=gstin, records=(), after=after, period=period))
         undeclared |= {where(gstin, change) for change in changes if _undeclared(change)}
         for row in rows:
             if chance.random() < _EDITED:
@@ -116,6 +144,11 @@ def make_simulator(chance: random.Random, clock: Callable[[], float]) -> Simulat
         account_token_seconds=864_000.0,
         download_seconds=0.01,
         itc_reduction_required=True,
+        regenerate_unchanged=True,
+        regenerate_seconds=lambda draw: draw.uniform(0.0, longest),
+        regenerate_hidden_seconds=chance.choice((0.0, 0.0, 0.05)),
+        vayana_regenerate_path=f"/enriched/gstn/v1.0/{REGENERATE_PATH}",
+        vayana_regeneration_path=f"/enriched/gstn/v1.0/{REGENERATION_PATH}",
     )
 
 

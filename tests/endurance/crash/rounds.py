@@ -12,13 +12,13 @@ from typing import Final
 
 import attrs
 
-from ims_async import ImsClient, ImsError
+from ims_async import ImsClient, ImsError, JobKind
 from ims_async.journal import ChangeState
 from ims_async.simulator import Fault, Simulator
 
 from .judge import Seen, Verdict, judge, look
 from .lives import Kill, Span, live
-from .plan import Batch, Plan, make_plan, make_simulator, where
+from .plan import Batch, Plan, make_plan, make_simulator, statement, where
 from .worker import POLL, Clock, Orders, make_gsp
 
 QUIET: Final = 1801.0  # seconds, after which a look may say "not applied"
@@ -52,6 +52,7 @@ class Round:
     _clock: Clock = attrs.field(init=False, factory=Clock)
     _outcome: Outcome = attrs.field(init=False, factory=Outcome)
     _has_killed: bool = attrs.field(init=False, default=False)
+    _losses: int = attrs.field(init=False, default=0)
     _caught: set[tuple[str, str]] = attrs.field(init=False, factory=set)
     """Batches, and how a kill has found them."""
 
@@ -86,15 +87,16 @@ class Round:
         )
         await self._bulk_save(sim, orders, plan)
         seen = await self._recover(sim, orders, plan)
-        self._note(judge(seen, plan, sim), seen)
+        self._note(judge(seen, plan, sim, unanswered=self._unanswered(seen)), seen)
 
     def _plan_faults(self, sim: Simulator) -> None:
         """Make answers slow, so that many batches are killed while they are being sent; lose a few."""
         slow, lost = self._chance.random() < _SLOW, self._chance.random() < _LOST
-        for operation in ("save", "reset", "invoices", "page"):
+        for operation in ("save", "reset", "invoices", "page", "regenerate"):
             faults = [Fault.delay(self._chance.uniform(0.0, 0.08)) for _ in range(_SLOW_ANSWERS * slow)]
-            if lost and operation == "save":
+            if lost and operation in ("save", "regenerate"):
                 faults += [Fault.drop_after(), Fault.drop_before(), Fault.truncate(20)]
+                self._losses = 2  # of GSTR-2B: what is dropped before it arrives was never asked for
             self._chance.shuffle(faults)
             sim.script_fault(operation, *faults)
 
@@ -120,7 +122,9 @@ class Round:
         self, sim: Simulator, orders: Orders, kill: Kill | None, then: Orders | None = None
     ) -> None:
         kind = "recoveries" if orders.recover else "savers"
-        end = await live(orders, kill, self.spans[kind], lambda: len(sim.jobs))
+        end = await live(
+            orders, kill, self.spans[kind], lambda: len(sim.jobs) + len(sim.returns.regenerations)
+        )
         counts = self._outcome.counts
         counts[f"{kind} started"] += 1
         if end.killed and kill is not None:
@@ -142,7 +146,7 @@ class Round:
             if number >= to_kill or self._chance.random() >= _AT_ONCE:
                 await _quiet(sim)
                 self._clock.ahead += QUIET
-            known = set(seen.words())
+            known = {*seen.words(), *seen.computed()}
             await asyncio.gather(
                 *(
                     self._live(sim, heir, Kill.draw(self._chance) if number < to_kill else None)
@@ -178,6 +182,7 @@ class Round:
                 (str(number), "not handed in yet")
                 for number, batch in enumerate(plan.batches)
                 if not any(where(batch.gstin, record) in handed_in for record in batch.records)
+                and statement(batch.gstin, batch.period) not in handed_in
             }
             self._outcome.counts.update(f"batches caught {state}" for _, state in now - self._caught)
             self._caught |= now
@@ -198,12 +203,20 @@ class Round:
                 "outcome lost, settled by looking: applied": looked["applied"],
                 "outcome lost, settled by looking: not applied": looked["not applied"],
                 "handed in again": sum(count > 1 for count in handed.values()),
+                "GSTR-2B computed anew": verdict.computed,
+                "GSTR-2B asked for again": verdict.asked_again,
                 "lost": verdict.lost,
                 "not settled": verdict.not_settled,
                 "applied twice": verdict.applied_twice,
                 "sent twice": verdict.sent_twice,
             }
         )
+
+    def _unanswered(self, seen: Seen) -> int:
+        """Count how often the answer to a GSTR-2B cannot have been heard: by a kill, or by a planned loss."""
+        asked = {change.id for change in seen.changes if change.token.kind is JobKind.REGENERATE}
+        unheard = {ChangeState.SENDING.value, ChangeState.LOST.value}
+        return self._losses + sum(name in asked and state in unheard for name, state in self._caught)
 
     def _looked_at(self, seen: Seen) -> Counter[str]:
         """Count what was settled by looking, of the batches that a kill left being sent or lost."""

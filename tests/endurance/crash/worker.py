@@ -35,14 +35,20 @@ from ims_async.journal import Change, Claim, SqliteJournal
 from ims_async.model.records import Record
 
 from .notes import Notes
-from .plan import Batch, Where, where
+from .plan import REGENERATE_PATH, REGENERATION_PATH, Batch, Where, statement, where
 
 # `deadline` bounds the wait for a job from elsewhere as well: one of a process that was killed never ends.
 POLL: Final = PollPolicy(initial_delay=0.02, factor=1.5, max_interval=0.1, deadline=1.5)
 _RETRY: Final = RetryPolicy(initial=0.02)
 _GSPS: Final[dict[str, Callable[[str, str], Gsp]]] = {
     "sandbox": lambda url, _: Sandbox("key_test_demo", "secret_test_demo", base_url=url),
-    "vayana": lambda url, token: Vayana("org-demo", token, base_url=url),
+    "vayana": lambda url, token: Vayana(
+        "org-demo",
+        token,
+        base_url=url,
+        regenerate_path=REGENERATE_PATH,
+        regenerate_status_path=REGENERATION_PATH,
+    ),
 }
 _LEFT_OPEN: Final = (OutcomeUnknown, JobInFlight, JobTimeout)
 """What a caller may be told in such a world; any other error is a defect, and ends the process."""
@@ -155,7 +161,9 @@ async def _hand_in(client: ImsClient, batch: Batch, notes: Notes) -> None:
     await asyncio.sleep(batch.after)
     acme = client.taxpayer(batch.gstin)
     try:
-        if batch.kind is JobKind.SAVE:
+        if batch.kind is JobKind.REGENERATE:
+            job = await acme.regenerate_gstr2b(batch.period)
+        elif batch.kind is JobKind.SAVE:
             job = await acme.save(record for record in batch.records if isinstance(record, Decision))
         else:
             job = await acme.reset(record for record in batch.records if not isinstance(record, Decision))
@@ -185,6 +193,8 @@ async def _recover(client: ImsClient, orders: Orders, notes: Notes) -> None:
     again, known = await _left_to_do(client)
     for job in [job async for job in client.called_off(retried=False)]:
         names = {where(job.gstin, record) for record in job.records or ()}
+        if job.kind is JobKind.REGENERATE:
+            names = {statement(job.gstin, job.period)}
         if job.cause is not None and job.cause.to_retry and not names & known:
             again.setdefault(job.gstin, []).append(job)
             known |= names
@@ -221,6 +231,8 @@ async def _left_to_do(client: ImsClient) -> tuple[dict[str, list[JobReport | Ims
     async for job in client.finished():
         report = job.report
         assert report is not None
+        if job.kind is JobKind.REGENERATE and report.ok:
+            last[statement(job.gstin, job.period)] = report, None
         for record in report.succeeded:
             last[where(job.gstin, record)] = report, None
         for refused in report.failed:
