@@ -261,7 +261,7 @@ async def test_it_is_computed_anew_for_many(
     client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator
 ) -> None:
     """Each once; a GSTIN that is none is its own trouble, and a run of that name does nothing more."""
-    given = [taxpayers[0], *(one.gstin for one in taxpayers[1:]), "29AAACQ3770E1ZX"]
+    given: list[Taxpayer | str] = [taxpayers[0], *(one.gstin for one in taxpayers[1:]), "29AAACQ3770E1ZX"]
     for _ in range(2):
         report = await bulk.regenerate_all(client, given, PERIOD, run="statements")
         assert list(report.errors) == ["29AAACQ3770E1ZX"]

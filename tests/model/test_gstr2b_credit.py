@@ -31,14 +31,14 @@ PART = ItcReduction.partial(igst=80, cess=1)
         ("cdnra/C", "credit", "Y", ItcReduction.none(), -180, igst(0)),
         ("cdnra/C", "credit", "Y", PART, -180, TaxAmounts(igst=Decimal(-80), cess=Decimal(-1))),
         ("cdnr/C", "rejected", "Y", PART, -180, igst(0)),
-        ("cdnr/C", "reversal", None, PART, -180, igst(-180)),
+        ("cdnr/C", "reversal", None, PART, 180, igst(180)),
         ("isd/ISDC", "credit", "Y", None, -180, igst(-180)),
     ],
 )
 def test_what_a_document_adds(
     section: str, place: str, itc: str | None, reduction: ItcReduction | None, tax: int, credit: TaxAmounts
 ) -> None:
-    """A credit note takes what is declared, if anything is; a reversal takes the whole."""
+    """A credit note takes what is declared, if anything is; a reversal takes the whole, and of a note gives it back."""
     one = document(section=section, place=place, itc=itc, itc_reduction=reduction)
     assert (one.signed_tax, one.credit) == (igst(tax), credit)
     assert statement(one, one).credit == credit + credit
