@@ -84,7 +84,9 @@ def of_verdict(request: Request, verdict: Verdict, response: Response) -> None:
     """One that is not fine has an error, and its hint is a point in time."""
     promise((verdict.error is None) is (verdict.kind is VerdictKind.FINE), "what is not fine has an error")
     promise(verdict.not_before is None or math.isfinite(verdict.not_before), "a hint is a point in time")
-    told = verdict.kind is VerdictKind.FINE and request.operation != "result"  # whose failure is a value
+    # The failure of a task is a value, and so is that there is nothing to compute anew.
+    values = ("result", "regenerate")
+    told = verdict.kind is VerdictKind.FINE and request.operation not in values
     promise(not told or response.status < 300, "what is not 2xx is no success")
     promise(not (verdict.nothing_done and 300 <= response.status < 400), "a redirect proves nothing")
     promise(not (verdict.nothing_done and told), "what was done was done")

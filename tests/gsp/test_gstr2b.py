@@ -389,6 +389,22 @@ def test_what_does_not_fit_is_named_by_its_path(
         assert problems(statement) == (f"{WHERE}.{problem}",)
 
 
+@pytest.mark.parametrize(
+    ("section", "key"), [(section, key) for section, form in FORMS.items() for key in form.needed]
+)
+def test_what_a_document_is_known_by_is_needed(section: Gstr2bSection, key: str) -> None:
+    """Number, date, and the type that its sign depends on, in every section."""
+    form = FORMS[section]
+    path = ("docdata", str(section), 0, *((form.documents, 0) if form.documents else ()))
+    place = f"docdata.{section}[0]" + (f".{form.documents}[0]" if form.documents else "")
+    for nothing in (..., None, ""):
+        assert problems(with_(samples.WHOLE, *path, key, value=nothing)) == (
+            f"{WHERE}.{place}.{key}: missing",
+        )
+    kinds = {name for name, _ in form.members.values()} & {"note_type"}
+    assert ({form.members[key][0] for key in form.needed}) == {"number", "date", *kinds}
+
+
 def test_a_statement_of_others_is_refused() -> None:
     """Whatever its rows: it is not the one that was asked for, nor with `strict=False`."""
     other = "29AAACQ3770E1ZF"
@@ -538,7 +554,7 @@ def test_long_work_is_done_in_many_turns(suppliers: int, each: int) -> None:
     """However the rows lie: in one supplier, or one each."""
     found, pauses = finish(read_gstr2b(_many(suppliers, each), PATH))
     assert len(found.documents) == 3000
-    assert pauses >= 3000 // 100
+    assert pauses >= 2 * 3000 // 100  # each row is read as JSON, and then as a document
 
 
 @pytest.mark.parametrize("key", ["docdata.b2bx", "fresh", "cpsumm"])
