@@ -38,7 +38,7 @@ PART = ItcReduction.partial(igst=80, cess=1)
 def test_what_a_document_adds(
     section: str, place: str, itc: str | None, reduction: ItcReduction | None, tax: int, credit: TaxAmounts
 ) -> None:
-    """A credit note takes what is declared, if anything is; a reversal takes the whole, and of a note gives it back."""
+    """A credit note takes what is declared, if anything is; a reversal takes, or gives back, the whole."""
     one = document(section=section, place=place, itc=itc, itc_reduction=reduction)
     assert (one.signed_tax, one.credit) == (igst(tax), credit)
     assert statement(one, one).credit == credit + credit
