@@ -44,6 +44,7 @@ CASES: Final[list[Case]] = [
     ("counted", ims(section="b2bcna"), document(section="cdnra/C"), {}, "It is accepted, and takes ₹180.00 from the credit.", -180, -180),
     ("counted", ims(section="ecom"), document(section="ecom"), {}, "It is accepted, and adds ₹180.00 to the credit.", 180, 180),
     ("counted", ims(section="ecoma"), document(section="ecoma", itc="T"), {}, "It is accepted, and adds ₹180.00 to the credit.", 180, 180),
+    ("counted", ims(supplier=ACME.lower()), document(), {}, "It is accepted, and adds ₹180.00 to the credit.", 180, 180),
     ("counted", ims("inv 7"), document("INV7"), {}, "It is accepted, and adds ₹180.00 to the credit.", 180, 180),
     ("counted", ims(section="b2bcn", itc_reduction=PART), document(section="cdnr/C", itc_reduction=PART), {}, "It is accepted, and takes ₹80.00 from the credit.", -80, -80),
     ("counted", ims(section="b2bcn", itc_reduction=NONE), document(section="cdnr/C", itc_reduction=NONE), {}, "It is accepted, and does not change the credit.", 0, 0),
@@ -61,6 +62,8 @@ CASES: Final[list[Case]] = [
     ("later period", ims(source_form="IFF"), None, filing("14-11-26", quarterly=False), "It is accepted, and a later GSTR-2B has its ₹180.00 of tax: its supplier filed on 14-11-2026, and the last day was 13-11-2026.", 0, 0),
     ("later period", ims(section="b2bcn", action="N"), None, FILED, f"{N_IS}, and a later GSTR-2B has its ₹180.00 of tax: GSTR-3B was filed on 19-11-2026, and what IMS keeps then is of a later one.", 0, 0),
     ("missing", ims(), None, {}, "It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed after 13-11-2026, or its action has changed since the GSTR-2B was made.", 0, 180),
+    ("missing", ims(), None, filing("11-11-26", quarterly=False), "It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed after 13-11-2026, or its action has changed since the GSTR-2B was made.", 0, 180),
+    ("missing", ims(action="N", section="b2bcn", itc_reduction=PART), None, NOT_DUE, f"{N_IS}, but the GSTR-2B does not have its ₹180.00 of tax: its supplier may have filed after 13-11-2026.", 0, -180),
     ("missing", ims(), None, filing("12-11-26"), "It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed after 13-11-2026, or its action has changed since the GSTR-2B was made.", 0, 180),
     ("missing", ims(section="b2bcn", supplier_filed=None), None, {}, "It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed after 13-11-2026, or its action has changed since the GSTR-2B was made; whether its supplier has filed is not known.", 0, -180),
     ("missing", ims(section="b2bcn", itc_reduction=PART), None, NOT_DUE, "It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier may have filed after 13-11-2026.", 0, -80),
@@ -128,6 +131,8 @@ def test_one_record_one_document_or_both(
     assert (one.invoice, one.document, one.candidates) == (record, other, ())
     assert (one.credit, one.expected) == (igst(credit), igst(expected))
     assert one.difference == igst(credit) - igst(expected)
+    lowers = record.section in ("b2bcn", "b2bcna") if record else other and other.signed_tax.total < 0
+    assert one.tax == igst(-180 if lowers else 180)
 
 
 def test_each_kind_is_there_twice() -> None:
