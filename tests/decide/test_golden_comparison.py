@@ -62,7 +62,10 @@ CASES: Final[list[Case]] = [
     ("later period", ims(source_form="IFF"), None, filing("14-11-26", quarterly=False), "It is accepted, and a later GSTR-2B has its ₹180.00 of tax: its supplier filed on 14-11-2026, and the last day was 13-11-2026.", 0, 0),
     ("later period", ims(section="b2bcn", action="N"), None, FILED, f"{N_IS}, and a later GSTR-2B has its ₹180.00 of tax: GSTR-3B was filed on 19-11-2026, and what IMS keeps then is of a later one.", 0, 0),
     ("missing", ims(), None, {}, "It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed after 13-11-2026, or its action has changed since the GSTR-2B was made.", 0, 180),
-    ("missing", ims(), None, filing("11-11-26", quarterly=False), "It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed after 13-11-2026, or its action has changed since the GSTR-2B was made.", 0, 180),
+    ("recompute due", ims(), None, filing("11-11-26", quarterly=False), f"It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed in time, on 11-11-2026, so {ANEW}.", 0, 180),
+    ("recompute due", ims(), None, filing("13-11-26", quarterly=True), f"It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed in time, on 13-11-2026, so {ANEW}.", 0, 180),
+    ("missing", ims(), None, {**filing("11-11-26"), **NOT_DUE}, "It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed in time, on 11-11-2026, and no action has changed since it was made.", 0, 180),
+    ("missing", ims(action="N"), None, {"filings": [*FILED["filings"], *filing("11-11-26")["filings"]]}, f"{N_IS}, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed in time, on 11-11-2026, and {CLOSED}.", 0, 180),
     ("missing", ims(action="N", section="b2bcn", itc_reduction=PART), None, NOT_DUE, f"{N_IS}, but the GSTR-2B does not have its ₹180.00 of tax: its supplier may have filed after 13-11-2026.", 0, -180),
     ("missing", ims(), None, filing("12-11-26"), "It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed after 13-11-2026, or its action has changed since the GSTR-2B was made.", 0, 180),
     ("missing", ims(section="b2bcn", supplier_filed=None), None, {}, "It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed after 13-11-2026, or its action has changed since the GSTR-2B was made; whether its supplier has filed is not known.", 0, -180),
@@ -311,5 +314,6 @@ def test_the_cut_off_can_be_moved() -> None:
     known: dict[str, Any] = filing("14-11-26", quarterly=False)
     (late,) = compare([ims()], statement(), **known)
     (in_time,) = compare([ims()], statement(), **known, dates=moved)
-    assert (late.kind, in_time.kind) == (ComparedKind.LATER_PERIOD, ComparedKind.MISSING)
-    assert "after 15-11-2026" in in_time.reason
+    (unknown,) = compare([ims()], statement(), dates=moved)
+    assert (late.kind, in_time.kind) == (ComparedKind.LATER_PERIOD, ComparedKind.RECOMPUTE_DUE)
+    assert "after 15-11-2026" in unknown.reason

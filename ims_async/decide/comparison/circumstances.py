@@ -43,9 +43,9 @@ class Circumstances:
             return f"it is of {form}{record.return_period}, which goes to that of {period_of(earliest)}"
         filing = None if from_gstr1a else self.filings.get(_return_of(record))
         filed_on = None if filing is None else filing.gstr1_filed_on
-        if filed_on is not None and filed_on > (last := self._cut_off(record, filing)):
+        if filed_on is not None and filed_on > (last := self._cut_offs(record, filing)[1]):
             return f"its supplier filed on {filed_on:%d-%m-%Y}, and the last day was {last:%d-%m-%Y}"
-        if self.filed_on is not None and not self.others_are_there(record):
+        if self.filed_on is not None and self.why_in_time(record) is None:
             return f"GSTR-3B was filed on {self.filed_on:%d-%m-%Y}, and what IMS keeps then is of a later one"
         return None
 
@@ -56,9 +56,17 @@ class Circumstances:
         filing = self.filings.get(_return_of(record))
         return filing is not None and filing.gstr1_filed_on is None
 
-    def others_are_there(self, record: Invoice) -> bool:
-        """Whether the GSTR-2B has other documents of the same return; those of GSTR-1A are none."""
-        return record.source_form != SourceForm.GSTR1A and _return_of(record) in self.in_time
+    def why_in_time(self, record: Invoice) -> str | None:
+        """Return why its supplier's return was filed by the cut-off; None if that is not known."""
+        if record.source_form == SourceForm.GSTR1A:
+            return None
+        if _return_of(record) in self.in_time:
+            return "others of the same return are there"
+        filing = self.filings.get(_return_of(record))
+        filed_on = None if filing is None else filing.gstr1_filed_on
+        if filed_on is None or filed_on > self._cut_offs(record, filing)[0]:
+            return None
+        return f"its supplier filed in time, on {filed_on:%d-%m-%Y}"
 
     @property
     def what_to_do(self) -> str:
@@ -72,10 +80,14 @@ class Circumstances:
         """The last day on which any supplier could file for this period."""
         return max(self.dates.gstr1.date, self.dates.gstr1_quarterly.date)
 
-    def _cut_off(self, record: Invoice, filing: Filing | None) -> dt.date:
+    def _cut_offs(self, record: Invoice, filing: Filing | None) -> tuple[dt.date, dt.date]:
+        """Return the last day on which its supplier surely could file, and that on which it may be."""
+        monthly, quarterly = self.dates.gstr1.date, self.dates.gstr1_quarterly.date
         if record.source_form == SourceForm.IFF or (filing is not None and filing.quarterly):
-            return self.dates.gstr1_quarterly.date
-        return self.cut_off if filing is None or filing.quarterly is None else self.dates.gstr1.date
+            return quarterly, quarterly
+        if filing is None or filing.quarterly is None:
+            return min(monthly, quarterly), self.cut_off
+        return monthly, monthly
 
 
 def _return_of(record: Invoice) -> Return:

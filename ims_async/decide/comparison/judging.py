@@ -144,18 +144,17 @@ def of_record(record: Invoice, amounts: TaxAmounts, known: Circumstances) -> Wor
         return ComparedKind.LATER_PERIOD, why, NOTHING
     due = credit_of(record, amounts)
     missing = f"{is_}, but the GSTR-2B does not have its {tax} of tax"
-    others = known.others_are_there(record)
-    if known.filed_on is None and (known.recompute_due or (others and known.recompute_due is None)):
-        since = "others of the same return are there" if others else "actions have changed since it was made"
+    in_time = known.why_in_time(record)
+    if known.filed_on is None and (known.recompute_due or (in_time and known.recompute_due is None)):
+        since = in_time or "actions have changed since it was made"
         return ComparedKind.RECOMPUTE_DUE, f"{missing}: {since}, so {known.what_to_do}.", due
-    return ComparedKind.MISSING, f"{missing}: {_why_missing(record, known, others)}.", due
+    return ComparedKind.MISSING, f"{missing}: {_why_missing(record, known, in_time)}.", due
 
 
-def _why_missing(record: Invoice, known: Circumstances, others: bool) -> str:
-    if known.filed_on is not None:
-        return f"others of the same return are there, and {known.what_to_do}"
-    if others:
-        return "others of the same return are there, and no action has changed since it was made"
+def _why_missing(record: Invoice, known: Circumstances, in_time: str | None) -> str:
+    if in_time is not None:
+        closed = known.what_to_do if known.filed_on is not None else "no action has changed since it was made"
+        return f"{in_time}, and {closed}"
     if known.recompute_due is None:
         late = f"its supplier filed after {known.cut_off:%d-%m-%Y}"
         why = f"{late}, or its action has changed since the GSTR-2B was made"
