@@ -99,6 +99,7 @@ class JobFollower(abc.ABC):
     journal_is_read: bool = attrs.field(init=False, default=True)
     """False while an earlier process may have sent what waits."""
     sends: ClassVar[bool] = True
+    _sent_again: int = attrs.field(init=False, default=0)
 
     @abc.abstractmethod
     async def _carry_out(self) -> None:
@@ -194,17 +195,20 @@ class JobFollower(abc.ABC):
             raise OutcomeUnknown(
                 f"GSTR-2B of {job.period} may not be computed anew", job=job, advice=SEND_AGAIN
             )
-        gate, tries = self.context.gate, 0
-        while job.change.to_send_again:
-            tries += 1
-            try:
-                await gate.through(self.taxpayer, lambda: self._state.changes.send_again(job))
-            except OutcomeUnknown:
-                gate.failed(self.taxpayer)
-                if tries == MOST_TRIES:
-                    raise
-            else:
-                gate.answered(self.taxpayer)
+        gate = self.context.gate
+        self._sent_again += 1
+        if self._sent_again > MOST_TRIES:
+            raise OutcomeUnknown(
+                f"GSTR-2B of {job.period} was lost {MOST_TRIES + 1} times: try later",
+                job=job,
+                advice=SEND_AGAIN,
+            )
+        try:
+            await gate.through(self.taxpayer, lambda: self._state.changes.send_again(job))
+        except OutcomeUnknown:
+            gate.failed(self.taxpayer)
+        else:
+            gate.answered(self.taxpayer)
 
     async def regenerate(self, period: str, run: str) -> None:
         """Have GSTR-2B computed anew, and see its end. What is the matter with it is put down apart."""

@@ -138,11 +138,12 @@ class Way:
         if process.unreachable:
             process.unreachable -= 1
             raise ConnectionRefusedError
-        jobs = len(truth.sim.jobs)
+        jobs, asked = len(truth.sim.jobs), len(truth.sim.returns.regenerations)
         try:
             return truth.sim.handle(method, path, headers, body)
         finally:
-            truth.note_request(_BATCH.get(), truth.sim.requests[-1], truth.sim.jobs[jobs:])
+            made = [one.reference for one in truth.sim.returns.regenerations[asked:]]
+            truth.note_request(_BATCH.get(), truth.sim.requests[-1], truth.sim.jobs[jobs:], made)
             process.instant()
 
 

@@ -17,6 +17,7 @@ from ims_async.model.records import Record
 from ims_async.simulator import Fault
 
 from .job_processes import Process
+from .job_statements import PERIODS
 from .job_world import PATIENCE, QUIET, JobWorld, failed
 
 PICK = st.integers(0, 5)
@@ -76,6 +77,30 @@ class JobMachine(JobWorld):
         self._let_pass(then)
 
     submit_another = submit_one_more = submit  # drawn three times as often as any other
+
+    @rule(
+        who=PICK, gstin=PICK, period=st.sampled_from(PERIODS), waits=st.booleans(), queue=st.booleans(),
+        meets=st.one_of(st.just(""), _MEETS), then=THEN,
+    )  # fmt: skip
+    def regenerate(
+        self, who: int, gstin: int, period: str, meets: str, waits: bool, queue: bool, then: float
+    ) -> None:
+        """Have GSTR-2B computed anew; it may meet a fault."""
+        process, name = self.process(who), self.gstin(gstin)
+        self._plan("regenerate", meets, name)
+        batch = self.truth.batch(name)
+        batch.period = period
+        taxpayer = process.client.taxpayer(name)
+
+        async def work() -> None:
+            job = await self.hand_in(process, batch, lambda: taxpayer.regenerate_gstr2b(period, queue=queue))
+            if isinstance(job, ImsJob) and waits:
+                await self.wait_for(job)
+
+        self.call(process, work, batch)
+        self._let_pass(then)
+
+    regenerate_again = regenerate
 
     @rule(
         who=PICK, gstin=PICK, places=st.sets(PICK, min_size=1, max_size=3), recover=st.booleans(),
@@ -275,7 +300,7 @@ class JobMachine(JobWorld):
 
     @rule(
         fault=st.sampled_from(list(FAULTS)),
-        operation=st.sampled_from(["save", "reset", "save", "status", "any"]),
+        operation=st.sampled_from(["save", "reset", "save", "status", "any", "regenerate", "regeneration"]),
     )
     def fault(self, fault: str, operation: str) -> None:
         """Plan what goes wrong with the next request."""

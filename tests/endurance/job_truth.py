@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from ims_async import Decision, ImsError, ImsJob, Invoice, JobReport
+from ims_async import Decision, ImsError, ImsJob, Invoice, JobKind, JobReport
 from ims_async.jobs.reconcile import Reconciliation
 from ims_async.journal import Change, ChangeState
 from ims_async.model.records import Record
 from ims_async.model.vocabulary import Action
 from ims_async.simulator import Effect, LoggedRequest, SimJob, Simulator
+
+from .job_statements import Statements
 
 Key = tuple[str, str, str, str]
 _PROVED = {401, 403, 429}
@@ -78,6 +80,10 @@ class Batch:
     """The records of which it was said that nothing was and will be done."""
     told: dict[Key, str] = field(default_factory=dict)
     """What its reports said of each record."""
+    period: str = ""
+    """Of a GSTR-2B that is to be computed anew, for which other laws hold."""
+    doubtful_statement: bool = False
+    """The gateway has begun to compute it."""
 
     def __repr__(self) -> str:
         return f"<batch {self.number}: {self.end}, {len(self.records)} records, {len(self.jobs)} jobs>"
@@ -86,8 +92,8 @@ class Batch:
 class Truth:
     """The simulator's side of the story. Whatever contradicts it is put into `wrong`."""
 
-    def __init__(self, sim: Simulator) -> None:
-        self.sim = sim
+    def __init__(self, sim: Simulator, changes: Callable[[], Iterable[Change]]) -> None:
+        self.sim, self.statements = sim, Statements(self, changes)
         self.batches: list[Batch] = []
         self.edits: list[_Edit] = []
         self.wrong: list[str] = []
@@ -135,6 +141,8 @@ class Truth:
 
     def of(self, job: ImsJob) -> Batch | None:
         """Return the batch that a handle is about."""
+        if job.kind is JobKind.REGENERATE:
+            return self.statements.of(job)
         if job.reference_id is not None:
             sent = self.sim.job(job.reference_id)
             return next((batch for batch in self.batches if sent in batch.jobs), None)
@@ -142,8 +150,16 @@ class Truth:
 
     # -- as it happens ---------------------------------------------------------------------------------
 
-    def note_request(self, batch: Batch | None, request: LoggedRequest, made: Sequence[SimJob]) -> None:
-        """Note what a request of a batch did. Only a change may do anything, and only once."""
+    def note_request(
+        self, batch: Batch | None, request: LoggedRequest, made: Sequence[SimJob], asked: Sequence[str]
+    ) -> None:
+        """Note what a request of a batch did. Only a change may do anything, and only once.
+
+        `asked` are the references of GSTR-2B that are computed anew by it.
+        """
+        self.statements.note_overlaps()
+        if request.operation == "regenerate":
+            self.statements.note_request(request.gstin, asked)
         if request.operation not in ("save", "reset"):
             return
         assert batch is not None
@@ -205,6 +221,9 @@ class Truth:
 
     def check_report(self, batch: Batch, report: JobReport, job: ImsJob) -> None:
         """Hold a report against the truth, and against whatever was said of the batch before."""
+        if batch.period:
+            self.statements.check_report(batch, job)
+            return
         if job.records is None:
             return
         failed = [failure.record for failure in report.failed]
@@ -253,6 +272,7 @@ class Truth:
             batches=len(self.batches), jobs=sum(len(batch.jobs) for batch in self.batches),
             retries=len(again), retries_sent=sum(len(batch.jobs) for batch in again),
             edited_between=sum(batch.edited and bool(batch.changes) for batch in again),
+            statements=self.statements.asked, statements_arrived=self.statements.arrived,
             edits=len(self.edits), kills=self.kills, unwritten=sum(batch.unwritten for batch in self.batches),
             **Counter(batch.end for batch in self.batches),
         )  # fmt: skip
@@ -309,7 +329,10 @@ class Truth:
             "nothing": {ChangeState.CALLED_OFF, ChangeState.ENDED},
             "cancelled": set(ChangeState) - {ChangeState.QUEUED},
         }
+        self.statements.check(kept)
         for batch in self.batches:
+            if batch.period:
+                continue
             states = [kept[name].state for name in batch.changes if name in kept]
             gone = [state for state in states[:-1] if state is not ChangeState.CALLED_OFF]
             self.demand(batch.unwritten or not gone, f"{batch} is written down twice: {states}")

@@ -23,8 +23,8 @@ from ims_async.journal import MemoryJournal
 from ims_async.simulator import Simulator
 from ims_async.simulator.http import Script
 
-from ..conftest import GSPS, LOGIN
 from .job_processes import Killed, Process, VirtualLoop
+from .job_statements import SIMULATED, make_gsp
 from .job_truth import Batch, Truth, key_of
 
 T = TypeVar("T")
@@ -70,9 +70,10 @@ class JobWorld(RuleBasedStateMachine):
         """Make the world."""
         self.sim = Simulator(
             taxpayers=2, invoices=6, sections=list(map(str, SECTIONS)), clock=self.loop.now,
-            job_seconds=seconds, token_seconds=1e8, max_account_tokens=10_000, **rules,
+            job_seconds=seconds, regenerate_seconds=seconds, token_seconds=1e8, max_account_tokens=10_000,
+            **SIMULATED, **rules,
         )  # fmt: skip
-        self.truth = Truth(self.sim)
+        self.truth = Truth(self.sim, lambda: vars(self.journal)["_changes"].values())
         for gstin in self.sim.gstins:
             self.look(gstin)
 
@@ -88,8 +89,7 @@ class JobWorld(RuleBasedStateMachine):
 
     def start(self) -> Process:
         """Start a process, and log its taxpayers in."""
-        login = LOGIN if self.gsp_name == "vayana" else {}
-        process = Process(GSPS[self.gsp_name](self.sim, **login), self.truth, self.loop, self.journal)
+        process = Process(make_gsp(self.gsp_name, self.sim), self.truth, self.loop, self.journal)
         for gstin in self.sim.gstins:
             process.client.taxpayer(gstin, token=self.sim.token(gstin))
         self.processes.append(process)
@@ -277,6 +277,7 @@ class JobWorld(RuleBasedStateMachine):
             self.heard(job)
         changes = await process.journal.find()
         self.truth.demand(not [c for c in changes if c.open], f"changes are open: {changes}")
+        self.truth.statements.check_end({change.id: change for change in changes})
         self.truth.check(changes)
 
     async def _bring_all_through(self, process: Process) -> None:
