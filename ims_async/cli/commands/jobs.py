@@ -111,8 +111,8 @@ def _jobs_table(by_run: dict[str, list[Change]]) -> Table:
         rows.append((Text(f"run {run}" if run else "without a run", "bold"), "", ""))
         for entry in entries:
             token = entry.token
-            records = show.counted(token.submitted or 0, "record")
-            job = f"  {token.gstin}, {token.kind.value.lower()} of {records}", f"  {token.reference_id or ''}"
+            what = token.period if token.kind.repeatable else show.counted(token.submitted or 0, "record")
+            job = f"  {token.gstin}, {token.kind.word} of {what}", f"  {token.reference_id or ''}"
             phase = _phase(entry), _local(token.submitted_at)
             rows.append((*(Text("\n".join(map(printable, pair))) for pair in (job, phase)), _next(entry)))
     return show.table(None, ("job", "phase", "next"), rows)
@@ -129,7 +129,10 @@ def _phase(entry: Change) -> str:
 
 def _next(entry: Change) -> str:
     """Say what may be done about it; empty where there is nothing to do."""
-    if entry.state is ChangeState.QUEUED or entry.to_retry:
+    unsent = entry.state is ChangeState.QUEUED or entry.to_retry
+    if entry.token.kind.repeatable and (unsent or entry.to_send_again):
+        return "ask for it again"
+    if unsent:
         return f"push --run {shlex.quote(entry.run)}" if entry.run else "push again"
     if entry.state is ChangeState.SENDING:
         return "wait, then jobs resume"
@@ -161,6 +164,7 @@ def _facts(entry: Change) -> dict[str, Any]:
         "host": token.host,
         "gstin": token.gstin,
         "kind": token.kind.value,
+        "period": token.period or None,
         "reference_id": token.reference_id,
         "phase": entry.state.value,
         "open": entry.open,
@@ -287,7 +291,7 @@ async def _look(
         try:
             with contextlib.suppress(*OUTAGE, UnexpectedAnswer):
                 await found.refresh()  # at once: an unknown job is reported without a wait
-            async with watching(console, {found: f"{found.kind.value.lower()} {found.reference_id}"}):
+            async with watching(console, {found: f"{found.kind.word} {found.reference_id}"}):
                 pass
         except GatewayError as error:
             denied = type(error) is GatewayError  # its own answer: it may know of no such job

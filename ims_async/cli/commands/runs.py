@@ -115,7 +115,7 @@ class Carrier:
             self.console.tell(f"  {self.console.commands.show(job.token)}")
         elif kind is EventKind.ENDED:
             self.console.tell(
-                f"{job.kind.value.lower()} {name or 'without a reference'}: {words_of_status(job.status)}"
+                f"{job.kind.word} {name or 'without a reference'}: {words_of_status(job.status)}"
             )
             self.ended[name] = job
 

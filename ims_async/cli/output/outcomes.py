@@ -107,7 +107,7 @@ def report_tables(job: ImsJob, report: JobReport) -> list[Table]:
         len(report.unmatched),
     )
     columns = ("job", "state", "submitted", "applied", "failed", "unaccounted", "unmatched")
-    return [table(f"{job.kind.value.lower()} of {job.gstin}", columns, [row]), *record_tables(report)]
+    return [table(f"{job.kind.word} of {job.gstin}", columns, [row]), *record_tables(report)]
 
 
 def record_tables(report: JobReport) -> list[Table]:
@@ -123,6 +123,7 @@ def job_facts(job: ImsJob) -> dict[str, Any]:
         "ok": report is not None and report.ok,
         "gstin": job.gstin,
         "kind": job.kind.value,
+        "period": job.period or None,
         "reference_id": job.reference_id,
         "token": job.token.dumps(),
         "state": str(status.state),
@@ -156,6 +157,8 @@ def job_ending(job: ImsJob, commands: Commands) -> str:
 
 
 def _ended(job: ImsJob, report: JobReport, commands: Commands) -> str:
+    if report.gstr2b is not None:
+        return f"{report}."
     if report.ok:
         return "Every record was applied."
     if report.canned and report.state is JobState.SUCCEEDED and not report.unaccounted_count:
