@@ -20,7 +20,7 @@ from ..model.records import Decision, Invoice
 from ..model.status import JobKind
 from ..model.times import QUIET
 from ..model.vocabulary import Action, Section
-from .gstr2b import Statement, recompute_due
+from .gstr2b import Gstr2bProof, Statement, recompute_due
 from .inputs import Pairs, Source, Who, source_again, source_of, source_of_statements, taxpayer_of, who_of
 from .job_follower import Kept, RunContext
 from .pull import Pulled, PullReport, PullRun, sections_of
@@ -33,6 +33,7 @@ __all__ = [
     "BulkReport",
     "BulkRun",
     "EventKind",
+    "Gstr2bProof",
     "Progress",
     "PullReport",
     "PullRun",
@@ -130,6 +131,7 @@ def regenerate_all(
     quiet: float = QUIET,
     max_outage: float = MAX_OUTAGE,
     check: bool = True,
+    confirm: bool = False,
 ) -> BulkRun:
     """Have the GSTR-2B of a period (`MMYYYY`) computed anew for many taxpayers, each once.
 
@@ -137,10 +139,11 @@ def regenerate_all(
     `report[gstin].gstr2b`, or why it was not in `gstr2b_error` and `report.errors`. A save or reset of the
     taxpayer that is under way is waited for, or settled as `save_all` does; an answer that was lost has it
     asked for again, once the gateway answers. Otherwise as `save_all`: with the `run` of an earlier call it
-    goes on where that ended, and asks nothing of those that are done.
+    goes on where that ended, and asks nothing of those that are done. With `confirm=True` the statement is
+    read before and after, a request each: `gstr2b_proof` has its day and checksum.
     """
     context = _context_of(client, run, journal, quiet, max_outage)
-    context.statement = Statement(period, always=True)
+    context.statement = Statement(period, always=True, confirm=confirm)
     return BulkRun(context, source_of_statements(client, taxpayers, check=check), concurrency)
 
 

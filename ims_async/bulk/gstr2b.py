@@ -12,6 +12,7 @@ from ..errors import InvalidInput
 from ..jobs.job import ImsJob
 from ..model.change import Change
 from ..model.moves import ChangeState
+from ..model.plain import Plain
 from ..model.report import account
 from ..model.status import JobState
 from ..model.vocabulary import year_and_month
@@ -22,15 +23,39 @@ from ..rules.periods import DRAFT_DAY, IST, day_in, month_of
 class Statement:
     """The GSTR-2B that a run is to have computed anew: of a period (`MMYYYY`).
 
-    `always`, or only for a taxpayer of which the run has changed something, or may have.
+    `always`, or only for a taxpayer of which the run has changed something, or may have. `confirm` reads it
+    before and after.
     """
 
     period: str = attrs.field()
     always: bool = False
+    confirm: bool = False
 
     @period.validator
     def _check(self, _: object, period: str) -> None:
         year_and_month(period)  # raises `InvalidInput`
+
+
+@attrs.frozen(kw_only=True)
+class Gstr2bProof(Plain):
+    """What GSTR-2B said of itself before it was computed anew, and after; None where it was not read."""
+
+    generated_on_before: dt.date | None = None
+    checksum_before: str | None = None
+    generated_on: dt.date | None = None
+    checksum: str | None = None
+
+    @property
+    def changed(self) -> bool:
+        """True if its day or checksum is another one; on one day the checksum alone can tell."""
+        before = self.generated_on_before, self.checksum_before
+        return (self.generated_on, self.checksum) != before
+
+    def __str__(self) -> str:
+        return (
+            f"generated on {self.generated_on}, checksum {self.checksum} "
+            f"(before: {self.generated_on_before}, {self.checksum_before})"
+        )
 
 
 @attrs.define
@@ -40,6 +65,7 @@ class StatementTally:
     job: ImsJob | None = None
     """The last that was to compute it anew."""
     error: Exception | None = None
+    proof: Gstr2bProof | None = None
     changed_at: dt.datetime | None = None
     """When the last save or reset was sent that was applied, or may have been."""
 

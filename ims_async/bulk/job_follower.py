@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import asyncio
 import contextlib
+import datetime as dt
 import logging
 from collections.abc import Awaitable, Callable
 from typing import ClassVar, Literal
@@ -28,12 +29,13 @@ from ..jobs.job import ImsJob
 from ..jobs.sending import Batch
 from ..jobs.taxpayer_state import TaxpayerState
 from ..journal import Journal
+from ..model.gstr2b import Gstr2b
 from ..model.moves import ChangeState
 from ..model.status import JobKind
 from ..model.times import FIRST_LOOK, LOOK_MARGIN, SENDER_IS_DEAD
 from ..taxpayer import Taxpayer, state_of
 from .concurrency import Slot
-from .gstr2b import Statement
+from .gstr2b import Gstr2bProof, Statement
 from .inputs import Portion
 from .outage import MOST_TRIES, OutageGate, Stop
 from .report import EventKind
@@ -213,14 +215,39 @@ class JobFollower(abc.ABC):
     async def regenerate(self, period: str, run: str) -> None:
         """Have GSTR-2B computed anew, and see its end. What is the matter with it is put down apart."""
         batch = Batch(kind=JobKind.REGENERATE, period=period, run=run)
+        wanted, known = self.context.statement, self.tally.statement
+        confirm = wanted is not None and wanted.confirm
+        before = await self._marks(period) if confirm else (None, None)
         try:
             job = await self.context.gate.through(self.taxpayer, lambda: self._asked_for(batch))
         except ImsError as error:
-            self.tally.statement.error = without_frames(error)
+            known.error = without_frames(error)
             return
         self.tally.sent(job)
         await self.notify(EventKind.SUBMITTED, job=job)
         await self.follow_statement(job)
+        if confirm and job.report is not None and job.report.ok:
+            after = await self._marks(period)
+            known.proof = Gstr2bProof(
+                generated_on_before=before[0],
+                checksum_before=before[1],
+                generated_on=after[0],
+                checksum=after[1],
+            )
+
+    async def _marks(self, period: str) -> tuple[dt.date | None, str | None]:
+        """Return the day and the checksum of GSTR-2B; where it cannot be read, nothing is known of it."""
+        services, gstin = self.context.services, self.taxpayer.gstin
+
+        async def read() -> Gstr2b:
+            return await services.exchange.run(services.gsp.gstr2b(gstin, period), self._state.credentials)
+
+        try:
+            found = await self.context.gate.through(self.taxpayer, read)
+        except ImsError as error:
+            _log.info("GSTR-2B of %s cannot be read: %s", gstin, error)
+            return None, None
+        return found.generated_on, found.checksum
 
     async def _asked_for(self, batch: Batch) -> ImsJob:
         """Hand it in; a change in the way, of which it is not known what became, is settled first."""

@@ -16,7 +16,7 @@ from ..model.records import Record
 from ..model.report import CANNED, JobReport, RecordFailure
 from ..model.status import ErrorEntry
 from ..model.tokens import JobToken
-from .gstr2b import draft_of
+from .gstr2b import Gstr2bProof, draft_of
 
 _OUTCOMES: Final = (
     *("applied", "refused", "unaccounted for", "changed by the supplier", "not sent", "pending"),
@@ -71,6 +71,8 @@ class TaxpayerReport(Plain):
     """What came of the GSTR-2B that was to be computed anew, once that has ended."""
     gstr2b_error: Exception | None = None
     """Why it was not, though it was asked for: refused, or lost. It says nothing of the decisions."""
+    gstr2b_proof: Gstr2bProof | None = None
+    """How it differs from the one before, where that was asked for (`regenerate_all(…, confirm=True)`)."""
     changed_since: dt.datetime | None = None
     """When the last save or reset was sent that was applied, or may have been; None if this run had GSTR-2B
     computed anew since. See `BulkReport.recompute_due`."""

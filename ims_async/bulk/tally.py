@@ -250,5 +250,6 @@ class Tally:
             batches=tuple(self._batches),
             gstr2b=None if statement.job is None else statement.job.report,
             gstr2b_error=statement.error,
+            gstr2b_proof=statement.proof,
             changed_since=statement.changed_since,
         )

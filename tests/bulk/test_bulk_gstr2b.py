@@ -283,6 +283,27 @@ async def test_with_one_place_one_is_computed_at_a_time(
     assert all(later[0] >= earlier[1] for earlier, later in itertools.pairwise(times))
 
 
+async def test_it_is_confirmed_by_what_the_statement_says_of_itself(
+    client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator
+) -> None:
+    """Another checksum, where a record of the period was rejected; the same, where nothing has changed."""
+    acme, beta, _ = taxpayers
+    rows = await acme.invoices("b2b")
+    await (await acme.save([row.reject() for row in rows if row.action is not Action.REJECT]))
+    runs = [await bulk.regenerate_all(client, [acme, beta], PERIOD, confirm=True) for _ in range(2)]
+    for report, changed in zip(runs, (True, False), strict=True):
+        assert report.ok, report
+        proof = report[acme.gstin].gstr2b_proof
+        assert proof is not None
+        assert (proof.changed, proof.checksum is None) == (changed, False), str(proof)
+        assert bulk.TaxpayerReport.from_dict(report[acme.gstin].to_dict()).gstr2b_proof == proof
+    sim.script_fault("gstr2b", *[Fault.outage()] * 20)
+    quiet = await bulk.regenerate_all(client, [acme], PERIOD, confirm=True)
+    assert quiet.ok
+    assert quiet[acme.gstin].gstr2b_proof == bulk.Gstr2bProof()
+    assert (await bulk.regenerate_all(client, [acme], PERIOD))[acme.gstin].gstr2b_proof is None
+
+
 async def test_an_outage_is_waited_out(client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator) -> None:
     """Nothing is asked until a read is answered; what was lost in it is asked for again."""
     for taxpayer in taxpayers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ims_async import ImsJob, JobKind
 from ims_async.gsp.base import Gsp
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PERIODS: Final = ("122024", "012025")
 _ASK, _STATUS = "gstr2b-anew", "gstr2b-anew-status"
-SIMULATED: Final = {
+SIMULATED: Final[dict[str, Any]] = {
     "regenerate_unchanged": True,
     "vayana_regenerate_path": f"/enriched/gstn/v1.0/{_ASK}",
     "vayana_regeneration_path": f"/enriched/gstn/v1.0/{_STATUS}",

@@ -9,8 +9,9 @@ from pathlib import Path
 import attrs
 import pytest
 
-from ims_async import Decision, ImsClient, JobKind
+from ims_async import Decision, ImsClient
 from ims_async.simulator import Simulator
+from ims_async.simulator.gstr2b.generations import Overlap
 
 from .crash.judge import Seen, judge
 from .crash.lives import WAYS, End, Kill, Span, Way, live
@@ -93,17 +94,21 @@ async def test_the_judge_sees_a_batch_that_arrived_twice(world: World) -> None:
     assert (verdict.sent_twice, verdict.applied_twice) == (len(batch.records), 0)
 
 
-async def test_the_judge_sees_a_statement_that_was_asked_for_too_often_or_beside_a_save(world: World) -> None:
-    """Once more is right where an answer was not heard; beside a save it never is."""
+async def test_the_judge_sees_a_statement_that_is_sent_twice_or_beside_a_save(world: World) -> None:
+    """By two changes, neither of which was called off; and whichever of them came first."""
     sim, client, plan = world
-    batch = next(batch for batch in plan.batches if batch.kind is JobKind.SAVE)
-    acme = client.taxpayer(batch.gstin)
-    await (await acme.regenerate_gstr2b("012025"))
-    nothing = Seen([], {}, {}, [])
-    assert "GSTR-2B was asked for 1 times more, of 0 without an answer" in judge(nothing, plan, sim).problems
-    before = judge(nothing, plan, sim, unanswered=1).problems
-    await acme.save(record for record in batch.records if isinstance(record, Decision))
-    sim.returns.regenerate(batch.gstin, "012025")
-    after = judge(nothing, plan, sim, unanswered=2).problems
-    assert [problem for problem in after if problem.startswith("in flight at once")]
-    assert not [problem for problem in before if "GSTR-2B" in problem or "in flight" in problem]
+    gstin = sim.gstins[0]
+    jobs = [await client.taxpayer(gstin).regenerate_gstr2b("012025")]
+    await jobs[0]
+    jobs.append(await client.taxpayer(gstin).regenerate_gstr2b("012025"))
+    seen = Seen(
+        [attrs.evolve(job.change, id=f"{at}") for at, job in enumerate(jobs)], {"0": [], "1": []}, {}, []
+    )
+    problems = judge(seen, plan, sim).problems
+    assert f"sent by two changes: {(gstin, 'gstr2b', '', '', '012025')}" in problems
+    assert not [problem for problem in problems if "in flight" in problem]
+    sim.returns.overlaps.append(Overlap(0.0, gstin, "save", "R"))
+    sim.returns.regenerate(gstin, "012025")
+    verdict = judge(seen, plan, sim)
+    assert [problem for problem in verdict.problems if problem.startswith("in flight at once")]
+    assert verdict.asked_again == 1

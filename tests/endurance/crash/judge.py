@@ -168,15 +168,12 @@ class Verdict:
     computed: int
     """GSTR-2B that were computed anew."""
     asked_again: int
-    """How many more of them were asked for than there are changes: their answers were lost."""
+    """How many more of them reached the gateway than the journal names: their answers were lost."""
     problems: list[str]
 
 
-def judge(seen: Seen, plan: Plan, sim: Simulator, *, unanswered: int = 0) -> Verdict:
-    """Hold what the journal says in the end against the truth, record by record.
-
-    GSTR-2B may be asked for again as often as an answer was `unanswered`: never beside a save or reset.
-    """
+def judge(seen: Seen, plan: Plan, sim: Simulator) -> Verdict:
+    """Hold what the journal says in the end against the truth, record by record."""
     effects, words = _by_record(sim.effects), seen.words()
     arrivals = Counter((e.gstin, e.section, e.supplier, e.number, e.period) for e in sim.effects)
     for job in sim.jobs:
@@ -194,10 +191,13 @@ def judge(seen: Seen, plan: Plan, sim: Simulator, *, unanswered: int = 0) -> Ver
     problems += [f"applied, though not decided so: {place}" for place in _wrong(plan, effects)]
     problems += [f"job {job.reference}: {job.failure}" for job in sim.jobs if job.failure]
     problems += [f"in flight at once: {overlap}" for overlap in sim.returns.overlaps]
-    sent = sum(change.token.kind is JobKind.REGENERATE and change.sent for change in seen.changes)
-    asked_again = len(sim.returns.regenerations) - sent
-    if asked_again > unanswered:
-        problems.append(f"GSTR-2B was asked for {asked_again} times more, of {unanswered} without an answer")
+    sent = Counter(
+        statement(change.token.gstin, change.token.period)
+        for change in seen.changes
+        if change.token.kind is JobKind.REGENERATE and change.sent
+    )
+    problems += [f"sent by two changes: {place}" for place, count in sent.items() if count > 1]
+    named = {change.token.reference_id for change in seen.changes}
     problems += [
         f"the journal says {words[place][1] or 'applied'}, GSTN does not: {place}"
         for place in words
@@ -213,7 +213,7 @@ def judge(seen: Seen, plan: Plan, sim: Simulator, *, unanswered: int = 0) -> Ver
         applied_twice=len(twice),
         sent_twice=len(sent_twice),
         computed=len(seen.computed()),
-        asked_again=asked_again,
+        asked_again=sum(one.reference not in named for one in sim.returns.regenerations),
         problems=problems,
     )
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import attrs
 
-from ims_async import ImsClient, ImsError, JobKind
+from ims_async import ImsClient, ImsError
 from ims_async.journal import ChangeState
 from ims_async.simulator import Fault, Simulator
 
@@ -52,7 +52,8 @@ class Round:
     _clock: Clock = attrs.field(init=False, factory=Clock)
     _outcome: Outcome = attrs.field(init=False, factory=Outcome)
     _has_killed: bool = attrs.field(init=False, default=False)
-    _losses: int = attrs.field(init=False, default=0)
+    _references: dict[str, str] = attrs.field(init=False, factory=dict)
+    """By change: what has a reference is never asked for again, or it would have another one."""
     _caught: set[tuple[str, str]] = attrs.field(init=False, factory=set)
     """Batches, and how a kill has found them."""
 
@@ -87,7 +88,7 @@ class Round:
         )
         await self._bulk_save(sim, orders, plan)
         seen = await self._recover(sim, orders, plan)
-        self._note(judge(seen, plan, sim, unanswered=self._unanswered(seen)), seen)
+        self._note(judge(seen, plan, sim), seen)
 
     def _plan_faults(self, sim: Simulator) -> None:
         """Make answers slow, so that many batches are killed while they are being sent; lose a few."""
@@ -96,7 +97,6 @@ class Round:
             faults = [Fault.delay(self._chance.uniform(0.0, 0.08)) for _ in range(_SLOW_ANSWERS * slow)]
             if lost and operation in ("save", "regenerate"):
                 faults += [Fault.drop_after(), Fault.drop_before(), Fault.truncate(20)]
-                self._losses = 2  # of GSTR-2B: what is dropped before it arrives was never asked for
             self._chance.shuffle(faults)
             sim.script_fault(operation, *faults)
 
@@ -174,6 +174,11 @@ class Round:
         """Look at the journal while no worker lives; count how a kill has caught batches, each way once."""
         seen = await look(orders.folder, make_gsp(self.gsp, sim.url, sim.user_token), sim)
         self._outcome.problems += seen.problems
+        for change in seen.changes:
+            if (reference := change.token.reference_id) is not None:
+                known = self._references.setdefault(change.id, reference)
+                if known != reference:
+                    self._outcome.problems.append(f"{change.id} is job {reference}, and was {known}")
         if self._has_killed:
             self._has_killed = False
             now = {(change.id, change.state.value) for change in seen.changes}
@@ -211,12 +216,6 @@ class Round:
                 "sent twice": verdict.sent_twice,
             }
         )
-
-    def _unanswered(self, seen: Seen) -> int:
-        """Count how often the answer to a GSTR-2B cannot have been heard: by a kill, or by a planned loss."""
-        asked = {change.id for change in seen.changes if change.token.kind is JobKind.REGENERATE}
-        unheard = {ChangeState.SENDING.value, ChangeState.LOST.value}
-        return self._losses + sum(name in asked and state in unheard for name, state in self._caught)
 
     def _looked_at(self, seen: Seen) -> Counter[str]:
         """Count what was settled by looking, of the batches that a kill left being sent or lost."""
