@@ -203,13 +203,15 @@ class Gstr2b(Plain):
 
     @property
     def credit(self) -> TaxAmounts:
-        """The credit that its documents give, in rupees."""
+        """The credit that its documents give, in rupees: what is available less what is reversed."""
         return sum((document.credit for document in self.documents), TaxAmounts())
 
     def __str__(self) -> str:
         made = "" if self.generated_on is None else f", generated on {self.generated_on:%d-%m-%Y}"
-        documents = counted(len(self.documents), "document")
-        return f"GSTR-2B of {self.gstin} for {self.period}{made}: {documents}, credit ₹{self.credit.total:,}"
+        documents = f"{counted(len(self.documents), 'document')}, credit ₹{self.credit.total:,}"
+        what = "a mere summary, without its documents" if self.summary_only else documents
+        amiss = f"; {counted(len(self.problems), 'problem')}" if self.problems else ""
+        return f"GSTR-2B of {self.gstin} for {self.period}{made}: {what}{amiss}"
 
 
 @attrs.frozen(kw_only=True)

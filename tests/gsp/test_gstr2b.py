@@ -207,6 +207,7 @@ def test_a_mere_summary_is_not_an_empty_statement() -> None:
     for kept in ("itcsumm", "cpsumm"):
         found = read({**samples.FRAME, kept: samples.SUMMARY[kept]})
         assert (found.files, found.summary_only) == (0, True)
+        assert str(found).endswith(": a mere summary, without its documents")
     empty = read({**samples.FRAME, "docdata": {}})
     assert (empty.files, empty.summary_only, empty.documents) == (1, False, ())
     assert problems(samples.FRAME) == (
@@ -428,6 +429,7 @@ def test_good_rows_are_kept_beside_bad_ones() -> None:
     assert len(found.documents) == 11
     assert found.generated_on is None
     assert len(found.problems) == 3
+    assert str(found).endswith("; 3 problems")
     with pytest.raises(UnexpectedAnswer, match="2 of 13 documents cannot be read") as caught:
         read(statement)
     assert set(caught.value.problems) == set(found.problems)

@@ -59,8 +59,8 @@ def read_status(
 
 
 _REGENERATION: Final = {
-    # The vendor calls an answer with P and no error "2B regenerated"; the others are by analogy with a save.
-    # https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/gstr-2b/regenerate_gstr_2b
+    # Sandbox's OpenAPI `compliance`, operation fetchGstr2bRegenerationStatus, calls an answer with P and no
+    # error "2B regenerated"; the others are by analogy with a save.
     "P": JobState.SUCCEEDED,
     "IP": JobState.PROCESSING,
     "REC": JobState.PROCESSING,

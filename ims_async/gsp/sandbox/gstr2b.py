@@ -44,7 +44,7 @@ def regenerate(gsp: Sandbox, gstin: str, period: str) -> Conversation[Accepted |
 def status(gsp: Sandbox, reference_id: str) -> Conversation[JobStatus]:
     """Read the status of a computation.
 
-    https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/gstr-2b/gstr_2b_regeneration_status
+    Its page is not public: OpenAPI `compliance`, operation fetchGstr2bRegenerationStatus.
     """
     query = {"reference_id": reference_id}
     try:
