@@ -6,7 +6,7 @@ import datetime as dt
 import random
 import time
 from collections.abc import Generator
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from itertools import groupby
 from typing import Any
 
@@ -107,7 +107,7 @@ def test_a_note_is_read_with_its_sign_and_reduction() -> None:
     note, amended = only(found, "cdnr"), only(found, "cdnra")
     assert (note.number, note.note_type, note.type, note.ims_status) == ("CN/9", "C", "R", Action.NO_ACTION)
     assert note.tax == TaxAmounts(igst=Decimal("180.50"))
-    assert str(note.credit.igst) == "-180.50"
+    assert (str(note.signed_tax.igst), note.credit.igst) == ("-180.50", Decimal(-90))  # what is declared
     assert note.itc_reduction == ItcReduction(required=True, igst=Decimal(90))
     assert note.extra == {}
     assert note.ims_section is Section.B2BCN
@@ -182,6 +182,15 @@ def test_the_layout_before_october_2024_is_read() -> None:
     assert (first.taxable_value, first.value) == (Decimal("500.10"), Decimal(577))
     assert (first.itc_available, first.reason, first.ims_status) == (ItcAvailable.NO, "P", None)
     assert (bill.section, found.summary_only) == (Gstr2bSection.IMPG, False)
+
+
+def test_items_add_up_exactly() -> None:
+    """However many digits they have together, and whatever the program's own context rounds to."""
+    items = [{"igst": Decimal("999999999999999999.99")}, {"igst": Decimal("0.000000000000001")}]
+    statement = with_(samples.WHOLE, "docdata", "itcrev", "b2b", 0, "inv", 0, "items", value=items)
+    with localcontext(Context(prec=6)):
+        document = only(read(statement), "b2b", Gstr2bPlace.REVERSAL)
+    assert document.tax.igst == Decimal("999999999999999999.990000000000001")
 
 
 def test_the_amounts_of_a_document_come_before_those_of_its_items() -> None:

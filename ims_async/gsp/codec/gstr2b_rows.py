@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import attrs
 
-from ...model.gstr2b import Gstr2bDocument, Gstr2bPlace, Gstr2bSection, ItcAvailable, TaxAmounts
+from ...model.gstr2b import EXACT, Gstr2bDocument, Gstr2bPlace, Gstr2bSection, ItcAvailable, TaxAmounts
 from .rows import REDUCTION, reduction_in
 from .values import ACTIONS, DAYS, MOST, PERIODS, money, parse_day
 
@@ -257,5 +257,5 @@ def _summed(items: object, problems: list[str]) -> dict[str, Decimal]:
             amiss.append(f": {item!r:.60} has no amounts")
         problems += [f".items[{place}]{problem}" for problem in amiss]
         for key, amount in amounts.items():
-            sums[key] = sums.get(key, Decimal(0)) + amount
+            sums[key] = EXACT.add(sums.get(key, Decimal(0)), amount)
     return sums
