@@ -61,6 +61,9 @@ CASES: Final[list[Case]] = [
     ("later period", ims(), None, filing("14-11-26", quarterly=True), "It is accepted, and a later GSTR-2B has its ₹180.00 of tax: its supplier filed on 14-11-2026, and the last day was 13-11-2026.", 0, 0),
     ("later period", ims(source_form="IFF"), None, filing("14-11-26", quarterly=False), "It is accepted, and a later GSTR-2B has its ₹180.00 of tax: its supplier filed on 14-11-2026, and the last day was 13-11-2026.", 0, 0),
     ("later period", ims(section="b2bcn", action="N"), None, FILED, f"{N_IS}, and a later GSTR-2B has its ₹180.00 of tax: GSTR-3B was filed on 19-11-2026, and what IMS keeps then is of a later one.", 0, 0),
+    ("earlier period", ims(return_period="092026"), None, {"filings": [filed(period="092026")]}, "It is accepted, and the GSTR-2B of 092026 may have its ₹180.00 of tax: that GSTR-3B is not filed.", 0, 0),
+    ("earlier period", ims(action="N", section="b2bcn", return_period="082026", source_form="R1A"), None, {"filings": [filed(period="092026")]}, f"{N_IS}, and the GSTR-2B of 092026 may have its ₹180.00 of tax: that GSTR-3B is not filed.", 0, 0),
+    ("missing", ims(return_period="092026"), None, {**NOT_DUE, "filings": [filed(period="092026", gstr3b="20-10-26")]}, "It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier may have filed after 13-11-2026.", 0, 180),
     ("missing", ims(), None, {}, "It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed after 13-11-2026, or its action has changed since the GSTR-2B was made.", 0, 180),
     ("recompute due", ims(), None, filing("11-11-26", quarterly=False), f"It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed in time, on 11-11-2026, so {ANEW}.", 0, 180),
     ("recompute due", ims(), None, filing("13-11-26", quarterly=True), f"It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed in time, on 13-11-2026, so {ANEW}.", 0, 180),
@@ -317,3 +320,16 @@ def test_the_cut_off_can_be_moved() -> None:
     (unknown,) = compare([ims()], statement(), dates=moved)
     assert (late.kind, in_time.kind) == (ComparedKind.LATER_PERIOD, ComparedKind.RECOMPUTE_DUE)
     assert "after 15-11-2026" in unknown.reason
+
+
+@pytest.mark.parametrize(("quarterly", "kind"), [(True, "missing"), (False, "earlier period")])
+def test_a_quarter_is_one_period_of_a_quarterly_taxpayer(quarterly: bool, kind: str) -> None:
+    """Its first two months have no GSTR-3B that could be filed."""
+    own = [filed(period=period, quarterly=quarterly) for period in ("102026", "112026", "122026")]
+    (one,) = compare([ims(return_period="112026")], statement(period="122026"), filings=own)
+    assert one.kind == kind
+    (before,) = compare(
+        [ims()], statement(period="032027"), filings=[*own, filed(period="032027", quarterly=quarterly)]
+    )
+    assert before.kind == ComparedKind.EARLIER_PERIOD
+    assert f"of {'122026' if quarterly else '102026'} may have" in before.reason

@@ -27,8 +27,10 @@ class Circumstances:
     `in_time` has the suppliers' returns of which the GSTR-2B has documents: they were filed by the cut-off.
     """
 
+    gstin: str
     period: str
     dates: Deadlines
+    quarterly: bool
     filed_on: dt.date | None
     recompute_due: bool | None
     filings: Mapping[Return, Filing]
@@ -48,6 +50,15 @@ class Circumstances:
         if self.filed_on is not None and self.why_in_time(record) is None:
             return f"GSTR-3B was filed on {self.filed_on:%d-%m-%Y}, and what IMS keeps then is of a later one"
         return None
+
+    def earlier(self, record: Invoice) -> str | None:
+        """Return the earlier period whose GSTR-2B may have a record, its GSTR-3B not being filed."""
+        home, month = earliest_gstr2b(record.return_period, record.source_form), month_of(self.period)
+        if home is None or month is None:
+            return None
+        home += (2 - home % 3) if self.quarterly else 0  # the last month of its quarter
+        own = self.filings.get((self.gstin, period_of(home))) if home < month else None
+        return period_of(home) if own is not None and own.gstr3b_filed_on is None else None
 
     def not_filed(self, record: Invoice) -> bool:
         """Whether its supplier has not filed it, by the record or as far as the gateway knows."""
@@ -109,8 +120,10 @@ def circumstances_steps(
     by_return = {(one.gstin.upper(), one.period): one for one in filings}
     own = by_return.get((gstr2b.gstin.upper(), gstr2b.period))
     return Circumstances(
+        gstin=gstr2b.gstin.upper(),
         period=gstr2b.period,
         dates=known,
+        quarterly=own is not None and own.quarterly is True,
         filed_on=None if own is None else own.gstr3b_filed_on,
         recompute_due=recompute_due,
         filings=by_return,
