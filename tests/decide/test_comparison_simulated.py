@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from ims_async import Invoice, ItcReduction, Section, Taxpayer
-from ims_async.decide import ComparedKind, Comparison, DocumentChangeKind
+from ims_async.decide import ComparedKind, Comparison, DocumentChangeKind, compare_async
 from ims_async.model.gstr2b import TaxAmounts
 from ims_async.simulator import Simulator
 
@@ -84,11 +84,9 @@ async def test_actions_after_the_draft_are_found_and_settled_by_computing_it_ane
 
 async def compare_all(acme: Taxpayer, earlier: Comparison | None = None) -> Comparison:
     """Read everything again, and compare."""
-    from ims_async.decide import compare_async
-
     return await compare_async(
         [row async for row in acme.all_invoices()],
         await acme.gstr2b(PERIOD),
-        before=earlier and earlier.gstr2b,
+        before=None if earlier is None else earlier.gstr2b,
         filings=[await acme.filing(period) for period in (PERIOD, *EARLIER)],
     )

@@ -116,8 +116,9 @@ CASES: Final[list[Case]] = [
     ("input service distributor", None, document(section="isd/ISDI", itc="N"), {}, "It is of an input service distributor, with ₹180.00 of tax, which are no available credit: IMS has none of those.", 0, 0),
     ("import", None, document(section="impg", supplier="", port_code="INBOM4"), {}, "It is a bill of entry, with ₹180.00 of tax: no records of imports can be read.", 180, 180),
     ("import", None, document(section="impgsez", amended=True, itc=None), FILED, "It is a bill of entry, with ₹180.00 of tax: no records of imports can be read.", 180, 180),
-    ("reversal", None, document(place="reversal"), {}, "₹180.00 of credit are to be reversed, since the supplier's tax stays unpaid (rule 37A).", -180, -180),
-    ("reversal", None, document(section="cdnra/D", place="reversal"), {}, "₹180.00 of credit are to be reversed, since the supplier's tax stays unpaid (rule 37A).", -180, -180),
+    ("reversal", None, document(place="reversal"), {}, "₹180.00 of credit are to be reversed: the supplier's tax stays unpaid (rule 37A).", -180, -180),
+    ("reversal", None, document(section="cdnr/C", place="reversal"), {}, "₹180.00 of credit come back of a credit note: the supplier's tax stays unpaid (rule 37A).", 180, 180),
+    ("reversal", None, document(section="cdnra/D", place="reversal"), {}, "₹180.00 of credit are to be reversed: the supplier's tax stays unpaid (rule 37A).", -180, -180),
 ]  # fmt: skip
 
 

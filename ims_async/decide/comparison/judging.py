@@ -185,8 +185,8 @@ def _outside_ims(document: Gstr2bDocument, tax: str) -> tuple[ComparedKind, str]
     """Return why IMS has no record of a document, if that is known."""
     section = document.section
     if document.place is Gstr2bPlace.REVERSAL:
-        why = f"{tax} of credit are to be reversed, since the supplier's tax stays unpaid (rule 37A)."
-        return ComparedKind.REVERSAL, why
+        note = "come back of a credit note" if document.credit_note else "are to be reversed"
+        return ComparedKind.REVERSAL, f"{tax} of credit {note}: the supplier's tax stays unpaid (rule 37A)."
     if section in (Gstr2bSection.ISD, Gstr2bSection.ISDA):
         blocked = ", which are no available credit" if document.itc_available is ItcAvailable.NO else ""
         why = f"It is of an input service distributor, with {tax} of tax{blocked}: IMS has none of those."

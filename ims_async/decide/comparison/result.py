@@ -21,7 +21,7 @@ class Compared:
     """What was found of one record of IMS, of one document of the GSTR-2B, or of a record that is a document.
 
     `reason` is one sentence with figures. `tax` is that of the record, else of the document, negative for a
-    credit note and a reversal. `credit` is what the document gives by the GSTR-2B, `expected` what
+    credit note, or a reversal. `credit` is what the document gives by the GSTR-2B, `expected` what
     it should give by the action of the record: zero where it is known why there is none. `candidates` are
     those of the other side that it may be, where several are alike; the record or document itself is
     then alone.
