@@ -295,6 +295,16 @@ def test_what_there_is_several_times_is_named_and_not_chosen(
         assert len(one.candidates) == len(documents if one.document is None else records)
 
 
+@pytest.mark.parametrize(
+    ("record", "due"), [(ims(), 180), (ims(supplier_filed=False), 0), (ims(action="R"), 0)]
+)
+def test_records_that_are_there_twice_count_by_their_action(record: Invoice, due: int) -> None:
+    """But for those whose supplier has not filed."""
+    found = compare([record, record], statement())
+    assert {one.kind for one in found} == {ComparedKind.DUPLICATE}
+    assert [one.expected for one in found] == [igst(due), igst(due)]
+
+
 def test_the_exact_number_goes_first() -> None:
     """The other one is another document."""
     found = compare([ims("S1"), ims("s1")], statement(document("s1"), document("S 1")))
