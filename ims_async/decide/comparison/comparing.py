@@ -69,8 +69,9 @@ def _steps(
     dates: Deadlines | None,
 ) -> Steps[Comparison]:
     records = listed(invoices, Invoice, "invoices", "pass the records that were read")
+    yield
     returns = listed(filings, Filing, "filings", "pass a list of what `taxpayer.filing` returned")
-    _check(gstr2b, before)
+    yield from _check(gstr2b, before)
     if dates is not None and not isinstance(dates, Deadlines):
         raise InvalidInput(f"dates: {dates!r:.60} is no Deadlines; decide.deadlines(period) returns some")
     yield from _check_recipients(records, gstr2b.gstin.upper())
@@ -97,7 +98,7 @@ def _steps(
     )
 
 
-def _check(gstr2b: Gstr2b, before: Gstr2b | None) -> None:
+def _check(gstr2b: Gstr2b, before: Gstr2b | None) -> Steps[None]:
     for name, one in (("gstr2b", gstr2b), ("before", before)):
         if one is None and name == "before":
             continue
@@ -111,6 +112,7 @@ def _check(gstr2b: Gstr2b, before: Gstr2b | None) -> None:
                 advice="read it again",
             )
         listed(one.documents, Gstr2bDocument, f"{name}.documents", "read them again")
+        yield
     if before is not None and (before.gstin.upper(), before.period) != (gstr2b.gstin.upper(), gstr2b.period):
         raise InvalidInput(
             f"before: it is of {before.gstin} for {before.period}, and the GSTR-2B is of {gstr2b.gstin} for "
