@@ -31,6 +31,7 @@ from ims_async.decide import (
 )
 from ims_async.decide.comparison import ordering
 from ims_async.decide.comparison.kinds import BY_RECOMPUTING, FOR_A_PERSON
+from ims_async.decide.steps import run
 from ims_async.model.gstr2b import Gstr2bDocument, TaxAmounts
 
 from .books import ACME, ACME_IN_DELHI
@@ -157,6 +158,18 @@ def test_the_order_says_nothing(
     assert [*map(seen, one)] == [*map(seen, other)]
     assert one.changes == other.changes
     assert (str(one), repr(one), one.to_dict()) == (str(other), repr(other), other.to_dict())
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), max_size=40), st.sampled_from([2, 3, 512]))
+def test_sorting_in_parts_is_sorting(pairs: list[tuple[int, int]], part: int) -> None:
+    """Those of one key by the second one, also in the middle."""
+    whole = ordering._PART
+    ordering._PART = part  # type: ignore[misc]
+    try:
+        found = run(ordering.sorted_steps(pairs, lambda pair: pair[0], lambda pair: pair[1]))
+    finally:
+        ordering._PART = whole  # type: ignore[misc]
+    assert found == sorted(pairs)
 
 
 @given(DOCUMENTS, DOCUMENTS)
