@@ -221,7 +221,7 @@ class JobFollower(abc.ABC):
         try:
             job = await self.context.gate.through(self.taxpayer, lambda: self._asked_for(batch))
         except ImsError as error:
-            known.error = without_frames(error)
+            await self._note_failure(error)
             return
         self.tally.sent(job)
         await self.notify(EventKind.SUBMITTED, job=job)
@@ -274,7 +274,12 @@ class JobFollower(abc.ABC):
         try:
             await self.see_end_of(job)
         except ImsError as error:
-            self.tally.statement.error = without_frames(error)
+            await self._note_failure(error)
+
+    async def _note_failure(self, error: ImsError) -> None:
+        self.tally.statement.error = without_frames(error)
+        if isinstance(error, OtpRequired | SessionExpired):
+            await self.notify(EventKind.SESSION_ENDED, error=error)
 
 
 def can_be_settled(job: ImsJob) -> bool:

@@ -146,7 +146,10 @@ async def test_what_is_wrong_with_it_never_hides_the_decisions(
             sim.script_answer("regenerate", 403, stale)
             sim.script_answer("refresh", 403, stale)
             kind = SessionExpired
-    report = await bulk.save_all(client, work, regenerate=PERIOD, concurrency=1)
+    run = bulk.save_all(client, work, regenerate=PERIOD, concurrency=1)
+    ended = [event.gstin async for event in run if event.kind is bulk.EventKind.SESSION_ENDED]
+    assert ended == [acme.gstin] * (how == "no session")
+    report = run.report
     one = report[acme.gstin]
     adds_up(report)
     assert one.error is None
