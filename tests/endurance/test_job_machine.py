@@ -13,3 +13,4 @@ def test_no_order_of_events_loses_a_decision_or_sends_it_twice(name: str) -> Non
     """The same examples each time."""
     done = look_for_trouble(name, examples=40 // stride(2), steps=25)
     assert done["retries"], done
+    assert done["statements_arrived"], done

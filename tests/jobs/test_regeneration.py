@@ -408,6 +408,21 @@ async def test_a_caller_who_gives_up_leaves_it_as_it_is_known(
     assert (job.report is not None, sim.returns.overlaps) == (True, [])
 
 
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_token_of_what_was_lost_is_enough_to_send_it_again(
+    acme: Taxpayer, second: ImsClient, sim: Simulator, kept: bool
+) -> None:
+    """In another process, with the journal or without."""
+    text = (await lose(acme, sim)).token.dumps()
+    elsewhere = second if kept else make_client(sim)
+    other = elsewhere.taxpayer(acme.gstin, token=sim.token(acme.gstin))
+    job = other.resume(JobToken.loads(text))
+    assert (job.period, job.reference_id, job.open) == (PERIOD, None, True)
+    assert await other.regenerate_gstr2b(PERIOD) is job
+    assert (await job).ok
+    assert len(asked(sim)) == 4
+
+
 # -- a reference that is not known yet -------------------------------------------------------------------
 
 
