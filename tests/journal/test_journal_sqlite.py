@@ -96,7 +96,7 @@ async def test_the_columns_are_those_that_were_weighed(journal: SqliteJournal) -
     assert await ask(journal, "SELECT name FROM pragma_table_info('jobs')") == [
         "place", "id", "state", "gsp", "host", "gstin", "kind", "reference", "submitted", "submitted_at",
         "results_until", "status", "reason", "changed_at", "run", "retried", "cause", "found", "route",
-        "revision",
+        "revision", "period",
     ]  # fmt: skip
     assert await ask(journal, "SELECT name FROM pragma_table_info('parts')") == [
         "job", "part", "rows", "checksum",
