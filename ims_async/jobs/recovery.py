@@ -93,8 +93,8 @@ class Recovery:
     async def regenerate(self, batch: Batch, *, queue: bool) -> ImsJob:
         """Have GSTR-2B of `batch.period` computed anew, as `submit`; what was lost of it is sent again."""
         for job in self._jobs.unfinished():
-            if job.change.to_send_again and job.period == batch.period:
-                await self._changes.send_again(job)
+            lost = job.change.to_send_again and job.period == batch.period
+            if lost and await self._changes.send_again(job):  # or it may be of before the last save
                 return job
         return await self._changes.submit(batch, queue=queue)
 

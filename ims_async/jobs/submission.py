@@ -94,21 +94,23 @@ class Changes:
                 assert job is not None  # noqa: S101 # there is something to send
                 return job
 
-    async def send_again(self, job: ImsJob) -> None:
-        """Send once more a change that was lost and may be repeated, unless it has moved on meanwhile."""
+    async def send_again(self, job: ImsJob) -> bool:
+        """Send once more a change that was lost and may be repeated; False if it has moved on meanwhile."""
         with self.gate.join() as turn:
             await turn()
-            await self._send_again(job)
+            return await self._send_again(job)
 
-    async def _send_again(self, job: ImsJob) -> None:
+    async def _send_again(self, job: ImsJob) -> bool:
         await self._sender.wait()
         await _ask_journal(job)
         await job._note_dead_sender()
-        if job.change.to_send_again:
-            try:
-                await self._sender.send(Batch(kind=job.kind, period=job.period, job=job), job._journaled)
-            finally:
-                await job._show()  # it may be refused by now, or another process was quicker
+        if not job.change.to_send_again:
+            return False
+        try:
+            batch = Batch(kind=job.kind, period=job.period, job=job)
+            return not isinstance(await self._sender.send(batch, job._journaled), Claim)
+        finally:
+            await job._show()  # it may be refused by now, or another process was quicker
 
     async def submit_what(self, look: Callable[[], Awaitable[Batch | None]], *, queue: bool) -> ImsJob | None:
         """Wait for the turn, look what is to be sent as things stand now, and send that.

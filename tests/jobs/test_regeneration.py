@@ -508,6 +508,20 @@ async def test_of_two_processes_one_sends_it_again(
     assert len(asked(sim)) == 1
 
 
+async def test_what_another_process_has_computed_meanwhile_is_no_answer_to_a_later_request(
+    acme: Taxpayer, other: Taxpayer, second: ImsClient, sim: Simulator
+) -> None:
+    """A save may have come in between: it is asked for anew."""
+    job = await lose(acme, sim)
+    await other.reconcile(await only(second))
+    await (await other.save(await undecided(other, 1)))
+    later = await acme.regenerate_gstr2b(PERIOD)
+    assert later is not job
+    assert (await later).ok
+    assert sim.returns.regenerations[-1].asked_at > sim.jobs[-1].submitted_at
+    assert (await job).ok
+
+
 async def test_what_waited_in_a_dead_process_is_taken_over_and_retried(
     acme: Taxpayer, journal: Shaky, client: ImsClient, sim: Simulator, shelf: Shelf
 ) -> None:
