@@ -68,6 +68,7 @@ def save_all(
     max_outage: float = MAX_OUTAGE,
     check: bool = True,
     regenerate: str | None = None,
+    confirm: bool = False,
 ) -> BulkRun:
     """Save the decisions of many taxpayers; those with `Action.NO_ACTION` are reset, after the saves.
 
@@ -90,15 +91,15 @@ def save_all(
     until the client's `PollPolicy.deadline`, end it with `JobTimeout`: the job is pending. `quiet` is no
     shorter for a short `max_outage`: what became of a lost change is not known sooner.
 
-    With `regenerate="102026"` each taxpayer's part, unless it broke off, ends with the GSTR-2B of that period
-    (`MMYYYY`) computed anew, once, if anything was applied or may have been: see `report[gstin].gstr2b`.
+    With `regenerate="102026"` each part that did not break off ends with GSTR-2B of that period computed
+    anew, if anything was or may be applied (`gstr2b`); `confirm` reads it before and after (`gstr2b_proof`).
     Everything is written to the client's journal, or `journal` (which is the client's from then on), or a
     SQLite file in the place for such things (`default_journal`); with `journal=False`, and none of the
     client's own, a crash loses what was under way. What goes wrong with one taxpayer stands in its part of
     the report and stops no other. Raises `InvalidInput`, `JournalError`.
     """
     context = _context_of(client, run, journal, quiet, max_outage, max_bytes, max_records)
-    context.statement = None if regenerate is None else Statement(regenerate)
+    context.statement = None if regenerate is None else Statement(regenerate, confirm=confirm)
     return BulkRun(context, source_of(client, decisions, JobKind.SAVE, check=check), concurrency)
 
 
@@ -140,7 +141,7 @@ def regenerate_all(
     taxpayer that is under way is waited for, or settled as `save_all` does; an answer that was lost has it
     asked for again, once the gateway answers. Otherwise as `save_all`: with the `run` of an earlier call it
     goes on where that ended, and asks nothing of those that are done. With `confirm=True` the statement is
-    read before and after, a request each: `gstr2b_proof` has its day and checksum.
+    read before and after, a request each: `gstr2b_proof` has its day, checksum and credit.
     """
     context = _context_of(client, run, journal, quiet, max_outage)
     context.statement = Statement(period, always=True, confirm=confirm)

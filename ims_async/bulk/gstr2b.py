@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Collection, Iterable
+from typing import Final
 
 import attrs
 
@@ -11,12 +13,15 @@ from ..client import ImsClient, services_of
 from ..errors import InvalidInput
 from ..jobs.job import ImsJob
 from ..model.change import Change
+from ..model.gstr2b import Gstr2b, TaxAmounts
 from ..model.moves import ChangeState
 from ..model.plain import Plain
 from ..model.report import account
 from ..model.status import JobState
 from ..model.vocabulary import year_and_month
 from ..rules.periods import DRAFT_DAY, IST, day_in, month_of
+
+_DOCUMENTS_PER_TURN: Final = 2000
 
 
 @attrs.frozen
@@ -38,12 +43,25 @@ class Statement:
 
 @attrs.frozen(kw_only=True)
 class Gstr2bProof(Plain):
-    """What GSTR-2B said of itself before it was computed anew, and after; None where it was not read."""
+    """What GSTR-2B said of itself before it was computed anew, and after; None where it was not read.
+
+    `credit_before` and `credit` are in rupees: what its documents give, or where it has none in the first
+    answer (it is split into files) the credit available less that to be reversed, as the gateway sums it up.
+    """
 
     generated_on_before: dt.date | None = None
     checksum_before: str | None = None
     generated_on: dt.date | None = None
     checksum: str | None = None
+    credit_before: TaxAmounts | None = None
+    credit: TaxAmounts | None = None
+
+    @property
+    def credit_change(self) -> TaxAmounts | None:
+        """What the credit is more than before, in rupees; None where it was not read both times."""
+        if self.credit is None or self.credit_before is None:
+            return None
+        return self.credit - self.credit_before
 
     @property
     def changed(self) -> bool:
@@ -56,6 +74,51 @@ class Gstr2bProof(Plain):
             f"generated on {self.generated_on}, checksum {self.checksum} "
             f"(before: {self.generated_on_before}, {self.checksum_before})"
         )
+
+
+@attrs.frozen(kw_only=True)
+class Marks:
+    """What is kept of a GSTR-2B that was read before or after: the credit of its documents, and its sums."""
+
+    generated_on: dt.date | None = None
+    checksum: str | None = None
+    by_documents: TaxAmounts | None = None
+    by_sums: TaxAmounts | None = None
+
+
+async def marks_of(found: Gstr2b) -> Marks:
+    """Return what is kept of a GSTR-2B, letting others have a turn meanwhile."""
+    by_documents = by_sums = None
+    if not found.summary_only:
+        by_documents = TaxAmounts()
+        for place, document in enumerate(found.documents, start=1):
+            by_documents += document.credit
+            if place % _DOCUMENTS_PER_TURN == 0:
+                await asyncio.sleep(0)
+    if found.summary:
+        nothing = TaxAmounts()
+        by_sums = found.summary.get("available", nothing) - found.summary.get("reversal", nothing)
+    return Marks(
+        generated_on=found.generated_on,
+        checksum=found.checksum,
+        by_documents=by_documents,
+        by_sums=by_sums,
+    )
+
+
+def proof_of(before: Marks, after: Marks) -> Gstr2bProof:
+    """Put together what was read before and after; the credit is counted alike both times."""
+    given = (before.by_documents, after.by_documents)
+    if None in given:
+        given = (before.by_sums, after.by_sums)
+    return Gstr2bProof(
+        generated_on_before=before.generated_on,
+        checksum_before=before.checksum,
+        generated_on=after.generated_on,
+        checksum=after.checksum,
+        credit_before=given[0],
+        credit=given[1],
+    )
 
 
 @attrs.define

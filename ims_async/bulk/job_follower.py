@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 import asyncio
 import contextlib
-import datetime as dt
 import logging
 from collections.abc import Awaitable, Callable
 from typing import ClassVar, Literal
@@ -35,7 +34,7 @@ from ..model.status import JobKind
 from ..model.times import FIRST_LOOK, LOOK_MARGIN, SENDER_IS_DEAD
 from ..taxpayer import Taxpayer, state_of
 from .concurrency import Slot
-from .gstr2b import Gstr2bProof, Statement
+from .gstr2b import Marks, Statement, marks_of, proof_of
 from .inputs import Portion
 from .outage import MOST_TRIES, OutageGate, Stop
 from .report import EventKind
@@ -217,7 +216,7 @@ class JobFollower(abc.ABC):
         batch = Batch(kind=JobKind.REGENERATE, period=period, run=run)
         wanted, known = self.context.statement, self.tally.statement
         confirm = wanted is not None and wanted.confirm
-        before = await self._marks(period) if confirm else (None, None)
+        before = await self._marks(period) if confirm else Marks()
         try:
             job = await self.context.gate.through(self.taxpayer, lambda: self._asked_for(batch))
         except ImsError as error:
@@ -227,16 +226,10 @@ class JobFollower(abc.ABC):
         await self.notify(EventKind.SUBMITTED, job=job)
         await self.follow_statement(job)
         if confirm and job.report is not None and job.report.ok:
-            after = await self._marks(period)
-            known.proof = Gstr2bProof(
-                generated_on_before=before[0],
-                checksum_before=before[1],
-                generated_on=after[0],
-                checksum=after[1],
-            )
+            known.proof = proof_of(before, await self._marks(period))
 
-    async def _marks(self, period: str) -> tuple[dt.date | None, str | None]:
-        """Return the day and the checksum of GSTR-2B; where it cannot be read, nothing is known of it."""
+    async def _marks(self, period: str) -> Marks:
+        """Return what GSTR-2B says of itself; where it cannot be read, nothing is known of it."""
         services, gstin = self.context.services, self.taxpayer.gstin
 
         async def read() -> Gstr2b:
@@ -246,8 +239,8 @@ class JobFollower(abc.ABC):
             found = await self.context.gate.through(self.taxpayer, read)
         except ImsError as error:
             _log.info("GSTR-2B of %s cannot be read: %s", gstin, error)
-            return None, None
-        return found.generated_on, found.checksum
+            return Marks()
+        return await marks_of(found)
 
     async def _asked_for(self, batch: Batch) -> ImsJob:
         """Hand it in; a change in the way, of which it is not known what became, is settled first."""

@@ -13,6 +13,8 @@ from .commands.change import push, reset
 from .commands.check import check
 from .commands.deadlines import deadlines
 from .commands.followup import followup
+from .commands.gstr2b.pull import pull as pull_gstr2b
+from .commands.gstr2b.regenerate import regenerate
 from .commands.jobs import list_jobs, show_job
 from .commands.login import login
 from .commands.match import match
@@ -36,6 +38,11 @@ jobs = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look after
 
 policy = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Write and check the policy that match decides by."
+)
+gstr2b = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="GSTR-2B: have it computed anew, read it, compare it with the records of IMS.",
 )
 
 
@@ -100,6 +107,16 @@ app.add_typer(jobs, name="jobs")
 for _name, _work, _example in (("init", init_policy, "firm.toml"), ("check", check_policy, "firm.toml")):
     policy.command(_name, epilog=f"Example: ims-async policy {_name} {_example}")(_work)
 app.add_typer(policy, name="policy")
+for _name, _work, _example in (
+    (
+        "regenerate",
+        regenerate,
+        "--period 102026 --due; of these: --gstins clients.txt --report statements.csv",
+    ),
+    ("pull", pull_gstr2b, "--period 102026 --gstins clients.txt --out statements/ --format xlsx"),
+):
+    gstr2b.command(_name, epilog=f"Example: ims-async gstr2b {_name} {_example}")(_work)
+app.add_typer(gstr2b, name="gstr2b")
 
 
 def run() -> None:

@@ -37,6 +37,10 @@ PulledFiles = Annotated[
 _COMPARED: Final = typer.Argument(
     metavar="FILE_OR_FOLDER", help=f"Files of pull's, which are compared with the books. {_FOLDERS}"
 )
+_NAMING: Final = typer.Argument(
+    metavar="FILE_OR_FOLDER", help=f"Files of pull's: their taxpayers are meant. {_FOLDERS}"
+)
+NamingFiles = Annotated[list[Path] | None, _NAMING]
 MatchedFiles = Annotated[list[Path], _COMPARED]
 FollowedFiles = Annotated[list[Path] | None, _COMPARED]
 RegisterColumns = Annotated[
@@ -158,6 +162,27 @@ Format = Annotated[
         "are there, else csv.",
         "xlsx",
     ),
+]
+Period = Annotated[str, option("--period MMYYYY", "The GSTR-2B period.", "102026")]
+AskFiling = Annotated[
+    bool,
+    option(
+        "--ask-filing",
+        "Ask the gateway whether GSTR-3B of the period is filed: two requests a taxpayer, each billed.",
+    ),
+]
+Regenerate = Annotated[
+    str | None,
+    option(
+        "--regenerate MMYYYY",
+        "Then have GSTR-2B of this period computed anew for each taxpayer of which anything was applied, and "
+        "show what changed in its credit: it is read before and after.",
+        "102026",
+    ),
+]
+StatementsReport = Annotated[
+    Path | None,
+    option("--report FILE", f"Write to this file ({NAMES}) what came of each taxpayer's.", "statements.csv"),
 ]
 Out = Annotated[
     Path | None, option("--out FILE", f"Write to this file ({NAMES}) instead of the screen.", "view.csv")

@@ -46,6 +46,11 @@ def day_in(month: int, day: int) -> dt.date:
     return dt.date(year, index + 1, day)
 
 
+def last_drafted(today: dt.date) -> str:
+    """Return the last period whose GSTR-2B is drafted on a day in India, if no notification moved it."""
+    return period_of(today.year * 12 + today.month - 2 - (today.day < DRAFT_DAY))
+
+
 def earliest_gstr2b(return_period: object, source_form: object) -> int | None:
     """Return the earliest GSTR-2B period, in months, that a record can belong to; None if it is not known.
 

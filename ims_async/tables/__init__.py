@@ -12,6 +12,8 @@ from .arrow.frame import Frame, frame
 from .checking import check_rows, column_of, rewritten_count
 from .columns import GSTIN_COLUMN, INFORMATION_COLUMNS, READ_COLUMNS
 from .grouping import by_taxpayer
+from .gstr2b.reading import read_gstr2b
+from .gstr2b.writing import write_gstr2b
 from .matching import match, match_records, recognised
 from .problems import InvalidFile, Problem, problems_of
 from .reading import is_report, read_decisions, read_records, read_with_information
@@ -45,6 +47,7 @@ __all__ = [
     "match_records",
     "problems_of",
     "read_decisions",
+    "read_gstr2b",
     "read_records",
     "read_sales",
     "read_sheet",
@@ -52,6 +55,7 @@ __all__ = [
     "recognised",
     "rewritten_count",
     "write_added_back",
+    "write_gstr2b",
     "write_invoices",
     "write_problems",
     "write_report",

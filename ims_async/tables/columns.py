@@ -62,7 +62,7 @@ GSTR2B_MONEY_COLUMNS: Final = (
     *(f"credit {head}" for head in _HEADS),
     *(f"expected {head}" for head in _HEADS),
 )
-GSTR2B_DATE_COLUMNS: Final = ("GSTR-2B date", "GSTR-2B filed on")
+GSTR2B_DATE_COLUMNS: Final = ("GSTR-2B date", "GSTR-2B filed on", "filed on")
 GSTR2B_COLUMNS: Final = (
     *("GSTR-2B section", "GSTR-2B part", "GSTR-2B supplier", "GSTR-2B supplier name", "GSTR-2B number"),
     *("GSTR-2B date", "GSTR-2B note type", "GSTR-2B return period", "GSTR-2B filed on"),

@@ -42,7 +42,7 @@ QUICK = ("--first-poll", "0")
 
 _NAMES = [command.callback.__name__ for command in app.registered_commands if command.callback]
 _COMMAND = re.compile(
-    rf"`(ims-async [^`]*)`|(?<!Usage: )(?<![`'])(ims-async (?:{'|'.join(_NAMES)}|jobs|policy)\b.*)$",
+    rf"`(ims-async [^`]*)`|(?<!Usage: )(?<![`'])(ims-async (?:{'|'.join(_NAMES)}|gstr2b|jobs|policy)\b.*)$",
     re.MULTILINE,
 )
 

@@ -14,12 +14,15 @@ from ...bulk.accounts import accounts_of
 from ...bulk.from_files import Matched, Matcher
 from ...bulk.run import checked_name
 from ...client import ImsClient
+from ...errors import InvalidInput
 from ...model.records import Decision, Invoice
 from ...model.status import JobKind
+from ...model.vocabulary import year_and_month
 from ...tables import Row
 from ...tables.offline import OfflineSettings
 from .. import options
 from ..command import command
+from ..inputs.accounts import refuse_unless_regenerated
 from ..inputs.files import of_which_decided, read_all
 from ..inputs.settings import Settings, confirmed, gather, journal
 from ..output import outcomes
@@ -45,7 +48,9 @@ class Plan(RunOptions):
 
 
 @command(report=options.Report)
-def push(console: Console, files: options.DecisionFiles, plan: Plan) -> int:
+def push(
+    console: Console, files: options.DecisionFiles, plan: Plan, regenerate: options.Regenerate = None
+) -> int:
     """Send the decisions of files, and account for every record.
 
     Column 'ITC reduction' says how much input tax credit is given up on accepting a credit note: none, full,
@@ -60,7 +65,7 @@ def push(console: Console, files: options.DecisionFiles, plan: Plan) -> int:
 
     Without access to an API, --to writes a file to upload at the portal, and sends nothing.
     """
-    return _send(console, JobKind.SAVE, plan, files)
+    return _send(console, JobKind.SAVE, plan, files, regenerate=regenerate)
 
 
 @command(report=options.Report)
@@ -76,11 +81,22 @@ def reset(console: Console, files: options.PulledFiles, plan: Plan, decided: opt
 
 
 def _send(
-    console: Console, kind: JobKind, plan: Plan, files: Sequence[Path], *, only_decided: bool = False
+    console: Console,
+    kind: JobKind,
+    plan: Plan,
+    files: Sequence[Path],
+    *,
+    only_decided: bool = False,
+    regenerate: str | None = None,
 ) -> int:
     """Read the files, and send what is in them as one run, of however many taxpayers."""
     console.sends, check = True, not plan.no_check
+    if regenerate is not None:
+        year_and_month(regenerate)  # raises `InvalidInput`
+        refuse_unless_regenerated(plan.gsp)
     if plan.to is not None or plan.source is not None or plan.set:
+        if regenerate is not None:
+            raise InvalidInput("--to sends nothing: leave --regenerate away, and have GSTR-2B computed there")
         wanted = ToPortal(files, plan.source, plan.to, OfflineSettings.of(plan.set or ()), plan.gstin)
         return wanted.write(console, kind, only_decided=only_decided, check=check)
     if plan.run is not None:
@@ -93,7 +109,7 @@ def _send(
     if len(rows) == 1:
         settings = settings.of(*rows)
     console.asks(settings)
-    return Change(console, settings, plan, kind).carry_out(rows)
+    return Change(console, settings, plan, kind, regenerate).carry_out(rows)
 
 
 @attrs.frozen
@@ -104,6 +120,8 @@ class Change:
     settings: Settings
     plan: Plan
     kind: JobKind
+    regenerate: str | None
+    """The period of the GSTR-2B that is to be computed anew, if any."""
 
     def carry_out(self, rows: dict[str, list[Row]]) -> int:
         """Pull again, show, ask, send, wait, account; what is wrong with one taxpayer is that one's."""
@@ -119,6 +137,7 @@ class Change:
             console.tell(show.recognised(matched.rewritten))
         _say_what_else_the_run_holds(console, plan.run or "", matched)
         carrier = Carrier(console, self.settings, plan)
+        carrier.period = self.regenerate or carrier.period
         standing = {gstin: len(own) for gstin, own in matched.standing.items()}
         itc = {"itc": show.itc_by_action(_decisions(matched))} if self.kind is JobKind.SAVE else {}
         facts: dict[str, Any] = {"submitted": 0, "rewritten": matched.rewritten, **whose(matched.sizes)}
@@ -182,7 +201,8 @@ class Change:
             self.console.say()
             self.console.show(show.itc_table(_decisions(matched)))
         these = f"{'this' if matched.count == 1 else 'these'} {counted(matched.count, noun)}"
-        question = f"{show.how_much(everything)}. Send {these} for {whose}?"
+        computed = f", and have GSTR-2B of {self.regenerate} computed anew" if self.regenerate else ""
+        question = f"{show.how_much(everything)}. Send {these} for {whose}{computed}?"
         return confirmed(question, yes=self.plan.yes)
 
     def _begin(self, client: ImsClient, matched: Matched) -> BulkRun:
@@ -190,6 +210,7 @@ class Change:
         asked: dict[str, Any] = {name: getattr(self.plan, name) for name in names}
         asked["check"] = self.settings.check
         if self.kind is JobKind.SAVE:
+            asked |= {"regenerate": self.regenerate, "confirm": True}
             return bulk.save_all(client, cast("Mapping[str, list[Decision]]", matched.records), **asked)
         return bulk.reset_all(client, cast("Mapping[str, list[Invoice]]", matched.records), **asked)
 

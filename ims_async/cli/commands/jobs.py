@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ... import tables
+from ...bulk.gstr2b import draft_of, gstins_due
 from ...bulk.recover import handed_in_again
 from ...errors import OUTAGE, GatewayError, InvalidInput, JournalError, UnexpectedAnswer
 from ...jobs.job import ImsJob
@@ -21,6 +22,7 @@ from ...journal import Change, ChangeState, Journal, Query, SqliteJournal
 from ...model.moves import OPEN_STATES
 from ...model.status import JobState
 from ...model.tokens import JobToken
+from ...rules.periods import india_date, last_drafted
 from .. import options
 from ..command import command
 from ..inputs.environment import at_terminal
@@ -29,8 +31,14 @@ from ..output import outcomes
 from ..output import tables as show
 from ..output.console import NOT_ALL_WELL, OK, Console, Unfinished, printable
 from ..output.progress import watching
+from ..output.statements import due as show_due
 
 _MAY_BE_LEFT: Final = (*OPEN_STATES, ChangeState.CALLED_OFF)
+
+
+def last_drafted_now() -> str:
+    """Return the last period whose GSTR-2B is drafted by now."""
+    return last_drafted(india_date(dt.datetime.now(dt.UTC)))
 
 
 def no_journal(console: Console, **facts: Any) -> int:
@@ -66,7 +74,7 @@ def list_jobs(
     if kept is None:
         return no_journal(console, jobs=[], runs=[])
     whole = all_jobs or runs or run is not None
-    found, trouble = console.wait_for(_entries(kept, run, whole=whole))
+    found, since, trouble = console.wait_for(_entries(kept, run, whole=whole))
     if run is not None and not found and trouble is None:
         raise unknown_run(console, run)
     by_run: dict[str, list[Change]] = {}  # what was sent without a run has the empty name
@@ -78,17 +86,34 @@ def list_jobs(
     console.say(f"{title}{'' if found else none}")
     if found:
         console.show(_runs_table(by_run) if runs else _jobs_table(by_run))
+    facts = {"ok": trouble is None, "journal": str(kept.path), "jobs": [_facts(entry) for entry in found]}
+    facts["recompute_due"] = _tell_due(console, since)
     if trouble is not None:
         console.tell(f"Error: {trouble}")
-    facts = {"ok": trouble is None, "journal": str(kept.path), "jobs": [_facts(entry) for entry in found]}
     console.document({**facts, "runs": [_run_facts(name, own) for name, own in by_run.items()]})
     return OK if trouble is None else NOT_ALL_WELL
 
 
+def _tell_due(console: Console, since: Sequence[Change]) -> dict[str, Any]:
+    """Say whose GSTR-2B is due to be computed anew, by what was sent since its draft; return the facts."""
+    period, by_gateway = last_drafted_now(), dict[tuple[str, str], list[Change]]()
+    for entry in since:
+        by_gateway.setdefault((entry.token.gsp, entry.token.host), []).append(entry)
+    found: list[str] = []
+    for (gsp, _), own in by_gateway.items():
+        if due := gstins_due(own, period):
+            console.say(show_due(attrs.evolve(console.commands, gsp=gsp), period, due))
+            found += due
+    return {"period": period, "gstins": found}
+
+
 async def _entries(
     kept: SqliteJournal, run: str | None, *, whole: bool
-) -> tuple[list[Change], JournalError | None]:
-    """Return what can be read, of the jobs that are left or of all, and what is the matter with the rest."""
+) -> tuple[list[Change], list[Change], JournalError | None]:
+    """Return what can be read, of the jobs that are left or of all, and what is the matter with the rest.
+
+    In between, what was sent since the last GSTR-2B was drafted.
+    """
     async with kept:
         try:
             query = Query(run=run, states=None if whole else _MAY_BE_LEFT)
@@ -101,7 +126,10 @@ async def _entries(
         found = [attrs.evolve(entry, retried=True) if entry.id in again else entry for entry in found]
         if not whole:
             found = [entry for entry in found if entry.open or entry.to_retry]
-        return found, trouble
+        since: list[Change] = []
+        with contextlib.suppress(JournalError):
+            since = await kept.find(Query(since=draft_of(last_drafted_now())))
+        return found, since, trouble
 
 
 def _jobs_table(by_run: dict[str, list[Change]]) -> Table:

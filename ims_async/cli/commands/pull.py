@@ -24,7 +24,7 @@ from .. import options
 from ..command import command
 from ..inputs.files import check_targets, folder_of
 from ..inputs.pulled import PulledFiles, Where
-from ..inputs.settings import Settings, gather, gstins_of
+from ..inputs.settings import Settings, gather_for, gstins_of
 from ..output.changes import tell_changes
 from ..output.console import NOT_ALL_WELL, OK, Console
 from ..output.errors import words_of
@@ -53,8 +53,7 @@ def pull(
 
     Fill in its column 'action' with A (accept), R (reject) or P (keep pending), in any spreadsheet; rows left
     empty stay undecided; a .xlsx workbook has lists to choose from. A credit note that is accepted also needs
-    its column 'ITC reduction': none, full, or rupees such as igst=10.50. Then push the file. Its column
-    'GSTIN' says whose the records are.
+    its column 'ITC reduction': none, full, or rupees such as igst=10.50. Then push the file.
 
     Many taxpayers go into one file, or into a folder with a file for each. One whose session has ended is
     named and skipped. No file that is there already is replaced without --overwrite; --keep brings it up to
@@ -77,7 +76,8 @@ def pull(
             console, found, files, wanted, action, only, ("--from", str(source), "--to", "upload.json")
         )
     else:
-        settings = _settings(console, gsp, names, check=check, rate=rate, named=bool(gstin))
+        settings = gather_for(gsp, names, named=bool(gstin), check=check, rate=rate)
+        console.asks(settings)
         asked = Pull(console, Gateway(settings, concurrency, first_poll), files, wanted, action, only)
     return asked.into(target, folder)
 
@@ -89,16 +89,6 @@ def _check_targets(console: Console, files: PulledFiles, folder: Path | None) ->
     new = [file for file in files.each if file not in files.there]
     check_targets(new, folder, overwrite=console.overwrite)
     check_targets([file for file in files.each if file in files.there], folder, overwrite=True)
-
-
-def _settings(
-    console: Console, gsp: str | None, names: list[str], *, check: bool, rate: int | None, named: bool
-) -> Settings:
-    settings = gather(gsp, None, check=check, need_gstin=False, rate=rate)
-    if len(names) == 1:  # a token is of the one that was asked for, unless IMS_GSTIN says another
-        settings = attrs.evolve(settings, gstin=names[0]) if named else settings.of(names[0])
-    console.asks(settings)
-    return settings
 
 
 class _NothingReadError(Exception):

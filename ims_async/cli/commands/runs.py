@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import attrs
 import typer
@@ -27,12 +27,15 @@ from ...model.tokens import JobToken
 from .. import options
 from ..command import command
 from ..inputs.settings import Settings, gather, journal, journal_if_any
-from ..output import outcomes
+from ..output import outcomes, statements
 from ..output.board import Answers, run_board
 from ..output.console import NOT_ALL_WELL, OK, Console, Unfinished
 from ..output.progress import words_of_status
 from ..output.tables import counted
-from .jobs import no_journal, unknown_run
+from .jobs import last_drafted_now, no_journal, unknown_run
+
+_GROUPS: Final = ("jobs", "gstr2b")
+"""The first words of commands of two."""
 
 
 @attrs.frozen(kw_only=True)
@@ -62,6 +65,9 @@ class Carrier:
     only: Sequence[str] | None = None
     """The batches that it is about, where it goes on with what any run has left."""
     ended: dict[str | None, ImsJob] = attrs.field(factory=dict)
+    period: str = attrs.field(factory=last_drafted_now)
+    """The GSTR-2B that may be due to be computed anew: `due` are those of whom it is."""
+    due: Sequence[str] = ()
 
     def carry_out(self, begin: Callable[[ImsClient], BulkRun], sizes: Mapping[str, int]) -> BulkReport:
         """Begin it, and watch it to its end; `sizes` says how many decisions each GSTIN has."""
@@ -96,9 +102,11 @@ class Carrier:
         finally:  # after the client has closed: a change that was being sent has its answer by then
             with contextlib.suppress(JournalError):
                 self.batches = await self._batches(client, kept, run.run)
+                due = await bulk.recompute_due(client, self.period)
+                self.due = [gstin for gstin in due if gstin in run.report.taxpayers]
             await kept.aclose()
             report = attrs.evolve(run.report, run=name)
-            self.console.unfinished = self._how_far(report, command, sum(sizes.values()))
+            self.console.unfinished = self._how_far(report, command, sizes)
         if not any(entry.open for entry in self.batches):
             self.console.unfinished = None
         return report
@@ -119,16 +127,20 @@ class Carrier:
             )
             self.ended[name] = job
 
-    def _how_far(self, report: BulkReport, command: str, total: int) -> Unfinished:
-        total = max(total, report.handed_in)
+    def _how_far(self, report: BulkReport, command: str, sizes: Mapping[str, int]) -> Unfinished:
+        total = max(sum(sizes.values()), report.handed_in)
         known = report.handed_in - report.pending_count - report.not_sent
         left = [entry.token for entry in self.batches if entry.open]
         running = [token for token in left if token.reference_id]
         said = f"It is known what became of {known:,} of {counted(total, 'decision')}."
+        if not total:
+            done = sum(one.gstr2b is not None or one.gstr2b_error is not None for one in report)
+            said = f"Of {done:,} of {counted(len(sizes), 'taxpayer')} it is known what came of GSTR-2B."
         if running:
-            records = counted(_records_of(running), "record")
+            records = _records_of(running)
+            with_them = f" with {counted(records, 'record')}" if records else ""
             go = "runs" if len(running) == 1 else "run"
-            said += f" {counted(len(running), 'job').capitalize()} with {records} {go} on at the gateway."
+            said += f" {counted(len(running), 'job').capitalize()}{with_them} {go} on at the gateway."
         if unknown := len(left) - len(running):
             said += f" Of {counted(unknown, 'job')} it is not known whether the gateway took it."
         if known + _records_of(left) < total:
@@ -142,6 +154,26 @@ class Carrier:
         `more` are further facts for `--json`.
         """
         console, job = self.console, self._only_job(accounts)
+        asked = [part.report for part in accounts.parts.values() if statements.asked_for(part.report)]
+        if len(asked) < len(accounts.parts) or any(accounts.totals):
+            self._tell_records(accounts, job, unsent)
+        if asked:
+            statements.tell_outcomes(console, self.period_asked_for, asked)
+        whole = console.report is not None
+        for sentence in (outcomes.mend_rows(accounts, whole=whole), outcomes.refused_sizes(accounts)):
+            if sentence:
+                console.say(sentence)
+        written = self.write_report(accounts)
+        facts = {**(more or {}), **(whose(accounts.parts) if job is None else outcomes.job_facts(job))}
+        facts |= {**outcomes.accounts_facts(accounts), "report_file": console.report_file}
+        for one in asked:
+            facts["taxpayers"][one.gstin]["gstr2b"] = statements.facts_of(console, one)
+        facts |= self.tell_what_is_left()
+        console.document({**facts, "only_what_was_sent": bool(unsent)})
+        return OK if accounts.ok and written else NOT_ALL_WELL
+
+    def _tell_records(self, accounts: Accounts, job: ImsJob | None, unsent: str) -> None:
+        console = self.console
         console.show(outcomes.accounts_table(accounts))
         if problems := outcomes.problems_table(accounts):
             console.say()
@@ -151,21 +183,23 @@ class Carrier:
             console.say(outcomes.run_ending(accounts, unsent=unsent))
         else:
             console.say(outcomes.job_ending(job, console.commands))
-        whole = console.report is not None
-        for sentence in (outcomes.mend_rows(accounts, whole=whole), outcomes.refused_sizes(accounts)):
-            if sentence:
-                console.say(sentence)
-        written = self.write_report(accounts)
-        left, command = console.unfinished, None
-        if left is not None:
+
+    @property
+    def period_asked_for(self) -> str:
+        """The period of the GSTR-2B that were to be computed anew."""
+        return next((one.token.period for one in self.batches if one.token.kind.repeatable), self.period)
+
+    def tell_what_is_left(self) -> dict[str, Any]:
+        """Say how to go on, and whose GSTR-2B is due to be computed anew; return both as plain values."""
+        console, command = self.console, None
+        if (left := console.unfinished) is not None:
             command = _the_same_again(left.run, report=console.report)
             console.tell("Not everything is known yet. Go on with:")
             console.tell(f"  {command}")
             console.unfinished = None
-        facts = {**(more or {}), **(whose(accounts.parts) if job is None else outcomes.job_facts(job))}
-        facts |= {**outcomes.accounts_facts(accounts), "report_file": console.report_file}
-        console.document({**facts, "go_on_with": command, "only_what_was_sent": bool(unsent)})
-        return OK if accounts.ok and written else NOT_ALL_WELL
+        if self.due:
+            console.say(statements.due(console.commands, self.period, self.due))
+        return {"go_on_with": command, "recompute_due": {"period": self.period, "gstins": [*self.due]}}
 
     def _only_job(self, accounts: Accounts) -> ImsJob | None:
         """Return the job that all that was decided went in, if there is just one: it has more to say."""
@@ -203,13 +237,15 @@ def _the_same_again(run: str = "", *, report: Path | None = None) -> str:
     A `report` that was written by now is replaced by it.
     """
     command, *rest = sys.argv[1:] or [""]
+    if command in _GROUPS and rest:
+        command, *rest = f"{command} {rest[0]}", *rest[1:]
     named = any(word == "--run" or word.startswith("--run=") for word in rest)
-    if run and not named and command != "jobs":
+    if run and not named and not command.startswith("jobs"):
         rest = ["--run", run, *rest]
     options = [word.partition("=")[0] for word in rest]
     if report is not None and "--report" in options and "--overwrite" not in rest:
         rest.insert(options.index("--report"), "--overwrite")
-    return shlex.join(["ims-async", command, *rest])
+    return shlex.join(["ims-async", *command.split(" "), *rest])
 
 
 @command(report=options.Report)
@@ -257,6 +293,8 @@ def resume_jobs(
 
 def _the_rest(carrier: Carrier, run: str) -> str:
     """Say how to send what a run had not sent yet: only what was sent is in the journal."""
+    if carrier.batches and all(entry.token.kind.repeatable for entry in carrier.batches):
+        return "If it had not come to all of its taxpayers, the command that began it does."
     resets = all(entry.token.kind is JobKind.RESET for entry in carrier.batches)
     verb = "reset" if resets and carrier.batches else "push"
     command = carrier.console.commands.push("FILES", "--run", run, verb=verb)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import attrs
 
-from ...errors import InvalidInput
+from ...errors import InvalidInput, NotSupported
 from ...gsp.base import Gsp
 from ...gsp.sandbox.gsp import Sandbox
 from ...gsp.vayana.gsp import Vayana
@@ -27,6 +27,8 @@ class Provider:
     """The account of a `Gsp`, as a person knows it."""
     takes_token: bool
     """Whether a session that was begun elsewhere can be handed in, in IMS_TOKEN."""
+    regenerates: bool
+    """Whether its documents have a route by which GSTR-2B is computed anew."""
     gsp: Callable[[Variables, bool], Gsp]
     """The GSP with the account's credentials; True for logging in. Raises `InvalidInput`: what is missing."""
     simulated: Callable[[Simulator], dict[str, str]]
@@ -74,6 +76,7 @@ PROVIDERS: Final[dict[str, Provider]] = {
         credentials="IMS_API_KEY and IMS_API_SECRET",
         account=lambda _: "the Sandbox account of IMS_API_KEY",  # a key is shown nowhere
         takes_token=True,
+        regenerates=True,
         gsp=_sandbox,
         simulated=lambda simulator: {
             "IMS_GSP": "sandbox",
@@ -87,6 +90,7 @@ PROVIDERS: Final[dict[str, Provider]] = {
         title="Vayana",
         credentials="IMS_ORG_ID, and IMS_USER_TOKEN or IMS_HANDLE and IMS_PASSWORD",
         account=lambda gsp: f"the Vayana account of organisation {gsp.org_id}",
+        regenerates=False,
         takes_token=False,  # the session is on the GSP's side: a name of it alone begins none
         gsp=_vayana,
         simulated=lambda simulator: {
@@ -99,6 +103,15 @@ PROVIDERS: Final[dict[str, Provider]] = {
         },
     ),
 }
+
+
+def refuse_unless_regenerated(name: str | None) -> None:
+    """Raise `NotSupported` where the GSP has no route by which GSTR-2B is computed anew."""
+    if not (provider := chosen(name)).regenerates:
+        raise NotSupported(
+            f"{provider.title} documents no route by which GSTR-2B is computed anew: have it computed on the "
+            "GST portal, or use --gsp sandbox"
+        )
 
 
 def chosen(name: str | None) -> Provider:

@@ -20,7 +20,7 @@ from ..output.console import Console
 from ..output.errors import words_of
 from ..output.tables import counted
 from .lists import decision_files
-from .settings import ask_gstin, checked_gstin
+from .settings import ask_gstin, checked_gstin, gstins_of
 
 _DECISIONS: Final = frozenset({Action.ACCEPT, Action.REJECT, Action.PENDING})
 
@@ -73,6 +73,25 @@ def _is_of(name: str, file: Path) -> bool:
     return name == str(file) or name.startswith(f"{file} [")
 
 
+def taxpayers_of(
+    console: Console,
+    paths: Sequence[Path],
+    given: Sequence[str],
+    listed: Path | None,
+    *,
+    check: bool,
+    may_be_none: bool = False,
+) -> list[str]:
+    """Return who is meant, each once: of `--gstin`, `--gstins` and files of a pull, else of IMS_GSTIN.
+
+    Who is asked for where nobody is named, unless there `may_be_none`. Raises `InvalidInput`.
+    """
+    found = dict.fromkeys(gstins_of(given, listed, check=check))
+    if paths:
+        found |= dict.fromkeys(read_all(console, paths, JobKind.RESET, gstin=None, check=check)[1])
+    return list(found) if found or may_be_none else [ask_gstin(None, check=check)]
+
+
 def of_which_decided(console: Console, rows: dict[str, list[Row]], *, only: bool) -> dict[str, list[Row]]:
     """Say how many rows of a reset are decided; return those `only`, or all. Raises `InvalidInput`."""
     decided = {gstin: [row for row in own if row.action in _DECISIONS] for gstin, own in rows.items()}
@@ -122,17 +141,23 @@ def is_gstin(name: str) -> bool:
 _GSTIN_LENGTH: Final = 15
 
 
-def suffix_in(folder: Path | None) -> str:
+def suffix_in(folder: Path | None, suffixes: Sequence[str] = SUFFIXES) -> str:
     """Return the suffix of the taxpayers' files in a folder: that of those which are there, else `.csv`."""
     inside = folder.iterdir() if folder is not None and is_folder(folder) else ()
-    found = {file.suffix.lower() for file in inside if is_gstin(file.stem)}.intersection(SUFFIXES)
+    found = {file.suffix.lower() for file in inside if is_gstin(file.stem)}.intersection(suffixes)
     return found.pop() if len(found) == 1 else SUFFIXES[0]
 
 
-def check_targets(files: Iterable[Path], folder: Path | None, *, overwrite: bool) -> None:
+def check_targets(
+    files: Iterable[Path],
+    folder: Path | None,
+    *,
+    overwrite: bool,
+    check: Callable[..., object] = tables.check_writable,
+) -> None:
     """Make the folder; refuse what cannot be written, and without `overwrite` what is there.
 
-    Raises `InvalidInput`.
+    Raises `InvalidInput`, as `check(file, overwrite=overwrite)` does.
     """
     try:
         if folder is not None:
@@ -144,7 +169,7 @@ def check_targets(files: Iterable[Path], folder: Path | None, *, overwrite: bool
         try:
             if not overwrite:
                 _refuse_decisions(file)
-            tables.check_writable(file, overwrite=overwrite)
+            check(file, overwrite=overwrite)
         except InvalidInput as error:
             problems.append(Problem(words_of(error), kind=FILE_KIND))
     raise_all(problems)

@@ -132,6 +132,17 @@ def gather(
     )
 
 
+def gather_for(
+    gsp: str | None, names: Sequence[str], *, named: bool, check: bool, rate: int | None
+) -> Settings:
+    """Return the settings for these taxpayers; `named`: they were asked for by --gstin."""
+    settings = gather(gsp, None, check=check, need_gstin=False, rate=rate)
+    if len(names) != 1:
+        return settings
+    # A token is of the one that was asked for, unless IMS_GSTIN says another.
+    return attrs.evolve(settings, gstin=names[0]) if named else settings.of(names[0])
+
+
 def checked_gstin(given: str | None, *, check: bool = True) -> str:
     """Return the taxpayer of `--gstin` or IMS_GSTIN, empty if neither tells. Raises `InvalidInput`."""
     name = given or env.Variables().get("IMS_GSTIN")

@@ -20,6 +20,7 @@ from ...model.times import QUIET, in_minutes
 from ...net.aiohttp import AiohttpTransport
 from .console import Console
 from .progress import MIN_INTERVAL, bars_of, now
+from .statements import in_words
 from .tables import counted
 
 _MAX_LINES: Final = 40
@@ -123,19 +124,26 @@ class RunBoard:
         if now() - self.said_at < not_before or not under_way:
             return
         self.said_at = now()
-        known = f"{so_far.known:,} of {counted(self.decisions, 'decision')}"
+        known = f"{so_far.known:,} of {counted(self.decisions, 'decision')}, " if self.decisions else ""
         ended = f"{so_far.finished:,} of {counted(self._taxpayers, 'taxpayer')}, {under_way:,} under way"
-        left = time_left(elapsed, so_far.known, self.decisions)
+        left = time_left(elapsed, *self._how_far)
         about = f", about {left} left" if left else ""
-        self.console.tell(f"all: {known}, {ended}, {timedelta(seconds=int(elapsed))}{about}")
+        self.console.tell(f"all: {known}{ended}, {timedelta(seconds=int(elapsed))}{about}")
 
     @property
     def _taxpayers(self) -> int:
         return max(len(self.sizes), self.so_far.taxpayers)
 
+    @property
+    def _how_far(self) -> tuple[int, int]:
+        """How many decisions are known, of how many; of a run without any, how many taxpayers are done."""
+        return (
+            (self.so_far.known, self.decisions) if self.decisions else (self.so_far.finished, self._taxpayers)
+        )
+
     def _in_short(self) -> str:
-        known, finished = self.so_far.known, self.so_far.finished
-        return f"{known:,} of {self.decisions:,}, {finished:,} of {self._taxpayers:,} GSTINs"
+        gstins = f"{self.so_far.finished:,} of {self._taxpayers:,} GSTINs"
+        return f"{self.so_far.known:,} of {self.decisions:,}, {gstins}" if self.decisions else gstins
 
     def _draw(self, live: Progress, event: BulkEvent) -> None:
         if event.kind is not EventKind.FINISHED:
@@ -148,8 +156,8 @@ class RunBoard:
         for task in hidden[:free]:
             live.update(task.id, visible=True)
         more = f", {len(hidden) - free:,} more under way" if len(hidden) > free else ""
-        total, state = self.decisions or None, self._in_short() + more
-        live.update(self.total, total=total, completed=self.so_far.known, state=state)
+        known, total = self._how_far
+        live.update(self.total, total=total or None, completed=known, state=self._in_short() + more)
 
     def _move(self, live: Progress, event: BulkEvent) -> None:
         line = self.lines.get(event.gstin)
@@ -158,20 +166,27 @@ class RunBoard:
             task = live.add_task(event.gstin, total=size or None, visible=False, state="")
             line = self.lines[event.gstin] = _Line(task, size)
         if event.kind is EventKind.SUBMITTED and event.job is not None:
-            line.state = f"{counted(event.job.submitted or 0, 'record')} sent"
+            repeatable = event.job.kind.repeatable
+            line.state = (
+                f"{event.job.kind.word} asked for"
+                if repeatable
+                else f"{counted(event.job.submitted or 0, 'record')} sent"
+            )
         elif event.kind is EventKind.ENDED and event.report is not None:
             line.known += event.report.submitted or 0
             line.state = str(event.report.state)
         elif event.kind is EventKind.LOOKING:
             line.state = "looking what became of a lost answer"
         known = min(line.known, line.total)
-        live.update(line.task, completed=known, state=f"{known:,} of {line.total:,}, {line.state}")
+        of_all = f"{known:,} of {line.total:,}, " if line.total else ""
+        live.update(line.task, completed=known, state=f"{of_all}{line.state}")
 
     def _say_end(self, outcome: TaxpayerReport, error: Exception | None) -> None:
         """Say what became of a taxpayer's part; a part that ends again with no news is not said again."""
-        words = counts_in_words(outcome.counts) or "nothing to do"
+        said = [counts_in_words(outcome.counts), in_words(self.console, outcome)]
         if error is not None and (outcome.gstin, EventKind.SESSION_ENDED) not in self.told:
-            words += f"; {self.console.reason(outcome.gstin, error)}"
+            said.append(self.console.reason(outcome.gstin, error))
+        words = "; ".join(filter(None, said)) or "nothing to do"
         if self.ends.get(outcome.gstin) != words:
             self.ends[outcome.gstin] = words
             self.console.tell(f"{outcome.gstin}: {words}")

@@ -138,7 +138,9 @@ class Console:
         """Return the console of progress."""
         return Screen(file=sys.stderr, highlight=False, emoji=False)
 
-    def write_report(self, write: Callable[[Path], object], *, jobs: int = 1) -> bool:
+    def write_report(
+        self, write: Callable[[Path], object], *, jobs: int = 1, what: str = "What became of each record"
+    ) -> bool:
         """Write the file of `--report`, if there is to be one; return whether it is not lost.
 
         Where that fails the jobs are done all the same, and are not to be sent again.
@@ -152,7 +154,7 @@ class Console:
             self.tell(f"{f'{those} again; but ' if jobs else ''}the report is lost: {words_of(error)}")
             self.commands = attrs.evolve(self.commands, report=None)
             return False
-        self.say(f"What became of each record is in {self.report}.")
+        self.say(f"{what} is in {self.report}.")
         return True
 
     def wait_for(self, work: Coroutine[Any, Any, T]) -> T:

@@ -58,6 +58,12 @@ class Commands:
         """Return the command that sends the decisions of files."""
         return self._command(verb, str(files), *options, *self._unchecked(), *self._kept())
 
+    def regenerate(self, period: str) -> str:
+        """Return the command that has the GSTR-2B which are due computed anew."""
+        return self._command(
+            "gstr2b", "regenerate", "--period", period, "--due", *self._unchecked(), *self._kept()
+        )
+
     def policy_check(self, file: object) -> str:
         """Return the command that looks at a policy."""
         return shlex.join(["ims-async", "policy", "check", str(file)])

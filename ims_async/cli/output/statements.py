@@ -1,0 +1,204 @@
+"""What came of each taxpayer's GSTR-2B that was to be computed anew: tables, sentences, facts, a file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from rich.table import Table
+
+from ...bulk import TaxpayerReport
+from ...bulk.gstr2b import Gstr2bProof
+from ...errors import GatewayError, OutcomeUnknown, RegenerationRefused
+from ...model.gstr2b import TaxAmounts
+from ...tables.writing import write_rows
+from ..inputs.accounts import chosen
+from .console import Console
+from .next_commands import Commands
+from .tables import MOST_ROWS, counted, rupees, table
+
+COMPUTED: Final = "computed anew"
+UNCHANGED: Final = "nothing changed"
+PENDING: Final = "pending"
+_WELL: Final = (UNCHANGED, COMPUTED)
+HEADS: Final = ("IGST", "CGST", "SGST", "cess")
+_COLUMNS: Final = (
+    *("GSTIN", "period", "outcome", "not before", "code", "message"),
+    *("generated on before", "checksum before", "generated on", "checksum", "credit before", "credit"),
+    *(f"credit change {head}" for head in HEADS),
+)
+
+
+def asked_for(one: TaxpayerReport) -> bool:
+    """Say whether a taxpayer's GSTR-2B was to be computed anew, as far as that got."""
+    return one.gstr2b is not None or one.gstr2b_error is not None or _is_pending(one)
+
+
+def _is_pending(one: TaxpayerReport) -> bool:
+    return any(token.kind.repeatable for token in one.pending)
+
+
+def _error_of(one: TaxpayerReport) -> Exception | None:
+    return one.gstr2b_error or (one.error if one.gstr2b is None else None)
+
+
+def outcome_of(one: TaxpayerReport) -> str:
+    """Say in two or three words what came of it."""
+    error, report = _error_of(one), one.gstr2b
+    if isinstance(error, RegenerationRefused):
+        return f"not before {error.not_before:%d-%m-%Y}" if error.not_before else "refused"
+    if isinstance(error, OutcomeUnknown):
+        return "unknown"
+    if error is not None:
+        return "error"
+    if report is None:
+        return PENDING if _is_pending(one) else "not asked for"
+    if not report.ok:
+        return "failed"
+    return UNCHANGED if report.unchanged else COMPUTED
+
+
+def _why(console: Console, one: TaxpayerReport) -> str:
+    """Say why it was not computed anew; empty where it was."""
+    if (error := _error_of(one)) is not None:
+        return console.reason(one.gstin, error)
+    report = one.gstr2b
+    return "" if report is None or report.ok else f"{report.error_code} {report.reason}".strip()
+
+
+def in_words(console: Console, one: TaxpayerReport) -> str:
+    """Say in a few words what came of a taxpayer's GSTR-2B; empty where it was not asked for."""
+    if not asked_for(one):
+        return ""
+    why = "" if one.gstr2b_error is None and one.gstr2b is None else _why(console, one)
+    return f"GSTR-2B: {outcome_of(one)}{f' ({why})' if why else ''}"
+
+
+def due(commands: Commands, period: str, gstins: Sequence[str]) -> str:
+    """Say whose GSTR-2B is due to be computed anew, and how that is done."""
+    whose = gstins[0] if len(gstins) == 1 else counted(len(gstins), "taxpayer")
+    what = f"GSTR-2B of {period} is due to be computed anew for {whose}, unless GSTR-3B of it is filed"
+    if not chosen(commands.gsp).regenerates:
+        return f"{what}: have it computed on the GST portal."
+    return f"{what}: `{commands.regenerate(period)}`"
+
+
+# -- tables ----------------------------------------------------------------------------------------------
+
+
+def outcomes_table(console: Console, period: str, parts: Sequence[TaxpayerReport]) -> Table:
+    """Show what came of each, the trouble first; of very many the first, and the others by outcome."""
+    confirmed = any(one.gstr2b_proof is not None for one in parts)
+    ordered = sorted(parts, key=lambda one: outcome_of(one) in _WELL)
+    rows: list[tuple[object, ...]] = []
+    for one in ordered[:MOST_ROWS]:
+        row = (one.gstin, outcome_of(one), *(_marks(one.gstr2b_proof) if confirmed else ()))
+        rows.append((*row, _why(console, one)))
+    for outcome, count in Counter(map(outcome_of, ordered[MOST_ROWS:])).items():
+        rows.append((f"{count:,} more", outcome, *(("", "", "") if confirmed else ()), ""))
+    columns = ["GSTIN", "outcome", *(("before", "generated on", "checksum") if confirmed else ()), "reason"]
+    if not any(row[-1] for row in rows):
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
+    return table(f"GSTR-2B of {period}", columns, rows)
+
+
+def _marks(proof: Gstr2bProof | None) -> tuple[object, ...]:
+    if proof is None:
+        return None, None, ""
+    both = proof.checksum is not None and proof.checksum_before is not None
+    checksum = ("another one" if proof.checksum != proof.checksum_before else "the same") if both else "?"
+    return proof.generated_on_before, proof.generated_on, checksum
+
+
+def credit_table(period: str, parts: Sequence[TaxpayerReport]) -> Table | None:
+    """Show what changed in the credit, by GSTIN and head, in rupees; None where nothing was read."""
+    proofs = {one.gstin: one.gstr2b_proof for one in parts if one.gstr2b_proof is not None}
+    known = {gstin: proof for gstin, proof in proofs.items() if proof.credit_change is not None}
+    if not known:
+        return None
+    changes = {gstin: proof.credit_change or TaxAmounts() for gstin, proof in known.items()}
+    names = sorted(known, key=lambda gstin: changes[gstin] == TaxAmounts())
+    rows = [_credit_row(gstin, [known[gstin]]) for gstin in names[:MOST_ROWS]]
+    if more := names[MOST_ROWS:]:
+        rows.append(_credit_row(f"{len(more):,} more", [known[gstin] for gstin in more]))
+    columns = ("GSTIN", "before", "after", *HEADS, "change")
+    total = _credit_row(f"all {len(known):,}", known.values()) if len(known) > 1 else None
+    return table(f"Credit by GSTR-2B of {period} in rupees, and what changed", columns, rows, total=total)
+
+
+def _credit_row(name: str, proofs: Iterable[Gstr2bProof]) -> tuple[object, ...]:
+    before = after = TaxAmounts()
+    for proof in proofs:
+        before, after = before + (proof.credit_before or TaxAmounts()), after + (proof.credit or TaxAmounts())
+    change = after - before
+    return (name, *map(rupees, (before.total, after.total, *heads_of(change), change.total)))
+
+
+def heads_of(tax: TaxAmounts) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+    """Return the amounts in the order of `HEADS`."""
+    return tax.igst, tax.cgst, tax.sgst, tax.cess
+
+
+def tell_outcomes(console: Console, period: str, parts: Sequence[TaxpayerReport]) -> None:
+    """Show what came of each, and what changed in the credit, where that was read."""
+    console.show(outcomes_table(console, period, parts))
+    if (credit := credit_table(period, parts)) is not None:
+        console.say()
+        console.show(credit)
+    console.say()
+    counts = Counter(map(outcome_of, parts))
+    said = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.most_common())
+    console.say(f"GSTR-2B of {period} for {counted(len(parts), 'taxpayer')}: {said}.")
+
+
+# -- facts and files -------------------------------------------------------------------------------------
+
+
+def facts_of(console: Console, one: TaxpayerReport) -> dict[str, Any]:
+    """Return what came of a taxpayer's GSTR-2B as plain values."""
+    error, report, proof = _error_of(one), one.gstr2b, one.gstr2b_proof
+    not_before = error.not_before if isinstance(error, RegenerationRefused) else None
+    facts: dict[str, Any] = {
+        "ok": outcome_of(one) in _WELL,
+        "outcome": outcome_of(one),
+        "not_before": not_before and f"{not_before:%d-%m-%Y}",
+        "code": _code(one),
+        "reason": _why(console, one),
+        "unchanged": report is not None and report.unchanged,
+    }
+    if proof is not None:
+        change = proof.credit_change
+        facts |= {**proof.to_dict(), "changed": proof.changed, "credit_change": change and change.to_dict()}
+    return facts
+
+
+def _code(one: TaxpayerReport) -> str:
+    error = _error_of(one)
+    if error is not None:
+        return error.code if isinstance(error, GatewayError) else ""
+    return "" if one.gstr2b is None else one.gstr2b.error_code
+
+
+def write_outcomes(
+    console: Console, file: Path, period: str, parts: Sequence[TaxpayerReport], left_out: Mapping[str, str]
+) -> None:
+    """Write a line for each taxpayer; `left_out` are those that were not asked for, with the reason."""
+    lines = [_line(console, period, one) for one in parts]
+    rest = (None,) * (len(_COLUMNS) - 6)
+    lines += [(gstin, period, "left out", None, "", why, *rest) for gstin, why in left_out.items()]
+    write_rows(file, _COLUMNS, lines, overwrite=console.overwrite)
+
+
+def _line(console: Console, period: str, one: TaxpayerReport) -> tuple[object, ...]:
+    error, proof = _error_of(one), one.gstr2b_proof or Gstr2bProof()
+    not_before = error.not_before if isinstance(error, RegenerationRefused) else None
+    before, after, change = proof.credit_before, proof.credit, proof.credit_change
+    return (
+        *(one.gstin, period, outcome_of(one), not_before, _code(one), _why(console, one)),
+        *(proof.generated_on_before, proof.checksum_before, proof.generated_on, proof.checksum),
+        *(before and before.total, after and after.total),
+        *(heads_of(change) if change is not None else (None,) * len(HEADS)),
+    )

@@ -1,0 +1,424 @@
+"""GSTR-2B in the shell: computed anew, where it is due, what changed; and written to files."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ims_async import tables
+from ims_async.cli.inputs import environment
+from ims_async.model.gstr2b import Gstr2b, TaxAmounts
+from ims_async.simulator import Fault
+from tests.cli.cli_shell import QUICK, Shell, accept, commands_in, fill_in, opened, read_rows
+
+PERIOD = "012025"
+WHOM = ("--period", PERIOD)
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Shell]:
+    """A shell of three taxpayers at Sandbox, each with a session."""
+    facts: dict[str, Any] = {"taxpayers": 3, "invoices": 12, "regenerate_seconds": 0}
+    with opened(tmp_path, monkeypatch, capsys, **facts) as found:
+        found.log_in_all()
+        yield found
+
+
+@pytest.fixture
+def vayana(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Shell]:
+    """A shell at Vayana, with sessions."""
+    with opened(tmp_path, monkeypatch, capsys, "vayana", invoices=12) as found:
+        found.log_in_all()
+        yield found
+
+
+def named(shell: Shell, *but: str) -> list[str]:
+    """The options that name every taxpayer but some."""
+    return [word for gstin in shell.sim.gstins if gstin not in but for word in ("--gstin", gstin)]
+
+
+def asked(shell: Shell) -> list[str]:
+    """Whose GSTR-2B the portal was asked to compute anew, in order."""
+    return [one.gstin for one in shell.sim.returns.regenerations]
+
+
+def of_the_period(shell: Shell) -> list[str]:
+    """Whose GSTR-2B changes when the records of its period are rejected."""
+    before = {gstin: shell.sim.returns.documents(gstin, PERIOD) for gstin in shell.sim.gstins}
+    return [
+        gstin for gstin, documents in before.items() if any(one.fields.get("imsStatus") for one in documents)
+    ]
+
+
+def reject(row: dict[str, str]) -> str:
+    """Reject what is not rejected yet."""
+    return "R" if row["action when pulled"] != "R" else ""
+
+
+# -- computed anew ---------------------------------------------------------------------------------------
+
+
+def test_it_is_computed_anew_for_one_and_its_job_is_named(shell: Shell) -> None:
+    """The taxpayer of IMS_GSTIN, asked once; a table, a sentence, exit code 0."""
+    shell.sim.returns.regenerations.clear()
+    file, _ = shell.decided(reject)
+    assert shell.run("push", file, "--yes", *QUICK).code == 0
+    ended = shell.run("gstr2b", "regenerate", *WHOM, "--yes", *QUICK)
+    assert ended.code == 0, ended.err
+    assert asked(shell) == [shell.gstin]
+    assert f"GSTR-2B of {PERIOD} for 1 taxpayer: 1 " in ended.out
+    assert shell.run("gstr2b", "regenerate", *WHOM, "--yes", "--json", *QUICK).json()["taxpayers"] == {
+        shell.gstin: {
+            "ok": True, "outcome": "nothing changed", "not_before": None, "code": "", "reason": "",
+            "unchanged": True,
+        }
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["options", "list", "file", "folder"])
+def test_many_are_named_as_everywhere(shell: Shell, how: str) -> None:
+    """By options, a list, or files of a pull; each is asked for once, in one run that the journal has."""
+    match how:
+        case "options":
+            words = named(shell)
+        case "list":
+            (shell.here / "clients.txt").write_text("\n".join(shell.sim.gstins))
+            words = ["--gstins", "clients.txt"]
+        case "file":
+            words = [str(shell.pulled_all())]
+        case _:
+            words = [str(shell.pulled_all("all/"))]
+    ended = shell.run(
+        "gstr2b", "regenerate", *WHOM, *words, "--yes", "--run", "x", "--report", "r.csv", *QUICK
+    )
+    assert ended.code == 0, ended.err
+    assert sorted(asked(shell)) == sorted(shell.sim.gstins)
+    rows = read_rows(shell.here / "r.csv")
+    assert {row["GSTIN"]: row["outcome"] for row in rows} == dict.fromkeys(
+        shell.sim.gstins, "nothing changed"
+    )
+    assert "What came of each is in r.csv." in ended.out
+    again = shell.run("gstr2b", "regenerate", *WHOM, *words, "--yes", "--run", "x", "--json", *QUICK)
+    assert (again.code, len(asked(shell)), len(again.json()["taxpayers"])) == (0, 3, 3)
+    found = shell.run("jobs", "list", "--run", "x", "--json").json()
+    assert {job["period"] for job in found["jobs"]} == {PERIOD}
+    assert shell.run("jobs", "resume", "x", *QUICK).out.count("nothing changed") == 4  # a line each, the sum
+    assert len(asked(shell)) == 3
+
+
+def test_of_one_that_is_refused_the_date_is_told_and_the_others_go_on(shell: Shell) -> None:
+    """Exit code 1; the date in the table, the JSON and the file."""
+    acme, *others = shell.sim.gstins
+    answer = {"error": {"error_cd": "IMS2B009", "message": "Kindly generate 2b after 14/02/2025"}}
+    answer["status_cd"] = "0"  # type: ignore[assignment]
+    shell.sim.script_answer("regenerate", 200, {"code": 200, "data": answer})
+    words = (*WHOM, "--gstin", acme, "--gstin", others[0], "--concurrency", 1, "--yes", *QUICK)
+    ended = shell.run("gstr2b", "regenerate", *words, "--report", "r.csv")
+    assert ended.code == 1
+    assert f"{acme}  not before 14-02-2025  IMS2B009: Kindly generate 2b after 14/02/2025" in ended.out
+    assert "1 not before 14-02-2025, 1 nothing changed." in ended.out
+    line = read_rows(shell.here / "r.csv")[0]
+    assert (line["GSTIN"], line["not before"], line["code"]) == (acme, "14-02-2025", "IMS2B009")
+    early = shell.run("gstr2b", "regenerate", "--period", "122099", *named(shell), "--yes", "--json", *QUICK)
+    assert early.code == 1
+    for facts in early.json()["taxpayers"].values():
+        assert (facts["ok"], facts["not_before"], facts["code"]) == (False, "14-01-2100", "IMS2B009")
+
+
+def test_what_goes_wrong_is_told_by_taxpayer(shell: Shell) -> None:
+    """A session that has ended, a computation that fails, and an answer that is lost: the rest is done."""
+    acme, beta, gamma = shell.sim.gstins
+    assert of_the_period(shell)
+    for person in (acme, beta, gamma):
+        file, _ = shell.decided(reject, "--gstin", person, name=f"{person}.csv")
+        assert shell.run("push", file, "--yes", *QUICK).code == 0
+    shell.sim.script_fault("regenerate", Fault.drop_after(), gstin=gamma)
+    shell.sim.end_session(acme)
+    ended = shell.run("gstr2b", "regenerate", *WHOM, *named(shell), "--yes", "--json", *QUICK)
+    assert ended.code == 1
+    found = {gstin: facts["outcome"] for gstin, facts in ended.json()["taxpayers"].items()}
+    assert found.pop(acme) == "error"
+    assert set(found.values()) <= {"computed anew", "nothing changed"}
+    assert "ims-async login" in ended.json()["taxpayers"][acme]["reason"]
+
+
+def test_with_confirm_it_is_read_before_and_after(shell: Shell) -> None:
+    """The day, the checksum, and what changed in the credit, by head."""
+    acme = of_the_period(shell)[0]
+    file, _ = shell.decided(reject, "--gstin", acme)
+    assert shell.run("push", file, "--yes", *QUICK).code == 0
+    before = shell.sim.count("gstr2b")
+    ended = shell.run("gstr2b", "regenerate", *WHOM, "--gstin", acme, "--yes", "--confirm", "--json", *QUICK)
+    facts = ended.json()["taxpayers"][acme]
+    assert (facts["outcome"], facts["changed"]) == ("computed anew", True)
+    assert shell.sim.count("gstr2b") - before == 2
+    change = {
+        head: Decimal(facts["credit"][head]) - Decimal(facts["credit_before"][head])
+        for head in facts["credit"]
+    }
+    assert {head: Decimal(amount) for head, amount in facts["credit_change"].items()} == change
+    assert any(change.values())
+
+
+def test_those_for_whom_it_is_due_are_known_by_the_journal(shell: Shell) -> None:
+    """After a push since the draft, until it is computed anew; `--dry-run` asks for nothing."""
+    none = shell.run("gstr2b", "regenerate", *WHOM, "--due", "--yes")
+    assert (none.code, none.out) == (0, f"No GSTR-2B of {PERIOD} is due to be computed anew.\n")
+    acme, beta, _ = shell.sim.gstins
+    for gstin in (acme, beta):
+        file, _ = shell.decided(accept, "--gstin", gstin, name=f"{gstin}.csv")
+        assert shell.run("push", file, "--yes", *QUICK).code == 0
+    shown = shell.run("gstr2b", "regenerate", *WHOM, "--due", "--dry-run", "--json")
+    assert (shown.code, shown.json()["would_ask"], asked(shell)) == (0, [acme, beta], [])
+    assert beta in shell.run("gstr2b", "regenerate", *WHOM, "--due", "--dry-run").out
+    only = shell.run("gstr2b", "regenerate", *WHOM, "--due", *named(shell, beta), "--dry-run", "--json")
+    assert only.json()["would_ask"] == [acme]
+    assert shell.run("gstr2b", "regenerate", *WHOM, "--due", "--yes", *QUICK).code == 0
+    assert sorted(asked(shell)) == sorted([acme, beta])
+    assert shell.run("gstr2b", "regenerate", *WHOM, "--due", "--dry-run", "--json").json()["would_ask"] == []
+
+
+def test_whose_gstr_3b_is_filed_is_left_out_if_that_is_asked(shell: Shell) -> None:
+    """Two requests each, only then; without it the gateway refuses."""
+    acme, *others = shell.sim.gstins
+    shell.sim.returns.file_gstr3b(acme, PERIOD)
+    told = shell.run("gstr2b", "regenerate", *WHOM, *named(shell), "--yes", "--json", *QUICK)
+    assert (told.code, told.json()["taxpayers"][acme]["code"]) == (1, "IMS2B007")
+    assert shell.sim.count("track") == 0
+    words = (*WHOM, *named(shell), "--ask-filing", "--yes", "--report", "r.csv", *QUICK)
+    ended = shell.run("gstr2b", "regenerate", *words)
+    assert (ended.code, shell.sim.count("track")) == (0, 3)
+    assert f"{acme} is left out: GSTR-3B of {PERIOD} was filed on " in ended.err
+    assert sorted(asked(shell)[-2:]) == sorted(others)
+    left = [row for row in read_rows(shell.here / "r.csv") if row["outcome"] == "left out"]
+    assert [row["GSTIN"] for row in left] == [acme]
+
+
+def test_a_person_is_asked_before_it(shell: Shell) -> None:
+    """It is billed: no is no, and without a terminal nothing is asked for."""
+    ended = shell.run("gstr2b", "regenerate", *WHOM, *named(shell))
+    assert (ended.code, "pass --yes" in ended.err) == (2, True)
+    questions: list[str] = []
+    shell.monkeypatch.setattr(environment, "at_terminal", lambda: True)
+    shell.monkeypatch.setattr("typer.confirm", lambda question, err: questions.append(question))
+    ended = shell.run("gstr2b", "regenerate", *WHOM, *named(shell))
+    assert questions == [f"Have GSTR-2B of {PERIOD} computed anew for 3 taxpayers?"]
+    assert (ended.code, ended.err, asked(shell)) == (1, "Nothing was asked for.\n", [])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("regenerate", "--period", "2025-01", "--yes"), "2025-01"),
+        (("regenerate", *WHOM, "--run", " ", "--yes"), "is no name"),
+        (("pull", "--period", "132025", "--out", "a.csv"), "132025"),
+        (("pull", *WHOM, "--out", "a.csv", "--format", "json"), "--format is for"),
+        (("pull", *WHOM, "--out", "a.doc"), ".doc files are not supported"),
+        (("pull", *WHOM, "--out", "a.csv", "--report", "a.csv"), "name another file for --report"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_asked(
+    shell: Shell, words: tuple[str, ...], told: str
+) -> None:
+    """Exit code 2, and one sentence."""
+    before = len(shell.sim.requests)
+    ended = shell.run("gstr2b", *words)
+    assert (ended.code, ended.err.count("\n"), told in ended.err) == (2, 1, True), ended.err
+    assert len(shell.sim.requests) == before
+
+
+def test_a_run_that_is_stopped_goes_on_by_the_command_that_it_names(shell: Shell) -> None:
+    """Ctrl-C while the gateway is at work; nothing is asked for twice."""
+    file, _ = shell.decided(reject)
+    assert shell.run("push", file, "--yes", *QUICK).code == 0
+    regenerates = shell.run_until(
+        "Submitted as job", "gstr2b", "regenerate", *WHOM, "--yes", "--first-poll", "60"
+    )
+    assert regenerates.code == 130
+    assert "Of 0 of 1 taxpayer it is known what came of GSTR-2B." in regenerates.err
+    go_on = [words for words in commands_in(regenerates.err) if words[:2] == ["gstr2b", "regenerate"]][-1]
+    assert go_on[2] == "--run"
+    ended = shell.run("gstr2b", "regenerate", "--first-poll", "0", *go_on[2:-2])
+    assert (ended.code, asked(shell)) == (0, [shell.gstin]), ended.err
+
+
+# -- the month end of many in one command ----------------------------------------------------------------
+
+
+def test_a_push_ends_with_it_and_shows_what_changed_in_the_credit(shell: Shell) -> None:
+    """By GSTIN and head, with a sum; and nothing is due then."""
+    file, _ = shell.decided_all(reject)
+    before = {gstin: shell.sim.returns.documents(gstin, PERIOD) for gstin in shell.sim.gstins}
+    ended = shell.run("push", file, "--yes", "--regenerate", PERIOD, "--json", *QUICK)
+    assert ended.code == 0, ended.err
+    found = ended.json()
+    assert sorted(asked(shell)) == sorted(shell.sim.gstins)
+    assert found["recompute_due"] == {"period": PERIOD, "gstins": []}
+    changed = {gstin for gstin, facts in found["taxpayers"].items() if facts["gstr2b"]["changed"]}
+    assert changed == {
+        gstin for gstin in before if before[gstin] != shell.sim.returns.documents(gstin, PERIOD)
+    }
+    assert changed
+    for gstin in changed:
+        assert any(map(Decimal, found["taxpayers"][gstin]["gstr2b"]["credit_change"].values()))
+    table = shell.run(
+        "push", shell.decided_all(accept_rejected, "b.csv")[0], "--yes", "--regenerate", PERIOD, *QUICK
+    )
+    assert table.code == 0, table.err
+    assert f"Credit by GSTR-2B of {PERIOD} in rupees, and what changed" in table.out
+    assert "all 3" in table.out.partition("Credit by")[2]
+
+
+def accept_rejected(row: dict[str, str]) -> str:
+    """Accept what was rejected, but for notes, which need more words."""
+    return "A" if row["action when pulled"] == "R" and "cn" not in row["section"] else ""
+
+
+def test_what_is_wrong_with_it_is_told_beside_the_records(shell: Shell) -> None:
+    """All records are applied; the exit code is 1, and it stays due."""
+    file, _ = shell.decided(accept)
+    shell.sim.returns.file_gstr3b(shell.gstin, "122024")
+    file = shell.pulled("again.csv")
+    assert fill_in(file, accept)
+    ended = shell.run("push", file, "--yes", "--regenerate", "122024", *QUICK)
+    assert ended.code == 1
+    assert "Every record was applied." in ended.out
+    assert "GSTR-2B of 122024 for 1 taxpayer: 1 refused." in ended.out
+    assert f"is due to be computed anew for {shell.gstin}, unless GSTR-3B of it is filed" in ended.out
+
+
+def test_it_is_asked_for_in_the_question(shell: Shell) -> None:
+    """A person says yes to both, or no to both."""
+    file, _ = shell.decided(accept)
+    questions: list[str] = []
+    shell.monkeypatch.setattr(environment, "at_terminal", lambda: True)
+    shell.monkeypatch.setattr("typer.confirm", lambda question, err: questions.append(question))
+    assert shell.run("push", file, "--regenerate", PERIOD, *QUICK).code == 1
+    assert questions[0].endswith(f" for {shell.gstin}, and have GSTR-2B of {PERIOD} computed anew?")
+    assert (asked(shell), shell.sim.count("save")) == ([], 0)
+
+
+def test_it_does_not_go_with_a_file_for_the_portal(shell: Shell) -> None:
+    """Nothing is sent then."""
+    ended = shell.run("push", "a.csv", "--from", "p.json", "--to", "u.json", "--regenerate", PERIOD)
+    assert (ended.code, "--to sends nothing" in ended.err) == (2, True)
+
+
+# -- where it is due -------------------------------------------------------------------------------------
+
+
+def test_after_a_push_it_is_said_to_be_due_until_it_is_done(shell: Shell) -> None:
+    """In the report of the push and in the list of jobs, with the command; the exit code stays 0."""
+    assert "is due" not in shell.run("jobs", "list").out
+    file, _ = shell.decided(accept)
+    pushed = shell.run("push", file, "--yes", *QUICK)
+    listed = shell.run("jobs", "list")
+    for ended in (pushed, listed):
+        assert ended.code == 0
+        assert f"is due to be computed anew for {shell.gstin}, unless GSTR-3B of it is filed: `" in ended.out
+    (words,) = [words for words in commands_in(listed.out) if words[0] == "gstr2b"]
+    due = shell.run("jobs", "list", "--json").json()["recompute_due"]
+    assert due == {"period": words[words.index("--period") + 1], "gstins": [shell.gstin]}
+    shell.sim.script_answer(
+        "regenerate", 200, {"code": 200, "data": {"data": {"reference_id": "R"}, "status_cd": "1"}}
+    )
+    shell.sim.script_answer(
+        "regeneration",
+        200,
+        {"code": 200, "data": {"data": {"status_cd": "P", "err_cd": "", "err_msg": ""}, "status_cd": "1"}},
+    )
+    assert shell.run(*words, "--yes", *QUICK).code == 0
+    assert "is due" not in shell.run("jobs", "list").out
+    assert shell.run("jobs", "list", "--json").json()["recompute_due"]["gstins"] == []
+
+
+# -- Vayana, which documents no such route ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", ["gstr2b regenerate --yes --period", "push a.csv --yes --regenerate"])
+def test_vayana_has_no_route_and_says_so(vayana: Shell, words: str) -> None:
+    """A sentence in the shell's words, exit code 1, and no request."""
+    before = len(vayana.sim.requests)
+    ended = vayana.run(*shlex.split(words), PERIOD)
+    assert (ended.code, ended.err.count("\n")) == (1, 1)
+    assert ended.err.startswith("Error: Vayana documents no route by which GSTR-2B is computed anew: have it")
+    assert len(vayana.sim.requests) == before
+
+
+def test_at_vayana_it_is_due_on_the_portal_and_can_be_pulled(vayana: Shell) -> None:
+    """No command is named that would be refused."""
+    file, _ = vayana.decided(accept)
+    pushed = vayana.run("push", file, "--yes", *QUICK)
+    assert (pushed.code, "have it computed on the GST portal." in pushed.out) == (0, True)
+    assert "have it computed on the GST portal." in vayana.run("jobs", "list").out
+    ended = vayana.run("gstr2b", "pull", *WHOM, "--out", "a.json")
+    assert ended.code == 0, ended.err
+    assert len(tables.read_gstr2b("a.json").documents) == len(
+        vayana.sim.returns.documents(vayana.gstin, PERIOD)
+    )
+
+
+# -- files -----------------------------------------------------------------------------------------------
+
+
+def test_a_statement_is_written_by_the_suffix(shell: Shell) -> None:
+    """A line for each document, whose credit adds up to the statement's; JSON has all of it."""
+    for name in ("a.csv", "a.json"):
+        ended = shell.run("gstr2b", "pull", *WHOM, "--out", name)
+        assert ended.code == 0, ended.err
+    whole = tables.read_gstr2b(shell.here / "a.json")
+    assert Gstr2b.from_dict(whole.to_dict()) == whole
+    assert (whole.gstin, whole.period) == (shell.gstin, PERIOD)
+    documents = shell.sim.returns.documents(shell.gstin, PERIOD)
+    rows = read_rows(shell.here / "a.csv")
+    assert len(rows) == len(whole.documents) == len(documents) > 0
+    sums = {
+        head: sum(Decimal(row[f"credit {head}"]) for row in rows) for head in ("IGST", "CGST", "SGST", "cess")
+    }
+    heads = {head.lower(): Decimal(amount) for head, amount in sums.items()}
+    assert TaxAmounts(**heads) == whole.credit
+    assert f"{len(rows)} documents of 1 taxpayer are in a.json." in ended.out
+    refused = shell.run("gstr2b", "pull", *WHOM, "--out", "a.json")
+    assert (refused.code, "pass --overwrite" in refused.err) == (2, True)
+    assert shell.run("gstr2b", "pull", *WHOM, "--out", "a.json", "--overwrite").code == 0
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "xlsx", "parquet"])
+def test_many_go_into_a_folder_or_into_one_table(shell: Shell, ending: str) -> None:
+    """A file GSTIN.csv each; one that has none is named and skipped."""
+    pytest.importorskip({"xlsx": "xlsxwriter", "parquet": "pyarrow"}.get(ending, "csv"))
+    acme, *others = shell.sim.gstins
+    shell.sim.returns.set_quarterly(acme)
+    words = ("--period", "112024", *named(shell), "--report", "left.csv")
+    ended = shell.run("gstr2b", "pull", *words, "--out", "s/", "--format", ending)
+    assert (ended.code, f"1 taxpayer skipped: {acme}." in ended.out) == (1, True), ended.err
+    assert sorted(file.name for file in (shell.here / "s").iterdir()) == sorted(
+        f"{one}.{ending}" for one in others
+    )
+    assert [row["GSTIN"] for row in read_rows(shell.here / "left.csv")] == [acme]
+    one = shell.run("gstr2b", "pull", "--period", "112024", *named(shell, acme), "--out", f"all.{ending}")
+    if ending == "json":
+        assert (one.code, "can hold one statement" in one.err) == (2, True)
+    else:
+        assert (one.code, (shell.here / f"all.{ending}").exists()) == (0, True)
+
+
+def test_where_nobody_has_one_no_file_is_replaced(shell: Shell) -> None:
+    """The file that was there stays."""
+    (shell.here / "all.csv").write_text("kept")
+    ended = shell.run(
+        "gstr2b", "pull", "--period", "122099", *named(shell), "--out", "all.csv", "--overwrite", "--json"
+    )
+    assert ended.code == 1
+    assert (shell.here / "all.csv").read_text() == "kept"
+    assert set(ended.json()["taxpayers"]) == set(shell.sim.gstins)
+    assert all("RET2B1018" in facts["error"] for facts in ended.json()["taxpayers"].values())
