@@ -93,10 +93,10 @@ def save_all(
 
     With `regenerate="102026"` each part that did not break off ends with GSTR-2B of that period computed
     anew, if anything was or may be applied (`gstr2b`); `confirm` reads it before and after (`gstr2b_proof`).
-    Everything is written to the client's journal, or `journal` (which is the client's from then on), or a
-    SQLite file in the place for such things (`default_journal`); with `journal=False`, and none of the
-    client's own, a crash loses what was under way. What goes wrong with one taxpayer stands in its part of
-    the report and stops no other. Raises `InvalidInput`, `JournalError`.
+    All is written to the client's journal, or `journal` (which is the client's from then on), or a SQLite
+    file in the place for such things (`default_journal`); with `journal=False`, and none of the client's own,
+    a crash loses what was under way. Trouble of one taxpayer stands in its part, and stops no other. Raises
+    `InvalidInput`, `JournalError`.
     """
     context = _context_of(client, run, journal, quiet, max_outage, max_bytes, max_records)
     context.statement = None if regenerate is None else Statement(regenerate, confirm=confirm)
