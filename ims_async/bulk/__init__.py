@@ -95,8 +95,7 @@ def save_all(
     anew, if anything was or may be applied (`gstr2b`); `confirm` reads it before and after (`gstr2b_proof`).
     All is written to the client's journal, or `journal` (which is the client's from then on), or a SQLite
     file in the place for such things (`default_journal`); with `journal=False`, and none of the client's own,
-    a crash loses what was under way. Trouble of one taxpayer stands in its part, and stops no other. Raises
-    `InvalidInput`, `JournalError`.
+    a crash loses what was under way; one's trouble stops no other. Raises `InvalidInput`, `JournalError`.
     """
     context = _context_of(client, run, journal, quiet, max_outage, max_bytes, max_records)
     context.statement = None if regenerate is None else Statement(regenerate, confirm=confirm)

@@ -13,6 +13,7 @@ from .commands.change import push, reset
 from .commands.check import check
 from .commands.deadlines import deadlines
 from .commands.followup import followup
+from .commands.gstr2b.compare import compare
 from .commands.gstr2b.pull import pull as pull_gstr2b
 from .commands.gstr2b.regenerate import regenerate
 from .commands.jobs import list_jobs, show_job
@@ -113,6 +114,7 @@ for _name, _work, _example in (
         regenerate,
         "--period 102026 --due; of these: --gstins clients.txt --report statements.csv",
     ),
+    ("compare", compare, "--period 102026 --gstins clients.txt --out compared.xlsx"),
     ("pull", pull_gstr2b, "--period 102026 --gstins clients.txt --out statements/ --format xlsx"),
 ):
     gstr2b.command(_name, epilog=f"Example: ims-async gstr2b {_name} {_example}")(_work)

@@ -41,6 +41,12 @@ _NAMING: Final = typer.Argument(
     metavar="FILE_OR_FOLDER", help=f"Files of pull's: their taxpayers are meant. {_FOLDERS}"
 )
 NamingFiles = Annotated[list[Path] | None, _NAMING]
+ComparedFiles = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="FILE_OR_FOLDER", help=f"Files of pull's; without any the records are read now. {_FOLDERS}"
+    ),
+]
 MatchedFiles = Annotated[list[Path], _COMPARED]
 FollowedFiles = Annotated[list[Path] | None, _COMPARED]
 RegisterColumns = Annotated[

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ims_async import tables
 from ims_async.errors import InvalidInput
 from ims_async.gsp import codec
 from ims_async.gsp.codec.json import parse_json
 from ims_async.model.vocabulary import Section
 from ims_async.tables import offline
 from tests.endurance.fuzz_promises import Case, promise
-from tests.support import portal_files
+from tests.support import portal_files, statements
 
 
 def _portal(path: Path) -> Any:
@@ -57,10 +59,26 @@ def _offline(*envelopes: Callable[[dict[str, Any]], dict[str, Any]]) -> tuple[Ca
     return tuple(Case(codec.writing.json_text(envelope(sections)).encode()) for envelope in envelopes)
 
 
+def _statement(path: Path) -> Any:
+    """Read a GSTR-2B, of GSTN or of ours: what is written of it is read again, and is the same."""
+    found = tables.read_gstr2b(path)
+    tables.write_gstr2b(path.with_name("again.json"), found)
+    promise(tables.read_gstr2b(path.with_name("again.json")) == found, "it is written as it was read")
+    return found
+
+
+def _statements() -> tuple[Case, ...]:
+    own = [{"chksum": "0a1b", "data": one} for one in (statements.WHOLE, statements.BEFORE_OCTOBER)]
+    bodies = [codec.writing.json_text(one).encode() for one in own]
+    found = tables.read_gstr2b(io.StringIO(bodies[0].decode()))
+    return (*map(Case, bodies), Case(json.dumps(found.to_dict()).encode()))
+
+
 def portal_readers() -> list[tuple[str, tuple[Case, ...], Callable[[Path], Any]]]:
     """Each reader by its name, with its samples."""
     downloads = _offline(
         lambda own: portal_files.details(**own), lambda own: {"imsDetails": own, "rtin": portal_files.GSTIN}
     )
     answers = _offline(lambda own: {"imsDetailsErr": own}, lambda own: {"invdata": own, "rtin": "x"})
-    return [("read_portal", downloads, _portal), ("read_outcome", answers, _outcome)]
+    files = [("read_portal", downloads, _portal), ("read_outcome", answers, _outcome)]
+    return [*files, ("read_gstr2b", _statements(), _statement)]

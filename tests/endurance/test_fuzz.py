@@ -71,6 +71,7 @@ COVERED: Final = {
     "tables/offline/reading.py read_portal": "read_portal",
     "tables/offline/reading.py read_row": "read_portal",
     "tables/offline/reading.py read_rows": "read_portal",
+    "tables/gstr2b/reading.py read_gstr2b": "read_gstr2b",
     "tables/reading.py read_decisions": "read_decisions",
     "tables/reading.py read_records_with_information": "read_sheet",
     "tables/sheets.py read_sheet": "read_sheet",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Final
 
 import attrs
 
 from ...model.tokens import JobToken
 from ..inputs.accounts import chosen
 from ..inputs.environment import Variables
+
+_MOST_NAMED: Final = 5  # GSTINs
 
 
 @attrs.frozen(kw_only=True)
@@ -58,11 +61,13 @@ class Commands:
         """Return the command that sends the decisions of files."""
         return self._command(verb, str(files), *options, *self._unchecked(), *self._kept())
 
-    def regenerate(self, period: str) -> str:
-        """Return the command that has the GSTR-2B which are due computed anew."""
-        return self._command(
-            "gstr2b", "regenerate", "--period", period, "--due", *self._unchecked(), *self._kept()
-        )
+    def regenerate(self, period: str, *gstins: str) -> str:
+        """Return the command that has GSTR-2B computed anew: of these, or those for whom it is due."""
+        named = [word for gstin in gstins for word in ("--gstin", gstin)] or ["--due"]
+        if len(gstins) > _MOST_NAMED:
+            named = ["--gstins", "FILE"]
+        words = ["gstr2b", "regenerate", "--period", period, *named]
+        return self._command(*words, *self._unchecked(), *self._kept())
 
     def policy_check(self, file: object) -> str:
         """Return the command that looks at a policy."""

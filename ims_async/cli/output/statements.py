@@ -77,13 +77,13 @@ def in_words(console: Console, one: TaxpayerReport) -> str:
     return f"GSTR-2B: {outcome_of(one)}{f' ({why})' if why else ''}"
 
 
-def due(commands: Commands, period: str, gstins: Sequence[str]) -> str:
-    """Say whose GSTR-2B is due to be computed anew, and how that is done."""
+def due(commands: Commands, period: str, gstins: Sequence[str], *, journal: bool = True) -> str:
+    """Say whose GSTR-2B is due to be computed anew, and how that is done; `journal`: it knows them."""
     whose = gstins[0] if len(gstins) == 1 else counted(len(gstins), "taxpayer")
     what = f"GSTR-2B of {period} is due to be computed anew for {whose}, unless GSTR-3B of it is filed"
     if not chosen(commands.gsp).regenerates:
         return f"{what}: have it computed on the GST portal."
-    return f"{what}: `{commands.regenerate(period)}`"
+    return f"{what}: `{commands.regenerate(period, *(() if journal else gstins))}`"
 
 
 # -- tables ----------------------------------------------------------------------------------------------

@@ -26,10 +26,11 @@ def write_comparison(target: Target, comparison: Comparison, *, overwrite: bool 
     the file is a workbook, Parquet or CSV, as of `tables.write_invoices`; an existing file is replaced, or
     with `overwrite=False` refused.
     """
-    return write_rows(target, COLUMNS, _rows(comparison), overwrite=overwrite)
+    return write_rows(target, COLUMNS, comparison_rows(comparison), overwrite=overwrite)
 
 
-def _rows(comparison: Comparison) -> Iterator[tuple[object, ...]]:
+def comparison_rows(comparison: Comparison) -> Iterator[tuple[object, ...]]:
+    """Yield the values of each in these columns."""
     gstin = comparison.gstr2b.gstin
     for one in comparison:
         word = "yes" if one.needs_a_person else "no"

@@ -1,0 +1,175 @@
+"""`gstr2b compare`: records and statements from files or read now; what differs, in rupees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from ims_async.decide import ComparedKind
+from ims_async.simulator.http import write
+from ims_async.tables.gstr2b.writing import COLUMNS
+from tests.cli.cli_shell import QUICK, Shell, commands_in, fill_in, opened, read_rows
+
+PERIOD = "012025"
+WHOM = ("--period", PERIOD)
+REJECTED = str(ComparedKind.REJECTED_COUNTED)
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gsp_name: str
+) -> Iterator[Shell]:
+    """A shell of three taxpayers, each with a session; some records are rejected after the draft."""
+    with opened(tmp_path, monkeypatch, capsys, gsp_name, taxpayers=3, invoices=12) as found:
+        found.log_in_all()
+        yield found
+
+
+def named(shell: Shell) -> list[str]:
+    """The options that name every taxpayer."""
+    return [word for gstin in shell.sim.gstins for word in ("--gstin", gstin)]
+
+
+def reject_all(shell: Shell) -> Path:
+    """Reject every record of every taxpayer; return the files of it, pulled again."""
+    file, _ = shell.decided_all(lambda row: "R" if row["action when pulled"] != "R" else "")
+    ended = shell.run("push", file, "--yes", *QUICK)
+    assert ended.code == 0, ended.err
+    return shell.pulled_all("again.csv")
+
+
+@pytest.mark.both_gsps
+def test_what_is_rejected_and_still_counted_is_found(shell: Shell) -> None:
+    """Read now, of many; counts and rupees by kind, the reason, and what to do. The exit code stays 0."""
+    reject_all(shell)
+    ended = shell.run("gstr2b", "compare", *WHOM, *named(shell), "--out", "c.csv", "--json", *QUICK)
+    assert ended.code == 0, ended.err
+    found = ended.json()
+    rows = read_rows(shell.here / "c.csv")
+    rejected = [row for row in rows if row["kind"] == REJECTED]
+    assert len(rejected) == found["findings"] > 0
+    tax = sum(
+        Decimal(amount)
+        for facts in found["taxpayers"].values()
+        for amount in facts["kinds"].get(REJECTED, {"credit": {}})["credit"].values()
+    )
+    heads = ("IGST", "CGST", "SGST", "cess")
+    assert tax == sum(Decimal(row[f"credit {head}"]) for row in rejected for head in heads)
+    assert sorted(found["recompute_due"]["gstins"]) == sorted(shell.sim.gstins)
+    told = shell.run("gstr2b", "compare", *WHOM, *named(shell), *QUICK)
+    assert f"{REJECTED}  " in told.out
+    assert f"{tax:,.2f}" in told.out
+    assert "compute the GSTR-2B anew" in told.out
+    if shell.gsp == "sandbox":
+        words = next(words for words in commands_in(told.out) if words[:2] == ["gstr2b", "regenerate"])
+        assert shell.run(*words, "--yes", *QUICK).code == 0
+        after = shell.run("gstr2b", "compare", *WHOM, *named(shell), "--json", *QUICK).json()
+        assert (after["findings"], after["recompute_due"]["gstins"]) == (0, [])
+    else:
+        assert "have it computed on the GST portal." in told.out
+
+
+def test_with_both_from_files_no_gateway_is_asked(shell: Shell) -> None:
+    """The same is found as where both are read now; an account is not needed."""
+    file = reject_all(shell)
+    assert shell.run("gstr2b", "pull", *WHOM, *named(shell), "--out", "s/", "--format", "json").code == 0
+    now = shell.run("gstr2b", "compare", *WHOM, *named(shell), "--json", *QUICK).json()
+    before = len(shell.sim.requests)
+    for name in shell.account:
+        shell.monkeypatch.delenv(name)
+    ended = shell.run("gstr2b", "compare", file, "--statement", "s/", "--json")
+    assert ended.code == 0, ended.err
+    assert len(shell.sim.requests) == before
+    assert {gstin: one["kinds"] for gstin, one in ended.json()["taxpayers"].items()} == {
+        gstin: one["kinds"] for gstin, one in now["taxpayers"].items()
+    }
+    assert ended.json()["period"] == PERIOD
+
+
+def test_an_earlier_statement_shows_what_changed(shell: Shell) -> None:
+    """The draft beside the one that was computed anew; whether GSTR-3B is filed is asked if it is wanted."""
+    assert shell.run("gstr2b", "pull", *WHOM, "--out", "draft.json").code == 0
+    reject_all(shell)
+    assert shell.run("gstr2b", "regenerate", *WHOM, "--yes", *QUICK).code == 0
+    ended = shell.run("gstr2b", "compare", *WHOM, "--before", "draft.json", "--ask-filing", *QUICK)
+    assert (ended.code, shell.sim.count("track")) == (0, 1)
+    assert "Nothing needs a person" in ended.out
+    assert "The earlier one gave " in ended.out
+
+
+def test_decisions_that_are_not_sent_yet_are_told(shell: Shell) -> None:
+    """What counts is how the records stood."""
+    assert shell.run("gstr2b", "pull", *WHOM, "--out", "s.json").code == 0
+    file = shell.pulled()
+    fill_in(file, lambda row: "R" if row["action when pulled"] == "N" else row["action when pulled"])
+    waiting = sum(row["action when pulled"] == "N" for row in read_rows(file))
+    assert waiting
+    ended = shell.run("gstr2b", "compare", file, "--statement", "s.json")
+    assert f"{waiting} rows are decided otherwise than when pulled" in ended.err
+    assert REJECTED not in ended.out
+
+
+def test_one_that_is_skipped_stops_no_other(shell: Shell) -> None:
+    """No statement among the files: named, and exit code 1; nobody's: nothing is written."""
+    file = shell.pulled_all()
+    assert shell.run("gstr2b", "pull", *WHOM, "--out", "s.json").code == 0
+    ended = shell.run("gstr2b", "compare", file, "--statement", "s.json", "--out", "c.csv")
+    assert (ended.code, "2 taxpayers skipped: " in ended.out) == (1, True)
+    assert {row["GSTIN"] for row in read_rows(shell.here / "c.csv")} == {shell.gstin}
+    (shell.here / "c.csv").write_text("kept")
+    none = shell.run("gstr2b", "compare", "--period", "122099", "--out", "c.csv", "--overwrite", *QUICK)
+    assert (none.code, none.out.startswith("Nothing was compared.")) == (1, True)
+    assert (shell.here / "c.csv").read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "name the period"),
+        (("--period", "132025"), "132025"),
+        (("--statement", "no.json"), "cannot be read: no such file"),
+        (("--statement", "text.json"), "is no GSTR-2B"),
+        (("--statement", "list.json"), "is no GSTR-2B"),
+        (("--statement", "half.json"), "cannot be read"),
+        (("--statement", "gstn.json"), "cannot be read"),
+        (("--statement", "folder"), "holds no .json file"),
+        (("--period", "012025", "--out", "a.doc"), ".doc files are not supported"),
+        (("all.csv", "--period", "012025", "--gstins", "c.txt"), "the files say whose"),
+    ],
+)
+def test_bad_input_is_refused_in_one_sentence(shell: Shell, words: tuple[str, ...], told: str) -> None:
+    """Exit code 2, before anything is asked."""
+    for name, text in {
+        "text.json": "hello", "list.json": "[]", "half.json": '{"gstin": 1, "period": []}',
+        "gstn.json": '{"chksum": "a", "data": {}}',
+    }.items():  # fmt: skip
+        (shell.here / name).write_text(text)
+    (shell.here / "folder").mkdir()
+    before = len(shell.sim.requests)
+    ended = shell.run("gstr2b", "compare", *words)
+    assert (ended.code, ended.err.count("\n"), told in ended.err) == (2, 1, True), ended.err
+    assert len(shell.sim.requests) == before
+
+
+def test_gstns_own_json_is_read(shell: Shell) -> None:
+    """As the API answers it: the same is found as with what pull wrote."""
+    reject_all(shell)
+    assert shell.run("gstr2b", "pull", *WHOM, "--out", "s.json").code == 0
+    own = shell.sim.returns.fetch(shell.gstin, PERIOD)
+    (shell.here / "gstn.json").write_bytes(write(own))
+    found = [
+        shell.run("gstr2b", "compare", "--statement", name, "--json", *QUICK).json()["taxpayers"]
+        for name in ("s.json", "gstn.json")
+    ]
+    assert found[0] == found[1]
+
+
+def test_a_statement_is_no_file_of_decisions(shell: Shell) -> None:
+    """Whoever pushes one is told so."""
+    assert shell.run("gstr2b", "pull", *WHOM, "--out", "s.csv").code == 0
+    ended = shell.run("push", "s.csv", "--yes")
+    assert (ended.code, shell.sim.count("save")) == (2, 0)
+    assert "action" not in COLUMNS
