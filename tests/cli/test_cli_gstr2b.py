@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shlex
 from collections.abc import Iterator
 from decimal import Decimal
@@ -422,3 +423,27 @@ def test_where_nobody_has_one_no_file_is_replaced(shell: Shell) -> None:
     assert (shell.here / "all.csv").read_text() == "kept"
     assert set(ended.json()["taxpayers"]) == set(shell.sim.gstins)
     assert all("RET2B1018" in facts["error"] for facts in ended.json()["taxpayers"].values())
+
+
+# -- whether GSTR-3B is filed ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gsp", ["sandbox", "vayana"])
+def test_deadlines_ask_whether_it_is_filed_only_if_that_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gsp: str
+) -> None:
+    """The day of GSTR-3B, and the dates of a taxpayer who files each quarter; each request is billed."""
+    with opened(tmp_path, monkeypatch, capsys, gsp, invoices=0) as shell:
+        shell.log_in_all()
+        before = len(shell.sim.requests)
+        assert shell.run("deadlines", "122024").code == 0
+        assert len(shell.sim.requests) == before
+        shell.sim.returns.file_gstr3b(shell.gstin, "122024", dt.date(2025, 1, 18))
+        ended = shell.run("deadlines", "122024", "--ask-filing")
+        assert (ended.code, "GSTR-3B is filed on 18-01-2025" in ended.out) == (0, True), ended.err
+        other = shell.sim.gstins[1]
+        shell.sim.returns.set_quarterly(other)
+        found = shell.run("deadlines", "122024", "--ask-filing", "--gstin", other, "--json").json()
+        assert found["gstr3b"]["date"] in ("2025-01-22", "2025-01-24")
+        both = shell.run("deadlines", "122024", "--ask-filing", "--filed-on", "18-01-2025")
+        assert (both.code, "leave --ask-filing away" in both.err) == (2, True)

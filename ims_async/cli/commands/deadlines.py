@@ -9,10 +9,14 @@ import attrs
 import typer
 
 from ... import decide, rules
+from ...decide import Deadlines
 from ...errors import InvalidInput
 from ...gsp.codec.values import parse_day
+from ...model.gstr2b import Filing
+from ...model.vocabulary import year_and_month
 from .. import options
 from ..command import command
+from ..inputs.settings import Whose
 from ..output import tables as show
 from ..output.console import OK, Console
 from ..output.tables import counted
@@ -30,6 +34,7 @@ _NAMES = {
 @command()
 def deadlines(
     console: Console,
+    whose: Whose,
     period: Annotated[
         str | None,
         typer.Argument(
@@ -49,29 +54,48 @@ def deadlines(
             "--filed-on DATE", "The day on which GSTR-3B of the period was filed, DD-MM-YYYY.", "18-11-2026"
         ),
     ] = None,
+    ask_filing: options.AskFiling = False,
 ) -> int:
     """Show the dates of a return period: when GSTR-2B is drafted, and until when an action counts.
 
-    They are those of the rules: the government moves single ones by notification.
+    They are those of the rules: the government moves single ones by notification. No gateway is asked, but
+    with --ask-filing when the taxpayer has filed GSTR-3B, and whether it files each quarter.
     """
     if state is not None and not quarterly:
         raise InvalidInput("--state is for quarterly taxpayers: add --quarterly, or leave --state away")
+    if ask_filing and filed:
+        raise InvalidInput("--filed-on says when it was filed: leave --ask-filing away")
     today = rules.india_date(dt.datetime.now(dt.UTC))
     period = period or _last(today, quarterly=quarterly)
-    known = {period: _day(filed)} if filed else None
+    known = {period: _day(filed)} if filed else {}
+    if ask_filing:
+        one = _filing(console, whose, period)
+        known, quarterly = one.filed, quarterly or bool(one.quarterly)
+        state = state or (one.gstin if quarterly else None)
     found = decide.deadlines(period, quarterly=quarterly, state=state, filed=known)
+    return _tell(console, found, found.days_left(today), known.get(period))
+
+
+def _tell(console: Console, found: Deadlines, left: int, filed: dt.date | None) -> int:
+    """Show the dates, and what is left of the days."""
     dates = {name: getattr(found, name) for name in _NAMES}
     rows = [(_NAMES[name], one.date, one.source) for name, one in dates.items() if one is not None]
     console.show(show.table(f"GSTR-2B of {found.period}", ("what", "date", "source"), rows))
     console.say()
-    left = found.days_left(today)
-    console.say(_what_is_left(left, known[period] if known else None))
+    console.say(_what_is_left(left, filed))
     facts = {
         name: None if one is None else {**attrs.asdict(one), "date": one.date.isoformat()}
         for name, one in dates.items()
     }
     console.document({"ok": True, "period": found.period, "days_left": left, **facts})
     return OK
+
+
+def _filing(console: Console, whose: Whose, period: str) -> Filing:
+    year_and_month(period)  # raises `InvalidInput`
+    settings = whose.gather()
+    console.asks(settings)
+    return console.wait_for(settings.ask(lambda taxpayer: taxpayer.filing(period)))
 
 
 def _what_is_left(days: int, filed: dt.date | None) -> str:

@@ -37,7 +37,7 @@ def write_gstr2b(target: str | os.PathLike[str], gstr2b: Gstr2b, *, overwrite: b
     if not is_json(target):
         return write_rows(target, COLUMNS, gstr2b_rows(gstr2b), overwrite=overwrite)
     with files.replacing(target, overwrite=overwrite) as out:
-        json.dump(gstr2b.to_dict(), out, ensure_ascii=False, indent=1)
+        json.dump(gstr2b.to_dict(), out)  # in ASCII: half a character that a gateway sent is kept
         out.write("\n")
     return len(gstr2b.documents)
 
