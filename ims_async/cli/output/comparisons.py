@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ...decide import Compared, ComparedKind, ComparedTotal, Comparison
 from ...decide.comparison.kinds import FOR_A_PERSON
-from .grouping import MOST_OF_A_KIND, and_more
+from .grouping import MOST_OF_A_KIND, and_more, first_of_each
 from .tables import MOST_ROWS, rupees, table
 
 _SUMS: Final = ("tax", "credit", "expected", "difference")
@@ -21,6 +21,7 @@ class ComparedTally:
 
     totals: dict[ComparedKind, ComparedTotal] = attrs.field(factory=dict)
     first: dict[ComparedKind, list[tuple[str, Compared]]] = attrs.field(factory=dict)
+    """Of each kind that needs a person, the first three of each taxpayer."""
     rows: dict[str, tuple[object, ...]] = attrs.field(factory=dict)
     due: list[str] = attrs.field(factory=list)
     """Whose GSTR-2B is older than the actions."""
@@ -38,10 +39,8 @@ class ComparedTally:
                 credit=own.credit + total.credit,
                 expected=own.expected + total.expected,
             )
-        for one in findings:
-            named = self.first.setdefault(one.kind, [])
-            if len(named) < MOST_OF_A_KIND:
-                named.append((gstin, one))
+        for own_kind, _ in first_of_each(findings, lambda one: one.kind):
+            self.first.setdefault(own_kind[0].kind, []).extend((gstin, one) for one in own_kind)
         self.findings += len(findings)
         self.due += [gstin] if comparison.recompute_due else []
         sums = (comparison.credit, comparison.expected, comparison.difference)
@@ -82,7 +81,7 @@ class ComparedTally:
         many = len(self.rows) > 1
         rows: list[tuple[object, ...]] = []
         for kind in sorted(self.first, key=list(ComparedKind).index):
-            named = self.first[kind]
+            named = sorted(self.first[kind], key=lambda one: one[0])[:MOST_OF_A_KIND]
             rows += ((*((gstin,) if many else ()), *_cells(one)) for gstin, one in named)
             if more := self.totals[kind].count - len(named):
                 rows.append((*(("",) if many else ()), str(kind), "", "", and_more(more)))

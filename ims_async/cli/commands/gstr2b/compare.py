@@ -286,15 +286,16 @@ class _Compare:
         else:
             console.say("Nothing was compared.")
             out = None
-        if tally.due:
-            console.say(statements.due(console.commands, self.period, tally.due, journal=False))
+        due = [gstin for gstin in self.names if gstin in tally.due]
+        if due:
+            console.say(statements.due(console.commands, self.period, due, journal=False))
         if out is not None:
             console.say(f"Each record and document is in {out}.")
         if skipped:
             console.say(f"{counted(len(skipped), 'taxpayer')} skipped: {', '.join(skipped)}.")
         facts = {gstin: {"error": why} for gstin, why in skipped.items()} | self.facts
         document = {"ok": not skipped, "period": self.period, "findings": tally.findings}
-        document["recompute_due"] = {"period": self.period, "gstins": tally.due}
+        document["recompute_due"] = {"period": self.period, "gstins": due}
         console.document({**document, "file": out and str(out), "taxpayers": facts})
         return NOT_ALL_WELL if skipped else OK
 
@@ -312,5 +313,5 @@ class _Compare:
             console.say(self.sentences[0])
         else:
             needs = "finding needs" if tally.findings == 1 else "findings need"
-            whose = counted(len(self.facts), "taxpayer")
-            console.say(f"{tally.findings:,} {needs} a person, of {whose} that were compared.")
+            said = f"{tally.findings:,} {needs} a person" if tally.findings else "Nothing needs a person"
+            console.say(f"{said}, of {counted(len(self.facts), 'taxpayer')} that were compared.")

@@ -77,7 +77,7 @@ def regenerate(console: Console, asked: Asked, files: options.NamingFiles = None
     console.asks(settings)
     if due:
         found = console.wait_for(_due(settings, asked))
-        names = [name for name in found if not names or name in names]
+        names = [name for name in names if name in found] if names else sorted(found)
     filed = _filed(console, settings, names, asked) if asked.ask_filing and names else {}
     names = [name for name in names if name not in filed]
     if not names or asked.dry_run:
