@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import shlex
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import attrs
 import pytest
 
-from ims_async import tables
+from ims_async import JobKind, JobToken, tables
 from ims_async.cli.inputs import environment
+from ims_async.journal import Change, SqliteJournal
 from ims_async.model.gstr2b import Gstr2b, TaxAmounts
 from ims_async.simulator import Fault
 from tests.cli.cli_shell import QUICK, Shell, accept, commands_in, fill_in, opened, read_rows
@@ -447,3 +451,28 @@ def test_deadlines_ask_whether_it_is_filed_only_if_that_is_wanted(
         assert found["gstr3b"]["date"] in ("2025-01-22", "2025-01-24")
         both = shell.run("deadlines", "122024", "--ask-filing", "--filed-on", "18-01-2025")
         assert (both.code, "leave --ask-filing away" in both.err) == (2, True)
+
+
+def test_one_whose_answer_was_lost_is_asked_for_again(shell: Shell) -> None:
+    """`jobs resume` sends nothing, and names the command that does; nothing blocks the next push."""
+    asyncio.run(lose(shell))
+    listed = shell.run("jobs", "list")
+    assert "ask for it again" in listed.out
+    resumed = shell.run("jobs", "resume", *QUICK)
+    assert (resumed.code, asked(shell)) == (1, [])
+    assert f"{shell.gstin}  unknown" in resumed.out
+    words = next(words for words in commands_in(resumed.out) if words[:2] == ["gstr2b", "regenerate"])
+    again = shell.run(*words, "--yes", *QUICK)
+    assert (again.code, set(asked(shell))) == (0, {shell.gstin}), again.err
+    assert "ask for it again" not in shell.run("jobs", "list").out
+
+
+async def lose(shell: Shell) -> None:
+    """Leave a change as a process does that sent it and died before it knew more."""
+    facts: dict[str, Any] = {"gsp": shell.gsp, "host": urlsplit(shell.sim.url).netloc, "gstin": shell.gstin}
+    token = JobToken(**facts, kind=JobKind.REGENERATE, reference_id=None, submitted=0, period=PERIOD)
+    file = shell.here / "state" / "ims-async" / "journal.db"
+    async with SqliteJournal(file) as journal:
+        change = await journal.add(Change(id="lost", token=token), [])
+        sent = attrs.evolve(token, submitted_at=dt.datetime.now(dt.UTC))
+        assert await journal.put((await journal.claim(change.claimed(sent))).change.lost())

@@ -23,6 +23,7 @@ from .tables import MOST_ROWS, counted, rupees, table
 COMPUTED: Final = "computed anew"
 UNCHANGED: Final = "nothing changed"
 PENDING: Final = "pending"
+UNKNOWN: Final = "unknown"
 _WELL: Final = (UNCHANGED, COMPUTED)
 HEADS: Final = ("IGST", "CGST", "SGST", "cess")
 _COLUMNS: Final = (
@@ -51,7 +52,7 @@ def outcome_of(one: TaxpayerReport) -> str:
     if isinstance(error, RegenerationRefused):
         return f"not before {error.not_before:%d-%m-%Y}" if error.not_before else "refused"
     if isinstance(error, OutcomeUnknown):
-        return "unknown"
+        return UNKNOWN
     if error is not None:
         return "error"
     if report is None:
@@ -152,6 +153,9 @@ def tell_outcomes(console: Console, period: str, parts: Sequence[TaxpayerReport]
     counts = Counter(map(outcome_of, parts))
     said = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.most_common())
     console.say(f"GSTR-2B of {period} for {counted(len(parts), 'taxpayer')}: {said}.")
+    if lost := [one.gstin for one in parts if outcome_of(one) == UNKNOWN]:
+        again = console.commands.regenerate(period, *lost)
+        console.say(f"Where it is not known, ask for it again, which does no harm: `{again}`")
 
 
 # -- facts and files -------------------------------------------------------------------------------------
