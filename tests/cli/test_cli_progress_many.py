@@ -47,9 +47,9 @@ class Run:
         )
         return BulkEvent(kind=kind, gstin=gstin, progress=progress, **facts)
 
-    def job(self, gstin: str) -> ImsJob:
+    def job(self, gstin: str, kind: JobKind = JobKind.SAVE) -> ImsJob:
         """Return its job."""
-        token = JobToken(gsp="g", host="h", gstin=gstin, kind=JobKind.SAVE, reference_id="r", submitted=10)
+        token = JobToken(gsp="g", host="h", gstin=gstin, kind=kind, reference_id="r", submitted=10)
 
         async def poll(*_: object) -> Any:
             raise AssertionError("nobody asks")
@@ -242,3 +242,27 @@ def test_a_summary_of_very_many_is_cut_and_adds_up() -> None:
     assert sum(gstin in text for gstin in GSTINS) == 40
     assert re.search(r"20 more +20 +20 +40", text)
     assert re.search(r"all 60 +60 +60 +120", text)
+
+
+async def test_a_run_without_decisions_counts_taxpayers(screen: Screen) -> None:
+    """GSTR-2B of sixty: a bar of the taxpayers that are done, and no "0 of 0"."""
+    sizes = dict.fromkeys(GSTINS, 0)
+    job = Run().job(GSTINS[1], JobKind.REGENERATE)
+    nothing = Progress(taxpayers=60, finished=1, handed_in=0, known=0)
+    done = TaxpayerReport(
+        gstin=GSTINS[0], gstr2b=JobReport(state=JobState.SUCCEEDED, submitted=0, gstr2b="102026")
+    )
+    events = [
+        *(BulkEvent(kind=EventKind.STARTED, gstin=gstin, progress=nothing) for gstin in GSTINS[:3]),
+        BulkEvent(kind=EventKind.SUBMITTED, gstin=GSTINS[1], progress=nothing, job=job),
+        BulkEvent(kind=EventKind.FINISHED, gstin=GSTINS[0], progress=nothing, outcome=done),
+    ]
+    async with run_board(Console(), sizes) as board:
+        for event in events:
+            board.hear(event)
+        assert board.live is not None
+        board.live.live.refresh()
+        text = "\n".join(last_frame(screen))
+    assert "1 of 60 GSTINs" in text
+    assert re.search(f"{GSTINS[1]} .*GSTR-2B asked for", text)
+    assert "0 of 0" not in text
