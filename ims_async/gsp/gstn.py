@@ -140,20 +140,22 @@ _OF_GSTR2B: Final = ("IMS2B", "RET2B", "GTR2B")
 _DAY: Final = re.compile(r"\b([0-9]{1,2})[/-]([0-9]{1,2})[/-]([0-9]{4})\b", re.ASCII)
 _ADVICE: Final = {
     "IMS2B007": "Look which it is: taxpayer.filing(period) says whether GSTR-3B is filed",
-    "IMS2B009": "Ask again on that day: before the draft there is nothing to compute anew",
+    "IMS2B009": "Ask again from that day on: before the draft there is nothing to compute anew",
     "GTR2B-001": "A quarterly (QRMP) taxpayer has one for the last month of the quarter only",
     "GTR2B-002": (
         "If GSTR-3B of the period before is not filed (taxpayer.filing), file it, "
         "then call taxpayer.regenerate_gstr2b(period)"
     ),
     "RET2B1018": "Ask again once it is made: the 14th of the month after the period",
-    "RET2B1023": "Ask again on that day",
+    "RET2B1023": "Ask again from that day on",
 }
 
 
 def _of_gstr2b(code: str, message: str, facts: dict[str, Any]) -> GatewayError:
     """Return the error of a statement; the date in its message beats any calendar."""
     advice, day = _ADVICE.get(code, ""), _day_in(message)
+    if day is None:
+        advice = advice.replace("from that day on", "later")
     if code.startswith("IMS2B"):
         return RegenerationRefused(message, not_before=day, advice=advice, **facts)
     return Gstr2bUnavailable(message, ready_on=day, advice=advice, **facts)

@@ -7,14 +7,16 @@ from typing import Final
 
 import attrs
 
-from ..errors import UnexpectedAnswer
+from ..errors import GatewayError, UnexpectedAnswer
 from ..model.gstr2b import Filing, Gstr2b, Gstr2bDocument
 from ..model.vocabulary import financial_year
 from . import codec
 from .base import Conversation, Gsp, Request
-from .verdicts import read, read_if_told
+from .gstn import or_empty
+from .verdicts import payload, read_if_told
 
 _TRIES: Final = 3
+_GSTR3B: Final = "GSTR3B"
 
 
 class _ChangedError(UnexpectedAnswer):
@@ -45,12 +47,15 @@ def whole(gsp: Gsp, gstin: str, period: str, *, strict: bool) -> Conversation[Gs
 
 def _joined(gsp: Gsp, first: Gstr2b, gstin: str, period: str, *, strict: bool) -> Conversation[Gstr2b]:
     documents: list[Gstr2bDocument] = []
+    begins: list[Gstr2bDocument] = []
     problems, other = [*first.problems], {**first.other}
     for number in files_of(first):
-        part = yield from file(gsp, first, number, gstin, period, strict=strict)
+        part = yield from file(gsp, first, number, gstin, period, begins, strict=strict)
         documents.extend(part.documents)
         problems.extend(f"file {number}: {problem}" for problem in part.problems)
-        other.update({key: value for key, value in part.other.items() if key not in other})
+        for key, value in part.other.items():
+            if other.setdefault(key, value) != value:
+                other[f"file {number}: {key}"] = value
     yield from confirm(gsp, first, gstin, period)
     return attrs.evolve(
         first, documents=tuple(documents), problems=tuple(problems), other=other, summary_only=False
@@ -58,9 +63,19 @@ def _joined(gsp: Gsp, first: Gstr2b, gstin: str, period: str, *, strict: bool) -
 
 
 def file(
-    gsp: Gsp, first: Gstr2b, number: int, gstin: str, period: str, *, strict: bool
+    gsp: Gsp,
+    first: Gstr2b,
+    number: int,
+    gstin: str,
+    period: str,
+    begins: list[Gstr2bDocument],
+    *,
+    strict: bool,
 ) -> Conversation[Gstr2b]:
-    """Fetch one file. Raises `UnexpectedAnswer` if it has no documents, or is of another statement."""
+    """Fetch one file. `begins` has the first document of each earlier one; that of this one is added.
+
+    Raises `UnexpectedAnswer` if it has no documents, begins as an earlier one, or is of another statement.
+    """
     part = yield from gsp.gstr2b(gstin, period, number, strict=strict)
     if part.summary_only:
         raise UnexpectedAnswer(f"file {number} of the GSTR-2B of {period} has no documents")
@@ -68,6 +83,9 @@ def file(
         there, here = getattr(first, name), getattr(part, name)
         if None not in (there, here) and there != here:
             raise _changed(period, f"{name} {there} became {here}")
+    if part.documents and part.documents[0] in begins:  # or each document would count twice
+        raise UnexpectedAnswer(f"file {number} of the GSTR-2B of {period} begins as an earlier file does")
+    begins.extend(part.documents[:1])
     return part
 
 
@@ -88,11 +106,25 @@ def _changed(period: str, how: str) -> _ChangedError:
 
 
 def filing(
-    gstin: str, period: str, path: str, *, track: Request, preference: Request
+    gstin: str, period: str, path: str, *, track: Request, preference: Request, later: Request | None = None
 ) -> Conversation[Filing]:
-    """Read which returns of a period are filed, and whether the taxpayer is a quarterly one."""
-    none: dict[str, dt.date] = {}
-    filed = yield from read(track, path, none, lambda data: codec.read_filed(data, period, path))
+    """Read which returns of a period are filed, and whether the taxpayer is a quarterly one.
+
+    `later` asks for what was filed in the next financial year, where `track` asks for that of the period.
+    It is sent once that year has begun, if GSTR-3B is not found before.
+    """
+    filed: dict[str, dt.date] = {}
+    begun = True  # not known without an answer
+    try:
+        response = yield track
+    except GatewayError as error:
+        or_empty(error, None)
+    else:
+        filed = codec.read_filed(payload(response, path), period, path)
+        begun = response.received_at >= _end_of_year(period).timestamp()
+    if later is not None and begun and _GSTR3B not in filed:
+        also = yield from read_if_told(later, path, lambda data: codec.read_filed(data, period, path))
+        filed = {**(also or {}), **filed}
     _, quarter = financial_year(period)
     quarterly = yield from read_if_told(
         preference, path, lambda data: codec.read_quarterly(data, quarter, path)
@@ -101,6 +133,12 @@ def filing(
         gstin=gstin,
         period=period,
         gstr1_filed_on=filed.get("GSTR1"),
-        gstr3b_filed_on=filed.get("GSTR3B"),
+        gstr3b_filed_on=filed.get(_GSTR3B),
         quarterly=quarterly,
     )
+
+
+def _end_of_year(period: str) -> dt.datetime:
+    """Return when the financial year of a period ends; some hours late, as it is that of UTC."""
+    year, _ = financial_year(period)
+    return dt.datetime(int(year[:4]) + 1, 4, 1, tzinfo=dt.UTC)

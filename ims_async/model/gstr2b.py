@@ -97,7 +97,7 @@ class TaxAmounts(Plain):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Gstr2bDocument(Plain):
-    """One document of a GSTR-2B. Money is in rupees and never negative: a credit note takes it away.
+    """One document of a GSTR-2B. Money is in rupees; that of a credit note is positive, and taken away.
 
     `supplier` is the e-commerce operator in `ecom` and `ecoma`, and empty in `impg`. `number` is that of the
     bill of entry in `impg` and `impgsez`, whose `port_code` is then set. `supplier_period` and
@@ -186,7 +186,8 @@ class Gstr2b(Plain):
     by part, as the gateway sums it up: `available`, `unavailable`, `reversal`, `rejected`. `documents` is
     empty with `summary_only` True where the gateway gave a summary and no documents. `files` is the number of
     its files, 0 for a mere summary. `problems` name what could not be read (`strict=False`). `other` has what
-    is not read: the summary by supplier (`cpsumm`), and sections and members that are not known.
+    is not read: the summaries by group (`itcsumm`) and by supplier (`cpsumm`), and sections and members that
+    are not known.
     """
 
     gstin: str

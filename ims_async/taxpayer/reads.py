@@ -120,8 +120,9 @@ class Reads:
         if not files:
             for document in first.documents:
                 yield document
+        begins: list[Gstr2bDocument] = []
         for number in files:
-            part = await self._run(returns.file(gsp, first, number, gstin, period, strict=True))
+            part = await self._run(returns.file(gsp, first, number, gstin, period, begins, strict=True))
             for document in part.documents:
                 yield document
             del part  # it is not kept while the next is waited for
@@ -129,7 +130,10 @@ class Reads:
             await self._run(returns.confirm(gsp, first, gstin, period))
 
     async def filing(self, period: str) -> Filing:
-        """Read which returns of a period (`MMYYYY`) are filed, as far as the GSP knows. Two requests."""
+        """Read which returns of a period (`MMYYYY`) are filed, as far as the GSP knows.
+
+        It takes two or three requests.
+        """
         year_and_month(period)  # raises `InvalidInput`
         return await self._run(self._services.gsp.filings(self.gstin, period))
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Generator
 from decimal import Context, Decimal, localcontext
 from itertools import groupby
+from json import JSONDecoder
 from typing import Any
 
 import pytest
@@ -169,7 +170,7 @@ def test_the_frame_is_read() -> None:
         "unavailable": TaxAmounts(cgst=Decimal(50), sgst=Decimal(50)),
         "rejected": TaxAmounts(igst=Decimal(900)),
     }
-    assert found.other == {"cpsumm": samples.CP_SUMMARY}
+    assert found.other == {"cpsumm": samples.CP_SUMMARY, "itcsumm": samples.ITC_SUMMARY}
     assert str(found).startswith(f"GSTR-2B of {GSTIN} for 102026, generated on 16-11-2026: 13 documents")
 
 
@@ -199,6 +200,47 @@ def test_the_amounts_of_a_document_come_before_those_of_its_items() -> None:
     document = only(read(both), "b2b")
     assert document.tax == TaxAmounts(igst=Decimal(1800))
     assert document.extra["items"] == samples.ITEMS
+
+
+def test_tax_that_is_in_the_items_alone_is_added_up() -> None:
+    """Whatever else stands on the document: no tax is dropped."""
+    row = {key: value for key, value in samples.INVOICE.items() if key not in HEADS}
+    for nothing in ({}, dict.fromkeys(HEADS), dict.fromkeys(HEADS, "")):
+        groups = [{**samples.SUPPLIER, "inv": [{**row, **nothing, "items": samples.ITEMS}]}]
+        document = only(read({**samples.FRAME, "docdata": {"b2b": groups}}), "b2b")
+        assert document.tax == TaxAmounts(cgst=Decimal("38.55"), sgst=Decimal("38.55"))
+        assert document.taxable_value == 10000  # of the document
+
+
+@pytest.mark.parametrize("key", ["docdata", "docRejdata", "itcrev", "b2b"])
+def test_null_in_place_of_documents_says_nothing_of_them(key: str) -> None:
+    """With sums it is a mere summary, with a number of files one that is split; never an empty statement."""
+    for files in ({}, {"fc": 1}):
+        found = read({**samples.FRAME, "itcsumm": samples.ITC_SUMMARY, **files, key: None})
+        assert (found.summary_only, found.files) == (True, len(files))
+    assert "docdata: missing" in problems({**samples.FRAME, key: None})[0]
+
+
+def test_what_is_reversed_among_the_rejected_is_not_understood() -> None:
+    """No document has it there: it is kept, and changes no credit."""
+    found = read({**samples.FRAME, "docRejdata": {"itcrev": samples.REVERSALS}})
+    assert (found.documents, found.other) == ((), {"docRejdata.itcrev": samples.REVERSALS})
+
+
+TWICE = ("data", "gstin", "docdata", "b2b", "ctin", "inv")
+
+
+@pytest.mark.parametrize("key", TWICE)
+def test_a_key_that_is_there_twice_is_refused(key: str) -> None:
+    """Else its documents would count twice, or those of another taxpayer under this one's GSTIN."""
+    statement = {**samples.FRAME, "docdata": {"b2b": samples.DOCUMENTS["b2b"]}}
+    text = json_text(at_sandbox(statement))
+    start = text.index(f'"{key}":')
+    (value, end) = JSONDecoder(parse_float=Decimal).raw_decode(text, start + len(key) + 3)
+    member = text[start:end]
+    with pytest.raises(UnexpectedAnswer, match=f"the key '{key}' is there twice"):
+        finish(read_gstr2b(f"{text[:start]}{member},{text[start:]}".encode(), PATH, strict=False))
+    assert value
 
 
 def test_a_split_statement_is_a_summary_with_a_number_of_files() -> None:
@@ -276,8 +318,7 @@ def test_nothing_is_dropped() -> None:
         "cpsumm": samples.CP_SUMMARY,
         "docdata.b2bx": [{"a": [1, {"b": Decimal("1.10")}]}],
         "docRejdata.note": "x",
-        "itcsumm.itcNew": {"igst": 1},
-        "itcsumm.itcunavl": statement["itcsumm"]["itcunavl"],
+        "itcsumm": statement["itcsumm"],
         "cpSummRej": {"b2b": []},
         "fresh": {"deep": [[[1]]]},
     }
@@ -355,6 +396,34 @@ def test_nothing_in_an_optional_member_is_nothing(nothing: object) -> None:
             [],
             "docdata.b2b[0].inv[0].imsStatus: [] is not one of A, R, P, N",
         ),
+        (
+            ("docdata", "b2b", 0, "inv", 0, "igst"),
+            Decimal("1E-19"),
+            "docdata.b2b[0].inv[0].igst: Decimal('1E-19') is not an amount",
+        ),
+        (
+            ("docdata", "cdnr", 0, "nt", 0, "igst"),
+            Decimal("-180.50"),
+            "docdata.cdnr[0].nt[0].igst: -180.50 is negative, and the type of a note has its sign",
+        ),
+        (("docdata", "b2b", 0, "inv", 0, "igst"), -1, None),
+        (
+            ("docdata", "cdnr", 0, "nt", 0, "declIgst"),
+            "90",
+            "docdata.cdnr[0].nt[0].declIgst: '90' is not a number",
+        ),
+        (("docdata", "cdnr", 0, "nt", 0, "declIgst"), -90, "docdata.cdnr[0].nt[0].declIgst: -90 is negative"),
+        (
+            ("docdata", "cdnr", 0, "nt", 0, "declIgst"),
+            Decimal("1E+999999999"),
+            "docdata.cdnr[0].nt[0].declIgst: Decimal('1E+999999999') is not an amount",
+        ),
+        (
+            ("docdata", "cdnr", 0, "nt", 0, "itcRedReq"),
+            "y",
+            "docdata.cdnr[0].nt[0].itcRedReq: 'y' is not one of Y, N",
+        ),
+        (("docdata", "cdnr", 0, "nt", 0, "itcRedReq"), "", None),
         (("docdata", "cdnr", 0, "nt", 0, "typ"), ..., "docdata.cdnr[0].nt[0].typ: missing"),
         (("docdata", "cdnr", 0, "nt", 0, "typ"), "c", "docdata.cdnr[0].nt[0].typ: 'c' is not one of C, D"),
         (

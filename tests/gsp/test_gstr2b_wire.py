@@ -212,7 +212,7 @@ def test_the_files_are_joined(gsp: Either) -> None:
     assert [document.number for document in found.documents] == ["S/26-27/001", "77"]
     assert (found.files, found.summary_only, found.generated_on) == (2, False, dt.date(2026, 11, 16))
     assert found.summary["available"].total == 3070
-    assert found.other == {"cpsumm": samples.CP_SUMMARY}
+    assert found.other == {"cpsumm": samples.CP_SUMMARY, "itcsumm": samples.ITC_SUMMARY}
     one, asked = fetch(gsp, {**samples.SUMMARY, "fc": 1}, FIRST, {**samples.SUMMARY, "fc": 1})
     assert (asked, len(one.documents)) == (["", "1", ""], 1)
 
@@ -267,6 +267,25 @@ def test_a_file_without_documents_is_an_error(gsp: Either) -> None:
         fetch(gsp, samples.SUMMARY, FIRST, samples.SUMMARY)
     with pytest.raises(Gstr2bUnavailable):
         fetch(gsp, samples.SUMMARY, FIRST, refused(gsp, "RET2B1016"))
+
+
+@BOTH
+def test_a_file_that_is_sent_twice_is_an_error(gsp: Either) -> None:
+    """A gateway that does not heed the number of the file sends the same documents each time."""
+    whole_each_time = {**samples.WHOLE, "fc": 2}
+    for answers in ([samples.SUMMARY, FIRST, FIRST], [whole_each_time] * 3):
+        with pytest.raises(UnexpectedAnswer, match="file 2 of the GSTR-2B of 102026 begins as an earlier"):
+            fetch(gsp, *answers)
+
+
+@BOTH
+def test_what_is_not_read_is_kept_of_each_file(gsp: Either) -> None:
+    """A section that is not known may go on in the next file."""
+    parts = [{**part, "docRejdata": {"b2bx": [number]}} for number, part in enumerate((FIRST, FIRST))]
+    parts[1]["docdata"] = {"b2ba": samples.DOCUMENTS["b2ba"]}
+    found, _ = fetch(gsp, samples.SUMMARY, *parts, samples.SUMMARY)
+    assert found.other["docRejdata.b2bx"] == [0]
+    assert found.other["file 2: docRejdata.b2bx"] == [1]
 
 
 @BOTH
@@ -370,11 +389,36 @@ def test_what_counts_as_filed(gsp: Either, facts: dict[str, Any], counts: bool) 
     assert (found.gstr3b_filed_on is not None) is counts
 
 
+def track_years(gsp: Either, *answers: Response, period: str = PERIOD) -> tuple[Filing, list[str]]:
+    """Ask for the filing of a period; return it and the years that were asked for."""
+    found, sent = converse(gsp.filings(GSTIN, period), *answers, data(gsp, PREFERENCE), gsp=gsp)
+    return found, [request.query["fy"] for request in sent if request.query.get("action") == "RETTRACK"]
+
+
+def test_vayana_is_asked_by_the_year_in_which_a_return_was_filed() -> None:
+    """That of March is filed in the next one; which is not asked before it has begun, or needlessly."""
+    none, march = data(VAYANA, {"EFiledlist": []}), filed(ret_prd="032025", dof="20-04-2025")
+    first = filed(ret_prd="032025", dof="11-04-2025", rtntype="GSTR1")  # the answers are of May 2025
+    then = data(VAYANA, {"EFiledlist": [march, first]})
+    for nothing in (none, refused(VAYANA, "RET13510")):
+        found, years = track_years(VAYANA, nothing, then, period="032025")
+        assert years == ["2024-25", "2025-26"]
+        assert found.filed == {"032025": dt.date(2025, 4, 20)}
+        assert found.gstr1_filed_on == dt.date(2025, 4, 11)
+    found, years = track_years(VAYANA, then, period="032025")
+    assert (years, found.gstr3b_filed_on) == (["2024-25"], dt.date(2025, 4, 20))
+    found, years = track_years(VAYANA, none, refused(VAYANA, "RET13510"), period="022025")
+    assert (years, found.filed) == (["2024-25", "2025-26"], {})
+    found, years = track_years(VAYANA, none, period="042025")
+    assert (years, found.filed) == (["2025-26"], {})
+
+
 @BOTH
 @pytest.mark.parametrize("key", ["error_cd", "error_code"])
 def test_no_record_is_nothing_filed(gsp: Either, key: str) -> None:
     """RET13510, in either spelling."""
-    found = filing(gsp, refused(gsp, "RET13510", key=key))
+    nothing = [refused(gsp, "RET13510", key=key)] * (1 if gsp is SANDBOX else 2)  # of two years
+    found, _ = converse(gsp.filings(GSTIN, PERIOD), *nothing, data(gsp, PREFERENCE), gsp=gsp)
     assert found == Filing(gstin=GSTIN, period=PERIOD, quarterly=False)
 
 
@@ -406,13 +450,15 @@ def test_a_preference_that_is_not_told_is_unknown(gsp: Either) -> None:
         ({}, "EFiledlist: missing"),
         ({"EFiledlist": {}}, "EFiledlist: {} is not an array"),
         ({"EFiledlist": [5]}, "EFiledlist[0]: "),
+        ({"EFiledlist": [filed(ret_prd=102026)]}, "EFiledlist[0].ret_prd: 102026 is not text"),
+        ({"EFiledlist": [filed(ret_prd=None)]}, "EFiledlist[0].ret_prd: None is not text"),
         ({"EFiledlist": [filed(dof="19/11/2026")]}, "EFiledlist[0].dof: '19/11/2026' is not a date"),
     ],
 )
 def test_a_list_of_returns_that_does_not_fit_is_named(
     gsp: Either, content: dict[str, Any], problem: str
 ) -> None:
-    """A day that cannot be read is not "not filed"."""
+    """A day or a period that cannot be read is not "not filed"."""
     with pytest.raises(UnexpectedAnswer) as caught:
         filing(gsp, data(gsp, content))
     assert problem in caught.value.problems[0]

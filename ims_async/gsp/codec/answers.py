@@ -247,7 +247,10 @@ def read_filed(data: object, period: str, path: str) -> dict[str, dt.date]:
     problems, filed = _Problems(), dict[str, dt.date]()
     for place, row in problems.arrays(member(data, "EFiledlist", path), f"{path}.EFiledlist"):
         facts = problems.attempt(place, {}, as_object, row, place)
-        if facts is None or facts.get("ret_prd") != period or facts.get("valid") in ("N", False):
+        if facts is None:
+            continue
+        its_period = problems.attempt(f"{place}.ret_prd", {}, CONVERTER.structure, facts.get("ret_prd"), str)
+        if its_period != period or facts.get("valid") in ("N", False):
             continue
         name, state = (str(facts.get(key)).strip().upper() for key in ("rtntype", "status"))
         if state != "FILED":

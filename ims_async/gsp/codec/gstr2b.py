@@ -95,7 +95,7 @@ def read_gstr2b(
 
 
 def _walk(scanner: Scanner, reading: _Reading, path: Sequence[str]) -> Generator[Pause, Any, None]:
-    for key in scanner.members():
+    for key in scanner.members(once=True):
         if path and key == path[0] and scanner.begins("{"):
             reading.found |= len(path) == 1
             yield from _walk(scanner, reading, path[1:])
@@ -106,13 +106,11 @@ def _walk(scanner: Scanner, reading: _Reading, path: Sequence[str]) -> Generator
         elif key in _FRAME:
             reading.facts[key] = scanner.value()
         elif key in _PLACES:
-            reading.documented = True
             yield from _place(scanner, reading, _PLACES[key], key)
         elif key == _REVERSAL:
-            reading.documented = True
             yield from _place(scanner, reading, Gstr2bPlace.REVERSAL, key)
         elif key in _SECTIONS:  # before October 2024
-            reading.documented = True
+            reading.documented |= scanner.begins("[")
             yield from _section(scanner, reading, _SECTIONS[key], Gstr2bPlace.CREDIT, key)
         else:
             reading.other[key] = yield from _kept(scanner, reading)
@@ -174,7 +172,7 @@ def _kept(scanner: Scanner, reading: _Reading, depth: int = 0) -> Generator[Paus
         return values
     if scanner.begins("{") and depth < _DEEPEST_KEPT:
         members = {}
-        for key in scanner.members():
+        for key in scanner.members(once=True):
             members[key] = yield from _kept(scanner, reading, depth + 1)
             if reading.turn():
                 yield PAUSE
@@ -186,15 +184,16 @@ def _kept(scanner: Scanner, reading: _Reading, depth: int = 0) -> Generator[Paus
 
 
 def _place(scanner: Scanner, reading: _Reading, place: Gstr2bPlace, name: str) -> Generator[Pause, Any, None]:
-    """Read the sections of an object, or of a list of such objects."""
+    """Read the sections of an object, or of a list of such objects; null says nothing of documents."""
+    reading.documented |= scanner.begins("[") or scanner.begins("{")
     if scanner.begins("["):
         for number, _ in enumerate(scanner.steps()):
             yield from _place(scanner, reading, place, f"{name}[{number}]")
     elif scanner.begins("{"):
-        for key in scanner.members():
+        for key in scanner.members(once=True):
             if key in _SECTIONS:
                 yield from _section(scanner, reading, _SECTIONS[key], place, f"{name}.{key}")
-            elif key == _REVERSAL:
+            elif key == _REVERSAL and place is not Gstr2bPlace.REJECTED:
                 yield from _place(scanner, reading, Gstr2bPlace.REVERSAL, f"{name}.{key}")
             else:
                 reading.other[f"{name}.{key}"] = yield from _kept(scanner, reading)
@@ -229,7 +228,7 @@ def _supplier(
     if not scanner.begins("{"):
         reading.failed(path, [f": {scanner.value()!r:.60} is not an object"])
         return
-    for key in scanner.members():
+    for key in scanner.members(once=True):
         if key == listed and scanner.begins("["):
             rows = [] if rows is None else rows
             for row in scanner.elements():
@@ -278,16 +277,20 @@ _HEADS: Final = ("igst", "cgst", "sgst", "cess")
 
 
 def _summary(reading: _Reading) -> dict[str, TaxAmounts]:
-    """Return the credit of each part. A part with a group of which the sign is not known is kept unread."""
+    """Return the credit of each part, but for one with a group of which the sign is not known.
+
+    The summary by group is kept as it is.
+    """
     summary: dict[str, TaxAmounts] = {}
     content, where = reading.facts.get("itcsumm"), f"{reading.where}.itcsumm"
     if not isinstance(content, dict | None):
         reading.problems.append(f"{where}: {content!r:.60} is not an object")
         content = None
+    if content is not None:
+        reading.other["itcsumm"] = content
     for key, part in (content or {}).items():
         groups = part.keys() - {*_HEADS, "txval"} if isinstance(part, dict) else {""}
         if key not in _PARTS or not groups <= _SIGNS.keys():
-            reading.other[f"itcsumm.{key}"] = part
             continue
         try:
             summary[_PARTS[key]] = _total(part, groups, f"{where}.{key}")

@@ -14,7 +14,8 @@ from typing import Any, Final
 import attrs
 
 from ...model.gstr2b import EXACT, Gstr2bDocument, Gstr2bPlace, Gstr2bSection, ItcAvailable, TaxAmounts
-from .rows import REDUCTION, reduction_in
+from ...model.records import ItcReduction
+from .rows import DECLARED
 from .values import ACTIONS, DAYS, MOST, PERIODS, money, parse_day
 
 Read = Callable[[Any], Any]
@@ -45,14 +46,22 @@ def _number(value: object) -> str:
 
 
 def rupees(value: object) -> Decimal:
-    """Return an amount of a size that can be added up. Raises `TypeError` or `ValueError`."""
+    """Return an amount of a size that can be added up exactly. Raises `TypeError` or `ValueError`."""
     amount = money(value)
-    if amount.adjusted() >= _DIGITS:  # to compare it with a number would take four times as long
+    # `adjusted` first: to compare it with a number would take four times as long.
+    if amount.adjusted() >= _DIGITS or (type(value) is Decimal and int(value.as_tuple().exponent) < -_DIGITS):
         raise ValueError(f"{value!r:.60} is not an amount")
     return amount
 
 
 _DIGITS: Final = len(str(MOST)) - 1
+
+
+def _declared(value: object) -> Decimal:
+    amount = rupees(value)
+    if amount < 0:
+        raise ValueError(f"{value!r:.60} is negative")
+    return amount
 
 
 def _day(value: object) -> dt.date:
@@ -85,7 +94,11 @@ _ISD_DOCUMENT: Final = _among({"ISDI": "ISDI", "ISDC": "ISDC"})
 
 # The schema `document` that the page is linked to; what is not in it is in the page's samples.
 # https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/gstr-2b/document
-_AMOUNTS: Final[Members] = {key: (key, rupees) for key in ("txval", "igst", "cgst", "sgst", "cess")}
+_HEADS: Final = ("igst", "cgst", "sgst", "cess")
+_AMOUNTS: Final[Members] = {key: (key, rupees) for key in ("txval", *_HEADS)}
+_REDUCTION: Final[Members] = {
+    "itcRedReq": ("required", _FLAG), **{key: (head, _declared) for head, key in DECLARED.items()}
+}  # fmt: skip
 _COMMON: Final[Members] = {
     **_AMOUNTS,
     "val": ("value", rupees),
@@ -201,15 +214,19 @@ def read_document(
     form, problems = FORMS[section], list[str]()
     facts = _attributes(row, form.members, problems, needed=form.needed)
     amounts = {key: facts.pop(key) for key in _AMOUNTS if key in facts}
-    if not amounts and all(row.get(key) in _NOTHING for key in _AMOUNTS):
-        amounts = _summed(row.get("items"), problems)
+    if all(row.get(key) in _NOTHING for key in _HEADS) and (row.get("items") or not amounts):
+        amounts = {**_summed(row.get("items"), problems), **amounts}
+    if "note_type" in facts:
+        problems += [
+            f".{key}: {amount} is negative, and the type of a note has its sign"
+            for key, amount in amounts.items()
+            if amount < 0
+        ]
+    extra = facts["extra"]
+    if row.get("itcRedReq") not in _NOTHING:
+        facts["itc_reduction"] = _reduction(extra, problems)
     if problems:
         raise Unreadable(problems)
-    extra = facts["extra"]
-    if "itcRedReq" in extra and (reduction := reduction_in(row)) is not None:
-        facts["itc_reduction"] = reduction
-        for key in extra.keys() & REDUCTION:
-            del extra[key]
     taxable = amounts.pop("txval", None)
     facts = {"supplier": "", "amended": form.amended, **supplier, **facts}
     if supplier.get("extra"):
@@ -241,6 +258,14 @@ def _attributes(
     problems += [f".{key}: missing" for key in needed if row.get(key) in _NOTHING]
     found["extra"] = extra
     return found
+
+
+def _reduction(extra: dict[str, Any], problems: list[str]) -> ItcReduction | None:
+    """Take the ITC reduction out of the members that a section does not have of its own."""
+    there = {key: extra.pop(key) for key in _REDUCTION if key in extra}
+    facts = _attributes(there, _REDUCTION, problems)
+    del facts["extra"]
+    return ItcReduction(**facts) if "required" in facts else None
 
 
 def _summed(items: object, problems: list[str]) -> dict[str, Decimal]:

@@ -73,12 +73,19 @@ class Scanner:
         self._look(found, start)
         return found
 
-    def members(self) -> Iterator[str]:
-        """Yield an object's keys; the caller must read each value before the next key."""
+    def members(self, *, once: bool = False) -> Iterator[str]:
+        """Yield an object's keys; the caller must read each value before the next key.
+
+        `once` refuses a key that is there twice, of which a parser would drop one, and two readings add up.
+        """
+        keys = set()
         for _ in self._each("{", "}"):
             key = self.value()
             if not isinstance(key, str):
                 raise ValueError(f"a key that is not text at character {self.at}")  # noqa: TRY004 # as JSON errors are
+            if once and key in keys:
+                raise ValueError(f"the key {key!r:.60} is there twice, at character {self.at}")
+            keys.add(key)
             self._expect(":")
             yield key
 

@@ -40,7 +40,6 @@ _COMMON: Final = AMOUNT_NAMES | {
     "remarks": "remarks",
 }
 DECLARED: Final = {"igst": "declIgst", "cgst": "declCgst", "sgst": "declSgst", "cess": "declCess"}
-REDUCTION: Final = frozenset({"itcRedReq", *DECLARED.values()})
 _ALLOWED: Final[dict[object, bool]] = {"Y": False, "N": True, True: False, False: True}
 _FILED: Final[dict[object, bool]] = {
     "Filed": True, "FILED": True, "F": True, "Not Filed": False, "SAVED": False,
@@ -76,21 +75,12 @@ def _flags(row: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
                     given[name] = letters[letter]
                     used.add(key)
                 break
-    if (reduction := reduction_in(row)) is not None:
-        given["itc_reduction"] = reduction
-        used.update(REDUCTION)
-    return given, used
-
-
-def reduction_in(row: dict[str, Any]) -> ItcReduction | None:
-    """Return the ITC reduction of a row, or None if there is none of the documented form."""
     declared = {head: row[key] for head, key in DECLARED.items() if row.get(key) is not None}
-    if row.get("itcRedReq") not in ("Y", "N") or not all(
-        type(n) in (int, Decimal) for n in declared.values()
-    ):
-        return None
-    heads = {head: money(amount) for head, amount in declared.items()}
-    return ItcReduction(required=row["itcRedReq"] == "Y", **heads)
+    if row.get("itcRedReq") in ("Y", "N") and all(type(n) in (int, Decimal) for n in declared.values()):
+        heads = {head: money(amount) for head, amount in declared.items()}
+        given["itc_reduction"] = ItcReduction(required=row["itcRedReq"] == "Y", **heads)
+        used.update(("itcRedReq", *DECLARED.values()))
+    return given, used
 
 
 @functools.cache

@@ -131,7 +131,7 @@ class Vayana(Settings):
     short one is safe);
     `gsp_code` (public callers send `vay`); `flynn_version` (v1.0 on all pages of IMS);
     `gstn_api_version`, `auth_gstn_api_version` (the IMS pages say v0.3, those of the login v0.2),
-    `gstr2b_api_version` (its page says v3.0), `common_api_version` (of filed returns; on no page);
+    `gstr2b_api_version` (its page says v3.0), `common_api_version` (of filed returns);
     `auth_version` (v3.0 has the action in a header, v1.0 in the path);
     `logout_action` (its page is not public: the default is GSTN's name);
     `save_method`, `save_path` (only the name of the save is public: the defaults are those of the reset);
@@ -184,7 +184,7 @@ class Vayana(Settings):
     )
     # The page of GSTR-2B shows v3.0, other pages of the same API v0.3.
     gstr2b_api_version: str = attrs.field(default="v3.0", kw_only=True, validator=_check_path)
-    # No page shows the version of GSTN's public API; another GSP's shows v1.0 for the same action.
+    # The pages have v0.3 as an example, as those of every API; another GSP's has v1.0 for the same action.
     # https://gsthelp.charteredinfo.com/ucl/track_return.htm
     common_api_version: str = attrs.field(default="v1.0", kw_only=True, validator=_check_path)
     regenerate_method: Literal["PUT", "POST"] = attrs.field(

@@ -89,18 +89,22 @@ def gstr2b(
 def filings(gsp: Vayana, gstin: str, period: str) -> Conversation[Filing]:
     """Read whether the returns of a period are filed, and whether the taxpayer files each quarter.
 
+    By the page `fy` is the year in which a return was filed: that of March is filed in the next one.
     https://docs.enriched-api.vayana.com (Public APIs: View and Track Returns; Get Preference)
     """
+    year, _ = financial_year(period)
+    next_year = f"{int(year[:4]) + 1}-{(int(year[:4]) + 2) % 100:02d}"
     return filing(
         gstin,
         period,
         "data",
-        track=_public(gsp, "track", "v3.0", "RETTRACK", gstin, period),
-        preference=_public(gsp, "preference", "v1.0", "GETPREF", gstin, period),
+        track=_public(gsp, "track", "v3.0", "RETTRACK", gstin, year),
+        later=_public(gsp, "track", "v3.0", "RETTRACK", gstin, next_year),
+        preference=_public(gsp, "preference", "v1.0", "GETPREF", gstin, year),
     )
 
 
-def _public(gsp: Vayana, operation: str, flynn_version: str, action: str, gstin: str, period: str) -> Request:
+def _public(gsp: Vayana, operation: str, flynn_version: str, action: str, gstin: str, year: str) -> Request:
     path = f"/basic/gstn/{flynn_version}/commonapi/{gsp.common_api_version}/returns"
-    query = {"gstin": gstin, "fy": financial_year(period)[0], "action": action}
+    query = {"gstin": gstin, "fy": year, "action": action}
     return gsp.request(operation, "GET", path, gstin=gstin, query=query)
