@@ -68,7 +68,7 @@ def statement(*documents: Gstr2bDocument, **facts: Any) -> Gstr2b:
     return Gstr2b(documents=documents, **its)
 
 
-def filed(gstin: str = FIRM, **facts: Any) -> Filing:
+def filed(gstin: Any = FIRM, **facts: Any) -> Filing:
     """Return what is filed of a period: `gstr1="10-11-26"`, `gstr3b="19-11-26"`."""
     days = {f"{form}_filed_on": day(facts.pop(form)) for form in ("gstr1", "gstr3b") if form in facts}
     return Filing(gstin=gstin, **{"period": PERIOD, **facts, **days})

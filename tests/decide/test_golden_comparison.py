@@ -49,12 +49,16 @@ CASES: Final[list[Case]] = [
     ("counted", ims(section="b2bcn", itc_reduction=PART), document(section="cdnr/C", itc_reduction=PART), {}, "It is accepted, and takes ₹80.00 from the credit.", -80, -80),
     ("counted", ims(section="b2bcn", itc_reduction=NONE), document(section="cdnr/C", itc_reduction=NONE), {}, "It is accepted, and does not change the credit.", 0, 0),
     ("counted", ims(section="b2bcn", itc_reduction=FULL), document(section="cdnr/C", itc_reduction=FULL), {}, "It is accepted, and takes ₹180.00 from the credit.", -180, -180),
-    ("counted", ims(section="b2bcn", itc_reduction=PART), document(section="cdnr/C"), {}, "It is accepted, and takes ₹180.00 from the credit.", -180, -180),
+    ("counted", ims(section="b2bcn", itc_reduction=PART), document(section="cdnr/C"), {}, "It is accepted, and takes ₹180.00 from the credit; IMS has an ITC reduction of ₹80.00, and the GSTR-2B has none.", -180, -180),
+    ("counted", ims(section="b2bcn", action="N", itc_reduction=PART), document(section="cdnr/C"), {}, f"{N_IS}, and takes ₹180.00 from the credit.", -180, -180),
+    ("counted", ims(section="b2ba", itc_reduction=PART), document(section="b2ba", itc_reduction=PART), {}, "It is accepted, and adds ₹180.00 to the credit.", 180, 180),
+    ("counted", ims(section="b2ba", itc_reduction=PART), document(section="b2ba"), {}, "It is accepted, and adds ₹180.00 to the credit.", 180, 180),
+    ("counted", ims(), document(itc_reduction=NONE), {}, "It is accepted, and adds ₹180.00 to the credit.", 180, 180),
     ("counted", ims(), document(supplier_period=None, taxable_value=None, value=None), {}, "It is accepted, and adds ₹180.00 to the credit.", 180, 180),
     # -- accepted, and not in it
     ("not filed", ims(supplier_filed=False), None, {}, "It is accepted, but its supplier has not filed: its ₹180.00 of tax are not in the GSTR-2B.", 0, 0),
     ("not filed", ims(action="N", section="ecom", supplier_filed=False), None, RECALLED, f"{N_IS}, but its supplier has not filed: its ₹180.00 of tax are not in the GSTR-2B.", 0, 0),
-    ("not filed", ims(supplier_filed=None), None, filing(None), "It is accepted, but its supplier has not filed: its ₹180.00 of tax are not in the GSTR-2B.", 0, 0),
+    ("not filed", ims(supplier_filed=None), None, filing(None, quarterly=False), "It is accepted, but its supplier has not filed: its ₹180.00 of tax are not in the GSTR-2B.", 0, 0),
     ("later period", ims(return_period="112026"), None, {}, "It is accepted, and a later GSTR-2B has its ₹180.00 of tax: it is of the return of 112026, which goes to that of 112026.", 0, 0),
     ("later period", ims(source_form="R1A"), None, RECALLED, "It is accepted, and a later GSTR-2B has its ₹180.00 of tax: it is of GSTR-1A of 102026, which goes to that of 112026.", 0, 0),
     ("later period", ims(), None, filing("12-11-26", quarterly=False), "It is accepted, and a later GSTR-2B has its ₹180.00 of tax: its supplier filed on 12-11-2026, and the last day was 11-11-2026.", 0, 0),
@@ -68,9 +72,12 @@ CASES: Final[list[Case]] = [
     ("recompute due", ims(), None, filing("11-11-26", quarterly=False), f"It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed in time, on 11-11-2026, so {ANEW}.", 0, 180),
     ("recompute due", ims(), None, filing("13-11-26", quarterly=True), f"It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed in time, on 13-11-2026, so {ANEW}.", 0, 180),
     ("missing", ims(), None, {**filing("11-11-26"), **NOT_DUE}, "It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed in time, on 11-11-2026, and no action has changed since it was made.", 0, 180),
-    ("missing", ims(action="N"), None, {"filings": [*FILED["filings"], *filing("11-11-26")["filings"]]}, f"{N_IS}, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed in time, on 11-11-2026, and {CLOSED}.", 0, 180),
+    ("later period", ims(action="N"), None, {"filings": [*FILED["filings"], *filing("11-11-26")["filings"]]}, f"{N_IS}, and a later GSTR-2B has its ₹180.00 of tax: GSTR-3B was filed on 19-11-2026, and what IMS keeps then is of a later one.", 0, 0),
     ("missing", ims(action="N", section="b2bcn", itc_reduction=PART), None, NOT_DUE, f"{N_IS}, but the GSTR-2B does not have its ₹180.00 of tax: its supplier may have filed after 13-11-2026.", 0, -180),
     ("missing", ims(), None, filing("12-11-26"), "It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed after 13-11-2026, or its action has changed since the GSTR-2B was made.", 0, 180),
+    ("missing", ims(supplier_filed=None, source_form="IFF"), None, filing(None, quarterly=True), "It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed after 13-11-2026, or its action has changed since the GSTR-2B was made; whether its supplier has filed is not known.", 0, 180),
+    ("missing", ims(supplier_filed=None, source_form="R1"), None, filing(None), "It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed after 13-11-2026, or its action has changed since the GSTR-2B was made; whether its supplier has filed is not known.", 0, 180),
+    ("missing", ims(supplier_filed=None, source_form="R5"), None, filing(None, quarterly=False), "It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed after 13-11-2026, or its action has changed since the GSTR-2B was made; whether its supplier has filed is not known.", 0, 180),
     ("missing", ims(section="b2bcn", supplier_filed=None), None, {}, "It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed after 13-11-2026, or its action has changed since the GSTR-2B was made; whether its supplier has filed is not known.", 0, -180),
     ("missing", ims(section="b2bcn", itc_reduction=PART), None, NOT_DUE, "It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier may have filed after 13-11-2026.", 0, -80),
     ("recompute due", ims(), None, RECALLED, f"It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: actions have changed since it was made, so {ANEW}.", 0, 180),
@@ -84,6 +91,7 @@ CASES: Final[list[Case]] = [
     ("rejected", ims(action="R"), document(place="rejected"), {}, "It is rejected, and so it is in the rejected part of the GSTR-2B: its ₹180.00 of tax do not count.", 0, 0),
     ("rejected", ims(action="R", section="b2bcna"), document(section="cdnra/C", place="rejected", amounts="900+162"), {}, "It is rejected, and so it is in the rejected part of the GSTR-2B: its ₹180.00 of tax do not count.", 0, 0),
     ("rejected but counted", ims(action="R"), document(status="A"), {}, f"It is rejected, but the GSTR-2B counts its ₹180.00 of tax: {ANEW}.", 180, 0),
+    ("rejected but counted", ims(action="R"), document(itc="N", reason="P"), {}, f"It is rejected, but in the GSTR-2B its ₹180.00 of tax are not rejected, only no available credit: {ANEW}.", 0, 0),
     ("rejected but counted", ims(action="R", section="b2bcn"), document(section="cdnr/C"), FILED, f"It is rejected, but the GSTR-2B counts its ₹180.00 of tax: {CLOSED}.", -180, 0),
     ("rejected, not listed", ims(action="R"), None, {}, "It is rejected, and the GSTR-2B has it in no part: its ₹180.00 of tax do not count.", 0, 0),
     ("rejected, not listed", ims(action="R", section="ecoma", supplier_filed=False), None, {}, "It is rejected, and the GSTR-2B has it in no part: its ₹180.00 of tax do not count.", 0, 0),
@@ -99,13 +107,15 @@ CASES: Final[list[Case]] = [
     ("action differs", ims(), document(status="N"), {}, f"It is accepted, but the GSTR-2B was made when it was without an action; its credit of ₹180.00 stays the same: {ANEW}.", 180, 180),
     ("action differs", ims(action="N", section="b2bcn"), document(section="cdnr/C", status="A"), FILED, f"{N_IS}, but the GSTR-2B was made when it was accepted; its credit of -₹180.00 stays the same: {CLOSED}.", -180, -180),
     ("amounts differ", ims(), document(amounts="1000+170"), {}, "It is accepted, but by the GSTR-2B value is ₹1,170.00 and not ₹1,180.00, IGST is ₹170.00 and not ₹180.00.", 170, 180),
-    ("amounts differ", ims(section="b2bcn", itc_reduction=PART), document(section="cdnr/C", itc_reduction=FULL), {}, "It is accepted, but by the GSTR-2B its ITC reduction is ₹180.00 and not ₹80.00.", -180, -80),
-    ("amounts differ", ims(amounts="1000+180"), document(amounts="1000+180.01", value=None, status="N", supplier_period="092026"), {}, "It is accepted, but by the GSTR-2B IGST is ₹180.01 and not ₹180.00, the GSTR-2B was made when it was without an action, it is of its supplier's return of 092026, not of 102026.", "180.01", 180),
+    ("amounts differ", ims(section="b2bcn", itc_reduction=PART), document(section="cdnr/C", itc_reduction=FULL), {}, "It is accepted, but by the GSTR-2B its ITC reduction is ₹180.00 (IGST ₹180.00) and not ₹80.00 (IGST ₹80.00).", -180, -80),
+    ("amounts differ", ims(section="b2bdna", itc_reduction=PART), document(section="cdnra/D", itc_reduction=NONE), {}, "It is accepted, but by the GSTR-2B its ITC reduction is ₹0.00 and not ₹80.00 (IGST ₹80.00).", 180, 180),
+    ("action differs", ims(amounts="1000+180"), document(amounts="1000+180.01", value=None, status="N", supplier_period="092026"), {}, f"It is accepted, but the GSTR-2B was made when it was without an action, and by it IGST is ₹180.01 and not ₹180.00, it is of its supplier's return of 092026, not of 102026: {ANEW}.", "180.01", 180),
+    ("amounts differ", ims(amounts="1000+180"), document(amounts="1000+180.01", value=None, supplier_period="092026"), {}, "It is accepted, but by the GSTR-2B IGST is ₹180.01 and not ₹180.00, it is of its supplier's return of 092026, not of 102026.", "180.01", 180),
     ("period differs", ims(), document(supplier_period="092026"), {}, "It is accepted, but by the GSTR-2B it is of its supplier's return of 092026, not of 102026; its credit is ₹180.00.", 180, 180),
     ("period differs", ims(section="b2bcna"), document(section="cdnra/C", supplier_period="112026"), {}, "It is accepted, but by the GSTR-2B it is of its supplier's return of 112026, not of 102026; its credit is -₹180.00.", -180, -180),
     # -- in the GSTR-2B alone
-    ("not in IMS", None, document(status="A"), {}, "The GSTR-2B has it, with ₹180.00 of tax, and IMS does not.", 180, 0),
-    ("not in IMS", None, document(section="ecom", place="rejected"), {}, "The GSTR-2B has it in its rejected part, with ₹180.00 of tax, and IMS does not.", 0, 0),
+    ("not in IMS", None, document(status="A"), {}, "The GSTR-2B has it, with ₹180.00 of tax, and IMS does not; if GSTR-3B of the period is filed, its record has left IMS.", 180, 0),
+    ("not in IMS", None, document(section="ecom", place="rejected"), {}, "The GSTR-2B has it in its rejected part, with ₹180.00 of tax, and IMS does not; if GSTR-3B of the period is filed, its record has left IMS.", 0, 0),
     ("not in IMS", None, document(section="cdnr"), {}, "The GSTR-2B has it, with ₹180.00 of tax, and IMS does not: whether it is a credit note or a debit note is not said.", 180, 0),
     ("period filed", None, document(status="A"), FILED, "The GSTR-2B has it, with ₹180.00 of tax: what was accepted or rejected left IMS when GSTR-3B was filed on 19-11-2026.", 180, 180),
     ("period filed", None, document(section="cdnr/C", place="rejected"), FILED, "The GSTR-2B has it, with ₹180.00 of tax: what was accepted or rejected left IMS when GSTR-3B was filed on 19-11-2026.", 0, 0),
@@ -155,7 +165,7 @@ def test_each_kind_is_there_twice() -> None:
         ({}, "recompute due", f"others of the same return are there, so {ANEW}"),
         (RECALLED, "recompute due", f"others of the same return are there, so {ANEW}"),
         (NOT_DUE, "missing", "others of the same return are there, and no action has changed since"),
-        (FILED, "missing", f"others of the same return are there, and {CLOSED}"),
+        (FILED, "later period", "GSTR-3B was filed on 19-11-2026, and what IMS keeps then is of a later one"),
     ],
 )
 def test_a_return_of_which_there_are_other_documents_was_filed_in_time(
@@ -166,6 +176,47 @@ def test_a_return_of_which_there_are_other_documents_was_filed_in_time(
     (one,) = [each for each in found if each.document is None]
     assert one.kind == kind
     assert words in one.reason
+
+
+@pytest.mark.parametrize(
+    "other", [document("OLD", place="reversal"), document("I-1", section="isd/ISDI")], ids=["reversal", "isd"]
+)
+def test_what_is_of_another_return_says_nothing_of_it(other: Gstr2bDocument) -> None:
+    """A reversal is of a return long filed, and a distributor's GSTR-6 is no GSTR-1."""
+    found = compare([ims()], statement(other))
+    assert [one.invoice for one in found.of(ComparedKind.MISSING)] == [ims()]
+    assert not found.recompute_due
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        (document(date="06-10-26"), "b2b S-1 of 06-10-2026"),
+        (document("s-1", section="cdnr/D"), "cdnr s-1 of 05-10-2026"),
+        (document(date="05-10-25"), None),
+        (document(place="reversal"), None),
+        (document(supplier=ACME_IN_DELHI, date="06-10-26"), None),
+    ],
+)
+def test_a_number_of_another_date_or_section_is_named(other: Gstr2bDocument, named: str | None) -> None:
+    """To compute it anew would not help. Numbers begin anew each financial year."""
+    (one,) = compare([ims()], statement(document("S-2"), other)).findings[:1]
+    assert one.invoice == ims()
+    if named is None:
+        assert "may be" not in one.reason
+    else:
+        assert one.kind == ComparedKind.MISSING
+        assert f"it may be GSTR-2B {named} from {ACME}, which IMS does not have." in one.reason
+
+
+def test_what_could_not_be_read_is_not_missing_for_another_reason() -> None:
+    """With `strict=False` documents may be left out: to compute it anew would not bring them."""
+    gstr2b = statement(document("S-2"), problems=("data.docdata.b2b[0].inv[1].dt: missing",))
+    found = compare([ims(), ims("S-2")], gstr2b, before=gstr2b)
+    (one,) = found.of(ComparedKind.MISSING)
+    assert one.reason.endswith("it may be in what could not be read of it (1 problem).")
+    assert not found.recompute_due
+    assert "Not all could be read (2 problems): what was not is in no sum." in str(found)
 
 
 def test_documents_of_gstr1a_say_nothing_of_the_return() -> None:
@@ -274,7 +325,7 @@ def test_another_number_section_date_or_supplier_is_another_document(other: Gstr
             [document(section="impg", supplier="", port_code="INBOM4", supplier_period=None)] * 5,
             "duplicate",
             {
-                "The GSTR-2B has it 5 times, and IMS does not ("
+                "The GSTR-2B has it 5 times ("
                 + "in the GSTR-2B S-1, part credit, tax ₹180.00; " * 3
                 + "and 2 more)."
             },
@@ -344,3 +395,14 @@ def test_a_quarter_is_one_period_of_a_quarterly_taxpayer(quarterly: bool, kind: 
     )
     assert before.kind == ComparedKind.EARLIER_PERIOD
     assert f"of {'122026' if quarterly else '102026'} may have" in before.reason
+
+
+def test_a_taxpayer_is_quarterly_by_any_of_its_filings() -> None:
+    """There is no GSTR-2B of its first months, whose filing may be the only one that is passed."""
+    (one,) = compare(
+        [ims()], statement(period="122026"), filings=[filed(quarterly=True)], recompute_due=False
+    )
+    assert one.kind == ComparedKind.MISSING
+    monthly = [filed(quarterly=True), filed(period="122026", quarterly=False)]
+    (one,) = compare([ims()], statement(period="122026"), filings=monthly)
+    assert one.kind == ComparedKind.EARLIER_PERIOD

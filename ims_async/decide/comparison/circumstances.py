@@ -8,9 +8,9 @@ from collections.abc import Container, Iterable, Mapping
 import attrs
 
 from ...errors import InvalidInput
-from ...model.gstr2b import Filing, Gstr2b
+from ...model.gstr2b import Filing, Gstr2b, Gstr2bPlace
 from ...model.records import Invoice
-from ...model.vocabulary import SourceForm
+from ...model.vocabulary import SourceForm, period_problem
 from ...rules.periods import earliest_gstr2b, month_of, period_of
 from ..deadlines import Deadlines, deadlines
 from ..steps import Steps
@@ -25,13 +25,17 @@ class Circumstances:
     """The dates of a period, the returns that were filed, and whether the GSTR-2B is older than actions.
 
     `in_time` has the suppliers' returns of which the GSTR-2B has documents: they were filed by the cut-off.
+    `filing_known` says whether it is known if the taxpayer's own GSTR-3B is filed (then `filed_on`), `unread`
+    how many problems there were in reading the GSTR-2B.
     """
 
     gstin: str
     period: str
     dates: Deadlines
     quarterly: bool
+    filing_known: bool
     filed_on: dt.date | None
+    unread: int
     recompute_due: bool | None
     filings: Mapping[Return, Filing]
     in_time: Container[Return]
@@ -47,7 +51,7 @@ class Circumstances:
         filed_on = None if filing is None else filing.gstr1_filed_on
         if filed_on is not None and filed_on > (last := self._cut_offs(record, filing)[1]):
             return f"its supplier filed on {filed_on:%d-%m-%Y}, and the last day was {last:%d-%m-%Y}"
-        if self.filed_on is not None and self.why_in_time(record) is None:
+        if self.filed_on is not None:
             return f"GSTR-3B was filed on {self.filed_on:%d-%m-%Y}, and what IMS keeps then is of a later one"
         return None
 
@@ -61,11 +65,18 @@ class Circumstances:
         return period_of(home) if own is not None and own.gstr3b_filed_on is None else None
 
     def not_filed(self, record: Invoice) -> bool:
-        """Whether its supplier has not filed it, by the record or as far as the gateway knows."""
+        """Whether its supplier has not filed it, by the record or as far as the gateway knows.
+
+        That there is no GSTR-1 proves nothing of GSTR-5, nor of IFF, in which a quarterly supplier furnishes
+        the first two months of a quarter; a record of it may say R1 too.
+        """
         if record.supplier_filed is not None:
             return record.not_filed
-        filing = self.filings.get(_return_of(record))
-        return filing is not None and filing.gstr1_filed_on is None
+        filing, month = self.filings.get(_return_of(record)), month_of(record.return_period)
+        if filing is None or filing.gstr1_filed_on is not None or month is None:
+            return False
+        may_be_iff = filing.quarterly is not False and (month + 1) % 3 != 0
+        return not may_be_iff and record.source_form not in (SourceForm.IFF, SourceForm.GSTR5)
 
     def why_in_time(self, record: Invoice) -> str | None:
         """Return why its supplier's return was filed by the cut-off; None if that is not known."""
@@ -105,6 +116,15 @@ def _return_of(record: Invoice) -> Return:
     return record.supplier.strip().upper(), record.return_period
 
 
+def _check_filing(filing: Filing) -> None:
+    named = f"filings: that of {filing.gstin!r:.40} for {filing.period!r:.40}"
+    if not isinstance(filing.gstin, str) or period_problem(filing.period):
+        raise InvalidInput(f"{named} needs a GSTIN and a period MMYYYY")
+    for day in (filing.gstr1_filed_on, filing.gstr3b_filed_on):
+        if day is not None and (not isinstance(day, dt.date) or isinstance(day, dt.datetime)):
+            raise InvalidInput(f"{named}: {day!r:.40} is no date", advice="use datetime.date(2026, 11, 10)")
+
+
 def circumstances_steps(
     gstr2b: Gstr2b, filings: Iterable[Filing], recompute_due: bool | None, dates: Deadlines | None
 ) -> Steps[Circumstances]:
@@ -116,15 +136,24 @@ def circumstances_steps(
     for count, document in enumerate(gstr2b.documents):
         if not count % STEP:
             yield
-        in_time.add((document.supplier.strip().upper(), document.supplier_period or ""))
-    by_return = {(one.gstin.upper(), one.period): one for one in filings}
-    own = by_return.get((gstr2b.gstin.upper(), gstr2b.period))
+        # What is reversed is of an old return, and a distributor's GSTR-6 says nothing of GSTR-1.
+        if document.ims_section is not None and document.place is not Gstr2bPlace.REVERSAL:
+            in_time.add((document.supplier.strip().upper(), document.supplier_period or ""))
+    by_return = {}
+    for one in filings:
+        _check_filing(one)
+        by_return[one.gstin.upper(), one.period] = one
+    mine = gstr2b.gstin.upper()
+    own = by_return.get((mine, gstr2b.period))
+    quarterly = {one.quarterly for (gstin, _), one in by_return.items() if gstin == mine}
     return Circumstances(
         gstin=gstr2b.gstin.upper(),
         period=gstr2b.period,
         dates=known,
-        quarterly=own is not None and own.quarterly is True,
+        quarterly=True in quarterly if own is None or own.quarterly is None else own.quarterly,
+        filing_known=own is not None,
         filed_on=None if own is None else own.gstr3b_filed_on,
+        unread=len(gstr2b.problems),
         recompute_due=recompute_due,
         filings=by_return,
         in_time=in_time,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from ...errors import InvalidInput
-from ...model.gstr2b import EXACT, Filing, Gstr2b, Gstr2bDocument, TaxAmounts
+from ...model.gstr2b import EXACT, Filing, Gstr2b, Gstr2bDocument, Gstr2bPlace, TaxAmounts
 from ...model.plain import counted
 from ...model.records import Invoice
 from ..deadlines import Deadlines
@@ -17,7 +17,7 @@ from .circumstances import Circumstances, circumstances_steps
 from .judging import NOTHING, WORDS, credit_of, of_both, of_document, of_record, rupees, signed, tax_of
 from .kinds import RANKS, ComparedKind
 from .ordering import order_of_document, order_of_record, sorted_steps
-from .pairing import STEP, Pairs, check_document, pairing_steps, short
+from .pairing import STEP, Pairs, alike_key, check_document, pairing_steps, short
 from .result import Compared, ComparedTotal, Comparison
 
 _NAMED = 3  # candidates that a reason names
@@ -139,12 +139,13 @@ def _compared_steps(
         tax, credit = tax_of(record), document.credit
         kind, why, due = of_both(record, document, tax, credit, known)
         found.append(Compared(kind, record, document, why, signed(record, tax), credit, due))
+    alike = yield from _alike_steps([documents[place] for place in pairs.documents])
     for count, place in enumerate(pairs.records):
         if not count % STEP:
             yield
         record = records[place]
         tax = tax_of(record)
-        kind, why, due = of_record(record, tax, known)
+        kind, why, due = of_record(record, tax, known, alike.get(alike_key(record)))
         found.append(Compared(kind, record, None, why, signed(record, tax), NOTHING, due))
     for count, place in enumerate(pairs.documents):
         if not count % STEP:
@@ -158,6 +159,19 @@ def _compared_steps(
     return found
 
 
+def _alike_steps(documents: Sequence[Gstr2bDocument]) -> Steps[dict[object, Gstr2bDocument]]:
+    """Return a document by supplier, number and year: a record may be that, with another section or date."""
+    found: dict[object, Gstr2bDocument] = {}
+    for count, document in enumerate(documents):
+        if not count % STEP:
+            yield
+        if document.ims_section is not None and document.place is not Gstr2bPlace.REVERSAL:
+            other = found.setdefault(key := alike_key(document), document)
+            if other is not document:
+                found[key] = min(other, document, key=order_of_document)
+    return found
+
+
 def _several(
     records: list[Invoice], documents: list[Gstr2bDocument], known: Circumstances, found: list[Compared]
 ) -> Steps[None]:
@@ -167,7 +181,9 @@ def _several(
     here, there = f"IMS has it {_times(len(records))}", f"the GSTR-2B has it {_times(len(documents))}"
     kind = ComparedKind.AMBIGUOUS if records and documents else ComparedKind.DUPLICATE
     if not records:
-        here, there = f"The GSTR-2B has it {_times(len(documents))}, and IMS does not", ""
+        has = documents[0].ims_section is not None  # IMS has no records of imports
+        here = f"The GSTR-2B has it {_times(len(documents))}{', and IMS does not' if has else ''}"
+        there = ""
     elif not documents:
         here, there = f"{here}, and the GSTR-2B does not", ""
     else:

@@ -6,11 +6,12 @@ from decimal import Decimal
 from typing import Final
 
 from ...model.gstr2b import Gstr2bDocument, Gstr2bPlace, Gstr2bSection, ItcAvailable, TaxAmounts
+from ...model.plain import counted
 from ...model.records import Invoice
 from ...model.vocabulary import Action, Section
 from .circumstances import Circumstances
 from .kinds import ComparedKind
-from .pairing import short
+from .pairing import named, short
 
 Word = tuple[ComparedKind, str, TaxAmounts]
 """A kind, a reason in one sentence, and the credit that there should be."""
@@ -62,8 +63,10 @@ def of_both(
         if rejected:
             why = f"{is_}, and so it is in the rejected part of the GSTR-2B: its {tax} of tax do not count."
             return ComparedKind.REJECTED, why, NOTHING
-        why = f"{is_}, but the GSTR-2B counts its {tax} of tax: {known.what_to_do}."
-        return ComparedKind.REJECTED_COUNTED, why, NOTHING
+        counts = f"the GSTR-2B counts its {tax} of tax"
+        if document.itc_available is ItcAvailable.NO:
+            counts = f"in the GSTR-2B its {tax} of tax are not rejected, only no available credit"
+        return ComparedKind.REJECTED_COUNTED, f"{is_}, but {counts}: {known.what_to_do}.", NOTHING
     due = credit_of(record, amounts, whole=not rejected and document.itc_reduction is None)
     if rejected:
         why = f"{is_}, but it is in the rejected part of the GSTR-2B, with {tax} of tax: {known.what_to_do}."
@@ -78,25 +81,32 @@ def _of_counted(
     record: Invoice, document: Gstr2bDocument, credit: TaxAmounts, due: TaxAmounts, known: Circumstances
 ) -> Word:
     """Judge what is accepted, or has no action, and counts."""
-    is_, other = _IS[record.action], _differences(record, document, credit, due)
+    is_, amounts = _IS[record.action], _differences(record, document, credit, due)
     status, period = document.ims_status, document.supplier_period
-    if status is not None and status is not record.action:
-        other_action = f"the GSTR-2B was made when it was {WORDS[status]}"
-        if not other:
-            counted = f"its credit of {rupees(credit.total)} stays the same"
-            why = f"{is_}, but {other_action}; {counted}: {known.what_to_do}."
-            return ComparedKind.ACTION_DIFFERS, why, due
-        other.append(other_action)
+    other = amounts
     if period is not None and period != record.return_period:
         periods = f"{short(period)}, not of {short(record.return_period)}"
-        other_period = f"it is of its supplier's return of {periods}"
+        other = [*amounts, f"it is of its supplier's return of {periods}"]
+    if status is not None and status is not record.action:
+        also = f", and by it {', '.join(other)}"
         if not other:
-            why = f"{is_}, but by the GSTR-2B {other_period}; its credit is {rupees(due.total)}."
-            return ComparedKind.PERIOD_DIFFERS, why, due
-        other.append(other_period)
+            also = f"; its credit of {rupees(credit.total)} stays the same"
+        why = f"{is_}, but the GSTR-2B was made when it was {WORDS[status]}{also}: {known.what_to_do}."
+        return ComparedKind.ACTION_DIFFERS, why, due
+    differs = f"{is_}, but by the GSTR-2B {', '.join(other)}"
+    if amounts:
+        return ComparedKind.AMOUNTS_DIFFER, f"{differs}.", due
     if other:
-        return ComparedKind.AMOUNTS_DIFFER, f"{is_}, but by the GSTR-2B {', '.join(other)}.", due
-    return ComparedKind.COUNTED, f"{is_}, and {_adds(credit.total)}.", due
+        return ComparedKind.PERIOD_DIFFERS, f"{differs}; its credit is {rupees(due.total)}.", due
+    return ComparedKind.COUNTED, f"{is_}, and {_adds(credit.total)}{_unsaid(record, document)}.", due
+
+
+def _unsaid(record: Invoice, document: Gstr2bDocument) -> str:
+    """Say what a credit note declares in IMS where the GSTR-2B does not say what was declared."""
+    declared = -credit_of(record, document.tax)
+    if record.section not in CREDIT_NOTES or document.itc_reduction is not None or declared == document.tax:
+        return ""
+    return f"; IMS has an ITC reduction of {rupees(declared.total)}, and the GSTR-2B has none"
 
 
 def _adds(credit: Decimal) -> str:
@@ -122,13 +132,26 @@ def _differences(record: Invoice, document: Gstr2bDocument, credit: TaxAmounts, 
         for label, mine, theirs in pairs
         if theirs is not None and theirs != mine
     ]
-    if not found and credit != due:
-        found = [f"its ITC reduction is {rupees(-credit.total)} and not {rupees(-due.total)}"]
+    if not found:
+        theirs, mine = -credit, -due
+        if record.section not in CREDIT_NOTES:  # of other documents the credit does not show it
+            theirs, mine = (tax.given_up(one.itc_reduction) for one in (document, record))
+            if document.itc_reduction is None or record.itc_reduction is None:
+                return []
+        if theirs != mine:
+            found = [f"its ITC reduction is {_by_head(theirs)} and not {_by_head(mine)}"]
     return found
 
 
-def of_record(record: Invoice, amounts: TaxAmounts, known: Circumstances) -> Word:
-    """Judge a record of this tax that the GSTR-2B does not have."""
+def _by_head(amounts: TaxAmounts) -> str:
+    heads = heads_of(amounts)
+    return f"{rupees(amounts.total)} ({heads})" if heads else rupees(amounts.total)
+
+
+def of_record(
+    record: Invoice, amounts: TaxAmounts, known: Circumstances, alike: Gstr2bDocument | None = None
+) -> Word:
+    """Judge a record of this tax that the GSTR-2B does not have; `alike` may be it with another date."""
     tax, is_ = rupees(amounts.total), _IS[record.action]
     if record.action is Action.PENDING:
         why = f"{is_}, and the GSTR-2B does not have it: its {tax} of tax are carried over."
@@ -147,8 +170,13 @@ def of_record(record: Invoice, amounts: TaxAmounts, known: Circumstances) -> Wor
         return ComparedKind.EARLIER_PERIOD, why, NOTHING
     due = credit_of(record, amounts)
     missing = f"{is_}, but the GSTR-2B does not have its {tax} of tax"
+    if known.unread:
+        unread = f"it may be in what could not be read of it ({counted(known.unread, 'problem')})"
+        return ComparedKind.MISSING, f"{missing}: {unread}.", due
+    if alike is not None:
+        return ComparedKind.MISSING, f"{missing}: it may be {named(alike)}, which IMS does not have.", due
     in_time = known.why_in_time(record)
-    if known.filed_on is None and (known.recompute_due or (in_time and known.recompute_due is None)):
+    if known.recompute_due or (in_time and known.recompute_due is None):
         since = in_time or "actions have changed since it was made"
         return ComparedKind.RECOMPUTE_DUE, f"{missing}: {since}, so {known.what_to_do}.", due
     return ComparedKind.MISSING, f"{missing}: {_why_missing(record, known, in_time)}.", due
@@ -156,8 +184,7 @@ def of_record(record: Invoice, amounts: TaxAmounts, known: Circumstances) -> Wor
 
 def _why_missing(record: Invoice, known: Circumstances, in_time: str | None) -> str:
     if in_time is not None:
-        closed = known.what_to_do if known.filed_on is not None else "no action has changed since it was made"
-        return f"{in_time}, and {closed}"
+        return f"{in_time}, and no action has changed since it was made"
     if known.recompute_due is None:
         late = f"its supplier filed after {known.cut_off:%d-%m-%Y}"
         why = f"{late}, or its action has changed since the GSTR-2B was made"
@@ -178,6 +205,8 @@ def of_document(document: Gstr2bDocument, credit: TaxAmounts, known: Circumstanc
     what = f"The GSTR-2B has it{part}, with {tax} of tax, and IMS does not"
     if document.section in (Gstr2bSection.CDNR, Gstr2bSection.CDNRA) and document.ims_section is None:
         what += ": whether it is a credit note or a debit note is not said"
+    elif not known.filing_known:
+        what += "; if GSTR-3B of the period is filed, its record has left IMS"
     return ComparedKind.NOT_IN_IMS, f"{what}.", NOTHING
 
 

@@ -18,7 +18,7 @@ class ComparedKind(StrEnum):
     ACCEPTED_REJECTED = "accepted but rejected"
     """Accepted or without an action, and in the rejected part of the GSTR-2B."""
     ACTION_DIFFERS = "action differs"
-    """The GSTR-2B was made with another action; the credit is the same."""
+    """The GSTR-2B was made with another action; that it is older is said first, whatever else differs."""
     AMOUNTS_DIFFER = "amounts differ"
     PERIOD_DIFFERS = "period differs"
     NOT_IN_IMS = "not in IMS"

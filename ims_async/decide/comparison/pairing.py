@@ -104,7 +104,17 @@ def pairing_steps(records: Sequence[Invoice], documents: Sequence[Gstr2bDocument
 def _fold(key: Key, places: tuple[int, ...], rest: _Folded) -> None:
     """Add places by the number without case and blanks; those of one number exactly stay together."""
     section, supplier, number, date = key
-    rest.setdefault((section, supplier, "".join(number.split()).casefold(), date), []).append(places)
+    rest.setdefault((section, supplier, _folded(number), date), []).append(places)
+
+
+def _folded(number: str) -> str:
+    return "".join(number.split()).casefold()
+
+
+def alike_key(one: Invoice | Gstr2bDocument) -> tuple[str, str, int]:
+    """Return what one and the same have in common if their section or date differs: its year is the same."""
+    year = one.date.year - (one.date.month < 4)  # the financial one: each has the numbers anew
+    return one.supplier.strip().upper(), _folded(one.number), year
 
 
 def _join(mine: _Folded, theirs: _Folded, found: Pairs) -> Steps[None]:
@@ -144,6 +154,8 @@ def _key_of(record: Invoice) -> Key:
     if not isinstance(record.section, Section) or not isinstance(record.action, Action):
         what = f"section {record.section!r:.40} and action {record.action!r:.40} are no Section and no Action"
         raise InvalidInput(f"{named(record)}: {what}")
+    if not isinstance(record.return_period, str):
+        raise InvalidInput(f"{named(record)}: return period {record.return_period!r:.40} is no text")
     igst, cgst, sgst, cess = record.igst, record.cgst, record.sgst, record.cess
     _check(record, (igst, cgst, sgst, cess, record.taxable_value, record.value))
     return record.section, record.supplier.strip().upper(), record.number, record.date
@@ -165,6 +177,8 @@ def check_document(document: Gstr2bDocument) -> None:
     if not isinstance(document.section, Gstr2bSection) or not isinstance(document.place, Gstr2bPlace):
         what = f"section {document.section!r:.40}, place {document.place!r:.40} are none of a GSTR-2B"
         raise InvalidInput(f"{named(document)}: {what}")
+    if not isinstance(document.supplier_period, str | None):
+        raise InvalidInput(f"{named(document)}: return period {document.supplier_period!r:.40} is no text")
     tax = document.tax
     if not isinstance(tax, TaxAmounts):
         raise InvalidInput(f"{named(document)}: {tax!r:.40} is no TaxAmounts")

@@ -177,6 +177,8 @@ class Comparison(Sequence[Compared]):
         statement = f"the GSTR-2B of {self.gstr2b.gstin} for {self.gstr2b.period}{generated}"
         documents = counted(len(self.gstr2b.documents), "document")
         said = [f"{counted(self._records, 'record')} of IMS and {documents} of {statement}"]
+        if problems := len(self.gstr2b.problems) + (len(self.before.problems) if self.before else 0):
+            said.append(f"Not all could be read ({counted(problems, 'problem')}): what was not is in no sum")
         said += [self._rupees(), self._counted(needs_a_person=True), self._counted(needs_a_person=False)]
         if self.recompute_due:
             said.append("It is older than the actions: compute it anew")
