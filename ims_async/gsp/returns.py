@@ -13,7 +13,7 @@ from ..model.vocabulary import financial_year
 from . import codec
 from .base import Conversation, Gsp, Request
 from .gstn import or_empty
-from .verdicts import payload, read_if_told
+from .verdicts import payload, read_or_none
 
 _TRIES: Final = 3
 _GSTR3B: Final = "GSTR3B"
@@ -101,8 +101,8 @@ def confirm(gsp: Gsp, first: Gstr2b, gstin: str, period: str) -> Conversation[No
 
 
 def _changed(period: str, how: str) -> _ChangedError:
-    told = f"the GSTR-2B of {period} was made anew while its files were read ({how})"
-    return _ChangedError(told, problems=[f"{told}: fetch it again"])
+    what = f"the GSTR-2B of {period} was made anew while its files were read ({how})"
+    return _ChangedError(what, problems=[f"{what}: fetch it again"])
 
 
 def filing(
@@ -123,10 +123,10 @@ def filing(
         filed = codec.read_filed(payload(response, path), period, path)
         begun = response.received_at >= _end_of_year(period).timestamp()
     if later is not None and begun and _GSTR3B not in filed:
-        also = yield from read_if_told(later, path, lambda data: codec.read_filed(data, period, path))
+        also = yield from read_or_none(later, path, lambda data: codec.read_filed(data, period, path))
         filed = {**(also or {}), **filed}
     _, quarter = financial_year(period)
-    quarterly = yield from read_if_told(
+    quarterly = yield from read_or_none(
         preference, path, lambda data: codec.read_quarterly(data, quarter, path)
     )
     return Filing(

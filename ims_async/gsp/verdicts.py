@@ -218,7 +218,7 @@ def read(request: Request, path: str, empty: T, reader: Callable[[object], T]) -
     return reader(payload(response, path))
 
 
-def read_if_told(request: Request, path: str, reader: Callable[[object], T | None]) -> Conversation[T | None]:
+def read_or_none(request: Request, path: str, reader: Callable[[object], T | None]) -> Conversation[T | None]:
     """Send a read whose answer is not needed; returns None where the gateway refuses it."""
     try:
         return (yield from read(request, path, None, reader))

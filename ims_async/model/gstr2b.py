@@ -209,7 +209,7 @@ class Gstr2b(Plain):
 
     def __str__(self) -> str:
         made = "" if self.generated_on is None else f", generated on {self.generated_on:%d-%m-%Y}"
-        documents = f"{counted(len(self.documents), 'document')}, credit ₹{self.credit.total:,}"
+        documents = f"{counted(len(self.documents), 'document')}, credit ₹{self.credit.total:,.2f}"
         what = "a mere summary, without its documents" if self.summary_only else documents
         amiss = f"; {counted(len(self.problems), 'problem')}" if self.problems else ""
         return f"GSTR-2B of {self.gstin} for {self.period}{made}: {what}{amiss}"

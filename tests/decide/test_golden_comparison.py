@@ -397,6 +397,15 @@ def test_a_quarter_is_one_period_of_a_quarterly_taxpayer(quarterly: bool, kind: 
     assert f"of {'122026' if quarterly else '102026'} may have" in before.reason
 
 
+def test_a_later_period_of_a_quarterly_taxpayer_is_a_quarter() -> None:
+    """It has no GSTR-2B of January."""
+    own = [filed(period="122026", quarterly=True)]
+    records = [ims(return_period="122026", source_form="R1A"), ims("S-2", return_period="012027")]
+    found = compare(records, statement(period="122026"), filings=own)
+    assert {one.kind for one in found} == {ComparedKind.LATER_PERIOD}
+    assert all("which goes to that of 032027." in one.reason for one in found)
+
+
 def test_a_taxpayer_is_quarterly_by_any_of_its_filings() -> None:
     """There is no GSTR-2B of its first months, whose filing may be the only one that is passed."""
     (one,) = compare(

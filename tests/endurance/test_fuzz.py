@@ -43,7 +43,7 @@ COVERED: Final = {
     "gsp/codec/gstr2b.py read_gstr2b": "sandbox gstr2b",
     "gsp/codec/gstr2b_rows.py read_document": "sandbox gstr2b",
     "gsp/codec/gstr2b_rows.py read_supplier": "sandbox gstr2b",
-    "gsp/verdicts.py read_if_told": "vayana filings",
+    "gsp/verdicts.py read_or_none": "vayana filings",
     "model/reasons.py read_reason": "error_report",
     "gsp/codec/rows.py read_invoice": "rows b2b",
     "gsp/codec/invoices.py read_invoices": "sandbox invoices",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import Any
 
 import pytest
@@ -106,16 +107,16 @@ def test_a_path_from_the_settings_regenerates_it(path: str, wrapped: bool) -> No
 
 
 def test_filed_returns_are_those_of_a_financial_year(portal: VayanaPortal) -> None:
-    """Ask in both versions, one of which sends JSON as text; no session is needed."""
+    """That of filing. Ask in both versions, one of which sends JSON as text; no session is needed."""
     portal = VayanaPortal(Simulator(), session=False)
     returns = portal.simulator.returns
-    returns.file_gstr1(portal.gstin, "032025")
-    returns.file_gstr3b(portal.gstin, "042025")
-    returns.file_gstr3b(portal.gstin, "122024")
+    returns.file_gstr1(portal.gstin, "022025", date(2025, 3, 31))
+    returns.file_gstr3b(portal.gstin, "032025", date(2025, 4, 20))
+    returns.file_gstr3b(portal.gstin, "122024", date(2025, 1, 20))
     address = f"{PUBLIC_V3}?gstin={portal.gstin}&fy=2024-25&action=RETTRACK"
     rows = portal.data("GET", address)["EFiledlist"]
     assert [(row["rtntype"], row["ret_prd"], row["valid"]) for row in rows] == [
-        ("GSTR1", "032025", True),
+        ("GSTR1", "022025", True),
         ("GSTR3B", "122024", True),
     ]
     assert {*rows[0]} == {"arn", "ret_prd", "mof", "dof", "rtntype", "status", "valid"}

@@ -42,11 +42,11 @@ class Circumstances:
 
     def why_later(self, record: Invoice) -> str | None:
         """Return why a later GSTR-2B has a record; None if that is not known."""
-        earliest, month = earliest_gstr2b(record.return_period, record.source_form), month_of(self.period)
+        home, month = self._home(record), month_of(self.period)
         from_gstr1a = record.source_form == SourceForm.GSTR1A
-        if earliest is not None and month is not None and earliest > month:
+        if home is not None and month is not None and home > month:
             form = "GSTR-1A of " if from_gstr1a else "the return of "
-            return f"it is of {form}{record.return_period}, which goes to that of {period_of(earliest)}"
+            return f"it is of {form}{record.return_period}, which goes to that of {period_of(home)}"
         filing = None if from_gstr1a else self.filings.get(_return_of(record))
         filed_on = None if filing is None else filing.gstr1_filed_on
         if filed_on is not None and filed_on > (last := self._cut_offs(record, filing)[1]):
@@ -57,12 +57,16 @@ class Circumstances:
 
     def earlier(self, record: Invoice) -> str | None:
         """Return the earlier period whose GSTR-2B may have a record, its GSTR-3B not being filed."""
-        home, month = earliest_gstr2b(record.return_period, record.source_form), month_of(self.period)
+        home, month = self._home(record), month_of(self.period)
         if home is None or month is None:
             return None
-        home += (2 - home % 3) if self.quarterly else 0  # the last month of its quarter
         own = self.filings.get((self.gstin, period_of(home))) if home < month else None
         return period_of(home) if own is not None and own.gstr3b_filed_on is None else None
+
+    def _home(self, record: Invoice) -> int | None:
+        """Return the period of the earliest GSTR-2B that can have a record; of a quarter its last month."""
+        month = earliest_gstr2b(record.return_period, record.source_form)
+        return month + 2 - month % 3 if month is not None and self.quarterly else month
 
     def not_filed(self, record: Invoice) -> bool:
         """Whether its supplier has not filed it, by the record or as far as the gateway knows.

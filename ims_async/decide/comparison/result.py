@@ -148,7 +148,7 @@ class Comparison(Sequence[Compared]):
     def recompute_due(self) -> bool:
         """Whether the GSTR-2B is older than the actions, and can be computed anew: GSTR-3B is not filed.
 
-        It is so if `compare` was told so, or if it shows.
+        It is so by `recompute_due=True` of `compare`, or if it shows.
         """
         shows = any(self.totals[kind].count for kind in BY_RECOMPUTING)
         return self._filed_on is None and (self._is_due or shows)

@@ -64,8 +64,8 @@ def read_gstr2b(
     yield from scanned(body, lambda scanner: _walk(scanner, reading, path))
     amiss = _amiss(reading, gstin, period)
     files = _files(reading, amiss)
-    told = (reading.documented, files, "itcsumm" in reading.facts, "cpsumm" in reading.other)
-    if reading.found and not any(told):
+    content = (reading.documented, files, "itcsumm" in reading.facts, "cpsumm" in reading.other)
+    if reading.found and not any(content):
         amiss.append(f"{reading.where}.docdata: missing, and so are a summary and a number of files")
     generated_on, summary = _generated_on(reading), _summary(reading)
     version, checksum = _label(reading, "version"), _label(reading, "chksum")

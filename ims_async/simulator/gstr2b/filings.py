@@ -8,7 +8,7 @@ from ..rules import NOTHING_FILED, GstnError
 from .periods import quarter_end, written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
     from datetime import date
 
 Form = Literal["GSTR1", "GSTR3B"]
@@ -40,9 +40,10 @@ class Filings:
         """Return the periods whose GSTR-3B is filed."""
         return frozenset(period for form, period in self._filed.get(gstin, {}) if form == "GSTR3B")
 
-    def track(self, gstin: str, periods: Iterable[str], form: str | None = None) -> dict[str, Any]:
-        """Return the returns that a taxpayer filed for some periods, of one form or of all."""
-        wanted = set(periods)
+    def track(
+        self, gstin: str, wanted: Callable[[str, date], bool], form: str | None = None
+    ) -> dict[str, Any]:
+        """Return the returns that a taxpayer filed, by period and day, of one form or of all."""
         rows = [
             {
                 "arn": f"AA{gstin[:2]}{period[:2]}{period[4:]}{index:06d}X",
@@ -54,7 +55,7 @@ class Filings:
                 "valid": "Y",
             }
             for index, ((filed, period), day) in enumerate(self._filed.get(gstin, {}).items(), 1)
-            if period in wanted and form in {None, filed}
+            if wanted(period, day) and form in {None, filed}
         ]
         if not rows:
             raise GstnError(*NOTHING_FILED)

@@ -50,7 +50,8 @@ def track(world: World, request: Request) -> dict[str, Any]:
     """Return the returns that were filed for a period; the names of forms have a hyphen here only."""
     form = request.query.get("return_type")
     wanted = form.upper().replace("-", "") if form else None
-    return success(world.returns.filings.track(request.gstin, [asked_period(request)], wanted))
+    asked = asked_period(request)
+    return success(world.returns.filings.track(request.gstin, lambda period, _: period == asked, wanted))
 
 
 def preference(world: World, request: Request) -> dict[str, Any]:

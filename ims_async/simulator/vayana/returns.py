@@ -7,10 +7,10 @@ https://docs.enriched-api.vayana.com
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from ..fields import is_gstin, is_period
-from ..gstr2b.periods import later
 from ..http import write
 from ..rules import OTHER_TAXPAYER, GstnError
 from .answers import bad_gstin, bad_parameter, read, text
@@ -79,8 +79,10 @@ def _tracked(eas: Vayana, request: Request, named: str | None) -> dict[str, Any]
     gstin = _public(request, named)
     # Other values than this one are undocumented: they are taken for the names of forms in the answer.
     form = request.query.get("type", _ALL_FORMS).upper()
-    periods = [later(f"04{_year(request)}", month) for month in range(12)]
-    return eas.world.returns.filings.track(gstin, periods, None if form == _ALL_FORMS else form)
+    begins, ends = (date(year, 4, 1) for year in (_year(request), _year(request) + 1))
+    # By the page the year is that of the filing date.
+    filed = eas.world.returns.filings
+    return filed.track(gstin, lambda _, day: begins <= day < ends, None if form == _ALL_FORMS else form)
 
 
 def _public(request: Request, named: str | None) -> str:
