@@ -227,6 +227,45 @@ def test_documents_that_came_went_moved_and_changed() -> None:
     assert compare([], now).credit_before is None
 
 
+@pytest.mark.parametrize(
+    ("now", "difference"),
+    [
+        (document(itc="T"), 0),
+        (document(itc="N", reason="P"), -180),
+        (document(supplier_period="092026"), 0),
+        (document(value=Decimal(1)), 0),
+        (document(remarks="not ours"), 0),
+    ],
+)
+def test_any_fact_of_a_document_can_change(now: Gstr2bDocument, difference: int) -> None:
+    """Nothing is said to be unchanged that is not."""
+    (change,) = compare([], statement(now), before=statement(document())).changes
+    assert (change.kind, change.difference) == (DocumentChangeKind.CHANGED, igst(difference))
+    assert str(change).endswith(
+        f"changed by -₹{-difference}.00" if difference else "the credit stays the same"
+    )
+
+
+def test_equal_numbers_are_sorted_by_all_that_differs() -> None:
+    """Also by an ITC reduction, by an original and by what is not read: the order given says nothing."""
+    facts: list[dict[str, Any]] = [
+        {"itc_reduction": ItcReduction.none()},
+        {"itc_reduction": ItcReduction.full()},
+    ]
+    facts += [{"original_number": "1"}, {"original_number": "2"}, {"type": "DE"}, {"extra": {"a": 1}}]
+    records = [ims(section="b2bcn", **one) for one in facts]
+    documents = [document(section="cdnr/C", **one) for one in facts]
+    one = compare(records, statement(*documents), before=statement(*documents, document("2")))
+    other = compare(
+        records[::-1], statement(*documents[::-1]), before=statement(document("2"), *documents[::-1])
+    )
+    assert [*map(seen, one)] == [*map(seen, other)]
+    gone = [
+        compare([], statement(), before=statement(*those)).changes for those in (documents, documents[::-1])
+    ]
+    assert gone[0] == gone[1]
+
+
 # -- what print and JSON say --------------------------------------------------------------------------------
 
 

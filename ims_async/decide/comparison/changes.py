@@ -23,7 +23,7 @@ class DocumentChangeKind(StrEnum):
     MOVED = "moved"
     """It is in another part now: rejected, or no longer so."""
     CHANGED = "changed"
-    """Its credit changed, or the action that the GSTR-2B was made with."""
+    """Anything else of it changed: its credit, the action that the GSTR-2B was made with, or another fact."""
 
 
 @attrs.frozen(weakref_slot=False)
@@ -48,7 +48,9 @@ class DocumentChange:
         return now - before
 
     def __str__(self) -> str:
-        return f"{named(self.document)} {self.kind}: the credit changed by {rupees(self.difference.total)}"
+        difference = self.difference
+        by = f"changed by {rupees(difference.total)}" if difference != TaxAmounts() else "stays the same"
+        return f"{named(self.document)} {self.kind}: the credit {by}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -65,8 +67,8 @@ def changes_steps(
 ) -> Steps[tuple[DocumentChange, ...]]:
     """Compare two statements in short steps.
 
-    Documents that are alike in all that counts are the same. What is then left of a number and date is the
-    same document if it is one on each side.
+    Equal documents are the same. What is then left of a number and date is one document that changed, if there
+    is one on each side.
     """
     left: dict[tuple[object, ...], list[Gstr2bDocument]] = {}
     for count, document in enumerate(before):
@@ -79,7 +81,7 @@ def changes_steps(
             yield
         key = _key(document)
         those = left.get(key, ())
-        if len(those) == 1 and _is_same(those[0], document):  # nearly all
+        if len(those) == 1 and those[0] == document:  # nearly all
             del left[key]
         else:
             others.setdefault(key, []).append(document)
@@ -103,28 +105,13 @@ def _key(document: Gstr2bDocument) -> tuple[object, ...]:
     return (*which, supplier, document.number, document.date)
 
 
-def _is_same(before: Gstr2bDocument, now: Gstr2bDocument) -> bool:
-    return (
-        before.place is now.place
-        and before.tax == now.tax
-        and before.ims_status is now.ims_status
-        and before.itc_available is now.itc_available
-        and before.itc_reduction == now.itc_reduction
-    )
-
-
-def _state(document: Gstr2bDocument) -> tuple[object, ...]:
-    """Return all of a document that counts."""
-    return document.place, document.tax, document.credit, document.ims_status
-
-
 def _changes_of(old: list[Gstr2bDocument], new: list[Gstr2bDocument]) -> list[DocumentChange]:
-    same: dict[tuple[object, ...], list[Gstr2bDocument]] = {}
+    same: dict[Gstr2bDocument, list[Gstr2bDocument]] = {}
     for one in new:
-        same.setdefault(_state(one), []).append(one)
+        same.setdefault(one, []).append(one)
     gone: list[Gstr2bDocument] = []
     for one in old:
-        if alike := same.get(_state(one)):
+        if alike := same.get(one):
             alike.pop()
         else:
             gone.append(one)

@@ -22,6 +22,8 @@ def order_of_record(record: Invoice) -> tuple[Any, ...]:
         record.supplier, record.number, record.date.toordinal(), record.section, str(record.return_period),
         record.action, record.value, record.taxable_value, record.igst, record.cgst, record.sgst, record.cess,
         str(record.hash), str(record.source_form), str(record.supplier_filed), str(record.remarks),
+        str(record.itc_reduction), str(record.original_number), str(record.original_date), str(record.type),
+        str(record.extra),
     )  # fmt: skip
 
 
@@ -34,7 +36,8 @@ def order_of_document(document: Gstr2bDocument) -> tuple[Any, ...]:
         document.amended, str(document.itc_available), str(document.ims_status), str(document.value),
         str(document.taxable_value), tax.igst, tax.cgst, tax.sgst, tax.cess, str(document.reason),
         str(document.reverse_charge), str(document.supplier_filed_on), str(document.irn),
-        str(document.remarks),
+        str(document.remarks), str(document.itc_reduction), str(document.original_number),
+        str(document.original_date), str(document.type), str(document.extra),
     )  # fmt: skip
 
 
