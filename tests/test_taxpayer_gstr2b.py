@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from ims_async import (
+    Gstr2bDocument,
     Gstr2bUnavailable,
     ImsClient,
     InvalidInput,
@@ -103,6 +105,26 @@ async def test_documents_of_two_statements_are_told() -> None:
     documents = acme(Script(*bodies)).gstr2b_documents(PERIOD)
     assert [(await anext(documents)).number for _ in range(2)] == ["S/26-27/001", "77"]
     with pytest.raises(UnexpectedAnswer, match="checksum is not what it was"):
+        await anext(documents)
+
+
+async def test_documents_of_the_first_answer_are_not_kept() -> None:
+    """Where there are files they are not used: one file is in memory at a time."""
+    many = [{**samples.SUPPLIER, "inv": [samples.INVOICE] * 500}]
+    first = statement({**samples.SUMMARY, "docdata": {"b2b": many}})
+    documents = acme(Script(first, statement(FIRST))).gstr2b_documents(PERIOD)
+    await anext(documents)
+    gc.collect()
+    assert sum(isinstance(one, Gstr2bDocument) for one in gc.get_objects()) < 500
+
+
+async def test_a_file_that_is_sent_twice_is_not_yielded_twice() -> None:
+    """The second one is refused."""
+    documents = acme(Script(*[statement(one) for one in (samples.SUMMARY, FIRST, FIRST)])).gstr2b_documents(
+        PERIOD
+    )
+    await anext(documents)
+    with pytest.raises(UnexpectedAnswer, match="file 2 of the GSTR-2B of 102026 begins as an earlier"):
         await anext(documents)
 
 

@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import AsyncGenerator
 from typing import TypeVar
 
+import attrs
+
 from ..errors import InvalidInput, UnexpectedAnswer
 from ..gsp import returns
 from ..gsp.base import Conversation
@@ -121,6 +123,8 @@ class Reads:
             for document in first.documents:
                 yield document
         begins: list[Gstr2bDocument] = []
+        if files:
+            first = attrs.evolve(first, documents=())  # those of the files are used
         for number in files:
             part = await self._run(returns.file(gsp, first, number, gstin, period, begins, strict=True))
             for document in part.documents:

@@ -93,6 +93,7 @@ def test_each_record_and_each_document_is_there_once(
         assert not one.candidates or one.kind in (ComparedKind.AMBIGUOUS, ComparedKind.DUPLICATE)
     assert sum(found.counts.values()) == len(found)
     assert [*found.findings] == [one for one in found if one.needs_a_person]
+    assert all(found.of(kind) == found.of(str(kind)) for kind in ComparedKind)  # type: ignore[arg-type]
     assert sorted(found.findings, key=id) == sorted(found[: len(found.findings)], key=id)  # they come first
 
 
@@ -373,6 +374,8 @@ def other(one: Any, **facts: Any) -> Any:
         ({"invoices": [other(ims(), cess=Decimal("NaN"))]}, r"Decimal\('NaN'\) is no exact amount"),
         ({"invoices": [other(ims(), value=Decimal("sNaN"))]}, r"Decimal\('sNaN'\) is no exact amount"),
         ({"invoices": [other(ims(), value=Decimal("1E+999999"))]}, r"Decimal\('1E\+999999'\) is no"),
+        ({"invoices": [other(ims(), igst=Decimal("1E-900"))]}, r"Decimal\('1E-900'\) is no exact amount"),
+        ({"invoices": [other(ims(), igst=Decimal("1." + "0" * 99 + "1"))]}, r"is no exact amount"),
         ({"invoices": [other(ims(), date="05-10-2026")]}, r"of \? from .*'05-10-2026' is no date"),
         ({"invoices": [other(ims(), date=dt.datetime(2026, 10, 5, tzinfo=dt.UTC))]}, r"is no date"),
         ({"invoices": [other(ims(), number=7)]}, r"number 7 is no text"),

@@ -67,8 +67,8 @@ def changes_steps(
 ) -> Steps[tuple[DocumentChange, ...]]:
     """Compare two statements in short steps.
 
-    Equal documents are the same. What is then left of a number and date is one document that changed, if there
-    is one on each side.
+    Equal documents are the same. What is then left of a number and date is one document that changed, if each
+    side has one.
     """
     left: dict[tuple[object, ...], list[Gstr2bDocument]] = {}
     for count, document in enumerate(before):

@@ -16,7 +16,8 @@ from ...model.vocabulary import Action, Section
 from ..steps import Steps
 
 _LONGEST: Final = 40  # characters of a number; the law allows 16
-_MOST_DIGITS: Final = 15  # before the point: amounts at the gateway have 13
+_MOST_DIGITS: Final = 15  # before the point, and behind it: amounts at the gateway have 13 and 2
+_PAISA: Final = Decimal("0.01")
 _ZERO: Final = Decimal(0)
 STEP: Final = 256  # records or documents that are looked at before the caller's event loop may run
 _IMPORTS: Final = frozenset({Gstr2bSection.IMPG, Gstr2bSection.IMPGSEZ})
@@ -212,7 +213,9 @@ def _are_exact(amounts: tuple[Decimal, ...]) -> bool:
 
 
 def _is_rupees(amount: Decimal) -> bool:
-    return amount.is_finite() and amount.adjusted() <= _MOST_DIGITS
+    if not amount.is_finite() or amount.adjusted() > _MOST_DIGITS:
+        return False
+    return amount.same_quantum(_PAISA) or int(amount.as_tuple().exponent) >= -_MOST_DIGITS
 
 
 def named(one: Invoice | Gstr2bDocument) -> str:

@@ -117,7 +117,7 @@ class Comparison(Sequence[Compared]):
 
     def of(self, kind: ComparedKind) -> list[Compared]:
         """Return those of one kind."""
-        return [one for one in self._found if one.kind is kind]
+        return [one for one in self._found if one.kind == kind]
 
     @property
     def findings(self) -> list[Compared]:
