@@ -32,7 +32,7 @@ class JournaledChange:
     because a journal cannot be written.
     """
 
-    __slots__ = ("_journal", "_lock", "_owed", "_stored", "trouble", "unsought")
+    __slots__ = ("_journal", "_lock", "_owed", "_stale", "_stored", "trouble", "unsought")
 
     def __init__(self, journal: Journal, change: Change) -> None:
         """Take a change as a journal returned it, one to `add`, or one known by its token (`of_token`)."""
@@ -40,6 +40,7 @@ class JournaledChange:
         self.unsought = not change.id
         """True while it is not known whether the journal has it."""
         self._owed: tuple[Move, ...] = ()
+        self._stale = False  # a write was broken off, and may have taken place
         self._lock: asyncio.Lock | None = None  # most jobs only wait, and there may be very many
         self.trouble: JournalError | None = None
 
@@ -116,6 +117,8 @@ class JournaledChange:
         for _ in range(_MOST_TRIES):
             if not self._owed:
                 return
+            if self._stale:
+                await self._read_again()
             moves = self._owed
             after = self.change
             if after is not self._stored:
@@ -130,6 +133,7 @@ class JournaledChange:
 
     async def _read_again(self) -> None:
         found = await self._journal.find(Query(ids=[self._stored.id]))
+        self._stale = False
         if found:
             self._stored = found[0]
         elif self._stored.revision:
@@ -153,12 +157,15 @@ class JournaledChange:
                 return Claim(self._stored, taken=False)
             claim = await self._journal.claim(self._stored.claimed(token), since=since)
         except JournalError as error:
-            raise JournalError(f"{error}; nothing was sent") from error
+            what = "it was not sent again" if self.change.sent else "nothing was sent"
+            raise JournalError(f"{error}; {what}") from error
         self._stored = claim.change
         return claim
 
     async def _claim_again(self, token: JobToken) -> Claim:
+        self._stale = True  # by an error, or where the caller is cancelled
         stored = await self._journal.put(self._stored.sent_again(token))
+        self._stale = False
         if stored is None:
             await self._read_again()
             return Claim(self._stored, taken=False)

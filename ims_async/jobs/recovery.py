@@ -143,12 +143,11 @@ class Recovery:
 
     async def _regenerate_again(self, job: ImsJob, *, queue: bool) -> Retry:
         """Have the GSTR-2B of a job computed anew, unless it was."""
-        again = None
-        if job.report is None or not job.report.ok:
-            if not job.period:
-                raise InvalidInput("the period of this job is not known: call taxpayer.regenerate_gstr2b(…)")
-            batch = Batch(kind=job.kind, period=job.period, run=job.run)
-            again = await self.regenerate(batch, queue=queue)
+        if job.report is not None and job.report.ok:
+            return Retry(job=None, found=Reconciliation())
+        if not job.period:
+            raise InvalidInput("the period of this job is not known: call taxpayer.regenerate_gstr2b(…)")
+        again = await self.regenerate(Batch(kind=job.kind, period=job.period, run=job.run), queue=queue)
         if job.batch is not None:
             await self._jobs.mark_retried(job.batch)
         return Retry(job=again, found=Reconciliation())

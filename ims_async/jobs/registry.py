@@ -7,12 +7,14 @@ import logging
 import weakref
 from collections.abc import Sequence
 
+import attrs
+
 from ..errors import ON_THE_WAY, GatewayError, InvalidInput, JournalError, OutcomeUnknown
 from ..gsp.gstn import NOT_KNOWN_YET
 from ..journal.base import Query
 from ..model.change import Change
 from ..model.records import Record
-from ..model.status import JobKind, JobStatus
+from ..model.status import JobKind, JobState, JobStatus
 from ..model.times import QUIET, in_minutes
 from ..model.tokens import JobToken
 from ..net.credentials import Credentials
@@ -237,18 +239,15 @@ class JobRegistry:
             raise OutcomeUnknown(
                 f"the gateway kept the result of job {reference_id} until {until:%Y-%m-%d %H:%M} UTC, and no "
                 f"longer tells it ({error})",
-                advice="call taxpayer.reconcile(job, decisions)",
-                job=self._named(token),
+                advice=SEND_AGAIN if token.kind.repeatable else "call taxpayer.reconcile(job, decisions)",
+                job=None if (name := self._name(token)) is None else self._by_name.get(name),
             ) from error
         age = 0.0 if token.submitted_at is None else now() - token.submitted_at.timestamp()
-        if status.raw_code == NOT_KNOWN_YET and age >= QUIET:
-            what = f"{in_minutes(QUIET)} after GSTR-2B was asked for the gateway knows no job {reference_id}"
-            raise OutcomeUnknown(what, advice=SEND_AGAIN, job=self._named(token))
-        return status
-
-    def _named(self, token: JobToken) -> ImsJob | None:
-        name = self._name(token)
-        return None if name is None else self._by_name.get(name)
+        if status.raw_code != NOT_KNOWN_YET or age < QUIET:
+            return status
+        # It may have been computed, which is not known; but it has a reference, and is not sent again.
+        why = f"{in_minutes(QUIET)} after it was asked for the gateway knows no such job"
+        return attrs.evolve(status, state=JobState.FAILED, error_message=why)
 
     async def aclose(self) -> None:
         """Stop polling."""

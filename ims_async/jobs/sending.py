@@ -159,7 +159,8 @@ class Sender:
         try:
             sent = await self._claim_and_send(batch, journaled, outgoing, since)
             if isinstance(sent, Claim):
-                return sent
+                # Another process has sent it again between two tries: it is that one's from now on.
+                return await self._opened(batch, journaled, _as_it_is) if outgoing.left else sent
             came = partial(_answered, answer=sent)
             if (reference := sent[0].reference_id) and await self._jobs.knows(reference):
                 came = Change.lost
@@ -227,6 +228,10 @@ class Sender:
             batch.job = self._jobs.opened(journaled, batch.records)
         await batch.job._write()
         return batch.job
+
+
+def _as_it_is(change: Change) -> Change:
+    return change
 
 
 def _answered(change: Change, answer: tuple[JobToken, JobStatus | None]) -> Change:

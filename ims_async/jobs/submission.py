@@ -111,6 +111,8 @@ class Changes:
             return not isinstance(await self._sender.send(batch, job._journaled), Claim)
         finally:
             await job._show()  # it may be refused by now, or another process was quicker
+            if job._journaled.behind and not job.open:
+                self._unwritten.append(job._journaled)
 
     async def submit_what(self, look: Callable[[], Awaitable[Batch | None]], *, queue: bool) -> ImsJob | None:
         """Wait for the turn, look what is to be sent as things stand now, and send that.

@@ -237,7 +237,8 @@ class Delivery:
             nothing_done = verdict.nothing_done
             error = verdict.error or GatewayUnavailable("the gateway refused without a reason")
         else:
-            if request.repeatable and self._exchange.closed:  # the closing of the client aborted the read
+            read = request.repeatable and not request.changes
+            if read and self._exchange.closed:  # the closing of the client aborted it
                 raise ClientClosed(
                     f"the client was closed while {request.operation} was under way"
                 ) from answer

@@ -31,7 +31,7 @@ from ims_async import (
     Taxpayer,
 )
 from ims_async.journal import Cause, Change, ChangeState
-from ims_async.model.times import QUIET, SENDER_IS_DEAD
+from ims_async.model.times import SENDER_IS_DEAD
 from ims_async.simulator import Fault, Simulator
 
 from ..conftest import ONE_TRY, make_client
@@ -437,29 +437,6 @@ async def test_a_reference_that_cannot_be_seen_yet_is_polled_on(acme: Taxpayer, 
     assert (await job).ok
     assert (await resumed).ok
     assert sim.count("regenerate") == 1
-
-
-@pytest.mark.sim(regenerate_unchanged=True, regenerate_hidden_seconds=1e9)
-async def test_a_reference_that_never_appears_is_given_up_in_the_end(
-    acme: Taxpayer, sim: Simulator, shelf: Shelf
-) -> None:
-    """By then it is lost, and may be sent again: it does not hold up saves for good."""
-    job = await acme.regenerate_gstr2b(PERIOD)
-    await job.refresh()
-    await asyncio.sleep(QUIET + 1)
-    with pytest.raises(OutcomeUnknown, match=r"30 minutes after GSTR-2B was asked for .*regenerate_gstr2b"):
-        await job.refresh()
-    with pytest.raises(OutcomeUnknown, match="may or may not"):
-        await job
-    assert await shelf.states() == [S.LOST]
-    assert sim.count("regenerate") == 1
-    sim.script_answer(
-        "regeneration",
-        200,
-        {"code": 200, "data": {"data": {"status_cd": "P", "err_cd": "", "err_msg": ""}, "status_cd": "1"}},
-    )
-    assert await acme.regenerate_gstr2b(PERIOD) is job
-    assert (await job).ok
 
 
 async def test_with_a_reference_known_it_is_never_sent_again(
