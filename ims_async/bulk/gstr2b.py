@@ -18,6 +18,7 @@ from ..model.moves import ChangeState
 from ..model.plain import Plain
 from ..model.report import account
 from ..model.status import JobState
+from ..model.times import QUIET
 from ..model.vocabulary import year_and_month
 from ..rules.periods import DRAFT_DAY, IST, day_in, month_of
 
@@ -64,10 +65,14 @@ class Gstr2bProof(Plain):
         return self.credit - self.credit_before
 
     @property
-    def changed(self) -> bool:
-        """True if its day or checksum is another one; on one day the checksum alone can tell."""
+    def changed(self) -> bool | None:
+        """True if its day or checksum is another one; None where it was not read before, or after.
+
+        On one day the checksum alone can tell.
+        """
         before = self.generated_on_before, self.checksum_before
-        return (self.generated_on, self.checksum) != before
+        after = self.generated_on, self.checksum
+        return None if (None, None) in (before, after) else after != before
 
     def __str__(self) -> str:
         return (
@@ -121,6 +126,32 @@ def proof_of(before: Marks, after: Marks) -> Gstr2bProof:
     )
 
 
+@attrs.frozen
+class LastChange:
+    """Until when the records of a taxpayer may have been changed, None for never; and the journal's order."""
+
+    at: dt.datetime | None = None
+    revision: int = 0
+
+    def then(self, change: Change) -> LastChange:
+        """Return it with one more save or reset that was applied, or may have been."""
+        at = applied_by(change)
+        return LastChange(at if self.at is None else max(at, self.at), max(change.revision, self.revision))
+
+    def is_in(self, computed: Change) -> bool:
+        """Say whether a GSTR-2B was computed anew, and asked for after that.
+
+        By the times; and by the order in the journal, since two processes may have two clocks.
+        """
+        well = computed.status is not None and computed.status.state is JobState.SUCCEEDED
+        if computed.state is not ChangeState.ENDED or not well:
+            return False
+        asked, known = computed.token.submitted_at, 0 not in (computed.revision, self.revision)
+        if known and computed.revision < self.revision:
+            return False
+        return self.at is None or (asked is not None and asked >= self.at)
+
+
 @attrs.define
 class StatementTally:
     """What came of one taxpayer's GSTR-2B, and when its records were changed last."""
@@ -129,41 +160,52 @@ class StatementTally:
     """The last that was to compute it anew."""
     error: Exception | None = None
     proof: Gstr2bProof | None = None
-    changed_at: dt.datetime | None = None
-    """When the last save or reset was sent that was applied, or may have been."""
+    changed: LastChange = LastChange()
 
     def ended(self, job: ImsJob) -> None:
         """Note a job whose end is known, or need not be."""
         if job.kind.repeatable:
             self.job, self.error = job, None
         elif may_have_applied(job.change):
-            self.changed(job)
-
-    def changed(self, job: ImsJob) -> None:
-        """Note a save or reset that changed something, or may do so yet."""
-        self.changed_at = max(filter(None, (self.changed_at, job.submitted_at)), default=None)
+            self.changed = self.changed.then(job.change)
 
     @property
-    def changed_since(self) -> dt.datetime | None:
-        """When the records were changed last; None if GSTR-2B was computed anew since."""
-        at, job = self.changed_at, self.job
-        return None if at and job and _computed_since(job.change, at) else at
-
-    def is_current(self, period: str) -> bool:
-        """Say whether it was computed anew for this period, and nothing was changed since."""
-        job = self.job
-        at = self.changed_at or dt.datetime.min.replace(tzinfo=dt.UTC)
-        return job is not None and job.period == period and _computed_since(job.change, at)
+    def is_current(self) -> bool:
+        """Whether it was computed anew, and nothing was changed since."""
+        return self.job is not None and self.changed.is_in(self.job.change)
 
 
 def may_have_applied(change: Change) -> bool:
-    """Say whether a save or reset changed something, or may have."""
+    """Say whether a save or reset changed something, or may have: where GSTN's counts do not deny it."""
+    status = change.status
     if change.token.kind.repeatable or not change.sent:
         return False
-    if change.state is not ChangeState.ENDED or change.status is None:
+    if change.state is not ChangeState.ENDED or status is None:
         return True
-    report = account(change.status, None, change.token.submitted)
-    return report.applied_count != 0 or report.unaccounted_count > 0
+    if status.found is not None:
+        return status.found.applied > 0
+    if status.state is not JobState.PARTIAL:
+        return status.state is not JobState.FAILED
+    refused = len(account(status, None, change.token.submitted).failed)
+    all_of_them = status.processed == status.errors == refused == change.token.submitted
+    return status.processed != 0 and not all_of_them
+
+
+def applied_by(change: Change) -> dt.datetime:
+    """Return until when a save or reset that was sent may have been applied.
+
+    Of one that has ended: when that was heard. Of any other: as long after it was sent as it may take.
+    """
+    if change.state is ChangeState.ENDED:
+        if change.changed_at is not None:
+            return change.changed_at
+        if change.status is not None and change.status.polled_at is not None:  # no journal has it
+            return dt.datetime.fromtimestamp(change.status.polled_at, dt.UTC)
+    sent = change.token.submitted_at
+    return dt.datetime.max.replace(tzinfo=dt.UTC) if sent is None else sent + _QUIET
+
+
+_QUIET: Final = dt.timedelta(seconds=QUIET)
 
 
 def draft_of(period: str, draft: dt.date | None = None) -> dt.datetime:
@@ -185,29 +227,29 @@ def gstins_due(
 ) -> list[str]:
     """Return whose GSTR-2B of a period is due to be computed anew, as far as these changes tell. Pure.
 
-    That is: since the draft a save or reset was sent that was applied, or may have been, and it was not
-    computed anew from what was asked for after that. `filed` are those whose GSTR-3B of the period is filed.
+    That is: since the draft a save or reset was applied, or may have been, and it was not computed anew from
+    what was asked for after that. `filed` are those whose GSTR-3B of the period is filed.
     """
     since = draft_of(period, draft)
-    changed: dict[str, dt.datetime] = {}
-    asked: dict[str, list[Change]] = {}
+    changed: dict[str, LastChange] = {}
+    computed: dict[str, list[Change]] = {}
+    at_work: set[str] = set()
     for change in changes:
-        gstin, at = change.token.gstin, change.token.submitted_at
-        if change.token.kind.repeatable and change.token.period == period:
-            asked.setdefault(gstin, []).append(change)
-        elif at is not None and at >= since and may_have_applied(change):
-            changed[gstin] = max(at, changed.get(gstin, at))
-    return [
+        gstin = change.token.gstin
+        if change.token.kind.repeatable:
+            if change.token.period == period:
+                computed.setdefault(gstin, []).append(change)
+        elif may_have_applied(change):
+            if change.state is ChangeState.ACCEPTED:  # however long ago it was sent
+                at_work.add(gstin)
+            if change.state is ChangeState.ACCEPTED or applied_by(change) >= since:
+                changed[gstin] = changed.get(gstin, LastChange()).then(change)
+    due = (
         gstin
-        for gstin, at in changed.items()
-        if gstin not in filed and not any(_computed_since(one, at) for one in asked.get(gstin, ()))
-    ]
-
-
-def _computed_since(change: Change, at: dt.datetime) -> bool:
-    ended_well = change.status is not None and change.status.state is JobState.SUCCEEDED
-    sent_at = change.token.submitted_at
-    return change.state is ChangeState.ENDED and ended_well and sent_at is not None and sent_at >= at
+        for gstin, last in changed.items()
+        if gstin in at_work or not any(map(last.is_in, computed.get(gstin, ())))
+    )
+    return [gstin for gstin in due if gstin not in filed]
 
 
 async def recompute_due(
@@ -215,9 +257,10 @@ async def recompute_due(
 ) -> list[str]:
     """Return the GSTINs whose GSTR-2B of a period (`MMYYYY`) is due to be computed anew; asks no gateway.
 
-    By the client's journal: actions that were taken elsewhere, on the portal say, are not in it. `draft` is
-    the day of the draft, if not the 14th of the next month: `RegenerationRefused.not_before` has the one that
-    the gateway named. `filed` are the GSTINs whose GSTR-3B of the period is filed: theirs is final. Pass the
+    By the client's journal: what was done elsewhere, on the portal or at another GSP, is not looked at. One
+    whose end was heard of late counts as applied as late: it is named rather than left out. `draft` is the
+    day of the draft, if not the 14th of the next month: `RegenerationRefused.not_before` has the one that the
+    gateway named. `filed` are the GSTINs whose GSTR-3B of the period is filed: theirs is final. Pass the
     others to `regenerate_all`. Raises `InvalidInput`, also without a journal, and `JournalError`.
     """
     since = draft_of(period, draft)
@@ -225,5 +268,6 @@ async def recompute_due(
         raise InvalidInput(
             "the client keeps no journal, which would tell what was sent: ImsClient(journal=…)"
         )
-    changes = await services_of(client).find(since=since)
-    return gstins_due(changes, period, draft=draft, filed=filed)
+    find = services_of(client).find
+    recent = [*await find(since=since - _QUIET), *await find(states=(ChangeState.ACCEPTED,))]
+    return gstins_due(recent, period, draft=draft, filed=filed)

@@ -265,7 +265,11 @@ class JobFollower(abc.ABC):
     async def follow_statement(self, job: ImsJob) -> None:
         """See the end of a GSTR-2B that is computed anew; what goes wrong says nothing of the decisions."""
         try:
-            await self.see_end_of(job)
+            if not await self.see_end_of(job):
+                why = f"what became of it is not known: it was let go ({job.change.state})"
+                if job.change.state is ChangeState.CALLED_OFF:
+                    why = f"nothing of it was sent ({job.reason or 'called off'})"
+                raise OutcomeUnknown(why, job=job, advice=SEND_AGAIN)
         except ImsError as error:
             await self._note_failure(error)
 

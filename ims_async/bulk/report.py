@@ -73,9 +73,10 @@ class TaxpayerReport(Plain):
     """Why it was not, though it was asked for: refused, or lost. It says nothing of the decisions."""
     gstr2b_proof: Gstr2bProof | None = None
     """How it differs from the one before, where that was asked for (`regenerate_all(…, confirm=True)`)."""
-    changed_since: dt.datetime | None = None
-    """When the last save or reset was sent that was applied, or may have been; None if this run had GSTR-2B
-    computed anew since. See `BulkReport.recompute_due`."""
+    changed_at: dt.datetime | None = None
+    """Until when a save or reset of this run was applied, or may have been; None if none was."""
+    gstr2b_is_current: bool = False
+    """True if `gstr2b` was computed anew from a request that was sent after that."""
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -99,6 +100,12 @@ class TaxpayerReport(Plain):
             said = [f"{counted(self.handed_in, 'decision')}: {'; '.join(facts)}", *said]
         said += [str(self.error)] if self.error is not None else []
         return f"{self.gstin}: {'; '.join(said)}"
+
+    def _is_due(self, period: str, draft: dt.datetime) -> bool:
+        if any(not token.kind.repeatable for token in self.pending):
+            return True
+        current = self.gstr2b_is_current and self.gstr2b is not None and self.gstr2b.gstr2b == period
+        return self.changed_at is not None and self.changed_at >= draft and not current
 
     @property
     def _of_gstr2b(self) -> list[str]:
@@ -205,7 +212,7 @@ class BulkReport(Plain):
         computed anew. `draft` is the day of that, if not the 14th of the next month. Raises `InvalidInput`.
         """
         since = draft_of(period, draft)
-        return [one.gstin for one in self if one.changed_since is not None and one.changed_since >= since]
+        return [one.gstin for one in self if one._is_due(period, since)]
 
     @property
     def ok(self) -> bool:

@@ -115,7 +115,8 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         for gstin in before:
             if gstin not in self._tallies:
                 yield Portion(gstin, self._context.client.taxpayer(gstin, check=False), last=True)
-        if self._source.endless and self._context.statement is not None:
+        wanted = self._context.statement
+        if self._source.endless and wanted is not None and not wanted.always:
             for gstin, taxpayer in list(self._taxpayers.items()):  # of which nobody knew what would come
                 yield Portion(gstin, taxpayer, last=True)
 

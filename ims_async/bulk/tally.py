@@ -225,10 +225,7 @@ class Tally:
 
     def report(self) -> TaxpayerReport:
         """Return it as it stands."""
-        statement = copy.copy(self.statement)
-        for job in self._pending:
-            if not job.kind.repeatable:
-                statement.changed(job)
+        statement = self.statement
         return TaxpayerReport(
             gstin=self.gstin,
             handed_in=self.handed_in,
@@ -251,5 +248,6 @@ class Tally:
             gstr2b=None if statement.job is None else statement.job.report,
             gstr2b_error=statement.error,
             gstr2b_proof=statement.proof,
-            changed_since=statement.changed_since,
+            changed_at=statement.changed.at,
+            gstr2b_is_current=statement.is_current,
         )

@@ -61,7 +61,8 @@ class TaxpayerRun(JobFollower):
         wanted, known = self.context.statement, self.tally.statement
         if wanted is None or not self.portion.last or self.tally.error is not None:
             return
-        if not known.is_current(wanted.period) and (wanted.always or known.changed_at is not None):
+        done = known.is_current and known.job is not None and known.job.period == wanted.period
+        if not done and (wanted.always or known.changed.at is not None):
             await self.regenerate(wanted.period, self._run)
 
     async def follow(self, job: ImsJob, *, tries: int = _MOST_AGAINS) -> None:

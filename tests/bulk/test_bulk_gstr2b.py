@@ -30,7 +30,7 @@ from ims_async.bulk.recover import handed_in_again
 from ims_async.journal import Cause, Change, ChangeState, MemoryJournal
 from ims_async.model.moves import HOLDING_THE_TURN
 from ims_async.model.records import RecordKey
-from ims_async.model.status import Found, JobState, JobStatus
+from ims_async.model.status import ErrorEntry, Found, JobState, JobStatus
 from ims_async.model.times import SENDER_IS_DEAD
 from ims_async.model.tokens import JobToken
 from ims_async.simulator import Fault, Simulator
@@ -456,7 +456,7 @@ SAVE, RESET, REGENERATE = JobKind.SAVE, JobKind.RESET, JobKind.REGENERATE
     ("changes", "due"),
     [
         ([], False),
-        ([change(SAVE, -0.1)], False),
+        ([change(SAVE, -1)], False),
         ([change(SAVE, 0)], True),
         ([change(RESET, 0.1)], True),
         ([change(SAVE, 1, REFUSED)], False),
@@ -481,7 +481,8 @@ def test_it_is_due_after_what_was_applied_since_the_draft(changes: list[Change],
     """Or may have been; until it was computed anew from a request that was sent after that."""
     assert (A in gstins_due(changes, PERIOD)) is due
     assert gstins_due(changes, PERIOD, filed=[A, B]) == []
-    assert A not in gstins_due(changes, PERIOD, draft=dt.date(2025, 2, 20))
+    at_work = any(one.state is S.ACCEPTED and one.token.kind is not REGENERATE for one in changes)
+    assert (A in gstins_due(changes, PERIOD, draft=dt.date(2025, 2, 20))) is at_work
 
 
 def test_a_computation_of_another_period_does_not_count() -> None:
@@ -520,3 +521,130 @@ async def test_it_is_due_by_the_journal_until_it_is_done(
     assert (report.ok, len(report)) == (True, 2)
     assert await bulk.recompute_due(client, PERIOD) == []
     await asyncio.sleep(1)
+
+
+# -- what must not be said --------------------------------------------------------------------------------
+
+
+async def test_what_comes_in_a_stream_is_asked_for_once(
+    client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator
+) -> None:
+    """Also where it is refused: the end of the stream does not ask for it again."""
+    sim.returns.file_gstr3b(taxpayers[0].gstin, PERIOD)
+    report = await bulk.regenerate_all(client, iter(taxpayers), PERIOD)
+    assert [asked(sim, one.gstin) for one in taxpayers] == [1, 1, 1]
+    assert isinstance(report[taxpayers[0].gstin].gstr2b_error, RegenerationRefused)
+
+
+async def test_one_that_a_person_lets_go_is_said(
+    client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator
+) -> None:
+    """Nobody waits for it any more: what became of it is not known, and stays due."""
+    acme = taxpayers[0]
+    sim.script_fault("regenerate", *[LOST] * 3)
+    run = bulk.save_all(client, {acme: (await undecided(acme))[:1]}, regenerate=PERIOD)
+    async for event in run:
+        if event.kind is bulk.EventKind.SUBMITTED and event.job and event.job.kind is REGENERATE:
+            await acme.let_go(event.job)
+    one = run.report[acme.gstin]
+    assert isinstance(one.gstr2b_error, OutcomeUnknown)
+    assert (one.ok, one.gstr2b) == (False, None)
+    assert "let go" in str(one)
+    assert run.report.recompute_due(PERIOD) == [acme.gstin]
+
+
+async def test_the_statement_of_another_period_stays_due(
+    client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator
+) -> None:
+    """The run had one period's computed: its changes are in the other one's too."""
+    acme = taxpayers[0]
+    report = await bulk.save_all(client, {acme: (await undecided(acme))[:1]}, regenerate=PERIOD)
+    assert report.ok
+    for due in (report.recompute_due("122024"), await bulk.recompute_due(client, "122024")):
+        assert due == [acme.gstin]
+    assert report.recompute_due(PERIOD) == await bulk.recompute_due(client, PERIOD) == []
+
+
+def test_what_was_not_read_before_or_after_proves_no_change() -> None:
+    """It is not known then."""
+    day = dt.date(2025, 2, 14)
+    proof = bulk.Gstr2bProof(generated_on_before=day, checksum_before="a", generated_on=day, checksum="a")
+    assert proof.changed is False
+    assert attrs.evolve(proof, checksum="b").changed is True
+    assert attrs.evolve(proof, generated_on=None, checksum=None).changed is None
+    assert attrs.evolve(proof, generated_on_before=None, checksum_before=None).changed is None
+
+
+def known(one: Change, hours: float, revision: int = 0) -> Change:
+    """Return it as a journal has it, whose last news came so many hours after the draft."""
+    return attrs.evolve(one, changed_at=DRAFT + dt.timedelta(hours=hours), revision=revision)
+
+
+ABANDONED: Final = change(SAVE, 1, None, state=S.ABANDONED)
+
+
+@pytest.mark.parametrize(
+    ("changes", "due"),
+    [
+        # sent before the draft, and ended, or perhaps applied, after it
+        ([known(change(SAVE, -0.1), 0.1)], True),
+        ([known(change(SAVE, -0.2), -0.1)], False),
+        ([known(change(SAVE, -0.1, None, state=S.LOST), -0.1)], True),
+        ([known(change(SAVE, -1, None, state=S.LOST), -1)], False),
+        ([known(change(SAVE, -9, None, state=S.ACCEPTED), -9)], True),
+        # asked for before it had ended
+        ([known(change(SAVE, 1), 1.2), change(REGENERATE, 1.1)], True),
+        ([known(change(SAVE, 1), 1.2), change(REGENERATE, 1.2)], False),
+        # let go, and perhaps applied after it was asked for
+        ([ABANDONED, change(REGENERATE, 1.1)], True),
+        ([ABANDONED, change(REGENERATE, 1.5)], False),
+        # of two clocks one is fast: the order in the journal shows which was sent first
+        ([known(change(REGENERATE, 2), 2, 5), known(change(SAVE, 1.9), 1.95, 9)], True),
+        ([known(change(SAVE, 1.9), 1.95, 5), known(change(REGENERATE, 2), 2, 9)], False),
+        # the last one sent is not the last one that was applied
+        ([known(change(SAVE, 1), 4, 5), change(SAVE, 2), change(REGENERATE, 3)], True),
+    ],
+)
+def test_it_is_due_by_when_a_change_may_have_been_applied(changes: list[Change], due: bool) -> None:
+    """Not by when it was sent alone."""
+    assert (A in gstins_due(changes, PERIOD)) is due
+
+
+def test_a_list_of_errors_that_fits_no_record_does_not_hide_what_was_applied() -> None:
+    """One of two is refused, and an error names a third: the other one may have been applied."""
+    entries = tuple(
+        ErrorEntry(section=Section.B2B, supplier=B, number=number, return_period=PERIOD, code="X", message="")
+        for number in ("1", "3")
+    )
+    status = JobStatus(state=JobState.PARTIAL, raw_code="PE", processed=1, errors=1, error_report=entries)
+    assert may_have_applied(change(SAVE, 1, status))
+    assert may_have_applied(change(SAVE, 1, attrs.evolve(status, processed=2, errors=1)))
+    assert may_have_applied(change(SAVE, 1, attrs.evolve(status, processed=None, errors=2)))
+    assert not may_have_applied(change(SAVE, 1, attrs.evolve(status, processed=0, errors=2)))
+    assert not may_have_applied(change(SAVE, 1, attrs.evolve(status, processed=2, errors=2)))
+
+
+async def test_a_mark_does_not_make_it_later_than_it_was(
+    client: ImsClient, taxpayers: list[Taxpayer], journal: MemoryJournal
+) -> None:
+    """A look at what was computed well writes nothing: the order in the journal says what came first."""
+    acme = taxpayers[0]
+    first, then = (await undecided(acme))[:2]
+    await (await acme.save([first]))
+    job = await acme.regenerate_gstr2b(PERIOD)
+    await job
+    await (await acme.save([then]))
+    before = (await journal.now()).revision
+    assert (await acme.retry(job)).job is None
+    assert (await journal.now()).revision == before
+
+
+async def test_what_was_sent_before_the_draft_and_not_heard_of_since_is_found(
+    client: ImsClient, taxpayers: list[Taxpayer], journal: MemoryJournal, sim: Simulator
+) -> None:
+    """The journal is asked for it too: it may have been applied after the draft."""
+    acme = taxpayers[0]
+    job = await acme.save((await undecided(acme))[:1])
+    assert job.pollable
+    tomorrow = dt.datetime.fromtimestamp(sim.now(), dt.UTC).date() + dt.timedelta(days=2)
+    assert await bulk.recompute_due(client, PERIOD, draft=tomorrow) == [acme.gstin]
