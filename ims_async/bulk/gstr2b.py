@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Final
 
 import attrs
@@ -268,6 +268,13 @@ async def recompute_due(
         raise InvalidInput(
             "the client keeps no journal, which would tell what was sent: ImsClient(journal=…)"
         )
-    find = services_of(client).find
-    recent = [*await find(since=since - _QUIET), *await find(states=(ChangeState.ACCEPTED,))]
-    return gstins_due(recent, period, draft=draft, filed=filed)
+    return gstins_due(await changes_since(services_of(client).find, since), period, draft=draft, filed=filed)
+
+
+async def changes_since(find: Callable[..., Awaitable[Sequence[Change]]], since: dt.datetime) -> list[Change]:
+    """Return the changes of a journal that may have been applied since a time, for `gstins_due`.
+
+    `find` takes what `Query` does. Raises `JournalError`.
+    """
+    at_work = await find(states=(ChangeState.ACCEPTED,))  # however long ago it was heard of
+    return [*at_work, *await find(since=since - _QUIET)]

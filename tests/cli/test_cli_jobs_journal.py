@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import shlex
 import sqlite3
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from ims_async import JobKind, JobState, JobStatus
+from ims_async.journal import SqliteJournal
+from ims_async.journal.testing_samples import a_change
 from ims_async.simulator import Fault
 from tests.cli.cli_shell import QUICK, Shell, accept, opened, read_rows
 
@@ -367,3 +371,24 @@ def test_a_job_that_nobody_knows_needs_a_taxpayer(shell: Shell) -> None:
     shell.monkeypatch.delenv("IMS_GSTIN")
     ended = shell.run("jobs", "show", "123456")
     assert (ended.code, ended.err) == (2, "Error: the journal knows of no job 123456; pass --gstin\n")
+
+
+def test_of_a_gstr2b_that_was_not_computed_anew_the_list_says_to_ask_again(shell: Shell) -> None:
+    """It has no records to pull and decide on; one that was let go is left alone."""
+
+    async def written() -> None:
+        journal = SqliteJournal(journal_of(shell))
+        for name, ended in (("let go", None), ("failed", JobStatus(state=JobState.FAILED, raw_code="ER"))):
+            facts = {"gstin": shell.gstin, "submitted": 0, "reference_id": name}
+            waiting = await journal.add(a_change(name, kind=JobKind.REGENERATE, **facts), [])
+            sent = (await journal.claim(waiting.claimed(waiting.token))).change
+            await journal.put(sent.accepted(sent.token).heard(ended) if ended else sent.abandoned())
+        await journal.aclose()
+
+    journal_of(shell).parent.mkdir(parents=True, exist_ok=True)
+    asyncio.run(written())
+    jobs = shell.run("jobs", "list", "--all", "--json").json()["jobs"]
+    assert [(job["phase"], job["period"], job["next"]) for job in jobs] == [
+        ("abandoned", "102026", ""), ("ended", "102026", "ask for it again"),
+    ]  # fmt: skip
+    assert "GSTR-2B of 102026" in shell.run("jobs", "list", "--all").out

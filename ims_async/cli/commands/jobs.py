@@ -158,7 +158,9 @@ def _phase(entry: Change) -> str:
 def _next(entry: Change) -> str:
     """Say what may be done about it; empty where there is nothing to do."""
     unsent = entry.state is ChangeState.QUEUED or entry.to_retry
-    if entry.token.kind.repeatable and (unsent or entry.to_send_again):
+    failed = entry.status is not None and entry.status.state is not JobState.SUCCEEDED
+    ended_badly = entry.state is ChangeState.ENDED and failed and not entry.retried
+    if entry.token.kind.repeatable and (unsent or entry.to_send_again or ended_badly):
         return "ask for it again"
     if unsent:
         return f"push --run {shlex.quote(entry.run)}" if entry.run else "push again"
@@ -166,8 +168,7 @@ def _next(entry: Change) -> str:
         return "wait, then jobs resume"
     if entry.open:
         return "jobs resume"
-    failed = entry.status is not None and entry.status.state is not JobState.SUCCEEDED
-    return "pull, decide again" if entry.state is ChangeState.ENDED and failed and not entry.retried else ""
+    return "pull, decide again" if ended_badly else ""
 
 
 def _local(moment: dt.datetime | None) -> str:
