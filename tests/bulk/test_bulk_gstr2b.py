@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import itertools
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Final
 
 import attrs
@@ -13,6 +14,7 @@ import pytest
 
 from ims_async import (
     Action,
+    Gstr2b,
     ImsClient,
     InvalidInput,
     JobKind,
@@ -22,10 +24,11 @@ from ims_async import (
     RegenerationRefused,
     Section,
     SessionExpired,
+    TaxAmounts,
     Taxpayer,
     bulk,
 )
-from ims_async.bulk.gstr2b import draft_of, gstins_due, may_have_applied
+from ims_async.bulk.gstr2b import Marks, draft_of, gstins_due, marks_of, may_have_applied, proof_of
 from ims_async.bulk.recover import handed_in_again
 from ims_async.journal import Cause, Change, ChangeState, MemoryJournal
 from ims_async.model.moves import HOLDING_THE_TURN
@@ -305,6 +308,45 @@ async def test_it_is_confirmed_by_what_the_statement_says_of_itself(
     assert quiet.ok
     assert quiet[acme.gstin].gstr2b_proof == bulk.Gstr2bProof()
     assert (await bulk.regenerate_all(client, [acme], PERIOD))[acme.gstin].gstr2b_proof is None
+
+
+@pytest.mark.parametrize(
+    "sim",
+    [
+        pytest.param(
+            None, marks=pytest.mark.sim(taxpayers=1, invoices=12, sections=["b2b"], gstr2b_rows=rows)
+        )
+        for rows in (None, 5)
+    ],
+    indirect=True,
+    ids=["whole", "in files"],
+)
+async def test_what_changed_in_the_credit_is_what_the_statements_give(
+    client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator
+) -> None:
+    """By its documents; by the gateway's sums where it is split into files, so that one request is enough."""
+    (acme,) = taxpayers
+    before = await acme.gstr2b(PERIOD)
+    decisions = [row.reject() for row in await acme.invoices("b2b") if row.action is not Action.REJECT]
+    report = await bulk.save_all(client, {acme: decisions}, regenerate=PERIOD, confirm=True)
+    proof, after = report[acme.gstin].gstr2b_proof, await acme.gstr2b(PERIOD)
+    assert proof is not None
+    assert (proof.credit_before, proof.credit) == (before.credit, after.credit)
+    assert proof.credit_change == after.credit - before.credit != TaxAmounts()
+
+
+async def test_the_credit_is_counted_alike_before_and_after() -> None:
+    """Documents on one side and sums on both: the sums; nothing in common: nothing is said."""
+    one, two, three = (TaxAmounts(igst=Decimal(amount)) for amount in (1, 2, 3))
+    both = Marks(by_documents=one, by_sums=two)
+    assert proof_of(both, both).credit == one
+    split = proof_of(both, Marks(by_sums=three))
+    assert (split.credit_before, split.credit, split.credit_change) == (two, three, one)
+    assert proof_of(Marks(by_documents=one), Marks(by_sums=two)).credit_change is None
+    summary = {"available": three, "reversal": one, "unavailable": two}
+    read = await marks_of(Gstr2b(gstin=A, period=PERIOD, summary=summary, summary_only=True, files=2))
+    assert (read.by_documents, read.by_sums) == (None, two)
+    assert (await marks_of(Gstr2b(gstin=A, period=PERIOD))).by_documents == TaxAmounts()
 
 
 async def test_an_outage_is_waited_out(client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator) -> None:

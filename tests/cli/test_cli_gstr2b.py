@@ -15,9 +15,12 @@ import attrs
 import pytest
 
 from ims_async import JobKind, JobToken, tables
+from ims_async.bulk import TaxpayerReport
 from ims_async.cli.inputs import environment
+from ims_async.cli.output import statements
 from ims_async.journal import Change, SqliteJournal
 from ims_async.model.gstr2b import Gstr2b, TaxAmounts
+from ims_async.rules.periods import last_drafted
 from ims_async.simulator import Fault
 from tests.cli.cli_shell import QUICK, Shell, accept, commands_in, fill_in, opened, read_rows
 
@@ -476,3 +479,23 @@ async def lose(shell: Shell) -> None:
         change = await journal.add(Change(id="lost", token=token), [])
         sent = attrs.evolve(token, submitted_at=dt.datetime.now(dt.UTC))
         assert await journal.put((await journal.claim(change.claimed(sent))).change.lost())
+
+
+def test_a_computation_that_has_not_ended_is_pending() -> None:
+    """It is neither well nor wrong: `jobs resume` tells more."""
+    token = JobToken(gsp="g", host="h", gstin="A", kind=JobKind.REGENERATE, reference_id="r", period=PERIOD)
+    report = TaxpayerReport(gstin="A", pending=(token,))
+    assert (statements.asked_for(report), statements.outcome_of(report)) == (True, "pending")
+    assert not statements.asked_for(TaxpayerReport(gstin="A", handed_in=1, pending_count=1))
+    save = attrs.evolve(token, kind=JobKind.SAVE, period="")
+    assert not statements.asked_for(TaxpayerReport(gstin="A", pending=(save,)))
+
+
+@pytest.mark.parametrize(
+    ("day", "period"),
+    [((2026, 11, 13), "092026"), ((2026, 11, 14), "102026"), ((2026, 12, 31), "112026"),
+     ((2027, 1, 1), "112026"), ((2027, 1, 14), "122026")],
+)  # fmt: skip
+def test_the_last_draft_is_that_of_the_14th(day: tuple[int, int, int], period: str) -> None:
+    """Of the month before, from that day on."""
+    assert last_drafted(dt.date(*day)) == period

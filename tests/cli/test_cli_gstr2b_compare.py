@@ -11,7 +11,7 @@ import pytest
 from ims_async.decide import ComparedKind
 from ims_async.simulator.http import write
 from ims_async.tables.gstr2b.writing import COLUMNS
-from tests.cli.cli_shell import QUICK, Shell, commands_in, fill_in, opened, read_rows
+from tests.cli.cli_shell import QUICK, Shell, commands_in, fill_in, opened, read_rows, write_rows
 
 PERIOD = "012025"
 WHOM = ("--period", PERIOD)
@@ -101,15 +101,43 @@ def test_an_earlier_statement_shows_what_changed(shell: Shell) -> None:
 
 
 def test_decisions_that_are_not_sent_yet_are_told(shell: Shell) -> None:
-    """What counts is how the records stood."""
+    """What counts is how the records stood; what stands as it is decided is none of them."""
     assert shell.run("gstr2b", "pull", *WHOM, "--out", "s.json").code == 0
-    file = shell.pulled()
-    fill_in(file, lambda row: "R" if row["action when pulled"] == "N" else row["action when pulled"])
-    waiting = sum(row["action when pulled"] == "N" for row in read_rows(file))
-    assert waiting
+    done, _ = shell.decided(lambda row: "R" if row["section"] == "b2b" else "")
+    assert shell.run("push", done, "--yes", *QUICK).code == 0
+    file = shell.pulled("b.csv")
+    fill_in(file, lambda row: "R")
+    stood = [row["action when pulled"] for row in read_rows(file)]
+    assert 0 < stood.count("R") < len(stood)
     ended = shell.run("gstr2b", "compare", file, "--statement", "s.json")
-    assert f"{waiting} rows are decided otherwise than when pulled" in ended.err
-    assert REJECTED not in ended.out
+    assert f"{len(stood) - stood.count('R')} rows are decided otherwise than when pulled" in ended.err
+
+
+def test_a_credit_note_counts_by_its_itc_reduction_also_from_a_file(shell: Shell) -> None:
+    """Accepted with none of the credit given up: the statement takes none, and should take none."""
+    file = shell.pulled("notes.csv", *named(shell), "--section", "cn", "--section", "cna")
+    rows = read_rows(file)
+    for row in rows:
+        row["action"] = "A" if row["action when pulled"] == "N" else ""
+        row["ITC reduction"] = "none" if row["action"] else ""
+    write_rows(file, rows)
+    assert shell.run("push", file, "--yes", "--regenerate", PERIOD, *QUICK).code == 0
+    assert shell.run("gstr2b", "pull", *WHOM, *named(shell), "--out", "s/", "--format", "json").code == 0
+    for row in rows:  # as a gateway shows it that keeps the ITC reduction beside the action
+        row["action when pulled"] = row["action"] or row["action when pulled"]
+    write_rows(file, rows)
+    ended = shell.run("gstr2b", "compare", file, "--statement", "s/", "--out", "c.csv")
+    assert ended.code == 0, ended.err
+    given_up = [row for row in read_rows(shell.here / "c.csv") if row["kind"] == "counted"]
+    assert given_up
+    for row in given_up:
+        assert {row[f"{what} {head}"] for what in ("credit", "expected") for head in ("IGST", "CGST")} == {
+            "0"
+        }
+    rows[0] |= {"action when pulled": "A", "ITC reduction": "some"}
+    write_rows(file, rows)
+    refused = shell.run("gstr2b", "compare", file, "--statement", "s/")
+    assert (refused.code, "column ITC reduction" in refused.err) == (2, True)
 
 
 def test_one_that_is_skipped_stops_no_other(shell: Shell) -> None:

@@ -18,10 +18,10 @@ from ....files import is_folder
 from ....journal import Query
 from ....model.gstr2b import Gstr2b
 from ....model.records import Invoice
-from ....model.vocabulary import year_and_month
+from ....model.vocabulary import Action, year_and_month
 from ....tables import SheetRow
 from ....tables.formats import NAMES
-from ....tables.row import any_action
+from ....tables.row import PARSERS, any_action
 from ....tables.writing import writing_rows
 from ....taxpayer import Taxpayer
 from ... import options
@@ -131,7 +131,13 @@ def _is_unsent(row: SheetRow) -> bool:
 
 
 def _as_pulled(row: SheetRow) -> Invoice:
-    return attrs.evolve(row.invoice, itc_reduction=row.row.itc_reduction)
+    """Return the record with the ITC reduction that it was accepted with, if the gateway showed one."""
+    if row.invoice.action is not Action.ACCEPT:
+        return row.invoice
+    try:
+        return attrs.evolve(row.invoice, itc_reduction=PARSERS["ITC reduction"](row["ITC reduction"]))
+    except ValueError as error:
+        raise InvalidInput(f"{row.row.where('ITC reduction')}: {error}") from None
 
 
 def _statements_of(given: Path | None) -> Mapping[str, Path]:
