@@ -184,11 +184,15 @@ def may_have_applied(change: Change) -> bool:
         return True
     if status.found is not None:
         return status.found.applied > 0
-    if status.state is not JobState.PARTIAL:
-        return status.state is not JobState.FAILED
-    refused = len(account(status, None, change.token.submitted).failed)
-    all_of_them = status.processed == status.errors == refused == change.token.submitted
-    return status.processed != 0 and not all_of_them
+    if status.state is not JobState.PARTIAL or status.carrier_failed:
+        return status.state is not JobState.FAILED or status.carrier_failed
+    sent, processed = change.token.submitted, status.processed
+    if sent is None or status.errors != sent:
+        return True
+    named = len(
+        account(status, None, sent).failed
+    )  # it is not documented whether `processed` counts refusals
+    return processed != 0 and not processed == sent == named
 
 
 def applied_by(change: Change) -> dt.datetime:

@@ -102,7 +102,7 @@ class TaxpayerReport(Plain):
         return f"{self.gstin}: {'; '.join(said)}"
 
     def _is_due(self, period: str, draft: dt.datetime) -> bool:
-        if any(not token.kind.repeatable for token in self.pending):
+        if self.pending_count:  # it may be applied yet
             return True
         current = self.gstr2b_is_current and self.gstr2b is not None and self.gstr2b.gstr2b == period
         return self.changed_at is not None and self.changed_at >= draft and not current

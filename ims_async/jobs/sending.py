@@ -159,13 +159,14 @@ class Sender:
         try:
             sent = await self._claim_and_send(batch, journaled, outgoing, since)
             if isinstance(sent, Claim):
-                # Another process has sent it again between two tries: it is that one's from now on.
-                return await self._opened(batch, journaled, _as_it_is) if outgoing.left else sent
+                return await self._sent_elsewhere(batch, journaled) if outgoing.left else sent
             came = partial(_answered, answer=sent)
             if (reference := sent[0].reference_id) and await self._jobs.knows(reference):
                 came = Change.lost
                 raise OutcomeUnknown(f"the gateway answered with the name of an earlier job, {reference}")
         except OutcomeUnknown as error:
+            if error.job is not None:
+                raise
             raise await self._lost(error, batch, journaled) from error
         except ImsError as error:
             # With an answer still out, "another job is running" may be about this one.
@@ -221,6 +222,14 @@ class Sender:
             advice=SEND_AGAIN if batch.kind.repeatable else advice,
         )
 
+    async def _sent_elsewhere(self, batch: Batch, journaled: JournaledChange) -> ImsJob:
+        """Return the job of what another process has sent again between two tries, and sees through."""
+        job = await self._opened(batch, journaled, lambda change: change)
+        if job.reference_id is None and not job.done:
+            what = f"another process is sending {batch} of {self._gstin} again, whose answer was lost here"
+            raise OutcomeUnknown(what, job=job, advice=SEND_AGAIN)
+        return job
+
     async def _opened(self, batch: Batch, journaled: JournaledChange, came: Move) -> ImsJob:
         """Return the job of what was sent, after what came of it was written down."""
         journaled.owe(came)
@@ -228,10 +237,6 @@ class Sender:
             batch.job = self._jobs.opened(journaled, batch.records)
         await batch.job._write()
         return batch.job
-
-
-def _as_it_is(change: Change) -> Change:
-    return change
 
 
 def _answered(change: Change, answer: tuple[JobToken, JobStatus | None]) -> Change:

@@ -662,6 +662,10 @@ def test_a_list_of_errors_that_fits_no_record_does_not_hide_what_was_applied() -
     assert may_have_applied(change(SAVE, 1, status))
     assert may_have_applied(change(SAVE, 1, attrs.evolve(status, processed=2, errors=1)))
     assert may_have_applied(change(SAVE, 1, attrs.evolve(status, processed=None, errors=2)))
+    assert may_have_applied(
+        change(SAVE, 1, attrs.evolve(status, processed=0))
+    )  # of the other nothing is said
+    assert may_have_applied(change(SAVE, 1, attrs.evolve(status, processed=0, errors=2, carrier_failed=True)))
     assert not may_have_applied(change(SAVE, 1, attrs.evolve(status, processed=0, errors=2)))
     assert not may_have_applied(change(SAVE, 1, attrs.evolve(status, processed=2, errors=2)))
 

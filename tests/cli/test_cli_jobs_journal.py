@@ -8,7 +8,6 @@ import shlex
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -380,8 +379,8 @@ def test_of_a_gstr2b_that_was_not_computed_anew_the_list_says_to_ask_again(shell
     async def written() -> None:
         journal = SqliteJournal(journal_of(shell))
         for name, ended in (("let go", None), ("failed", JobStatus(state=JobState.FAILED, raw_code="ER"))):
-            facts: dict[str, Any] = {"gstin": shell.gstin, "submitted": 0, "reference_id": name}
-            waiting = await journal.add(a_change(name, kind=JobKind.REGENERATE, **facts), [])
+            own = a_change(name, kind=JobKind.REGENERATE, gstin=shell.gstin, submitted=0, reference_id=name)
+            waiting = await journal.add(own, [])
             sent = (await journal.claim(waiting.claimed(waiting.token))).change
             await journal.put(sent.accepted(sent.token).heard(ended) if ended else sent.abandoned())
         await journal.aclose()

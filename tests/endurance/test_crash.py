@@ -107,7 +107,9 @@ async def test_the_judge_sees_a_statement_that_is_sent_twice_or_beside_a_save(wo
     problems = judge(seen, plan, sim).problems
     assert f"sent by two changes: {(gstin, 'gstr2b', '', '', '012025')}" in problems
     assert not [problem for problem in problems if "in flight" in problem]
-    sim.returns.overlaps.append(Overlap(0.0, gstin, "save", "R"))
+    sim.returns.overlaps.append(Overlap(0.0, gstin, "save", "the reference of a lost request"))
+    assert judge(seen, plan, sim).problems == problems
+    sim.returns.overlaps.append(Overlap(0.0, gstin, "save", jobs[0].reference_id or ""))
     sim.returns.regenerate(gstin, "012025")
     verdict = judge(seen, plan, sim)
     assert [problem for problem in verdict.problems if problem.startswith("in flight at once")]

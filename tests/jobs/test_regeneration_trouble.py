@@ -131,6 +131,26 @@ async def test_what_another_process_sends_between_two_tries_is_waited_for(
     assert len(sim.returns.regenerations) == 2
 
 
+async def test_what_another_process_is_sending_between_two_tries_is_left_to_it(
+    acme: Taxpayer, sim: Simulator, shelf: Shelf
+) -> None:
+    """Its reference is not known yet; the change stays as that process has written it."""
+    sim.script_fault("regenerate", LOST)
+    task = asyncio.create_task(acme.regenerate_gstr2b(PERIOD))
+    while await shelf.states() != [S.LOST]:
+        await asyncio.sleep(0)
+    lost = await shelf.last()
+    await shelf.journal().put(lost.sent_again(lost.token))
+    with pytest.raises(
+        OutcomeUnknown, match=r"another process is sending GSTR-2B of 012025 .*again"
+    ) as caught:
+        await task
+    assert isinstance(caught.value.job, ImsJob)
+    assert caught.value.job.open
+    assert await shelf.states() == [S.SENDING]
+    assert len(sim.returns.regenerations) == 1
+
+
 async def test_what_could_not_be_written_between_two_tries_is_said_as_it_is(
     acme: Taxpayer, journal: Shaky, sim: Simulator
 ) -> None:
