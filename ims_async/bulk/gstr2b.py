@@ -189,9 +189,8 @@ def may_have_applied(change: Change) -> bool:
     sent, processed = change.token.submitted, status.processed
     if sent is None or status.errors != sent:
         return True
-    named = len(
-        account(status, None, sent).failed
-    )  # it is not documented whether `processed` counts refusals
+    # Whether `processed` counts refusals too is not documented: where it may, they have to be named.
+    named = len(account(status, None, sent).failed)
     return processed != 0 and not processed == sent == named
 
 

@@ -226,8 +226,8 @@ class Sender:
         """Return the job of what another process has sent again between two tries, and sees through."""
         job = await self._opened(batch, journaled, lambda change: change)
         if job.reference_id is None and not job.done:
-            what = f"another process is sending {batch} of {self._gstin} again, whose answer was lost here"
-            raise OutcomeUnknown(what, job=job, advice=SEND_AGAIN)
+            what = f"its answer was lost here, and another process asked for {batch} of {self._gstin} again"
+            raise OutcomeUnknown(f"{what}: it is {job.change.state}", job=job, advice=SEND_AGAIN)
         return job
 
     async def _opened(self, batch: Batch, journaled: JournaledChange, came: Move) -> ImsJob:

@@ -142,7 +142,7 @@ async def test_what_another_process_is_sending_between_two_tries_is_left_to_it(
     lost = await shelf.last()
     await shelf.journal().put(lost.sent_again(lost.token))
     with pytest.raises(
-        OutcomeUnknown, match=r"another process is sending GSTR-2B of 012025 .*again"
+        OutcomeUnknown, match=r"asked for GSTR-2B of 012025 .* again: it is sending"
     ) as caught:
         await task
     assert isinstance(caught.value.job, ImsJob)
