@@ -59,6 +59,7 @@ THINGS: Final[dict[type, Callable[[World], Any]]] = {
 }
 FUNCTIONS: Final[dict[str, Callable[[World], Any]]] = {
     "as_completed": lambda world: as_completed([world.job]),
+    "recompute_due": lambda world: bulk.recompute_due(world.client, "102024"),
 }
 ANY_LOOP: Final = {SqliteJournal, FileCredentialStore, MemoryCredentialStore}
 """They keep nothing of a loop's between two calls; see the tests of sharing below."""

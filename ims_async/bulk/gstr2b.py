@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import attrs
@@ -12,6 +12,8 @@ import attrs
 from ..client import ImsClient, services_of
 from ..errors import InvalidInput
 from ..jobs.job import ImsJob
+from ..journal import Journal, Query
+from ..journal.base import EVERYTHING
 from ..model.change import Change
 from ..model.gstr2b import Gstr2b, TaxAmounts
 from ..model.moves import ChangeState
@@ -266,18 +268,22 @@ async def recompute_due(
     gateway named. `filed` are the GSTINs whose GSTR-3B of the period is filed: theirs is final. Pass the
     others to `regenerate_all`. Raises `InvalidInput`, also without a journal, and `JournalError`.
     """
-    since = draft_of(period, draft)
+    services, since = services_of(client), draft_of(period, draft)
+    services.loop_owner.check()
     if client.journal is None:
         raise InvalidInput(
             "the client keeps no journal, which would tell what was sent: ImsClient(journal=…)"
         )
-    return gstins_due(await changes_since(services_of(client).find, since), period, draft=draft, filed=filed)
+    of = Query(gsp=services.kind, host=services.host)
+    changes = await changes_since(services.journal, since, of)
+    return gstins_due(changes, period, draft=draft, filed=filed)
 
 
-async def changes_since(find: Callable[..., Awaitable[Sequence[Change]]], since: dt.datetime) -> list[Change]:
+async def changes_since(journal: Journal, since: dt.datetime, of: Query = EVERYTHING) -> list[Change]:
     """Return the changes of a journal that may have been applied since a time, for `gstins_due`.
 
-    `find` takes what `Query` does. Raises `JournalError`.
+    `of` says of which gateway, if not of all. Raises `JournalError`.
     """
-    at_work = await find(states=(ChangeState.ACCEPTED,))  # however long ago it was heard of
-    return [*at_work, *await find(since=since - _QUIET)]
+    # One that is at work, however long ago it was heard of.
+    at_work = await journal.find(attrs.evolve(of, states=(ChangeState.ACCEPTED,)))
+    return [*at_work, *await journal.find(attrs.evolve(of, since=since - _QUIET))]

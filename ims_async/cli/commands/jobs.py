@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ... import tables
-from ...bulk.gstr2b import draft_of, gstins_due
+from ...bulk.gstr2b import changes_since, draft_of, gstins_due
 from ...bulk.recover import handed_in_again
 from ...errors import OUTAGE, GatewayError, InvalidInput, JournalError, UnexpectedAnswer
 from ...jobs.job import ImsJob
@@ -128,7 +128,7 @@ async def _entries(
             found = [entry for entry in found if entry.open or entry.to_retry]
         since: list[Change] = []
         with contextlib.suppress(JournalError):
-            since = await kept.find(Query(since=draft_of(last_drafted_now())))
+            since = await changes_since(kept, draft_of(last_drafted_now()))
         return found, since, trouble
 
 

@@ -10,12 +10,11 @@ from typing import Annotated, Any
 import attrs
 
 from .... import decide, tables
-from ....bulk.gstr2b import draft_of, gstins_due
+from ....bulk.gstr2b import changes_since, draft_of, gstins_due
 from ....decide import Comparison
 from ....decide.comparison.writing import COLUMNS, comparison_rows
 from ....errors import InvalidInput, JournalError
 from ....files import is_folder
-from ....journal import Query
 from ....model.gstr2b import Gstr2b
 from ....model.records import Invoice
 from ....model.vocabulary import Action, year_and_month
@@ -220,7 +219,8 @@ class _Compare:
             return set()
         async with contextlib.aclosing(kept):
             try:
-                return {*gstins_due(await kept.find(Query(since=draft_of(self.period))), self.period)}
+                changes = await changes_since(kept, draft_of(self.period))
+                return {*gstins_due(changes, self.period)}
             except JournalError as error:
                 self.console.tell(f"Some of the journal cannot be read: {error}")
                 return set()
