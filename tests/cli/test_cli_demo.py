@@ -190,7 +190,7 @@ def test_the_simulator_prints_lines_for_a_shell(shell: Shell) -> None:
     shell.monkeypatch.setattr("asyncio.Event.wait", stop_at_once)
     ended = shell.run("simulate", "--taxpayers", 1, "--invoices", 10)
     assert ended.code == 0
-    for part in ("export IMS_BASE_URL=http://127.0.0.1:", "export IMS_GSTIN=", "OTP: 575757", "username"):
+    for part in ("export IMS_BASE_URL=http://127.0.0.1:", "export IMS_GSTIN=", "of 012025", "OTP: 575757"):
         assert part in ended.out
     for name in {*shell.account, "IMS_GSP"}:
         assert f"export {name}=" in ended.out

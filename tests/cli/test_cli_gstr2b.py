@@ -18,6 +18,7 @@ from ims_async import JobKind, JobToken, tables
 from ims_async.bulk import TaxpayerReport
 from ims_async.cli.inputs import environment
 from ims_async.cli.output import statements
+from ims_async.cli.output.next_commands import Commands
 from ims_async.journal import Change, SqliteJournal
 from ims_async.model.gstr2b import Gstr2b, TaxAmounts
 from ims_async.rules.periods import last_drafted
@@ -313,6 +314,32 @@ def test_it_is_asked_for_in_the_question(shell: Shell) -> None:
     assert shell.run("push", file, "--regenerate", PERIOD, *QUICK).code == 1
     assert questions[0].endswith(f" for {shell.gstin}, and have GSTR-2B of {PERIOD} computed anew?")
     assert (asked(shell), shell.sim.count("save")) == ([], 0)
+
+
+def test_where_all_stands_already_it_is_said_that_it_was_not_asked_for(shell: Shell) -> None:
+    """With the command that asks for it."""
+    file, _ = shell.decided(accept)
+    assert shell.run("push", file, "--yes", *QUICK).code == 0
+    ended = shell.run("push", file, "--yes", "--regenerate", PERIOD, *QUICK)
+    assert (ended.code, asked(shell)) == (0, [])
+    assert f"GSTR-2B of {PERIOD} was not asked for: `ims-async gstr2b regenerate " in ended.out
+
+
+def test_the_command_for_many_names_their_files() -> None:
+    """Or a list of them that a person makes; of a few it names each."""
+    few, many = ["27AAPFU0939F1ZV"] * 5, ["27AAPFU0939F1ZV"] * 6
+    command = "ims-async gstr2b regenerate --period 012025"
+    assert Commands().regenerate(PERIOD, *many, files=[Path("a.csv"), Path("b")]) == f"{command} a.csv b"
+    assert Commands().regenerate(PERIOD, *many) == f"{command} --gstins FILE"
+    assert Commands().regenerate(PERIOD, *few, files=[Path("a.csv")]).count("--gstin ") == 5
+
+
+def test_one_without_a_session_is_said_once(shell: Shell) -> None:
+    """And not that there was nothing to do."""
+    other = "29AAACQ3770E1ZF"
+    ended = shell.run("gstr2b", "regenerate", *WHOM, "--gstin", other, "--yes", *QUICK)
+    assert (ended.code, ended.err.count(f"{other}: there is no session for this taxpayer")) == (1, 1)
+    assert "nothing to do" not in ended.err
 
 
 def test_it_does_not_go_with_a_file_for_the_portal(shell: Shell) -> None:

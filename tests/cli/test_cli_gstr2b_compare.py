@@ -153,6 +153,21 @@ def test_one_that_is_skipped_stops_no_other(shell: Shell) -> None:
     assert (shell.here / "c.csv").read_text() == "kept"
 
 
+def test_of_many_that_are_skipped_three_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Statements of another period, of files; all are named in the end."""
+    with opened(tmp_path, monkeypatch, capsys, "sandbox", taxpayers=5, invoices=5) as shell:
+        shell.log_in_all()
+        file = shell.pulled_all()
+        assert shell.run("gstr2b", "pull", *WHOM, *named(shell), "--out", "s/", "--format", "json").code == 0
+        ended = shell.run("gstr2b", "compare", file, "--statement", "s/", "--period", "122024")
+        assert (ended.code, ended.err.count(" is skipped: ")) == (1, 3)
+        assert f"/{shell.gstin}.json is the GSTR-2B for {PERIOD}, not for 122024" in ended.err
+        assert "… and 2 more" in ended.err
+        assert all(gstin in ended.out for gstin in shell.sim.gstins)
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

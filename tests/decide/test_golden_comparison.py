@@ -188,6 +188,24 @@ def test_what_is_of_another_return_says_nothing_of_it(other: Gstr2bDocument) -> 
     assert not found.recompute_due
 
 
+@pytest.mark.parametrize("known", [{}, NOT_DUE])
+def test_what_there_is_of_an_earlier_return_says_nothing_of_it(known: dict[str, Any]) -> None:
+    """It may be of GSTR-1A of that period, whose GSTR-1 went to the GSTR-2B before; the reason names that."""
+    of_september = {"date": "05-09-26", "return_period": "092026"}
+    amended = document("A-1", date="05-09-26", supplier_period="092026")
+    (one,) = [each for each in compare([ims(**of_september)], statement(amended), **known) if each.invoice]
+    assert one.kind is ComparedKind.MISSING
+    assert "the GSTR-2B of 092026 may have it; else its supplier " in one.reason
+
+
+def test_a_quarter_has_the_returns_of_its_months() -> None:
+    """Its statement is the first that can have them: what there is of a month was filed in time."""
+    period = {"period": "122026"}
+    mine: dict[str, Any] = {"filings": [filed(quarterly=True, **period)]}
+    found = compare([ims()], statement(document("A-1"), **period), **mine)
+    assert [one.kind for one in found if one.invoice] == [ComparedKind.RECOMPUTE_DUE]
+
+
 @pytest.mark.parametrize(
     ("other", "named"),
     [

@@ -109,7 +109,7 @@ def _send(
     if len(rows) == 1:
         settings = settings.of(*rows)
     console.asks(settings)
-    return Change(console, settings, plan, kind, regenerate).carry_out(rows)
+    return Change(console, settings, plan, kind, regenerate, files).carry_out(rows)
 
 
 @attrs.frozen
@@ -122,6 +122,7 @@ class Change:
     kind: JobKind
     regenerate: str | None
     """The period of the GSTR-2B that is to be computed anew, if any."""
+    files: Sequence[Path]
 
     def carry_out(self, rows: dict[str, list[Row]]) -> int:
         """Pull again, show, ask, send, wait, account; what is wrong with one taxpayer is that one's."""
@@ -163,6 +164,9 @@ class Change:
             stand = "stands" if standing == 1 else "stand"
             console.say(f"There is nothing to send: {counted(standing, 'row')} {stand} already as decided.")
         written = carrier.write_report(accounts)
+        if self.regenerate:
+            command = console.commands.regenerate(self.regenerate, *matched.sizes, files=self.files)
+            console.say(f"GSTR-2B of {self.regenerate} was not asked for: `{command}` has it computed anew.")
         mend = outcomes.mend_rows(accounts, whole=console.report is not None)
         console.tell(f"Nothing was sent. {mend}".rstrip())
         console.document({"ok": accounts.ok, **facts, "report_file": console.report_file})

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 from ...errors import InvalidInput
 from ...simulator import Simulator
+from ...simulator.seeding import PERIODS
 from .. import options
 from ..command import command
 from ..inputs.accounts import Provider, chosen
@@ -57,8 +58,11 @@ async def _serve(console: Console, provider: Provider, simulator: Simulator) -> 
         people = [{"gstin": p.gstin, "username": p.username, "name": p.name} for p in simulator.taxpayers]
         rows = [tuple(person.values()) for person in people]
         console.show(show.table("taxpayers", ("GSTIN", "username", "name"), rows))
-        name = simulator.taxpayers[0].username
+        name, newest = simulator.taxpayers[0].username, PERIODS[-1]
+        console.say(f"Records are of {PERIODS[0]} to {newest}; the newest GSTR-2B is of {newest}.")
         console.say(f"OTP: {OTP}. Try, in another terminal: ims-async login --username {name}")
-        console.document({"ok": True, "environment": variables, "otp": OTP, "taxpayers": people})
+        console.document(
+            {"ok": True, "environment": variables, "otp": OTP, "periods": PERIODS, "taxpayers": people}
+        )
         console.tell("Ctrl-C stops it.")
         await stopped.wait()

@@ -186,7 +186,9 @@ class RunBoard:
         said = [counts_in_words(outcome.counts), in_words(self.console, outcome)]
         if error is not None and (outcome.gstin, EventKind.SESSION_ENDED) not in self.told:
             said.append(self.console.reason(outcome.gstin, error))
-        words = "; ".join(filter(None, said)) or "nothing to do"
+        words = "; ".join(filter(None, said)) or ("" if error is not None else "nothing to do")
+        if not words:  # its session has ended, which is said already
+            return
         if self.ends.get(outcome.gstin) != words:
             self.ends[outcome.gstin] = words
             self.console.tell(f"{outcome.gstin}: {words}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -61,11 +62,11 @@ class Commands:
         """Return the command that sends the decisions of files."""
         return self._command(verb, str(files), *options, *self._unchecked(), *self._kept())
 
-    def regenerate(self, period: str, *gstins: str) -> str:
+    def regenerate(self, period: str, *gstins: str, files: Sequence[Path] = ()) -> str:
         """Return the command that has GSTR-2B computed anew: of these, or those for whom it is due."""
         named = [word for gstin in gstins for word in ("--gstin", gstin)] or ["--due"]
         if len(gstins) > _MOST_NAMED:
-            named = ["--gstins", "FILE"]
+            named = list(map(str, files)) or ["--gstins", "FILE"]
         words = ["gstr2b", "regenerate", "--period", period, *named]
         return self._command(*words, *self._unchecked(), *self._kept())
 

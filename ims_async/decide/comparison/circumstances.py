@@ -24,7 +24,8 @@ Return = tuple[str, str]
 class Circumstances:
     """The dates of a period, the returns that were filed, and whether the GSTR-2B is older than actions.
 
-    `in_time` has the suppliers' returns of which the GSTR-2B has documents: they were filed by the cut-off.
+    `in_time` has the suppliers' returns of which the GSTR-2B has documents, if it is the first that can have
+    them: these were filed by the cut-off. What is there of an earlier return may be of its GSTR-1A.
     `filing_known` says whether it is known if the taxpayer's own GSTR-3B is filed (then `filed_on`), `unread`
     how many problems there were in reading the GSTR-2B.
     """
@@ -57,16 +58,23 @@ class Circumstances:
 
     def earlier(self, record: Invoice) -> str | None:
         """Return the earlier period whose GSTR-2B may have a record, its GSTR-3B not being filed."""
+        period = self._before(record)
+        own = self.filings.get((self.gstin, period)) if period else None
+        return period if own is not None and own.gstr3b_filed_on is None else None
+
+    def maybe_earlier(self, record: Invoice) -> str | None:
+        """Return the earlier period whose GSTR-2B may have a record, if GSTR-3B of it is not filed."""
+        period = self._before(record)
+        return None if (self.gstin, period) in self.filings else period
+
+    def _before(self, record: Invoice) -> str | None:
+        """Return the period of the earliest GSTR-2B that can have a record, if it is before this one."""
         home, month = self._home(record), month_of(self.period)
-        if home is None or month is None:
-            return None
-        own = self.filings.get((self.gstin, period_of(home))) if home < month else None
-        return period_of(home) if own is not None and own.gstr3b_filed_on is None else None
+        return period_of(home) if home is not None and month is not None and home < month else None
 
     def _home(self, record: Invoice) -> int | None:
         """Return the period of the earliest GSTR-2B that can have a record; of a quarter its last month."""
-        month = earliest_gstr2b(record.return_period, record.source_form)
-        return month + 2 - month % 3 if month is not None and self.quarterly else month
+        return _home(record.return_period, record.source_form, quarterly=self.quarterly)
 
     def not_filed(self, record: Invoice) -> bool:
         """Whether its supplier has not filed it, by the record or as far as the gateway knows.
@@ -116,6 +124,11 @@ class Circumstances:
         return monthly, monthly
 
 
+def _home(period: str, form: str | None, *, quarterly: bool) -> int | None:
+    month = earliest_gstr2b(period, form)
+    return month + 2 - month % 3 if month is not None and quarterly else month
+
+
 def _return_of(record: Invoice) -> Return:
     return record.supplier.strip().upper(), record.return_period
 
@@ -136,25 +149,31 @@ def circumstances_steps(
     known = dates or deadlines(gstr2b.period)
     if known.period != gstr2b.period:
         raise InvalidInput(f"dates: they are of {known.period}, and the GSTR-2B is of {gstr2b.period}")
-    in_time: set[Return] = set()
-    for count, document in enumerate(gstr2b.documents):
-        if not count % STEP:
-            yield
-        # What is reversed is of an old return, and a distributor's GSTR-6 says nothing of GSTR-1.
-        if document.ims_section is not None and document.place is not Gstr2bPlace.REVERSAL:
-            in_time.add((document.supplier.strip().upper(), document.supplier_period or ""))
     by_return = {}
     for one in filings:
         _check_filing(one)
         by_return[one.gstin.upper(), one.period] = one
     mine = gstr2b.gstin.upper()
     own = by_return.get((mine, gstr2b.period))
-    quarterly = {one.quarterly for (gstin, _), one in by_return.items() if gstin == mine}
+    said = {one.quarterly for (gstin, _), one in by_return.items() if gstin == mine}
+    quarterly = True in said if own is None or own.quarterly is None else own.quarterly
+    in_time: set[Return] = set()
+    first = {}  # by period: whether this is the first GSTR-2B that can have a return of it
+    for count, document in enumerate(gstr2b.documents):
+        if not count % STEP:
+            yield
+        # What is reversed is of an old return, and a distributor's GSTR-6 says nothing of GSTR-1.
+        if document.ims_section is not None and document.place is not Gstr2bPlace.REVERSAL:
+            period = document.supplier_period or ""
+            if period not in first:
+                first[period] = _home(period, None, quarterly=quarterly) == month_of(gstr2b.period)
+            if first[period]:
+                in_time.add((document.supplier.strip().upper(), period))
     return Circumstances(
         gstin=gstr2b.gstin.upper(),
         period=gstr2b.period,
         dates=known,
-        quarterly=True in quarterly if own is None or own.quarterly is None else own.quarterly,
+        quarterly=quarterly,
         filing_known=own is not None,
         filed_on=None if own is None else own.gstr3b_filed_on,
         unread=len(gstr2b.problems),

@@ -190,6 +190,8 @@ def _why_missing(record: Invoice, known: Circumstances, in_time: str | None) -> 
         why = f"{late}, or its action has changed since the GSTR-2B was made"
     else:
         why = f"its supplier may have filed after {known.cut_off:%d-%m-%Y}"
+    if earlier := known.maybe_earlier(record):
+        why = f"the GSTR-2B of {earlier} may have it; else {why}"
     return why if record.supplier_filed else f"{why}; whether its supplier has filed is not known"
 
 

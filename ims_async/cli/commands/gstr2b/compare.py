@@ -31,6 +31,7 @@ from ...inputs.sheets import read_sheets
 from ...output import statements
 from ...output.comparisons import ComparedTally
 from ...output.console import NOT_ALL_WELL, OK, Console
+from ...output.grouping import Grouped, kind_of
 from ...output.tables import are, counted
 from .asking import ask_each
 
@@ -238,6 +239,7 @@ class _Compare:
                 first_poll=self.asked.first_poll,
             )
         skipped: dict[str, str] = {}
+        said = Grouped(self.console.tell)
         for gstin in self.names:
             try:
                 heard(gstin, await self._compare(gstin, due, None))
@@ -245,7 +247,8 @@ class _Compare:
                 if len(self.names) == 1:
                     raise
                 skipped[gstin] = self.console.reason(gstin, error)
-                self.console.tell(f"{gstin} is skipped: {skipped[gstin]}")
+                said.add(f"skipped, {kind_of(error)}", f"{gstin} is skipped: {skipped[gstin]}")
+        said.end()
         return skipped
 
     def _settings(self) -> Settings:
@@ -281,8 +284,10 @@ class _Compare:
             raise InvalidInput(f"there is no GSTR-2B of {gstin} among the files")
         found = tables.read_gstr2b(files[gstin])
         if (found.gstin.upper(), found.period) != (gstin, self.period):
-            what = f"{files[gstin]} is the GSTR-2B of {found.gstin} for {found.period}"
-            raise InvalidInput(f"{what}, not of {gstin} for {self.period}")
+            have, want = f"of {found.gstin} for {found.period}", f"of {gstin} for {self.period}"
+            if found.gstin.upper() == gstin:
+                have, want = f"for {found.period}", f"for {self.period}"
+            raise InvalidInput(f"{files[gstin]} is the GSTR-2B {have}, not {want}")
         return found
 
     def _tell(self, skipped: Mapping[str, str]) -> int:
