@@ -7,7 +7,7 @@ import time
 from collections.abc import Generator, Iterator
 from typing import Any, Final, TypeVar
 
-_LONGEST_TURN: Final = 0.002  # seconds, before other tasks of the event loop have theirs
+_LONGEST_TURN: Final = 0.001  # seconds, before other tasks of the event loop have theirs
 _FREED_AT_ONCE: Final = 2048  # items
 _T = TypeVar("_T")
 

@@ -21,7 +21,7 @@ from .numbers import runs_of
 Amounts = tuple[int, int, int, int, int]
 """Paise, in the order of `HEADS`."""
 CREDIT_NOTES: Final = frozenset({Section.B2BCN, Section.B2BCNA})
-STEP: Final = 256  # documents that are looked at before the caller's event loop may run
+STEP: Final = 128  # documents that are looked at before the caller's event loop may run
 FEW: Final = STEP // 16  # of those that may have many lines or candidates each
 
 
