@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from ims_async.decide import ComparedKind
+from ims_async.simulator import Fault
 from ims_async.simulator.http import write
 from ims_async.tables.gstr2b.writing import COLUMNS
-from tests.cli.cli_shell import QUICK, Shell, commands_in, fill_in, opened, read_rows, write_rows
+from tests.cli.cli_shell import QUICK, Ended, Shell, commands_in, fill_in, opened, read_rows, write_rows
 
 PERIOD = "012025"
 WHOM = ("--period", PERIOD)
@@ -98,6 +100,92 @@ def test_an_earlier_statement_shows_what_changed(shell: Shell) -> None:
     assert (ended.code, shell.sim.count("track")) == (0, 1)
     assert "Nothing needs a person" in ended.out
     assert "The earlier one gave " in ended.out
+
+
+@pytest.fixture
+def older(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gsp_name: str
+) -> Iterator[Shell]:
+    """A shell of two taxpayers; of earlier periods the first has filed GSTR-3B, the second has records."""
+    with opened(tmp_path, monkeypatch, capsys, gsp_name, taxpayers=2, invoices=40) as found:
+        found.log_in_all()
+        file_earlier(found, found.gstin)
+        yield found
+
+
+def file_earlier(shell: Shell, gstin: str) -> None:
+    """File GSTR-3B of all periods before: what was accepted leaves IMS."""
+    for period in ("102024", "112024", "122024"):
+        shell.sim.returns.file_gstr3b(gstin, period)
+
+
+def kinds_of(ended: Ended, gstin: str) -> dict[str, int]:
+    """How many there are of each kind."""
+    return {kind: total["count"] for kind, total in ended.json()["taxpayers"][gstin]["kinds"].items()}
+
+
+@pytest.mark.both_gsps
+def test_of_an_earlier_period_it_is_asked_only_for_whom_it_matters(older: Shell) -> None:
+    """Its records are no finding then: the earlier GSTR-2B may have them."""
+    shell, other = older, older.sim.gstins[1]
+    command = ("gstr2b", "compare", *WHOM, *named(shell), *QUICK)
+    told = shell.run(*command)
+    hint = f"What is missing of {other} may be in an earlier GSTR-2B, if GSTR-3B of 122024 is not filed: "
+    assert (told.code, shell.sim.count("track")) == (0, 0)
+    assert f"{hint}--ask-filing asks the gateway." in told.out
+    before = kinds_of(shell.run(*command, "--json"), other)
+    ended = shell.run(*command, "--ask-filing", "--json")
+    assert (ended.code, ended.json()["findings"]) == (0, 0), ended.err
+    assert shell.sim.count("preference") == 3
+    now = kinds_of(ended, other)
+    assert now.pop("earlier period") == before.pop("missing") > 1
+    assert now == before
+    assert "--ask-filing" not in shell.run(*command, "--ask-filing").out
+
+
+def test_a_record_of_a_period_that_is_filed_stays_missing(older: Shell) -> None:
+    """Where the last period before is filed, all before it are: no other is asked for."""
+    shell, other = older, older.sim.gstins[1]
+    file = shell.pulled("other.csv", "--gstin", other)
+    file_earlier(shell, other)
+    command = ("gstr2b", "compare", file, *WHOM, "--json", "--gstin", other)
+    assert shell.run("gstr2b", "pull", *WHOM, "--gstin", other, "--out", "s.json").code == 0
+    before, count = shell.run(*command, "--statement", "s.json").json(), shell.sim.count("track")
+    assert before["taxpayers"][other]["filing_to_ask"] == "122024"
+    now = shell.run(*command, "--statement", "s.json", "--ask-filing").json()
+    assert (now["taxpayers"][other]["filing_to_ask"], shell.sim.count("track") - count) == (None, 2)
+    assert now["findings"] == before["findings"] > 1
+
+
+@pytest.mark.parametrize(
+    ("faults", "unknown", "missing"),
+    [
+        ([Fault.html()], [PERIOD], False),
+        ([Fault.delay(0), Fault.html()], ["122024"], True),
+        ([Fault.html()] * 2, [PERIOD, "122024"], True),
+    ],
+)
+def test_a_period_that_cannot_be_asked_is_not_known(
+    older: Shell, faults: list[Fault], unknown: list[str], missing: bool
+) -> None:
+    """With a warning; all else is compared. Exit code 0."""
+    shell, other = older, older.sim.gstins[1]
+    shell.sim.script_fault("track", *faults, gstin=other)
+    ended = shell.run("gstr2b", "compare", *WHOM, *named(shell), "--ask-filing", "--json", *QUICK)
+    assert (ended.code, "skipped" in ended.err) == (0, False), ended.err
+    told = re.findall(rf"{other}: whether GSTR-3B of (\d+) is filed is not known: \S", ended.err)
+    assert told == unknown
+    assert ended.err.count("is not known") == len(unknown)
+    kinds = kinds_of(ended, other)
+    assert ("missing" in kinds, "earlier period" in kinds) == (missing, not missing)
+    assert ended.json()["taxpayers"][other]["filing_to_ask"] == ("122024" if missing else None)
+
+
+def test_what_is_filed_is_asked_before_the_records_are_read(older: Shell) -> None:
+    """What is in IMS once GSTR-3B is filed is of a later period; what was read before need not be."""
+    assert older.run("gstr2b", "compare", *WHOM, "--ask-filing", *QUICK).code == 0
+    asked = [one.operation for one in older.sim.requests]
+    assert asked.index("track") < asked.index("invoices")
 
 
 def test_decisions_that_are_not_sent_yet_are_told(shell: Shell) -> None:

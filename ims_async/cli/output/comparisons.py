@@ -25,6 +25,8 @@ class ComparedTally:
     rows: dict[str, tuple[object, ...]] = attrs.field(factory=dict)
     due: list[str] = attrs.field(factory=list)
     """Whose GSTR-2B is older than the actions."""
+    to_ask: dict[str, list[str]] = attrs.field(factory=dict)
+    """By earlier period, for whom its GSTR-3B decides about what is missing, and is not known to be filed."""
     findings: int = 0
     """How many need a person."""
 
@@ -43,6 +45,8 @@ class ComparedTally:
             self.first.setdefault(own_kind[0].kind, []).extend((gstin, one) for one in own_kind)
         self.findings += len(findings)
         self.due += [gstin] if comparison.recompute_due else []
+        if (period := comparison.filing_to_ask) is not None:
+            self.to_ask.setdefault(period, []).append(gstin)
         sums = (comparison.credit, comparison.expected, comparison.difference)
         due = "due" if comparison.recompute_due else ""
         self.rows[gstin] = (gstin, len(findings), *(rupees(one.total) for one in sums), due)

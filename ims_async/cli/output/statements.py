@@ -87,6 +87,13 @@ def due(commands: Commands, period: str, gstins: Sequence[str], *, journal: bool
     return f"{what}: `{commands.regenerate(period, *(() if journal else gstins))}`"
 
 
+def earlier_may_have_it(period: str, gstins: Sequence[str]) -> str:
+    """Say that GSTR-3B of an earlier period decides about what is missing, and how it is asked."""
+    whose = gstins[0] if len(gstins) == 1 else counted(len(gstins), "taxpayer")
+    where = f"What is missing of {whose} may be in an earlier GSTR-2B"
+    return f"{where}, if GSTR-3B of {period} is not filed: --ask-filing asks the gateway."
+
+
 # -- tables ----------------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from ....bulk.concurrency import for_each
@@ -55,6 +55,26 @@ async def ask_each(
             await for_each(names, one, at_once=max(min(at_once, len(names)), 1))
     said.end()
     return skipped
+
+
+async def filings_of(
+    console: Console, said: Grouped, taxpayer: Taxpayer, periods: Iterable[str]
+) -> list[Filing]:
+    """Ask which returns of each of these periods are filed; one that cannot be asked is named, and left away.
+
+    Raises what would meet every taxpayer.
+    """
+    found = []
+    for period in periods:
+        try:
+            found.append(await taxpayer.filing(period))
+        except ImsError as error:
+            if is_everybodys(error):
+                raise
+            why = console.reason(taxpayer.gstin, error)
+            what = f"whether GSTR-3B of {period} is filed is not known: {why}"
+            said.add(f"not known, {kind_of(error)}", f"{taxpayer.gstin}: {what}")
+    return found
 
 
 def ask_filings(
