@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,31 +12,30 @@ from ims_async.decide import ComparedKind
 from ims_async.simulator import Fault
 from ims_async.simulator.http import write
 from ims_async.tables.gstr2b.writing import COLUMNS
-from tests.cli.cli_shell import QUICK, Ended, Shell, commands_in, fill_in, opened, read_rows, write_rows
+from tests.cli.cli_shell import (
+    QUICK,
+    Ended,
+    Shell,
+    commands_in,
+    fill_in,
+    opened,
+    read_rows,
+    reject,
+    shell_of,
+    write_rows,
+)
 
 PERIOD = "012025"
 WHOM = ("--period", PERIOD)
 REJECTED = str(ComparedKind.REJECTED_COUNTED)
 
 
-@pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gsp_name: str
-) -> Iterator[Shell]:
-    """A shell of three taxpayers, each with a session; some records are rejected after the draft."""
-    with opened(tmp_path, monkeypatch, capsys, gsp_name, taxpayers=3, invoices=12) as found:
-        found.log_in_all()
-        yield found
-
-
-def named(shell: Shell) -> list[str]:
-    """The options that name every taxpayer."""
-    return [word for gstin in shell.sim.gstins for word in ("--gstin", gstin)]
+shell = shell_of(taxpayers=3, invoices=12)
 
 
 def reject_all(shell: Shell) -> Path:
     """Reject every record of every taxpayer; return the files of it, pulled again."""
-    file, _ = shell.decided_all(lambda row: "R" if row["action when pulled"] != "R" else "")
+    file, _ = shell.decided_all(reject)
     ended = shell.run("push", file, "--yes", *QUICK)
     assert ended.code == 0, ended.err
     return shell.pulled_all("again.csv")
@@ -47,7 +45,7 @@ def reject_all(shell: Shell) -> Path:
 def test_what_is_rejected_and_still_counted_is_found(shell: Shell) -> None:
     """Read now, of many; counts and rupees by kind, the reason, and what to do. The exit code stays 0."""
     reject_all(shell)
-    ended = shell.run("gstr2b", "compare", *WHOM, *named(shell), "--out", "c.csv", "--json", *QUICK)
+    ended = shell.run("gstr2b", "compare", *WHOM, *shell.named(), "--out", "c.csv", "--json", *QUICK)
     assert ended.code == 0, ended.err
     found = ended.json()
     rows = read_rows(shell.here / "c.csv")
@@ -61,14 +59,14 @@ def test_what_is_rejected_and_still_counted_is_found(shell: Shell) -> None:
     heads = ("IGST", "CGST", "SGST", "cess")
     assert tax == sum(Decimal(row[f"credit {head}"]) for row in rejected for head in heads)
     assert sorted(found["recompute_due"]["gstins"]) == sorted(shell.sim.gstins)
-    told = shell.run("gstr2b", "compare", *WHOM, *named(shell), *QUICK)
+    told = shell.run("gstr2b", "compare", *WHOM, *shell.named(), *QUICK)
     assert f"{REJECTED}  " in told.out
     assert f"{tax:,.2f}" in told.out
     assert "compute the GSTR-2B anew" in told.out
     if shell.gsp == "sandbox":
         words = next(words for words in commands_in(told.out) if words[:2] == ["gstr2b", "regenerate"])
         assert shell.run(*words, "--yes", *QUICK).code == 0
-        after = shell.run("gstr2b", "compare", *WHOM, *named(shell), "--json", *QUICK).json()
+        after = shell.run("gstr2b", "compare", *WHOM, *shell.named(), "--json", *QUICK).json()
         assert (after["findings"], after["recompute_due"]["gstins"]) == (0, [])
     else:
         assert "have it computed on the GST portal." in told.out
@@ -77,8 +75,8 @@ def test_what_is_rejected_and_still_counted_is_found(shell: Shell) -> None:
 def test_with_both_from_files_no_gateway_is_asked(shell: Shell) -> None:
     """The same is found as where both are read now; an account is not needed."""
     file = reject_all(shell)
-    assert shell.run("gstr2b", "pull", *WHOM, *named(shell), "--out", "s/", "--format", "json").code == 0
-    now = shell.run("gstr2b", "compare", *WHOM, *named(shell), "--json", *QUICK).json()
+    assert shell.run("gstr2b", "pull", *WHOM, *shell.named(), "--out", "s/", "--format", "json").code == 0
+    now = shell.run("gstr2b", "compare", *WHOM, *shell.named(), "--json", *QUICK).json()
     before = len(shell.sim.requests)
     for name in shell.account:
         shell.monkeypatch.delenv(name)
@@ -102,21 +100,14 @@ def test_an_earlier_statement_shows_what_changed(shell: Shell) -> None:
     assert "The earlier one gave " in ended.out
 
 
+two = shell_of(taxpayers=2, invoices=40)
+
+
 @pytest.fixture
-def older(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gsp_name: str
-) -> Iterator[Shell]:
+def older(two: Shell) -> Shell:
     """A shell of two taxpayers; of earlier periods the first has filed GSTR-3B, the second has records."""
-    with opened(tmp_path, monkeypatch, capsys, gsp_name, taxpayers=2, invoices=40) as found:
-        found.log_in_all()
-        file_earlier(found, found.gstin)
-        yield found
-
-
-def file_earlier(shell: Shell, gstin: str) -> None:
-    """File GSTR-3B of all periods before: what was accepted leaves IMS."""
-    for period in ("102024", "112024", "122024"):
-        shell.sim.returns.file_gstr3b(gstin, period)
+    two.file_earlier(two.gstin)
+    return two
 
 
 def kinds_of(ended: Ended, gstin: str) -> dict[str, int]:
@@ -128,7 +119,7 @@ def kinds_of(ended: Ended, gstin: str) -> dict[str, int]:
 def test_of_an_earlier_period_it_is_asked_only_for_whom_it_matters(older: Shell) -> None:
     """Its records are no finding then: the earlier GSTR-2B may have them."""
     shell, other = older, older.sim.gstins[1]
-    command = ("gstr2b", "compare", *WHOM, *named(shell), *QUICK)
+    command = ("gstr2b", "compare", *WHOM, *shell.named(), *QUICK)
     told = shell.run(*command)
     hint = f"What is missing of {other} may be in an earlier GSTR-2B, if GSTR-3B of 122024 is not filed: "
     assert (told.code, shell.sim.count("track")) == (0, 0)
@@ -147,7 +138,7 @@ def test_a_record_of_a_period_that_is_filed_stays_missing(older: Shell) -> None:
     """Where the last period before is filed, all before it are: no other is asked for."""
     shell, other = older, older.sim.gstins[1]
     file = shell.pulled("other.csv", "--gstin", other)
-    file_earlier(shell, other)
+    shell.file_earlier(other)
     command = ("gstr2b", "compare", file, *WHOM, "--json", "--gstin", other)
     assert shell.run("gstr2b", "pull", *WHOM, "--gstin", other, "--out", "s.json").code == 0
     before, count = shell.run(*command, "--statement", "s.json").json(), shell.sim.count("track")
@@ -171,7 +162,7 @@ def test_a_period_that_cannot_be_asked_is_not_known(
     """With a warning; all else is compared. Exit code 0."""
     shell, other = older, older.sim.gstins[1]
     shell.sim.script_fault("track", *faults, gstin=other)
-    ended = shell.run("gstr2b", "compare", *WHOM, *named(shell), "--ask-filing", "--json", *QUICK)
+    ended = shell.run("gstr2b", "compare", *WHOM, *shell.named(), "--ask-filing", "--json", *QUICK)
     assert (ended.code, "skipped" in ended.err) == (0, False), ended.err
     told = re.findall(rf"{other}: whether GSTR-3B of (\d+) is filed is not known: \S", ended.err)
     assert told == unknown
@@ -203,14 +194,14 @@ def test_decisions_that_are_not_sent_yet_are_told(shell: Shell) -> None:
 
 def test_a_credit_note_counts_by_its_itc_reduction_also_from_a_file(shell: Shell) -> None:
     """Accepted with none of the credit given up: the statement takes none, and should take none."""
-    file = shell.pulled("notes.csv", *named(shell), "--section", "cn", "--section", "cna")
+    file = shell.pulled("notes.csv", *shell.named(), "--section", "cn", "--section", "cna")
     rows = read_rows(file)
     for row in rows:
         row["action"] = "A" if row["action when pulled"] == "N" else ""
         row["ITC reduction"] = "none" if row["action"] else ""
     write_rows(file, rows)
     assert shell.run("push", file, "--yes", "--regenerate", PERIOD, *QUICK).code == 0
-    assert shell.run("gstr2b", "pull", *WHOM, *named(shell), "--out", "s/", "--format", "json").code == 0
+    assert shell.run("gstr2b", "pull", *WHOM, *shell.named(), "--out", "s/", "--format", "json").code == 0
     for row in rows:  # as a gateway shows it that keeps the ITC reduction beside the action
         row["action when pulled"] = row["action"] or row["action when pulled"]
     write_rows(file, rows)
@@ -248,7 +239,7 @@ def test_of_many_that_are_skipped_three_are_said(
     with opened(tmp_path, monkeypatch, capsys, "sandbox", taxpayers=5, invoices=5) as shell:
         shell.log_in_all()
         file = shell.pulled_all()
-        assert shell.run("gstr2b", "pull", *WHOM, *named(shell), "--out", "s/", "--format", "json").code == 0
+        assert shell.run("gstr2b", "pull", *WHOM, *shell.named(), "--out", "s/", "--format", "json").code == 0
         ended = shell.run("gstr2b", "compare", file, "--statement", "s/", "--period", "122024")
         assert (ended.code, ended.err.count(" is skipped: ")) == (1, 3)
         assert f"/{shell.gstin}.json is the GSTR-2B for {PERIOD}, not for 122024" in ended.err
