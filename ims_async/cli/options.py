@@ -44,7 +44,9 @@ NamingFiles = Annotated[list[Path] | None, _NAMING]
 ComparedFiles = Annotated[
     list[Path] | None,
     typer.Argument(
-        metavar="FILE_OR_FOLDER", help=f"Files of pull's; without any the records are read now. {_FOLDERS}"
+        metavar="FILE_OR_FOLDER",
+        help="Files that pull wrote: their records are compared, as they stood then. Without any the records "
+        f"are read now. {_FOLDERS}",
     ),
 ]
 MatchedFiles = Annotated[list[Path], _COMPARED]

@@ -89,6 +89,17 @@ def test_with_both_from_files_no_gateway_is_asked(shell: Shell) -> None:
     assert ended.json()["period"] == PERIOD
 
 
+def test_an_earlier_statement_of_many_shows_what_credit_it_gave(shell: Shell) -> None:
+    """By taxpayer, beside the credit now."""
+    assert shell.run("gstr2b", "pull", *WHOM, *shell.named(), "--out", "s/", "--format", "json").code == 0
+    command = ("gstr2b", "compare", *WHOM, *shell.named(), "--statement", "s/", *QUICK)
+    assert "  before  " not in shell.run(*command).out
+    told = shell.run(*command, "--before", "s/").out
+    for gstin, facts in shell.run(*command, "--before", "s/", "--json").json()["taxpayers"].items():
+        credit = f"{sum(map(Decimal, facts['credit_before'].values())):,.2f}"
+        assert re.search(rf"^{gstin} +\d+ +{credit} +{credit} ", told, re.MULTILINE), told
+
+
 def test_an_earlier_statement_shows_what_changed(shell: Shell) -> None:
     """The draft beside the one that was computed anew; whether GSTR-3B is filed is asked if it is wanted."""
     assert shell.run("gstr2b", "pull", *WHOM, "--out", "draft.json").code == 0
@@ -170,6 +181,13 @@ def test_a_period_that_cannot_be_asked_is_not_known(
     kinds = kinds_of(ended, other)
     assert ("missing" in kinds, "earlier period" in kinds) == (missing, not missing)
     assert ended.json()["taxpayers"][other]["filing_to_ask"] == ("122024" if missing else None)
+
+
+def test_what_would_meet_everybody_is_no_period_that_is_not_known(older: Shell) -> None:
+    """The account has no calls left: nothing is compared."""
+    older.sim.script_fault("track", Fault.spent())
+    ended = older.run("gstr2b", "compare", *WHOM, *older.named(), "--ask-filing", *QUICK)
+    assert (ended.code, ended.out, "is not known" in ended.err) == (1, "", False)
 
 
 def test_what_is_filed_is_asked_before_the_records_are_read(older: Shell) -> None:

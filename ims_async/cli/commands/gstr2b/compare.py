@@ -33,7 +33,9 @@ from ...output.grouping import Grouped, kind_of
 from ...output.tables import counted
 from .asking import ask_each, filings_of
 
-_STATEMENT = "a .json file of gstr2b pull, or GSTN's own; or a folder with a file GSTIN.json of each taxpayer"
+_STATEMENT = (
+    "a .json file that gstr2b pull wrote, or GSTN's own; or a folder with a file GSTIN.json of each taxpayer"
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -41,7 +43,8 @@ class Asked:
     """What is compared, and where it is written."""
 
     period: Annotated[
-        str | None, options.option("--period MMYYYY", "The GSTR-2B period, if it is read now.", "102026")
+        str | None,
+        options.option("--period MMYYYY", "The GSTR-2B period; that of --statement otherwise.", "102026"),
     ] = None
     statement: Annotated[
         Path | None,
@@ -54,14 +57,18 @@ class Asked:
     before: Annotated[
         Path | None,
         options.option(
-            "--before FILE_OR_FOLDER", f"An earlier GSTR-2B of the period, likewise: {_STATEMENT}.", "draft/"
+            "--before FILE_OR_FOLDER",
+            "An earlier GSTR-2B of the same period, such as the draft, to show what has changed in the "
+            f"credit: {_STATEMENT}.",
+            "draft/",
         ),
     ] = None
     out: Annotated[
         Path | None,
         options.option(
             "--out FILE",
-            f"Write to this file ({NAMES}) a line for each record and document, with the amounts of both.",
+            f"Write to this file ({NAMES}) a line for each record and document: its kind, the reason, and "
+            "the amounts of both.",
             "compared.xlsx",
         ),
     ] = None
@@ -78,7 +85,15 @@ class Asked:
     gsp: options.GspName = None
     concurrency: options.Concurrency = options.READ_AT_ONCE
     rate: options.Rate = None
-    journal: options.JournalFile = None
+    journal: Annotated[
+        Path | None,
+        options.option(
+            "--journal FILE",
+            "The journal of what was sent, which shows whether GSTR-2B is older than the actions; "
+            "IMS_JOURNAL otherwise, else journal.db in ~/.local/state/ims-async.",
+            "november.db",
+        ),
+    ] = None
     no_check: options.NoCheck = False
     overwrite: options.Overwrite = False
     first_poll: options.FirstPoll = options.FIRST_POLL
@@ -86,11 +101,15 @@ class Asked:
 
 @command()
 def compare(console: Console, asked: Asked, files: options.ComparedFiles = None) -> int:
-    """Compare the records of IMS with GSTR-2B, and say what differs, in rupees.
+    """Compare the records of IMS with the GSTR-2B of a period, and say what differs, in rupees.
 
-    The records are those of files that pull wrote, as they stood then, or are read now; so is the GSTR-2B.
-    With both from files no gateway is asked. What needs a person comes first: missing, rejected but counted,
-    amounts that differ, and so on, each with its reason.
+    Both are read now, or taken from files: the records from those that pull wrote, as they stood in IMS then,
+    the GSTR-2B from --statement. With both from files no gateway is asked.
+
+    Each record and each document is in one kind. Those that need a person come first, each with its reason:
+    missing in the GSTR-2B, rejected but counted, other amounts, and so on. The credit is what the GSTR-2B
+    gives; expected is what it should give by the actions in IMS; the difference is what it gives too much,
+    below zero too little.
 
     What is found does not change the exit code: 0, or 1 where a taxpayer was skipped.
     """
