@@ -24,6 +24,7 @@ from ..net.auth import AccountCredential
 from ..net.credential_store import CredentialStore
 from ..net.exchange import Exchange
 from ..net.policies import PollPolicy
+from ..net.poll_times import PollTimes
 from ..rules import RulePolicy
 from .alarms import Alarms
 
@@ -50,6 +51,7 @@ class Services:
     host: str = attrs.field(init=False)
     """Where the GSP is, as tokens name it."""
     limits: Limits = attrs.field(init=False)
+    times: PollTimes = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.kind, self.limits = self.gsp.kind, self.gsp.limits
@@ -57,6 +59,7 @@ class Services:
         if self.limits.canned and self.poll.p_means is PReading.EVIDENCE:
             # The counts of a canned job are of no job of ours: no more polls would make them fit.
             self.poll = attrs.evolve(self.poll, p_means=PReading.PROCESSED)
+        self.times = PollTimes(self.poll)
 
     @property
     def keeps(self) -> bool:
