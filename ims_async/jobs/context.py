@@ -47,6 +47,8 @@ class Services:
     alarms: Alarms = attrs.field(factory=Alarms)
     journal: Journal = NO_JOURNAL
     policy: RulePolicy | None = None
+    filed: dict[str, set[str]] = attrs.field(factory=dict)
+    """The periods whose GSTR-3B is filed, by GSTIN, as far as `Taxpayer.filing` has found: that is final."""
     kind: str = attrs.field(init=False)
     host: str = attrs.field(init=False)
     """Where the GSP is, as tokens name it."""
@@ -85,8 +87,11 @@ class Services:
 
     async def check(self, gstin: str, records: Sequence[Record]) -> list[rules.Finding]:
         """Return what the offline checks warn about; raise `InvalidDecision` if they refuse anything."""
-        now = self.now()
-        checker = rules.Checker(policy=self.policy, gstin=gstin, today=rules.india_date(now), now=now)
+        now, policy = self.now(), self.policy
+        if filed := self.filed.get(gstin):
+            policy = policy or RulePolicy()
+            policy = attrs.evolve(policy, filed=policy.filed_by(gstin) | filed)
+        checker = rules.Checker(policy=policy, gstin=gstin, today=rules.india_date(now), now=now)
         findings: list[rules.Finding] = []
         by_code: Counter[str] = Counter()
         for place, record in enumerate(records):
