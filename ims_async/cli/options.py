@@ -179,6 +179,14 @@ AskFiling = Annotated[
         "Ask the gateway whether GSTR-3B of the period is filed: two requests a taxpayer, each billed.",
     ),
 ]
+AskFilings = Annotated[
+    bool,
+    option(
+        "--ask-filing",
+        "Ask the gateway for which return periods of the decisions GSTR-3B is filed, and warn of the records "
+        "that it closes: two requests for each taxpayer and period, each billed.",
+    ),
+]
 Regenerate = Annotated[
     str | None,
     option(

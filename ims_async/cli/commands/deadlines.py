@@ -16,6 +16,7 @@ from ...model.gstr2b import Filing
 from ...model.vocabulary import year_and_month
 from .. import options
 from ..command import command
+from ..inputs.filings import ask_filing
 from ..inputs.settings import Whose
 from ..output import tables as show
 from ..output.console import OK, Console
@@ -95,7 +96,7 @@ def _filing(console: Console, whose: Whose, period: str) -> Filing:
     year_and_month(period)  # raises `InvalidInput`
     settings = whose.gather()
     console.asks(settings)
-    return console.wait_for(settings.ask(lambda taxpayer: taxpayer.filing(period)))
+    return ask_filing(console, settings, period)
 
 
 def _what_is_left(days: int, filed: dt.date | None) -> str:

@@ -23,15 +23,16 @@ from ....tables.writing import writing_rows
 from ....taxpayer import Taxpayer
 from ... import options
 from ...command import command
+from ...inputs.asking import ask_each
 from ...inputs.compared import records_as_pulled, statement_files, statement_from
 from ...inputs.files import taxpayers_of
+from ...inputs.filings import Filings
 from ...inputs.settings import Settings, gather_for, journal_if_any
 from ...output import statements
 from ...output.comparisons import ComparedTally
 from ...output.console import NOT_ALL_WELL, OK, Console
 from ...output.grouping import Grouped, kind_of
 from ...output.tables import counted
-from .asking import ask_each, filings_of
 
 _STATEMENT = (
     "a .json file that gstr2b pull wrote, or GSTN's own; or a folder with a file GSTIN.json of each taxpayer"
@@ -281,7 +282,10 @@ class _Compare:
         """Return what is filed of a period, if that is to be asked and can be."""
         if not self.asked.ask_filing:
             return []
-        return await filings_of(self.console, self.said, taxpayer, [period])
+        found = Filings()
+        await found.ask(taxpayer, [period])
+        found.warn(self.console, self.said)
+        return list(found.found.values())
 
     def _tell(self, skipped: Mapping[str, str]) -> int:
         console, tally, out = self.console, self.tally, self.asked.out

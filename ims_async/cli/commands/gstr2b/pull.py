@@ -18,13 +18,13 @@ from ....tables.gstr2b.writing import COLUMNS, FORMATS, JSON, check_gstr2b_targe
 from ....tables.writing import writing_rows
 from ... import options
 from ...command import command
+from ...inputs.asking import ask_each
 from ...inputs.files import check_targets, folder_of, suffix_in, taxpayers_of
 from ...inputs.settings import Settings, gather_for
 from ...output import tables as show
 from ...output.console import NOT_ALL_WELL, OK, Console
 from ...output.statements import HEADS, heads_of
 from ...output.tables import are, counted
-from .asking import ask_each
 
 _SUFFIXES: Final = (*SUFFIXES, JSON)
 

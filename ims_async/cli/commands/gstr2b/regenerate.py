@@ -16,13 +16,13 @@ from ... import options
 from ...command import command
 from ...inputs.accounts import refuse_unless_regenerated
 from ...inputs.files import taxpayers_of
+from ...inputs.filings import ask_filings
 from ...inputs.settings import Settings, confirmed, gather_for, journal, journal_if_any
 from ...output import statements
 from ...output import tables as show
 from ...output.console import NOT_ALL_WELL, OK, Console
 from ...output.tables import counted
 from ..runs import Carrier, RunOptions
-from .asking import ask_filings
 
 
 @attrs.frozen(kw_only=True)
@@ -107,11 +107,8 @@ async def _due(settings: Settings, asked: Asked) -> list[str]:
 
 def _filed(console: Console, settings: Settings, names: Sequence[str], asked: Asked) -> dict[str, str]:
     """Return those whose GSTR-3B is filed, with the day."""
-    found = ask_filings(
-        console, settings, names, asked.period, at_once=min(asked.concurrency, options.READ_AT_ONCE)
-    )
-    days = {gstin: one.gstr3b_filed_on for gstin, one in found.items()}
-    filed = {gstin: f"{day:%d-%m-%Y}" for gstin, day in days.items() if day is not None}
+    wanted = {gstin: [asked.period] for gstin in names}
+    filed = ask_filings(console, settings, wanted, at_once=asked.concurrency).filed(asked.period)
     for gstin, day in filed.items():
         console.tell(f"{gstin} is left out: GSTR-3B of {asked.period} was filed on {day}.")
     return filed
