@@ -236,6 +236,13 @@ ProblemsReport = Annotated[
         "wrong.csv",
     ),
 ]
+FailIfDue = Annotated[
+    bool,
+    option(
+        "--fail-if-due",
+        "For a scheduler: exit code 3, and not 0, where a GSTR-2B is said to be due to be computed anew.",
+    ),
+]
 Json = Annotated[bool, option("--json", "Print one JSON document for machines.")]
 Debug = Annotated[bool, option("--debug", "Show the traceback of an error.")]
 

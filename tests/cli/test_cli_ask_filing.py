@@ -148,6 +148,37 @@ def test_reset_warns_as_push_does(shell: Shell) -> None:
     assert 0 < asked(shell) <= len(pairs(again)) + len(shell.sim.gstins)  # of GSTR-1A the next period
 
 
+@pytest.mark.parametrize(("concurrency", "most"), [("1", 1), ("50", 2)])
+def test_so_many_taxpayers_are_asked_at_once_as_is_wanted(shell: Shell, concurrency: str, most: int) -> None:
+    """Each for one return at a time."""
+    file, _ = shell.decided_all(accept)
+    now: list[str] = []
+    at_once: list[int] = []
+    filing = Taxpayer.filing
+
+    async def counted(taxpayer: Taxpayer, period: str) -> Filing:
+        now.append(taxpayer.gstin)
+        at_once.append(len(now))
+        assert now.count(taxpayer.gstin) == 1
+        try:
+            return await filing(taxpayer, period)
+        finally:
+            now.remove(taxpayer.gstin)
+
+    shell.monkeypatch.setattr(Taxpayer, "filing", counted)
+    assert shell.run("push", file, "--ask-filing", "--concurrency", concurrency, "--yes", *QUICK).code == 0
+    assert max(at_once) == most
+
+
+def test_where_gstr_3b_is_filed_nothing_is_due(shell: Shell) -> None:
+    """The push knows by then; without the question it does not."""
+    file, _ = shell.decided(accept)
+    shell.monkeypatch.setattr("ims_async.cli.commands.jobs.india_date", lambda _: dt.date(2024, 11, 15))
+    due = shell.run("push", file, "--ask-filing", "--yes", "--json", *QUICK).json()["recompute_due"]
+    assert due == {"period": CLOSED, "gstins": []}
+    assert shell.run("reset", file, "--decided", "--yes", "--json", *QUICK).json()["recompute_due"]["gstins"]
+
+
 def test_the_file_for_the_portal_is_written_without_a_gateway(shell: Shell) -> None:
     """So it cannot be asked."""
     file, _ = shell.decided(accept)

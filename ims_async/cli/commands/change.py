@@ -52,7 +52,7 @@ class Plan(RunOptions):
     set: options.UploadSettings = None
 
 
-@command(report=options.Report)
+@command(report=options.Report, says_due=True)
 def push(
     console: Console, files: options.DecisionFiles, plan: Plan, regenerate: options.Regenerate = None
 ) -> int:
@@ -73,7 +73,7 @@ def push(
     return _send(console, JobKind.SAVE, plan, files, regenerate=regenerate)
 
 
-@command(report=options.Report)
+@command(report=options.Report, says_due=True)
 def reset(console: Console, files: options.PulledFiles, plan: Plan, decided: options.Decided = False) -> int:
     """Take the records of files back to no action.
 
@@ -172,11 +172,13 @@ class Change:
             stand = "stands" if standing == 1 else "stand"
             console.say(f"There is nothing to send: {counted(standing, 'row')} {stand} already as decided.")
         written = carrier.write_report(accounts)
+        console.wait_for(carrier.look_what_is_due(matched.sizes))
         if self.regenerate:
             command = console.commands.regenerate(self.regenerate, *matched.sizes, files=self.files)
             console.say(f"GSTR-2B of {self.regenerate} was not asked for: `{command}` has it computed anew.")
         mend = outcomes.mend_rows(accounts, whole=console.report is not None)
         console.tell(f"Nothing was sent. {mend}".rstrip())
+        facts |= carrier.tell_what_is_left()
         console.document({"ok": accounts.ok, **facts, "report_file": console.report_file})
         return OK if accounts.ok and written else NOT_ALL_WELL
 
@@ -203,6 +205,7 @@ class Change:
         console, said, closed = self.console, Grouped(self.console.tell), dict[str, int]()
         wanted = {gstin: rules.closing_periods(records) for gstin, records in matched.records.items()}
         filings = ask_filings(console, self.settings, wanted, at_once=self.plan.concurrency)
+        carrier.filed = filings.filed(carrier.period)
         policy = RulePolicy(filed=[*filings.found.values()])
         for gstin, records in matched.records.items():
             found = rules.check(records, policy=policy, gstin=gstin)

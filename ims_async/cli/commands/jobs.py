@@ -31,7 +31,7 @@ from ..output import outcomes
 from ..output import tables as show
 from ..output.console import NOT_ALL_WELL, OK, Console, Unfinished, printable
 from ..output.progress import watching
-from ..output.statements import due as show_due
+from ..output.statements import tell_due
 
 _MAY_BE_LEFT: Final = (*OPEN_STATES, ChangeState.CALLED_OFF)
 
@@ -57,7 +57,7 @@ def unknown_run(console: Console, run: str) -> InvalidInput:
 # -- list ----------------------------------------------------------------------------------------------
 
 
-@command()
+@command(says_due=True)
 def list_jobs(
     console: Console,
     all_jobs: Annotated[bool, options.option("--all", "Everything that was ever handed in.")] = False,
@@ -94,25 +94,26 @@ def list_jobs(
     return OK if trouble is None else NOT_ALL_WELL
 
 
-def _tell_due(console: Console, since: Sequence[Change]) -> dict[str, Any]:
+def _tell_due(console: Console, since: Sequence[Change] | None) -> dict[str, Any]:
     """Say whose GSTR-2B is due to be computed anew, by what was sent since its draft; return the facts."""
     period, by_gateway = last_drafted_now(), dict[tuple[str, str], list[Change]]()
-    for entry in since:
+    if since is None:
+        console.due = None
+    for entry in since or ():
         by_gateway.setdefault((entry.token.gsp, entry.token.host), []).append(entry)
     found: list[str] = []
     for (gsp, _), own in by_gateway.items():
-        if due := gstins_due(own, period):
-            console.say(show_due(attrs.evolve(console.commands, gsp=gsp), period, due))
-            found += due
+        commands = attrs.evolve(console.commands, gsp=gsp)
+        found += tell_due(console, period, gstins_due(own, period), commands=commands)["gstins"]
     return {"period": period, "gstins": found}
 
 
 async def _entries(
     kept: SqliteJournal, run: str | None, *, whole: bool
-) -> tuple[list[Change], list[Change], JournalError | None]:
+) -> tuple[list[Change], list[Change] | None, JournalError | None]:
     """Return what can be read, of the jobs that are left or of all, and what is the matter with the rest.
 
-    In between, what was sent since the last GSTR-2B was drafted.
+    In between, what was sent since the last GSTR-2B was drafted, None if that cannot be read.
     """
     async with kept:
         try:
@@ -126,7 +127,7 @@ async def _entries(
         found = [attrs.evolve(entry, retried=True) if entry.id in again else entry for entry in found]
         if not whole:
             found = [entry for entry in found if entry.open or entry.to_retry]
-        since: list[Change] = []
+        since: list[Change] | None = None
         with contextlib.suppress(JournalError):
             since = await changes_since(kept, draft_of(last_drafted_now()))
         return found, since, trouble

@@ -6,7 +6,7 @@ import contextlib
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -68,6 +68,8 @@ class Carrier:
     period: str = attrs.field(factory=last_drafted_now)
     """The GSTR-2B that may be due to be computed anew: `due` are those of whom it is."""
     due: Sequence[str] = ()
+    filed: Collection[str] = ()
+    """Those of whom it is known that GSTR-3B of the period is filed: nothing is due for them."""
 
     def carry_out(self, begin: Callable[[ImsClient], BulkRun], sizes: Mapping[str, int]) -> BulkReport:
         """Begin it, and watch it to its end; `sizes` says how many decisions each GSTIN has."""
@@ -100,10 +102,11 @@ class Carrier:
                 raise
             self.console.tell(f"Some of the journal cannot be read: {error}")  # all the rest is done
         finally:  # after the client has closed: a change that was being sent has its answer by then
-            with contextlib.suppress(JournalError):
+            try:
                 self.batches = await self._batches(client, kept, run.run)
-                due = await bulk.recompute_due(client, self.period)
-                self.due = [gstin for gstin in due if gstin in run.report.taxpayers]
+                await self._note_due(client, run.report.taxpayers)
+            except JournalError:
+                self.console.due = None
             await kept.aclose()
             report = attrs.evolve(run.report, run=name)
             self.console.unfinished = self._how_far(report, command, sizes)
@@ -115,6 +118,21 @@ class Carrier:
         if self.only is None:
             return await services_of(client).find(run=run)
         return await kept.find(Query(ids=self.only))
+
+    async def _note_due(self, client: ImsClient, whose: Container[str]) -> None:
+        due = await bulk.recompute_due(client, self.period, filed=self.filed)
+        self.due = [gstin for gstin in due if gstin in whose]
+
+    async def look_what_is_due(self, whose: Container[str]) -> None:
+        """Look in the journal whose GSTR-2B is due, where nothing is carried out."""
+        kept = journal_if_any(self.asked.journal)
+        if kept is None:
+            return
+        async with contextlib.aclosing(kept), self.settings.client(journal=kept) as client:
+            try:
+                await self._note_due(client, whose)
+            except JournalError:
+                self.console.due = None
 
     def _hear_of_job(self, kind: EventKind, job: ImsJob) -> None:
         name = job.reference_id
@@ -197,9 +215,8 @@ class Carrier:
             console.tell("Not everything is known yet. Go on with:")
             console.tell(f"  {command}")
             console.unfinished = None
-        if self.due:
-            console.say(statements.due(console.commands, self.period, self.due))
-        return {"go_on_with": command, "recompute_due": {"period": self.period, "gstins": [*self.due]}}
+        due = statements.tell_due(console, self.period, self.due)
+        return {"go_on_with": command, "recompute_due": due}
 
     def _only_job(self, accounts: Accounts) -> ImsJob | None:
         """Return the job that all that was decided went in, if there is just one: it has more to say."""
@@ -248,7 +265,7 @@ def _the_same_again(run: str = "", *, report: Path | None = None) -> str:
     return shlex.join(["ims-async", *command.split(" "), *rest])
 
 
-@command(report=options.Report)
+@command(report=options.Report, says_due=True)
 def resume_jobs(
     console: Console,
     asked: RunOptions,

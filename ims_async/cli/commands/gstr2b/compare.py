@@ -100,7 +100,7 @@ class Asked:
     first_poll: options.FirstPoll = options.FIRST_POLL
 
 
-@command()
+@command(says_due=True)
 def compare(console: Console, asked: Asked, files: options.ComparedFiles = None) -> int:
     """Compare the records of IMS with the GSTR-2B of a period, and say what differs, in rupees.
 
@@ -112,7 +112,8 @@ def compare(console: Console, asked: Asked, files: options.ComparedFiles = None)
     gives; expected is what it should give by the actions in IMS; the difference is what it gives too much,
     below zero too little.
 
-    What is found does not change the exit code: 0, or 1 where a taxpayer was skipped.
+    What is found does not change the exit code: 0, or 1 where a taxpayer was skipped. With --fail-if-due it
+    is 3 where a GSTR-2B is due to be computed anew.
     """
     if asked.out is not None:
         tables.check_writable(asked.out, overwrite=asked.overwrite)
@@ -218,6 +219,7 @@ class _Compare:
                 return {*gstins_due(changes, self.period)}
             except JournalError as error:
                 self.console.tell(f"Some of the journal cannot be read: {error}")
+                self.console.due = None
                 return set()
 
     async def _compare_all(self, due: set[str], heard: Callable[[str, Comparison], object]) -> dict[str, str]:
@@ -294,9 +296,8 @@ class _Compare:
         else:
             console.say("Nothing was compared.")
             out = None
-        due = [gstin for gstin in self.names if gstin in tally.due]
-        if due:
-            console.say(statements.due(console.commands, self.period, due, journal=False))
+        names = [gstin for gstin in self.names if gstin in tally.due]
+        due = statements.tell_due(console, self.period, names, journal=False)
         if not self.asked.ask_filing:
             for period, gstins in tally.to_ask.items():
                 console.say(statements.earlier_may_have_it(period, gstins))
@@ -306,7 +307,7 @@ class _Compare:
             console.say(f"{counted(len(skipped), 'taxpayer')} skipped: {', '.join(skipped)}.")
         facts = {gstin: {"error": why} for gstin, why in skipped.items()} | self.facts
         document = {"ok": not skipped, "period": self.period, "findings": tally.findings}
-        document["recompute_due"] = {"period": self.period, "gstins": due}
+        document["recompute_due"] = due
         console.document({**document, "file": out and str(out), "taxpayers": facts})
         return NOT_ALL_WELL if skipped else OK
 

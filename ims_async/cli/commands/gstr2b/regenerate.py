@@ -54,7 +54,7 @@ class Asked(RunOptions):
     run: options.RunName = None
 
 
-@command(report=options.StatementsReport)
+@command(report=options.StatementsReport, says_due=True)
 def regenerate(console: Console, asked: Asked, files: options.NamingFiles = None) -> int:
     """Have GSTR-2B of a period computed anew from the actions as they are.
 
@@ -116,6 +116,7 @@ def _filed(console: Console, settings: Settings, names: Sequence[str], asked: As
 
 def _tell_beforehand(console: Console, names: Sequence[str], filed: Mapping[str, str], asked: Asked) -> int:
     """Say for whom it would be asked for; nobody is well."""
+    console.due = asked.due and bool(names)
     if names:
         title = f"GSTR-2B of {asked.period} would be computed anew for {counted(len(names), 'taxpayer')}"
         console.show(show.table(title, ("GSTIN",), [(name,) for name in names]))
