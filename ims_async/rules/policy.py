@@ -38,7 +38,10 @@ def _levels(given: Mapping[str, Level | str]) -> dict[str, Level]:
 def _filed(given: Collection[str | Filing]) -> frozenset[str | Filing]:
     """Read return periods, and answers of `taxpayer.filing`. Raises `InvalidInput` for anything else."""
     if isinstance(given, str) or not isinstance(given, Collection):
-        raise InvalidInput(f"filed {shown(given)} is not a list of periods, such as ['102025']")
+        raise InvalidInput(
+            f"filed {shown(given)} is not a list of periods, such as ['102025'], or of what taxpayer.filing "
+            "returned"
+        )
     for one in given:
         if not isinstance(one, Filing) and (problem := period_problem(one)):
             raise InvalidInput(f"filed: {problem}")

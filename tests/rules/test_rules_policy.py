@@ -48,6 +48,7 @@ def test_what_the_gateway_reported_is_warned_about_at_most() -> None:
         ({"filed": [102025]}, "not a return period"),
         ({"filed": "102025"}, "not a list of periods"),
         ({"filed": [None]}, "not a return period"),
+        ({"filed": Filing(gstin=GSTIN, period="102025")}, "or of what taxpayer.filing returned"),
         ({"filed": 5}, "not a list of periods"),
         ({"stale_after": 0}, "seconds above 0"),
         ({"stale_after": float("nan")}, "seconds above 0"),
