@@ -19,7 +19,7 @@ from ..model.status import PReading
 
 _MOST_DELAYS: Final = 1000  # that differ; a factor of 1 has all alike
 _SHORTEST: Final = 0.001  # seconds; a shorter delay counts as none
-SPREAD: Final = 0.1  # jitter adds at most this share of a delay, and never shortens it
+_SPREAD: Final = 0.1  # jitter adds at most this share of a delay, and never shortens it
 
 
 def _is_number(value: object) -> bool:
@@ -112,9 +112,13 @@ def _for_ever(delays: Iterator[float | None], otherwise: float) -> Iterator[floa
         yield last
 
 
-def lengthened(delay: float) -> float:
-    """Return the delay with jitter added, so that many waiters spread out and none comes early."""
-    return delay + backoff.full_jitter(delay * SPREAD)
+def lengthened(delay: float, spread_over: float | None = None) -> float:
+    """Return the delay with jitter added, so that many waiters spread out and none comes early.
+
+    It is at most a tenth of the delay, or of `spread_over` if that is shorter.
+    """
+    most = delay if spread_over is None else min(delay, spread_over)
+    return delay + backoff.full_jitter(most * _SPREAD)
 
 
 @attrs.frozen(kw_only=True)

@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import attrs
-import backoff
 
 from ..model.status import JobKind
-from .policies import SPREAD, PollPolicy
+from .policies import PollPolicy, lengthened
 
 KEPT: Final = 64  # spans of each kind of job
 FEWEST: Final = 8  # spans, before anything is learned from them
@@ -88,8 +87,7 @@ class PollTimes:
             while at <= age:
                 distance = min(distance * _GROWTH, most)
                 at += distance
-        jitter: float = backoff.full_jitter(min(at - age, distance) * SPREAD)
-        return at - age + jitter
+        return lengthened(at - age, distance)
 
 
 def poll_times(spans: Sequence[Span], worth: float) -> tuple[float, ...]:
