@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from typing import ClassVar
 
 import attrs
@@ -16,6 +16,7 @@ from ..jobs.reconcile import decided
 from ..journal import Change, ChangeState, Journal, Query
 from ..model.records import Record, RecordKey
 from ..model.report import account
+from .gstr2b import LastChange, may_have_applied
 from .inputs import Portion
 from .job_follower import JobFollower
 from .outage import is_everybodys
@@ -97,8 +98,10 @@ class Recovery(TaxpayerRun):
             return
         self._run, self._found_all = job.run, True
         if job.kind.repeatable:
-            await self.regenerate(job.period, job.run)
-            self._found_all = self.tally.statement.error is None
+            changes, trouble = await _kept(self.context.client, gstin=self.taxpayer.gstin)
+            if trouble is not None or not _is_computed(job.change, changes):
+                await self.regenerate(job.period, job.run)
+                self._found_all = self.tally.statement.error is None
         else:
             await self._send_all(job.kind, records, again=True)
         await self._mark_retried([job.batch or ""])
@@ -176,7 +179,8 @@ async def without_later(
 
     The later decision on a record counts, whatever became of it: an earlier one must not undo it. And what
     the change before applied, as it was decided on here, after this one was handed in, is done: to do it
-    again would undo what was done since. `changes` are in the order of handing in. Raises `JournalError`.
+    again would undo what was done since. So is a GSTR-2B that was computed anew from what was asked for after
+    that. `changes` are in the order of handing in. Raises `JournalError`.
     """
     since = min(
         (at for change in changes if wanted(change) and (at := change.token.submitted_at)), default=None
@@ -198,7 +202,8 @@ async def without_later(
     for place, change, records in found:
         still = [one for one in records if last[one.key] == place]
         repeated = change.token.kind.repeatable and last[change.token.period] == place
-        unsent.append(Unsent(change, still, over=not still and not repeated))
+        asked_for = repeated and not _is_computed(change, changes)
+        unsent.append(Unsent(change, still, over=not still and not asked_for))
     return unsent
 
 
@@ -225,6 +230,21 @@ def _is_done(record: Record, change: Change, applied: _Applied) -> bool:
     what, at = applied.get(record.key, (None, None))
     handed_in = change.token.submitted_at
     return at is not None and handed_in is not None and at >= handed_in and what == decided(record)
+
+
+def _is_computed(change: Change, changes: Iterable[Change]) -> bool:
+    """Say whether GSTR-2B was computed anew, asked for after this was handed in and all that was applied."""
+    handed_in, period, last = change.token.submitted_at, change.token.period, LastChange()
+    computed: list[Change] = []
+    for one in changes:
+        if may_have_applied(one):
+            last = last.then(one)
+        elif one.token.kind.repeatable and one.token.period == period:
+            computed.append(one)
+    return handed_in is not None and any(
+        last.is_in(one) and one.token.submitted_at is not None and one.token.submitted_at >= handed_in
+        for one in computed
+    )
 
 
 def _note_applied(applied: _Applied, change: Change, records: Sequence[Record]) -> None:

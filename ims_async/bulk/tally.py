@@ -114,6 +114,10 @@ class Tally:
         """Say whether its end is not counted yet."""
         return job in self._pending
 
+    def awaits_statement(self, period: str) -> bool:
+        """Say whether GSTR-2B of a period was asked for, and its end is not known."""
+        return any(job.kind.repeatable and job.period == period for job in self._pending)
+
     def ended(self, job: ImsJob, report: JobReport | None) -> None:
         """Count what became of a job's records; no report is there of one that a person has let go."""
         count = self._pending.pop(job, 0)

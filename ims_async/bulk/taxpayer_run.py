@@ -57,10 +57,12 @@ class TaxpayerRun(JobFollower):
         await self._end_with_statement()
 
     async def _end_with_statement(self) -> None:
-        """Have GSTR-2B computed anew, if that is wanted, and was not done by this run already."""
+        """Have GSTR-2B computed anew, if that is wanted, and this run has not asked for it already."""
         wanted, known = self.context.statement, self.tally.statement
         if wanted is None or not self.portion.last or self.tally.error is not None:
             return
+        if self.tally.awaits_statement(wanted.period):
+            return  # its error is put down; one more would wait for it, and be asked for by the next recovery
         done = known.is_current and known.job is not None and known.job.period == wanted.period
         if not done and (wanted.always or known.changed.at is not None):
             await self.regenerate(wanted.period, self._run)

@@ -18,7 +18,9 @@ from ims_async import (
     ImsClient,
     InvalidInput,
     JobKind,
+    JobTimeout,
     OutcomeUnknown,
+    PollPolicy,
     QuotaExhausted,
     RecordsRejected,
     RegenerationRefused,
@@ -229,6 +231,27 @@ async def test_a_run_whose_process_died_in_it_goes_on(
     assert not [change for change in await journal.find() if change.open]
 
 
+async def test_a_run_that_goes_on_waits_for_what_it_asked_for_and_hands_in_no_other(
+    taxpayers: list[Taxpayer], sim: Simulator, journal: MemoryJournal
+) -> None:
+    """Who sends it may live for longer than is waited; one more would be asked for by the next recovery."""
+    gstin = taxpayers[0].gstin
+    await died(taxpayers[0], journal, S.SENDING, run="night")
+    second = bulk_client(sim, journal, poll=PollPolicy(deadline=SENDER_IS_DEAD / 4))
+    held = log_in(second, sim)
+    for goes_on in (
+        bulk.regenerate_all(second, [gstin], PERIOD, run="night"),
+        bulk.save_all(second, {gstin: []}, run="night", regenerate=PERIOD),
+    ):
+        report = await goes_on
+        assert isinstance(report[gstin].gstr2b_error, JobTimeout)
+        assert [one.state for one in await journal.find()] == [S.SENDING]
+    await asyncio.sleep(SENDER_IS_DEAD)
+    report = await bulk.regenerate_all(second, held[:1], PERIOD, run="night")
+    assert report.ok, report
+    assert (len(await bulk.recover(another(sim, journal))), asked(sim)) == (0, 1)
+
+
 # -- for many at once ------------------------------------------------------------------------------------
 
 
@@ -419,6 +442,53 @@ async def test_what_was_asked_for_twice_is_recovered_once(
     assert report.ok, report
     assert [one.period for one in sim.returns.regenerations] == ["122024", PERIOD]
     assert not [change for change in await journal.find() if change.to_retry]
+
+
+@pytest.mark.parametrize("state", [S.QUEUED, S.CALLED_OFF])
+async def test_what_waited_behind_one_that_was_lost_is_done_with_it(
+    taxpayers: list[Taxpayer], sim: Simulator, journal: MemoryJournal, state: ChangeState
+) -> None:
+    """The lost one is asked for again, later than the other was handed in."""
+    await died(taxpayers[0], journal, S.LOST)
+    await waited(taxpayers[0], journal, state)
+    report = await bulk.recover(another(sim, journal))
+    assert report.ok, report
+    assert asked(sim) == 1
+    assert not [change for change in await journal.find() if change.open or change.to_retry]
+
+
+async def test_what_another_process_has_had_computed_since_is_not_to_be_asked_for(
+    client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator, journal: MemoryJournal
+) -> None:
+    """But it is where that was asked for earlier, is of another period, or a save was applied since."""
+    acme = taxpayers[0]
+    await (await acme.regenerate_gstr2b(PERIOD))
+    await died(acme, journal, S.LOST)
+    await asyncio.sleep(1)
+    await waited(acme, journal, S.CALLED_OFF)
+
+    async def over() -> set[str]:
+        return await handed_in_again(journal, await journal.find())
+
+    assert await over() == set()
+    (lost,) = await client.unfinished()
+    await acme.reconcile(lost)
+    assert await over() == {"waited"}
+    await (await acme.save((await undecided(acme))[:1]))
+    assert await over() == set()
+    await (await acme.regenerate_gstr2b("122024"))
+    assert await over() == set()
+    before = asked(sim)
+    assert (await bulk.recover(another(sim, journal))).ok
+    assert (asked(sim), await over()) == (before + 1, set())
+
+
+async def waited(acme: Taxpayer, journal: MemoryJournal, state: ChangeState) -> None:
+    """Leave a change that was never sent."""
+    token = vars(acme)["_jobs"].token(JobKind.REGENERATE, None, 0, PERIOD)
+    change = await journal.add(Change(id="waited", token=token), [])
+    if state is S.CALLED_OFF:
+        await journal.put(change.called_off("another change had the turn", Cause.IN_THE_WAY))
 
 
 # -- where it is due -------------------------------------------------------------------------------------
