@@ -108,7 +108,7 @@ class Seen:
 
 async def look(folder: Path, gsp: Gsp, sim: Simulator) -> Seen:
     """Read the journal of a round as it stands, and see that it holds what the workers were promised."""
-    path = _copied(folder)
+    path = copied(folder)
     seen = Seen([], {}, {}, [])
     if path is not None:
         await _read(path, gsp, sim, seen)
@@ -119,7 +119,7 @@ async def look(folder: Path, gsp: Gsp, sim: Simulator) -> Seen:
     return seen
 
 
-def _copied(folder: Path) -> Path | None:
+def copied(folder: Path) -> Path | None:
     """Copy the file and its log; what processes shared of it in memory died with them."""
     copy = folder / "copy"
     shutil.rmtree(copy, ignore_errors=True)

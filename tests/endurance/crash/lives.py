@@ -3,25 +3,53 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
+import multiprocessing.process
 import random
 import signal
 import time
-from collections.abc import Callable
-from typing import Final, Literal
+from collections.abc import Callable, Iterator
+from typing import Final, Literal, TypeVar
 
 import attrs
 
 from ...conftest import HANGS
-from .worker import Death, Orders, work
+from .death import Death
+from .worker import Orders, work
+
+Given = TypeVar("Given")
 
 Way = Literal["clock", "arrival", "write"]
 WAYS: Final[tuple[Way, ...]] = ("clock", "arrival", "write")
 _STEP: Final = 0.002
 
 # Each worker is a fresh fork of a process that has done nothing but import: a start costs milliseconds.
+# aiohttp is imported with the first request otherwise.
 _processes: Final = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload([work.__module__])
+_processes.set_forkserver_preload([work.__module__, "aiohttp"])
+
+
+@contextlib.contextmanager
+def begun(program: Callable[[Given], None], orders: Given) -> Iterator[multiprocessing.process.BaseProcess]:
+    """Start a process; none is left behind."""
+    process = _processes.Process(target=program, args=(orders,))
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
+        process.close()
+
+
+async def exit_code(program: Callable[[Given], None], orders: Given) -> int | None:
+    """Let a process live until it ends, or kills itself; None if it hangs."""
+    ends_at = time.monotonic() + HANGS
+    with begun(program, orders) as process:
+        while process.is_alive() and time.monotonic() < ends_at:
+            await asyncio.sleep(_STEP)
+        return process.exitcode
 
 
 @attrs.frozen(kw_only=True)
@@ -73,13 +101,11 @@ async def live(orders: Orders, kill: Kill | None, span: Span, arrived: Callable[
         orders = attrs.evolve(
             orders, death=Death(write=1 + int(kill.share * 3 * changes), seconds=kill.seconds)
         )
-    begun, before = time.monotonic(), arrived()
-    process = _processes.Process(target=work, args=(orders,))
-    process.start()
-    at = None if kill is None or kill.way != "clock" else begun + 1.1 * kill.share * span.seconds
+    born, before = time.monotonic(), arrived()
+    at = None if kill is None or kill.way != "clock" else born + 1.1 * kill.share * span.seconds
     wanted = None if kill is None or kill.way != "arrival" else before + 1 + int(kill.share * changes)
-    try:
-        while process.is_alive() and time.monotonic() < begun + HANGS:
+    with begun(work, orders) as process:
+        while process.is_alive() and time.monotonic() < born + HANGS:
             if wanted is not None and kill is not None and arrived() >= wanted:
                 at, wanted = time.monotonic() + kill.seconds, None
             if at is not None and time.monotonic() >= at:
@@ -88,11 +114,7 @@ async def live(orders: Orders, kill: Kill | None, span: Span, arrived: Callable[
             await asyncio.sleep(_STEP)
         code = process.exitcode
         if code == 0:
-            span.learn(time.monotonic() - begun)
-    finally:
-        process.kill()
-        process.join()
-        process.close()
+            span.learn(time.monotonic() - born)
     if code == 0 or (code == -signal.SIGKILL and kill is not None):
         return End(killed=code != 0)
     return End(killed=False, problem="a worker hangs" if code is None else f"a worker ended with {code}")

@@ -144,7 +144,7 @@ class Round:
             if number and not seen.left(plan):
                 break
             if number >= to_kill or self._chance.random() >= _AT_ONCE:
-                await _quiet(sim)
+                await quiet(sim)
                 self._clock.ahead += QUIET
             known = {*seen.words(), *seen.computed()}
             await asyncio.gather(
@@ -229,7 +229,7 @@ class Round:
         return found
 
 
-async def _quiet(sim: Simulator) -> None:
+async def quiet(sim: Simulator) -> None:
     """Read what dead workers sent, until nothing more has come for 30 ms: then half an hour may be skipped.
 
     No worker lives: not a byte of theirs is on its way after this, as none would be after half an hour. The

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import os
-import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,9 +28,10 @@ from ims_async import (
     Vayana,
 )
 from ims_async.gsp.base import Gsp
-from ims_async.journal import Change, Claim, SqliteJournal
+from ims_async.journal import Change
 from ims_async.model.records import Record
 
+from .death import Death, DyingJournal
 from .notes import Notes
 from .plan import REGENERATE_PATH, REGENERATION_PATH, Batch, Where, statement, where
 
@@ -52,14 +50,6 @@ _GSPS: Final[dict[str, Callable[[str, str], Gsp]]] = {
 }
 _LEFT_OPEN: Final = (OutcomeUnknown, JobInFlight, JobTimeout)
 """What a caller may be told in such a world; any other error is a defect, and ends the process."""
-
-
-@attrs.frozen(kw_only=True)
-class Death:
-    """When a worker kills itself: so many seconds into so manieth of its writes to the journal."""
-
-    write: int
-    seconds: float
 
 
 @attrs.define
@@ -102,34 +92,18 @@ def make_gsp(name: str, url: str, user_token: str) -> Gsp:
     return _GSPS[name](url, user_token)
 
 
-class Watched(SqliteJournal):
-    """A journal that notes what it has promised, and the moment of death of its process."""
+class Watched(DyingJournal):
+    """A journal that notes what it has promised."""
 
     def __init__(self, orders: Orders, notes: Notes) -> None:
-        super().__init__(journal_in(orders.folder), clock=orders.clock)
-        self._death, self._notes, self._writes = orders.death, notes, itertools.count(1)
+        super().__init__(journal_in(orders.folder), clock=orders.clock, death=orders.death)
+        self._notes = notes
 
     async def add(self, change: Change, records: Sequence[Record]) -> Change:
         """Note each batch that is said to be written down."""
-        self._step()
         stored = await super().add(change, records)
         self._notes.write("handed", change.id)
         return stored
-
-    async def claim(self, change: Change, *, since: int | None = None) -> Claim:
-        """Count the write."""
-        self._step()
-        return await super().claim(change, since=since)
-
-    async def put(self, change: Change) -> Change | None:
-        """Count the write."""
-        self._step()
-        return await super().put(change)
-
-    def _step(self) -> None:
-        if self._death is not None and next(self._writes) == self._death.write:
-            loop = asyncio.get_running_loop()
-            loop.call_later(self._death.seconds, os.kill, os.getpid(), signal.SIGKILL)
 
 
 def work(orders: Orders) -> None:
