@@ -82,6 +82,7 @@ nightly: $(READY)  ## run what takes too long for each change: whole sweeps (IMS
 	$(BIN)/python -m tests.endurance.crash --rounds 50 --gsp vayana
 	$(BIN)/python -m tests.endurance.bulk_worker --rounds 50
 	$(BIN)/python -m tests.endurance.bulk_worker --rounds 50 --gsp vayana
+	$(BIN)/python -m tests.endurance.each_write --twice
 
 clean:  ## delete what the other targets made
 	rm -rf .venv .venv-lowest .mypy_cache .ruff_cache .import_linter_cache .coverage htmlcov

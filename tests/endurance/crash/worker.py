@@ -40,6 +40,9 @@ POLL: Final = PollPolicy(initial_delay=0.02, factor=1.5, max_interval=0.1, deadl
 _RETRY: Final = RetryPolicy(initial=0.02)
 _GSPS: Final[dict[str, Callable[[str, str], Gsp]]] = {
     "sandbox": lambda url, _: Sandbox("key_test_demo", "secret_test_demo", base_url=url),
+    "sandbox, keys": lambda url, _: Sandbox(
+        "key_test_demo", "secret_test_demo", base_url=url, regenerate_body="keys"
+    ),
     "vayana": lambda url, token: Vayana(
         "org-demo",
         token,
