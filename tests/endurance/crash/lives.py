@@ -25,7 +25,7 @@ WAYS: Final[tuple[Way, ...]] = ("clock", "arrival", "write")
 _STEP: Final = 0.002
 
 # Each worker is a fresh fork of a process that has done nothing but import: a start costs milliseconds.
-# aiohttp is imported with the first request otherwise, and the module that was started once more in each.
+# Otherwise each imports what the module that was started needs, and aiohttp with its first request.
 _processes: Final = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload([work.__module__, "tests.endurance.each_write.sweep", "aiohttp"])
 

@@ -47,6 +47,12 @@ class Look:
         return self.statements[-1].state if self.statements else None
 
     @property
+    def claimed_at(self) -> float | None:
+        """When the last of them was claimed, in epoch seconds, if it is being sent since."""
+        sending = [one.token.submitted_at for one in self.statements[-1:] if one.state is S.SENDING]
+        return next((at.timestamp() for at in sending if at is not None), None)
+
+    @property
     def left(self) -> list[Change]:
         """Those that are open, and one that was not sent and that no later one takes the place of."""
         found = self.statements

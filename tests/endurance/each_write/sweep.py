@@ -31,6 +31,7 @@ from .scenarios import PERIOD, Scenario, Task, make_simulator
 from .worker import Orders, work
 
 _DEADLINE: Final = 0.3  # seconds: a process that goes on does not wait longer for one that may live
+_MAY_LIVE: Final = 900.0  # seconds after a claim, at least: its process may be sending
 _MOST: Final = 6  # processes that go on
 _JOBS: Final = 12  # more than any case has
 _HALF_AN_HOUR: Final = QUIET + 2 * LOOK_MARGIN
@@ -198,8 +199,8 @@ class Case:
 
         Returns how they stand then, and whether it was killed.
         """
-        may_wait = at_once and look.stands is ChangeState.SENDING and not look.records_in_doubt
-        may_ask = (look.to_ask and not may_wait) or (task != "recover" and not look.handed_in)
+        lives = look.claimed_at is not None and self._clock() - look.claimed_at < _MAY_LIVE
+        may_ask = (look.to_ask and not lives) or (task != "recover" and not look.handed_in)
         deadline = _DEADLINE if self.scenario.ends == "failed" or at_once else orders.deadline
         code = await exit_code(work, attrs.evolve(orders, task=task, death=death, deadline=deadline))
         await quiet(sim)
