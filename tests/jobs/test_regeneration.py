@@ -446,6 +446,19 @@ async def test_what_a_dead_process_was_sending_is_sent_again_once_it_counts_as_d
     assert sim.returns.overlaps == []
 
 
+@pytest.mark.parametrize("looked", [True, False])
+async def test_a_call_in_another_process_takes_up_what_was_lost_if_that_has_looked_into_the_journal(
+    journal: Shaky, sim: Simulator, acme: Taxpayer, other: Taxpayer, second: ImsClient, *, looked: bool
+) -> None:
+    """Otherwise it finds the lost one in the way, which is asked for again before its own."""
+    change = await begun(acme, journal)
+    assert await journal.put(change.lost()) is not None
+    found = await second.unfinished() if looked else []
+    job = await other.regenerate_gstr2b(PERIOD)
+    assert (await job).ok
+    assert (job in found, len(asked(sim))) == (looked, 1 if looked else 2)
+
+
 async def test_of_two_processes_one_sends_it_again(
     acme: Taxpayer, other: Taxpayer, journal: Shaky, client: ImsClient, second: ImsClient, sim: Simulator
 ) -> None:

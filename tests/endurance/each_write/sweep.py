@@ -126,7 +126,8 @@ class Case:
             deadline=self.scenario.deadline,
             death=self.death,
         )
-        async with self._client(sim, orders, SqliteJournal(journal_in(folder), clock=self._clock)) as client:
+        journal = SqliteJournal(journal_in(folder), clock=self._clock)
+        async with self._client(sim, orders, journal) as client:
             acme = client.taxpayer(orders.gstin, token=sim.token(orders.gstin))
             rows = list(await acme.invoices("b2b", Action.NO_ACTION))[:3]
             first, *others = map(decided, rows)
@@ -138,7 +139,7 @@ class Case:
                 orders = attrs.evolve(
                     orders, work=(*others, Decision(invoice=saved, action=Action.NO_ACTION))
                 )
-            self._known = {change.id for change in await SqliteJournal(journal_in(folder)).find()}
+            self._known = {change.id for change in await journal.find()}
         sim.returns.regenerations.clear()
         return orders, _names(orders.gstin, [first, *orders.work])
 
