@@ -451,8 +451,7 @@ async def test_a_call_in_another_process_takes_up_what_was_lost_if_that_has_look
     journal: Shaky, sim: Simulator, acme: Taxpayer, other: Taxpayer, second: ImsClient, *, looked: bool
 ) -> None:
     """Otherwise it finds the lost one in the way, which is asked for again before its own."""
-    change = await begun(acme, journal)
-    assert await journal.put(change.lost()) is not None
+    await died(acme, journal, S.LOST)
     found = await second.unfinished() if looked else []
     job = await other.regenerate_gstr2b(PERIOD)
     assert (await job).ok
