@@ -23,7 +23,7 @@ from ims_async.journal import Change, SqliteJournal
 from ims_async.model.gstr2b import Gstr2b, TaxAmounts
 from ims_async.rules.periods import last_drafted
 from ims_async.simulator import Fault
-from tests.cli.cli_shell import QUICK, Shell, accept, commands_in, fill_in, opened, read_rows
+from tests.cli.cli_shell import QUICK, Shell, accept, commands_in, fill_in, opened, read_rows, write_rows
 
 PERIOD = "012025"
 WHOM = ("--period", PERIOD)
@@ -340,6 +340,56 @@ def test_one_without_a_session_is_said_once(shell: Shell) -> None:
     ended = shell.run("gstr2b", "regenerate", *WHOM, "--gstin", other, "--yes", *QUICK)
     assert (ended.code, ended.err.count(f"{other}: there is no session for this taxpayer")) == (1, 1)
     assert "nothing to do" not in ended.err
+
+
+def test_one_that_was_computed_before_the_last_push_is_not_called_up_to_date(shell: Shell) -> None:
+    """A run that goes on with more decisions: what came of it before them does not hold any more."""
+    file, _ = shell.decided(reject)
+    rows = read_rows(file)
+    for name, part in (("a.csv", rows[:6]), ("b.csv", rows[6:])):
+        write_rows(shell.here / name, part)
+    words = ("--yes", "--run", "x", *QUICK)
+    first = shell.run("push", "a.csv", *words, "--regenerate", PERIOD, "--json")
+    assert first.json()["taxpayers"][shell.gstin]["gstr2b"]["ok"]
+    ended = shell.run("push", "b.csv", *words)
+    assert (ended.code, "1 changed since." in ended.out) == (0, True), ended.out
+    facts = shell.run("jobs", "resume", "x", "--json", *QUICK).json()["taxpayers"][shell.gstin]["gstr2b"]
+    assert (facts["ok"], facts["outcome"]) == (False, "changed since")
+    last = shell.run("push", "b.csv", *words, "--regenerate", PERIOD, "--json").json()
+    assert last["taxpayers"][shell.gstin]["gstr2b"]["ok"]
+
+
+def test_a_computation_is_judged_apart_from_the_decisions_of_its_run(shell: Shell) -> None:
+    """Of the run of a push in which records were refused: it is up to date all the same."""
+    file, _ = shell.decided(accept)
+    refusal = {"proc_cnt": "0", "err_cnt": "1", "status_cd": "PE", "transTypCd": "SAV"}
+    shell.sim.script_status(None, {**refusal, "err_cd": "", "err_msg": ""})
+    assert shell.run("push", file, "--yes", "--run", "x", *QUICK).code == 1
+    ended = shell.run("gstr2b", "regenerate", *WHOM, "--yes", "--run", "x", *QUICK)
+    assert (ended.code, "1 nothing changed." in ended.out) == (0, True), ended.err
+
+
+@pytest.mark.parametrize("words", ["gstr2b regenerate --period", "push acme.csv --regenerate"])
+def test_a_run_is_of_one_gstr_2b(shell: Shell, words: str) -> None:
+    """Its name for another period is refused, or what came of one would be taken for the other's."""
+    shell.decided(accept)
+    assert shell.run("gstr2b", "regenerate", *WHOM, "--yes", "--run", "x", *QUICK).code == 0
+    before = len(shell.sim.requests)
+    ended = shell.run(*shlex.split(words), "122024", "--yes", "--run", "x", *QUICK)
+    assert (ended.code, len(shell.sim.requests)) == (2, before)
+    assert "run 'x' is of GSTR-2B of 012025: name another run for that of 122024" in ended.err
+
+
+def test_at_the_test_host_it_is_said_that_its_answers_are_examples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has failed for no other reason."""
+    with opened(tmp_path, monkeypatch, capsys, canned=True) as shell:
+        monkeypatch.setenv("IMS_TEST", "1")
+        shell.with_token()
+        ended = shell.run("gstr2b", "regenerate", *WHOM, "--yes", "--json", *QUICK)
+    facts = ended.json()["taxpayers"][shell.gstin]
+    assert (ended.code, facts["ok"], "figures are canned" in facts["reason"]) == (1, False, True)
 
 
 def test_it_does_not_go_with_a_file_for_the_portal(shell: Shell) -> None:

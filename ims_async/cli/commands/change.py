@@ -12,7 +12,6 @@ from ... import bulk
 from ...bulk import BulkReport, BulkRun
 from ...bulk.accounts import accounts_of
 from ...bulk.from_files import Matched, Matcher
-from ...bulk.run import checked_name
 from ...client import ImsClient
 from ...errors import InvalidInput
 from ...model.records import Decision, Invoice
@@ -31,7 +30,7 @@ from ..output.console import NOT_ALL_WELL, OK, Console
 from ..output.progress import match_progress
 from ..output.tables import counted
 from .offline import ToPortal
-from .runs import Carrier, RunOptions, whose
+from .runs import Carrier, RunOptions, check_run, whose
 
 
 @attrs.frozen(kw_only=True)
@@ -99,8 +98,7 @@ def _send(
             raise InvalidInput("--to sends nothing: leave --regenerate away, and have GSTR-2B computed there")
         wanted = ToPortal(files, plan.source, plan.to, OfflineSettings.of(plan.set or ()), plan.gstin)
         return wanted.write(console, kind, only_decided=only_decided, check=check)
-    if plan.run is not None:
-        checked_name(plan.run)
+    check_run(console, plan.run, plan.journal, regenerate)
     journal(plan.journal)  # before the work that it is to hold
     _, rows = read_all(console, files, kind, gstin=plan.gstin, check=check)
     if kind is JobKind.RESET:

@@ -18,7 +18,7 @@ from ...bulk import BulkReport, BulkRun, EventKind
 from ...bulk.accounts import Accounts, accounts_of, write_outcomes
 from ...bulk.run import checked_name
 from ...client import ImsClient, services_of
-from ...errors import JournalError
+from ...errors import InvalidInput, JournalError
 from ...jobs.job import ImsJob
 from ...journal import Change, Query, SqliteJournal
 from ...model.moves import OPEN_STATES
@@ -220,6 +220,30 @@ class Carrier:
         return self.console.write_report(
             lambda file: self.console.wait_for(write(file)), jobs=len(self.batches)
         )
+
+
+def check_run(console: Console, run: str | None, file: Path | None, period: str | None) -> None:
+    """Raise `InvalidInput` for what is no name of a run, or if the run is to compute another GSTR-2B.
+
+    `file` is what `--journal` said; of one run each taxpayer has one GSTR-2B, that of its `period`, if any.
+    """
+    if run is None:
+        return
+    checked_name(run)
+    kept = journal_if_any(file)
+    if period is None or kept is None:
+        return
+    others = console.wait_for(_other_periods(kept, run, period))
+    if others:
+        raise InvalidInput(
+            f"run {run!r} is of GSTR-2B of {', '.join(others)}: name another run for that of {period}"
+        )
+
+
+async def _other_periods(kept: SqliteJournal, run: str, period: str) -> list[str]:
+    async with kept:
+        found = await kept.find(Query(run=run))
+    return sorted({entry.token.period for entry in found if entry.token.kind.repeatable} - {period})
 
 
 def whose(gstins: Collection[str]) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import attrs
 
 from .... import bulk
 from ....bulk import TaxpayerReport
-from ....bulk.run import checked_name
 from ....model.vocabulary import year_and_month
 from ... import options
 from ...command import command
@@ -21,7 +20,7 @@ from ...output import statements
 from ...output import tables as show
 from ...output.console import NOT_ALL_WELL, OK, Console
 from ...output.tables import counted
-from ..runs import Carrier, RunOptions
+from ..runs import Carrier, RunOptions, check_run
 from .asking import ask_filings
 
 
@@ -66,8 +65,7 @@ def regenerate(console: Console, asked: Asked, files: options.NamingFiles = None
     is pending.
     """
     year_and_month(asked.period)  # raises `InvalidInput`, as the next one does
-    if asked.run is not None:
-        checked_name(asked.run)
+    check_run(console, asked.run, asked.journal, asked.period)
     refuse_unless_regenerated(asked.gsp)
     journal(asked.journal)  # before the work that it is to hold
     console.sends, check = True, not asked.no_check
@@ -141,7 +139,7 @@ def _tell(carrier: Carrier, run: str, parts: Sequence[TaxpayerReport], filed: Ma
         jobs=len(carrier.batches),
         what="What came of each",
     )
-    ok = all(one.ok and one.gstr2b is not None for one in parts)
+    ok = all(map(statements.is_well, parts))
     facts = {"ok": ok, "run": run, "period": period, "filed": dict(filed), "report_file": console.report_file}
     facts["taxpayers"] = {one.gstin: statements.facts_of(console, one) for one in parts}
     console.document({**facts, **carrier.tell_what_is_left()})
