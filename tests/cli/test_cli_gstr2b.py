@@ -317,12 +317,32 @@ def test_it_is_asked_for_in_the_question(shell: Shell) -> None:
 
 
 def test_where_all_stands_already_it_is_said_that_it_was_not_asked_for(shell: Shell) -> None:
-    """With the command that asks for it."""
+    """With the command that asks for it; while it is due, by the journal, that is not well."""
     file, _ = shell.decided(accept)
     assert shell.run("push", file, "--yes", *QUICK).code == 0
-    ended = shell.run("push", file, "--yes", "--regenerate", PERIOD, *QUICK)
-    assert (ended.code, asked(shell)) == (0, [])
+    words = ("push", file, "--yes", "--regenerate", PERIOD, *QUICK)
+    due = {"period": PERIOD, "gstins": [shell.gstin]}
+    found = shell.run(*words, "--json")
+    assert (found.code, found.json()["ok"], found.json()["recompute_due"]) == (1, False, due)
+    ended = shell.run(*words)
+    assert (ended.code, asked(shell)) == (1, [])
+    assert f"GSTR-2B of {PERIOD} is due to be computed anew for {shell.gstin}" in ended.out
+    (command,) = [words for words in commands_in(ended.out) if words[0] == "gstr2b"]
+    assert shell.run(*command, "--yes", *QUICK).code == 0
+    ended = shell.run(*words)
+    assert (ended.code, len(asked(shell))) == (0, 1)
     assert f"GSTR-2B of {PERIOD} was not asked for: `ims-async gstr2b regenerate " in ended.out
+
+
+def test_of_many_those_that_stand_already_are_said_to_be_due(shell: Shell) -> None:
+    """A push that is repeated, since GSTR-2B of one was not computed: that is not lost."""
+    file, _ = shell.decided_all(reject)
+    acme = shell.gstin
+    write_rows(shell.here / "acme.csv", [row for row in read_rows(file) if row["GSTIN"] == acme])
+    assert shell.run("push", "acme.csv", "--yes", *QUICK).code == 0
+    ended = shell.run("push", file, "--yes", "--regenerate", PERIOD, "--json", *QUICK)
+    assert (ended.code, acme in asked(shell), len(asked(shell))) == (1, False, 2)
+    assert ended.json()["recompute_due"] == {"period": PERIOD, "gstins": [acme]}
 
 
 def test_the_command_for_many_names_their_files() -> None:

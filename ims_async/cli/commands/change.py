@@ -23,6 +23,7 @@ from .. import options
 from ..command import command
 from ..inputs.accounts import refuse_unless_regenerated
 from ..inputs.files import of_which_decided, read_all
+from ..inputs.runs import check_run
 from ..inputs.settings import Settings, confirmed, gather, journal
 from ..output import outcomes
 from ..output import tables as show
@@ -30,7 +31,7 @@ from ..output.console import NOT_ALL_WELL, OK, Console
 from ..output.progress import match_progress
 from ..output.tables import counted
 from .offline import ToPortal
-from .runs import Carrier, RunOptions, check_run, whose
+from .runs import Carrier, RunOptions, whose
 
 
 @attrs.frozen(kw_only=True)
@@ -136,7 +137,8 @@ class Change:
             console.tell(show.recognised(matched.rewritten))
         _say_what_else_the_run_holds(console, plan.run or "", matched)
         carrier = Carrier(console, self.settings, plan)
-        carrier.period = self.regenerate or carrier.period
+        carrier.period, carrier.regenerates = self.regenerate or carrier.period, bool(self.regenerate)
+        carrier.standing = matched.standing
         standing = {gstin: len(own) for gstin, own in matched.standing.items()}
         itc = {"itc": show.itc_by_action(_decisions(matched))} if self.kind is JobKind.SAVE else {}
         facts: dict[str, Any] = {"submitted": 0, "rewritten": matched.rewritten, **whose(matched.sizes)}
@@ -162,13 +164,16 @@ class Change:
             stand = "stands" if standing == 1 else "stand"
             console.say(f"There is nothing to send: {counted(standing, 'row')} {stand} already as decided.")
         written = carrier.write_report(accounts)
-        if self.regenerate:
+        console.wait_for(carrier.find_due())
+        left = carrier.tell_what_is_left()
+        if self.regenerate and not carrier.due:
             command = console.commands.regenerate(self.regenerate, *matched.sizes, files=self.files)
             console.say(f"GSTR-2B of {self.regenerate} was not asked for: `{command}` has it computed anew.")
         mend = outcomes.mend_rows(accounts, whole=console.report is not None)
         console.tell(f"Nothing was sent. {mend}".rstrip())
-        console.document({"ok": accounts.ok, **facts, "report_file": console.report_file})
-        return OK if accounts.ok and written else NOT_ALL_WELL
+        ok = carrier.is_well(accounts)
+        console.document({"ok": ok, **facts, **left, "report_file": console.report_file})
+        return OK if ok and written else NOT_ALL_WELL
 
     async def _match(self, rows: dict[str, list[Row]]) -> Matched:
         """Pull again and match; rows that an earlier part of a run has sent are left out."""

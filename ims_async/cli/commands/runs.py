@@ -18,7 +18,7 @@ from ...bulk import BulkReport, BulkRun, EventKind
 from ...bulk.accounts import Accounts, accounts_of, write_outcomes
 from ...bulk.run import checked_name
 from ...client import ImsClient, services_of
-from ...errors import InvalidInput, JournalError
+from ...errors import JournalError
 from ...jobs.job import ImsJob
 from ...journal import Change, Query, SqliteJournal
 from ...model.moves import OPEN_STATES
@@ -68,6 +68,10 @@ class Carrier:
     period: str = attrs.field(factory=last_drafted_now)
     """The GSTR-2B that may be due to be computed anew: `due` are those of whom it is."""
     due: Sequence[str] = ()
+    standing: Collection[str] = ()
+    """Further taxpayers of which that is said: nothing of theirs is sent."""
+    regenerates: bool = False
+    """Whether it was to be computed anew: then all is not well while it is due."""
 
     def carry_out(self, begin: Callable[[ImsClient], BulkRun], sizes: Mapping[str, int]) -> BulkReport:
         """Begin it, and watch it to its end; `sizes` says how many decisions each GSTIN has."""
@@ -102,14 +106,23 @@ class Carrier:
         finally:  # after the client has closed: a change that was being sent has its answer by then
             with contextlib.suppress(JournalError):
                 self.batches = await self._batches(client, kept, run.run)
-                due = await bulk.recompute_due(client, self.period)
-                self.due = [gstin for gstin in due if gstin in run.report.taxpayers]
+                await self._find_due(client, run.report.taxpayers)
             await kept.aclose()
             report = attrs.evolve(run.report, run=name)
             self.console.unfinished = self._how_far(report, command, sizes)
         if not any(entry.open for entry in self.batches):
             self.console.unfinished = None
         return report
+
+    async def find_due(self) -> None:
+        """Find for whom it is due where nothing is carried out."""
+        async with journal(self.asked.journal) as kept, self.settings.client(journal=kept) as client:
+            with contextlib.suppress(JournalError):
+                await self._find_due(client)
+
+    async def _find_due(self, client: ImsClient, sent: Collection[str] = ()) -> None:
+        due = await bulk.recompute_due(client, self.period)
+        self.due = [gstin for gstin in due if gstin in sent or gstin in self.standing]
 
     async def _batches(self, client: ImsClient, kept: SqliteJournal, run: str) -> Sequence[Change]:
         if self.only is None:
@@ -169,8 +182,13 @@ class Carrier:
         for one in asked:
             facts["taxpayers"][one.gstin]["gstr2b"] = statements.facts_of(console, one)
         facts |= self.tell_what_is_left()
+        facts["ok"] = self.is_well(accounts)
         console.document({**facts, "only_what_was_sent": bool(unsent)})
-        return OK if accounts.ok and written else NOT_ALL_WELL
+        return OK if facts["ok"] and written else NOT_ALL_WELL
+
+    def is_well(self, accounts: Accounts) -> bool:
+        """Say whether every decision was applied, and each GSTR-2B that was asked for is up to date."""
+        return accounts.ok and not (self.regenerates and self.due)
 
     def _tell_records(self, accounts: Accounts, job: ImsJob | None, unsent: str) -> None:
         console = self.console
@@ -220,30 +238,6 @@ class Carrier:
         return self.console.write_report(
             lambda file: self.console.wait_for(write(file)), jobs=len(self.batches)
         )
-
-
-def check_run(console: Console, run: str | None, file: Path | None, period: str | None) -> None:
-    """Raise `InvalidInput` for what is no name of a run, or if the run is to compute another GSTR-2B.
-
-    `file` is what `--journal` said; of one run each taxpayer has one GSTR-2B, that of its `period`, if any.
-    """
-    if run is None:
-        return
-    checked_name(run)
-    kept = journal_if_any(file)
-    if period is None or kept is None:
-        return
-    others = console.wait_for(_other_periods(kept, run, period))
-    if others:
-        raise InvalidInput(
-            f"run {run!r} is of GSTR-2B of {', '.join(others)}: name another run for that of {period}"
-        )
-
-
-async def _other_periods(kept: SqliteJournal, run: str, period: str) -> list[str]:
-    async with kept:
-        found = await kept.find(Query(run=run))
-    return sorted({entry.token.period for entry in found if entry.token.kind.repeatable} - {period})
 
 
 def whose(gstins: Collection[str]) -> dict[str, Any]:

@@ -15,12 +15,13 @@ from ... import options
 from ...command import command
 from ...inputs.accounts import refuse_unless_regenerated
 from ...inputs.files import taxpayers_of
+from ...inputs.runs import check_run
 from ...inputs.settings import Settings, confirmed, gather_for, journal, journal_if_any
 from ...output import statements
 from ...output import tables as show
 from ...output.console import NOT_ALL_WELL, OK, Console
 from ...output.tables import counted
-from ..runs import Carrier, RunOptions, check_run
+from ..runs import Carrier, RunOptions
 from .asking import ask_filings
 
 
