@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 import shlex
 from collections.abc import Iterator
 from decimal import Decimal
@@ -23,6 +24,7 @@ from ims_async.journal import Change, SqliteJournal
 from ims_async.model.gstr2b import Gstr2b, TaxAmounts
 from ims_async.rules.periods import last_drafted
 from ims_async.simulator import Fault
+from ims_async.simulator.http import write
 from tests.cli.cli_shell import QUICK, Shell, accept, commands_in, fill_in, opened, read_rows, write_rows
 
 PERIOD = "012025"
@@ -527,6 +529,48 @@ def test_where_nobody_has_one_no_file_is_replaced(shell: Shell) -> None:
     assert (shell.here / "all.csv").read_text() == "kept"
     assert set(ended.json()["taxpayers"]) == set(shell.sim.gstins)
     assert all("RET2B1018" in facts["error"] for facts in ended.json()["taxpayers"].values())
+
+
+def without_documents(shell: Shell) -> None:
+    """Have the next statement answered as sums, without documents and files."""
+    own = json.loads(write(shell.sim.returns.fetch(shell.gstin, PERIOD)))
+    for part in ("docdata", "docRejdata"):
+        own["data"].pop(part, None)
+    answer = {"code": 200, "data": {"data": own, "status_cd": "1"}, "timestamp": 1, "transaction_id": "x"}
+    shell.sim.script_answer("gstr2b", 200, answer)
+
+
+def test_sums_without_documents_are_no_empty_statement(shell: Shell) -> None:
+    """JSON has the sums, the credit is theirs, and not all is well; a table would be empty."""
+    assert shell.run("gstr2b", "pull", *WHOM, "--out", "a.csv", "--json").code == 0
+    whole = (shell.here / "a.csv").read_bytes()
+    ended = shell.run("gstr2b", "pull", *WHOM, "--out", "b.json", "--json")
+    credit = ended.json()["taxpayers"][shell.gstin]["credit"]
+    without_documents(shell)
+    ended = shell.run("gstr2b", "pull", *WHOM, "--out", "c.json", "--json")
+    facts = ended.json()["taxpayers"][shell.gstin]
+    assert (ended.code, ended.json()["ok"], facts["summary_only"]) == (1, False, True)
+    assert facts["credit"] == credit
+    assert any(map(Decimal, credit.values()))
+    without_documents(shell)
+    ended = shell.run("gstr2b", "pull", *WHOM, "--out", "a.csv", "--overwrite")
+    assert (ended.code, "sums and no documents" in ended.err) == (1, True)
+    assert (shell.here / "a.csv").read_bytes() == whole
+
+
+def test_what_was_read_before_the_account_was_used_up_is_kept(shell: Shell) -> None:
+    """The others are named, and were not asked for; where nothing was read the error says all."""
+    acme, beta, gamma = shell.sim.gstins
+    words = ("gstr2b", "pull", *WHOM, *named(shell), "--concurrency", 1, "--out")
+    shell.sim.script_fault("gstr2b", Fault.spent(), gstin=beta)
+    ended = shell.run(*words, "all.csv", "--report", "left.csv")
+    assert (ended.code, f"2 taxpayers skipped: {beta}, {gamma}." in ended.out) == (1, True), ended.err
+    assert ended.err.count(": the others were not asked for.") == 1
+    assert {row["GSTIN"] for row in read_rows(shell.here / "all.csv")} == {acme}
+    assert [row["GSTIN"] for row in read_rows(shell.here / "left.csv")] == [beta, gamma]
+    shell.sim.script_fault("gstr2b", Fault.spent())
+    ended = shell.run(*words, "none.csv")
+    assert (ended.code, ended.err.count("\n"), (shell.here / "none.csv").exists()) == (1, 1, False)
 
 
 # -- whether GSTR-3B is filed ----------------------------------------------------------------------------

@@ -9,13 +9,15 @@ from typing import Annotated, Any, Final
 import attrs
 
 from .... import tables
-from ....errors import InvalidInput
+from ....bulk.gstr2b import credit_by_sums
+from ....errors import ImsError, InvalidInput, UnexpectedAnswer
 from ....model.gstr2b import Gstr2b
 from ....model.vocabulary import year_and_month
 from ....tables import Problem
 from ....tables.formats import SUFFIXES
 from ....tables.gstr2b.writing import COLUMNS, FORMATS, JSON, check_gstr2b_target, gstr2b_rows, is_json
 from ....tables.writing import writing_rows
+from ....taxpayer import Taxpayer
 from ... import options
 from ...command import command
 from ...inputs.files import check_targets, folder_of, suffix_in, taxpayers_of
@@ -25,8 +27,10 @@ from ...output.console import NOT_ALL_WELL, OK, Console
 from ...output.statements import HEADS, heads_of
 from ...output.tables import are, counted
 from .asking import ask_each
+from .stopped import not_asked_for
 
 _SUFFIXES: Final = (*SUFFIXES, JSON)
+_SUMS_ONLY: Final = "the gateway gave sums and no documents: pull it again later"
 
 
 @attrs.frozen(kw_only=True)
@@ -137,20 +141,30 @@ class _Pull:
             write(gstin, found)
             self._note(gstin, found)
 
-        asked = self.asked
+        names = list(self.targets)
         work = ask_each(
             self.console,
             self.settings,
-            list(self.targets),
+            names,
             "pulled",
-            ask=lambda taxpayer: taxpayer.gstr2b(asked.period, strict=False),
+            ask=self._ask,
             heard=heard,
-            at_once=asked.concurrency,
+            at_once=self.asked.concurrency,
         )
-        return self.console.wait_for(work)
+        try:
+            return self.console.wait_for(work)
+        except ImsError as error:
+            return not_asked_for(self.console, error, names, self.facts)
+
+    async def _ask(self, taxpayer: Taxpayer) -> Gstr2b:
+        found = await taxpayer.gstr2b(self.asked.period, strict=False)
+        if found.summary_only and not is_json(self.targets[taxpayer.gstin]):
+            raise UnexpectedAnswer(_SUMS_ONLY)  # a table would be empty
+        return found
 
     def _note(self, gstin: str, found: Gstr2b) -> None:
-        credit, count, day = found.credit, len(found.documents), found.generated_on
+        credit = credit_by_sums(found) if found.summary_only else found.credit
+        count, day = len(found.documents), found.generated_on
         self.facts[gstin] = {
             "file": str(self.targets[gstin]),
             "documents": count,
@@ -163,7 +177,7 @@ class _Pull:
         }
         self.rows.append((gstin, day, count, *map(show.rupees, (*heads_of(credit), credit.total))))
         if found.summary_only:
-            self.console.tell(f"{gstin}: the gateway gave sums and no documents.")
+            self.console.tell(f"{gstin}: {_SUMS_ONLY}.")
         for problem in found.problems:
             self.console.tell(f"{gstin}: a document cannot be read and is left out: {problem}")
 
@@ -174,7 +188,7 @@ class _Pull:
             *(
                 Problem(what, kind="document", gstin=gstin)
                 for gstin, own in self.facts.items()
-                for what in own["problems"]
+                for what in ([_SUMS_ONLY] if own["summary_only"] else own["problems"])
             ),
         ]
         if self.rows:
