@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ... import tables
-from ...bulk.gstr2b import changes_since, draft_of, gstins_due
+from ...bulk.gstr2b import by_gateway, changes_since, draft_of, gstins_due
 from ...bulk.recover import handed_in_again
 from ...errors import OUTAGE, GatewayError, InvalidInput, JournalError, UnexpectedAnswer
 from ...jobs.job import ImsJob
@@ -96,15 +96,12 @@ def list_jobs(
 
 def _tell_due(console: Console, since: Sequence[Change]) -> dict[str, Any]:
     """Say whose GSTR-2B is due to be computed anew, by what was sent since its draft; return the facts."""
-    period, by_gateway = last_drafted_now(), dict[tuple[str, str], list[Change]]()
-    for entry in since:
-        by_gateway.setdefault((entry.token.gsp, entry.token.host), []).append(entry)
-    found: list[str] = []
-    for (gsp, _), own in by_gateway.items():
+    period, found = last_drafted_now(), dict[str, None]()
+    for own in by_gateway(since):
         if due := gstins_due(own, period):
-            console.say(show_due(attrs.evolve(console.commands, gsp=gsp), period, due))
-            found += due
-    return {"period": period, "gstins": found}
+            console.say(show_due(attrs.evolve(console.commands, gsp=own[0].token.gsp), period, due))
+            found |= dict.fromkeys(due)
+    return {"period": period, "gstins": list(found)}
 
 
 async def _entries(

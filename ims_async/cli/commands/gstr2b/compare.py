@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import attrs
 
 from .... import decide, tables
-from ....bulk.gstr2b import changes_since, draft_of, gstins_due
+from ....bulk.gstr2b import by_gateway, changes_since, draft_of, gstins_due, recompute_due
 from ....decide import Comparison
 from ....decide.comparison.writing import COLUMNS, comparison_rows
-from ....errors import InvalidInput, JournalError
+from ....errors import ImsError, InvalidInput, JournalError
 from ....files import is_folder
 from ....model.gstr2b import Gstr2b
 from ....model.records import Invoice
@@ -27,13 +27,14 @@ from ... import options
 from ...command import command
 from ...inputs.files import taxpayers_of
 from ...inputs.settings import Settings, checked_gstin, gather_for, journal_if_any
-from ...inputs.sheets import read_sheets
+from ...inputs.sheets import read_sheets, taxpayers_without
 from ...output import statements
 from ...output.comparisons import ComparedTally
 from ...output.console import NOT_ALL_WELL, OK, Console
 from ...output.grouping import Grouped, kind_of
 from ...output.tables import are, counted
 from .asking import ask_each
+from .stopped import not_asked_for
 
 _STATEMENT = "a .json file of gstr2b pull, or GSTN's own; or a folder with a file GSTIN.json of each taxpayer"
 
@@ -101,8 +102,11 @@ def compare(console: Console, asked: Asked, files: options.ComparedFiles = None)
         names = list(own)
     else:
         names = taxpayers_of(console, [], asked.gstin or [], asked.gstins, check=check)
-    found = _Compare(console, asked, names, _period_of(asked, own), records, own, earlier)
-    return found.carry_out()
+    period, settings = _period_of(asked, own, names), None
+    if records is None or asked.statement is None or asked.ask_filing:
+        settings = gather_for(asked.gsp, names, named=bool(asked.gstin), check=check, rate=asked.rate)
+        console.asks(settings)
+    return _Compare(console, asked, names, period, records, own, earlier, settings).carry_out()
 
 
 def _records_of(
@@ -113,7 +117,7 @@ def _records_of(
     if len(named) > 1 or asked.gstins is not None:
         raise InvalidInput("the files say whose the records are: name one --gstin at most, and no --gstins")
     own = checked_gstin(named[0] if named else None, check=check)
-    _, rows = read_sheets(console, files, gstin=own if named else None, otherwise=own, check=check)
+    sheets, rows = read_sheets(console, files, gstin=own if named else None, otherwise=own, check=check)
     if "" in rows:
         raise InvalidInput(f"{rows[''][0].row.file} names no taxpayer: pass --gstin")
     unsent = sum(_is_unsent(row) for those in rows.values() for row in those)
@@ -122,7 +126,8 @@ def _records_of(
             f"{counted(unsent, 'row')} {are(unsent)} decided otherwise than when pulled: what counts here is "
             "how they stood. Push them and pull again (pull --keep), or name no files."
         )
-    return {gstin: list(map(_as_pulled, those)) for gstin, those in rows.items()}
+    records = {gstin: list(map(_as_pulled, those)) for gstin, those in rows.items()}
+    return {gstin: [] for gstin in taxpayers_without(sheets)} | records
 
 
 def _is_unsent(row: SheetRow) -> bool:
@@ -152,14 +157,15 @@ def _statements_of(given: Path | None) -> Mapping[str, Path]:
     return found
 
 
-def _period_of(asked: Asked, own: Mapping[str, Path]) -> str:
-    """Return the period that is meant: the statements have it, too. Raises `InvalidInput`."""
+def _period_of(asked: Asked, own: Mapping[str, Path], names: Sequence[str]) -> str:
+    """Return the period that is meant: the statements of these have it, too. Raises `InvalidInput`."""
     if asked.period is not None:
         year_and_month(asked.period)
         return asked.period
     if not own:
         raise InvalidInput("name the period, --period 102026, or a file of GSTR-2B, --statement FILE")
-    return tables.read_gstr2b(next(iter(own.values()))).period
+    files = [own[gstin] for gstin in names if gstin in own] or list(own.values())
+    return tables.read_gstr2b(files[0]).period
 
 
 class _NothingComparedError(Exception):
@@ -168,7 +174,7 @@ class _NothingComparedError(Exception):
 
 @attrs.frozen
 class _Compare:
-    """What is compared with what. `records` is None if they are read now."""
+    """What is compared with what. `records` is None if they are read now; `settings` if nobody is asked."""
 
     console: Console
     asked: Asked
@@ -177,14 +183,10 @@ class _Compare:
     records: Mapping[str, Sequence[Invoice]] | None
     own: Mapping[str, Path]
     earlier: Mapping[str, Path]
+    settings: Settings | None
     tally: ComparedTally = attrs.field(factory=ComparedTally)
     facts: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     sentences: list[str] = attrs.field(factory=list)
-
-    @property
-    def asks(self) -> bool:
-        """Whether a gateway is asked."""
-        return self.records is None or self.asked.statement is None or self.asked.ask_filing
 
     def carry_out(self) -> int:
         """Compare each, write and show what was found; return the exit code."""
@@ -208,29 +210,38 @@ class _Compare:
                 self.facts[gstin] = self.tally.add(gstin, found)
                 self.sentences.append(str(found))
 
-            skipped = self.console.wait_for(self._compare_all(due, heard))
+            try:
+                skipped = self.console.wait_for(self._compare_all(due, heard))
+            except ImsError as error:
+                skipped = not_asked_for(self.console, error, self.names, self.facts)
             if not self.facts:
                 raise _NothingComparedError(skipped)
         return skipped
 
     async def _due(self) -> set[str]:
-        """Return whose GSTR-2B is older than the actions, as far as the journal knows."""
+        """Return whose GSTR-2B is older than the actions, as far as the journal knows.
+
+        By what went to the gateway that is asked; where none is asked, by what went to each.
+        """
         kept = journal_if_any(self.asked.journal)
         if kept is None:
             return set()
         async with contextlib.aclosing(kept):
             try:
+                if self.settings is not None:
+                    async with self.settings.client(journal=kept) as client:
+                        return {*await recompute_due(client, self.period)}
                 changes = await changes_since(kept, draft_of(self.period))
-                return {*gstins_due(changes, self.period)}
+                return {gstin for own in by_gateway(changes) for gstin in gstins_due(own, self.period)}
             except JournalError as error:
                 self.console.tell(f"Some of the journal cannot be read: {error}")
                 return set()
 
     async def _compare_all(self, due: set[str], heard: Callable[[str, Comparison], object]) -> dict[str, str]:
-        if self.asks:
+        if self.settings is not None:
             return await ask_each(
                 self.console,
-                self._settings(),
+                self.settings,
                 self.names,
                 "compared",
                 ask=lambda taxpayer: self._compare(taxpayer.gstin, due, taxpayer),
@@ -242,21 +253,16 @@ class _Compare:
         said = Grouped(self.console.tell)
         for gstin in self.names:
             try:
-                heard(gstin, await self._compare(gstin, due, None))
+                found = await self._compare(gstin, due, None)
             except InvalidInput as error:
                 if len(self.names) == 1:
                     raise
                 skipped[gstin] = self.console.reason(gstin, error)
                 said.add(f"skipped, {kind_of(error)}", f"{gstin} is skipped: {skipped[gstin]}")
+            else:
+                heard(gstin, found)
         said.end()
         return skipped
-
-    def _settings(self) -> Settings:
-        asked = self.asked
-        check = not asked.no_check
-        settings = gather_for(asked.gsp, self.names, named=bool(asked.gstin), check=check, rate=asked.rate)
-        self.console.asks(settings)
-        return settings
 
     async def _compare(self, gstin: str, due: set[str], taxpayer: Taxpayer | None) -> Comparison:
         """Compare one taxpayer's; what does not come from files is asked of the gateway."""
@@ -281,13 +287,14 @@ class _Compare:
 
     def _from_file(self, files: Mapping[str, Path], gstin: str) -> Gstr2b:
         if gstin not in files:
-            raise InvalidInput(f"there is no GSTR-2B of {gstin} among the files")
+            option = "--statement" if files is self.own else "--before"
+            raise InvalidInput(f"there is no GSTR-2B of {gstin} among the files of {option}")
         found = tables.read_gstr2b(files[gstin])
         if (found.gstin.upper(), found.period) != (gstin, self.period):
             have, want = f"of {found.gstin} for {found.period}", f"of {gstin} for {self.period}"
             if found.gstin.upper() == gstin:
                 have, want = f"for {found.period}", f"for {self.period}"
-            raise InvalidInput(f"{files[gstin]} is the GSTR-2B {have}, not {want}")
+            raise InvalidInput(f"{files[gstin]} is the GSTR-2B {have}, not {want} (--period says which)")
         return found
 
     def _tell(self, skipped: Mapping[str, str]) -> int:
