@@ -17,6 +17,7 @@ import pytest
 
 from ims_async import JobKind, JobToken, tables
 from ims_async.bulk import TaxpayerReport
+from ims_async.cli.commands import deadlines
 from ims_async.cli.inputs import environment
 from ims_async.cli.output import statements
 from ims_async.cli.output.next_commands import Commands
@@ -212,6 +213,32 @@ def test_whose_gstr_3b_is_filed_is_left_out_if_that_is_asked(shell: Shell) -> No
     assert sorted(asked(shell)[-2:]) == sorted(others)
     left = [row for row in read_rows(shell.here / "r.csv") if row["outcome"] == "left out"]
     assert [row["GSTIN"] for row in left] == [acme]
+
+
+def test_the_report_is_written_where_nothing_is_asked_for(shell: Shell) -> None:
+    """Nobody is left, or it is a rehearsal: whoever reads the file finds each taxpayer in it."""
+    for gstin in shell.sim.gstins:
+        shell.sim.returns.file_gstr3b(gstin, PERIOD)
+    words = ("gstr2b", "regenerate", *WHOM, *named(shell), "--report", "r.csv", "--overwrite")
+    for more, outcome in ((("--ask-filing", "--yes"), "left out"), (("--dry-run",), "not asked for")):
+        ended = shell.run(*words, *more)
+        assert (ended.code, "What came of each is in r.csv." in ended.out) == (0, True), ended.err
+        rows = {row["GSTIN"]: row["outcome"] for row in read_rows(shell.here / "r.csv")}
+        assert rows == dict.fromkeys(shell.sim.gstins, outcome)
+    assert asked(shell) == []
+
+
+def test_what_goes_on_with_a_run_has_gstr_2b_computed_anew_too(shell: Shell) -> None:
+    """The command that `jobs resume` names for what was not sent yet."""
+    file, _ = shell.decided_all(reject)
+    words = ("push", file, "--yes", "--regenerate", PERIOD, "--run", "y", "--concurrency", 1, *QUICK)
+    assert shell.run_until("GSTR-2B: ", *words).code == 130
+    (command,) = [
+        words for words in commands_in(shell.run("jobs", "resume", "y", *QUICK).out) if "FILES" in words
+    ]
+    assert command == ["push", "FILES", "--run", "y", "--regenerate", PERIOD]
+    assert shell.run("push", file, *command[2:], "--yes", *QUICK).code == 0
+    assert sorted(asked(shell)) == sorted(shell.sim.gstins)
 
 
 def test_a_person_is_asked_before_it(shell: Shell) -> None:
@@ -593,8 +620,28 @@ def test_deadlines_ask_whether_it_is_filed_only_if_that_is_wanted(
         shell.sim.returns.set_quarterly(other)
         found = shell.run("deadlines", "122024", "--ask-filing", "--gstin", other, "--json").json()
         assert found["gstr3b"]["date"] in ("2025-01-22", "2025-01-24")
+        assert (found["quarterly"], found["filed_on"]) == (True, None)
+        found = shell.run("deadlines", "122024", "--ask-filing", "--json").json()
+        assert (found["quarterly"], found["filed_on"]) == (False, "2025-01-18")
         both = shell.run("deadlines", "122024", "--ask-filing", "--filed-on", "18-01-2025")
         assert (both.code, "leave --ask-filing away" in both.err) == (2, True)
+
+
+def test_deadlines_without_a_period_are_those_of_the_last_quarter_of_one_who_files_so(shell: Shell) -> None:
+    """Which the gateway knows; and whose state its GSTIN says."""
+    shell.monkeypatch.setattr(deadlines.rules, "india_date", lambda _: dt.date(2025, 3, 1))
+    shell.sim.returns.set_quarterly(shell.gstin)
+    shell.sim.returns.file_gstr3b(shell.gstin, "122024", dt.date(2025, 1, 22))
+    ended = shell.run("deadlines", "--ask-filing", "--json")
+    assert ended.code == 0, ended.err
+    assert (ended.json()["period"], ended.json()["filed_on"]) == ("122024", "2025-01-22")
+    other = shell.sim.gstins[1]
+    monthly = shell.run("deadlines", "--quarterly", "--ask-filing", "--gstin", other, "--json")
+    assert (monthly.json()["period"], monthly.json()["quarterly"]) == ("022025", False)
+    assert f"{other} files each month, says the gateway: --quarterly does not count." in monthly.err
+    before = len(shell.sim.requests)
+    state = shell.run("deadlines", "122024", "--quarterly", "--gstin", "27AAPFU0939F1ZV", "--json").json()
+    assert (state["gstr3b"]["date"], len(shell.sim.requests)) == ("2025-01-22", before)
 
 
 def test_one_whose_answer_was_lost_is_asked_for_again(shell: Shell) -> None:

@@ -315,7 +315,9 @@ def _the_rest(carrier: Carrier, run: str) -> str:
         return "If it had not come to all of its taxpayers, the command that began it does."
     resets = all(entry.token.kind is JobKind.RESET for entry in carrier.batches)
     verb = "reset" if resets and carrier.batches else "push"
-    command = carrier.console.commands.push("FILES", "--run", run, verb=verb)
+    computed = [entry.token.period for entry in carrier.batches if entry.token.kind.repeatable]
+    more = ("--regenerate", computed[-1]) if computed else ()
+    command = carrier.console.commands.push("FILES", "--run", run, *more, verb=verb)
     return f"If its files hold decisions that it had not sent yet, this sends them: {command}"
 
 
