@@ -143,11 +143,11 @@ def test_of_one_that_is_refused_the_date_is_told_and_the_others_go_on(shell: She
     early = shell.run("gstr2b", "regenerate", "--period", "122099", *named(shell), "--yes", "--json", *QUICK)
     assert early.code == 1
     for facts in early.json()["taxpayers"].values():
-        assert (facts["ok"], facts["not_before"], facts["code"]) == (False, "14-01-2100", "IMS2B009")
+        assert (facts["ok"], facts["not_before"], facts["code"]) == (False, "2100-01-14", "IMS2B009")
 
 
 def test_what_goes_wrong_is_told_by_taxpayer(shell: Shell) -> None:
-    """A session that has ended, a computation that fails, and an answer that is lost: the rest is done."""
+    """A session that has ended, and an answer that is lost: the rest is done."""
     acme, beta, gamma = shell.sim.gstins
     assert of_the_period(shell)
     for person in (acme, beta, gamma):
@@ -161,6 +161,25 @@ def test_what_goes_wrong_is_told_by_taxpayer(shell: Shell) -> None:
     assert found.pop(acme) == "error"
     assert set(found.values()) <= {"computed anew", "nothing changed"}
     assert "ims-async login" in ended.json()["taxpayers"][acme]["reason"]
+
+
+def test_of_a_computation_that_fails_the_reason_is_told(shell: Shell) -> None:
+    """GSTN's code and words, in the table, the JSON and the file; it may be asked for again."""
+    refusal = {"status_cd": "ER", "err_cd": "RET12501", "err_msg": "System failure"}
+    file, _ = shell.decided_all(reject)
+    assert shell.run("push", file, "--yes", *QUICK).code == 0
+    acme, beta = (gstin for gstin in shell.sim.gstins if gstin in of_the_period(shell))
+    words = ("gstr2b", "regenerate", *WHOM, "--gstin", acme, "--gstin", beta, "--concurrency", 1, "--yes")
+    shell.sim.script_status(None, refusal)
+    ended = shell.run(*words, "--report", "r.csv", *QUICK)
+    assert (ended.code, f"{acme}  failed         RET12501 System failure" in ended.out) == (1, True), (
+        ended.out
+    )
+    assert f"GSTR-2B of {PERIOD} is due to be computed anew for {acme}," in ended.out
+    line = read_rows(shell.here / "r.csv")[0]
+    assert (line["GSTIN"], line["outcome"], line["code"]) == (acme, "failed", "RET12501")
+    facts = shell.run(*words, "--json", *QUICK).json()
+    assert (facts["ok"], facts["recompute_due"]["gstins"]) == (True, [])
 
 
 def test_with_confirm_it_is_read_before_and_after(shell: Shell) -> None:

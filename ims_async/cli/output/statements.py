@@ -181,7 +181,7 @@ def facts_of(console: Console, one: TaxpayerReport) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "ok": is_well(one),
         "outcome": outcome_of(one),
-        "not_before": not_before and f"{not_before:%d-%m-%Y}",
+        "not_before": not_before and not_before.isoformat(),
         "code": _code(one),
         "reason": _why(console, one),
         "unchanged": report is not None and report.unchanged,

@@ -168,7 +168,7 @@ class _Pull:
         self.facts[gstin] = {
             "file": str(self.targets[gstin]),
             "documents": count,
-            "generated_on": day and f"{day:%d-%m-%Y}",
+            "generated_on": day and day.isoformat(),
             "checksum": found.checksum,
             "summary_only": found.summary_only,
             "credit": credit.to_dict(),
