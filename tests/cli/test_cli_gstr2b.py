@@ -565,6 +565,24 @@ def test_many_go_into_a_folder_or_into_one_table(shell: Shell, ending: str) -> N
         assert (one.code, (shell.here / f"all.{ending}").exists()) == (0, True)
 
 
+def test_where_there_is_none_it_is_said_what_to_do(shell: Shell) -> None:
+    """In the words of the command line; of a program's advice nothing is left."""
+    refusal = {
+        "GTR2B-001": "last month of the quarter only",
+        "GTR2B-002": "file it, then have GSTR-2B computed",
+    }
+    refusal |= {"RET2B1018": "the 14th of the month after", "RET2B1023": "ask again later"}
+    for code, told in refusal.items():
+        answer = {"error": {"error_cd": code, "message": "No."}, "status_cd": "0"}
+        shell.sim.script_answer("gstr2b", 200, {"code": 200, "data": answer})
+        ended = shell.run("gstr2b", "pull", *WHOM, "--out", "x.csv")
+        assert (ended.code, f"{code}: No; " in ended.err, told in ended.err) == (1, True, True), ended.err
+        assert "taxpayer." not in ended.err
+    shell.sim.returns.file_gstr3b(shell.gstin, PERIOD)
+    refused = shell.run("gstr2b", "regenerate", *WHOM, "--yes", *QUICK)
+    assert "it has 3B filed; `ims-async deadlines --ask-filing` tells which" in refused.out
+
+
 def test_where_nobody_has_one_no_file_is_replaced(shell: Shell) -> None:
     """The file that was there stays."""
     (shell.here / "all.csv").write_text("kept")
