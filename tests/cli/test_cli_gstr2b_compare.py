@@ -293,3 +293,17 @@ def test_a_statement_that_is_missing_is_said_with_its_option(shell: Shell) -> No
     (shell.here / "e" / f"{shell.sim.gstins[1]}.json").write_bytes((shell.here / "s.json").read_bytes())
     ended = shell.run("gstr2b", "compare", "--statement", "s.json", "--before", "e/", *QUICK)
     assert (ended.code, "among the files of --before" in ended.err) == (1, True), ended.err
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet"])
+def test_what_is_written_beside_the_files_of_a_pull_is_passed_over(shell: Shell, ending: str) -> None:
+    """A comparison, statements, and what came of them: in the folder of the records that are pushed."""
+    pytest.importorskip({"xlsx": "xlsxwriter", "parquet": "pyarrow"}.get(ending, "csv"))
+    folder = shell.pulled_all("all/")
+    fill_in(folder / f"{shell.gstin}.csv", lambda row: "R" if row["action when pulled"] != "R" else "")
+    words = (*WHOM, *named(shell), "--out")
+    assert shell.run("gstr2b", "compare", *words, f"all/compared.{ending}", *QUICK).code == 0
+    assert shell.run("gstr2b", "pull", *words, f"all/statements.{ending}").code == 0
+    ended = shell.run("push", "all/", "--yes", *QUICK)
+    assert ended.code == 0, ended.err
+    assert f"2 reports passed over: all/compared.{ending}, all/statements.{ending}" in ended.err
