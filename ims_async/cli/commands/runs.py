@@ -116,7 +116,10 @@ class Carrier:
 
     async def find_due(self) -> None:
         """Find for whom it is due where nothing is carried out."""
-        async with journal(self.asked.journal) as kept, self.settings.client(journal=kept) as client:
+        kept = journal_if_any(self.asked.journal)
+        if kept is None:
+            return
+        async with contextlib.aclosing(kept), self.settings.client(journal=kept) as client:
             with contextlib.suppress(JournalError):
                 await self._find_due(client)
 
