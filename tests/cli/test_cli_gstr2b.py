@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import attrs
 import pytest
 
-from ims_async import JobKind, JobToken, tables
+from ims_async import InvalidInput, JobKind, JobToken, tables
 from ims_async.bulk import TaxpayerReport
 from ims_async.cli.commands import deadlines
 from ims_async.cli.inputs import environment
@@ -563,6 +563,25 @@ def test_many_go_into_a_folder_or_into_one_table(shell: Shell, ending: str) -> N
         assert (one.code, "can hold one statement" in one.err) == (2, True)
     else:
         assert (one.code, (shell.here / f"all.{ending}").exists()) == (0, True)
+
+
+def test_a_file_that_cannot_be_written_stops_no_other(shell: Shell) -> None:
+    """A spreadsheet holds it, say: its taxpayer is skipped, with the reason."""
+    acme, *others = shell.sim.gstins
+    write_gstr2b = tables.write_gstr2b
+
+    def locked(target: Path, found: Gstr2b, *, overwrite: bool) -> int:
+        if target.stem == acme:
+            raise InvalidInput(f"{target} cannot be written: permission denied")
+        return write_gstr2b(target, found, overwrite=overwrite)
+
+    shell.monkeypatch.setattr(tables, "write_gstr2b", locked)
+    words = ("gstr2b", "pull", *WHOM, *named(shell), "--out", "s/", "--report", "left.csv")
+    ended = shell.run(*words, "--concurrency", 1)
+    assert (ended.code, f"1 taxpayer skipped: {acme}." in ended.out) == (1, True), ended.err
+    assert f"{acme} is skipped: s/{acme}.csv cannot be written: permission denied" in ended.err
+    assert sorted(file.stem for file in (shell.here / "s").iterdir()) == sorted(others)
+    assert [row["GSTIN"] for row in read_rows(shell.here / "left.csv")] == [acme]
 
 
 def test_where_there_is_none_it_is_said_what_to_do(shell: Shell) -> None:

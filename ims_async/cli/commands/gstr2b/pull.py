@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -117,7 +117,7 @@ class _Pull:
     def carry_out(self) -> int:
         """Write each statement as it comes; return the exit code."""
         if len(set(self.targets.values())) == len(self.targets):
-            skipped = self._read(self._write)
+            skipped = self._read(self._ask_and_write, self._note)
         else:
             try:
                 skipped = self._into_one(Path(self.asked.out))
@@ -128,26 +128,26 @@ class _Pull:
     def _into_one(self, out: Path) -> dict[str, str]:
         """Write all into one file, which is replaced when all of it is written."""
         with writing_rows(out, COLUMNS, overwrite=self.console.overwrite) as write:
-            skipped = self._read(lambda _, found: write(gstr2b_rows(found)))
+
+            def heard(gstin: str, found: Gstr2b) -> None:
+                write(gstr2b_rows(found))
+                self._note(gstin, found)
+
+            skipped = self._read(self._ask, heard)
             if not self.facts:
                 raise _NothingReadError(skipped)
         return skipped
 
-    def _write(self, gstin: str, found: Gstr2b) -> None:
-        tables.write_gstr2b(self.targets[gstin], found, overwrite=self.console.overwrite)
-
-    def _read(self, write: Callable[[str, Gstr2b], object]) -> dict[str, str]:
-        def heard(gstin: str, found: Gstr2b) -> None:
-            write(gstin, found)
-            self._note(gstin, found)
-
+    def _read(
+        self, ask: Callable[[Taxpayer], Awaitable[Gstr2b]], heard: Callable[[str, Gstr2b], object]
+    ) -> dict[str, str]:
         names = list(self.targets)
         work = ask_each(
             self.console,
             self.settings,
             names,
             "pulled",
-            ask=self._ask,
+            ask=ask,
             heard=heard,
             at_once=self.asked.concurrency,
         )
@@ -160,6 +160,12 @@ class _Pull:
         found = await taxpayer.gstr2b(self.asked.period, strict=False)
         if found.summary_only and not is_json(self.targets[taxpayer.gstin]):
             raise UnexpectedAnswer(_SUMS_ONLY)  # a table would be empty
+        return found
+
+    async def _ask_and_write(self, taxpayer: Taxpayer) -> Gstr2b:
+        """Write it where it is asked for: of a file that cannot be written its taxpayer alone is skipped."""
+        found = await self._ask(taxpayer)
+        tables.write_gstr2b(self.targets[taxpayer.gstin], found, overwrite=self.console.overwrite)
         return found
 
     def _note(self, gstin: str, found: Gstr2b) -> None:
