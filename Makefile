@@ -67,6 +67,7 @@ bench: $(READY)  ## run the benchmarks beside other libraries, and print ratios
 	$(INSTALL) -e '.[bench]'
 	$(BIN)/python -m benchmarks.codec
 	$(BIN)/python -m benchmarks.jobs
+	$(BIN)/python -m benchmarks.polls
 	$(BIN)/python -m benchmarks.pages
 	$(BIN)/python -m benchmarks.pacing
 	$(BIN)/python -m benchmarks.journal

@@ -22,6 +22,7 @@ import backoff
 
 from ims_async import ImsJob, JobKind, JobState, JobStatus, JobToken, PollPolicy
 from ims_async.jobs.alarms import Alarms
+from ims_async.net.poll_times import PollTimes
 
 from . import virtual_time
 from .measure import Row, can_tell_memory, in_fresh_process, resident, show
@@ -76,7 +77,7 @@ def _job(gateway: Gateway, reference: str, alarms: Alarms | None = None) -> ImsJ
     async def poll(token: JobToken) -> JobStatus:
         return await gateway.poll(reference, token.kind)
 
-    return ImsJob(token, poll=poll, policy=policy, alarms=alarms)
+    return ImsJob(token, poll=poll, times=PollTimes(policy), alarms=alarms)
 
 
 async def sleep_loop(gateway: Gateway, reference: str) -> None:

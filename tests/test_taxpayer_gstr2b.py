@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import gc
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -14,8 +15,10 @@ from ims_async import (
     Gstr2bDocument,
     Gstr2bUnavailable,
     ImsClient,
+    InvalidDecision,
     InvalidInput,
     NotSupported,
+    RulePolicy,
     Sandbox,
     Taxpayer,
     UnexpectedAnswer,
@@ -25,8 +28,9 @@ from ims_async import (
 from ims_async.gsp.base import Gsp
 from ims_async.gsp.codec.writing import json_text
 from ims_async.net.transport import MemoryTransport
+from ims_async.simulator import Simulator
 
-from .conftest import ONE_TRY, envelope
+from .conftest import ONE_TRY, envelope, make_client
 from .support import statements as samples
 from .support.statements import PERIOD, at_sandbox, at_vayana
 
@@ -231,3 +235,31 @@ async def test_other_tasks_run_while_a_statement_is_read() -> None:
     assert len((await reading).documents) == 20_000
     assert turns > 200
     assert sorted(took)[len(took) * 99 // 100] < sum(took) / 20
+
+
+@pytest.mark.both_gsps
+async def test_what_is_filed_is_known_to_later_checks_of_that_taxpayer_only(sim: Simulator) -> None:
+    """By the client's own rules, with its levels; until it is asked for nothing is known."""
+    rules = RulePolicy(levels={"period-closed": "refuse"}, filed=["112024"])
+    client = make_client(sim, rules=rules)
+    acme, other = (client.taxpayer(gstin, token=sim.token(gstin)) for gstin in sim.gstins)
+    records = {one: [row.accept() for row in await one.invoices("b2b", "N")] for one in (acme, other)}
+    own = {one: [row for row in rows if row.return_period == "102024"] for one, rows in records.items()}
+    assert all(own.values())
+    sim.returns.file_gstr3b(acme.gstin, "102024", dt.date(2024, 11, 18))
+    await acme.check(own[acme])
+    assert not (await other.filing("102024")).filed
+    assert (await acme.filing("102024")).filed
+    for change in (
+        acme.check(own[acme]),
+        acme.save(own[acme]),
+        acme.reset([one.invoice for one in own[acme]]),
+    ):
+        with pytest.raises(InvalidDecision) as refused:
+            await change
+        assert {one.code for one in refused.value.findings if one.level == "refuse"} == {"period-closed"}
+    await other.check(own[other])
+    with pytest.raises(InvalidDecision):  # what the client's rules say of every taxpayer still counts
+        await other.check([row for row in records[other] if row.return_period == "112024"])
+    assert sim.count("save") == 0
+    assert not [one async for one in client.jobs()]

@@ -73,7 +73,7 @@ def main(
     before it leaves; otherwise it is journal.db in ~/.local/state/ims-async.
 
     Exit codes: 0 every record is accounted for and none failed, 1 some failed or the gateway did, 2 bad
-    input, 130 stopped.
+    input, 3 with --fail-if-due a GSTR-2B is due to be computed anew, 130 stopped.
     """
 
 

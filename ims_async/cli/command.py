@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, get_type_hints
 
 import attrs
 
 from ..tables import check_writable
-from .options import Debug, Json, Overwrite
-from .output.console import Console
+from .options import Debug, FailIfDue, Json, Overwrite
+from .output.console import DUE, NOT_ALL_WELL, OK, Console
 from .output.next_commands import Commands
 
 _HELD: Final = ("gsp", "journal", "report", "overwrite")
 """Options of the commands that messages name."""
 
 
-def command(*, report: Any = None) -> Callable[[Callable[..., int]], Callable[..., None]]:
+def command(
+    *, report: Any = None, says_due: bool = False
+) -> Callable[[Callable[..., int]], Callable[..., None]]:
     """Make a command of a function that is given a console and options, and returns an exit code.
 
     A parameter whose type is a class of attrs stands for the options that are its fields. With `report` the
-    command has that option, and `--overwrite`: `console.report` is a file that can be written.
+    command has that option, and `--overwrite`: `console.report` is a file that can be written. One that
+    `says_due` whose GSTR-2B is due to be computed anew has `--fail-if-due`.
     """
-    common = {"json": Json, "debug": Debug}
-    if report is not None:
-        common = {"report": report, "overwrite": Overwrite, **common}
+    common: dict[str, Any] = {} if report is None else {"report": report, "overwrite": Overwrite}
+    common |= {"fail_if_due": FailIfDue} if says_due else {}
+    common |= {"json": Json, "debug": Debug}
 
     def made(work: Callable[..., int]) -> Callable[..., None]:
         _, *own = _options_of(work)
@@ -47,12 +50,8 @@ def command(*, report: Any = None) -> Callable[[Callable[..., int]], Callable[..
                 fields = [field.name for field in attrs.fields(group)]
                 given[name] = group(**{field: given.pop(field) for field in fields})
 
-            def carry_out() -> int:
-                if console.report is not None:
-                    check_writable(console.report, overwrite=console.overwrite)
-                return work(console, **{name: value for name, value in given.items() if name not in common})
-
-            console.run(carry_out)
+            own_ones = {name: value for name, value in given.items() if name not in common}
+            console.run(lambda: _carried_out(console, lambda: work(console, **own_ones), given))
 
         run.__name__, run.__doc__, run.__module__ = work.__name__, work.__doc__, work.__module__
         run.__annotations__ = {option.name: option.annotation for option in options}
@@ -60,6 +59,19 @@ def command(*, report: Any = None) -> Callable[[Callable[..., int]], Callable[..
         return run
 
     return made
+
+
+def _carried_out(console: Console, work: Callable[[], int], given: Mapping[str, Any]) -> int:
+    """Do the work; return its exit code, or with `--fail-if-due` where it is OK that of what is due."""
+    if console.report is not None:
+        check_writable(console.report, overwrite=console.overwrite)
+    code = work()
+    if code != OK or console.due is False or not given.get("fail_if_due"):
+        return code
+    if console.due is None:
+        console.tell("Error: whether a GSTR-2B is due is not known: the journal cannot be read")
+        return NOT_ALL_WELL
+    return DUE
 
 
 _KIND: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD

@@ -44,7 +44,9 @@ NamingFiles = Annotated[list[Path] | None, _NAMING]
 ComparedFiles = Annotated[
     list[Path] | None,
     typer.Argument(
-        metavar="FILE_OR_FOLDER", help=f"Files of pull's; without any the records are read now. {_FOLDERS}"
+        metavar="FILE_OR_FOLDER",
+        help="Files that pull wrote: their records are compared, as they stood then. Without any the records "
+        f"are read now. {_FOLDERS}",
     ),
 ]
 MatchedFiles = Annotated[list[Path], _COMPARED]
@@ -177,6 +179,14 @@ AskFiling = Annotated[
         "Ask the gateway whether GSTR-3B of the period is filed: two requests a taxpayer, each billed.",
     ),
 ]
+AskFilings = Annotated[
+    bool,
+    option(
+        "--ask-filing",
+        "Ask the gateway for which return periods of the decisions GSTR-3B is filed, and warn of the records "
+        "that it closes: two requests for each taxpayer and period, each billed.",
+    ),
+]
 Regenerate = Annotated[
     str | None,
     option(
@@ -224,6 +234,13 @@ ProblemsReport = Annotated[
         "--report FILE",
         f"Write to this file ({NAMES}) what is wrong with files, by row, and who is left out.",
         "wrong.csv",
+    ),
+]
+FailIfDue = Annotated[
+    bool,
+    option(
+        "--fail-if-due",
+        "For a scheduler: exit code 3, and not 0, where a GSTR-2B is said to be due to be computed anew.",
     ),
 ]
 Json = Annotated[bool, option("--json", "Print one JSON document for machines.")]

@@ -77,9 +77,8 @@ def deadlines(
     A quarterly (QRMP) taxpayer has one GSTR-2B a quarter, and the day of its GSTR-3B depends on its `state`:
     a GSTIN, or its first two digits. `moved` replaces dates that a notification has moved: `gstr1`,
     `gstr1_quarterly`, `draft`, `gstr3b`, `pending_until`. `filed` has the day on which the taxpayer's GSTR-3B
-    was filed by period; `RulePolicy(filed=…)` takes the same. Raises `InvalidInput` for an invalid period or
-    one before IMS (October 2024), for a state that is missing or unknown, for the name of another date, and
-    for what is no date.
+    was filed by period. Raises `InvalidInput` for an invalid period or one before IMS (October 2024), for a
+    state that is missing or unknown, for the name of another date, and for what is no date.
     """
     month = month_of(period)
     if month is None:

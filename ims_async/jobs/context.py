@@ -24,6 +24,7 @@ from ..net.auth import AccountCredential
 from ..net.credential_store import CredentialStore
 from ..net.exchange import Exchange
 from ..net.policies import PollPolicy
+from ..net.poll_times import PollTimes
 from ..rules import RulePolicy
 from .alarms import Alarms
 
@@ -46,10 +47,13 @@ class Services:
     alarms: Alarms = attrs.field(factory=Alarms)
     journal: Journal = NO_JOURNAL
     policy: RulePolicy | None = None
+    filed: dict[str, set[str]] = attrs.field(factory=dict)
+    """The periods whose GSTR-3B is filed, by GSTIN, as far as `Taxpayer.filing` has found: that is final."""
     kind: str = attrs.field(init=False)
     host: str = attrs.field(init=False)
     """Where the GSP is, as tokens name it."""
     limits: Limits = attrs.field(init=False)
+    times: PollTimes = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.kind, self.limits = self.gsp.kind, self.gsp.limits
@@ -57,6 +61,7 @@ class Services:
         if self.limits.canned and self.poll.p_means is PReading.EVIDENCE:
             # The counts of a canned job are of no job of ours: no more polls would make them fit.
             self.poll = attrs.evolve(self.poll, p_means=PReading.PROCESSED)
+        self.times = PollTimes(self.poll)
 
     @property
     def keeps(self) -> bool:
@@ -82,8 +87,11 @@ class Services:
 
     async def check(self, gstin: str, records: Sequence[Record]) -> list[rules.Finding]:
         """Return what the offline checks warn about; raise `InvalidDecision` if they refuse anything."""
-        now = self.now()
-        checker = rules.Checker(policy=self.policy, gstin=gstin, today=rules.india_date(now), now=now)
+        now, policy = self.now(), self.policy
+        if filed := self.filed.get(gstin):
+            policy = policy or RulePolicy()
+            policy = attrs.evolve(policy, filed=policy.filed_by(gstin) | filed)
+        checker = rules.Checker(policy=policy, gstin=gstin, today=rules.india_date(now), now=now)
         findings: list[rules.Finding] = []
         by_code: Counter[str] = Counter()
         for place, record in enumerate(records):

@@ -21,7 +21,7 @@ from ..model.records import Record
 from ..model.report import JobReport
 from ..model.status import JobState, JobStatus
 from ..model.tokens import JobToken
-from ..net.policies import PollPolicy
+from ..net.poll_times import PollTimes
 from .alarms import Alarm, Alarms
 from .facts import JobFacts, records_of, status_of
 from .journaled import JournaledChange, Move
@@ -45,7 +45,7 @@ class ImsJob(JobFacts):
         change: JournaledChange | JobToken,
         *,
         poll: Poll,
-        policy: PollPolicy,
+        times: PollTimes,
         records: Sequence[Record] | None = None,
         moved: Callable[[ImsJob], None] = lambda _: None,
         canned: bool = False,
@@ -59,7 +59,7 @@ class ImsJob(JobFacts):
         super().__init__(change, records, canned=canned, loop_owner=loop_owner)
         alarms = alarms or Alarms()
         self._poller = Poller(
-            ask=poll, policy=policy, alarm=Alarm(alarms), limit=Alarm(alarms), closed=closed
+            ask=poll, times=times, clock=clock, alarm=Alarm(alarms), limit=Alarm(alarms), closed=closed
         )
         self._moved, self._clock = moved, clock
 

@@ -1,7 +1,4 @@
-"""Polling a job: one driver however many wait, polls spaced by policy; and what the answers mean.
-
-Whether status code `P` is an end is read off the evidence of several polls.
-"""
+"""Polling a job: one driver however many wait, polls spaced by policy or by what was learned of others."""
 
 from __future__ import annotations
 
@@ -25,10 +22,11 @@ from ..errors import (
     QuotaExhausted,
     RateLimited,
 )
+from ..gsp.evidence import NO_EVIDENCE, Evidence, settle
 from ..model.change import Change
-from ..model.status import ErrorEntry, JobKind, JobState, JobStatus, PReading
+from ..model.status import JobKind, JobStatus
 from ..model.tokens import JobToken
-from ..net.policies import PollPolicy
+from ..net.poll_times import PollTimes
 from .alarms import Alarm
 from .facts import check_pollable
 
@@ -41,76 +39,6 @@ Poll = Callable[[JobToken], Awaitable[JobStatus]]
 # worth the deadline: it was mistyped, or is forgotten. One that was sent from here is polled on.
 _DENIALS: Final = 5
 _SHORTEST_WAIT: Final = 0.001  # seconds: a timer may be early by the clock's resolution
-STABLE_POLLS: Final = 3
-STABLE_SECONDS: Final = 60.0
-
-
-@attrs.frozen
-class Evidence:
-    """For how long what a job says of its records has stood still: over `polls` polls, since `since` (s).
-
-    `counts` are those of records processed and of errors, `listed` is the list of errors. Only polls with
-    code P count: a job that said meanwhile that it is at work was at work.
-    """
-
-    counts: tuple[int, int] = (0, 0)
-    polls: int = 0
-    since: float = 0.0
-    listed: tuple[ErrorEntry, ...] = ()
-
-    def with_poll(self, status: JobStatus, now: float) -> Evidence:
-        """Return the evidence after one more poll; `now` is in seconds of any clock that only advances."""
-        if not _says_p(status):
-            return NO_EVIDENCE
-        counts = (status.processed or 0, status.errors or 0)
-        if self.polls and (counts, status.error_report) == (self.counts, self.listed):
-            return attrs.evolve(self, polls=self.polls + 1)
-        return Evidence(counts, 1, now, status.error_report)
-
-    def stands_still(self, now: float) -> bool:
-        """True if a count that is not zero, or a list of errors, is the same over three polls and 60 s."""
-        seen = any(self.counts) or bool(self.listed)
-        return seen and self.polls >= STABLE_POLLS and now - self.since >= STABLE_SECONDS
-
-
-NO_EVIDENCE: Final = Evidence()
-
-
-def _says_p(status: JobStatus) -> bool:
-    """True for GSTN's own code P; a carrier's word that happens to be the letter is not documented."""
-    return status.documented and status.raw_code.strip().upper() == "P"
-
-
-def settle(
-    status: JobStatus,
-    *,
-    submitted: int | None,
-    evidence: Evidence,
-    now: float,
-    p_means: PReading = PReading.EVIDENCE,
-) -> JobStatus:
-    """Decide what a status means. Only the code `P` needs evidence; all others mean what they say.
-
-    Errors alone never end a job: where P means "processing", a first error is no end. A success that lists
-    refused records, or comes with an error code for the whole job, is a partial one: in every documented
-    success that code is empty ("IMS - Get IMS Request Status"), and no page says what one means there.
-    """
-    if _says_p(status):
-        if p_means is PReading.EVIDENCE:
-            done = status.carrier_done or _accounts_for(status, submitted) or evidence.stands_still(now)
-        else:
-            done = p_means is PReading.PROCESSED
-        status = attrs.evolve(status, state=JobState.SUCCEEDED if done else JobState.PROCESSING)
-    has_errors = bool(status.error_report) or (status.errors or 0) > 0 or bool(status.error_code)
-    partial = has_errors and status.state is JobState.SUCCEEDED
-    return attrs.evolve(status, state=JobState.PARTIAL) if partial else status
-
-
-def _accounts_for(status: JobStatus, submitted: int | None) -> bool:
-    """True if as many were processed as were sent. A job whose size nobody knows cannot be told so."""
-    if not submitted or status.processed is None:
-        return False
-    return status.processed + (status.errors or 0) >= submitted
 
 
 @attrs.define(kw_only=True, eq=False, repr=False, weakref_slot=False)
@@ -122,16 +50,21 @@ class Poller:
     """
 
     _ask: Poll
-    _policy: PollPolicy
+    _times: PollTimes
+    _clock: Callable[[], float]
     _alarm: Alarm
     _limit: Alarm
     _closed: bool
     _waiting: dict[asyncio.Future[None], float] = attrs.field(factory=dict)
     """How long each wait goes on in an outage."""
     _task: asyncio.Task[None] | None = None
-    _delays: Iterator[float] | None = None
+    _schedule: Iterator[float] | None = None
+    """The delays of a policy that has its own."""
     _next_at: float = 0.0
+    _planned: int = 0
     _polls: int = 0
+    _ran_at: float = 0.0
+    """The age at which it was last seen running, in seconds since it was sent."""
     _evidence: Evidence = NO_EVIDENCE
     _deadline: float | None = None
     _refusals: int = 0
@@ -183,7 +116,7 @@ class Poller:
 
     async def poll_now(self, job: ImsJob) -> None:
         """Poll once, whether or not anybody waits. Raises what the poll raises."""
-        self._make_ready()
+        self._make_ready(job)
         self._polls += 1
         await self._poll_once(job)
         self._trouble = self._unanswered_since = None
@@ -211,24 +144,35 @@ class Poller:
 
     # -- when ------------------------------------------------------------------------------------------
 
-    def _make_ready(self) -> None:
-        now = _now()
-        if self._delays is None:
-            self._delays = self._policy.delays()
-            self._next_at = now + next(self._delays)
-        elif self._deadline is not None and now >= self._deadline:
+    def _make_ready(self, job: ImsJob) -> None:
+        if not self._planned:
+            self._plan(job)
+        elif self._deadline is not None and _now() >= self._deadline:
             self._deadline = None  # nobody waited when it passed; a new wait starts a new one
+
+    def _plan(self, job: ImsJob) -> None:
+        """Set when to poll next."""
+        policy = self._times.policy
+        if policy.schedule is not None:
+            self._schedule = self._schedule or policy.delays()
+            delay = next(self._schedule)
+        else:
+            delay = self._times.delay(job.kind, _age_of(job, self._clock), self._planned)
+        if self._evidence.polls:  # it may be done: what is learned of running jobs says nothing of it
+            delay = min(delay, policy.delay(self._planned))
+        self._planned += 1
+        self._next_at = _now() + delay
 
     def _set_alarms(self, job: ImsJob) -> None:
         """Be woken for the next poll, and at the deadline, which holds also while a poll hangs."""
         if job.change.done:
             return
-        self._make_ready()
+        self._make_ready(job)
         if not self._alarm.is_set and self._task is None:
             self._alarm.set(self._next_at, self._ring, job)
         if not self._limit.is_set and self._polls:
             if self._deadline is None:
-                self._deadline = _now() + self._policy.deadline
+                self._deadline = _now() + self._times.policy.deadline
             self._limit.set(self._deadline, self._give_up, job)
 
     def _ring(self, job: ImsJob) -> None:
@@ -242,7 +186,7 @@ class Poller:
             self._set_alarms(job)
 
     def _give_up(self, job: ImsJob) -> None:
-        self.wake(self.timed_out(job, f"the deadline of {self._policy.deadline:g} s has passed"))
+        self.wake(self.timed_out(job, f"the deadline of {self._times.policy.deadline:g} s has passed"))
         self._deadline = None
 
     def _rest(self) -> None:
@@ -302,28 +246,41 @@ class Poller:
         if self._denials >= _DENIALS and job.records is None and job.status.polled_at is None:
             return False
         if isinstance(error, RateLimited) and error.retry_after is not None:
-            if error.retry_after > self._policy.deadline:
+            if error.retry_after > self._times.policy.deadline:
                 return False  # the caller may decide what to do
             self._next_at = max(self._next_at, _now() + error.retry_after)
         return True
 
     async def _poll_once(self, job: ImsJob) -> None:
+        due = self._next_at
         try:
             if job._journaled.unsought or not job.pollable:
                 await job._look_up()
                 if job.done or job._being_sent:
                     return
                 check_pollable(job)
-            status = await self._answer(job)
+            status, now = await self._answer(job), _now()
+            if job.kind is not JobKind.REGENERATE:  # whose code P is the end
+                self._evidence = self._evidence.with_poll(status, now)
+                reading, evidence = self._times.policy.p_means, self._evidence
+                status = settle(status, submitted=job.submitted, evidence=evidence, now=now, p_means=reading)
+            self._note_age(status, job, now - due)
         finally:
-            assert self._delays is not None  # noqa: S101 # made ready before any poll
-            now = _now()
-            self._next_at = now + next(self._delays)
-        if job.kind is not JobKind.REGENERATE:  # whose code P is the end
-            self._evidence = self._evidence.with_poll(status, now)
-            reading, evidence = self._policy.p_means, self._evidence
-            status = settle(status, submitted=job.submitted, evidence=evidence, now=now, p_means=reading)
+            self._plan(job)
         await job._hear(status)
+
+    def _note_age(self, status: JobStatus, job: ImsJob, late: float) -> None:
+        """Note how long it has been running, and once it has ended, for the jobs to come."""
+        age = _age_of(job, self._clock)
+        if age is None or age <= self._ran_at:
+            return
+        if not status.done:
+            if not self._evidence.polls:  # with some, it may have ended
+                self._ran_at = age
+        elif late <= age / 2:  # otherwise nobody waited for it, and it may have ended long ago
+            if self._evidence.polls:
+                age -= _now() - self._evidence.since  # since when it says the same
+            self._times.ended(job.kind, self._ran_at, age)
 
     async def _answer(self, job: ImsJob) -> JobStatus:
         """Return the gateway's answer; that it has forgotten the job is noted."""
@@ -334,6 +291,12 @@ class Poller:
         except OutcomeUnknown:
             await job._apply(Change.forgotten)
             raise
+
+
+def _age_of(job: ImsJob, clock: Callable[[], float]) -> float | None:
+    """Return for how many seconds it has been running, if that is known."""
+    sent_at = job.token.submitted_at
+    return None if sent_at is None else clock() - sent_at.timestamp()
 
 
 def _client_closed(job: ImsJob) -> ClientClosed:

@@ -108,7 +108,7 @@ class JobRegistry:
         job = ImsJob(
             journaled,
             poll=self._poll,
-            policy=services.poll,
+            times=services.times,
             records=records,
             moved=self._moved,
             canned=self._canned,

@@ -231,5 +231,5 @@ class Filing(Plain):
 
     @property
     def filed(self) -> dict[str, dt.date]:
-        """The day of its GSTR-3B by period, or empty: what `RulePolicy` and `decide.deadlines` take."""
+        """The day of its GSTR-3B by period, or empty: what `decide.deadlines` takes."""
         return {} if self.gstr3b_filed_on is None else {self.period: self.gstr3b_filed_on}

@@ -6,6 +6,7 @@ unfinished value when they give up, and keep every waiting frame alive.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -16,8 +17,9 @@ import backoff
 from ..errors import InvalidInput
 from ..model.status import PReading
 
+_MOST_DELAYS: Final = 1000  # that differ; a factor of 1 has all alike
 _SHORTEST: Final = 0.001  # seconds; a shorter delay counts as none
-_SPREAD: Final = 0.1  # jitter adds at most this share of a delay, and never shortens it
+SPREAD: Final = 0.1  # jitter adds at most this share of a delay, and never shortens it
 
 
 def _is_number(value: object) -> bool:
@@ -43,6 +45,7 @@ _NOT_NEGATIVE: Final = _check(lambda value: _is_number(value) and value >= 0, "0
 _FACTOR: Final = _check(lambda value: _is_number(value) and value >= 1, "at least 1")
 _COUNT: Final = _check(_is_count, "a whole number, at least 1")
 _REQUESTS: Final = _check(_is_count, "a whole number of requests, at least 1")
+_FLAG: Final = _check(lambda value: isinstance(value, bool), "True or False")
 _READING: Final = _check(
     lambda value: isinstance(value, PReading),
     "one of: " + ", ".join(f"PReading.{reading.name}" for reading in PReading),
@@ -54,9 +57,11 @@ class PollPolicy:
     """Set when a job is polled, in seconds. Each poll is one billed request and is not retried.
 
     The first poll comes after `initial_delay`, later ones `factor` times further apart, up to
-    `max_interval`, each with a jitter that only lengthens. `deadline` counts from the first poll of this
-    process. `p_means` fixes the meaning of status code P. `schedule` replaces the delays: a function that
-    returns an iterator of seconds, such as `backoff.fibo`; when that ends, its last delay repeats.
+    `max_interval`, each with a jitter that only lengthens. Once eight jobs of a kind have ended, the client
+    polls the next ones when it pays by how long those took: one more poll is worth `poll_worth` seconds of
+    earlier news; `learn=False` keeps to the delays. `deadline` counts from the first poll of this process.
+    `p_means` fixes the meaning of status code P. `schedule` replaces all delays: a function that returns an
+    iterator of seconds, such as `backoff.fibo`; when that ends, its last delay repeats.
     """
 
     initial_delay: float = attrs.field(default=2.0, validator=_NOT_NEGATIVE)
@@ -65,16 +70,33 @@ class PollPolicy:
     deadline: float = attrs.field(default=1800.0, validator=_POSITIVE)
     p_means: PReading = attrs.field(default=PReading.EVIDENCE, validator=_READING)
     schedule: Callable[[], Iterator[float | None]] | None = None
+    learn: bool = attrs.field(default=True, validator=_FLAG)
+    poll_worth: float = attrs.field(default=2.0, validator=_POSITIVE)
 
     def delays(self) -> Iterator[float]:
         """Yield the delay before each poll, for ever."""
         if self.schedule is not None:
             return _for_ever(self.schedule(), self.max_interval)
+        return map(self.delay, itertools.count())
+
+    def delay(self, polls: int) -> float:
+        """Return the delay before the next poll, after so many; without `schedule`."""
+        if not polls:
+            return self.initial_delay
         # `initial_delay=0` is for the first poll only, since each poll is billed.
         base = self.initial_delay if self.initial_delay >= _SHORTEST else 1.0
-        expo = backoff.expo(self.factor, base * self.factor, self.max_interval)
-        next(expo)  # backoff's generators are primed once
-        return itertools.chain((self.initial_delay,), map(lengthened, expo))
+        delays = _growing(base * self.factor, self.factor, self.max_interval)
+        return lengthened(delays[min(polls, len(delays)) - 1])
+
+
+@functools.lru_cache(maxsize=32)
+def _growing(first: float, factor: float, longest: float) -> tuple[float, ...]:
+    """Return delays that grow to the longest; shared by all jobs, of which each would have a generator."""
+    expo = backoff.expo(factor, first, longest)
+    next(expo)  # backoff's generators are primed once
+    growing = itertools.takewhile(lambda delay: delay < longest, itertools.islice(expo, _MOST_DELAYS))
+    delays = tuple(growing)
+    return delays if len(delays) == _MOST_DELAYS else (*delays, longest)
 
 
 def _for_ever(delays: Iterator[float | None], otherwise: float) -> Iterator[float]:
@@ -92,7 +114,7 @@ def _for_ever(delays: Iterator[float | None], otherwise: float) -> Iterator[floa
 
 def lengthened(delay: float) -> float:
     """Return the delay with jitter added, so that many waiters spread out and none comes early."""
-    return delay + backoff.full_jitter(delay * _SPREAD)
+    return delay + backoff.full_jitter(delay * SPREAD)
 
 
 @attrs.frozen(kw_only=True)

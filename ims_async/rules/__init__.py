@@ -7,6 +7,7 @@ Each rule is a small pure function. `RULES` lists them with their codes, default
 from .catalogue import RULE_CHANGES, RULES, RuleChange
 from .checker import Checker, check
 from .context import Batch, Case, Facts, Rule
+from .decision import closing_periods
 from .document import AMOUNT_LIMIT, NUMBER, amount_problem, number_problem
 from .finding import Finding, Level, Problem, Record, refuse
 from .periods import IST, india_date
@@ -31,6 +32,7 @@ __all__ = [
     "RulePolicy",
     "amount_problem",
     "check",
+    "closing_periods",
     "india_date",
     "number_problem",
     "refuse",

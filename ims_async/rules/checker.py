@@ -46,7 +46,7 @@ class Checker:
             today=today,
             read_at=read_at,
             now=now,
-            filed=frozenset(policy.filed),
+            filed=policy.filed_by(gstin),
             stale_after=policy.stale_after,
         )
         self._cache = RuleCache(self._facts)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from ..model.records import Decision, ItcReduction
+from ..model.records import Decision, Invoice, ItcReduction, Record
 from ..model.vocabulary import Action
 from .context import CREDIT_NOTES, REDUCIBLE, Case
 from .document import is_amount
 from .finding import Problem, shown, writable_text
-from .periods import DUE_DAY, day_in, period_of
+from .periods import DUE_DAY, day_in, earliest_gstr2b, period_of
 
 LONGEST_REMARKS: Final = 250  # characters
 # UTF-8 that was read as Windows-1252 (ä as Ã¤, ₹ as â‚¹, क as à¤•, த as à®¤), and characters that were lost.
@@ -97,13 +97,31 @@ def period_closed(case: Case) -> Iterator[Problem]:
 
     Pending records stay open.
     """
-    if case.month is None or case.invoice.action is Action.PENDING:
-        return
-    period = period_of(case.month)
+    period = _closing_period(case.invoice, case.month)
     if period in case.facts.filed:
         yield Problem(
-            f"GSTR-3B of {period} is filed, so its records cannot be acted on, but for pending ones"
+            f"GSTR-3B of {period} is filed, so its records cannot be acted on, but for pending ones and "
+            "those that the supplier filed late"
         )
+
+
+def _closing_period(invoice: Invoice, month: int | None) -> str | None:
+    """Return the period whose GSTR-3B, once filed, closes a record; None if none does, or it is not known."""
+    return None if month is None or invoice.action is Action.PENDING else period_of(month)
+
+
+def closing_periods(records: Iterable[Record]) -> list[str]:
+    """Return the periods whose GSTR-3B, once filed, closes any of these records; each once, the oldest first.
+
+    These are what `taxpayer.filing` is to be asked for, so that `period-closed` knows.
+    """
+    months: set[int] = set()
+    for record in records:
+        invoice = record.invoice if isinstance(record, Decision) else record
+        month = earliest_gstr2b(invoice.return_period, invoice.source_form)
+        if month is not None and _closing_period(invoice, month) is not None:
+            months.add(month)
+    return [period_of(month) for month in sorted(months)]
 
 
 def credit_note_rejected(case: Case) -> Iterator[Problem]:

@@ -89,6 +89,19 @@ def check_rows(
     return sorted(findings, key=lambda one: (one.place is None, one.place or 0))
 
 
+def closing_periods(
+    rows: Sequence[tuple[Row, Mapping[str, str]]], *, gstin: str | None = None
+) -> dict[str | None, list[str]]:
+    """Return by taxpayer the periods whose GSTR-3B, once filed, closes records of these rows.
+
+    As far as the files show. `gstin` is the taxpayer of rows without one.
+    """
+    owned: dict[str | None, list[Decision]] = {}
+    for row, information in rows:
+        owned.setdefault(row.gstin or gstin, []).append(_decision(row, facts_of(information)))
+    return {owner: rules.closing_periods(own) for owner, own in owned.items()}
+
+
 def column_of(code: str) -> str | None:
     """Return the column in which a person corrects a finding of a rule; None if there is no such column."""
     return _COLUMN_OF_FINDING.get(code)

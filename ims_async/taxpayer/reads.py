@@ -136,10 +136,14 @@ class Reads:
     async def filing(self, period: str) -> Filing:
         """Read which returns of a period (`MMYYYY`) are filed, as far as the GSP knows.
 
-        It takes two or three requests.
+        It takes two or three requests. What is filed then is known to all later checks of this taxpayer: the
+        rule `period-closed` looks at it, in `check`, `save` and `reset`, and in runs of this client.
         """
         year_and_month(period)  # raises `InvalidInput`
-        return await self._run(self._services.gsp.filings(self.gstin, period))
+        found = await self._run(self._services.gsp.filings(self.gstin, period))
+        if found.filed:
+            self._services.filed.setdefault(self.gstin, set()).update(found.filed)
+        return found
 
     async def _run(self, conversation: Conversation[T]) -> T:
         return await self._services.exchange.run(conversation, self._credentials)

@@ -28,25 +28,14 @@ from ims_async.simulator import Simulator
 from ims_async.taxpayer import state_of
 
 from ..conftest import plan_endless
-from ..support.bulk_flows import adds_up, applied, bulk_client, log_in, work_for
+from ..support.bulk_flows import FIXTURES, adds_up, applied, bulk_client, log_in, work_for
 
 pytestmark = [
     pytest.mark.looptime,
     pytest.mark.both_gsps,
     pytest.mark.sim(taxpayers=4, invoices=40, sections=["b2b"]),
 ]
-
-
-@pytest.fixture
-def client(sim: Simulator) -> ImsClient:
-    """A client with a journal."""
-    return bulk_client(sim)
-
-
-@pytest.fixture
-def taxpayers(client: ImsClient, sim: Simulator) -> list[Taxpayer]:
-    """All of the world's, each logged in."""
-    return log_in(client, sim)
+journal, client, taxpayers = FIXTURES
 
 
 async def test_all_decisions_of_all_taxpayers_are_saved(

@@ -39,33 +39,15 @@ from ims_async.model.tokens import JobToken
 from ims_async.simulator import Fault, Simulator
 
 from ..conftest import make_client
-from ..support.bulk_flows import adds_up, bulk_client, decided, log_in, undecided, work_for
+from ..support.bulk_flows import FIXTURES, adds_up, bulk_client, decided, log_in, undecided, work_for
+from ..support.regeneration_flows import LOST, PERIOD, died
 
-PERIOD: Final = "012025"
 S: Final = ChangeState
-LOST: Final = Fault.drop_after()
 pytestmark = [
     pytest.mark.looptime,
     pytest.mark.sim(taxpayers=3, invoices=12, sections=["b2b"], regenerate_unchanged=True),
 ]
-
-
-@pytest.fixture
-def journal(sim: Simulator) -> MemoryJournal:
-    """What all processes of a test share."""
-    return MemoryJournal(clock=sim.now)
-
-
-@pytest.fixture
-def client(sim: Simulator, journal: MemoryJournal) -> ImsClient:
-    """The first process."""
-    return bulk_client(sim, journal)
-
-
-@pytest.fixture
-def taxpayers(client: ImsClient, sim: Simulator) -> list[Taxpayer]:
-    """Its taxpayers."""
-    return log_in(client, sim)
+journal, client, taxpayers = FIXTURES
 
 
 def another(sim: Simulator, journal: MemoryJournal) -> ImsClient:
@@ -245,19 +227,6 @@ async def test_a_run_whose_process_died_in_it_goes_on(
     assert asked(sim) == 1
     assert sim.returns.overlaps == []
     assert not [change for change in await journal.find() if change.open]
-
-
-async def died(acme: Taxpayer, journal: MemoryJournal, state: ChangeState, *, run: str = "") -> Change:
-    """Leave a change as a process does that dies in this state."""
-    token = vars(acme)["_jobs"].token(JobKind.REGENERATE, None, 0, PERIOD)
-    change = await journal.add(Change(id=f"dead {state}", token=token, run=run), [])
-    if state is not S.QUEUED:
-        change = (await journal.claim(change.claimed(token))).change
-    if state is S.LOST:
-        lost = await journal.put(change.lost())
-        assert lost is not None
-        change = lost
-    return change
 
 
 # -- for many at once ------------------------------------------------------------------------------------

@@ -23,25 +23,24 @@ from ims_async.journal import Query
 from ims_async.simulator import Fault, Simulator
 
 from ..conftest import dialect, make_gsp
-from ..support.bulk_flows import Answer, Door, adds_up, applied, bulk_client, log_in, undecided, work_for
+from ..support.bulk_flows import (
+    FIXTURES,
+    Answer,
+    Door,
+    adds_up,
+    applied,
+    bulk_client,
+    log_in,
+    undecided,
+    work_for,
+)
 
 pytestmark = [
     pytest.mark.looptime,
     pytest.mark.both_gsps,
     pytest.mark.sim(taxpayers=4, invoices=40, sections=["b2b"]),
 ]
-
-
-@pytest.fixture
-def client(sim: Simulator) -> ImsClient:
-    """A client with a journal."""
-    return bulk_client(sim)
-
-
-@pytest.fixture
-def taxpayers(client: ImsClient, sim: Simulator) -> list[Taxpayer]:
-    """All of the world's, each logged in."""
-    return log_in(client, sim)
+journal, client, taxpayers = FIXTURES
 
 
 # -- lost answers ----------------------------------------------------------------------------------------

@@ -169,6 +169,16 @@ class Shell:
         file = self.pulled(name, *options)
         return file, fill_in(file, decide)
 
+    def named(self, *but: str) -> list[str]:
+        """The options that name every taxpayer but some."""
+        return [word for gstin in self.sim.gstins if gstin not in but for word in ("--gstin", gstin)]
+
+    def file_earlier(self, *gstins: str) -> None:
+        """File GSTR-3B of each period before January 2025: what was accepted leaves IMS."""
+        for gstin in gstins:
+            for period in ("102024", "112024", "122024"):
+                self.sim.returns.file_gstr3b(gstin, period)
+
     def log_in_all(self, *but: str) -> None:
         """Log in every taxpayer but some."""
         for person in self.sim.taxpayers:
@@ -179,8 +189,7 @@ class Shell:
 
     def pulled_all(self, name: str = "all.csv", *options: str) -> Path:
         """Pull every taxpayer into one file, or with a slash behind its name into a folder."""
-        names = [word for gstin in self.sim.gstins for word in ("--gstin", gstin)]
-        ended = self.run("pull", "--out", name, *names, *QUICK, *options)
+        ended = self.run("pull", "--out", name, *self.named(), *QUICK, *options)
         assert ended.code == 0, ended.err
         return self.here / name
 
@@ -220,6 +229,21 @@ def opened(
         yield Shell(simulator, here, monkeypatch, capsys, gsp)
 
 
+def shell_of(gsp: str | None = None, **options: Any) -> Any:
+    """Return a fixture: a shell of such a simulator, with sessions; at the test's own GSP, or at this one."""
+
+    @pytest.fixture
+    def shell(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gsp_name: str
+    ) -> Iterator[Shell]:
+        """A shell, each of whose taxpayers has a session."""
+        with opened(tmp_path, monkeypatch, capsys, gsp or gsp_name, **options) as found:
+            found.log_in_all()
+            yield found
+
+    return shell
+
+
 def read_rows(file: Path) -> list[dict[str, str]]:
     """Return a file's rows by column."""
     return list(csv.DictReader(io.StringIO(file.read_bytes().decode("utf-8-sig"), newline="")))
@@ -245,3 +269,8 @@ def fill_in(file: Path, decide: Callable[[dict[str, str]], str]) -> int:
 def accept(row: dict[str, str]) -> str:
     """Accept what nobody has acted on, but for credit notes, which need more words."""
     return "A" if row["action when pulled"] == "N" and row["section"] != "b2bcn" else ""
+
+
+def reject(row: dict[str, str]) -> str:
+    """Reject what is not rejected yet."""
+    return "R" if row["action when pulled"] != "R" else ""

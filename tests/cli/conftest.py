@@ -2,19 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from .cli_shell import shell_of
 
-import pytest
-
-from .cli_shell import Shell, opened
-
-
-@pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gsp_name: str
-) -> Iterator[Shell]:
-    """A shell with sessions of two taxpayers."""
-    with opened(tmp_path, monkeypatch, capsys, gsp_name) as found:
-        found.log_in_all()
-        yield found
+shell = shell_of()

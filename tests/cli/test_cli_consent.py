@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 
 import attrs
 import pytest
@@ -15,20 +13,12 @@ import pytest
 from ims_async import Action, Decision, Section
 from ims_async.cli.inputs import environment
 from ims_async.cli.output.tables import how_much
-from tests.cli.cli_shell import QUICK, Shell, accept, fill_in, opened, read_rows
+from tests.cli.cli_shell import QUICK, Shell, accept, fill_in, read_rows, shell_of
 from tests.tables.test_tables import make_invoice
 
 from ..conftest import HANGS
 
-
-@pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Shell]:
-    """A shell with sessions of three taxpayers."""
-    with opened(tmp_path, monkeypatch, capsys, taxpayers=3, invoices=12) as found:
-        found.log_in_all()
-        yield found
+shell = shell_of(taxpayers=3, invoices=12)
 
 
 def test_the_amounts_are_said_by_action() -> None:

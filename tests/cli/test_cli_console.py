@@ -40,6 +40,7 @@ from ims_async.cli.output.errors import sentence_of
 from ims_async.cli.output.next_commands import Commands
 from ims_async.cli.output.progress import watching
 from ims_async.cli.output.tables import are, counted
+from ims_async.net.poll_times import PollTimes
 
 TOKEN = JobToken(gsp="sandbox", host="h", gstin="G", kind=JobKind.SAVE, reference_id="abc", submitted=10)
 DOWNLOAD = Download(gsp="vayana", host="h", gstin="G", section=Section.B2B, reference="task/x")
@@ -158,7 +159,7 @@ async def test_at_a_terminal_a_job_is_one_live_line(monkeypatch: pytest.MonkeyPa
     """Watch a job on a console that takes itself for a terminal."""
     screen = Screen(file=io.StringIO(), force_terminal=True, width=120, legacy_windows=False)
     monkeypatch.setattr(Console, "error_screen", lambda self: screen)
-    job = Told(TOKEN, poll=cast("Any", None), policy=PollPolicy())
+    job = Told(TOKEN, poll=cast("Any", None), times=PollTimes(PollPolicy()))
     async with watching(Console(), {job: "save abc"}):
         pass
     said = cast("io.StringIO", screen.file).getvalue()
@@ -168,7 +169,9 @@ async def test_at_a_terminal_a_job_is_one_live_line(monkeypatch: pytest.MonkeyPa
 
 async def test_elsewhere_each_change_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Watch the same job without a terminal."""
-    async with watching(Console(), {Told(TOKEN, poll=cast("Any", None), policy=PollPolicy()): "save abc"}):
+    async with watching(
+        Console(), {Told(TOKEN, poll=cast("Any", None), times=PollTimes(PollPolicy())): "save abc"}
+    ):
         pass
     assert capsys.readouterr().err.splitlines() == [
         "save abc: processing, 0 s",
@@ -200,7 +203,7 @@ async def test_who_stops_watching_jobs_leaves_nobody_who_watches() -> None:
         polled.append(token.reference_id or "")
         raise InvalidInput("no more of this")
 
-    job = ImsJob(TOKEN, poll=poll, policy=PollPolicy())
+    job = ImsJob(TOKEN, poll=poll, times=PollTimes(PollPolicy()))
     with contextlib.suppress(KeyError):
         async with watching(Console(), {job: "save abc"}):
             await asyncio.sleep(0)
@@ -211,8 +214,10 @@ async def test_who_stops_watching_jobs_leaves_nobody_who_watches() -> None:
 
 async def test_a_job_that_cannot_be_watched_is_told_to_who_watches_it() -> None:
     """It is not lost among the others."""
-    lost = ImsJob(attrs.evolve(TOKEN, reference_id=None), poll=cast("Any", None), policy=PollPolicy())
-    told = Told(TOKEN, poll=cast("Any", None), policy=PollPolicy())
+    lost = ImsJob(
+        attrs.evolve(TOKEN, reference_id=None), poll=cast("Any", None), times=PollTimes(PollPolicy())
+    )
+    told = Told(TOKEN, poll=cast("Any", None), times=PollTimes(PollPolicy()))
     with pytest.raises(OutcomeUnknown):
         async with watching(Console(), {told: "save abc", lost: "save"}):
             pass

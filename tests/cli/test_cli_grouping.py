@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,22 +21,9 @@ from ims_async.cli.output.grouping import Grouped, by_kind, first_of_each
 from ims_async.cli.output.outcomes import accounts_table
 from ims_async.tables import Problem
 from ims_async.tables.problems import raise_all
-from tests.cli.cli_shell import QUICK, Shell, accept, opened, read_rows
+from tests.cli.cli_shell import QUICK, Shell, accept, opened, read_rows, shell_of
 
-
-@pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gsp_name: str
-) -> Iterator[Shell]:
-    """A shell of three taxpayers, each with a session."""
-    with opened(tmp_path, monkeypatch, capsys, gsp_name, taxpayers=3, invoices=60) as found:
-        found.log_in_all()
-        yield found
-
-
-def named(shell: Shell) -> list[str]:
-    """All taxpayers as options."""
-    return [word for gstin in shell.sim.gstins for word in ("--gstin", gstin)]
+shell = shell_of(taxpayers=3, invoices=60)
 
 
 def edit(shell: Shell, row: dict[str, str]) -> None:
@@ -179,7 +165,7 @@ def test_of_rows_that_cannot_be_read_three_are_shown_and_all_are_in_report_and_j
     bad = {name: value for name, value in rows[0].items() if name != "idt"}
     answer["data"]["data"]["b2b"] = [*rows, *[bad] * 20]
     shell.sim.script_answer("invoices", 200, json.dumps(answer).encode())
-    whose = named(shell) if several else ["--gstin", shell.gstin]
+    whose = shell.named() if several else ["--gstin", shell.gstin]
     options = ("--section", "b2b", "--concurrency", 1, "--report", "left-out.csv", "--json")
     ended = shell.run("pull", "--out", "all.csv", *whose, *options)
     assert ended.code == 1
@@ -203,7 +189,7 @@ def test_of_taxpayers_without_a_session_three_are_shown(
         rows = read_rows(file)
         for gstin in shell.sim.gstins[1:]:
             shell.sim.end_session(gstin)
-        ended = shell.run("pull", "--out", "again.csv", *named(shell), "--report", "left-out.csv", *QUICK)
+        ended = shell.run("pull", "--out", "again.csv", *shell.named(), "--report", "left-out.csv", *QUICK)
         assert (ended.code, ended.err.count(" is skipped: ")) == (1, 3)
         assert "… and 3 more (skipped, " in ended.err
         left_out = {line["GSTIN"] for line in read_rows(Path("left-out.csv"))}

@@ -6,7 +6,6 @@ import asyncio
 import datetime as dt
 import json
 import shlex
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,36 +25,27 @@ from ims_async.model.gstr2b import Gstr2b, TaxAmounts
 from ims_async.rules.periods import last_drafted
 from ims_async.simulator import Fault
 from ims_async.simulator.http import write
-from tests.cli.cli_shell import QUICK, Shell, accept, commands_in, fill_in, opened, read_rows, write_rows
+from tests.cli.cli_shell import (
+    QUICK,
+    Shell,
+    accept,
+    commands_in,
+    fill_in,
+    opened,
+    read_rows,
+    reject,
+    shell_of,
+    write_rows,
+)
 
 PERIOD = "012025"
 WHOM = ("--period", PERIOD)
 
 
-@pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Shell]:
-    """A shell of three taxpayers at Sandbox, each with a session."""
-    facts: dict[str, Any] = {"taxpayers": 3, "invoices": 12, "regenerate_seconds": 0}
-    with opened(tmp_path, monkeypatch, capsys, **facts) as found:
-        found.log_in_all()
-        yield found
+shell = shell_of(taxpayers=3, invoices=12, regenerate_seconds=0)
 
 
-@pytest.fixture
-def vayana(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Shell]:
-    """A shell at Vayana, with sessions."""
-    with opened(tmp_path, monkeypatch, capsys, "vayana", invoices=12) as found:
-        found.log_in_all()
-        yield found
-
-
-def named(shell: Shell, *but: str) -> list[str]:
-    """The options that name every taxpayer but some."""
-    return [word for gstin in shell.sim.gstins if gstin not in but for word in ("--gstin", gstin)]
+vayana = shell_of("vayana", invoices=12)
 
 
 def asked(shell: Shell) -> list[str]:
@@ -69,11 +59,6 @@ def of_the_period(shell: Shell) -> list[str]:
     return [
         gstin for gstin, documents in before.items() if any(one.fields.get("imsStatus") for one in documents)
     ]
-
-
-def reject(row: dict[str, str]) -> str:
-    """Reject what is not rejected yet."""
-    return "R" if row["action when pulled"] != "R" else ""
 
 
 # -- computed anew ---------------------------------------------------------------------------------------
@@ -101,7 +86,7 @@ def test_many_are_named_as_everywhere(shell: Shell, how: str) -> None:
     """By options, a list, or files of a pull; each is asked for once, in one run that the journal has."""
     match how:
         case "options":
-            words = named(shell)
+            words = shell.named()
         case "list":
             (shell.here / "clients.txt").write_text("\n".join(shell.sim.gstins))
             words = ["--gstins", "clients.txt"]
@@ -140,7 +125,7 @@ def test_of_one_that_is_refused_the_date_is_told_and_the_others_go_on(shell: She
     assert "1 not before 14-02-2025, 1 nothing changed." in ended.out
     line = read_rows(shell.here / "r.csv")[0]
     assert (line["GSTIN"], line["not before"], line["code"]) == (acme, "14-02-2025", "IMS2B009")
-    early = shell.run("gstr2b", "regenerate", "--period", "122099", *named(shell), "--yes", "--json", *QUICK)
+    early = shell.run("gstr2b", "regenerate", "--period", "122099", *shell.named(), "--yes", "--json", *QUICK)
     assert early.code == 1
     for facts in early.json()["taxpayers"].values():
         assert (facts["ok"], facts["not_before"], facts["code"]) == (False, "2100-01-14", "IMS2B009")
@@ -155,7 +140,7 @@ def test_what_goes_wrong_is_told_by_taxpayer(shell: Shell) -> None:
         assert shell.run("push", file, "--yes", *QUICK).code == 0
     shell.sim.script_fault("regenerate", Fault.drop_after(), gstin=gamma)
     shell.sim.end_session(acme)
-    ended = shell.run("gstr2b", "regenerate", *WHOM, *named(shell), "--yes", "--json", *QUICK)
+    ended = shell.run("gstr2b", "regenerate", *WHOM, *shell.named(), "--yes", "--json", *QUICK)
     assert ended.code == 1
     found = {gstin: facts["outcome"] for gstin, facts in ended.json()["taxpayers"].items()}
     assert found.pop(acme) == "error"
@@ -211,7 +196,7 @@ def test_those_for_whom_it_is_due_are_known_by_the_journal(shell: Shell) -> None
     shown = shell.run("gstr2b", "regenerate", *WHOM, "--due", "--dry-run", "--json")
     assert (shown.code, shown.json()["would_ask"], asked(shell)) == (0, [acme, beta], [])
     assert beta in shell.run("gstr2b", "regenerate", *WHOM, "--due", "--dry-run").out
-    only = shell.run("gstr2b", "regenerate", *WHOM, "--due", *named(shell, beta), "--dry-run", "--json")
+    only = shell.run("gstr2b", "regenerate", *WHOM, "--due", *shell.named(beta), "--dry-run", "--json")
     assert only.json()["would_ask"] == [acme]
     assert shell.run("gstr2b", "regenerate", *WHOM, "--due", "--yes", *QUICK).code == 0
     assert sorted(asked(shell)) == sorted([acme, beta])
@@ -222,10 +207,10 @@ def test_whose_gstr_3b_is_filed_is_left_out_if_that_is_asked(shell: Shell) -> No
     """Two requests each, only then; without it the gateway refuses."""
     acme, *others = shell.sim.gstins
     shell.sim.returns.file_gstr3b(acme, PERIOD)
-    told = shell.run("gstr2b", "regenerate", *WHOM, *named(shell), "--yes", "--json", *QUICK)
+    told = shell.run("gstr2b", "regenerate", *WHOM, *shell.named(), "--yes", "--json", *QUICK)
     assert (told.code, told.json()["taxpayers"][acme]["code"]) == (1, "IMS2B007")
     assert shell.sim.count("track") == 0
-    words = (*WHOM, *named(shell), "--ask-filing", "--yes", "--report", "r.csv", *QUICK)
+    words = (*WHOM, *shell.named(), "--ask-filing", "--yes", "--report", "r.csv", *QUICK)
     ended = shell.run("gstr2b", "regenerate", *words)
     assert (ended.code, shell.sim.count("track")) == (0, 3)
     assert f"{acme} is left out: GSTR-3B of {PERIOD} was filed on " in ended.err
@@ -238,7 +223,7 @@ def test_the_report_is_written_where_nothing_is_asked_for(shell: Shell) -> None:
     """Nobody is left, or it is a rehearsal: whoever reads the file finds each taxpayer in it."""
     for gstin in shell.sim.gstins:
         shell.sim.returns.file_gstr3b(gstin, PERIOD)
-    words = ("gstr2b", "regenerate", *WHOM, *named(shell), "--report", "r.csv", "--overwrite")
+    words = ("gstr2b", "regenerate", *WHOM, *shell.named(), "--report", "r.csv", "--overwrite")
     for more, outcome in ((("--ask-filing", "--yes"), "left out"), (("--dry-run",), "not asked for")):
         ended = shell.run(*words, *more)
         assert (ended.code, "What came of each is in r.csv." in ended.out) == (0, True), ended.err
@@ -262,12 +247,12 @@ def test_what_goes_on_with_a_run_has_gstr_2b_computed_anew_too(shell: Shell) -> 
 
 def test_a_person_is_asked_before_it(shell: Shell) -> None:
     """It is billed: no is no, and without a terminal nothing is asked for."""
-    ended = shell.run("gstr2b", "regenerate", *WHOM, *named(shell))
+    ended = shell.run("gstr2b", "regenerate", *WHOM, *shell.named())
     assert (ended.code, "pass --yes" in ended.err) == (2, True)
     questions: list[str] = []
     shell.monkeypatch.setattr(environment, "at_terminal", lambda: True)
     shell.monkeypatch.setattr("typer.confirm", lambda question, err: questions.append(question))
-    ended = shell.run("gstr2b", "regenerate", *WHOM, *named(shell))
+    ended = shell.run("gstr2b", "regenerate", *WHOM, *shell.named())
     assert questions == [f"Have GSTR-2B of {PERIOD} computed anew for 3 taxpayers?"]
     assert (ended.code, ended.err, asked(shell)) == (1, "Nothing was asked for.\n", [])
 
@@ -551,14 +536,14 @@ def test_many_go_into_a_folder_or_into_one_table(shell: Shell, ending: str) -> N
     pytest.importorskip({"xlsx": "xlsxwriter", "parquet": "pyarrow"}.get(ending, "csv"))
     acme, *others = shell.sim.gstins
     shell.sim.returns.set_quarterly(acme)
-    words = ("--period", "112024", *named(shell), "--report", "left.csv")
+    words = ("--period", "112024", *shell.named(), "--report", "left.csv")
     ended = shell.run("gstr2b", "pull", *words, "--out", "s/", "--format", ending)
     assert (ended.code, f"1 taxpayer skipped: {acme}." in ended.out) == (1, True), ended.err
     assert sorted(file.name for file in (shell.here / "s").iterdir()) == sorted(
         f"{one}.{ending}" for one in others
     )
     assert [row["GSTIN"] for row in read_rows(shell.here / "left.csv")] == [acme]
-    one = shell.run("gstr2b", "pull", "--period", "112024", *named(shell, acme), "--out", f"all.{ending}")
+    one = shell.run("gstr2b", "pull", "--period", "112024", *shell.named(acme), "--out", f"all.{ending}")
     if ending == "json":
         assert (one.code, "can hold one statement" in one.err) == (2, True)
     else:
@@ -576,7 +561,7 @@ def test_a_file_that_cannot_be_written_stops_no_other(shell: Shell) -> None:
         return write_gstr2b(target, found, overwrite=overwrite)
 
     shell.monkeypatch.setattr(tables, "write_gstr2b", locked)
-    words = ("gstr2b", "pull", *WHOM, *named(shell), "--out", "s/", "--report", "left.csv")
+    words = ("gstr2b", "pull", *WHOM, *shell.named(), "--out", "s/", "--report", "left.csv")
     ended = shell.run(*words, "--concurrency", 1)
     assert (ended.code, f"1 taxpayer skipped: {acme}." in ended.out) == (1, True), ended.err
     assert f"{acme} is skipped: s/{acme}.csv cannot be written: permission denied" in ended.err
@@ -606,7 +591,7 @@ def test_where_nobody_has_one_no_file_is_replaced(shell: Shell) -> None:
     """The file that was there stays."""
     (shell.here / "all.csv").write_text("kept")
     ended = shell.run(
-        "gstr2b", "pull", "--period", "122099", *named(shell), "--out", "all.csv", "--overwrite", "--json"
+        "gstr2b", "pull", "--period", "122099", *shell.named(), "--out", "all.csv", "--overwrite", "--json"
     )
     assert ended.code == 1
     assert (shell.here / "all.csv").read_text() == "kept"
@@ -644,7 +629,7 @@ def test_sums_without_documents_are_no_empty_statement(shell: Shell) -> None:
 def test_what_was_read_before_the_account_was_used_up_is_kept(shell: Shell) -> None:
     """The others are named, and were not asked for; where nothing was read the error says all."""
     acme, beta, gamma = shell.sim.gstins
-    words = ("gstr2b", "pull", *WHOM, *named(shell), "--concurrency", 1, "--out")
+    words = ("gstr2b", "pull", *WHOM, *shell.named(), "--concurrency", 1, "--out")
     shell.sim.script_fault("gstr2b", Fault.spent(), gstin=beta)
     ended = shell.run(*words, "all.csv", "--report", "left.csv")
     assert (ended.code, f"2 taxpayers skipped: {beta}, {gamma}." in ended.out) == (1, True), ended.err

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,31 +12,30 @@ from ims_async.decide import ComparedKind
 from ims_async.simulator import Fault
 from ims_async.simulator.http import write
 from ims_async.tables.gstr2b.writing import COLUMNS
-from tests.cli.cli_shell import QUICK, Shell, commands_in, fill_in, opened, read_rows, write_rows
+from tests.cli.cli_shell import (
+    QUICK,
+    Ended,
+    Shell,
+    commands_in,
+    fill_in,
+    opened,
+    read_rows,
+    reject,
+    shell_of,
+    write_rows,
+)
 
 PERIOD = "012025"
 WHOM = ("--period", PERIOD)
 REJECTED = str(ComparedKind.REJECTED_COUNTED)
 
 
-@pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gsp_name: str
-) -> Iterator[Shell]:
-    """A shell of three taxpayers, each with a session; some records are rejected after the draft."""
-    with opened(tmp_path, monkeypatch, capsys, gsp_name, taxpayers=3, invoices=12) as found:
-        found.log_in_all()
-        yield found
-
-
-def named(shell: Shell) -> list[str]:
-    """The options that name every taxpayer."""
-    return [word for gstin in shell.sim.gstins for word in ("--gstin", gstin)]
+shell = shell_of(taxpayers=3, invoices=12)
 
 
 def reject_all(shell: Shell) -> Path:
     """Reject every record of every taxpayer; return the files of it, pulled again."""
-    file, _ = shell.decided_all(lambda row: "R" if row["action when pulled"] != "R" else "")
+    file, _ = shell.decided_all(reject)
     ended = shell.run("push", file, "--yes", *QUICK)
     assert ended.code == 0, ended.err
     return shell.pulled_all("again.csv")
@@ -46,7 +45,7 @@ def reject_all(shell: Shell) -> Path:
 def test_what_is_rejected_and_still_counted_is_found(shell: Shell) -> None:
     """Read now, of many; counts and rupees by kind, the reason, and what to do. The exit code stays 0."""
     reject_all(shell)
-    ended = shell.run("gstr2b", "compare", *WHOM, *named(shell), "--out", "c.csv", "--json", *QUICK)
+    ended = shell.run("gstr2b", "compare", *WHOM, *shell.named(), "--out", "c.csv", "--json", *QUICK)
     assert ended.code == 0, ended.err
     found = ended.json()
     rows = read_rows(shell.here / "c.csv")
@@ -60,14 +59,14 @@ def test_what_is_rejected_and_still_counted_is_found(shell: Shell) -> None:
     heads = ("IGST", "CGST", "SGST", "cess")
     assert tax == sum(Decimal(row[f"credit {head}"]) for row in rejected for head in heads)
     assert sorted(found["recompute_due"]["gstins"]) == sorted(shell.sim.gstins)
-    told = shell.run("gstr2b", "compare", *WHOM, *named(shell), *QUICK)
+    told = shell.run("gstr2b", "compare", *WHOM, *shell.named(), *QUICK)
     assert f"{REJECTED}  " in told.out
     assert f"{tax:,.2f}" in told.out
     assert "compute the GSTR-2B anew" in told.out
     if shell.gsp == "sandbox":
         words = next(words for words in commands_in(told.out) if words[:2] == ["gstr2b", "regenerate"])
         assert shell.run(*words, "--yes", *QUICK).code == 0
-        after = shell.run("gstr2b", "compare", *WHOM, *named(shell), "--json", *QUICK).json()
+        after = shell.run("gstr2b", "compare", *WHOM, *shell.named(), "--json", *QUICK).json()
         assert (after["findings"], after["recompute_due"]["gstins"]) == (0, [])
     else:
         assert "have it computed on the GST portal." in told.out
@@ -76,8 +75,8 @@ def test_what_is_rejected_and_still_counted_is_found(shell: Shell) -> None:
 def test_with_both_from_files_no_gateway_is_asked(shell: Shell) -> None:
     """The same is found as where both are read now; an account is not needed."""
     file = reject_all(shell)
-    assert shell.run("gstr2b", "pull", *WHOM, *named(shell), "--out", "s/", "--format", "json").code == 0
-    now = shell.run("gstr2b", "compare", *WHOM, *named(shell), "--json", *QUICK).json()
+    assert shell.run("gstr2b", "pull", *WHOM, *shell.named(), "--out", "s/", "--format", "json").code == 0
+    now = shell.run("gstr2b", "compare", *WHOM, *shell.named(), "--json", *QUICK).json()
     before = len(shell.sim.requests)
     for name in shell.account:
         shell.monkeypatch.delenv(name)
@@ -90,6 +89,17 @@ def test_with_both_from_files_no_gateway_is_asked(shell: Shell) -> None:
     assert ended.json()["period"] == PERIOD
 
 
+def test_an_earlier_statement_of_many_shows_what_credit_it_gave(shell: Shell) -> None:
+    """By taxpayer, beside the credit now."""
+    assert shell.run("gstr2b", "pull", *WHOM, *shell.named(), "--out", "s/", "--format", "json").code == 0
+    command = ("gstr2b", "compare", *WHOM, *shell.named(), "--statement", "s/", *QUICK)
+    assert "  before  " not in shell.run(*command).out
+    told = shell.run(*command, "--before", "s/").out
+    for gstin, facts in shell.run(*command, "--before", "s/", "--json").json()["taxpayers"].items():
+        credit = f"{sum(map(Decimal, facts['credit_before'].values())):,.2f}"
+        assert re.search(rf"^{gstin} +\d+ +{credit} +{credit} ", told, re.MULTILINE), told
+
+
 def test_an_earlier_statement_shows_what_changed(shell: Shell) -> None:
     """The draft beside the one that was computed anew; whether GSTR-3B is filed is asked if it is wanted."""
     assert shell.run("gstr2b", "pull", *WHOM, "--out", "draft.json").code == 0
@@ -99,6 +109,92 @@ def test_an_earlier_statement_shows_what_changed(shell: Shell) -> None:
     assert (ended.code, shell.sim.count("track")) == (0, 1)
     assert "Nothing needs a person" in ended.out
     assert "The earlier one gave " in ended.out
+
+
+two = shell_of(taxpayers=2, invoices=40)
+
+
+@pytest.fixture
+def older(two: Shell) -> Shell:
+    """A shell of two taxpayers; of earlier periods the first has filed GSTR-3B, the second has records."""
+    two.file_earlier(two.gstin)
+    return two
+
+
+def kinds_of(ended: Ended, gstin: str) -> dict[str, int]:
+    """How many there are of each kind."""
+    return {kind: total["count"] for kind, total in ended.json()["taxpayers"][gstin]["kinds"].items()}
+
+
+@pytest.mark.both_gsps
+def test_of_an_earlier_period_it_is_asked_only_for_whom_it_matters(older: Shell) -> None:
+    """Its records are no finding then: the earlier GSTR-2B may have them."""
+    shell, other = older, older.sim.gstins[1]
+    command = ("gstr2b", "compare", *WHOM, *shell.named(), *QUICK)
+    told = shell.run(*command)
+    hint = f"What is missing of {other} may be in an earlier GSTR-2B, if GSTR-3B of 122024 is not filed: "
+    assert (told.code, shell.sim.count("track")) == (0, 0)
+    assert f"{hint}--ask-filing asks the gateway." in told.out
+    before = kinds_of(shell.run(*command, "--json"), other)
+    ended = shell.run(*command, "--ask-filing", "--json")
+    assert (ended.code, ended.json()["findings"]) == (0, 0), ended.err
+    assert shell.sim.count("preference") == 3
+    now = kinds_of(ended, other)
+    assert now.pop("earlier period") == before.pop("missing") > 1
+    assert now == before
+    assert "--ask-filing" not in shell.run(*command, "--ask-filing").out
+
+
+def test_a_record_of_a_period_that_is_filed_stays_missing(older: Shell) -> None:
+    """Where the last period before is filed, all before it are: no other is asked for."""
+    shell, other = older, older.sim.gstins[1]
+    file = shell.pulled("other.csv", "--gstin", other)
+    shell.file_earlier(other)
+    command = ("gstr2b", "compare", file, *WHOM, "--json", "--gstin", other)
+    assert shell.run("gstr2b", "pull", *WHOM, "--gstin", other, "--out", "s.json").code == 0
+    before, count = shell.run(*command, "--statement", "s.json").json(), shell.sim.count("track")
+    assert before["taxpayers"][other]["filing_to_ask"] == "122024"
+    now = shell.run(*command, "--statement", "s.json", "--ask-filing").json()
+    assert (now["taxpayers"][other]["filing_to_ask"], shell.sim.count("track") - count) == (None, 2)
+    assert now["findings"] == before["findings"] > 1
+
+
+@pytest.mark.parametrize(
+    ("faults", "unknown", "missing"),
+    [
+        ([Fault.html()], [PERIOD], False),
+        ([Fault.delay(0), Fault.html()], ["122024"], True),
+        ([Fault.html()] * 2, [PERIOD, "122024"], True),
+    ],
+)
+def test_a_period_that_cannot_be_asked_is_not_known(
+    older: Shell, faults: list[Fault], unknown: list[str], missing: bool
+) -> None:
+    """With a warning; all else is compared. Exit code 0."""
+    shell, other = older, older.sim.gstins[1]
+    shell.sim.script_fault("track", *faults, gstin=other)
+    ended = shell.run("gstr2b", "compare", *WHOM, *shell.named(), "--ask-filing", "--json", *QUICK)
+    assert (ended.code, "skipped" in ended.err) == (0, False), ended.err
+    told = re.findall(rf"{other}: whether GSTR-3B of (\d+) is filed is not known: \S", ended.err)
+    assert told == unknown
+    assert ended.err.count("is not known") == len(unknown)
+    kinds = kinds_of(ended, other)
+    assert ("missing" in kinds, "earlier period" in kinds) == (missing, not missing)
+    assert ended.json()["taxpayers"][other]["filing_to_ask"] == ("122024" if missing else None)
+
+
+def test_what_would_meet_everybody_is_no_period_that_is_not_known(older: Shell) -> None:
+    """The account has no calls left: nothing is compared."""
+    older.sim.script_fault("track", Fault.spent())
+    ended = older.run("gstr2b", "compare", *WHOM, *older.named(), "--ask-filing", *QUICK)
+    assert (ended.code, ended.out, "is not known" in ended.err) == (1, "", False)
+
+
+def test_what_is_filed_is_asked_before_the_records_are_read(older: Shell) -> None:
+    """What is in IMS once GSTR-3B is filed is of a later period; what was read before need not be."""
+    assert older.run("gstr2b", "compare", *WHOM, "--ask-filing", *QUICK).code == 0
+    asked = [one.operation for one in older.sim.requests]
+    assert asked.index("track") < asked.index("invoices")
 
 
 def test_decisions_that_are_not_sent_yet_are_told(shell: Shell) -> None:
@@ -116,14 +212,14 @@ def test_decisions_that_are_not_sent_yet_are_told(shell: Shell) -> None:
 
 def test_a_credit_note_counts_by_its_itc_reduction_also_from_a_file(shell: Shell) -> None:
     """Accepted with none of the credit given up: the statement takes none, and should take none."""
-    file = shell.pulled("notes.csv", *named(shell), "--section", "cn", "--section", "cna")
+    file = shell.pulled("notes.csv", *shell.named(), "--section", "cn", "--section", "cna")
     rows = read_rows(file)
     for row in rows:
         row["action"] = "A" if row["action when pulled"] == "N" else ""
         row["ITC reduction"] = "none" if row["action"] else ""
     write_rows(file, rows)
     assert shell.run("push", file, "--yes", "--regenerate", PERIOD, *QUICK).code == 0
-    assert shell.run("gstr2b", "pull", *WHOM, *named(shell), "--out", "s/", "--format", "json").code == 0
+    assert shell.run("gstr2b", "pull", *WHOM, *shell.named(), "--out", "s/", "--format", "json").code == 0
     for row in rows:  # as a gateway shows it that keeps the ITC reduction beside the action
         row["action when pulled"] = row["action"] or row["action when pulled"]
     write_rows(file, rows)
@@ -161,7 +257,7 @@ def test_of_many_that_are_skipped_three_are_said(
     with opened(tmp_path, monkeypatch, capsys, "sandbox", taxpayers=5, invoices=5) as shell:
         shell.log_in_all()
         file = shell.pulled_all()
-        assert shell.run("gstr2b", "pull", *WHOM, *named(shell), "--out", "s/", "--format", "json").code == 0
+        assert shell.run("gstr2b", "pull", *WHOM, *shell.named(), "--out", "s/", "--format", "json").code == 0
         ended = shell.run("gstr2b", "compare", file, "--statement", "s/", "--period", "122024")
         assert (ended.code, ended.err.count(" is skipped: ")) == (1, 3)
         assert f"/{shell.gstin}.json is the GSTR-2B for {PERIOD}, not for 122024" in ended.err
@@ -250,7 +346,7 @@ def test_what_was_done_at_another_gateway_says_nothing_of_this_one(shell: Shell)
 def test_the_period_is_that_of_the_statements_of_those_who_are_meant(shell: Shell) -> None:
     """Not of another file in their folder; of several periods each that differs is named."""
     first, *others = sorted(shell.sim.gstins)
-    assert shell.run("gstr2b", "pull", *WHOM, *named(shell), "--out", "s/", "--format", "json").code == 0
+    assert shell.run("gstr2b", "pull", *WHOM, *shell.named(), "--out", "s/", "--format", "json").code == 0
     words = ("--period", "122024", "--gstin", first, "--out", f"s/{first}.json", "--overwrite")
     assert shell.run("gstr2b", "pull", *words).code == 0
     ended = shell.run("gstr2b", "compare", "--statement", "s/", "--gstin", others[0], "--json", *QUICK)
@@ -280,7 +376,7 @@ def test_what_was_compared_before_the_account_was_used_up_is_kept(shell: Shell) 
     """The others are named."""
     acme, *others = shell.sim.gstins
     shell.sim.script_fault("gstr2b", Fault.spent(), gstin=others[0])
-    words = (*WHOM, *named(shell), "--concurrency", 1, "--out", "c.csv", *QUICK)
+    words = (*WHOM, *shell.named(), "--concurrency", 1, "--out", "c.csv", *QUICK)
     ended = shell.run("gstr2b", "compare", *words)
     assert (ended.code, f"2 taxpayers skipped: {', '.join(others)}." in ended.out) == (1, True), ended.err
     assert {row["GSTIN"] for row in read_rows(shell.here / "c.csv")} == {acme}
@@ -301,7 +397,7 @@ def test_what_is_written_beside_the_files_of_a_pull_is_passed_over(shell: Shell,
     pytest.importorskip({"xlsx": "xlsxwriter", "parquet": "pyarrow"}.get(ending, "csv"))
     folder = shell.pulled_all("all/")
     fill_in(folder / f"{shell.gstin}.csv", lambda row: "R" if row["action when pulled"] != "R" else "")
-    words = (*WHOM, *named(shell), "--out")
+    words = (*WHOM, *shell.named(), "--out")
     assert shell.run("gstr2b", "compare", *words, f"all/compared.{ending}", *QUICK).code == 0
     assert shell.run("gstr2b", "pull", *words, f"all/statements.{ending}").code == 0
     ended = shell.run("push", "all/", "--yes", *QUICK)

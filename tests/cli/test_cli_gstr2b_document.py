@@ -33,9 +33,7 @@ def shell(
         monkeypatch.setattr(jobs, "last_drafted", lambda _: "012025")
         monkeypatch.setenv("COLUMNS", "120")
         found.log_in_all()
-        for gstin in found.sim.gstins:  # what was before is filed, and has left IMS
-            for period in ("102024", "112024", "122024"):
-                found.sim.returns.file_gstr3b(gstin, period)
+        found.file_earlier(*found.sim.gstins)
         yield found
 
 

@@ -6,7 +6,6 @@ import asyncio
 import datetime as dt
 import shlex
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,19 +14,12 @@ from ims_async import JobKind, JobState, JobStatus
 from ims_async.journal import SqliteJournal
 from ims_async.journal.testing_samples import a_change
 from ims_async.simulator import Fault
-from tests.cli.cli_shell import QUICK, Shell, accept, opened, read_rows
+from tests.cli.cli_shell import QUICK, Shell, accept, read_rows, shell_of
 
 HOURS_AGO = dt.timedelta(hours=2)
 
 
-@pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gsp_name: str
-) -> Iterator[Shell]:
-    """A shell of two taxpayers, each with a session."""
-    with opened(tmp_path, monkeypatch, capsys, gsp_name, invoices=12) as found:
-        found.log_in_all()
-        yield found
+shell = shell_of(invoices=12)
 
 
 def journal_of(shell: Shell) -> Path:

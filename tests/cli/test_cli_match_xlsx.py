@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import xlsxwriter
 
-from tests.cli.cli_shell import QUICK, Shell, opened, read_rows
+from tests.cli.cli_shell import QUICK, Shell, read_rows
 from tests.cli.test_cli_match import write_register
 from tests.support.soffice import saved_by_libreoffice
 from tests.support.workbooks import grid_of, part_of, rows_of, set_part, type_into
 
 MOMENT = dt.datetime(2026, 11, 3, 9, 30)  # noqa: DTZ001 # a spreadsheet knows no zones
 NOTES = [["Call Ravi", 12.5, True], [MOMENT.date(), MOMENT, MOMENT.time()]]
-
-
-@pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Shell]:
-    """A shell with sessions of two taxpayers."""
-    with opened(tmp_path, monkeypatch, capsys) as found:
-        found.log_in_all()
-        yield found
 
 
 def texts(row: dict[str, Any]) -> dict[str, str]:

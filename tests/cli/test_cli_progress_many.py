@@ -18,6 +18,7 @@ from ims_async.cli.output.board import run_board, time_left
 from ims_async.cli.output.console import Console
 from ims_async.cli.output.progress import ticking
 from ims_async.cli.output.tables import by_action, summary_table
+from ims_async.net.poll_times import PollTimes
 
 from ..tables.test_tables import make_invoice
 
@@ -54,7 +55,7 @@ class Run:
         async def poll(*_: object) -> Any:
             raise AssertionError("nobody asks")
 
-        return ImsJob(token, poll=poll, policy=PollPolicy())
+        return ImsJob(token, poll=poll, times=PollTimes(PollPolicy()))
 
 
 @pytest.fixture

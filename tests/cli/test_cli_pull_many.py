@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +12,15 @@ from ims_async import InvalidInput, tables
 from ims_async.cli.commands.pull import Pull
 from ims_async.cli.inputs.settings import gstins_of
 from ims_async.simulator import Fault
-from tests.cli.cli_shell import QUICK, Shell, accept, fill_in, opened, read_rows
+from tests.cli.cli_shell import QUICK, Shell, accept, fill_in, read_rows, shell_of
 
-
-@pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gsp_name: str
-) -> Iterator[Shell]:
-    """A shell of three taxpayers, each with a session."""
-    with opened(tmp_path, monkeypatch, capsys, gsp_name, taxpayers=3, invoices=12) as found:
-        found.log_in_all()
-        yield found
-
-
-def named(shell: Shell) -> list[str]:
-    """All taxpayers as options."""
-    return [word for gstin in shell.sim.gstins for word in ("--gstin", gstin)]
+shell = shell_of(taxpayers=3, invoices=12)
 
 
 @pytest.mark.both_gsps
 def test_all_are_in_one_file_with_whose_they_are(shell: Shell) -> None:
     """The column GSTIN is the first; a push needs nothing else."""
-    ended = shell.run("pull", "--out", "all.csv", *named(shell), *QUICK)
+    ended = shell.run("pull", "--out", "all.csv", *shell.named(), *QUICK)
     assert ended.code == 0, ended.err
     rows = read_rows(Path("all.csv"))
     assert next(iter(rows[0])) == "GSTIN"
@@ -51,7 +37,7 @@ def test_a_folder_gets_a_file_for_each(there: bool, shell: Shell) -> None:
     if there:
         (shell.here / "november").mkdir()
     out = "november" if there else "november/"
-    ended = shell.run("pull", "--out", out, *named(shell), *QUICK, "--json")
+    ended = shell.run("pull", "--out", out, *shell.named(), *QUICK, "--json")
     assert ended.code == 0, ended.err
     assert sorted(path.stem for path in Path("november").iterdir()) == sorted(shell.sim.gstins)
     for gstin in shell.sim.gstins:
@@ -123,7 +109,7 @@ def test_a_dead_session_skips_its_taxpayer_only(out: str, shell: Shell) -> None:
     """The others are written; the exit code is 1, and the way to a session is named."""
     dead = shell.sim.gstins[1]
     shell.sim.end_session(dead)
-    ended = shell.run("pull", "--out", out, *named(shell), *QUICK, "--json")
+    ended = shell.run("pull", "--out", out, *shell.named(), *QUICK, "--json")
     assert ended.code == 1
     found = ended.json()
     assert f"`ims-async login --gstin {dead}`" in found["taxpayers"][dead]["error"]
@@ -131,7 +117,7 @@ def test_a_dead_session_skips_its_taxpayer_only(out: str, shell: Shell) -> None:
     assert f"{dead} is skipped: " in ended.err
     files = [Path(out)] if out == "all.csv" else list(Path(out).iterdir())
     assert {row["GSTIN"] for file in files for row in read_rows(file)} == set(shell.sim.gstins) - {dead}
-    told = shell.run("pull", "--out", out, "--overwrite", *named(shell), *QUICK).out
+    told = shell.run("pull", "--out", out, "--overwrite", *shell.named(), *QUICK).out
     assert f"1 taxpayer skipped: {dead}." in told
 
 
@@ -141,7 +127,7 @@ def test_where_nobody_can_be_read_the_file_stays_as_it_was(shell: Shell) -> None
     before = file.read_bytes()
     for gstin in shell.sim.gstins:
         shell.sim.end_session(gstin)
-    ended = shell.run("pull", "--out", file, *named(shell), "--overwrite", *QUICK)
+    ended = shell.run("pull", "--out", file, *shell.named(), "--overwrite", *QUICK)
     assert (ended.code, file.read_bytes() == before) == (1, True)
     assert "Nothing was written" in ended.out
     assert [path.name for path in shell.here.iterdir() if path.suffix == ".part"] == []
@@ -153,7 +139,7 @@ def test_an_empty_wallet_ends_the_asking_and_keeps_what_was_read(shell: Shell) -
     content = b'{"code": 403, "message": "Insufficient wallet credits"}'
     told = Fault("", effect=False, status=403, content=content, headers={"Content-Type": "application/json"})
     shell.sim.script_fault("count", told, told, gstin=second)
-    command = ("pull", "--out", "all.csv", *named(shell), *QUICK, "--concurrency", 1)
+    command = ("pull", "--out", "all.csv", *shell.named(), *QUICK, "--concurrency", 1)
     found = shell.run(*command, "--json")
     assert (found.code, shell.sim.count("count", third)) == (1, 0)
     assert {row["GSTIN"] for row in read_rows(Path("all.csv"))} == {first}
@@ -173,13 +159,13 @@ def test_decisions_in_a_folder_are_not_written_over(shell: Shell) -> None:
     for file in decided:
         fill_in(file, accept)
     before = len(shell.sim.requests)
-    ended = shell.run("pull", "--out", folder, *named(shell), "--json")
+    ended = shell.run("pull", "--out", folder, *shell.named(), "--json")
     assert ended.code == 2
     problems = ended.json()["error"]["problems"]
     assert [problem.split(" holds ")[0] for problem in problems[:2]] == [str(file) for file in decided]
     assert problems[2].startswith(f"{folder / shell.sim.gstins[2]}.csv is there already")
     assert len(shell.sim.requests) == before
-    assert shell.run("pull", "--out", folder, *named(shell), "--overwrite", *QUICK).code == 0
+    assert shell.run("pull", "--out", folder, *shell.named(), "--overwrite", *QUICK).code == 0
     assert tables.read_decisions(decided[0], may_be_empty=True) == []
 
 
@@ -196,10 +182,10 @@ def test_a_file_that_comes_to_be_there_while_a_pull_goes_on_is_not_written_over(
         take(self, *found)
 
     shell.monkeypatch.setattr(Pull, "_take", later)
-    ended = shell.run("pull", "--out", out, *named(shell), *QUICK)
+    ended = shell.run("pull", "--out", out, *shell.named(), *QUICK)
     assert (ended.code, f"{file.relative_to(shell.here)} is there already" in ended.err) == (2, True)
     assert file.read_text() == "Dear Sir"
-    assert shell.run("pull", "--out", out, *named(shell), "--overwrite", *QUICK).code == 0
+    assert shell.run("pull", "--out", out, *shell.named(), "--overwrite", *QUICK).code == 0
 
 
 @pytest.mark.parametrize("out", ["all.csv", "november/"])
@@ -208,7 +194,7 @@ def test_a_pull_that_is_there_is_not_replaced_by_another(out: str, shell: Shell)
     first = shell.pulled_all(out)
     whole = {file: file.read_bytes() for file in (first.iterdir() if first.is_dir() else [first])}
     before = len(shell.sim.requests)
-    ended = shell.run("pull", "--out", out, *named(shell), *QUICK)
+    ended = shell.run("pull", "--out", out, *shell.named(), *QUICK)
     assert (ended.code, " is there already: choose another name, or pass --overwrite" in ended.err) == (
         2,
         True,
@@ -228,7 +214,7 @@ def test_a_row_that_cannot_be_read_is_told_with_its_taxpayer(shell: Shell) -> No
     _, _, body = shell.sim.handle("GET", path, headers)
     shell.sim.script_answer("invoices", 200, body.replace(b'"idt":', b'"day":', 1))
     ended = shell.run(
-        "pull", "--out", "all.csv", *named(shell), "--section", "b2b", "--concurrency", 1, "--json"
+        "pull", "--out", "all.csv", *shell.named(), "--section", "b2b", "--concurrency", 1, "--json"
     )
     assert ended.code == 1
     (problem,) = ended.json()["taxpayers"][shell.gstin]["problems"]
@@ -241,14 +227,14 @@ def test_the_token_of_the_environment_is_its_taxpayers_only(shell: Shell) -> Non
     for gstin in shell.sim.gstins:
         shell.sim.end_session(gstin)
     shell.with_token()
-    found = shell.run("pull", "--out", "all.csv", *named(shell), *QUICK, "--json").json()["taxpayers"]
+    found = shell.run("pull", "--out", "all.csv", *shell.named(), *QUICK, "--json").json()["taxpayers"]
     assert [gstin for gstin, facts in found.items() if "records" in facts] == [shell.gstin]
 
 
 def test_a_folder_that_cannot_be_made_says_so(shell: Shell) -> None:
     """A file has its name."""
     (shell.here / "taken").write_text("a file")
-    ended = shell.run("pull", "--out", "taken/", *named(shell))
+    ended = shell.run("pull", "--out", "taken/", *shell.named())
     assert (ended.code, "taken cannot be made: " in ended.err) == (2, True)
 
 

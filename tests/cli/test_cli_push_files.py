@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.cli_shell import QUICK, Shell, accept, fill_in, opened, read_rows, write_rows
+from tests.cli.cli_shell import QUICK, Shell, accept, fill_in, read_rows, shell_of, write_rows
 
-
-@pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gsp_name: str
-) -> Iterator[Shell]:
-    """A shell of three taxpayers, each with a session."""
-    with opened(tmp_path, monkeypatch, capsys, gsp_name, taxpayers=3, invoices=12) as found:
-        found.log_in_all()
-        yield found
+shell = shell_of(taxpayers=3, invoices=12)
 
 
 def applied_once(shell: Shell) -> Counter[str]:

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ims_async.cli.inputs import environment
-from tests.cli.cli_shell import QUICK, Shell, accept, fill_in, opened, read_rows, write_rows
+from tests.cli.cli_shell import QUICK, Shell, accept, fill_in, read_rows, shell_of, write_rows
 
 Row = dict[str, str]
 
 
-@pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gsp_name: str
-) -> Iterator[Shell]:
-    """A shell of three taxpayers, each with a session."""
-    with opened(tmp_path, monkeypatch, capsys, gsp_name, taxpayers=3, invoices=12) as found:
-        found.log_in_all()
-        yield found
+shell = shell_of(taxpayers=3, invoices=12)
 
 
 def outcomes(file: str = "outcome.csv") -> Counter[tuple[str, str]]:

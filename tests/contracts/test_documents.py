@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import datetime as dt
 import importlib.util
 import re
 from pathlib import Path
@@ -14,7 +15,8 @@ import pytest
 
 import ims_async
 from ims_async import ImsClient, ImsError, OutcomeUnknown
-from ims_async.journal import SqliteJournal
+from ims_async.journal import MemoryJournal, SqliteJournal
+from ims_async.rules import closing_periods
 from ims_async.simulator import Fault, Simulator
 from ims_async.tables import offline
 
@@ -37,6 +39,25 @@ async def test_the_tests_in_the_documents_pass(name: str, ims_simulator: Simulat
     names: dict[str, Any] = {}
     exec(compile(program_with(name), "document", "exec"), names)  # noqa: S102 # our own text
     await names[name](ims_simulator)
+
+
+@pytest.mark.both_gsps
+@pytest.mark.sim(job_seconds=0.0, download_seconds=0.0)
+async def test_what_is_filed_is_asked_for_as_the_document_shows(sim: Simulator) -> None:
+    """Each period of the decisions once; what one taxpayer has filed warns of that one's records only."""
+    acme, other = sim.gstins
+    client = make_client(sim, journal=MemoryJournal(), poll=QUICK)
+    held = [client.taxpayer(gstin, token=sim.token(gstin)) for gstin in sim.gstins]
+    work = {one.gstin: [row.accept() for row in await one.invoices("b2b", "N")] for one in held}
+    sim.returns.file_gstr3b(acme, "102024", dt.date(2024, 11, 18))
+    closed, others = (sum(closing_periods([one]) == ["102024"] for one in work[gstin]) for gstin in work)
+    assert min(closed, others) > 0
+    names: dict[str, Any] = {}
+    program = program_with("closing_periods(decisions)")
+    exec(compile(program, "document", "exec"), names)  # noqa: S102 # our own text
+    report = await names["save_knowing_what_is_filed"](client, work)
+    assert [report[gstin].warnings.get("period-closed") for gstin in (acme, other)] == [closed, None]
+    assert sim.count("preference") == sum(len(closing_periods(own)) for own in work.values())
 
 
 @pytest.mark.both_gsps

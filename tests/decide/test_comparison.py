@@ -32,7 +32,7 @@ from ims_async.decide import (
 from ims_async.decide.comparison import ordering
 from ims_async.decide.comparison.kinds import BY_RECOMPUTING, FOR_A_PERSON
 from ims_async.decide.steps import run
-from ims_async.model.gstr2b import Gstr2bDocument, TaxAmounts
+from ims_async.model.gstr2b import Filing, Gstr2bDocument, TaxAmounts
 
 from ..support.growth import cpu_seconds
 from .books import ACME, ACME_IN_DELHI
@@ -41,7 +41,7 @@ from .statements import FIRM, document, filed, igst, ims, statement
 NUMBERS = st.sampled_from(["1", "1", "A-1", "a-1", "A 1", "A1", " a1", "२", ""])
 AMOUNTS = st.sampled_from(["1000+180", "1000+180.01", "1000+90+90", "0+0", "9999999999999.99+0.1+0.2+0.3"])
 SUPPLIERS = st.sampled_from([ACME, ACME, ACME.lower(), ACME_IN_DELHI])
-PERIODS = st.sampled_from(["102026", "102026", "092026", "112026", "", "october"])
+PERIODS = st.sampled_from(["102026", "102026", "092026", "082026", "112026", "", "october"])
 DATES = st.sampled_from(["05-10-26", "05-10-26", "06-10-26"])
 REDUCTIONS = st.sampled_from([None, ItcReduction.none(), ItcReduction.full(), ItcReduction.partial(igst=80)])
 RECORDS = st.lists(
@@ -68,6 +68,12 @@ KNOWN = st.builds(
     recompute_due=st.sampled_from([None, True, False]),
     filings=st.sampled_from([[], [filed(gstr3b="19-11-26")], [filed(ACME, gstr1="20-11-26")], [filed(ACME)]]),
 )
+
+
+BEFORE = [
+    [filed(period=period, **days)] for period in ("082026", "092026") for days in ({}, {"gstr3b": "20-10-26"})
+]
+"""What may be filed of a period before."""
 
 
 def places(comparison: Comparison, name: str, given: list[Any]) -> list[int]:
@@ -186,6 +192,30 @@ def test_changes_add_up(before: list[Gstr2bDocument], now: list[Gstr2bDocument])
     came, went = counts[DocumentChangeKind.CAME], counts[DocumentChangeKind.WENT]
     assert len(before) + came - went == len(now)
     assert not compare([], statement(*now), before=statement(*now)).changes
+
+
+@given(RECORDS, DOCUMENTS, KNOWN)
+@settings(max_examples=200, deadline=None)
+def test_what_is_filed_before_matters_only_where_it_is_to_be_asked(
+    records: list[Invoice], documents: list[Gstr2bDocument], known: dict[str, Any]
+) -> None:
+    """The one answer that is asked for settles it; where none is, no answer would change anything."""
+
+    def compared(*more: Filing) -> Comparison:
+        return compare(records, statement(*documents), **{**known, "filings": [*known["filings"], *more]})
+
+    found = compared()
+    period = found.filing_to_ask
+    if period is None:
+        assert all([*map(seen, compared(*more))] == [*map(seen, found)] for more in BEFORE)
+        return
+    not_filed, filed_then = compared(filed(period=period)), compared(filed(period=period, gstr3b="20-10-26"))
+    assert (not_filed.filing_to_ask, filed_then.filing_to_ask) == (None, None)
+    assert not_filed.totals != found.totals
+    assert filed_then.totals == found.totals
+    for answered, answer in ((not_filed, {}), (filed_then, {"gstr3b": "20-10-26"})):
+        whole = [filed(period=one, **answer) for one in ("072026", "082026", "092026")]
+        assert compared(*whole).totals == answered.totals
 
 
 # -- an earlier GSTR-2B -------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ async def test_actions_after_the_draft_are_found_and_settled_by_computing_it_ane
     exec(compile(program_with("decide.compare_async"), "docs/decide.md", "exec"), names)  # noqa: S102 # our own text
     async with make_client(sim, poll=QUICK) as client:
         acme = client.taxpayer(sim.gstins[0], token=sim.token(sim.gstins[0]))
-        drafted = await names["look"](acme, PERIOD, EARLIER[1])
+        drafted = await names["look"](acme, PERIOD)
         made = decisions(drafted)
         assert len(made) > 20
         assert len((await (await acme.save(made))).succeeded) == len(made)

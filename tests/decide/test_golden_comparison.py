@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
 from typing import Any, Final
 
 import pytest
@@ -65,8 +66,12 @@ CASES: Final[list[Case]] = [
     ("later period", ims(), None, filing("14-11-26", quarterly=True), "It is accepted, and a later GSTR-2B has its ₹180.00 of tax: its supplier filed on 14-11-2026, and the last day was 13-11-2026.", 0, 0),
     ("later period", ims(source_form="IFF"), None, filing("14-11-26", quarterly=False), "It is accepted, and a later GSTR-2B has its ₹180.00 of tax: its supplier filed on 14-11-2026, and the last day was 13-11-2026.", 0, 0),
     ("later period", ims(section="b2bcn", action="N"), None, FILED, f"{N_IS}, and a later GSTR-2B has its ₹180.00 of tax: GSTR-3B was filed on 19-11-2026, and what IMS keeps then is of a later one.", 0, 0),
-    ("earlier period", ims(return_period="092026"), None, {"filings": [filed(period="092026")]}, "It is accepted, and the GSTR-2B of 092026 may have its ₹180.00 of tax: that GSTR-3B is not filed.", 0, 0),
-    ("earlier period", ims(action="N", section="b2bcn", return_period="082026", source_form="R1A"), None, {"filings": [filed(period="092026")]}, f"{N_IS}, and the GSTR-2B of 092026 may have its ₹180.00 of tax: that GSTR-3B is not filed.", 0, 0),
+    ("earlier period", ims(return_period="092026"), None, {"filings": [filed(period="092026")]}, "It is accepted, and the GSTR-2B of 092026 may have its ₹180.00 of tax: GSTR-3B of 092026 is not filed.", 0, 0),
+    ("earlier period", ims(action="N", section="b2bcn", return_period="082026", source_form="R1A"), None, {"filings": [filed(period="092026")]}, f"{N_IS}, and the GSTR-2B of 092026 may have its ₹180.00 of tax: GSTR-3B of 092026 is not filed.", 0, 0),
+    ("earlier period", ims(return_period="072026"), None, {"filings": [filed(period="092026")]}, "It is accepted, and the GSTR-2B of a period from 072026 to 092026 may have its ₹180.00 of tax: GSTR-3B of 092026 is not filed.", 0, 0),
+    ("earlier period", ims(return_period="072026"), None, {"filings": [filed(period="072026", gstr3b="20-08-26"), filed(period="082026")]}, "It is accepted, and the GSTR-2B of a period from 082026 to 092026 may have its ₹180.00 of tax: GSTR-3B of 082026 is not filed.", 0, 0),
+    ("missing", ims(return_period="072026"), None, {**NOT_DUE, "filings": [filed(period="082026", gstr3b="20-09-26")]}, "It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: the GSTR-2B of 092026 may have it; else its supplier may have filed after 13-11-2026.", 0, 180),
+    ("missing", ims(return_period="072026"), None, {**NOT_DUE, "filings": [filed(period="092026", gstr3b="20-10-26"), filed(period="072026")]}, "It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier may have filed after 13-11-2026.", 0, 180),
     ("missing", ims(return_period="092026"), None, {**NOT_DUE, "filings": [filed(period="092026", gstr3b="20-10-26")]}, "It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier may have filed after 13-11-2026.", 0, 180),
     ("missing", ims(), None, {}, "It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed after 13-11-2026, or its action has changed since the GSTR-2B was made.", 0, 180),
     ("recompute due", ims(), None, filing("11-11-26", quarterly=False), f"It is accepted, but the GSTR-2B does not have its ₹180.00 of tax: its supplier filed in time, on 11-11-2026, so {ANEW}.", 0, 180),
@@ -412,7 +417,7 @@ def test_a_quarter_is_one_period_of_a_quarterly_taxpayer(quarterly: bool, kind: 
         [ims()], statement(period="032027"), filings=[*own, filed(period="032027", quarterly=quarterly)]
     )
     assert before.kind == ComparedKind.EARLIER_PERIOD
-    assert f"of {'122026' if quarterly else '102026'} may have" in before.reason
+    assert f"of {'122026' if quarterly else 'a period from 102026 to 022027'} may have" in before.reason
 
 
 def test_a_later_period_of_a_quarterly_taxpayer_is_a_quarter() -> None:
@@ -433,3 +438,62 @@ def test_a_taxpayer_is_quarterly_by_any_of_its_filings() -> None:
     monthly = [filed(quarterly=True), filed(period="122026", quarterly=False)]
     (one,) = compare([ims()], statement(period="122026"), filings=monthly)
     assert one.kind == ComparedKind.EARLIER_PERIOD
+
+
+SEPTEMBER: Final[dict[str, Any]] = {"return_period": "092026"}
+LEFT: Final = {ComparedKind.MISSING, ComparedKind.RECOMPUTE_DUE}
+
+
+@pytest.mark.parametrize(
+    ("record", "documents", "filings", "period"),
+    [
+        (ims(**SEPTEMBER), [], [], "092026"),
+        (ims(return_period="072026"), [], [filed()], "092026"),
+        (ims(return_period="082026", source_form="R1A"), [], [], "092026"),
+        (ims(return_period="072026"), [], [filed(period="082026", gstr3b="20-09-26")], "092026"),
+        (ims(**SEPTEMBER), [document(date="06-10-26")], [], "092026"),
+        (ims(**SEPTEMBER), [], [filed(ACME, gstr1="10-11-26", period="092026")], "092026"),
+        (ims(**SEPTEMBER), [], [filed(period="092026", gstr3b="20-10-26")], None),
+        (ims(**SEPTEMBER), [], [filed(period="092026")], None),
+        (ims(**SEPTEMBER), [], [filed(gstr3b="19-11-26")], None),
+        (ims(**SEPTEMBER), [document()], [], None),
+        (ims(**SEPTEMBER, action="P"), [], [], None),
+        (ims(**SEPTEMBER, action="R"), [], [], None),
+        (ims(**SEPTEMBER, supplier_filed=False), [], [], None),
+        (ims(), [], [], None),
+        (ims(return_period="1026"), [], [], None),
+    ],
+)
+def test_an_earlier_period_is_to_be_asked_about_only_if_a_record_depends_on_it(
+    record: Invoice, documents: list[Gstr2bDocument], filings: list[Filing], period: str | None
+) -> None:
+    """What is filed of the last one decides for all before it. Once it is known, there is nothing to ask."""
+    found = compare([record], statement(*documents), filings=filings)
+    assert found.filing_to_ask == found.to_dict()["filing_to_ask"] == period
+    if period is not None:
+        for gstr3b, kinds in (({}, {ComparedKind.EARLIER_PERIOD}), ({"gstr3b": "20-10-26"}, LEFT)):
+            known = compare(
+                [record], statement(*documents), filings=[*filings, filed(period=period, **gstr3b)]
+            )
+            assert {one.kind for one in known if one.invoice} <= kinds
+            assert known.filing_to_ask is None
+
+
+def test_of_a_quarterly_taxpayer_the_quarter_before_is_to_be_asked_about() -> None:
+    """Its first two months have no GSTR-3B."""
+    quarterly = filed(period="032027", quarterly=True)
+    found = compare([ims()], statement(period="032027"), filings=[quarterly])
+    assert found.filing_to_ask == "122026"
+    (known,) = compare([ims()], statement(period="032027"), filings=[quarterly, filed(period="122026")])
+    assert known.kind == ComparedKind.EARLIER_PERIOD
+
+
+def test_the_credit_of_a_duplicate_depends_on_an_earlier_period_too() -> None:
+    """It stays for a person; what it should give does not."""
+    twice = [ims(**SEPTEMBER), ims(**SEPTEMBER, taxable_value=Decimal(900))]
+    found = compare(twice, statement())
+    assert (found.filing_to_ask, found.expected) == ("092026", igst(360))
+    known = compare(twice, statement(), filings=[filed(period="092026")])
+    assert (known.filing_to_ask, known.expected) == (None, igst(0))
+    rejected = [ims(**SEPTEMBER, action="R"), ims(**SEPTEMBER, action="P")]
+    assert compare(rejected, statement()).filing_to_ask is None

@@ -17,7 +17,7 @@ from ims_async.gsp.base import Accepted, Gsp, Part, Request, Response, Token, Ve
 from ims_async.gsp.codec import read_invoice, write_invoice
 from ims_async.gsp.codec.json import parse_json
 from ims_async.gsp.codec.writing import json_text
-from ims_async.jobs.poller import Evidence, settle
+from ims_async.gsp.evidence import Evidence, settle
 from ims_async.model.gstr2b import Gstr2b
 from ims_async.model.records import Counts, Invoice, InvoiceList
 from ims_async.model.report import account

@@ -61,7 +61,10 @@ class Batch:
     """The names under which it is in the journal."""
     jobs: list[SimJob] = field(default_factory=list)
     end: str = "pending"
-    """How the call ended: with a "job", as "unknown", with "nothing" sent, "cancelled" or "killed"."""
+    """How the call ended: with a "job", as "unknown", with "nothing" sent, "cancelled" or "killed".
+
+    One that is "cancelled again" leaves while its calling-off is being written: it may be queued until then.
+    """
     error: ImsError | None = None
     doubtful: bool = False
     """It was sent in a way that may have had an effect, for all its sender knows."""
@@ -166,7 +169,10 @@ class Truth:
         name = f"{request.operation} of {batch}"
         self.demand(not batch.doubtful, f"{name} was sent again after it may have had an effect")
         self.demand(not batch.settled, f"{name} was sent after it was settled")
-        self.demand(batch.end in ("pending", "cancelled"), f"{name} was sent after its caller was answered")
+        self.demand(
+            batch.end in ("pending", "cancelled", "cancelled again"),
+            f"{name} was sent after its caller was answered",
+        )
         batch.first_sent = batch.first_sent or request.at
         batch.doubtful = bool(made) or not (request.status in _PROVED or not request.fault)
         for job in made:

@@ -156,7 +156,9 @@ class JobWorld(RuleBasedStateMachine):
         try:
             made = await send()
         except asyncio.CancelledError:
-            batch.end = "cancelled" if process.alive else "killed"
+            task = asyncio.current_task()
+            again = task is not None and task.cancelling() > 1  # it did not wait for what was being written
+            batch.end = "killed" if not process.alive else "cancelled again" if again else "cancelled"
             raise
         except Killed:
             batch.end = "killed"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ims_async import JobState
 from ims_async.gsp.codec import read_status
-from ims_async.jobs.poller import Evidence, settle
+from ims_async.gsp.evidence import Evidence, settle
 from ims_async.model.reasons import Reason, read_reason
 from ims_async.model.report import account
 from tests.support import strategies

@@ -15,7 +15,7 @@ import pytest
 
 from ims_async import Decision, PReading, Section
 from ims_async.gsp.codec import read_status
-from ims_async.jobs.poller import Evidence, settle
+from ims_async.gsp.evidence import Evidence, settle
 from ims_async.model.report import account
 
 from ..model.test_report import SUPPLIER, invoice

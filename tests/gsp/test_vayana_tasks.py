@@ -21,7 +21,7 @@ from ims_async import (
     Vayana,
 )
 from ims_async.gsp.base import Response
-from ims_async.jobs.poller import Evidence, settle
+from ims_async.gsp.evidence import Evidence, settle
 from ims_async.model.report import account
 from tests.conftest import eas, envelope, from_gstn
 from tests.support.recorded import HTML, NOW, answer

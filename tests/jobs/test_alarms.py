@@ -19,6 +19,7 @@ from ims_async.jobs.alarms import Alarm, Alarms
 from ims_async.jobs.job import ImsJob
 from ims_async.model.status import JobState, JobStatus
 from ims_async.model.tokens import JobToken
+from ims_async.net.poll_times import PollTimes
 
 MOMENTS = st.sampled_from([0.0, 0.5, 1.0, 1.0, 1.0, 7.25, 3600.0])
 
@@ -163,7 +164,12 @@ def test_polls_due_at_one_moment_begin_a_few_at_a_time() -> None:
             "kind": JobKind.SAVE,
         }
         jobs = [
-            ImsJob(JobToken(**facts, reference_id=f"{place}"), poll=poll, policy=PollPolicy(), alarms=kept)
+            ImsJob(
+                JobToken(**facts, reference_id=f"{place}"),
+                poll=poll,
+                times=PollTimes(PollPolicy()),
+                alarms=kept,
+            )
             for place in range(1000)
         ]
         await asyncio.gather(*(job.wait() for job in jobs))

@@ -34,6 +34,7 @@ from ims_async import (
 )
 from ims_async.gsp.codec import read_invoice, read_status
 from ims_async.model.status import JobKind
+from ims_async.net.poll_times import PollTimes
 
 from ..support import loops, strategies
 
@@ -80,7 +81,7 @@ def make_job(
         reference_id=reference,
         submitted=submitted,
     )
-    return ImsJob(token, poll=gateway.poll, policy=policy or PollPolicy())
+    return ImsJob(token, poll=gateway.poll, times=PollTimes(policy or PollPolicy()))
 
 
 @pytest.fixture(autouse=True, params=["tasks", *({"eager tasks"} & {*loops.HERE})])
@@ -349,7 +350,9 @@ async def test_a_job_that_was_sent_from_here_is_not_given_up() -> None:
     """A gateway may take a while to know what it has just taken."""
     gateway = Gateway(*[GatewayError("no such job")] * 8, P8)
     record = read_invoice(Section.B2B, strategies.documented_row(Section.B2B)).accept()
-    job = ImsJob(make_job(gateway).token, poll=gateway.poll, policy=PollPolicy(), records=[record] * 8)
+    job = ImsJob(
+        make_job(gateway).token, poll=gateway.poll, times=PollTimes(PollPolicy()), records=[record] * 8
+    )
     assert (await job).ok
     assert gateway.polls == 9
 

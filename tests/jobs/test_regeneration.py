@@ -12,7 +12,6 @@ from ims_async import (
     ClientClosed,
     GatewayUnavailable,
     ImsClient,
-    ImsJob,
     InvalidInput,
     JobFailed,
     JobInFlight,
@@ -35,43 +34,18 @@ from ims_async.model.times import SENDER_IS_DEAD
 from ims_async.simulator import Fault, Simulator
 
 from ..conftest import ONE_TRY, make_client
-from ..support.journal_flows import FIXTURES, Shaky, Shelf, only, undecided
+from ..support.journal_flows import Shaky, Shelf, only, undecided
+from ..support.regeneration_flows import FIXTURES, LOST, MARKS, PERIOD, died, lose
 
-pytestmark = [pytest.mark.looptime, pytest.mark.sim(regenerate_unchanged=True)]
-shelf, journal, client, acme, second = FIXTURES
+pytestmark = MARKS
+shelf, journal, client, acme, second, other = FIXTURES
 
-PERIOD: Final = "012025"
 S: Final = ChangeState
-LOST: Final = Fault.drop_after()
-"""The gateway has it, and its answer does not arrive."""
-
-
-@pytest.fixture
-def other(second: ImsClient, shelf: Shelf) -> Taxpayer:
-    """The other process's taxpayer."""
-    return shelf.taxpayer(second)
-
-
-async def lose(acme: Taxpayer, sim: Simulator, *faults: Fault) -> ImsJob:
-    """Have every answer to it lost; return the job of which nobody knows what became."""
-    sim.script_fault("regenerate", *(faults or [LOST] * 3))
-    with pytest.raises(OutcomeUnknown, match=r"GSTR-2B of 012025 of .*regenerate_gstr2b\(period\)") as caught:
-        await acme.regenerate_gstr2b(PERIOD)
-    assert caught.value.job is not None
-    assert caught.value.job.change.state is S.LOST
-    return caught.value.job
 
 
 def asked(sim: Simulator) -> list[str]:
     """Return GSTN's answer to each request that reached the portal: a reference or a code."""
     return [one.reference or one.refused for one in sim.returns.regenerations]
-
-
-async def begun(acme: Taxpayer, journal: Shaky, state: ChangeState = S.SENDING) -> Change:
-    """Write down that a process is about to ask for it, and that it does so; that process then dies."""
-    token = vars(acme)["_jobs"].token(JobKind.REGENERATE, None, 0, PERIOD)
-    waiting = await journal.add(Change(id="dead", token=token), [])
-    return waiting if state is S.QUEUED else (await journal.claim(waiting.claimed(token))).change
 
 
 # -- what comes of it ------------------------------------------------------------------------------------
@@ -463,7 +437,7 @@ async def test_what_a_dead_process_was_sending_is_sent_again_once_it_counts_as_d
 ) -> None:
     """By the first save that finds it, in any process; not sooner."""
     decisions = await undecided(acme, 1)
-    await begun(acme, journal)
+    await died(acme, journal)
     task = asyncio.create_task(other.save(decisions))
     await asyncio.sleep(SENDER_IS_DEAD - 60)
     assert asked(sim) == []
@@ -476,8 +450,7 @@ async def test_of_two_processes_one_sends_it_again(
     acme: Taxpayer, other: Taxpayer, journal: Shaky, client: ImsClient, second: ImsClient, sim: Simulator
 ) -> None:
     """The other finds that it has moved on, and waits."""
-    change = await begun(acme, journal)
-    assert await journal.put(change.lost()) is not None
+    await died(acme, journal, S.LOST)
     here, there = await only(client), await only(second)
     await asyncio.gather(acme.reconcile(here), other.reconcile(there))
     assert (await here).ok
@@ -503,7 +476,7 @@ async def test_what_waited_in_a_dead_process_is_taken_over_and_retried(
     acme: Taxpayer, journal: Shaky, client: ImsClient, sim: Simulator, shelf: Shelf
 ) -> None:
     """Nothing of it was sent: `reconcile` makes sure of that, and `retry` sends it."""
-    await begun(acme, journal, S.QUEUED)
+    await died(acme, journal, S.QUEUED)
     job = await only(client)
     assert (await acme.reconcile(job)).settled
     assert (job.change.state, asked(sim)) == (S.CALLED_OFF, [])

@@ -22,31 +22,15 @@ from ims_async.gsp.base import Request, Response
 from ims_async.journal import Change, ChangeState
 from ims_async.model.times import QUIET
 from ims_async.net.transport import AnswerLost, MemoryTransport
-from ims_async.simulator import Fault, Simulator
+from ims_async.simulator import Simulator
 
-from ..support.journal_flows import FIXTURES, Shaky, Shelf, only, undecided
+from ..support.journal_flows import Shaky, Shelf, only, undecided
+from ..support.regeneration_flows import FIXTURES, LOST, MARKS, PERIOD, lose
 
-pytestmark = [pytest.mark.looptime, pytest.mark.sim(regenerate_unchanged=True)]
-shelf, journal, client, acme, second = FIXTURES
+pytestmark = MARKS
+shelf, journal, client, acme, second, other = FIXTURES
 
-PERIOD: Final = "012025"
 S: Final = ChangeState
-LOST: Final = Fault.drop_after()
-
-
-@pytest.fixture
-def other(second: ImsClient, shelf: Shelf) -> Taxpayer:
-    """The other process's taxpayer."""
-    return shelf.taxpayer(second)
-
-
-async def lose(acme: Taxpayer, sim: Simulator) -> ImsJob:
-    """Have every answer to it lost; return the job."""
-    sim.script_fault("regenerate", *[LOST] * 3)
-    with pytest.raises(OutcomeUnknown) as caught:
-        await acme.regenerate_gstr2b(PERIOD)
-    assert caught.value.job is not None
-    return caught.value.job
 
 
 class Unplugged:

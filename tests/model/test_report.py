@@ -24,7 +24,7 @@ from ims_async import (
     Section,
 )
 from ims_async.gsp.codec import read_status
-from ims_async.jobs.poller import STABLE_POLLS, STABLE_SECONDS, Evidence, settle
+from ims_async.gsp.evidence import STABLE_POLLS, STABLE_SECONDS, Evidence, settle
 from ims_async.model.report import account
 from tests.conftest import load
 from tests.support.sweeps import examples

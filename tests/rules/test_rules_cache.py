@@ -23,7 +23,7 @@ from tests.support.sweeps import sample
 
 FACTS: dict[str, Any] = {"gstin": GSTIN, "today": dt.date(2025, 12, 25)}
 POLICY = RulePolicy(filed=["102025"])
-BESIDE = Facts(**FACTS, filed=frozenset(POLICY.filed))
+BESIDE = Facts(**FACTS, filed=POLICY.filed_by(GSTIN))
 
 _ACTIONS: st.SearchStrategy[Any] = st.sampled_from([*Action, "A"])
 _AMOUNTS: list[Any] = [

@@ -10,10 +10,10 @@ from typing import Any
 import attrs
 import pytest
 
-from ims_async import Action, Decision, InvalidInput, ItcReduction, RulePolicy, Section
-from ims_async.rules import RULE_CHANGES, RULES, Checker, Level, check, india_date
+from ims_async import Action, Decision, Filing, InvalidInput, Invoice, ItcReduction, RulePolicy, Section
+from ims_async.rules import RULE_CHANGES, RULES, Checker, Level, check, closing_periods, india_date
 from tests.support import strategies
-from tests.support.rule_cases import FULL, GOOD, NONE, NOON, codes, decided, good, note, of
+from tests.support.rule_cases import FULL, GOOD, GSTIN, NONE, NOON, codes, decided, good, note, of
 
 # -- what a policy sets ---------------------------------------------------------------------------------
 
@@ -47,6 +47,8 @@ def test_what_the_gateway_reported_is_warned_about_at_most() -> None:
         ({"filed": ["132025"]}, "not a return period"),
         ({"filed": [102025]}, "not a return period"),
         ({"filed": "102025"}, "not a list of periods"),
+        ({"filed": [None]}, "not a return period"),
+        ({"filed": Filing(gstin=GSTIN, period="102025")}, "or of what taxpayer.filing returned"),
         ({"filed": 5}, "not a list of periods"),
         ({"stale_after": 0}, "seconds above 0"),
         ({"stale_after": float("nan")}, "seconds above 0"),
@@ -146,6 +148,41 @@ def test_a_filed_period_closes_all_but_pending_records() -> None:
     assert codes(good(action=Action.PENDING).accept(), policy=policy) == []
     assert codes(good(source_form="R1A").accept(), policy=policy) == []
     assert codes(good(source_form="R1A", return_period="102025").accept(), policy=policy) == ["period-closed"]
+
+
+def filing(gstin: str, period: str = "112025", *, filed: bool = True) -> Filing:
+    """What a gateway says of a taxpayer's returns."""
+    return Filing(gstin=gstin, period=period, gstr3b_filed_on=dt.date(2025, 12, 18) if filed else None)
+
+
+def test_what_one_taxpayer_has_filed_closes_no_record_of_another() -> None:
+    """Of those that were asked; a period by itself counts for everybody, one that is not filed for none."""
+    other = "24AAACC1206D1ZM"
+    levels = {"period-closed": "refuse"}
+    policy = RulePolicy(
+        filed=[filing(GSTIN), filing(other, "102025"), filing(other, filed=False)], levels=levels
+    )
+    assert codes(GOOD.accept(), policy=policy, gstin=GSTIN) == ["period-closed"]
+    assert codes(GOOD.accept(), policy=policy, gstin=other) == codes(GOOD.accept(), policy=policy) == []
+    both = RulePolicy(filed=["112025", filing(GSTIN, "102025")], levels=levels)
+    assert codes(GOOD.accept(), policy=both, gstin=other) == ["period-closed"]
+    assert [sorted(both.filed_by(gstin)) for gstin in (GSTIN, other)] == [["102025", "112025"], ["112025"]]
+    assert pickle.loads(pickle.dumps(policy)) == policy  # noqa: S301 # our own
+
+
+def test_the_periods_that_are_to_be_asked_for_are_those_that_close_records() -> None:
+    """Each once, the oldest first, without those of pending records; what is no period is left out."""
+    batch: list[Decision | Invoice] = [
+        *(GOOD.accept(), good(number="2").accept(), good(return_period="122024")),
+        *(good(source_form="R1A").accept(), good(return_period="092025", action=Action.PENDING).accept()),
+        *(good(return_period="132025").accept(), good(return_period=None).accept()),
+    ]
+    assert closing_periods(batch) == ["122024", "112025", "122025"]
+    assert closing_periods([]) == []
+    for period in closing_periods(batch):
+        policy = RulePolicy(filed=[filing(GSTIN, period)])
+        found = check(batch, policy=policy, gstin=GSTIN)
+        assert "period-closed" in {one.code for one in found}
 
 
 def test_one_reminder_names_the_periods_to_recompute() -> None:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import pytest
+
 from ims_async import Action, Decision, ImsClient, Invoice, ItcReduction, Section, Taxpayer
 from ims_async.bulk import BulkReport, TaxpayerReport
 from ims_async.journal import Journal, MemoryJournal
@@ -24,6 +26,28 @@ def bulk_client(sim: Simulator, journal: Journal | None = None, **settings: Any)
 def log_in(client: ImsClient, sim: Simulator) -> list[Taxpayer]:
     """Return all taxpayers of the world, each with a session."""
     return [client.taxpayer(gstin, token=sim.token(gstin)) for gstin in sim.gstins]
+
+
+@pytest.fixture
+def journal(sim: Simulator) -> MemoryJournal:
+    """What all processes of a test share."""
+    return MemoryJournal(clock=sim.now)
+
+
+@pytest.fixture
+def client(sim: Simulator, journal: MemoryJournal) -> ImsClient:
+    """The first process."""
+    return bulk_client(sim, journal)
+
+
+@pytest.fixture
+def taxpayers(client: ImsClient, sim: Simulator) -> list[Taxpayer]:
+    """All of the world's, each logged in."""
+    return log_in(client, sim)
+
+
+FIXTURES = (journal, client, taxpayers)
+"""To be named in the modules that use them, in this order."""
 
 
 def decided(invoice: Invoice, action: Action = Action.ACCEPT) -> Decision:

@@ -24,7 +24,7 @@ from ims_async import (
 from ims_async.gsp.base import Accepted, Needs, Part, Token, VerdictKind
 from ims_async.gsp.codec import read_invoice
 from ims_async.gsp.codec.json import parse_json
-from ims_async.jobs.poller import Evidence, settle
+from ims_async.gsp.evidence import Evidence, settle
 from ims_async.model.report import account
 from ims_async.model.secret import Secret
 from tests.conftest import envelope, load

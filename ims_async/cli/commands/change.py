@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import attrs
 
-from ... import bulk
+from ... import bulk, rules
 from ...bulk import BulkReport, BulkRun
 from ...bulk.accounts import accounts_of
 from ...bulk.from_files import Matched, Matcher
@@ -17,17 +18,20 @@ from ...errors import InvalidInput
 from ...model.records import Decision, Invoice
 from ...model.status import JobKind
 from ...model.vocabulary import year_and_month
+from ...rules import RulePolicy
 from ...tables import Row
 from ...tables.offline import OfflineSettings
 from .. import options
 from ..command import command
 from ..inputs.accounts import refuse_unless_regenerated
 from ..inputs.files import of_which_decided, read_all
+from ..inputs.filings import ask_filings
 from ..inputs.runs import check_run
 from ..inputs.settings import Settings, confirmed, gather, journal
 from ..output import outcomes
 from ..output import tables as show
 from ..output.console import NOT_ALL_WELL, OK, Console
+from ..output.grouping import Grouped
 from ..output.progress import match_progress
 from ..output.tables import counted
 from .offline import ToPortal
@@ -41,13 +45,14 @@ class Plan(RunOptions):
     yes: options.Yes = False
     run: options.RunName = None
     max_records: options.MaxRecords = None
+    ask_filing: options.AskFilings = False
     gstin: options.OwnGstin = None
     source: options.PortalFile = None
     to: options.UploadTo = None
     set: options.UploadSettings = None
 
 
-@command(report=options.Report)
+@command(report=options.Report, says_due=True)
 def push(
     console: Console, files: options.DecisionFiles, plan: Plan, regenerate: options.Regenerate = None
 ) -> int:
@@ -68,7 +73,7 @@ def push(
     return _send(console, JobKind.SAVE, plan, files, regenerate=regenerate)
 
 
-@command(report=options.Report)
+@command(report=options.Report, says_due=True)
 def reset(console: Console, files: options.PulledFiles, plan: Plan, decided: options.Decided = False) -> int:
     """Take the records of files back to no action.
 
@@ -97,6 +102,8 @@ def _send(
     if plan.to is not None or plan.source is not None or plan.set:
         if regenerate is not None:
             raise InvalidInput("--to sends nothing: leave --regenerate away, and have GSTR-2B computed there")
+        if plan.ask_filing:
+            raise InvalidInput("--to asks no gateway: leave --ask-filing away; check --filed MMYYYY takes it")
         wanted = ToPortal(files, plan.source, plan.to, OfflineSettings.of(plan.set or ()), plan.gstin)
         return wanted.write(console, kind, only_decided=only_decided, check=check)
     check_run(console, plan.run, plan.journal, regenerate)
@@ -140,9 +147,10 @@ class Change:
         carrier.period, carrier.regenerates = self.regenerate or carrier.period, bool(self.regenerate)
         carrier.standing = matched.standing
         standing = {gstin: len(own) for gstin, own in matched.standing.items()}
-        itc = {"itc": show.itc_by_action(_decisions(matched))} if self.kind is JobKind.SAVE else {}
+        more = {"itc": show.itc_by_action(_decisions(matched))} if self.kind is JobKind.SAVE else {}
+        more |= self._ask_filings(matched, carrier) if plan.ask_filing else {}
         facts: dict[str, Any] = {"submitted": 0, "rewritten": matched.rewritten, **whose(matched.sizes)}
-        facts |= itc
+        facts |= more
         facts["skipped"] = {gstin: console.reason(gstin, one) for gstin, one in matched.skipped.items()}
         if not matched.count and not matched.earlier:
             facts["standing_count"] = sum(standing.values())
@@ -154,7 +162,7 @@ class Change:
         sizes = {gstin: matched.sizes[gstin] - standing.get(gstin, 0) for gstin in matched.records}
         report = carrier.carry_out(lambda client: self._begin(client, matched), sizes)
         console.say()
-        return carrier.tell(accounts_of(report, matched, words=console.reason), more=itc)
+        return carrier.tell(accounts_of(report, matched, words=console.reason), more=more)
 
     def _nothing_to_send(self, matched: Matched, carrier: Carrier, facts: dict[str, Any]) -> int:
         """Say why; it is well where everything stands as it was decided already."""
@@ -164,15 +172,15 @@ class Change:
             stand = "stands" if standing == 1 else "stand"
             console.say(f"There is nothing to send: {counted(standing, 'row')} {stand} already as decided.")
         written = carrier.write_report(accounts)
-        console.wait_for(carrier.find_due())
-        left = carrier.tell_what_is_left()
+        console.wait_for(carrier.look_what_is_due(matched.sizes))
         if self.regenerate and not carrier.due:
             command = console.commands.regenerate(self.regenerate, *matched.sizes, files=self.files)
             console.say(f"GSTR-2B of {self.regenerate} was not asked for: `{command}` has it computed anew.")
         mend = outcomes.mend_rows(accounts, whole=console.report is not None)
         console.tell(f"Nothing was sent. {mend}".rstrip())
+        facts |= carrier.tell_what_is_left()
         ok = carrier.is_well(accounts)
-        console.document({"ok": ok, **facts, **left, "report_file": console.report_file})
+        console.document({"ok": ok, **facts, "report_file": console.report_file})
         return OK if ok and written else NOT_ALL_WELL
 
     async def _match(self, rows: dict[str, list[Row]]) -> Matched:
@@ -192,6 +200,23 @@ class Change:
                     concurrency=min(plan.concurrency, options.READ_AT_ONCE),
                     check=self.settings.check,
                 ).match(rows)
+
+    def _ask_filings(self, matched: Matched, carrier: Carrier) -> dict[str, Any]:
+        """Ask what is filed, warn of the records that it closes, and return both as plain values."""
+        console, said, closed = self.console, Grouped(self.console.tell), dict[str, int]()
+        wanted = {gstin: rules.closing_periods(records) for gstin, records in matched.records.items()}
+        filings = ask_filings(console, self.settings, wanted, at_once=self.plan.concurrency)
+        carrier.filed = filings.filed(carrier.period)
+        policy = RulePolicy(filed=[*filings.found.values()])
+        for gstin, records in matched.records.items():
+            found = rules.check(records, policy=policy, gstin=gstin)
+            messages = Counter(one.message for one in found if one.code == "period-closed")
+            for message, count in messages.items():
+                said.add("period-closed", f"{gstin}, {counted(count, 'record')}: {message}")
+            if messages:
+                closed[gstin] = messages.total()
+        said.end()
+        return {"filing": {**filings.facts(console), "closed": closed}}
 
     def _confirmed(self, matched: Matched) -> bool:
         """Show what is to be sent, and ask once for all of it."""

@@ -17,19 +17,21 @@ from ...errors import InvalidInput
 from ...model.status import JobKind
 from ...rules import Finding, Level, RulePolicy
 from ...tables import Problem, Row
+from ...tables.checking import closing_periods
 from .. import options
 from ..command import command
 from ..inputs.files import read_all
-from ..inputs.settings import checked_gstin
+from ..inputs.filings import Filings, ask_filings
+from ..inputs.settings import checked_gstin, gather_for
 from ..output import tables as show
 from ..output.console import BAD_INPUT, OK, Console
 from ..output.grouping import and_more, by_kind, first_of_each
 
 
-@command(report=options.FindingsReport)
-def check(
-    console: Console,
-    files: options.CheckedFiles = None,
+@attrs.frozen(kw_only=True)
+class Known:
+    """What the rules go by beside the files."""
+
     level: Annotated[
         list[str] | None,
         options.option(
@@ -37,7 +39,7 @@ def check(
             "Set a rule's level: refuse, warn or off; may be given several times. --rules lists the codes.",
             "not-filed=off --level period-closed=refuse",
         ),
-    ] = None,
+    ] = None
     filed: Annotated[
         list[str] | None,
         options.option(
@@ -46,28 +48,68 @@ def check(
             "times.",
             "102025",
         ),
-    ] = None,
+    ] = None
+    ask_filing: options.AskFilings = False
+    gsp: options.GspName = None
+    gstin: options.OwnGstin = None
+    no_check: options.NoCheck = False
+
+    @property
+    def policy(self) -> RulePolicy:
+        """The settings of the rules. Raises `InvalidInput`."""
+        given = {"supplier": "off"} if self.no_check else {}
+        for text in self.level or ():
+            code, equals, level = text.partition("=")
+            if not equals:
+                raise InvalidInput(f"--level {text!r}: write CODE=LEVEL, for example not-filed=off")
+            given[code.strip()] = level
+        return RulePolicy(levels=given, filed=self.filed or ())
+
+
+@command(report=options.FindingsReport)
+def check(
+    console: Console,
+    known: Known,
+    files: options.CheckedFiles = None,
     list_rules: Annotated[
         bool, options.option("--rules", "List the rules with their levels, and check nothing.")
     ] = False,
-    gstin: options.OwnGstin = None,
-    no_check: options.NoCheck = False,
 ) -> int:
-    """Check files of decisions offline: nothing is sent.
+    """Check files of decisions offline: nothing is sent, and only with --ask-filing a gateway is asked.
 
     Exit code 2 if anything in them would be refused before sending, 0 if there are warnings only. What the
     file's columns do not show is not checked: push looks at the records themselves.
     """
-    policy = _policy(level or [], filed or [], no_check=no_check)
+    policy = known.policy
     if list_rules:
         return _list_rules(console, policy)
     if not files:
         raise InvalidInput("no file was named: `ims-async check FILE`, or --rules to list the rules")
-    own = checked_gstin(gstin, check=not no_check)
-    read, rows = _rows_of(console, files, gstin, own, check=not no_check)
+    own = checked_gstin(known.gstin, check=not known.no_check)
+    read, rows = _rows_of(console, files, known.gstin, own, check=not known.no_check)
+    filings = None
+    if known.ask_filing:
+        filings = _filings_of(console, rows, own, known)
+        policy = attrs.evolve(policy, filed=[*policy.filed, *filings.found.values()])
     today = rules.india_date(dt.datetime.now(dt.UTC))
     found = tables.check_rows(rows, policy=policy, gstin=own or None, today=today)
-    return _Outcome(read, [row for row, _ in rows], found, tables.rewritten_count(rows)).tell(console)
+    rewritten = tables.rewritten_count(rows)
+    return _Outcome(read, [row for row, _ in rows], found, rewritten, filings).tell(console)
+
+
+def _filings_of(
+    console: Console, rows: Sequence[tuple[Row, dict[str, str]]], own: str, known: Known
+) -> Filings:
+    """Ask of each taxpayer what is filed of the periods of its rows."""
+    wanted: dict[str, list[str]] = {}
+    for gstin, periods in closing_periods(rows, gstin=own).items():
+        if not gstin:
+            raise InvalidInput("--ask-filing: a file does not say whose its records are: pass --gstin")
+        wanted[gstin] = periods
+    check, named = not known.no_check, bool(known.gstin)
+    settings = gather_for(known.gsp, list(wanted), named=named, check=check, rate=None)
+    console.asks(settings)
+    return ask_filings(console, settings, wanted, at_once=options.READ_AT_ONCE)
 
 
 def _rows_of(
@@ -85,16 +127,6 @@ def _rows_of(
         console, paths, JobKind.SAVE, gstin=gstin, check=check, reader=read, otherwise=lambda: own
     )
     return files, [(row, beside[row.file, row.line]) for named in by_gstin.values() for row in named]
-
-
-def _policy(levels: Sequence[str], filed: Sequence[str], *, no_check: bool) -> RulePolicy:
-    given = {"supplier": "off"} if no_check else {}
-    for text in levels:
-        code, equals, level = text.partition("=")
-        if not equals:
-            raise InvalidInput(f"--level {text!r}: write CODE=LEVEL, for example not-filed=off")
-        given[code.strip()] = level
-    return RulePolicy(levels=given, filed=filed)
 
 
 def _list_rules(console: Console, policy: RulePolicy) -> int:
@@ -117,6 +149,7 @@ class _Outcome:
     rows: Sequence[Row]
     found: Sequence[Finding]
     rewritten: int
+    filings: Filings | None
 
     def tell(self, console: Console) -> int:
         """Show it, refusals first, and return the exit code."""
@@ -146,6 +179,7 @@ class _Outcome:
             "files": [str(file) for file in self.files],
             "decisions": decisions,
             "report_file": console.report_file,
+            "filing": self.filings and self.filings.facts(console),
         }
         console.document({**facts, "findings": [self._facts(finding) for finding in self.found]})
         return BAD_INPUT if refused else OK

@@ -16,6 +16,7 @@ from ...model.gstr2b import Filing
 from ...model.vocabulary import year_and_month
 from .. import options
 from ..command import command
+from ..inputs.filings import ask_filing
 from ..inputs.settings import Whose
 from ..output import tables as show
 from ..output.console import OK, Console
@@ -105,14 +106,13 @@ def _filing(
     year_and_month(asked)  # raises `InvalidInput`
     settings = whose.gather()
     console.asks(settings)
-    one = console.wait_for(settings.ask(lambda taxpayer: taxpayer.filing(asked)))
+    one = ask_filing(console, settings, asked)
     if one.quarterly is None or one.quarterly is quarterly:
         return one, quarterly
     if quarterly:
         console.tell(f"{one.gstin} files each month, says the gateway: --quarterly does not count.")
     if period is None:
-        last = _last(today, quarterly=one.quarterly)
-        one = console.wait_for(settings.ask(lambda taxpayer: taxpayer.filing(last)))
+        one = ask_filing(console, settings, _last(today, quarterly=one.quarterly))
     return one, bool(one.quarterly)
 
 

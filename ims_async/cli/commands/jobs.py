@@ -31,7 +31,7 @@ from ..output import outcomes
 from ..output import tables as show
 from ..output.console import NOT_ALL_WELL, OK, Console, Unfinished, printable
 from ..output.progress import watching
-from ..output.statements import due as show_due
+from ..output.statements import tell_due
 
 _MAY_BE_LEFT: Final = (*OPEN_STATES, ChangeState.CALLED_OFF)
 
@@ -57,7 +57,7 @@ def unknown_run(console: Console, run: str) -> InvalidInput:
 # -- list ----------------------------------------------------------------------------------------------
 
 
-@command()
+@command(says_due=True)
 def list_jobs(
     console: Console,
     all_jobs: Annotated[bool, options.option("--all", "Everything that was ever handed in.")] = False,
@@ -94,22 +94,25 @@ def list_jobs(
     return OK if trouble is None else NOT_ALL_WELL
 
 
-def _tell_due(console: Console, since: Sequence[Change]) -> dict[str, Any]:
+def _tell_due(console: Console, since: Sequence[Change] | None) -> dict[str, Any]:
     """Say whose GSTR-2B is due to be computed anew, by what was sent since its draft; return the facts."""
     period, found = last_drafted_now(), dict[str, None]()
-    for own in by_gateway(since):
-        if due := gstins_due(own, period):
-            console.say(show_due(attrs.evolve(console.commands, gsp=own[0].token.gsp), period, due))
-            found |= dict.fromkeys(due)
+    if since is None:
+        console.due = None
+    for own in by_gateway(since or ()):
+        commands = attrs.evolve(console.commands, gsp=own[0].token.gsp)
+        found |= dict.fromkeys(
+            tell_due(console, period, gstins_due(own, period), commands=commands)["gstins"]
+        )
     return {"period": period, "gstins": list(found)}
 
 
 async def _entries(
     kept: SqliteJournal, run: str | None, *, whole: bool
-) -> tuple[list[Change], list[Change], JournalError | None]:
+) -> tuple[list[Change], list[Change] | None, JournalError | None]:
     """Return what can be read, of the jobs that are left or of all, and what is the matter with the rest.
 
-    In between, what was sent since the last GSTR-2B was drafted.
+    In between, what was sent since the last GSTR-2B was drafted, None if that cannot be read.
     """
     async with kept:
         try:
@@ -123,7 +126,7 @@ async def _entries(
         found = [attrs.evolve(entry, retried=True) if entry.id in again else entry for entry in found]
         if not whole:
             found = [entry for entry in found if entry.open or entry.to_retry]
-        since: list[Change] = []
+        since: list[Change] | None = None
         with contextlib.suppress(JournalError):
             since = await changes_since(kept, draft_of(last_drafted_now()))
         return found, since, trouble

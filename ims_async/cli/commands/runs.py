@@ -6,7 +6,7 @@ import contextlib
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -69,9 +69,10 @@ class Carrier:
     """The GSTR-2B that may be due to be computed anew: `due` are those of whom it is."""
     due: Sequence[str] = ()
     standing: Collection[str] = ()
-    """Further taxpayers of which that is said: nothing of theirs is sent."""
     regenerates: bool = False
-    """Whether it was to be computed anew: then all is not well while it is due."""
+    """Of whom that is said though nothing is sent; and whether all is not well while it is due."""
+    filed: Collection[str] = ()
+    """Those of whom it is known that GSTR-3B of the period is filed: nothing is due for them."""
 
     def carry_out(self, begin: Callable[[ImsClient], BulkRun], sizes: Mapping[str, int]) -> BulkReport:
         """Begin it, and watch it to its end; `sizes` says how many decisions each GSTIN has."""
@@ -104,9 +105,11 @@ class Carrier:
                 raise
             self.console.tell(f"Some of the journal cannot be read: {error}")  # all the rest is done
         finally:  # after the client has closed: a change that was being sent has its answer by then
-            with contextlib.suppress(JournalError):
+            try:
                 self.batches = await self._batches(client, kept, run.run)
-                await self._find_due(client, run.report.taxpayers)
+                await self._note_due(client, run.report.taxpayers)
+            except JournalError:
+                self.console.due = None
             await kept.aclose()
             report = attrs.evolve(run.report, run=name)
             self.console.unfinished = self._how_far(report, command, sizes)
@@ -114,23 +117,25 @@ class Carrier:
             self.console.unfinished = None
         return report
 
-    async def find_due(self) -> None:
-        """Find for whom it is due where nothing is carried out."""
-        kept = journal_if_any(self.asked.journal)
-        if kept is None:
-            return
-        async with contextlib.aclosing(kept), self.settings.client(journal=kept) as client:
-            with contextlib.suppress(JournalError):
-                await self._find_due(client)
-
-    async def _find_due(self, client: ImsClient, sent: Collection[str] = ()) -> None:
-        due = await bulk.recompute_due(client, self.period)
-        self.due = [gstin for gstin in due if gstin in sent or gstin in self.standing]
-
     async def _batches(self, client: ImsClient, kept: SqliteJournal, run: str) -> Sequence[Change]:
         if self.only is None:
             return await services_of(client).find(run=run)
         return await kept.find(Query(ids=self.only))
+
+    async def _note_due(self, client: ImsClient, whose: Container[str]) -> None:
+        due = await bulk.recompute_due(client, self.period, filed=self.filed)
+        self.due = [gstin for gstin in due if gstin in whose or gstin in self.standing]
+
+    async def look_what_is_due(self, whose: Container[str]) -> None:
+        """Look in the journal whose GSTR-2B is due, where nothing is carried out."""
+        kept = journal_if_any(self.asked.journal)
+        if kept is None:
+            return
+        async with contextlib.aclosing(kept), self.settings.client(journal=kept) as client:
+            try:
+                await self._note_due(client, whose)
+            except JournalError:
+                self.console.due = None
 
     def _hear_of_job(self, kind: EventKind, job: ImsJob) -> None:
         name = job.reference_id
@@ -184,8 +189,7 @@ class Carrier:
         facts |= {**outcomes.accounts_facts(accounts), "report_file": console.report_file}
         for one in asked:
             facts["taxpayers"][one.gstin]["gstr2b"] = statements.facts_of(console, one)
-        facts |= self.tell_what_is_left()
-        facts["ok"] = self.is_well(accounts)
+        facts |= {**self.tell_what_is_left(), "ok": self.is_well(accounts)}
         console.document({**facts, "only_what_was_sent": bool(unsent)})
         return OK if facts["ok"] and written else NOT_ALL_WELL
 
@@ -218,9 +222,8 @@ class Carrier:
             console.tell("Not everything is known yet. Go on with:")
             console.tell(f"  {command}")
             console.unfinished = None
-        if self.due:
-            console.say(statements.due(console.commands, self.period, self.due))
-        return {"go_on_with": command, "recompute_due": {"period": self.period, "gstins": [*self.due]}}
+        due = statements.tell_due(console, self.period, self.due)
+        return {"go_on_with": command, "recompute_due": due}
 
     def _only_job(self, accounts: Accounts) -> ImsJob | None:
         """Return the job that all that was decided went in, if there is just one: it has more to say."""
@@ -269,7 +272,7 @@ def _the_same_again(run: str = "", *, report: Path | None = None) -> str:
     return shlex.join(["ims-async", *command.split(" "), *rest])
 
 
-@command(report=options.Report)
+@command(report=options.Report, says_due=True)
 def resume_jobs(
     console: Console,
     asked: RunOptions,

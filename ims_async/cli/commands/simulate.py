@@ -7,6 +7,7 @@ import contextlib
 import signal
 from typing import Annotated, Final
 
+from ... import decide
 from ...errors import InvalidInput
 from ...simulator import Simulator
 from ...simulator.seeding import PERIODS
@@ -27,6 +28,15 @@ def simulate(
     invoices: Annotated[int, options.option("--invoices", "Records per taxpayer.", "1000", min=0)] = 200,
     job_seconds: options.JobSeconds = 3.0,
     seed: options.Seed = 7,
+    filed: Annotated[
+        list[str] | None,
+        options.option(
+            "--filed MMYYYY",
+            "The first taxpayer has filed GSTR-3B of this period, on the day when it was due; may be given "
+            "several times.",
+            "102024",
+        ),
+    ] = None,
     gsp: options.GspName = None,
 ) -> int:
     """Run a fake gateway on this machine until Ctrl-C.
@@ -37,6 +47,9 @@ def simulate(
     simulator = Simulator(
         seed=seed, taxpayers=taxpayers, invoices=invoices, job_seconds=job_seconds, port=port
     )
+    for period in filed or ():
+        in_time = decide.deadlines(period).gstr3b.date  # raises `InvalidInput`
+        simulator.returns.file_gstr3b(simulator.gstins[0], period, in_time)
     try:
         console.wait_for(_serve(console, provider, simulator))
     except KeyboardInterrupt:

@@ -25,6 +25,8 @@ class ComparedTally:
     rows: dict[str, tuple[object, ...]] = attrs.field(factory=dict)
     due: list[str] = attrs.field(factory=list)
     """Whose GSTR-2B is older than the actions."""
+    to_ask: dict[str, list[str]] = attrs.field(factory=dict)
+    """By earlier period, for whom its GSTR-3B decides about what is missing, and is not known to be filed."""
     findings: int = 0
     """How many need a person."""
 
@@ -43,9 +45,12 @@ class ComparedTally:
             self.first.setdefault(own_kind[0].kind, []).extend((gstin, one) for one in own_kind)
         self.findings += len(findings)
         self.due += [gstin] if comparison.recompute_due else []
+        if (period := comparison.filing_to_ask) is not None:
+            self.to_ask.setdefault(period, []).append(gstin)
         sums = (comparison.credit, comparison.expected, comparison.difference)
         due = "due" if comparison.recompute_due else ""
-        self.rows[gstin] = (gstin, len(findings), *(rupees(one.total) for one in sums), due)
+        before = "" if comparison.credit_before is None else rupees(comparison.credit_before.total)
+        self.rows[gstin] = (gstin, len(findings), before, *(rupees(one.total) for one in sums), due)
         facts = {name: value for name, value in comparison.to_dict().items() if name != "compared"}
         return {**facts, "findings": [one.to_dict() for one in findings]}
 
@@ -73,7 +78,9 @@ class ComparedTally:
         """Show each taxpayer's credit; of very many those where something needs a person."""
         rows = sorted(self.rows.values(), key=lambda row: (not row[1], str(row[0])))
         cut = f", the first {MOST_ROWS} of {len(rows):,}" if len(rows) > MOST_ROWS else ""
-        columns = ("GSTIN", "for a person", "credit", "expected", "difference", "recompute")
+        columns = ["GSTIN", "for a person", "before", "credit", "expected", "difference", "recompute"]
+        if not any(row[2] for row in rows):
+            columns, rows = columns[:2] + columns[3:], [row[:2] + row[3:] for row in rows]
         return table(f"by taxpayer, in rupees{cut}", columns, rows[:MOST_ROWS])
 
     def what_was_found(self) -> Table | None:

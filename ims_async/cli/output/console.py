@@ -29,6 +29,7 @@ T = TypeVar("T")
 OK: Final = 0
 NOT_ALL_WELL: Final = 1
 BAD_INPUT: Final = 2
+DUE: Final = 3
 INTERRUPTED: Final = 130
 
 _BETWEEN: Final = 2  # columns of the screen, beside each of a table
@@ -76,6 +77,8 @@ class Console:
     """Of which account at which host it is asked, in words."""
     sends: bool = False
     unfinished: Unfinished | None = None
+    due: bool | None = False
+    """Whether a GSTR-2B was said to be due to be computed anew; None if the journal could not tell."""
     takes_report: bool = False
     """Whether the command has the option `--report`, which a message may then name."""
     loop: asyncio.Runner = attrs.field(factory=asyncio.Runner, init=False, repr=False)

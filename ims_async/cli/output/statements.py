@@ -100,6 +100,28 @@ def due(commands: Commands, period: str, gstins: Sequence[str], *, journal: bool
     return f"{what}: `{commands.regenerate(period, *(() if journal else gstins))}`"
 
 
+def tell_due(
+    console: Console,
+    period: str,
+    gstins: Sequence[str],
+    *,
+    commands: Commands | None = None,
+    journal: bool = True,
+) -> dict[str, Any]:
+    """Say it if it is due for anybody, and note it for the exit code; return it as plain values."""
+    if gstins:
+        console.say(due(commands or console.commands, period, gstins, journal=journal))
+        console.due = True
+    return {"period": period, "gstins": [*gstins]}
+
+
+def earlier_may_have_it(period: str, gstins: Sequence[str]) -> str:
+    """Say that GSTR-3B of an earlier period decides about what is missing, and how it is asked."""
+    whose = gstins[0] if len(gstins) == 1 else counted(len(gstins), "taxpayer")
+    where = f"What is missing of {whose} may be in an earlier GSTR-2B"
+    return f"{where}, if GSTR-3B of {period} is not filed: --ask-filing asks the gateway."
+
+
 # -- tables ----------------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 import attrs
 
@@ -27,7 +27,8 @@ class Circumstances:
     `in_time` has the suppliers' returns of which the GSTR-2B has documents, if it is the first that can have
     them: these were filed by the cut-off. What is there of an earlier return may be of its GSTR-1A.
     `filing_known` says whether it is known if the taxpayer's own GSTR-3B is filed (then `filed_on`), `unread`
-    how many problems there were in reading the GSTR-2B.
+    how many problems there were in reading the GSTR-2B. `filed_until` is the last month whose own GSTR-3B is
+    known to be filed (0: none), `unfiled` are the months whose own GSTR-3B is known not to be.
     """
 
     gstin: str
@@ -40,6 +41,8 @@ class Circumstances:
     recompute_due: bool | None
     filings: Mapping[Return, Filing]
     in_time: Container[Return]
+    filed_until: int
+    unfiled: Sequence[int]
 
     def why_later(self, record: Invoice) -> str | None:
         """Return why a later GSTR-2B has a record; None if that is not known."""
@@ -56,21 +59,33 @@ class Circumstances:
             return f"GSTR-3B was filed on {self.filed_on:%d-%m-%Y}, and what IMS keeps then is of a later one"
         return None
 
-    def earlier(self, record: Invoice) -> str | None:
-        """Return the earlier period whose GSTR-2B may have a record, its GSTR-3B not being filed."""
-        period = self._before(record)
-        own = self.filings.get((self.gstin, period)) if period else None
-        return period if own is not None and own.gstr3b_filed_on is None else None
+    def earlier(self, record: Invoice) -> tuple[str, str] | None:
+        """Return the earlier periods whose GSTR-2B may have a record, and one whose GSTR-3B is not filed."""
+        months = self._open_before(record)
+        unfiled = next((month for month in self.unfiled if month in months), None)
+        return None if unfiled is None else (_any_of(months), period_of(unfiled))
 
     def maybe_earlier(self, record: Invoice) -> str | None:
-        """Return the earlier period whose GSTR-2B may have a record, if GSTR-3B of it is not filed."""
-        period = self._before(record)
-        return None if (self.gstin, period) in self.filings else period
+        """Return the earlier periods whose GSTR-2B may have a record, if their GSTR-3B is not filed."""
+        months = self._open_before(record)
+        return _any_of(months) if months else None
 
-    def _before(self, record: Invoice) -> str | None:
-        """Return the period of the earliest GSTR-2B that can have a record, if it is before this one."""
+    def filing_to_ask(self, record: Invoice) -> str | None:
+        """Return the period whose own GSTR-3B decides whether an earlier GSTR-2B may have a record."""
+        months = self._open_before(record)
+        return period_of(months[-1]) if months else None
+
+    def _open_before(self, record: Invoice) -> range:
+        """Return the months before this one whose GSTR-2B may have a record: GSTR-3B may not be filed.
+
+        What is accepted leaves IMS when GSTR-3B is filed. Returns are filed in their order, section 39(10) of
+        the CGST Act: where one is filed, so are all before it.
+        """
         home, month = self._home(record), month_of(self.period)
-        return period_of(home) if home is not None and month is not None and home < month else None
+        if home is None or month is None:
+            return range(0)
+        first = max(home, _of_quarter(self.filed_until + 1, quarterly=self.quarterly))
+        return range(first, month, 3 if self.quarterly else 1)
 
     def _home(self, record: Invoice) -> int | None:
         """Return the period of the earliest GSTR-2B that can have a record; of a quarter its last month."""
@@ -126,7 +141,17 @@ class Circumstances:
 
 def _home(period: str, form: str | None, *, quarterly: bool) -> int | None:
     month = earliest_gstr2b(period, form)
-    return month + 2 - month % 3 if month is not None and quarterly else month
+    return None if month is None else _of_quarter(month, quarterly=quarterly)
+
+
+def _of_quarter(month: int, *, quarterly: bool) -> int:
+    """Return the month of its GSTR-2B: of a quarterly taxpayer the last one of the quarter."""
+    return month + 2 - month % 3 if quarterly else month
+
+
+def _any_of(months: range) -> str:
+    first, last = period_of(months[0]), period_of(months[-1])
+    return first if first == last else f"a period from {first} to {last}"
 
 
 def _return_of(record: Invoice) -> Return:
@@ -155,7 +180,8 @@ def circumstances_steps(
         by_return[one.gstin.upper(), one.period] = one
     mine = gstr2b.gstin.upper()
     own = by_return.get((mine, gstr2b.period))
-    said = {one.quarterly for (gstin, _), one in by_return.items() if gstin == mine}
+    whole = [one for (gstin, _), one in by_return.items() if gstin == mine]
+    said = {one.quarterly for one in whole}
     quarterly = True in said if own is None or own.quarterly is None else own.quarterly
     in_time: set[Return] = set()
     first = {}  # by period: whether this is the first GSTR-2B that can have a return of it
@@ -180,4 +206,10 @@ def circumstances_steps(
         recompute_due=recompute_due,
         filings=by_return,
         in_time=in_time,
+        filed_until=max(_months(one for one in whole if one.gstr3b_filed_on is not None), default=0),
+        unfiled=sorted(_months(one for one in whole if one.gstr3b_filed_on is None)),
     )
+
+
+def _months(filings: Iterable[Filing]) -> list[int]:
+    return [month for one in filings if (month := month_of(one.period)) is not None]

@@ -21,6 +21,7 @@ from .pairing import STEP, Pairs, alike_key, check_document, pairing_steps, shor
 from .result import Compared, ComparedTotal, Comparison
 
 _NAMED = 3  # candidates that a reason names
+_NOT_THERE = frozenset({ComparedKind.MISSING, ComparedKind.RECOMPUTE_DUE, ComparedKind.DUPLICATE})
 
 
 def compare(
@@ -80,6 +81,7 @@ def _steps(
     found = yield from _compared_steps(records, gstr2b.documents, pairs, known)
     in_order = yield from sorted_steps(found, _order, _order_of_alike)
     totals = yield from _totals_steps(in_order)
+    filing_to_ask = yield from _to_ask_steps(in_order, known)
     changes: tuple[DocumentChange, ...] = ()
     credit_before: TaxAmounts | None = None
     if before is not None:
@@ -95,6 +97,7 @@ def _steps(
         changes=changes,
         recompute_due=known.recompute_due is True,
         filed_on=known.filed_on,
+        filing_to_ask=filing_to_ask,
     )
 
 
@@ -285,3 +288,17 @@ def _totals_steps(found: Sequence[Compared]) -> Steps[dict[ComparedKind, Compare
         kind: ComparedTotal(count=counts[kind], tax=tax.total, credit=credit.total, expected=expected.total)
         for kind, (tax, credit, expected) in sums.items()
     }
+
+
+def _to_ask_steps(found: Sequence[Compared], known: Circumstances) -> Steps[str | None]:
+    """Return the earlier period whose GSTR-3B decides about what is missing; None if it does not."""
+    for count, one in enumerate(found):
+        if not count % STEP:
+            yield
+        if one.invoice is None or one.kind not in _NOT_THERE:
+            continue
+        if one.kind is ComparedKind.DUPLICATE and one.expected == NOTHING:
+            continue
+        if (period := known.filing_to_ask(one.invoice)) is not None:
+            return period
+    return None

@@ -166,7 +166,9 @@ def of_record(
         why = f"{is_}, and a later GSTR-2B has its {tax} of tax: {later}."
         return ComparedKind.LATER_PERIOD, why, NOTHING
     if earlier := known.earlier(record):
-        why = f"{is_}, and the GSTR-2B of {earlier} may have its {tax} of tax: that GSTR-3B is not filed."
+        periods, unfiled = earlier
+        why = f"{is_}, and the GSTR-2B of {periods} may have its {tax} of tax"
+        why = f"{why}: GSTR-3B of {unfiled} is not filed."
         return ComparedKind.EARLIER_PERIOD, why, NOTHING
     due = credit_of(record, amounts)
     missing = f"{is_}, but the GSTR-2B does not have its {tax} of tax"

@@ -30,7 +30,7 @@ class ComparedKind(StrEnum):
     NOT_FILED = "not filed"
     LATER_PERIOD = "later period"
     EARLIER_PERIOD = "earlier period"
-    """Accepted, and of a period whose GSTR-3B is not filed: the GSTR-2B of that one may have it."""
+    """Accepted, and the GSTR-2B of an earlier period may have it, whose GSTR-3B is not filed."""
     CREDIT_BLOCKED = "credit not available"
     COUNTED = "counted"
     """Accepted or without an action, and in the GSTR-2B."""

@@ -81,6 +81,8 @@ class Comparison(Sequence[Compared]):
 
     The order does not depend on that of the records or documents. With an earlier GSTR-2B
     (`before`), `credit_before` is the credit that it gave, and `changes` are the documents that changed.
+    `filing_to_ask` is the earlier period whose GSTR-3B decides whether what is missing may be in an earlier
+    GSTR-2B: compare again, with `taxpayer.filing` of it. It is None where nothing depends on it.
     """
 
     def __init__(
@@ -95,11 +97,12 @@ class Comparison(Sequence[Compared]):
         changes: tuple[DocumentChange, ...] = (),
         recompute_due: bool = False,
         filed_on: dt.date | None = None,
+        filing_to_ask: str | None = None,
     ) -> None:
         self.gstr2b, self.before, self.changes, self.totals = gstr2b, before, changes, totals
         self._found, self._records = found, records
         self._is_due, self._filed_on = recompute_due, filed_on
-        self.credit_before = credit_before
+        self.credit_before, self.filing_to_ask = credit_before, filing_to_ask
 
     @overload
     def __getitem__(self, place: int) -> Compared: ...
@@ -162,6 +165,7 @@ class Comparison(Sequence[Compared]):
             "generated_on": made and made.isoformat(),
             "checksum": self.gstr2b.checksum,
             "recompute_due": self.recompute_due,
+            "filing_to_ask": self.filing_to_ask,
             "credit": self.credit.to_dict(),
             "expected": self.expected.to_dict(),
             "difference": self.difference.to_dict(),

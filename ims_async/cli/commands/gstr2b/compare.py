@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,29 +15,29 @@ from ....bulk.gstr2b import by_gateway, changes_since, draft_of, gstins_due, rec
 from ....decide import Comparison
 from ....decide.comparison.writing import COLUMNS, comparison_rows
 from ....errors import ImsError, InvalidInput, JournalError
-from ....files import is_folder
-from ....model.gstr2b import Gstr2b
+from ....model.gstr2b import Filing
 from ....model.records import Invoice
-from ....model.vocabulary import Action, year_and_month
-from ....tables import SheetRow
+from ....model.vocabulary import year_and_month
 from ....tables.formats import NAMES
-from ....tables.row import PARSERS, any_action
 from ....tables.writing import writing_rows
 from ....taxpayer import Taxpayer
 from ... import options
 from ...command import command
+from ...inputs.asking import ask_each
+from ...inputs.compared import records_as_pulled, statement_files, statement_from
 from ...inputs.files import taxpayers_of
-from ...inputs.settings import Settings, checked_gstin, gather_for, journal_if_any
-from ...inputs.sheets import read_sheets, taxpayers_without
+from ...inputs.filings import Filings
+from ...inputs.settings import Settings, gather_for, journal_if_any
 from ...output import statements
 from ...output.comparisons import ComparedTally
 from ...output.console import NOT_ALL_WELL, OK, Console
 from ...output.grouping import Grouped, kind_of
-from ...output.tables import are, counted
-from .asking import ask_each
+from ...output.tables import counted
 from .stopped import not_asked_for
 
-_STATEMENT = "a .json file of gstr2b pull, or GSTN's own; or a folder with a file GSTIN.json of each taxpayer"
+_STATEMENT = (
+    "a .json file that gstr2b pull wrote, or GSTN's own; or a folder with a file GSTIN.json of each taxpayer"
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -44,7 +45,8 @@ class Asked:
     """What is compared, and where it is written."""
 
     period: Annotated[
-        str | None, options.option("--period MMYYYY", "The GSTR-2B period, if it is read now.", "102026")
+        str | None,
+        options.option("--period MMYYYY", "The GSTR-2B period; that of --statement otherwise.", "102026"),
     ] = None
     statement: Annotated[
         Path | None,
@@ -57,45 +59,69 @@ class Asked:
     before: Annotated[
         Path | None,
         options.option(
-            "--before FILE_OR_FOLDER", f"An earlier GSTR-2B of the period, likewise: {_STATEMENT}.", "draft/"
+            "--before FILE_OR_FOLDER",
+            "An earlier GSTR-2B of the same period, such as the draft, to show what has changed in the "
+            f"credit: {_STATEMENT}.",
+            "draft/",
         ),
     ] = None
     out: Annotated[
         Path | None,
         options.option(
             "--out FILE",
-            f"Write to this file ({NAMES}) a line for each record and document, with the amounts of both.",
+            f"Write to this file ({NAMES}) a line for each record and document: its kind, the reason, and "
+            "the amounts of both.",
             "compared.xlsx",
         ),
     ] = None
-    ask_filing: options.AskFiling = False
+    ask_filing: Annotated[
+        bool,
+        options.option(
+            "--ask-filing",
+            "Ask the gateway whether GSTR-3B of the period is filed, and of the period before if what is "
+            "missing depends on it: two or three requests each, all billed.",
+        ),
+    ] = False
     gstin: options.ManyGstins = None
     gstins: options.GstinsFile = None
     gsp: options.GspName = None
     concurrency: options.Concurrency = options.READ_AT_ONCE
     rate: options.Rate = None
-    journal: options.JournalFile = None
+    journal: Annotated[
+        Path | None,
+        options.option(
+            "--journal FILE",
+            "The journal of what was sent, which shows whether GSTR-2B is older than the actions; "
+            "IMS_JOURNAL otherwise, else journal.db in ~/.local/state/ims-async.",
+            "november.db",
+        ),
+    ] = None
     no_check: options.NoCheck = False
     overwrite: options.Overwrite = False
     first_poll: options.FirstPoll = options.FIRST_POLL
 
 
-@command()
+@command(says_due=True)
 def compare(console: Console, asked: Asked, files: options.ComparedFiles = None) -> int:
-    """Compare the records of IMS with GSTR-2B, and say what differs, in rupees.
+    """Compare the records of IMS with the GSTR-2B of a period, and say what differs, in rupees.
 
-    The records are those of files that pull wrote, as they stood then, or are read now; so is the GSTR-2B.
-    With both from files no gateway is asked. What needs a person comes first: missing, rejected but counted,
-    amounts that differ, and so on, each with its reason.
+    Both are read now, or taken from files: the records from those that pull wrote, as they stood in IMS then,
+    the GSTR-2B from --statement. With both from files no gateway is asked.
 
-    What is found does not change the exit code: 0, or 1 where a taxpayer was skipped.
+    Each record and each document is in one kind. Those that need a person come first, each with its reason:
+    missing in the GSTR-2B, rejected but counted, other amounts, and so on. The credit is what the GSTR-2B
+    gives; expected is what it should give by the actions in IMS; the difference is what it gives too much,
+    below zero too little.
+
+    What is found does not change the exit code: 0, or 1 where a taxpayer was skipped. With --fail-if-due it
+    is 3 where a GSTR-2B is due to be computed anew.
     """
     if asked.out is not None:
         tables.check_writable(asked.out, overwrite=asked.overwrite)
     check = not asked.no_check
     records = _records_of(console, files, asked, check=check) if files else None
-    own = _statements_of(asked.statement)
-    earlier = _statements_of(asked.before)
+    own = statement_files(asked.statement)
+    earlier = statement_files(asked.before)
     if records is not None:
         names = list(records)
     elif not asked.gstin and asked.gstins is None and own:
@@ -112,49 +138,10 @@ def compare(console: Console, asked: Asked, files: options.ComparedFiles = None)
 def _records_of(
     console: Console, files: Sequence[Path], asked: Asked, *, check: bool
 ) -> dict[str, list[Invoice]]:
-    """Return the records of files, as they stood when they were pulled."""
     named = asked.gstin or []
     if len(named) > 1 or asked.gstins is not None:
         raise InvalidInput("the files say whose the records are: name one --gstin at most, and no --gstins")
-    own = checked_gstin(named[0] if named else None, check=check)
-    sheets, rows = read_sheets(console, files, gstin=own if named else None, otherwise=own, check=check)
-    if "" in rows:
-        raise InvalidInput(f"{rows[''][0].row.file} names no taxpayer: pass --gstin")
-    unsent = sum(_is_unsent(row) for those in rows.values() for row in those)
-    if unsent:
-        console.tell(
-            f"{counted(unsent, 'row')} {are(unsent)} decided otherwise than when pulled: what counts here is "
-            "how they stood. Push them and pull again (pull --keep), or name no files."
-        )
-    records = {gstin: list(map(_as_pulled, those)) for gstin, those in rows.items()}
-    return {gstin: [] for gstin in taxpayers_without(sheets)} | records
-
-
-def _is_unsent(row: SheetRow) -> bool:
-    typed = any_action(row["action"])
-    return typed is not None and typed is not row.invoice.action
-
-
-def _as_pulled(row: SheetRow) -> Invoice:
-    """Return the record with the ITC reduction that it was accepted with, if the gateway showed one."""
-    if row.invoice.action is not Action.ACCEPT:
-        return row.invoice
-    try:
-        return attrs.evolve(row.invoice, itc_reduction=PARSERS["ITC reduction"](row["ITC reduction"]))
-    except ValueError as error:
-        raise InvalidInput(f"{row.row.where('ITC reduction')}: {error}") from None
-
-
-def _statements_of(given: Path | None) -> Mapping[str, Path]:
-    """Return the files of statements by GSTIN. Raises `InvalidInput`."""
-    if given is None:
-        return {}
-    if not is_folder(given):
-        return {tables.read_gstr2b(given).gstin.upper(): given}
-    found = {file.stem.upper(): file for file in sorted(given.glob("*.json"))}
-    if not found:
-        raise InvalidInput(f"{given} holds no .json file: gstr2b pull --out {given}/ --format json writes it")
-    return found
+    return records_as_pulled(console, files, named[0] if named else None, check=check)
 
 
 def _period_of(asked: Asked, own: Mapping[str, Path], names: Sequence[str]) -> str:
@@ -187,6 +174,12 @@ class _Compare:
     tally: ComparedTally = attrs.field(factory=ComparedTally)
     facts: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     sentences: list[str] = attrs.field(factory=list)
+    said: Grouped = attrs.field(init=False)
+    """Which returns cannot be asked about."""
+
+    @said.default
+    def _grouped(self) -> Grouped:
+        return Grouped(self.console.tell)
 
     def carry_out(self) -> int:
         """Compare each, write and show what was found; return the exit code."""
@@ -214,6 +207,7 @@ class _Compare:
                 skipped = self.console.wait_for(self._compare_all(due, heard))
             except ImsError as error:
                 skipped = not_asked_for(self.console, error, self.names, self.facts)
+            self.said.end()
             if not self.facts:
                 raise _NothingComparedError(skipped)
         return skipped
@@ -235,6 +229,7 @@ class _Compare:
                 return {gstin for own in by_gateway(changes) for gstin in gstins_due(own, self.period)}
             except JournalError as error:
                 self.console.tell(f"Some of the journal cannot be read: {error}")
+                self.console.due = None
                 return set()
 
     async def _compare_all(self, due: set[str], heard: Callable[[str, Comparison], object]) -> dict[str, str]:
@@ -266,36 +261,41 @@ class _Compare:
 
     async def _compare(self, gstin: str, due: set[str], taxpayer: Taxpayer | None) -> Comparison:
         """Compare one taxpayer's; what does not come from files is asked of the gateway."""
-        statement = self._from_file(self.own, gstin) if self.asked.statement else None
-        before = self._from_file(self.earlier, gstin) if self.asked.before else None
+        statement = before = None
+        if self.asked.statement:
+            statement = statement_from(self.own, gstin, self.period, option="--statement")
+        if self.asked.before:
+            before = statement_from(self.earlier, gstin, self.period, option="--before")
         records, filings = None if self.records is None else self.records[gstin], []
         if taxpayer is not None:
             if statement is None:
                 statement = await taxpayer.gstr2b(self.period)
+            # Before the records: what is in IMS once GSTR-3B is filed is of a later period.
+            filings = await self._filings(taxpayer, self.period)
             if records is None:
                 records = [record async for record in taxpayer.all_invoices()]
-            if self.asked.ask_filing:
-                filings = [await taxpayer.filing(self.period)]
         assert statement is not None  # noqa: S101 # or there is a taxpayer
-        return await decide.compare_async(
+        compared = functools.partial(
+            decide.compare_async,
             records or (),
             statement,
             before=before,
-            filings=filings,
             recompute_due=True if gstin in due else None,
         )
-
-    def _from_file(self, files: Mapping[str, Path], gstin: str) -> Gstr2b:
-        if gstin not in files:
-            option = "--statement" if files is self.own else "--before"
-            raise InvalidInput(f"there is no GSTR-2B of {gstin} among the files of {option}")
-        found = tables.read_gstr2b(files[gstin])
-        if (found.gstin.upper(), found.period) != (gstin, self.period):
-            have, want = f"of {found.gstin} for {found.period}", f"of {gstin} for {self.period}"
-            if found.gstin.upper() == gstin:
-                have, want = f"for {found.period}", f"for {self.period}"
-            raise InvalidInput(f"{files[gstin]} is the GSTR-2B {have}, not {want} (--period says which)")
+        found = await compared(filings=filings)
+        if taxpayer is not None and found.filing_to_ask is not None:
+            earlier = await self._filings(taxpayer, found.filing_to_ask)
+            return await compared(filings=[*filings, *earlier]) if earlier else found
         return found
+
+    async def _filings(self, taxpayer: Taxpayer, period: str) -> list[Filing]:
+        """Return what is filed of a period, if that is to be asked and can be."""
+        if not self.asked.ask_filing:
+            return []
+        found = Filings()
+        await found.ask(taxpayer, [period])
+        found.warn(self.console, self.said)
+        return list(found.found.values())
 
     def _tell(self, skipped: Mapping[str, str]) -> int:
         console, tally, out = self.console, self.tally, self.asked.out
@@ -304,16 +304,18 @@ class _Compare:
         else:
             console.say("Nothing was compared.")
             out = None
-        due = [gstin for gstin in self.names if gstin in tally.due]
-        if due:
-            console.say(statements.due(console.commands, self.period, due, journal=False))
+        names = [gstin for gstin in self.names if gstin in tally.due]
+        due = statements.tell_due(console, self.period, names, journal=False)
+        if not self.asked.ask_filing:
+            for period, gstins in tally.to_ask.items():
+                console.say(statements.earlier_may_have_it(period, gstins))
         if out is not None:
             console.say(f"Each record and document is in {out}.")
         if skipped:
             console.say(f"{counted(len(skipped), 'taxpayer')} skipped: {', '.join(skipped)}.")
         facts = {gstin: {"error": why} for gstin, why in skipped.items()} | self.facts
         document = {"ok": not skipped, "period": self.period, "findings": tally.findings}
-        document["recompute_due"] = {"period": self.period, "gstins": due}
+        document["recompute_due"] = due
         console.document({**document, "file": out and str(out), "taxpayers": facts})
         return NOT_ALL_WELL if skipped else OK
 

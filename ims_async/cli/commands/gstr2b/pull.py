@@ -20,13 +20,13 @@ from ....tables.writing import writing_rows
 from ....taxpayer import Taxpayer
 from ... import options
 from ...command import command
+from ...inputs.asking import ask_each
 from ...inputs.files import check_targets, folder_of, suffix_in, taxpayers_of
 from ...inputs.settings import Settings, gather_for
 from ...output import tables as show
 from ...output.console import NOT_ALL_WELL, OK, Console
 from ...output.statements import HEADS, heads_of
 from ...output.tables import are, counted
-from .asking import ask_each
 from .stopped import not_asked_for
 
 _SUFFIXES: Final = (*SUFFIXES, JSON)

@@ -15,6 +15,7 @@ from ... import options
 from ...command import command
 from ...inputs.accounts import refuse_unless_regenerated
 from ...inputs.files import taxpayers_of
+from ...inputs.filings import ask_filings
 from ...inputs.runs import check_run
 from ...inputs.settings import Settings, confirmed, gather_for, journal, journal_if_any
 from ...output import statements
@@ -22,7 +23,6 @@ from ...output import tables as show
 from ...output.console import NOT_ALL_WELL, OK, Console
 from ...output.tables import counted
 from ..runs import Carrier, RunOptions
-from .asking import ask_filings
 
 
 @attrs.frozen(kw_only=True)
@@ -54,7 +54,7 @@ class Asked(RunOptions):
     run: options.RunName = None
 
 
-@command(report=options.StatementsReport)
+@command(report=options.StatementsReport, says_due=True)
 def regenerate(console: Console, asked: Asked, files: options.NamingFiles = None) -> int:
     """Have GSTR-2B of a period computed anew from the actions as they are.
 
@@ -106,11 +106,8 @@ async def _due(settings: Settings, asked: Asked) -> list[str]:
 
 def _filed(console: Console, settings: Settings, names: Sequence[str], asked: Asked) -> dict[str, str]:
     """Return those whose GSTR-3B is filed, with the day."""
-    found = ask_filings(
-        console, settings, names, asked.period, at_once=min(asked.concurrency, options.READ_AT_ONCE)
-    )
-    days = {gstin: one.gstr3b_filed_on for gstin, one in found.items()}
-    filed = {gstin: f"{day:%d-%m-%Y}" for gstin, day in days.items() if day is not None}
+    wanted = {gstin: [asked.period] for gstin in names}
+    filed = ask_filings(console, settings, wanted, at_once=asked.concurrency).filed(asked.period)
     for gstin, day in filed.items():
         console.tell(f"{gstin} is left out: GSTR-3B of {asked.period} was filed on {day}.")
     return filed
@@ -118,6 +115,7 @@ def _filed(console: Console, settings: Settings, names: Sequence[str], asked: As
 
 def _tell_beforehand(console: Console, names: Sequence[str], filed: Mapping[str, str], asked: Asked) -> int:
     """Say for whom it would be asked for; nobody is well. `--report` has them, and who is left out."""
+    console.due = asked.due and bool(names)
     if names:
         title = f"GSTR-2B of {asked.period} would be computed anew for {counted(len(names), 'taxpayer')}"
         console.show(show.table(title, ("GSTIN",), [(name,) for name in names]))

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from ....bulk.concurrency import for_each
-from ....bulk.outage import is_everybodys
-from ....errors import ImsError
-from ....model.gstr2b import Filing
-from ....taxpayer import Taxpayer
-from ...inputs.settings import Settings
-from ...output.console import Console
-from ...output.grouping import Grouped, kind_of
-from ...output.progress import ticking
+from ...bulk.concurrency import for_each
+from ...bulk.outage import is_everybodys
+from ...errors import ImsError
+from ...taxpayer import Taxpayer
+from ..output.console import Console
+from ..output.grouping import Grouped, kind_of
+from ..output.progress import ticking
+from .settings import Settings
 
 T = TypeVar("T")
 
@@ -55,21 +54,3 @@ async def ask_each(
             await for_each(names, one, at_once=max(min(at_once, len(names)), 1))
     said.end()
     return skipped
-
-
-def ask_filings(
-    console: Console, settings: Settings, names: Sequence[str], period: str, *, at_once: int
-) -> dict[str, Filing]:
-    """Ask which returns of a period are filed; those that cannot be asked are named, and left away."""
-    found: dict[str, Filing] = {}
-    work = ask_each(
-        console,
-        settings,
-        names,
-        "asked what is filed",
-        ask=lambda taxpayer: taxpayer.filing(period),
-        heard=found.__setitem__,
-        at_once=at_once,
-    )
-    console.wait_for(work)
-    return found

@@ -1,0 +1,80 @@
+"""Whether status code `P` is an end: read off the evidence of several polls."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from ..model.status import ErrorEntry, JobState, JobStatus, PReading
+
+STABLE_POLLS: Final = 3
+STABLE_SECONDS: Final = 60.0
+
+
+@attrs.frozen
+class Evidence:
+    """For how long what a job says of its records has stood still: over `polls` polls, since `since` (s).
+
+    `counts` are those of records processed and of errors, `listed` is the list of errors. Only polls with
+    code P count: a job that said meanwhile that it is at work was at work.
+    """
+
+    counts: tuple[int, int] = (0, 0)
+    polls: int = 0
+    since: float = 0.0
+    listed: tuple[ErrorEntry, ...] = ()
+
+    def with_poll(self, status: JobStatus, now: float) -> Evidence:
+        """Return the evidence after one more poll; `now` is in seconds of any clock that only advances."""
+        if not _says_p(status):
+            return NO_EVIDENCE
+        counts = (status.processed or 0, status.errors or 0)
+        if self.polls and (counts, status.error_report) == (self.counts, self.listed):
+            return attrs.evolve(self, polls=self.polls + 1)
+        return Evidence(counts, 1, now, status.error_report)
+
+    def stands_still(self, now: float) -> bool:
+        """True if a count that is not zero, or a list of errors, is the same over three polls and 60 s."""
+        seen = any(self.counts) or bool(self.listed)
+        return seen and self.polls >= STABLE_POLLS and now - self.since >= STABLE_SECONDS
+
+
+NO_EVIDENCE: Final = Evidence()
+
+
+def _says_p(status: JobStatus) -> bool:
+    """True for GSTN's own code P; a carrier's word that happens to be the letter is not documented."""
+    return status.documented and status.raw_code.strip().upper() == "P"
+
+
+def settle(
+    status: JobStatus,
+    *,
+    submitted: int | None,
+    evidence: Evidence,
+    now: float,
+    p_means: PReading = PReading.EVIDENCE,
+) -> JobStatus:
+    """Decide what a status means. Only the code `P` needs evidence; all others mean what they say.
+
+    Errors alone never end a job: where P means "processing", a first error is no end. A success that lists
+    refused records, or comes with an error code for the whole job, is a partial one: in every documented
+    success that code is empty ("IMS - Get IMS Request Status"), and no page says what one means there.
+    """
+    if _says_p(status):
+        if p_means is PReading.EVIDENCE:
+            done = status.carrier_done or _accounts_for(status, submitted) or evidence.stands_still(now)
+        else:
+            done = p_means is PReading.PROCESSED
+        status = attrs.evolve(status, state=JobState.SUCCEEDED if done else JobState.PROCESSING)
+    has_errors = bool(status.error_report) or (status.errors or 0) > 0 or bool(status.error_code)
+    partial = has_errors and status.state is JobState.SUCCEEDED
+    return attrs.evolve(status, state=JobState.PARTIAL) if partial else status
+
+
+def _accounts_for(status: JobStatus, submitted: int | None) -> bool:
+    """True if as many were processed as were sent. A job whose size nobody knows cannot be told so."""
+    if not submitted or status.processed is None:
+        return False
+    return status.processed + (status.errors or 0) >= submitted
