@@ -95,22 +95,25 @@ class Marks:
 
 async def marks_of(found: Gstr2b) -> Marks:
     """Return what is kept of a GSTR-2B, letting others have a turn meanwhile."""
-    by_documents = by_sums = None
+    by_documents = None
     if not found.summary_only:
         by_documents = TaxAmounts()
         for place, document in enumerate(found.documents, start=1):
             by_documents += document.credit
             if place % _DOCUMENTS_PER_TURN == 0:
                 await asyncio.sleep(0)
-    if found.summary:
-        nothing = TaxAmounts()
-        by_sums = found.summary.get("available", nothing) - found.summary.get("reversal", nothing)
     return Marks(
         generated_on=found.generated_on,
         checksum=found.checksum,
         by_documents=by_documents,
-        by_sums=by_sums,
+        by_sums=credit_by_sums(found) if found.summary else None,
     )
+
+
+def credit_by_sums(found: Gstr2b) -> TaxAmounts:
+    """Return the credit of a GSTR-2B as the gateway sums it up: what is available less what is reversed."""
+    nothing = TaxAmounts()
+    return found.summary.get("available", nothing) - found.summary.get("reversal", nothing)
 
 
 def proof_of(before: Marks, after: Marks) -> Gstr2bProof:
@@ -255,6 +258,14 @@ def gstins_due(
         if gstin in at_work or not any(map(last.is_in, computed.get(gstin, ())))
     )
     return [gstin for gstin in due if gstin not in filed]
+
+
+def by_gateway(changes: Iterable[Change]) -> list[list[Change]]:
+    """Return changes by where they went: what one gateway, a test host say, did says nothing of another."""
+    found: dict[tuple[str, str], list[Change]] = {}
+    for change in changes:
+        found.setdefault((change.token.gsp, change.token.host), []).append(change)
+    return list(found.values())
 
 
 async def recompute_due(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 import shlex
 from decimal import Decimal
 from pathlib import Path
@@ -13,8 +14,9 @@ from urllib.parse import urlsplit
 import attrs
 import pytest
 
-from ims_async import JobKind, JobToken, tables
+from ims_async import InvalidInput, JobKind, JobToken, tables
 from ims_async.bulk import TaxpayerReport
+from ims_async.cli.commands import deadlines
 from ims_async.cli.inputs import environment
 from ims_async.cli.output import statements
 from ims_async.cli.output.next_commands import Commands
@@ -22,6 +24,7 @@ from ims_async.journal import Change, SqliteJournal
 from ims_async.model.gstr2b import Gstr2b, TaxAmounts
 from ims_async.rules.periods import last_drafted
 from ims_async.simulator import Fault
+from ims_async.simulator.http import write
 from tests.cli.cli_shell import (
     QUICK,
     Shell,
@@ -32,6 +35,7 @@ from tests.cli.cli_shell import (
     read_rows,
     reject,
     shell_of,
+    write_rows,
 )
 
 PERIOD = "012025"
@@ -124,11 +128,11 @@ def test_of_one_that_is_refused_the_date_is_told_and_the_others_go_on(shell: She
     early = shell.run("gstr2b", "regenerate", "--period", "122099", *shell.named(), "--yes", "--json", *QUICK)
     assert early.code == 1
     for facts in early.json()["taxpayers"].values():
-        assert (facts["ok"], facts["not_before"], facts["code"]) == (False, "14-01-2100", "IMS2B009")
+        assert (facts["ok"], facts["not_before"], facts["code"]) == (False, "2100-01-14", "IMS2B009")
 
 
 def test_what_goes_wrong_is_told_by_taxpayer(shell: Shell) -> None:
-    """A session that has ended, a computation that fails, and an answer that is lost: the rest is done."""
+    """A session that has ended, and an answer that is lost: the rest is done."""
     acme, beta, gamma = shell.sim.gstins
     assert of_the_period(shell)
     for person in (acme, beta, gamma):
@@ -142,6 +146,25 @@ def test_what_goes_wrong_is_told_by_taxpayer(shell: Shell) -> None:
     assert found.pop(acme) == "error"
     assert set(found.values()) <= {"computed anew", "nothing changed"}
     assert "ims-async login" in ended.json()["taxpayers"][acme]["reason"]
+
+
+def test_of_a_computation_that_fails_the_reason_is_told(shell: Shell) -> None:
+    """GSTN's code and words, in the table, the JSON and the file; it may be asked for again."""
+    refusal = {"status_cd": "ER", "err_cd": "RET12501", "err_msg": "System failure"}
+    file, _ = shell.decided_all(reject)
+    assert shell.run("push", file, "--yes", *QUICK).code == 0
+    acme, beta = (gstin for gstin in shell.sim.gstins if gstin in of_the_period(shell))
+    words = ("gstr2b", "regenerate", *WHOM, "--gstin", acme, "--gstin", beta, "--concurrency", 1, "--yes")
+    shell.sim.script_status(None, refusal)
+    ended = shell.run(*words, "--report", "r.csv", *QUICK)
+    assert (ended.code, f"{acme}  failed         RET12501 System failure" in ended.out) == (1, True), (
+        ended.out
+    )
+    assert f"GSTR-2B of {PERIOD} is due to be computed anew for {acme}," in ended.out
+    line = read_rows(shell.here / "r.csv")[0]
+    assert (line["GSTIN"], line["outcome"], line["code"]) == (acme, "failed", "RET12501")
+    facts = shell.run(*words, "--json", *QUICK).json()
+    assert (facts["ok"], facts["recompute_due"]["gstins"]) == (True, [])
 
 
 def test_with_confirm_it_is_read_before_and_after(shell: Shell) -> None:
@@ -194,6 +217,32 @@ def test_whose_gstr_3b_is_filed_is_left_out_if_that_is_asked(shell: Shell) -> No
     assert sorted(asked(shell)[-2:]) == sorted(others)
     left = [row for row in read_rows(shell.here / "r.csv") if row["outcome"] == "left out"]
     assert [row["GSTIN"] for row in left] == [acme]
+
+
+def test_the_report_is_written_where_nothing_is_asked_for(shell: Shell) -> None:
+    """Nobody is left, or it is a rehearsal: whoever reads the file finds each taxpayer in it."""
+    for gstin in shell.sim.gstins:
+        shell.sim.returns.file_gstr3b(gstin, PERIOD)
+    words = ("gstr2b", "regenerate", *WHOM, *shell.named(), "--report", "r.csv", "--overwrite")
+    for more, outcome in ((("--ask-filing", "--yes"), "left out"), (("--dry-run",), "not asked for")):
+        ended = shell.run(*words, *more)
+        assert (ended.code, "What came of each is in r.csv." in ended.out) == (0, True), ended.err
+        rows = {row["GSTIN"]: row["outcome"] for row in read_rows(shell.here / "r.csv")}
+        assert rows == dict.fromkeys(shell.sim.gstins, outcome)
+    assert asked(shell) == []
+
+
+def test_what_goes_on_with_a_run_has_gstr_2b_computed_anew_too(shell: Shell) -> None:
+    """The command that `jobs resume` names for what was not sent yet."""
+    file, _ = shell.decided_all(reject)
+    words = ("push", file, "--yes", "--regenerate", PERIOD, "--run", "y", "--concurrency", 1, *QUICK)
+    assert shell.run_until("GSTR-2B: ", *words).code == 130
+    (command,) = [
+        words for words in commands_in(shell.run("jobs", "resume", "y", *QUICK).out) if "FILES" in words
+    ]
+    assert command == ["push", "FILES", "--run", "y", "--regenerate", PERIOD]
+    assert shell.run("push", file, *command[2:], "--yes", *QUICK).code == 0
+    assert sorted(asked(shell)) == sorted(shell.sim.gstins)
 
 
 def test_a_person_is_asked_before_it(shell: Shell) -> None:
@@ -301,12 +350,32 @@ def test_it_is_asked_for_in_the_question(shell: Shell) -> None:
 
 
 def test_where_all_stands_already_it_is_said_that_it_was_not_asked_for(shell: Shell) -> None:
-    """With the command that asks for it."""
+    """With the command that asks for it; while it is due, by the journal, that is not well."""
     file, _ = shell.decided(accept)
     assert shell.run("push", file, "--yes", *QUICK).code == 0
-    ended = shell.run("push", file, "--yes", "--regenerate", PERIOD, *QUICK)
-    assert (ended.code, asked(shell)) == (0, [])
+    words = ("push", file, "--yes", "--regenerate", PERIOD, *QUICK)
+    due = {"period": PERIOD, "gstins": [shell.gstin]}
+    found = shell.run(*words, "--json")
+    assert (found.code, found.json()["ok"], found.json()["recompute_due"]) == (1, False, due)
+    ended = shell.run(*words)
+    assert (ended.code, asked(shell)) == (1, [])
+    assert f"GSTR-2B of {PERIOD} is due to be computed anew for {shell.gstin}" in ended.out
+    (command,) = [words for words in commands_in(ended.out) if words[0] == "gstr2b"]
+    assert shell.run(*command, "--yes", *QUICK).code == 0
+    ended = shell.run(*words)
+    assert (ended.code, len(asked(shell))) == (0, 1)
     assert f"GSTR-2B of {PERIOD} was not asked for: `ims-async gstr2b regenerate " in ended.out
+
+
+def test_of_many_those_that_stand_already_are_said_to_be_due(shell: Shell) -> None:
+    """A push that is repeated, since GSTR-2B of one was not computed: that is not lost."""
+    file, _ = shell.decided_all(reject)
+    acme = shell.gstin
+    write_rows(shell.here / "acme.csv", [row for row in read_rows(file) if row["GSTIN"] == acme])
+    assert shell.run("push", "acme.csv", "--yes", *QUICK).code == 0
+    ended = shell.run("push", file, "--yes", "--regenerate", PERIOD, "--json", *QUICK)
+    assert (ended.code, acme in asked(shell), len(asked(shell))) == (1, False, 2)
+    assert ended.json()["recompute_due"] == {"period": PERIOD, "gstins": [acme]}
 
 
 def test_the_command_for_many_names_their_files() -> None:
@@ -324,6 +393,56 @@ def test_one_without_a_session_is_said_once(shell: Shell) -> None:
     ended = shell.run("gstr2b", "regenerate", *WHOM, "--gstin", other, "--yes", *QUICK)
     assert (ended.code, ended.err.count(f"{other}: there is no session for this taxpayer")) == (1, 1)
     assert "nothing to do" not in ended.err
+
+
+def test_one_that_was_computed_before_the_last_push_is_not_called_up_to_date(shell: Shell) -> None:
+    """A run that goes on with more decisions: what came of it before them does not hold any more."""
+    file, _ = shell.decided(reject)
+    rows = read_rows(file)
+    for name, part in (("a.csv", rows[:6]), ("b.csv", rows[6:])):
+        write_rows(shell.here / name, part)
+    words = ("--yes", "--run", "x", *QUICK)
+    first = shell.run("push", "a.csv", *words, "--regenerate", PERIOD, "--json")
+    assert first.json()["taxpayers"][shell.gstin]["gstr2b"]["ok"]
+    ended = shell.run("push", "b.csv", *words)
+    assert (ended.code, "1 changed since." in ended.out) == (0, True), ended.out
+    facts = shell.run("jobs", "resume", "x", "--json", *QUICK).json()["taxpayers"][shell.gstin]["gstr2b"]
+    assert (facts["ok"], facts["outcome"]) == (False, "changed since")
+    last = shell.run("push", "b.csv", *words, "--regenerate", PERIOD, "--json").json()
+    assert last["taxpayers"][shell.gstin]["gstr2b"]["ok"]
+
+
+def test_a_computation_is_judged_apart_from_the_decisions_of_its_run(shell: Shell) -> None:
+    """Of the run of a push in which records were refused: it is up to date all the same."""
+    file, _ = shell.decided(accept)
+    refusal = {"proc_cnt": "0", "err_cnt": "1", "status_cd": "PE", "transTypCd": "SAV"}
+    shell.sim.script_status(None, {**refusal, "err_cd": "", "err_msg": ""})
+    assert shell.run("push", file, "--yes", "--run", "x", *QUICK).code == 1
+    ended = shell.run("gstr2b", "regenerate", *WHOM, "--yes", "--run", "x", *QUICK)
+    assert (ended.code, "1 nothing changed." in ended.out) == (0, True), ended.err
+
+
+@pytest.mark.parametrize("words", ["gstr2b regenerate --period", "push acme.csv --regenerate"])
+def test_a_run_is_of_one_gstr_2b(shell: Shell, words: str) -> None:
+    """Its name for another period is refused, or what came of one would be taken for the other's."""
+    shell.decided(accept)
+    assert shell.run("gstr2b", "regenerate", *WHOM, "--yes", "--run", "x", *QUICK).code == 0
+    before = len(shell.sim.requests)
+    ended = shell.run(*shlex.split(words), "122024", "--yes", "--run", "x", *QUICK)
+    assert (ended.code, len(shell.sim.requests)) == (2, before)
+    assert "run 'x' is of GSTR-2B of 012025: name another run for that of 122024" in ended.err
+
+
+def test_at_the_test_host_it_is_said_that_its_answers_are_examples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has failed for no other reason."""
+    with opened(tmp_path, monkeypatch, capsys, canned=True) as shell:
+        monkeypatch.setenv("IMS_TEST", "1")
+        shell.with_token()
+        ended = shell.run("gstr2b", "regenerate", *WHOM, "--yes", "--json", *QUICK)
+    facts = ended.json()["taxpayers"][shell.gstin]
+    assert (ended.code, facts["ok"], "figures are canned" in facts["reason"]) == (1, False, True)
 
 
 def test_it_does_not_go_with_a_file_for_the_portal(shell: Shell) -> None:
@@ -431,6 +550,43 @@ def test_many_go_into_a_folder_or_into_one_table(shell: Shell, ending: str) -> N
         assert (one.code, (shell.here / f"all.{ending}").exists()) == (0, True)
 
 
+def test_a_file_that_cannot_be_written_stops_no_other(shell: Shell) -> None:
+    """A spreadsheet holds it, say: its taxpayer is skipped, with the reason."""
+    acme, *others = shell.sim.gstins
+    write_gstr2b = tables.write_gstr2b
+
+    def locked(target: Path, found: Gstr2b, *, overwrite: bool) -> int:
+        if target.stem == acme:
+            raise InvalidInput(f"{target} cannot be written: permission denied")
+        return write_gstr2b(target, found, overwrite=overwrite)
+
+    shell.monkeypatch.setattr(tables, "write_gstr2b", locked)
+    words = ("gstr2b", "pull", *WHOM, *shell.named(), "--out", "s/", "--report", "left.csv")
+    ended = shell.run(*words, "--concurrency", 1)
+    assert (ended.code, f"1 taxpayer skipped: {acme}." in ended.out) == (1, True), ended.err
+    assert f"{acme} is skipped: s/{acme}.csv cannot be written: permission denied" in ended.err
+    assert sorted(file.stem for file in (shell.here / "s").iterdir()) == sorted(others)
+    assert [row["GSTIN"] for row in read_rows(shell.here / "left.csv")] == [acme]
+
+
+def test_where_there_is_none_it_is_said_what_to_do(shell: Shell) -> None:
+    """In the words of the command line; of a program's advice nothing is left."""
+    refusal = {
+        "GTR2B-001": "last month of the quarter only",
+        "GTR2B-002": "file it, then have GSTR-2B computed",
+    }
+    refusal |= {"RET2B1018": "the 14th of the month after", "RET2B1023": "ask again later"}
+    for code, told in refusal.items():
+        answer = {"error": {"error_cd": code, "message": "No."}, "status_cd": "0"}
+        shell.sim.script_answer("gstr2b", 200, {"code": 200, "data": answer})
+        ended = shell.run("gstr2b", "pull", *WHOM, "--out", "x.csv")
+        assert (ended.code, f"{code}: No; " in ended.err, told in ended.err) == (1, True, True), ended.err
+        assert "taxpayer." not in ended.err
+    shell.sim.returns.file_gstr3b(shell.gstin, PERIOD)
+    refused = shell.run("gstr2b", "regenerate", *WHOM, "--yes", *QUICK)
+    assert "it has 3B filed; `ims-async deadlines --ask-filing` tells which" in refused.out
+
+
 def test_where_nobody_has_one_no_file_is_replaced(shell: Shell) -> None:
     """The file that was there stays."""
     (shell.here / "all.csv").write_text("kept")
@@ -441,6 +597,48 @@ def test_where_nobody_has_one_no_file_is_replaced(shell: Shell) -> None:
     assert (shell.here / "all.csv").read_text() == "kept"
     assert set(ended.json()["taxpayers"]) == set(shell.sim.gstins)
     assert all("RET2B1018" in facts["error"] for facts in ended.json()["taxpayers"].values())
+
+
+def without_documents(shell: Shell) -> None:
+    """Have the next statement answered as sums, without documents and files."""
+    own = json.loads(write(shell.sim.returns.fetch(shell.gstin, PERIOD)))
+    for part in ("docdata", "docRejdata"):
+        own["data"].pop(part, None)
+    answer = {"code": 200, "data": {"data": own, "status_cd": "1"}, "timestamp": 1, "transaction_id": "x"}
+    shell.sim.script_answer("gstr2b", 200, answer)
+
+
+def test_sums_without_documents_are_no_empty_statement(shell: Shell) -> None:
+    """JSON has the sums, the credit is theirs, and not all is well; a table would be empty."""
+    assert shell.run("gstr2b", "pull", *WHOM, "--out", "a.csv", "--json").code == 0
+    whole = (shell.here / "a.csv").read_bytes()
+    ended = shell.run("gstr2b", "pull", *WHOM, "--out", "b.json", "--json")
+    credit = ended.json()["taxpayers"][shell.gstin]["credit"]
+    without_documents(shell)
+    ended = shell.run("gstr2b", "pull", *WHOM, "--out", "c.json", "--json")
+    facts = ended.json()["taxpayers"][shell.gstin]
+    assert (ended.code, ended.json()["ok"], facts["summary_only"]) == (1, False, True)
+    assert facts["credit"] == credit
+    assert any(map(Decimal, credit.values()))
+    without_documents(shell)
+    ended = shell.run("gstr2b", "pull", *WHOM, "--out", "a.csv", "--overwrite")
+    assert (ended.code, "sums and no documents" in ended.err) == (1, True)
+    assert (shell.here / "a.csv").read_bytes() == whole
+
+
+def test_what_was_read_before_the_account_was_used_up_is_kept(shell: Shell) -> None:
+    """The others are named, and were not asked for; where nothing was read the error says all."""
+    acme, beta, gamma = shell.sim.gstins
+    words = ("gstr2b", "pull", *WHOM, *shell.named(), "--concurrency", 1, "--out")
+    shell.sim.script_fault("gstr2b", Fault.spent(), gstin=beta)
+    ended = shell.run(*words, "all.csv", "--report", "left.csv")
+    assert (ended.code, f"2 taxpayers skipped: {beta}, {gamma}." in ended.out) == (1, True), ended.err
+    assert ended.err.count(": the others were not asked for.") == 1
+    assert {row["GSTIN"] for row in read_rows(shell.here / "all.csv")} == {acme}
+    assert [row["GSTIN"] for row in read_rows(shell.here / "left.csv")] == [beta, gamma]
+    shell.sim.script_fault("gstr2b", Fault.spent())
+    ended = shell.run(*words, "none.csv")
+    assert (ended.code, ended.err.count("\n"), (shell.here / "none.csv").exists()) == (1, 1, False)
 
 
 # -- whether GSTR-3B is filed ----------------------------------------------------------------------------
@@ -463,8 +661,28 @@ def test_deadlines_ask_whether_it_is_filed_only_if_that_is_wanted(
         shell.sim.returns.set_quarterly(other)
         found = shell.run("deadlines", "122024", "--ask-filing", "--gstin", other, "--json").json()
         assert found["gstr3b"]["date"] in ("2025-01-22", "2025-01-24")
+        assert (found["quarterly"], found["filed_on"]) == (True, None)
+        found = shell.run("deadlines", "122024", "--ask-filing", "--json").json()
+        assert (found["quarterly"], found["filed_on"]) == (False, "2025-01-18")
         both = shell.run("deadlines", "122024", "--ask-filing", "--filed-on", "18-01-2025")
         assert (both.code, "leave --ask-filing away" in both.err) == (2, True)
+
+
+def test_deadlines_without_a_period_are_those_of_the_last_quarter_of_one_who_files_so(shell: Shell) -> None:
+    """Which the gateway knows; and whose state its GSTIN says."""
+    shell.monkeypatch.setattr(deadlines.rules, "india_date", lambda _: dt.date(2025, 3, 1))
+    shell.sim.returns.set_quarterly(shell.gstin)
+    shell.sim.returns.file_gstr3b(shell.gstin, "122024", dt.date(2025, 1, 22))
+    ended = shell.run("deadlines", "--ask-filing", "--json")
+    assert ended.code == 0, ended.err
+    assert (ended.json()["period"], ended.json()["filed_on"]) == ("122024", "2025-01-22")
+    other = shell.sim.gstins[1]
+    monthly = shell.run("deadlines", "--quarterly", "--ask-filing", "--gstin", other, "--json")
+    assert (monthly.json()["period"], monthly.json()["quarterly"]) == ("022025", False)
+    assert f"{other} files each month, says the gateway: --quarterly does not count." in monthly.err
+    before = len(shell.sim.requests)
+    state = shell.run("deadlines", "122024", "--quarterly", "--gstin", "27AAPFU0939F1ZV", "--json").json()
+    assert (state["gstr3b"]["date"], len(shell.sim.requests)) == ("2025-01-22", before)
 
 
 def test_one_whose_answer_was_lost_is_asked_for_again(shell: Shell) -> None:

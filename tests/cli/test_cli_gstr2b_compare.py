@@ -313,3 +313,93 @@ def test_a_statement_is_no_file_of_decisions(shell: Shell) -> None:
     ended = shell.run("push", "s.csv", "--yes")
     assert (ended.code, shell.sim.count("save")) == (2, 0)
     assert "action" not in COLUMNS
+
+
+def test_what_was_done_at_another_gateway_says_nothing_of_this_one(shell: Shell) -> None:
+    """At another host, a test host say: neither that it is due here, nor that it was computed."""
+    address = shell.sim.url
+    elsewhere = address.replace("127.0.0.1", "localhost")
+
+    def due() -> list[str]:
+        found = shell.run("gstr2b", "compare", *WHOM, "--json", *QUICK)
+        assert found.code == 0, found.err
+        gstins: list[str] = found.json()["recompute_due"]["gstins"]
+        return gstins
+
+    file, _ = shell.decided(lambda row: "R" if row["action when pulled"] == "N" else "")
+    assert shell.run("push", file, "--yes", *QUICK).code == 0
+    assert due() == [shell.gstin]
+    shell.monkeypatch.setenv("IMS_BASE_URL", elsewhere)
+    shell.log_in_all()
+    if shell.gsp == "sandbox":
+        assert shell.run("gstr2b", "regenerate", *WHOM, "--yes", *QUICK).code == 0
+        assert [one.gstin for one in shell.sim.returns.regenerations] == [shell.gstin]
+    assert due() == []
+    shell.monkeypatch.setenv("IMS_BASE_URL", address)
+    assert due() == [shell.gstin]
+    pulled = shell.pulled("again.csv")
+    assert shell.run("gstr2b", "pull", *WHOM, "--out", "s.json").code == 0
+    files = shell.run("gstr2b", "compare", pulled, "--statement", "s.json", "--json").json()
+    assert files["recompute_due"]["gstins"] == [shell.gstin]
+
+
+def test_the_period_is_that_of_the_statements_of_those_who_are_meant(shell: Shell) -> None:
+    """Not of another file in their folder; of several periods each that differs is named."""
+    first, *others = sorted(shell.sim.gstins)
+    assert shell.run("gstr2b", "pull", *WHOM, *shell.named(), "--out", "s/", "--format", "json").code == 0
+    words = ("--period", "122024", "--gstin", first, "--out", f"s/{first}.json", "--overwrite")
+    assert shell.run("gstr2b", "pull", *words).code == 0
+    ended = shell.run("gstr2b", "compare", "--statement", "s/", "--gstin", others[0], "--json", *QUICK)
+    assert (ended.code, ended.json()["period"]) == (0, PERIOD), ended.err
+    ended = shell.run("gstr2b", "compare", "--statement", "s/", *WHOM, "--json", *QUICK)
+    assert (ended.code, list(ended.json()["taxpayers"])) == (1, [first, *others])
+    assert f"{first}.json is the GSTR-2B for 122024, not for {PERIOD} (--period says which)" in ended.err
+
+
+def test_one_that_has_no_record_in_ims_is_compared_from_its_file(shell: Shell) -> None:
+    """What its statement has is found all the same."""
+    acme = shell.gstin
+    file = shell.pulled_all("all/") / f"{acme}.csv"
+    file.write_text(file.read_text(encoding="utf-8").partition("\n")[0] + "\n", encoding="utf-8")
+    assert shell.run("gstr2b", "pull", *WHOM, "all/", "--out", "s/", "--format", "json").code == 0
+    ended = shell.run("gstr2b", "compare", "all/", "--statement", "s/", "--json")
+    assert sorted(ended.json()["taxpayers"]) == sorted(shell.sim.gstins)
+    assert ended.code == 0, ended.err
+    kinds = ended.json()["taxpayers"][acme]["kinds"]
+    assert "reversal" in kinds
+    assert "counted" not in kinds
+    alone = shell.run("gstr2b", "pull", *WHOM, file, "--out", "a.json", "--json")
+    assert (alone.code, list(alone.json()["taxpayers"])) == (0, [acme]), alone.err
+
+
+def test_what_was_compared_before_the_account_was_used_up_is_kept(shell: Shell) -> None:
+    """The others are named."""
+    acme, *others = shell.sim.gstins
+    shell.sim.script_fault("gstr2b", Fault.spent(), gstin=others[0])
+    words = (*WHOM, *shell.named(), "--concurrency", 1, "--out", "c.csv", *QUICK)
+    ended = shell.run("gstr2b", "compare", *words)
+    assert (ended.code, f"2 taxpayers skipped: {', '.join(others)}." in ended.out) == (1, True), ended.err
+    assert {row["GSTIN"] for row in read_rows(shell.here / "c.csv")} == {acme}
+
+
+def test_a_statement_that_is_missing_is_said_with_its_option(shell: Shell) -> None:
+    """Of the two that there are."""
+    (shell.here / "e").mkdir()
+    assert shell.run("gstr2b", "pull", *WHOM, "--out", "s.json").code == 0
+    (shell.here / "e" / f"{shell.sim.gstins[1]}.json").write_bytes((shell.here / "s.json").read_bytes())
+    ended = shell.run("gstr2b", "compare", "--statement", "s.json", "--before", "e/", *QUICK)
+    assert (ended.code, "among the files of --before" in ended.err) == (1, True), ended.err
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet"])
+def test_what_is_written_beside_the_files_of_a_pull_is_passed_over(shell: Shell, ending: str) -> None:
+    """A comparison, statements, and what came of them: in the folder of the records that are pushed."""
+    pytest.importorskip({"xlsx": "xlsxwriter", "parquet": "pyarrow"}.get(ending, "csv"))
+    folder = shell.pulled_all("all/")
+    fill_in(folder / f"{shell.gstin}.csv", lambda row: "R" if row["action when pulled"] != "R" else "")
+    words = (*WHOM, *shell.named(), "--out")
+    assert shell.run("gstr2b", "compare", *words, f"all/compared.{ending}", *QUICK).code == 0
+    assert shell.run("gstr2b", "pull", *words, f"all/statements.{ending}").code == 0
+    ended = shell.run("push", "all/", "--yes", *QUICK)
+    assert ended.code == 0, ended.err
+    assert f"2 reports passed over: all/compared.{ending}, all/statements.{ending}" in ended.err

@@ -334,6 +334,36 @@ def test_the_sums_are_those_of_the_documents(portal: Portal) -> None:
     assert {row["nttyp"] for row in answer["cpsumm"]["cdnr"]} == {"C", "D"}
 
 
+@pytest.mark.parametrize(("required", "share"), [("N", "0"), ("Y", "1"), ("Y", "0.5")])
+def test_the_sums_take_what_the_reduction_of_a_credit_note_declares(required: str, share: str) -> None:
+    """Accept one after the draft: none of it, all, or half of each head is taken from the credit."""
+    portal = Portal(Simulator(invoices=600, job_seconds=0, regenerate_seconds=0))
+    documents = portal.simulator.returns.documents(portal.gstin, PERIOD)
+    kind = ("cdnr", "C", "N")
+    note = next(one for one in documents if (one.section, *map(one.fields.get, ("typ", "imsStatus"))) == kind)
+    key = (note.group.ctin, note.fields["ntnum"], note.group.supprd)
+    given_up = {head: round(note.money[head] * Decimal(share), 2) for head in _HEADS}
+    declared = {f"decl{head.capitalize()}": float(given_up[head]) for head in _HEADS if share == "0.5"}
+    before = _credit(portal)
+    record = portal.simulator.record(portal.gstin, "b2bcn", *key)
+    assert portal.act(record, "A", itcRedReq=required, **declared)["status_cd"] == "P"
+    portal.regenerate(PERIOD)
+    change = {head: amount - before[head] for head, amount in _credit(portal).items()}
+    assert change == {head: note.money[head] - given_up[head] for head in _HEADS}
+    assert any(note.money.values())
+
+
+def _credit(portal: Portal) -> dict[str, Decimal]:
+    """The credit that is available by the sums; credit notes are among the other supplies."""
+    data = json.loads(json.dumps(portal.statement(PERIOD)["data"]), parse_float=Decimal, parse_int=Decimal)
+    parts = data["itcsumm"]["itcavl"]
+    sums = {
+        head: sum((part[head] for name, part in parts.items() if name != "othersup"), Decimal(0))
+        for head in _HEADS
+    }
+    return {head: amount - parts["othersup"][head] for head, amount in sums.items()}
+
+
 def _sum(documents: list[Document], head: str) -> Decimal:
     return sum((one.money.get(head, Decimal(0)) for one in documents), Decimal(0))
 

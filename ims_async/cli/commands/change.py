@@ -13,7 +13,6 @@ from ... import bulk, rules
 from ...bulk import BulkReport, BulkRun
 from ...bulk.accounts import accounts_of
 from ...bulk.from_files import Matched, Matcher
-from ...bulk.run import checked_name
 from ...client import ImsClient
 from ...errors import InvalidInput
 from ...model.records import Decision, Invoice
@@ -27,6 +26,7 @@ from ..command import command
 from ..inputs.accounts import refuse_unless_regenerated
 from ..inputs.files import of_which_decided, read_all
 from ..inputs.filings import ask_filings
+from ..inputs.runs import check_run
 from ..inputs.settings import Settings, confirmed, gather, journal
 from ..output import outcomes
 from ..output import tables as show
@@ -106,8 +106,7 @@ def _send(
             raise InvalidInput("--to asks no gateway: leave --ask-filing away; check --filed MMYYYY takes it")
         wanted = ToPortal(files, plan.source, plan.to, OfflineSettings.of(plan.set or ()), plan.gstin)
         return wanted.write(console, kind, only_decided=only_decided, check=check)
-    if plan.run is not None:
-        checked_name(plan.run)
+    check_run(console, plan.run, plan.journal, regenerate)
     journal(plan.journal)  # before the work that it is to hold
     _, rows = read_all(console, files, kind, gstin=plan.gstin, check=check)
     if kind is JobKind.RESET:
@@ -145,7 +144,8 @@ class Change:
             console.tell(show.recognised(matched.rewritten))
         _say_what_else_the_run_holds(console, plan.run or "", matched)
         carrier = Carrier(console, self.settings, plan)
-        carrier.period = self.regenerate or carrier.period
+        carrier.period, carrier.regenerates = self.regenerate or carrier.period, bool(self.regenerate)
+        carrier.standing = matched.standing
         standing = {gstin: len(own) for gstin, own in matched.standing.items()}
         more = {"itc": show.itc_by_action(_decisions(matched))} if self.kind is JobKind.SAVE else {}
         more |= self._ask_filings(matched, carrier) if plan.ask_filing else {}
@@ -173,14 +173,15 @@ class Change:
             console.say(f"There is nothing to send: {counted(standing, 'row')} {stand} already as decided.")
         written = carrier.write_report(accounts)
         console.wait_for(carrier.look_what_is_due(matched.sizes))
-        if self.regenerate:
+        if self.regenerate and not carrier.due:
             command = console.commands.regenerate(self.regenerate, *matched.sizes, files=self.files)
             console.say(f"GSTR-2B of {self.regenerate} was not asked for: `{command}` has it computed anew.")
         mend = outcomes.mend_rows(accounts, whole=console.report is not None)
         console.tell(f"Nothing was sent. {mend}".rstrip())
         facts |= carrier.tell_what_is_left()
-        console.document({"ok": accounts.ok, **facts, "report_file": console.report_file})
-        return OK if accounts.ok and written else NOT_ALL_WELL
+        ok = carrier.is_well(accounts)
+        console.document({"ok": ok, **facts, "report_file": console.report_file})
+        return OK if ok and written else NOT_ALL_WELL
 
     async def _match(self, rows: dict[str, list[Row]]) -> Matched:
         """Pull again and match; rows that an earlier part of a run has sent are left out."""

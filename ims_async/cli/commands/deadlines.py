@@ -60,24 +60,26 @@ def deadlines(
     """Show the dates of a return period: when GSTR-2B is drafted, and until when an action counts.
 
     They are those of the rules: the government moves single ones by notification. No gateway is asked, but
-    with --ask-filing when the taxpayer has filed GSTR-3B, and whether it files each quarter.
+    with --ask-filing when the taxpayer has filed GSTR-3B, and whether it files each quarter: where that is
+    so and no PERIOD is named, once more for the last quarter.
     """
     if state is not None and not quarterly:
         raise InvalidInput("--state is for quarterly taxpayers: add --quarterly, or leave --state away")
     if ask_filing and filed:
         raise InvalidInput("--filed-on says when it was filed: leave --ask-filing away")
     today = rules.india_date(dt.datetime.now(dt.UTC))
-    period = period or _last(today, quarterly=quarterly)
-    known = {period: _day(filed)} if filed else {}
+    gstin, filed_on = whose.gstin, _day(filed) if filed else None
     if ask_filing:
-        one = _filing(console, whose, period)
-        known, quarterly = one.filed, quarterly or bool(one.quarterly)
-        state = state or (one.gstin if quarterly else None)
+        one, quarterly = _filing(console, whose, period, today, quarterly=quarterly)
+        period, gstin, filed_on = one.period, one.gstin, one.gstr3b_filed_on
+    period = period or _last(today, quarterly=quarterly)
+    known = {} if filed_on is None else {period: filed_on}
+    state = (state or gstin) if quarterly else None
     found = decide.deadlines(period, quarterly=quarterly, state=state, filed=known)
-    return _tell(console, found, found.days_left(today), known.get(period))
+    return _tell(console, found, found.days_left(today), filed_on, quarterly=quarterly)
 
 
-def _tell(console: Console, found: Deadlines, left: int, filed: dt.date | None) -> int:
+def _tell(console: Console, found: Deadlines, left: int, filed: dt.date | None, *, quarterly: bool) -> int:
     """Show the dates, and what is left of the days."""
     dates = {name: getattr(found, name) for name in _NAMES}
     rows = [(_NAMES[name], one.date, one.source) for name, one in dates.items() if one is not None]
@@ -88,15 +90,30 @@ def _tell(console: Console, found: Deadlines, left: int, filed: dt.date | None) 
         name: None if one is None else {**attrs.asdict(one), "date": one.date.isoformat()}
         for name, one in dates.items()
     }
-    console.document({"ok": True, "period": found.period, "days_left": left, **facts})
+    own = {"quarterly": quarterly, "filed_on": None if filed is None else filed.isoformat()}
+    console.document({"ok": True, "period": found.period, "days_left": left, **own, **facts})
     return OK
 
 
-def _filing(console: Console, whose: Whose, period: str) -> Filing:
-    year_and_month(period)  # raises `InvalidInput`
+def _filing(
+    console: Console, whose: Whose, period: str | None, today: dt.date, *, quarterly: bool
+) -> tuple[Filing, bool]:
+    """Ask what is filed of a period, or of the last one; return also whether it is of a quarter.
+
+    Whether a taxpayer files each quarter the gateway knows better than the command line.
+    """
+    asked = period or _last(today, quarterly=quarterly)
+    year_and_month(asked)  # raises `InvalidInput`
     settings = whose.gather()
     console.asks(settings)
-    return ask_filing(console, settings, period)
+    one = ask_filing(console, settings, asked)
+    if one.quarterly is None or one.quarterly is quarterly:
+        return one, quarterly
+    if quarterly:
+        console.tell(f"{one.gstin} files each month, says the gateway: --quarterly does not count.")
+    if period is None:
+        one = ask_filing(console, settings, _last(today, quarterly=one.quarterly))
+    return one, bool(one.quarterly)
 
 
 def _what_is_left(days: int, filed: dt.date | None) -> str:

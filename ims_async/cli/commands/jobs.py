@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ... import tables
-from ...bulk.gstr2b import changes_since, draft_of, gstins_due
+from ...bulk.gstr2b import by_gateway, changes_since, draft_of, gstins_due
 from ...bulk.recover import handed_in_again
 from ...errors import OUTAGE, GatewayError, InvalidInput, JournalError, UnexpectedAnswer
 from ...jobs.job import ImsJob
@@ -96,16 +96,15 @@ def list_jobs(
 
 def _tell_due(console: Console, since: Sequence[Change] | None) -> dict[str, Any]:
     """Say whose GSTR-2B is due to be computed anew, by what was sent since its draft; return the facts."""
-    period, by_gateway = last_drafted_now(), dict[tuple[str, str], list[Change]]()
+    period, found = last_drafted_now(), dict[str, None]()
     if since is None:
         console.due = None
-    for entry in since or ():
-        by_gateway.setdefault((entry.token.gsp, entry.token.host), []).append(entry)
-    found: list[str] = []
-    for (gsp, _), own in by_gateway.items():
-        commands = attrs.evolve(console.commands, gsp=gsp)
-        found += tell_due(console, period, gstins_due(own, period), commands=commands)["gstins"]
-    return {"period": period, "gstins": found}
+    for own in by_gateway(since or ()):
+        commands = attrs.evolve(console.commands, gsp=own[0].token.gsp)
+        found |= dict.fromkeys(
+            tell_due(console, period, gstins_due(own, period), commands=commands)["gstins"]
+        )
+    return {"period": period, "gstins": list(found)}
 
 
 async def _entries(

@@ -68,6 +68,9 @@ class Carrier:
     period: str = attrs.field(factory=last_drafted_now)
     """The GSTR-2B that may be due to be computed anew: `due` are those of whom it is."""
     due: Sequence[str] = ()
+    standing: Collection[str] = ()
+    regenerates: bool = False
+    """Of whom that is said though nothing is sent; and whether all is not well while it is due."""
     filed: Collection[str] = ()
     """Those of whom it is known that GSTR-3B of the period is filed: nothing is due for them."""
 
@@ -121,7 +124,7 @@ class Carrier:
 
     async def _note_due(self, client: ImsClient, whose: Container[str]) -> None:
         due = await bulk.recompute_due(client, self.period, filed=self.filed)
-        self.due = [gstin for gstin in due if gstin in whose]
+        self.due = [gstin for gstin in due if gstin in whose or gstin in self.standing]
 
     async def look_what_is_due(self, whose: Container[str]) -> None:
         """Look in the journal whose GSTR-2B is due, where nothing is carried out."""
@@ -186,9 +189,13 @@ class Carrier:
         facts |= {**outcomes.accounts_facts(accounts), "report_file": console.report_file}
         for one in asked:
             facts["taxpayers"][one.gstin]["gstr2b"] = statements.facts_of(console, one)
-        facts |= self.tell_what_is_left()
+        facts |= {**self.tell_what_is_left(), "ok": self.is_well(accounts)}
         console.document({**facts, "only_what_was_sent": bool(unsent)})
-        return OK if accounts.ok and written else NOT_ALL_WELL
+        return OK if facts["ok"] and written else NOT_ALL_WELL
+
+    def is_well(self, accounts: Accounts) -> bool:
+        """Say whether every decision was applied, and each GSTR-2B that was asked for is up to date."""
+        return accounts.ok and not (self.regenerates and self.due)
 
     def _tell_records(self, accounts: Accounts, job: ImsJob | None, unsent: str) -> None:
         console = self.console
@@ -314,7 +321,9 @@ def _the_rest(carrier: Carrier, run: str) -> str:
         return "If it had not come to all of its taxpayers, the command that began it does."
     resets = all(entry.token.kind is JobKind.RESET for entry in carrier.batches)
     verb = "reset" if resets and carrier.batches else "push"
-    command = carrier.console.commands.push("FILES", "--run", run, verb=verb)
+    computed = [entry.token.period for entry in carrier.batches if entry.token.kind.repeatable]
+    more = ("--regenerate", computed[-1]) if computed else ()
+    command = carrier.console.commands.push("FILES", "--run", run, *more, verb=verb)
     return f"If its files hold decisions that it had not sent yet, this sends them: {command}"
 
 

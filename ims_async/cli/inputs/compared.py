@@ -18,7 +18,7 @@ from ...tables.row import PARSERS, any_action
 from ..output.console import Console
 from ..output.tables import are, counted
 from .settings import checked_gstin
-from .sheets import read_sheets
+from .sheets import read_sheets, taxpayers_without
 
 
 def records_as_pulled(
@@ -26,7 +26,7 @@ def records_as_pulled(
 ) -> dict[str, list[Invoice]]:
     """Return the records of files by GSTIN, as they stood when they were pulled; `gstin` is the only one."""
     own = checked_gstin(gstin, check=check)
-    _, rows = read_sheets(console, files, gstin=own if gstin else None, otherwise=own, check=check)
+    sheets, rows = read_sheets(console, files, gstin=own if gstin else None, otherwise=own, check=check)
     if "" in rows:
         raise InvalidInput(f"{rows[''][0].row.file} names no taxpayer: pass --gstin")
     unsent = sum(_is_unsent(row) for those in rows.values() for row in those)
@@ -35,7 +35,8 @@ def records_as_pulled(
             f"{counted(unsent, 'row')} {are(unsent)} decided otherwise than when pulled: what counts here is "
             "how they stood. Push them and pull again (pull --keep), or name no files."
         )
-    return {gstin: list(map(_as_pulled, those)) for gstin, those in rows.items()}
+    records = {name: list(map(_as_pulled, those)) for name, those in rows.items()}
+    return {name: [] for name in taxpayers_without(sheets)} | records
 
 
 def _is_unsent(row: SheetRow) -> bool:
@@ -65,14 +66,14 @@ def statement_files(given: Path | None) -> Mapping[str, Path]:
     return found
 
 
-def statement_from(files: Mapping[str, Path], gstin: str, period: str) -> Gstr2b:
-    """Read the GSTR-2B of a taxpayer and period from its file. Raises `InvalidInput`."""
+def statement_from(files: Mapping[str, Path], gstin: str, period: str, *, option: str) -> Gstr2b:
+    """Read the GSTR-2B of a taxpayer and period from its file, one of an `option`. Raises `InvalidInput`."""
     if gstin not in files:
-        raise InvalidInput(f"there is no GSTR-2B of {gstin} among the files")
+        raise InvalidInput(f"there is no GSTR-2B of {gstin} among the files of {option}")
     found = tables.read_gstr2b(files[gstin])
     if (found.gstin.upper(), found.period) != (gstin, period):
         have, want = f"of {found.gstin} for {found.period}", f"of {gstin} for {period}"
         if found.gstin.upper() == gstin:
             have, want = f"for {found.period}", f"for {period}"
-        raise InvalidInput(f"{files[gstin]} is the GSTR-2B {have}, not {want}")
+        raise InvalidInput(f"{files[gstin]} is the GSTR-2B {have}, not {want} (--period says which)")
     return found

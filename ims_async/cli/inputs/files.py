@@ -25,6 +25,12 @@ from .settings import ask_gstin, checked_gstin, gstins_of
 _DECISIONS: Final = frozenset({Action.ACCEPT, Action.REJECT, Action.PENDING})
 
 
+_WANTED: Final = {
+    JobKind.SAVE: "is decided: write A, R or P into column 'action'",
+    JobKind.RESET: "is there to reset",
+}
+
+
 def read_all(
     console: Console,
     paths: Sequence[Path],
@@ -34,19 +40,19 @@ def read_all(
     check: bool,
     reader: Callable[..., list[Row]] | None = None,
     otherwise: Callable[[], str] | None = None,
+    also_empty: bool = False,
 ) -> tuple[list[Path], dict[str, list[Row]]]:
     """Read files, and the files of folders; return the files, and their rows by taxpayer.
 
     `reader` reads a file, `otherwise` returns the taxpayer of files that name none: the person is asked
-    otherwise. Where there are several files, those in which nothing is decided are passed over. Raises
-    `InvalidInput` with every fault of every file.
+    otherwise. Where there are several files, those in which nothing is decided are passed over, unless they
+    are `also_empty` those of a taxpayer, GSTIN.csv. Raises `InvalidInput` with every fault of every file.
     """
-    saving = kind is JobKind.SAVE
-    what = "is decided: write A, R or P into column 'action'" if saving else "is there to reset"
+    saving, rows = kind is JobKind.SAVE, list[Row]()
     reader = reader or (tables.read_decisions if saving else tables.read_records)
     files, problems = files_of(console, paths)
-    rows: list[Row] = []
-    alone = len(paths) == 1 and not is_folder(paths[0])  # of several, one may have no decision in it
+    # Of several, one may have no decision in it.
+    alone = len(paths) == 1 and not is_folder(paths[0]) and not (also_empty and is_gstin(paths[0].stem))
     for file in files:
         try:
             rows += reader(file, check_suppliers=check, may_be_empty=not alone)
@@ -59,13 +65,22 @@ def read_all(
     except InvalidInput as error:
         problems += problems_of(error)
     raise_all(problems)
-    if not rows:
-        raise InvalidInput(f"nothing {what} ({counted(len(files), 'file')} read)")
-    read = {row.file for row in rows}
-    if empty := [file for file in files if not any(_is_of(name, file) for name in read)]:
-        undecided = "no decision" if saving else "no record"
-        console.tell(f"{counted(len(empty), 'file')} with {undecided} passed over: {_some(empty)}")
+    empty = _without_rows(files, rows)
+    if also_empty:
+        found |= {name: [] for file in empty if is_gstin(name := file.stem.upper()) and name not in found}
+        empty = [file for file in empty if not is_gstin(file.stem)]
+    if not found:
+        what = f"nothing {'there names a taxpayer' if also_empty else _WANTED[kind]}"
+        raise InvalidInput(f"{what} ({counted(len(files), 'file')} read)")
+    if empty:
+        nothing = "no decision" if saving else "no record"
+        console.tell(f"{counted(len(empty), 'file')} with {nothing} passed over: {_some(empty)}")
     return files, found
+
+
+def _without_rows(files: Sequence[Path], rows: Sequence[Row]) -> list[Path]:
+    read = {row.file for row in rows}
+    return [file for file in files if not any(_is_of(name, file) for name in read)]
 
 
 def _is_of(name: str, file: Path) -> bool:
@@ -88,7 +103,8 @@ def taxpayers_of(
     """
     found = dict.fromkeys(gstins_of(given, listed, check=check))
     if paths:
-        found |= dict.fromkeys(read_all(console, paths, JobKind.RESET, gstin=None, check=check)[1])
+        _, rows = read_all(console, paths, JobKind.RESET, gstin=None, check=check, also_empty=True)
+        found |= dict.fromkeys(rows)
     return list(found) if found or may_be_none else [ask_gstin(None, check=check)]
 
 

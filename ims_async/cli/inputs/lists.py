@@ -51,7 +51,7 @@ def decision_files(
 ) -> tuple[list[Path], list[Path], list[Problem]]:
     """Return the files that are meant, each once; the reports among them, which hold no decisions; and
     what is wrong with the folders. Of a folder all files with the suffix of a format are meant, but for what
-    `sales` and `followup` wrote, which counts as a report there, unless files of `sales` are meant.
+    `sales`, `followup` and `gstr2b` wrote, which counts as a report there, unless files of `sales` are meant.
     """
     files: dict[Path, Path] = {}
     problems: list[Problem] = []
@@ -74,7 +74,7 @@ def decision_files(
 
 
 def _is_listing(file: Path) -> bool:
-    """Return True for a file of sales, or of what is to be followed up: its headings are the first row."""
+    """Return True for a file that holds records, but none to decide: its headings are the first row."""
     try:
         if (packed := format_of(file)) is not None:
             if packed.is_pulled(file):
@@ -94,8 +94,10 @@ _LISTINGS: Final = (
     {"list", "recipient"},
     {"message", "rejecteddocuments", "onlyinbooksdocuments"},
     {"message", "rejectedbycustomerdocuments", "noactiondocuments"},
+    {"kind", "needsaperson", "gstr-2bsection"},
+    {"part", "itcreason", "imsaction"},
 )
-"""Columns by which files of sales, and lines for suppliers or customers, are known."""
+"""Columns by which files of sales, lines for suppliers or customers, comparisons, and GSTR-2B are known."""
 
 
 def _files_in(folder: Path) -> Iterator[Path]:

@@ -20,7 +20,7 @@ from ...tables.formats import NAMES, SUFFIXES
 from ...tables.problems import raise_all
 from ..output.console import Console
 from ..output.tables import counted
-from .files import check_targets, files_of, folder_of
+from .files import check_targets, files_of, folder_of, is_gstin
 
 
 @attrs.frozen
@@ -73,6 +73,11 @@ def read_sheets(
     if not rows:
         raise InvalidInput(f"there is no record to match ({counted(len(files), 'file')} read)")
     return sheets, found
+
+
+def taxpayers_without(sheets: Sequence[Sheet]) -> list[str]:
+    """Return the taxpayers whose own file, GSTIN.csv, has no record in it."""
+    return [one.file.stem.upper() for one in sheets if not one.records and is_gstin(one.file.stem)]
 
 
 def read_books(

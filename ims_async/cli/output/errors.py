@@ -45,6 +45,8 @@ def sentence_of(error: BaseException, commands: Commands, account: str = "") -> 
             return words_of(error)
         case errors.NotSent() | errors.GatewayUnavailable(http_status=None):
             return f"{error.without_advice()}; check the connection, or IMS_BASE_URL"
+        case errors.Gstr2bUnavailable() | errors.RegenerationRefused():
+            return _of_gstr2b(error)
         case errors.ImsError():
             return error.without_advice()
     what = f"unexpected {type(error).__name__}: {error}"
@@ -55,6 +57,20 @@ def words_of(error: errors.InvalidInput) -> str:
     """Return what an error says, with the option of the command line in its advice."""
     advice = "choose another name, or pass --overwrite" if error.advice == OVERWRITE_ADVICE else error.advice
     return f"{error.without_advice()}: {advice}" if advice else str(error)
+
+
+def _of_gstr2b(error: errors.GatewayError) -> str:
+    """Say what to do in the words of the command line, where the advice is for programs."""
+    advice = _ADVICE.get(error.code, error.advice)
+    what = error.without_advice().rstrip(".")
+    return f"{what}; {advice[0].lower()}{advice[1:]}" if advice else what
+
+
+_ADVICE: Final = {
+    "IMS2B007": "`ims-async deadlines --ask-filing` tells which",
+    "IMS2B009": "",  # the gateway names the day
+    "GTR2B-002": "if GSTR-3B of the period before is not filed, file it, then have GSTR-2B computed anew",
+}
 
 
 def _queued(error: errors.DownloadQueued) -> str:

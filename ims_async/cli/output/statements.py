@@ -14,6 +14,7 @@ from ...bulk import TaxpayerReport
 from ...bulk.gstr2b import Gstr2bProof
 from ...errors import GatewayError, OutcomeUnknown, RegenerationRefused
 from ...model.gstr2b import TaxAmounts
+from ...model.report import CANNED
 from ...tables.writing import write_rows
 from ..inputs.accounts import chosen
 from .console import Console
@@ -24,6 +25,7 @@ COMPUTED: Final = "computed anew"
 UNCHANGED: Final = "nothing changed"
 PENDING: Final = "pending"
 UNKNOWN: Final = "unknown"
+OUTDATED: Final = "changed since"
 _WELL: Final = (UNCHANGED, COMPUTED)
 HEADS: Final = ("IGST", "CGST", "SGST", "cess")
 _COLUMNS: Final = (
@@ -31,6 +33,11 @@ _COLUMNS: Final = (
     *("generated on before", "checksum before", "generated on", "checksum", "credit before", "credit"),
     *(f"credit change {head}" for head in HEADS),
 )
+
+
+def is_well(one: TaxpayerReport) -> bool:
+    """Say whether a taxpayer's GSTR-2B is up to date, computed anew or unchanged."""
+    return outcome_of(one) in _WELL
 
 
 def asked_for(one: TaxpayerReport) -> bool:
@@ -59,6 +66,8 @@ def outcome_of(one: TaxpayerReport) -> str:
         return PENDING if _is_pending(one) else "not asked for"
     if not report.ok:
         return "failed"
+    if one.pending_count or not one.gstr2b_is_current:
+        return OUTDATED
     return UNCHANGED if report.unchanged else COMPUTED
 
 
@@ -66,8 +75,12 @@ def _why(console: Console, one: TaxpayerReport) -> str:
     """Say why it was not computed anew; empty where it was."""
     if (error := _error_of(one)) is not None:
         return console.reason(one.gstin, error)
-    report = one.gstr2b
-    return "" if report is None or report.ok else f"{report.error_code} {report.reason}".strip()
+    report, outcome = one.gstr2b, outcome_of(one)
+    if outcome == OUTDATED:
+        return "records were changed after it was computed, or may have been"
+    if report is None or report.ok:
+        return ""
+    return CANNED if report.canned else f"{report.error_code} {report.reason}".strip()
 
 
 def in_words(console: Console, one: TaxpayerReport) -> str:
@@ -115,7 +128,7 @@ def earlier_may_have_it(period: str, gstins: Sequence[str]) -> str:
 def outcomes_table(console: Console, period: str, parts: Sequence[TaxpayerReport]) -> Table:
     """Show what came of each, the trouble first; of very many the first, and the others by outcome."""
     confirmed = any(one.gstr2b_proof is not None for one in parts)
-    ordered = sorted(parts, key=lambda one: outcome_of(one) in _WELL)
+    ordered = sorted(parts, key=is_well)
     rows: list[tuple[object, ...]] = []
     for one in ordered[:MOST_ROWS]:
         row = (one.gstin, outcome_of(one), *(_marks(one.gstr2b_proof) if confirmed else ()))
@@ -188,9 +201,9 @@ def facts_of(console: Console, one: TaxpayerReport) -> dict[str, Any]:
     error, report, proof = _error_of(one), one.gstr2b, one.gstr2b_proof
     not_before = error.not_before if isinstance(error, RegenerationRefused) else None
     facts: dict[str, Any] = {
-        "ok": outcome_of(one) in _WELL,
+        "ok": is_well(one),
         "outcome": outcome_of(one),
-        "not_before": not_before and f"{not_before:%d-%m-%Y}",
+        "not_before": not_before and not_before.isoformat(),
         "code": _code(one),
         "reason": _why(console, one),
         "unchanged": report is not None and report.unchanged,

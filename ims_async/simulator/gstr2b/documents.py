@@ -30,6 +30,7 @@ _SECTIONS = {
 }
 _FILED_UNTIL = {"IFF": 13}
 _MONTHLY_UNTIL = 11
+_DECLARED_HEADS = {"igst": "declIgst", "cgst": "declCgst", "sgst": "declSgst", "cess": "declCess"}
 _DECLARED = {
     "remarks": "remarks",
     "itcRedReq": "itc_reduction",
@@ -73,6 +74,20 @@ class Document:
     def credit_note(self) -> bool:
         """Whether it takes credit away."""
         return (self.fields.get("typ"), self.section[:4]) == ("C", "cdnr") or self.isd_credit
+
+    @property
+    def counted(self) -> Mapping[str, Decimal]:
+        """Its amounts as the sums of the statement take them.
+
+        Of a credit note that was accepted they take what its ITC reduction declares. No document says so of
+        the sums, but they are the credit, and only that is given up (GSTN FAQ of 17-10-2025).
+        """
+        declared = {head: self.fields.get(name) for head, name in _DECLARED_HEADS.items()}
+        required = self.fields.get("itcRedReq")
+        if not self.credit_note or required is None or (required == "Y" and not any(declared.values())):
+            return self.money
+        given_up = {head: amount if required == "Y" else None for head, amount in declared.items()}
+        return {**self.money, **{head: amount or Decimal(0) for head, amount in given_up.items()}}
 
     @property
     def isd_credit(self) -> bool:

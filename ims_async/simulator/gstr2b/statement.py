@@ -140,8 +140,8 @@ def _summary(documents: Iterable[Document]) -> Payload:
     for one in documents:
         part, category, section = _place(one)
         sums = credit.setdefault(part, {}).setdefault(category, dict.fromkeys(_HEADS, Decimal(0)))
-        _add(sums, one, (head for head in _HEADS))
-        _add(sums.setdefault(section, {}), one, ("txval", *_HEADS))
+        _add(sums, one.counted, _HEADS)
+        _add(sums.setdefault(section, {}), one.counted, ("txval", *_HEADS))
         if one.group.supprd and not one.reversal:
             _count(suppliers["cpSummRej" if one.rejected else "cpsumm"], one)
     by_supplier = {
@@ -172,10 +172,10 @@ def _count(sections: Payload, one: Document) -> None:
     rows = sections.setdefault(one.section, {})
     row = rows.setdefault((one.group, *note.values()), {**_supplier(one.group), **note, "ttldocs": 0})
     row["ttldocs"] += 1
-    _add(row, one, ("txval", *_HEADS))
+    _add(row, one.money, ("txval", *_HEADS))
 
 
-def _add(sums: Payload, one: Document, names: Iterable[str]) -> None:
+def _add(sums: Payload, money: Mapping[str, Decimal], names: Iterable[str]) -> None:
     for name in names:
-        if name in one.money or name in _HEADS:
-            sums[name] = sums.get(name, Decimal(0)) + one.money.get(name, Decimal(0))
+        if name in money or name in _HEADS:
+            sums[name] = sums.get(name, Decimal(0)) + money.get(name, Decimal(0))

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import attrs
 
 from .... import decide, tables
-from ....bulk.gstr2b import changes_since, draft_of, gstins_due
+from ....bulk.gstr2b import by_gateway, changes_since, draft_of, gstins_due, recompute_due
 from ....decide import Comparison
 from ....decide.comparison.writing import COLUMNS, comparison_rows
-from ....errors import InvalidInput, JournalError
+from ....errors import ImsError, InvalidInput, JournalError
 from ....model.gstr2b import Filing
 from ....model.records import Invoice
 from ....model.vocabulary import year_and_month
@@ -33,6 +33,7 @@ from ...output.comparisons import ComparedTally
 from ...output.console import NOT_ALL_WELL, OK, Console
 from ...output.grouping import Grouped, kind_of
 from ...output.tables import counted
+from .stopped import not_asked_for
 
 _STATEMENT = (
     "a .json file that gstr2b pull wrote, or GSTN's own; or a folder with a file GSTIN.json of each taxpayer"
@@ -127,8 +128,11 @@ def compare(console: Console, asked: Asked, files: options.ComparedFiles = None)
         names = list(own)
     else:
         names = taxpayers_of(console, [], asked.gstin or [], asked.gstins, check=check)
-    found = _Compare(console, asked, names, _period_of(asked, own), records, own, earlier)
-    return found.carry_out()
+    period, settings = _period_of(asked, own, names), None
+    if records is None or asked.statement is None or asked.ask_filing:
+        settings = gather_for(asked.gsp, names, named=bool(asked.gstin), check=check, rate=asked.rate)
+        console.asks(settings)
+    return _Compare(console, asked, names, period, records, own, earlier, settings).carry_out()
 
 
 def _records_of(
@@ -140,14 +144,15 @@ def _records_of(
     return records_as_pulled(console, files, named[0] if named else None, check=check)
 
 
-def _period_of(asked: Asked, own: Mapping[str, Path]) -> str:
-    """Return the period that is meant: the statements have it, too. Raises `InvalidInput`."""
+def _period_of(asked: Asked, own: Mapping[str, Path], names: Sequence[str]) -> str:
+    """Return the period that is meant: the statements of these have it, too. Raises `InvalidInput`."""
     if asked.period is not None:
         year_and_month(asked.period)
         return asked.period
     if not own:
         raise InvalidInput("name the period, --period 102026, or a file of GSTR-2B, --statement FILE")
-    return tables.read_gstr2b(next(iter(own.values()))).period
+    files = [own[gstin] for gstin in names if gstin in own] or list(own.values())
+    return tables.read_gstr2b(files[0]).period
 
 
 class _NothingComparedError(Exception):
@@ -156,7 +161,7 @@ class _NothingComparedError(Exception):
 
 @attrs.frozen
 class _Compare:
-    """What is compared with what. `records` is None if they are read now."""
+    """What is compared with what. `records` is None if they are read now; `settings` if nobody is asked."""
 
     console: Console
     asked: Asked
@@ -165,6 +170,7 @@ class _Compare:
     records: Mapping[str, Sequence[Invoice]] | None
     own: Mapping[str, Path]
     earlier: Mapping[str, Path]
+    settings: Settings | None
     tally: ComparedTally = attrs.field(factory=ComparedTally)
     facts: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     sentences: list[str] = attrs.field(factory=list)
@@ -174,11 +180,6 @@ class _Compare:
     @said.default
     def _grouped(self) -> Grouped:
         return Grouped(self.console.tell)
-
-    @property
-    def asks(self) -> bool:
-        """Whether a gateway is asked."""
-        return self.records is None or self.asked.statement is None or self.asked.ask_filing
 
     def carry_out(self) -> int:
         """Compare each, write and show what was found; return the exit code."""
@@ -202,31 +203,40 @@ class _Compare:
                 self.facts[gstin] = self.tally.add(gstin, found)
                 self.sentences.append(str(found))
 
-            skipped = self.console.wait_for(self._compare_all(due, heard))
+            try:
+                skipped = self.console.wait_for(self._compare_all(due, heard))
+            except ImsError as error:
+                skipped = not_asked_for(self.console, error, self.names, self.facts)
             self.said.end()
             if not self.facts:
                 raise _NothingComparedError(skipped)
         return skipped
 
     async def _due(self) -> set[str]:
-        """Return whose GSTR-2B is older than the actions, as far as the journal knows."""
+        """Return whose GSTR-2B is older than the actions, as far as the journal knows.
+
+        By what went to the gateway that is asked; where none is asked, by what went to each.
+        """
         kept = journal_if_any(self.asked.journal)
         if kept is None:
             return set()
         async with contextlib.aclosing(kept):
             try:
+                if self.settings is not None:
+                    async with self.settings.client(journal=kept) as client:
+                        return {*await recompute_due(client, self.period)}
                 changes = await changes_since(kept, draft_of(self.period))
-                return {*gstins_due(changes, self.period)}
+                return {gstin for own in by_gateway(changes) for gstin in gstins_due(own, self.period)}
             except JournalError as error:
                 self.console.tell(f"Some of the journal cannot be read: {error}")
                 self.console.due = None
                 return set()
 
     async def _compare_all(self, due: set[str], heard: Callable[[str, Comparison], object]) -> dict[str, str]:
-        if self.asks:
+        if self.settings is not None:
             return await ask_each(
                 self.console,
-                self._settings(),
+                self.settings,
                 self.names,
                 "compared",
                 ask=lambda taxpayer: self._compare(taxpayer.gstin, due, taxpayer),
@@ -238,26 +248,24 @@ class _Compare:
         said = Grouped(self.console.tell)
         for gstin in self.names:
             try:
-                heard(gstin, await self._compare(gstin, due, None))
+                found = await self._compare(gstin, due, None)
             except InvalidInput as error:
                 if len(self.names) == 1:
                     raise
                 skipped[gstin] = self.console.reason(gstin, error)
                 said.add(f"skipped, {kind_of(error)}", f"{gstin} is skipped: {skipped[gstin]}")
+            else:
+                heard(gstin, found)
         said.end()
         return skipped
 
-    def _settings(self) -> Settings:
-        asked = self.asked
-        check = not asked.no_check
-        settings = gather_for(asked.gsp, self.names, named=bool(asked.gstin), check=check, rate=asked.rate)
-        self.console.asks(settings)
-        return settings
-
     async def _compare(self, gstin: str, due: set[str], taxpayer: Taxpayer | None) -> Comparison:
         """Compare one taxpayer's; what does not come from files is asked of the gateway."""
-        statement = statement_from(self.own, gstin, self.period) if self.asked.statement else None
-        before = statement_from(self.earlier, gstin, self.period) if self.asked.before else None
+        statement = before = None
+        if self.asked.statement:
+            statement = statement_from(self.own, gstin, self.period, option="--statement")
+        if self.asked.before:
+            before = statement_from(self.earlier, gstin, self.period, option="--before")
         records, filings = None if self.records is None else self.records[gstin], []
         if taxpayer is not None:
             if statement is None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import attrs
 
 from .... import tables
-from ....errors import InvalidInput
+from ....bulk.gstr2b import credit_by_sums
+from ....errors import ImsError, InvalidInput, UnexpectedAnswer
 from ....model.gstr2b import Gstr2b
 from ....model.vocabulary import year_and_month
 from ....tables import Problem
 from ....tables.formats import SUFFIXES
 from ....tables.gstr2b.writing import COLUMNS, FORMATS, JSON, check_gstr2b_target, gstr2b_rows, is_json
 from ....tables.writing import writing_rows
+from ....taxpayer import Taxpayer
 from ... import options
 from ...command import command
 from ...inputs.asking import ask_each
@@ -25,8 +27,10 @@ from ...output import tables as show
 from ...output.console import NOT_ALL_WELL, OK, Console
 from ...output.statements import HEADS, heads_of
 from ...output.tables import are, counted
+from .stopped import not_asked_for
 
 _SUFFIXES: Final = (*SUFFIXES, JSON)
+_SUMS_ONLY: Final = "the gateway gave sums and no documents: pull it again later"
 
 
 @attrs.frozen(kw_only=True)
@@ -113,7 +117,7 @@ class _Pull:
     def carry_out(self) -> int:
         """Write each statement as it comes; return the exit code."""
         if len(set(self.targets.values())) == len(self.targets):
-            skipped = self._read(self._write)
+            skipped = self._read(self._ask_and_write, self._note)
         else:
             try:
                 skipped = self._into_one(Path(self.asked.out))
@@ -124,37 +128,53 @@ class _Pull:
     def _into_one(self, out: Path) -> dict[str, str]:
         """Write all into one file, which is replaced when all of it is written."""
         with writing_rows(out, COLUMNS, overwrite=self.console.overwrite) as write:
-            skipped = self._read(lambda _, found: write(gstr2b_rows(found)))
+
+            def heard(gstin: str, found: Gstr2b) -> None:
+                write(gstr2b_rows(found))
+                self._note(gstin, found)
+
+            skipped = self._read(self._ask, heard)
             if not self.facts:
                 raise _NothingReadError(skipped)
         return skipped
 
-    def _write(self, gstin: str, found: Gstr2b) -> None:
-        tables.write_gstr2b(self.targets[gstin], found, overwrite=self.console.overwrite)
-
-    def _read(self, write: Callable[[str, Gstr2b], object]) -> dict[str, str]:
-        def heard(gstin: str, found: Gstr2b) -> None:
-            write(gstin, found)
-            self._note(gstin, found)
-
-        asked = self.asked
+    def _read(
+        self, ask: Callable[[Taxpayer], Awaitable[Gstr2b]], heard: Callable[[str, Gstr2b], object]
+    ) -> dict[str, str]:
+        names = list(self.targets)
         work = ask_each(
             self.console,
             self.settings,
-            list(self.targets),
+            names,
             "pulled",
-            ask=lambda taxpayer: taxpayer.gstr2b(asked.period, strict=False),
+            ask=ask,
             heard=heard,
-            at_once=asked.concurrency,
+            at_once=self.asked.concurrency,
         )
-        return self.console.wait_for(work)
+        try:
+            return self.console.wait_for(work)
+        except ImsError as error:
+            return not_asked_for(self.console, error, names, self.facts)
+
+    async def _ask(self, taxpayer: Taxpayer) -> Gstr2b:
+        found = await taxpayer.gstr2b(self.asked.period, strict=False)
+        if found.summary_only and not is_json(self.targets[taxpayer.gstin]):
+            raise UnexpectedAnswer(_SUMS_ONLY)  # a table would be empty
+        return found
+
+    async def _ask_and_write(self, taxpayer: Taxpayer) -> Gstr2b:
+        """Write it where it is asked for: of a file that cannot be written its taxpayer alone is skipped."""
+        found = await self._ask(taxpayer)
+        tables.write_gstr2b(self.targets[taxpayer.gstin], found, overwrite=self.console.overwrite)
+        return found
 
     def _note(self, gstin: str, found: Gstr2b) -> None:
-        credit, count, day = found.credit, len(found.documents), found.generated_on
+        credit = credit_by_sums(found) if found.summary_only else found.credit
+        count, day = len(found.documents), found.generated_on
         self.facts[gstin] = {
             "file": str(self.targets[gstin]),
             "documents": count,
-            "generated_on": day and f"{day:%d-%m-%Y}",
+            "generated_on": day and day.isoformat(),
             "checksum": found.checksum,
             "summary_only": found.summary_only,
             "credit": credit.to_dict(),
@@ -163,7 +183,7 @@ class _Pull:
         }
         self.rows.append((gstin, day, count, *map(show.rupees, (*heads_of(credit), credit.total))))
         if found.summary_only:
-            self.console.tell(f"{gstin}: the gateway gave sums and no documents.")
+            self.console.tell(f"{gstin}: {_SUMS_ONLY}.")
         for problem in found.problems:
             self.console.tell(f"{gstin}: a document cannot be read and is left out: {problem}")
 
@@ -174,7 +194,7 @@ class _Pull:
             *(
                 Problem(what, kind="document", gstin=gstin)
                 for gstin, own in self.facts.items()
-                for what in own["problems"]
+                for what in ([_SUMS_ONLY] if own["summary_only"] else own["problems"])
             ),
         ]
         if self.rows:

@@ -10,13 +10,13 @@ import attrs
 
 from .... import bulk
 from ....bulk import TaxpayerReport
-from ....bulk.run import checked_name
 from ....model.vocabulary import year_and_month
 from ... import options
 from ...command import command
 from ...inputs.accounts import refuse_unless_regenerated
 from ...inputs.files import taxpayers_of
 from ...inputs.filings import ask_filings
+from ...inputs.runs import check_run
 from ...inputs.settings import Settings, confirmed, gather_for, journal, journal_if_any
 from ...output import statements
 from ...output import tables as show
@@ -66,8 +66,7 @@ def regenerate(console: Console, asked: Asked, files: options.NamingFiles = None
     is pending.
     """
     year_and_month(asked.period)  # raises `InvalidInput`, as the next one does
-    if asked.run is not None:
-        checked_name(asked.run)
+    check_run(console, asked.run, asked.journal, asked.period)
     refuse_unless_regenerated(asked.gsp)
     journal(asked.journal)  # before the work that it is to hold
     console.sends, check = True, not asked.no_check
@@ -115,7 +114,7 @@ def _filed(console: Console, settings: Settings, names: Sequence[str], asked: As
 
 
 def _tell_beforehand(console: Console, names: Sequence[str], filed: Mapping[str, str], asked: Asked) -> int:
-    """Say for whom it would be asked for; nobody is well."""
+    """Say for whom it would be asked for; nobody is well. `--report` has them, and who is left out."""
     console.due = asked.due and bool(names)
     if names:
         title = f"GSTR-2B of {asked.period} would be computed anew for {counted(len(names), 'taxpayer')}"
@@ -123,9 +122,21 @@ def _tell_beforehand(console: Console, names: Sequence[str], filed: Mapping[str,
     else:
         which = "due to be computed anew" if asked.due and not filed else "left to be computed anew"
         console.say(f"No GSTR-2B of {asked.period} is {which}.")
+    written = _write_report(console, asked.period, [TaxpayerReport(gstin=name) for name in names], filed)
     facts = {"ok": True, "period": asked.period, "dry_run": asked.dry_run, "would_ask": list(names)}
-    console.document({**facts, "taxpayers": {}, "filed": dict(filed), "report_file": None})
-    return OK
+    console.document({**facts, "taxpayers": {}, "filed": dict(filed), "report_file": console.report_file})
+    return OK if written else NOT_ALL_WELL
+
+
+def _write_report(
+    console: Console, period: str, parts: Sequence[TaxpayerReport], filed: Mapping[str, str], jobs: int = 0
+) -> bool:
+    left_out = {gstin: f"GSTR-3B was filed on {day}" for gstin, day in filed.items()}
+    return console.write_report(
+        lambda file: statements.write_outcomes(console, file, period, parts, left_out),
+        jobs=jobs,
+        what="What came of each",
+    )
 
 
 def _tell(carrier: Carrier, run: str, parts: Sequence[TaxpayerReport], filed: Mapping[str, str]) -> int:
@@ -133,13 +144,8 @@ def _tell(carrier: Carrier, run: str, parts: Sequence[TaxpayerReport], filed: Ma
     console, period = carrier.console, carrier.period
     console.say()
     statements.tell_outcomes(console, period, parts)
-    left_out = {gstin: f"GSTR-3B was filed on {day}" for gstin, day in filed.items()}
-    written = console.write_report(
-        lambda file: statements.write_outcomes(console, file, period, parts, left_out),
-        jobs=len(carrier.batches),
-        what="What came of each",
-    )
-    ok = all(one.ok and one.gstr2b is not None for one in parts)
+    written = _write_report(console, period, parts, filed, len(carrier.batches))
+    ok = all(map(statements.is_well, parts))
     facts = {"ok": ok, "run": run, "period": period, "filed": dict(filed), "report_file": console.report_file}
     facts["taxpayers"] = {one.gstin: statements.facts_of(console, one) for one in parts}
     console.document({**facts, **carrier.tell_what_is_left()})
