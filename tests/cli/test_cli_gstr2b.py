@@ -14,9 +14,8 @@ from urllib.parse import urlsplit
 import attrs
 import pytest
 
-from ims_async import InvalidInput, JobKind, JobToken, tables
+from ims_async import InvalidInput, JobKind, JobToken, rules, tables
 from ims_async.bulk import TaxpayerReport
-from ims_async.cli.commands import deadlines
 from ims_async.cli.inputs import environment
 from ims_async.cli.output import statements
 from ims_async.cli.output.next_commands import Commands
@@ -670,7 +669,7 @@ def test_deadlines_ask_whether_it_is_filed_only_if_that_is_wanted(
 
 def test_deadlines_without_a_period_are_those_of_the_last_quarter_of_one_who_files_so(shell: Shell) -> None:
     """Which the gateway knows; and whose state its GSTIN says."""
-    shell.monkeypatch.setattr(deadlines.rules, "india_date", lambda _: dt.date(2025, 3, 1))
+    shell.monkeypatch.setattr(rules, "india_date", lambda _: dt.date(2025, 3, 1))
     shell.sim.returns.set_quarterly(shell.gstin)
     shell.sim.returns.file_gstr3b(shell.gstin, "122024", dt.date(2025, 1, 22))
     ended = shell.run("deadlines", "--ask-filing", "--json")
