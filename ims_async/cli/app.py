@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import sys
-from typing import Annotated, Final
+from collections.abc import Callable
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -121,9 +123,15 @@ for _name, _work, _example in (
 app.add_typer(gstr2b, name="gstr2b")
 
 
+@functools.cache
+def parser() -> Callable[..., Any]:
+    """Return what reads the command line: made once, which takes longer than reading."""
+    return typer.main.get_command(app)
+
+
 def run() -> None:
     """Run the command line."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character shows another
-    app(prog_name="ims-async")
+    parser()(prog_name="ims-async")

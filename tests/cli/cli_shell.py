@@ -19,10 +19,9 @@ from typing import Any
 
 import attrs
 import pytest
-import typer
 
 from ims_async.__main__ import main
-from ims_async.cli.app import app
+from ims_async.cli.app import app, parser
 from ims_async.cli.output.console import Console
 from ims_async.simulator import Simulator
 
@@ -54,7 +53,7 @@ def commands_in(said: str) -> list[list[str]]:
 
 def check_command(words: Sequence[str]) -> None:
     """Let the app's own parser read a command; raises what it holds against it. Nothing is carried out."""
-    command: Any = typer.main.get_command(app)
+    command: Any = parser()
     context = command.make_context("ims-async", list(words))
     while hasattr(command, "resolve_command"):
         first = "_protected_args" if hasattr(context, "_protected_args") else "protected_args"  # before 8.2
