@@ -6,6 +6,8 @@ import string
 from calendar import monthrange
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
+from random import Random
 from typing import TYPE_CHECKING, TypedDict, cast
 
 from .fields import SHAPES
@@ -13,7 +15,6 @@ from .records import Action, Key, Record, Taxpayer, hashed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from random import Random
 
 Book = dict[str, dict[Key, Record]]
 """The records of one taxpayer by section, then by supplier, number and return period."""
@@ -21,6 +22,8 @@ Book = dict[str, dict[Key, Record]]
 PERIODS = ("102024", "112024", "122024", "012025")
 """The return periods that records belong to, MMYYYY."""
 
+_FEW = 200
+"""So many records of a taxpayer are kept for the next simulator of the same world."""
 
 _DIGITS = string.digits + string.ascii_uppercase
 
@@ -103,12 +106,19 @@ def make_suppliers(rng: Random, count: int, home: str) -> list[Supplier]:
     ]
 
 
-def make_book(rng: Random, taxpayer: Taxpayer, count: int, sections: Sequence[str] | None = None) -> Book:
+def make_book(seed: str, taxpayer: Taxpayer, count: int, sections: Sequence[str] | None = None) -> Book:
     """Make `count` records for a taxpayer, spread over the sections named (all eight if none is)."""
+    draw = _draw_once if count <= _FEW else _draw
+    book = draw(seed, taxpayer, count, tuple(sections or SHAPES))
+    return {section: dict(records) for section, records in book.items()}
+
+
+def _draw(seed: str, taxpayer: Taxpayer, count: int, sections: tuple[str, ...]) -> Book:
+    rng = Random(f"{seed}/{taxpayer.gstin}")
     book: Book = {section: {} for section in SHAPES}
     suppliers = make_suppliers(rng, max(3, min(25, count // 8)), taxpayer.state)
     serial = 0
-    for section, share in _shares(count, tuple(sections or SHAPES)).items():
+    for section, share in _shares(count, sections).items():
         previous: Record | None = None
         for index in range(share):
             serial += 1
@@ -121,6 +131,10 @@ def make_book(rng: Random, taxpayer: Taxpayer, count: int, sections: Sequence[st
             book[section][record.key] = record
             previous = record
     return book
+
+
+_draw_once = lru_cache(maxsize=128)(_draw)
+"""Draw the records of a world that tests make over and over; a record never changes."""
 
 
 def _shares(count: int, sections: Sequence[str]) -> dict[str, int]:

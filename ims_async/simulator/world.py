@@ -109,8 +109,7 @@ class World:
         self.requests: list[LoggedRequest] = []
         self._otps: dict[str, str] = {}  # the taxpayers to whom an OTP was sent, by the name of the request
         self._books = {
-            taxpayer.gstin: make_book(Random(f"{seed}/{taxpayer.gstin}"), taxpayer, invoices, sections)
-            for taxpayer in made
+            taxpayer.gstin: make_book(str(seed), taxpayer, invoices, sections) for taxpayer in made
         }
         self._ids = Random(f"{seed}/ids")
         self._durations = Random(f"{seed}/durations")

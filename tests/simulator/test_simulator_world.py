@@ -23,6 +23,16 @@ def test_the_same_seed_makes_the_same_world() -> None:
     assert Portal(one).answer("GET", "/nowhere") == Portal(two).answer("GET", "/nowhere")
 
 
+def test_worlds_of_one_seed_change_each_by_itself() -> None:
+    """Edit every record of one: the other keeps its own, and so does one that is made afterwards."""
+    one, two = (Simulator(seed=3, invoices=50) for _ in range(2))
+    gstin, records = two.gstins[0], two.records(two.gstins[0])
+    for record in records:
+        one.edit(gstin, record.section, record.number, supplier=record.supplier, period=record.period)
+    assert not {*one.records(gstin)} & {*records}
+    assert two.records(gstin) == Simulator(seed=3, invoices=50).records(gstin) == records
+
+
 def test_another_seed_makes_another_world() -> None:
     """Share no taxpayer between two seeds."""
     assert not {*Simulator(seed=1, taxpayers=5).gstins} & {*Simulator(seed=2, taxpayers=5).gstins}
