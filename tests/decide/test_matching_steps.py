@@ -37,15 +37,12 @@ def test_a_pass_of_the_collector_of_garbage_visits_little(for_supplier: int, mos
     """Beside the records and the entries: what 100,000 need is visited within few milliseconds."""
     made = testing.sample(seed=4, records=10_000, for_supplier=for_supplier)
     gc.collect()
-    gc.freeze()
-    try:
-        visited = 0
-        for count, _ in enumerate(matching_steps(made.invoices, made.register)):
-            if not count % 100:
-                gc.collect(1)  # tuples of plain values are visited once
-                visited = max(visited, sum(map(len, map(gc.get_referents, gc.get_objects()))))
-    finally:
-        gc.unfreeze()
+    gc.freeze()  # for good: `unfreeze` would let go of all the collected tests too (tests/conftest.py)
+    visited = 0
+    for count, _ in enumerate(matching_steps(made.invoices, made.register)):
+        if not count % 100:
+            gc.collect(1)  # tuples of plain values are visited once
+            visited = max(visited, sum(map(len, map(gc.get_referents, gc.get_objects()))))
     assert 2 * 10_000 < visited < most * 10_000
 
 
