@@ -11,6 +11,7 @@ import datetime as dt
 import gc
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
@@ -29,6 +30,8 @@ from .support import loops
 from .support.sweeps import examples
 
 HERE = Path(__file__).parent / "contracts"
+MEMORY: Final = Path("/dev/shm")  # noqa: S108 # pytest makes a folder in it that only its user may enter
+ROOM: Final = 2 * 10**9
 
 # The same examples each time, so that no run fails by chance; HYPOTHESIS_PROFILE=random looks for new ones.
 settings.register_profile(
@@ -42,8 +45,11 @@ def pytest_configure() -> None:
     """Say that no event loop is set, or looptime makes one before each test and nobody closes it.
 
     Ctrl-C is heard by the programs that tests start, also where this one was started in the background.
+    Files of tests are in memory where there is room for that: a journal waits for a disk at each write.
     """
     asyncio.set_event_loop(None)
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM and os.access(MEMORY, os.W_OK):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background; programs inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
