@@ -12,7 +12,10 @@ LOWEST ?= tests/gsp tests/contracts/test_packaging.py tests/model/test_plain.py 
           $(addprefix tests/cli/test_cli_,check.py commands.py consent.py demo.py jobs.py login.py match.py \
           parquet.py policy.py progress_many.py push_files.py xlsx.py) \
           $(addprefix tests/tables/test_tables_,frames.py parquet.py xlsx.py)
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+MAKE_VENV = $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "ims_async needs Python 3.11 or later; for example: make PYTHON=python3.12")' && \
+            $(PYTHON) -m venv
+# Python compiles a module when it is first imported; most of what is installed never is.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 # Each worker, and each process that a test starts, would compile everything anew.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -22,16 +25,16 @@ help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 $(DEMO): pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "ims_async needs Python 3.11 or later; for example: make PYTHON=python3.12")'
 	@echo 'Installing ims_async and what its shell needs into $(VENV); this takes a minute, and is done once.'
-	@$(PYTHON) -m venv $(VENV)
+	@$(MAKE_VENV) $(VENV)
 	@$(INSTALL) -e '.[cli]'
 	@touch $@
 
-$(READY): $(DEMO)
-	@echo 'Installing what the tests need into $(VENV); this takes a minute, and is done once.'
+$(READY): pyproject.toml
+	@echo 'Installing ims_async and what its tests need into $(VENV); this takes a minute, and is done once.'
+	@$(MAKE_VENV) $(VENV)
 	@$(INSTALL) -e '.[cli,dev,frames]'
-	@touch $@
+	@touch $(DEMO) $@
 
 demo: $(DEMO)  ## run the main job against the embedded simulator, over HTTP on loopback (GSP=vayana for the other GSP)
 	$(BIN)/ims-async demo --gsp $(GSP)
@@ -51,17 +54,17 @@ lowest-ready:
 	@$(MAKE) VENV=.venv-lowest .venv-lowest/.lowest
 
 test-lowest: lowest-ready  ## run what the lowest versions that pyproject.toml allows can break (LOWEST=tests: all tests)
-	.venv-lowest/bin/python -m pytest -q -n auto $(LOWEST)
+	.venv-lowest/bin/python -m pytest -q -n auto --dist worksteal $(LOWEST)
 
 .venv-lowest/.lowest: pyproject.toml tests/lowest.txt
-	$(PYTHON) -m venv .venv-lowest
+	$(MAKE_VENV) .venv-lowest
 	$(INSTALL) -e '.[cli,dev]' -c tests/lowest.txt
 	@touch $@
 
-test: $(READY)  ## run everything: lint, types, layers, lowest versions, tests; of long sweeps a sample
-	$(MAKE) -j2 lint lowest-ready
-	$(MAKE) test-lowest
-	$(BIN)/python -m pytest -n auto
+# Installing waits for the network, and lint has one process.
+test:  ## run everything: lint, types, layers, lowest versions, tests; of long sweeps a sample
+	$(MAKE) -j2 lint test-lowest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 bench: $(READY)  ## run the benchmarks beside other libraries, and print ratios
 	$(INSTALL) -e '.[bench]'
