@@ -208,7 +208,7 @@ def opened(
 ) -> Iterator[Shell]:
     """Open a shell with the environment of one taxpayer of a small simulator whose jobs take no time."""
     facts: dict[str, Any] = {"taxpayers": 2, "invoices": 60, "job_seconds": 0, "download_seconds": 0}
-    facts["itc_reduction_required"] = True
+    facts |= {"regenerate_seconds": 0, "itc_reduction_required": True}
     facts["api_secret"] = ACCOUNTS["sandbox"]["IMS_API_SECRET"]
     facts["password"] = ACCOUNTS["vayana"]["IMS_PASSWORD"]
     simulator = Simulator(**{**facts, **options})

@@ -41,7 +41,7 @@ PERIOD = "012025"
 WHOM = ("--period", PERIOD)
 
 
-shell = shell_of(taxpayers=3, invoices=12, regenerate_seconds=0)
+shell = shell_of(taxpayers=3, invoices=12)
 
 
 vayana = shell_of("vayana", invoices=12)

@@ -29,7 +29,7 @@ def shell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Shell]:
     """A shell of three taxpayers, in the month after January 2025."""
-    with opened(tmp_path, monkeypatch, capsys, taxpayers=3, invoices=80, regenerate_seconds=0) as found:
+    with opened(tmp_path, monkeypatch, capsys, taxpayers=3, invoices=80) as found:
         monkeypatch.setattr(jobs, "last_drafted", lambda _: "012025")
         monkeypatch.setenv("COLUMNS", "120")
         found.log_in_all()
