@@ -32,6 +32,7 @@ from .support.sweeps import examples
 HERE = Path(__file__).parent / "contracts"
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 # pytest makes a folder in it that only its user may enter
 ROOM: Final = 2 * 10**9
+IDLE_TURNS: Final = 4
 
 # The same examples each time, so that no run fails by chance; HYPOTHESIS_PROFILE=random looks for new ones.
 settings.register_profile(
@@ -52,6 +53,16 @@ def pytest_configure() -> None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background; programs inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let time jump after a few idle turns of the loop, where looptime waits for 42.
+
+    A loop is idle when none of its tasks can go on, so that in memory nothing comes of more turns.
+    """
+    for item in items:
+        if item.get_closest_marker("looptime"):
+            item.add_marker(pytest.mark.looptime(noop_cycles=IDLE_TURNS), append=False)
 
 
 def pytest_collection_finish() -> None:
