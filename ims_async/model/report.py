@@ -307,7 +307,8 @@ def _join(
 
 
 _Ids = tuple[str, ...]  # section, supplier, number, return period; only those that are given
-_ids_of: Final = operator.attrgetter("section", "supplier", "number", "return_period")  # entry or record
+_IDS: Final = ("section", "supplier", "number", "return_period")
+_ids_of: Final = operator.attrgetter(*_IDS)  # of an entry or a record
 _BY_VARIETY: Final = (2, 1, 3, 0)  # indexes of the ids, the most distinctive first
 
 
@@ -317,15 +318,14 @@ def _places(
     """Index the records that an entry may refer to by those ids, exactly and case-folded."""
     # Most records of a large batch are in no entry: one id, if possible the number, shows that at once.
     first = next((place for place in _BY_VARIETY if given[place]), 0)
-    named = {_ids_of(entry)[first].strip().upper() for entry in entries}
+    telling = operator.attrgetter(_IDS[first])
+    named = {telling(entry).strip().upper() for entry in entries}
     exact: dict[_Ids, list[int]] = defaultdict(list)
     folded: dict[_Ids, list[int]] = defaultdict(list)
-    for place, record in enumerate(records):
-        every = _ids_of(record)
-        if every[first].strip().upper() in named:
-            ids = tuple(itertools.compress(every, given))
-            exact[ids].append(place)
-            folded[_fold(ids)].append(place)
+    for place in [at for at, one in enumerate(map(telling, records)) if one.strip().upper() in named]:
+        ids = tuple(itertools.compress(_ids_of(records[place]), given))
+        exact[ids].append(place)
+        folded[_fold(ids)].append(place)
     return exact, folded
 
 
