@@ -31,6 +31,7 @@ FLOOR: Final = "one heap and one task, nothing else (floor)"
 OURS: Final = "ims_async ImsJob, one task awaiting each"
 POLLS: Final = 8  # of each job, the last of which finds it done
 FIRST, FACTOR, LONGEST = 2.0, 2.0, 60.0  # the schedule of our default policy, for everybody
+POLICY: Final = PollPolicy(initial_delay=FIRST, factor=FACTOR, max_interval=LONGEST, deadline=1e9)
 
 
 class Gateway:
@@ -59,25 +60,24 @@ WaitAll = Callable[[Gateway, list[str]], Coroutine[Any, Any, object]]
 
 
 async def ours(gateway: Gateway, references: list[str]) -> None:
-    """Await jobs that were resumed from their tokens; as in a client, one timer serves them all."""
-    alarms = Alarms()
+    """Await jobs that were resumed from their tokens; as in a client, timer and schedule serve them all."""
+    alarms, times = Alarms(), PollTimes(POLICY)
 
     async def one(gateway: Gateway, reference: str) -> None:
-        await _job(gateway, reference, alarms).wait()
+        await _job(gateway, reference, times, alarms).wait()
 
     await each(one)(gateway, references)
 
 
-def _job(gateway: Gateway, reference: str, alarms: Alarms | None = None) -> ImsJob:
+def _job(gateway: Gateway, reference: str, times: PollTimes, alarms: Alarms | None = None) -> ImsJob:
     token = JobToken(
         gsp="bench", host="localhost", gstin="29AAACQ3770E1ZF", kind=JobKind.SAVE, reference_id=reference
     )
-    policy = PollPolicy(initial_delay=FIRST, factor=FACTOR, max_interval=LONGEST, deadline=1e9)
 
     async def poll(token: JobToken) -> JobStatus:
         return await gateway.poll(reference, token.kind)
 
-    return ImsJob(token, poll=poll, times=PollTimes(policy), alarms=alarms)
+    return ImsJob(token, poll=poll, times=times, alarms=alarms)
 
 
 async def sleep_loop(gateway: Gateway, reference: str) -> None:
@@ -287,7 +287,7 @@ def waiters(count: int) -> None:
 
     async def together() -> int:
         gateway = Gateway(POLLS)
-        job = _job(gateway, "shared")
+        job = _job(gateway, "shared", PollTimes(POLICY))
         await asyncio.gather(*(job.wait() for _ in range(count)))
         return gateway.polls
 
