@@ -1,6 +1,6 @@
 """Many taxpayers at once: time, requests, CPU and memory of `bulk.save_all`, beside a plain gather.
 
-Run as `python -m benchmarks.bulk [--quick] [--only PART] [--folder DIR]`. Two parts go by virtual time,
+Run as `python -m benchmarks.bulk [--quick [N]] [--only PART] [--folder DIR]`. Two parts go by virtual time,
 against the simulator in memory: they depend on no machine, and come out the same each time. The other two go
 over HTTP on loopback, with the journal on the disk in DIR; their seconds are those of this machine, and rough
 while others use it.
@@ -263,18 +263,26 @@ def main(arguments: list[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawTextHelpFormatter,
     )
-    parser.add_argument("--quick", action="store_true", help="a tenth of the size: no goal is meant for it")
+    parser.add_argument(
+        "--quick",
+        type=int,
+        nargs="?",
+        const=10,
+        default=1,
+        metavar="N",
+        help="a tenth of the size, or an Nth: no goal is meant for it",
+    )
     parser.add_argument("--only", choices=("paced", "fairness", "cpu", "memory"), help="this part alone")
     parser.add_argument("--folder", type=Path, default=Path.cwd(), help="where journals are made")
     chosen = parser.parse_args(arguments)
-    part = 10 if chosen.quick else 1
+    part = chosen.quick
     print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores; each figure from a process of its own")
-    if chosen.quick:
-        print("a tenth of the size, for which the goals are not meant")
+    if part > 1:
+        print(f"a {part}th of the size, for which the goals are not meant")
     if chosen.only in (None, "paced"):
-        paced(500 // part, 600 // part)
+        paced(max(2, 500 // part), max(2, 600 // part))
     if chosen.only in (None, "fairness"):
-        fairness(100_000 // part, 50 // part, 100)
+        fairness(100_000 // part, max(2, 50 // part), 100)
     if chosen.only in (None, "cpu"):
         bulk_http.cpu(chosen.folder, 50, 20_000 // part, simulated=2_000 // part)
     if chosen.only in (None, "memory"):

@@ -85,7 +85,7 @@ def decode_one(rows: list[dict[str, Any]], rounds: int) -> None:
     """Time an answer with a single row, from its bytes."""
     body = workload.answer(rows[:1])
     calls = {name: _bound(read, body) for name, read in peers.decoders().items()}
-    timings = take_turns(calls, floor=peers.FLOOR, rounds=rounds, repeat=3000)
+    timings = take_turns(calls, floor=peers.FLOOR, rounds=rounds, repeat=min(3000, len(rows)))
     show(
         f"decode an answer of one invoice, {len(body)} bytes",
         [

@@ -25,7 +25,7 @@ from ims_async.jobs.alarms import Alarms
 from ims_async.net.poll_times import PollTimes
 
 from . import virtual_time
-from .measure import Row, can_tell_memory, in_fresh_process, resident, show
+from .measure import Row, can_tell_memory, in_fresh_process, installed, resident, show
 
 FLOOR: Final = "one heap and one task, nothing else (floor)"
 OURS: Final = "ims_async ImsJob, one task awaiting each"
@@ -187,15 +187,6 @@ def main(arguments: list[str] | None = None) -> None:
     waiters(10)
 
 
-def installed(module: str) -> bool:
-    """Say whether a module can be imported."""
-    try:
-        importlib.import_module(module)
-    except ImportError:
-        return False
-    return True
-
-
 @attrs.frozen
 class Weighed:
     """What waiting for many jobs cost one process: bytes per job, seconds per poll above the poll itself."""
@@ -253,7 +244,7 @@ def memory(weighed: dict[str, list[Weighed]], jobs: int) -> None:
             Row(
                 name,
                 f"{held / 1000:.2f} kB",
-                f"{held / medians[FLOOR]:.1f} ×",
+                f"{held / medians[FLOOR]:.1f} ×" if medians[FLOOR] else "",
                 3.0 if name == OURS else None,
                 held / 1000,
                 "kB",

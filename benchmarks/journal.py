@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import datetime as dt
+import importlib
 import os
 import sqlite3
 import statistics
@@ -20,8 +21,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-import aiosqlite
-
 from ims_async.journal import Change, SqliteJournal
 from ims_async.journal.schema import INSERT_JOB, MIGRATIONS
 from ims_async.model.status import JobKind
@@ -29,7 +28,7 @@ from ims_async.model.tokens import JobToken
 
 from . import workload
 from .codec import decisions as read_decisions
-from .measure import Row, show
+from .measure import Row, installed, show
 
 OURS: Final = "ims_async SqliteJournal"
 TOKEN: Final = JobToken(
@@ -37,7 +36,7 @@ TOKEN: Final = JobToken(
     reference_id=None, submitted=0, submitted_at=dt.datetime(2026, 11, 21, tzinfo=dt.UTC),
 )  # fmt: skip
 FACTS: Final = (
-    TOKEN.gsp, TOKEN.host, TOKEN.gstin, "SAVE", None, 0, "2026-11-21T00:00:00+00:00", None, "", "", 0.0
+    TOKEN.gsp, TOKEN.host, TOKEN.gstin, "SAVE", None, 0, "2026-11-21T00:00:00+00:00", None, "", "", "", 0.0
 )  # fmt: skip
 TABLES: Final = ";".join(MIGRATIONS)
 
@@ -72,6 +71,7 @@ async def ours(folder: Path, callers: int, each: int) -> tuple[float, list[float
 
 async def with_aiosqlite(folder: Path, callers: int, each: int) -> tuple[float, list[float]]:
     """One row a commit, over one connection: what its pages show."""
+    aiosqlite = importlib.import_module("aiosqlite")
     async with aiosqlite.connect(folder / "aiosqlite.db", isolation_level=None) as connection:
         await connection.execute("PRAGMA journal_mode = WAL")
         await connection.execute("PRAGMA synchronous = FULL")
@@ -118,18 +118,29 @@ async def batches(folder: Path, records: int) -> tuple[float, float]:
         return (written - begun) / records, (time.process_time() - written) / records
 
 
-def main() -> None:
+AIOSQLITE: Final = "aiosqlite, one row a commit"
+EXECUTOR: Final = "sqlite3 in an executor, one row a commit"
+
+
+def main(given: list[str] | None = None) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path.cwd(), help="where the files are made")
     parser.add_argument("--callers", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
-    arguments = parser.parse_args()
+    parser.add_argument(
+        "--writes", type=int, default=100, help="of each caller; ours makes ten times as many"
+    )
+    parser.add_argument("--records", type=int, default=20_000, help="of the big batch")
+    arguments = parser.parse_args(given)
     contenders = {
-        "aiosqlite, one row a commit": (with_aiosqlite, 100),
-        "sqlite3 in an executor, one row a commit": (with_an_executor, 100),
-        OURS: (ours, 1000),
+        AIOSQLITE: (with_aiosqlite, arguments.writes),
+        EXECUTOR: (with_an_executor, arguments.writes),
+        OURS: (ours, arguments.writes * 10),
     }
+    if not installed("aiosqlite"):
+        print("skipped: aiosqlite is not installed; ratios are to an executor, and no goal is meant for them")
+        del contenders[AIOSQLITE]
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     taken: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(arguments.rounds):
@@ -138,20 +149,20 @@ def main() -> None:
                 rate, times = asyncio.run(contender(Path(folder), arguments.callers, each))
             rates[name].append(rate)
             taken[name] += times
-    floors = rates["aiosqlite, one row a commit"]
+    floors = rates.get(AIOSQLITE) or rates[EXECUTOR]
     rows = []
     for name, found in rates.items():
         ratio = statistics.median(a / b for a, b in zip(found, floors, strict=True))
         late = statistics.quantiles(taken[name], n=100)[98] * 1000
         note = f"{ratio:.2f} ×, p99 {late:.1f} ms"
-        if name == OURS:
+        if name == OURS and AIOSQLITE in rates:
             note += f"   goal ≥ 10 ×: {'met' if ratio >= 10 else 'MISSED'}"
         rows.append(Row(name, f"{statistics.median(found):,.0f}/s", note))
     show(f"durable writes, {arguments.callers} callers at once ({os.cpu_count()} cores)", rows)
     with tempfile.TemporaryDirectory(dir=arguments.folder, prefix=".journal-") as folder:
-        write, read = asyncio.run(batches(Path(folder), 20_000))
+        write, read = asyncio.run(batches(Path(folder), arguments.records))
     show(
-        "one batch of 20,000 decisions, CPU per record",
+        f"one batch of {arguments.records:,} decisions, CPU per record",
         [Row("written down", f"{write * 1e6:.1f} µs"), Row("read back", f"{read * 1e6:.1f} µs")],
     )
 

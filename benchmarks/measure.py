@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import multiprocessing
 import statistics
 import time
@@ -50,6 +51,15 @@ def take_turns(
         )
         for name, times in taken.items()
     }
+
+
+def installed(module: str) -> bool:
+    """Say whether a module can be imported."""
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        return False
+    return True
 
 
 def in_fresh_process(function: Callable[..., T], *arguments: object) -> T:

@@ -175,12 +175,12 @@ def without_collector(main: Coroutine[Any, Any, T]) -> T:
         gc.enable()
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Measure, and print tables; the best of some rounds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--waiters", type=int, nargs="+", default=[1_000, 4_000, 10_000])
     parser.add_argument("--rounds", type=int, default=3)
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     for waiters in asked.waiters:
         rows, rounds = [], range(asked.rounds)
         tasks = min(without_collector(floor(waiters)) for _ in rounds) * 1000

@@ -110,11 +110,11 @@ def peak(name: str, pages: int) -> tuple[int, int]:
     return seen, resident()[1] - before
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--pages", type=int, default=25, help="pages of each section (default: 25)")
-    pages = options.parse_args().pages
+    pages = options.parse_args(arguments).pages
     if not can_tell_memory():
         print("memory: skipped, this system does not tell a process how much it holds")
         return
