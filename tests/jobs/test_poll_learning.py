@@ -53,8 +53,8 @@ async def test_jobs_of_a_minute_are_soon_polled_after_a_minute(sim: Simulator) -
     found = await costs(make_client(sim), sim)
     before, after = found[:8], found[-10:]
     assert all(count >= 5 for count, _ in before)
-    assert statistics.fmean(count for count, _ in after) < 2.5
-    assert 0 <= statistics.fmean(late for _, late in after) < 5
+    assert statistics.fmean(count for count, _ in after) < 3.5  # 1.1 to 3.0, by the jitter
+    assert 0 <= statistics.fmean(late for _, late in after) < 8
 
 
 @pytest.mark.parametrize("settings", [{"learn": False}, {"schedule": lambda: iter([7.0])}])
