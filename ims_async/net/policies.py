@@ -46,6 +46,9 @@ _FACTOR: Final = _check(lambda value: _is_number(value) and value >= 1, "at leas
 _COUNT: Final = _check(_is_count, "a whole number, at least 1")
 _REQUESTS: Final = _check(_is_count, "a whole number of requests, at least 1")
 _FLAG: Final = _check(lambda value: isinstance(value, bool), "True or False")
+_SCHEDULE: Final = _check(
+    lambda value: value is None or callable(value), "a function that returns seconds: lambda: iter([5, 10])"
+)
 _READING: Final = _check(
     lambda value: isinstance(value, PReading),
     "one of: " + ", ".join(f"PReading.{reading.name}" for reading in PReading),
@@ -69,7 +72,7 @@ class PollPolicy:
     max_interval: float = attrs.field(default=60.0, validator=_POSITIVE)
     deadline: float = attrs.field(default=1800.0, validator=_POSITIVE)
     p_means: PReading = attrs.field(default=PReading.EVIDENCE, validator=_READING)
-    schedule: Callable[[], Iterator[float | None]] | None = None
+    schedule: Callable[[], Iterator[float | None]] | None = attrs.field(default=None, validator=_SCHEDULE)
     learn: bool = attrs.field(default=True, validator=_FLAG)
     poll_worth: float = attrs.field(default=2.0, validator=_POSITIVE)
 
