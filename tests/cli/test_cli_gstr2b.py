@@ -651,8 +651,11 @@ def test_deadlines_ask_whether_it_is_filed_only_if_that_is_wanted(
     with opened(tmp_path, monkeypatch, capsys, gsp, invoices=0) as shell:
         shell.log_in_all()
         before = len(shell.sim.requests)
-        assert shell.run("deadlines", "122024").code == 0
+        unasked = shell.run("deadlines", "122024")
+        assert (unasked.code, "unless GSTR-3B is filed late" in unasked.out) == (0, True)
         assert len(shell.sim.requests) == before
+        open_one = shell.run("deadlines", "122024", "--ask-filing")
+        assert "ago and is not filed: actions count until it is." in open_one.out
         shell.sim.returns.file_gstr3b(shell.gstin, "122024", dt.date(2025, 1, 18))
         ended = shell.run("deadlines", "122024", "--ask-filing")
         assert (ended.code, "GSTR-3B is filed on 18-01-2025" in ended.out) == (0, True), ended.err
@@ -662,7 +665,7 @@ def test_deadlines_ask_whether_it_is_filed_only_if_that_is_wanted(
         assert found["gstr3b"]["date"] in ("2025-01-22", "2025-01-24")
         assert (found["quarterly"], found["filed_on"]) == (True, None)
         found = shell.run("deadlines", "122024", "--ask-filing", "--json").json()
-        assert (found["quarterly"], found["filed_on"]) == (False, "2025-01-18")
+        assert (found["quarterly"], found["asked"], found["filed_on"]) == (False, True, "2025-01-18")
         both = shell.run("deadlines", "122024", "--ask-filing", "--filed-on", "18-01-2025")
         assert (both.code, "leave --ask-filing away" in both.err) == (2, True)
 

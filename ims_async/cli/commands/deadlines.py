@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Annotated
 
 import attrs
@@ -76,22 +77,23 @@ def deadlines(
     known = {} if filed_on is None else {period: filed_on}
     state = (state or gstin) if quarterly else None
     found = decide.deadlines(period, quarterly=quarterly, state=state, filed=known)
-    return _tell(console, found, found.days_left(today), filed_on, quarterly=quarterly)
+    left = _what_is_left(found.days_left(today), filed_on, asked=ask_filing)
+    own = {"quarterly": quarterly, "asked": ask_filing, "filed_on": filed_on and filed_on.isoformat()}
+    return _tell(console, found, left, {"days_left": found.days_left(today), **own})
 
 
-def _tell(console: Console, found: Deadlines, left: int, filed: dt.date | None, *, quarterly: bool) -> int:
+def _tell(console: Console, found: Deadlines, left: str, own: Mapping[str, object]) -> int:
     """Show the dates, and what is left of the days."""
     dates = {name: getattr(found, name) for name in _NAMES}
     rows = [(_NAMES[name], one.date, one.source) for name, one in dates.items() if one is not None]
     console.show(show.table(f"GSTR-2B of {found.period}", ("what", "date", "source"), rows))
     console.say()
-    console.say(_what_is_left(left, filed))
+    console.say(left)
     facts = {
         name: None if one is None else {**attrs.asdict(one), "date": one.date.isoformat()}
         for name, one in dates.items()
     }
-    own = {"quarterly": quarterly, "filed_on": None if filed is None else filed.isoformat()}
-    console.document({"ok": True, "period": found.period, "days_left": left, **own, **facts})
+    console.document({"ok": True, "period": found.period, **own, **facts})
     return OK
 
 
@@ -116,11 +118,14 @@ def _filing(
     return one, bool(one.quarterly)
 
 
-def _what_is_left(days: int, filed: dt.date | None) -> str:
+def _what_is_left(days: int, filed: dt.date | None, *, asked: bool) -> str:
     if filed is not None:
         return f"GSTR-3B is filed on {filed:%d-%m-%Y}: from then on no action counts for it."
+    if asked and days < 0:
+        return f"GSTR-3B was due {counted(-days, 'day')} ago and is not filed: actions count until it is."
     if days >= 0:
-        return f"{counted(days, 'day')} left to act, if GSTR-3B is filed on the day that it is due."
+        known = "GSTR-3B is not filed: " if asked else ""
+        return f"{known}{counted(days, 'day')} left to act, if GSTR-3B is filed on the day that it is due."
     return f"The last day to act was {counted(-days, 'day')} ago, unless GSTR-3B is filed late."
 
 
