@@ -36,8 +36,12 @@ class Evidence:
 
     def stands_still(self, now: float) -> bool:
         """True if a count that is not zero, or a list of errors, is the same over three polls and 60 s."""
-        seen = any(self.counts) or bool(self.listed)
-        return seen and self.polls >= STABLE_POLLS and now - self.since >= STABLE_SECONDS
+        return self.may_be_end and self.polls >= STABLE_POLLS and now - self.since >= STABLE_SECONDS
+
+    @property
+    def may_be_end(self) -> bool:
+        """True if the job may have ended: a code P without counts or errors is never taken for an end."""
+        return any(self.counts) or bool(self.listed)
 
 
 NO_EVIDENCE: Final = Evidence()

@@ -58,9 +58,7 @@ class ImsJob(JobFacts):
             change = JournaledChange(NO_JOURNAL, Change.of_token(change))
         super().__init__(change, records, canned=canned, loop_owner=loop_owner)
         alarms = alarms or Alarms()
-        self._poller = Poller(
-            ask=poll, times=times, clock=clock, alarm=Alarm(alarms), limit=Alarm(alarms), closed=closed
-        )
+        self._poller = Poller(ask=poll, times=times, alarm=Alarm(alarms), limit=Alarm(alarms), closed=closed)
         self._moved, self._clock = moved, clock
 
     # -- waiting ---------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from ..errors import (
 )
 from ..gsp.evidence import NO_EVIDENCE, Evidence, settle
 from ..model.change import Change
-from ..model.status import JobKind, JobStatus
+from ..model.status import JobKind, JobStatus, PReading
 from ..model.tokens import JobToken
 from ..net.poll_times import PollTimes
 from .alarms import Alarm
@@ -41,6 +41,44 @@ _DENIALS: Final = 5
 _SHORTEST_WAIT: Final = 0.001  # seconds: a timer may be early by the clock's resolution
 
 
+@attrs.define(eq=False, repr=False, weakref_slot=False)
+class Course:
+    """What the polls of a job have shown: what it says of its records, and how long it has been running."""
+
+    may_be_done: bool = False
+    """Whether what it said last, with code P, may be the end."""
+    _evidence: Evidence = NO_EVIDENCE
+    _sent_at: float | None = None
+    """When it was sent: of the clock of the day, which may be set, only the first reading counts."""
+    _ran_at: float = 0.0
+
+    def age(self, job: ImsJob) -> float | None:
+        """Return for how many seconds it has been running, if that is known."""
+        if self._sent_at is None and job.pollable and job.submitted_at is not None:
+            self._sent_at = _now() - (job._clock() - job.submitted_at.timestamp())
+        return None if self._sent_at is None else _now() - self._sent_at
+
+    def heard(self, status: JobStatus, job: ImsJob, p_means: PReading) -> JobStatus:
+        """Take an answer in; return what it means."""
+        before, now, age = self._evidence, _now(), self.age(job)
+        if job.kind is not JobKind.REGENERATE:  # whose code P is the end
+            self._evidence = before.with_poll(status, now)
+            status = settle(
+                status, submitted=job.submitted, evidence=self._evidence, now=now, p_means=p_means
+            )
+            self.may_be_done = p_means is PReading.EVIDENCE and self._evidence.may_be_end
+        if age is not None and before.polls and self._evidence.since != before.since:
+            self._ran_at = max(self._ran_at, age - (now - before.since))  # what it says has changed since
+        if age is not None and not status.done and not self.may_be_done:
+            self._ran_at = max(self._ran_at, age)
+        return status
+
+    def span(self, job: ImsJob) -> tuple[float, float]:
+        """Return at which age it was last seen running (0: never), and at which it was done."""
+        stood = _now() - self._evidence.since if self.may_be_done else 0.0  # saying the same
+        return self._ran_at, (self.age(job) or 0.0) - stood
+
+
 @attrs.define(kw_only=True, eq=False, repr=False, weakref_slot=False)
 class Poller:
     """The polling of one job, in seconds of the event loop's clock: an alarm between polls, then a task.
@@ -51,7 +89,6 @@ class Poller:
 
     _ask: Poll
     _times: PollTimes
-    _clock: Callable[[], float]
     _alarm: Alarm
     _limit: Alarm
     _closed: bool
@@ -63,9 +100,7 @@ class Poller:
     _next_at: float = 0.0
     _planned: int = 0
     _polls: int = 0
-    _ran_at: float = 0.0
-    """The age at which it was last seen running, in seconds since it was sent."""
-    _evidence: Evidence = NO_EVIDENCE
+    _course: Course = attrs.field(factory=Course)
     _deadline: float | None = None
     _refusals: int = 0
     _denials: int = 0
@@ -150,16 +185,16 @@ class Poller:
         elif self._deadline is not None and _now() >= self._deadline:
             self._deadline = None  # nobody waited when it passed; a new wait starts a new one
 
-    def _plan(self, job: ImsJob) -> None:
-        """Set when to poll next."""
+    def _plan(self, job: ImsJob, *, running: bool = True) -> None:
+        """Set when to poll next. What is learned of others is for one that was running when it was polled."""
         policy = self._times.policy
         if policy.schedule is not None:
             self._schedule = self._schedule or policy.delays()
             delay = next(self._schedule)
+        elif running:
+            delay = self._times.delay(job.kind, self._course.age(job), self._planned)
         else:
-            delay = self._times.delay(job.kind, _age_of(job, self._clock), self._planned)
-        if self._evidence.polls:  # it may be done: what is learned of running jobs says nothing of it
-            delay = min(delay, policy.delay(self._planned))
+            delay = policy.delay(self._planned)
         self._planned += 1
         self._next_at = _now() + delay
 
@@ -252,35 +287,23 @@ class Poller:
         return True
 
     async def _poll_once(self, job: ImsJob) -> None:
-        due = self._next_at
+        due, running = self._next_at, False
         try:
             if job._journaled.unsought or not job.pollable:
                 await job._look_up()
                 if job.done or job._being_sent:
                     return
                 check_pollable(job)
-            status, now = await self._answer(job), _now()
-            if job.kind is not JobKind.REGENERATE:  # whose code P is the end
-                self._evidence = self._evidence.with_poll(status, now)
-                reading, evidence = self._times.policy.p_means, self._evidence
-                status = settle(status, submitted=job.submitted, evidence=evidence, now=now, p_means=reading)
-            self._note_age(status, job, now - due)
+            status = self._course.heard(await self._answer(job), job, self._times.policy.p_means)
+            running = not self._course.may_be_done
+            age = self._course.age(job)
+            # Otherwise nobody waited for it, or the poll before failed: it may have ended long ago.
+            waited = age is not None and _now() - due <= age / 2 and self._trouble is None
+            if status.done and waited:
+                self._times.ended(job.kind, *self._course.span(job))
         finally:
-            self._plan(job)
+            self._plan(job, running=running)
         await job._hear(status)
-
-    def _note_age(self, status: JobStatus, job: ImsJob, late: float) -> None:
-        """Note how long it has been running, and once it has ended, for the jobs to come."""
-        age = _age_of(job, self._clock)
-        if age is None or age <= self._ran_at:
-            return
-        if not status.done:
-            if not self._evidence.polls:  # with some, it may have ended
-                self._ran_at = age
-        elif late <= age / 2:  # otherwise nobody waited for it, and it may have ended long ago
-            if self._evidence.polls:
-                age -= _now() - self._evidence.since  # since when it says the same
-            self._times.ended(job.kind, self._ran_at, age)
 
     async def _answer(self, job: ImsJob) -> JobStatus:
         """Return the gateway's answer; that it has forgotten the job is noted."""
@@ -291,12 +314,6 @@ class Poller:
         except OutcomeUnknown:
             await job._apply(Change.forgotten)
             raise
-
-
-def _age_of(job: ImsJob, clock: Callable[[], float]) -> float | None:
-    """Return for how many seconds it has been running, if that is known."""
-    sent_at = job.token.submitted_at
-    return None if sent_at is None else clock() - sent_at.timestamp()
 
 
 def _client_closed(job: ImsJob) -> ClientClosed:

@@ -23,10 +23,12 @@ FEWEST: Final = 8  # spans, before anything is learned from them
 _NEW: Final = 0.3  # learned anew when the share of the spans that are new is more than this
 _UNSEEN: Final = 4  # the first job of a sort never seen is expected among so many, and those seen
 _SHARES: Final = 120  # moments at which a poll may be, with as many jobs ending between any two
-_MOMENTS: Final = 600  # that are looked at to find these
-_LEFT: Final = 1e-4  # the share of jobs that is left when the schedule ends
+_APART: Final = (
+    0.2  # in logarithms: how far apart these are at most, or polls of what is rare would be far apart
+)
+_MOMENTS: Final = 400  # that are looked at to find these
 _ROUNDS: Final = 5  # of weighing kernels by how well they explain the spans
-_GROWTH: Final = 1.2  # of the distances after that
+_ROOT_OF_2: Final = math.sqrt(2)
 
 
 class Span(NamedTuple):
@@ -45,7 +47,7 @@ class _Kernel(NamedTuple):
 
     def longer(self, log: float) -> float:
         """Return the share of its jobs that take longer."""
-        return math.erfc((log - self.mean) / self.deviation / math.sqrt(2)) / 2
+        return math.erfc((log - self.mean) / self.deviation / _ROOT_OF_2) / 2
 
 
 @attrs.define(eq=False)
@@ -60,15 +62,20 @@ class PollTimes:
 
     def ended(self, kind: JobKind, ran_at: float, done_at: float) -> None:
         """Take in at which age a job was last seen running (0: never), and at which it was done."""
-        if not ran_at < done_at:
-            return  # the clock was set back meanwhile
+        if not self.policy.learn or self.policy.schedule is not None or not ran_at < done_at:
+            return
+        if not ran_at:
+            first = self._learned[kind][0] if kind in self._learned else self.policy.initial_delay
+            if done_at > 2 * first:
+                return  # nobody waited for it from the start, and it may have ended long ago
+            # It took at least half as long, say: then the first poll of others comes earlier, until it finds
+            # them running.
+            ran_at = done_at / 2
         spans = self._spans.setdefault(kind, deque(maxlen=KEPT))
-        # One that the first poll found done took at least half as long, say: then the first poll of others
-        # comes earlier, until it finds them running.
-        spans.append(Span(ran_at or done_at / 2, done_at))
+        spans.append(Span(ran_at, done_at))
         self._new[kind] += 1
         enough = len(spans) >= FEWEST and self._new[kind] > _NEW * (len(spans) - self._new[kind])
-        if self.policy.learn and enough:
+        if enough:
             self._learned[kind], self._new[kind] = poll_times(spans, self.policy.poll_worth), 0
 
     def delay(self, kind: JobKind, age: float | None, polls: int) -> float:
@@ -81,13 +88,14 @@ class PollTimes:
         place = bisect_right(times, age)
         distance = times[min(place + 1, len(times) - 1)] - times[min(place, len(times) - 2)]
         if place < len(times):
-            at = times[place]
+            before = times[place] - (times[place - 1] if place else 0.0)
+            wait = max(times[place] - age, min(before, distance) / 2)  # where it was polled just before that
         else:
-            at, most = times[-1], max(self.policy.max_interval, distance)
-            while at <= age:
-                distance = min(distance * _GROWTH, most)
-                at += distance
-        return lengthened(at - age, distance)
+            # It takes longer than nearly all that were seen. Half of those that are left at an age are taken
+            # to end by twice that age: then this distance costs least.
+            wait = distance = min(self.policy.max_interval, math.sqrt(2 * self.policy.poll_worth * age))
+        # Whoever waits has one more poll before the deadline, which counts from the first.
+        return lengthened(min(wait, self.policy.deadline / 2) if polls else wait, distance)
 
 
 def poll_times(spans: Sequence[Span], worth: float) -> tuple[float, ...]:
@@ -95,7 +103,7 @@ def poll_times(spans: Sequence[Span], worth: float) -> tuple[float, ...]:
 
     `worth` is how many seconds of earlier news one more poll is worth.
     """
-    ages, left = _quantiles(_kernels(spans))
+    ages, left = _moments(_kernels(spans), math.log(2 * max(one.done for one in spans)))
     return _cheapest(ages, left, worth)
 
 
@@ -133,19 +141,21 @@ def _kernels(spans: Sequence[Span]) -> list[_Kernel]:
     ]
 
 
-def _quantiles(kernels: Sequence[_Kernel]) -> tuple[list[float], list[float]]:
-    """Return ages between which about as many jobs end, and the share that is left at each; from age 0 on."""
-    low = min(one.mean - 4 * one.deviation for one in kernels)
-    high = max(one.mean + 4 * one.deviation for one in kernels)
-    ages, left = [0.0], [1.0]
+def _moments(kernels: Sequence[_Kernel], high: float) -> tuple[list[float], list[float]]:
+    """Return the ages at which a poll may be, from 0 on, and the share of jobs that is left at each.
+
+    About as many jobs end between any two. `high` is the logarithm of the last: twice as long as the longest
+    job that was seen, since of longer ones nothing was learned.
+    """
+    low = min(one.mean - 4 * one.deviation for one in kernels[:-1])
+    ages, left, latest = [0.0], [1.0], low
     for step in range(_MOMENTS + 1):
         log = low + step * (high - low) / _MOMENTS
         rest = math.fsum(one.share * one.longer(log) for one in kernels)
-        if rest <= left[-1] - 1 / _SHARES or (rest < 1 / _SHARES and rest <= 0.7 * left[-1]):
+        if rest <= left[-1] - 1 / _SHARES or log >= latest + _APART or step == _MOMENTS:
             ages.append(math.exp(log))
             left.append(rest)
-        if rest < _LEFT:
-            break
+            latest = log
     return ages, left
 
 
@@ -160,13 +170,14 @@ def _cheapest(ages: Sequence[float], left: Sequence[float], worth: float) -> tup
         )
         ended.append(ended[-1] + share)
         seconds.append(seconds[-1] + share * middle)
-    costs, following = [0.0] * (last + 1), [last] * (last + 1)
+    # What the next poll at a later age costs is a part of its own, less the share that ended before, times
+    # that age; the rest is the same for all.
+    own, following = [0.0] * (last + 1), [last] * (last + 1)
+    own[last] = ended[last] * ages[last] - seconds[last]
     for now in range(last - 1, -1, -1):
-        poll = worth * left[now]
-        costs[now], following[now] = min(
-            (poll + (ended[at] - ended[now]) * ages[at] - (seconds[at] - seconds[now]) + costs[at], at)
-            for at in range(now + 1, last + 1)
-        )
+        gone = ended[now]
+        cost, following[now] = min((own[at] - gone * ages[at], at) for at in range(now + 1, last + 1))
+        own[now] = worth * left[now] + cost + gone * ages[now]
     times, now = [], 0
     while now < last:
         now = following[now]

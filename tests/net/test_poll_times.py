@@ -87,6 +87,54 @@ def test_a_job_whose_age_is_not_known_is_polled_by_the_policy() -> None:
     assert times.delay(JobKind.SAVE, None, 0) == times.delay(JobKind.SAVE, -3.0, 0) == 2.0
 
 
+def test_jobs_that_were_resumed_late_teach_nothing() -> None:
+    """That it took a day at most says nothing: new ones are not left alone for half a day."""
+    times = PollTimes(PollPolicy())
+    for _ in range(FEWEST):
+        times.ended(JobKind.SAVE, 0.0, 86_400.0)
+    assert times.delay(JobKind.SAVE, 0.0, 0) == 2.0
+    times = taught(*[60.0] * KEPT)
+    for _ in range(KEPT):
+        times.ended(JobKind.SAVE, 0.0, 86_400.0)
+    assert times.delay(JobKind.SAVE, 0.0, 0) < 75
+
+
+def test_a_job_that_takes_longer_than_any_is_polled_at_the_longest_interval() -> None:
+    """However old it is, and of however many sorts the others were."""
+    times = taught(*[10.0, 3000.0] * (KEPT // 2))
+    for age in (10_000.0, 1e6, 2e9):
+        assert 30 < times.delay(JobKind.SAVE, age, 9) <= 66
+
+
+def test_one_slow_job_among_fast_ones_is_not_polled_all_the_time() -> None:
+    """Of a minute, where the others take a fifth of a second: a dozen polls, not dozens."""
+    times = taught(*[0.2] * KEPT)
+    age, polls = times.delay(JobKind.SAVE, 0.0, 0), 1
+    while age < 60.0:
+        age, polls = age + times.delay(JobKind.SAVE, age, polls), polls + 1
+    assert polls <= 12
+
+
+def test_what_takes_longer_than_most_is_not_polled_ever_more_seldom() -> None:
+    """One in twenty takes ten times as long: it is found after some more of its time, not after all again."""
+    times = poll_times([*[Span(57, 63)] * 60, *[Span(570, 630)] * 3], 2.0)
+    assert all(later <= max(1.3 * earlier, earlier + 60) for earlier, later in pairwise(times))
+
+
+def test_one_who_waits_has_a_further_poll_before_the_deadline() -> None:
+    """It counts from the first poll: the next may not come after it, however long the others took."""
+    times = taught(*[12.0, 120.0] * (KEPT // 2), policy=PollPolicy(deadline=60.0))
+    assert times.delay(JobKind.SAVE, 14.0, 1) <= 33
+    assert taught(*[120.0] * KEPT).delay(JobKind.SAVE, 0.0, 0) > 100
+
+
+def test_a_poll_that_came_somewhat_early_is_not_repeated_at_once() -> None:
+    """By its own clock a job may be a millisecond too young; and somebody may have polled it by hand."""
+    times = taught(*[60.0 * 1.1**place for place in range(-5, 6)] * 5)
+    first, second, *_ = times._learned[JobKind.SAVE]
+    assert times.delay(JobKind.SAVE, first - 0.001, 1) >= (second - first) / 2
+
+
 def test_a_job_resumed_late_is_polled_at_once() -> None:
     """Most probably it is done; after that poll it is waited for as others are."""
     times = taught(*[60.0] * KEPT)
