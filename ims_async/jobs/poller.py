@@ -55,7 +55,8 @@ class Course:
     def age(self, job: ImsJob) -> float | None:
         """Return for how many seconds it has been running, if that is known."""
         if self._sent_at is None and job.pollable and job.submitted_at is not None:
-            self._sent_at = _now() - (job._clock() - job.submitted_at.timestamp())
+            age = job._clock() - job.submitted_at.timestamp()
+            self._sent_at = _now() - round(age, 3)  # rounded to microseconds, it may have been sent just now
         return None if self._sent_at is None else _now() - self._sent_at
 
     def heard(self, status: JobStatus, job: ImsJob, p_means: PReading) -> JobStatus:
