@@ -23,9 +23,7 @@ FEWEST: Final = 8  # spans, before anything is learned from them
 _NEW: Final = 0.3  # learned anew when the share of the spans that are new is more than this
 _UNSEEN: Final = 4  # the first job of a sort never seen is expected among so many, and those seen
 _SHARES: Final = 120  # moments at which a poll may be, with as many jobs ending between any two
-_APART: Final = (
-    0.2  # in logarithms: how far apart these are at most, or polls of what is rare would be far apart
-)
+_APART: Final = 0.2  # logarithms between two of them at most, or what is rare would be polled too seldom
 _MOMENTS: Final = 400  # that are looked at to find these
 _ROUNDS: Final = 5  # of weighing kernels by how well they explain the spans
 _ROOT_OF_2: Final = math.sqrt(2)

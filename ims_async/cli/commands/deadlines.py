@@ -77,23 +77,22 @@ def deadlines(
     known = {} if filed_on is None else {period: filed_on}
     state = (state or gstin) if quarterly else None
     found = decide.deadlines(period, quarterly=quarterly, state=state, filed=known)
-    left = _what_is_left(found.days_left(today), filed_on, asked=ask_filing)
     own = {"quarterly": quarterly, "asked": ask_filing, "filed_on": filed_on and filed_on.isoformat()}
-    return _tell(console, found, left, {"days_left": found.days_left(today), **own})
+    return _tell(console, found, today, own)
 
 
-def _tell(console: Console, found: Deadlines, left: str, own: Mapping[str, object]) -> int:
+def _tell(console: Console, found: Deadlines, today: dt.date, own: Mapping[str, object]) -> int:
     """Show the dates, and what is left of the days."""
-    dates = {name: getattr(found, name) for name in _NAMES}
+    dates, left = {name: getattr(found, name) for name in _NAMES}, found.days_left(today)
     rows = [(_NAMES[name], one.date, one.source) for name, one in dates.items() if one is not None]
     console.show(show.table(f"GSTR-2B of {found.period}", ("what", "date", "source"), rows))
     console.say()
-    console.say(left)
+    console.say(_what_is_left(left, own))
     facts = {
         name: None if one is None else {**attrs.asdict(one), "date": one.date.isoformat()}
         for name, one in dates.items()
     }
-    console.document({"ok": True, "period": found.period, **own, **facts})
+    console.document({"ok": True, "period": found.period, "days_left": left, **own, **facts})
     return OK
 
 
@@ -118,13 +117,14 @@ def _filing(
     return one, bool(one.quarterly)
 
 
-def _what_is_left(days: int, filed: dt.date | None, *, asked: bool) -> str:
-    if filed is not None:
-        return f"GSTR-3B is filed on {filed:%d-%m-%Y}: from then on no action counts for it."
-    if asked and days < 0:
+def _what_is_left(days: int, own: Mapping[str, object]) -> str:
+    if own["filed_on"]:
+        filed_on = dt.date.fromisoformat(str(own["filed_on"]))
+        return f"GSTR-3B is filed on {filed_on:%d-%m-%Y}: from then on no action counts for it."
+    if own["asked"] and days < 0:
         return f"GSTR-3B was due {counted(-days, 'day')} ago and is not filed: actions count until it is."
     if days >= 0:
-        known = "GSTR-3B is not filed: " if asked else ""
+        known = "GSTR-3B is not filed: " if own["asked"] else ""
         return f"{known}{counted(days, 'day')} left to act, if GSTR-3B is filed on the day that it is due."
     return f"The last day to act was {counted(-days, 'day')} ago, unless GSTR-3B is filed late."
 
