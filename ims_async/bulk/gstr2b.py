@@ -22,7 +22,7 @@ from ..model.report import account
 from ..model.status import JobState
 from ..model.times import QUIET
 from ..model.vocabulary import year_and_month
-from ..rules.periods import DRAFT_DAY, IST, day_in, month_of
+from ..rules.periods import DRAFT_DAY, IST, day_in, is_before_ims, month_of, month_of_ims
 
 _DOCUMENTS_PER_TURN: Final = 2000
 
@@ -41,7 +41,7 @@ class Statement:
 
     @period.validator
     def _check(self, _: object, period: str) -> None:
-        year_and_month(period)  # raises `InvalidInput`
+        month_of_ims(period)  # raises `InvalidInput`
 
 
 @attrs.frozen(kw_only=True)
@@ -236,9 +236,12 @@ def gstins_due(
     """Return whose GSTR-2B of a period is due to be computed anew, as far as these changes tell. Pure.
 
     That is: since the draft a save or reset was applied, or may have been, and it was not computed anew from
-    what was asked for after that. `filed` are those whose GSTR-3B of the period is filed.
+    what was asked for after that. `filed` are those whose GSTR-3B of the period is filed. Of a period before
+    IMS nobody's is: it can only be refused.
     """
     since = draft_of(period, draft)
+    if is_before_ims(period):
+        return []
     changed: dict[str, LastChange] = {}
     computed: dict[str, list[Change]] = {}
     at_work: set[str] = set()

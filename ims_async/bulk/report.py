@@ -16,6 +16,7 @@ from ..model.records import Record
 from ..model.report import CANNED, JobReport, RecordFailure
 from ..model.status import ErrorEntry
 from ..model.tokens import JobToken
+from ..rules.periods import is_before_ims
 from .gstr2b import Gstr2bProof, draft_of
 
 _OUTCOMES: Final = (
@@ -212,7 +213,7 @@ class BulkReport(Plain):
         computed anew. `draft` is the day of that, if not the 14th of the next month. Raises `InvalidInput`.
         """
         since = draft_of(period, draft)
-        return [one.gstin for one in self if one._is_due(period, since)]
+        return [] if is_before_ims(period) else [one.gstin for one in self if one._is_due(period, since)]
 
     @property
     def ok(self) -> bool:

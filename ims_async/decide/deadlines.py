@@ -12,16 +12,15 @@ from typing import Final
 import attrs
 
 from ..errors import InvalidInput
-from ..model.vocabulary import parse_gstin, period_problem
-from ..rules.periods import DRAFT_DAY, DUE_DAY, day_in, month_of
+from ..model.vocabulary import parse_gstin
+from ..rules.periods import DRAFT_DAY, DUE_DAY, day_in, month_of_ims
 
 _DRAFT: Final = "rule 60(7) of the CGST Rules; GSTN advisory of 18-10-2021"
 _MONTHLY: Final = "rule 61(1)(i) of the CGST Rules"
 _QUARTERLY: Final = "rule 61(1)(ii) of the CGST Rules"
 _ACTING: Final = "GSTN advisory of 12-11-2024: until GSTR-3B of the period is filed"
 _PENDING: Final = "GSTN FAQ of 17-10-2025: the due date of GSTR-3B of the next tax period"
-_PENDING_BEGAN: Final = 2025 * 12 + 9  # October 2025, as `month_of` counts
-_IMS_BEGAN: Final = 2024 * 12 + 9
+_PENDING_BEGAN: Final = 2025 * 12 + 9  # October 2025, as `month_of_ims` counts
 _FILING: Final = "notification 83/2020 (Central Tax); rule 60(7) of the CGST Rules"
 _FILING_DAYS: Final = (11, 13)
 """Until which monthly and quarterly suppliers (GSTR-1 or IFF) file what the GSTR-2B of a month has."""
@@ -80,11 +79,7 @@ def deadlines(
     was filed by period. Raises `InvalidInput` for an invalid period or one before IMS (October 2024), for a
     state that is missing or unknown, for the name of another date, and for what is no date.
     """
-    month = month_of(period)
-    if month is None:
-        raise InvalidInput(str(period_problem(period)))
-    if month < _IMS_BEGAN:
-        raise InvalidInput(f"period {period} is before IMS, which began with that of October 2024 (102024)")
+    month = month_of_ims(period)
     if quarterly and (month + 1) % 3:
         raise InvalidInput(
             f"period {period} is not the end of a quarter: a quarterly taxpayer has GSTR-2B for March, June, "

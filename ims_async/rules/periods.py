@@ -9,11 +9,13 @@ import datetime as dt
 import functools
 from typing import Final
 
-from ..model.vocabulary import SourceForm, period_problem
+from ..errors import InvalidInput
+from ..model.vocabulary import SourceForm, period_problem, year_and_month
 
 IST: Final = dt.timezone(dt.timedelta(hours=5, minutes=30), "IST")
 
 GST_BEGAN: Final = "072017"
+IMS_BEGAN: Final = "102024"
 DRAFT_DAY: Final = 14
 """GSTR-2B is drafted on this day of the month after the return period. GSTN FAQ of 23-09-2024."""
 DUE_DAY: Final = 20
@@ -32,6 +34,21 @@ def month_of(period: str) -> int | None:
     if period_problem(period) is not None:
         return None
     return int(period[2:]) * 12 + int(period[:2]) - 1
+
+
+def month_of_ims(period: str) -> int:
+    """Return a period `MMYYYY` that IMS has as a number of months. Raises `InvalidInput` for any other."""
+    year, month = year_and_month(period)
+    if is_before_ims(period):
+        raise InvalidInput(
+            f"period {period} is before IMS, which began with that of October 2024 ({IMS_BEGAN})"
+        )
+    return year * 12 + month - 1
+
+
+def is_before_ims(period: str) -> bool:
+    """Say whether a valid period `MMYYYY` is before the first of IMS."""
+    return (period[2:], period[:2]) < (IMS_BEGAN[2:], IMS_BEGAN[:2])
 
 
 def period_of(month: int) -> str:

@@ -24,8 +24,8 @@ from ..model.secret import without_frames
 from ..model.status import JobKind
 from ..model.times import QUIET
 from ..model.tokens import JobToken
-from ..model.vocabulary import year_and_month
 from ..rules import Finding
+from ..rules.periods import month_of_ims
 from .reads import Reads
 
 R = TypeVar("R", Decision, Invoice)
@@ -79,7 +79,7 @@ class Taxpayer(Reads):
         before the draft and once GSTR-3B is filed, `NotSupported`, `InvalidInput`, otherwise as `save`.
         Source: GSTN's additional FAQ on IMS of 17-10-2024, question 3, and GSTN's advisory of 08-10-2025.
         """
-        year_and_month(period)
+        month_of_ims(period)
         batch = Batch(kind=JobKind.REGENERATE, period=period)
         return await self._recovery.regenerate(batch, queue=queue)
 

@@ -388,6 +388,21 @@ async def test_a_period_that_is_none_is_refused_at_once(client: ImsClient, perio
             bulk.save_all(client, {}, regenerate=period)
 
 
+async def test_nobody_s_is_due_of_a_period_before_ims_and_none_is_asked_for(
+    client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator
+) -> None:
+    """It could only be refused, and that once the decisions are sent: it is refused at once."""
+    acme = taxpayers[0]
+    with pytest.raises(InvalidInput, match="period 092024 is before IMS"):
+        bulk.regenerate_all(client, [acme], "092024")
+    with pytest.raises(InvalidInput, match="period 092024 is before IMS"):
+        bulk.save_all(client, {acme: []}, regenerate="092024")
+    report = await bulk.save_all(client, {acme: (await undecided(acme))[:1]})
+    assert report.recompute_due("092024") == await bulk.recompute_due(client, "092024") == []
+    assert report.recompute_due(PERIOD) == await bulk.recompute_due(client, PERIOD) == [acme.gstin]
+    assert asked(sim) == 0
+
+
 # -- recovery --------------------------------------------------------------------------------------------
 
 

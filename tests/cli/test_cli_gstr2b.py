@@ -124,10 +124,34 @@ def test_of_one_that_is_refused_the_date_is_told_and_the_others_go_on(shell: She
     assert "1 not before 14-02-2025, 1 nothing changed." in ended.out
     line = read_rows(shell.here / "r.csv")[0]
     assert (line["GSTIN"], line["not before"], line["code"]) == (acme, "14-02-2025", "IMS2B009")
-    early = shell.run("gstr2b", "regenerate", "--period", "122099", *shell.named(), "--yes", "--json", *QUICK)
-    assert early.code == 1
-    for facts in early.json()["taxpayers"].values():
-        assert (facts["ok"], facts["not_before"], facts["code"]) == (False, "2100-01-14", "IMS2B009")
+    shell.sim.script_answer("regenerate", 200, {"code": 200, "data": answer})
+    moved = shell.run("gstr2b", "regenerate", *WHOM, "--yes", "--json", *QUICK)
+    facts = moved.json()["taxpayers"][acme]
+    assert (moved.code, facts["ok"], facts["not_before"]) == (1, False, "2025-02-14")
+
+
+@pytest.mark.parametrize("words", ["gstr2b regenerate --yes --period", "push a.csv --yes --regenerate"])
+@pytest.mark.parametrize(
+    ("today", "period", "told"),
+    [
+        (dt.date(2025, 2, 14), "092024", "period 092024 is before IMS, which began with that of October"),
+        (dt.date(2025, 2, 13), PERIOD, f"GSTR-2B of {PERIOD} is drafted on 14-02-2025: until then"),
+        (dt.date(2025, 2, 14), PERIOD, ""),
+    ],
+)
+def test_a_period_that_can_only_be_refused_is_refused_before_anything_is_sent(
+    shell: Shell, words: str, today: dt.date, period: str, told: str
+) -> None:
+    """Exit code 2, and no request; the decisions are not sent either. From the 14th on it is asked for."""
+    shell.decided(accept, name="a.csv")
+    shell.monkeypatch.setattr(rules, "india_date", lambda _: today)
+    before = len(shell.sim.requests)
+    ended = shell.run(*words.split(), period, *QUICK)
+    if told:
+        assert (ended.code, told in ended.err, ended.err.count("\n")) == (2, True, 1), ended.err
+        assert len(shell.sim.requests) == before
+    else:
+        assert (ended.code, asked(shell)) == (0, [shell.gstin]), ended.err
 
 
 def test_what_goes_wrong_is_told_by_taxpayer(shell: Shell) -> None:

@@ -152,7 +152,7 @@ async def test_what_is_refused_is_called_off(acme: Taxpayer, shelf: Shelf, sim: 
     assert caught.value.not_before == dt.date(int(later), 2, 14)
 
 
-@pytest.mark.parametrize("period", ["", "2025-01", "132025", "012010", None, 12025])
+@pytest.mark.parametrize("period", ["", "2025-01", "132025", "012010", "092024", None, 12025])
 async def test_what_is_no_period_is_said_before_anything_is_written(
     acme: Taxpayer, shelf: Shelf, period: Any
 ) -> None:

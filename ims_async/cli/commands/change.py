@@ -17,16 +17,14 @@ from ...client import ImsClient
 from ...errors import InvalidInput
 from ...model.records import Decision, Invoice
 from ...model.status import JobKind
-from ...model.vocabulary import year_and_month
 from ...rules import RulePolicy
 from ...tables import Row
 from ...tables.offline import OfflineSettings
 from .. import options
 from ..command import command
-from ..inputs.accounts import refuse_unless_regenerated
 from ..inputs.files import of_which_decided, read_all
 from ..inputs.filings import ask_filings
-from ..inputs.runs import check_run
+from ..inputs.runs import check_regenerated, check_run
 from ..inputs.settings import Settings, confirmed, gather, journal
 from ..output import outcomes
 from ..output import tables as show
@@ -97,8 +95,7 @@ def _send(
     """Read the files, and send what is in them as one run, of however many taxpayers."""
     console.sends, check = True, not plan.no_check
     if regenerate is not None:
-        year_and_month(regenerate)  # raises `InvalidInput`
-        refuse_unless_regenerated(plan.gsp)
+        check_regenerated(regenerate, plan.gsp)
     if plan.to is not None or plan.source is not None or plan.set:
         if regenerate is not None:
             raise InvalidInput("--to sends nothing: leave --regenerate away, and have GSTR-2B computed there")

@@ -10,13 +10,11 @@ import attrs
 
 from .... import bulk
 from ....bulk import TaxpayerReport
-from ....model.vocabulary import year_and_month
 from ... import options
 from ...command import command
-from ...inputs.accounts import refuse_unless_regenerated
 from ...inputs.files import taxpayers_of
 from ...inputs.filings import ask_filings
-from ...inputs.runs import check_run
+from ...inputs.runs import check_regenerated, check_run
 from ...inputs.settings import Settings, confirmed, gather_for, journal, journal_if_any
 from ...output import statements
 from ...output import tables as show
@@ -65,9 +63,8 @@ def regenerate(console: Console, asked: Asked, files: options.NamingFiles = None
     Exit code 0 means that each is up to date, computed anew or unchanged; 1 that one was refused, failed or
     is pending.
     """
-    year_and_month(asked.period)  # raises `InvalidInput`, as the next one does
+    check_regenerated(asked.period, asked.gsp)
     check_run(console, asked.run, asked.journal, asked.period)
-    refuse_unless_regenerated(asked.gsp)
     journal(asked.journal)  # before the work that it is to hold
     console.sends, check = True, not asked.no_check
     given, due = asked.gstin or [], asked.due
