@@ -188,11 +188,11 @@ AskFilings = Annotated[
     ),
 ]
 Regenerate = Annotated[
-    str | None,
+    list[str] | None,  # a second one is refused: of one value the parser would take the last
     option(
         "--regenerate MMYYYY",
-        "Then have GSTR-2B of this period computed anew for each taxpayer of which anything was applied, and "
-        "show what changed in its credit: it is read before and after.",
+        "Then have GSTR-2B of this one period computed anew for each taxpayer of which anything was applied, "
+        "and show what changed in its credit: it is read before and after.",
         "102026",
     ),
 ]

@@ -361,6 +361,16 @@ def test_what_is_wrong_with_it_is_told_beside_the_records(shell: Shell) -> None:
     assert f"is due to be computed anew for {shell.gstin}, unless GSTR-3B of it is filed" in ended.out
 
 
+def test_a_push_takes_one_period_only(shell: Shell) -> None:
+    """Two are refused before anything is asked: not the first of them, silently."""
+    shell.decided(accept, name="a.csv")
+    before = len(shell.sim.requests)
+    ended = shell.run("push", "a.csv", "--regenerate", "122024", "--regenerate", PERIOD, "--yes", *QUICK)
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "--regenerate is given more than once: a push has GSTR-2B of one period" in ended.err
+    assert len(shell.sim.requests) == before
+
+
 def test_it_is_asked_for_in_the_question(shell: Shell) -> None:
     """A person says yes to both, or no to both."""
     file, _ = shell.decided(accept)

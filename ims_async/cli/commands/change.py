@@ -68,7 +68,12 @@ def push(
 
     Without access to an API, --to writes a file to upload at the portal, and sends nothing.
     """
-    return _send(console, JobKind.SAVE, plan, files, regenerate=regenerate)
+    if len(regenerate or ()) > 1:
+        raise InvalidInput(
+            "--regenerate is given more than once: a push has GSTR-2B of one period computed anew, "
+            "gstr2b regenerate that of another"
+        )
+    return _send(console, JobKind.SAVE, plan, files, regenerate=regenerate[0] if regenerate else None)
 
 
 @command(report=options.Report, says_due=True)
