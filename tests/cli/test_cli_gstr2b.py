@@ -15,7 +15,7 @@ import attrs
 import pytest
 
 from ims_async import InvalidInput, JobKind, JobToken, rules, tables
-from ims_async.bulk import TaxpayerReport
+from ims_async.bulk import Gstr2bProof, TaxpayerReport
 from ims_async.cli.inputs import environment
 from ims_async.cli.output import statements
 from ims_async.cli.output.next_commands import Commands
@@ -341,6 +341,36 @@ def test_a_push_ends_with_it_and_shows_what_changed_in_the_credit(shell: Shell) 
     assert table.code == 0, table.err
     assert f"Credit by GSTR-2B of {PERIOD} in rupees, and what changed" in table.out
     assert "all 3" in table.out.partition("Credit by")[2]
+
+
+def test_what_changed_in_the_credit_is_shown_of_everybody() -> None:
+    """Hundreds, too: those of which something changed first, and the sum."""
+    gained = TaxAmounts(igst=Decimal(1))
+    parts = [
+        TaxpayerReport(
+            gstin=f"{place:015d}",
+            gstr2b_proof=Gstr2bProof(
+                credit_before=TaxAmounts(), credit=gained if place % 2 else TaxAmounts()
+            ),
+        )
+        for place in range(300)
+    ]
+    shown = statements.credit_table(PERIOD, parts)
+    assert shown is not None
+    (whose, *_, change) = ([*column.cells] for column in shown.columns)
+    assert sorted(map(str, whose)) == sorted([*(one.gstin for one in parts), "all 300"])
+    assert [*map(str, change)] == ["1.00"] * 150 + ["0.00"] * 150 + ["150.00"]
+
+
+def test_the_report_of_a_push_names_where_the_credit_is(shell: Shell) -> None:
+    """It has the records; the credit is in `--json`."""
+    file, _ = shell.decided(reject)
+    words = ("push", file, "--yes", "--report", "r.csv", *QUICK)
+    ended = shell.run(*words, "--regenerate", PERIOD)
+    assert (ended.code, ended.out.splitlines()[-1]) == (
+        0, "The credit by GSTR-2B is not in r.csv: --json has it, of each taxpayer."
+    ), ended.err  # fmt: skip
+    assert "credit" not in shell.run(*words, "--overwrite").out
 
 
 def accept_rejected(row: dict[str, str]) -> str:

@@ -164,7 +164,10 @@ class Change:
         sizes = {gstin: matched.sizes[gstin] - standing.get(gstin, 0) for gstin in matched.records}
         report = carrier.carry_out(lambda client: self._begin(client, matched), sizes)
         console.say()
-        return carrier.tell(accounts_of(report, matched, words=console.reason), more=more)
+        code = carrier.tell(accounts_of(report, matched, words=console.reason), more=more)
+        if self.regenerate and console.report is not None:
+            console.say(f"The credit by GSTR-2B is not in {console.report}: --json has it, of each taxpayer.")
+        return code
 
     def _nothing_to_send(self, matched: Matched, carrier: Carrier, facts: dict[str, Any]) -> int:
         """Say why; it is well where everything stands as it was decided already."""

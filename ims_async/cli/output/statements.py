@@ -150,16 +150,17 @@ def _marks(proof: Gstr2bProof | None) -> tuple[object, ...]:
 
 
 def credit_table(period: str, parts: Sequence[TaxpayerReport]) -> Table | None:
-    """Show what changed in the credit, by GSTIN and head, in rupees; None where nothing was read."""
+    """Show what changed in the credit, by GSTIN and head, in rupees; None where nothing was read.
+
+    All of them, however many: for these figures it was asked for.
+    """
     proofs = {one.gstin: one.gstr2b_proof for one in parts if one.gstr2b_proof is not None}
     known = {gstin: proof for gstin, proof in proofs.items() if proof.credit_change is not None}
     if not known:
         return None
     changes = {gstin: proof.credit_change or TaxAmounts() for gstin, proof in known.items()}
     names = sorted(known, key=lambda gstin: changes[gstin] == TaxAmounts())
-    rows = [_credit_row(gstin, [known[gstin]]) for gstin in names[:MOST_ROWS]]
-    if more := names[MOST_ROWS:]:
-        rows.append(_credit_row(f"{len(more):,} more", [known[gstin] for gstin in more]))
+    rows = [_credit_row(gstin, [known[gstin]]) for gstin in names]
     columns = ("GSTIN", "before", "after", *HEADS, "change")
     total = _credit_row(f"all {len(known):,}", known.values()) if len(known) > 1 else None
     return table(f"Credit by GSTR-2B of {period} in rupees, and what changed", columns, rows, total=total)
