@@ -647,7 +647,25 @@ def test_where_there_is_none_it_is_said_what_to_do(shell: Shell) -> None:
         assert "taxpayer." not in ended.err
     shell.sim.returns.file_gstr3b(shell.gstin, PERIOD)
     refused = shell.run("gstr2b", "regenerate", *WHOM, "--yes", *QUICK)
-    assert "it has 3B filed; `ims-async deadlines --ask-filing` tells which" in refused.out
+    assert "IMS2B007: Either the entered ITC period is incorrect or it has 3B filed" in refused.out
+    assert "taxpayer." not in refused.out
+
+
+def test_whether_it_is_filed_the_command_that_is_named_tells(shell: Shell) -> None:
+    """With period and GSTIN, as it is printed."""
+    for gstin in shell.sim.gstins:
+        shell.sim.returns.file_gstr3b(gstin, PERIOD, dt.date(2025, 2, 17))
+    refused = shell.run("gstr2b", "regenerate", *WHOM, *shell.named(), "--yes", *QUICK)
+    words = [words for words in commands_in(refused.out) if words[0] == "deadlines"]
+    assert sorted(words) == sorted(
+        ["deadlines", PERIOD, "--ask-filing", "--gstin", gstin] for gstin in shell.sim.gstins
+    )
+    for command in words:
+        ended = shell.run(*command)
+        assert (ended.code, "GSTR-3B is filed on 17-02-2025" in ended.out) == (0, True), ended.err
+    shell.decided(reject, name="a.csv")
+    pushed = shell.run("push", "a.csv", "--regenerate", PERIOD, "--yes", *QUICK)
+    assert f"`ims-async deadlines {PERIOD} --ask-filing --gstin {shell.gstin}`" in pushed.out
 
 
 def test_where_nobody_has_one_no_file_is_replaced(shell: Shell) -> None:

@@ -67,7 +67,7 @@ def _of_gstr2b(error: errors.GatewayError) -> str:
 
 
 _ADVICE: Final = {
-    "IMS2B007": "`ims-async deadlines --ask-filing` tells which",
+    "IMS2B007": "",  # `statements.tell_outcomes` names the command, whole
     "IMS2B009": "",  # the gateway names the day
     "GTR2B-002": "if GSTR-3B of the period before is not filed, file it, then have GSTR-2B computed anew",
 }

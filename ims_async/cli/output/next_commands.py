@@ -70,6 +70,11 @@ class Commands:
         words = ["gstr2b", "regenerate", "--period", period, *named]
         return self._command(*words, *self._unchecked(), *self._kept())
 
+    def filing(self, period: str, gstin: str) -> str:
+        """Return the command that asks whether GSTR-3B of a taxpayer and period is filed."""
+        words = ["deadlines", period, "--ask-filing", "--gstin", gstin]
+        return self._command(*words, *self._unchecked())
+
     def policy_check(self, file: object) -> str:
         """Return the command that looks at a policy."""
         return shlex.join(["ims-async", "policy", "check", str(file)])

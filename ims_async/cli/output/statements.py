@@ -18,6 +18,7 @@ from ...model.report import CANNED
 from ...tables.writing import write_rows
 from ..inputs.accounts import chosen
 from .console import Console
+from .grouping import Grouped
 from .next_commands import Commands
 from .tables import MOST_ROWS, counted, rupees, table
 
@@ -26,6 +27,7 @@ UNCHANGED: Final = "nothing changed"
 PENDING: Final = "pending"
 UNKNOWN: Final = "unknown"
 OUTDATED: Final = "changed since"
+_FILED_OR_WRONG_PERIOD: Final = "IMS2B007"
 _WELL: Final = (UNCHANGED, COMPUTED)
 HEADS: Final = ("IGST", "CGST", "SGST", "cess")
 _COLUMNS: Final = (
@@ -192,6 +194,11 @@ def tell_outcomes(console: Console, period: str, parts: Sequence[TaxpayerReport]
     if lost := [one.gstin for one in parts if outcome_of(one) == UNKNOWN]:
         again = console.commands.regenerate(period, *lost)
         console.say(f"Where it is not known, ask for it again, which does no harm: `{again}`")
+    asks = Grouped(console.say)
+    for gstin in (one.gstin for one in parts if _code(one) == _FILED_OR_WRONG_PERIOD):
+        command = console.commands.filing(period, gstin)
+        asks.add(_FILED_OR_WRONG_PERIOD, f"Whether GSTR-3B of {period} is filed for {gstin}: `{command}`")
+    asks.end()
 
 
 # -- facts and files -------------------------------------------------------------------------------------
