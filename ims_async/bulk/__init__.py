@@ -10,7 +10,7 @@ A taxpayer's decisions are cut into as many jobs as their bytes need, sent one a
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterable, Iterable, Sequence
+from collections.abc import AsyncIterable, Collection, Iterable, Sequence
 from typing import Final
 
 from ..client import ImsClient, services_of
@@ -69,12 +69,12 @@ def save_all(
     check: bool = True,
     regenerate: str | None = None,
     confirm: bool = False,
+    filed: Collection[str] = (),
 ) -> BulkRun:
     """Save the decisions of many taxpayers; those with `Action.NO_ACTION` are reset, after the saves.
 
-    `decisions` is `{taxpayer: decisions}`, or pairs of these as an iterable or an async iterable, which is
-    read as places come free: memory then goes by `concurrency`, not by how many there are. A taxpayer is one
-    of the client's, or a GSTIN (with `check=False` one whose check digit is wrong, as test hosts use).
+    `decisions` is `{taxpayer: decisions}`, or pairs of these, also as an async iterable, read as places come
+    free: memory then goes by `concurrency`. A taxpayer may be a GSTIN (`check=False`: of any check digit).
 
     `run` names the run. Called again with the name and the decisions of an earlier one, this goes on where
     that ended: what was sent is waited for, or looked at, and never sent again. `concurrency` is how many
@@ -92,13 +92,13 @@ def save_all(
     shorter for a short `max_outage`: what became of a lost change is not known sooner.
 
     With `regenerate="102026"` each part that did not break off ends with GSTR-2B of that period computed
-    anew, if anything was or may be applied (`gstr2b`); `confirm` reads it before and after (`gstr2b_proof`).
-    All is written to the client's journal, or `journal` (which is the client's from then on), or a SQLite
-    file in the place for such things (`default_journal`); with `journal=False`, and none of the client's own,
-    a crash loses what was under way; one's trouble stops no other. Raises `InvalidInput`, `JournalError`.
+    anew, if anything was or may be applied (`gstr2b`), but of the GSTINs in `filed`, whose GSTR-3B of it is
+    filed; `confirm` reads it before and after (`gstr2b_proof`). All is written to the client's journal, or
+    `journal` (the client's from then on), or a SQLite file (`default_journal`); with `journal=False`, and no
+    other, a crash loses what was under way. Raises `InvalidInput`, `JournalError`.
     """
     context = _context_of(client, run, journal, quiet, max_outage, max_bytes, max_records)
-    context.statement = None if regenerate is None else Statement(regenerate, confirm=confirm)
+    context.statement = None if regenerate is None else Statement(regenerate, confirm=confirm, filed=filed)
     return BulkRun(context, source_of(client, decisions, JobKind.SAVE, check=check), concurrency)
 
 

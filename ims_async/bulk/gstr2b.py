@@ -32,12 +32,13 @@ class Statement:
     """The GSTR-2B that a run is to have computed anew: of a period (`MMYYYY`).
 
     `always`, or only for a taxpayer of which the run has changed something, or may have. `confirm` reads it
-    before and after.
+    before and after. `filed` are those whose GSTR-3B of the period is filed: theirs is final, and left.
     """
 
     period: str = attrs.field()
     always: bool = False
     confirm: bool = False
+    filed: Collection[str] = ()
 
     @period.validator
     def _check(self, _: object, period: str) -> None:

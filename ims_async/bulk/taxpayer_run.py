@@ -61,6 +61,8 @@ class TaxpayerRun(JobFollower):
         wanted, known = self.context.statement, self.tally.statement
         if wanted is None or not self.portion.last or self.tally.error is not None:
             return
+        if self.taxpayer.gstin in wanted.filed:
+            return
         if self.tally.awaits_statement(wanted.period):
             return  # its error is put down; one more would wait for it, and be asked for by the next recovery
         done = known.is_current and known.job is not None and known.job.period == wanted.period

@@ -192,7 +192,8 @@ Regenerate = Annotated[
     option(
         "--regenerate MMYYYY",
         "Then have GSTR-2B of this one period computed anew for each taxpayer of which anything was applied, "
-        "and show what changed in its credit: it is read before and after.",
+        "and show what changed in its credit: it is read before and after. With --ask-filing not for those "
+        "that have filed GSTR-3B of it.",
         "102026",
     ),
 ]

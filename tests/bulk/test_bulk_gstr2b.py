@@ -376,6 +376,21 @@ async def test_a_save_whose_answer_was_lost_is_settled_first(
     assert (asked(sim), sim.returns.overlaps, len(sim.effects)) == (1, [], 1)
 
 
+async def test_whose_gstr_3b_is_known_to_be_filed_is_not_asked_for(
+    client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator
+) -> None:
+    """Its decisions are sent all the same."""
+    acme, beta, *_ = taxpayers
+    sim.returns.file_gstr3b(acme.gstin, PERIOD)
+    work = {one: (await undecided(one))[:1] for one in (acme, beta)}
+    report = await bulk.save_all(client, work, regenerate=PERIOD, filed=[acme.gstin])
+    assert report.ok, report
+    assert (asked(sim, acme.gstin), asked(sim, beta.gstin), len(sim.effects)) == (0, 1, 2)
+    assert (report[acme.gstin].gstr2b, report[acme.gstin].gstr2b_error) == (None, None)
+    due = await bulk.recompute_due(client, PERIOD, filed=[acme.gstin])
+    assert (due, report.recompute_due(PERIOD)) == ([], [acme.gstin])
+
+
 @pytest.mark.parametrize("period", ["2025-01", "", None])
 async def test_a_period_that_is_none_is_refused_at_once(client: ImsClient, period: str) -> None:
     """Before anything is read."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ims_async import ImsError, NotSupported, QuotaExhausted, Sandbox, Vayana
+from ims_async.cli.inputs import environment
 from ims_async.model.gstr2b import Filing
 from ims_async.taxpayer import Taxpayer
 from tests.cli.cli_shell import QUICK, Ended, Shell, accept, fill_in, opened, read_rows, write_rows
@@ -177,6 +178,38 @@ def test_where_gstr_3b_is_filed_nothing_is_due(shell: Shell) -> None:
     due = shell.run("push", file, "--ask-filing", "--yes", "--json", *QUICK).json()["recompute_due"]
     assert due == {"period": CLOSED, "gstins": []}
     assert shell.run("reset", file, "--decided", "--yes", "--json", *QUICK).json()["recompute_due"]["gstins"]
+
+
+def test_whose_gstr_3b_is_filed_has_no_gstr_2b_computed_anew_by_a_push(shell: Shell) -> None:
+    """The period of the GSTR-2B is asked of, too; the decisions go, nothing is refused and nothing is due."""
+    acme, beta = shell.sim.gstins
+    shell.sim.returns.file_gstr3b(acme, "012025", dt.date(2025, 2, 17))
+    file, decided = shell.decided_all(lambda row: accept(row) if row["return period"] == "122024" else "")
+    words = ("push", file, "--regenerate", "012025", "--ask-filing", "--yes", *QUICK)
+    ended = shell.run(*words)
+    assert ended.code == 0, ended.err
+    left_out = f"GSTR-2B of {acme} is left out: GSTR-3B of 012025 was filed on 17-02-2025."
+    assert left_out in ended.err.splitlines()
+    assert "is due to be computed anew" not in ended.out
+    assert [one.gstin for one in shell.sim.returns.regenerations] == [beta]
+    assert len(shell.sim.effects) == decided
+    again = shell.run(*words, "--json")
+    assert (again.code, again.json()["recompute_due"]["gstins"]) == (0, []), again.err
+    assert again.json()["filing"]["filed"][acme] == {"012025": "2025-02-17"}
+    unasked = shell.run("push", file, "--regenerate", "012025", "--yes", "--json", *QUICK)
+    assert (unasked.code, unasked.json()["recompute_due"]["gstins"]) == (1, [acme])
+
+
+def test_the_question_names_no_gstr_2b_that_nobody_gets(shell: Shell) -> None:
+    """All have filed: a person is asked about the decisions alone."""
+    for gstin in shell.sim.gstins:
+        shell.sim.returns.file_gstr3b(gstin, "012025")
+    file, _ = shell.decided_all(accept)
+    questions: list[str] = []
+    shell.monkeypatch.setattr(environment, "at_terminal", lambda: True)
+    shell.monkeypatch.setattr("typer.confirm", lambda question, err: questions.append(question))
+    assert shell.run("push", file, "--regenerate", "012025", "--ask-filing").code == 1
+    assert questions[0].endswith(" for 2 taxpayers?")
 
 
 def test_the_file_for_the_portal_is_written_without_a_gateway(shell: Shell) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -157,12 +157,12 @@ class Change:
         if not matched.count and not matched.earlier:
             facts["standing_count"] = sum(standing.values())
             return self._nothing_to_send(matched, carrier, facts)
-        if matched.count and not self._confirmed(matched):
+        if matched.count and not self._confirmed(matched, carrier.filed):
             console.tell("Nothing was sent.")
             console.document({"ok": False, **facts})
             return NOT_ALL_WELL
         sizes = {gstin: matched.sizes[gstin] - standing.get(gstin, 0) for gstin in matched.records}
-        report = carrier.carry_out(lambda client: self._begin(client, matched), sizes)
+        report = carrier.carry_out(lambda client: self._begin(client, matched, carrier.filed), sizes)
         console.say()
         code = carrier.tell(accounts_of(report, matched, words=console.reason), more=more)
         if self.regenerate and console.report is not None:
@@ -178,8 +178,9 @@ class Change:
             console.say(f"There is nothing to send: {counted(standing, 'row')} {stand} already as decided.")
         written = carrier.write_report(accounts)
         console.wait_for(carrier.look_what_is_due(matched.sizes))
-        if self.regenerate and not carrier.due:
-            command = console.commands.regenerate(self.regenerate, *matched.sizes, files=self.files)
+        names = [gstin for gstin in matched.sizes if gstin not in carrier.filed]
+        if self.regenerate and names and not carrier.due:
+            command = console.commands.regenerate(self.regenerate, *names, files=self.files)
             console.say(f"GSTR-2B of {self.regenerate} was not asked for: `{command}` has it computed anew.")
         mend = outcomes.mend_rows(accounts, whole=console.report is not None)
         console.tell(f"Nothing was sent. {mend}".rstrip())
@@ -209,9 +210,15 @@ class Change:
     def _ask_filings(self, matched: Matched, carrier: Carrier) -> dict[str, Any]:
         """Ask what is filed, warn of the records that it closes, and return both as plain values."""
         console, said, closed = self.console, Grouped(self.console.tell), dict[str, int]()
-        wanted = {gstin: rules.closing_periods(records) for gstin, records in matched.records.items()}
+        wanted = {gstin: [*rules.closing_periods(records)] for gstin, records in matched.records.items()}
+        if self.regenerate is not None:  # also of those that stand as decided: whether it is due is said
+            for gstin in [*wanted, *matched.standing]:
+                own = wanted.setdefault(gstin, [])
+                own += [] if self.regenerate in own else [self.regenerate]
         filings = ask_filings(console, self.settings, wanted, at_once=self.plan.concurrency)
         carrier.filed = filings.filed(carrier.period)
+        if self.regenerate is not None:
+            filings.left_out(console, self.regenerate)
         policy = RulePolicy(filed=[*filings.found.values()])
         for gstin, records in matched.records.items():
             found = rules.check(records, policy=policy, gstin=gstin)
@@ -223,7 +230,7 @@ class Change:
         said.end()
         return {"filing": {**filings.facts(console), "closed": closed}}
 
-    def _confirmed(self, matched: Matched) -> bool:
+    def _confirmed(self, matched: Matched, filed: Collection[str]) -> bool:
         """Show what is to be sent, and ask once for all of it."""
         noun = "decision" if self.kind is JobKind.SAVE else "reset"
         fresh = {gstin: records for gstin, records in matched.records.items() if records}
@@ -238,16 +245,17 @@ class Change:
             self.console.say()
             self.console.show(show.itc_table(_decisions(matched)))
         these = f"{'this' if matched.count == 1 else 'these'} {counted(matched.count, noun)}"
-        computed = f", and have GSTR-2B of {self.regenerate} computed anew" if self.regenerate else ""
+        regenerates = self.regenerate and not {*fresh} <= {*filed}
+        computed = f", and have GSTR-2B of {self.regenerate} computed anew" if regenerates else ""
         question = f"{show.how_much(everything)}. Send {these} for {whose}{computed}?"
         return confirmed(question, yes=self.plan.yes)
 
-    def _begin(self, client: ImsClient, matched: Matched) -> BulkRun:
+    def _begin(self, client: ImsClient, matched: Matched, filed: Collection[str]) -> BulkRun:
         names = ("run", "concurrency", "max_records", "max_outage")
         asked: dict[str, Any] = {name: getattr(self.plan, name) for name in names}
         asked["check"] = self.settings.check
         if self.kind is JobKind.SAVE:
-            asked |= {"regenerate": self.regenerate, "confirm": True}
+            asked |= {"regenerate": self.regenerate, "confirm": True, "filed": filed}
             return bulk.save_all(client, cast("Mapping[str, list[Decision]]", matched.records), **asked)
         return bulk.reset_all(client, cast("Mapping[str, list[Invoice]]", matched.records), **asked)
 

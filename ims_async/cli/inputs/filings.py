@@ -57,6 +57,13 @@ class Filings:
         """Return whose GSTR-3B of a period is filed, with the day."""
         return {one.gstin: f"{day:%d-%m-%Y}" for one in self.found.values() if (day := one.filed.get(period))}
 
+    def left_out(self, console: Console, period: str) -> dict[str, str]:
+        """Say whose GSTR-2B is not to be computed anew, since GSTR-3B is filed; return them, with the day."""
+        filed = self.filed(period)
+        for gstin, day in filed.items():
+            console.tell(f"GSTR-2B of {gstin} is left out: GSTR-3B of {period} was filed on {day}.")
+        return filed
+
     def facts(self, console: Console) -> dict[str, Any]:
         """Return the day of each GSTR-3B, None if it is not filed, and why others are not known."""
         facts: dict[str, Any] = {"filed": {}, "unknown": {}}

@@ -104,10 +104,7 @@ async def _due(settings: Settings, asked: Asked) -> list[str]:
 def _filed(console: Console, settings: Settings, names: Sequence[str], asked: Asked) -> dict[str, str]:
     """Return those whose GSTR-3B is filed, with the day."""
     wanted = {gstin: [asked.period] for gstin in names}
-    filed = ask_filings(console, settings, wanted, at_once=asked.concurrency).filed(asked.period)
-    for gstin, day in filed.items():
-        console.tell(f"{gstin} is left out: GSTR-3B of {asked.period} was filed on {day}.")
-    return filed
+    return ask_filings(console, settings, wanted, at_once=asked.concurrency).left_out(console, asked.period)
 
 
 def _tell_beforehand(console: Console, names: Sequence[str], filed: Mapping[str, str], asked: Asked) -> int:
