@@ -74,8 +74,10 @@ def names_in(line: str, delimiter: str) -> list[str]:
     return [folded(part.strip().strip('"')) for part in line.split(delimiter)]
 
 
-def text_of(source: Source, *, may_be_empty: bool = False) -> tuple[str, str]:
-    """Return a file's name and its text. Raises `InvalidFile`."""
+def text_of(
+    source: Source, *, may_be_empty: bool = False, empty: str = "pull the records into it first"
+) -> tuple[str, str]:
+    """Return a file's name and its text; `empty` is what to do with one that is. Raises `InvalidFile`."""
     if isinstance(source, str | os.PathLike):
         name = str(source)
         try:
@@ -98,7 +100,7 @@ def text_of(source: Source, *, may_be_empty: bool = False) -> tuple[str, str]:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise unusable(name, f"it holds NUL bytes, so it is not a text file; {_AS_UTF8}", line)
     if not may_be_empty and not text.strip():
-        raise unusable(name, "is empty: pull the records into it first")
+        raise unusable(name, f"is empty: {empty}")
     return name, text
 
 

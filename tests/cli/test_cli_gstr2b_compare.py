@@ -272,6 +272,9 @@ def test_of_many_that_are_skipped_three_are_said(
         (("--period", "132025"), "132025"),
         (("--statement", "no.json"), "cannot be read: no such file"),
         (("--statement", "text.json"), "is no GSTR-2B"),
+        (("--statement", "cut.json"), "cut.json is damaged: pull the GSTR-2B into it again"),
+        (("--period", "012025", "--before", "cut.json"), "cut.json is damaged: pull the GSTR-2B into it"),
+        (("--statement", "empty.json"), "empty.json is empty: pull the GSTR-2B into it again"),
         (("--statement", "list.json"), "is no GSTR-2B"),
         (("--statement", "half.json"), "cannot be read"),
         (("--statement", "gstn.json"), "cannot be read"),
@@ -283,7 +286,8 @@ def test_of_many_that_are_skipped_three_are_said(
 def test_bad_input_is_refused_in_one_sentence(shell: Shell, words: tuple[str, ...], told: str) -> None:
     """Exit code 2, before anything is asked."""
     for name, text in {
-        "text.json": "hello", "list.json": "[]", "half.json": '{"gstin": 1, "period": []}',
+        "text.json": "hello", "list.json": "[]", "cut.json": '{"gstin": "29AA', "empty.json": "",
+        "half.json": '{"gstin": 1, "period": []}',
         "gstn.json": '{"chksum": "a", "data": {}}',
     }.items():  # fmt: skip
         (shell.here / name).write_text(text)
@@ -387,8 +391,49 @@ def test_a_statement_that_is_missing_is_said_with_its_option(shell: Shell) -> No
     (shell.here / "e").mkdir()
     assert shell.run("gstr2b", "pull", *WHOM, "--out", "s.json").code == 0
     (shell.here / "e" / f"{shell.sim.gstins[1]}.json").write_bytes((shell.here / "s.json").read_bytes())
-    ended = shell.run("gstr2b", "compare", "--statement", "s.json", "--before", "e/", *QUICK)
-    assert (ended.code, "among the files of --before" in ended.err) == (1, True), ended.err
+    words = ("gstr2b", "compare", *WHOM, "--statement", "e/", *QUICK)
+    ended = shell.run(*words, "--gstin", shell.gstin)
+    assert (ended.code, "among the files of --statement" in ended.err) == (1, True), ended.err
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (None, "there is no GSTR-2B of {gstin} among the files of --before"),
+        ("", "e/{gstin}.json is empty: pull the GSTR-2B into it again, with `gstr2b pull`"),
+        ("half", "e/{gstin}.json is damaged: pull the GSTR-2B into it again, with `gstr2b pull`"),
+        (
+            "hello",
+            "e/{gstin}.json is no GSTR-2B: name the .json file that `gstr2b pull` wrote, or GSTN's own",
+        ),
+    ],
+)
+@pytest.mark.parametrize("offline", [True, False])
+def test_without_an_earlier_statement_it_is_compared_all_the_same(
+    shell: Shell, text: str | None, told: str, offline: bool
+) -> None:
+    """With a warning; the others have theirs, and nobody is skipped. The exit code does not change."""
+    acme, beta = shell.gstin, shell.sim.gstins[1]
+    named = ("--gstin", acme, "--gstin", beta)
+    assert shell.run("gstr2b", "pull", *WHOM, *named, "--out", "e/", "--format", "json").code == 0
+    assert shell.run("pull", *named, "--out", "all.csv").code == 0
+    spoilt = shell.here / "e" / f"{acme}.json"
+    whole = spoilt.read_text()
+    (shell.here / "s").mkdir()
+    for gstin in (acme, beta):
+        (shell.here / "s" / f"{gstin}.json").write_text((shell.here / "e" / f"{gstin}.json").read_text())
+    if text is None:
+        spoilt.unlink()
+    else:
+        spoilt.write_text(whole[: len(whole) // 2] if text == "half" else text)
+    how = ("all.csv", "--statement", "s/") if offline else named
+    ended = shell.run("gstr2b", "compare", *WHOM, *how, "--before", "e/", "--json", *QUICK)
+    assert ended.code == 0, ended.err
+    assert f"{acme} is compared without --before: {told.format(gstin=acme)}" in ended.err.splitlines()
+    facts = ended.json()
+    assert facts["without_before"] == {acme: told.format(gstin=acme)}
+    before = {gstin: one.get("credit_before") is not None for gstin, one in facts["taxpayers"].items()}
+    assert before == {acme: False, beta: True}
 
 
 @pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet"])

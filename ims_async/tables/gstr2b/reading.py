@@ -12,6 +12,7 @@ from ..problems import unusable
 from ..source import Source, text_of
 
 _NONE: Final = "is no GSTR-2B: name the .json file that `gstr2b pull` wrote, or GSTN's own"
+_AGAIN: Final = "pull the GSTR-2B into it again, with `gstr2b pull`"
 
 
 def read_gstr2b(source: Source) -> Gstr2b:
@@ -19,11 +20,12 @@ def read_gstr2b(source: Source) -> Gstr2b:
 
     Raises `InvalidInput`, which names each wrong value, for any other.
     """
-    name, text = text_of(source)
+    name, text = text_of(source, empty=_AGAIN)
     try:
         facts: Any = json.loads(text)
     except (ValueError, RecursionError):
-        raise unusable(name, _NONE) from None
+        damaged = text.lstrip().startswith("{")
+        raise unusable(name, f"is damaged: {_AGAIN}" if damaged else _NONE) from None
     if not isinstance(facts, dict) or not ({"data", "gstin"} & facts.keys()):
         raise unusable(name, _NONE)
     try:

@@ -15,7 +15,7 @@ from ....bulk.gstr2b import by_gateway, changes_since, draft_of, gstins_due, rec
 from ....decide import Comparison
 from ....decide.comparison.writing import COLUMNS, comparison_rows
 from ....errors import ImsError, InvalidInput, JournalError
-from ....model.gstr2b import Filing
+from ....model.gstr2b import Filing, Gstr2b
 from ....model.records import Invoice
 from ....model.vocabulary import year_and_month
 from ....tables.formats import NAMES
@@ -174,8 +174,10 @@ class _Compare:
     tally: ComparedTally = attrs.field(factory=ComparedTally)
     facts: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     sentences: list[str] = attrs.field(factory=list)
+    without_before: dict[str, str] = attrs.field(factory=dict)
+    """Whose earlier GSTR-2B could not be had, and why."""
     said: Grouped = attrs.field(init=False)
-    """Which returns cannot be asked about."""
+    """Which returns cannot be asked about, and whose earlier GSTR-2B is not there."""
 
     @said.default
     def _grouped(self) -> Grouped:
@@ -265,7 +267,7 @@ class _Compare:
         if self.asked.statement:
             statement = statement_from(self.own, gstin, self.period, option="--statement")
         if self.asked.before:
-            before = statement_from(self.earlier, gstin, self.period, option="--before")
+            before = self._before(gstin)
         records, filings = None if self.records is None else self.records[gstin], []
         if taxpayer is not None:
             if statement is None:
@@ -287,6 +289,17 @@ class _Compare:
             earlier = await self._filings(taxpayer, found.filing_to_ask)
             return await compared(filings=[*filings, *earlier]) if earlier else found
         return found
+
+    def _before(self, gstin: str) -> Gstr2b | None:
+        """Read a taxpayer's earlier GSTR-2B; one that is missing or damaged is said, and done without."""
+        try:
+            return statement_from(self.earlier, gstin, self.period, option="--before")
+        except InvalidInput as error:
+            self.without_before[gstin] = self.console.reason(gstin, error)
+            self.said.add(
+                "compared without", f"{gstin} is compared without --before: {self.without_before[gstin]}"
+            )
+            return None
 
     async def _filings(self, taxpayer: Taxpayer, period: str) -> list[Filing]:
         """Return what is filed of a period, if that is to be asked and can be."""
@@ -315,7 +328,7 @@ class _Compare:
             console.say(f"{counted(len(skipped), 'taxpayer')} skipped: {', '.join(skipped)}.")
         facts = {gstin: {"error": why} for gstin, why in skipped.items()} | self.facts
         document = {"ok": not skipped, "period": self.period, "findings": tally.findings}
-        document["recompute_due"] = due
+        document |= {"recompute_due": due, "without_before": self.without_before}
         console.document({**document, "file": out and str(out), "taxpayers": facts})
         return NOT_ALL_WELL if skipped else OK
 
