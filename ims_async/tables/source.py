@@ -75,9 +75,16 @@ def names_in(line: str, delimiter: str) -> list[str]:
 
 
 def text_of(
-    source: Source, *, may_be_empty: bool = False, empty: str = "pull the records into it first"
+    source: Source,
+    *,
+    may_be_empty: bool = False,
+    empty: str = "pull the records into it first",
+    no_text: str = _AS_UTF8,
 ) -> tuple[str, str]:
-    """Return a file's name and its text; `empty` is what to do with one that is. Raises `InvalidFile`."""
+    """Return a file's name and its text. Raises `InvalidFile`.
+
+    `empty` and `no_text` are what to do with a file that is empty, or no text.
+    """
     if isinstance(source, str | os.PathLike):
         name = str(source)
         try:
@@ -92,30 +99,30 @@ def text_of(
         try:
             content = source.read(LONGEST_FILE + 1)
         except UnicodeDecodeError:
-            raise unusable(name, f"is not UTF-8: {_AS_UTF8}") from None
+            raise unusable(name, f"is not UTF-8: {no_text}") from None
     if len(content) > LONGEST_FILE:
         raise unusable(name, f"is larger than {LONGEST_FILE:,} bytes: split it")
-    text = content.removeprefix("\ufeff") if isinstance(content, str) else _decoded(name, content)
+    text = content.removeprefix("\ufeff") if isinstance(content, str) else _decoded(name, content, no_text)
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise unusable(name, f"it holds NUL bytes, so it is not a text file; {_AS_UTF8}", line)
+        raise unusable(name, f"it holds NUL bytes, so it is not a text file; {no_text}", line)
     if not may_be_empty and not text.strip():
         raise unusable(name, f"is empty: {empty}")
     return name, text
 
 
-def _decoded(name: str, content: bytes) -> str:
+def _decoded(name: str, content: bytes, no_text: str) -> str:
     for starts, what, suffix, other in _NOT_TEXT:
         if content.startswith(starts):
-            instead = _AS_UTF8 if name.lower().endswith(suffix) else f"{_AS_UTF8}, or {other}"
+            instead = no_text if name.lower().endswith(suffix) else f"{no_text}, or {other}"
             raise unusable(name, f"is {what}, not CSV: {instead}")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise unusable(name, f"is encoded as UTF-16: {_AS_UTF8}")
+        raise unusable(name, f"is encoded as UTF-16: {no_text}")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        what = f"the byte {content[error.start]:#04x} is not UTF-8: {_AS_UTF8}"
+        what = f"the byte {content[error.start]:#04x} is not UTF-8: {no_text}"
         raise unusable(name, what, line) from None
 
 

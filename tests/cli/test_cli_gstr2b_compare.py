@@ -272,6 +272,7 @@ def test_of_many_that_are_skipped_three_are_said(
         (("--period", "132025"), "132025"),
         (("--statement", "no.json"), "cannot be read: no such file"),
         (("--statement", "text.json"), "is no GSTR-2B"),
+        (("--statement", "book.xlsx"), "book.xlsx is no GSTR-2B: name the .json file"),
         (("--statement", "cut.json"), "cut.json is damaged: pull the GSTR-2B into it again"),
         (("--period", "012025", "--before", "cut.json"), "cut.json is damaged: pull the GSTR-2B into it"),
         (("--statement", "empty.json"), "empty.json is empty: pull the GSTR-2B into it again"),
@@ -400,8 +401,9 @@ def test_a_statement_that_is_missing_is_said_with_its_option(shell: Shell) -> No
     ("text", "told"),
     [
         (None, "there is no GSTR-2B of {gstin} among the files of --before"),
-        ("", "e/{gstin}.json is empty: pull the GSTR-2B into it again, with `gstr2b pull`"),
-        ("half", "e/{gstin}.json is damaged: pull the GSTR-2B into it again, with `gstr2b pull`"),
+        ("{\0", "e/{gstin}.json row 1: it holds NUL bytes, so it is not a text file; {again}"),
+        ("", "e/{gstin}.json is empty: {again}"),
+        ("half", "e/{gstin}.json is damaged: {again}"),
         (
             "hello",
             "e/{gstin}.json is no GSTR-2B: name the .json file that `gstr2b pull` wrote, or GSTN's own",
@@ -414,6 +416,7 @@ def test_without_an_earlier_statement_it_is_compared_all_the_same(
 ) -> None:
     """With a warning; the others have theirs, and nobody is skipped. The exit code does not change."""
     acme, beta = shell.gstin, shell.sim.gstins[1]
+    said = told.format(gstin=acme, again="pull the GSTR-2B into it again, with `gstr2b pull`")
     named = ("--gstin", acme, "--gstin", beta)
     assert shell.run("gstr2b", "pull", *WHOM, *named, "--out", "e/", "--format", "json").code == 0
     assert shell.run("pull", *named, "--out", "all.csv").code == 0
@@ -429,9 +432,9 @@ def test_without_an_earlier_statement_it_is_compared_all_the_same(
     how = ("all.csv", "--statement", "s/") if offline else named
     ended = shell.run("gstr2b", "compare", *WHOM, *how, "--before", "e/", "--json", *QUICK)
     assert ended.code == 0, ended.err
-    assert f"{acme} is compared without --before: {told.format(gstin=acme)}" in ended.err.splitlines()
+    assert f"{acme} is compared without --before: {said}" in ended.err.splitlines()
     facts = ended.json()
-    assert facts["without_before"] == {acme: told.format(gstin=acme)}
+    assert facts["without_before"] == {acme: said}
     before = {gstin: one.get("credit_before") is not None for gstin, one in facts["taxpayers"].items()}
     assert before == {acme: False, beta: True}
 

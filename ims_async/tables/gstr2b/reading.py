@@ -8,6 +8,7 @@ from typing import Any, Final
 from ...errors import InvalidInput, UnexpectedAnswer
 from ...gsp import codec
 from ...model.gstr2b import Gstr2b
+from ..formats import format_of
 from ..problems import unusable
 from ..source import Source, text_of
 
@@ -20,7 +21,9 @@ def read_gstr2b(source: Source) -> Gstr2b:
 
     Raises `InvalidInput`, which names each wrong value, for any other.
     """
-    name, text = text_of(source, empty=_AGAIN)
+    if format_of(source) is not None:  # a workbook of `gstr2b pull`, say
+        raise unusable(source, _NONE)
+    name, text = text_of(source, empty=_AGAIN, no_text=_AGAIN)
     try:
         facts: Any = json.loads(text)
     except (ValueError, RecursionError):
