@@ -146,7 +146,7 @@ class JobFollower(abc.ABC):
         """Poll a job until it has ended, or cannot be polled any more."""
         try:
             async with self.context.stop.ending_waits():
-                await job._result_in_outage(self.context.max_outage)
+                await job.result()
         except (JobFailed, OutcomeUnknown):
             return
         except JobTimeout:

@@ -15,6 +15,7 @@ from ..errors import (
     DownloadQueued,
     GatewayError,
     ImsError,
+    JobInFlight,
     NotAuthorized,
     OtpRequired,
     QuotaExhausted,
@@ -124,6 +125,10 @@ class OutageGate:
                 self.failed(taxpayer)
                 if tries == MOST_TRIES:
                     raise
+            except JobInFlight as error:
+                if error.job is not None and error.job._poller.unanswered:  # it was waited for in vain
+                    self.failed(taxpayer)
+                raise
             except DownloadQueued as error:
                 cannot_be_had = error.token is not None and error.download is None
                 if tries == MOST_TRIES or cannot_be_had:

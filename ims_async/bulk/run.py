@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from ..client import ImsClient
 from ..errors import InvalidInput, JournalError, NotAuthorized
+from ..jobs.poller import ending_in_outage
 from ..journal.location import default_journal
 from ..taxpayer import Taxpayer
 from .concurrency import Slot, Stream
@@ -88,7 +89,7 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
             context.services.keep_in(default_journal())
         under_way.add(self.run)
         try:
-            with context.stop.overseeing():
+            with context.stop.overseeing(), ending_in_outage(context.max_outage):
                 await self._work_on_all()
         finally:
             under_way.discard(self.run)

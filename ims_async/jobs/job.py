@@ -76,12 +76,6 @@ class ImsJob(JobFacts):
         await self.wait(timeout)
         return _report_of(self)
 
-    async def _result_in_outage(self, longest: float) -> JobReport:
-        """Wait as `result`; raises `JobTimeout` too once no poll was answered for `longest` seconds."""
-        while not self.done:
-            await self._poller.news(self, longest)
-        return _report_of(self)
-
     async def wait(self, timeout: float | None = None) -> JobStatus:  # noqa: ASYNC109 # public name
         """Wait for the final status, which may be a failure. `timeout` in seconds; see `result`."""
         if timeout is None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Awaitable, Callable, Iterator
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -39,6 +41,21 @@ Poll = Callable[[JobToken], Awaitable[JobStatus]]
 # worth the deadline: it was mistyped, or is forgotten. One that was sent from here is polled on.
 _DENIALS: Final = 5
 _SHORTEST_WAIT: Final = 0.001  # seconds: a timer may be early by the clock's resolution
+
+_MAX_OUTAGE: Final[ContextVar[float]] = ContextVar("_MAX_OUTAGE", default=math.inf)
+
+
+@contextlib.contextmanager
+def ending_in_outage(seconds: float) -> Iterator[None]:
+    """Let each wait for a job raise `JobTimeout` once no poll was answered for so long.
+
+    Those of this task and of all tasks that it begins: also of a job that is only in the way of another.
+    """
+    before = _MAX_OUTAGE.set(seconds)
+    try:
+        yield
+    finally:
+        _MAX_OUTAGE.reset(before)
 
 
 @attrs.define(eq=False, repr=False, weakref_slot=False)
@@ -119,10 +136,10 @@ class Poller:
         """True if the gateway did not answer the last poll."""
         return self._unanswered_since is not None
 
-    def news(self, job: ImsJob, longest: float = math.inf) -> asyncio.Future[None]:
+    def news(self, job: ImsJob) -> asyncio.Future[None]:
         """Return a future that is done at the next news of the job, which is polled until then.
 
-        It raises `JobTimeout` at the deadline, and once no poll was answered for `longest` seconds.
+        It raises `JobTimeout` at the deadline, and where `ending_in_outage` says so.
         """
         check_pollable(job)
         if self._closed:
@@ -130,7 +147,7 @@ class Poller:
         if not self._waiting:
             self._unanswered_since = None  # silence counts while somebody waits
         waiter = asyncio.get_running_loop().create_future()
-        self._waiting[waiter] = longest
+        self._waiting[waiter] = _MAX_OUTAGE.get()
         waiter.add_done_callback(self._leave)
         self._set_alarms(job)
         return waiter

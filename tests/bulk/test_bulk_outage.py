@@ -8,14 +8,25 @@ from typing import Any
 
 import pytest
 
-from ims_async import GatewayUnavailable, InvalidInput, JobTimeout, bulk
-from ims_async.bulk import EventKind
+from ims_async import (
+    Decision,
+    GatewayUnavailable,
+    ImsClient,
+    InvalidInput,
+    JobError,
+    JobInFlight,
+    JobTimeout,
+    bulk,
+)
+from ims_async.bulk import BulkRun, EventKind
 from ims_async.gsp.base import Request, Response
+from ims_async.journal import MemoryJournal
 from ims_async.model.times import QUIET
 from ims_async.net.transport import MemoryTransport
 from ims_async.simulator import Fault, Simulator
 
-from ..support.bulk_flows import adds_up, bulk_client, log_in, work_for
+from ..support.bulk_flows import adds_up, bulk_client, log_in, undecided, work_for
+from ..support.regeneration_flows import PERIOD
 
 pytestmark = [
     pytest.mark.looptime,
@@ -79,6 +90,74 @@ async def test_one_taxpayer_whose_polls_are_not_answered_holds_a_run_up_for_so_l
     adds_up(run.report)
     again = await bulk.save_all(client, work, run=run.run)
     assert again.ok, again
+
+
+Begin = Callable[[ImsClient, str, list[Decision], float], BulkRun]
+BEGIN: dict[str, Begin] = {
+    "save": lambda client, gstin, work, most: bulk.save_all(client, {gstin: work}, max_outage=most),
+    "reset": lambda client, gstin, work, most: bulk.reset_all(
+        client, {gstin: [one.invoice for one in work]}, max_outage=most
+    ),
+    "recover": lambda client, gstin, work, most: bulk.recover(client, max_outage=most),
+    "regenerate": lambda client, gstin, work, most: bulk.regenerate_all(
+        client, [gstin], PERIOD, max_outage=most
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ["save", "reset", "recover"])
+@pytest.mark.sim(taxpayers=1, invoices=20, sections=["b2b"], job_seconds=600.0)
+async def test_a_job_of_before_that_is_in_the_way_holds_a_run_up_for_no_longer(
+    sim: Simulator, kind: str
+) -> None:
+    """Its process is gone, and its polls are not answered; once they are, the run goes on."""
+    await behind_one_that_is_not_heard_of(sim, BEGIN[kind], JobTimeout if kind == "recover" else JobInFlight)
+
+
+@pytest.mark.only_gsp("sandbox", "Vayana has no route to it")
+@pytest.mark.sim(taxpayers=1, invoices=20, sections=["b2b"], job_seconds=600.0)
+async def test_nor_does_it_hold_up_a_gstr_2b_that_is_to_be_computed_anew(sim: Simulator) -> None:
+    """No read goes before it, which would find out that nothing answers."""
+    await behind_one_that_is_not_heard_of(sim, BEGIN["regenerate"], JobInFlight)
+
+
+async def behind_one_that_is_not_heard_of(sim: Simulator, begin: Begin, kind: type[JobError]) -> None:
+    """Begin a run of a taxpayer of whom a job is open, and whose polls are not answered."""
+    journal = MemoryJournal(clock=sim.now)
+    (acme,) = log_in(bulk_client(sim, journal), sim)
+    first, *rest = await undecided(acme)
+    await acme.save([first])
+    client = bulk_client(sim, journal)
+    held = log_in(client, sim)  # or they are let go, and log in anew
+    sim.script_fault("status", *Fault.burst(25))
+    begun = sim.now()
+    report = await begin(client, acme.gstin, rest, 60.0)
+    assert sim.now() - begun <= 60.0 + POLLS
+    (error,) = report.errors.values()
+    assert isinstance(error, kind)
+    assert "the gateway answered no poll for 60 s" in str(error)
+    assert error.job is not None
+    assert error.job.open
+    adds_up(report)
+    again = await begin(client, held[0].gstin, rest, 3600.0)
+    assert again.ok, again
+
+
+@pytest.mark.only_gsp("sandbox", "Vayana has no route to it")
+@pytest.mark.sim(taxpayers=6, invoices=4, sections=["b2b"], job_seconds=9000.0)
+async def test_jobs_that_are_in_the_way_of_many_are_waited_for_in_vain_once(sim: Simulator) -> None:
+    """A second taxpayer with polls that are not answered closes the gate: the others ask for no polls."""
+    journal = MemoryJournal(clock=sim.now)
+    before = bulk_client(sim, journal)
+    for taxpayer in log_in(before, sim):
+        await taxpayer.save((await undecided(taxpayer))[:1])
+    client = bulk_client(sim, journal)
+    held = log_in(client, sim)
+    sim.script_fault("any", *Fault.burst(5000))
+    begun = sim.now()
+    report = await bulk.regenerate_all(client, held, PERIOD, max_outage=300, concurrency=1)
+    assert set(report.errors) == set(sim.gstins)
+    assert sim.now() - begun <= 2 * (300 + LOOK) + LOOK
 
 
 @pytest.mark.parametrize("seconds", [0.0, 600.0])

@@ -19,6 +19,7 @@ from ims_async import (
     ImsJob,
     JobFailed,
     JobInFlight,
+    JobReport,
     JobState,
     JobStatus,
     JobTimeout,
@@ -33,6 +34,7 @@ from ims_async import (
     as_completed,
 )
 from ims_async.gsp.codec import read_invoice, read_status
+from ims_async.jobs.poller import ending_in_outage
 from ims_async.model.status import JobKind
 from ims_async.net.poll_times import PollTimes
 
@@ -289,6 +291,12 @@ async def test_a_rate_limited_poll_waits_as_long_as_it_was_told() -> None:
     assert gateway.at[1] - gateway.at[0] >= 300
 
 
+async def result_in_outage(job: ImsJob, longest: float) -> JobReport:
+    """Wait as the tasks of a run do."""
+    with ending_in_outage(longest):
+        return await job
+
+
 async def test_a_wait_in_an_outage_ends_once_no_poll_was_answered_for_so_long() -> None:
     """That wait only, as a time-out; the next one begins to count anew."""
     job = make_job(Gateway(IP, GatewayUnavailable("the portal is down")), policy=PollPolicy(deadline=1000))
@@ -296,7 +304,7 @@ async def test_a_wait_in_an_outage_ends_once_no_poll_was_answered_for_so_long() 
     begun = asyncio.get_running_loop().time()
     for longest in (100, 100, 0):
         with pytest.raises(JobTimeout, match=f"no poll for {longest} s, .*the portal is down") as ended:
-            await job._result_in_outage(longest)
+            await result_in_outage(job, longest)
         assert (ended.value.job, job._poller.unanswered, job.open, other.done()) == (job, True, True, False)
         took = asyncio.get_running_loop().time() - begun
         assert longest <= took <= longest + 130
@@ -313,7 +321,7 @@ async def test_a_poll_that_is_answered_now_and_then_is_no_outage() -> None:
     down = GatewayUnavailable("the portal is down")
     answers: list[Any] = [down, IP, down, GatewayError("no", code="E1", http_status=400)] * 10
     job = make_job(Gateway(*answers, P8), policy=PollPolicy(initial_delay=60, deadline=10_000))
-    assert (await job._result_in_outage(90)).ok
+    assert (await result_in_outage(job, 90)).ok
 
 
 async def test_a_hint_beyond_the_deadline_is_told_instead_of_slept_through() -> None:
