@@ -93,9 +93,10 @@ def save_all(
 
     With `regenerate="102026"` each part that did not break off ends with GSTR-2B of that period computed
     anew, if anything was or may be applied (`gstr2b`), but of the GSTINs in `filed`, whose GSTR-3B of it is
-    filed; `confirm` reads it before and after (`gstr2b_proof`). All is written to the client's journal, or
-    `journal` (the client's from then on), or a SQLite file (`default_journal`); with `journal=False`, and no
-    other, a crash loses what was under way. Raises `InvalidInput`, `JournalError`.
+    filed; `confirm` reads it before and after (`gstr2b_proof`; only after, if an earlier call asked for it).
+    All is written to the client's journal, or `journal` (the client's from then on), or a SQLite file
+    (`default_journal`); with `journal=False`, and no other, a crash loses what was under way. Raises
+    `InvalidInput`, `JournalError`.
     """
     context = _context_of(client, run, journal, quiet, max_outage, max_bytes, max_records)
     context.statement = None if regenerate is None else Statement(regenerate, confirm=confirm, filed=filed)
@@ -140,7 +141,8 @@ def regenerate_all(
     taxpayer that is under way is waited for, or settled as `save_all` does; an answer that was lost has it
     asked for again, once the gateway answers. Otherwise as `save_all`: with the `run` of an earlier call it
     goes on where that ended, and asks nothing of those that are done. With `confirm=True` the statement is
-    read before and after, a request each: `gstr2b_proof` has its day, checksum and credit.
+    read before and after, a request each (where that call has asked for it, after only): `gstr2b_proof` has
+    its day, checksum and credit.
     """
     context = _context_of(client, run, journal, quiet, max_outage)
     context.statement = Statement(period, always=True, confirm=confirm)

@@ -94,6 +94,9 @@ class Marks:
     by_sums: TaxAmounts | None = None
 
 
+NOT_READ: Final = Marks()
+
+
 async def marks_of(found: Gstr2b) -> Marks:
     """Return what is kept of a GSTR-2B, letting others have a turn meanwhile."""
     by_documents = None
@@ -120,7 +123,7 @@ def credit_by_sums(found: Gstr2b) -> TaxAmounts:
 def proof_of(before: Marks, after: Marks) -> Gstr2bProof:
     """Put together what was read before and after; the credit is counted alike both times."""
     given = (before.by_documents, after.by_documents)
-    if None in given:
+    if after.by_documents is None or (before.by_documents is None and before != NOT_READ):
         given = (before.by_sums, after.by_sums)
     return Gstr2bProof(
         generated_on_before=before.generated_on,
@@ -171,7 +174,7 @@ class StatementTally:
     def ended(self, job: ImsJob) -> None:
         """Note a job whose end is known, or need not be."""
         if job.kind.repeatable:
-            self.job, self.error = job, None
+            self.job, self.error, self.proof = job, None, None
         elif may_have_applied(job.change):
             self.changed = self.changed.then(job.change)
 

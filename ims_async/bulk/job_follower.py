@@ -34,7 +34,7 @@ from ..model.status import JobKind
 from ..model.times import FIRST_LOOK, LOOK_MARGIN, SENDER_IS_DEAD
 from ..taxpayer import Taxpayer, state_of
 from .concurrency import Slot
-from .gstr2b import Marks, Statement, marks_of, proof_of
+from .gstr2b import NOT_READ, Marks, Statement, marks_of, proof_of
 from .inputs import Portion
 from .outage import MOST_TRIES, OutageGate, Stop
 from .report import EventKind
@@ -214,9 +214,8 @@ class JobFollower(abc.ABC):
     async def regenerate(self, period: str, run: str) -> None:
         """Have GSTR-2B computed anew, and see its end. What is the matter with it is put down apart."""
         batch = Batch(kind=JobKind.REGENERATE, period=period, run=run)
-        wanted, known = self.context.statement, self.tally.statement
-        confirm = wanted is not None and wanted.confirm
-        before = await self._marks(period) if confirm else Marks()
+        wanted = self.context.statement
+        before = await self._marks(period) if wanted is not None and wanted.confirm else NOT_READ
         try:
             job = await self.context.gate.through(self.taxpayer, lambda: self._asked_for(batch))
         except ImsError as error:
@@ -225,8 +224,14 @@ class JobFollower(abc.ABC):
         self.tally.sent(job)
         await self.notify(EventKind.SUBMITTED, job=job)
         await self.follow_statement(job)
-        if confirm and job.report is not None and job.report.ok:
-            known.proof = proof_of(before, await self._marks(period))
+        await self.confirm(job, before)
+
+    async def confirm(self, job: ImsJob, before: Marks) -> None:
+        """Read the GSTR-2B that a job has had computed anew, if that is wanted, and not done."""
+        wanted, known = self.context.statement, self.tally.statement
+        computed = job.report is not None and job.report.ok
+        if computed and wanted is not None and wanted.confirm and known.proof is None:
+            known.proof = proof_of(before, await self._marks(job.period))
 
     async def _marks(self, period: str) -> Marks:
         """Return what GSTR-2B says of itself; where it cannot be read, nothing is known of it."""
@@ -239,7 +244,7 @@ class JobFollower(abc.ABC):
             found = await self.context.gate.through(self.taxpayer, read)
         except ImsError as error:
             _log.info("GSTR-2B of %s cannot be read: %s", gstin, error)
-            return Marks()
+            return NOT_READ
         return await marks_of(found)
 
     async def _asked_for(self, batch: Batch) -> ImsJob:

@@ -73,7 +73,10 @@ class TaxpayerReport(Plain):
     gstr2b_error: Exception | None = None
     """Why it was not, though it was asked for: refused, or lost. It says nothing of the decisions."""
     gstr2b_proof: Gstr2bProof | None = None
-    """How it differs from the one before, where that was asked for (`regenerate_all(…, confirm=True)`)."""
+    """How it differs from the one before, where that was asked for (`regenerate_all(…, confirm=True)`).
+
+    What was before is None where an earlier call of the run has asked for it: only that one has read it.
+    """
     changed_at: dt.datetime | None = None
     """Until when a save or reset of this run was applied, or may have been; None if none was."""
     gstr2b_is_current: bool = False

@@ -18,6 +18,7 @@ from ..journal import Change, ChangeState
 from ..model.records import Record
 from ..model.status import JobKind
 from ..model.times import FIRST_LOOK
+from .gstr2b import NOT_READ
 from .job_follower import JobFollower, can_be_settled
 from .report import EventKind
 from .tally import without_frames
@@ -65,8 +66,10 @@ class TaxpayerRun(JobFollower):
             return
         if self.tally.awaits_statement(wanted.period):
             return  # its error is put down; one more would wait for it, and be asked for by the next recovery
-        done = known.is_current and known.job is not None and known.job.period == wanted.period
-        if not done and (wanted.always or known.changed.at is not None):
+        job = known.job if known.is_current else None
+        if job is not None and job.period == wanted.period:
+            await self.confirm(job, NOT_READ)  # by the call that has asked for it
+        elif wanted.always or known.changed.at is not None:
             await self.regenerate(wanted.period, self._run)
 
     async def follow(self, job: ImsJob, *, tries: int = _MOST_AGAINS) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import itertools
 from collections.abc import AsyncIterator
@@ -327,6 +328,41 @@ async def test_what_changed_in_the_credit_is_what_the_statements_give(
     assert proof.credit_change == after.credit - before.credit != TaxAmounts()
 
 
+@pytest.mark.parametrize("broke_off", [True, False])
+async def test_of_a_run_that_goes_on_the_credit_is_read_after_it(
+    client: ImsClient, taxpayers: list[Taxpayer], sim: Simulator, journal: MemoryJournal, broke_off: bool
+) -> None:
+    """What was before only the process knows that asked for it, whether or not it saw the end."""
+    acme, *_ = taxpayers
+    decisions = [row.reject() for row in await acme.invoices("b2b") if row.action is not Action.REJECT]
+    first = bulk.save_all(client, {acme: decisions}, run="night", regenerate=PERIOD, confirm=True)
+    if broke_off:
+        async with contextlib.aclosing(first.__aiter__()) as events:
+            async for event in events:
+                if event.kind is bulk.EventKind.SUBMITTED and event.job and event.job.kind.repeatable:
+                    break
+        await client.aclose()
+    else:
+        known = (await first)[acme.gstin].gstr2b_proof
+        assert known is not None
+        assert known.credit_before is not None
+    second = another(sim, journal)
+    reads = sim.count("gstr2b")
+    for report in (
+        await bulk.save_all(second, {acme.gstin: decisions}, run="night", regenerate=PERIOD, confirm=True),
+        await bulk.regenerate_all(second, [acme.gstin], PERIOD, run="night", confirm=True),
+    ):
+        assert report.ok, report
+        proof, after = report[acme.gstin].gstr2b_proof, await second.taxpayer(acme.gstin).gstr2b(PERIOD)
+        assert proof is not None
+        assert (proof.generated_on, proof.checksum) == (after.generated_on, after.checksum)
+        assert (proof.credit, proof.credit_before, proof.credit_change) == (after.credit, None, None)
+        assert (proof.generated_on_before, proof.checksum_before, proof.changed) == (None, None, None)
+    assert (asked(sim), sim.count("gstr2b") - reads) == (1, 4)
+    quiet = await bulk.save_all(second, {acme.gstin: decisions}, run="night", regenerate=PERIOD)
+    assert (quiet[acme.gstin].gstr2b_proof, sim.count("gstr2b") - reads) == (None, 4)
+
+
 async def test_the_credit_is_counted_alike_before_and_after() -> None:
     """Documents on one side and sums on both: the sums; nothing in common: nothing is said."""
     one, two, three = (TaxAmounts(igst=Decimal(amount)) for amount in (1, 2, 3))
@@ -335,6 +371,12 @@ async def test_the_credit_is_counted_alike_before_and_after() -> None:
     split = proof_of(both, Marks(by_sums=three))
     assert (split.credit_before, split.credit, split.credit_change) == (two, three, one)
     assert proof_of(Marks(by_documents=one), Marks(by_sums=two)).credit_change is None
+    after = proof_of(Marks(), both)
+    assert (after.credit_before, after.credit, proof_of(Marks(), Marks(by_sums=two)).credit) == (
+        None,
+        one,
+        two,
+    )
     summary = {"available": three, "reversal": one, "unavailable": two}
     read = await marks_of(Gstr2b(gstin=A, period=PERIOD, summary=summary, summary_only=True, files=2))
     assert (read.by_documents, read.by_sums) == (None, two)

@@ -373,6 +373,38 @@ def test_the_report_of_a_push_names_where_the_credit_is(shell: Shell) -> None:
     assert "credit" not in shell.run(*words, "--overwrite").out
 
 
+def test_of_a_run_that_is_called_again_the_credit_is_that_of_after(shell: Shell) -> None:
+    """What it was before is not known any more, which is said, with the command that compares it."""
+    draft = shell.run("gstr2b", "pull", *WHOM, *shell.named(), "--out", "draft/", "--format", "json")
+    assert draft.code == 0, draft.err
+    file, _ = shell.decided_all(reject)
+    words = ("push", file, "--yes", "--regenerate", PERIOD, "--run", "y", *QUICK)
+    first = shell.run(*words)
+    assert (first.code, "is not known" in first.out) == (0, False), first.err
+    again = shell.run(*words)
+    assert again.code == 0, again.err
+    assert "what changed" not in again.out
+    assert f"Credit by GSTR-2B of {PERIOD} in rupees, as it is now" in again.out
+    assert "What the credit was before is not known for 3 taxpayers: an earlier part of the run" in again.out
+    (total,) = [line.split()[-1] for line in again.out.splitlines() if line.startswith("all 3 ")][-1:]
+    (line,) = [line for line in first.out.partition("Credit by")[2].splitlines() if line.startswith("all 3 ")]
+    assert total == line.split()[3]  # after "all", "3" and what was before
+    found = shell.run(*words, "--json").json()["taxpayers"]
+    assert {one["gstr2b"]["credit_change"] for one in found.values()} == {None}
+    assert all(one["gstr2b"]["credit"] and one["gstr2b"]["checksum"] for one in found.values())
+    (command,) = [words for words in commands_in(again.out) if words[:2] == ["gstr2b", "compare"]]
+    compared = shell.run(*["draft/" if word == "FILE_OR_FOLDER" else word for word in command])
+    assert (compared.code, "before" in compared.out) == (0, True), compared.err
+
+
+def test_of_very_many_whose_credit_before_is_not_known_each_is_shown() -> None:
+    """And the sum; the command that compares names a file."""
+    credit = {f"{place:015}": TaxAmounts(igst=Decimal(place)) for place in range(300)}
+    cells = [*statements.credit_now_table(PERIOD, credit).columns[-1].cells]
+    assert (len(cells), str(cells[-1])) == (301, f"{sum(range(300)):,}.00")
+    assert "--gstins FILE --before FILE_OR_FOLDER" in Commands().compare_with_before(PERIOD, *credit)
+
+
 def accept_rejected(row: dict[str, str]) -> str:
     """Accept what was rejected, but for notes, which need more words."""
     return "A" if row["action when pulled"] == "R" and "cn" not in row["section"] else ""

@@ -64,15 +64,20 @@ class Commands:
 
     def regenerate(self, period: str, *gstins: str, files: Sequence[Path] = ()) -> str:
         """Return the command that has GSTR-2B computed anew: of these, or those for whom it is due."""
-        named = [word for gstin in gstins for word in ("--gstin", gstin)] or ["--due"]
-        if len(gstins) > _MOST_NAMED:
-            named = list(map(str, files)) or ["--gstins", "FILE"]
+        named = _named(gstins) or ["--due"]
+        if len(gstins) > _MOST_NAMED and files:
+            named = list(map(str, files))
         words = ["gstr2b", "regenerate", "--period", period, *named]
         return self._command(*words, *self._unchecked(), *self._kept())
 
     def filing(self, period: str, gstin: str) -> str:
         """Return the command that asks whether GSTR-3B of a taxpayer and period is filed."""
         words = ["deadlines", period, "--ask-filing", "--gstin", gstin]
+        return self._command(*words, *self._unchecked())
+
+    def compare_with_before(self, period: str, *gstins: str) -> str:
+        """Return the command that compares the GSTR-2B of these with one that was pulled before."""
+        words = ["gstr2b", "compare", "--period", period, *_named(gstins), "--before", "FILE_OR_FOLDER"]
         return self._command(*words, *self._unchecked())
 
     def policy_check(self, file: object) -> str:
@@ -94,3 +99,10 @@ class Commands:
 
     def _kept(self) -> list[str]:
         return [] if self.journal is None else ["--journal", str(self.journal)]
+
+
+def _named(gstins: Sequence[str]) -> list[str]:
+    """Name taxpayers; many by a file."""
+    if len(gstins) > _MOST_NAMED:
+        return ["--gstins", "FILE"]
+    return [word for gstin in gstins for word in ("--gstin", gstin)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -168,6 +168,29 @@ def credit_table(period: str, parts: Sequence[TaxpayerReport]) -> Table | None:
     return table(f"Credit by GSTR-2B of {period} in rupees, and what changed", columns, rows, total=total)
 
 
+def _credit_now(parts: Sequence[TaxpayerReport]) -> dict[str, TaxAmounts]:
+    """Return the credit of those of whom it is not known what it was before."""
+    proofs = {one.gstin: one.gstr2b_proof for one in parts if one.gstr2b_proof is not None}
+    return {
+        gstin: proof.credit
+        for gstin, proof in proofs.items()
+        if proof.credit is not None and proof.credit_before is None
+    }
+
+
+def credit_now_table(period: str, credit: Mapping[str, TaxAmounts]) -> Table:
+    """Show the credit, by GSTIN and head, in rupees, where it is not known what it was before."""
+    rows = [_amounts_row(gstin, one) for gstin, one in credit.items()]
+    everything = sum(credit.values(), TaxAmounts())
+    total = _amounts_row(f"all {len(credit):,}", everything) if len(credit) > 1 else None
+    columns = ("GSTIN", *HEADS, "credit")
+    return table(f"Credit by GSTR-2B of {period} in rupees, as it is now", columns, rows, total=total)
+
+
+def _amounts_row(name: str, tax: TaxAmounts) -> tuple[object, ...]:
+    return (name, *map(rupees, (*heads_of(tax), tax.total)))
+
+
 def _credit_row(name: str, proofs: Iterable[Gstr2bProof]) -> tuple[object, ...]:
     before = after = TaxAmounts()
     for proof in proofs:
@@ -182,15 +205,20 @@ def heads_of(tax: TaxAmounts) -> tuple[Decimal, Decimal, Decimal, Decimal]:
 
 
 def tell_outcomes(console: Console, period: str, parts: Sequence[TaxpayerReport]) -> None:
-    """Show what came of each, and what changed in the credit, where that was read."""
+    """Show what came of each, and the credit, where it was read, with what changed in it."""
     console.show(outcomes_table(console, period, parts))
     if (credit := credit_table(period, parts)) is not None:
         console.say()
         console.show(credit)
+    if only_now := _credit_now(parts):
+        console.say()
+        console.show(credit_now_table(period, only_now))
     console.say()
     counts = Counter(map(outcome_of, parts))
     said = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.most_common())
     console.say(f"GSTR-2B of {period} for {counted(len(parts), 'taxpayer')}: {said}.")
+    if only_now:
+        console.say(_before_is_not_known(console, period, only_now))
     if lost := [one.gstin for one in parts if outcome_of(one) == UNKNOWN]:
         again = console.commands.regenerate(period, *lost)
         console.say(f"Where it is not known, ask for it again, which does no harm: `{again}`")
@@ -199,6 +227,14 @@ def tell_outcomes(console: Console, period: str, parts: Sequence[TaxpayerReport]
         command = console.commands.filing(period, gstin)
         asks.add(_FILED_OR_WRONG_PERIOD, f"Whether GSTR-3B of {period} is filed for {gstin}: `{command}`")
     asks.end()
+
+
+def _before_is_not_known(console: Console, period: str, gstins: Collection[str]) -> str:
+    """Say of how many it is not known what the credit was before, and how it can be compared."""
+    what = f"What the credit was before is not known for {counted(len(gstins), 'taxpayer')}"
+    why = "an earlier part of the run asked for it, or it could not be read"
+    compare = console.commands.compare_with_before(period, *gstins)
+    return f"{what}: {why}. `{compare}` compares it with a GSTR-2B that was pulled before."
 
 
 # -- facts and files -------------------------------------------------------------------------------------
