@@ -397,6 +397,21 @@ def test_of_a_run_that_is_called_again_the_credit_is_that_of_after(shell: Shell)
     assert (compared.code, "before" in compared.out) == (0, True), compared.err
 
 
+def test_a_statement_that_cannot_be_read_once_it_was_computed_is_said(shell: Shell) -> None:
+    """With the command that reads it; the run called again shows it."""
+    file, _ = shell.decided(reject)
+    answer = {"error": {"error_cd": "RET2B1023", "message": "No."}, "status_cd": "0"}
+    for _ in range(2):  # before, and after
+        shell.sim.script_answer("gstr2b", 200, {"code": 200, "data": answer})
+    words = ("push", file, "--yes", "--regenerate", PERIOD, "--run", "y", *QUICK)
+    ended, again = shell.run(*words), shell.run(*words)
+    told = f"Once computed, GSTR-2B of {PERIOD} could not be read for 1 taxpayer: try `ims-async gstr2b pull"
+    for one, unread in ((ended, True), (again, False)):
+        assert (one.code, told in one.out, "as it is now" in one.out) == (0, unread, not unread), one.err
+    (command,) = [found for found in commands_in(ended.out) if found[:2] == ["gstr2b", "pull"]]
+    assert shell.run(*command).code == 0
+
+
 def test_of_very_many_whose_credit_before_is_not_known_each_is_shown() -> None:
     """And the sum; the command that compares names a file."""
     credit = {f"{place:015}": TaxAmounts(igst=Decimal(place)) for place in range(300)}

@@ -75,6 +75,11 @@ class Commands:
         words = ["deadlines", period, "--ask-filing", "--gstin", gstin]
         return self._command(*words, *self._unchecked())
 
+    def pull_statement(self, period: str, *gstins: str) -> str:
+        """Return the command that reads the GSTR-2B of these."""
+        words = ["gstr2b", "pull", "--period", period, *_named(gstins), "--out", "FOLDER/"]
+        return self._command(*words, *self._unchecked())
+
     def compare_with_before(self, period: str, *gstins: str) -> str:
         """Return the command that compares the GSTR-2B of these with one that was pulled before."""
         words = ["gstr2b", "compare", "--period", period, *_named(gstins), "--before", "FILE_OR_FOLDER"]

@@ -219,6 +219,9 @@ def tell_outcomes(console: Console, period: str, parts: Sequence[TaxpayerReport]
     console.say(f"GSTR-2B of {period} for {counted(len(parts), 'taxpayer')}: {said}.")
     if only_now:
         console.say(_before_is_not_known(console, period, only_now))
+    if unread := [one.gstin for one in parts if _could_not_be_read(one.gstr2b_proof)]:
+        pull, whose = console.commands.pull_statement(period, *unread), counted(len(unread), "taxpayer")
+        console.say(f"Once computed, GSTR-2B of {period} could not be read for {whose}: try `{pull}`.")
     if lost := [one.gstin for one in parts if outcome_of(one) == UNKNOWN]:
         again = console.commands.regenerate(period, *lost)
         console.say(f"Where it is not known, ask for it again, which does no harm: `{again}`")
@@ -227,6 +230,11 @@ def tell_outcomes(console: Console, period: str, parts: Sequence[TaxpayerReport]
         command = console.commands.filing(period, gstin)
         asks.add(_FILED_OR_WRONG_PERIOD, f"Whether GSTR-3B of {period} is filed for {gstin}: `{command}`")
     asks.end()
+
+
+def _could_not_be_read(proof: Gstr2bProof | None) -> bool:
+    """Say whether nothing is known of what was computed anew, though it was to be read."""
+    return proof is not None and (proof.generated_on, proof.checksum, proof.credit) == (None, None, None)
 
 
 def _before_is_not_known(console: Console, period: str, gstins: Collection[str]) -> str:
