@@ -87,9 +87,8 @@ def save_all(
     Nothing is sent for a taxpayer whose requests fail (no answer, HTTP 5xx, 429) until a count of its
     records is answered; nor for any, where those of two fail. After `max_outage` seconds without an answer
     (an hour, unless you say otherwise) that taxpayer's part ends with the gateway's error, and what was not
-    sent is for `retry`: so long may one taxpayer keep the run from ending. Polls that fail for so long, or
-    until the client's `PollPolicy.deadline`, end it with `JobTimeout`: the job is pending. `quiet` is no
-    shorter for a short `max_outage`: what became of a lost change is not known sooner.
+    sent is for `retry`. Polls that fail for so long, or until the client's `PollPolicy.deadline`, end it with
+    `JobTimeout`: the job is pending. `quiet` is no shorter for a short `max_outage`.
 
     With `regenerate="102026"` each part that did not break off ends with GSTR-2B of that period computed
     anew, if anything was or may be applied (`gstr2b`), but of the GSTINs in `filed`, whose GSTR-3B of it is

@@ -62,10 +62,9 @@ class TaxpayerRun(JobFollower):
         wanted, known = self.context.statement, self.tally.statement
         if wanted is None or not self.portion.last or self.tally.error is not None:
             return
-        if self.taxpayer.gstin in wanted.filed:
+        # An error of one that is awaited is put down; one more would be asked for by the next recovery.
+        if self.taxpayer.gstin in wanted.filed or self.tally.awaits_statement(wanted.period):
             return
-        if self.tally.awaits_statement(wanted.period):
-            return  # its error is put down; one more would wait for it, and be asked for by the next recovery
         job = known.job if known.is_current else None
         if job is not None and job.period == wanted.period:
             await self.confirm(job, NOT_READ)  # by the call that has asked for it
@@ -237,8 +236,7 @@ class TaxpayerRun(JobFollower):
 
     async def _changes(self) -> list[Change]:
         """Return what was handed in for this run, by this process or another, and not called off."""
-        gstin = self.taxpayer.gstin
-        changes = await self.context.services.find(run=self._run, gstin=gstin)
+        changes = await self.context.services.find(run=self._run, gstin=self.taxpayer.gstin)
         return [change for change in changes if change.state is not ChangeState.CALLED_OFF]
 
     async def _nothing_new(self) -> bool:
