@@ -162,10 +162,8 @@ def _cheapest(ages: Sequence[float], left: Sequence[float], worth: float) -> tup
     last = len(ages) - 1
     ended, seconds = [0.0], [0.0]  # up to each age: the share that ended, and the sum of its durations
     for before in range(last):
-        share, middle = (
-            left[before] - left[before + 1],
-            math.sqrt((ages[before] or ages[1]) * ages[before + 1]),
-        )
+        share = left[before] - left[before + 1]
+        middle = math.sqrt((ages[before] or ages[1]) * ages[before + 1])
         ended.append(ended[-1] + share)
         seconds.append(seconds[-1] + share * middle)
     # What the next poll at a later age costs is a part of its own, less the share that ended before, times

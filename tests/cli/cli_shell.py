@@ -172,6 +172,11 @@ class Shell:
         """The options that name every taxpayer but some."""
         return [word for gstin in self.sim.gstins if gstin not in but for word in ("--gstin", gstin)]
 
+    @property
+    def recomputed(self) -> list[str]:
+        """Whose GSTR-2B the portal was asked to compute anew, in order."""
+        return [one.gstin for one in self.sim.returns.regenerations]
+
     def file_earlier(self, *gstins: str) -> None:
         """File GSTR-3B of each period before January 2025: what was accepted leaves IMS."""
         for gstin in gstins:

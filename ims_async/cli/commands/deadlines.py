@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
 from typing import Annotated
 
 import attrs
@@ -31,6 +30,16 @@ _NAMES = {
     "last_day": "last day to act",
     "pending_until": "a pending credit note ends",
 }
+
+
+@attrs.frozen
+class _Taxpayer:
+    """What is known of whose dates these are; `asked` is whether the gateway has said so."""
+
+    quarterly: bool
+    asked: bool
+    filed_on: dt.date | None
+    """When GSTR-3B of the period was filed; None if it is not, or not known."""
 
 
 @command()
@@ -77,22 +86,23 @@ def deadlines(
     known = {} if filed_on is None else {period: filed_on}
     state = (state or gstin) if quarterly else None
     found = decide.deadlines(period, quarterly=quarterly, state=state, filed=known)
-    own = {"quarterly": quarterly, "asked": ask_filing, "filed_on": filed_on and filed_on.isoformat()}
-    return _tell(console, found, today, own)
+    return _tell(console, found, today, _Taxpayer(quarterly, ask_filing, filed_on))
 
 
-def _tell(console: Console, found: Deadlines, today: dt.date, own: Mapping[str, object]) -> int:
+def _tell(console: Console, found: Deadlines, today: dt.date, whose: _Taxpayer) -> int:
     """Show the dates, and what is left of the days."""
     dates, left = {name: getattr(found, name) for name in _NAMES}, found.days_left(today)
     rows = [(_NAMES[name], one.date, one.source) for name, one in dates.items() if one is not None]
     console.show(show.table(f"GSTR-2B of {found.period}", ("what", "date", "source"), rows))
     console.say()
-    console.say(_what_is_left(left, own))
+    console.say(_what_is_left(left, whose))
     facts = {
         name: None if one is None else {**attrs.asdict(one), "date": one.date.isoformat()}
         for name, one in dates.items()
     }
-    console.document({"ok": True, "period": found.period, "days_left": left, **own, **facts})
+    filed_on = whose.filed_on and whose.filed_on.isoformat()
+    known = {"quarterly": whose.quarterly, "asked": whose.asked, "filed_on": filed_on}
+    console.document({"ok": True, "period": found.period, "days_left": left, **known, **facts})
     return OK
 
 
@@ -117,14 +127,13 @@ def _filing(
     return one, bool(one.quarterly)
 
 
-def _what_is_left(days: int, own: Mapping[str, object]) -> str:
-    if own["filed_on"]:
-        filed_on = dt.date.fromisoformat(str(own["filed_on"]))
-        return f"GSTR-3B is filed on {filed_on:%d-%m-%Y}: from then on no action counts for it."
-    if own["asked"] and days < 0:
+def _what_is_left(days: int, whose: _Taxpayer) -> str:
+    if whose.filed_on is not None:
+        return f"GSTR-3B is filed on {whose.filed_on:%d-%m-%Y}: from then on no action counts for it."
+    if whose.asked and days < 0:
         return f"GSTR-3B was due {counted(-days, 'day')} ago and is not filed: actions count until it is."
     if days >= 0:
-        known = "GSTR-3B is not filed: " if own["asked"] else ""
+        known = "GSTR-3B is not filed: " if whose.asked else ""
         return f"{known}{counted(days, 'day')} left to act, if GSTR-3B is filed on the day that it is due."
     return f"The last day to act was {counted(-days, 'day')} ago, unless GSTR-3B is filed late."
 
