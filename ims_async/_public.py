@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from .client import ImsClient
 from .errors import (
@@ -36,11 +35,11 @@ from .errors import (
 )
 from .gsp.base import Gsp
 from .gsp.sandbox.gsp import Sandbox
-from .gsp.vayana.gsp import Vayana
 from .jobs.job import ImsJob, as_completed
 from .jobs.reconcile import Reconciliation
 from .jobs.recovery import Retry
 from .journal import Journal, MemoryJournal
+from .lazy import names_of
 from .model.gstr2b import (
     Filing,
     Gstr2b,
@@ -67,24 +66,30 @@ from .model.report import JobReport, RecordFailure
 from .model.status import ErrorEntry, Found, JobKind, JobState, JobStatus, PReading
 from .model.tokens import Download, JobToken
 from .model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
-from .net.credential_store import CredentialStore, FileCredentialStore, MemoryCredentialStore
+from .net.credential_store import CredentialStore, MemoryCredentialStore
 from .net.policies import PollPolicy, RateLimit, RetryPolicy, Timeouts
 from .net.transport import Transport
-from .rules import Finding, RulePolicy
+from .rules import Finding
 from .taxpayer import Taxpayer
 
 if TYPE_CHECKING:
     from .bulk import BulkReport
+    from .gsp.vayana.gsp import Vayana
     from .journal import SqliteJournal
+    from .net.credential_file import FileCredentialStore
+    from .rules import RulePolicy
 else:
-    # Who keeps no such journal pays for no database, and who has one taxpayer for no bulk runs.
-    _LATER: Final = {"BulkReport": ".bulk", "SqliteJournal": ".journal"}
-
-    def __getattr__(name: str) -> Any:
-        if name not in _LATER:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(_LATER[name], __package__), name)
-
+    # Who keeps no such journal pays for no database, who has one taxpayer for no bulk runs, and so on.
+    __getattr__ = names_of(
+        __package__,
+        {
+            "bulk": "BulkReport",
+            "gsp.vayana.gsp": "Vayana",
+            "journal": "SqliteJournal",
+            "net.credential_file": "FileCredentialStore",
+            "rules": "RulePolicy",
+        },
+    )
 
 __all__ = [
     "Action",

@@ -29,11 +29,12 @@ from .net.exchange import Exchange
 from .net.policies import PollPolicy, RateLimit, RetryPolicy, Timeouts
 from .net.rate_limit import Pacer
 from .net.transport import Clock, Handler, MemoryTransport, Transport
-from .rules import RulePolicy
 from .taxpayer import Taxpayer, Taxpayers, state_of
 
 if TYPE_CHECKING:
     import aiohttp
+
+    from .rules import RulePolicy
 
 _log = logging.getLogger("ims_async")
 

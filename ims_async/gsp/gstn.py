@@ -23,6 +23,7 @@ from ..errors import (
     RegenerationRefused,
     SessionExpired,
 )
+from ..lazy import pattern
 from ..model.gstr2b import Gstr2b
 from ..model.status import JOB_RUNNING, JobState, JobStatus
 from ..model.vocabulary import Section
@@ -137,7 +138,7 @@ def gstn_error(
 # Codes of the recomputation and of the statement; GSTN publishes no list of them, so those that are unknown
 # are refusals too.
 _OF_GSTR2B: Final = ("IMS2B", "RET2B", "GTR2B")
-_DAY: Final = re.compile(r"\b([0-9]{1,2})[/-]([0-9]{1,2})[/-]([0-9]{4})\b", re.ASCII)
+_DAY: Final = pattern(r"\b([0-9]{1,2})[/-]([0-9]{1,2})[/-]([0-9]{4})\b", re.ASCII)
 _ADVICE: Final = {
     "IMS2B007": "Look which it is: taxpayer.filing(period) says whether GSTR-3B is filed",
     "IMS2B009": "Ask again from that day on: before the draft there is nothing to compute anew",

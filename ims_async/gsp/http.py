@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import email.utils
 import ipaddress
 import math
-import re
 import urllib.parse
 from typing import Final
 
 from ..errors import InvalidInput
+from ..lazy import pattern
 from .base import Response
 
 
@@ -24,8 +23,10 @@ def read_retry_at(response: Response) -> float | None:
     hint = response.headers.get("retry-after", "").strip()
     if (seconds := _number(hint)) is not None:
         return response.received_at + max(seconds, 0.0)
+    from email.utils import parsedate_to_datetime  # half of the standard library's mail, for a rare date
+
     try:
-        date = email.utils.parsedate_to_datetime(hint)
+        date = parsedate_to_datetime(hint)
         # A date without a zone is read as UTC, as HTTP defines; never as this machine's local time.
         return (date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp()
     except (ValueError, OverflowError):
@@ -50,7 +51,7 @@ def _number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-_PLAIN_URL: Final = re.compile(r"[a-z]+://(\[[0-9A-Fa-f:.]+\]|[^\s?#\[\]/]+?)(:[0-9]+)?(/[^\s?#]*)?")
+_PLAIN_URL: Final = pattern(r"[a-z]+://(\[[0-9A-Fa-f:.]+\]|[^\s?#\[\]/]+?)(:[0-9]+)?(/[^\s?#]*)?")
 
 
 def check_base_url(url: str, *, insecure: bool = False) -> str:

@@ -47,7 +47,7 @@ def secret(value: str | Secret | None, names: str) -> Secret | None:
     return (Secret(value) or None) if value is not None else None
 
 
-@attrs.frozen(eq=False, kw_only=True)
+@attrs.frozen(eq=False, repr=False, kw_only=True)
 class Settings:
     """The settings that all GSPs have. A `base_url` overrides `test`; `save_bytes` limits a save's body.
 

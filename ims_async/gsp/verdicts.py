@@ -21,6 +21,7 @@ from ..errors import (
     SessionExpired,
     UnexpectedAnswer,
 )
+from ..lazy import pattern
 from ..model import reasons
 from ..model.reasons import Reason, read_reason
 from ..model.secret import Secret
@@ -37,7 +38,7 @@ T = TypeVar("T")
 LONGEST_REFUSAL: Final = 16_384
 # The members that mark a refusal, in the envelopes of both GSPs and of GSTN. A quote inside a text is
 # escaped, so that no text looks like a member.
-_MARK: Final = re.compile(
+_MARK: Final = pattern(
     rb'"status(?:_cd)?"\s*:\s*"?0"?\s*[,}]|"errors?"\s*:\s*[\[{"]|"code"\s*:\s*[45][0-9][0-9]\b'
 )
 
@@ -126,11 +127,11 @@ def reason_in(part: Mapping[str, Any]) -> Reason:
 
 # The whole message of an API gateway for a used-up plan; for a throttled request it is "Too Many Requests".
 # https://repost.aws/knowledge-center/api-gateway-429-limit
-_SPENT: Final = re.compile(r"quota|credit|wallet|balance|^\W*limit exceeded\W*$", re.IGNORECASE)
+_SPENT: Final = pattern(r"quota|credit|wallet|balance|^\W*limit exceeded\W*$", re.IGNORECASE)
 
 
 # A quota per minute is available again in the next minute.
-_RATE: Final = re.compile(
+_RATE: Final = pattern(
     r"(?:\b(?:per|an?|each|every)\b|/)\W*[0-9]*\W*(?:s|sec|min|h|hr|second|minute|hour)s?\b", re.IGNORECASE
 )
 

@@ -8,7 +8,7 @@ import logging
 import urllib.parse
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -25,15 +25,17 @@ from ..net.credential_store import CredentialStore
 from ..net.exchange import Exchange
 from ..net.policies import PollPolicy
 from ..net.poll_times import PollTimes
-from ..rules import RulePolicy
 from .alarms import Alarms
+
+if TYPE_CHECKING:
+    from ..rules import RulePolicy
 
 _log = logging.getLogger("ims_async")
 
 _CHECKS_PER_TURN: Final = 100
 
 
-@attrs.define(kw_only=True)
+@attrs.define(kw_only=True, eq=False, repr=False)
 class Services:
     """What a client's taxpayers share. The journal may be given later, before the first batch."""
 
@@ -89,7 +91,7 @@ class Services:
         """Return what the offline checks warn about; raise `InvalidDecision` if they refuse anything."""
         now, policy = self.now(), self.policy
         if filed := self.filed.get(gstin):
-            policy = policy or RulePolicy()
+            policy = policy or rules.RulePolicy()
             policy = attrs.evolve(policy, filed=policy.filed_by(gstin) | filed)
         checker = rules.Checker(policy=policy, gstin=gstin, today=rules.india_date(now), now=now)
         findings: list[rules.Finding] = []

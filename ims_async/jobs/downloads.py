@@ -239,7 +239,7 @@ class Downloads:
             ) from None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Begun:
     """A download under way; when it was asked for and first seen here, in seconds of the loop's clock."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import Final, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 import attrs
 
@@ -24,7 +24,6 @@ from ..errors import (
     bounded,
 )
 from ..gsp.base import Accepted, Conversation
-from ..gsp.codec import PackedBody
 from ..journal.base import Claim
 from ..model.change import Change
 from ..model.moves import Cause
@@ -39,11 +38,14 @@ from .job import ImsJob
 from .journaled import JournaledChange, Move
 from .registry import JobRegistry
 
+if TYPE_CHECKING:
+    from ..gsp.codec import PackedBody
+
 _Answer = Accepted | JobStatus
 """A reference; or a final status, where there was nothing to be done."""
 
 
-@attrs.define(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False, repr=False)
 class Batch:
     """What goes out in one request, and what has become of it by now.
 

@@ -15,7 +15,7 @@ from .registry import JobRegistry
 from .submission import Changes
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Remembered:
     """What remains of a taxpayer that was let go: its session, and the references that it was given."""
 

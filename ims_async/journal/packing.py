@@ -14,10 +14,10 @@ import attrs
 
 from ..errors import JournalError
 from ..gsp.codec.writing import json_text
+from ..model.converters import CONVERTER, UNREADABLE, in_words
 from ..model.records import Decision, Invoice, ItcReduction, Record, RecordKey
 from ..model.report import FOUND_CHANGED, FOUND_NOT_APPLIED
 from ..model.status import ErrorEntry, Found, JobStatus
-from ..model.stored import CONVERTER, UNREADABLE, in_words
 from ..model.vocabulary import Action, Section
 
 ROWS_PER_PART: Final = 250

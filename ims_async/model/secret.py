@@ -8,8 +8,9 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable
-from html import escape
 from typing import Any, Final, NoReturn, ParamSpec, TypeVar
+
+from ..lazy import pattern
 
 C = TypeVar("C")
 P = ParamSpec("P")
@@ -107,7 +108,7 @@ def _jwt_moment(token: str, claim: str) -> float | None:
 
 
 # Characters that every encoding leaves unchanged; most tokens and keys have no others.
-_PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]+")
+_PLAIN: Final = pattern(r"[A-Za-z0-9._~-]+")
 
 
 def masked(text: bytes, secrets: Iterable[Secret], *, shortest: int) -> bytes:
@@ -126,6 +127,8 @@ def _spellings(character: str) -> bytes:
 
     Repetitions are bounded, so that no crafted text makes the search slow.
     """
+    from html import escape  # with a table of two thousand names
+
     if _PLAIN.fullmatch(character):
         return re.escape(character).encode()
     packed = character.encode(errors="replace")

@@ -10,7 +10,6 @@ import attrs
 
 from ..errors import InvalidInput
 from .status import JobKind
-from .stored import CONVERTER, UNREADABLE, in_words
 from .vocabulary import Action, Section
 
 _TOKEN_VERSION: Final = 1
@@ -32,6 +31,8 @@ class _Token:
 
     def dumps(self) -> str:
         """Return versioned JSON, under 1 kB."""
+        from .converters import CONVERTER
+
         facts = {_KEYS.get(name, name): value for name, value in CONVERTER.unstructure(self).items()}
         written = {key: value for key, value in facts.items() if value or key not in _OPTIONAL}
         return json.dumps({"v": _TOKEN_VERSION, **written}, separators=(",", ":"))
@@ -39,6 +40,8 @@ class _Token:
     @classmethod
     def loads(cls, text: str) -> Self:
         """Read what `dumps` wrote. Raises `InvalidInput` for anything else."""
+        from .converters import CONVERTER, UNREADABLE, in_words
+
         try:
             if not isinstance(text, str):
                 raise TypeError(f"it is of type {type(text).__name__}")

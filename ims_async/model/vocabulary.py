@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from ..errors import InvalidInput
+from ..lazy import pattern
 
 
 class Section(StrEnum):
@@ -126,15 +127,15 @@ class SourceForm(StrEnum):
     GSTR5 = "R5"
 
 
-_GSTIN: Final = re.compile(r"[0-9]{2}[A-Z]{5}[0-9]{4}[A-Z][1-9A-Z][Z1-9A-J][0-9A-Z]", re.ASCII)
+_GSTIN: Final = pattern(r"[0-9]{2}[A-Z]{5}[0-9]{4}[A-Z][1-9A-Z][Z1-9A-J][0-9A-Z]", re.ASCII)
 # GST API documentation, "IMS - Get sales", `ctin`: UIN holders, non-residents and deductors of tax. The form
 # with OS, of online service providers abroad, is not in it; GSTINs such as 9917IRL29003OSG have it.
-_OTHER_GSTIN: Final = re.compile(
+_OTHER_GSTIN: Final = pattern(
     r"[0-9]{4}[A-Z]{3}[0-9]{5}(?:[UO]N|NR|OS)[0-9A-Z]|[0-9]{2}[A-Z]{4}[0-9A-Z][0-9]{4}[A-Z][1-9A-Z]D[0-9A-Z]",
     re.ASCII,
 )
 _CHECKSUM_DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_PERIOD: Final = re.compile(r"(0[1-9]|1[0-2])((?:19|20)[0-9]{2})", re.ASCII)
+_PERIOD: Final = pattern(r"(0[1-9]|1[0-2])((?:19|20)[0-9]{2})", re.ASCII)
 
 
 def gstin_checksum(first14: str) -> str:

@@ -8,16 +8,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import io
-import re
 import time
-import urllib.parse
-import urllib.request
 import weakref
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import ClientClosed, ImsError, InvalidInput
 from ..gsp.base import Request, Response
+from ..lazy import pattern
 from .attempt import Attempt, HungUpError, TroubleError, reason_of
 from .policies import Timeouts
 from .transport import MAX_ANSWER, AnswerBody, Clock, failure_of
@@ -25,7 +23,7 @@ from .transport import MAX_ANSWER, AnswerBody, Clock, failure_of
 if TYPE_CHECKING:
     import aiohttp  # takes a third of a second: imported by the first request
 
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROL: Final = pattern(r"[\x00-\x08\x0a-\x1f\x7f]")
 _WATCHED: Final[weakref.WeakSet[aiohttp.ClientSession]] = weakref.WeakSet()
 
 
@@ -200,6 +198,8 @@ def _proxy_of(url: str) -> str | None:
 
     aiohttp's own `trust_env` would also send the host's credentials from ~/.netrc in place of the token.
     """
+    import urllib.request  # which brings half of the standard library's HTTP
+
     parts = urllib.parse.urlsplit(url)
     proxy = urllib.request.getproxies_environment().get(parts.scheme)
     return None if proxy is None or urllib.request.proxy_bypass(parts.netloc) else proxy

@@ -51,7 +51,7 @@ class AccountCredential(Renewable):
             await self.adopt(None)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Fixed:
     """A credential with one fixed token: a refresh is authorised by the token that it replaces."""
 

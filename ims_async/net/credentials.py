@@ -45,7 +45,7 @@ class Credential(Protocol):
     async def renew(self, refused: Token) -> Token: ...
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Credentials:
     """The credentials of one taxpayer's requests.
 

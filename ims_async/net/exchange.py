@@ -59,7 +59,7 @@ def note_failure(error: ImsError) -> None:
         overseer.failed(error)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Exchange:
     """Run the conversations of one GSP over one transport. `clock` is wall time in epoch seconds."""
 

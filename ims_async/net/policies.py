@@ -1,7 +1,7 @@
 """The settings of polls, retries, budgets and time limits, and the schedules of the first two.
 
-Only this module imports backoff, and only its wait generators and jitters: its decorators return the
-unfinished value when they give up, and keep every waiting frame alive.
+Only this module imports backoff, when a delay is first needed, and only its wait generators and jitters: its
+decorators return the unfinished value when they give up, and keep every waiting frame alive.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import attrs
-import backoff
 
 from ..errors import InvalidInput
 from ..model.status import PReading
@@ -95,11 +94,18 @@ class PollPolicy:
 @functools.lru_cache(maxsize=32)
 def _growing(first: float, factor: float, longest: float) -> tuple[float, ...]:
     """Return delays that grow to the longest; shared by all jobs, of which each would have a generator."""
-    expo = backoff.expo(factor, first, longest)
-    next(expo)  # backoff's generators are primed once
-    growing = itertools.takewhile(lambda delay: delay < longest, itertools.islice(expo, _MOST_DELAYS))
+    few = itertools.islice(_expo(factor, first, longest), _MOST_DELAYS)
+    growing = itertools.takewhile(lambda delay: delay < longest, few)
     delays = tuple(growing)
     return delays if len(delays) == _MOST_DELAYS else (*delays, longest)
+
+
+def _expo(base: float, factor: float, longest: float) -> Iterator[float]:
+    import backoff
+
+    expo: Iterator[float] = backoff.expo(base, factor, longest)
+    next(expo)  # backoff's generators are primed once
+    return expo
 
 
 def _for_ever(delays: Iterator[float | None], otherwise: float) -> Iterator[float]:
@@ -120,6 +126,8 @@ def lengthened(delay: float, spread_over: float | None = None) -> float:
 
     It is at most a tenth of the delay, or of `spread_over` if that is shorter.
     """
+    import backoff
+
     most = delay if spread_over is None else min(delay, spread_over)
     return delay + backoff.full_jitter(most * _SPREAD)
 
@@ -140,8 +148,7 @@ class RetryPolicy:
 
     def delays(self) -> Iterator[float]:
         """Yield the delay before each further try, `max_tries - 1` of them."""
-        expo = backoff.expo(2, self.initial, self.max_interval)
-        next(expo)
+        expo = _expo(2, self.initial, self.max_interval)
         for _, delay in zip(range(self.max_tries - 1), expo, strict=False):
             yield lengthened(delay)
 

@@ -48,7 +48,7 @@ class _Kernel(NamedTuple):
         return math.erfc((log - self.mean) / self.deviation / _ROOT_OF_2) / 2
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class PollTimes:
     """When the jobs of a client are polled: by its policy, until enough of a kind have ended."""
 

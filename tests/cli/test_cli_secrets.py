@@ -12,7 +12,7 @@ import pytest
 from ims_async import InvalidInput
 from ims_async.cli.inputs import settings
 from ims_async.cli.inputs.environment import Variables
-from ims_async.net import credential_store as credentials
+from ims_async.net import credential_file as credentials
 from tests.cli.cli_shell import QUICK, Shell, opened
 
 pytestmark = pytest.mark.both_gsps

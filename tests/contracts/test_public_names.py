@@ -6,12 +6,15 @@ import os
 import subprocess
 import sys
 import textwrap
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import ims_async
-from ims_async import _public
+from ims_async import _public, journal, rules
+from ims_async.gsp import codec
 
 from ..support.documents import PROGRAMS, ROOT
 
@@ -28,7 +31,9 @@ FOR_ANNOTATIONS = (
 MISSPELT = {
     "ims_async": "Actoin",
     "ims_async._public": "SqliteJournall",
+    "ims_async.gsp.codec": "read_cuonts",
     "ims_async.journal": "SqliteJuornal",
+    "ims_async.rules": "Chekcer",
     "ims_async.simulator": "Simulatr",
     "ims_async.bulk": "save_al",
 }
@@ -104,10 +109,67 @@ def test_every_name_listed_is_there() -> None:
         ("import ims_async; dir(ims_async)", {"sqlite3", "ims_async.bulk", "ims_async.simulator.simulator"}),
         ("from ims_async import ImsClient, Journal, MemoryJournal", {"sqlite3", "ims_async.bulk"}),
         ("from ims_async import SqliteJournal", {"ims_async.bulk"}),
+        (
+            "from ims_async import ImsClient, Sandbox; ImsClient(Sandbox('key', 'secret'))",
+            {
+                "aiohttp",
+                "backoff",
+                "cattrs",
+                "email",
+                "html",
+                "ims_async.bulk",
+                "ims_async.decide",
+                "ims_async.gsp.codec.rows",
+                "ims_async.gsp.vayana.gsp",
+                "ims_async.model.converters",
+                "ims_async.net.credential_file",
+                "ims_async.rules.catalogue",
+                "ims_async.tables",
+                "sqlite3",
+                "urllib.request",
+            },
+        ),
     ],
 )
 def test_nothing_is_imported_before_it_is_needed(program: str, absent: set[str]) -> None:
     """A database, bulk runs, and for the bare package anything at all."""
-    script = f"import sys\n{program}\nprint(*sys.modules)"
+    assert [name for name in absent if find_spec(name) is None] == []
+    script = f"import sys\nbefore = set(sys.modules)\n{program}\nprint(*set(sys.modules) - before)"
+    assert absent & set(_run(script).split()) == set()
+
+
+def test_no_pattern_is_compiled_before_it_is_needed() -> None:
+    """Nor is one for the bare client."""
+    script = """
+        import re, sys
+        ours, original = [], re.compile
+        def compile(*pattern):
+            ours.append(sys._getframe(1).f_globals["__name__"].startswith("ims_async."))
+            return original(*pattern)
+        re.compile = compile
+        from ims_async import ImsClient, Sandbox
+        print(sum(ours))
+        from ims_async.model.vocabulary import period_problem
+        assert not period_problem("102026")
+        print(sum(ours))
+    """
+    assert _run(textwrap.dedent(script)).split() == ["0", "1"]
+
+
+def _run(script: str) -> str:
+    """Run a program in a fresh process; return what it prints."""
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert absent & set(ran.stdout.split()) == set()
+    return ran.stdout
+
+
+@pytest.mark.parametrize("package", [codec, rules, journal], ids=lambda package: package.__name__)
+def test_the_names_of_packages_are_imported_when_asked_for(package: Any) -> None:
+    """Each that is listed, from the module that has it, and no other."""
+    assert package.__all__
+    for name in package.__all__:
+        found = getattr(package, name)
+        assert getattr(package, name) is found
+        where = getattr(found, "__module__", package.__name__)  # that of a constant is not known
+        assert vars(sys.modules[where]).get(name, found) is found
+    with pytest.raises(AttributeError, match="misspelt"):
+        package.misspelt  # noqa: B018 # being asked for is what fails

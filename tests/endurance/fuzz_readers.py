@@ -36,7 +36,7 @@ from ims_async.model.secret import Secret, jwt_expiry
 from ims_async.model.status import Found, JobKind, JobState, JobStatus
 from ims_async.model.tokens import Download, JobToken
 from ims_async.model.vocabulary import Action, GoodsType, Section, parse_gstin, period_problem
-from ims_async.net.credential_store import FileCredentialStore
+from ims_async.net.credential_file import FileCredentialStore
 from ims_async.net.transport import Gunzip
 from tests.endurance import fuzz_promises as promises
 from tests.endurance.fuzz_portal import portal_readers

@@ -48,7 +48,7 @@ COVERED: Final = {
     "gsp/codec/rows.py read_invoice": "rows b2b",
     "gsp/codec/invoices.py read_invoices": "sandbox invoices",
     "gsp/codec/values.py parse_day": "read_decisions",
-    "net/credential_store.py load": "credentials",
+    "net/credential_file.py load": "credentials",
     "gsp/verdicts.py json_of": "vayana count",
     "gsp/verdicts.py epoch": "jwt_expiry",
     "gsp/verdicts.py judge_gstn": "sandbox save",
@@ -93,7 +93,7 @@ _READS: Final = re.compile(
 )
 _READS_TOO: Final = {
     "gsp/http.py check_base_url",
-    "net/credential_store.py load",
+    "net/credential_file.py load",
     "net/transport.py __call__",
 }
 _NOT_OURS: Final = {"simulator"}

@@ -31,7 +31,7 @@ from ims_async import (
 )
 from ims_async.gsp.base import Token
 from ims_async.model.secret import Secret
-from ims_async.net import credential_store as credentials
+from ims_async.net import credential_file as credentials
 from ims_async.net.transport import MemoryTransport
 from ims_async.simulator import Simulator
 

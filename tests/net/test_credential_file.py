@@ -16,7 +16,7 @@ import pytest
 from ims_async import FileCredentialStore, InvalidInput
 from ims_async.gsp.base import Token
 from ims_async.model.secret import Secret
-from ims_async.net.credential_store import _CHANGES, _lock
+from ims_async.net.credential_file import _CHANGES, _lock
 
 TOKEN = Token(value=Secret("tok_secret"), expires_at=1_746_530_932.0)
 WRITER = """
@@ -24,10 +24,10 @@ import asyncio, sys
 from ims_async import FileCredentialStore
 from ims_async.model.secret import Secret
 from ims_async.gsp.base import Token
-from ims_async.net import credential_store
+from ims_async.net import credential_file
 
 async def main(path, name, changes):
-    credential_store._CHANGES = int(changes)
+    credential_file._CHANGES = int(changes)
     store = FileCredentialStore(path)
     for number in range(25):
         await store.save(name, f"gstin{number}", Token(value=Secret(f"{name}-{number}")))
@@ -91,7 +91,7 @@ async def test_a_file_system_without_locks_is_written_to_all_the_same(
     def none(_: int) -> None:
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr("ims_async.net.credential_store._lock", none)
+    monkeypatch.setattr("ims_async.net.credential_file._lock", none)
     store = FileCredentialStore(tmp_path / "credentials.json")
     await store.save("account", "gstin", TOKEN)
     assert await store.load("account", "gstin") == TOKEN

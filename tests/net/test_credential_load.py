@@ -20,7 +20,7 @@ import pytest
 from ims_async import FileCredentialStore, InvalidInput
 from ims_async.gsp.base import Token
 from ims_async.model.secret import Secret
-from ims_async.net import credential_store as credentials
+from ims_async.net import credential_file as credentials
 
 from ..conftest import HANGS
 from ..endurance.planted import leaks, looks

@@ -16,13 +16,12 @@ from ...errors import InvalidInput
 from ...files import is_file, is_folder
 from ...gsp.base import Gsp
 from ...journal import Journal, SqliteJournal
-from ...journal.location import default_file
+from ...journal.location import default_file, state_directory
 from ...model.secret import Secret
 from ...model.vocabulary import gstin_problem, parse_gstin
-from ...net.credential_store import FileCredentialStore
+from ...net.credential_file import FileCredentialStore
 from ...net.policies import PollPolicy, RateLimit
 from ...net.transport import Transport
-from ...paths import state_directory
 from ...tables import Problem
 from ...tables.problems import raise_all
 from ...taxpayer import Taxpayer

@@ -12,8 +12,9 @@ import attrs
 from ...errors import UnexpectedAnswer
 from ...model.records import AddedBackLiability, Counts, LineItem, SalesInvoice, SectionCounts
 from ...model.vocabulary import GoodsType, SourceForm, SupplierSection
+from .readers import CONVERTER, problems_of, reader
 from .rows import AMOUNT_NAMES, INVOICE_NAMES, NOTE_NAMES
-from .values import CONVERTER, MOST, as_object, member, money, parse_day, problems_of, reader
+from .values import MOST, as_object, member, money, parse_day
 
 
 @attrs.define

@@ -14,8 +14,8 @@ from ...errors import DownloadQueued, UnexpectedAnswer
 from ...model.records import Invoice, InvoiceList
 from ...model.vocabulary import SECTION_ALIASES, Section
 from .json import PAUSE, Pause, Scanner, scanned
+from .readers import problems_of
 from .rows import quick_reader, wire_names
-from .values import problems_of
 
 _ROWS_PER_TURN: Final = 100  # about 1 ms of work between two pauses
 MOST_PROBLEMS: Final = 1000  # unreadable rows with a problem each; further ones are only counted

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Generator, Iterator
 from decimal import Decimal
 from enum import Enum, auto
 from typing import Any, Final
 
 from ...errors import UnexpectedAnswer
+from ...lazy import pattern
 
 
 def _refuse_constant(name: str) -> Any:
@@ -41,7 +41,7 @@ class Pause(Enum):
 
 PAUSE: Final = Pause.PAUSE
 
-_SPACE: Final = re.compile(r"[ \t\r\n]*")
+_SPACE: Final = pattern(r"[ \t\r\n]*")
 DEEPEST: Final = 64  # levels of one value; a deeper one could be read, but not shown or written
 
 

@@ -16,7 +16,8 @@ import attrs
 
 from ...model.records import Invoice, ItcReduction
 from ...model.vocabulary import Section
-from .values import ACTIONS, CONVERTER, DAYS, MISSING, PERIODS, Cache, money, reader
+from .readers import CONVERTER, MISSING, reader
+from .values import ACTIONS, DAYS, PERIODS, Cache, money
 
 # The keys of the documents' attributes; the supplier view and the added-back liabilities have them too.
 AMOUNT_NAMES: Final = {

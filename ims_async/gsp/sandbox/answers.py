@@ -12,13 +12,14 @@ from typing import Any, Final
 import attrs
 
 from ...errors import NotAuthorized, QuotaExhausted, SessionExpired
+from ...lazy import pattern
 from .. import verdicts
 from ..base import Needs, Request, Response, Verdict, VerdictKind
 from ..gstn import gstn_error
 from ..http import read_retry_at
 from ..verdicts import envelope_of, gstn_refusal, reason_in
 
-_COUNT: Final = re.compile("[0-9]{1,9}")
+_COUNT: Final = pattern("[0-9]{1,9}")
 
 
 def judge(request: Request, response: Response) -> Verdict:
@@ -103,12 +104,12 @@ def _judge_http(request: Request, response: Response, status: int, envelope: Map
     return verdicts.judge_status(response, status, text, facts)
 
 
-_WANTS_A_BODY: Final = re.compile(r"\b(body|rtin|itcprd)\b", re.IGNORECASE)
+_WANTS_A_BODY: Final = pattern(r"\b(body|rtin|itcprd)\b", re.IGNORECASE)
 # https://developer.sandbox.co.in/guides/developer-resources/errors has the reasons, not the messages.
-_STALE: Final = re.compile(r"token|session|expired", re.IGNORECASE)
+_STALE: Final = pattern(r"token|session|expired", re.IGNORECASE)
 # An expired API key or plan is not a token. "Missing Authentication Token" is the message of the vendor's
 # gateway product for an unknown path. A privilege that a token lacks, a renewed one lacks too.
-_NOT_STALE: Final = re.compile(
+_NOT_STALE: Final = pattern(
     r"\bkeys?\b|plan\b|subscription|licen[cs]e|missing|privilege|permission", re.IGNORECASE
 )
 

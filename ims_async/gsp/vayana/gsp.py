@@ -6,7 +6,6 @@ https://docs.enriched-api.vayana.com
 from __future__ import annotations
 
 import contextlib
-import re
 import urllib.parse
 from collections.abc import Mapping
 from enum import StrEnum
@@ -15,6 +14,7 @@ from typing import Any, ClassVar, Final, Literal, TypeVar
 import attrs
 
 from ...errors import InvalidInput, NotSupported
+from ...lazy import pattern
 from ...model.records import AddedBackLiability, Counts, SalesInvoice
 from ...model.secret import Secret, made_without_frames
 from ...model.vocabulary import GoodsType, SourceForm, SupplierSection, return_period
@@ -72,8 +72,8 @@ def _headers(headers: Mapping[str, str | Secret]) -> Mapping[str, Secret]:
     return {name: Secret(value if isinstance(value, str | Secret) else "") for name, value in headers.items()}
 
 
-_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_PATH: Final = re.compile(r"[A-Za-z0-9/._~-]+")
+_HEADER_NAME: Final = pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_PATH: Final = pattern(r"[A-Za-z0-9/._~-]+")
 
 
 def _fits_a_header(value: object) -> bool:

@@ -18,8 +18,9 @@ from typing import Any, Final
 import attrs
 
 from ...gsp.codec.invoices import MOST_PROBLEMS, needed_keys
+from ...gsp.codec.readers import problems_of
 from ...gsp.codec.rows import DECLARED, quick_reader, wire_names
-from ...gsp.codec.values import parse_day, problems_of
+from ...gsp.codec.values import parse_day
 from ...model.records import Invoice, RecordKey
 from ...model.vocabulary import Section, parse_gstin
 from ..problems import InvalidFile, Problem, raise_all
