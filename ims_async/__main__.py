@@ -11,6 +11,8 @@ def main() -> None:
     """Run the command line; without its extra, say how to get it and exit with code 2."""
     try:
         from .cli.app import run
+
+        run()
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
@@ -18,7 +20,6 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)  # stopped while the libraries were being loaded: nothing was done yet
-    run()
 
 
 if __name__ == "__main__":

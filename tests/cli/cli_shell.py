@@ -21,7 +21,7 @@ import attrs
 import pytest
 
 from ims_async.__main__ import main
-from ims_async.cli.app import app, parser
+from ims_async.cli.app import COMMANDS, parser
 from ims_async.cli.output.console import Console
 from ims_async.simulator import Simulator
 
@@ -39,7 +39,7 @@ ACCOUNTS: dict[str, dict[str, str]] = {
 QUICK = ("--first-poll", "0")
 
 
-_NAMES = [command.callback.__name__ for command in app.registered_commands if command.callback]
+_NAMES = [name for name in COMMANDS if " " not in name]
 _COMMAND = re.compile(
     rf"`(ims-async [^`]*)`|(?<!Usage: )(?<![`'])(ims-async (?:{'|'.join(_NAMES)}|gstr2b|jobs|policy)\b.*)$",
     re.MULTILINE,
