@@ -16,9 +16,11 @@ from typing import Any, Final, TypeVar
 from .errors import WrongEventLoop
 
 C = TypeVar("C")
+F = TypeVar("F", bound=Callable[..., Any])
 
 _BINDING: Final = threading.Lock()
 _DUNDERS: Final = frozenset({"__aenter__", "__aexit__", "__aiter__"})
+_BY_THEMSELVES: Final[set[Callable[..., Any]]] = set()
 
 
 class LoopOwner:
@@ -64,13 +66,23 @@ class LoopOwner:
         )
 
 
+def checks_by_itself(method: F) -> F:
+    """Leave a coroutine of an `on_one_loop` class without the check, which it makes itself.
+
+    For one in which very many callers wait at a time: the check would hold one more frame for each.
+    """
+    _BY_THEMSELVES.add(method)
+    return method
+
+
 def on_one_loop(cls: type[C]) -> type[C]:
     """Make all public coroutines and async iterators of a class check its `_loop_owner` first."""
     for name, member in list(vars(cls).items()):
         if name.startswith("_") and name not in _DUNDERS:
             continue
         if inspect.iscoroutinefunction(member):
-            setattr(cls, name, _checked(member))
+            if member not in _BY_THEMSELVES:
+                setattr(cls, name, _checked(member))
         elif inspect.isasyncgenfunction(member):
             setattr(cls, name, _checked_at_each_step(member))
     return cls

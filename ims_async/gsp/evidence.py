@@ -6,7 +6,8 @@ from typing import Final
 
 import attrs
 
-from ..model.status import ErrorEntry, JobState, JobStatus, PReading
+from ..model.status import ErrorEntry, JobKind, JobState, JobStatus, PReading
+from ..model.tokens import JobToken
 
 STABLE_POLLS: Final = 3
 STABLE_SECONDS: Final = 60.0
@@ -45,6 +46,47 @@ class Evidence:
 
 
 NO_EVIDENCE: Final = Evidence()
+
+
+@attrs.define(eq=False, repr=False, weakref_slot=False)
+class Course:
+    """What the polls of a job have shown: what it says of its records, and how long it has been running.
+
+    Moments are in seconds of any clock that only advances, ages in seconds since it was sent.
+    """
+
+    sent_at: float | None = None
+    """When it was sent, where that is known."""
+    may_be_done: bool = False
+    """Whether what it said last, with code P, may be the end."""
+    _evidence: Evidence = NO_EVIDENCE
+    _ran_at: float = 0.0
+
+    def heard(
+        self, status: JobStatus, token: JobToken, now: float, p_means: PReading
+    ) -> tuple[JobStatus, tuple[float, float] | None]:
+        """Take an answer in; return what it means.
+
+        If that is the end, and its age is known, also at which age it was last seen running (0: never), and
+        at which it was done.
+        """
+        before = self._evidence
+        if token.kind is not JobKind.REGENERATE:  # whose code P is the end
+            self._evidence = before.with_poll(status, now)
+            status = settle(
+                status, submitted=token.submitted, evidence=self._evidence, now=now, p_means=p_means
+            )
+            self.may_be_done = p_means is PReading.EVIDENCE and self._evidence.may_be_end
+        if self.sent_at is None:
+            return status, None
+        if before.polls and self._evidence.since != before.since:  # what it says has changed since
+            self._ran_at = max(self._ran_at, before.since - self.sent_at)
+        if status.done:
+            done_at = self._evidence.since if self.may_be_done else now
+            return status, (self._ran_at, done_at - self.sent_at)
+        if not self.may_be_done:
+            self._ran_at = now - self.sent_at
+        return status, None
 
 
 def _says_p(status: JobStatus) -> bool:

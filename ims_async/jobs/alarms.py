@@ -11,57 +11,62 @@ import contextvars
 import heapq
 import itertools
 import math
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
-_Call = tuple[contextvars.Context, Callable[..., object], tuple[Any, ...]]
 _AT_ONCE: Final = 32  # so many ring in one turn of the loop: with each a poll begins
+_LOOKED_AT: Final = 256  # so many are looked at in one turn
 
 
 @attrs.define(eq=False, repr=False, weakref_slot=False)
 class Alarm:
-    """Something to do at some time. It may be set anew, and cancelled, as often as one likes."""
+    """Something to do at some time, by `ring`. It may be set anew, and cancelled, as often as one likes."""
 
     _alarms: Alarms
-    _moment: float = math.inf
-    _call: _Call | None = None
-    queued: float = math.inf
+    _moment: float = attrs.field(default=math.inf, init=False)
+    queued: float = attrs.field(default=math.inf, init=False)
     """Where its one entry stands in the heap: not after its time."""
 
     @property
     def is_set(self) -> bool:
         """True until it rings, or is cancelled."""
-        return self._call is not None
+        return self._moment < math.inf
 
-    def set(self, moment: float, ring: Callable[..., object], *args: Any) -> None:
-        """Call `ring` at this time of the loop's clock, in seconds, in the context of the present caller."""
-        if self._call is None:
+    def set(self, moment: float, *, at_most: float = math.inf) -> None:
+        """Ring at this time of the loop's clock, in seconds.
+
+        One that most probably is set to a sooner time before long is put into the heap at `at_most`: at its
+        own time each of these would leave one more entry there.
+        """
+        if self._moment == math.inf:
             self._alarms.count += 1
-        self._moment, self._call = moment, (contextvars.copy_context(), ring, args)
-        if moment < self.queued:
-            self._alarms.push(moment, self)
+        self._moment = moment
+        if (at := min(moment, at_most)) < self.queued:
+            self._alarms.push(at, self)
 
     def cancel(self) -> None:
         """Do not ring."""
-        if self._call is not None:
-            self._call = None
+        if self._moment < math.inf:
+            self._moment = math.inf
             self._alarms.count -= 1
             self._alarms.clear_if_none()
 
-    def due(self, now: float) -> _Call | None:
-        """Return what is to be done by now, once; where it is later, stand in the heap again."""
+    def due(self, now: float) -> bool:
+        """Ring if it is time; where it is later, stand in the heap again."""
         self.queued = math.inf
-        call = self._call
-        if call is None:
-            return None
         if self._moment > now:
-            self._alarms.push(self._moment, self)
-            return None
-        self._call = None
+            if self._moment < math.inf:
+                self._alarms.push(self._moment, self)
+            return False
+        self._moment = math.inf
         self._alarms.count -= 1
-        return call
+        self.ring(now)
+        return True
+
+    def ring(self, now: float) -> None:
+        """Do what is to be done at this time: not before the one that was set. For subclasses."""
+        raise NotImplementedError
 
 
 class Alarms:
@@ -107,15 +112,16 @@ class Alarms:
     def _wake(self, moment: float) -> None:
         now = max(asyncio.get_running_loop().time(), moment)  # a timer may be early by the clock's resolution
         self._timer, self._wakes_at, rung = None, -math.inf, 0  # what is set meanwhile is looked at below
+        heap = self._heap
         try:
-            while self._heap and self._heap[0][0] <= now and rung < _AT_ONCE:
-                queued, _, alarm = heapq.heappop(self._heap)
-                if queued == alarm.queued and (call := alarm.due(now)) is not None:
-                    context, ring, args = call
-                    rung += 1
-                    context.run(ring, *args)
+            for _ in range(_LOOKED_AT):
+                if not heap or heap[0][0] > now or rung == _AT_ONCE:
+                    break
+                queued, _, alarm = heapq.heappop(heap)
+                if queued == alarm.queued:
+                    rung += alarm.due(now)
         finally:
             self._wakes_at = math.inf
             self.clear_if_none()
-            if self._heap:
-                self._wake_at(self._heap[0][0])
+            if heap:
+                self._wake_at(heap[0][0])

@@ -14,15 +14,15 @@ import attrs
 
 from ..errors import JobFailed, JobTimeout
 from ..journal.base import NO_JOURNAL
-from ..loop_owner import LoopOwner, on_one_loop
-from ..model.change import Change, facts_of
+from ..loop_owner import LoopOwner, checks_by_itself, on_one_loop
+from ..model.change import Change, is_news
 from ..model.moves import ChangeState
 from ..model.records import Record
 from ..model.report import JobReport
 from ..model.status import JobState, JobStatus
 from ..model.tokens import JobToken
 from ..net.poll_times import PollTimes
-from .alarms import Alarm, Alarms
+from .alarms import Alarms
 from .facts import JobFacts, records_of, status_of
 from .journaled import JournaledChange, Move
 from .poller import Poll, Poller
@@ -57,8 +57,7 @@ class ImsJob(JobFacts):
         if isinstance(change, JobToken):
             change = JournaledChange(NO_JOURNAL, Change.of_token(change))
         super().__init__(change, records, canned=canned, loop_owner=loop_owner)
-        alarms = alarms or Alarms()
-        self._poller = Poller(ask=poll, times=times, alarm=Alarm(alarms), limit=Alarm(alarms), closed=closed)
+        self._poller = Poller(alarms or Alarms(), ask=poll, times=times, closed=closed)
         self._moved, self._clock = moved, clock
 
     # -- waiting ---------------------------------------------------------------------------------------
@@ -66,6 +65,7 @@ class ImsJob(JobFacts):
     def __await__(self) -> Generator[Any, None, JobReport]:
         return self.result().__await__()
 
+    @checks_by_itself
     async def result(self, timeout: float | None = None) -> JobReport:  # noqa: ASYNC109 # public name
         """Wait for the end and return the report; all waiters get the same object. `timeout` in seconds.
 
@@ -73,18 +73,23 @@ class ImsJob(JobFacts):
         Raises `JobFailed` where the gateway refused the whole job, `JobTimeout` when waiting ended first,
         `OutcomeUnknown` for a job without a reference, `NotAuthorized` where a person has to log in.
         """
-        await self.wait(timeout)
+        await self.wait(timeout)  # which makes the check
         return _report_of(self)
 
+    @checks_by_itself
     async def wait(self, timeout: float | None = None) -> JobStatus:  # noqa: ASYNC109 # public name
         """Wait for the final status, which may be a failure. `timeout` in seconds; see `result`."""
-        if timeout is None:
-            while not self.done:
-                await self._poller.news(self)
-            return self.status
+        self._loop_owner.check()
+        if timeout is not None:
+            await self._wait_at_most(timeout)
+        while not self._change.done:
+            await self._poller.news(self)
+        return self._history[-1]
+
+    async def _wait_at_most(self, timeout: float) -> None:  # noqa: ASYNC109 # as in `wait`
         try:
             async with asyncio.timeout(timeout) as limit:
-                return await self.wait()
+                await self.wait()
         except TimeoutError as error:
             if isinstance(error, JobTimeout) or not limit.expired():
                 raise
@@ -95,7 +100,7 @@ class ImsJob(JobFacts):
         """Yield each change of status, from the first on, also for a late listener; ends with the job."""
         for place in itertools.count():
             while place == len(self._history):
-                if self.done:
+                if self._change.done:
                     return
                 await self._poller.news(self)
             yield self._history[place]
@@ -132,8 +137,8 @@ class ImsJob(JobFacts):
         if self._change.done:
             return
         token = attrs.evolve(self.token, route=status.route) if status.route else None
-        news = token is not None and token != self.token
-        if news or facts_of(status) != facts_of(self._history[-1]):
+        moved = token is not None and token != self.token
+        if moved or is_news(status, self._history[-1]):
             await self._apply(lambda change: change.heard(status, token))
         else:
             self._history[-1] = status
@@ -179,7 +184,7 @@ class ImsJob(JobFacts):
             self._report = None
         self._change = change
         last, status = self._history[-1], status_of(change)
-        news = status is not last and facts_of(status) != facts_of(last)
+        news = is_news(status, last)
         if news:
             if not status.documented and status.raw_code != last.raw_code:
                 _log.warning(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import math
 from collections.abc import Awaitable, Callable, Iterator
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -24,9 +24,9 @@ from ..errors import (
     QuotaExhausted,
     RateLimited,
 )
-from ..gsp.evidence import NO_EVIDENCE, Evidence, settle
+from ..gsp.evidence import Course
 from ..model.change import Change
-from ..model.status import JobKind, JobStatus, PReading
+from ..model.status import JobStatus
 from ..model.tokens import JobToken
 from ..net.poll_times import PollTimes
 from .alarms import Alarm
@@ -40,9 +40,9 @@ Poll = Callable[[JobToken], Awaitable[JobStatus]]
 # A job known by its reference only, that the gateway has never shown and has denied so many times, is not
 # worth the deadline: it was mistyped, or is forgotten. One that was sent from here is polled on.
 _DENIALS: Final = 5
-_SHORTEST_WAIT: Final = 0.001  # seconds: a timer may be early by the clock's resolution
+_MOST_ANSWERS: Final = 2.0  # seconds: most polls are answered within so many
 
-_MAX_OUTAGE: Final[ContextVar[float]] = ContextVar("_MAX_OUTAGE", default=math.inf)
+_MAX_OUTAGE: Final[contextvars.ContextVar[float]] = contextvars.ContextVar("_MAX_OUTAGE", default=math.inf)
 
 
 @contextlib.contextmanager
@@ -58,68 +58,46 @@ def ending_in_outage(seconds: float) -> Iterator[None]:
         _MAX_OUTAGE.reset(before)
 
 
-@attrs.define(eq=False, repr=False, weakref_slot=False)
-class Course:
-    """What the polls of a job have shown: what it says of its records, and how long it has been running."""
+class _Waiter(asyncio.Future[None]):
+    """The wait of one caller for the next news of a job."""
 
-    may_be_done: bool = False
-    """Whether what it said last, with code P, may be the end."""
-    _evidence: Evidence = NO_EVIDENCE
-    _sent_at: float | None = None
-    """When it was sent: of the clock of the day, which may be set, only the first reading counts."""
-    _ran_at: float = 0.0
+    __slots__ = ("_poller", "patience")
 
-    def age(self, job: ImsJob) -> float | None:
-        """Return for how many seconds it has been running, if that is known."""
-        if self._sent_at is None and job.pollable and job.submitted_at is not None:
-            age = job._clock() - job.submitted_at.timestamp()
-            self._sent_at = _now() - round(age, 3)  # rounded to microseconds, it may have been sent just now
-        return None if self._sent_at is None else _now() - self._sent_at
+    def __init__(self, poller: Poller) -> None:
+        super().__init__(loop=asyncio.get_running_loop())
+        self._poller = poller
+        self.patience = _MAX_OUTAGE.get()
+        """For how many seconds it goes on in an outage."""
 
-    def heard(self, status: JobStatus, job: ImsJob, p_means: PReading) -> JobStatus:
-        """Take an answer in; return what it means."""
-        before, now, age = self._evidence, _now(), self.age(job)
-        if job.kind is not JobKind.REGENERATE:  # whose code P is the end
-            self._evidence = before.with_poll(status, now)
-            status = settle(
-                status, submitted=job.submitted, evidence=self._evidence, now=now, p_means=p_means
-            )
-            self.may_be_done = p_means is PReading.EVIDENCE and self._evidence.may_be_end
-        if age is not None and before.polls and self._evidence.since != before.since:
-            self._ran_at = max(self._ran_at, age - (now - before.since))  # what it says has changed since
-        if age is not None and not status.done and not self.may_be_done:
-            self._ran_at = max(self._ran_at, age)
-        return status
-
-    def span(self, job: ImsJob) -> tuple[float, float]:
-        """Return at which age it was last seen running (0: never), and at which it was done."""
-        stood = _now() - self._evidence.since if self.may_be_done else 0.0  # saying the same
-        return self._ran_at, (self.age(job) or 0.0) - stood
+    def cancel(self, msg: Any = None) -> bool:
+        """Wait no more: called when the waiting task is cancelled."""
+        self._poller.leave(self)
+        return super().cancel(msg)
 
 
 @attrs.define(kw_only=True, eq=False, repr=False, weakref_slot=False)
-class Poller:
+class Poller(Alarm):
     """The polling of one job, in seconds of the event loop's clock: an alarm between polls, then a task.
 
-    It keeps no reference to its job, which is passed in: an ended job that nobody holds is freed at once,
-    with all its records.
+    It refers to its job only while somebody waits: an ended job that nobody holds is freed at once, with all
+    its records. What is only waited for takes this object, one entry among the alarms, and one future for
+    each who waits: there may be very many.
     """
 
     _ask: Poll
     _times: PollTimes
-    _alarm: Alarm
-    _limit: Alarm
     _closed: bool
-    _waiting: dict[asyncio.Future[None], float] = attrs.field(factory=dict)
-    """How long each wait goes on in an outage."""
+    _waiters: list[_Waiter] = attrs.field(factory=list)
+    _job: ImsJob | None = None
+    _context: contextvars.Context | None = None
+    """Of the first who waits; the polls are made in it."""
     _task: asyncio.Task[None] | None = None
     _schedule: Iterator[float] | None = None
     """The delays of a policy that has its own."""
-    _next_at: float = 0.0
-    _planned: int = 0
+    _next_at: float | None = None
+    _deadline: float | None = None
     _polls: int = 0
     _course: Course = attrs.field(factory=Course)
-    _deadline: float | None = None
     _refusals: int = 0
     _denials: int = 0
     _trouble: ImsError | None = None
@@ -129,7 +107,7 @@ class Poller:
     @property
     def watched(self) -> bool:
         """True while somebody waits."""
-        return bool(self._waiting)
+        return bool(self._waiters)
 
     @property
     def unanswered(self) -> bool:
@@ -144,24 +122,26 @@ class Poller:
         check_pollable(job)
         if self._closed:
             raise _client_closed(job)
-        if not self._waiting:
+        if not self._waiters:
             self._unanswered_since = None  # silence counts while somebody waits
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiting[waiter] = _MAX_OUTAGE.get()
-        waiter.add_done_callback(self._leave)
-        self._set_alarms(job)
+            self._job, self._context = job, contextvars.copy_context()
+        waiter = _Waiter(self)
+        self._waiters.append(waiter)
+        self._set_alarm(job, _now())
         return waiter
 
-    def _leave(self, waiter: asyncio.Future[None]) -> None:
-        del self._waiting[waiter]
-        if not self._waiting:
-            self._rest()
+    def leave(self, waiter: _Waiter) -> None:
+        """Take out one who waits no more."""
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
+            if not self._waiters:
+                self._rest()
 
     def wake(self, error: Exception | None = None) -> None:
         """Let all who wait see what is new, or raise the error."""
-        for waiter in self._waiting:
-            if waiter.done():
-                continue
+        waiters, self._waiters = self._waiters, []
+        self._rest()
+        for waiter in waiters:
             if error is None:
                 waiter.set_result(None)
             else:
@@ -169,9 +149,9 @@ class Poller:
 
     async def poll_now(self, job: ImsJob) -> None:
         """Poll once, whether or not anybody waits. Raises what the poll raises."""
-        self._make_ready(job)
+        self._make_ready(job, _now())
         self._polls += 1
-        await self._poll_once(job)
+        await self._poll(job)
         self._trouble = self._unanswered_since = None
 
     def timed_out(self, job: ImsJob, why: str) -> JobTimeout:
@@ -190,108 +170,120 @@ class Poller:
         """Stop polling; those who wait get `ClientClosed` with the token."""
         self._closed = True
         self.wake(_client_closed(job))
-        self._rest()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
 
     # -- when ------------------------------------------------------------------------------------------
 
-    def _make_ready(self, job: ImsJob) -> None:
-        if not self._planned:
-            self._plan(job)
-        elif self._deadline is not None and _now() >= self._deadline:
+    def _make_ready(self, job: ImsJob, now: float) -> float:
+        """Return when to poll next."""
+        if self._deadline is not None and now >= self._deadline:
             self._deadline = None  # nobody waited when it passed; a new wait starts a new one
+        return self._plan(job, now) if self._next_at is None else self._next_at
 
-    def _plan(self, job: ImsJob, *, running: bool = True) -> None:
+    def _plan(self, job: ImsJob, now: float, *, running: bool = True) -> float:
         """Set when to poll next. What is learned of others is for one that was running when it was polled."""
         policy = self._times.policy
         if policy.schedule is not None:
             self._schedule = self._schedule or policy.delays()
             delay = next(self._schedule)
-        elif running:
-            delay = self._times.delay(job.kind, self._course.age(job), self._planned)
         else:
-            delay = policy.delay(self._planned)
-        self._planned += 1
-        self._next_at = _now() + delay
+            change = job.change
+            age = self._age(change, job._clock, now) if running else None
+            delay = self._times.delay(change.token.kind, age, self._polls)
+        self._next_at = now + delay
+        return self._next_at
 
-    def _set_alarms(self, job: ImsJob) -> None:
+    def _age(self, change: Change, clock: Callable[[], float], now: float) -> float | None:
+        """Return for how many seconds the job has been running, if that is known."""
+        course, submitted_at = self._course, change.token.submitted_at
+        if course.sent_at is None and submitted_at is not None and change.pollable:
+            # Of the clock of the day, which may be set, only the first reading counts. The time is rounded to
+            # microseconds: it may have been sent just now.
+            course.sent_at = now - round(clock() - submitted_at.timestamp(), 3)
+        return None if course.sent_at is None else now - course.sent_at
+
+    def _set_alarm(self, job: ImsJob, now: float) -> None:
         """Be woken for the next poll, and at the deadline, which holds also while a poll hangs."""
-        if job.change.done:
+        next_at = self._make_ready(job, now)
+        if not self._polls:
+            self.set(next_at)
             return
-        self._make_ready(job)
-        if not self._alarm.is_set and self._task is None:
-            self._alarm.set(self._next_at, self._ring, job)
-        if not self._limit.is_set and self._polls:
-            if self._deadline is None:
-                self._deadline = _now() + self._times.policy.deadline
-            self._limit.set(self._deadline, self._give_up, job)
+        if self._deadline is None:
+            self._deadline = now + self._times.policy.deadline
+        if self._task is None:
+            self.set(min(next_at, self._deadline))
+        else:
+            # A whole number of seconds, so that one timer is enough for all polls of that second.
+            self.set(self._deadline, at_most=now // 1 + _MOST_ANSWERS)
 
-    def _ring(self, job: ImsJob) -> None:
-        if self._next_at > _now() + _SHORTEST_WAIT:  # it was refreshed meanwhile
-            self._set_alarms(job)
+    def ring(self, now: float) -> None:
+        """Poll, or let those who wait know that the deadline has passed."""
+        job, next_at = self._job, self._next_at
+        assert job is not None  # noqa: S101 # it is set while somebody waits
+        assert next_at is not None  # noqa: S101 # as is this
+        if self._deadline is not None and now >= self._deadline:
+            self._deadline = None
+            why = f"the deadline of {self._times.policy.deadline:g} s has passed"
+            self.wake(self.timed_out(job, why))
             return
+        if self._task is None and now >= next_at:  # otherwise it was refreshed meanwhile
+            self._begin(job)
+        if self._waiters:
+            self._set_alarm(job, now)
+
+    def _begin(self, job: ImsJob) -> None:
         self._polls += 1
-        task = asyncio.get_running_loop().create_task(self._poll_and_go_on(job))
+        assert self._context is not None  # noqa: S101 # it is set while somebody waits
+        task = self._context.run(asyncio.get_running_loop().create_task, self._poll_and_go_on(job))
         self._task = None if task.done() else task  # an eager one may have ended already
-        if not self._limit.is_set:
-            self._set_alarms(job)
-
-    def _give_up(self, job: ImsJob) -> None:
-        self.wake(self.timed_out(job, f"the deadline of {self._times.policy.deadline:g} s has passed"))
-        self._deadline = None
 
     def _rest(self) -> None:
-        """Stop the alarms when nobody waits any more; a poll under way is let finish: it is paid for."""
-        self._alarm.cancel()
-        self._limit.cancel()
+        """Stop the alarm when nobody waits any more; a poll under way is let finish: it is paid for."""
+        self.cancel()
+        self._job = self._context = None
 
     # -- polling ---------------------------------------------------------------------------------------
 
     async def _poll_and_go_on(self, job: ImsJob) -> None:
+        began = _now()
         try:
-            failure = await self._poll_quietly(job)
+            await self._poll(job)
+        except Exception as error:  # noqa: BLE001 # a defect is the waiters' to see, not the event loop's
+            if self._is_final(error, job, began):
+                self.wake(error)
+        else:
+            self._trouble, self._refusals, self._unanswered_since = None, 0, None
         finally:
             self._task = None
-        if failure is not None:
-            self.wake(failure)
-            return
         if self._unanswered_since is not None:
             self._end_waits_in_outage(job, _now() - self._unanswered_since)
-        if self._waiting:
-            self._set_alarms(job)
+        if self._waiters:
+            self._set_alarm(job, _now())
+
+    def _is_final(self, error: Exception, job: ImsJob, began: float) -> bool:
+        """Say whether a person has to hear of it; what time may heal is absorbed."""
+        if not isinstance(error, OUTAGE):
+            self._unanswered_since = None
+        elif self._unanswered_since is None:
+            self._unanswered_since = began
+        if not isinstance(error, ImsError) or isinstance(
+            error, ClientClosed | InvalidInput | NotSupported | OutcomeUnknown
+        ):
+            return True  # nothing that time would heal
+        self._trouble = error.with_traceback(None)  # kept until the next poll: without its frames
+        if isinstance(error, NotAuthorized | QuotaExhausted):
+            self._refusals += 1
+            # A credential that is missing here, or was refused twice, will not come back by waiting.
+            return error.http_status is None or self._refusals > 1
+        return not self._goes_on_after(error, job)
 
     def _end_waits_in_outage(self, job: ImsJob, silence: float) -> None:
-        for waiter, longest in self._waiting.items():
-            if silence >= longest and not waiter.done():
-                waiter.set_exception(self.timed_out(job, f"the gateway answered no poll for {longest:g} s"))
-
-    async def _poll_quietly(self, job: ImsJob) -> Exception | None:
-        """Poll once; absorb what time may heal, return what a person has to hear."""
-        began, answered = _now(), True
-        try:
-            await self._poll_once(job)
-        except (NotAuthorized, QuotaExhausted) as error:
-            self._trouble, self._refusals = error, self._refusals + 1
-            # A credential that is missing here, or was refused twice, will not come back by waiting.
-            return error if error.http_status is None or self._refusals > 1 else None
-        except (ClientClosed, InvalidInput, NotSupported, OutcomeUnknown) as error:
-            return error  # nothing that time would heal
-        except ImsError as error:
-            answered = not isinstance(error, OUTAGE)
-            self._trouble = error.with_traceback(None)  # kept until the next poll: without its frames
-            return None if self._goes_on_after(error, job) else error
-        except Exception as error:  # noqa: BLE001 # a defect is the waiters' to see, not the event loop's
-            return error
-        else:
-            self._trouble, self._refusals = None, 0
-        finally:
-            if answered:
-                self._unanswered_since = None
-            elif self._unanswered_since is None:
-                self._unanswered_since = began
-        return None
+        for waiter in [one for one in self._waiters if silence >= one.patience]:
+            why = f"the gateway answered no poll for {waiter.patience:g} s"
+            waiter.set_exception(self.timed_out(job, why))
+            self.leave(waiter)
 
     def _goes_on_after(self, error: ImsError, job: ImsJob) -> bool:
         """Say whether to poll on after this error, which then is done no sooner than it asks for."""
@@ -301,32 +293,33 @@ class Poller:
         if isinstance(error, RateLimited) and error.retry_after is not None:
             if error.retry_after > self._times.policy.deadline:
                 return False  # the caller may decide what to do
-            self._next_at = max(self._next_at, _now() + error.retry_after)
+            self._next_at = max(self._next_at or 0.0, _now() + error.retry_after)
         return True
 
-    async def _poll_once(self, job: ImsJob) -> None:
-        due, running = self._next_at, False
+    async def _poll(self, job: ImsJob) -> None:
+        change, due, running = job.change, self._next_at or 0.0, False
         try:
-            if job._journaled.unsought or not job.pollable:
+            if job._journaled.unsought or not change.pollable:
                 await job._look_up()
-                if job.done or job._being_sent:
+                change = job.change
+                if change.done or job._being_sent:
                     return
                 check_pollable(job)
-            status = self._course.heard(await self._answer(job), job, self._times.policy.p_means)
+            answer, now = await self._answer(job, change.token), _now()
+            age = self._age(change, job._clock, now)
+            status, span = self._course.heard(answer, change.token, now, self._times.policy.p_means)
             running = not self._course.may_be_done
-            age = self._course.age(job)
             # Otherwise nobody waited for it, or the poll before failed: it may have ended long ago.
-            waited = age is not None and _now() - due <= age / 2 and self._trouble is None
-            if status.done and waited:
-                self._times.ended(job.kind, *self._course.span(job))
+            if age is not None and span is not None and now - due <= age / 2 and self._trouble is None:
+                self._times.ended(change.token.kind, *span)
         finally:
-            self._plan(job, running=running)
+            self._plan(job, _now(), running=running)
         await job._hear(status)
 
-    async def _answer(self, job: ImsJob) -> JobStatus:
+    async def _answer(self, job: ImsJob, token: JobToken) -> JobStatus:
         """Return the gateway's answer; that it has forgotten the job is noted."""
         try:
-            return await self._ask(job.token)
+            return await self._ask(token)
         except ClientClosed:
             raise _client_closed(job) from None
         except OutcomeUnknown:

@@ -123,12 +123,13 @@ class JobRegistry:
 
     def _index(self, job: ImsJob) -> None:
         """Let it be found by all that is known of it by now."""
-        if job.change.id:
-            self._by_id[job.change.id] = job
-        self._index_name(job)
+        change = job.change
+        if change.id:
+            self._by_id[change.id] = job
+        self._index_name(job, change.token)
 
-    def _index_name(self, job: ImsJob) -> None:
-        if (name := self._name(job.token)) is not None:
+    def _index_name(self, job: ImsJob, token: JobToken) -> None:
+        if (name := self._name(token)) is not None:
             self._by_name.setdefault(name, job)
             self.references.add(name[0])
 
@@ -155,8 +156,9 @@ class JobRegistry:
 
     def _moved(self, job: ImsJob) -> None:
         """Take what became known of a job: another process may have been given its reference."""
-        self._index_name(job)
-        if not job.open:
+        change = job.change
+        self._index_name(job, change.token)
+        if not change.open:
             self._drop(job)
 
     def _drop(self, job: ImsJob) -> None:

@@ -28,8 +28,12 @@ from .times import SENDER_IS_DEAD
 from .tokens import JobToken
 
 
-def facts_of(status: JobStatus) -> tuple[object, ...]:
-    """Return what makes two readings different to a listener."""
+def is_news(status: JobStatus, last: JobStatus) -> bool:
+    """Say whether a reading is a different one to a listener."""
+    return status is not last and _facts_of(status) != _facts_of(last)
+
+
+def _facts_of(status: JobStatus) -> tuple[object, ...]:
     return status.state, status.raw_code, status.processed, status.errors, status.error_code
 
 
@@ -240,7 +244,7 @@ class Change:
         known = self.status
         if known is not None and MOVES[event][self.state] is Answer.NOTED:
             older = (status.polled_at or 0.0) < (known.polled_at or 0.0)
-            if older or (known.done and not status.done) or facts_of(status) == facts_of(known):
+            if older or (known.done and not status.done) or not is_news(status, known):
                 status = known
         return self._after(event, status=status, token=with_facts(self.token, token))
 

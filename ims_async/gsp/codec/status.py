@@ -13,7 +13,7 @@ from ...model.vocabulary import SECTION_ALIASES
 from .values import MOST, as_object, member
 
 _CODES: Final = {
-    # GST API documentation, "IMS - Get IMS Request Status"; P is read in jobs.poller.settle
+    # GST API documentation, "IMS - Get IMS Request Status"; P is read in gsp.evidence.settle
     "S": JobState.SUCCEEDED,
     "PE": JobState.PARTIAL,
     "ER": JobState.FAILED,
