@@ -45,6 +45,7 @@ class JobFacts:
         "_history",
         "_journaled",
         "_loop_owner",
+        "_polled_at",
         "_records",
         "_report",
     )  # fmt: skip
@@ -62,6 +63,7 @@ class JobFacts:
         self._change = journaled.change
         self._records = None if records is None else tuple(records)
         self._history = [status_of(self._change)]
+        self._polled_at: float | None = None  # when it was polled last, where that is all that is new
         self._report: JobReport | None = None
 
     @property
@@ -167,7 +169,14 @@ class JobFacts:
     @property
     def status(self) -> JobStatus:
         """The last reading."""
+        # Most polls of a job that runs say the same again: then the time alone is kept, not a whole reading.
+        if self._polled_at is not None:
+            self._read(attrs.evolve(self._history[-1], polled_at=self._polled_at))
         return self._history[-1]
+
+    def _read(self, status: JobStatus) -> None:
+        """Put a reading in place of the last one, from which it differs in nothing that is news."""
+        self._history[-1], self._polled_at = status, None
 
     @property
     def report(self) -> JobReport | None:

@@ -84,7 +84,7 @@ class ImsJob(JobFacts):
             await self._wait_at_most(timeout)
         while not self._change.done:
             await self._poller.news(self)
-        return self._history[-1]
+        return self.status
 
     async def _wait_at_most(self, timeout: float) -> None:  # noqa: ASYNC109 # as in `wait`
         try:
@@ -103,7 +103,7 @@ class ImsJob(JobFacts):
                 if self._change.done:
                     return
                 await self._poller.news(self)
-            yield self._history[place]
+            yield self.status if place + 1 == len(self._history) else self._history[place]
 
     async def refresh(self) -> JobStatus:
         """Poll once, now, and return the status. Raises what the poll raises; the job is not harmed."""
@@ -140,8 +140,10 @@ class ImsJob(JobFacts):
         moved = token is not None and token != self.token
         if moved or is_news(status, self._history[-1]):
             await self._apply(lambda change: change.heard(status, token))
+        elif status.same_reading(self._history[-1]):
+            self._polled_at = status.polled_at
         else:
-            self._history[-1] = status
+            self._read(status)
 
     async def _apply(self, move: Move, *, owed: bool = True) -> Change:
         """Write down what happened to it, and show it; return how it stands then."""
@@ -190,9 +192,9 @@ class ImsJob(JobFacts):
                 _log.warning(
                     "job %s: status code %r is not documented; polling on", self.reference_id, status.raw_code
                 )
-            self._history.append(status)
+            self._history[-1:] = self.status, status
         elif status.polled_at is not None or status.done:
-            self._history[-1] = status
+            self._read(status)
         self._moved(self)
         if news or not change.pollable:
             self._poller.wake()

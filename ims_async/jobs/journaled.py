@@ -32,7 +32,7 @@ class JournaledChange:
     because a journal cannot be written.
     """
 
-    __slots__ = ("_journal", "_lock", "_owed", "_stale", "_stored", "trouble", "unsought")
+    __slots__ = ("_journal", "_lock", "_owed", "_stale", "_stored", "_writers", "trouble", "unsought")
 
     def __init__(self, journal: Journal, change: Change) -> None:
         """Take a change as a journal returned it, one to `add`, or one known by its token (`of_token`)."""
@@ -41,7 +41,9 @@ class JournaledChange:
         """True while it is not known whether the journal has it."""
         self._owed: tuple[Move, ...] = ()
         self._stale = False  # a write was broken off, and may have taken place
-        self._lock: asyncio.Lock | None = None  # most jobs only wait, and there may be very many
+        # Most jobs only wait, and there may be very many: the lock is there while it is used.
+        self._lock: asyncio.Lock | None = None
+        self._writers = 0
         self.trouble: JournalError | None = None
 
     @property
@@ -104,14 +106,20 @@ class JournaledChange:
             if self.unsought:
                 return self.change  # where it is stored could not be found out
         self._lock = self._lock or asyncio.Lock()
-        async with self._lock:
-            try:
-                await self._write()
-            except JournalError as error:
-                self.failed(error, f"change {self._stored.id} could not be written down")
-            else:
-                self.trouble = None
-            return self.change
+        self._writers += 1
+        try:
+            async with self._lock:
+                try:
+                    await self._write()
+                except JournalError as error:
+                    self.failed(error, f"change {self._stored.id} could not be written down")
+                else:
+                    self.trouble = None
+                return self.change
+        finally:
+            self._writers -= 1
+            if not self._writers:
+                self._lock = None
 
     async def _write(self) -> None:
         for _ in range(_MOST_TRIES):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from enum import Enum, StrEnum
 from typing import Any, Final
 
@@ -136,6 +137,10 @@ class JobStatus:
         """Whether the state is final."""
         return self.state.final
 
+    def same_reading(self, other: JobStatus) -> bool:
+        """Say whether it differs from another one in the time of the poll at most, with all that was said."""
+        return _said(self) == _said(other)
+
     def without_raw(self) -> JobStatus:
         """Return it without the gateway's whole answer."""
         kept: JobStatus = object.__new__(JobStatus)  # without the converters, which have done their work
@@ -145,6 +150,7 @@ class JobStatus:
         return kept
 
 
+_said: Final = operator.attrgetter(*(one.name for one in attrs.fields(JobStatus) if one.name != "polled_at"))
 _KEPT: Final = tuple(field.name for field in attrs.fields(JobStatus) if field.name != "raw")
 JOB_RUNNING: Final = "IMSSAV0015"
 """GSTN's code for a change that it refuses as a whole, because another job of the GSTIN is running."""

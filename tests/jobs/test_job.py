@@ -7,8 +7,10 @@ import gc
 import itertools
 import logging
 import pickle
+import weakref
 from typing import Any
 
+import attrs
 import pytest
 
 from ims_async import (
@@ -35,7 +37,7 @@ from ims_async import (
 )
 from ims_async.gsp.codec import read_invoice, read_status
 from ims_async.jobs.poller import ending_in_outage
-from ims_async.model.status import JobKind
+from ims_async.model.status import ErrorEntry, JobKind
 from ims_async.net.poll_times import PollTimes
 
 from ..support import loops, strategies
@@ -571,3 +573,76 @@ async def test_a_timeout_can_be_sent_to_another_process() -> None:
     assert again.job is None
     assert again.token == job.token
     assert str(again) == str(caught.value)
+
+
+# -- the last reading ----------------------------------------------------------------------------------
+
+MORE = {**IP, "more": "of it"}
+
+
+async def test_the_last_reading_is_that_of_the_last_poll_though_it_says_the_same() -> None:
+    """With its time and its whole answer, for `status`, `wait` and a late listener."""
+    answers = [IP, IP, MORE, MORE, P8]
+    gateway = Gateway(*answers)
+    job = make_job(gateway)
+    for answer in answers[:-1]:
+        assert await job.refresh() is job.status
+        assert (job.status.polled_at, job.status.raw) == (gateway.at[-1], answer)
+        listener = job.events()
+        assert (await anext(listener)).polled_at is None
+        assert await anext(listener) is job.status
+        await asyncio.sleep(1)
+    seen = [status async for status in job.events()]
+    assert [(status.raw_code, status.polled_at) for status in seen] == [
+        ("", None),
+        ("IP", gateway.at[3]),
+        ("P", gateway.at[4]),
+    ]
+    assert await job.wait() is job.status is seen[-1]
+
+
+async def test_of_polls_that_say_the_same_one_reading_is_kept() -> None:
+    """There may be thousands that wait, and answers are many times as long as what is read from them."""
+    answers: list[weakref.ref[JobStatus]] = []
+
+    async def poll(token: JobToken) -> JobStatus:
+        gc.collect()
+        assert sum(answer() is not None for answer in answers) <= 1
+        status = read_status(IP, "data.data", polled_at=asyncio.get_running_loop().time())
+        answers.append(weakref.ref(status))
+        return status
+
+    job = ImsJob(make_job(Gateway(IP)).token, poll=poll, times=PollTimes(PollPolicy()))
+    with pytest.raises(JobTimeout):
+        await job.wait(timeout=500)
+    assert len(answers) > 5
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        {"error_message": "slow"},
+        {"carrier_done": True},
+        {"documented": False},
+        {"raw": MORE},
+        {
+            "error_report": (
+                ErrorEntry(section="", supplier="", number=None, return_period=None, code="", message=""),
+            )
+        },
+    ],
+    ids=lambda fact: next(iter(fact)),
+)
+async def test_whatever_a_poll_says_anew_is_shown(fact: dict[str, Any]) -> None:
+    """Also where it is no news to a listener."""
+    first = JobStatus(state=JobState.PROCESSING, raw_code="IP", polled_at=1.0)
+    answers = [first, attrs.evolve(first, polled_at=2.0, **fact), attrs.evolve(first, polled_at=3.0)]
+    later = iter(answers)
+
+    async def poll(token: JobToken) -> JobStatus:
+        return next(later)
+
+    job = ImsJob(make_job(Gateway(IP)).token, poll=poll, times=PollTimes(PollPolicy()))
+    for answer in answers:
+        status = await job.refresh()
+        assert (status, status.raw, status.polled_at) == (answer, answer.raw, answer.polled_at)
