@@ -1,8 +1,8 @@
 """The journal: durable writes a second with 32 callers at once, beside aiosqlite in the same run.
 
 Run as `python -m benchmarks.journal [--folder DIR]`; DIR should lie on the disk that a journal would. Each
-contender makes the same durable row (write-ahead log, synchronous FULL) and each caller waits for its own to
-be on the disk. They take turns, a fresh file each time; told is the median.
+contender makes the same durable row (write-ahead log, synchronous FULL), named as the client names it, and
+each caller waits for its own to be on the disk. They take turns, a fresh file each time; told is the median.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from ims_async.jobs.journaled import new_id
 from ims_async.journal import Change, SqliteJournal
 from ims_async.journal.schema import INSERT_JOB, MIGRATIONS
 from ims_async.model.status import JobKind
@@ -47,15 +48,15 @@ async def _hammer(write: Write, callers: int, each: int) -> tuple[float, list[fl
     """Return writes a second, and how long each took."""
     taken: list[float] = []
 
-    async def call(caller: int) -> None:
-        for number in range(each):
+    async def call() -> None:
+        for _ in range(each):
             begun = time.perf_counter()
-            await write(f"{caller}-{number}")
+            await write(new_id(time.time()))
             taken.append(time.perf_counter() - begun)
 
     await write("first")
     begun = time.perf_counter()
-    await asyncio.gather(*(call(caller) for caller in range(callers)))
+    await asyncio.gather(*(call() for _ in range(callers)))
     return callers * each / (time.perf_counter() - begun), taken
 
 

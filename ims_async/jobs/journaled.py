@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -22,6 +23,15 @@ Move = Callable[[Change], Change]
 """What happened, as a pure function of how the change stood: `lambda change: change.lost()`."""
 
 _MOST_TRIES: Final = 10
+
+
+def new_id(now: float) -> str:
+    """Return an id for a change that is handed in now (epoch seconds): no two alike, later ones sort later.
+
+    So a journal's index grows at its end. Ids without an order are each on another page of it, and a sync has
+    all of these to write.
+    """
+    return f"{max(int(now * 1000), 0):012x}{secrets.token_hex(6)}"
 
 
 class JournaledChange:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import attrs
@@ -28,7 +27,7 @@ from ..model.times import LANDING, SENDER_IS_DEAD, in_minutes
 from ..net.credentials import Credentials
 from .context import Services
 from .job import ImsJob
-from .journaled import JournaledChange
+from .journaled import JournaledChange, new_id
 from .registry import JobRegistry
 from .sending import Batch, Sender
 
@@ -154,7 +153,7 @@ class Changes:
         batch.handed_in = token if at is None else attrs.evolve(token, submitted_at=at)
         earlier = batch.unsent_id
         await self._write_owed()
-        change = Change(id=secrets.token_hex(8), token=batch.handed_in, run=batch.run)
+        change = Change(id=new_id(self._services.clock()), token=batch.handed_in, run=batch.run)
         journaled = JournaledChange(self._services.journal, change)
         self._own.add(change.id)
         try:

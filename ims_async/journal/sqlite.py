@@ -69,7 +69,7 @@ class SqliteJournal:
 
     async def add(self, change: Change, records: Sequence[Record]) -> Change:
         """Store a queued change; see `Journal`."""
-        parts = await self._parts(change.id, records)
+        parts = await self._parts(change.id, records) if records else ()
         token, at = change.token, self._time()
         row = (
             change.id, token.gsp, token.host, token.gstin, token.kind, token.reference_id, len(records),

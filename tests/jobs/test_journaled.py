@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from ims_async import JobState, JobStatus, JournalError
-from ims_async.jobs.journaled import JournaledChange, Move
+from ims_async.jobs.journaled import JournaledChange, Move, new_id
 from ims_async.journal import Cause, Change, ChangeState, Claim, MemoryJournal, Query
 from ims_async.journal.base import EVERYTHING
 from ims_async.model.records import Record
@@ -319,3 +319,13 @@ async def test_a_batch_whose_handing_in_was_cancelled_at_any_await_waits_for_nob
         number += 1
     assert number > 1
     assert states == [ChangeState.QUEUED]
+
+
+def test_ids_sort_by_the_time_at_which_they_were_made_and_no_two_are_alike() -> None:
+    """Also of one moment, and by a clock that stands before its epoch."""
+    moments = [-1.0, 0.0, 0.001, 1.0, 1_795_000_000.0, 1_795_000_000.001, 4_102_444_800.0]
+    ids = [new_id(moment) for moment in moments]
+    assert [one[:12] for one in ids] == sorted(one[:12] for one in ids)
+    assert len({one[:12] for one in ids[1:]}) == len(moments) - 1
+    assert len({new_id(1_795_000_000.0) for _ in range(1000)}) == 1000
+    assert {len(one) for one in ids} == {24}
