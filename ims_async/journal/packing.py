@@ -39,14 +39,11 @@ _DECIDED: Final = ("action", "remarks", "itc_reduction")
 _FIELDS_BY_LENGTH: Final = {
     len(fields) + extra: fields for fields in (_FIELDS, _FIELDS[:-1]) for extra in (0, len(_DECIDED))
 }
-_values: Final[Callable[[Invoice], tuple[Any, ...]]] = attrgetter(*_FIELDS)
 _decided: Final[Callable[[Decision], tuple[Any, ...]]] = attrgetter(*_DECIDED)
 _heads: Final[Callable[[ItcReduction], tuple[Decimal | None, ...]]] = attrgetter(*_HEADS)
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, Decimal):
-        return str(value)
     if isinstance(value, dt.date):
         return value.isoformat()
     if isinstance(value, ItcReduction):
@@ -55,15 +52,28 @@ def _plain(value: object) -> object:
 
 
 _dumps: Final = json.JSONEncoder(default=_plain, separators=(",", ":"), check_circular=False).encode
-_EXTRA: Final = _FIELDS.index("extra")
 
 
-def _row(record: Record) -> tuple[Any, ...]:
+def _row(record: Record) -> list[Any]:
+    """Return the values of `_FIELDS`, of a decision those of `_DECIDED` too."""
+    # Named one by one, money and date as their texts: the encoder asks Python for what is no JSON, at length.
     invoice = record.invoice if isinstance(record, Decision) else record
-    row = _values(invoice)
-    if invoice.extra:  # exact numbers may stand anywhere in it: kept as the text of a JSON object
-        row = (*row[:_EXTRA], json_text(invoice.extra), *row[_EXTRA + 1 :])
-    return row + _decided(record) if isinstance(record, Decision) else row
+    row = [
+        invoice.section, invoice.supplier, invoice.number, invoice.date.isoformat(), invoice.return_period,
+        str(invoice.value), str(invoice.taxable_value),
+        str(invoice.igst), str(invoice.cgst), str(invoice.sgst), str(invoice.cess),
+        invoice.action, invoice.original_number, invoice.original_date, invoice.type, invoice.source_form,
+        invoice.place_of_supply,
+        invoice.pending_allowed, invoice.supplier_filed, invoice.supplier_name, invoice.remarks,
+        invoice.remarks_allowed,
+        invoice.itc_reduction, invoice.itc_reduction_allowed, invoice.hash,
+        # Exact numbers may stand anywhere in it: kept as the text of a JSON object.
+        json_text(invoice.extra) if invoice.extra else {}, invoice.read_from_gateway,
+        invoice.recipient,
+    ]  # fmt: skip
+    if isinstance(record, Decision):
+        row += _decided(record)
+    return row
 
 
 def pack(records: Sequence[Record]) -> Iterator[bytes]:
