@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 GSP    ?= sandbox
+BENCH  ?=
 BIN    := $(VENV)/bin
 DEMO   := $(VENV)/.demo
 READY  := $(VENV)/.ready
@@ -66,15 +67,9 @@ test:  ## run everything: lint, types, layers, lowest versions, tests; of long s
 	$(MAKE) -j2 lint test-lowest
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-bench: $(READY)  ## run the benchmarks beside other libraries, and print ratios
+bench: $(READY)  ## run the benchmarks beside other libraries, and write benchmarks/RESULTS.md (BENCH=--quick: tiny sizes)
 	$(INSTALL) -e '.[bench]'
-	$(BIN)/python -m benchmarks.codec
-	$(BIN)/python -m benchmarks.jobs
-	$(BIN)/python -m benchmarks.polls
-	$(BIN)/python -m benchmarks.pages
-	$(BIN)/python -m benchmarks.pacing
-	$(BIN)/python -m benchmarks.journal
-	$(BIN)/python -m benchmarks.bulk
+	$(BIN)/python -m benchmarks $(BENCH)
 
 nightly: $(READY)  ## run what takes too long for each change: whole sweeps (IMS_ENDURANCE=long), branch coverage, fuzzing, kill -9
 	IMS_ENDURANCE=long PYTHONDEVMODE=1 $(BIN)/python -m pytest -n auto --cov --cov-report=term

@@ -1,9 +1,9 @@
 """Many taxpayers at once: time, requests, CPU and memory of `bulk.save_all`, beside a plain gather.
 
-Run as `python -m benchmarks.bulk [--quick [N]] [--only PART] [--folder DIR]`. Two parts go by virtual time,
-against the simulator in memory: they depend on no machine, and come out the same each time. The other two go
-over HTTP on loopback, with the journal on the disk in DIR; their seconds are those of this machine, and rough
-while others use it.
+Run as `python -m benchmarks.bulk [--quick [N]] [--only PART …] [--folder DIR]`. Its parts `paced` and
+`fairness` go by virtual time, against the simulator in memory: they depend on no machine, and come out the
+same each time. `cpu` and `memory` go over HTTP on loopback, with the journal on the disk in DIR; seconds are
+those of this machine, and rough while others use it.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ from ims_async.simulator import Simulator
 from . import bulk_http, virtual_time
 from .measure import Row, in_fresh_process, show
 
+PARTS: Final = ("paced", "fairness", "cpu", "memory")
 SEED: Final = 7
 PER_MINUTE: Final = 100
 MEDIAN: Final = 60.0  # seconds that a job takes
 SPREADS: Final = (0.5, 1.0)  # sigma of the lognormal distribution around it
+GOAL: Final = 1.15  # times the larger of two requests a job at that rate, and the longest job
 EPOCH: Final = 1_795_000_000.0  # where virtual clocks start, in epoch seconds
 
 Work = Mapping[Taxpayer, list[Decision]]
@@ -158,14 +160,14 @@ def paced(taxpayers: int, each: int) -> None:
     """Print how long it takes at so many requests a minute."""
     for spread in SPREADS:
         outcomes = {name: in_fresh_process(virtual_run, name, taxpayers, each, spread) for name in CONTENDERS}
-        ideal = 2 * taxpayers / PER_MINUTE
-        longest = outcomes[OURS].longest
+        two_each, longest = 2 * taxpayers / PER_MINUTE, outcomes[OURS].longest
+        ideal = max(two_each, longest)
         show(
             f"virtual time of {taxpayers} GSTINs x {each} decisions, {PER_MINUTE} requests a minute, the "
             f"simulator in memory,\njobs lognormal with a median of {MEDIAN:g} s and a sigma of {spread:g}",
             [
-                Row("ideal: two requests a job, and no waiting", f"{ideal:.2f} min", "1.00 ×"),
-                Row("lower bound: the longest job alone", f"{longest:.2f} min", f"{longest / ideal:.2f} ×"),
+                Row("two requests a job at that rate", f"{two_each:.2f} min", f"{two_each / ideal:.2f} ×"),
+                Row("the longest job alone", f"{longest:.2f} min", f"{longest / ideal:.2f} ×"),
                 *(row for name, outcome in outcomes.items() for row in _rows(name, outcome, ideal)),
             ],
         )
@@ -176,7 +178,7 @@ def _rows(name: str, outcome: Outcome, ideal: float) -> list[Row]:
     times, throttled = outcome.minutes / ideal, outcome.throttled
     told = ", ".join(f"{count} {why}" for why, count in outcome.failures.items())
     return [
-        Row(name, f"{outcome.minutes:.2f} min", f"{times:.2f} ×", 1.3 if mine else None, times),
+        Row(name, f"{outcome.minutes:.2f} min", f"{times:.2f} ×", GOAL if mine else None, times),
         Row("  answers 429", f"{throttled}", "", 0 if mine else None, throttled, "answers"),
         Row("  requests per job", f"{outcome.requests / max(outcome.jobs, 1):.3f}"),
         Row("  GSTINs that did not get through", f"{failed}", told, 0 if mine else None, failed, "GSTINs"),
@@ -272,21 +274,23 @@ def main(arguments: list[str] | None = None) -> None:
         metavar="N",
         help="a tenth of the size, or an Nth: no goal is meant for it",
     )
-    parser.add_argument("--only", choices=("paced", "fairness", "cpu", "memory"), help="this part alone")
+    parser.add_argument("--full", action="store_true", help="a stream of a million decisions, too: minutes")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help="these parts")
     parser.add_argument("--folder", type=Path, default=Path.cwd(), help="where journals are made")
     chosen = parser.parse_args(arguments)
     part = chosen.quick
     print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores; each figure from a process of its own")
     if part > 1:
         print(f"a {part}th of the size, for which the goals are not meant")
-    if chosen.only in (None, "paced"):
+    if "paced" in chosen.only:
         paced(max(2, 500 // part), max(2, 600 // part))
-    if chosen.only in (None, "fairness"):
+    if "fairness" in chosen.only:
         fairness(100_000 // part, max(2, 50 // part), 100)
-    if chosen.only in (None, "cpu"):
+    if "cpu" in chosen.only:
         bulk_http.cpu(chosen.folder, 50, 20_000 // part, simulated=2_000 // part)
-    if chosen.only in (None, "memory"):
-        bulk_http.memory(chosen.folder, 5_000 // part)
+    if "memory" in chosen.only:
+        portions = (20, 200) if chosen.full else (20, 40)
+        bulk_http.memory(chosen.folder, 5_000 // part, portions)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import itertools
 import multiprocessing
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
@@ -24,25 +24,22 @@ from typing import Any, Final
 import attrs
 from aiohttp import web
 
-from ims_async import Decision, ImsClient, JobKind, JobState, JobStatus, PollPolicy, Sandbox, bulk, rules
-from ims_async.gsp.codec import pack_chunks
+from ims_async import Decision, ImsClient, PollPolicy, Sandbox, bulk
 from ims_async.journal import Change, SqliteJournal
-from ims_async.journal.packing import checksum, pack
-from ims_async.model.report import account
 from ims_async.simulator import Simulator
 from ims_async.simulator.seeding import make_taxpayers
 
-from . import journal, peers, workload
+from . import growth, journal, peers, workload
+from .growth import SAVE_BYTES
 from .measure import Row, can_tell_memory, in_fresh_process, resident, show, take_turns
 
 SEED: Final = 7
 JOB_SECONDS: Final = 0.2
 POLL: Final = PollPolicy(initial_delay=0.3, factor=1.5, max_interval=2.0)
 AT_ONCE: Final = 8  # taxpayers, of a stream
-SHORT, LONG = 20, 200  # portions, of a stream
 ROUNDS: Final = 5
-SAVE_BYTES: Final = 4_000_000
 TEXTS: Final = "  of which making the rows' texts"
+GOAL: Final = 14.0  # microseconds of the client's CPU for a decision
 
 Tokens = dict[str, str]
 
@@ -201,7 +198,6 @@ def save_a_stream(url: str, tokens: Tokens, folder: str, each: int) -> Cost:
 def pieces(count: int, folder: str) -> dict[str, float]:
     """Return what the parts of a save cost by themselves, in seconds of CPU per decision."""
     records = Portions(count).decisions(0)
-    status = JobStatus(state=JobState.SUCCEEDED, processed=count)
     numbers = itertools.count()
 
     async def write_down() -> None:
@@ -209,13 +205,11 @@ def pieces(count: int, folder: str) -> dict[str, float]:
             await kept.add(Change(id=f"batch-{next(numbers)}", token=journal.TOKEN), records)
 
     calls: Mapping[str, Callable[[], object]] = {
-        "rules.check": lambda: rules.check(records),
-        "codec.pack_chunks": lambda: list(
-            pack_chunks(workload.GSTIN, JobKind.SAVE, records, limit=SAVE_BYTES)
-        ),
+        "rules.check": lambda: growth.check(records),
+        "codec.pack_chunks": lambda: growth.encode(records),
         "journal.add": lambda: asyncio.run(write_down()),
-        TEXTS: lambda: [checksum(part) for part in pack(records)],
-        "report.account": lambda: account(status, records, count),
+        TEXTS: lambda: growth.texts(records),
+        "report.account": lambda: growth.report(records),
     }
     timings = take_turns(calls, floor="", rounds=ROUNDS)
     return {name: timing.seconds / count for name, timing in timings.items()}
@@ -228,7 +222,7 @@ def cpu(folder: Path, taxpayers: int, each: int, *, simulated: int) -> None:
     """Print what a decision costs the client."""
     with _folder(folder) as place, served(stand_in, taxpayers) as (url, tokens):
         cost = in_fresh_process(save_a_mapping, url, tokens, place, each, False)
-    _show_cost(f"{taxpayers} GSTINs x {each:,} decisions, a stand-in for the gateway", cost, goal=20.0)
+    _show_cost(f"{taxpayers} GSTINs x {each:,} decisions, a stand-in for the gateway", cost, goal=GOAL)
     with _folder(folder) as place:
         _show_pieces(in_fresh_process(pieces, each, place), cost.cpu / cost.decisions)
     with _folder(folder) as place, served(simulator, taxpayers, simulated) as (url, tokens):
@@ -267,13 +261,13 @@ def _show_pieces(found: dict[str, float], measured: float) -> None:
     )
 
 
-def memory(folder: Path, each: int) -> None:
-    """Print what a stream of decisions takes, and that it does not grow with its length."""
+def memory(folder: Path, each: int, portions: Sequence[int]) -> None:
+    """Print what streams of so many portions take, and that this does not grow with their length."""
     if not can_tell_memory():
         print("\nmemory of a stream: skipped, this system does not tell a process how much it holds")
         return
     costs: list[Cost] = []
-    for taxpayers in (SHORT, LONG):
+    for taxpayers in portions:
         with _folder(folder) as place, served(stand_in, taxpayers) as (url, tokens):
             costs.append(in_fresh_process(save_a_stream, url, tokens, place, each))
     least = costs[0].peak

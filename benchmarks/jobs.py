@@ -11,6 +11,7 @@ import asyncio
 import gc
 import heapq
 import importlib
+import math
 import statistics
 import sys
 import time
@@ -25,12 +26,13 @@ from ims_async.jobs.alarms import Alarms
 from ims_async.net.poll_times import PollTimes
 
 from . import virtual_time
-from .measure import Row, can_tell_memory, in_fresh_process, installed, resident, show
+from .measure import Row, can_tell_memory, in_fresh_process, installed, resident, row, show
 
 FLOOR: Final = "one heap and one task, nothing else (floor)"
 OURS: Final = "ims_async ImsJob, one task awaiting each"
 POLLS: Final = 8  # of each job, the last of which finds it done
 FIRST, FACTOR, LONGEST = 2.0, 2.0, 60.0  # the schedule of our default policy, for everybody
+GOAL_KILOBYTES, GOAL_MICROSECONDS = 3.5, 25.0  # of a job; of a poll
 POLICY: Final = PollPolicy(initial_delay=FIRST, factor=FACTOR, max_interval=LONGEST, deadline=1e9)
 
 
@@ -238,40 +240,27 @@ def memory(weighed: dict[str, list[Weighed]], jobs: int) -> None:
     if not can_tell_memory():
         print("\nmemory: skipped, this system does not tell a process how much it holds")
         return
-    medians = {name: statistics.median(w.bytes_per_job for w in found) for name, found in weighed.items()}
-    show(
-        f"memory per waiting job, {jobs:,} of them",
-        [
-            Row(
-                name,
-                f"{held / 1000:.2f} kB",
-                f"{held / medians[FLOOR]:.1f} ×" if medians[FLOOR] else "",
-                3.0 if name == OURS else None,
-                held / 1000,
-                "kB",
-            )
-            for name, held in medians.items()
-        ],
-    )
+    held = {name: [w.bytes_per_job / 1000 for w in found] for name, found in weighed.items()}
+    show(f"memory per waiting job, {jobs:,} of them", _rows(held, "kB", 2, GOAL_KILOBYTES))
 
 
 def cpu(weighed: dict[str, list[Weighed]], jobs: int) -> None:
     """Print what a poll costs beside the poll itself."""
-    medians = {name: statistics.median(w.seconds_per_poll for w in found) for name, found in weighed.items()}
+    taken = {name: [w.seconds_per_poll * 1e6 for w in found] for name, found in weighed.items()}
     show(
         f"CPU per poll above transport, {jobs:,} jobs of {POLLS} polls each",
-        [
-            Row(
-                name,
-                f"{seconds * 1e6:.1f} µs",
-                f"{seconds / medians[FLOOR]:.1f} ×",
-                25.0 if name == OURS else None,
-                seconds * 1e6,
-                "µs",
-            )
-            for name, seconds in medians.items()
-        ],
+        _rows(taken, "µs", 1, GOAL_MICROSECONDS),
     )
+
+
+def _rows(found: dict[str, list[float]], unit: str, digits: int, goal: float) -> list[Row]:
+    """Return rows whose ratios are to the floor of the same round."""
+    rows = []
+    for name, values in found.items():
+        ratio = statistics.median(a / b if b else math.nan for a, b in zip(values, found[FLOOR], strict=True))
+        own = goal if name == OURS else None
+        rows.append(row(name, values, unit, digits=digits, note=f"{ratio:.1f} ×", goal=own))
+    return rows
 
 
 def waiters(count: int) -> None:

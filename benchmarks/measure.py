@@ -1,4 +1,4 @@
-"""How things are measured: in turns, in fresh processes, and printed as a plain table."""
+"""How things are measured: in turns, in fresh processes, and shown as tables of rows with goals."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import importlib
 import multiprocessing
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import attrs
 
@@ -24,6 +24,11 @@ class Timing:
 
     seconds: float
     ratio: float | None
+    rounds: Sequence[float] = ()
+
+    def spread(self, scale: float, digits: int = 1) -> str:
+        """Return the least and the most of all rounds, in seconds times `scale`."""
+        return spread([seconds * scale for seconds in self.rounds], digits)
 
 
 def take_turns(
@@ -48,6 +53,7 @@ def take_turns(
         name: Timing(
             statistics.median(times),
             statistics.median(a / b for a, b in zip(times, floors, strict=True)) if floors else None,
+            times,
         )
         for name, times in taken.items()
     }
@@ -62,8 +68,14 @@ def installed(module: str) -> bool:
     return True
 
 
+fresh_processes = True
+"""Whether there are any; without them a figure of memory or of a first call means nothing."""
+
+
 def in_fresh_process(function: Callable[..., T], *arguments: object) -> T:
     """Call an importable function where nothing was allocated before it."""
+    if not fresh_processes:
+        return function(*arguments)
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 
@@ -103,7 +115,7 @@ async def longest_gap(work: Callable[[], Awaitable[object]]) -> float:
 
 @attrs.frozen
 class Row:
-    """One line of a table. `value` is what `goal` (an upper limit) is compared with."""
+    """One line of a table. `value` is what `goal` is compared with: a limit from above, or from below."""
 
     name: str
     figure: str
@@ -111,20 +123,65 @@ class Row:
     goal: float | None = None
     value: float | None = None
     unit: str = "×"
+    spread: str = ""
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the goal was met; None without one."""
+        if self.goal is None or self.value is None:
+            return None
+        return self.value >= self.goal if self.at_least else self.value <= self.goal
+
+    @property
+    def verdict(self) -> str:
+        """The goal, and whether it was met; "" without one."""
+        if self.met is None:
+            return ""
+        return f"{'≥' if self.at_least else '≤'} {self.goal:g} {self.unit}: {'met' if self.met else 'MISSED'}"
 
     def __str__(self) -> str:
-        line = f"  {self.name:<58}{self.figure:>12}   {self.note:<16}"
-        if self.goal is not None and self.value is not None:
-            met = "met" if self.value <= self.goal else "MISSED"
-            line += f"goal ≤ {self.goal:g} {self.unit}: {met}"
-        return line.rstrip()
+        goal = f"goal {self.verdict}" if self.verdict else ""
+        return f"  {self.name:<58}{self.figure:>12}   {self.spread:<15} {self.note:<16} {goal}".rstrip()
+
+
+def row(
+    name: str,
+    values: Sequence[float],
+    unit: str,
+    *,
+    digits: int = 1,
+    note: str = "",
+    goal: float | None = None,
+) -> Row:
+    """Return a row of repeated measurements: their median, least and most. `goal` is one of the median."""
+    median = statistics.median(values)
+    figure = f"{median:,.{digits}f} {unit}"
+    return Row(name, figure, note, goal, median, unit, spread(values, digits))
+
+
+def spread(values: Sequence[float], digits: int = 1) -> str:
+    """Return the least and the most of several values; "" of one."""
+    return f"{min(values):,.{digits}f}–{max(values):,.{digits}f}" if len(values) > 1 else ""
+
+
+@attrs.frozen
+class Table:
+    """What a benchmark found out about one thing."""
+
+    title: str
+    rows: Sequence[Row]
+
+
+tables: Final[list[Table]] = []
+"""All that were shown by this process."""
 
 
 def show(title: str, rows: Iterable[Row]) -> None:
-    """Print a table."""
-    print(f"\n{title}")
-    for row in rows:
-        print(row, flush=True)
+    """Print a table, and add it to `tables`."""
+    table = Table(title, [*rows])
+    tables.append(table)
+    print(f"\n{title}", *table.rows, sep="\n", flush=True)
 
 
 def show_timings(
@@ -140,6 +197,7 @@ def show_timings(
                 f"{timing.ratio:.2f} ×" if timing.ratio is not None else "",
                 goal if name == ours else None,
                 timing.ratio,
+                spread=timing.spread(scale, 3),
             )
             for name, timing in timings.items()
         ],

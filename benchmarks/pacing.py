@@ -22,7 +22,7 @@ from ims_async.gsp.base import Request, Response
 from ims_async.net.rate_limit import Pacer
 
 from . import virtual_time
-from .measure import Row, show
+from .measure import Row, show, spread
 
 T = TypeVar("T")
 
@@ -186,16 +186,22 @@ def main(arguments: list[str] | None = None) -> None:
         tasks = min(without_collector(floor(waiters)) for _ in rounds) * 1000
         for name, case in CASES.items():
             figures = [without_collector(waited(case, waiters)) for _ in rounds]
-            coming, leaving = (min(both) * 1000 for both in zip(*figures, strict=True))
-            own = max(coming - tasks, leaving)
-            goal = GOAL_MS if waiters >= 10_000 else None
-            note = f"coming {coming - tasks:,.1f}, leaving {leaving:,.1f}"
-            rows.append(Row(f"{name} ({note})", f"{own:,.1f} ms", "", goal, own, "ms"))
-        own = min(without_collector(polled(waiters)) for _ in rounds) * 1000
-        rows.append(
-            Row("polls due at one moment, all that a poll costs", f"{own:,.1f} ms", "", goal, own, "ms")
+            both = [(coming * 1000 - tasks, leaving * 1000) for coming, leaving in figures]
+            coming, leaving = (min(found) for found in zip(*both, strict=True))
+            note = f"coming {coming:,.1f}, leaving {leaving:,.1f}"
+            rows.append(_row(name, [*map(max, both)], note, max(coming, leaving), waiters))
+        turns = [without_collector(polled(waiters)) * 1000 for _ in rounds]
+        rows.append(_row("polls due at one moment, all that a poll costs", turns, "", min(turns), waiters))
+        rows.append(Row("the tasks of those who wait, taken off the turn they come in", f"{tasks:,.1f} ms"))
+        show(
+            f"longest turn of the event loop with {waiters:,} who wait, CPU, the least of {asked.rounds}",
+            rows,
         )
-        show(f"{waiters:,} who wait; {tasks:,.1f} ms for their tasks taken off the turn they come in", rows)
+
+
+def _row(name: str, turns: list[float], note: str, own: float, waiters: int) -> Row:
+    goal = GOAL_MS if waiters >= 10_000 else None
+    return Row(name, f"{own:,.1f} ms", note, goal, own, "ms", spread(turns))
 
 
 if __name__ == "__main__":

@@ -1,58 +1,108 @@
-"""Each benchmark runs: with tiny sizes, of which no figure means anything."""
+"""Each benchmark runs, and is in the page of results: with tiny sizes, of which no figure means anything."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+import benchmarks.__main__ as runner
+from benchmarks.measure import Row, Table
+from benchmarks.results import Result, page
+
 from ..support.sweeps import LONG
 
-# Without processes of their own for each figure: most of the time would go into starting them.
-PROGRAM = """
-import sys
-from benchmarks import measure
-measure.in_fresh_process = lambda function, *arguments: function(*arguments)
-import importlib
-importlib.import_module(f"benchmarks.{sys.argv[1]}").main(sys.argv[2:])
-"""
-TINY = {
-    "codec": ["--records 20 --rounds 1"],
-    "jobs": ["--jobs 20 --rounds 1"],
-    "pages": ["--pages 1"],
-    "pacing": ["--waiters 20 --rounds 1"],
-    "polls": ["--clients 1"],
-    "journal": ["--callers 2 --rounds 1 --writes 2 --records 20 --folder {folder}"],
-    "bulk": ["--quick 200 --only paced", "--quick 200 --only fairness"],
-}
-if LONG:  # these wait for jobs of real seconds, over HTTP
-    TINY["bulk"] += [f"--quick 200 --only {part} --folder {{folder}}" for part in ("cpu", "memory")]
+ROOT = Path(__file__).parents[2]
+NO_BENCHMARKS = {"__init__", "__main__", "measure", "results", "worker"}
+PARTS_OF_OTHERS = {"bulk_http", "peers", "virtual_time", "workload"}
+RECORDS_A_DOCUMENT = {"accountant", "spreadsheets"}
 
 
-def titles_of(name: str, arguments: str) -> list[str]:
-    """Run a benchmark; return the titles of its tables."""
-    ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM, name, *arguments.split()],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert ended.returncode == 0, ended.stderr
-    return [title for title, row in pairwise(ended.stdout.splitlines()) if title and row.startswith("  ")]
+def results(folder: Path, *arguments: str) -> str:
+    """Run benchmarks with tiny sizes; return the page."""
+    out = folder / "results.md"
+    assert runner.main(["--quick", "--out", str(out), "--folder", str(folder), *arguments]) == 0
+    text = out.read_text(encoding="utf-8")
+    assert str(folder) not in text
+    assert str(ROOT) not in text
+    return text
 
 
-@pytest.mark.parametrize(("name", "given"), [(name, given) for name in TINY for given in TINY[name]])
-def test_a_benchmark_runs_and_prints_its_tables(name: str, given: str, tmp_path: Path) -> None:
+def rows_of(text: str) -> list[list[str]]:
+    """Return the cells of each row of each table of figures."""
+    tables = text.partition("## Goals")[2].partition("\n## ")[2]
+    rows = [line[2:-2].split(" | ") for line in tables.splitlines() if line.startswith("| ")]
+    return [cells for cells in rows if cells[0] != "|"]
+
+
+@pytest.mark.parametrize("name", runner.BENCHMARKS)
+def test_a_benchmark_runs_and_fills_its_tables(name: str, tmp_path: Path) -> None:
     """`make bench` runs them all: one that has fallen behind the code fails here."""
-    assert [title for title in titles_of(name, given.format(folder=tmp_path)) if not title.startswith(" ")]
+    text = results(tmp_path, "--only", name)
+    assert f"\n## {name}\n" in text
+    assert "no figure means anything" in text
+    found = rows_of(text)
+    assert found
+    assert all(cells[1] for cells in found)
 
 
-def test_make_bench_runs_every_one_that_is_tried_here() -> None:
-    """And no other."""
-    makefile = (Path(__file__).parents[2] / "Makefile").read_text(encoding="utf-8")
-    recipe = makefile.partition("\nbench:")[2].partition("\n\n")[0]
-    run = [line.rpartition(".")[2] for line in recipe.splitlines() if "-m benchmarks." in line]
-    assert sorted(run) == sorted(TINY)
+def test_another_checkout_is_measured_beside_this_one(tmp_path: Path) -> None:
+    """Its figure is in a column of each row; here it is the same code elsewhere."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "ims_async").symlink_to(ROOT / "ims_async", target_is_directory=True)
+    found = rows_of(results(tmp_path, "--only", "csv_check", "--against", str(tmp_path / "other")))
+    assert found
+    assert all(cells[1] and cells[5] for cells in found)
+
+
+def test_what_the_other_code_cannot_run_is_said(tmp_path: Path) -> None:
+    """And ours is shown all the same."""
+    (tmp_path / "other" / "ims_async").mkdir(parents=True)
+    (tmp_path / "other" / "ims_async" / "__init__.py").write_text("__version__ = '0'", encoding="utf-8")
+    text = results(tmp_path, "--only", "growth", "--against", str(tmp_path / "other"))
+    assert "The other code does not run it: ImportError: cannot import name 'Decision'" in text
+    assert rows_of(text)
+
+
+@pytest.mark.skipif(not LONG, reason="these wait for jobs of real seconds, over HTTP")
+def test_the_parts_of_bulk_that_go_over_http_run(tmp_path: Path) -> None:
+    """As processes of their own, as in a whole run."""
+    words = ["--quick", "200", "--only", "cpu", "memory", "--folder", str(tmp_path)]
+    subprocess.run([sys.executable, "-m", "benchmarks.bulk", *words], check=True, cwd=ROOT)
+
+
+def test_make_bench_runs_every_one_that_there_is() -> None:
+    """Each module with a table, but for those that record a document, or are parts of others."""
+    there = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
+    assert set(runner.BENCHMARKS) == there - NO_BENCHMARKS - PARTS_OF_OTHERS - RECORDS_A_DOCUMENT
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nbench:")[2].partition("\n\n")[0]
+    assert re.findall(r"-m (benchmarks\S*)", recipe) == ["benchmarks"]
+
+
+def test_a_row_says_whether_its_goal_was_met() -> None:
+    """From above, from below, or not at all; the page counts them."""
+    rows = [
+        Row("low enough", "1", goal=2, value=1.0),
+        Row("too much", "3", goal=2, value=3.0),
+        Row("high enough", "3", goal=2, value=3.0, at_least=True),
+        Row("too little", "1", goal=2, value=1.0, at_least=True),
+        Row("without", "1", value=1.0),
+    ]
+    assert [row.met for row in rows] == [True, False, True, False, None]
+    result = Result(name="any", about="Of anything.", seconds=1, tables=[Table("of it", rows)])
+    text = page([result], command="none", against=False, quick=False)
+    assert "2 of 4 are met." in text
+    assert "| any | of it: too much | 3 |  | **≤ 2 ×: MISSED** |" in text
+
+
+def test_a_benchmark_that_fails_is_said_and_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page has the reason, and the others."""
+    monkeypatch.setattr(runner, "run", lambda *_, **__: ([], "ValueError: broken"))
+    out = tmp_path / "results.md"
+    assert runner.main(["--quick", "--only", "polls", "--out", str(out)]) == 1
+    assert "**Failed:** ValueError: broken" in out.read_text(encoding="utf-8")
