@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything runs")
     parser.add_argument("--full", action="store_true", help="a million records and decisions too: minutes")
-    parser.add_argument("--out", type=Path, default=OUT, help="where the page is written (%(default)s)")
+    parser.add_argument("--out", type=Path, help=f"where the page is written; of a whole run: {OUT.name}")
     parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="of this project, to compare with")
     parser.add_argument("--folder", type=Path, default=Path.cwd(), help="on whose disk journals are made")
     chosen = parser.parse_args(arguments)
@@ -70,8 +70,10 @@ def main(arguments: list[str] | None = None) -> int:
     names = ["--only", *chosen.only] if chosen.only else []
     command = " ".join(["python -m benchmarks", *names, *words])
     text = page(results, command=command, against=chosen.against is not None, quick=chosen.quick)
-    chosen.out.write_text(text, encoding="utf-8")
-    print(f"\nwritten: {chosen.out}")
+    whole = not chosen.only and not chosen.quick
+    if out := chosen.out or (OUT if whole else None):
+        out.write_text(text, encoding="utf-8")
+        print(f"\nwritten: {out}")
     return int(any(result.error for result in results))
 
 

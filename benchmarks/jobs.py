@@ -94,9 +94,11 @@ async def sleep_loop(gateway: Gateway, reference: str) -> None:
 
 
 async def on_predicate(gateway: Gateway, reference: str) -> None:
-    """Poll under backoff's decorator, with its default jitter."""
+    """Poll under backoff's decorator, with its default jitter and without its log."""
 
-    @backoff.on_predicate(backoff.expo, lambda status: not status.done, factor=FIRST, max_value=LONGEST)
+    @backoff.on_predicate(
+        backoff.expo, lambda status: not status.done, factor=FIRST, max_value=LONGEST, logger=None
+    )
     async def poll() -> JobStatus:
         return await gateway.poll(reference, JobKind.SAVE)
 
@@ -118,8 +120,9 @@ class NotYetError(Exception):
 
 
 async def with_stamina(gateway: Gateway, reference: str) -> None:
-    """Poll under stamina."""
+    """Poll under stamina, without what it would report of each retry."""
     stamina = importlib.import_module("stamina")
+    stamina.instrumentation.set_on_retry_hooks([])
     async for attempt in stamina.retry_context(
         on=NotYetError, attempts=None, timeout=None, wait_initial=FIRST, wait_max=LONGEST
     ):

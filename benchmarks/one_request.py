@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Final
 
 import aiohttp
+import yarl
 
 from ims_async import ImsClient, Sandbox
 from ims_async.gsp.base import Request
@@ -102,7 +103,7 @@ async def raw(url: str) -> AsyncIterator[Send]:
 @contextlib.asynccontextmanager
 async def bare_aiohttp(url: str) -> AsyncIterator[Send]:
     """Ask one session without cookies, tracing, redirects or timeouts."""
-    address = peers.optional("yarl").URL(url + PATH, encoded=True)
+    address = yarl.URL(url + PATH, encoded=True)
     async with aiohttp.ClientSession(
         cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=None)
     ) as session:

@@ -98,6 +98,28 @@ def test_a_row_says_whether_its_goal_was_met() -> None:
     assert "| any | of it: too much | 3 |  | **≤ 2 ×: MISSED** |" in text
 
 
+@pytest.mark.parametrize(
+    ("words", "written"),
+    [
+        ([], True),
+        (["--full"], True),
+        (["--quick"], False),
+        (["--only", "polls"], False),
+        (["--against", "."], True),
+    ],
+)
+def test_only_a_whole_run_replaces_the_page(
+    words: list[str], written: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless another place is named, where any page can be."""
+    monkeypatch.setattr(runner, "run", lambda *_, **__: ([], ""))
+    monkeypatch.setattr(runner, "OUT", tmp_path / "RESULTS.md")
+    assert runner.main(words) == 0
+    assert (tmp_path / "RESULTS.md").exists() is written
+    assert runner.main([*words, "--out", str(tmp_path / "elsewhere.md")]) == 0
+    assert (tmp_path / "elsewhere.md").exists()
+
+
 def test_a_benchmark_that_fails_is_said_and_is_no_success(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
