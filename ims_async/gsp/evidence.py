@@ -72,11 +72,9 @@ class Course:
         """
         before = self._evidence
         if token.kind is not JobKind.REGENERATE:  # whose code P is the end
-            self._evidence = before.with_poll(status, now)
-            status = settle(
-                status, submitted=token.submitted, evidence=self._evidence, now=now, p_means=p_means
-            )
-            self.may_be_done = p_means is PReading.EVIDENCE and self._evidence.may_be_end
+            evidence = self._evidence = before.with_poll(status, now)
+            status = settle(status, submitted=token.submitted, evidence=evidence, now=now, p_means=p_means)
+            self.may_be_done = p_means is PReading.EVIDENCE and evidence.polls > 0 and evidence.may_be_end
         if self.sent_at is None:
             return status, None
         if before.polls and self._evidence.since != before.since:  # what it says has changed since

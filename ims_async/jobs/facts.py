@@ -171,7 +171,7 @@ class JobFacts:
         """The last reading."""
         # Most polls of a job that runs say the same again: then the time alone is kept, not a whole reading.
         if self._polled_at is not None:
-            self._read(attrs.evolve(self._history[-1], polled_at=self._polled_at))
+            self._read(self._history[-1].at(self._polled_at))
         return self._history[-1]
 
     def _read(self, status: JobStatus) -> None:

@@ -137,11 +137,11 @@ class ImsJob(JobFacts):
         if self._change.done:
             return
         token = attrs.evolve(self.token, route=status.route) if status.route else None
-        moved = token is not None and token != self.token
-        if moved or is_news(status, self._history[-1]):
-            await self._apply(lambda change: change.heard(status, token))
-        elif status.same_reading(self._history[-1]):
+        moved, last = token is not None and token != self.token, self._history[-1]
+        if not moved and status.same_reading(last):
             self._polled_at = status.polled_at
+        elif moved or is_news(status, last):
+            await self._apply(lambda change: change.heard(status, token))
         else:
             self._read(status)
 

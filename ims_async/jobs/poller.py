@@ -26,7 +26,7 @@ from ..errors import (
 )
 from ..gsp.evidence import Course
 from ..model.change import Change
-from ..model.status import JobStatus
+from ..model.status import JobKind, JobStatus
 from ..model.tokens import JobToken
 from ..net.poll_times import PollTimes
 from .alarms import Alarm
@@ -180,18 +180,18 @@ class Poller(Alarm):
         """Return when to poll next."""
         if self._deadline is not None and now >= self._deadline:
             self._deadline = None  # nobody waited when it passed; a new wait starts a new one
-        return self._plan(job, now) if self._next_at is None else self._next_at
+        if self._next_at is None:
+            change = job.change
+            return self._plan(change.token.kind, now, self._age(change, job._clock, now))
+        return self._next_at
 
-    def _plan(self, job: ImsJob, now: float, *, running: bool = True) -> float:
+    def _plan(self, kind: JobKind, now: float, running_for: float | None) -> float:
         """Set when to poll next. What is learned of others is for one that was running when it was polled."""
-        policy = self._times.policy
-        if policy.schedule is not None:
-            self._schedule = self._schedule or policy.delays()
+        if self._times.policy.schedule is not None:
+            self._schedule = self._schedule or self._times.policy.delays()
             delay = next(self._schedule)
         else:
-            change = job.change
-            age = self._age(change, job._clock, now) if running else None
-            delay = self._times.delay(change.token.kind, age, self._polls)
+            delay = self._times.delay(kind, running_for, self._polls)
         self._next_at = now + delay
         return self._next_at
 
@@ -221,23 +221,19 @@ class Poller(Alarm):
     def ring(self, now: float) -> None:
         """Poll, or let those who wait know that the deadline has passed."""
         job, next_at = self._job, self._next_at
-        assert job is not None  # noqa: S101 # it is set while somebody waits
-        assert next_at is not None  # noqa: S101 # as is this
+        assert job is not None and next_at is not None and self._context is not None  # noqa: S101, PT018 # somebody waits
         if self._deadline is not None and now >= self._deadline:
             self._deadline = None
             why = f"the deadline of {self._times.policy.deadline:g} s has passed"
             self.wake(self.timed_out(job, why))
             return
         if self._task is None and now >= next_at:  # otherwise it was refreshed meanwhile
-            self._begin(job)
+            self._polls += 1
+            run, loop = self._context.run, asyncio.get_running_loop()
+            task = run(loop.create_task, self._poll_and_go_on(job, now))
+            self._task = None if task.done() else task  # an eager one may have ended already
         if self._waiters:
             self._set_alarm(job, now)
-
-    def _begin(self, job: ImsJob) -> None:
-        self._polls += 1
-        assert self._context is not None  # noqa: S101 # it is set while somebody waits
-        task = self._context.run(asyncio.get_running_loop().create_task, self._poll_and_go_on(job))
-        self._task = None if task.done() else task  # an eager one may have ended already
 
     def _rest(self) -> None:
         """Stop the alarm when nobody waits any more; a poll under way is let finish: it is paid for."""
@@ -246,8 +242,7 @@ class Poller(Alarm):
 
     # -- polling ---------------------------------------------------------------------------------------
 
-    async def _poll_and_go_on(self, job: ImsJob) -> None:
-        began = _now()
+    async def _poll_and_go_on(self, job: ImsJob, began: float) -> None:
         try:
             await self._poll(job)
         except Exception as error:  # noqa: BLE001 # a defect is the waiters' to see, not the event loop's
@@ -257,10 +252,11 @@ class Poller(Alarm):
             self._trouble, self._refusals, self._unanswered_since = None, 0, None
         finally:
             self._task = None
-        if self._unanswered_since is not None:
-            self._end_waits_in_outage(job, _now() - self._unanswered_since)
         if self._waiters:
-            self._set_alarm(job, _now())
+            now = _now()
+            if self._unanswered_since is not None:
+                self._end_waits_in_outage(job, now - self._unanswered_since)
+            self._set_alarm(job, now)
 
     def _is_final(self, error: Exception, job: ImsJob, began: float) -> bool:
         """Say whether a person has to hear of it; what time may heal is absorbed."""
@@ -297,7 +293,8 @@ class Poller(Alarm):
         return True
 
     async def _poll(self, job: ImsJob) -> None:
-        change, due, running = job.change, self._next_at or 0.0, False
+        change, due = job.change, self._next_at or 0.0
+        now, running_for = None, None
         try:
             if job._journaled.unsought or not change.pollable:
                 await job._look_up()
@@ -305,26 +302,24 @@ class Poller(Alarm):
                 if change.done or job._being_sent:
                     return
                 check_pollable(job)
-            answer, now = await self._answer(job, change.token), _now()
+            try:
+                answer = await self._ask(change.token)
+            except ClientClosed:
+                raise _client_closed(job) from None
+            except OutcomeUnknown:
+                await job._apply(Change.forgotten)
+                raise
+            now = _now()
             age = self._age(change, job._clock, now)
             status, span = self._course.heard(answer, change.token, now, self._times.policy.p_means)
-            running = not self._course.may_be_done
+            if not self._course.may_be_done:
+                running_for = age
             # Otherwise nobody waited for it, or the poll before failed: it may have ended long ago.
             if age is not None and span is not None and now - due <= age / 2 and self._trouble is None:
                 self._times.ended(change.token.kind, *span)
         finally:
-            self._plan(job, _now(), running=running)
+            self._plan(change.token.kind, _now() if now is None else now, running_for)
         await job._hear(status)
-
-    async def _answer(self, job: ImsJob, token: JobToken) -> JobStatus:
-        """Return the gateway's answer; that it has forgotten the job is noted."""
-        try:
-            return await self._ask(token)
-        except ClientClosed:
-            raise _client_closed(job) from None
-        except OutcomeUnknown:
-            await job._apply(Change.forgotten)
-            raise
 
 
 def _client_closed(job: ImsJob) -> ClientClosed:

@@ -143,15 +143,21 @@ class JobStatus:
 
     def without_raw(self) -> JobStatus:
         """Return it without the gateway's whole answer."""
-        kept: JobStatus = object.__new__(JobStatus)  # without the converters, which have done their work
-        for name in _KEPT:
-            object.__setattr__(kept, name, getattr(self, name))
-        object.__setattr__(kept, "raw", {})
-        return kept
+        return self._copy(raw={})
+
+    def at(self, polled_at: float | None) -> JobStatus:
+        """Return it as a later poll says it again."""
+        return self._copy(polled_at=polled_at)
+
+    def _copy(self, **new: object) -> JobStatus:
+        copied: JobStatus = object.__new__(JobStatus)  # without the converters, which have done their work
+        for name in _FIELDS:
+            object.__setattr__(copied, name, new[name] if name in new else getattr(self, name))
+        return copied
 
 
-_said: Final = operator.attrgetter(*(one.name for one in attrs.fields(JobStatus) if one.name != "polled_at"))
-_KEPT: Final = tuple(field.name for field in attrs.fields(JobStatus) if field.name != "raw")
+_FIELDS: Final = tuple(field.name for field in attrs.fields(JobStatus))
+_said: Final = operator.attrgetter(*(name for name in _FIELDS if name != "polled_at"))
 JOB_RUNNING: Final = "IMSSAV0015"
 """GSTN's code for a change that it refuses as a whole, because another job of the GSTIN is running."""
 

@@ -6,7 +6,6 @@ decorators return the unfinished value when they give up, and keep every waiting
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -74,6 +73,13 @@ class PollPolicy:
     schedule: Callable[[], Iterator[float | None]] | None = attrs.field(default=None, validator=_SCHEDULE)
     learn: bool = attrs.field(default=True, validator=_FLAG)
     poll_worth: float = attrs.field(default=2.0, validator=_POSITIVE)
+    _growing: tuple[float, ...] = attrs.field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        # `initial_delay=0` is for the first poll only, since each poll is billed.
+        base = self.initial_delay if self.initial_delay >= _SHORTEST else 1.0
+        growing = _growing(base * self.factor, self.factor, self.max_interval)
+        object.__setattr__(self, "_growing", growing)
 
     def delays(self) -> Iterator[float]:
         """Yield the delay before each poll, for ever."""
@@ -85,13 +91,9 @@ class PollPolicy:
         """Return the delay before the next poll, after so many; without `schedule`."""
         if not polls:
             return self.initial_delay
-        # `initial_delay=0` is for the first poll only, since each poll is billed.
-        base = self.initial_delay if self.initial_delay >= _SHORTEST else 1.0
-        delays = _growing(base * self.factor, self.factor, self.max_interval)
-        return lengthened(delays[min(polls, len(delays)) - 1])
+        return lengthened(self._growing[min(polls, len(self._growing)) - 1])
 
 
-@functools.lru_cache(maxsize=32)
 def _growing(first: float, factor: float, longest: float) -> tuple[float, ...]:
     """Return delays that grow to the longest; shared by all jobs, of which each would have a generator."""
     few = itertools.islice(_expo(factor, first, longest), _MOST_DELAYS)
