@@ -7,9 +7,11 @@ spreadsheet has rewritten it, the rules that need it are skipped for that row.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any, Final
 
 import attrs
@@ -22,6 +24,7 @@ from .columns import FLAG_COLUMNS, INFORMATION_COLUMNS, MONEY_COLUMNS, field_of
 from .row import Row
 
 _MONEY: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?", re.ASCII)
+_AMOUNTS: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?(\|-?[0-9]{1,15}(\.[0-9]{1,6})?){5}", re.ASCII)
 _FLAGS: Final = {"yes": True, "no": False, "": None}
 
 # Values of fields that the file lacks: no rule reports them. Taxes are as large as an amount can be, so that
@@ -34,6 +37,8 @@ _MISSING: Final[dict[str, Any]] = {
     "taxable_value": Decimal(0),
     **dict.fromkeys(("igst", "cgst", "sgst", "cess"), rules.AMOUNT_LIMIT),
 }
+_pick: Final = itemgetter(*INFORMATION_COLUMNS)
+_is_other_gstin: Final = functools.lru_cache(maxsize=10_000)(is_other_gstin)
 _ANY_DATE: Final = dt.date(2017, 7, 1)  # of a row whose date cannot be read
 # Rules that would report those values all the same: they are skipped if one of these columns is missing.
 _NEEDS: Final = {
@@ -65,28 +70,41 @@ def check_rows(
     Ids and amounts are warned about at most: what is sent later is the record as the gateway shows it then.
     The rows of each taxpayer are a batch of their own; `gstin` is the taxpayer of rows without one.
     """
-    decisions: list[Decision] = []
-    skipped: list[set[str]] = []
-    places: dict[str | None, list[int]] = {}
-    for place, (row, information) in enumerate(rows):
-        facts = facts_of(information)
-        skipped.append({code for code, columns in _NEEDS.items() if not columns <= facts.keys()})
-        if row.hash is not None and is_other_gstin(row.supplier):
-            skipped[-1].add("supplier")
-        skipped[-1].update(column.replace(" ", "-") for column, _ in row.doubts)
-        decisions.append(_decision(row, facts))
-        places.setdefault(row.gstin or gstin, []).append(place)
+    skipped: dict[int, set[str]] = {}
+    checkers: dict[str | None, tuple[rules.Checker, list[int]]] = {}
     findings: list[rules.Finding] = []
-    for owner, own in places.items():
-        found = rules.check([decisions[place] for place in own], policy=policy, gstin=owner, today=today)
-        findings += [
-            one if one.place is None else attrs.evolve(one, place=own[one.place])
-            for one in found
-            if one.place is None or one.code not in skipped[own[one.place]]
-        ]
-    findings = [_milder(one, rows) for one in findings]
+
+    def add(found: Iterable[rules.Finding], places: Sequence[int]) -> None:
+        for one in found:
+            place = None if one.place is None else places[one.place]
+            if place is None or one.code not in skipped.get(place, ()):
+                findings.append(_milder(one if place == one.place else attrs.evolve(one, place=place), rows))
+
+    for place, (row, information) in enumerate(rows):
+        owner = row.gstin or gstin
+        if owner not in checkers:
+            checkers[owner] = rules.Checker(policy=policy, gstin=owner, today=today), []
+        checker, own = checkers[owner]
+        decision = _plain_decision(row, information)
+        if decision is None:
+            facts = facts_of(information)
+            skipped[place] = _not_asked(row, facts)
+            decision = _decision(row, facts)
+        own.append(place)
+        if found := checker.one(decision, len(own) - 1):
+            add(found, own)
+    for checker, own in checkers.values():
+        add(checker.end(), own)
     findings += [_doubtful(place, row) for place, (row, _) in enumerate(rows) if row.doubts]
     return sorted(findings, key=lambda one: (one.place is None, one.place or 0))
+
+
+def _not_asked(row: Row, facts: Mapping[str, Any]) -> set[str]:
+    """Return the codes of the rules that need what a row does not show."""
+    skipped = {code for code, columns in _NEEDS.items() if not columns <= facts.keys()}
+    if row.hash is not None and _is_other_gstin(row.supplier):
+        skipped.add("supplier")
+    return skipped | {column.replace(" ", "-") for column, _ in row.doubts}
 
 
 def closing_periods(
@@ -135,6 +153,51 @@ def _doubtful(place: int, row: Row) -> rules.Finding:
     )
 
 
+def _plain_decision(row: Row, information: Mapping[str, str]) -> Decision | None:
+    """Return the decision of a row that shows all that the rules ask for, each cell as `pull` writes it.
+
+    None for any other row: `facts_of` reads what of it can be read.
+    """
+    try:
+        name, kind, supply, *amounts, filed, pending, number, date, remarks, reduction = _pick(information)
+        flags = _FLAGS[filed], _FLAGS[pending], _FLAGS[remarks], _FLAGS[reduction]
+        original_date = _day(date)
+    except (KeyError, ValueError):
+        return None
+    if row.doubts or len(supply) == 1 or _AMOUNTS.fullmatch("|".join(amounts)) is None:
+        return None
+    if row.hash is not None and _is_other_gstin(row.supplier):
+        return None
+    value, taxable_value, igst, cgst, sgst, cess = map(Decimal, amounts)
+    invoice = Invoice(
+        section=row.section,
+        supplier=row.supplier,
+        number=row.number,
+        date=row.date or _ANY_DATE,
+        return_period=row.return_period,
+        value=value,
+        taxable_value=taxable_value,
+        igst=igst,
+        cgst=cgst,
+        sgst=sgst,
+        cess=cess,
+        action=row.pulled_action,
+        original_number=number.strip() or None,
+        original_date=original_date,
+        type=kind.strip() or None,
+        source_form=_MISSING["source_form"],
+        place_of_supply=supply.strip() or None,
+        supplier_filed=flags[0],
+        pending_allowed=flags[1],
+        supplier_name=name.strip() or None,
+        remarks_allowed=flags[2],
+        itc_reduction_allowed=flags[3],
+        hash=row.hash,
+        read_from_gateway=True,
+    )
+    return _decision_of(row, invoice)
+
+
 def _decision(row: Row, facts: Mapping[str, Any]) -> Decision:
     invoice = Invoice(
         section=row.section,
@@ -147,6 +210,10 @@ def _decision(row: Row, facts: Mapping[str, Any]) -> Decision:
         read_from_gateway=True,
         **{**_MISSING, **{field_of(column): value for column, value in facts.items()}},
     )
+    return _decision_of(row, invoice)
+
+
+def _decision_of(row: Row, invoice: Invoice) -> Decision:
     return Decision(
         invoice=invoice,
         action=row.action or Action.NO_ACTION,
@@ -186,10 +253,15 @@ def _flag(text: str) -> bool | None:
     return _FLAGS[text.casefold()]
 
 
+@functools.lru_cache(maxsize=1000)
+def _day(text: str) -> dt.date | None:
+    return parse_day(text) if text else None
+
+
 _PARSERS: Final[dict[str, Callable[[str], Any]]] = {
     **dict.fromkeys(MONEY_COLUMNS, _money),
     **dict.fromkeys(FLAG_COLUMNS, _flag),
-    "original date": lambda text: parse_day(text) if text else None,
+    "original date": _day,
     "place of supply": lambda text: f"0{text}" if _lost_zero(text) else text or None,
 }
 """The parsers of the information columns; what is not here is text."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import attrs
 
@@ -26,8 +26,8 @@ from .columns import (
 )
 from .formats import format_of
 from .problems import FILE_KIND, Problem, raise_all
-from .row import IDS, PARSERS, REPORTED, Row, any_action, any_gstin, any_supplier, own_gstin, unread_id
-from .source import MOST_TITLES, Source, Table, cell_text, head_of, names_in, tables_of, text_of
+from .row import IDS, REPORTED, Row, parsers_of, plain_rows, unread_id
+from .source import MOST_TITLES, Source, Table, cell_text, head_of, lines_of, names_in, tables_of, text_of
 
 _MOST_COLUMNS: Final = 256
 _MOST_MISSING: Final = len(READ_COLUMNS) // 2  # with more the file is not a file of decisions
@@ -135,22 +135,22 @@ def _read(
     problems: list[Problem] = []
     seen: dict[tuple[object, ...], Row] = {}
     for reader, lines in _opened(source):
-        parsers = reader.parsers(deciding=deciding, check_suppliers=check_suppliers)
-        marked = "change" in reader.columns
+        parsers = parsers_of(reader.columns, deciding=deciding, check_suppliers=check_suppliers)
         typed, reported = reader.placed(parsers), reader.placed(parsers | REPORTED)
+        plain_row = plain_rows(reader.columns, parsers, parsers | REPORTED) if reader.of_text else None
+        hides = "change" in reader.columns and not (deciding or gone)
         for cells in lines:
-            if reader.is_beside(cells) or (deciding and not reader.cell(cells, "action").strip()):
+            if hides and reader.cell(cells, "change").strip().casefold() == GONE:
                 continue
-            if not (deciding or gone) and marked and reader.cell(cells, "change").strip().casefold() == GONE:
-                continue
-            row = reader.read_row(cells, reported if reader.cell(cells, "hash").strip() else typed)
+            row = plain_row(reader.name, reader.line, cells) if plain_row is not None else None
             if row is None:
-                continue
-            first = seen.setdefault((row.gstin, row.identity), row)
-            if first is not row:
-                where = f"row {first.line}" if first.file == row.file else first.where()
-                what = f"the same record ({row.key}) stands in {where} already: keep one of them"
-                reader.refuse(None, what, "twice")
+                if reader.is_beside(cells) or (deciding and not reader.cell(cells, "action").strip()):
+                    continue
+                row = reader.read_row(cells, reported if reader.cell(cells, "hash").strip() else typed)
+                if row is None:
+                    continue
+            if (first := seen.setdefault(row.sameness, row)) is not row:
+                reader.refuse_again(row, first)
             rows.append(row)
             if beside is not None:
                 beside.append(reader.information(cells))
@@ -179,7 +179,8 @@ def _opened(source: Source | Table) -> Iterator[tuple[_Reader, Iterator[Sequence
         yield reader, reader.open(text)
         return
     for table in tables:
-        reader = _Reader(table.name, restored=unshielded if table.sheet.shielded else str)
+        restored = unshielded if table.sheet.shielded else str
+        reader = _Reader(table.name, restored=restored, of_text=False)
         yield reader, reader.open_table(table)
 
 
@@ -195,17 +196,10 @@ class _Reader:
     problems: list[Problem] = attrs.field(factory=list)
     restored: Callable[[str], str] = unshielded
     """Returns the text of a cell as it was before it was written."""
-
-    def parsers(self, *, deciding: bool, check_suppliers: bool) -> dict[str, _Parse]:
-        """Return the parsers of the cells of a row without a hash, by column."""
-        parsers = dict(PARSERS)
-        if GSTIN_COLUMN in self.columns:
-            parsers = {GSTIN_COLUMN: own_gstin if check_suppliers else any_gstin, **parsers}
-        if not check_suppliers:
-            parsers["supplier"] = any_supplier
-        if not deciding:
-            parsers |= {"action": any_action, "ITC reduction": lambda _: None, "remarks": lambda _: None}
-        return parsers
+    of_text: bool = True
+    """True of a file whose cells are all texts."""
+    _beside: tuple[str, ...] = ()
+    _pick_beside: Callable[[Sequence[Any]], tuple[str, ...]] | None = None
 
     def placed(self, parsers: Mapping[str, _Parse]) -> _Placed:
         """Return each column with its attribute of a row, its place and its parser."""
@@ -217,15 +211,23 @@ class _Reader:
         kind = kind or (column or "row").replace(" ", "-").lower()
         self.problems.append(Problem(short, kind=kind, file=self.name, row=self.line, column=column))
 
+    def refuse_again(self, row: Row, first: Row) -> None:
+        """Add the problem that the record of a row stands in the `first` one already."""
+        where = f"row {first.line}" if first.file == row.file else first.where()
+        what = f"the same record ({row.key}) stands in {where} already: keep one of them"
+        self.refuse(None, what, "twice")
+
     def open(self, text: str) -> Iterator[list[str]]:
         """Read the header, and return the rows below it; a row with too many cells is refused."""
         head = head_of(text)
         self.line = self.header = head.row
         # strict: otherwise a quote that is never closed would include the rows below it
-        reader = csv.reader(
-            io.StringIO(text[head.offset :], newline=""), delimiter=head.delimiter, strict=True
-        )
-        self._read_header(next(self._cells(reader), []))
+        reader = csv.reader(lines_of(text, head.offset), delimiter=head.delimiter, strict=True)
+        try:
+            header = next(reader, [])
+        except csv.Error as error:
+            self._raise_for(error)
+        self._read_header(header)
         raise_all(self.problems)
         return self._rows(reader)
 
@@ -268,23 +270,27 @@ class _Reader:
                 there = ", ".join(heading.strip()[:40] or "(no name)" for heading in header[:40])
                 self.refuse(column, f"this column is missing; the file has: {there}", "header")
         self.columns = {column: places[folded(column)] for column in OUR_COLUMNS if folded(column) in places}
-
-    def _cells(self, reader: Iterator[list[str]]) -> Iterator[list[str]]:
-        try:
-            yield from reader
-        except csv.Error as error:
-            self.line += self.width > 0
-            self.refuse(None, f"it cannot be read as CSV: {error} (are the quotes in pairs?)", "csv")
-            raise_all(self.problems)
+        self._beside = tuple(column for column in INFORMATION_COLUMNS if column in self.columns)
+        if self.of_text and len(self._beside) > 1:  # of one column it would return the cell alone
+            self._pick_beside = itemgetter(*(self.columns[column] for column in self._beside))
 
     def _rows(self, reader: Iterator[list[str]]) -> Iterator[list[str]]:
-        for line, cells in enumerate(self._cells(reader), start=self.line + 1):
-            self.line = line
-            if len(cells) > self.width:
-                what = f"it has {len(cells):,} cells under {self.width} columns"
-                self.refuse(None, f"{what}: put quotes around a cell with a comma in it", "csv")
-            else:
-                yield cells
+        try:
+            for line, cells in enumerate(reader, start=self.line + 1):
+                self.line = line
+                if len(cells) > self.width:
+                    what = f"it has {len(cells):,} cells under {self.width} columns"
+                    self.refuse(None, f"{what}: put quotes around a cell with a comma in it", "csv")
+                else:
+                    yield cells
+        except csv.Error as error:
+            self.line += 1
+            self._raise_for(error)
+
+    def _raise_for(self, error: csv.Error) -> NoReturn:
+        self.refuse(None, f"it cannot be read as CSV: {error} (are the quotes in pairs?)", "csv")
+        raise_all(self.problems)
+        raise error
 
     def cell(self, cells: Sequence[Any], column: str) -> str:
         place = self.columns.get(column)  # a file need not have every column
@@ -302,8 +308,11 @@ class _Reader:
 
     def information(self, cells: Sequence[Any]) -> dict[str, str]:
         """Return the cells of the information columns that the file has."""
-        there = (column for column in INFORMATION_COLUMNS if column in self.columns)
-        return {column: self.restored(self.cell(cells, column)) for column in there}
+        if self._pick_beside is not None and len(cells) == self.width:
+            texts = self._pick_beside(cells)
+            if "'" not in "".join(texts):  # none is shielded
+                return dict(zip(self._beside, texts, strict=True))
+        return {column: self.restored(self.cell(cells, column)) for column in self._beside}
 
     def read_row(self, cells: Sequence[Any], parsers: _Placed) -> Row | None:
         """Read one row, or add all its problems and return None."""

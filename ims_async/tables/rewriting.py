@@ -25,7 +25,7 @@ _EXCEL_BEGAN: Final = dt.date(1899, 12, 30)
 
 def is_scientific(cell: str) -> bool:
     """Return True for a number as only a program writes it: 1.00E+05."""
-    return _SCIENTIFIC.fullmatch(cell) is not None
+    return "+" in cell and _SCIENTIFIC.fullmatch(cell) is not None
 
 
 def may_show(cell: str, original: str) -> bool:

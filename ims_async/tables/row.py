@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping, Sequence
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any, Final, NoReturn
 
 import attrs
@@ -16,6 +17,7 @@ from ..errors import InvalidInput
 from ..gsp.codec.values import parse_day
 from ..model.records import ItcReduction, RecordKey
 from ..model.vocabulary import Action, Section, gstin_problem, period_problem
+from .columns import GSTIN_COLUMN, LONGEST_CELL, READ_COLUMNS
 from .rewriting import is_scientific
 
 AS_TEXT: Final = "format the column as text, so that the spreadsheet leaves it alone"
@@ -61,6 +63,12 @@ class Row:
     def key(self) -> RecordKey:
         """The key of the record that the row is about."""
         return RecordKey(self.section, self.supplier, self.number, self.date, self.return_period)
+
+    @property
+    def sameness(self) -> tuple[object, ...]:
+        """What two rows of one record share, the taxpayer and `identity`: a flat tuple, quickly compared."""
+        ids = (self.gstin, str(self.section), self.supplier, self.number, self.date, self.return_period)
+        return (*ids, folded_hash(self.hash))
 
     @property
     def identity(self) -> tuple[RecordKey, str | None]:
@@ -138,6 +146,7 @@ def _period(text: str) -> str:
     return _fail(problem) if problem else period
 
 
+@functools.lru_cache(maxsize=1000)
 def _decided(text: str) -> Action:
     action = Action.parse(text)
     if action is Action.NO_ACTION:
@@ -154,6 +163,7 @@ def any_action(text: str) -> Action | None:
         return None
 
 
+@functools.lru_cache(maxsize=1000)
 def _pulled(text: str) -> Action:
     if (action := any_action(text)) is None:
         _fail(f"{text!r} is not what a pull writes here (A, R, P or N): pull again, edit only 'action'")
@@ -165,6 +175,7 @@ _HEADS: Final = ("igst", "cgst", "sgst", "cess")
 _REDUCTION_HINT: Final = "write none, full, or amounts such as igst=10.50;cgst=0;sgst=0;cess=0"
 
 
+@functools.lru_cache(maxsize=1000)
 def _reduction(text: str) -> ItcReduction | None:
     words = "".join(text.split()).casefold()
     if words in ("", "none", "full"):
@@ -207,6 +218,70 @@ PARSERS: Final[dict[str, Callable[[str], Any]]] = {
     "remarks": lambda text: text if text.strip() else None,
     "ITC reduction": _reduction,
 }
+
+
+def parsers_of(
+    columns: Container[str], *, deciding: bool, check_suppliers: bool
+) -> dict[str, Callable[[str], Any]]:
+    """Return the parsers of the cells of a row without a hash, by column."""
+    parsers = dict(PARSERS)
+    if GSTIN_COLUMN in columns:
+        parsers = {GSTIN_COLUMN: own_gstin if check_suppliers else any_gstin, **parsers}
+    if not check_suppliers:
+        parsers["supplier"] = any_supplier
+    if not deciding:
+        parsers |= {"action": any_action, "ITC reduction": lambda _: None, "remarks": lambda _: None}
+    return parsers
+
+
+_Parsers = Mapping[str, Callable[[str], Any]]
+
+
+def plain_rows(
+    columns: Mapping[str, int], typed: _Parsers, reported: _Parsers
+) -> Callable[[str, int, Sequence[str]], Row | None]:
+    """Return a reader of rows of text; it takes a file's name, a line and its cells.
+
+    `reported` are the parsers of a row with a hash. It returns None for a row to be read cell by cell: one
+    that names no record, or has a fault, a long cell, too few cells, or an apostrophe (it may be a shield).
+    """
+    read = (GSTIN_COLUMN, *READ_COLUMNS)
+    # Of a file without the column GSTIN some other cell is taken, and nothing made of it.
+    places = [columns.get(column, 0) for column in read]
+    by_hash = [[one.get(column, lambda _: None) for column in read] for one in (typed, reported)]
+    width, pick, own_hash = max(places) + 1, itemgetter(*places), read.index("hash")
+
+    def plain_row(file: str, line: int, cells: Sequence[str]) -> Row | None:
+        if len(cells) < width:
+            return None
+        texts = pick(cells)
+        if "'" in (together := "".join(texts)) or len(together) > LONGEST_CELL:
+            return None
+        try:
+            parses = by_hash[texts[own_hash].strip() != ""]
+            values = [parse(text) for parse, text in zip(parses, texts, strict=True)]
+        except ValueError:
+            return None
+        gstin, section, supplier, number, date, period, action, pulled, hash_, remarks, reduction = values
+        if reduction is not None and action is not Action.ACCEPT:
+            return None
+        return Row(
+            file=file,
+            line=line,
+            gstin=gstin,
+            section=section,
+            supplier=supplier,
+            number=number,
+            date=date,
+            return_period=period,
+            action=action,
+            pulled_action=pulled,
+            hash=hash_,
+            remarks=remarks,
+            itc_reduction=reduction,
+        )
+
+    return plain_row
 
 
 def unread_id(column: str, text: str) -> Any:

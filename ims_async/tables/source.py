@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,6 +30,8 @@ MOST_TITLES: Final = 20  # lines above the header: a name, a period, a date
 # The line that sets the delimiter for Excel; a spreadsheet does not show it, so it does not count as a row.
 SEPARATOR_LINE: Final = re.compile(r'"?sep=(?P<sign>[,;\t|])"?[,;\t]*\r?\n?', re.IGNORECASE)
 
+
+_LINES_AT_ONCE: Final = 65_536  # characters
 
 _KNOWN: Final = frozenset(map(folded, (*READ_COLUMNS, GSTIN_COLUMN, "outcome")))
 
@@ -72,6 +75,15 @@ def head_of(text: str) -> Head:
 def names_in(line: str, delimiter: str) -> list[str]:
     """Return the names of columns in a line, folded."""
     return [folded(part.strip().strip('"')) for part in line.split(delimiter)]
+
+
+def lines_of(text: str, offset: int) -> Iterator[str]:
+    """Yield the lines from an offset on, with their ends: a carriage return, a line feed, or both."""
+    while offset < len(text):
+        end = text.find("\n", offset + _LINES_AT_ONCE) + 1 or len(text)
+        # A part at a time: of the whole text StringIO makes a copy with four bytes a character.
+        yield from io.StringIO(text[offset:end], newline="")
+        offset = end
 
 
 def text_of(
