@@ -89,11 +89,17 @@ class Tally:
 
     def hand_in(self, records: Iterable[Record]) -> list[Record]:
         """Take in what is to be sent, and return it, saves first; one that is here already as a copy."""
+        saves, resets = list[Record](), list[Record]()
+        for record in records:
+            (resets if isinstance(record, Invoice) else saves).append(record)
+        own = saves + resets
         taken = {*map(id, self._waiting), *(name for pile in self._piles for name in pile)}
-        own: list[Record] = []
-        for record in sorted(records, key=lambda record: isinstance(record, Invoice)):
-            own.append(copy.copy(record) if id(record) in taken else record)
-            taken.add(id(own[-1]))
+        names = set(map(id, own))
+        if len(names) < len(own) or not names.isdisjoint(taken):
+            for place, record in enumerate(own):
+                if id(record) in taken:
+                    own[place] = copy.copy(record)
+                taken.add(id(own[place]))
         self._waiting += own
         return own
 

@@ -57,8 +57,8 @@ _dumps: Final = json.JSONEncoder(default=_plain, separators=(",", ":"), check_ci
 def _row(record: Record) -> list[Any]:
     """Return the values of `_FIELDS`, of a decision those of `_DECIDED` too."""
     # Named one by one, money and date as their texts: the encoder asks Python for what is no JSON, at length.
-    invoice = record.invoice if isinstance(record, Decision) else record
-    row = [
+    invoice, decided = (record.invoice, _decided(record)) if isinstance(record, Decision) else (record, ())
+    return [
         invoice.section, invoice.supplier, invoice.number, invoice.date.isoformat(), invoice.return_period,
         str(invoice.value), str(invoice.taxable_value),
         str(invoice.igst), str(invoice.cgst), str(invoice.sgst), str(invoice.cess),
@@ -70,10 +70,8 @@ def _row(record: Record) -> list[Any]:
         # Exact numbers may stand anywhere in it: kept as the text of a JSON object.
         json_text(invoice.extra) if invoice.extra else {}, invoice.read_from_gateway,
         invoice.recipient,
+        *decided,
     ]  # fmt: skip
-    if isinstance(record, Decision):
-        row += _decided(record)
-    return row
 
 
 def pack(records: Sequence[Record]) -> Iterator[bytes]:
