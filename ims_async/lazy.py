@@ -12,14 +12,16 @@ from typing import Any, AnyStr, cast
 def names_of(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
     """Return the `__getattr__` of a package whose names are imported when they are first asked for.
 
-    `modules` has the names, between spaces, by the module of the package that has them.
+    `modules` has the names, between spaces, by the module of the package that has them. The modules are found
+    by their names, too: so no other name may be one of theirs.
     """
-    place = {name: module for module, names in modules.items() for name in names.split()}
+    place = {name: module for module, names in modules.items() for name in [module, *names.split()]}
 
     def fetch(name: str) -> Any:
         if name not in place:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        found = getattr(import_module(f".{place[name]}", package), name)
+        module = import_module(f".{place[name]}", package)
+        found = module if name == place[name] else getattr(module, name)
         setattr(sys.modules[package], name, found)  # from now on it is found without this function
         return found
 

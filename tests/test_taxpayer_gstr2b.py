@@ -26,7 +26,7 @@ from ims_async import (
     WrongEventLoop,
 )
 from ims_async.gsp.base import Gsp
-from ims_async.gsp.codec.writing import json_text
+from ims_async.gsp.codec.json import json_text
 from ims_async.net.transport import MemoryTransport
 from ims_async.simulator import Simulator
 

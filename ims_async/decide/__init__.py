@@ -6,28 +6,52 @@ Nothing here sends anything: `decide` returns decisions, each with its reason, w
 
 from __future__ import annotations
 
-from . import testing as testing
+from typing import TYPE_CHECKING
+
+from ..lazy import names_of
 from .changes import ChangeKind, Changes, RecordChange, changes
-from .comparison import (
-    Compared,
-    ComparedKind,
-    ComparedTotal,
-    Comparison,
-    DocumentChange,
-    DocumentChangeKind,
-    compare,
-    compare_async,
-    write_comparison,
-)
 from .deadlines import Deadline, Deadlines, deadlines
-from .deciding import Decided, Judged, Total, decide, decide_async
-from .entry import Entry
-from .followup import Followup, Followups, Topic
-from .kinds import MatchKind
-from .matching import Match, Matching, match, match_async, matching_steps
-from .policy import Outcome, Policy
-from .register import Register, entries_of, read_register
-from .tolerance import Tolerance, Tolerances
+
+if TYPE_CHECKING:
+    from . import testing as testing
+    from .comparison import (
+        Compared,
+        ComparedKind,
+        ComparedTotal,
+        Comparison,
+        DocumentChange,
+        DocumentChangeKind,
+        compare,
+        compare_async,
+        write_comparison,
+    )
+    from .deciding import Decided, Judged, Total, decide, decide_async
+    from .entry import Entry
+    from .followup import Followup, Followups, Topic
+    from .kinds import MatchKind
+    from .matching import Match, Matching, match, match_async, matching_steps
+    from .policy import Outcome, Policy
+    from .register import Register, entries_of, read_register
+    from .tolerance import Tolerance, Tolerances
+else:  # `changes` and `deadlines` are modules, too, which an import would put in their place
+    __getattr__ = names_of(
+        __name__,
+        {
+            "comparison": (
+                "Compared ComparedKind ComparedTotal Comparison DocumentChange DocumentChangeKind compare "
+                "compare_async write_comparison"
+            ),
+            "deciding": "Decided Judged Total decide decide_async",
+            "entry": "Entry",
+            "followup": "Followup Followups Topic",
+            "kinds": "MatchKind",
+            "matching": "Match Matching match match_async matching_steps",
+            "policy": "Outcome Policy",
+            "register": "Register entries_of read_register",
+            "testing": "",
+            "tolerance": "Tolerance Tolerances",
+        },
+    )
 
 __all__ = [
     "ChangeKind",

@@ -13,7 +13,7 @@ from typing import Any, Final
 import attrs
 
 from ..errors import JournalError
-from ..gsp.codec.writing import json_text
+from ..gsp.codec.json import json_text
 from ..model.converters import CONVERTER, UNREADABLE, in_words
 from ..model.records import Decision, Invoice, ItcReduction, Record, RecordKey
 from ..model.report import FOUND_CHANGED, FOUND_NOT_APPLIED

@@ -13,7 +13,7 @@ from decimal import Decimal
 from types import NoneType
 from typing import Final
 
-from ..gsp.codec.writing import json_text
+from ..gsp.codec.json import json_text
 from ..model.records import Decision, Invoice, ItcReduction
 from ..model.vocabulary import Action
 from .context import Case

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ims_async import InvalidInput, JobToken, Sandbox, Vayana, tables
-from ims_async.cli.inputs import accounts, environment
+from ims_async.cli.inputs import environment
 from ims_async.simulator import Record
 from tests.cli.cli_shell import QUICK, Shell, accept, opened, read_rows, write_rows
 
@@ -183,7 +183,7 @@ def test_more_than_a_request_takes_goes_in_several(shell: Shell) -> None:
 
     for kind in (Sandbox, Vayana):
         small = functools.partial(kind, save_bytes=1000)
-        shell.monkeypatch.setattr(accounts, kind.__name__, small)
+        shell.monkeypatch.setattr(f"{kind.__module__}.{kind.__name__}", small)
     ended = shell.run("push", file, "--yes", *QUICK, "--json")
     found = ended.json()
     assert (ended.code, found["applied"], found["gstin"]) == (0, decided, shell.gstin), ended.err

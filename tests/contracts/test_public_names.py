@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 import subprocess
 import sys
 import textwrap
+import types
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ from typing import Any
 import pytest
 
 import ims_async
-from ims_async import _public, journal, rules
+from ims_async import _public, decide, journal, rules, tables
 from ims_async.gsp import codec
 
 from ..support.documents import PROGRAMS, ROOT
@@ -31,9 +34,11 @@ FOR_ANNOTATIONS = (
 MISSPELT = {
     "ims_async": "Actoin",
     "ims_async._public": "SqliteJournall",
+    "ims_async.decide": "macth",
     "ims_async.gsp.codec": "read_cuonts",
     "ims_async.journal": "SqliteJuornal",
     "ims_async.rules": "Chekcer",
+    "ims_async.tables": "raed_decisions",
     "ims_async.simulator": "Simulatr",
     "ims_async.bulk": "save_al",
 }
@@ -162,10 +167,15 @@ def _run(script: str) -> str:
     return ran.stdout
 
 
-@pytest.mark.parametrize("package", [codec, rules, journal], ids=lambda package: package.__name__)
+@pytest.mark.parametrize(
+    "package", [codec, decide, journal, rules, tables], ids=lambda package: package.__name__
+)
 def test_the_names_of_packages_are_imported_when_asked_for(package: Any) -> None:
-    """Each that is listed, from the module that has it, and no other."""
+    """Each that is listed, from the module that has it, and no other. None is hidden by a module."""
     assert package.__all__
+    for module in pkgutil.iter_modules(package.__path__):
+        import_module(f"{package.__name__}.{module.name}")
+    assert not [name for name in package.__all__ if isinstance(getattr(package, name), types.ModuleType)]
     for name in package.__all__:
         found = getattr(package, name)
         assert getattr(package, name) is found

@@ -11,8 +11,7 @@ from typing import Any
 
 from ims_async import tables
 from ims_async.errors import InvalidInput
-from ims_async.gsp import codec
-from ims_async.gsp.codec.json import parse_json
+from ims_async.gsp.codec.json import json_text, parse_json
 from ims_async.model.vocabulary import Section
 from ims_async.tables import offline
 from tests.endurance.fuzz_promises import Case, promise
@@ -56,7 +55,7 @@ def _offline(*envelopes: Callable[[dict[str, Any]], dict[str, Any]]) -> tuple[Ca
     sections = {
         str(section): [portal_files.row(section), portal_files.row(section, inum="2")] for section in Section
     }
-    return tuple(Case(codec.writing.json_text(envelope(sections)).encode()) for envelope in envelopes)
+    return tuple(Case(json_text(envelope(sections)).encode()) for envelope in envelopes)
 
 
 def _statement(path: Path) -> Any:
@@ -69,7 +68,7 @@ def _statement(path: Path) -> Any:
 
 def _statements() -> tuple[Case, ...]:
     own = [{"chksum": "0a1b", "data": one} for one in (statements.WHOLE, statements.BEFORE_OCTOBER)]
-    bodies = [codec.writing.json_text(one).encode() for one in own]
+    bodies = [json_text(one).encode() for one in own]
     found = tables.read_gstr2b(io.StringIO(bodies[0].decode()))
     return (*map(Case, bodies), Case(json.dumps(found.to_dict()).encode()))
 

@@ -15,8 +15,7 @@ from ims_async.cli.output import tables as show
 from ims_async.errors import UnexpectedAnswer
 from ims_async.gsp.base import Accepted, Gsp, Part, Request, Response, Token, Verdict, VerdictKind
 from ims_async.gsp.codec import read_invoice, write_invoice
-from ims_async.gsp.codec.json import parse_json
-from ims_async.gsp.codec.writing import json_text
+from ims_async.gsp.codec.json import json_text, parse_json
 from ims_async.gsp.evidence import Evidence, settle
 from ims_async.model.gstr2b import Gstr2b
 from ims_async.model.records import Counts, Invoice, InvoiceList

@@ -25,7 +25,7 @@ from ims_async.decide.policy_file import TEMPLATE
 from ims_async.errors import DownloadQueued, InvalidInput, JournalError, UnexpectedAnswer
 from ims_async.gsp import codec
 from ims_async.gsp.base import Response
-from ims_async.gsp.codec.json import Scanner, parse_json
+from ims_async.gsp.codec.json import Scanner, json_text, parse_json
 from ims_async.gsp.http import check_base_url, read_retry_at
 from ims_async.gsp.verdicts import epoch
 from ims_async.journal import packing
@@ -49,7 +49,7 @@ from tests.support.recorded import NOW, jwt, recorded
 def _rows(section: Section) -> Reader:
     row = strategies.documented_row(section)
     bodies = [
-        codec.writing.json_text({"data": {str(section): rows}}).encode()
+        json_text({"data": {str(section): rows}}).encode()
         for rows in (
             [row],
             [row, {**row, "tradenm": "A", "remarks": "b", "itcRedReq": "Y", "declIgst": 1}],

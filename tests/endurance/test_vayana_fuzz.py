@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ims_async import ImsError, Invoice, UnexpectedAnswer
-from ims_async.gsp.codec.writing import json_text
+from ims_async.gsp.codec.json import json_text
 from tests.conftest import envelope, load
 from tests.gsp.test_codec_rows import mutate
 from tests.support import strategies

@@ -29,8 +29,7 @@ from ims_async import (
     UnexpectedAnswer,
 )
 from ims_async.gsp.codec import read_added_back, read_counts, read_error_report, read_sales, read_status
-from ims_async.gsp.codec.json import parse_json
-from ims_async.gsp.codec.writing import json_text
+from ims_async.gsp.codec.json import json_text, parse_json
 from tests.conftest import HERE, load
 from tests.gsp.test_codec_rows import mutate
 from tests.support import strategies

@@ -18,10 +18,9 @@ from ims_async import Action, DownloadQueued, ImsError, Invoice, InvoiceList, It
 from ims_async.errors import UnexpectedAnswer
 from ims_async.gsp.codec import problems_of, read_invoice, read_invoices, write_invoice
 from ims_async.gsp.codec import rows as codec_rows
-from ims_async.gsp.codec.json import PAUSE, parse_json
+from ims_async.gsp.codec.json import PAUSE, json_text, parse_json
 from ims_async.gsp.codec.readers import CONVERTER
 from ims_async.gsp.codec.values import DAYS, PERIODS, WHOLES, parse_day
-from ims_async.gsp.codec.writing import json_text
 from ims_async.model.vocabulary import period_problem
 from tests.conftest import load
 from tests.support import strategies

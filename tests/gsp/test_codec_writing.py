@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from ims_async import Action, Decision, Invoice, ItcReduction, JobKind, Section
 from ims_async.gsp.codec import pack_body, read_invoice, write_invoice, writing
-from ims_async.gsp.codec.json import PAUSE, parse_json
-from ims_async.gsp.codec.writing import json_text
+from ims_async.gsp.codec.json import PAUSE, json_text, parse_json
 from ims_async.model.plain import money_text
 from tests.conftest import load
 from tests.support import strategies

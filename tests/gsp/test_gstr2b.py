@@ -28,8 +28,7 @@ from ims_async import (
 )
 from ims_async.gsp.codec import read_gstr2b
 from ims_async.gsp.codec.gstr2b_rows import FORMS
-from ims_async.gsp.codec.json import PAUSE, parse_json
-from ims_async.gsp.codec.writing import json_text
+from ims_async.gsp.codec.json import PAUSE, json_text, parse_json
 from ims_async.model.vocabulary import Section
 from tests.gsp.test_codec_rows import finish, mutate
 from tests.support import statements as samples

@@ -40,8 +40,7 @@ from ims_async import (
     UnexpectedAnswer,
 )
 from ims_async.gsp.base import Gsp, Needs, Part, Request, Response, Verdict, VerdictKind
-from ims_async.gsp.codec.json import PAUSE
-from ims_async.gsp.codec.writing import json_text
+from ims_async.gsp.codec.json import PAUSE, json_text
 from ims_async.gsp.gstn import NO_RECORDS, gstn_error
 from ims_async.gsp.http import check_base_url, read_retry_at
 from ims_async.model.secret import Secret

@@ -20,7 +20,7 @@ from ims_async import (
     SessionExpired,
 )
 from ims_async.gsp.base import Needs, Request, VerdictKind
-from ims_async.gsp.codec.writing import json_text
+from ims_async.gsp.codec.json import json_text
 from ims_async.gsp.verdicts import LONGEST_REFUSAL
 from tests.conftest import eas, envelope, from_gstn
 from tests.support.recorded import (

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ims_async import Section
+from ims_async.gsp.codec.json import json_text
 from ims_async.gsp.codec.rows import wire_names
-from ims_async.gsp.codec.writing import json_text
 
 GSTIN: Final = "27AAPFU0939F1ZV"
 SUPPLIER: Final = "29AAACQ3770E1ZF"

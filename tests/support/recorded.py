@@ -9,8 +9,7 @@ from functools import partial
 from typing import Any
 
 from ims_async.gsp.base import Gsp, Request, Response, VerdictKind
-from ims_async.gsp.codec.json import PAUSE
-from ims_async.gsp.codec.writing import json_text
+from ims_async.gsp.codec.json import PAUSE, json_text
 
 from ..conftest import HERE, load
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from ...errors import InvalidInput, NotSupported
 from ...gsp.base import Gsp
-from ...gsp.sandbox.gsp import Sandbox
-from ...gsp.vayana.gsp import Vayana
-from ...simulator import Simulator
 from .environment import Variables
+
+if TYPE_CHECKING:
+    from ...gsp.sandbox.gsp import Sandbox
+    from ...gsp.vayana.gsp import Vayana
+    from ...simulator import Simulator
 
 
 @attrs.frozen(kw_only=True)
@@ -37,6 +39,8 @@ class Provider:
 
 def _sandbox(variables: Variables, logging_in: bool) -> Sandbox:
     """Return Sandbox: a key, and a secret that is only asked for when logging in."""
+    from ...gsp.sandbox.gsp import Sandbox
+
     secret = variables.get("IMS_API_SECRET")
     key = variables.need("IMS_API_KEY", "Sandbox API key", hidden=True)
     if logging_in and not secret:
@@ -47,6 +51,8 @@ def _sandbox(variables: Variables, logging_in: bool) -> Sandbox:
 
 def _vayana(variables: Variables, _logging_in: bool) -> Vayana:
     """Return Vayana; without a user's token, every command takes the user's handle and password."""
+    from ...gsp.vayana.gsp import Vayana
+
     org_id = variables.need("IMS_ORG_ID", "Vayana organisation id")
     token = variables.get("IMS_USER_TOKEN")
     handle, password = variables.get("IMS_HANDLE"), variables.get("IMS_PASSWORD")

@@ -5,17 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
 import typer
 
+from ... import journal as journals
 from ...client import ImsClient
 from ...errors import InvalidInput
 from ...files import is_file, is_folder
 from ...gsp.base import Gsp
-from ...journal import Journal, SqliteJournal
+from ...journal import Journal
 from ...journal.location import default_file, state_directory
 from ...model.secret import Secret
 from ...model.vocabulary import gstin_problem, parse_gstin
@@ -29,6 +30,9 @@ from .. import options
 from . import environment as env
 from .accounts import PROVIDERS, chosen
 from .lists import listed_gstins
+
+if TYPE_CHECKING:
+    from ...journal import SqliteJournal
 
 T = TypeVar("T")
 
@@ -225,10 +229,10 @@ def journal(given: Path | None) -> SqliteJournal:
             raise InvalidInput(
                 f"journal {file} cannot be made: {why}; name another place with --journal or IMS_JOURNAL"
             ) from None
-    return SqliteJournal(file)
+    return journals.SqliteJournal(file)
 
 
 def journal_if_any(given: Path | None) -> SqliteJournal | None:
     """Return the journal if its file is there; none is made."""
     file = journal_file(given)
-    return SqliteJournal(file) if is_file(file) else None
+    return journals.SqliteJournal(file) if is_file(file) else None

@@ -16,7 +16,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from ...errors import GatewayError, InvalidDecision, InvalidInput, PayloadTooLarge
-from ...gsp.codec.writing import json_text
+from ...gsp.codec.json import json_text
 from ...model.tokens import JobToken
 from ...tables import InvalidFile, Problem, problems_of, write_problems
 from ..inputs.settings import Settings

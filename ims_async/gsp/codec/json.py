@@ -1,4 +1,7 @@
-"""Read JSON value by value, with one row in memory at a time, by the standard library's C scanner."""
+"""Read JSON value by value, with one row in memory at a time, by the standard library's C scanner.
+
+`json_text` writes any value.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 from collections.abc import Callable, Generator, Iterator
 from decimal import Decimal
 from enum import Enum, auto
+from json.encoder import encode_basestring_ascii as quote
 from typing import Any, Final
 
 from ...errors import UnexpectedAnswer
@@ -58,6 +62,35 @@ def check_depth(value: Any) -> None:
         if not level:
             return
     raise ValueError(f"a value of more than {DEEPEST} levels")
+
+
+def json_text(value: Any, depth: int = 0) -> str:
+    """Write any JSON value with exact decimals.
+
+    Raises `TypeError` for another type, `ValueError` for too many levels or a number too long to read back.
+    """
+    if depth > DEEPEST:  # also a value that contains itself
+        raise ValueError(f"a value of more than {DEEPEST} levels")
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, str):
+        return quote(value)
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, Decimal) and value.is_finite():
+        return str(value)  # with its exponent, if it has one: JSON allows it, and it avoids endless zeros
+    if isinstance(value, dict):
+        members = (f"{_key_text(key)}:{json_text(item, depth + 1)}" for key, item in value.items())
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join([json_text(item, depth + 1) for item in value]) + "]"
+    raise TypeError(f"{value!r:.60} ({type(value).__name__}) is not a JSON value")
+
+
+def _key_text(key: object) -> str:
+    if not isinstance(key, str):  # converted to text it would be another key
+        raise TypeError(f"the key {key!r:.60} ({type(key).__name__}) is not text")
+    return quote(key)
 
 
 class Scanner:

@@ -8,7 +8,6 @@ GST API documentation, "IMS - Save IMS Action", "IMS - Reset IMS Action".
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from decimal import Decimal
 from json.encoder import encode_basestring_ascii as quote
 from typing import Any, Final
 
@@ -19,7 +18,7 @@ from ...model.plain import money_text
 from ...model.records import Invoice, ItcReduction, Record
 from ...model.status import JobKind
 from ...model.vocabulary import Section
-from .json import DEEPEST, PAUSE, Pause
+from .json import PAUSE, Pause, json_text
 from .rows import DECLARED, wire_names
 from .values import Cache, day_text
 
@@ -123,35 +122,6 @@ def write_invoice(invoice: Invoice) -> str:
 
 def _blocked(allowed: bool | None) -> str | None:
     return None if allowed is None else ("N" if allowed else "Y")
-
-
-def json_text(value: Any, depth: int = 0) -> str:
-    """Write any JSON value with exact decimals.
-
-    Raises `TypeError` for another type, `ValueError` for too many levels or a number too long to read back.
-    """
-    if depth > DEEPEST:  # also a value that contains itself
-        raise ValueError(f"a value of more than {DEEPEST} levels")
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    if isinstance(value, str):
-        return quote(value)
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, Decimal) and value.is_finite():
-        return str(value)  # with its exponent, if it has one: JSON allows it, and it avoids endless zeros
-    if isinstance(value, dict):
-        members = (f"{_key_text(key)}:{json_text(item, depth + 1)}" for key, item in value.items())
-        return "{" + ",".join(members) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join([json_text(item, depth + 1) for item in value]) + "]"
-    raise TypeError(f"{value!r:.60} ({type(value).__name__}) is not a JSON value")
-
-
-def _key_text(key: object) -> str:
-    if not isinstance(key, str):  # converted to text it would be another key
-        raise TypeError(f"the key {key!r:.60} ({type(key).__name__}) is not text")
-    return quote(key)
 
 
 @attrs.frozen

@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import Any
 
-from ...gsp.codec.writing import json_text
+from ...gsp.codec.json import json_text
 from ...model.records import Decision
 from ...model.report import JobReport, account
 from ...model.status import ErrorEntry, JobState, JobStatus

@@ -17,7 +17,7 @@ import attrs
 
 from ... import files, rules
 from ...errors import InvalidInput
-from ...gsp.codec.writing import json_text
+from ...gsp.codec.json import json_text
 from ...model.records import Decision, Invoice, ItcReduction, Record
 from ...model.vocabulary import Action
 from ..problems import Problem, raise_all
