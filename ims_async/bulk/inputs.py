@@ -15,8 +15,9 @@ from ..jobs.recovery import refused_as_stale
 from ..model.records import Decision, Invoice, Record, RecordKey
 from ..model.status import JobKind
 from ..model.vocabulary import Action
+from ..steps import Steps, run_async, sliced
 from ..taxpayer import Taxpayer
-from .report import BulkReport
+from .report import BulkReport, TaxpayerReport
 
 _ROWS_PER_TURN: Final = 5000
 T = TypeVar("T")
@@ -118,24 +119,33 @@ def source_again(client: ImsClient, report: BulkReport) -> Source:
 
     What is pending or for a person is not in it.
     """
-    portions: list[Portion] = []
-    for one in report:
-        failed = [failure.record for failure in one.failed if failure.record is not None]
-        if len(failed) < len(one.failed):
+    those = [one for one in report if one.failed or one.unaccounted or one.not_sent]
+    for one in those:
+        if any(failure.record is None for failure in one.failed):
             raise InvalidInput(
                 f"the report of {one.gstin} does not carry its records: resume its run with the journal first"
             )
-        records: list[Record] = [*failed, *one.unaccounted, *one.not_sent]
-        portion = Portion(one.gstin, None, records, again=True, changes=one.batches)
-        portion.stale = refused_as_stale(one.failed)
-        try:
-            portion.taxpayer = client.taxpayer(one.gstin, check=False)
-        except InvalidInput as error:
-            portion.problem = error
-        if records:
-            portions.append(portion)
-    decisions = sum(len(portion.records) for portion in portions)
-    return Source(portions=_each(portions), taxpayers=len(portions), decisions=decisions)
+
+    async def portions() -> AsyncGenerator[Portion, None]:
+        for one in those:
+            yield await run_async(_portion_again(client, one))
+
+    decisions = sum(len(one.failed) + len(one.unaccounted) + len(one.not_sent) for one in those)
+    return Source(portions=portions(), taxpayers=len(those), decisions=decisions)
+
+
+def _portion_again(client: ImsClient, one: TaxpayerReport) -> Steps[Portion]:
+    portion = Portion(one.gstin, None, again=True, changes=one.batches)
+    for few in sliced(one.failed):
+        portion.records += [failure.record for failure in few if failure.record is not None]
+        yield
+    portion.records += [*one.unaccounted, *one.not_sent]
+    portion.stale = yield from refused_as_stale(one.failed)
+    try:
+        portion.taxpayer = client.taxpayer(one.gstin, check=False)
+    except InvalidInput as error:
+        portion.problem = error
+    return portion
 
 
 _WANTED: Final = "pass {taxpayer: decisions}, or pairs of these as an iterable or an async iterable"

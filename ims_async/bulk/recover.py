@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
-from typing import ClassVar
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
+from typing import ClassVar, Final
 
 import attrs
 
 from ..client import ImsClient
 from ..errors import ImsError, JournalError, OutcomeUnknown
 from ..jobs.job import ImsJob
-from ..jobs.reconcile import decided
+from ..jobs.reconcile import decided, distinct_keys, keys_of
 from ..journal import Change, ChangeState, Journal, Query
 from ..model.records import Record, RecordKey
-from ..model.report import account
+from ..model.report import accounting_steps
+from ..steps import Steps, free, run_async, sliced
 from .gstr2b import LastChange, may_have_applied
 from .inputs import Portion
 from .job_follower import JobFollower
 from .outage import is_everybodys
 from .taxpayer_run import TaxpayerRun
+
+_PER_STEP: Final = 500  # records of two microseconds each
 
 
 async def left_behind(
@@ -193,14 +196,15 @@ async def without_later(
     for place, change in enumerate(changes[first:]):
         records = await journal.records(change.id)
         if wanted(change):
-            found.append((place, change, [one for one in records if not _is_done(one, change, applied)]))
-        last.update((record.key, place) for record in records)
+            found.append((place, change, await run_async(_not_done(records, change, applied))))
+        for key in await run_async(keys_of(records)):
+            last[key] = place
         if change.token.kind.repeatable:
             last[change.token.period] = place
-        _note_applied(applied, change, records)
+        await run_async(_note_applied(applied, change, records))
     unsent: list[Unsent] = []
     for place, change, records in found:
-        still = [one for one in records if last[one.key] == place]
+        still = await run_async(_still(records, last, place))
         repeated = change.token.kind.repeatable and last[change.token.period] == place
         asked_for = repeated and not _is_computed(change, changes)
         unsent.append(Unsent(change, still, over=not still and not asked_for))
@@ -226,6 +230,22 @@ def _ended_since(change: Change, since: dt.datetime) -> bool:
     return change.state is ChangeState.ENDED and change.changed_at is not None and change.changed_at >= since
 
 
+def _not_done(records: Sequence[Record], change: Change, applied: _Applied) -> Steps[list[Record]]:
+    left: list[Record] = []
+    for few in sliced(records, _PER_STEP):
+        left += [one for one in few if not _is_done(one, change, applied)]
+        yield
+    return left
+
+
+def _still(records: Sequence[Record], last: Mapping[RecordKey | str, int], place: int) -> Steps[list[Record]]:
+    left: list[Record] = []
+    for few in sliced(records, _PER_STEP):
+        left += [one for one in few if last[one.key] == place]
+        yield
+    return left
+
+
 def _is_done(record: Record, change: Change, applied: _Applied) -> bool:
     what, at = applied.get(record.key, (None, None))
     handed_in = change.token.submitted_at
@@ -247,13 +267,17 @@ def _is_computed(change: Change, changes: Iterable[Change]) -> bool:
     )
 
 
-def _note_applied(applied: _Applied, change: Change, records: Sequence[Record]) -> None:
+def _note_applied(applied: _Applied, change: Change, records: Sequence[Record]) -> Steps[None]:
     succeeded: set[RecordKey] = set()
     if change.state is ChangeState.ENDED and change.status is not None:
-        report = account(change.status, records, change.token.submitted)
-        succeeded = {record.key for record in report.succeeded}
-    for record in records:
-        if record.key in succeeded:
-            applied[record.key] = decided(record), change.changed_at
-        elif record.key in applied and applied[record.key][0] != decided(record):
-            del applied[record.key]
+        report = yield from accounting_steps(change.status, records, change.token.submitted)
+        succeeded = yield from distinct_keys(report.succeeded)
+    for few in sliced(records, _PER_STEP):
+        for record in few:
+            key = record.key
+            if key in succeeded:
+                applied[key] = decided(record), change.changed_at
+            elif key in applied and applied[key][0] != decided(record):
+                del applied[key]
+        yield
+    yield from free(succeeded)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final, TypeVar
 
 from ..jobs.job import ImsJob
 from ..jobs.reconcile import Reconciliation, decided
@@ -14,10 +14,37 @@ from ..model.report import JobReport, RecordFailure
 from ..model.status import ErrorEntry, JobKind, JobState
 from ..model.tokens import JobToken
 from ..rules import Finding
+from ..steps import Steps, free, run_async, sliced
 from .gstr2b import StatementTally
 from .report import TaxpayerReport
 
 E = TypeVar("E", bound=Exception)
+_Hashed = Sequence[tuple[ImsJob, Sequence[int]]]
+"""Jobs, each with the hash of every decision in it."""
+_PER_STEP: Final = 500  # decisions, of which each is hashed in two microseconds
+
+
+def hashes_of(records: Sequence[Record]) -> Steps[list[int]]:
+    """Return the hash of what each decides."""
+    found: list[int] = []
+    for few in sliced(records, _PER_STEP):
+        found += [hash(decided(record)) for record in few]
+        yield
+    return found
+
+
+def _not_carried(
+    waiting: dict[int, Record], hashes: Sequence[int], carried: Collection[int]
+) -> Steps[dict[int, Record]]:
+    """Return what waits without those whose hash is among those that are carried."""
+    left: dict[int, Record] = {}
+    pairs = list(zip(waiting.items(), hashes, strict=True))
+    yield
+    for few in sliced(pairs):
+        left.update(named for named, one in few if one not in carried)
+        yield
+    yield from free(pairs)
+    return left
 
 
 def without_frames(error: E) -> E:
@@ -45,12 +72,9 @@ class Tally:
         """The changes of the journal that are counted."""
         self.carried: set[int] = set()
         """The decisions in those, as hashes, once another process had a part in them."""
-        self._waiting: list[Record] = []
-        self._failed: dict[int, RecordFailure] = {}
-        self._unaccounted: dict[int, Record] = {}
+        self._waiting: dict[int, Record] = {}
         self._changed: dict[int, Record] = {}
         self._not_sent: dict[int, Record] = {}
-        self._piles: list[dict[int, Any]] = [self._failed, self._unaccounted, self._changed, self._not_sent]
         self._in_doubt = 0
         """How many may have been sent, in which job is not known."""
         self._canned = False
@@ -67,8 +91,12 @@ class Tally:
         self._failed_jobs: list[JobToken] = []
         self._doubtful_jobs: list[JobToken] = []
         self._batches: list[str] = []
-        self._failed.clear()
-        self._unaccounted.clear()
+        self._failed: dict[int, RecordFailure] = {}
+        self._unaccounted: dict[int, Record] = {}
+
+    @property
+    def _piles(self) -> list[dict[int, Any]]:
+        return [self._failed, self._unaccounted, self._changed, self._not_sent]
 
     @property
     def known(self) -> int:
@@ -89,24 +117,27 @@ class Tally:
 
     def hand_in(self, records: Iterable[Record]) -> list[Record]:
         """Take in what is to be sent, and return it, saves first; one that is here already as a copy."""
-        saves, resets = list[Record](), list[Record]()
-        for record in records:
-            (resets if isinstance(record, Invoice) else saves).append(record)
-        own = saves + resets
-        taken = {*map(id, self._waiting), *(name for pile in self._piles for name in pile)}
-        names = set(map(id, own))
-        if len(names) < len(own) or not names.isdisjoint(taken):
+        own = list(records)
+        if resets := [one for one in own if isinstance(one, Invoice)]:
+            own = [*(one for one in own if not isinstance(one, Invoice)), *resets]
+        names = dict(zip(map(id, own), own, strict=True))
+        piles = [pile for pile in (self._waiting, *self._piles) if pile]
+        if len(names) < len(own) or not all(pile.keys().isdisjoint(names) for pile in piles):
+            taken = {name for pile in piles for name in pile}
             for place, record in enumerate(own):
                 if id(record) in taken:
                     own[place] = copy.copy(record)
                 taken.add(id(own[place]))
-        self._waiting += own
+            names = dict(zip(map(id, own), own, strict=True))
+        self._waiting |= names
         return own
 
     def waiting(self, kind: JobKind | None = None) -> list[Record]:
         """Return what is to be sent, of one kind or all."""
+        if kind is None:
+            return list(self._waiting.values())
         saves = kind is JobKind.SAVE
-        return [one for one in self._waiting if kind is None or isinstance(one, Decision) is saves]
+        return [one for one in self._waiting.values() if isinstance(one, Decision) is saves]
 
     def sent(self, job: ImsJob, records: Sequence[Record] | None = None) -> None:
         """Note a job that may be at the gateway; `records` are those that it carries, as handed in."""
@@ -181,37 +212,51 @@ class Tally:
 
     def _take(self, records: Iterable[Record]) -> int:
         """Take decisions out of the piles that they are in, and return how many were in one."""
-        names, before = {id(record) for record in records}, self.known + len(self._waiting)
-        self._waiting = [record for record in self._waiting if id(record) not in names]
-        for pile in self._piles:
-            for name in names & pile.keys():
-                del pile[name]
+        names, before = list(map(id, records)), self.known + len(self._waiting)
+        for pile in filter(None, (self._waiting, *self._piles)):
+            for name in names:
+                pile.pop(name, None)
         return before - self.known - len(self._waiting)
 
     # -- what the journal knows ----------------------------------------------------------------------------
 
-    def recount(self, jobs: Sequence[tuple[ImsJob, Sequence[int]]], waiting: Sequence[int]) -> None:
+    async def recount(self, jobs: _Hashed, waiting: Sequence[int], *, seen: set[str]) -> None:
         """Count anew all jobs of this run, with the hash of each decision in them, and of those that wait.
 
         The last job that carries a decision counts; but what was applied once stays so: another job can only
-        be refused as stale.
+        be refused as stale. `seen` are the changes that were not counted before. It is shown all at once.
         """
-        self.carried = {one for _, hashes in jobs for one in hashes}
-        self.leave_out(waiting)
+        anew = copy.copy(self)
+        anew.seen = self.seen | seen
+        await run_async(anew._recount(jobs, waiting))
+        vars(self).update(vars(anew))
+
+    def _recount(self, jobs: _Hashed, waiting: Sequence[int]) -> Steps[None]:
+        self.carried = set()
+        for _, hashes in jobs:
+            self.carried.update(hashes)
+            yield
+        self._waiting = yield from _not_carried(self._waiting, waiting, self.carried)
         self._forget_jobs()
-        changed = {hash(decided(record)) for record in self._changed.values()}
+        changed = {*(yield from hashes_of(list(self._changed.values())))}
         last: dict[int, tuple[ImsJob, Record]] = {}
         for job, hashes in jobs:
             self.sent(job)
-            for one, record in zip(hashes, job.records or (), strict=True):
-                if one in changed or (one in last and self._is_applied(*last[one])):
-                    self._drop(job, record)
-                    continue
-                if one in last:
-                    self._drop(*last[one])
-                last[one] = job, record
+            pairs = list(zip(hashes, job.records or (), strict=True))
+            for few in sliced(pairs):
+                yield
+                for one, record in few:
+                    if one in changed or (one in last and self._is_applied(*last[one])):
+                        self._drop(job, record)
+                        continue
+                    if one in last:
+                        self._drop(*last[one])
+                    last[one] = job, record
+            yield
             if not job.open:
                 self.ended(job, job.report)
+            yield from free(pairs)
+        yield from free(last, changed)
 
     def _is_applied(self, job: ImsJob, record: Record) -> bool:
         name = id(record)
@@ -228,10 +273,9 @@ class Tally:
             self._failed.pop(id(record), None)
             self._unaccounted.pop(id(record), None)
 
-    def leave_out(self, waiting: Sequence[int]) -> None:
+    async def leave_out(self, waiting: Sequence[int]) -> None:
         """Forget what waits, with these hashes, and is counted as a part of a job."""
-        pairs = zip(self._waiting, waiting, strict=True)
-        self._waiting = [record for record, one in pairs if one not in self.carried]
+        self._waiting = await run_async(_not_carried(self._waiting, waiting, self.carried))
 
     def report(self) -> TaxpayerReport:
         """Return it as it stands."""

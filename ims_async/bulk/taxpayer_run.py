@@ -12,18 +12,18 @@ from ..errors import JobInFlight, OutcomeUnknown, PayloadTooLarge
 from ..gsp.codec import Chunk, pack_chunks
 from ..gsp.codec.json import Pause
 from ..jobs.job import ImsJob
-from ..jobs.reconcile import Reconciliation, decided
+from ..jobs.reconcile import Reconciliation, keys_of
 from ..jobs.sending import Batch
 from ..journal import Change, ChangeState
 from ..model.records import Record
 from ..model.status import JobKind
 from ..model.times import FIRST_LOOK
+from ..steps import run_async
 from .gstr2b import NOT_READ
 from .job_follower import JobFollower, can_be_settled
 from .report import EventKind
-from .tally import without_frames
+from .tally import hashes_of, without_frames
 
-_HASHES_PER_TURN: Final = 2000
 _MOST_AGAINS: Final = 3  # of what was lost each time
 
 
@@ -90,7 +90,8 @@ class TaxpayerRun(JobFollower):
             return
         if job.status.in_the_way:  # another program's job was in the way
             await self.context.rest(FIRST_LOOK)
-        self.portion.stale -= {record.key for record in records}  # the look before it saw how they stood
+        if stale := self.portion.stale:  # the look before it saw how they stood
+            stale.difference_update(await run_async(keys_of(records)))
         await self._send_all(job.kind, records, again=True, tries=tries - 1)
 
     @property
@@ -248,13 +249,12 @@ class TaxpayerRun(JobFollower):
         changes = await self._changes()
         fresh = {change.id for change in changes} - self.tally.seen
         jobs = [job for change in changes if fresh and (job := await self._job_of(change)) is not None]
-        hashes = [await _hashes(job.records or ()) for job in jobs]
-        waiting = await _hashes(self.tally.waiting()) if fresh or self.tally.carried else []
+        hashes = [await run_async(hashes_of(job.records or ())) for job in jobs]
+        waiting = await run_async(hashes_of(self.tally.waiting() if fresh or self.tally.carried else ()))
         if fresh:
-            self.tally.recount([*zip(jobs, hashes, strict=True)], waiting)
-            self.tally.seen |= fresh
+            await self.tally.recount([*zip(jobs, hashes, strict=True)], waiting, seen=fresh)
         elif self.tally.carried:
-            self.tally.leave_out(waiting)
+            await self.tally.leave_out(waiting)
         self.journal_is_read = True
         return [job for job in jobs if job.batch in fresh]
 
@@ -308,13 +308,3 @@ class _Chunks:
                     return step
                 await asyncio.sleep(0)
         raise AssertionError("nothing is left to be cut")
-
-
-async def _hashes(records: Sequence[Record]) -> list[int]:
-    """Return the hash of what each decides, letting others have a turn meanwhile."""
-    found: list[int] = []
-    for place, record in enumerate(records, start=1):
-        if place % _HASHES_PER_TURN == 0:
-            await asyncio.sleep(0)
-        found.append(hash(decided(record)))
-    return found

@@ -11,11 +11,11 @@ import attrs
 from ..model.plain import counted
 from ..model.records import Decision, Invoice, ItcReduction, RecordKey
 from ..model.vocabulary import Section
+from ..steps import Steps, run, run_async
 from .entry import Entry
 from .kinds import MatchKind
 from .matching import Match, Matching, matching_steps
 from .policy import Outcome, Policy, Reduction, outcome_of
-from .steps import Steps, run, run_async
 
 _STEP: Final = 64  # records that are judged before the caller's event loop may run
 _CREDIT_NOTES: Final = frozenset({Section.B2BCN, Section.B2BCNA})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import logging
 import urllib.parse
@@ -25,6 +24,7 @@ from ..net.credential_store import CredentialStore
 from ..net.exchange import Exchange
 from ..net.policies import PollPolicy
 from ..net.poll_times import PollTimes
+from ..steps import Steps, run_async, sliced
 from .alarms import Alarms
 
 if TYPE_CHECKING:
@@ -32,7 +32,28 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("ims_async")
 
-_CHECKS_PER_TURN: Final = 100
+_CHECKS_PER_STEP: Final = 100
+
+
+def _findings(
+    checker: rules.Checker, records: Sequence[Record]
+) -> Steps[tuple[list[rules.Finding], Counter[str]]]:
+    """Check records one by one, then as a batch, in short steps; also return how many there are by code."""
+    findings: list[rules.Finding] = []
+    by_code: Counter[str] = Counter()
+    for places in sliced(range(len(records)), _CHECKS_PER_STEP):
+        for place in places:
+            findings += checker.one(records[place], place)
+        if len(records) > _CHECKS_PER_STEP:
+            yield
+    for found in checker.ending():
+        findings += found
+        if len(records) > _CHECKS_PER_STEP:
+            yield
+    for few in sliced(findings):
+        by_code.update(finding.code for finding in few)
+        yield
+    return findings, by_code
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -94,19 +115,7 @@ class Services:
             policy = policy or rules.RulePolicy()
             policy = attrs.evolve(policy, filed=policy.filed_by(gstin) | filed)
         checker = rules.Checker(policy=policy, gstin=gstin, today=rules.india_date(now), now=now)
-        findings: list[rules.Finding] = []
-        by_code: Counter[str] = Counter()
-        for place, record in enumerate(records):
-            if place and not place % _CHECKS_PER_TURN:
-                await asyncio.sleep(0)
-            for finding in checker.one(record, place):
-                findings.append(finding)
-                by_code[finding.code] += 1
-        for found in checker.ending():
-            if len(records) >= _CHECKS_PER_TURN:
-                await asyncio.sleep(0)
-            findings += found
-            by_code.update(finding.code for finding in found)
+        findings, by_code = await run_async(_findings(checker, records))
         rules.refuse(findings)
         if findings:
             shown = ", ".join(f"{code} {count:,}" for code, count in by_code.most_common())

@@ -30,6 +30,7 @@ from ..model.records import Invoice, InvoiceList
 from ..model.tokens import Download
 from ..model.vocabulary import Action, Section
 from ..net.credentials import Credentials
+from ..steps import STEP
 from .context import Services
 
 _log = logging.getLogger("ims_async")
@@ -173,8 +174,10 @@ class Downloads:
             async with contextlib.aclosing(self.parts(ready, strict=strict, wait=True)) as parts:
                 del ready
                 async for part in parts:
-                    for invoice in part:
+                    for place, invoice in enumerate(part, start=1):
                         yield invoice
+                        if place % STEP == 0:
+                            await asyncio.sleep(0)  # the caller's loop may wait for nothing
                     del part  # as in `parts`
 
     async def _part(self, download: Download, part: Part, strict: bool) -> InvoiceList:

@@ -14,9 +14,10 @@ from ..loop_owner import LoopOwner, on_one_loop
 from ..model.change import Change
 from ..model.moves import Cause, ChangeState
 from ..model.records import Record
-from ..model.report import JobReport, account
+from ..model.report import JobReport, accounting_steps
 from ..model.status import JobKind, JobState, JobStatus
 from ..model.tokens import JobToken
+from ..steps import STEP, Steps, run, run_async
 from .journaled import JournaledChange
 
 if TYPE_CHECKING:
@@ -180,14 +181,34 @@ class JobFacts:
 
     @property
     def report(self) -> JobReport | None:
-        """The report of a finished job, or None."""
+        """The report of a finished job, or None. Whoever awaits the job has it made in short steps before."""
         if self._report is None and self.done:
-            report = account(self.status, self._records, self.submitted)
-            if self.kind is JobKind.REGENERATE:
-                unchanged = self.status.raw_code == NOTHING_CHANGED
-                report = attrs.evolve(report, gstr2b=self.period, unchanged=unchanged)
-            self._report = attrs.evolve(report, batch=self.batch, canned=self._canned)
+            self._report = run(self._report_steps(self._change))
         return self._report
+
+    def _report_steps(self, change: Change) -> Steps[JobReport]:
+        status, token = status_of(change), change.token
+        report = yield from accounting_steps(status, self._records, token.submitted)
+        if token.kind is JobKind.REGENERATE:
+            unchanged = status.raw_code == NOTHING_CHANGED
+            report = attrs.evolve(report, gstr2b=token.period, unchanged=unchanged)
+        return attrs.evolve(report, batch=self.batch, canned=self._canned)
+
+    async def _long_report(self, change: Change) -> JobReport | None:
+        """Make the report of many records in steps; None where there is one, or it takes no time."""
+        known = self._report is not None and change.status is self._change.status
+        if known or not change.done:
+            return None
+        if len(self._records or ()) + len(status_of(change).error_report) <= STEP:
+            return None
+        return await run_async(self._report_steps(change))
+
+    async def _make_report(self) -> None:
+        """Make the report, if it is a long one: the property would hold the event loop up."""
+        change = self._change
+        report = await self._long_report(change)
+        if self._report is None and change.status is self._change.status:
+            self._report = report
 
     @property
     def without_effect(self) -> tuple[Record, ...]:

@@ -74,6 +74,7 @@ class ImsJob(JobFacts):
         `OutcomeUnknown` for a job without a reference, `NotAuthorized` where a person has to log in.
         """
         await self.wait(timeout)  # which makes the check
+        await self._make_report()
         return _report_of(self)
 
     @checks_by_itself
@@ -178,13 +179,21 @@ class ImsJob(JobFacts):
 
     async def _show(self) -> None:
         """Show how the change stands by now, all of it at once; wake the waiters if that is news."""
-        change = self._journaled.change
+        change, report = self._journaled.change, None
         if change.done and self._records is None:
             self._keep(await records_of(self._journaled))
             change = self._journaled.change  # it may have moved on meanwhile
+        try:
+            report = await self._long_report(change)
+        finally:  # what is known by now is shown to others, though this caller is cancelled
+            self._publish(report if self._journaled.change.status is change.status else None)
+
+    def _publish(self, report: JobReport | None) -> None:
+        """Show all that is known by now, with the report, if that was made beforehand."""
+        change = self._journaled.change
         if change.status != self._change.status:
             self._report = None
-        self._change = change
+        self._change, self._report = change, self._report or report
         last, status = self._history[-1], status_of(change)
         news = is_news(status, last)
         if news:

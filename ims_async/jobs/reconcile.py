@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -11,8 +11,10 @@ import attrs
 
 from ..model.records import Decision, Invoice, ItcReduction, Record, RecordKey
 from ..model.vocabulary import Action, Section
+from ..steps import Steps, free, run, sliced
 
 _Detail = str | ItcReduction
+_PER_STEP: Final = 400  # records of two or three microseconds each
 
 
 class Effect(StrEnum):
@@ -47,7 +49,7 @@ class Reconciliation:
 
 
 def compare(
-    records: Iterable[Record],
+    records: Sequence[Record],
     current: Mapping[RecordKey, Invoice],
     *,
     quiet: bool,
@@ -56,25 +58,91 @@ def compare(
 ) -> Reconciliation:
     """Set decisions (or, for a reset, invoices) against what the gateway shows now.
 
+    `comparing_steps` does the same in short steps.
+
     `quiet` says that enough time has passed for a job that was still running to have ended; before that,
     a record that stands as it stood, or is not shown, may still change, and the answer is "cannot tell
     yet". So it is for records missing from the sections that were not read to the last row (`unread`).
     `as_read` names the records that had the action they were read with when the change was sent, or was to
     be: one that has a third action now, not the wanted one either, was decided on since, and is "changed".
     """
+    return run(comparing_steps(records, current, quiet=quiet, unread=unread, as_read=as_read))
+
+
+def comparing_steps(
+    records: Sequence[Record],
+    current: Mapping[RecordKey, Invoice],
+    *,
+    quiet: bool,
+    unread: Collection[Section] = (),
+    as_read: Collection[RecordKey] = (),
+) -> Steps[Reconciliation]:
+    """Do what `compare` does in short steps; the generator returns the reconciliation."""
     piles: dict[Effect, list[Record]] = {effect: [] for effect in Effect}
-    for record in records:
-        now = current.get(record.key)
-        if now is None and (not quiet or record.section in unread):
-            piles[Effect.CANNOT_TELL_YET].append(record)
-        else:
-            piles[_look(record, now, quiet=quiet, as_read=record.key in as_read)].append(record)
+    for few in sliced(records, _PER_STEP):
+        for record in few:
+            key = record.key
+            now = current.get(key)
+            if now is None and (not quiet or record.section in unread):
+                piles[Effect.CANNOT_TELL_YET].append(record)
+            else:
+                piles[_look(record, now, quiet=quiet, as_read=key in as_read)].append(record)
+        yield
     return Reconciliation(**{effect.name.lower(): tuple(pile) for effect, pile in piles.items()})
 
 
-def covers(looked_at: Iterable[Record], sent: Iterable[Record]) -> bool:
+def by_key(sections: Iterable[Sequence[Invoice]]) -> Steps[dict[RecordKey, Invoice]]:
+    """Return what was read by its key; of several with one key the last."""
+    current: dict[RecordKey, Invoice] = {}
+    for rows in sections:
+        for few in sliced(rows, _PER_STEP):
+            current.update((invoice.key, invoice) for invoice in few)
+            yield
+    return current
+
+
+def keys_of(records: Sequence[Record]) -> Steps[list[RecordKey]]:
+    """Return the key of each record."""
+    keys: list[RecordKey] = []
+    for few in sliced(records, _PER_STEP):
+        keys += [record.key for record in few]
+        yield
+    return keys
+
+
+def distinct_keys(records: Sequence[Record]) -> Steps[set[RecordKey]]:
+    """Return the keys of records."""
+    keys: set[RecordKey] = set()
+    for few in sliced(records, _PER_STEP):
+        keys.update(record.key for record in few)
+        yield
+    return keys
+
+
+def sections_of(records: Sequence[Record]) -> Steps[set[Section]]:
+    """Return the sections of records."""
+    sections: set[Section] = set()
+    for few in sliced(records):
+        sections.update(record.section for record in few)
+        yield
+    return sections
+
+
+def covers(looked_at: Sequence[Record], sent: Sequence[Record]) -> Steps[bool]:
     """Say whether all that was sent was looked at, as it was decided, whenever its records were read."""
-    return set(map(decided, sent)) <= set(map(decided, looked_at))
+    if looked_at is sent:
+        return True
+    seen: set[tuple[object, ...]] = set()
+    for few in sliced(looked_at, _PER_STEP):
+        seen.update(map(decided, few))
+        yield
+    covered = True
+    for few in sliced(sent, _PER_STEP):
+        if not (covered := seen.issuperset(map(decided, few))):
+            break
+        yield
+    yield from free(seen)
+    return covered
 
 
 def decided(record: Record) -> tuple[object, ...]:
@@ -109,17 +177,37 @@ def _look_at_details(decision: Decision, now: Invoice, *, quiet: bool) -> Effect
     return Effect.CHANGED if not_shown else Effect.NOT_APPLIED
 
 
-def changes_something(record: Record) -> bool:
-    """True if the record did not stand so before: that it does now proves that the job was at work."""
+def change_something(records: Sequence[Record]) -> Steps[bool]:
+    """True if a record did not stand so before: that it does now proves that the job was at work."""
+    for few in sliced(records, _PER_STEP):
+        if any(map(_changes_something, few)):
+            return True
+        yield
+    return False
+
+
+def _changes_something(record: Record) -> bool:
     if isinstance(record, Invoice):
         return record.action is not Action.NO_ACTION
     before = record.invoice
     return record.action is not before.action or not _has_details(record, before)
 
 
-def as_it_stands(record: Record, now: Invoice) -> Record:
-    """Return the same decision on the record as the gateway shows it now."""
-    return attrs.evolve(record, invoice=now) if isinstance(record, Decision) else now
+def as_they_stand(records: Sequence[Record], current: Mapping[RecordKey, Invoice]) -> Steps[list[Record]]:
+    """Return the same decisions on the records as the gateway shows them now."""
+    found: list[Record] = []
+    for few in sliced(records, _PER_STEP):
+        found += [_as_it_stands(record, current[record.key]) for record in few]
+        yield
+    return found
+
+
+def _as_it_stands(record: Record, now: Invoice) -> Record:
+    if not isinstance(record, Decision):
+        return now
+    return Decision(
+        invoice=now, action=record.action, remarks=record.remarks, itc_reduction=record.itc_reduction
+    )
 
 
 def _details(decision: Decision, shown: Invoice) -> list[tuple[_Detail, _Detail | None]]:

@@ -23,10 +23,21 @@ from ..model.records import Decision, Invoice, Record, RecordKey
 from ..model.report import JobReport, RecordFailure
 from ..model.status import Found, JobKind, JobState, JobStatus
 from ..model.vocabulary import Section
+from ..steps import Steps, free, run_async, sliced
 from .context import Services
 from .downloads import Downloads
 from .job import ImsJob
-from .reconcile import Reconciliation, as_it_stands, changes_something, compare, covers
+from .reconcile import (
+    Reconciliation,
+    as_they_stand,
+    by_key,
+    change_something,
+    comparing_steps,
+    covers,
+    distinct_keys,
+    keys_of,
+    sections_of,
+)
 from .registry import JobRegistry
 from .sending import Batch
 from .submission import Changes
@@ -80,13 +91,15 @@ class Recovery:
         # As it is now: rows that take long to come are as they were when they were asked for.
         conclusive = change.may_say_not_applied(self._services.clock(), quiet)
         current, unread = await self._current(records)
-        found = compare(records, current, quiet=conclusive, unread=unread)
+        found = await run_async(comparing_steps(records, current, quiet=conclusive, unread=unread))
+        await run_async(free(current))
         # A job that can be polled is polled. Records that stood so before prove nothing: a job that is still
         # at work looks the same, so it keeps the turn.
-        conclusive = conclusive or (not job.pollable and any(map(changes_something, found.applied)))
+        if not conclusive and not job.pollable:
+            conclusive = await run_async(change_something(found.applied))
         if conclusive and found.settled and (decisions is None or await _all_of(job, records)):
             job._keep(records)
-            if not await _ended(job, change, _status_of(found)):
+            if not await _ended(job, change, await run_async(_status_of(found))):
                 return Reconciliation(cannot_tell_yet=tuple(records))
         return found
 
@@ -105,10 +118,10 @@ class Recovery:
         if job.open:
             await job.wait()
 
-    async def _current(self, records: Iterable[Record]) -> tuple[dict[RecordKey, Invoice], set[Section]]:
+    async def _current(self, records: Sequence[Record]) -> tuple[dict[RecordKey, Invoice], set[Section]]:
         """Read the sections of these records; also return which were not read to the last row."""
-        sections = await self._downloads.several({record.section for record in records}, strict=False)
-        current = {invoice.key: invoice for rows in sections.values() for invoice in rows}
+        sections = await self._downloads.several(await run_async(sections_of(records)), strict=False)
+        current = await run_async(by_key(sections.values()))
         return current, {section for section, rows in sections.items() if rows.problems}
 
     async def retry(self, report: JobReport | ImsJob, *, queue: bool) -> Retry:
@@ -134,11 +147,11 @@ class Recovery:
         if report.gstr2b is not None:
             raise InvalidInput(f"{report}: it has no records; pass its job in place of the report")
         again = _not_applied(report)
-        recipients = {(r.invoice if isinstance(r, Decision) else r).recipient for r in again}
+        recipients = await run_async(_recipients(again))
         if others := sorted(other for other in recipients if other and other.upper() != self._gstin.upper()):
             raise InvalidInput(f"this report is about records of {others[0]}, not of {self._gstin}")
         kind = JobKind.RESET if again and isinstance(again[0], Invoice) else JobKind.SAVE
-        stale = refused_as_stale(report.failed)
+        stale = await run_async(refused_as_stale(report.failed))
         return await self._retry(Batch(kind=kind), again, report.batch, queue=queue, stale=stale)
 
     async def _regenerate_again(self, job: ImsJob, *, queue: bool) -> Retry:
@@ -182,26 +195,42 @@ class Recovery:
         GSTN refused it as `stale`. `heard` is called with what was found, before anything is sent.
         """
         found = Reconciliation()
-        as_read = {record.key for record in again} - {*stale}
+        as_read = await run_async(distinct_keys(again))
+        as_read.difference_update(stale)
 
         async def look() -> Batch:
             nonlocal found
             current, unread = await self._current(again)
-            found = compare(again, current, quiet=True, unread=unread, as_read=as_read)
+            found = await run_async(
+                comparing_steps(again, current, quiet=True, unread=unread, as_read=as_read)
+            )
             heard(found)
-            batch.records = [as_it_stands(record, current[record.key]) for record in found.not_applied]
+            batch.records = await run_async(as_they_stand(found.not_applied, current))
+            await run_async(free(current))
             return batch
 
         job = await self._changes.submit_what(look, queue=queue) if again else None
+        await run_async(free(as_read))
         if batch.unsent_id and found.settled:  # by a later look nothing of it was to be sent any more
             await self._jobs.mark_retried(batch.unsent_id)
         return Retry(job=job, found=found)
 
 
-def refused_as_stale(failed: Iterable[RecordFailure]) -> set[RecordKey]:
+def refused_as_stale(failed: Sequence[RecordFailure]) -> Steps[set[RecordKey]]:
     """Return the records that GSTN refused as stale: which action they had then, no report says."""
-    stale = (one for one in failed if STALE_ACTION in f"{one.code} {one.message}")
-    return {one.key for one in stale}
+    stale: set[RecordKey] = set()
+    for few in sliced(failed):
+        stale.update(one.key for one in few if STALE_ACTION in f"{one.code} {one.message}")
+        yield
+    return stale
+
+
+def _recipients(records: Sequence[Record]) -> Steps[set[str | None]]:
+    found: set[str | None] = set()
+    for few in sliced(records):
+        found.update((record.invoice if isinstance(record, Decision) else record).recipient for record in few)
+        yield
+    return found
 
 
 def _not_applied(report: JobReport) -> list[Record]:
@@ -241,15 +270,14 @@ async def _all_of(job: ImsJob, records: Sequence[Record]) -> bool:
     with contextlib.suppress(JournalError):
         await job.load()
     if job.records is not None:
-        return covers(records, job.records)
-    return job.submitted is None or len({record.key for record in records}) >= job.submitted
+        return await run_async(covers(records, job.records))
+    return job.submitted is None or len(await run_async(distinct_keys(records))) >= job.submitted
 
 
-def _status_of(found: Reconciliation) -> JobStatus:
+def _status_of(found: Reconciliation) -> Steps[JobStatus]:
     """Return the status of a job that a look has ended."""
-    not_applied, changed = (
-        tuple(record.key for record in records) for records in (found.not_applied, found.changed)
-    )
+    not_applied = tuple((yield from keys_of(found.not_applied)))
+    changed = tuple((yield from keys_of(found.changed)))
     return JobStatus(
         state=JobState.PARTIAL if not_applied or changed else JobState.SUCCEEDED,
         processed=len(found.applied),

@@ -101,6 +101,7 @@ class JobRegistry:
         """Return the handle on a change of the journal, with its records. Raises `JournalError`."""
         job = await self.adopt(change)
         await job.load()
+        await job._make_report()
         return job
 
     def _made(self, journaled: JournaledChange, records: Sequence[Record] | None = None) -> ImsJob:

@@ -15,9 +15,11 @@ from ..loop_owner import LoopOwner, on_one_loop
 from ..model.change import Change
 from ..model.moves import ChangeState
 from ..model.records import Record
+from ..steps import Steps, run_async, sliced
 from .base import EVERYTHING, Claim, Now, Query
 
 _Key = tuple[str, str]
+_COPIES_PER_STEP: Final = 200
 
 
 @on_one_loop
@@ -71,7 +73,7 @@ class MemoryJournal:
     async def records(self, change_id: str) -> list[Record]:
         """Return the records of a change; each time others, as a file does: two changes share none."""
         self._change(change_id)
-        return list(map(copy.copy, self._records[change_id]))
+        return await run_async(_copied(self._records[change_id]))
 
     async def now(self) -> Now:
         """Return the time and the highest revision; see `Journal`."""
@@ -124,6 +126,14 @@ class MemoryJournal:
 
     def _time(self) -> dt.datetime:
         return dt.datetime.fromtimestamp(self._clock(), dt.UTC)
+
+
+def _copied(records: Sequence[Record]) -> Steps[list[Record]]:
+    copies: list[Record] = []
+    for few in sliced(records, _COPIES_PER_STEP):
+        copies += map(copy.copy, few)
+        yield
+    return copies
 
 
 def _keys(change: Change) -> tuple[_Key | None, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 import weakref
 from collections import deque
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
 
 import attrs
 
@@ -248,11 +249,18 @@ def state_of(taxpayer: Taxpayer) -> TaxpayerState:
     return taxpayer._state
 
 
+_invoice_of: Final[Callable[[Any], Any]] = operator.attrgetter("invoice")
+
+
 def _batch(records: Iterable[R], kind: type[R], hint: str) -> list[R]:
     """Return a batch as a list. Raises `InvalidInput` for anything that is not of the kind."""
     if not isinstance(records, Iterable):
         raise InvalidInput(f"a {type(records).__name__} is not a batch: pass a list; {hint}")
-    batch = list(records)
+    batch: list[R] = list(records)
+    # At once, and so fast: the order of the calls is that of the requests.
+    invoices: Iterable[Any] = batch if kind is Invoice else map(_invoice_of, batch)
+    if {*map(type, batch)} == {kind} and {*map(type, invoices)} == {Invoice}:
+        return batch
     for place, record in enumerate(batch, start=1):
         inner = record.invoice if isinstance(record, Decision) else record
         if not (isinstance(record, kind) and isinstance(inner, Invoice)):

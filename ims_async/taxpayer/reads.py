@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import TypeVar
 
 import attrs
@@ -19,6 +20,7 @@ from ..model.records import AddedBackLiability, Counts, Invoice, InvoiceList, Sa
 from ..model.tokens import Download
 from ..model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection, year_and_month
 from ..net.credentials import Credentials
+from ..steps import STEP
 
 T = TypeVar("T")
 
@@ -120,14 +122,14 @@ class Reads:
         if first.summary_only and not files:
             raise UnexpectedAnswer(f"the GSTR-2B of {period} is a mere summary, without documents")
         if not files:
-            for document in first.documents:
+            async for document in _in_turns(first.documents):
                 yield document
         begins: list[Gstr2bDocument] = []
         if files:
             first = attrs.evolve(first, documents=())  # those of the files are used
         for number in files:
             part = await self._run(returns.file(gsp, first, number, gstin, period, begins, strict=True))
-            for document in part.documents:
+            async for document in _in_turns(part.documents):
                 yield document
             del part  # it is not kept while the next is waited for
         if files:
@@ -147,6 +149,14 @@ class Reads:
 
     async def _run(self, conversation: Conversation[T]) -> T:
         return await self._services.exchange.run(conversation, self._credentials)
+
+
+async def _in_turns(documents: Sequence[Gstr2bDocument]) -> AsyncGenerator[Gstr2bDocument, None]:
+    """Yield documents and let others have a turn now and then: the caller's loop may wait for nothing."""
+    for place, document in enumerate(documents, start=1):
+        yield document
+        if place % STEP == 0:
+            await asyncio.sleep(0)
 
 
 def _supplier_section(section: SupplierSection | str) -> SupplierSection:

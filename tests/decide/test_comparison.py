@@ -31,8 +31,8 @@ from ims_async.decide import (
 )
 from ims_async.decide.comparison import ordering
 from ims_async.decide.comparison.kinds import BY_RECOMPUTING, FOR_A_PERSON
-from ims_async.decide.steps import run
 from ims_async.model.gstr2b import Filing, Gstr2bDocument, TaxAmounts
+from ims_async.steps import run
 
 from ..support.growth import cpu_seconds
 from .books import ACME, ACME_IN_DELHI

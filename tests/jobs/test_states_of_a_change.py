@@ -6,7 +6,7 @@ Older news that come late are in `test_journaled.py` and in `tests/model/test_ch
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -219,7 +219,7 @@ async def test_a_look_ends_only_the_sending_that_it_has_judged(
     assert job.change.state is ChangeState.LOST
     inner = Recovery._current
 
-    async def current(self: Recovery, records: Iterable[Record]) -> Any:
+    async def current(self: Recovery, records: Sequence[Record]) -> Any:
         seen = await inner(self, records)
         anew = await send_anew(acme, theirs)
         if meanwhile is ChangeState.ACCEPTED:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -357,7 +357,7 @@ async def test_a_retry_looks_once_more_where_another_process_has_sent_meanwhile(
     other = next(one for one in await undecided(acme, 2) if one.key != decision.key)
     inner, looks = Recovery._current, 0
 
-    async def current(self: Recovery, records: Iterable[Record]) -> Any:
+    async def current(self: Recovery, records: Sequence[Record]) -> Any:
         nonlocal looks
         looks += 1
         seen = await inner(self, records)

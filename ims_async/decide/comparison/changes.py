@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from ...model.gstr2b import Gstr2bDocument, TaxAmounts
-from ..steps import Steps
+from ...steps import Steps
 from .judging import rupees
 from .ordering import order_of_document, sorted_steps
 from .pairing import STEP, named

@@ -12,8 +12,8 @@ from ...model.gstr2b import Filing, Gstr2b, Gstr2bPlace
 from ...model.records import Invoice
 from ...model.vocabulary import SourceForm, period_problem
 from ...rules.periods import earliest_gstr2b, month_of, period_of
+from ...steps import Steps
 from ..deadlines import Deadlines, deadlines
-from ..steps import Steps
 from .pairing import STEP
 
 Return = tuple[str, str]

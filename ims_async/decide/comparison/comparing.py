@@ -9,9 +9,9 @@ from ...errors import InvalidInput
 from ...model.gstr2b import EXACT, Filing, Gstr2b, Gstr2bDocument, Gstr2bPlace, TaxAmounts
 from ...model.plain import counted
 from ...model.records import Invoice
+from ...steps import Steps, run, run_async
 from ..deadlines import Deadlines
 from ..matching.matcher import listed
-from ..steps import Steps, run, run_async
 from .changes import DocumentChange, changes_steps
 from .circumstances import Circumstances, circumstances_steps
 from .judging import NOTHING, WORDS, credit_of, of_both, of_document, of_record, rupees, signed, tax_of

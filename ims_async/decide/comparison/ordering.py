@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from ...model.gstr2b import Gstr2bDocument
 from ...model.records import Invoice
-from ..steps import Steps
+from ...steps import Steps
 from .pairing import STEP
 
 _PART: Final = 2 * STEP  # sorted at once

@@ -13,7 +13,7 @@ from ...errors import InvalidInput
 from ...model.gstr2b import Gstr2bDocument, Gstr2bPlace, Gstr2bSection, TaxAmounts
 from ...model.records import Invoice
 from ...model.vocabulary import Action, Section
-from ..steps import Steps
+from ...steps import Steps
 
 _LONGEST: Final = 40  # characters of a number; the law allows 16
 _MOST_DIGITS: Final = 15  # before the point, and behind it: amounts at the gateway have 13 and 2

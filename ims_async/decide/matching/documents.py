@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 
 from ...model.records import Invoice
 from ...model.vocabulary import Section
+from ...steps import free
 from ..entry import Entry
-from ..steps import free
 from .numbers import runs_of
 
 Amounts = tuple[int, int, int, int, int]

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
+from ...steps import Steps, free
 from ..kinds import MatchKind
-from ..steps import Steps, free
 from ..tolerance import Tolerances
 from . import keys
 from .agreement import Agreement

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from ...errors import InvalidInput
 from ...model.records import Invoice
+from ...steps import Steps, run, run_async
 from ..entry import Entry
 from ..policy import Policy
-from ..steps import Steps, run, run_async
 from .documents import STEP, Side, of_books, of_gateway, pan_of, supplier_of
 from .group import Group
 from .pairing import Findings

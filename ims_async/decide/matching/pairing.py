@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
+from ...steps import Steps, free
 from ..kinds import MatchKind
-from ..steps import Steps, free
 from .agreement import Agreement
 from .documents import FEW, STEP, Amounts, Side
 from .shelves import sort

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, TypeVar
 
-from ..steps import Steps, free
+from ...steps import Steps, free
 from .documents import STEP
 
 MANY: Final = 64  # documents that are looked at one by one; of more, only those near in amount or day
