@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 STEP: Final = 1000
@@ -55,18 +55,23 @@ class _NextTurn:
 _NEXT_TURN: Final = _NextTurn()
 
 
-def sliced(items: Sequence[_T], size: int = STEP) -> Iterator[Sequence[_T]]:
-    """Yield the items in slices of so many."""
+def sliced(items: Sequence[_T], size: int = STEP) -> Iterable[Sequence[_T]]:
+    """Return the items in slices of so many, each made when it is its turn."""
     if len(items) <= size:
-        if items:
-            yield items
-        return
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+        return (items,) if items else ()
+    return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def free(*collections: list[Any] | dict[Any, Any] | set[Any]) -> Steps[None]:
+def free(*collections: list[Any] | dict[Any, Any] | set[Any]) -> Iterable[None]:
     """Free the memory of what is no longer needed in pieces: 100,000 items at once take many milliseconds."""
+    if sum(map(len, collections)) > _FREED_AT_ONCE:
+        return _freed(collections)
+    for items in collections:
+        items.clear()
+    return ()
+
+
+def _freed(collections: Iterable[list[Any] | dict[Any, Any] | set[Any]]) -> Steps[None]:
     for items in collections:
         while items:
             if len(items) <= _FREED_AT_ONCE:
@@ -80,3 +85,8 @@ def free(*collections: list[Any] | dict[Any, Any] | set[Any]) -> Steps[None]:
                 for _ in range(_FREED_AT_ONCE):
                     items.pop()
             yield
+
+
+async def free_async(*collections: list[Any] | dict[Any, Any] | set[Any]) -> None:
+    """Do what `free` does; other tasks have their turn in between."""
+    await run_async(_freed(collections))

@@ -17,7 +17,7 @@ from ..model.records import Record
 from ..model.report import JobReport, accounting_steps
 from ..model.status import JobKind, JobState, JobStatus
 from ..model.tokens import JobToken
-from ..steps import STEP, Steps, run, run_async
+from ..steps import Steps, run, run_async
 from .journaled import JournaledChange
 
 if TYPE_CHECKING:
@@ -194,19 +194,16 @@ class JobFacts:
             report = attrs.evolve(report, gstr2b=token.period, unchanged=unchanged)
         return attrs.evolve(report, batch=self.batch, canned=self._canned)
 
-    async def _long_report(self, change: Change) -> JobReport | None:
-        """Make the report of many records in steps; None where there is one, or it takes no time."""
-        known = self._report is not None and change.status is self._change.status
-        if known or not change.done:
-            return None
-        if len(self._records or ()) + len(status_of(change).error_report) <= STEP:
-            return None
+    async def _reported(self, change: Change) -> JobReport:
+        """Return the report of a change that is done, made in short steps: the property has none."""
+        if self._report is not None and change.status is self._change.status:
+            return self._report
         return await run_async(self._report_steps(change))
 
     async def _make_report(self) -> None:
-        """Make the report, if it is a long one: the property would hold the event loop up."""
-        change = self._change
-        report = await self._long_report(change)
+        if not (change := self._change).done:
+            return
+        report = await self._reported(change)
         if self._report is None and change.status is self._change.status:
             self._report = report
 

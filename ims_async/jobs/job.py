@@ -74,7 +74,8 @@ class ImsJob(JobFacts):
         `OutcomeUnknown` for a job without a reference, `NotAuthorized` where a person has to log in.
         """
         await self.wait(timeout)  # which makes the check
-        await self._make_report()
+        if self._report is None:  # it was done before it was waited for
+            await self._make_report()
         return _report_of(self)
 
     @checks_by_itself
@@ -179,18 +180,18 @@ class ImsJob(JobFacts):
 
     async def _show(self) -> None:
         """Show how the change stands by now, all of it at once; wake the waiters if that is news."""
-        change, report = self._journaled.change, None
-        if change.done and self._records is None:
+        if self._records is None and self._journaled.change.done:
             self._keep(await records_of(self._journaled))
-            change = self._journaled.change  # it may have moved on meanwhile
+        change, report = self._journaled.change, None
         try:
-            report = await self._long_report(change)
+            if change.done:
+                report = await self._reported(change)
         finally:  # what is known by now is shown to others, though this caller is cancelled
-            self._publish(report if self._journaled.change.status is change.status else None)
+            latest = self._journaled.change  # it may have moved on meanwhile
+            self._publish(latest, report if latest.status is change.status else None)
 
-    def _publish(self, report: JobReport | None) -> None:
-        """Show all that is known by now, with the report, if that was made beforehand."""
-        change = self._journaled.change
+    def _publish(self, change: Change, report: JobReport | None) -> None:
+        """Show how the change stands, with the report, if that was made beforehand."""
         if change.status != self._change.status:
             self._report = None
         self._change, self._report = change, self._report or report

@@ -23,7 +23,7 @@ from ..model.records import Decision, Invoice, Record, RecordKey
 from ..model.report import JobReport, RecordFailure
 from ..model.status import Found, JobKind, JobState, JobStatus
 from ..model.vocabulary import Section
-from ..steps import Steps, free, run_async, sliced
+from ..steps import Steps, free_async, run_async, sliced
 from .context import Services
 from .downloads import Downloads
 from .job import ImsJob
@@ -92,7 +92,7 @@ class Recovery:
         conclusive = change.may_say_not_applied(self._services.clock(), quiet)
         current, unread = await self._current(records)
         found = await run_async(comparing_steps(records, current, quiet=conclusive, unread=unread))
-        await run_async(free(current))
+        await free_async(current)
         # A job that can be polled is polled. Records that stood so before prove nothing: a job that is still
         # at work looks the same, so it keeps the turn.
         if not conclusive and not job.pollable:
@@ -206,11 +206,11 @@ class Recovery:
             )
             heard(found)
             batch.records = await run_async(as_they_stand(found.not_applied, current))
-            await run_async(free(current))
+            await free_async(current)
             return batch
 
         job = await self._changes.submit_what(look, queue=queue) if again else None
-        await run_async(free(as_read))
+        await free_async(as_read)
         if batch.unsent_id and found.settled:  # by a later look nothing of it was to be sent any more
             await self._jobs.mark_retried(batch.unsent_id)
         return Retry(job=job, found=found)

@@ -73,13 +73,8 @@ class PollPolicy:
     schedule: Callable[[], Iterator[float | None]] | None = attrs.field(default=None, validator=_SCHEDULE)
     learn: bool = attrs.field(default=True, validator=_FLAG)
     poll_worth: float = attrs.field(default=2.0, validator=_POSITIVE)
-    _growing: tuple[float, ...] = attrs.field(init=False, eq=False, repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        # `initial_delay=0` is for the first poll only, since each poll is billed.
-        base = self.initial_delay if self.initial_delay >= _SHORTEST else 1.0
-        growing = _growing(base * self.factor, self.factor, self.max_interval)
-        object.__setattr__(self, "_growing", growing)
+    _growing: tuple[float, ...] = attrs.field(default=(), init=False, eq=False, repr=False)
+    """The delays after the first, once one is asked for."""
 
     def delays(self) -> Iterator[float]:
         """Yield the delay before each poll, for ever."""
@@ -91,6 +86,11 @@ class PollPolicy:
         """Return the delay before the next poll, after so many; without `schedule`."""
         if not polls:
             return self.initial_delay
+        if not self._growing:
+            # `initial_delay=0` is for the first poll only, since each poll is billed.
+            base = self.initial_delay if self.initial_delay >= _SHORTEST else 1.0
+            growing = _growing(base * self.factor, self.factor, self.max_interval)
+            object.__setattr__(self, "_growing", growing)
         return lengthened(self._growing[min(polls, len(self._growing)) - 1])
 
 

@@ -37,14 +37,17 @@ def accounting_steps(
         return (yield from _account_found(status, status.found, records, submitted))
     if records is None:
         return (yield from _account_without_records(status, submitted))
-    failed, unmatched = yield from _join(status.error_report, records)
+    failed, unmatched = dict[int, RecordFailure](), list[ErrorEntry]()
+    if status.error_report:
+        failed, unmatched = yield from _join(status.error_report, records)
     refused = _refused_whole(status)
     if refused:
         status = _with_reasons(status, unmatched)
         yield from _refuse_all(records, status, failed)
     listed, rest = yield from _parted(records, failed)
     complete = refused or _accounts_for_all(status, len(records), len(failed), len(unmatched))
-    yield from free(failed)
+    if failed:
+        yield from free(failed)
     return _report(
         status,
         submitted=len(records),
