@@ -13,9 +13,10 @@ def names_of(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
     """Return the `__getattr__` of a package whose names are imported when they are first asked for.
 
     `modules` has the names, between spaces, by the module of the package that has them. The modules are found
-    by their names, too: so no other name may be one of theirs.
+    by their names, too, but for those further down: so no other name may be one of theirs.
     """
     place = {name: module for module, names in modules.items() for name in [module, *names.split()]}
+    place = {name: module for name, module in place.items() if "." not in name}
 
     def fetch(name: str) -> Any:
         if name not in place:

@@ -14,7 +14,7 @@ import ims_async
 
 ROOT = Path(ims_async.__file__).parent
 MODULES = sorted(path for path in ROOT.rglob("*.py"))
-NAMING_A_GSP = {"gsp", "simulator", "cli", "_public.py"}
+NAMING_A_GSP = {"gsp", "simulator", "cli", "__init__.py"}
 
 
 @pytest.mark.parametrize(
@@ -50,31 +50,36 @@ def packages_of(name: str) -> set[str]:
 def import_graph(root: Path) -> dict[str, set[str]]:
     """Map each module of a package to those that have to be there before it is.
 
-    A module that asks the top package for a public name needs all of them: they are fetched at once.
+    A module that asks the top package for a public name needs the module that has it.
     """
     paths = {path.relative_to(root.parent).with_suffix(""): path for path in root.rglob("*.py")}
     modules = {".".join(name.parts).removesuffix(".__init__"): path for name, path in paths.items()}
+    top = ast.walk(ast.parse((root / "__init__.py").read_text(encoding="utf-8")))
+    listed = [node for node in top if isinstance(node, ast.ImportFrom)]
+    public = {alias.name: f"{root.name}.{node.module}" for node in listed for alias in node.names}
     graph: dict[str, set[str]] = {}
     for name, path in modules.items():
         here = name if path.name == "__init__.py" else name.rpartition(".")[0]
         needed: set[str] = set()
+        asks_for_itself = False
         for node in imported(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 needed |= {alias.name for alias in node.names}
                 continue
             above = ".".join(here.split(".")[: len(here.split(".")) - node.level + 1]) if node.level else ""
             origin = ".".join(filter(None, (above, node.module)))
-            public = f"{root.name}._public" if origin == root.name else origin
             for alias in node.names:
                 inner = f"{origin}.{alias.name}"
-                needed.add(inner if inner in modules else origin if alias.name[0] == "_" else public)
+                there = public.get(alias.name, origin) if origin == root.name else origin
+                needed.add(inner if inner in modules else there)
+                asks_for_itself |= there == name
         around = set().union(*map(packages_of, needed)) - packages_of(name)
-        graph[name] = (needed | around) & modules.keys() - {name}
+        graph[name] = (needed | around) & modules.keys() - {name} | ({name} if asks_for_itself else set())
     return graph
 
 
 def test_every_module_can_be_the_first_that_is_imported() -> None:
-    """No module is needed before itself; the names of the package, fetched lazily, count as all of them."""
+    """No module is needed before itself, also by names of the top package, which are fetched late."""
     order = [*TopologicalSorter(import_graph(ROOT)).static_order()]
     assert len(order) == len(MODULES)
     for name in order:
@@ -86,8 +91,7 @@ def test_a_module_that_is_needed_before_itself_is_found(tmp_path: Path, ask: str
     """Asking for a public name, or a neighbour that asks back; not where a function does it later."""
     root = tmp_path / "pack"
     (root / "sub").mkdir(parents=True)
-    (root / "__init__.py").touch()
-    (root / "_public.py").write_text("from .sub.a import Name")
+    (root / "__init__.py").write_text("if TYPE_CHECKING:\n from .sub.a import Name")
     (root / "sub/__init__.py").write_text("from .a import Name" if ask == "from . import Name" else "")
     (root / "sub/b.py").write_text("from .a import Name")
     (root / "sub/a.py").write_text(f"{ask}\nclass Name: ...")
