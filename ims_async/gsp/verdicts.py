@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import urllib.parse
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -25,7 +25,7 @@ from ..lazy import pattern
 from ..model import reasons
 from ..model.reasons import Reason, read_reason
 from ..model.secret import Secret
-from .base import Conversation, Needs, Request, Response, Verdict, VerdictKind
+from .base import FINE, Conversation, Needs, Request, Response, Verdict, VerdictKind
 from .codec.json import DEEPEST, check_depth
 from .codec.values import member
 from .gstn import FILE_PENDING, NOTHING_CHANGED, or_empty
@@ -95,25 +95,31 @@ def completed(verdict: Verdict, response: Response, *, own: bool, status: int) -
     )
 
 
-def _layers(envelope: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield an envelope, its `data`, and the `data` in that, as far as they are objects."""
+def _layers(envelope: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return an envelope, its `data`, and the `data` in that, as far as they are objects."""
     part: object = envelope
-    for _ in range(3):
-        if not isinstance(part, Mapping):
-            return
-        yield part
+    layers: list[Mapping[str, Any]] = []
+    while isinstance(part, dict) and len(layers) < 3:
+        layers.append(part)
         part = part.get("data")
+    return layers
 
 
 def gstn_refusal(envelope: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the object with GSTN's refusal (`status_cd` 0): the envelope, its data, or the data in that."""
-    return next((part for part in _layers(envelope) if str(part.get("status_cd")) == "0"), None)
+    for part in _layers(envelope):
+        if str(part.get("status_cd")) == "0":
+            return part
+    return None
 
 
 def error_for_data(envelope: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the object that has an error in place of data and no `status_cd`: it is a refusal too."""
-    unmarked = (part for part in _layers(envelope) if "status_cd" not in part and not part.get("data"))
-    return next((part for part in unmarked if part.get("error") or part.get("errors")), None)
+    for part in _layers(envelope):
+        unmarked = "status_cd" not in part and not part.get("data")
+        if unmarked and (part.get("error") or part.get("errors")):
+            return part
+    return None
 
 
 def reason_in(part: Mapping[str, Any]) -> Reason:
@@ -172,7 +178,7 @@ def judge_gstn(request: Request, error: ImsError, *, in_session: bool, stale: Ne
     if request.changes and isinstance(error, DownloadQueued):
         error = GatewayError(str(error), code=FILE_PENDING)  # for a change this code is a refusal
     if request.operation == "regenerate" and getattr(error, "code", "") == NOTHING_CHANGED:
-        return Verdict(kind=VerdictKind.FINE)  # the conversation reads it: nothing is amiss
+        return FINE  # the conversation reads it: nothing is amiss
     if in_session and isinstance(error, SessionExpired):
         return Verdict(kind=VerdictKind.REFUSED, error=error, stale=stale)
     down = isinstance(error, GatewayUnavailable)
@@ -187,10 +193,9 @@ def with_secrets(
     `unsent` are the account's other secrets, which an answer may quote too.
     """
     there = {name: value for name, value in headers.items() if value is not None}
-    return attrs.evolve(
-        request,
-        headers={**request.headers, **{name: value.reveal() for name, value in there.items()}},
-        secrets=(*request.secrets, *there.values(), *(secret for secret in unsent if secret is not None)),
+    return request.signed(
+        {**request.headers, **{name: value.reveal() for name, value in there.items()}},
+        (*request.secrets, *there.values(), *[secret for secret in unsent if secret is not None]),
     )
 
 

@@ -20,11 +20,12 @@ R = TypeVar("R")
 class Secret:
     """The value of a credential. Only `reveal()` returns it; `repr`, `str` and formats are masked."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_part", "_value")
 
     def __init__(self, value: str | Secret) -> None:
         text = value.reveal() if isinstance(value, Secret) else value
         self._value: str = text.strip()
+        self._part: bytes | None = None  # what every way of writing it has; see `masked`
 
     def reveal(self) -> str:
         """Return the value."""
@@ -113,11 +114,13 @@ _PLAIN: Final = pattern(r"[A-Za-z0-9._~-]+")
 
 def masked(text: bytes, secrets: Iterable[Secret], *, shortest: int) -> bytes:
     """Mask all secrets of at least `shortest` characters in a text, in every encoding a gateway may use."""
-    for value in dict.fromkeys([secret._value for secret in secrets]):
+    for value, secret in {secret._value: secret for secret in secrets}.items():
         if len(value) < shortest:
             continue
         # Most answers are long and quote no secret: a search for a part of it first keeps this fast.
-        if max(_PLAIN.findall(value), key=len, default="").encode() in text:
+        if secret._part is None:
+            secret._part = max(_PLAIN.findall(value), key=len, default="").encode()
+        if secret._part in text:
             text = re.sub(b"".join(map(_spellings, value)), "…".encode(), text)
     return text
 

@@ -78,7 +78,6 @@ class AiohttpTransport:
             del ending  # its traceback refers to this frame
 
     async def _exchange(self, request: Request, attempt: Attempt) -> Response:
-        import aiohttp
         import yarl
 
         session = self._session(fresh=request.fresh or not request.repeatable)
@@ -96,7 +95,7 @@ class AiohttpTransport:
             raise_for_status=False,  # overrides the session's setting: the body of an error is needed
             proxy=_proxy_of(request.url) if self._trust_env else None,
             trace_request_ctx=attempt,
-            timeout=aiohttp.ClientTimeout(total=None),  # `attempt` has the limits
+            timeout=_no_timeout(),
             # Added to the session's own middlewares, which this argument would replace.
             middlewares=(_once_without_cookies, *getattr(session, "_middlewares", ())),
         ) as answer:
@@ -168,6 +167,13 @@ def _connector() -> type[aiohttp.TCPConnector]:
 
 
 @functools.cache
+def _no_timeout() -> aiohttp.ClientTimeout:
+    import aiohttp
+
+    return aiohttp.ClientTimeout(total=None)  # an `Attempt` has the limits
+
+
+@functools.cache
 def _upload() -> Callable[[bytes, Attempt], aiohttp.BytesIOPayload]:
     import aiohttp
 
@@ -185,6 +191,8 @@ def _upload() -> Callable[[bytes, Attempt], aiohttp.BytesIOPayload]:
 
 
 def _check_headers(request: Request) -> None:
+    if not _CONTROL.search("".join(request.headers.values())):
+        return
     for name, value in request.headers.items():
         if _CONTROL.search(value):
             raise InvalidInput(

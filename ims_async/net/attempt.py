@@ -69,7 +69,7 @@ class Attempt:
 
     def progress(self) -> None:
         """Begin the next step of sending or receiving."""
-        self._allow(min(self.timeouts.read, self._ends_at - self._loop.time()))
+        self._allow(self.timeouts.read)
 
     @property
     def overrun(self) -> str | None:
@@ -117,12 +117,12 @@ class Attempt:
     def _allow(self, seconds: float) -> None:
         # A later deadline leaves the timer in place: to set it again at each step would cost more than all
         # the rest of this module.
-        self._deadline = self._loop.time() + seconds
-        if self._timer is not None and self._timer.when() > self._deadline:
+        self._deadline = deadline = min(self._loop.time() + seconds, self._ends_at)
+        if self._timer is not None:
+            if self._timer.when() <= deadline:
+                return
             self._timer.cancel()
-            self._timer = None
-        if self._timer is None:
-            self._timer = self._loop.call_at(self._deadline, self._look)
+        self._timer = self._loop.call_at(deadline, self._look)
 
     def _look(self) -> None:
         if self._loop.time() < self._deadline:

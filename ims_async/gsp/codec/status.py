@@ -42,7 +42,9 @@ def read_status(
     else:  # the message of a job that was not refused is not an error
         own = {name: value for name, value in rest.items() if name.lower().startswith("err")}
         of_job = [entry for entry in report if entry.nameless]
-    reason = completed(read_reason(own), together(Reason(entry.code, entry.message) for entry in of_job))
+    reason = Reason()
+    if own or of_job:
+        reason = completed(read_reason(own), together(Reason(entry.code, entry.message) for entry in of_job))
     return JobStatus(
         state=known or JobState.PROCESSING,
         raw_code=code,

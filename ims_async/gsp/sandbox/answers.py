@@ -14,7 +14,7 @@ import attrs
 from ...errors import NotAuthorized, QuotaExhausted, SessionExpired
 from ...lazy import pattern
 from .. import verdicts
-from ..base import Needs, Request, Response, Verdict, VerdictKind
+from ..base import FINE, Needs, Request, Response, Verdict, VerdictKind
 from ..gstn import gstn_error
 from ..http import read_retry_at
 from ..verdicts import envelope_of, gstn_refusal, reason_in
@@ -39,7 +39,7 @@ def judge(request: Request, response: Response) -> Verdict:
 
 def _judge_body(request: Request, response: Response) -> Verdict:
     if response.status < 300 and verdicts.is_rows(response):
-        return Verdict(kind=VerdictKind.FINE)
+        return FINE
     envelope = envelope_of(response)
     code, data = envelope.get("code"), envelope.get("data")
     refusal = gstn_refusal(envelope)
@@ -60,7 +60,7 @@ def _judge_body(request: Request, response: Response) -> Verdict:
     elif status >= 300:
         verdict = _judge_http(request, response, status, envelope)
     else:
-        return Verdict(kind=VerdictKind.FINE)
+        return FINE
     return verdicts.completed(verdict, response, own=_is_own(envelope, response.status), status=status)
 
 

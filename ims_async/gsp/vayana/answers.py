@@ -11,7 +11,7 @@ from typing import Any, Final
 from ...errors import GatewayError, GatewayUnavailable, ImsError, NotAuthorized
 from ...model.reasons import Reason, read_reason
 from .. import verdicts
-from ..base import Needs, Request, Response, Verdict, VerdictKind
+from ..base import FINE, Needs, Request, Response, Verdict, VerdictKind
 from ..gstn import NO_REASON, gstn_error
 from ..verdicts import envelope_of, gstn_refusal, reason_in
 
@@ -50,14 +50,14 @@ _TYPES: Final = frozenset(
 def judge(request: Request, response: Response) -> Verdict:
     """Distinguish a success from a failure, also with HTTP 200, and GSTN's refusal from an outage."""
     if response.status < 300 and verdicts.is_rows(response):
-        return Verdict(kind=VerdictKind.FINE)
+        return FINE
     envelope = envelope_of(response)
     if response.status < 300 and not failed(envelope):
-        return Verdict(kind=VerdictKind.FINE)
+        return FINE
     error, said = _error_in(envelope), _gstn_reason(envelope)
     by_gstn = said is not None or error.get("message") == _GSTN_SAID
     if request.operation == "result" and by_gstn and response.status != 429:
-        return Verdict(kind=VerdictKind.FINE)  # this is the result of the task: the request itself succeeded
+        return FINE  # this is the result of the task: the request itself succeeded
     verdict = _judge_failure(request, response, envelope, said)
     key = error.get("message")
     own = isinstance(key, str) and (key.startswith(_KEY) or str(error.get("type")) in _TYPES)
