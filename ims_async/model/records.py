@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import attrs
 
@@ -25,6 +25,9 @@ class RecordKey(NamedTuple):
     def __str__(self) -> str:
         day = f"{self.date:%d-%m-%Y}" if isinstance(self.date, dt.date) else self.date or "?"
         return f"{self.section} {self.number} of {day} from {self.supplier} ({self.return_period})"
+
+
+_new_key: Final = tuple.__new__
 
 
 def _rupees(amount: Decimal | int) -> Decimal:
@@ -121,7 +124,8 @@ class Invoice(Plain):
     @property
     def key(self) -> RecordKey:
         """`(section, supplier, number, date, return_period)`."""
-        return RecordKey(self.section, self.supplier, self.number, self.date, self.return_period)
+        ids = (self.section, self.supplier, self.number, self.date, self.return_period)
+        return _new_key(RecordKey, ids)  # what `RecordKey(*ids)` does, in half the time
 
     @property
     def not_filed(self) -> bool:

@@ -49,7 +49,7 @@ class Checker:
             filed=policy.filed_by(gstin),
             stale_after=policy.stale_after,
         )
-        self._cache = RuleCache(self._facts)
+        self._cache, self._level_of = RuleCache(self._facts), policy.level_of
         self._places: dict[Section, dict[tuple[Any, ...], int]] = {section: {} for section in Section}
         self._periods: set[Any] = set()
         self._amendments: list[tuple[int, Decision]] = []
@@ -57,7 +57,8 @@ class Checker:
 
     def one(self, record: Record, place: int) -> list[Finding]:
         """Return the findings on the next record of the batch; `place` counts from 0."""
-        invoice = record.invoice if isinstance(record, Decision) else record
+        decision = record if isinstance(record, Decision) else None
+        invoice = record if decision is None else decision.invoice
         if not isinstance(invoice, Invoice):
             return self._findings(_NO_RECORD, case_of(record, place, place, self._facts))
         first = place
@@ -71,11 +72,11 @@ class Checker:
             suspects = OWN_RULES
         if first != place:
             suspects += EARLIER_RULES
-        if isinstance(record, Decision):
+        if decision is not None:
             if invoice.original_number is not None:
-                self._amendments.append((place, record))
-            if record.action is Action.REJECT:
-                self._rejected.append((place, record))
+                self._amendments.append((place, decision))
+            if decision.action is Action.REJECT:
+                self._rejected.append((place, decision))
         return self._findings(suspects, case_of(record, place, first, self._facts)) if suspects else []
 
     def end(self) -> list[Finding]:
@@ -90,29 +91,32 @@ class Checker:
             for problem in rule.look(batch):
                 if problem is not None:
                     finding = self._finding(rule, problem, problem.place, problem.record)
-                    found += [] if finding.level is Level.OFF else [finding]
+                    found += [] if finding is None else [finding]
                 if problem is None or len(found) == _FINDINGS_PER_STEP:
                     yield found
                     found = []
         yield found
 
     def _findings(self, rules: Iterable[Rule], case: Case) -> list[Finding]:
-        found = [
-            self._finding(rule, problem, case.place, case.record)
+        return [
+            finding
             for rule in rules
             for problem in rule.look(case)
             if problem is not None
+            and (finding := self._finding(rule, problem, case.place, case.record)) is not None
         ]
-        return [finding for finding in found if finding.level is not Level.OFF]
 
-    def _finding(self, rule: Rule, problem: Problem, place: int | None, record: Record | None) -> Finding:
+    def _finding(
+        self, rule: Rule, problem: Problem, place: int | None, record: Record | None
+    ) -> Finding | None:
+        """Return a finding with its level; None if that is off."""
         about = record.invoice if isinstance(record, Decision) else record
         invoice = about if isinstance(about, Invoice) else None
-        level = self._policy.level_of(rule.code)
-        if problem.in_kind:
-            level = Level.REFUSE
-        elif problem.typed_only and level is Level.REFUSE and invoice and invoice.read_from_gateway is True:
-            level = Level.WARN
+        level = Level.REFUSE if problem.in_kind else self._level_of(rule.code)
+        if level is Level.OFF:
+            return None
+        if problem.typed_only and level is Level.REFUSE and not problem.in_kind:
+            level = Level.WARN if invoice and invoice.read_from_gateway is True else level
         return Finding(
             code=rule.code,
             level=level,

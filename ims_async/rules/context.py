@@ -44,13 +44,12 @@ class Facts:
     stale_after: float = 3600.0
 
 
-@attrs.frozen
+@attrs.define(eq=False)  # frozen, it takes three times as long to make, and one is made for each finding
 class Case:
     """One record and its fields. A field of a wrong type is None here; the rule on that field reports it.
 
     `first` is the place of the first record of the batch with the same ids. `action`, `remarks` and
-    `reduction` are None in a reset; `…_given` is of any type, as it was given. `month` is the earliest
-    GSTR-2B period it can belong to, in months.
+    `reduction` are None in a reset; `…_given` is of any type, as it was given.
     """
 
     record: Record
@@ -64,7 +63,12 @@ class Case:
     remarks_given: object
     reduction: ItcReduction | None
     reduction_given: object
-    month: int | None
+
+    @property
+    def month(self) -> int | None:
+        """The earliest GSTR-2B period that the record can belong to, in months."""
+        invoice: object = self.invoice
+        return earliest_gstr2b(getattr(invoice, "return_period", None), getattr(invoice, "source_form", None))
 
     @property
     def accepted(self) -> bool:
@@ -93,7 +97,6 @@ def case_of(record: Record, place: int, first: int, facts: Facts) -> Case:
         remarks,
         reduction if sound else None,
         reduction,
-        earliest_gstr2b(getattr(invoice, "return_period", None), getattr(invoice, "source_form", None)),
     )
 
 
@@ -132,7 +135,7 @@ class Rule:
     def look(self, at: Case | Batch) -> Iterable[Problem | None]:
         """Return the problems found; none for a record of a period before `since`."""
         if self.since is not None and isinstance(at, Case):
-            first = month_of(self.since)
-            if at.month is None or first is None or at.month < first:
+            first, month = month_of(self.since), at.month
+            if month is None or first is None or month < first:
                 return ()
         return self.see(at)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ims_async import Action, Decision, Invoice, ItcReduction, RulePolicy, Section
 from ims_async.rules import Checker, check
-from ims_async.rules.cache import RuleCache
+from ims_async.rules.cache import _PLAIN, RuleCache, _kinds_of
 from ims_async.rules.catalogue import RECORD_RULES
 from ims_async.rules.context import Facts, case_of
 from tests.support.rule_cases import FULL, GOOD, GSTIN, NONE, codes, decided, good, of
@@ -28,6 +28,10 @@ BESIDE = Facts(**FACTS, filed=POLICY.filed_by(GSTIN))
 _ACTIONS: st.SearchStrategy[Any] = st.sampled_from([*Action, "A"])
 _AMOUNTS: list[Any] = [
     *map(Decimal, ("0", "0.0", "9", "9.00", "18.5", "-1", "0.001", "1E+2", "NaN", "1E+20")),
+    *map(
+        Decimal, ("-0", "0.00", "0.000", "0E+2", "-0.01", "99999999999.99", "99999999999.9", "100000000000")
+    ),
+    *map(Decimal, ("100000000000.00", "9999999999999.99", "10000000000000", "1E+1", "sNaN", "-Infinity")),
     *(None, 5, "5"),
 ]
 _VALUES: dict[str, list[Any]] = {
@@ -92,6 +96,18 @@ def compare(records: Sequence[Decision | Invoice]) -> None:
         first = firsts.setdefault(repr(list(map(str, key))), place) if known else place
         assert [(finding.code, finding.message) for finding in found] == asked(record, place, first, BESIDE)
     checker.end()
+
+
+@pytest.mark.parametrize("name", _PLAIN)
+def test_the_types_of_a_record_are_in_the_order_of_their_table(name: str) -> None:
+    """Written out, they must not fall behind it."""
+    mark: dict[str, Any] = {name: Mark()}
+    marked = _kinds_of(attrs.evolve(GOOD, **mark))
+    assert [kind is Mark for kind in marked] == [other == name for other in _PLAIN]
+
+
+class Mark:
+    """What stands in no field."""
 
 
 @given(st.lists(_records(), min_size=1, max_size=12))
