@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import attrs
-
 from ..model.vocabulary import gstin_problem
 from .columns import GSTIN_COLUMN
 from .problems import Problem, raise_all
@@ -32,8 +30,9 @@ def by_taxpayer(
         problems += faults
         for row in own:
             found.setdefault(row.gstin or "", []).append(row)
-    for rows_of_one in found.values():
-        problems += _twice(rows_of_one)
+    if len(files) > 1:
+        for rows_of_one in found.values():
+            problems += _twice(rows_of_one)
     raise_all(problems)
     return found
 
@@ -50,7 +49,7 @@ def _named(
             what = f"{file} is named after {which}: leave --gstin away, or rename it"
             return [], [Problem(what, kind="other-taxpayer", file=file)]
         name = gstin or own or otherwise()
-        return [attrs.evolve(row, gstin=name) for row in rows], []
+        return [row.owned_by(name) for row in rows], []
     found: list[Row] = []
     problems: list[Problem] = []
     for row in rows:

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any, Final
 
+import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -179,3 +180,10 @@ def test_lines_are_those_of_the_whole_text(text: str, offset: int, at_once: int)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(source, "_LINES_AT_ONCE", at_once)
         assert list(source.lines_of(text, offset)) == list(io.StringIO(text[offset:], newline=""))
+
+
+def test_a_row_of_a_taxpayer_is_the_same_row_with_its_gstin() -> None:
+    """Whatever its fields hold: none is left out."""
+    facts: dict[str, Any] = {field.name: field.name for field in attrs.fields(tables.Row)}
+    row = tables.Row(**facts)
+    assert row.owned_by(OWN) == attrs.evolve(row, gstin=OWN)
