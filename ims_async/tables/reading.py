@@ -38,6 +38,7 @@ _FIELDS: Final = {
 """The attributes of a `Row`, by column."""
 _NAMING: Final = ("section", "supplier", "number", "date", "return period", "action", "hash")
 _Parse = Callable[[str], Any]
+Keep = Callable[[Row, dict[str, str]], None]
 _Placed = Sequence[tuple[str, str, int, _Parse]]
 _LONGEST_PROBLEM: Final = 1000  # characters; a problem may quote a cell
 
@@ -66,24 +67,29 @@ def read_with_information(
     source: Source, *, check_suppliers: bool = True, may_be_empty: bool = False
 ) -> list[tuple[Row, dict[str, str]]]:
     """Read decided rows as `read_decisions` does, each with its information cells by column."""
-    return _with_information(
-        source, deciding=True, check_suppliers=check_suppliers, may_be_empty=may_be_empty
-    )
+    return _pairs(source, deciding=True, check_suppliers=check_suppliers, may_be_empty=may_be_empty)
 
 
 def read_records_with_information(
     source: Source, *, check_suppliers: bool = True, may_be_empty: bool = False, gone: bool = False
 ) -> list[tuple[Row, dict[str, str]]]:
     """Read every row as `read_records` does, each with its information cells; with those that are `gone`."""
-    return _with_information(
+    return _pairs(
         source, deciding=False, check_suppliers=check_suppliers, may_be_empty=may_be_empty, gone=gone
     )
 
 
-def _with_information(source: Source, **options: bool) -> list[tuple[Row, dict[str, str]]]:
-    beside: list[dict[str, str]] = []
-    rows = _read(source, beside=beside, **options)
-    return list(zip(rows, beside, strict=True))
+def _pairs(source: Source, **options: bool) -> list[tuple[Row, dict[str, str]]]:
+    rows: list[tuple[Row, dict[str, str]]] = []
+    _read(source, keep=lambda row, information: rows.append((row, information)), **options)
+    return rows
+
+
+def read_keeping(
+    source: Source, keep: Keep, *, check_suppliers: bool = True, may_be_empty: bool = False
+) -> list[Row]:
+    """Read decided rows as `read_decisions` does; `keep` gets each with its information cells by column."""
+    return _read(source, deciding=True, check_suppliers=check_suppliers, may_be_empty=may_be_empty, keep=keep)
 
 
 def read_table(table: Table) -> list[Row]:
@@ -128,9 +134,9 @@ def _read(
     check_suppliers: bool,
     may_be_empty: bool,
     gone: bool = False,
-    beside: list[dict[str, str]] | None = None,
+    keep: Keep | None = None,
 ) -> list[Row]:
-    """Return the rows; the information cells of each go into `beside`."""
+    """Return the rows; `keep` gets each with its information cells."""
     rows: list[Row] = []
     problems: list[Problem] = []
     seen: dict[tuple[object, ...], Row] = {}
@@ -152,8 +158,8 @@ def _read(
             if (first := seen.setdefault(row.sameness, row)) is not row:
                 reader.refuse_again(row, first)
             rows.append(row)
-            if beside is not None:
-                beside.append(reader.information(cells))
+            if keep is not None:
+                keep(row, reader.information(cells))
         problems += reader.problems
     if not rows and not problems and not may_be_empty:
         reader.line = reader.header

@@ -38,6 +38,8 @@ from ims_async.model.tokens import Download, JobToken
 from ims_async.model.vocabulary import Action, GoodsType, Section, parse_gstin, period_problem
 from ims_async.net.credential_file import FileCredentialStore
 from ims_async.net.transport import Gunzip
+from ims_async.tables.checking import Beside
+from ims_async.tables.reading import read_keeping
 from tests.endurance import fuzz_promises as promises
 from tests.endurance.fuzz_portal import portal_readers
 from tests.endurance.fuzz_promises import Case, Reader, promise
@@ -177,6 +179,9 @@ def _checked(case: Case) -> Any:
     rows = tables.read_with_information(io.BytesIO(case.body), check_suppliers=False)
     for finding in tables.check_rows(rows, gstin=vayana_talk.GSTIN, today=dt.date(2025, 12, 31)):
         promise(str(finding), "a finding has words")
+    beside = Beside()
+    beside.rows = read_keeping(io.BytesIO(case.body), beside.keep, check_suppliers=False)
+    promise([*beside] == rows, "what is kept beside rows is what was read")
     return rows
 
 

@@ -73,6 +73,7 @@ COVERED: Final = {
     "tables/offline/reading.py read_rows": "read_portal",
     "tables/gstr2b/reading.py read_gstr2b": "read_gstr2b",
     "tables/reading.py read_decisions": "read_decisions",
+    "tables/reading.py read_keeping": "read_with_information",
     "tables/reading.py read_records_with_information": "read_sheet",
     "tables/sheets.py read_sheet": "read_sheet",
     "tables/supplier_view/reading.py read_sales": "read_sales",

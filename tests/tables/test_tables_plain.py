@@ -182,6 +182,28 @@ def test_lines_are_those_of_the_whole_text(text: str, offset: int, at_once: int)
         assert list(source.lines_of(text, offset)) == list(io.StringIO(text[offset:], newline=""))
 
 
+def test_what_is_kept_beside_rows_is_what_was_read() -> None:
+    """Of several files, one of them without these columns; by place, by part and in turn."""
+    plain = {name: values[-1] for name, values in PLAIN.items()} | {"action": "A", "ITC reduction": ""}
+    few = {name: plain[name] for name in tables.READ_COLUMNS}
+    beside, expected = checking.Beside(), list[Any]()
+    for number, cells in enumerate((plain, few)):
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([cells, cells.values(), (cells | {"number": "2"}).values()])
+        source_file = io.StringIO(text.getvalue(), newline="")
+        source_file.name = f"{number}.csv"
+        rows = reading.read_keeping(source_file, beside.keep)
+        source_file.seek(0)
+        expected += tables.read_with_information(source_file)
+        beside.rows = [*beside.rows, *rows]
+    with_nul = attrs.evolve(expected[0][0], line=9)
+    beside.keep(with_nul, {**expected[0][1], "type": "a\0b"})
+    beside.rows = [*beside.rows, with_nul]
+    expected.append((with_nul, {**expected[0][1], "type": "a\0b"}))
+    assert [*beside] == expected
+    assert [beside[place] for place in range(len(beside))] == beside[:] == expected
+
+
 def test_a_row_of_a_taxpayer_is_the_same_row_with_its_gstin() -> None:
     """Whatever its fields hold: none is left out."""
     facts: dict[str, Any] = {field.name: field.name for field in attrs.fields(tables.Row)}

@@ -17,7 +17,8 @@ from ...errors import InvalidInput
 from ...model.status import JobKind
 from ...rules import Finding, Level, RulePolicy
 from ...tables import Problem, Row
-from ...tables.checking import closing_periods
+from ...tables.checking import Beside, closing_periods
+from ...tables.reading import read_keeping
 from .. import options
 from ..command import command
 from ..inputs.files import read_all
@@ -94,7 +95,7 @@ def check(
     today = rules.india_date(dt.datetime.now(dt.UTC))
     found = tables.check_rows(rows, policy=policy, gstin=own or None, today=today)
     rewritten = tables.rewritten_count(rows)
-    return _Outcome(read, [row for row, _ in rows], found, rewritten, filings).tell(console)
+    return _Outcome(read, rows.rows, found, rewritten, filings).tell(console)
 
 
 def _filings_of(
@@ -114,19 +115,18 @@ def _filings_of(
 
 def _rows_of(
     console: Console, paths: Sequence[Path], gstin: str | None, own: str, *, check: bool
-) -> tuple[list[Path], list[tuple[Row, dict[str, str]]]]:
+) -> tuple[list[Path], Beside]:
     """Read the files that are meant, as push does; return them, and their rows with what is beside them."""
-    beside: dict[tuple[str, int], dict[str, str]] = {}
+    beside = Beside()
 
     def read(file: Path, **options: bool) -> list[Row]:
-        found = tables.read_with_information(file, **options)
-        beside.update({(row.file, row.line): information for row, information in found})
-        return [row for row, _ in found]
+        return read_keeping(file, beside.keep, **options)
 
     files, by_gstin = read_all(
         console, paths, JobKind.SAVE, gstin=gstin, check=check, reader=read, otherwise=lambda: own
     )
-    return files, [(row, beside[row.file, row.line]) for named in by_gstin.values() for row in named]
+    beside.rows = [row for named in by_gstin.values() for row in named]
+    return files, beside
 
 
 def _list_rules(console: Console, policy: RulePolicy) -> int:
