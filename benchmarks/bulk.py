@@ -250,7 +250,7 @@ def fairness(big: int, small: int, each: int) -> None:
     }.items():
         ratio = together / apart
         rows.append(Row(f"{name}: alone", f"{apart:.2f} min"))
-        rows.append(Row("  together", f"{together:.2f} min", f"{ratio:.2f} ×", 1.3, ratio))
+        rows.append(Row(f"{name}: together", f"{together:.2f} min", f"{ratio:.2f} ×", 1.3, ratio))
     show(
         f"fairness: one GSTIN with {big:,} decisions, {small} with {each}, {PER_MINUTE} requests a minute, "
         f"jobs of {MEDIAN:g} s;\nvirtual time until each was finished, by the events of the run",
