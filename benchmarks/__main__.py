@@ -20,7 +20,7 @@ from typing import Final
 import attrs
 
 from .measure import Row, Table
-from .results import Result, page
+from .results import Result, load, page
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 OUT: Final = Path(__file__).parent / "RESULTS.md"
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="of this project, to compare with")
     parser.add_argument("--folder", type=Path, default=Path.cwd(), help="on whose disk journals are made")
     chosen = parser.parse_args(arguments)
-    results = []
+    results, began = [], load()
     for name in chosen.only or BENCHMARKS:
         given = _arguments(name, chosen)
         print(f"\n== {name} {' '.join(given)}".rstrip(), flush=True)
@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     words = [word for word in ("--quick", "--full") if getattr(chosen, word[2:])]
     names = ["--only", *chosen.only] if chosen.only else []
     command = " ".join(["python -m benchmarks", *names, *words])
-    text = page(results, command=command, against=chosen.against is not None, quick=chosen.quick)
+    text = page(results, command=command, against=chosen.against is not None, quick=chosen.quick, began=began)
     whole = not chosen.only and not chosen.quick
     if out := chosen.out or (OUT if whole else None):
         out.write_text(text, encoding="utf-8")

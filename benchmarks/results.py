@@ -36,8 +36,8 @@ class Result:
     error_before: str = ""
 
 
-def page(results: Sequence[Result], *, command: str, against: bool, quick: bool) -> str:
-    """Return the page as Markdown."""
+def page(results: Sequence[Result], *, command: str, against: bool, quick: bool, began: str) -> str:
+    """Return the page as Markdown; `began` is the load of the machine before the first benchmark."""
     lines = ["# Results of the benchmarks", ""]
     lines += [
         f"Written by `{command}`. Figures are medians, beside the least and the most, unless a title says",
@@ -48,7 +48,7 @@ def page(results: Sequence[Result], *, command: str, against: bool, quick: bool)
         lines += ["**Tiny sizes, to see that everything runs: no figure means anything.**", ""]
     if against:
         lines += ["*before*: the same row by the other code, measured after ours.", ""]
-    lines += [*machine(), "", "## Goals", "", *_goals(results), ""]
+    lines += [*machine(began), "", "## Goals", "", *_goals(results), ""]
     for result in results:
         lines += [f"## {result.name}", "", f"{result.about} It took {result.seconds:.0f} s.", ""]
         if result.error:
@@ -60,7 +60,7 @@ def page(results: Sequence[Result], *, command: str, against: bool, quick: bool)
     return "\n".join(lines)
 
 
-def machine() -> Iterator[str]:
+def machine(began: str) -> Iterator[str]:
     """Yield what figures depend on; nothing that tells one machine from another of its kind."""
     yield "| | |"
     yield "|---|---|"
@@ -71,7 +71,7 @@ def machine() -> Iterator[str]:
     yield f"| Python | {platform.python_implementation()} {sys.version.split()[0]} |"
     yield f"| ims_async | {ims_async.__version__} |"
     yield f"| libraries | {', '.join(map(_version, LIBRARIES))} |"
-    yield f"| load when it began | {_load()} |"
+    yield f"| load | {began} when it began, {load()} when it ended |"
 
 
 def _processor() -> str:
@@ -90,7 +90,8 @@ def _memory() -> str:
         return "unknown"
 
 
-def _load() -> str:
+def load() -> str:
+    """Return how many processes wanted a core in the last minute."""
     return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
 
 

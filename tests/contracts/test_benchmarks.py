@@ -93,7 +93,7 @@ def test_a_row_says_whether_its_goal_was_met() -> None:
     ]
     assert [row.met for row in rows] == [True, False, True, False, None]
     result = Result(name="any", about="Of anything.", seconds=1, tables=[Table("of it", rows)])
-    text = page([result], command="none", against=False, quick=False)
+    text = page([result], command="none", against=False, quick=False, began="0.1")
     assert "2 of 4 are met." in text
     assert "| any | of it: too much | 3 |  | **≤ 2 ×: MISSED** |" in text
 
