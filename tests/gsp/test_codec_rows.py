@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from collections.abc import Generator
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import attrs
 import pytest
@@ -187,6 +188,39 @@ def test_a_row_in_the_other_spelling_needs_no_slow_reading(section: Section) -> 
     for odd in strategies.ODD_VALUES:
         other = _in_the_other_spelling({**row, "ispendactblocked": odd})
         assert _outcome(quick, section, other) == _outcome(codec_rows.plain_reader(section), section, other)
+
+
+_LIVE: Final = ("tradenm", "remarks", "isRemarksBlocked", "isItcRedReqBlocked")
+
+
+@settings(max_examples=examples(100))
+@pytest.mark.parametrize("section", Section)
+@given(data=st.data())
+def test_the_two_readers_agree_on_what_live_gateways_add(section: Section, data: st.DataObject) -> None:
+    """Read rows with any of the four properties alike, of any value, whatever else is in the row."""
+    values = st.sampled_from(["Y", "N", "Shree Traders", *strategies.ODD_VALUES])
+    row = data.draw(st.just(strategies.documented_row(section)) | strategies.mutated_rows(section))
+    row |= data.draw(
+        st.dictionaries(st.sampled_from([*_LIVE, "itcRedReqBlocked", "itcRedReq", "new"]), values)
+    )
+    quick, plain = codec_rows.quick_reader(section), codec_rows.plain_reader(section)
+    assert _outcome(quick, section, row) == _outcome(plain, section, row)
+
+
+@pytest.mark.parametrize("section", Section)
+def test_what_live_gateways_add_needs_no_slow_reading(
+    section: Section, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the plain reader nor the search for other flags, with any of the four."""
+    wanted = []
+    live = {"tradenm": "Shree Traders", "remarks": None, "isRemarksBlocked": "Y", "isItcRedReqBlocked": "N"}
+    for count in range(5):
+        for keys in itertools.combinations(live, count):
+            row = strategies.documented_row(section) | {key: live[key] for key in keys}
+            wanted.append((row, seen(codec_rows.plain_reader(section)(row))))
+    monkeypatch.setattr(codec_rows, "_flags", None)
+    quick = vars(codec_rows)["_quick_reader"](section, None)
+    assert [seen(quick(row)) for row, _ in wanted] == [record for _, record in wanted]
 
 
 @pytest.mark.parametrize("section", Section)

@@ -12,12 +12,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final, get_args
 
-import attrs
-
 from ...model.records import Invoice, ItcReduction
 from ...model.vocabulary import Section
 from .readers import CONVERTER, MISSING, reader
-from .values import ACTIONS, DAYS, PERIODS, Cache, money
+from .values import ACTIONS, DAYS, PERIODS, WHOLES, Cache, money
 
 # The keys of the documents' attributes; the supplier view and the added-back liabilities have them too.
 AMOUNT_NAMES: Final = {
@@ -99,28 +97,36 @@ def plain_reader(section: Section) -> Callable[..., Invoice]:
     return plain
 
 
-# An invoice under construction: the same slots, without the checked assignment of the frozen class, which for
-# twenty-six attributes takes a third of the time of a row. `__class__` is switched when it is complete.
-_Draft: Any = attrs.make_class(
-    "_Draft",
-    [field.name for field in attrs.fields(Invoice)],
-    bases=Invoice.__bases__,
-    slots=True,
-    weakref_slot=False,
-    init=False,
-    eq=False,
-)
+class _Draft(Invoice):
+    """An invoice under construction, in the same slots: `__class__` is switched when it is complete.
+
+    The checked assignment of the frozen class would take a third of the time of a row.
+    """
+
+    __slots__ = ()
+    __setattr__ = object.__setattr__
+    __delattr__ = object.__delattr__  # with one of the two alone, both are called by way of Python
+
+
 # Properties that live gateways send and no document has.
 _NEWER: Final = frozenset({"tradenm", "remarks"})
+_LETTERS: Final[dict[object, bool]] = {"Y": False, "N": True}
 
 
-def _fill_newer(draft: Any, row: dict[str, Any], base: frozenset[str]) -> bool:
+def _fill_newer(draft: Any, row: dict[str, Any], base: frozenset[str], shared: dict[str, str]) -> bool:
     """Fill in the properties that are not documented; False if the plain reader has to read the row."""
     name, remarks = row.get("tradenm"), row.get("remarks")
-    if not (isinstance(name, str | None) and isinstance(remarks, str | None)):
+    if not ((name is None or type(name) is str) and (remarks is None or type(remarks) is str)):
         return False
+    draft.supplier_name, draft.remarks = name and shared[name], remarks
+    allowed, reduction_allowed = row.get("isRemarksBlocked"), row.get("isItcRedReqBlocked")
+    draft.remarks_allowed = allowed = _LETTERS.get(allowed)
+    draft.itc_reduction_allowed = reduction_allowed = _LETTERS.get(reduction_allowed)
+    texts, flags = ("tradenm" in row) + ("remarks" in row), (allowed, reduction_allowed)
+    if len(row) == len(base) + texts + 2 - flags.count(None):  # these are all
+        draft.itc_reduction, draft.extra = None, {}
+        return True
     given, used = _flags(row)
-    draft.supplier_name, draft.remarks = name, remarks
     draft.remarks_allowed = given.get("remarks_allowed")
     draft.itc_reduction = given.get("itc_reduction")
     draft.itc_reduction_allowed = given.get("itc_reduction_allowed")
@@ -141,38 +147,34 @@ def _quick_reader(section: Section, plain: Callable[..., Invoice]) -> Callable[.
 
     def quick(row: Any, _: Any = None, recipient: str | None = None) -> Invoice:
         try:
-            draft = _Draft()
-            supplier, number, hash_ = row["stin"], row[number_key], row["hash"]
-            source_form, place = row["srcform"], row["pos"]
+            draft: Any = object.__new__(_Draft)
+            number, hash_ = row[number_key], row["hash"]
             # A GSP uses one name or the other.
             blocked = row["ispendactblocked" if "ispendactblocked" in row else "ispendactnallwd"]
-            kind: Any = row["inv_typ"] if typed else None
             original = row[original_number_key] if amended else None
-            if not (type(supplier) is type(number) is type(hash_) is type(source_form) is type(place) is str):
-                return plain(row, recipient)
-            if (typed and type(kind) is not str) or (amended and type(original) is not str):
+            if not (type(number) is type(hash_) is str) or (amended and type(original) is not str):
                 return plain(row, recipient)
             if type(blocked) is not str and type(blocked) is not bool:
                 return plain(row, recipient)  # 1 equals True, but is not a valid flag
             draft.section = section
-            draft.supplier, draft.number, draft.hash = shared[supplier], number, hash_
-            draft.source_form, draft.place_of_supply = shared[source_form], shared[place]
-            draft.type = shared[kind] if typed else None
+            draft.supplier, draft.number, draft.hash = shared[row["stin"]], number, hash_
+            draft.source_form, draft.place_of_supply = shared[row["srcform"]], shared[row["pos"]]
+            draft.type = shared[row["inv_typ"]] if typed else None
             draft.date, draft.return_period = DAYS[row[day_key]], PERIODS[row["rtnprd"]]
             draft.original_number = original
             draft.original_date = DAYS[row[original_day_key]] if amended else None
-            amount = row["val"]
-            draft.value = amount if type(amount) is Decimal else money(amount)
-            amount = row["txval"]
-            draft.taxable_value = amount if type(amount) is Decimal else money(amount)
-            amount = row["iamt"]
-            draft.igst = amount if type(amount) is Decimal else money(amount)
-            amount = row["camt"]
-            draft.cgst = amount if type(amount) is Decimal else money(amount)
-            amount = row["samt"]
-            draft.sgst = amount if type(amount) is Decimal else money(amount)
-            amount = row["cess"]
-            draft.cess = amount if type(amount) is Decimal else money(amount)
+            n = row["val"]
+            draft.value = n if type(n) is Decimal else WHOLES[n] if type(n) is int else money(n)
+            n = row["txval"]
+            draft.taxable_value = n if type(n) is Decimal else WHOLES[n] if type(n) is int else money(n)
+            n = row["iamt"]
+            draft.igst = n if type(n) is Decimal else WHOLES[n] if type(n) is int else money(n)
+            n = row["camt"]
+            draft.cgst = n if type(n) is Decimal else WHOLES[n] if type(n) is int else money(n)
+            n = row["samt"]
+            draft.sgst = n if type(n) is Decimal else WHOLES[n] if type(n) is int else money(n)
+            n = row["cess"]
+            draft.cess = n if type(n) is Decimal else WHOLES[n] if type(n) is int else money(n)
             draft.action = ACTIONS[row["action"]]
             draft.pending_allowed = _ALLOWED[blocked]
             draft.supplier_filed = _FILED[row["srcfilstatus"]]
@@ -180,7 +182,7 @@ def _quick_reader(section: Section, plain: Callable[..., Invoice]) -> Callable[.
                 draft.supplier_name = draft.remarks = draft.remarks_allowed = None
                 draft.itc_reduction = draft.itc_reduction_allowed = None
                 draft.extra = {}
-            elif not strange.isdisjoint(row) or not _fill_newer(draft, row, base):
+            elif not strange.isdisjoint(row) or not _fill_newer(draft, row, base, shared):
                 return plain(row, recipient)
             draft.recipient, draft.read_from_gateway = recipient, True
             draft.__class__ = Invoice
@@ -193,7 +195,10 @@ def _quick_reader(section: Section, plain: Callable[..., Invoice]) -> Callable[.
 
 
 class _SharedTexts(Cache[str, str]):
-    """The suppliers, places and forms of a section, of which equal ones are one string in memory."""
+    """The suppliers, places and forms of a section, of which equal ones are one string in memory.
+
+    Raises `TypeError` for what is no text.
+    """
 
     __slots__ = ()
 
