@@ -199,9 +199,10 @@ class InvoiceList(list[Invoice]):
         problems: tuple[str, ...] = (),
         other: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(rows or [])
+        if rows:
+            self.extend(rows)
         self.problems = problems
-        self.other = dict(other or {})
+        self.other: dict[str, Any] = dict(other) if other else {}
 
     def __repr__(self) -> str:
         return f"<InvoiceList of {len(self):,} rows, {len(self.problems):,} problems>"

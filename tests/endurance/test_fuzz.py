@@ -87,6 +87,7 @@ COVERED: Final = {
     "gsp/http.py check_base_url": "vocabulary",
     "gsp/base.py judge": "sandbox save",
     "gsp/codec/json.py parse_json": "parse_json",
+    "gsp/codec/json.py parse_small": "rows b2b",
     "gsp/http.py read_retry_at": "read_retry_at",
 }
 _READS: Final = re.compile(

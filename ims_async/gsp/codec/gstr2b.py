@@ -165,10 +165,11 @@ def _kept(scanner: Scanner, reading: _Reading, depth: int = 0) -> Generator[Paus
     """Read a value that is kept as it is, step by step: it may be as long as a section."""
     if scanner.begins("[") and depth < _DEEPEST_KEPT:
         values = []
-        for value in scanner.elements():
-            values.append(value)
-            if reading.turn():
-                yield PAUSE
+        for batch in scanner.batches():
+            for value in batch:
+                values.append(value)
+                if reading.turn():
+                    yield PAUSE
         return values
     if scanner.begins("{") and depth < _DEEPEST_KEPT:
         members = {}
@@ -231,10 +232,11 @@ def _supplier(
     for key in scanner.members(once=True):
         if key == listed and scanner.begins("["):
             rows = [] if rows is None else rows
-            for row in scanner.elements():
-                rows.append(row)
-                if reading.turn():
-                    yield PAUSE
+            for batch in scanner.batches():
+                for row in batch:
+                    rows.append(row)
+                    if reading.turn():
+                        yield PAUSE
         else:
             facts[key] = scanner.value()
     if rows is None:

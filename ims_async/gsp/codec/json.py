@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from decimal import Decimal
 from enum import Enum, auto
 from json.encoder import encode_basestring_ascii as quote
-from typing import Any, Final
+from typing import Any, Final, Protocol, cast
 
 from ...errors import UnexpectedAnswer
 from ...lazy import pattern
@@ -23,6 +23,7 @@ def _refuse_constant(name: str) -> Any:
 DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
 # The C scanner behind the decoder: reads one value at a place and says where it ended.
 SCAN: Final[Callable[[str, int], tuple[Any, int]]] = vars(DECODER)["scan_once"]
+_NO_JSON: Final = (ValueError, ArithmeticError, RecursionError, StopIteration)  # what it raises
 
 
 def parse_json(body: bytes) -> Any:
@@ -45,6 +46,8 @@ class Pause(Enum):
 
 PAUSE: Final = Pause.PAUSE
 
+_SLICE: Final = 16_384  # characters: some forty rows
+_LONGEST_KEY: Final = 40
 _SPACE: Final = pattern(r"[ \t\r\n]*")
 DEEPEST: Final = 64  # levels of one value; a deeper one could be read, but not shown or written
 
@@ -93,11 +96,93 @@ def _key_text(key: object) -> str:
     return quote(key)
 
 
+def _opened(text: str, start: int, end: int) -> int:
+    """Return how many brackets open, or one more: to look for the only one is faster than to count it."""
+    once = text.find("[", start, end) == text.rfind("[", start, end)
+    return text.count("{", start, end) + (1 if once else text.count("[", start, end))
+
+
+class Cursor(Protocol):
+    """What the members of an object are read by, value by value."""
+
+    def begins(self, character: str) -> bool:
+        """Return whether the next value begins with this character, `{` or `[`."""
+
+    def value(self) -> Any:
+        """Read the next value, of any type."""
+
+    def members(self) -> Iterable[str]:
+        """Yield an object's keys; the caller must read each value before the next key."""
+
+    def batches(self) -> Iterable[list[Any]]:
+        """Yield an array's elements, some at a time."""
+
+
+class Parsed:
+    """A cursor over an object that was parsed in one piece."""
+
+    __slots__ = ("_facts", "_value")
+
+    def __init__(self, facts: dict[str, Any]) -> None:
+        self._facts = facts
+        self._value: Any = None
+
+    def begins(self, character: str) -> bool:
+        """Return whether the next value is an object, or an array."""
+        return type(self._value) is (dict if character == "{" else list)
+
+    def value(self) -> Any:
+        """Return the next value."""
+        return self._value
+
+    def members(self) -> Iterable[str]:
+        """Yield the object's keys."""
+        for key, value in self._facts.items():
+            self._value = value
+            yield key
+
+    def batches(self) -> Iterable[list[Any]]:
+        """Return an array's elements, all at once."""
+        return (self._value,) if self._value else ()
+
+
+_SMALL: Final = 4096  # bytes; the rows of a larger answer are read sooner by the scanner below
+_MOST_KEYS: Final = 16
+
+
+def parse_small(body: bytes, path: Sequence[str]) -> Parsed | None:
+    """Parse a small answer in one piece, for its object at a path of keys.
+
+    None if anything is not as it should be: the scanner will say what. A parser drops the first of two equal
+    keys. So those of the path and of the object must not be found a second time, be it within another text;
+    nor a `\\u`, by which a key may be spelled in another way.
+    """
+    if len(body) > _SMALL:
+        return None
+    try:
+        text = body.decode()
+        facts, end = SCAN(text, 0)
+        for key in path:
+            facts = facts[key]
+        keys = (*path, *facts)
+    except (*_NO_JSON, LookupError, TypeError):
+        return None
+    if type(facts) is not dict or end < len(text) or _opened(text, 0, end) > DEEPEST:
+        return None
+    if len(keys) > _MOST_KEYS or ("\\" in text and "\\u" in text):
+        return None
+    for key in {*keys}:
+        if text.count(f'"{key}"') != keys.count(key):
+            return None
+    return Parsed(facts)
+
+
 class Scanner:
     """A cursor over JSON text that reads one value at a time with the standard library's C scanner."""
 
     def __init__(self, text: str) -> None:
         self.text, self.at = text, 0
+        self._between = "},{"  # how an element ends and the next one begins, as last seen
 
     def value(self) -> Any:
         """Read the next value, of any type."""
@@ -122,14 +207,53 @@ class Scanner:
             self._expect(":")
             yield key
 
-    def elements(self) -> Iterator[Any]:
-        """Yield an array's elements, each read on demand."""
-        scan, text = SCAN, self.text
+    def objects(self, path: Sequence[str]) -> Iterator[None]:
+        """Step to each object at a path of keys; the caller must read it before the next step."""
+        if not path:
+            yield
+            return
+        for key in self.members():
+            if key == path[0] and self.begins("{"):
+                yield from self.objects(path[1:])
+            else:
+                self.value()
+
+    def batches(self) -> Iterator[list[Any]]:
+        """Yield an array's elements, those of 16 kB by one call of the scanner.
+
+        Where that fails, as many characters are read element by element, and what is no JSON has its place in
+        the error; so nothing is read more than twice.
+        """
+        alone, end = 0, 0  # read element by element up to here; where the last one so read ended
         for _ in self.steps():
             start = self._skip()
-            found, self.at = scan(text, start)
-            self._look(found, start)
+            if end:  # up to the first key: within an element another one may follow its like, too
+                key = self.text.find(":", start, start + _LONGEST_KEY)
+                self._between = self.text[end - 1 : max(start, key) + 1]
+            found, end = [], 0
+            if start >= alone:
+                found = self._slice(start)
+                alone = start if found else start + _SLICE
+            if not found:
+                one, self.at = SCAN(self.text, start)
+                self._look(one, start)
+                found, end = [one], self.at
             yield found
+
+    def _slice(self, start: int) -> list[Any]:
+        """Read the elements of the next 16 kB; none if they do not end where one seems to end."""
+        cut = self.text.rfind(self._between, start, start + _SLICE)
+        if cut < 0:
+            return []
+        try:
+            found, end = SCAN(f"[{self.text[start : cut + 1]}]", 0)
+        except _NO_JSON:
+            return []
+        self.at = start + end - 2  # at a comma, or where the array ends if that is nearer
+        if _opened(self.text, start, self.at) - len(found) >= DEEPEST or {*map(type, found)} != {dict}:
+            for one in found:
+                check_depth(one)
+        return cast("list[Any]", found)
 
     def steps(self) -> Iterator[None]:
         """Step through an array; the caller must read each element before the next step."""
@@ -151,7 +275,7 @@ class Scanner:
 
     def _look(self, found: Any, start: int) -> None:
         """Check the depth of a value, if it has enough brackets to be too deep."""
-        if self.text.count("{", start, self.at) + self.text.count("[", start, self.at) > DEEPEST:
+        if _opened(self.text, start, self.at) > DEEPEST:
             check_depth(found)
 
     def begins(self, character: str) -> bool:
@@ -184,6 +308,6 @@ def scanned(
         scanner = Scanner(body.decode("utf-8-sig"))
         yield from walk(scanner)
         scanner.end()
-    except (ValueError, ArithmeticError, RecursionError, StopIteration, RuntimeError) as error:
+    except (*_NO_JSON, RuntimeError) as error:
         place = f"answer of {len(body)} bytes is cut short or not JSON: {str(error) or type(error).__name__}"
         raise UnexpectedAnswer(f"the {place}", problems=[f"$: {place}"], body=body) from None
