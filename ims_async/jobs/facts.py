@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from ..errors import JournalError, OutcomeUnknown
+from ..errors import JobFailed, JournalError, OutcomeUnknown
 from ..gsp.gstn import NOTHING_CHANGED
 from ..loop_owner import LoopOwner, on_one_loop
 from ..model.change import Change
@@ -206,6 +206,21 @@ class JobFacts:
         report = await self._reported(change)
         if self._report is None and change.status is self._change.status:
             self._report = report
+
+    def _outcome(self) -> JobReport:
+        """Return the report of a job that has ended. Raises `JobFailed` where it failed as a whole."""
+        status, report = self.status, self.report
+        assert report is not None  # noqa: S101 # a final status makes the report
+        if not (status.state is JobState.FAILED or self._change.needs_a_look):
+            return report
+        code = report.error_code or status.raw_code
+        reason = f"{code} {report.reason}".rstrip()
+        name, advice = self.reference_id, ""
+        what = f"the gateway refused job {name} as a whole: {reason}"
+        if status.carrier_failed:
+            what = f"the task that carried job {name} broke off, and what was applied is not known: {reason}"
+            advice = "call taxpayer.reconcile(job)"
+        raise JobFailed(what, code=code, words=report.reason, report=report, job=self, advice=advice)
 
     @property
     def without_effect(self) -> tuple[Record, ...]:

@@ -12,14 +12,14 @@ from typing import Any
 
 import attrs
 
-from ..errors import JobFailed, JobTimeout
+from ..errors import JobTimeout
 from ..journal.base import NO_JOURNAL
 from ..loop_owner import LoopOwner, checks_by_itself, on_one_loop
 from ..model.change import Change, is_news
 from ..model.moves import ChangeState
 from ..model.records import Record
 from ..model.report import JobReport
-from ..model.status import JobState, JobStatus
+from ..model.status import JobStatus
 from ..model.tokens import JobToken
 from ..net.poll_times import PollTimes
 from .alarms import Alarms
@@ -76,7 +76,7 @@ class ImsJob(JobFacts):
         await self.wait(timeout)  # which makes the check
         if self._report is None:  # it was done before it was waited for
             await self._make_report()
-        return _report_of(self)
+        return self._outcome()
 
     @checks_by_itself
     async def wait(self, timeout: float | None = None) -> JobStatus:  # noqa: ASYNC109 # public name
@@ -214,22 +214,6 @@ class ImsJob(JobFacts):
         if self._report is None:
             self._journaled.learn(token)
             self._change = self._journaled.change
-
-
-def _report_of(job: ImsJob) -> JobReport:
-    """Return the report of a job that has ended. Raises `JobFailed` where it failed as a whole."""
-    status, report = job.status, job.report
-    assert report is not None  # noqa: S101 # a final status makes the report
-    if not (status.state is JobState.FAILED or job.needs_a_look):
-        return report
-    code = report.error_code or status.raw_code
-    reason = f"{code} {report.reason}".rstrip()
-    name, advice = job.reference_id, ""
-    what = f"the gateway refused job {name} as a whole: {reason}"
-    if status.carrier_failed:
-        what = f"the task that carried job {name} broke off, and what was applied is not known: {reason}"
-        advice = "call taxpayer.reconcile(job)"
-    raise JobFailed(what, code=code, words=report.reason, report=report, job=job, advice=advice)
 
 
 async def as_completed(jobs: Iterable[ImsJob]) -> AsyncIterator[ImsJob]:

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from ims_async import DownloadQueued, Section, UnexpectedAnswer
 from ims_async.gsp.codec import json as codec_json
 from ims_async.gsp.codec import read_invoices
-from ims_async.gsp.codec.json import Scanner, parse_small
-from ims_async.gsp.codec.writing import json_text
+from ims_async.gsp.codec.json import Scanner, json_text, parse_small
 from tests.support import strategies
 
 from ..support.sweeps import examples
