@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import importlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from types import GenericAlias
 from typing import Annotated, Any, Final, cast
@@ -53,6 +53,11 @@ FIELDS: Final[dict[str, tuple[str, type]]] = {
 SAVED_FIELDS: Final = {
     name: field for name, field in FIELDS.items() if name not in ("supplier_filed", "pending_blocked", "hash")
 } | {"previous_action": ("prev_status", Action)}
+# Texts that a row may lack: None then.
+LIVE_FIELDS: Final = {"supplier_name": "tradenm", "remarks": "remarks"}
+
+
+NOTHING: Final[Mapping[str, str]] = {}
 
 
 def optional(name: str) -> Any:
@@ -75,19 +80,24 @@ def missing() -> list[str]:
 # -- reading -------------------------------------------------------------------------------------------
 
 
-def decoders() -> dict[str, Decode]:
-    """Return every way to read an answer that is installed here: from its bytes to a list of rows."""
+def decoders(optional_fields: Mapping[str, str] = NOTHING) -> dict[str, Decode]:
+    """Return every way to read an answer that is installed here: from its bytes to a list of rows.
+
+    `optional_fields` are texts that a row may lack, by attribute with their names on the wire. Ours has them
+    always.
+    """
+    more = optional_fields
     found: dict[str, Decode] = {}
     if orjson is not None:
         found[FLOOR] = lambda body: orjson.loads(body)["data"]["data"]["b2b"]
     found["json.loads, plain dicts"] = lambda body: json.loads(body)["data"]["data"]["b2b"]
     found[OURS] = ours
     if msgspec is not None:
-        found["msgspec Struct, Decimal, enum; date left as text"] = msgspec_decoder(typed_date=False)
-        found["msgspec Struct, Decimal, enum; date by dec_hook"] = msgspec_decoder(typed_date=True)
+        found["msgspec Struct, Decimal, enum; date left as text"] = msgspec_decoder(more, typed_date=False)
+        found["msgspec Struct, Decimal, enum; date by dec_hook"] = msgspec_decoder(more, typed_date=True)
     if pydantic is not None:
-        found["pydantic v2 model_validate_json, renamed, typed"] = pydantic_decoder()
-    found[f"cattrs + {'orjson' if orjson else 'json'}, as everyone writes it"] = cattrs_decoder()
+        found["pydantic v2 model_validate_json, renamed, typed"] = pydantic_decoder(more)
+    found[f"cattrs + {'orjson' if orjson else 'json'}, as everyone writes it"] = cattrs_decoder(more)
     return found
 
 
@@ -109,22 +119,25 @@ def _day(_: type, text: str) -> Day:
     return Day(int(text[6:]), int(text[3:5]), int(text[:2]))
 
 
-def _msgspec_struct(fields: dict[str, tuple[str, type]], day: type) -> Any:
-    typed = [(name, day if kind is dt.date else kind) for name, (_, kind) in fields.items()]
-    names = {name: wire for name, (wire, _) in fields.items()}
+def _msgspec_struct(
+    fields: dict[str, tuple[str, type]], day: type, optional_fields: Mapping[str, str] = NOTHING
+) -> Any:
+    typed: list[Any] = [(name, day if kind is dt.date else kind) for name, (_, kind) in fields.items()]
+    typed += [(name, str | None, None) for name in optional_fields]
+    names = {name: wire for name, (wire, _) in fields.items()} | {**optional_fields}
     return msgspec.defstruct("Row", typed, rename=names, frozen=True)
 
 
-def msgspec_decoder(*, typed_date: bool) -> Decode:
+def msgspec_decoder(optional_fields: Mapping[str, str], *, typed_date: bool) -> Decode:
     """Decode the envelope in one call; money is exact, read as `Decimal` from the text of the number."""
-    row = _msgspec_struct(FIELDS, Day if typed_date else str)
+    row = _msgspec_struct(FIELDS, Day if typed_date else str, optional_fields)
     sections = msgspec.defstruct("Sections", [("b2b", GenericAlias(list, (row,)))])
     data = msgspec.defstruct("Data", [("data", sections)])
     decoder = msgspec.json.Decoder(msgspec.defstruct("Answer", [("data", data)]), dec_hook=_day)
     return lambda body: decoder.decode(body).data.data.b2b
 
 
-def pydantic_decoder() -> Decode:
+def pydantic_decoder(optional_fields: Mapping[str, str]) -> Decode:
     """Validate the envelope in one call; money goes through `float`, so that long amounts lose paise."""
 
     def parse(text: str) -> dt.date:
@@ -135,6 +148,9 @@ def pydantic_decoder() -> Decode:
         name: (day if kind is dt.date else kind, pydantic.Field(alias=wire))
         for name, (wire, kind) in FIELDS.items()
     }
+    fields |= {
+        name: (str | None, pydantic.Field(default=None, alias=wire)) for name, wire in optional_fields.items()
+    }
     config = pydantic.ConfigDict(frozen=True)
     row = pydantic.create_model("Row", __config__=config, **fields)
     sections = pydantic.create_model("Sections", b2b=(GenericAlias(list, (row,)), ...))
@@ -143,22 +159,24 @@ def pydantic_decoder() -> Decode:
     return lambda body: answer.model_validate_json(body).data.data.b2b
 
 
-def _attrs_class(fields: dict[str, tuple[str, type]]) -> Any:
-    return attrs.make_class(
-        "Row", {name: attrs.field(type=kind) for name, (_, kind) in fields.items()}, frozen=True, slots=True
-    )
+def _attrs_class(fields: dict[str, tuple[str, type]], optional_fields: Mapping[str, str] = NOTHING) -> Any:
+    typed: dict[str, Any] = {name: attrs.field(type=kind) for name, (_, kind) in fields.items()}
+    may_be: Any = str | None
+    typed |= {name: attrs.field(type=may_be, default=None) for name in optional_fields}
+    return attrs.make_class("Row", typed, frozen=True, slots=True)
 
 
-def cattrs_decoder() -> Decode:
+def cattrs_decoder(optional_fields: Mapping[str, str]) -> Decode:
     """Structure after parsing, with the hooks that everyone writes first."""
-    row = _attrs_class(FIELDS)
+    row = _attrs_class(FIELDS, optional_fields)
     converter = cattrs.Converter()
     converter.register_structure_hook(Decimal, lambda number, _: Decimal(str(number)))
     converter.register_structure_hook(
         dt.date,
         lambda text, _: dt.datetime.strptime(text, "%d-%m-%Y").date(),  # noqa: DTZ007 # a day, not a moment
     )
-    renamed: dict[str, Any] = {name: override(rename=wire) for name, (wire, _) in FIELDS.items()}
+    names = {name: wire for name, (wire, _) in FIELDS.items()} | {**optional_fields}
+    renamed: dict[str, Any] = {name: override(rename=wire) for name, wire in names.items()}
     converter.register_structure_hook(row, make_dict_structure_fn(row, converter, **renamed))
     loads = orjson.loads if orjson is not None else json.loads
     rows = cast("Any", GenericAlias(list, (row,)))

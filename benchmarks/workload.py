@@ -57,6 +57,20 @@ def _row(rng: random.Random, supplier: str, serial: int) -> dict[str, Any]:
     }
 
 
+_REMARKS = ("checked with the books", "amount differs", "goods came back", "not ours")
+
+
+def as_live(of: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
+    """Add what live gateways send and no document has, to every other row: the supplier's name, remarks."""
+    rng = random.Random(seed)
+    words = ("Shree", "Ganesh", "Steel", "Traders", "Industries", "& Sons", "Enterprises", "Private Limited")
+    names = {supplier: " ".join(rng.sample(words, 4)) for supplier in {row["stin"]: None for row in of}}
+    return [
+        row | {"tradenm": names[row["stin"]], "remarks": rng.choice(_REMARKS)} if place % 2 else row
+        for place, row in enumerate(of)
+    ]
+
+
 def _rupees(paise: int) -> int | float:
     return paise // 100 if paise % 100 == 0 else paise / 100
 
