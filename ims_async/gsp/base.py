@@ -86,24 +86,6 @@ class Request:
         """The URL with its query."""
         return f"{self.url}?{encoded(self.query)}" if self.query else self.url
 
-    def signed(self, headers: Mapping[str, str], secrets: tuple[Secret, ...]) -> Request:
-        """Return it with the headers that carry the credentials, and with the secrets in them."""
-        # Written out: `attrs.evolve` takes three times as long, and this is done for each request.
-        return Request(
-            operation=self.operation,
-            method=self.method,
-            url=self.url,
-            query=self.query,
-            headers=headers,
-            body=self.body,
-            needs=self.needs,
-            changes=self.changes,
-            fresh=self.fresh,
-            secrets=secrets,
-            grants=self.grants,
-            repeatable=self.repeatable,
-        )
-
 
 @attrs.define(kw_only=True)
 class Response:

@@ -107,19 +107,21 @@ def _layers(envelope: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def gstn_refusal(envelope: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the object with GSTN's refusal (`status_cd` 0): the envelope, its data, or the data in that."""
-    for part in _layers(envelope):
-        if str(part.get("status_cd")) == "0":
-            return part
-    return None
+    return refusals_in(envelope)[0]
 
 
-def error_for_data(envelope: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the object that has an error in place of data and no `status_cd`: it is a refusal too."""
+def refusals_in(envelope: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+    """Return GSTN's refusal, and the object that has an error in place of data and no `status_cd`.
+
+    The second is a refusal too. Each is the first among the envelope, its data, and the data in that.
+    """
+    marked = unmarked = None
     for part in _layers(envelope):
-        unmarked = "status_cd" not in part and not part.get("data")
-        if unmarked and (part.get("error") or part.get("errors")):
-            return part
-    return None
+        if marked is None and str(part.get("status_cd")) == "0":
+            marked = part
+        if unmarked is None and "status_cd" not in part and not part.get("data"):
+            unmarked = part if part.get("error") or part.get("errors") else None
+    return marked, unmarked
 
 
 def reason_in(part: Mapping[str, Any]) -> Reason:
@@ -193,9 +195,20 @@ def with_secrets(
     `unsent` are the account's other secrets, which an answer may quote too.
     """
     there = {name: value for name, value in headers.items() if value is not None}
-    return request.signed(
-        {**request.headers, **{name: value.reveal() for name, value in there.items()}},
-        (*request.secrets, *there.values(), *[secret for secret in unsent if secret is not None]),
+    # Written out: `attrs.evolve` takes three times as long, and this is done for each request.
+    return Request(
+        operation=request.operation,
+        method=request.method,
+        url=request.url,
+        query=request.query,
+        headers={**request.headers, **{name: value.reveal() for name, value in there.items()}},
+        body=request.body,
+        needs=request.needs,
+        changes=request.changes,
+        fresh=request.fresh,
+        secrets=(*request.secrets, *there.values(), *[secret for secret in unsent if secret is not None]),
+        grants=request.grants,
+        repeatable=request.repeatable,
     )
 
 

@@ -180,12 +180,14 @@ class ImsJob(JobFacts):
 
     async def _show(self) -> None:
         """Show how the change stands by now, all of it at once; wake the waiters if that is news."""
-        if self._records is None and self._journaled.change.done:
-            self._keep(await records_of(self._journaled))
         change, report = self._journaled.change, None
+        if not change.done:
+            self._publish(change, None)
+            return
+        if self._records is None:
+            self._keep(await records_of(self._journaled))
         try:
-            if change.done:
-                report = await self._reported(change)
+            report = await self._reported(change)
         finally:  # what is known by now is shown to others, though this caller is cancelled
             latest = self._journaled.change  # it may have moved on meanwhile
             self._publish(latest, report if latest.status is change.status else None)

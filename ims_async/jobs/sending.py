@@ -121,9 +121,9 @@ class Sender:
         Cancelled before the hand-over to the transport, it is called off; later its answer is still noted,
         and the job is in `unfinished`. `since` is the journal's revision when the records were read.
         """
-        batch.in_doubt = journaled.change.to_send_again
+        change = journaled.change
+        batch.in_doubt, self._change_id = change.to_send_again, change.id
         outgoing = Outgoing(self._services.exchange, self._conversation(batch), self._credentials)
-        self._change_id = journaled.change.id
         task = self._task = asyncio.create_task(self._send(batch, journaled, outgoing, since))
         task.add_done_callback(self._sent)
         try:

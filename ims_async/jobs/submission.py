@@ -183,7 +183,8 @@ class Changes:
 
     async def _when_free(self, send: Callable[[], Awaitable[SendResult]], *, queue: bool) -> ImsJob | None:
         """Send once no other job of this GSTIN is in flight, in this process or elsewhere."""
-        delays, ends_at, stale = self._services.poll.delays(), None, 0
+        delays: Iterator[float] | None = None
+        ends_at, stale = None, 0
         while True:
             await self.wait_for_jobs()
             try:
@@ -197,6 +198,7 @@ class Changes:
                 if (sent.moved and stale == 1) or await self._make_way(sent, queue=queue):
                     continue
                 in_the_way = _in_the_way(sent)
+            delays = delays or self._services.poll.delays()
             now, delay = self._services.clock(), next(delays)
             ends_at = ends_at or now + self._services.poll.deadline
             if not queue or now + delay > ends_at:

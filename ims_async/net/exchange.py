@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
 from typing import Final, Protocol, TypeVar
 
@@ -151,7 +151,7 @@ class Delivery:
     def __init__(self, exchange: Exchange, credentials: Credentials, *, polls: bool = False) -> None:
         self._exchange, self._credentials, self._polls = exchange, credentials, polls
         # What is left: tries, time on the loop's clock, and one renewal of each credential.
-        self._delays = iter(()) if polls else exchange.retry.delays()
+        self._delays: Iterator[float] | None = None  # made when the first try has failed
         self._ends_at = _now() + exchange.retry.max_time
         self._renewed: set[Needs] = set()
         self._request: Request  # of this try, as are the next ones
@@ -200,7 +200,7 @@ class Delivery:
                 self._turn = turn
                 try:
                     exchange.check_open()
-                    if credential is not None and not waited:
+                    if credential is not None and not waited and turn.leave is not None:
                         token = credential.ready  # it may have expired during the wait for the turn
                     if credential is None or token is not None:
                         self._sign(token)
@@ -324,8 +324,12 @@ class Delivery:
 
     def _own_delay(self) -> float | None:
         """Return the delay of the retry policy; None if no try or no time is left."""
-        delay = next(self._delays, None)
+        delay = self._next_of_policy()
         return None if delay is None or _now() + delay > self._ends_at else delay
+
+    def _next_of_policy(self) -> float | None:
+        self._delays = self._delays or (iter(()) if self._polls else self._exchange.retry.delays())
+        return next(self._delays, None)
 
     def _as_asked(self, error: ImsError, not_before: float) -> float | None:
         """Return the delay that the gateway asks for, up to `max_hint`: it counts as a try, not as time."""
@@ -334,8 +338,7 @@ class Delivery:
             if isinstance(error, RateLimited):
                 error.retry_after = asked
             return None
-        delay = next(self._delays, None)
-        if delay is None:
+        if (delay := self._next_of_policy()) is None:
             return None
         delay = max(lengthened(asked), delay)
         self._ends_at += delay

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-MOST: Final = 205  # there were 203 when this was written
+MOST: Final = 198  # there are 195 or 196: whether a job counts as waited for depends on the clock
 PROGRAM: Final = """
 import asyncio, os, sys
 import ims_async

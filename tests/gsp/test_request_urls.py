@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ims_async.gsp.base import Needs, Request, encoded
+from ims_async.gsp.verdicts import with_secrets
 from ims_async.model.secret import Secret
 
 TEXT = st.text(st.sampled_from("aZ09_.~-&=+% ?#/é€\n") | st.characters(exclude_categories=["Cs"]), max_size=6)
@@ -39,5 +40,7 @@ def test_a_signed_request_differs_in_its_headers_and_secrets_only() -> None:
     }
     request = Request(**facts)  # type: ignore[arg-type] # of several types
     assert set(facts) == {field.name for field in attrs.fields(Request)}
-    headers, secrets = {"accept": "x", "key": "k"}, (Secret("k"),)
-    assert request.signed(headers, secrets) == attrs.evolve(request, headers=headers, secrets=secrets)
+    key, other = Secret("k"), Secret("o")
+    signed = with_secrets(request, {"key": key, "none": None}, unsent=(other, None))
+    headers = {"accept": "x", "key": "k"}
+    assert signed == attrs.evolve(request, headers=headers, secrets=(key, other))

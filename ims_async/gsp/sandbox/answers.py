@@ -42,12 +42,12 @@ def _judge_body(request: Request, response: Response) -> Verdict:
         return FINE
     envelope = envelope_of(response)
     code, data = envelope.get("code"), envelope.get("data")
-    refusal = gstn_refusal(envelope)
+    refusal, unmarked = verdicts.refusals_in(envelope)
     # Documented: HTTP 500 with a body that says 422. The status in a body without data takes precedence.
     bare = not data or refusal is not None
     status = code if isinstance(code, int) and code >= 400 and bare else response.status
     if refusal is None and status < 300:
-        refusal = verdicts.error_for_data(envelope)
+        refusal = unmarked
     reason = None if refusal is None else reason_in(refusal)
     if reason is not None and (status < 300 or reason.code) and not verdicts.about_the_call(status):
         error = gstn_error(

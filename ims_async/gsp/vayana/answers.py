@@ -114,7 +114,7 @@ def failed(envelope: Mapping[str, Any]) -> bool:
     """
     status = envelope.get("status")
     reported = bool(envelope.get("error")) if status is None else str(status) == "0"
-    return reported or gstn_refusal(envelope) is not None or verdicts.error_for_data(envelope) is not None
+    return reported or verdicts.refusals_in(envelope) != (None, None)
 
 
 def _error_in(envelope: Mapping[str, Any]) -> dict[str, Any]:
