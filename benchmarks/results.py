@@ -47,7 +47,10 @@ def page(results: Sequence[Result], *, command: str, against: bool, quick: bool,
     if quick:
         lines += ["**Tiny sizes, to see that everything runs: no figure means anything.**", ""]
     if against:
-        lines += ["*before*: the same row by the other code, measured after ours.", ""]
+        lines += [
+            "*before*: the same row by the other code, measured after ours: compare ratios to the floor.",
+            "",
+        ]
     lines += [*machine(began), "", "## Goals", "", *_goals(results), ""]
     for result in results:
         lines += [f"## {result.name}", "", f"{result.about} It took {result.seconds:.0f} s.", ""]
@@ -130,7 +133,7 @@ def _table(table: Table, before: Sequence[Table], *, against: bool) -> Iterator[
         cells = [row.name, row.figure, row.spread, row.note, _verdict(row)]
         if against:
             other = old.get(place)
-            cells += [other.figure, _change(row, other)] if other else ["", ""]
+            cells += [_beside(other), _change(row, other)] if other else ["", ""]
         yield _cells(*cells)
     yield ""
 
@@ -149,6 +152,10 @@ def _places(rows: Sequence[Row]) -> Iterator[tuple[tuple[str, int], Row]]:
     for row in _named(rows):
         seen[row.name] = seen.get(row.name, 0) + 1
         yield (row.name, seen[row.name]), row
+
+
+def _beside(row: Row) -> str:
+    return f"{row.figure}, {row.note}" if row.note else row.figure
 
 
 def _change(row: Row, other: Row) -> str:
