@@ -7,6 +7,7 @@ GST API documentation, "IMS - Save IMS Action", "IMS - Reset IMS Action".
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Generator, Sequence
 from json.encoder import encode_basestring_ascii as quote
 from typing import Any, Final
@@ -15,25 +16,19 @@ import attrs
 
 from ...errors import PayloadTooLarge
 from ...model.plain import money_text
-from ...model.records import Invoice, ItcReduction, Record
+from ...model.records import Decision, Invoice, ItcReduction, Record
 from ...model.status import JobKind
-from ...model.vocabulary import Section
+from ...model.vocabulary import Action, Section
 from .json import PAUSE, Pause, json_text
 from .rows import DECLARED, wire_names
 from .values import Cache, day_text
 
 ROWS_PER_TURN: Final = 200
 _DAY_TEXTS: Final = Cache(day_text)
-_QUOTED: Final = Cache[str, str](quote)  # a batch has few distinct suppliers, periods, places and forms
+_QUOTED: Final = Cache[str, str](quote)  # a batch has few distinct suppliers and periods
 
 
 def _amounts(invoice: Invoice) -> str:
-    text = (
-        f',"val":{invoice.value!s},"txval":{invoice.taxable_value!s},"iamt":{invoice.igst!s}'
-        f',"camt":{invoice.cgst!s},"samt":{invoice.sgst!s},"cess":{invoice.cess!s}'
-    )
-    if "E" not in text:  # nearly always; a Decimal may also show 1000 as 1E+3
-        return text
     return (
         f',"val":{money_text(invoice.value)},"txval":{money_text(invoice.taxable_value)}'
         f',"iamt":{money_text(invoice.igst)},"camt":{money_text(invoice.cgst)}'
@@ -41,21 +36,28 @@ def _amounts(invoice: Invoice) -> str:
     )
 
 
+def _form(facts: tuple[str | None, str | None, str | None]) -> str:
+    named = zip(("srcform", "pos", "inv_typ"), facts, strict=True)
+    return "".join(f',"{key}":{quote(text)}' for key, text in named if text is not None)
+
+
+_FORMS: Final = Cache(_form)  # of a batch, too, few are distinct: one look-up for three texts
+
+
 def _ids_and_amounts(section: Section, invoice: Invoice) -> str:
     number, day, amended, typed = _KEYS[section]
-    text = (
-        f'{{"stin":{_QUOTED[invoice.supplier]},"rtnprd":{_QUOTED[invoice.return_period]}'
-        f',"{number}":{quote(invoice.number)},"{day}":{_DAY_TEXTS[invoice.date]}{_amounts(invoice)}'
+    amounts = (
+        f',"val":{invoice.value!s},"txval":{invoice.taxable_value!s},"iamt":{invoice.igst!s}'
+        f',"camt":{invoice.cgst!s},"samt":{invoice.sgst!s},"cess":{invoice.cess!s}'
     )
-    if invoice.source_form is not None:
-        text += f',"srcform":{_QUOTED[invoice.source_form]}'
-    if invoice.place_of_supply is not None:
-        text += f',"pos":{_QUOTED[invoice.place_of_supply]}'
-    if typed and invoice.type is not None:
-        text += f',"inv_typ":{_QUOTED[invoice.type]}'
-    if amended:
-        text += _original(invoice)
-    return text
+    if "E" in amounts:  # hardly ever: a Decimal may also show 1000 as 1E+3
+        amounts = _amounts(invoice)
+    form = invoice.source_form, invoice.place_of_supply, invoice.type if typed else None
+    return (
+        f'{{"stin":{_QUOTED[invoice.supplier]},"rtnprd":{_QUOTED[invoice.return_period]}'
+        f',"{number}":{quote(invoice.number)},"{day}":{_DAY_TEXTS[invoice.date]}{amounts}{_FORMS[form]}'
+        f"{_original(invoice) if amended else ''}"
+    )
 
 
 def _original(invoice: Invoice) -> str:
@@ -80,17 +82,21 @@ def _reduction_text(reduction: ItcReduction) -> str:
     return f',"itcRedReq":"{"Y" if reduction.required else "N"}"{declared}'
 
 
+_DECIDED: Final = Cache[Action, str](lambda action: f',"action":"{action}"')
+_LAST_READ: Final = Cache[Action, str](lambda action: f',"prev_status":"{action}"')
+
+
 def write_row(record: Record) -> tuple[Section, str]:
     """Write the row of a decision in a save, or of an invoice in a reset; returns its section too.
 
     The action last read is sent as `prev_status`.
     """
-    if isinstance(record, Invoice):
+    if not isinstance(record, Decision):
         section = record.section
-        return section, f'{_ids_and_amounts(section, record)},"prev_status":"{record.action}"}}'
+        return section, f"{_ids_and_amounts(section, record)}{_LAST_READ[record.action]}}}"
     invoice = record.invoice
     section = invoice.section
-    text = f'{_ids_and_amounts(section, invoice)},"action":"{record.action}","prev_status":"{invoice.action}"'
+    text = f"{_ids_and_amounts(section, invoice)}{_DECIDED[record.action]}{_LAST_READ[invoice.action]}"
     # Remarks and the ITC reduction are in the vendor's newest example, not in its schema: sent only if set.
     if record.remarks is not None:
         text += f',"remarks":{quote(record.remarks)}'
@@ -140,12 +146,12 @@ class OpenBody:
 
     def __init__(self, gstin: str, kind: JobKind) -> None:
         self.head = f'{{"rtin":{quote(gstin)},"reqtyp":"{kind}","invdata":{{'.encode("ascii")
-        self.rows: dict[Section, list[str]] = {}
+        self.rows: dict[Section, list[str]] = defaultdict(list)
         self.settled: dict[Section, list[bytes]] = {}
 
     def add(self, section: Section, row: str) -> None:
         """Add a row."""
-        self.rows.setdefault(section, []).append(row)
+        self.rows[section].append(row)
 
     def settle(self) -> None:
         """Encode the last rows."""
@@ -175,10 +181,11 @@ def pack_body(
     Raises `PayloadTooLarge` for a body of more than `limit` bytes.
     """
     body = OpenBody(gstin, kind)
+    rows = body.rows
     for start in range(0, len(records), ROWS_PER_TURN):
         for record in records[start : start + ROWS_PER_TURN]:
             section, row = write_row(record)
-            body.rows.setdefault(section, []).append(row)
+            rows[section].append(row)
         body.settle()
         if start + ROWS_PER_TURN <= len(records):
             yield PAUSE
