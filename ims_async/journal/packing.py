@@ -7,6 +7,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
+from json.encoder import encode_basestring_ascii as quote
 from operator import attrgetter
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ import attrs
 
 from ..errors import JournalError
 from ..gsp.codec.json import json_text
+from ..gsp.codec.values import Cache
 from ..model.converters import CONVERTER, UNREADABLE, in_words
 from ..model.records import Decision, Invoice, ItcReduction, Record, RecordKey
 from ..model.report import FOUND_CHANGED, FOUND_NOT_APPLIED
@@ -74,11 +76,50 @@ def _row(record: Record) -> list[Any]:
     ]  # fmt: skip
 
 
+def _quoted(text: str | None) -> str:
+    return "null" if text is None else quote(text)
+
+
+_QUOTED: Final = Cache(_quoted)  # a batch has few distinct suppliers, periods and words
+_DAYS: Final = Cache[dt.date, str](lambda day: f'"{day.isoformat()}"')
+_FLAGS: Final = {None: "null", True: "true", False: "false"}
+
+
+def _text(record: Record) -> str:
+    """Write a row as `_dumps` does, in less time if its values are of the usual types."""
+    i = record.invoice if isinstance(record, Decision) else record
+    try:
+        return (
+            f"[{_QUOTED[i.section]},{_QUOTED[i.supplier]},{quote(i.number)},{_DAYS[i.date]}"
+            f',{_QUOTED[i.return_period]},"{i.value!s}","{i.taxable_value!s}"'
+            f',"{i.igst!s}","{i.cgst!s}","{i.sgst!s}","{i.cess!s}",{_QUOTED[i.action]}'
+            f",{'null' if i.original_number is None else quote(i.original_number)}"
+            f",{'null' if i.original_date is None else _DAYS[i.original_date]}"
+            f",{_QUOTED[i.type]},{_QUOTED[i.source_form]},{_QUOTED[i.place_of_supply]}"
+            f",{_FLAGS[i.pending_allowed]},{_FLAGS[i.supplier_filed]},{_quoted(i.supplier_name)}"
+            f",{'null' if i.remarks is None else quote(i.remarks)},{_FLAGS[i.remarks_allowed]}"
+            f",{'null' if i.itc_reduction is None else _dumps(i.itc_reduction)}"
+            f",{_FLAGS[i.itc_reduction_allowed]},{'null' if i.hash is None else quote(i.hash)}"
+            f",{quote(json_text(i.extra)) if i.extra else '{}'},{_FLAGS[i.read_from_gateway]}"
+            f",{_QUOTED[i.recipient]}{_decided_text(record) if i is not record else ''}]"
+        )
+    except (TypeError, KeyError, AttributeError):
+        return _dumps(_row(record))
+
+
+def _decided_text(decision: Any) -> str:
+    remarks, reduction = decision.remarks, decision.itc_reduction
+    return (
+        f",{_QUOTED[decision.action]},{'null' if remarks is None else quote(remarks)}"
+        f",{'null' if reduction is None else _dumps(reduction)}"
+    )
+
+
 def pack(records: Sequence[Record]) -> Iterator[bytes]:
     """Write records as parts of a few rows each."""
     for start in range(0, len(records), ROWS_PER_PART):
-        rows = [_row(record) for record in records[start : start + ROWS_PER_PART]]
-        yield _dumps(rows).encode("ascii")
+        rows = ",".join([_text(record) for record in records[start : start + ROWS_PER_PART]])
+        yield f"[{rows}]".encode("ascii")
 
 
 def checksum(part: bytes) -> int:

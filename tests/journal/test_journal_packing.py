@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -15,12 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ims_async import Decision, ErrorEntry, Invoice, ItcReduction, JobState, JobStatus, JournalError, Section
+from ims_async.journal import packing
 from ims_async.journal.packing import ROWS_PER_PART, checksum, pack, pack_status, unpack, unpack_status
 from ims_async.model.records import Record
 
 from ..support.journals import decisions
+from ..support.strategies import ODD_VALUES, gstins, json_values, records
 from ..support.strategies import decisions as any_decisions
-from ..support.strategies import gstins, json_values, records
 from ..support.sweeps import examples
 
 AMOUNTS = ("value", "taxable_value", "igst", "cgst", "sgst", "cess")
@@ -43,6 +44,23 @@ def spelled(value: Any) -> Any:
     if isinstance(value, list):
         return [spelled(item) for item in value]
     return type(value).__name__, str(value)
+
+
+def _outcome(write: Callable[[Record], str], record: Record) -> Any:
+    try:
+        return json.loads(write(record))
+    except Exception as error:  # noqa: BLE001 # what is compared is precisely what comes out
+        return repr(error)
+
+
+@settings(max_examples=examples(200))
+@given(records() | any_decisions(), st.data())
+def test_a_row_is_written_as_the_encoder_writes_it(record: Record, data: st.DataObject) -> None:
+    """To the letter; with a value of another type in one of its attributes, what comes out is the same."""
+    assert packing._text(record) == packing._dumps(packing._row(record))
+    name = data.draw(st.sampled_from([field.name for field in attrs.fields(type(record))]))
+    odd: Record = attrs.evolve(record, **{name: data.draw(st.sampled_from(ODD_VALUES))})
+    assert _outcome(packing._text, odd) == _outcome(lambda row: packing._dumps(packing._row(row)), odd)
 
 
 @pytest.mark.parametrize("section", list(Section))
