@@ -77,7 +77,14 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     CREATE INDEX jobs_by_revision ON jobs (gstin, revision);
     """,
     "ALTER TABLE jobs ADD COLUMN period TEXT NOT NULL DEFAULT ''",
+    """
+    DROP INDEX jobs_by_run;
+    CREATE INDEX jobs_by_run ON jobs (run, gstin) WHERE run != '';
+    """,
 )
+
+OF_A_RUN: Final = "run != ''"
+"""The condition of the index by run, word for word: SQLite would not use it otherwise."""
 
 COLUMNS: Final = (
     "id, state, gsp, host, gstin, kind, reference, submitted, submitted_at, results_until, "

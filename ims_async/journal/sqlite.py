@@ -305,6 +305,7 @@ def _conditions(query: Query) -> Iterator[tuple[str, list[Any]]]:
     left_out = [] if query.states is None else [state for state in ChangeState if state not in query.states]
     where = [f"state NOT IN ({', '.join('?' * len(left_out))})"]
     where += [f"{name} >= ?" if name == "changed_at" else f"{name} = ?" for name in wanted]
+    where += [schema.OF_A_RUN] if query.run else []
     facts: list[Any] = [*left_out, *wanted.values()]
     if query.ids is None:
         yield " AND ".join(where), facts
