@@ -174,9 +174,10 @@ class Downloads:
             async with contextlib.aclosing(self.parts(ready, strict=strict, wait=True)) as parts:
                 del ready
                 async for part in parts:
-                    for place, invoice in enumerate(part, start=1):
-                        yield invoice
-                        if place % STEP == 0:
+                    part.reverse()
+                    while part:  # used up, so that 100,000 are not freed at once
+                        yield part.pop()
+                        if len(part) % STEP == 0:
                             await asyncio.sleep(0)  # the caller's loop may wait for nothing
                     del part  # as in `parts`
 
