@@ -203,4 +203,5 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    packages = ["bulk", "decide", "journal", "rules", "simulator", "tables"]
+    return sorted([*__all__, *packages, *(name for name in globals() if name.startswith("__"))])

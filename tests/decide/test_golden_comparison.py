@@ -50,6 +50,8 @@ CASES: Final[list[Case]] = [
     ("counted", ims(section="b2bcn", itc_reduction=PART), document(section="cdnr/C", itc_reduction=PART), {}, "It is accepted, and takes ₹80.00 from the credit.", -80, -80),
     ("counted", ims(section="b2bcn", itc_reduction=NONE), document(section="cdnr/C", itc_reduction=NONE), {}, "It is accepted, and does not change the credit.", 0, 0),
     ("counted", ims(section="b2bcn", itc_reduction=FULL), document(section="cdnr/C", itc_reduction=FULL), {}, "It is accepted, and takes ₹180.00 from the credit.", -180, -180),
+    ("counted", ims(section="b2bcn"), document(section="cdnr/C", itc_reduction=NONE), {}, "It is accepted, and does not change the credit.", 0, 0),
+    ("counted", ims(section="b2bcn"), document(section="cdnr/C", itc_reduction=PART), {}, "It is accepted, and takes ₹80.00 from the credit.", -80, -80),
     ("counted", ims(section="b2bcn", itc_reduction=PART), document(section="cdnr/C"), {}, "It is accepted, and takes ₹180.00 from the credit; IMS has an ITC reduction of ₹80.00, and the GSTR-2B has none.", -180, -180),
     ("counted", ims(section="b2bcn", action="N", itc_reduction=PART), document(section="cdnr/C"), {}, f"{N_IS}, and takes ₹180.00 from the credit.", -180, -180),
     ("counted", ims(section="b2ba", itc_reduction=PART), document(section="b2ba", itc_reduction=PART), {}, "It is accepted, and adds ₹180.00 to the credit.", 180, 180),

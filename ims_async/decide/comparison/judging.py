@@ -7,7 +7,7 @@ from typing import Final
 
 from ...model.gstr2b import Gstr2bDocument, Gstr2bPlace, Gstr2bSection, ItcAvailable, TaxAmounts
 from ...model.plain import counted
-from ...model.records import Invoice
+from ...model.records import Invoice, ItcReduction
 from ...model.vocabulary import Action, Section
 from .circumstances import Circumstances
 from .kinds import ComparedKind
@@ -67,7 +67,8 @@ def of_both(
         if document.itc_available is ItcAvailable.NO:
             counts = f"in the GSTR-2B its {tax} of tax are not rejected, only no available credit"
         return ComparedKind.REJECTED_COUNTED, f"{is_}, but {counts}: {known.what_to_do}.", NOTHING
-    due = credit_of(record, amounts, whole=not rejected and document.itc_reduction is None)
+    theirs = None if rejected else document.itc_reduction
+    due = credit_of(record, amounts, whole=not rejected and theirs is None, unsaid=theirs)
     if rejected:
         why = f"{is_}, but it is in the rejected part of the GSTR-2B, with {tax} of tax: {known.what_to_do}."
         return ComparedKind.ACCEPTED_REJECTED, why, due
@@ -241,13 +242,19 @@ def _why_blocked(document: Gstr2bDocument) -> str:
     return _BLOCKED.get(document.reason, f"the reason is {short(document.reason)}")
 
 
-def credit_of(record: Invoice, tax: TaxAmounts, *, whole: bool = False) -> TaxAmounts:
-    """Return the credit that an action gives; a credit note takes what it declares, or the whole."""
+def credit_of(
+    record: Invoice, tax: TaxAmounts, *, whole: bool = False, unsaid: ItcReduction | None = None
+) -> TaxAmounts:
+    """Return the credit that an action gives; a credit note takes what it declares, or the whole.
+
+    A gateway need not show what was declared: then `unsaid` is taken for it.
+    """
     if record.action not in _ACCEPTED:
         return NOTHING
     if record.section not in CREDIT_NOTES:
         return tax
-    return -(tax if whole or record.action is not Action.ACCEPT else tax.given_up(record.itc_reduction))
+    declared = unsaid if record.itc_reduction is None else record.itc_reduction
+    return -(tax if whole or record.action is not Action.ACCEPT else tax.given_up(declared))
 
 
 def signed(record: Invoice, tax: TaxAmounts) -> TaxAmounts:
