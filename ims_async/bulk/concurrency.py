@@ -97,8 +97,8 @@ class Stream(abc.ABC, Generic[E, R]):
         self._loop_owner.check()
         if self._begun:
             raise InvalidInput(
-                "a run is carried out once, and its `report` has what came of it; begin another to go on with "
-                "one that broke off (by its name)"
+                "a run is carried out once, and its `report` has what came of it; "
+                "begin another, by its name, to go on with one that broke off"
             )
         self._begun = True
 
