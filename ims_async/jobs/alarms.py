@@ -17,6 +17,7 @@ import attrs
 
 _AT_ONCE: Final = 32  # so many ring in one turn of the loop: with each a poll begins
 _LOOKED_AT: Final = 256  # so many are looked at in one turn
+_LOOKED_AT_AGAIN: Final = 75.0  # seconds, longer than most polls are apart; see `Alarm.due`
 
 
 @attrs.define(eq=False, repr=False, weakref_slot=False)
@@ -37,8 +38,11 @@ class Alarm:
         """Ring at this time of the loop's clock, in seconds.
 
         One that most probably is set to a sooner time before long is put into the heap at `at_most`: at its
-        own time each of these would leave one more entry there.
+        own time each of these would leave one more entry there. One that is set to infinity never rings.
         """
+        if moment == math.inf:
+            self.cancel()
+            return
         if self._moment == math.inf:
             self._alarms.count += 1
         self._moment = moment
@@ -53,11 +57,15 @@ class Alarm:
             self._alarms.clear_if_none()
 
     def due(self, now: float) -> bool:
-        """Ring if it is time; where it is later, stand in the heap again."""
+        """Ring if it is time; where it is later, stand in the heap again.
+
+        But not at a time far off: one that may be set to a sooner time any number of times before that would
+        leave an entry there each time.
+        """
         self.queued = math.inf
         if self._moment > now:
             if self._moment < math.inf:
-                self._alarms.push(self._moment, self)
+                self._alarms.push(min(self._moment, now + _LOOKED_AT_AGAIN), self)
             return False
         self._moment = math.inf
         self._alarms.count -= 1

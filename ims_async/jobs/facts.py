@@ -194,11 +194,16 @@ class JobFacts:
             report = attrs.evolve(report, gstr2b=token.period, unchanged=unchanged)
         return attrs.evolve(report, batch=self.batch, canned=self._canned)
 
-    async def _reported(self, change: Change) -> JobReport:
-        """Return the report of a change that is done, made in short steps: the property has none."""
+    async def _reported(self, change: Change) -> JobReport | None:
+        """Return the report of a change that is done, made in short steps: the property has none.
+
+        None if the records came meanwhile: it was begun without them.
+        """
         if self._report is not None and change.status is self._change.status:
             return self._report
-        return await run_async(self._report_steps(change))
+        records = self._records
+        report = await run_async(self._report_steps(change))
+        return report if self._records is records else None
 
     async def _make_report(self) -> None:
         if not (change := self._change).done:

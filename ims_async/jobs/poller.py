@@ -122,12 +122,15 @@ class Poller(Alarm):
         check_pollable(job)
         if self._closed:
             raise _client_closed(job)
+        now = _now()
         if not self._waiters:
             self._unanswered_since = None  # silence counts while somebody waits
             self._job, self._context = job, contextvars.copy_context()
+            if self._deadline is not None and now >= self._deadline:
+                self._deadline = None  # nobody waited when it passed; a new wait starts a new one
         waiter = _Waiter(self)
         self._waiters.append(waiter)
-        self._set_alarm(job, _now())
+        self._set_alarm(job, now)
         return waiter
 
     def leave(self, waiter: _Waiter) -> None:
@@ -178,8 +181,6 @@ class Poller(Alarm):
 
     def _make_ready(self, job: ImsJob, now: float) -> float:
         """Return when to poll next."""
-        if self._deadline is not None and now >= self._deadline:
-            self._deadline = None  # nobody waited when it passed; a new wait starts a new one
         if self._next_at is None:
             change = job.change
             return self._plan(change.token.kind, now, self._age(change, job._clock, now))
@@ -252,10 +253,10 @@ class Poller(Alarm):
             self._trouble, self._refusals, self._unanswered_since = None, 0, None
         finally:
             self._task = None
+        now = _now()
+        if self._unanswered_since is not None:
+            self._end_waits_in_outage(job, now - self._unanswered_since)
         if self._waiters:
-            now = _now()
-            if self._unanswered_since is not None:
-                self._end_waits_in_outage(job, now - self._unanswered_since)
             self._set_alarm(job, now)
 
     def _is_final(self, error: Exception, job: ImsJob, began: float) -> bool:

@@ -1,0 +1,186 @@
+"""The ends of waits: nothing rings for nobody, deadlines hold, alarms and reports are left whole."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import attrs
+import pytest
+
+from ims_async import ErrorEntry, GatewayUnavailable, ImsJob, JobTimeout, PollPolicy, Section, steps
+from ims_async.gsp.codec import read_invoice
+from ims_async.jobs.alarms import Alarms
+from ims_async.jobs.journaled import JournaledChange
+from ims_async.jobs.poller import Poll, ending_in_outage
+from ims_async.journal import MemoryJournal
+from ims_async.model.change import Change
+from ims_async.model.records import Record
+from ims_async.model.status import JobKind, JobState, JobStatus
+from ims_async.model.tokens import JobToken
+from ims_async.net.poll_times import PollTimes
+
+from ..support import loops, strategies
+
+pytestmark = pytest.mark.looptime
+
+
+@pytest.fixture(autouse=True, params=["tasks", *({"eager tasks"} & {*loops.HERE})])
+async def _tasks(request: pytest.FixtureRequest) -> None:
+    if request.param == "eager tasks":
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined,unused-ignore]
+
+
+def token(reference: str = "ref-1", submitted: int = 8) -> JobToken:
+    """A job of some records."""
+    return JobToken(
+        gsp="sandbox",
+        host="api.sandbox.co.in",
+        gstin="29AAACQ3770E1ZF",
+        kind=JobKind.SAVE,
+        reference_id=reference,
+        submitted=submitted,
+    )
+
+
+def running() -> JobStatus:
+    """The answer that it is still at work."""
+    at = asyncio.get_running_loop().time()
+    return JobStatus(state=JobState.PROCESSING, raw_code="IP", polled_at=at)
+
+
+def make_job(poll: Poll, alarms: Alarms, *, reference: str = "ref-1", **policy: float) -> ImsJob:
+    """A job whose alarms are at hand."""
+    times = PollTimes(PollPolicy(**policy))  # type: ignore[arg-type]
+    return ImsJob(token(reference), poll=poll, times=times, alarms=alarms)
+
+
+async def test_nothing_rings_when_the_outage_has_ended_the_last_wait() -> None:
+    """The next poll is set while somebody waits only; otherwise there is no job to poll for."""
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, facts: complaints.append(facts))
+    alarms, polls = Alarms(), 0
+
+    async def poll(_: JobToken) -> JobStatus:
+        nonlocal polls
+        polls += 1
+        raise GatewayUnavailable("the portal is down")
+
+    job = make_job(poll, alarms)
+    with ending_in_outage(30), pytest.raises(JobTimeout, match="no poll for 30 s"):
+        await job
+    assert alarms.count == 0
+    before = polls
+    await asyncio.sleep(4000)
+    assert (polls, complaints) == (before, [])
+
+
+async def test_a_deadline_that_passes_as_polls_are_answered_is_not_put_off() -> None:
+    """Alarms ring a few in a turn: all others are behind the answers of that moment."""
+    loop, alarms, again = asyncio.get_running_loop(), Alarms(), asyncio.Event()
+    polled, ended = set[str | None](), Counter[float]()
+
+    async def poll(token: JobToken) -> JobStatus:
+        if token.reference_id in polled:
+            await again.wait()
+        polled.add(token.reference_id)
+        return running()
+
+    async def wait(job: ImsJob) -> None:
+        with pytest.raises(JobTimeout, match="the deadline of 10 s has passed"):
+            await job
+        ended[round(loop.time() - begun, 3)] += 1
+
+    begun = loop.time()
+    jobs = [
+        make_job(poll, alarms, reference=f"{place}", initial_delay=2, deadline=10) for place in range(300)
+    ]
+    loop.call_at(begun + 12, again.set)
+    await asyncio.gather(*map(wait, jobs))
+    assert ended == {12.0: 300}
+
+
+async def test_slow_answers_leave_few_entries_among_the_alarms() -> None:
+    """However long the job runs: a poll that takes long is looked at again, but not at the deadline only."""
+    alarms = Alarms()
+
+    async def poll(_: JobToken) -> JobStatus:
+        await asyncio.sleep(2.5)
+        return running()
+
+    wait = asyncio.create_task(make_job(poll, alarms, max_interval=5).wait())
+    for _ in range(17):
+        await asyncio.sleep(100)
+        assert alarms.count == 1
+        assert len(alarms._heap) <= 12  # at its deadline only, there would be two hundred
+    wait.cancel()
+    await asyncio.gather(wait, return_exceptions=True)
+    assert (alarms.count, alarms._heap) == (0, [])
+
+
+async def test_a_wait_without_a_deadline_leaves_no_alarm_behind() -> None:
+    """None of infinity is counted: otherwise entries of alarms that were cancelled would never be cleared."""
+    alarms, polls = Alarms(), 0
+
+    async def poll(_: JobToken) -> JobStatus:
+        nonlocal polls
+        polls += 1
+        await asyncio.sleep(3)
+        return running() if polls < 5 else JobStatus(state=JobState.SUCCEEDED, raw_code="S", processed=8)
+
+    assert (await make_job(poll, alarms, deadline=math.inf)).ok
+    assert (polls, alarms.count, alarms._heap) == (5, 0, [])
+
+
+class QuickJournal(MemoryJournal):
+    """Gives the records of its one change at once."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        super().__init__()
+        self.kept = records
+
+    async def records(self, change_id: str) -> list[Record]:
+        """Give them."""
+        return list(self.kept)
+
+
+async def test_records_that_come_while_a_report_is_made_are_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or else are not taken: a handle never has the records, and a report that was made without them."""
+    monkeypatch.setattr(steps, "_LONGEST_TURN", 0.0)
+    row = read_invoice(Section.B2B, strategies.documented_row(Section.B2B))
+    decisions = [attrs.evolve(row, number=f"N{place}").reject("no") for place in range(4000)]
+    refused = tuple(
+        ErrorEntry(
+            section=one.section,
+            supplier=one.supplier,
+            number=one.number,
+            return_period=one.return_period,
+            code="E1",
+            message="no",
+        )
+        for one in decisions
+    )
+    journal = QuickJournal(decisions)
+    change = await journal.add(Change(id="c1", token=token(submitted=len(decisions))), decisions)
+    change = (await journal.claim(change.claimed(change.token), since=None)).change
+    accepted = await journal.put(change.accepted(change.token))
+    assert accepted is not None
+    status = JobStatus(
+        state=JobState.PARTIAL, raw_code="PE", errors=4000, error_report=refused, polled_at=1.0
+    )
+    ended = await journal.put(accepted.heard(status))
+    assert ended is not None
+    job = ImsJob(JournaledChange(journal, ended), poll=never, times=PollTimes(PollPolicy()))
+    report = asyncio.create_task(job.result())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    records = await job.load()
+    assert records is not None
+    assert [failure.record for failure in (await report).failed] == [*records]
+
+
+async def never(_: JobToken) -> JobStatus:
+    """It is not polled."""
+    raise AssertionError
