@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ims_async import DownloadQueued, Section, UnexpectedAnswer
 from ims_async.gsp.codec import json as codec_json
 from ims_async.gsp.codec import read_invoices
-from ims_async.gsp.codec.json import Scanner, json_text, parse_small
+from ims_async.gsp.codec.json import DEEPEST, Scanner, json_text, parse_small
 from tests.support import strategies
 
 from ..support.sweeps import examples
@@ -132,6 +132,23 @@ def test_the_ways_compared_are_different_ones(monkeypatch: pytest.MonkeyPatch) -
         ]
     assert parse_small(body.replace(b"code", b"data"), PATH) is None
     assert parse_small(answer(b2b=[strategies.documented_row(Section.B2B)] * 20).encode(), PATH) is None
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 60])
+@pytest.mark.parametrize("brackets", ["[]", "{}"])
+def test_a_row_of_the_most_levels_is_read_alone_and_among_others(brackets: str, count: int) -> None:
+    """What the other rows are makes no difference to whether a row is too deep."""
+
+    def levels(many: int) -> str:
+        opening = "[" if brackets == "[]" else '{"a":'
+        return f'{{"new":{opening * (many - 1)}1{brackets[1] * (many - 1)}}}'
+
+    for small in (NEVER, 1 << 20):
+        for deep, fits in ((DEEPEST, True), (DEEPEST + 1, False)):
+            body = f'{{"data":{{"data":{{"b2b":[{",".join([levels(deep)] * count)}]}}}}}}'.encode()
+            found = outcome(body, small=small, slice_=16_384)
+            assert ("levels" in found) is not fits
+            assert ("b2b[0].idt: missing" in found) is fits
 
 
 # -- slices ------------------------------------------------------------------------------------------------

@@ -97,9 +97,11 @@ def _key_text(key: object) -> str:
 
 
 def _opened(text: str, start: int, end: int) -> int:
-    """Return how many brackets open, or one more: to look for the only one is faster than to count it."""
-    once = text.find("[", start, end) == text.rfind("[", start, end)
-    return text.count("{", start, end) + (1 if once else text.count("[", start, end))
+    """Return how many brackets open: to look for none or the only one is faster than to count."""
+    first = text.find("[", start, end)
+    if first >= 0 and first != text.rfind("[", start, end):
+        return text.count("{", start, end) + text.count("[", start, end)
+    return text.count("{", start, end) + (first >= 0)
 
 
 class Cursor(Protocol):
@@ -247,12 +249,13 @@ class Scanner:
             return []
         try:
             found, end = SCAN(f"[{self.text[start : cut + 1]}]", 0)
+            end += start - 2  # at a comma, or where the array ends if that is nearer
+            if _opened(self.text, start, end) - len(found) >= DEEPEST or {*map(type, found)} != {dict}:
+                for one in found:
+                    check_depth(one)  # which of them are checked, and fail, is said where each is read alone
         except _NO_JSON:
             return []
-        self.at = start + end - 2  # at a comma, or where the array ends if that is nearer
-        if _opened(self.text, start, self.at) - len(found) >= DEEPEST or {*map(type, found)} != {dict}:
-            for one in found:
-                check_depth(one)
+        self.at = end
         return cast("list[Any]", found)
 
     def steps(self) -> Iterator[None]:
