@@ -205,7 +205,7 @@ def _plain_decision(row: Row, information: Mapping[str, str]) -> Decision | None
         original_date = _day(date)
     except (KeyError, ValueError):
         return None
-    if row.doubts or len(supply) == 1 or _AMOUNTS.fullmatch("|".join(amounts)) is None:
+    if row.doubts or _AMOUNTS.fullmatch("|".join(amounts)) is None:
         return None
     if row.hash is not None and _is_other_gstin(row.supplier):
         return None
@@ -227,7 +227,7 @@ def _plain_decision(row: Row, information: Mapping[str, str]) -> Decision | None
         original_date=original_date,
         type=kind.strip() or None,
         source_form=_MISSING["source_form"],
-        place_of_supply=supply.strip() or None,
+        place_of_supply=_state(supply.strip()),
         supplier_filed=flags[0],
         pending_allowed=flags[1],
         supplier_name=name.strip() or None,
@@ -286,6 +286,10 @@ def _lost_zero(text: str) -> bool:
     return len(text) == 1 and text.isdigit()
 
 
+def _state(text: str) -> str | None:
+    return f"0{text}" if _lost_zero(text) else text or None
+
+
 def _text(text: str) -> str | None:
     return text or None
 
@@ -303,6 +307,6 @@ _PARSERS: Final[dict[str, Callable[[str], Any]]] = {
     **dict.fromkeys(MONEY_COLUMNS, _money),
     **dict.fromkeys(FLAG_COLUMNS, _flag),
     "original date": _day,
-    "place of supply": lambda text: f"0{text}" if _lost_zero(text) else text or None,
+    "place of supply": _state,
 }
 """The parsers of the information columns; what is not here is text."""

@@ -49,7 +49,7 @@ ODD: Final = [
     "", " ", "x", "N", "8", "'=1", "'", "'x", " b2b", "5-10-24", "45570", "31-02-2025", "52025",
     "1.00E+05", "1E5", "-0.005", "1e3", "1_0", "0x1", "\u0661", "NaN", "1|2", "1.1234567", "9" * 16,
     "Yes", " no ", "full;", "igst=1.001", UIN, SUPPLIER.lower(), f"{SUPPLIER[:-1]}X", "B" * 64,
-    "two\nlines", "a\rb", 'say "it"', "Gone ", "\u2028", "é", "x" * 32_768,
+    " 8", "8 ", "\u0668", "two\nlines", "a\rb", 'say "it"', "Gone ", "\u2028", "é", "x" * 32_768,
 ]  # fmt: skip
 """What a person, or a spreadsheet, may write into any of them."""
 
