@@ -11,7 +11,7 @@ import csv
 import datetime as dt
 import gc
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +20,13 @@ from ims_async import tables
 from . import peers, workload
 from .measure import Row, can_tell_memory, in_fresh_process, resident, show, take_turns
 
+try:
+    from ims_async.tables.checking import Beside
+    from ims_async.tables.reading import read_keeping
+except ImportError:  # with --against: 0.1.0 kept a dict beside each row
+    Beside = read_keeping = None  # type: ignore[assignment, misc]
+
+Pairs = Sequence[tuple[tables.Row, dict[str, str]]]
 FLOOR: Final = "csv.reader, lists of text (floor)"
 OURS: Final = "ims_async: read and checked"
 TODAY: Final = dt.date(2025, 2, 1)
@@ -53,9 +60,20 @@ def read_dicts(path: Path) -> list[dict[str, str]]:
         return [*csv.DictReader(source)]
 
 
-def read(path: Path) -> list[tuple[tables.Row, dict[str, str]]]:
-    """Read decisions with what is beside them, as `check` does."""
-    return tables.read_with_information(path)
+def read(path: Path) -> Pairs:
+    """Read decisions with what is beside them, each as its taxpayer's: as the command `check` does."""
+    if Beside is None:
+        pairs = tables.read_with_information(path)
+        kept = {(row.file, row.line): cells for row, cells in pairs}
+        return [(row, kept[row.file, row.line]) for row in _named([row for row, _ in pairs])]
+    beside = Beside()
+    beside.rows = _named(read_keeping(path, beside.keep))
+    return beside
+
+
+def _named(rows: list[tables.Row]) -> list[tables.Row]:
+    named = tables.by_taxpayer(rows, otherwise=lambda: workload.GSTIN)
+    return [row for own in named.values() for row in own]
 
 
 def checked(path: Path) -> Any:
