@@ -97,7 +97,7 @@ def decode_one(rows: list[dict[str, Any]], rounds: int) -> None:
     body = workload.answer(rows[:1])
     calls = {name: _bound(read, body) for name, read in peers.decoders().items()}
     timings = take_turns(calls, floor=peers.FLOOR, rounds=rounds, repeat=min(3000, len(rows)))
-    (plain,) = (timing for name, timing in timings.items() if name.startswith("cattrs"))
+    (plain,) = (timing for name, timing in timings.items() if name.endswith(peers.PLAIN))
     show(
         f"decode an answer of one invoice, {len(body)} bytes",
         [

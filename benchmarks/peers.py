@@ -26,6 +26,7 @@ from .workload import GSTIN
 
 FLOOR: Final = "orjson.loads, plain dicts (floor)"
 OURS: Final = "ims_async, as the client reads"
+PLAIN: Final = "as everyone writes it"
 ENCODE_FLOOR: Final = "orjson.dumps of ready dicts (floor)"
 
 Decode = Callable[[bytes], Any]
@@ -97,7 +98,9 @@ def decoders(optional_fields: Mapping[str, str] = NOTHING) -> dict[str, Decode]:
         found["msgspec Struct, Decimal, enum; date by dec_hook"] = msgspec_decoder(more, typed_date=True)
     if pydantic is not None:
         found["pydantic v2 model_validate_json, renamed, typed"] = pydantic_decoder(more)
-    found[f"cattrs + {'orjson' if orjson else 'json'}, as everyone writes it"] = cattrs_decoder(more)
+    cattrs_and = f"cattrs + {'orjson' if orjson else 'json'}"
+    found[f"{cattrs_and}, {PLAIN}"] = cattrs_decoder(more, _parsed)
+    found[f"{cattrs_and}, dates without strptime"] = cattrs_decoder(more, _date)
     return found
 
 
@@ -117,6 +120,16 @@ class Day(dt.date):
 
 def _day(_: type, text: str) -> Day:
     return Day(int(text[6:]), int(text[3:5]), int(text[:2]))
+
+
+def _date(text: str) -> dt.date:
+    """Read a day without `strptime`, which takes a quarter of the time of a row."""
+    return dt.date(int(text[6:]), int(text[3:5]), int(text[:2]))
+
+
+def _parsed(text: str) -> dt.date:
+    """Read a day as everyone writes it first."""
+    return dt.datetime.strptime(text, "%d-%m-%Y").date()  # noqa: DTZ007 # a day, not a moment
 
 
 def _msgspec_struct(
@@ -139,11 +152,7 @@ def msgspec_decoder(optional_fields: Mapping[str, str], *, typed_date: bool) -> 
 
 def pydantic_decoder(optional_fields: Mapping[str, str]) -> Decode:
     """Validate the envelope in one call; money goes through `float`, so that long amounts lose paise."""
-
-    def parse(text: str) -> dt.date:
-        return dt.datetime.strptime(text, "%d-%m-%Y").date()  # noqa: DTZ007 # a day, not a moment
-
-    day: Any = Annotated[dt.date, pydantic.BeforeValidator(parse)]
+    day: Any = Annotated[dt.date, pydantic.BeforeValidator(_date)]
     fields: dict[str, Any] = {
         name: (day if kind is dt.date else kind, pydantic.Field(alias=wire))
         for name, (wire, kind) in FIELDS.items()
@@ -166,15 +175,12 @@ def _attrs_class(fields: dict[str, tuple[str, type]], optional_fields: Mapping[s
     return attrs.make_class("Row", typed, frozen=True, slots=True)
 
 
-def cattrs_decoder(optional_fields: Mapping[str, str]) -> Decode:
+def cattrs_decoder(optional_fields: Mapping[str, str], day: Callable[[str], dt.date]) -> Decode:
     """Structure after parsing, with the hooks that everyone writes first."""
     row = _attrs_class(FIELDS, optional_fields)
     converter = cattrs.Converter()
     converter.register_structure_hook(Decimal, lambda number, _: Decimal(str(number)))
-    converter.register_structure_hook(
-        dt.date,
-        lambda text, _: dt.datetime.strptime(text, "%d-%m-%Y").date(),  # noqa: DTZ007 # a day, not a moment
-    )
+    converter.register_structure_hook(dt.date, lambda text, _: day(text))
     names = {name: wire for name, (wire, _) in FIELDS.items()} | {**optional_fields}
     renamed: dict[str, Any] = {name: override(rename=wire) for name, wire in names.items()}
     converter.register_structure_hook(row, make_dict_structure_fn(row, converter, **renamed))
