@@ -138,10 +138,14 @@ class Row:
         """The goal, and whether it was met; "" without one."""
         if self.met is None:
             return ""
-        return f"{'≥' if self.at_least else '≤'} {self.goal:g} {self.unit}: {'met' if self.met else 'MISSED'}"
+        return (
+            f"{'≥' if self.at_least else '≤'} {self.goal:.3g} {self.unit}: {'met' if self.met else 'MISSED'}"
+        )
 
     def __str__(self) -> str:
-        goal = f"goal {self.verdict}" if self.verdict else ""
+        goal = (
+            f"goal {self.verdict}" if self.verdict and fresh_processes else ""
+        )  # of tiny sizes it says nothing
         return f"  {self.name:<58}{self.figure:>12}   {self.spread:<15} {self.note:<16} {goal}".rstrip()
 
 

@@ -159,11 +159,15 @@ def main(arguments: list[str] | None = None) -> None:
         }
         for label, cost in costs.items():
             goal = GOAL if label == OURS and law is not LAWS["always 60 s"] else None
-            rows.append(Row(label, f"{cost:.1f}", f"{cost / floor:.2f} ×", goal, cost / floor, "×"))
+            note = f"{cost / floor:.2f} ×"
+            if label == OURS and goal is None:
+                note += ", no goal: one poll and no delay are out of reach"
+            rows.append(Row(label, f"{cost:.1f} s", note, goal, cost / floor, "×"))
             if label == OURS:
                 beside = cost / costs[DOUBLING]
                 rows.append(Row("  beside doubling", f"{beside:.2f} ×", goal=1.0, value=beside))
-        show(f"cost of a job, jobs {WARM + 1} to {WARM + JUDGED} of each client: {name}", rows)
+        counted = f"the delay until its end is seen, and {WORTH:g} s for each poll"
+        show(f"cost of a job ({counted}), jobs {WARM + 1} to {WARM + JUDGED} of each client: {name}", rows)
 
 
 if __name__ == "__main__":

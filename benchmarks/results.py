@@ -6,6 +6,7 @@ import datetime as dt
 import importlib.metadata
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -72,9 +73,19 @@ def machine(began: str) -> Iterator[str]:
     yield f"| memory | {_memory()} |"
     yield f"| system | {platform.system()} {platform.release().partition('-')[0]}, {platform.machine()} |"
     yield f"| Python | {platform.python_implementation()} {sys.version.split()[0]} |"
-    yield f"| ims_async | {ims_async.__version__} |"
+    yield f"| ims_async | {ims_async.__version__}{_commit()} |"
     yield f"| libraries | {', '.join(map(_version, LIBRARIES))} |"
     yield f"| load | {began} when it began, {load()} when it ended |"
+
+
+def _commit() -> str:
+    """Name the commit that is measured, where git knows it."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    try:
+        found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return f", commit {found.stdout.strip()}"
 
 
 def _processor() -> str:
