@@ -6,6 +6,7 @@ I/O and never waits. It may yield `PAUSE` during long work, so that other tasks 
 
 from __future__ import annotations
 
+import contextlib
 import urllib.parse
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from enum import Enum, auto
@@ -16,7 +17,7 @@ import attrs
 from ..errors import ImsError, UnexpectedAnswer
 from ..lazy import pattern
 from ..model.secret import Secret, masked
-from .codec.json import Pause, parse_json
+from .codec.json import NO_JSON, Pause, parse_json
 
 if TYPE_CHECKING:
     from ..model.gstr2b import Filing, Gstr2b
@@ -96,6 +97,8 @@ class Response:
     body: bytes = attrs.field(repr=lambda body: f"<{len(body)} bytes>")
     received_at: float = 0.0
     _parsed: Any = attrs.field(default=None, init=False, repr=False, eq=False)
+    shallow: bool = attrs.field(default=False, init=False, repr=False, eq=False)
+    """True once it is known that the body has not too many levels."""
 
     def without(self, secrets: Iterable[Secret], *, shortest: int) -> Response:
         """Return the answer with all secrets of at least `shortest` characters masked."""
@@ -107,6 +110,15 @@ class Response:
         if self._parsed is None:
             self._parsed = parse_json(self.body)
         return self._parsed
+
+    def parsing(self) -> Generator[Pause, Any, None]:
+        """Parse a body of any length in short steps, for `json`, which parses what cannot be read so."""
+        from .codec.stepwise import parsing  # most answers are small
+
+        if self._parsed is None:
+            with contextlib.suppress(*NO_JSON, RuntimeError):
+                self._parsed = yield from parsing(self.body)
+                self.shallow = True
 
 
 class VerdictKind(Enum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import urllib.parse
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -26,7 +26,7 @@ from ..model import reasons
 from ..model.reasons import Reason, read_reason
 from ..model.secret import Secret
 from .base import FINE, Conversation, Needs, Request, Response, Verdict, VerdictKind
-from .codec.json import DEEPEST, check_depth
+from .codec.json import DEEPEST, LARGE, Pause, check_depth
 from .codec.values import member
 from .gstn import FILE_PENDING, NOTHING_CHANGED, or_empty
 from .http import epoch_seconds, read_retry_at
@@ -54,7 +54,7 @@ def is_rows(response: Response) -> bool:
 def json_of(response: Response) -> Any:
     """Return the body as JSON. Raises `UnexpectedAnswer` for anything else, or for too many levels."""
     value, body = response.json(), response.body
-    if body.count(b"{") + body.count(b"[") > DEEPEST:
+    if not response.shallow and body.count(b"{") + body.count(b"[") > DEEPEST:
         try:
             check_depth(value)
         except ValueError as error:
@@ -220,6 +220,13 @@ def epoch(moment: object) -> float | None:
     return epoch_seconds(int(text))
 
 
+def payload_steps(response: Response, path: str) -> Generator[Pause, Any, Any]:
+    """Do what `payload` does; a large body is parsed in steps."""
+    if len(response.body) > LARGE:
+        yield from response.parsing()
+    return payload(response, path)
+
+
 def payload(response: Response, path: str) -> Any:
     """Return the value at a dotted path of the body. Raises `UnexpectedAnswer`."""
     value, above = json_of(response), ""
@@ -234,7 +241,7 @@ def read(request: Request, path: str, empty: T, reader: Callable[[object], T]) -
         response = yield request
     except GatewayError as error:
         return or_empty(error, empty)
-    return reader(payload(response, path))
+    return reader((yield from payload_steps(response, path)))
 
 
 def read_or_none(request: Request, path: str, reader: Callable[[object], T | None]) -> Conversation[T | None]:

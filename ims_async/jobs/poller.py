@@ -24,11 +24,12 @@ from ..errors import (
     QuotaExhausted,
     RateLimited,
 )
-from ..gsp.evidence import Course
+from ..gsp.evidence import MANY, Course, with_known_errors
 from ..model.change import Change
 from ..model.status import JobKind, JobStatus
 from ..model.tokens import JobToken
 from ..net.poll_times import PollTimes
+from ..steps import free_async, run_async
 from .alarms import Alarm
 from .facts import check_pollable
 
@@ -311,6 +312,10 @@ class Poller(Alarm):
                 await job._apply(Change.forgotten)
                 raise
             now = _now()
+            if len(answer.error_report) > MANY:
+                entries = [*answer.error_report]  # holds those that are freed in steps
+                answer = await run_async(with_known_errors(answer, job.status))
+                await free_async(entries)
             age = self._age(change, job._clock, now)
             status, span = self._course.heard(answer, change.token, now, self._times.policy.p_means)
             if not self._course.may_be_done:

@@ -23,7 +23,9 @@ from ..errors import (
     UnexpectedAnswer,
 )
 from ..gsp.base import Conversation, Gsp, Needs, Request, Response, Token, Verdict, VerdictKind
-from ..gsp.codec.json import Pause
+from ..gsp.codec.json import LARGE, Pause
+from ..gsp.verdicts import is_rows
+from ..steps import run_async
 from .credentials import Credentials
 from .policies import RetryPolicy, lengthened
 from .rate_limit import Pacer, Turn
@@ -42,11 +44,9 @@ class Overseer(Protocol):
 
     def check(self) -> None:
         """Raise if no further request is to be sent. Called before each request."""
-        ...
 
     def failed(self, error: ImsError) -> None:
         """Note a failed conversation, also one that its caller will repeat."""
-        ...
 
 
 OVERSEER: Final[ContextVar[Overseer | None]] = ContextVar("OVERSEER", default=None)
@@ -171,6 +171,8 @@ class Delivery:
         while True:
             async with self._ready(request):
                 answer = await self._send()
+            if isinstance(answer, Response) and len(answer.body) > LARGE and not is_rows(answer):
+                await run_async(answer.parsing())  # it is judged by what is in it
             found = self._judged(answer)
             del answer  # an error keeps frames alive for the time of the wait
             if found is not None:
@@ -259,8 +261,7 @@ class Delivery:
         credentials = self._credentials
         held = [one.held for one in (*credentials.by_need.values(), *credentials.besides)]
         tokens = [token.value for token in (*self._behind.values(), *held) if token is not None]
-        secrets = (*self._signed.secrets, *tokens)
-        clean = answer.without(secrets, shortest=_IN_ROWS if fine else _IN_A_REFUSAL)
+        clean = answer.without((*self._signed.secrets, *tokens), shortest=_IN_ROWS if fine else _IN_A_REFUSAL)
         if clean is not answer and not fine:
             verdict = gsp.judge(request, clean)
         if isinstance(verdict.error, PayloadTooLarge):

@@ -33,6 +33,7 @@ from ims_async import (
     PollPolicy,
     Sandbox,
     Section,
+    Vayana,
     bulk,
     steps,
 )
@@ -43,6 +44,8 @@ from ims_async.model.report import accounting_steps
 RECORDS = 6000
 MOST_CALLS = 4 * RECORDS
 """Between two turns: a check of each record's type is no harm, and all that is longer makes more calls."""
+MOST_LISTED = 9000
+"""Between two turns, with 12,000 errors: less than one call for each."""
 
 
 class Gateway:
@@ -286,6 +289,74 @@ async def test_long_work_leaves_the_event_loop_to_others(
     await scene(await _setting(ROWS), turns)
     assert turns.all > 1.5 * MOST_CALLS  # at once, it would be more than that
     assert turns.most < MOST_CALLS
+
+
+# -- a long list of errors ---------------------------------------------------------------------------------
+
+LISTED = [{**one, "error_msg": "wrong"} for one in REFUSED for _ in range(200)]
+_TASK = "2a51e392-529c-4b5a-bfd8-ca14d510a68d"
+
+
+class Carrier:
+    """A gateway of either GSP in this process, whose jobs have this status."""
+
+    def __init__(self, status: dict[str, Any], *, parts: int = 0) -> None:
+        part = {"status": "1", "data": status}
+        self.result = json.dumps({"status": "1", "data": [part] * parts} if parts else part).encode()
+        self.status = _envelope(status)
+
+    def handle(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Answer at once."""
+        if "/tasks/" in path:
+            return (
+                200,
+                {},
+                self.result if "/result/" in path else b'{"status":"1","data":{"status":"completed"}}',
+            )
+        return 200, {}, self.status if method == "GET" else json.dumps(_TAKEN).encode()
+
+
+_TAKEN = {"status": "1", "data": {"task-id": _TASK, "data": {"reference_id": "ref"}}}  # each reads its own
+
+
+async def _job_of(gsp: Sandbox | Vayana, gateway: Carrier) -> ImsJob:
+    """Return a job of one record, whose status lists very many errors."""
+    client = ImsClient(gsp, transport=gateway, poll=PollPolicy(initial_delay=0))
+    taxpayer = client.taxpayer(workload.GSTIN, token="token_bench")  # of no gateway
+    (one,) = (await _setting(ROWS[:1])).invoices
+    return await taxpayer.save([one.accept()])
+
+
+@pytest.mark.usefixtures("each_step_is_a_turn")
+@pytest.mark.parametrize("parts", [None, 0, 2], ids=["sandbox", "vayana", "vayana, two parts"])
+@pytest.mark.parametrize("mark", [{}, {"errors": [{"note": "E1"}]}], ids=["plain", "like a refusal"])
+async def test_a_long_list_of_errors_leaves_the_event_loop_to_others(
+    parts: int | None, mark: dict[str, Any]
+) -> None:
+    """Nothing goes through all errors at once: also where the answer has what marks a refusal."""
+    status = {**mark, "status_cd": "PE", "proc_cnt": 0, "error_report": {"b2b": LISTED}}
+    gsp = Sandbox("key_bench") if parts is None else Vayana("org-1", "user-token", test=True)
+    job = await _job_of(gsp, Carrier(status, parts=parts or 0))
+    turns = Turns()
+    await turns.during(job.result())
+    assert len(job.status.error_report) == (parts or 1) * len(LISTED)
+    assert turns.all > 1.5 * MOST_CALLS
+    assert turns.most < MOST_LISTED
+
+
+@pytest.mark.usefixtures("each_step_is_a_turn")
+async def test_a_list_of_errors_that_is_said_again_is_compared_in_steps() -> None:
+    """Code P has to be said several times, with the same list."""
+    status = {"status_cd": "P", "error_report": {"b2b": LISTED}}
+    job = await _job_of(Sandbox("key_bench"), Carrier(status))
+    first = (await job.refresh()).error_report
+    turns = Turns()
+    again = (await turns.during(job.refresh())).error_report
+    assert len(again) == len(LISTED)
+    assert again == first
+    assert turns.most < MOST_LISTED
 
 
 async def _longest_turn(work: Awaitable[Any]) -> tuple[float, float]:

@@ -3,7 +3,8 @@
 `values` has the readers of single values, `readers` the converter and the readers of records, `rows` reads a
 row, `invoices` a stream of rows, `gstr2b` a GSTR-2B (`gstr2b_rows` its documents), `status` the status of a
 job, `answers` the other small answers. `writing` writes the bodies of save and reset, `chunking` splits large
-batches by the size of their bodies. Each is imported with the first answer that it reads.
+batches by the size of their bodies. `stepwise` parses any large answer in short steps.
+Each is imported with the first answer that it reads.
 """
 
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from .invoices import read_invoices
     from .readers import problems_of
     from .rows import read_invoice
-    from .status import read_error_report, read_regeneration, read_status
+    from .status import read_error_report, read_regeneration, read_status, status_steps
     from .writing import PackedBody, pack_body, write_invoice
 else:
     __getattr__ = names_of(
@@ -29,7 +30,7 @@ else:
             "invoices": "read_invoices",
             "readers": "problems_of",
             "rows": "read_invoice",
-            "status": "read_error_report read_regeneration read_status",
+            "status": "read_error_report read_regeneration read_status status_steps",
             "writing": "PackedBody pack_body write_invoice",
         },
     )
@@ -51,5 +52,6 @@ __all__ = [
     "read_regeneration",
     "read_sales",
     "read_status",
+    "status_steps",
     "write_invoice",
 ]

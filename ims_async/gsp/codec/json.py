@@ -23,7 +23,7 @@ def _refuse_constant(name: str) -> Any:
 DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
 # The C scanner behind the decoder: reads one value at a place and says where it ended.
 SCAN: Final[Callable[[str, int], tuple[Any, int]]] = vars(DECODER)["scan_once"]
-_NO_JSON: Final = (ValueError, ArithmeticError, RecursionError, StopIteration)  # what it raises
+NO_JSON: Final = (ValueError, ArithmeticError, RecursionError, StopIteration)  # what it raises
 
 
 def parse_json(body: bytes) -> Any:
@@ -49,13 +49,14 @@ PAUSE: Final = Pause.PAUSE
 _SLICE: Final = 16_384  # characters: some forty rows
 _LONGEST_KEY: Final = 40
 _SPACE: Final = pattern(r"[ \t\r\n]*")
+LARGE: Final = 65_536  # bytes: a longer body is parsed in steps (`stepwise`), where it is needed as a whole
 DEEPEST: Final = 64  # levels of one value; a deeper one could be read, but not shown or written
 
 
-def check_depth(value: Any) -> None:
+def check_depth(value: Any, levels: int = DEEPEST) -> None:
     """Raise `ValueError` for a value with too many levels."""
     level = [value]
-    for _ in range(DEEPEST):
+    for _ in range(levels):
         level = [
             inner
             for node in level
@@ -167,7 +168,7 @@ def parse_small(body: bytes, path: Sequence[str]) -> Parsed | None:
         for key in path:
             facts = facts[key]
         keys = (*path, *facts)
-    except (*_NO_JSON, LookupError, TypeError):
+    except (*NO_JSON, LookupError, TypeError):
         return None
     if type(facts) is not dict or end < len(text) or _opened(text, 0, end) > DEEPEST:
         return None
@@ -184,6 +185,7 @@ class Scanner:
 
     def __init__(self, text: str) -> None:
         self.text, self.at = text, 0
+        self.levels = DEEPEST  # of the values that are read next
         self._between = "},{"  # how an element ends and the next one begins, as last seen
 
     def value(self) -> Any:
@@ -192,6 +194,19 @@ class Scanner:
         found, self.at = DECODER.raw_decode(self.text, start)
         self._look(found, start)
         return found
+
+    def short_value(self) -> list[Any]:
+        """Read the next value if it is short, and return it in a list, which is empty otherwise."""
+        if not (self.begins("{") or self.begins("[")):
+            return [self.value()]
+        start = self.at
+        try:
+            found, length = SCAN(self.text[start : start + _SLICE], 0)
+        except NO_JSON:
+            return []
+        self.at = start + length
+        self._look(found, start)
+        return [found]
 
     def members(self, *, once: bool = False) -> Iterator[str]:
         """Yield an object's keys; the caller must read each value before the next key.
@@ -226,6 +241,16 @@ class Scanner:
         Where that fails, as many characters are read element by element, and what is no JSON has its place in
         the error; so nothing is read more than twice.
         """
+        for found in self.slices():
+            if not found:
+                start = self.at
+                one, self.at = SCAN(self.text, start)
+                self._look(one, start)
+                found.append(one)
+            yield found
+
+    def slices(self) -> Iterator[list[Any]]:
+        """Yield an array's elements as `batches` does; an empty list has the caller read the next one."""
         alone, end = 0, 0  # read element by element up to here; where the last one so read ended
         for _ in self.steps():
             start = self._skip()
@@ -236,11 +261,10 @@ class Scanner:
             if start >= alone:
                 found = self._slice(start)
                 alone = start if found else start + _SLICE
-            if not found:
-                one, self.at = SCAN(self.text, start)
-                self._look(one, start)
-                found, end = [one], self.at
+            alone_now = not found
             yield found
+            if alone_now:
+                end = self.at
 
     def _slice(self, start: int) -> list[Any]:
         """Read the elements of the next 16 kB; none if they do not end where one seems to end."""
@@ -250,10 +274,9 @@ class Scanner:
         try:
             found, end = SCAN(f"[{self.text[start : cut + 1]}]", 0)
             end += start - 2  # at a comma, or where the array ends if that is nearer
-            if _opened(self.text, start, end) - len(found) >= DEEPEST or {*map(type, found)} != {dict}:
-                for one in found:
-                    check_depth(one)  # which of them are checked, and fail, is said where each is read alone
-        except _NO_JSON:
+            if _opened(self.text, start, end) - len(found) >= self.levels or {*map(type, found)} != {dict}:
+                check_depth(found, self.levels + 1)  # which of them fails is said where each is read alone
+        except NO_JSON:
             return []
         self.at = end
         return cast("list[Any]", found)
@@ -278,8 +301,8 @@ class Scanner:
 
     def _look(self, found: Any, start: int) -> None:
         """Check the depth of a value, if it has enough brackets to be too deep."""
-        if _opened(self.text, start, self.at) > DEEPEST:
-            check_depth(found)
+        if _opened(self.text, start, self.at) > self.levels:
+            check_depth(found, self.levels)
 
     def begins(self, character: str) -> bool:
         """Return whether the next value begins with this character."""
@@ -311,6 +334,6 @@ def scanned(
         scanner = Scanner(body.decode("utf-8-sig"))
         yield from walk(scanner)
         scanner.end()
-    except (*_NO_JSON, RuntimeError) as error:
+    except (*NO_JSON, RuntimeError) as error:
         place = f"answer of {len(body)} bytes is cut short or not JSON: {str(error) or type(error).__name__}"
         raise UnexpectedAnswer(f"the {place}", problems=[f"$: {place}"], body=body) from None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any, Final
 
 from ...errors import UnexpectedAnswer
 from ...model.reasons import Reason, completed, read_reason, says_a_reason, together
 from ...model.status import ErrorEntry, JobState, JobStatus
 from ...model.vocabulary import SECTION_ALIASES
+from ...steps import STEP, free, run, sliced
+from .json import PAUSE, Pause
 from .values import MOST, as_object, member
 
 _CODES: Final = {
@@ -27,24 +29,38 @@ def read_status(
     data: object, path: str, *, polled_at: float | None = None, carrier_done: bool = False
 ) -> JobStatus:
     """Read a job's status. `P`, `IP`, `REC` and undocumented codes are not final here."""
+    return run(_reading(data, path, polled_at, carrier_done))
+
+
+def status_steps(
+    data: object, path: str, *, polled_at: float | None = None, carrier_done: bool = False
+) -> Generator[Pause, Any, JobStatus]:
+    """Do what `read_status` does, in short steps; the lists of the error report in `data` are emptied."""
+    status = yield from _reading(data, path, polled_at, carrier_done)
+    if len(status.error_report) > STEP or status.state is JobState.FAILED:
+        yield from _free(as_object(data, path).get("error_report"))
+    return status
+
+
+def _reading(
+    data: object, path: str, polled_at: float | None, carrier_done: bool
+) -> Generator[Pause, Any, JobStatus]:
     code, facts = member(data, "status_cd", path), as_object(data, path)
     if not isinstance(code, str):
         raise UnexpectedAnswer(problems=[f"{path}.status_cd: {code!r} is not text"])
     known = _CODES.get(code.strip().upper()) if code.isascii() else None  # the upper case of ſ is S
-    report = read_error_report(facts.get("error_report"))
+    report = yield from _read_report(facts.get("error_report"))
     rest = {name: value for name, value in facts.items() if name != "error_report"}
-    # Public clients of similar APIs read the reason from `error_report`: an entry that names no record is
-    # about the whole job.
     if known is JobState.FAILED:
         own = rest
-        of_job = [entry for entry in report if entry.names_no_record]
-        report = tuple(entry for entry in report if not entry.names_no_record)
     else:  # the message of a job that was not refused is not an error
         own = {name: value for name, value in rest.items() if name.lower().startswith("err")}
-        of_job = [entry for entry in report if entry.nameless]
     reason = Reason()
+    of_job = (yield from _of_job(report, refused=known is JobState.FAILED)) if report else {}
+    if of_job and known is JobState.FAILED:
+        report = yield from _named(report)
     if own or of_job:
-        reason = completed(read_reason(own), together(Reason(entry.code, entry.message) for entry in of_job))
+        reason = completed(read_reason(own), together(of_job))
     return JobStatus(
         state=known or JobState.PROCESSING,
         raw_code=code,
@@ -58,6 +74,42 @@ def read_status(
         carrier_done=carrier_done,
         raw=rest,
     )
+
+
+def _of_job(report: Sequence[ErrorEntry], *, refused: bool) -> Generator[Pause, Any, dict[Reason, None]]:
+    """Return the reasons that are about the whole job, each once.
+
+    Public clients of similar APIs read the reason from `error_report`: an entry that names no record is about
+    the whole job. One with a section counts only if the job was refused.
+    """
+    found: dict[Reason, None] = {}
+    for few in sliced(report):
+        for entry in few:
+            if entry.names_no_record and (refused or not entry.section):
+                found[Reason(entry.code, entry.message)] = None
+        if len(few) == STEP:
+            yield PAUSE
+    return found
+
+
+def _named(report: Sequence[ErrorEntry]) -> Generator[Pause, Any, tuple[ErrorEntry, ...]]:
+    """Return the entries that name a record."""
+    found: list[ErrorEntry] = []
+    for few in sliced(report):
+        found += [entry for entry in few if not entry.names_no_record]
+        if len(few) == STEP:
+            yield PAUSE
+    return tuple(found)
+
+
+def _free(report: object) -> Generator[Pause, Any, None]:
+    """Free what was read of a report, in steps."""
+    parts = report if isinstance(report, list) else [report]
+    lists = [errors for part in parts if isinstance(part, dict) for errors in part.values()]
+    for errors in (*lists, parts):
+        if isinstance(errors, list):
+            for _ in free(errors):
+                yield PAUSE
 
 
 _REGENERATION: Final = {
@@ -109,13 +161,22 @@ def read_error_report(report: object) -> tuple[ErrorEntry, ...]:
     A reason under no section (the report itself is a reason, a list of reasons, or text) gives an entry that
     names no record: reading the status does not fail because of the form of the report.
     """
+    return run(_read_report(report))
+
+
+def _read_report(report: object) -> Generator[Pause, Any, tuple[ErrorEntry, ...]]:
     found: list[ErrorEntry] = []
     shapeless = 0
-    for key, error in _errors(report):
+    for place, (key, error) in enumerate(_errors(report), 1):
         shaped = isinstance(error, dict) and (says_a_reason(error) or not _IDS.isdisjoint(error))
         shapeless += not shaped
         if shaped or shapeless <= _MOST_SHAPELESS:
-            found.extend(_entries(key, error))
+            for entry in _entries(key, error):
+                found.append(entry)
+                if len(found) % _PER_TURN == 0:
+                    yield PAUSE
+        elif place % _PER_TURN == 0:
+            yield PAUSE
     if shapeless > _MOST_SHAPELESS:
         found.extend(_entries("", f"{shapeless - _MOST_SHAPELESS:,} more entries of no known shape"))
     return tuple(found)
@@ -123,6 +184,7 @@ def read_error_report(report: object) -> tuple[ErrorEntry, ...]:
 
 _IDS: Final = frozenset({"stin", "inv", "inum", "nt_num", "rtnprd"})
 _MOST_SHAPELESS: Final = 1000
+_PER_TURN: Final = 50  # errors, which take less than 1 ms
 
 
 def _errors(report: object) -> Iterator[tuple[str, object]]:

@@ -20,7 +20,7 @@ from .. import codec
 from ..base import Accepted, Conversation, Limits, Part, Request
 from ..gstn import SECTION_QUERY, or_empty, queued
 from ..settings import NO_HEADERS, Settings, json_request, one_of, secret
-from ..verdicts import payload, read, reference, with_secrets
+from ..verdicts import payload, payload_steps, read, reference, with_secrets
 from . import answers, login
 from . import gstr2b as statements
 
@@ -216,7 +216,8 @@ class Sandbox(Settings):
         if kind is JobKind.REGENERATE:
             return (yield from statements.status(self, reference_id))
         response = yield self._get("status", "/status", {"reference_id": reference_id})
-        return codec.read_status(payload(response, _DATA), _DATA, polled_at=response.received_at)
+        data = yield from payload_steps(response, _DATA)
+        return (yield from codec.status_steps(data, _DATA, polled_at=response.received_at))
 
     def sales(
         self, gstin: str, year: int, month: int, section: SupplierSection, form: SourceForm

@@ -6,8 +6,9 @@ https://docs.enriched-api.vayana.com (Long running tasks)
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,14 +28,17 @@ from ...model.records import Decision, Invoice, Record
 from ...model.status import JobKind, JobState, JobStatus
 from .. import codec
 from ..base import Accepted, Conversation, Part, Response
+from ..codec.json import LARGE, Pause
 from ..codec.values import member
-from ..verdicts import envelope_of, payload, reference
+from ..verdicts import envelope_of, payload, payload_steps, reference
 from . import gstr2b
 from .answers import error_of, failed
 
 if TYPE_CHECKING:
     from .gsp import Vayana
 
+Steps = Generator[Pause, Any, JobStatus]
+"""The reading of an answer, with pauses if it is long."""
 # The two routes of a job.
 _TASK: Final = "task"
 """A task of the GSP carries the job."""
@@ -115,7 +119,8 @@ def status(
 
 def _status_of_reference(gsp: Vayana, gstin: str, reference_id: str) -> Conversation[JobStatus]:
     response = yield gsp.basic_request("reference", "REQSTS", gstin, int_tran_id=reference_id)
-    return codec.read_status(payload(response, "data"), "data", polled_at=response.received_at)
+    data = yield from payload_steps(response, "data")
+    return (yield from codec.status_steps(data, "data", polled_at=response.received_at))
 
 
 def _status_of_task(gsp: Vayana, gstin: str, task_id: str) -> Conversation[JobStatus]:
@@ -132,14 +137,14 @@ def _status_of_task(gsp: Vayana, gstin: str, task_id: str) -> Conversation[JobSt
         )
     request = gsp.task_request("result", task_id, gstin)
     if task.stage is Stage.COMPLETED:
-        return read_result((yield request), task.word)
+        return (yield from read_result((yield request), task.word))
     try:
         response = yield request
     except (GatewayUnavailable, NotAuthorized, RateLimited):
         raise  # this does not show how the task ended: the next poll tries again
     except GatewayError as error:
         return broken_off(task.word, error, polled_at=None)
-    return read_broken_off(response, task)
+    return (yield from read_broken_off(response, task))
 
 
 # -- a task and its result ---------------------------------------------------------------------------------
@@ -207,36 +212,41 @@ def read_pages(response: Response, base: int, task_id: str) -> Sequence[Part]:
 _MOST_PAGES: Final = 100_000
 
 
-def read_result(response: Response, word: str) -> JobStatus:
+def read_result(response: Response, word: str) -> Steps:
     """Read the result of a save or reset: GSTN's status, or one envelope for each job of the task.
 
     https://docs.enriched-api.vayana.com (IMS Invoice Status Reset: Result API response)
     """
+    if len(response.body) > LARGE:
+        yield from response.parsing()
     envelope = envelope_of(response)
     data = envelope.get("data")
     if failed(envelope) or not isinstance(data, list):
-        return _one_result(envelope, response, word, "data")
+        return (yield from _one_result(envelope, response, word, "data"))
     if not data:
         raise UnexpectedAnswer(problems=["data: an empty list"])
-    return _together(
-        [_one_result(part, response, word, f"data[{place}].data") for place, part in enumerate(data)]
-    )
+    parts: list[JobStatus] = []
+    for place, part in enumerate(data):
+        parts.append((yield from _one_result(part, response, word, f"data[{place}].data")))
+    return _together(parts)
 
 
-def _one_result(envelope: Any, response: Response, word: str, path: str) -> JobStatus:
+def _one_result(envelope: Any, response: Response, word: str, path: str) -> Steps:
     if isinstance(envelope, dict) and failed(envelope):
         return broken_off(word, error_of(envelope, response), polled_at=response.received_at)
     data = member(envelope, "data", path.rpartition(".")[0])
-    return codec.read_status(data, path, polled_at=response.received_at, carrier_done=True)
+    return (yield from codec.status_steps(data, path, polled_at=response.received_at, carrier_done=True))
 
 
-def read_broken_off(response: Response, task: Task) -> JobStatus:
+def read_broken_off(response: Response, task: Task) -> Steps:
     """Read why a task broke off, from its result; if that has GSTN's final status, return it."""
+    if len(response.body) > LARGE:
+        yield from response.parsing()
     envelope = envelope_of(response)
     if failed(envelope):
         return broken_off(task.word, error_of(envelope, response), polled_at=response.received_at)
     with contextlib.suppress(UnexpectedAnswer):
-        status = read_result(response, task.word)
+        status = yield from read_result(response, task.word)
         if status.done:
             return status
     own = GatewayError(task.reason.words, code=task.reason.code) if task.reason else None
@@ -273,7 +283,7 @@ def _together(parts: Sequence[JobStatus]) -> JobStatus:
         errors=errors or _sum([part.errors for part in parts]),  # the total is at least the count of one part
         error_code=reason.code,
         error_message=reason.words,
-        error_report=tuple(entry for part in parts for entry in part.error_report),
+        error_report=tuple(itertools.chain.from_iterable(part.error_report for part in parts)),
         polled_at=parts[0].polled_at,
         carrier_done=True,
         carrier_failed=any(part.carrier_failed for part in parts),
