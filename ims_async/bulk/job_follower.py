@@ -32,6 +32,7 @@ from ..model.gstr2b import Gstr2b
 from ..model.moves import ChangeState
 from ..model.status import JobKind
 from ..model.times import FIRST_LOOK, LOOK_MARGIN, SENDER_IS_DEAD
+from ..steps import free_async
 from ..taxpayer import Taxpayer, state_of
 from .concurrency import Slot
 from .gstr2b import NOT_READ, Marks, Statement, marks_of, proof_of
@@ -125,6 +126,26 @@ class JobFollower(abc.ABC):
     def _stop(self, error: Exception | None) -> None:
         self.tally.stopped(error)
         self.tally.not_sent(self.tally.waiting(), certain=self.journal_is_read)
+
+    async def _sent(self, sending: Awaitable[ImsJob | None]) -> ImsJob | None:
+        """Return the job of what is sent; also of a change whose answer is lost: it is settled by looking."""
+        try:
+            job = await sending
+        except OutcomeUnknown as error:
+            self.context.gate.failed(self.taxpayer)
+            if error.job is None:
+                raise
+            return error.job
+        if job is not None:
+            self.context.gate.answered(self.taxpayer)
+        return job
+
+    async def _check(self) -> None:
+        """Count what the offline checks warn about. Raises `InvalidDecision` if they refuse anything."""
+        async with self.context.bench:
+            findings = await self.taxpayer.check(self.tally.waiting())
+            self.tally.warned(findings)
+            await free_async(findings)
 
     @property
     def _state(self) -> TaxpayerState:
@@ -282,6 +303,31 @@ class JobFollower(abc.ABC):
         self.tally.statement.error = without_frames(error)
         if isinstance(error, OtpRequired | SessionExpired):
             await self.notify(EventKind.SESSION_ENDED, error=error)
+
+
+async def let_go(jobs: list[ImsJob]) -> None:
+    """Drop jobs that are done with. What nobody else holds of their records is freed in pieces."""
+    while jobs:
+        # The list holds the records one moment longer than the job does, whose own tuples free all at once.
+        await free_async(_held_by(jobs.pop()))
+
+
+async def with_each(jobs: list[ImsJob], see: Callable[[ImsJob], Awaitable[None]]) -> None:
+    """Do something with each job, and drop it then, as `let_go` does."""
+    while jobs:
+        await see(jobs[0])
+        await let_go([jobs.pop(0)])
+
+
+def _held_by(job: ImsJob) -> list[object]:
+    status, report = job.status, job._report
+    held: list[object] = [*(job.records or ()), *status.error_report]
+    if status.found is not None:
+        held += status.found.not_applied
+        held += status.found.changed
+    if report is not None:
+        held += report.failed
+    return held
 
 
 def can_be_settled(job: ImsJob) -> bool:

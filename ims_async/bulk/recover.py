@@ -12,14 +12,14 @@ import attrs
 from ..client import ImsClient
 from ..errors import ImsError, JournalError, OutcomeUnknown
 from ..jobs.job import ImsJob
-from ..jobs.reconcile import decided, distinct_keys, keys_of
+from ..jobs.reconcile import decided, distinct_keys
 from ..journal import Change, ChangeState, Journal, Query
 from ..model.records import Record, RecordKey
 from ..model.report import accounting_steps
-from ..steps import Steps, free, run_async, sliced
+from ..steps import Steps, free, free_async, run_async, sliced
 from .gstr2b import LastChange, may_have_applied
 from .inputs import Portion
-from .job_follower import JobFollower
+from .job_follower import JobFollower, let_go, with_each
 from .outage import is_everybodys
 from .taxpayer_run import TaxpayerRun
 
@@ -74,22 +74,28 @@ class Recovery(TaxpayerRun):
         jobs = [job for job in self.taxpayer.unfinished() if job.sent]
         for job in jobs:
             self.tally.sent(job)
+            del job  # else the last one is held while it is dropped
         unsent = await self._find_unsent()
         self.tally.hand_in(record for _, records in unsent for record in records)
         if not jobs and not unsent:
             return  # no session is needed for that
         self.context.stop.check()
         await self.taxpayer.keep_alive()
-        for job in jobs:
-            await self._see_through(job)
+        await with_each(jobs, self._see_through)
         while unsent:
-            await self._send_unsent(*unsent.pop(0))
+            job, records = unsent.pop(0)
+            await self._send_unsent(job, records)
+            held, done = list(records), [job]
+            del job, records
+            await let_go(done)
+            await free_async(held)
 
     async def _see_through(self, job: ImsJob) -> None:
         """Wait for its end, or look; what of it had no effect is sent again as a part of the same run."""
         self._run, self._found_all = job.run, True
         await self.follow(job)
-        if job.without_effect and self.tally.error is None:
+        failed = job.report.failed if job.change.without_effect and job.report else ()
+        if self.tally.error is None and any(one.record is not None for one in failed):
             await self._mark_retried([job.batch or ""])
 
     async def _send_unsent(self, job: ImsJob, records: Sequence[Record]) -> None:
@@ -142,18 +148,21 @@ class Settlement(JobFollower):
         jobs = self.taxpayer.unfinished()
         for job in jobs:
             self.tally.sent(job)
+            del job  # else the last one is held while it is dropped
         if not jobs:
             return
         self.context.stop.check()
         await self.taxpayer.keep_alive()
-        for job in jobs:
-            try:
-                self._check_that_it_may_be_settled(job)
-                await self.see_end_of(job)
-            except ImsError as error:
-                if is_everybodys(error):
-                    raise
-                self.tally.stopped(error)
+        await with_each(jobs, self._settled)
+
+    async def _settled(self, job: ImsJob) -> None:
+        try:
+            self._check_that_it_may_be_settled(job)
+            await self.see_end_of(job)
+        except ImsError as error:
+            if is_everybodys(error):
+                raise
+            self.tally.stopped(error)
 
     def _check_that_it_may_be_settled(self, job: ImsJob) -> None:
         """Raise `OutcomeUnknown` for a change that a living process may be about to send."""
@@ -197,17 +206,20 @@ async def without_later(
         records = await journal.records(change.id)
         if wanted(change):
             found.append((place, change, await run_async(_not_done(records, change, applied))))
-        for key in await run_async(keys_of(records)):
-            last[key] = place
+        await run_async(_note_place(last, records, place))
         if change.token.kind.repeatable:
             last[change.token.period] = place
         await run_async(_note_applied(applied, change, records))
+        held = list(records)
+        del records
+        await free_async(held)
     unsent: list[Unsent] = []
     for place, change, records in found:
         still = await run_async(_still(records, last, place))
         repeated = change.token.kind.repeatable and last[change.token.period] == place
         asked_for = repeated and not _is_computed(change, changes)
         unsent.append(Unsent(change, still, over=not still and not asked_for))
+    await free_async(last, applied)
     return unsent
 
 
@@ -228,6 +240,12 @@ _Applied = dict[RecordKey, tuple[object, dt.datetime | None]]
 
 def _ended_since(change: Change, since: dt.datetime) -> bool:
     return change.state is ChangeState.ENDED and change.changed_at is not None and change.changed_at >= since
+
+
+def _note_place(last: dict[RecordKey | str, int], records: Sequence[Record], place: int) -> Steps[None]:
+    for few in sliced(records, _PER_STEP):
+        last.update((record.key, place) for record in few)
+        yield
 
 
 def _not_done(records: Sequence[Record], change: Change, applied: _Applied) -> Steps[list[Record]]:

@@ -16,6 +16,7 @@ from ..client import ImsClient
 from ..errors import InvalidInput, JournalError, NotAuthorized
 from ..jobs.poller import ending_in_outage
 from ..journal.location import default_journal
+from ..steps import free_async
 from ..taxpayer import Taxpayer
 from .concurrency import Slot, Stream
 from .inputs import Portion, Source
@@ -157,6 +158,7 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
                 tally.not_sent(records, certain=portion.taxpayer is None or not may_be_sent)
         self._finished.add(portion.gstin)
         await self._notify(tally, EventKind.FINISHED, error=tally.error)
+        await free_async(records)  # this run's own list: what a stream has given may be held by nobody else
 
     # -- events ---------------------------------------------------------------------------------------------
 

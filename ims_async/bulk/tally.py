@@ -47,6 +47,15 @@ def _not_carried(
     return left
 
 
+def without_effect(tally: Tally, job: ImsJob) -> Steps[list[Record]]:
+    """Return which of a job's records are known to stand as they stood, and are not sent again yet."""
+    found: list[Record] = []
+    for few in sliced(job.report.failed if job.change.without_effect and job.report else ()):
+        found += tally.not_sent_again(few)
+        yield
+    return found
+
+
 def without_frames(error: E) -> E:
     """Return an error that keeps no frame alive: what it happened to can be megabytes of records."""
     link: BaseException | None = error
@@ -118,8 +127,8 @@ class Tally:
     def hand_in(self, records: Iterable[Record]) -> list[Record]:
         """Take in what is to be sent, and return it, saves first; one that is here already as a copy."""
         own = list(records)
-        if resets := [one for one in own if isinstance(one, Invoice)]:
-            own = [*(one for one in own if not isinstance(one, Invoice)), *resets]
+        if any(issubclass(kind, Invoice) for kind in set(map(type, own))):
+            own.sort(key=lambda one: isinstance(one, Invoice))
         names = dict(zip(map(id, own), own, strict=True))
         piles = [pile for pile in (self._waiting, *self._piles) if pile]
         if len(names) < len(own) or not all(pile.keys().isdisjoint(names) for pile in piles):
@@ -182,9 +191,9 @@ class Tally:
         self._doubtful_jobs += [job.token] * (report.state is not JobState.SUCCEEDED and unnamed)
         self._batches += [] if report.batch is None else [report.batch]
 
-    def without_effect(self, job: ImsJob) -> list[Record]:
-        """Return which of a job's records are known to stand as they stood, and are not sent again yet."""
-        return [record for record in job.without_effect if id(record) in self._failed]
+    def not_sent_again(self, failed: Iterable[RecordFailure]) -> list[Record]:
+        """Return the records of these failures that count as failed, and are not sent again yet."""
+        return [record for one in failed if (record := one.record) and id(record) in self._failed]
 
     def looked(self, found: Reconciliation) -> None:
         """Count what another look has found; what was not applied stays as it is until it is sent."""

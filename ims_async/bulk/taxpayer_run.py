@@ -20,9 +20,9 @@ from ..model.status import JobKind
 from ..model.times import FIRST_LOOK
 from ..steps import run_async
 from .gstr2b import NOT_READ
-from .job_follower import JobFollower, can_be_settled
+from .job_follower import JobFollower, can_be_settled, let_go, with_each
 from .report import EventKind
-from .tally import hashes_of, without_frames
+from .tally import hashes_of, without_effect, without_frames
 
 _MOST_AGAINS: Final = 3  # of what was lost each time
 
@@ -50,8 +50,7 @@ class TaxpayerRun(JobFollower):
         await self.taxpayer.keep_alive()
         await self._finish(earlier)
         if not self.portion.again:
-            async with self.context.bench:
-                self.tally.warned(await self.taxpayer.check(self.tally.waiting()))
+            await self._check()
         for kind in (JobKind.SAVE, JobKind.RESET):
             await self._send_all(kind, self.tally.waiting(kind), again=self.portion.again)
         await self._mark_retried(self.portion.changes)
@@ -80,7 +79,7 @@ class TaxpayerRun(JobFollower):
 
     async def _try_again(self, job: ImsJob, *, tries: int = _MOST_AGAINS) -> None:
         """Send again, where it still stands as it stood, what is known to have had no effect."""
-        records = self.tally.without_effect(job)
+        records = await run_async(without_effect(self.tally, job))
         if not records:
             return
         if not tries:
@@ -111,6 +110,9 @@ class TaxpayerRun(JobFollower):
             if job is not None:
                 await self.notify(EventKind.SUBMITTED, job=job)
                 await self.follow(job, tries=tries)
+                done = [job]
+                del job
+                await let_go(done)
             elif not again:  # it was too large, or another process has sent for this run meanwhile
                 await self._finish(await self._take_up())
                 chunks.restart(self.tally.waiting(kind))
@@ -155,19 +157,6 @@ class TaxpayerRun(JobFollower):
 
         return await self._hand_in(chunks, batch, records, lambda: self._sent(look_and_send()))
 
-    async def _sent(self, sending: Awaitable[ImsJob | None]) -> ImsJob | None:
-        """Return the job of what is sent; also of a change whose answer is lost: it is settled by looking."""
-        try:
-            job = await sending
-        except OutcomeUnknown as error:
-            self.context.gate.failed(self.taxpayer)
-            if error.job is None:
-                raise
-            return error.job
-        if job is not None:
-            self.context.gate.answered(self.taxpayer)
-        return job
-
     async def _hand_in(
         self,
         chunks: _Chunks,
@@ -199,7 +188,7 @@ class TaxpayerRun(JobFollower):
 
     def _count(self, job: ImsJob | None) -> None:
         """Count what was handed in: what a look showed, and that the rest is sent."""
-        found = self._found
+        found, self._found = self._found, Reconciliation()
         self.tally.looked(found)
         self._found_all = self._found_all and found.settled
         if job is None:
@@ -269,15 +258,15 @@ class TaxpayerRun(JobFollower):
             change = job.change
         return None if change.state is ChangeState.CALLED_OFF else await self._state.jobs.recall(change)
 
-    async def _finish(self, jobs: Sequence[ImsJob]) -> None:
-        """See through what other processes have sent, and send again what they found to have no effect."""
+    async def _finish(self, jobs: list[ImsJob]) -> None:
+        """See through what others have sent, and send again what had no effect. The list is used up."""
         for job in jobs:
             if self.tally.is_pending(job):
                 await self.follow(job)
             elif job.report is not None:
                 await self.notify(EventKind.ENDED, job=job, report=job.report)
-        for job in jobs:
-            await self._try_again(job)
+            del job  # else the last one is held while it is dropped
+        await with_each(jobs, self._try_again)
 
 
 class _Chunks:
