@@ -57,7 +57,7 @@ class ImsJob(JobFacts):
         if isinstance(change, JobToken):
             change = JournaledChange(NO_JOURNAL, Change.of_token(change))
         super().__init__(change, records, canned=canned, loop_owner=loop_owner)
-        self._poller = Poller(alarms or Alarms(), ask=poll, times=times, closed=closed)
+        self._poller = Poller(alarms=alarms or Alarms(), ask=poll, times=times, closed=closed)
         self._moved, self._clock = moved, clock
 
     # -- waiting ---------------------------------------------------------------------------------------
