@@ -200,7 +200,7 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise InvalidInput(f"{os.fspath(path)} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{os.fspath(path)} is not UTF-8 text: save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also for a number that is too long, or too many levels
         raise InvalidInput(f"{os.fspath(path)} is not TOML: {error}") from error
 
 

@@ -289,6 +289,8 @@ rupees = 0.5
         ("[tolerance.igst]\ndays = 1", "tolerance, igst: 'days' is unknown"),
         ("[tolerance]\nbelow = {days = 1}", "below: 'days' is unknown"),
         ("kinds =", "is not TOML"),
+        pytest.param(f"leave_above = {'9' * 5000}", "is not TOML", id="a number of 5,000 digits"),
+        pytest.param(f"allow = {'[' * 5000}", "is not TOML", id="5,000 levels"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_named(tmp_path: Path, text: str, said: str) -> None:
