@@ -116,4 +116,9 @@ def _scalar(value: object) -> str:
 
 
 def _plain(value: object) -> str:
-    return _scalar(value) if value is None or isinstance(value, str) else f"{value!r:.500}"
+    if value is None or isinstance(value, str):
+        return _scalar(value)
+    try:
+        return f"{value!r:.500}"
+    except RecursionError:
+        return "a value of too many levels"

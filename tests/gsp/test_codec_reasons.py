@@ -166,3 +166,11 @@ def test_a_success_has_no_reason() -> None:
     ):
         status = read_status({"status_cd": "P", "proc_cnt": "8", **facts}, "data")
         assert (status.state, status.error_code, status.error_message) == (JobState.PROCESSING, "", "")
+
+
+def test_a_reason_of_too_many_levels_is_said_to_be_one() -> None:
+    """Python cannot show it."""
+    value: Any = "why"
+    for _ in range(5000):
+        value = [value]
+    assert read_reason(value) == Reason(words="a value of too many levels")
