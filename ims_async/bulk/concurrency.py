@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
 from typing import Any, Final, Generic, TypeVar
 
@@ -48,6 +49,8 @@ class Slot:
 class Stream(abc.ABC, Generic[E, R]):
     """Await it for its result, or iterate over its events; either carries it out, once."""
 
+    _begun = True  # of one that could not be made there is nothing to say
+
     def __init__(self, concurrency: int, loop_owner: LoopOwner) -> None:
         if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
             raise InvalidInput(f"concurrency {concurrency!r} must be a whole number of taxpayers, at least 1")
@@ -55,6 +58,12 @@ class Stream(abc.ABC, Generic[E, R]):
         self._to_lend = max(concurrency, _LEAST_LENT)
         self._events: asyncio.Queue[E] | None = None
         self._begun, self._loop_owner = False, loop_owner
+
+    def __del__(self) -> None:
+        """Warn, as of a coroutine, of one that was never begun: nothing was sent."""
+        if not self._begun:
+            said = f"{type(self).__name__} was never awaited: nothing of it was carried out"
+            warnings.warn(said, RuntimeWarning, stacklevel=2, source=self)
 
     @property
     @abc.abstractmethod

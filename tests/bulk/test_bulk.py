@@ -353,6 +353,12 @@ def test_settings_that_make_no_sense_are_refused(client: ImsClient, settings: di
         bulk.save_all(client, {}, **settings)
 
 
+def test_a_run_that_is_not_awaited_is_warned_of(client: ImsClient) -> None:
+    """As of a coroutine: to forget it would leave the decisions to be accepted by default."""
+    with pytest.warns(RuntimeWarning, match="BulkRun was never awaited: nothing of it was carried out"):
+        bulk.save_all(client, {})
+
+
 async def test_a_run_with_nothing_to_do_is_fine(client: ImsClient, taxpayers: list[Taxpayer]) -> None:
     """It says so."""
     report = await bulk.save_all(client, {taxpayers[0]: []})

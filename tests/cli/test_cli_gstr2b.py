@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import os
 import shlex
 from decimal import Decimal
 from typing import Any
@@ -306,7 +307,9 @@ def test_a_run_that_is_stopped_goes_on_by_the_command_that_it_names(shell: Shell
 # -- where it is due -------------------------------------------------------------------------------------
 
 
-def test_after_a_push_it_is_said_to_be_due_until_it_is_done(shell: Shell) -> None:
+def test_after_a_push_it_is_said_to_be_due_until_it_is_done(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In the report of the push and in the list of jobs, with the command; the exit code stays 0."""
     assert "is due" not in shell.run("jobs", "list").out
     file, _ = shell.decided(accept)
@@ -318,6 +321,10 @@ def test_after_a_push_it_is_said_to_be_due_until_it_is_done(shell: Shell) -> Non
     (words,) = [words for words in commands_in(listed.out) if words[0] == "gstr2b"]
     due = shell.run("jobs", "list", "--json").json()["recompute_due"]
     assert due == {"period": words[words.index("--period") + 1], "gstins": [shell.gstin]}
+    with monkeypatch.context() as elsewhere:  # another host would say that nothing is due
+        host = urlsplit(os.environ["IMS_BASE_URL"]).netloc
+        elsewhere.setenv("IMS_BASE_URL", "https://other.example")
+        assert f"anew for {shell.gstin} at {host}, unless" in shell.run("jobs", "list").out
     shell.sim.script_answer(
         "regenerate", 200, {"code": 200, "data": {"data": {"reference_id": "R"}, "status_cd": "1"}}
     )

@@ -7,6 +7,7 @@ import datetime as dt
 import shlex
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 import attrs
 import typer
@@ -25,7 +26,7 @@ from ...model.tokens import JobToken
 from ...rules.periods import india_date, last_drafted
 from .. import options
 from ..command import command
-from ..inputs.environment import at_terminal
+from ..inputs.environment import Variables, at_terminal
 from ..inputs.settings import Settings, Whose, checked_gstin, gather, journal_file, journal_if_any
 from ..output import outcomes
 from ..output import tables as show
@@ -100,11 +101,18 @@ def _tell_due(console: Console, since: Sequence[Change] | None) -> dict[str, Any
     if since is None:
         console.due = None
     for own in by_gateway(since or ()):
-        commands = attrs.evolve(console.commands, gsp=own[0].token.gsp)
+        token = own[0].token
+        commands = attrs.evolve(console.commands, gsp=token.gsp)
+        gstins = gstins_due(own, period)
         found |= dict.fromkeys(
-            tell_due(console, period, gstins_due(own, period), commands=commands)["gstins"]
+            tell_due(console, period, gstins, commands=commands, host=_elsewhere(token.host))["gstins"]
         )
     return {"period": period, "gstins": list(found)}
+
+
+def _elsewhere(host: str) -> str:
+    """Return the host, empty if IMS_BASE_URL names it: then the next command asks there."""
+    return "" if host == urlsplit(Variables().get("IMS_BASE_URL")).netloc else host
 
 
 async def _entries(

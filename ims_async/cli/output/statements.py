@@ -93,9 +93,15 @@ def in_words(console: Console, one: TaxpayerReport) -> str:
     return f"GSTR-2B: {outcome_of(one)}{f' ({why})' if why else ''}"
 
 
-def due(commands: Commands, period: str, gstins: Sequence[str], *, journal: bool = True) -> str:
-    """Say whose GSTR-2B is due to be computed anew, and how that is done; `journal`: it knows them."""
+def due(
+    commands: Commands, period: str, gstins: Sequence[str], *, journal: bool = True, host: str = ""
+) -> str:
+    """Say whose GSTR-2B is due to be computed anew, and how that is done; `journal`: it knows them.
+
+    `host` is where that is, if it need not be the one that the command would ask.
+    """
     whose = gstins[0] if len(gstins) == 1 else counted(len(gstins), "taxpayer")
+    whose += f" at {host}" if host else ""
     what = f"GSTR-2B of {period} is due to be computed anew for {whose}, unless GSTR-3B of it is filed"
     if not chosen(commands.gsp).regenerates:
         return f"{what}: have it computed on the GST portal."
@@ -109,10 +115,11 @@ def tell_due(
     *,
     commands: Commands | None = None,
     journal: bool = True,
+    host: str = "",
 ) -> dict[str, Any]:
     """Say it if it is due for anybody, and note it for the exit code; return it as plain values."""
     if gstins:
-        console.say(due(commands or console.commands, period, gstins, journal=journal))
+        console.say(due(commands or console.commands, period, gstins, journal=journal, host=host))
         console.due = True
     return {"period": period, "gstins": [*gstins]}
 
