@@ -18,6 +18,7 @@ import argparse
 import asyncio
 import os
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
@@ -46,6 +47,8 @@ from ims_async.simulator import Simulator
 
 DEMO = {"IMS_API_KEY": "key_test_demo", "IMS_API_SECRET": "secret_test_demo", "IMS_ORG_ID": "org-demo"}
 DEMO |= {"IMS_HANDLE": "demo@example.com", "IMS_PASSWORD": "password_test_demo"}
+VAYANA = os.environ.get("IMS_GSP") == "vayana"
+ACCOUNT = ("IMS_ORG_ID", "IMS_HANDLE", "IMS_PASSWORD") if VAYANA else ("IMS_API_KEY", "IMS_API_SECRET")
 
 
 def say(gstin: str, text: object) -> None:
@@ -140,7 +143,7 @@ class Service:
 
 def account(keys: Mapping[str, str], base_url: str = "") -> Sandbox | Vayana:
     """Return the account at the GSP that IMS_GSP names."""
-    if os.environ.get("IMS_GSP") != "vayana":
+    if not VAYANA:
         return Sandbox(keys["IMS_API_KEY"], keys["IMS_API_SECRET"], base_url=base_url)
     handle, password = keys["IMS_HANDLE"], keys["IMS_PASSWORD"]
     return Vayana(keys["IMS_ORG_ID"], handle=handle, password=password, base_url=base_url)
@@ -192,6 +195,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as made:
             asyncio.run(simulate(Path(made), every=chosen.every, rounds=chosen.rounds))
     else:
+        missing = [name for name in (*ACCOUNT, "IMS_GSTINS", "IMS_FOLDER") if not os.environ.get(name)]
+        if missing:
+            sys.exit(f"set {', '.join(missing)}, or try it with --simulate")
         gstins, folder = os.environ["IMS_GSTINS"].split(","), Path(os.environ["IMS_FOLDER"])
         asyncio.run(serve(account(os.environ), gstins, folder, every=chosen.every, rounds=chosen.rounds))
 
