@@ -16,7 +16,7 @@ from ..model.records import Decision, Invoice, ItcReduction
 from ..model.vocabulary import Action, Section
 from .catalogue import DECISION_RULES, FORM_RULES, ID_RULES, OWN_RULES, RECIPIENT_RULES, SUPPLIER_RULES
 from .context import Case, Facts, Rule, case_of
-from .decision import LONGEST_REMARKS
+from .decision import LONGEST_REMARKS, garbling
 from .document import AMOUNT_LIMIT, NUMBER, OTHER_FIELDS, PAISE
 from .finding import Record
 
@@ -101,6 +101,7 @@ def _wording(decision: Decision, invoice: Invoice) -> object:
         or not remarks.isprintable()  # excludes lone surrogates and control characters
         or not 0 < len(remarks) <= LONGEST_REMARKS
         or remarks == invoice.remarks
+        or garbling(remarks) is not None
     ):
         return None
     said = remarks is not None

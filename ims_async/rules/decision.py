@@ -153,14 +153,17 @@ def remarks_control(case: Case) -> Iterator[Problem]:
 
 def remarks_garbled(case: Case) -> Iterator[Problem]:
     """Remarks were read with the code page that they were written with."""
-    if case.remarks is None:
-        return
-    found = _GARBLED.search(case.remarks)
-    if found is None and not any(map(str.isalpha, case.remarks)):
-        found = _LOST.search(case.remarks)
-    if found is not None:
-        what = f"remarks {shown(case.remarks)} hold {found[0]!r}, which a wrong code page leaves"
+    if case.remarks is not None and (found := garbling(case.remarks)) is not None:
+        what = f"remarks {shown(case.remarks)} hold {found!r}, which a wrong code page leaves"
         yield Problem(f"{what}: write them again, and save the file as CSV UTF-8")
+
+
+def garbling(text: str) -> str | None:
+    """Return what a wrong code page has left of characters in a text, or None."""
+    found = None if text.isascii() else _GARBLED.search(text)
+    if found is None and "??" in text and not any(map(str.isalpha, text)):
+        found = _LOST.search(text)
+    return None if found is None else found[0]
 
 
 def remarks_too_long(case: Case) -> Iterator[Problem]:

@@ -60,6 +60,19 @@ _VALUES: dict[str, list[Any]] = {
     **dict.fromkeys(("value", "taxable_value", "igst", "cgst", "sgst", "cess"), _AMOUNTS),
 }
 """What may stand in each field of a record: what a rule tells apart is among it."""
+_REMARKS: list[Any] = [
+    "",
+    "why",
+    "क्यों",
+    "à¤•à¥\x8d",
+    "cafÃ©",
+    "????",
+    "why??",
+    "\ud800",
+    "\x00",
+    "x" * 251,
+    5,
+]
 
 
 @st.composite
@@ -75,7 +88,7 @@ def _records(draw: st.DrawFn) -> Decision | Invoice:
     return Decision(
         invoice=invoice,
         action=draw(_ACTIONS),
-        remarks=draw(st.sampled_from([None, None, "", "why", "\ud800", "\x00", "x" * 251, 5])),  # type: ignore[arg-type]
+        remarks=draw(st.sampled_from([None, None, *_REMARKS])),
         itc_reduction=draw(st.sampled_from([None, None, NONE, FULL, partial, "x"])),  # type: ignore[arg-type]
     )
 
@@ -127,6 +140,20 @@ def test_a_record_that_differs_in_one_field_is_not_taken_for_another(name: str) 
         for action in (None, Action.ACCEPT, Action.REJECT, Action.PENDING):
             for other in others:
                 compare([one if action is None else decided(action, one) for one in (plain, other)])
+
+
+@pytest.mark.parametrize("remarks", _REMARKS)
+def test_remarks_are_not_taken_for_those_of_a_record_that_is_decided_alike(remarks: Any) -> None:
+    """What a rule reads in the text of remarks it reads in those of each record."""
+    for section in (Section.B2B, Section.B2BCN):
+        others = [of(section, number=number) for number in "17"]
+        for action in (Action.ACCEPT, Action.REJECT):
+            compare(
+                [
+                    decided(action, one, remarks=words)
+                    for one, words in zip(others, ("why", remarks), strict=True)
+                ]
+            )
 
 
 _FLAGS = ("pending_allowed", "supplier_filed", "remarks_allowed", "itc_reduction_allowed")
