@@ -10,20 +10,24 @@ import itertools
 from collections.abc import Hashable, Sequence
 from decimal import Decimal
 from types import NoneType
-from typing import Final
+from typing import Final, TypeVar
 
 from ..model.records import Decision, Invoice, ItcReduction
 from ..model.vocabulary import Action, Section
 from .catalogue import DECISION_RULES, FORM_RULES, ID_RULES, OWN_RULES, RECIPIENT_RULES, SUPPLIER_RULES
-from .context import Case, Facts, Rule, case_of
+from .context import Facts, Rule, case_of
 from .decision import LONGEST_REMARKS, garbling
 from .document import AMOUNT_LIMIT, NUMBER, OTHER_FIELDS, PAISE
-from .finding import Record
+from .finding import Problem, Record
 
 _MOST_CACHED: Final = 50_000  # keys, a few hundred bytes each
 _ZERO, _TENTHS = Decimal(0), Decimal("0.1")
 
-_RulesByKey = dict[Hashable, tuple[Rule, ...]]
+Suspects = tuple[tuple[Rule, ...], tuple[tuple[Rule, Problem], ...]]
+"""Rules to be asked about a record, and what is known to be reported, in the order of the rules."""
+ALL_SUSPECTED: Final[Suspects] = OWN_RULES, ()
+_ALL_ON_DECISIONS: Final[Suspects] = DECISION_RULES, ()
+_T = TypeVar("_T")
 
 
 def plainly_formed(invoice: Invoice) -> bool:
@@ -119,16 +123,16 @@ _NOTHING_SAID: Final[object] = ()
 
 
 class RuleCache:
-    """Remember, for one batch, which rules report records with the same fields."""
+    """Remember, for one batch, what is found in records with the same fields."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts, self._gstin = facts, facts.gstin
-        self._by_supplier: _RulesByKey = {}
-        self._by_ids: _RulesByKey = {}
-        self._by_decision: _RulesByKey = {}
+        self._by_supplier: dict[Hashable, tuple[Rule, ...]] = {}
+        self._by_ids: dict[Hashable, tuple[Rule, ...]] = {}
+        self._by_decision: dict[Hashable, Suspects] = {}
 
-    def suspects(self, record: Record, invoice: Invoice) -> tuple[Rule, ...]:
-        """Return the rules on the record itself that may report it; none for most records.
+    def suspects(self, record: Record, invoice: Invoice) -> Suspects:
+        """Return the rules on the record itself that may report it, and what others report; mostly nothing.
 
         Raises `TypeError` if a field is not hashable.
         """
@@ -136,13 +140,13 @@ class RuleCache:
         if record is not invoice:
             action = record.action
             if type(action) is not Action:
-                return OWN_RULES
+                return ALL_SUSPECTED
             if record.remarks is not None or record.itc_reduction is not None:
                 wording = _wording(record, invoice)  # type: ignore[arg-type] # it is a decision
         plain = plainly_formed(invoice)
         section, previous, supplier = invoice.section, invoice.action, invoice.supplier
         if not plain and (type(section) is not Section or type(previous) is not Action):
-            return OWN_RULES
+            return ALL_SUSPECTED
         period, form = invoice.return_period, invoice.source_form
         ids = (section, period, form, invoice.place_of_supply, invoice.type)
         decided = (
@@ -152,32 +156,36 @@ class RuleCache:
         )  # fmt: skip
         by_supplier, by_ids = self._by_supplier.get(supplier), self._by_ids.get(ids)
         if by_supplier is None:
-            by_supplier = self._learn(self._by_supplier, supplier, SUPPLIER_RULES, record)
+            by_supplier = _kept(self._by_supplier, supplier, self._reporting(SUPPLIER_RULES, record))
         if by_ids is None:
-            by_ids = self._learn(self._by_ids, ids, ID_RULES, record)
-        by_decision = DECISION_RULES if wording is None else self._by_decision.get(decided)
+            by_ids = _kept(self._by_ids, ids, self._reporting(ID_RULES, record))
+        by_decision = _ALL_ON_DECISIONS if wording is None else self._by_decision.get(decided)
         if by_decision is None:
-            by_decision = self._learn(self._by_decision, decided, DECISION_RULES, record)
+            by_decision = _kept(self._by_decision, decided, self._reported(DECISION_RULES, record))
         own = invoice.recipient is None or invoice.recipient == self._gstin
         if plain and own and not by_supplier and not by_ids:
             return by_decision  # as nearly always
-        return (
-            (() if plain else FORM_RULES)
-            + (() if own else RECIPIENT_RULES)
-            + by_supplier
-            + by_ids
-            + by_decision
+        rules, known = by_decision
+        rules = (
+            (() if plain else FORM_RULES) + (() if own else RECIPIENT_RULES) + by_supplier + by_ids + rules
+        )
+        return rules, known
+
+    def _reporting(self, rules: Sequence[Rule], record: Record) -> tuple[Rule, ...]:
+        """Return the rules that report a record; they quote its ids, and so are asked about each."""
+        case = case_of(record, 0, 0, self._facts)
+        return tuple(rule for rule in rules if any(True for _ in rule.look(case)))
+
+    def _reported(self, rules: Sequence[Rule], record: Record) -> Suspects:
+        """Return what rules report: the same of all records with the same fields."""
+        case = case_of(record, 0, 0, self._facts)
+        return (), tuple(
+            (rule, problem) for rule in rules for problem in rule.look(case) if problem is not None
         )
 
-    def _learn(
-        self, cache: _RulesByKey, key: Hashable, rules: Sequence[Rule], record: Record
-    ) -> tuple[Rule, ...]:
-        if len(cache) >= _MOST_CACHED:
-            cache.clear()
-        case = case_of(record, 0, 0, self._facts)
-        cache[key] = reporting = tuple(rule for rule in rules if _reports(rule, case))
-        return reporting
 
-
-def _reports(rule: Rule, case: Case) -> bool:
-    return any(True for _ in rule.look(case))
+def _kept(cache: dict[Hashable, _T], key: Hashable, found: _T) -> _T:
+    if len(cache) >= _MOST_CACHED:
+        cache.clear()
+    cache[key] = found
+    return found

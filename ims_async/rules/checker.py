@@ -9,8 +9,8 @@ from typing import Any
 from ..errors import InvalidInput
 from ..model.records import Decision, Invoice
 from ..model.vocabulary import Action, Section
-from .cache import RuleCache
-from .catalogue import BATCH_RULES, EARLIER_RULES, FORM_RULES, OWN_RULES
+from .cache import ALL_SUSPECTED, RuleCache
+from .catalogue import BATCH_RULES, EARLIER_RULES, FORM_RULES
 from .context import Batch, Case, Facts, Rule, case_of
 from .finding import Finding, Level, Problem, Record
 from .policy import RulePolicy
@@ -67,17 +67,21 @@ class Checker:
             document = (invoice.supplier, invoice.number, invoice.date, invoice.return_period)
             first = self._places[invoice.section].setdefault(document, place)
             self._periods.add(invoice.return_period)
-            suspects = self._cache.suspects(record, invoice)
+            rules, known = self._cache.suspects(record, invoice)
         except (KeyError, TypeError):  # an id that is a list, or an unknown section
-            suspects = OWN_RULES
-        if first != place:
-            suspects += EARLIER_RULES
+            rules, known = ALL_SUSPECTED
         if decision is not None:
             if invoice.original_number is not None:
                 self._amendments.append((place, decision))
             if decision.action is Action.REJECT:
                 self._rejected.append((place, decision))
-        return self._findings(suspects, case_of(record, place, first, self._facts)) if suspects else []
+        found = self._findings(rules, case_of(record, place, first, self._facts)) if rules else []
+        for rule, problem in known:
+            if (finding := self._finding(rule, problem, place, record)) is not None:
+                found.append(finding)
+        if first != place:
+            found += self._findings(EARLIER_RULES, case_of(record, place, first, self._facts))
+        return found
 
     def end(self) -> list[Finding]:
         """Return the findings that need all records of the batch."""
