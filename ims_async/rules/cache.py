@@ -36,12 +36,9 @@ def plainly_formed(invoice: Invoice) -> bool:
     if _kinds_of(invoice) not in _PLAIN_KINDS or NUMBER.fullmatch(number) is None:
         return False
     igst, cgst, sgst = invoice.igst, invoice.cgst, invoice.sgst
-    # Paise, tenths or whole rupees: this excludes NaN and amounts with more than two decimals.
+    # Zero, paise, tenths or whole rupees: this excludes NaN and amounts with more than two decimals.
     for rupees in (invoice.value, invoice.taxable_value, igst, cgst, sgst, invoice.cess):
-        if not rupees:
-            if not -2 <= rupees.adjusted() <= 0:  # of a zero this is the exponent
-                return False
-        elif (
+        if rupees and (
             rupees.is_signed()
             or not (rupees.same_quantum(PAISE) or rupees.same_quantum(_ZERO) or rupees.same_quantum(_TENTHS))
             or rupees.adjusted() > _HIGHEST
