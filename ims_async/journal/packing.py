@@ -80,23 +80,35 @@ def _quoted(text: str | None) -> str:
     return "null" if text is None else quote(text)
 
 
-_QUOTED: Final = Cache(_quoted)  # a batch has few distinct suppliers, periods and words
+_QUOTED: Final = Cache(_quoted)  # a batch has few distinct suppliers and periods
 _DAYS: Final = Cache[dt.date, str](lambda day: f'"{day.isoformat()}"')
 _FLAGS: Final = {None: "null", True: "true", False: "false"}
+
+
+def _form_text(facts: tuple[Any, ...]) -> str:
+    action, number, day, kind, form, place, pending, filed = facts
+    original = f"{_quoted(number)},{'null' if day is None else _DAYS[day]}"
+    texts = f"{_quoted(kind)},{_quoted(form)},{_quoted(place)}"
+    return f"{quote(action)},{original},{texts},{_FLAGS[pending]},{_FLAGS[filed]}"
+
+
+_FORMS: Final = Cache(_form_text)  # of a batch, too, few are distinct: one look-up for eight texts
 
 
 def _text(record: Record) -> str:
     """Write a row as `_dumps` does, in less time if its values are of the usual types."""
     i = record.invoice if isinstance(record, Decision) else record
     try:
+        form = (
+            i.action, i.original_number, i.original_date, i.type, i.source_form, i.place_of_supply,
+            i.pending_allowed, i.supplier_filed,
+        )  # fmt: skip
         return (
             f"[{_QUOTED[i.section]},{_QUOTED[i.supplier]},{quote(i.number)},{_DAYS[i.date]}"
             f',{_QUOTED[i.return_period]},"{i.value!s}","{i.taxable_value!s}"'
-            f',"{i.igst!s}","{i.cgst!s}","{i.sgst!s}","{i.cess!s}",{_QUOTED[i.action]}'
-            f",{'null' if i.original_number is None else quote(i.original_number)}"
-            f",{'null' if i.original_date is None else _DAYS[i.original_date]}"
-            f",{_QUOTED[i.type]},{_QUOTED[i.source_form]},{_QUOTED[i.place_of_supply]}"
-            f",{_FLAGS[i.pending_allowed]},{_FLAGS[i.supplier_filed]},{_quoted(i.supplier_name)}"
+            f',"{i.igst!s}","{i.cgst!s}","{i.sgst!s}","{i.cess!s}"'
+            f",{_FORMS[form] if form[1] is None else _form_text(form)}"
+            f",{'null' if i.supplier_name is None else quote(i.supplier_name)}"
             f",{'null' if i.remarks is None else quote(i.remarks)},{_FLAGS[i.remarks_allowed]}"
             f",{'null' if i.itc_reduction is None else _dumps(i.itc_reduction)}"
             f",{_FLAGS[i.itc_reduction_allowed]},{'null' if i.hash is None else quote(i.hash)}"
