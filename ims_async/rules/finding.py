@@ -96,7 +96,8 @@ def writable_text(value: object) -> bool:
 
 def refuse(findings: Sequence[Finding]) -> None:
     """Raise `InvalidDecision` with all findings, warnings too, if any of them refuses."""
-    refused = [finding for finding in findings if finding.level is Level.REFUSE]
+    refusing = Level.REFUSE
+    refused = [finding for finding in findings if finding.level is refusing]
     if refused:
         named = "; ".join(str(finding) for finding in refused[:3])
         more = f"; and {len(refused) - 3} more (see .findings)" if len(refused) > 3 else ""
