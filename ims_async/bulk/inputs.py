@@ -20,6 +20,7 @@ from ..taxpayer import Taxpayer
 from .report import BulkReport, TaxpayerReport
 
 _ROWS_PER_TURN: Final = 5000
+_RESET, _NO_ACTION = JobKind.RESET, Action.NO_ACTION  # looked up once, and not for each record
 T = TypeVar("T")
 Who = Taxpayer | str
 Pairs = (
@@ -234,8 +235,8 @@ async def _portion_of(
 
 def _wanted(record: object, kind: JobKind) -> Record | None:
     """Return what is to be saved or reset; None for what cannot be."""
-    if kind is JobKind.RESET:
+    if kind is _RESET:
         return record if isinstance(record, Invoice) else None
     if not isinstance(record, Decision) or not isinstance(record.invoice, Invoice):
         return None
-    return record.invoice if record.action is Action.NO_ACTION else record
+    return record.invoice if record.action is _NO_ACTION else record

@@ -41,9 +41,9 @@ def _findings(
     """Check records one by one, then as a batch, in short steps; also return how many there are by code."""
     findings: list[rules.Finding] = []
     by_code: Counter[str] = Counter()
-    for places in sliced(range(len(records)), _CHECKS_PER_STEP):
-        for place in places:
-            findings += checker.one(records[place], place)
+    for start in range(0, len(records), _CHECKS_PER_STEP):
+        for place, record in enumerate(records[start : start + _CHECKS_PER_STEP], start):
+            findings += checker.one(record, place)
         if len(records) > _CHECKS_PER_STEP:
             yield
     for found in checker.ending():

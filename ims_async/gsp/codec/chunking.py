@@ -84,7 +84,7 @@ def pack_chunks(
                 size=size,
                 limit=limit,
             )
-        chunk.add(section, row)
+        chunk.rows[section].append(row)
         chunk.records.append(record)
         chunk.size = size
     if chunk.records:

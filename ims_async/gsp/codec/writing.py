@@ -149,10 +149,6 @@ class OpenBody:
         self.rows: dict[Section, list[str]] = defaultdict(list)
         self.settled: dict[Section, list[bytes]] = {}
 
-    def add(self, section: Section, row: str) -> None:
-        """Add a row."""
-        self.rows[section].append(row)
-
     def settle(self) -> None:
         """Encode the last rows."""
         for section, rows in self.rows.items():
