@@ -28,6 +28,7 @@ from ..gsp.evidence import MANY, Course, with_known_errors
 from ..model.change import Change
 from ..model.status import JobKind, JobStatus
 from ..model.tokens import JobToken
+from ..net.policies import end_of
 from ..net.poll_times import PollTimes
 from ..steps import free_async, run_async
 from .alarms import Alarm
@@ -41,6 +42,7 @@ Poll = Callable[[JobToken], Awaitable[JobStatus]]
 # A job known by its reference only, that the gateway has never shown and has denied so many times, is not
 # worth the deadline: it was mistyped, or is forgotten. One that was sent from here is polled on.
 _DENIALS: Final = 5
+_CROWD: Final = 256  # jobs that are waited for; of more, those due at about one time are polled together
 _MOST_ANSWERS: Final = 2.0  # seconds: most polls are answered within so many
 
 _MAX_OUTAGE: Final[contextvars.ContextVar[float]] = contextvars.ContextVar("_MAX_OUTAGE", default=math.inf)
@@ -191,11 +193,12 @@ class Poller(Alarm):
         """Set when to poll next. What is learned of others is for one that was running when it was polled."""
         if self._times.policy.schedule is not None:
             self._schedule = self._schedule or self._times.policy.delays()
-            delay = next(self._schedule)
+            next_at = now + next(self._schedule)
         else:
             delay = self._times.delay(kind, running_for, self._polls)
-        self._next_at = now + delay
-        return self._next_at
+            next_at = end_of(delay, now) if self._alarms.count > _CROWD else now + delay
+        self._next_at = next_at
+        return next_at
 
     def _age(self, change: Change, clock: Callable[[], float], now: float) -> float | None:
         """Return for how many seconds the job has been running, if that is known."""

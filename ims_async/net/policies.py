@@ -7,6 +7,7 @@ decorators return the unfinished value when they give up, and keep every waiting
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from ..model.status import PReading
 _MOST_DELAYS: Final = 1000  # that differ; a factor of 1 has all alike
 _SHORTEST: Final = 0.001  # seconds; a shorter delay counts as none
 _SPREAD: Final = 0.1  # jitter adds at most this share of a delay, and never shortens it
+_TICKS: Final = 64  # a second; see `end_of`
 
 
 def _is_number(value: object) -> bool:
@@ -91,7 +93,7 @@ class PollPolicy:
             base = self.initial_delay if self.initial_delay >= _SHORTEST else 1.0
             growing = _growing(base * self.factor, self.factor, self.max_interval)
             object.__setattr__(self, "_growing", growing)
-        return lengthened(self._growing[min(polls, len(self._growing)) - 1])
+        return lengthened(self._growing[min(polls, len(self._growing)) - 1], before_tick=True)
 
 
 def _growing(first: float, factor: float, longest: float) -> tuple[float, ...]:
@@ -123,15 +125,25 @@ def _for_ever(delays: Iterator[float | None], otherwise: float) -> Iterator[floa
         yield last
 
 
-def lengthened(delay: float, spread_over: float | None = None) -> float:
+def lengthened(delay: float, spread_over: float | None = None, *, before_tick: bool = False) -> float:
     """Return the delay with jitter added, so that many waiters spread out and none comes early.
 
-    It is at most a tenth of the delay, or of `spread_over` if that is shorter.
+    It is at most a tenth of the delay, or of `spread_over` if that is shorter; with `before_tick` also where
+    `end_of` then puts the end of the delay on a tick.
     """
     import backoff
 
-    most = delay if spread_over is None else min(delay, spread_over)
-    return delay + backoff.full_jitter(most * _SPREAD)
+    most = _SPREAD * (delay if spread_over is None else min(delay, spread_over))
+    return delay + backoff.full_jitter(max(most - 1 / _TICKS, 0.0) if before_tick else most)
+
+
+def end_of(delay: float, now: float) -> float:
+    """Return when a delay ends that begins now: if it is a second or more, at the next tick of all.
+
+    Polls that are due at one tick begin in one turn of the event loop, which costs as much as a poll.
+    """
+    ends_at = now + delay
+    return ends_at if delay < 1 else math.ceil(ends_at * _TICKS) / _TICKS
 
 
 @attrs.frozen(kw_only=True)

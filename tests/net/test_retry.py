@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ims_async import InvalidInput, PollPolicy, RetryPolicy
 from ims_async.model.status import PReading
-from ims_async.net.policies import lengthened
+from ims_async.net.policies import end_of, lengthened
 
 SECONDS = st.floats(0, 1000)
 
@@ -28,6 +28,20 @@ def first(count: int, delays: Iterator[float]) -> list[float]:
 def test_jitter_only_lengthens(delay: float) -> None:
     """By a tenth at most: no delay is shorter, and none is much longer."""
     assert delay <= lengthened(delay) <= delay * 1.1
+
+
+@given(delay=st.floats(1, 1000), now=st.floats(0, 1e6))
+def test_a_delay_that_ends_on_a_tick_is_no_shorter_and_not_much_longer(delay: float, now: float) -> None:
+    """With its jitter it is longer by a tenth at most, and a 64th of a second is enough for many to meet."""
+    ends_at = end_of(lengthened(delay, before_tick=True), now)
+    assert ends_at * 64 % 1 == 0
+    assert delay - 1e-9 <= ends_at - now <= delay * 1.1 + 1e-9
+
+
+@given(delay=st.floats(0, 1, exclude_max=True))
+def test_a_short_delay_ends_at_its_own_time(delay: float) -> None:
+    """A job that is resumed late is polled at once."""
+    assert end_of(delay, 10.001) == 10.001 + delay
 
 
 def test_jitter_spreads_those_who_wait() -> None:
