@@ -46,6 +46,7 @@ class Needs(Enum):
     NONE = auto()
     ACCOUNT = auto()
     TAXPAYER = auto()
+    __hash__ = object.__hash__  # that of `Enum` takes a call in Python, and each request looks some up
 
 
 _AS_IT_IS: Final = pattern(r"[A-Za-z0-9_.~-]*")  # what is the same in a URL

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Final, Protocol, TypeVar
 
@@ -148,29 +148,29 @@ class Exchange:
 class Delivery:
     """The tries of one request. Each waits until the request can leave, sends it, and judges the answer."""
 
+    _delays: Iterator[float] | None = None  # of the tries that are left, made when the first has failed
+    _renewed: frozenset[Needs] = frozenset()
+    _behind: dict[Needs, Token]  # the tokens that were in use when it was signed
+    _turn: Turn | None = None  # while it has one
+    _refusal: tuple[ImsError, Verdict | None] | None = None
+    _delay, _fresh = 0.0, False  # of the next try
+    last_try = False
+    """To be set if nobody waits for it any more: what did nothing is not tried again."""
+    in_doubt = False
+    """True if the last try was a change that may have taken effect, and may be repeated."""
+
     def __init__(self, exchange: Exchange, credentials: Credentials, *, polls: bool = False) -> None:
         self._exchange, self._credentials, self._polls = exchange, credentials, polls
-        # What is left: tries, time on the loop's clock, and one renewal of each credential.
-        self._delays: Iterator[float] | None = None  # made when the first try has failed
-        self._ends_at = _now() + exchange.retry.max_time
-        self._renewed: set[Needs] = set()
-        self._request: Request  # of this try, as are the next ones
-        self._signed: Request
-        self._behind: dict[Needs, Token]  # the tokens that were in use when it was signed
-        self._turn: Turn
-        self._handed_over = False
-        self._refusal: tuple[ImsError, Verdict | None] | None = None
-        self._delay, self._fresh = 0.0, False  # of the next try
-        self.last_try = False
-        """To be set if nobody waits for it any more: what did nothing is not tried again."""
-        self.in_doubt = False
-        """True if the last try was a change that may have taken effect, and may be repeated."""
+        self._ends_at = _now() + exchange.retry.max_time  # on the loop's clock
 
     async def answer(self, request: Request) -> Response:
         """Send a request that changes nothing, and return the first answer that is fine."""
         while True:
-            async with self._ready(request):
+            try:
+                await self._take_turn(request)
                 answer = await self._send()
+            finally:
+                self._end_turn()
             if isinstance(answer, Response) and len(answer.body) > LARGE and not is_rows(answer):
                 await run_async(answer.parsing())  # it is judged by what is in it
             found = self._judged(answer)
@@ -180,38 +180,37 @@ class Delivery:
             await self.try_again()
             await self.rest()
 
-    @contextlib.asynccontextmanager
-    async def _ready(self, request: Request) -> AsyncIterator[None]:
+    async def _take_turn(self, request: Request) -> None:
         """Wait until a request can leave at once: with a live token, and a place in the rate limit.
 
-        Nothing has left. If nothing is sent in the block, the place is given back.
+        Nothing has left. Call `_end_turn` whatever comes of it: if nothing was sent, the place is given back.
         """
-        exchange, credentials = self._exchange, self._credentials
+        exchange, credentials, pacer = self._exchange, self._credentials, self._exchange.pacer
         if self._fresh:
             request, self._fresh = attrs.evolve(request, fresh=True), False
-        credential, waited = credentials.by_need.get(request.needs), request.fresh
-        if credential is None and request.needs is not Needs.NONE:
-            name = request.needs.name.lower()
-            raise RuntimeError(f"no {name} credential was given for {request.operation}")
-        self._request, self._handed_over = request, False
+        needs, credential, waited = request.needs, credentials.by_need.get(request.needs), request.fresh
+        if credential is None and needs is not Needs.NONE:
+            raise RuntimeError(f"no {needs.name.lower()} credential was given for {request.operation}")
+        self._request = request
         while True:
             exchange.check_open()
             token = await credential.current() if credential else None
-            ahead = credentials.ahead or waited
-            async with exchange.pacer.turn(credentials.gstin, ahead=ahead, gives_way=self._polls) as turn:
-                self._turn = turn
-                try:
-                    exchange.check_open()
-                    if credential is not None and not waited and turn.leave is not None:
-                        token = credential.ready  # it may have expired during the wait for the turn
-                    if credential is None or token is not None:
-                        self._sign(token)
-                        yield
-                        return
-                finally:
-                    if not self._handed_over:
-                        turn.give_back()
+            turn = pacer.turn(credentials.gstin, ahead=credentials.ahead or waited, gives_way=self._polls)
+            self._turn = await pacer.wait(turn)
+            turn.used = False  # until it is sent
+            exchange.check_open()
+            if credential is not None and not waited and turn.leave is not None:
+                token = credential.ready  # it may have expired during the wait for the turn
+            if credential is None or token is not None:
+                self._sign(token)
+                return
+            self._end_turn()
             waited = True
+
+    def _end_turn(self) -> None:
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            self._exchange.pacer.done(turn)
 
     def _sign(self, token: Token | None) -> None:
         by_need = self._credentials.by_need
@@ -221,7 +220,8 @@ class Delivery:
         self._signed = self._exchange.gsp.sign(self._request, token.value if token else None)
 
     async def _send(self) -> Response | ImsError:
-        self._handed_over = True
+        assert self._turn is not None  # noqa: S101 # between `_take_turn` and `_end_turn`
+        self._turn.used = True
         return await self._exchange.send(self._signed)
 
     def _judged(self, answer: Response | ImsError) -> Response | None:
@@ -239,8 +239,7 @@ class Delivery:
             nothing_done = verdict.nothing_done
             error = verdict.error or GatewayUnavailable("the gateway refused without a reason")
         else:
-            read = request.repeatable and not request.changes
-            if read and self._exchange.closed:  # the closing of the client aborted it
+            if request.repeatable and not request.changes and self._exchange.closed:  # that aborted it
                 raise ClientClosed(
                     f"the client was closed while {request.operation} was under way"
                 ) from answer
@@ -274,7 +273,8 @@ class Delivery:
         if verdict.not_before is not None and verdict.not_before - exchange.clock() <= longest:
             exchange.pacer.not_before(verdict.not_before)
         if verdict.allowance is not None and verdict.allowance[1] - exchange.clock() <= longest:
-            self._turn.noted = True
+            if self._turn is not None:
+                self._turn.noted = True
             exchange.pacer.note_allowance(*verdict.allowance)
 
     async def try_again(self) -> None:
@@ -319,7 +319,7 @@ class Delivery:
         credential = self._credentials.by_need.get(stale)
         if credential is None or stale in self._renewed:
             return None
-        self._renewed.add(stale)  # once only: if a new token is refused too, a further one does not help
+        self._renewed |= {stale}  # once only: if a new token is refused too, a further one does not help
         await credential.renew(self._behind.get(stale) or await credential.current())
         return 0.0
 

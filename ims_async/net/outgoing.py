@@ -65,8 +65,11 @@ class Outgoing(Delivery, Generic[T]):
         """Wait for a live token and a place in the rate limit. Nothing leaves before `send`."""
         if self._made is None:
             self._made = await self._make()
-        async with self._ready(self._made):
+        try:
+            await self._take_turn(self._made)
             yield
+        finally:
+            self._end_turn()
 
     async def _make(self) -> Request:
         """Let the conversation make its request; the body of a big batch is made in many short steps."""
