@@ -115,15 +115,18 @@ class AiohttpTransport:
         A kept connection may close just as it is used again. The outcome of a change would then be unknown,
         and another request that must not be repeated, such as a login, would fail for nothing.
         """
-        import aiohttp
-
-        session = self._given or self._own.get(fresh)
+        if self._given is not None:
+            _watch(self._given)
+            return self._given
+        session = self._own.get(fresh)
         if session is None:
+            import aiohttp
+
             session = self._own[fresh] = aiohttp.ClientSession(
                 connector=_connector()(limit=self._connections, force_close=fresh),
                 cookie_jar=aiohttp.DummyCookieJar(),  # cookies would be shared between taxpayers
             )
-        _watch(session)
+            _watch(session)
         return session
 
     async def aclose(self) -> None:
@@ -157,9 +160,11 @@ def _connector() -> type[aiohttp.TCPConnector]:
             while True:
                 connection: aiohttp.connector.Connection = await super().connect(*args, **facts)
                 protocol: Any = connection.protocol
-                # A new one also if an answer has begun: a gateway may refuse before it reads the body.
-                if protocol not in self._used or not protocol.should_close:
+                if protocol not in self._used:
+                    # Also if an answer has begun: a gateway may refuse before it reads the body.
                     self._used.add(protocol)
+                    return connection
+                if not protocol.should_close:
                     return connection
                 connection.close()
 
