@@ -53,12 +53,15 @@ def is_rows(response: Response) -> bool:
 
 def json_of(response: Response) -> Any:
     """Return the body as JSON. Raises `UnexpectedAnswer` for anything else, or for too many levels."""
-    value, body = response.json(), response.body
-    if not response.shallow and body.count(b"{") + body.count(b"[") > DEEPEST:
-        try:
-            check_depth(value)
-        except ValueError as error:
-            raise UnexpectedAnswer(problems=[f"$: {error}"], body=body) from None
+    value = response.json()
+    if not response.shallow:
+        body = response.body
+        if body.count(b"{") + body.count(b"[") > DEEPEST:
+            try:
+                check_depth(value)
+            except ValueError as error:
+                raise UnexpectedAnswer(problems=[f"$: {error}"], body=body) from None
+        response.shallow = True
     return value
 
 
@@ -95,13 +98,14 @@ def completed(verdict: Verdict, response: Response, *, own: bool, status: int) -
     )
 
 
+_LAYERS: Final = 3
+
+
 def _layers(envelope: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return an envelope, its `data`, and the `data` in that, as far as they are objects."""
-    part: object = envelope
-    layers: list[Mapping[str, Any]] = []
-    while isinstance(part, dict) and len(layers) < 3:
+    layers: list[Mapping[str, Any]] = [envelope]
+    while isinstance(part := layers[-1].get("data"), dict) and len(layers) < _LAYERS:
         layers.append(part)
-        part = part.get("data")
     return layers
 
 
@@ -116,11 +120,17 @@ def refusals_in(envelope: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, 
     The second is a refusal too. Each is the first among the envelope, its data, and the data in that.
     """
     marked = unmarked = None
-    for part in _layers(envelope):
-        if marked is None and str(part.get("status_cd")) == "0":
-            marked = part
-        if unmarked is None and "status_cd" not in part and not part.get("data"):
-            unmarked = part if part.get("error") or part.get("errors") else None
+    part: object = envelope
+    for _ in range(_LAYERS):
+        if not isinstance(part, dict):
+            break
+        data = part.get("data")
+        if "status_cd" in part:
+            if marked is None and str(part["status_cd"]) == "0":
+                marked = part
+        elif unmarked is None and not data and (part.get("error") or part.get("errors")):
+            unmarked = part
+        part = data
     return marked, unmarked
 
 
@@ -194,19 +204,24 @@ def with_secrets(
 
     `unsent` are the account's other secrets, which an answer may quote too.
     """
-    there = {name: value for name, value in headers.items() if value is not None}
+    signed, secrets = {**request.headers}, [*request.secrets]
+    for name, value in headers.items():
+        if value is not None:
+            signed[name] = value.reveal()
+            secrets.append(value)
+    secrets += [secret for secret in unsent if secret is not None]
     # Written out: `attrs.evolve` takes three times as long, and this is done for each request.
     return Request(
         operation=request.operation,
         method=request.method,
         url=request.url,
         query=request.query,
-        headers={**request.headers, **{name: value.reveal() for name, value in there.items()}},
+        headers=signed,
         body=request.body,
         needs=request.needs,
         changes=request.changes,
         fresh=request.fresh,
-        secrets=(*request.secrets, *there.values(), *[secret for secret in unsent if secret is not None]),
+        secrets=tuple(secrets),
         grants=request.grants,
         repeatable=request.repeatable,
     )
@@ -231,7 +246,7 @@ def payload(response: Response, path: str) -> Any:
     """Return the value at a dotted path of the body. Raises `UnexpectedAnswer`."""
     value, above = json_of(response), ""
     for key in path.split("."):
-        value, above = member(value, key, above), f"{above}.{key}".lstrip(".")
+        value, above = member(value, key, above), f"{above}.{key}" if above else key
     return value
 
 

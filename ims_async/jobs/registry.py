@@ -245,8 +245,10 @@ class JobRegistry:
                 advice=SEND_AGAIN if token.kind.repeatable else "call taxpayer.reconcile(job, decisions)",
                 job=None if (name := self._name(token)) is None else self._by_name.get(name),
             ) from error
+        if status.raw_code != NOT_KNOWN_YET:
+            return status
         age = 0.0 if token.submitted_at is None else now() - token.submitted_at.timestamp()
-        if status.raw_code != NOT_KNOWN_YET or age < QUIET:
+        if age < QUIET:
             return status
         # It may have been computed, which is not known; but it has a reference, and is not sent again.
         why = f"{in_minutes(QUIET)} after it was asked for the gateway knows no such job"

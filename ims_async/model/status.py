@@ -151,12 +151,16 @@ class JobStatus:
 
     def _copy(self, **new: object) -> JobStatus:
         copied: JobStatus = object.__new__(JobStatus)  # without the converters, which have done their work
-        for name in _FIELDS:
-            object.__setattr__(copied, name, new[name] if name in new else getattr(self, name))
+        put = object.__setattr__.__get__(copied)
+        for name, value in zip(_FIELDS, _values(self), strict=True):
+            put(name, value)
+        for name, value in new.items():
+            put(name, value)
         return copied
 
 
 _FIELDS: Final = tuple(field.name for field in attrs.fields(JobStatus))
+_values: Final = operator.attrgetter(*_FIELDS)
 _said: Final = operator.attrgetter(*(name for name in _FIELDS if name != "polled_at"))
 JOB_RUNNING: Final = "IMSSAV0015"
 """GSTN's code for a change that it refuses as a whole, because another job of the GSTIN is running."""

@@ -29,7 +29,7 @@ NO_JSON: Final = (ValueError, ArithmeticError, RecursionError, StopIteration)  #
 def parse_json(body: bytes) -> Any:
     """Parse JSON with exact decimals. Raises `UnexpectedAnswer` that shows how the body begins."""
     try:
-        return DECODER.decode(body.decode("utf-8-sig"))
+        return DECODER.decode(body.decode().removeprefix("\ufeff"))
     except (ValueError, ArithmeticError, RecursionError) as error:
         raise UnexpectedAnswer(
             f"the answer is not JSON ({type(error).__name__}: {error}); it begins {body[:60]!r}",

@@ -25,6 +25,9 @@ _CODES: Final = {
 }
 
 
+_NO_REASON: Final = Reason()
+
+
 def read_status(
     data: object, path: str, *, polled_at: float | None = None, carrier_done: bool = False
 ) -> JobStatus:
@@ -49,13 +52,15 @@ def _reading(
     if not isinstance(code, str):
         raise UnexpectedAnswer(problems=[f"{path}.status_cd: {code!r} is not text"])
     known = _CODES.get(code.strip().upper()) if code.isascii() else None  # the upper case of ſ is S
-    report = yield from _read_report(facts.get("error_report"))
-    rest = {name: value for name, value in facts.items() if name != "error_report"}
+    listed = facts.get("error_report")
+    report = (yield from _read_report(listed)) if listed else ()
+    rest = {**facts}
+    rest.pop("error_report", None)
     if known is JobState.FAILED:
         own = rest
     else:  # the message of a job that was not refused is not an error
         own = {name: value for name, value in rest.items() if name.lower().startswith("err")}
-    reason = Reason()
+    reason = _NO_REASON
     of_job = (yield from _of_job(report, refused=known is JobState.FAILED)) if report else {}
     if of_job and known is JobState.FAILED:
         report = yield from _named(report)
