@@ -34,10 +34,14 @@ class JobRegistry:
     def __init__(self, gstin: str, services: Services, credentials: Credentials) -> None:
         self._gstin, self._services, self._credentials = gstin, services, credentials
         self._canned = services.limits.canned
-        self._open: list[ImsJob] = []  # which are held until they end, though nobody else holds them
+        # Open ones are held until they end, though nobody else holds them. There may be thousands of each.
+        self._sent: dict[ImsJob, None] = {}
+        self._waiting: dict[ImsJob, None] = {}
         self._all: weakref.WeakSet[ImsJob] = weakref.WeakSet()
         self._by_id: weakref.WeakValueDictionary[str, ImsJob] = weakref.WeakValueDictionary()
         self._by_name: weakref.WeakValueDictionary[_Name, ImsJob] = weakref.WeakValueDictionary()
+        self._by_token: weakref.WeakValueDictionary[JobToken, ImsJob] = weakref.WeakValueDictionary()
+        """Those that were resumed without a reference: there is nothing else to know them by."""
         self.references: set[str] = set()
         """The references of all jobs that there ever was a handle on."""
 
@@ -66,6 +70,7 @@ class JobRegistry:
         name = self._name(token)
         if name is not None and (known := self._by_name.get(name)) is not None:
             known._learn(token)
+            self._moved(known)
             return known
         return self._made(JournaledChange(self._services.journal, Change.of_token(token)))
 
@@ -76,7 +81,10 @@ class JobRegistry:
     def resume(self, token: JobToken) -> ImsJob:
         """Return a handle on the job of a token, which holds this GSTIN's turn until it ends. No I/O."""
         self.check(token)
-        return self._hold(self.handle(token))
+        job = self._hold(self.handle(token))
+        if token.reference_id is None and self._known(job.change) is None:
+            self._by_token[token] = job
+        return job
 
     def check(self, token: JobToken) -> None:
         """Raise `InvalidInput` for a job of another taxpayer."""
@@ -147,12 +155,13 @@ class JobRegistry:
         if (name := self._name(change.token)) is not None:
             job = self._by_name.get(name)
             return job if job is not None and not job.change.id else None
-        lost = [job for job in self._open if job.reference_id is None and not job.change.id]
-        return next((job for job in lost if job.token == change.token), None)
+        job = self._by_token.get(change.token)
+        return job if job is not None and job.open and not job.change.id else None
 
     def _hold(self, job: ImsJob) -> ImsJob:
-        if job.open and job not in self._open:
-            self._open.append(job)
+        change = job.change
+        if change.open and job not in self._sent and job not in self._waiting:
+            (self._sent if change.sent else self._waiting)[job] = None
         return job
 
     def _moved(self, job: ImsJob) -> None:
@@ -161,10 +170,14 @@ class JobRegistry:
         self._index_name(job, change.token)
         if not change.open:
             self._drop(job)
+        elif job in (other := self._waiting if change.sent else self._sent):
+            del other[job]
+            self._hold(job)
 
     def _drop(self, job: ImsJob) -> None:
         """Hold a job that is not open any more, and all its records, no longer than its caller does."""
-        self._open = [other for other in self._open if other is not job]
+        self._sent.pop(job, None)
+        self._waiting.pop(job, None)
 
     # -- which jobs there are --------------------------------------------------------------------------
 
@@ -173,14 +186,18 @@ class JobRegistry:
 
         `watched` adds those that are only being waited for, by their reference.
         """
-        jobs = [job for job in self._open if job.sent]
+        jobs = [*self._sent]
         if watched:
-            jobs += [job for job in self._by_name.values() if job._poller.watched and job not in jobs]
+            jobs += [job for job in self._by_name.values() if job._poller.watched and job not in self._sent]
         return jobs
+
+    def is_unfinished(self, job: ImsJob) -> bool:
+        """Say whether `unfinished` has it."""
+        return job in self._sent
 
     def waiting(self) -> list[ImsJob]:
         """The batches that were found in the journal and of which nothing was sent."""
-        return [job for job in self._open if not job.sent]
+        return [*self._waiting]
 
     @property
     def idle(self) -> bool:
@@ -206,12 +223,12 @@ class JobRegistry:
 
     async def sync(self, changes: Sequence[Change]) -> None:
         """Take what the journal holds open, and what others have ended meanwhile. Raises `JournalError`."""
-        new = [change.id for change in changes if self._known(change) is None]
-        found = [await self.adopt(change) for change in changes]
+        new = {change.id for change in changes if self._known(change) is None}
+        found = {await self.adopt(change) for change in changes}
         # What moved on after it was listed, and before there was a handle to hear of it, is seen now.
         for change in await self._services.journal.find(Query(ids=new)) if new else ():
             await self.adopt(change)
-        for job in [job for job in self._open if job not in found]:
+        for job in [job for job in (*self._sent, *self._waiting) if job not in found]:
             await job._hear_from_journal()
             if not job.sent:
                 self._drop(job)

@@ -271,7 +271,7 @@ class Changes:
             except (GatewayError, OutcomeUnknown) as error:
                 why = f"what became of the job ahead cannot be told: {error.without_advice()}"
                 raise JobInFlight(f"nothing was sent; {why}", job=ahead, advice=_way_out(ahead)) from error
-            if ahead in self._jobs.unfinished():
+            if self._jobs.is_unfinished(ahead):
                 self._refuse_unknown(ahead)
 
     async def _asked_again(self, ahead: ImsJob) -> bool:
