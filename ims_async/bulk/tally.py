@@ -79,6 +79,7 @@ class Tally:
         self.refused_sizes: list[int] = []
         self.seen: set[str] = set()
         """The changes of the journal that are counted."""
+        self.revision = 0  # of the journal: what it held then is counted, or was called off
         self.carried: set[int] = set()
         """The decisions in those, as hashes, once another process had a part in them."""
         self._waiting: dict[int, Record] = {}

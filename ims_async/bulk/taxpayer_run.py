@@ -224,18 +224,27 @@ class TaxpayerRun(JobFollower):
 
     # -- what the journal knows of this run ----------------------------------------------------------------
 
-    async def _changes(self) -> list[Change]:
-        """Return what was handed in for this run, by this process or another, and not called off."""
-        changes = await self.context.services.find(run=self._run, gstin=self.taxpayer.gstin)
+    async def _changes(self, after: int | None = None) -> list[Change]:
+        """Return what was handed in for this run, by any process, was not called off, and moved `after`."""
+        changes = await self.context.services.find(run=self._run, gstin=self.taxpayer.gstin, after=after)
         return [change for change in changes if change.state is not ChangeState.CALLED_OFF]
+
+    async def _moved(self) -> list[Change]:
+        """Return of these the ones that may not be counted here: a run may have thousands that are."""
+        tally = self.tally
+        moved = await self._changes(tally.revision or None)
+        if all(change.id in tally.seen for change in moved):
+            tally.revision = max([tally.revision, *(change.revision for change in moved)])
+        return moved
 
     async def _nothing_new(self) -> bool:
         """Say whether all that was sent for this run is counted here: it may be carried out elsewhere too."""
-        return all(change.id in self.tally.seen or not change.sent for change in await self._changes())
+        return all(change.id in self.tally.seen or not change.sent for change in await self._moved())
 
     async def _take_up(self) -> list[ImsJob]:
         """Count what other processes have sent for this run, and leave it out. Asks no gateway."""
-        changes = await self._changes()
+        moved = {change.id for change in await self._moved()}
+        changes = [] if moved <= self.tally.seen else await self._changes()
         fresh = {change.id for change in changes} - self.tally.seen
         jobs = [job for change in changes if fresh and (job := await self._job_of(change)) is not None]
         hashes = [await run_async(hashes_of(job.records or ())) for job in jobs]

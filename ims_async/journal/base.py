@@ -17,7 +17,8 @@ from ..model.records import Record
 class Query:
     """Which changes to return. None matches all.
 
-    `since` compares `changed_at`, inclusive. `run` is the name of a bulk run.
+    `since` compares `changed_at`, inclusive. `run` is the name of a bulk run. `after` is a revision: those
+    that have moved on since.
     """
 
     ids: Collection[str] | None = None
@@ -29,6 +30,7 @@ class Query:
     states: Collection[ChangeState] | None = None
     since: dt.datetime | None = None
     retried: bool | None = None
+    after: int | None = None
 
     def matches(self, change: Change) -> bool:
         """Say whether a change is asked for."""
@@ -46,6 +48,7 @@ class Query:
             and (self.ids is None or change.id in self.ids)
             and (self.states is None or change.state in self.states)
             and (self.since is None or change.changed_at is None or change.changed_at >= self.since)
+            and (self.after is None or change.revision > self.after)
         )
 
 

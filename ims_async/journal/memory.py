@@ -34,7 +34,8 @@ class MemoryJournal:
         self._changes: dict[str, Change] = {}
         self._records: dict[str, tuple[Record, ...]] = {}
         self._places: dict[str, int] = {}  # the order in which they were added
-        self._index: defaultdict[_Key, set[str]] = defaultdict(set)
+        # Each in the order in which they were moved on last.
+        self._index: defaultdict[_Key, dict[str, None]] = defaultdict(dict)
         self._revision = 0
 
     async def add(self, change: Change, records: Sequence[Record]) -> Change:
@@ -55,9 +56,8 @@ class MemoryJournal:
         waits = own.state is ChangeState.QUEUED and own.revision == change.revision
         if not waits or others:
             return Claim(own, taken=False, ahead=others[0] if others else None)
-        if since is not None and any(
-            one.sent and one.revision > since and one.id != own.id for one in self._of_taxpayer("gstin", own)
-        ):
+        moved = () if since is None else self._of_taxpayer("gstin", own, after=since)
+        if any(one.sent and one.id != own.id for one in moved):
             return Claim(own, taken=False, moved=True)
         return Claim(self._store(change), taken=True)
 
@@ -90,14 +90,12 @@ class MemoryJournal:
             kept = change.stored(self._revision, at, raw=False)
         self._changes[change.id] = kept
         for gone, new in zip(_NO_KEYS if before is None else _keys(before), _keys(after), strict=True):
-            if gone == new:
-                continue
             if gone is not None:
-                self._index[gone].discard(after.id)
+                self._index[gone].pop(after.id)
                 if not self._index[gone]:
                     del self._index[gone]
             if new is not None:
-                self._index[new].add(after.id)
+                self._index[new][after.id] = None
         return after
 
     def _candidates(self, query: Query) -> list[Change]:
@@ -108,10 +106,17 @@ class MemoryJournal:
         choices: list[list[_Key]] = [[(name, fact)] for name, fact in asked.items() if fact]
         choices.append([("state", state) for state in set(query.states or ChangeState)])
         best = min(choices, key=lambda keys: sum(len(self._index.get(key, ())) for key in keys))
-        return self._in_order(itertools.chain.from_iterable(self._index.get(key, ()) for key in best))
+        return self._in_order(name for key in best for name in self._moved(key, query.after))
 
-    def _of_taxpayer(self, name: str, own: Change) -> list[Change]:
-        found = self._in_order(self._index.get((name, own.token.gstin), ()))
+    def _moved(self, key: _Key, after: int | None) -> Iterable[str]:
+        """Return those of an index, or of these the ones that have moved on after a revision."""
+        names = self._index.get(key, {})
+        if after is None:
+            return names
+        return itertools.takewhile(lambda name: self._changes[name].revision > after, reversed(names))
+
+    def _of_taxpayer(self, name: str, own: Change, *, after: int | None = None) -> list[Change]:
+        found = self._in_order(self._moved((name, own.token.gstin), after))
         owner = own.token.gsp, own.token.host
         return [one for one in found if (one.token.gsp, one.token.host) == owner]
 

@@ -286,26 +286,25 @@ def _facts(change: Change, at: dt.datetime) -> tuple[Any, ...]:
     )
 
 
+_COMPARED: Final = {"changed_at": ">=", "revision": ">"}
 _IDS_AT_ONCE: Final = 500  # SQLite takes so many parameters and more
 
 
 def _conditions(query: Query) -> Iterator[tuple[str, list[Any]]]:
     """Yield the conditions of the statements that find what is asked for, with their parameters."""
     asked = {
-        "gsp": query.gsp,
-        "host": query.host,
-        "gstin": query.gstin,
-        "reference": query.reference,
-        "run": query.run,
+        "gsp": query.gsp, "host": query.host, "gstin": query.gstin, "reference": query.reference,
+        "run": query.run, "revision": query.after,
         "retried": None if query.retried is None else int(query.retried),
         "changed_at": None if query.since is None else query.since.timestamp(),
-    }
+    }  # fmt: skip
     wanted = {name: fact for name, fact in asked.items() if fact is not None}
     # A change whose state is damaged is not left out.
     left_out = [] if query.states is None else [state for state in ChangeState if state not in query.states]
     where = [f"state NOT IN ({', '.join('?' * len(left_out))})"]
-    where += [f"{name} >= ?" if name == "changed_at" else f"{name} = ?" for name in wanted]
-    where += [schema.OF_A_RUN] if query.run else []
+    where += [f"{name} {_COMPARED.get(name, '=')} ?" for name in wanted]
+    if query.run and (query.after is None or query.gstin is None):  # else one of a GSTIN finds the few
+        where.append(schema.OF_A_RUN)
     facts: list[Any] = [*left_out, *wanted.values()]
     if query.ids is None:
         yield " AND ".join(where), facts

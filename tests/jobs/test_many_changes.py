@@ -7,13 +7,13 @@ compared by a function in Python here, so that a search through a list counts as
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import attrs
 import pytest
 
 from benchmarks import peers, virtual_time, workload
-from ims_async import ImsClient, ImsJob, JobKind, JobToken, PollPolicy, Sandbox, bulk
+from ims_async import Decision, ImsClient, ImsJob, JobKind, JobToken, PollPolicy, Sandbox, bulk
 from ims_async.journal import Change, MemoryJournal
 from ims_async.model.moves import Cause
 
@@ -94,6 +94,23 @@ async def recovering(client: ImsClient) -> None:
     assert report[workload.GSTIN].changed
 
 
+async def one_a_request(client: ImsClient, decisions: Sequence[Decision]) -> None:
+    """A run that sends each decision in a request of its own."""
+    report = await bulk.save_all(client, {workload.GSTIN: decisions}, max_records=1)
+    assert report[workload.GSTIN].jobs == len(decisions)
+
+
+async def one_a_portion(client: ImsClient, decisions: Sequence[Decision]) -> None:
+    """A run to which each decision is given by itself."""
+
+    async def portions() -> AsyncIterator[tuple[str, Sequence[Decision]]]:
+        for one in decisions:
+            yield workload.GSTIN, [one]
+
+    report = await bulk.save_all(client, portions())
+    assert report[workload.GSTIN].jobs == len(decisions)
+
+
 def _work(scene: Callable[[ImsClient], Awaitable[None]], changes: int, move: Move) -> int:
     """Return how many calls a scene makes, without what it begins with."""
 
@@ -125,4 +142,22 @@ def test_what_a_change_takes_does_not_grow_with_how_many_there_are(
     monkeypatch.setattr(ImsJob, "__eq__", lambda one, other: one is other)
     _work(scene, FEW, move)  # modules are imported when they are first used
     few, twice, many = (_work(scene, changes, move) for changes in (FEW, TWICE, MANY))
+    assert (many - twice) / (twice - few) < 2.1
+
+
+@pytest.mark.parametrize("run", [one_a_request, one_a_portion])
+def test_what_a_request_of_a_run_takes_does_not_grow_with_how_many_there_are(
+    run: Callable[[ImsClient, Sequence[Decision]], Awaitable[None]],
+) -> None:
+    """What the run has sent before is counted already: of its changes only those are read that have moved."""
+
+    async def whole(requests: int) -> None:
+        decisions = [attrs.evolve(INVOICE, number=f"{number}").accept() for number in range(requests)]
+        await run(await _client(0, waits), decisions)
+
+    virtual_time.run(whole(FEW))  # modules are imported when they are first used
+    few, twice, many = (
+        calls(lambda: virtual_time.run(whole(requests)))  # noqa: B023 # called at once
+        for requests in (FEW, TWICE, MANY)
+    )
     assert (many - twice) / (twice - few) < 2.1

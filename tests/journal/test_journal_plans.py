@@ -93,7 +93,10 @@ async def test_each_statement_uses_its_index(
         (Query(gstin=GSTIN, states=[ChangeState.ACCEPTED]), "jobs_by_revision (gstin=?)"),
         (Query(gstin=GSTIN, since=SENT_AT), "jobs_by_revision (gstin=?)"),
         (Query(gstin=GSTIN, run="run 7"), "jobs_by_run (run=? AND gstin=?)"),
+        (Query(gstin=GSTIN, run="run 7", after=7), "jobs_by_revision (gstin=? AND revision>?)"),
+        (Query(gstin=GSTIN, after=7), "jobs_by_revision (gstin=? AND revision>?)"),
         (Query(run="run 7"), "jobs_by_run (run=?)"),
+        (Query(run="run 7", after=7), "jobs_by_run (run=?)"),
         (Query(reference="r"), "jobs_by_reference (reference=?)"),
         (
             Query(gsp="gsp", host="gateway.example", gstin=GSTIN, reference="r"),
