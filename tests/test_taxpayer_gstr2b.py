@@ -122,6 +122,24 @@ async def test_documents_of_the_first_answer_are_not_kept() -> None:
     assert sum(isinstance(one, Gstr2bDocument) for one in gc.get_objects()) < 500
 
 
+@pytest.mark.parametrize("in_files", [False, True])
+async def test_documents_are_freed_as_they_are_taken(monkeypatch: pytest.MonkeyPatch, in_files: bool) -> None:
+    """To free 100,000 at once takes many milliseconds."""
+    freed = 0
+
+    def count(_: Gstr2bDocument) -> None:
+        nonlocal freed
+        freed += 1
+
+    monkeypatch.setattr(Gstr2bDocument, "__del__", count, raising=False)
+    many = statement({**FIRST, "docdata": {"b2b": [{**samples.SUPPLIER, "inv": [samples.INVOICE] * 3000}]}})
+    bodies = [statement(samples.SUMMARY), many] if in_files else [many]
+    documents = acme(Script(*bodies)).gstr2b_documents(PERIOD)
+    for _ in range(2500):
+        await anext(documents)
+    assert 2490 <= freed <= 2500
+
+
 async def test_a_file_that_is_sent_twice_is_not_yielded_twice() -> None:
     """The second one is refused."""
     documents = acme(Script(*[statement(one) for one in (samples.SUMMARY, FIRST, FIRST)])).gstr2b_documents(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from typing import TypeVar
 
 import attrs
@@ -20,7 +20,7 @@ from ..model.records import AddedBackLiability, Counts, Invoice, InvoiceList, Sa
 from ..model.tokens import Download
 from ..model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection, year_and_month
 from ..net.credentials import Credentials
-from ..steps import STEP
+from ..steps import STEP, free_async
 
 T = TypeVar("T")
 
@@ -121,17 +121,18 @@ class Reads:
         files = returns.files_of(first)
         if first.summary_only and not files:
             raise UnexpectedAnswer(f"the GSTR-2B of {period} is a mere summary, without documents")
+        documents, first = list(first.documents), attrs.evolve(first, documents=())
         if not files:
-            async for document in _in_turns(first.documents):
+            async for document in _used_up(documents):
                 yield document
+        await free_async(documents)  # where there are files, theirs are used
         begins: list[Gstr2bDocument] = []
-        if files:
-            first = attrs.evolve(first, documents=())  # those of the files are used
         for number in files:
             part = await self._run(returns.file(gsp, first, number, gstin, period, begins, strict=True))
-            async for document in _in_turns(part.documents):
-                yield document
+            documents = list(part.documents)
             del part  # it is not kept while the next is waited for
+            async for document in _used_up(documents):
+                yield document
         if files:
             await self._run(returns.confirm(gsp, first, gstin, period))
 
@@ -151,11 +152,15 @@ class Reads:
         return await self._services.exchange.run(conversation, self._credentials)
 
 
-async def _in_turns(documents: Sequence[Gstr2bDocument]) -> AsyncGenerator[Gstr2bDocument, None]:
-    """Yield documents and let others have a turn now and then: the caller's loop may wait for nothing."""
-    for place, document in enumerate(documents, start=1):
-        yield document
-        if place % STEP == 0:
+async def _used_up(documents: list[Gstr2bDocument]) -> AsyncGenerator[Gstr2bDocument, None]:
+    """Yield documents and let others have a turn now and then: the caller's loop may wait for nothing.
+
+    The list is used up, so that 100,000 are not freed at once.
+    """
+    documents.reverse()
+    while documents:
+        yield documents.pop()
+        if len(documents) % STEP == 0:
             await asyncio.sleep(0)
 
 
