@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from ..errors import JournalError
 from ..files import OWNER_ONLY
+from ..steps import sliced
 from .schema import MIGRATIONS, Connection, prepare
 
 _log = logging.getLogger("ims_async")
@@ -47,7 +48,9 @@ class Writer:
     def __init__(self, path: Path, *, busy_seconds: float, migrations: Sequence[str] = MIGRATIONS) -> None:
         self.path, self._busy_seconds, self._migrations = path, busy_seconds, migrations
         self._lock = threading.Lock()
-        self._jobs: queue.SimpleQueue[_Job] | None = None
+        self._jobs: queue.SimpleQueue[Sequence[_Job]] | None = None
+        self._turns: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
+        """What was asked for in this turn of a loop: it goes to the thread at the end, in one transaction."""
         self._process = os.getpid()
         self._file: tuple[int, int] | None = None  # which file it is, whatever it is called by now
 
@@ -59,8 +62,7 @@ class Writer:
         """
         loop = asyncio.get_running_loop()
         job = _Job(action, writes, loop, loop.create_future())
-        with self._lock:
-            self._begin().put(job)
+        self._add(job)
         answer: T = await job.answer
         return answer
 
@@ -68,16 +70,37 @@ class Writer:
         """Run what waits, and close the file; the next call opens it again."""
         loop = asyncio.get_running_loop()
         last = _Job(_nothing, False, loop, loop.create_future(), last=True)
-        with self._lock:
-            if self._jobs is None or self._is_forked():
-                return
-            # `_jobs` stays: if this call is cancelled, the next one can wait for the closing.
-            self._jobs.put(last)
+        if loop not in self._turns and (self._jobs is None or self._is_forked()):
+            return
+        # `_jobs` stays: if this call is cancelled, the next one can wait for the closing.
+        self._add(last)
+        self._hand_over(loop)
         await last.answer
 
-    def _begin(self) -> queue.SimpleQueue[_Job]:
+    def _add(self, job: _Job) -> None:
+        """Add a job to those of this turn.
+
+        Handed over one by one, the thread would begin with the first few, and sync to the disk twice.
+        """
+        turn = self._turns.get(job.loop)
+        if turn is None:
+            turn = self._turns[job.loop] = []
+            job.loop.call_soon(self._hand_over, job.loop)
+        turn.append(job)
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Hand the jobs of this turn over to the thread; one that closes is the last of them."""
+        with self._lock:
+            turn = self._turns.pop(loop, [])
+            try:
+                for some in sliced(turn, _AT_ONCE):
+                    self._begin().put(some)
+            except JournalError as error:
+                _answer([(job, None, error) for job in turn])
+
+    def _begin(self) -> queue.SimpleQueue[Sequence[_Job]]:
         if self._jobs is None:
-            jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+            jobs: queue.SimpleQueue[Sequence[_Job]] = queue.SimpleQueue()
             thread = threading.Thread(target=self._work, args=(jobs,), name=f"journal {self.path}")
             thread.daemon = True  # a program that forgets to close must still be able to end
             try:
@@ -97,7 +120,7 @@ class Writer:
 
     # -- in the thread -------------------------------------------------------------------------------------
 
-    def _work(self, jobs: queue.SimpleQueue[_Job]) -> None:
+    def _work(self, jobs: queue.SimpleQueue[Sequence[_Job]]) -> None:
         connection: Connection | None = None
         while True:
             batch = self._next(jobs)
@@ -115,20 +138,20 @@ class Writer:
                 return
             del batch, outcomes  # a batch of 100,000 records is not kept until the next one comes
 
-    def _next(self, jobs: queue.SimpleQueue[_Job]) -> list[_Job]:
+    def _next(self, jobs: queue.SimpleQueue[Sequence[_Job]]) -> list[_Job]:
         """Return all that waits by now, one that closes last; nothing if it is time to stop."""
         while True:
             try:
-                batch = [jobs.get(timeout=_IDLE_SECONDS)]
+                batch = [*jobs.get(timeout=_IDLE_SECONDS)]
             except queue.Empty:
                 if self._ends(jobs):
                     return []
                 continue
             while not (batch[-1].last or jobs.empty()) and len(batch) < _AT_ONCE:
-                batch.append(jobs.get_nowait())  # no other thread takes any
+                batch += jobs.get_nowait()  # no other thread takes any
             return batch
 
-    def _ends(self, jobs: queue.SimpleQueue[_Job]) -> bool:
+    def _ends(self, jobs: queue.SimpleQueue[Sequence[_Job]]) -> bool:
         """Take no more jobs, so that the next one begins a new thread; False if there are some already."""
         with self._lock:
             if not jobs.empty():

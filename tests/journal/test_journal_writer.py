@@ -91,6 +91,35 @@ async def test_those_who_wait_together_pay_for_one_sync(journal: SqliteJournal) 
     assert len(await journal.find()) == 100
 
 
+async def test_callers_of_one_turn_are_written_together_each_time(journal: SqliteJournal) -> None:
+    """The thread does not begin with the first few of them: then each time there would be two commits."""
+    statements = await traced(journal)
+
+    async def call(caller: int) -> None:
+        for time in range(10):
+            await add(journal, f"{caller}, {time}")
+
+    await asyncio.gather(*(call(caller) for caller in range(32)))
+    assert statements.count("COMMIT") == 10
+
+
+async def test_closing_waits_for_what_is_asked_in_the_same_turn(journal: SqliteJournal, path: Path) -> None:
+    """Also before there is a thread; what is asked after that opens the file again."""
+    order: list[str] = []
+
+    async def asked(name: str) -> None:
+        await add(journal, name)
+        order.append(name)
+
+    async def closing() -> None:
+        await journal.aclose()
+        order.append("closed")
+
+    await asyncio.gather(asked("a"), closing(), asked("b"))
+    assert order == ["a", "closed", "b"]
+    assert await names(journal) == ["a", "b"]
+
+
 async def test_a_write_leaves_the_indexes_of_what_did_not_change_alone(journal: SqliteJournal) -> None:
     """One statement for each change, and one for the revisions of all that are written together."""
     await add(journal, "it")
