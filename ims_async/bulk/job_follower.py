@@ -266,7 +266,10 @@ class JobFollower(abc.ABC):
         except ImsError as error:
             _log.info("GSTR-2B of %s cannot be read: %s", gstin, error)
             return NOT_READ
-        return await marks_of(found)
+        marks, held = await marks_of(found), list(found.documents)
+        del found
+        await free_async(held)
+        return marks
 
     async def _asked_for(self, batch: Batch) -> ImsJob:
         """Hand it in; a change in the way, of which it is not known what became, is settled first."""

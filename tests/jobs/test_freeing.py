@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ import pytest
 from benchmarks import workload
 from ims_async import Decision, bulk, steps
 from ims_async.journal import SqliteJournal
+from ims_async.model.gstr2b import Gstr2bDocument
 
+from ..support import statements as samples
 from .test_turns import RECORDS, REFUSED, ROWS, SOME_REFUSED, Gateway, Setting, _setting
 
+DONE = {"code": 200, "data": {"status_cd": "1", "data": {"reference_id": "ref1", "status_cd": "P"}}}
 MOST_FREED = RECORDS * 3 / 4
 
 
@@ -95,3 +99,18 @@ async def test_records_that_only_a_run_holds_are_freed_in_pieces(
     assert most < MOST_FREED
     assert len(report[workload.GSTIN].failed) == len(REFUSED)  # whose records are the caller's now
     assert [one.invoice for one in one.decisions] == read.invoices
+
+
+async def test_a_gstr2b_that_a_run_only_looks_at_is_freed_in_pieces(
+    freed: Freed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it is computed anew, and after."""
+    monkeypatch.setattr(Gstr2bDocument, "__del__", lambda _: freed.count(), raising=False)
+    read = await _setting(ROWS[:1])
+    content = {"docdata": {"b2b": [{**samples.SUPPLIER, "inv": [samples.INVOICE] * RECORDS}]}}
+    answer = samples.at_sandbox({**samples.FRAME, "gstin": workload.GSTIN, **content})
+    read.gateway.answers["10"] = json.dumps(answer).encode()
+    read.gateway.answers["regenerate"] = json.dumps(DONE).encode()  # taken, and done at once
+    await freed.during(bulk.regenerate_all(read.client, [workload.GSTIN], samples.PERIOD, confirm=True))
+    assert freed.all == 2 * RECORDS
+    assert freed.most < MOST_FREED
