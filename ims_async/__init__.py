@@ -53,19 +53,17 @@ if TYPE_CHECKING:
         TaxAmounts,
     )
     from .model.records import (
-        AddedBackLiability,
         Counts,
         Decision,
         Invoice,
         InvoiceList,
         ItcReduction,
-        LineItem,
         Record,
         RecordKey,
-        SalesInvoice,
         SectionCounts,
     )
     from .model.report import JobReport, RecordFailure
+    from .model.sales import AddedBackLiability, LineItem, SalesInvoice
     from .model.status import ErrorEntry, Found, JobKind, JobState, JobStatus, PReading
     from .model.tokens import Download, JobToken
     from .model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
@@ -96,9 +94,10 @@ else:
             "jobs.recovery": "Retry",
             "journal": "Journal MemoryJournal SqliteJournal",
             "model.gstr2b": "Filing Gstr2b Gstr2bDocument Gstr2bPlace Gstr2bSection ItcAvailable TaxAmounts",
-            "model.records": "AddedBackLiability Counts Decision Invoice InvoiceList ItcReduction LineItem "
-            "Record RecordKey SalesInvoice SectionCounts",
+            "model.records": "Counts Decision Invoice InvoiceList ItcReduction Record RecordKey "
+            "SectionCounts",
             "model.report": "JobReport RecordFailure",
+            "model.sales": "AddedBackLiability LineItem SalesInvoice",
             "model.status": "ErrorEntry Found JobKind JobState JobStatus PReading",
             "model.tokens": "Download JobToken",
             "model.vocabulary": "Action GoodsType Section SourceForm SupplierSection",

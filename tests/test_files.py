@@ -16,7 +16,7 @@ import pytest
 from ims_async import FileCredentialStore, InvalidInput, JobReport, JobState, files, tables
 from ims_async.gsp.base import Token
 from ims_async.journal import SqliteJournal
-from ims_async.model.records import AddedBackLiability, SalesInvoice
+from ims_async.model.sales import AddedBackLiability, SalesInvoice
 from ims_async.model.secret import Secret
 from tests.tables.test_tables import make_invoice
 

@@ -13,7 +13,8 @@ from typing import Final
 
 import attrs
 
-from ..model.records import Invoice, SalesInvoice
+from ..model.records import Invoice
+from ..model.sales import SalesInvoice
 from ..model.vocabulary import Action
 from ..rules.periods import month_of
 from .deadlines import filing_days

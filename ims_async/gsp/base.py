@@ -21,7 +21,8 @@ from .codec.json import NO_JSON, Pause, parse_json
 
 if TYPE_CHECKING:
     from ..model.gstr2b import Filing, Gstr2b
-    from ..model.records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, SalesInvoice
+    from ..model.records import Counts, Decision, Invoice, InvoiceList
+    from ..model.sales import AddedBackLiability, SalesInvoice
     from ..model.status import JobKind, JobStatus
     from ..model.tokens import Download
     from ..model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection

@@ -11,6 +11,7 @@ import datetime as dt
 import re
 from typing import Any, Final, TypeVar
 
+from .. import model
 from ..errors import (
     DownloadQueued,
     GatewayError,
@@ -24,7 +25,6 @@ from ..errors import (
     SessionExpired,
 )
 from ..lazy import pattern
-from ..model.gstr2b import Gstr2b
 from ..model.status import JOB_RUNNING, JobState, JobStatus
 from ..model.vocabulary import Section
 
@@ -73,11 +73,11 @@ _NO_DETAILS: Final = "RET2B1016"
 """There is a statement, and nothing in it. Codes that mean "nothing found" elsewhere do not say so."""
 
 
-def or_no_details(error: GatewayError, gstin: str, period: str, file: int | None) -> Gstr2b:
+def or_no_details(error: GatewayError, gstin: str, period: str, file: int | None) -> model.gstr2b.Gstr2b:
     """Return an empty statement where that is what the error means; raise any other, or that of a file."""
     if error.code != _NO_DETAILS or file is not None:
         raise error
-    return Gstr2b(gstin=gstin, period=period)
+    return model.gstr2b.Gstr2b(gstin=gstin, period=period)
 
 
 def nothing_changed(polled_at: float) -> JobStatus:

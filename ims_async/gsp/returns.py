@@ -7,8 +7,8 @@ from typing import Final
 
 import attrs
 
+from .. import model
 from ..errors import GatewayError, UnexpectedAnswer
-from ..model.gstr2b import Filing, Gstr2b, Gstr2bDocument
 from ..model.vocabulary import financial_year
 from . import codec
 from .base import Conversation, Gsp, Request
@@ -23,12 +23,12 @@ class _ChangedError(UnexpectedAnswer):
     """The statement was made anew while its files were read."""
 
 
-def files_of(first: Gstr2b) -> range:
+def files_of(first: model.gstr2b.Gstr2b) -> range:
     """Return the numbers of the files of a statement by its first answer; none if that has all of it."""
     return range(1, first.files + 1) if first.summary_only or first.files > 1 else range(0)
 
 
-def whole(gsp: Gsp, gstin: str, period: str, *, strict: bool) -> Conversation[Gstr2b]:
+def whole(gsp: Gsp, gstin: str, period: str, *, strict: bool) -> Conversation[model.gstr2b.Gstr2b]:
     """Fetch a statement with all its files; starts again if it changes meanwhile.
 
     Raises `UnexpectedAnswer` if it changes each time. A mere summary is returned as such.
@@ -45,9 +45,11 @@ def whole(gsp: Gsp, gstin: str, period: str, *, strict: bool) -> Conversation[Gs
     raise AssertionError
 
 
-def _joined(gsp: Gsp, first: Gstr2b, gstin: str, period: str, *, strict: bool) -> Conversation[Gstr2b]:
-    documents: list[Gstr2bDocument] = []
-    begins: list[Gstr2bDocument] = []
+def _joined(
+    gsp: Gsp, first: model.gstr2b.Gstr2b, gstin: str, period: str, *, strict: bool
+) -> Conversation[model.gstr2b.Gstr2b]:
+    documents: list[model.gstr2b.Gstr2bDocument] = []
+    begins: list[model.gstr2b.Gstr2bDocument] = []
     problems, other = [*first.problems], {**first.other}
     for number in files_of(first):
         part = yield from file(gsp, first, number, gstin, period, begins, strict=strict)
@@ -64,14 +66,14 @@ def _joined(gsp: Gsp, first: Gstr2b, gstin: str, period: str, *, strict: bool) -
 
 def file(
     gsp: Gsp,
-    first: Gstr2b,
+    first: model.gstr2b.Gstr2b,
     number: int,
     gstin: str,
     period: str,
-    begins: list[Gstr2bDocument],
+    begins: list[model.gstr2b.Gstr2bDocument],
     *,
     strict: bool,
-) -> Conversation[Gstr2b]:
+) -> Conversation[model.gstr2b.Gstr2b]:
     """Fetch one file. `begins` has the first document of each earlier one; that of this one is added.
 
     Raises `UnexpectedAnswer` if it has no documents, begins as an earlier one, or is of another statement.
@@ -89,7 +91,7 @@ def file(
     return part
 
 
-def confirm(gsp: Gsp, first: Gstr2b, gstin: str, period: str) -> Conversation[None]:
+def confirm(gsp: Gsp, first: model.gstr2b.Gstr2b, gstin: str, period: str) -> Conversation[None]:
     """Ask for the first answer again. Raises `UnexpectedAnswer` if it has changed since.
 
     A checksum is that of one answer: those of the files say nothing about one another.
@@ -107,7 +109,7 @@ def _changed(period: str, how: str) -> _ChangedError:
 
 def filing(
     gstin: str, period: str, path: str, *, track: Request, preference: Request, later: Request | None = None
-) -> Conversation[Filing]:
+) -> Conversation[model.gstr2b.Filing]:
     """Read which returns of a period are filed, and whether the taxpayer is a quarterly one.
 
     `later` asks for what was filed in the next financial year, where `track` asks for that of the period.
@@ -129,7 +131,7 @@ def filing(
     quarterly = yield from read_or_none(
         preference, path, lambda data: codec.read_quarterly(data, quarter, path)
     )
-    return Filing(
+    return model.gstr2b.Filing(
         gstin=gstin,
         period=period,
         gstr1_filed_on=filed.get("GSTR1"),

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
+from .. import rules
 from ..errors import InvalidInput
 from ..jobs.context import Services
 from ..jobs.job import ImsJob
@@ -25,7 +26,6 @@ from ..model.secret import without_frames
 from ..model.status import JobKind
 from ..model.times import QUIET
 from ..model.tokens import JobToken
-from ..rules import Finding
 from ..rules.periods import month_of_ims
 from .reads import Reads
 
@@ -84,7 +84,7 @@ class Taxpayer(Reads):
         batch = Batch(kind=JobKind.REGENERATE, period=period)
         return await self._recovery.regenerate(batch, queue=queue)
 
-    async def check(self, records: Iterable[Record]) -> list[Finding]:
+    async def check(self, records: Iterable[Record]) -> list[rules.Finding]:
         """Do the offline checks on decisions, or on invoices that are to be reset. No I/O.
 
         Returns what is only warned about. Raises `InvalidDecision` with all findings where any of them

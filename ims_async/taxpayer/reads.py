@@ -9,14 +9,14 @@ from typing import TypeVar
 
 import attrs
 
+from .. import model
 from ..errors import InvalidInput, UnexpectedAnswer
 from ..gsp import returns
 from ..gsp.base import Conversation
 from ..jobs.context import Services
 from ..jobs.downloads import Downloads
 from ..loop_owner import LoopOwner, on_one_loop
-from ..model.gstr2b import Filing, Gstr2b, Gstr2bDocument
-from ..model.records import AddedBackLiability, Counts, Invoice, InvoiceList, SalesInvoice
+from ..model.records import Counts, Invoice, InvoiceList
 from ..model.tokens import Download
 from ..model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection, year_and_month
 from ..net.credentials import Credentials
@@ -84,14 +84,14 @@ class Reads:
         section: SupplierSection | str,
         *,
         form: SourceForm = SourceForm.GSTR1,
-    ) -> list[SalesInvoice]:
+    ) -> list[model.sales.SalesInvoice]:
         """Fetch what recipients did about this taxpayer's own documents of one return period."""
         conversation = self._services.gsp.sales(self.gstin, year, month, _supplier_section(section), form)
         return await self._run(conversation)
 
     async def added_back_liabilities(
         self, year: int, month: int, section: SupplierSection | str
-    ) -> list[AddedBackLiability]:
+    ) -> list[model.sales.AddedBackLiability]:
         """Fetch documents whose rejection was added back to this taxpayer's liability."""
         wanted = _supplier_section(section)
         if wanted in (SupplierSection.B2B, SupplierSection.ECOM):
@@ -101,7 +101,7 @@ class Reads:
         conversation = self._services.gsp.added_back_liabilities(self.gstin, year, month, wanted)
         return await self._run(conversation)
 
-    async def gstr2b(self, period: str, *, strict: bool = True) -> Gstr2b:
+    async def gstr2b(self, period: str, *, strict: bool = True) -> model.gstr2b.Gstr2b:
         """Fetch the GSTR-2B of a period (`MMYYYY`), all its files joined.
 
         Raises `Gstr2bUnavailable` where there is none, or not yet, which is not an empty one; and
@@ -110,7 +110,7 @@ class Reads:
         """
         return await self._run(returns.whole(self._services.gsp, self.gstin, period, strict=strict))
 
-    async def gstr2b_documents(self, period: str) -> AsyncGenerator[Gstr2bDocument, None]:
+    async def gstr2b_documents(self, period: str) -> AsyncGenerator[model.gstr2b.Gstr2bDocument, None]:
         """Yield the documents of a GSTR-2B, one of its files in memory at a time.
 
         Raises as `gstr2b` does; `UnexpectedAnswer` also at the end, if it was made anew meanwhile: what was
@@ -126,7 +126,7 @@ class Reads:
             async for document in _used_up(documents):
                 yield document
         await free_async(documents)  # where there are files, theirs are used
-        begins: list[Gstr2bDocument] = []
+        begins: list[model.gstr2b.Gstr2bDocument] = []
         for number in files:
             part = await self._run(returns.file(gsp, first, number, gstin, period, begins, strict=True))
             documents = list(part.documents)
@@ -136,7 +136,7 @@ class Reads:
         if files:
             await self._run(returns.confirm(gsp, first, gstin, period))
 
-    async def filing(self, period: str) -> Filing:
+    async def filing(self, period: str) -> model.gstr2b.Filing:
         """Read which returns of a period (`MMYYYY`) are filed, as far as the GSP knows.
 
         It takes two or three requests. What is filed then is known to all later checks of this taxpayer: the
@@ -152,7 +152,9 @@ class Reads:
         return await self._services.exchange.run(conversation, self._credentials)
 
 
-async def _used_up(documents: list[Gstr2bDocument]) -> AsyncGenerator[Gstr2bDocument, None]:
+async def _used_up(
+    documents: list[model.gstr2b.Gstr2bDocument],
+) -> AsyncGenerator[model.gstr2b.Gstr2bDocument, None]:
     """Yield documents and let others have a turn now and then: the caller's loop may wait for nothing.
 
     The list is used up, so that 100,000 are not freed at once.

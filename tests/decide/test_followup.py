@@ -10,7 +10,7 @@ import pytest
 
 from ims_async import Action
 from ims_async.decide import Followup, Followups, Topic
-from ims_async.model.records import LineItem, SalesInvoice
+from ims_async.model.sales import LineItem, SalesInvoice
 from ims_async.model.vocabulary import SupplierSection
 
 from .books import ACME, OTHER, day, record

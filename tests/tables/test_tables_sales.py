@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from ims_async import Action, InvalidInput, tables
-from ims_async.model.records import LineItem, SalesInvoice
+from ims_async.model.sales import LineItem, SalesInvoice
 from ims_async.model.vocabulary import SupplierSection
 
 from ..support.soffice import LOCALES, saved_by_libreoffice

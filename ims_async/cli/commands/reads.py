@@ -12,7 +12,7 @@ import attrs
 
 from ... import tables
 from ...errors import NotSupported
-from ...model.records import SalesInvoice
+from ...model.sales import SalesInvoice
 from ...model.vocabulary import GoodsType, SourceForm, SupplierSection
 from ...taxpayer import Taxpayer
 from .. import options

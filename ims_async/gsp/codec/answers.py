@@ -10,7 +10,8 @@ from typing import Any, Final
 import attrs
 
 from ...errors import UnexpectedAnswer
-from ...model.records import AddedBackLiability, Counts, LineItem, SalesInvoice, SectionCounts
+from ...model.records import Counts, SectionCounts
+from ...model.sales import AddedBackLiability, LineItem, SalesInvoice
 from ...model.vocabulary import GoodsType, SourceForm, SupplierSection
 from .readers import CONVERTER, problems_of, reader
 from .rows import AMOUNT_NAMES, INVOICE_NAMES, NOTE_NAMES

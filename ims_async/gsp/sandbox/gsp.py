@@ -10,8 +10,9 @@ from typing import Any, ClassVar, Final, Literal
 
 import attrs
 
+from ... import model
 from ...errors import DownloadQueued, GatewayError, InvalidInput, NotSupported
-from ...model.records import AddedBackLiability, Counts, Decision, Invoice, InvoiceList, Record, SalesInvoice
+from ...model.records import Counts, Decision, Invoice, InvoiceList, Record
 from ...model.secret import Secret, made_without_frames
 from ...model.status import JobKind, JobStatus
 from ...model.tokens import Download
@@ -221,7 +222,7 @@ class Sandbox(Settings):
 
     def sales(
         self, gstin: str, year: int, month: int, section: SupplierSection, form: SourceForm
-    ) -> Conversation[list[SalesInvoice]]:
+    ) -> Conversation[list[model.sales.SalesInvoice]]:
         """Fetch this supplier's documents of one return period, with the actions of their recipients.
 
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/sales
@@ -235,7 +236,7 @@ class Sandbox(Settings):
 
     def added_back_liabilities(
         self, gstin: str, year: int, month: int, section: SupplierSection
-    ) -> Conversation[list[AddedBackLiability]]:
+    ) -> Conversation[list[model.sales.AddedBackLiability]]:
         """Fetch the documents whose rejection was added back to this supplier's liability.
 
         https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/invoices/added-back-liabilities

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ... import model
 from ...errors import GatewayError
-from ...model.gstr2b import Filing, Gstr2b
 from ...model.status import JobStatus
 from ...model.vocabulary import financial_year, year_and_month
 from .. import codec
@@ -56,7 +56,7 @@ def status(gsp: Sandbox, reference_id: str) -> Conversation[JobStatus]:
 
 def gstr2b(
     gsp: Sandbox, gstin: str, period: str, file: int | None = None, *, strict: bool = True
-) -> Conversation[Gstr2b]:
+) -> Conversation[model.gstr2b.Gstr2b]:
     """Fetch a statement, or one of its files. It lies in three nested members `data`.
 
     https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/gstr-2b/document
@@ -72,7 +72,7 @@ def gstr2b(
     return (yield from codec.read_gstr2b(response.body, _STATEMENT, strict=strict, **wanted))
 
 
-def filings(gsp: Sandbox, gstin: str, period: str) -> Conversation[Filing]:
+def filings(gsp: Sandbox, gstin: str, period: str) -> Conversation[model.gstr2b.Filing]:
     """Read whether the returns of a period are filed, and whether the taxpayer files each quarter.
 
     https://developer.sandbox.co.in/api-reference/gst/compliance/endpoints/taxpayer/common/track_returns

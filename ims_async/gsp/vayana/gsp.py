@@ -13,9 +13,10 @@ from typing import Any, ClassVar, Final, Literal, TypeVar
 
 import attrs
 
+from ... import model
 from ...errors import InvalidInput, NotSupported
 from ...lazy import pattern
-from ...model.records import AddedBackLiability, Counts, SalesInvoice
+from ...model.records import Counts
 from ...model.secret import Secret, made_without_frames
 from ...model.vocabulary import GoodsType, SourceForm, SupplierSection, return_period
 from .. import codec
@@ -317,7 +318,7 @@ class Vayana(Settings):
 
     def sales(
         self, gstin: str, year: int, month: int, section: SupplierSection, form: SourceForm
-    ) -> Conversation[list[SalesInvoice]]:
+    ) -> Conversation[list[model.sales.SalesInvoice]]:
         """Fetch this supplier's documents of one return period, with the actions of their recipients.
 
         GST API documentation, "IMS - Get Supplier Invoices API" (action SUPVIEW)
@@ -331,6 +332,6 @@ class Vayana(Settings):
 
     def added_back_liabilities(
         self, gstin: str, year: int, month: int, section: SupplierSection
-    ) -> Conversation[list[AddedBackLiability]]:
+    ) -> Conversation[list[model.sales.AddedBackLiability]]:
         """Raise `NotSupported`: no page documents this."""
         raise NotSupported("this GSP documents no route to added-back liabilities; Sandbox does")

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ... import model
 from ...errors import GatewayError, NotSupported
-from ...model.gstr2b import Filing, Gstr2b
 from ...model.status import JobStatus
 from ...model.vocabulary import financial_year, year_and_month
 from .. import codec
@@ -67,7 +67,7 @@ def status(gsp: Vayana, gstin: str, reference_id: str) -> Conversation[JobStatus
 
 def gstr2b(
     gsp: Vayana, gstin: str, period: str, file: int | None = None, *, strict: bool = True
-) -> Conversation[Gstr2b]:
+) -> Conversation[model.gstr2b.Gstr2b]:
     """Fetch a statement, or one of its files. It lies in two nested members `data`.
 
     The page says "all parameters that GSTN wants" and names none: these are those of GSTN's action GET2B.
@@ -86,7 +86,7 @@ def gstr2b(
     return (yield from reading)
 
 
-def filings(gsp: Vayana, gstin: str, period: str) -> Conversation[Filing]:
+def filings(gsp: Vayana, gstin: str, period: str) -> Conversation[model.gstr2b.Filing]:
     """Read whether the returns of a period are filed, and whether the taxpayer files each quarter.
 
     By the page `fy` is the year in which a return was filed: that of March is filed in the next one.

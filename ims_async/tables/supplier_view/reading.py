@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from ...model.records import LineItem, SalesInvoice
+from ...model.sales import LineItem, SalesInvoice
 from ...model.vocabulary import Action, SupplierSection
 from ..checking import facts_of
 from ..columns import GSTIN_COLUMN, field_of, folded, unshielded

@@ -7,7 +7,7 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Final
 
-from ...model.records import AddedBackLiability, SalesInvoice
+from ...model.sales import AddedBackLiability, SalesInvoice
 from ..columns import GSTIN_COLUMN, MONEY_COLUMNS, field_of
 from ..writing import Target, write_rows
 
