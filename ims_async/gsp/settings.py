@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, Literal
@@ -70,6 +69,8 @@ class Settings:
 
     def digest(self, *facts: str) -> str:
         """Return a name for the account at this host, from which no secret can be derived."""
+        import hashlib
+
         return hashlib.sha256("\n".join((self.base_url, *facts)).encode()).hexdigest()[:16]
 
     def supplier_section(self, section: SupplierSection) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
+import os
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -31,7 +31,7 @@ def new_id(now: float) -> str:
     So a journal's index grows at its end. Ids without an order are each on another page of it, and a sync has
     all of these to write.
     """
-    return f"{max(int(now * 1000), 0):012x}{secrets.token_hex(6)}"
+    return f"{max(int(now * 1000), 0):012x}{os.urandom(6).hex()}"
 
 
 class JournaledChange:

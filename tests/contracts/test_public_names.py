@@ -131,6 +131,7 @@ def test_every_name_listed_is_there() -> None:
                 "ims_async.rules.finding",
                 "ims_async.rules.catalogue",
                 "ims_async.tables",
+                "secrets",
                 "sqlite3",
                 "urllib.request",
             },
