@@ -114,6 +114,7 @@ def check_rows(
     skipped: dict[int, set[str]] = {}
     checkers: dict[str | None, tuple[rules.Checker, list[int]]] = {}
     findings: list[rules.Finding] = []
+    doubtful: list[rules.Finding] = []
 
     def add(found: Iterable[rules.Finding], places: Sequence[int]) -> None:
         for one in found:
@@ -128,24 +129,23 @@ def check_rows(
         checker, own = checkers[owner]
         decision = _plain_decision(row, information)
         if decision is None:
-            facts = facts_of(information)
-            skipped[place] = _not_asked(row, facts)
-            decision = _decision(row, facts)
+            decision, skipped[place] = _partly_shown(row, facts_of(information))
+        if row.doubts:
+            doubtful.append(_doubtful(place, row))
         own.append(place)
         if found := checker.one(decision, len(own) - 1):
             add(found, own)
     for checker, own in checkers.values():
         add(checker.end(), own)
-    findings += [_doubtful(place, row) for place, (row, _) in enumerate(rows) if row.doubts]
-    return sorted(findings, key=lambda one: (one.place is None, one.place or 0))
+    return sorted(findings + doubtful, key=lambda one: (one.place is None, one.place or 0))
 
 
-def _not_asked(row: Row, facts: Mapping[str, Any]) -> set[str]:
-    """Return the codes of the rules that need what a row does not show."""
+def _partly_shown(row: Row, facts: Mapping[str, Any]) -> tuple[Decision, set[str]]:
+    """Return the decision of a row, and the codes of the rules that need what it does not show."""
     skipped = {code for code, columns in _NEEDS.items() if not columns <= facts.keys()}
     if row.hash is not None and _is_other_gstin(row.supplier):
         skipped.add("supplier")
-    return skipped | {column.replace(" ", "-") for column, _ in row.doubts}
+    return _decision(row, facts), skipped | {column.replace(" ", "-") for column, _ in row.doubts}
 
 
 def closing_periods(
