@@ -18,7 +18,7 @@ import attrs
 
 from .. import rules
 from ..gsp.codec.values import parse_day
-from ..model.records import Decision, Invoice
+from ..model.records import Decision, Invoice, InvoiceDraft
 from ..model.vocabulary import Action, is_other_gstin
 from .columns import FLAG_COLUMNS, INFORMATION_COLUMNS, MONEY_COLUMNS, field_of
 from .row import Row
@@ -209,34 +209,20 @@ def _plain_decision(row: Row, information: Mapping[str, str]) -> Decision | None
         return None
     if row.hash is not None and _is_other_gstin(row.supplier):
         return None
-    value, taxable_value, igst, cgst, sgst, cess = map(Decimal, amounts)
-    invoice = Invoice(
-        section=row.section,
-        supplier=row.supplier,
-        number=row.number,
-        date=row.date or _ANY_DATE,
-        return_period=row.return_period,
-        value=value,
-        taxable_value=taxable_value,
-        igst=igst,
-        cgst=cgst,
-        sgst=sgst,
-        cess=cess,
-        action=row.pulled_action,
-        original_number=number.strip() or None,
-        original_date=original_date,
-        type=kind.strip() or None,
-        source_form=_MISSING["source_form"],
-        place_of_supply=_state(supply.strip()),
-        supplier_filed=flags[0],
-        pending_allowed=flags[1],
-        supplier_name=name.strip() or None,
-        remarks_allowed=flags[2],
-        itc_reduction_allowed=flags[3],
-        hash=row.hash,
-        read_from_gateway=True,
-    )
-    return _decision_of(row, invoice)
+    draft: Any = object.__new__(InvoiceDraft)
+    draft.section, draft.supplier, draft.number = row.section, row.supplier, row.number
+    draft.date, draft.return_period, draft.hash = row.date or _ANY_DATE, row.return_period, row.hash
+    draft.value, draft.taxable_value, draft.igst, draft.cgst, draft.sgst, draft.cess = map(Decimal, amounts)
+    draft.action, draft.source_form = row.pulled_action, _MISSING["source_form"]
+    draft.original_number, draft.original_date = number.strip() or None, original_date
+    draft.type, draft.place_of_supply = kind.strip() or None, _state(supply.strip())
+    draft.supplier_name = name.strip() or None
+    draft.supplier_filed, draft.pending_allowed = flags[0], flags[1]
+    draft.remarks_allowed, draft.itc_reduction_allowed = flags[2], flags[3]
+    draft.remarks = draft.itc_reduction = draft.recipient = None
+    draft.extra, draft.read_from_gateway = {}, True
+    draft.__class__ = Invoice
+    return _decision_of(row, draft)
 
 
 def _decision(row: Row, facts: Mapping[str, Any]) -> Decision:

@@ -15,7 +15,7 @@ import attrs
 from .. import rules
 from ..errors import InvalidInput
 from ..gsp.codec.values import parse_day
-from ..model.records import ItcReduction, RecordKey
+from ..model.records import Draft, ItcReduction, RecordKey
 from ..model.vocabulary import Action, Section, gstin_problem, period_problem
 from .columns import GSTIN_COLUMN, LONGEST_CELL, READ_COLUMNS
 from .rewriting import is_scientific
@@ -77,28 +77,25 @@ class Row:
 
     def owned_by(self, gstin: str) -> Row:
         """Return the row as one of this taxpayer."""
-        # Written out: `attrs.evolve` takes twice as long, and this is done for each row of a file.
-        return Row(
-            file=self.file,
-            line=self.line,
-            gstin=gstin,
-            section=self.section,
-            supplier=self.supplier,
-            number=self.number,
-            date=self.date,
-            return_period=self.return_period,
-            action=self.action,
-            pulled_action=self.pulled_action,
-            hash=self.hash,
-            remarks=self.remarks,
-            itc_reduction=self.itc_reduction,
-            doubts=self.doubts,
-            rewritten=self.rewritten,
-        )
+        # Written out: `attrs.evolve` takes twenty times as long, and this is done for each row of a file.
+        draft: Any = object.__new__(_RowDraft)
+        draft.file, draft.line, draft.gstin = self.file, self.line, gstin
+        draft.section, draft.supplier, draft.number = self.section, self.supplier, self.number
+        draft.date, draft.return_period = self.date, self.return_period
+        draft.action, draft.pulled_action, draft.hash = self.action, self.pulled_action, self.hash
+        draft.remarks, draft.itc_reduction = self.remarks, self.itc_reduction
+        draft.doubts, draft.rewritten = self.doubts, self.rewritten
+        draft.__class__ = Row
+        row: Row = draft
+        return row
 
     def where(self, column: str | None = None) -> str:
         """Return the row's place as text: `FILE row 7, column action`."""
         return where(self.file, self.line, column)
+
+
+class _RowDraft(Draft, Row):
+    __slots__ = ()
 
 
 # -- parsers of cells: each returns the value, or raises `ValueError` with a sentence ----------------------
@@ -283,24 +280,17 @@ def plain_rows(
             values = [parse(text) for parse, text in zip(parses, texts, strict=True)]
         except ValueError:
             return None
-        gstin, section, supplier, number, date, period, action, pulled, hash_, remarks, reduction = values
-        if reduction is not None and action is not Action.ACCEPT:
-            return None
-        return Row(
-            file=file,
-            line=line,
-            gstin=gstin,
-            section=section,
-            supplier=supplier,
-            number=number,
-            date=date,
-            return_period=period,
-            action=action,
-            pulled_action=pulled,
-            hash=hash_,
-            remarks=remarks,
-            itc_reduction=reduction,
+        draft: Any = object.__new__(_RowDraft)
+        draft.gstin, draft.section, draft.supplier, draft.number, draft.date, draft.return_period, *rest = (
+            values
         )
+        draft.action, draft.pulled_action, draft.hash, draft.remarks, draft.itc_reduction = rest
+        if draft.itc_reduction is not None and draft.action is not Action.ACCEPT:
+            return None
+        draft.file, draft.line, draft.doubts, draft.rewritten = file, line, (), False
+        draft.__class__ = Row
+        row: Row = draft
+        return row
 
     return plain_row
 
