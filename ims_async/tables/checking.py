@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from operator import itemgetter
@@ -38,6 +39,7 @@ _MISSING: Final[dict[str, Any]] = {
     **dict.fromkeys(("igst", "cgst", "sgst", "cess"), rules.AMOUNT_LIMIT),
 }
 _pick: Final = itemgetter(*INFORMATION_COLUMNS)
+_ALL: Final = frozenset(INFORMATION_COLUMNS)
 _is_other_gstin: Final = functools.lru_cache(maxsize=10_000)(is_other_gstin)
 _ANY_DATE: Final = dt.date(2017, 7, 1)  # of a row whose date cannot be read
 # Rules that would report those values all the same: they are skipped if one of these columns is missing.
@@ -66,21 +68,27 @@ class Beside(Sequence[tuple[Row, dict[str, str]]]):
 
     def __init__(self) -> None:
         self.rows: Sequence[Row] = ()
-        self._columns: dict[str, list[str]] = {}
-        self._cells: dict[str, dict[int, str | dict[str, str]]] = {}
+        self._columns: dict[str, Sequence[str]] = {}
+        self._cells: defaultdict[str, dict[int, str | Sequence[str]]] = defaultdict(dict)
 
-    def keep(self, row: Row, information: dict[str, str]) -> None:
+    def keep(self, row: Row, columns: Sequence[str], texts: Sequence[str]) -> None:
         """Keep what is beside a row."""
-        columns = self._columns.setdefault(row.file, [*information])
-        text = "\0".join(information.values())  # no text file has a NUL, but some sheets could
-        packed = text if text.count("\0") == len(columns) - 1 else information
-        self._cells.setdefault(row.file, {})[row.line] = packed
+        self._columns[row.file] = columns
+        text = "\0".join(texts)  # no text file has a NUL, but some sheets could
+        self._cells[row.file][row.line] = text if text.count("\0") == len(columns) - 1 else texts
+
+    def _texts(self, row: Row) -> Sequence[str]:
+        cells = self._cells[row.file][row.line]
+        return cells.split("\0") if isinstance(cells, str) else cells
 
     def _pair(self, row: Row) -> tuple[Row, dict[str, str]]:
-        cells = self._cells[row.file][row.line]
-        if isinstance(cells, str):
-            cells = dict(zip(self._columns[row.file], cells.split("\0"), strict=True))
-        return row, cells
+        return row, dict(zip(self._columns[row.file], self._texts(row), strict=True))
+
+    def picked(self) -> Iterator[tuple[Row, Sequence[str] | None]]:
+        """Yield each row with the texts of all information columns; None if its file lacks one."""
+        whole = {file for file, columns in self._columns.items() if (*columns,) == INFORMATION_COLUMNS}
+        for row in self.rows:
+            yield row, self._texts(row) if row.file in whole else None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -122,14 +130,14 @@ def check_rows(
             if place is None or one.code not in skipped.get(place, ()):
                 findings.append(_milder(one if place == one.place else attrs.evolve(one, place=place), rows))
 
-    for place, (row, information) in enumerate(rows):
+    for place, (row, texts) in enumerate(_picked(rows)):
         owner = row.gstin or gstin
         if owner not in checkers:
             checkers[owner] = rules.Checker(policy=policy, gstin=owner, today=today), []
         checker, own = checkers[owner]
-        decision = _plain_decision(row, information)
+        decision = _plain_decision(row, texts)
         if decision is None:
-            decision, skipped[place] = _partly_shown(row, facts_of(information))
+            decision, skipped[place] = _partly_shown(row, facts_of(rows[place][1]))
         if row.doubts:
             doubtful.append(_doubtful(place, row))
         own.append(place)
@@ -138,6 +146,15 @@ def check_rows(
     for checker, own in checkers.values():
         add(checker.end(), own)
     return sorted(findings + doubtful, key=lambda one: (one.place is None, one.place or 0))
+
+
+def _picked(
+    rows: Sequence[tuple[Row, Mapping[str, str]]],
+) -> Iterator[tuple[Row, Sequence[str] | None]]:
+    """Yield each row with the texts of all information columns; None if it lacks one."""
+    if isinstance(rows, Beside):  # which then makes no mapping
+        return rows.picked()
+    return ((row, _pick(cells) if cells.keys() >= _ALL else None) for row, cells in rows)
 
 
 def _partly_shown(row: Row, facts: Mapping[str, Any]) -> tuple[Decision, set[str]]:
@@ -194,20 +211,20 @@ def _doubtful(place: int, row: Row) -> rules.Finding:
     )
 
 
-def _plain_decision(row: Row, information: Mapping[str, str]) -> Decision | None:
+def _plain_decision(row: Row, texts: Sequence[str] | None) -> Decision | None:
     """Return the decision of a row that shows all that the rules ask for, each cell as `pull` writes it.
 
     None for any other row: `facts_of` reads what of it can be read.
     """
+    if texts is None or row.doubts or (row.hash is not None and _is_other_gstin(row.supplier)):
+        return None
     try:
-        name, kind, supply, *amounts, filed, pending, number, date, remarks, reduction = _pick(information)
+        name, kind, supply, *amounts, filed, pending, number, date, remarks, reduction = texts
         flags = _FLAGS[filed], _FLAGS[pending], _FLAGS[remarks], _FLAGS[reduction]
         original_date = _day(date)
     except (KeyError, ValueError):
         return None
-    if row.doubts or _AMOUNTS.fullmatch("|".join(amounts)) is None:
-        return None
-    if row.hash is not None and _is_other_gstin(row.supplier):
+    if _AMOUNTS.fullmatch("|".join(amounts)) is None:
         return None
     draft: Any = object.__new__(InvoiceDraft)
     draft.section, draft.supplier, draft.number = row.section, row.supplier, row.number

@@ -38,7 +38,7 @@ _FIELDS: Final = {
 """The attributes of a `Row`, by column."""
 _NAMING: Final = ("section", "supplier", "number", "date", "return period", "action", "hash")
 _Parse = Callable[[str], Any]
-Keep = Callable[[Row, dict[str, str]], None]
+Keep = Callable[[Row, Sequence[str], Sequence[str]], None]  # the columns beside a row, and their texts
 _Placed = Sequence[tuple[str, str, int, _Parse]]
 _LONGEST_PROBLEM: Final = 1000  # characters; a problem may quote a cell
 
@@ -81,14 +81,14 @@ def read_records_with_information(
 
 def _pairs(source: Source, **options: bool) -> list[tuple[Row, dict[str, str]]]:
     rows: list[tuple[Row, dict[str, str]]] = []
-    _read(source, keep=lambda row, information: rows.append((row, information)), **options)
+    _read(source, keep=lambda row, *cells: rows.append((row, dict(zip(*cells, strict=True)))), **options)
     return rows
 
 
 def read_keeping(
     source: Source, keep: Keep, *, check_suppliers: bool = True, may_be_empty: bool = False
 ) -> list[Row]:
-    """Read decided rows as `read_decisions` does; `keep` gets each with its information cells by column."""
+    """Read decided rows as `read_decisions` does; `keep` gets each with its information cells."""
     return _read(source, deciding=True, check_suppliers=check_suppliers, may_be_empty=may_be_empty, keep=keep)
 
 
@@ -159,7 +159,7 @@ def _read(
                 reader.refuse_again(row, first)
             rows.append(row)
             if keep is not None:
-                keep(row, reader.information(cells))
+                keep(row, reader.beside, reader.information(cells))
         problems += reader.problems
     if not rows and not problems and not may_be_empty:
         reader.line = reader.header
@@ -204,7 +204,8 @@ class _Reader:
     """Returns the text of a cell as it was before it was written."""
     of_text: bool = True
     """True of a file whose cells are all texts."""
-    _beside: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    """Its information columns."""
     _pick_beside: Callable[[Sequence[Any]], tuple[str, ...]] | None = None
 
     def placed(self, parsers: Mapping[str, _Parse]) -> _Placed:
@@ -276,9 +277,9 @@ class _Reader:
                 there = ", ".join(heading.strip()[:40] or "(no name)" for heading in header[:40])
                 self.refuse(column, f"this column is missing; the file has: {there}", "header")
         self.columns = {column: places[folded(column)] for column in OUR_COLUMNS if folded(column) in places}
-        self._beside = tuple(column for column in INFORMATION_COLUMNS if column in self.columns)
-        if self.of_text and len(self._beside) > 1:  # of one column it would return the cell alone
-            self._pick_beside = itemgetter(*(self.columns[column] for column in self._beside))
+        self.beside = tuple(column for column in INFORMATION_COLUMNS if column in self.columns)
+        if self.of_text and len(self.beside) > 1:  # of one column it would return the cell alone
+            self._pick_beside = itemgetter(*(self.columns[column] for column in self.beside))
 
     def _rows(self, reader: Iterator[list[str]]) -> Iterator[list[str]]:
         try:
@@ -312,13 +313,13 @@ class _Reader:
                 return False
         return True
 
-    def information(self, cells: Sequence[Any]) -> dict[str, str]:
-        """Return the cells of the information columns that the file has."""
+    def information(self, cells: Sequence[Any]) -> Sequence[str]:
+        """Return the texts of the columns `beside`."""
         if self._pick_beside is not None and len(cells) == self.width:
             texts = self._pick_beside(cells)
             if "'" not in "".join(texts):  # none is shielded
-                return dict(zip(self._beside, texts, strict=True))
-        return {column: self.restored(self.cell(cells, column)) for column in self._beside}
+                return texts
+        return [self.restored(self.cell(cells, column)) for column in self.beside]
 
     def read_row(self, cells: Sequence[Any], parsers: _Placed) -> Row | None:
         """Read one row, or add all its problems and return None."""

@@ -153,9 +153,9 @@ def test_rows_read_at_once_are_those_that_are_read_cell_by_cell(text: str) -> No
     assert everything(text) == cell_by_cell(text)
 
 
-def _by_cell(reader: Any, cells: Any) -> dict[str, str]:
+def _by_cell(reader: Any, cells: Any) -> list[str]:
     there = (column for column in tables.INFORMATION_COLUMNS if column in reader.columns)
-    return {column: reader.restored(reader.cell(cells, column)) for column in there}
+    return [reader.restored(reader.cell(cells, column)) for column in there]
 
 
 def test_a_plain_file_is_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,11 +197,13 @@ def test_what_is_kept_beside_rows_is_what_was_read() -> None:
         expected += tables.read_with_information(source_file)
         beside.rows = [*beside.rows, *rows]
     with_nul = attrs.evolve(expected[0][0], line=9)
-    beside.keep(with_nul, {**expected[0][1], "type": "a\0b"})
+    cells = {**expected[0][1], "type": "a\0b"}
+    beside.keep(with_nul, [*cells], [*cells.values()])
     beside.rows = [*beside.rows, with_nul]
-    expected.append((with_nul, {**expected[0][1], "type": "a\0b"}))
+    expected.append((with_nul, cells))
     assert [*beside] == expected
     assert [beside[place] for place in range(len(beside))] == beside[:] == expected
+    assert tables.check_rows(beside) == tables.check_rows(expected)
 
 
 def test_a_row_of_a_taxpayer_is_the_same_row_with_its_gstin() -> None:
