@@ -41,6 +41,7 @@ _MISSING: Final[dict[str, Any]] = {
 _pick: Final = itemgetter(*INFORMATION_COLUMNS)
 _ALL: Final = frozenset(INFORMATION_COLUMNS)
 _is_other_gstin: Final = functools.lru_cache(maxsize=10_000)(is_other_gstin)
+_NOUGHT: Final = Decimal(0)
 _ANY_DATE: Final = dt.date(2017, 7, 1)  # of a row whose date cannot be read
 # Rules that would report those values all the same: they are skipped if one of these columns is missing.
 _NEEDS: Final = {
@@ -229,7 +230,8 @@ def _plain_decision(row: Row, texts: Sequence[str] | None) -> Decision | None:
     draft: Any = object.__new__(InvoiceDraft)
     draft.section, draft.supplier, draft.number = row.section, row.supplier, row.number
     draft.date, draft.return_period, draft.hash = row.date or _ANY_DATE, row.return_period, row.hash
-    draft.value, draft.taxable_value, draft.igst, draft.cgst, draft.sgst, draft.cess = map(Decimal, amounts)
+    rupees = [_NOUGHT if text == "0" else Decimal(text) for text in amounts]  # half of them are 0
+    draft.value, draft.taxable_value, draft.igst, draft.cgst, draft.sgst, draft.cess = rupees
     draft.action, draft.source_form = row.pulled_action, _MISSING["source_form"]
     draft.original_number, draft.original_date = number.strip() or None, original_date
     draft.type, draft.place_of_supply = kind.strip() or None, _state(supply.strip())
