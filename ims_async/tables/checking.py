@@ -19,7 +19,7 @@ import attrs
 
 from .. import rules
 from ..gsp.codec.values import parse_day
-from ..model.records import Decision, Invoice, InvoiceDraft
+from ..model.records import Decision, Draft, Invoice, InvoiceDraft
 from ..model.vocabulary import Action, is_other_gstin
 from .columns import FLAG_COLUMNS, INFORMATION_COLUMNS, MONEY_COLUMNS, field_of
 from .row import Row
@@ -212,6 +212,10 @@ def _doubtful(place: int, row: Row) -> rules.Finding:
     )
 
 
+class _DecisionDraft(Draft, Decision):
+    __slots__ = ()
+
+
 def _plain_decision(row: Row, texts: Sequence[str] | None) -> Decision | None:
     """Return the decision of a row that shows all that the rules ask for, each cell as `pull` writes it.
 
@@ -260,12 +264,12 @@ def _decision(row: Row, facts: Mapping[str, Any]) -> Decision:
 
 
 def _decision_of(row: Row, invoice: Invoice) -> Decision:
-    return Decision(
-        invoice=invoice,
-        action=row.action or Action.NO_ACTION,
-        remarks=row.remarks,
-        itc_reduction=row.itc_reduction,
-    )
+    draft: Any = object.__new__(_DecisionDraft)
+    draft.invoice, draft.action = invoice, row.action or Action.NO_ACTION
+    draft.remarks, draft.itc_reduction = row.remarks, row.itc_reduction
+    draft.__class__ = Decision
+    decision: Decision = draft
+    return decision
 
 
 def facts_of(information: Mapping[str, str]) -> dict[str, Any]:
