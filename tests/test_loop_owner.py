@@ -36,6 +36,9 @@ from ims_async.simulator import Simulator
 from .conftest import QUICK
 from .support.bulk_flows import undecided
 
+# Runs that are refused in another loop are never begun.
+pytestmark = pytest.mark.filterwarnings("ignore:(Bulk|Pull)Run was never awaited")
+
 
 @attrs.frozen(kw_only=True)
 class World:

@@ -53,7 +53,7 @@ class _Window:
 
 
 class Turn:
-    """The permission to send one request: `async with` it, or `pacer.wait` for it and `pacer.done` with it."""
+    """The permission to send one request: `async with` it, or `pacer.wait` for it, then `pacer.done`."""
 
     __slots__ = ("_pacer", "_windows", "ahead", "gives_way", "gstin", "leave", "noted", "since", "used")
 
