@@ -49,7 +49,7 @@ class Slot:
 class Stream(abc.ABC, Generic[E, R]):
     """Await it for its result, or iterate over its events; either carries it out, once."""
 
-    _begun = True  # of one that could not be made there is nothing to say
+    _unused = False  # of one that could not be made there is nothing to say
 
     def __init__(self, concurrency: int, loop_owner: LoopOwner) -> None:
         if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
@@ -58,10 +58,11 @@ class Stream(abc.ABC, Generic[E, R]):
         self._to_lend = max(concurrency, _LEAST_LENT)
         self._events: asyncio.Queue[E] | None = None
         self._begun, self._loop_owner = False, loop_owner
+        self._unused = True
 
     def __del__(self) -> None:
-        """Warn, as of a coroutine, of one that was never begun: nothing was sent."""
-        if not self._begun:
+        """Warn, as of a coroutine, of one that was never awaited: nothing was sent."""
+        if self._unused:
             said = f"{type(self).__name__} was never awaited: nothing of it was carried out"
             warnings.warn(said, RuntimeWarning, stacklevel=2, source=self)
 
@@ -103,6 +104,7 @@ class Stream(abc.ABC, Generic[E, R]):
             await _stopped([*coming, work])
 
     def _begin(self) -> None:
+        self._unused = False  # also if it is refused, which says enough
         self._loop_owner.check()
         if self._begun:
             raise InvalidInput(

@@ -195,11 +195,15 @@ class Policy:
 def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a TOML file. Raises `InvalidInput`."""
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+        text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InvalidInput(f"{os.fspath(path)} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{os.fspath(path)} is not UTF-8 text: save it as UTF-8") from error
+    except ValueError as error:  # a name that no file can have
+        raise InvalidInput(f"{os.fspath(path)!r} cannot be read: {error}") from error
+    try:
+        return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also for a number that is too long, or too many levels
         raise InvalidInput(f"{os.fspath(path)} is not TOML: {error}") from error
 

@@ -84,6 +84,8 @@ class Journal(Protocol):
 
     A call whose caller is cancelled has taken place, or never will, before any later call of this process.
 
+    Writes are seen in the order of their revisions: who has found one finds all that have a lower revision.
+
     All raise `JournalError` if that cannot be done; what was stored before is intact then, and whether the
     write took place is not known: the change is to be found again. `ims_async.journal.testing` checks an
     implementation. A journal compares revisions; which moves are allowed is decided by `Change` alone.

@@ -10,13 +10,13 @@ import queue
 import sqlite3
 import stat
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 from ..errors import JournalError
 from ..files import OWNER_ONLY
-from ..steps import sliced
 from .schema import MIGRATIONS, Connection, prepare
 
 _log = logging.getLogger("ims_async")
@@ -48,9 +48,10 @@ class Writer:
     def __init__(self, path: Path, *, busy_seconds: float, migrations: Sequence[str] = MIGRATIONS) -> None:
         self.path, self._busy_seconds, self._migrations = path, busy_seconds, migrations
         self._lock = threading.Lock()
-        self._jobs: queue.SimpleQueue[Sequence[_Job]] | None = None
-        self._turns: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
-        """What was asked for in this turn of a loop: it goes to the thread at the end, in one transaction."""
+        self._asked: deque[_Job] = deque()
+        self._wakes: queue.SimpleQueue[None] | None = None  # of the thread, while there is one
+        self._waking: set[asyncio.AbstractEventLoop] = set()
+        """The loops that will wake the thread at the end of their turn."""
         self._process = os.getpid()
         self._file: tuple[int, int] | None = None  # which file it is, whatever it is called by now
 
@@ -62,7 +63,13 @@ class Writer:
         """
         loop = asyncio.get_running_loop()
         job = _Job(action, writes, loop, loop.create_future())
-        self._add(job)
+        with self._lock:
+            wakes = self._begin()
+            self._asked.append(job)
+            if loop not in self._waking:
+                # Not at once: the thread would begin with the first few of many, and sync to the disk twice.
+                self._waking.add(loop)
+                loop.call_soon(wakes.put, None)
         answer: T = await job.answer
         return answer
 
@@ -70,60 +77,40 @@ class Writer:
         """Run what waits, and close the file; the next call opens it again."""
         loop = asyncio.get_running_loop()
         last = _Job(_nothing, False, loop, loop.create_future(), last=True)
-        if loop not in self._turns and (self._jobs is None or self._is_forked()):
-            return
-        # `_jobs` stays: if this call is cancelled, the next one can wait for the closing.
-        self._add(last)
-        self._hand_over(loop)
+        with self._lock:
+            if self._wakes is None or self._is_forked():
+                return
+            # `_wakes` stays: if this call is cancelled, the next one can wait for the closing.
+            self._asked.append(last)
+            self._wakes.put(None)
         await last.answer
 
-    def _add(self, job: _Job) -> None:
-        """Add a job to those of this turn.
-
-        Handed over one by one, the thread would begin with the first few, and sync to the disk twice.
-        """
-        turn = self._turns.get(job.loop)
-        if turn is None:
-            turn = self._turns[job.loop] = []
-            job.loop.call_soon(self._hand_over, job.loop)
-        turn.append(job)
-
-    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Hand the jobs of this turn over to the thread; one that closes is the last of them."""
-        with self._lock:
-            turn = self._turns.pop(loop, [])
-            try:
-                for some in sliced(turn, _AT_ONCE):
-                    self._begin().put(some)
-            except JournalError as error:
-                _answer([(job, None, error) for job in turn])
-
-    def _begin(self) -> queue.SimpleQueue[Sequence[_Job]]:
-        if self._jobs is None:
-            jobs: queue.SimpleQueue[Sequence[_Job]] = queue.SimpleQueue()
-            thread = threading.Thread(target=self._work, args=(jobs,), name=f"journal {self.path}")
+    def _begin(self) -> queue.SimpleQueue[None]:
+        if self._wakes is None:
+            wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
+            thread = threading.Thread(target=self._work, args=(wakes,), name=f"journal {self.path}")
             thread.daemon = True  # a program that forgets to close must still be able to end
             try:
                 thread.start()
             except RuntimeError as error:  # too many of them, or the program is ending
                 raise JournalError(f"journal {self.path}: {error}") from None
-            self._jobs, self._process = jobs, os.getpid()
+            self._wakes, self._process = wakes, os.getpid()
         elif self._is_forked():
             raise JournalError(
                 f"journal {self.path}: this process was forked while it was open, and SQLite does not bear "
                 "that: close it before, or start processes by spawn"
             )
-        return self._jobs
+        return self._wakes
 
     def _is_forked(self) -> bool:
         return self._process != os.getpid()
 
     # -- in the thread -------------------------------------------------------------------------------------
 
-    def _work(self, jobs: queue.SimpleQueue[Sequence[_Job]]) -> None:
+    def _work(self, wakes: queue.SimpleQueue[None]) -> None:
         connection: Connection | None = None
         while True:
-            batch = self._next(jobs)
+            batch = self._next(wakes)
             ends = not batch
             outcomes: list[Outcome] = []
             if any(not job.last for job in batch):
@@ -132,31 +119,40 @@ class Writer:
                 if connection is not None:
                     connection.close()
                     connection = None
-                ends = ends or self._ends(jobs)
+                ends = ends or self._ends()
             _tell([*outcomes, *((job, None, None) for job in batch if job.last)])
             if ends:
                 return
             del batch, outcomes  # a batch of 100,000 records is not kept until the next one comes
 
-    def _next(self, jobs: queue.SimpleQueue[Sequence[_Job]]) -> list[_Job]:
+    def _next(self, wakes: queue.SimpleQueue[None]) -> list[_Job]:
         """Return all that waits by now, one that closes last; nothing if it is time to stop."""
         while True:
             try:
-                batch = [*jobs.get(timeout=_IDLE_SECONDS)]
+                wakes.get(timeout=_IDLE_SECONDS)
             except queue.Empty:
-                if self._ends(jobs):
+                if self._ends():
                     return []
-                continue
-            while not (batch[-1].last or jobs.empty()) and len(batch) < _AT_ONCE:
-                batch += jobs.get_nowait()  # no other thread takes any
-            return batch
+                # A loop that was stopped in the middle of its turn has woken nobody.
+            if batch := self._taken(wakes):
+                return batch
 
-    def _ends(self, jobs: queue.SimpleQueue[Sequence[_Job]]) -> bool:
+    def _taken(self, wakes: queue.SimpleQueue[None]) -> list[_Job]:
+        batch: list[_Job] = []
+        with self._lock:
+            self._waking.clear()
+            while self._asked and len(batch) < _AT_ONCE and not (batch and batch[-1].last):
+                batch.append(self._asked.popleft())
+            if self._asked:
+                wakes.put(None)
+        return batch
+
+    def _ends(self) -> bool:
         """Take no more jobs, so that the next one begins a new thread; False if there are some already."""
         with self._lock:
-            if not jobs.empty():
+            if self._asked:
                 return False
-            self._jobs = None
+            self._wakes = None
             return True
 
     def _do(

@@ -93,7 +93,7 @@ class PollPolicy:
             base = self.initial_delay if self.initial_delay >= _SHORTEST else 1.0
             growing = _growing(base * self.factor, self.factor, self.max_interval)
             object.__setattr__(self, "_growing", growing)
-        return lengthened(self._growing[min(polls, len(self._growing)) - 1], before_tick=True)
+        return lengthened(self._growing[min(polls, len(self._growing)) - 1])
 
 
 def _growing(first: float, factor: float, longest: float) -> tuple[float, ...]:
@@ -125,25 +125,24 @@ def _for_ever(delays: Iterator[float | None], otherwise: float) -> Iterator[floa
         yield last
 
 
-def lengthened(delay: float, spread_over: float | None = None, *, before_tick: bool = False) -> float:
+def lengthened(delay: float, spread_over: float | None = None) -> float:
     """Return the delay with jitter added, so that many waiters spread out and none comes early.
 
-    It is at most a tenth of the delay, or of `spread_over` if that is shorter; with `before_tick` also where
-    `end_of` then puts the end of the delay on a tick.
+    It is at most a tenth of the delay, or of `spread_over` if that is shorter.
     """
     import backoff
 
-    most = _SPREAD * (delay if spread_over is None else min(delay, spread_over))
-    return delay + backoff.full_jitter(max(most - 1 / _TICKS, 0.0) if before_tick else most)
+    most = delay if spread_over is None else min(delay, spread_over)
+    return delay + backoff.full_jitter(most * _SPREAD)
 
 
 def end_of(delay: float, now: float) -> float:
-    """Return when a delay ends that begins now: if it is a second or more, at the next tick of all.
+    """Return when a delay ends that begins now: if it is a second or more, at the next tick after that.
 
     Polls that are due at one tick begin in one turn of the event loop, which costs as much as a poll.
     """
     ends_at = now + delay
-    return ends_at if delay < 1 else math.ceil(ends_at * _TICKS) / _TICKS
+    return math.ceil(ends_at * _TICKS) / _TICKS if 1 <= delay < math.inf else ends_at
 
 
 @attrs.frozen(kw_only=True)

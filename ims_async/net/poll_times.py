@@ -93,8 +93,7 @@ class PollTimes:
             # to end by twice that age: then this distance costs least.
             wait = distance = min(self.policy.max_interval, math.sqrt(2 * self.policy.poll_worth * age))
         # Whoever waits has one more poll before the deadline, which counts from the first.
-        delay = min(wait, self.policy.deadline / 2) if polls else wait
-        return lengthened(delay, distance, before_tick=True)
+        return lengthened(min(wait, self.policy.deadline / 2) if polls else wait, distance)
 
 
 def poll_times(spans: Sequence[Span], worth: float) -> tuple[float, ...]:

@@ -295,6 +295,12 @@ class IgnoresTheHost(Wrong):
         return await self.inner.find(attrs.evolve(query, host=None))
 
 
+class ShowsTheNewestFirst(Wrong):
+    async def find(self, query: Query = EVERYTHING) -> Sequence[Change]:
+        found = await self.inner.find(query)
+        return found if len(found) < 300 else found[100:]
+
+
 class WritesInHalves(Wrong):
     async def add(self, change: Change, records: Sequence[Record]) -> Change:
         stored = await self.inner.add(change, records[:300])
@@ -326,6 +332,7 @@ FAULTS: Final[dict[type[Wrong], str]] = {
     DoesNotCountItsRevisions: "revisions_grow_over_all_changes",
     SortsByName: "changes_are_found_by_each_filter_and_by_all",
     IgnoresTheHost: "changes_are_found_by_each_filter_and_by_all",
+    ShowsTheNewestFirst: "what_is_found_has_all_that_is_older",
     WritesInHalves: "a_cancelled_caller_leaves_nothing_half_done",
     EmptiesWhenClosed: "a_closed_journal_opens_again",
 }

@@ -103,6 +103,45 @@ async def test_callers_of_one_turn_are_written_together_each_time(journal: Sqlit
     assert statements.count("COMMIT") == 10
 
 
+def test_calls_of_several_loops_are_carried_out_in_their_order(path: Path) -> None:
+    """Also where a loop is stopped in the middle of its turn, before it has woken the thread."""
+    writer, order, first = writing.Writer(path, busy_seconds=0.05), list[str](), asyncio.new_event_loop()
+
+    async def asked(name: str) -> None:
+        await writer.run(lambda _: order.append(name))
+
+    async def and_stop() -> None:
+        tasks.append(asyncio.ensure_future(asked("first")))
+
+    tasks: list[asyncio.Future[None]] = []
+    first.run_until_complete(and_stop())
+    asyncio.run(asked("second"))
+    assert order == ["first", "second"]
+    first.run_until_complete(tasks[0])
+    first.run_until_complete(and_stop())
+    asyncio.run(writer.aclose())
+    assert order == ["first", "second", "first"]
+    first.run_until_complete(tasks[1])
+    first.close()
+
+
+def test_what_is_asked_at_the_end_of_a_loop_is_carried_out(path: Path, idle_at_once: None) -> None:
+    """It was stopped and closed before it has woken the thread."""
+    writer, done, loop = writing.Writer(path, busy_seconds=0.05), threading.Event(), asyncio.new_event_loop()
+
+    async def ask() -> None:
+        left.append(asyncio.ensure_future(writer.run(lambda _: done.set())))
+
+    left: list[asyncio.Future[None]] = []
+    loop.run_until_complete(ask())
+    (waiting,) = threads(path)
+    assert done.wait(HANGS)
+    loop.run_until_complete(left[0])
+    loop.close()
+    waiting.join(HANGS)
+    assert not threads(path)
+
+
 async def test_closing_waits_for_what_is_asked_in_the_same_turn(journal: SqliteJournal, path: Path) -> None:
     """Also before there is a thread; what is asked after that opens the file again."""
     order: list[str] = []

@@ -7,7 +7,6 @@ import datetime as dt
 import shlex
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
 import attrs
 import typer
@@ -112,7 +111,8 @@ def _tell_due(console: Console, since: Sequence[Change] | None) -> dict[str, Any
 
 def _elsewhere(host: str) -> str:
     """Return the host, empty if IMS_BASE_URL names it: then the next command asks there."""
-    return "" if host == urlsplit(Variables().get("IMS_BASE_URL")).netloc else host
+    here = Variables().get("IMS_BASE_URL").partition("://")[2].partition("/")[0]
+    return "" if here.lower() == host.lower() else host
 
 
 async def _entries(

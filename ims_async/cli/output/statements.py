@@ -98,7 +98,7 @@ def due(
 ) -> str:
     """Say whose GSTR-2B is due to be computed anew, and how that is done; `journal`: it knows them.
 
-    `host` is where that is, if it need not be the one that the command would ask.
+    `host` is where that is, if the environment does not name it.
     """
     whose = gstins[0] if len(gstins) == 1 else counted(len(gstins), "taxpayer")
     whose += f" at {host}" if host else ""
