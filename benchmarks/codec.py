@@ -32,6 +32,11 @@ from .measure import (
 
 ANSWER_BYTES: Final = 4_000_000  # the answer during whose decoding others want their turn
 STALLS: Final = 5
+COLLECTORS: Final = {
+    "off": "without Python's garbage collector: our own steps",
+    "frozen": "after `gc.freeze()`, as `docs/settings.md` advises after a big load",
+    "on": "with each full pass of the collector over them",
+}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -190,13 +195,10 @@ def stalls(path: Path, records: int, seed: int) -> None:
         gap = in_fresh_process(stall_of_reading, name, str(path)) * 1000
         lines.append(Row(name, f"{gap:.1f} ms", "", 10.0 if name == peers.OURS else None, gap, "ms"))
     show(f"longest gap of a 1 ms ticker while an answer of {size:.1f} MB is read (median of {STALLS})", lines)
-    for frozen in (True, False):
-        runs = [in_fresh_process(stalls_of_saving, records, seed, frozen) for _ in range(3)]
-        steps = [
-            row(step, [one[step] * 1000 for one in runs], "ms", goal=25.0 if frozen else None)
-            for step in runs[0]
-        ]
-        so = "after `gc.freeze()`" if frozen else "with each full pass of the collector over them"
+    for collector, so in COLLECTORS.items():
+        runs = [in_fresh_process(stalls_of_saving, records, seed, collector) for _ in range(3)]
+        goal = None if collector == "on" else 25.0
+        steps = [row(step, [one[step] * 1000 for one in runs], "ms", goal=goal) for step in runs[0]]
         show(f"the same while {records:,} decisions are saved, {so}, medians of 3", steps)
 
 
@@ -243,11 +245,8 @@ def stall_of_reading(name: str, path: str) -> float:
     return statistics.median(asyncio.run(gaps()))
 
 
-def stalls_of_saving(records: int, seed: int, frozen: bool) -> dict[str, float]:
-    """Return the longest gaps of a save, its report and its retry, with one record in a hundred refused.
-
-    With `frozen` the collector leaves the decisions alone, as `docs/settings.md` advises after a big load.
-    """
+def stalls_of_saving(records: int, seed: int, collector: str) -> dict[str, float]:
+    """Return the longest gaps of a save, its report and its retry, with one record in a hundred refused."""
     rows = workload.rows(records, seed)
     answer = workload.answer(rows)
     wanted = decisions(answer)
@@ -263,9 +262,11 @@ def stalls_of_saving(records: int, seed: int, frozen: bool) -> dict[str, float]:
     status = {"status_cd": "PE", "proc_cnt": records - len(errors), "err_cnt": len(errors)}
     del rows
 
-    if frozen:
+    if collector == "frozen":
         gc.collect()
         gc.freeze()
+    elif collector == "off":
+        gc.disable()
 
     async def run() -> dict[str, float]:
         answers = {
