@@ -266,7 +266,7 @@ def memory(folder: Path, each: int, portions: Sequence[int]) -> None:
     least = costs[0].peak
     rows = []
     for cost in costs:
-        ratio, goal = cost.peak / least, 1.1 if cost is costs[-1] else None
+        ratio, goal = cost.peak / least, 1.05 if cost is costs[-1] else None
         rows.append(
             Row(f"{cost.decisions:,} decisions", f"{cost.peak / 1e6:,.1f} MB", f"{ratio:.2f} ×", goal, ratio)
         )

@@ -47,6 +47,14 @@ def _not_carried(
     return left
 
 
+def _take_out(piles: Iterable[dict[int, Any]], names: Sequence[int]) -> None:
+    for pile in filter(None, piles):
+        for name in names:
+            pile.pop(name, None)
+        if not pile:
+            pile.clear()  # its table would stay: a stream has a tally for each GSTIN
+
+
 def without_effect(tally: Tally, job: ImsJob) -> Steps[list[Record]]:
     """Return which of a job's records are known to stand as they stood, and are not sent again yet."""
     found: list[Record] = []
@@ -222,10 +230,8 @@ class Tally:
 
     def _take(self, records: Iterable[Record]) -> int:
         """Take decisions out of the piles that they are in, and return how many were in one."""
-        names, before = list(map(id, records)), self.known + len(self._waiting)
-        for pile in filter(None, (self._waiting, *self._piles)):
-            for name in names:
-                pile.pop(name, None)
+        before = self.known + len(self._waiting)
+        _take_out([self._waiting, *self._piles], list(map(id, records)))
         return before - self.known - len(self._waiting)
 
     # -- what the journal knows ----------------------------------------------------------------------------

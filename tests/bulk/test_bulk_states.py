@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import attrs
@@ -12,6 +13,7 @@ from ims_async.bulk.tally import Tally
 from ims_async.simulator import Simulator
 
 from ..support.bulk_flows import adds_up, bulk_client, log_in, work_for
+from ..support.journals import decisions
 
 pytestmark = [
     pytest.mark.looptime,
@@ -48,16 +50,28 @@ async def test_errors_of_which_none_is_named_are_not_well(
 async def test_ok_asks_the_state_of_each_job(client: ImsClient, sim: Simulator, state: JobState) -> None:
     """A report that counts every record as applied, and ends in a state that says otherwise."""
     (who,) = log_in(client, sim)
-    decisions = (await work_for([who]))[who]
-    job = await who.save(decisions)
+    decided = (await work_for([who]))[who]
+    job = await who.save(decided)
     told = attrs.evolve(await job, state=state)
     assert isinstance(told, JobReport)
-    assert len(told.succeeded) == len(decisions)
+    assert len(told.succeeded) == len(decided)
     tally = Tally(who.gstin)
-    tally.sent(job, tally.hand_in(decisions))
+    tally.sent(job, tally.hand_in(decided))
     tally.ended(job, told)
     one = tally.report()
     assert one.ok is (state is JobState.SUCCEEDED)
     whole = bulk.BulkReport(run="night", taxpayers={who.gstin: one})
     assert whole.ok is one.ok
     assert ("errors that are not named" in str(whole)) is not one.ok
+
+
+async def test_what_is_counted_of_a_taxpayer_takes_no_memory_for_each_decision(
+    client: ImsClient, sim: Simulator
+) -> None:
+    """A stream has thousands of taxpayers: what waited for one must not leave its table behind."""
+    (who,) = log_in(client, sim)
+    tally, job = Tally(who.gstin), await who.save((await work_for([who]))[who])
+    tally.sent(job, tally.hand_in(decisions(5000)))
+    sizes = {name: sys.getsizeof(kept) for name, kept in vars(tally).items() if isinstance(kept, dict | set)}
+    assert tally.handed_in == 5000
+    assert max(sizes.values()) < 1000, sizes
