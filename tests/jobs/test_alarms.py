@@ -241,30 +241,34 @@ def test_polls_due_at_one_moment_begin_a_few_at_a_time() -> None:
     assert 1 < max(begun.values()) <= 64
 
 
-def test_polls_due_at_about_one_moment_begin_in_few_turns() -> None:
-    """Jobs that are begun in one second, and later polls, which jitter has spread, meet at the ticks."""
-    begun: dict[str, list[float]] = {}
+def times_of_polls(jobs: int, polls: int) -> list[float]:
+    """Return when jobs were polled of which one begins each millisecond, each so many times."""
+    begun: list[float] = []
 
     async def main() -> None:
-        loop, kept = asyncio.get_running_loop(), Alarms()
+        loop, kept, asked = asyncio.get_running_loop(), Alarms(), Counter[JobToken]()
 
         async def poll(token: JobToken) -> JobStatus:
-            times = begun.setdefault(token.reference_id or "", [])
-            times.append(loop.time())
-            done = len(times) == 4
-            return JobStatus(
-                state=JobState.SUCCEEDED if done else JobState.PROCESSING, raw_code="S" if done else "IP"
-            )
+            begun.append(loop.time())
+            asked[token] += 1
+            done = asked[token] == polls
+            state = JobState.SUCCEEDED if done else JobState.PROCESSING
+            return JobStatus(state=state, raw_code="S" if done else "IP")
 
         async def wait(place: int) -> None:
             await asyncio.sleep(place * 1e-3)
             token = JobToken(**JOB, reference_id=f"{place}")
             await ImsJob(token, poll=poll, times=PollTimes(PollPolicy()), alarms=kept).wait()
 
-        await asyncio.gather(*map(wait, range(1000)))
+        await asyncio.gather(*map(wait, range(jobs)))
 
     virtual_time.run(main())
-    times = Counter(time for one in begun.values() for time in one)
+    return begun
+
+
+def test_polls_due_at_about_one_moment_begin_in_few_turns() -> None:
+    """Jobs that are begun in one second, and later polls, which jitter has spread, meet at the ticks."""
+    times = Counter(times_of_polls(jobs=1000, polls=4))
     assert sum(times.values()) == 4000
     on_ticks = [time for time in times if (time * 64).is_integer()]
     assert len(on_ticks) < 64 * (1 + 1.4 + 2.2 + 3.8)
@@ -273,21 +277,5 @@ def test_polls_due_at_about_one_moment_begin_in_few_turns() -> None:
 
 def test_few_jobs_are_polled_each_at_its_own_time() -> None:
     """There is next to nothing to gain, and what they are waited for would end in one turn."""
-    begun: list[float] = []
-
-    async def main() -> None:
-        loop, kept = asyncio.get_running_loop(), Alarms()
-
-        async def poll(_: JobToken) -> JobStatus:
-            begun.append(loop.time())
-            return JobStatus(state=JobState.SUCCEEDED, raw_code="S")
-
-        async def wait(place: int) -> None:
-            await asyncio.sleep(place * 1e-3)
-            token = JobToken(**JOB, reference_id=f"{place}")
-            await ImsJob(token, poll=poll, times=PollTimes(PollPolicy()), alarms=kept).wait()
-
-        await asyncio.gather(*map(wait, range(200)))
-
-    virtual_time.run(main())
+    begun = times_of_polls(jobs=200, polls=1)
     assert begun == pytest.approx([2 + place * 1e-3 for place in range(200)])

@@ -1,7 +1,6 @@
-"""How much is done between two turns of the event loop, in figures that are the same on each machine.
+"""How much is done between two turns of the event loop while jobs and runs are carried out.
 
-Calls are counted, of Python functions and of C ones: what goes through all records without a pause makes as
-many as there are records. The one test with a clock compares two parts of one run.
+The one test with a clock compares two parts of one run.
 """
 
 from __future__ import annotations
@@ -9,10 +8,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from types import FrameType
 from typing import Any
 
 import attrs
@@ -41,9 +38,13 @@ from ims_async.jobs.reconcile import comparing_steps
 from ims_async.journal import Journal, MemoryJournal
 from ims_async.model.report import accounting_steps
 
+from ..support import turns as counting
+from ..support.turns import MOST_OF_EACH, Turns
+
+each_step_is_a_turn = counting.each_step_is_a_turn
+
 RECORDS = 6000
-MOST_CALLS = 4 * RECORDS
-"""Between two turns: a check of each record's type is no harm, and all that is longer makes more calls."""
+MOST_CALLS = MOST_OF_EACH * RECORDS
 MOST_LISTED = 9000
 """Between two turns, with 12,000 errors: less than one call for each."""
 
@@ -71,44 +72,6 @@ class Gateway:
 
 def _envelope(payload: dict[str, Any]) -> bytes:
     return json.dumps({"code": 200, "data": {"status_cd": "1", "data": payload}}).encode()
-
-
-class Turns:
-    """Counts the calls between two turns of a loop, while `work` goes on."""
-
-    def __init__(self) -> None:
-        self.most = self.all = self._since = 0
-
-    async def during(self, work: Awaitable[Any]) -> Any:
-        """Await it, with all that others are given to do in between; return what it returns."""
-        ticker = asyncio.create_task(self._tick())
-        await asyncio.sleep(0)
-        sys.setprofile(self._count)
-        try:
-            return await work
-        finally:
-            sys.setprofile(None)
-            self._turn()
-            ticker.cancel()
-
-    async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(0)
-            self._turn()
-
-    def _turn(self) -> None:
-        self.most, self._since = max(self.most, self._since), 0
-
-    def _count(self, frame: FrameType, event: str, argument: Any) -> None:
-        if event in ("call", "c_call"):
-            self._since += 1
-            self.all += 1
-
-
-@pytest.fixture
-def each_step_is_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However fast the machine is: else a turn has as many steps as fit into a millisecond."""
-    monkeypatch.setattr(steps, "_LONGEST_TURN", 0.0)
 
 
 ROWS = workload.rows(RECORDS, 7)
