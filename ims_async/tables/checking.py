@@ -42,6 +42,7 @@ _pick: Final = itemgetter(*INFORMATION_COLUMNS)
 _ALL: Final = frozenset(INFORMATION_COLUMNS)
 _is_other_gstin: Final = functools.lru_cache(maxsize=10_000)(is_other_gstin)
 _NOUGHT: Final = Decimal(0)
+_NO_MEMBERS: Final[dict[str, Any]] = {}  # one for all: nothing but the rules sees these records
 _ANY_DATE: Final = dt.date(2017, 7, 1)  # of a row whose date cannot be read
 # Rules that would report those values all the same: they are skipped if one of these columns is missing.
 _NEEDS: Final = {
@@ -70,13 +71,16 @@ class Beside(Sequence[tuple[Row, dict[str, str]]]):
     def __init__(self) -> None:
         self.rows: Sequence[Row] = ()
         self._columns: dict[str, Sequence[str]] = {}
-        self._cells: defaultdict[str, dict[int, str | Sequence[str]]] = defaultdict(dict)
+        self._cells: defaultdict[str, list[str | Sequence[str]]] = defaultdict(list)
+        """Of each file by the line; a line without a row is empty."""
 
     def keep(self, row: Row, columns: Sequence[str], texts: Sequence[str]) -> None:
         """Keep what is beside a row."""
         self._columns[row.file] = columns
         text = "\0".join(texts)  # no text file has a NUL, but some sheets could
-        self._cells[row.file][row.line] = text if text.count("\0") == len(columns) - 1 else texts
+        cells = self._cells[row.file]
+        cells += [""] * (row.line + 1 - len(cells))
+        cells[row.line] = text if text.count("\0") == len(columns) - 1 else texts
 
     def _texts(self, row: Row) -> Sequence[str]:
         cells = self._cells[row.file][row.line]
@@ -118,35 +122,34 @@ def check_rows(
     """Return the findings on the decided rows of a file, by their `place` among `rows`.
 
     Ids and amounts are warned about at most: what is sent later is the record as the gateway shows it then.
+    So a finding has no `record`, only its key.
     The rows of each taxpayer are a batch of their own; `gstin` is the taxpayer of rows without one.
     """
     skipped: dict[int, set[str]] = {}
-    checkers: dict[str | None, tuple[rules.Checker, list[int]]] = {}
+    checkers: dict[str | None, rules.Checker] = {}
     findings: list[rules.Finding] = []
-    doubtful: list[rules.Finding] = []
 
-    def add(found: Iterable[rules.Finding], places: Sequence[int]) -> None:
-        for one in found:
-            place = None if one.place is None else places[one.place]
-            if place is None or one.code not in skipped.get(place, ()):
-                findings.append(_milder(one if place == one.place else attrs.evolve(one, place=place), rows))
+    def add(found: Iterable[rules.Finding]) -> None:
+        findings.extend(
+            attrs.evolve(one, record=None, level=_level(one, rows))
+            for one in found
+            if one.place is None or one.code not in skipped.get(one.place, ())
+        )
 
     for place, (row, texts) in enumerate(_picked(rows)):
         owner = row.gstin or gstin
-        if owner not in checkers:
-            checkers[owner] = rules.Checker(policy=policy, gstin=owner, today=today), []
-        checker, own = checkers[owner]
+        if (checker := checkers.get(owner)) is None:
+            checker = checkers[owner] = rules.Checker(policy=policy, gstin=owner, today=today)
         decision = _plain_decision(row, texts)
         if decision is None:
             decision, skipped[place] = _partly_shown(row, facts_of(rows[place][1]))
+        add(checker.one(decision, place))
         if row.doubts:
-            doubtful.append(_doubtful(place, row))
-        own.append(place)
-        if found := checker.one(decision, len(own) - 1):
-            add(found, own)
-    for checker, own in checkers.values():
-        add(checker.end(), own)
-    return sorted(findings + doubtful, key=lambda one: (one.place is None, one.place or 0))
+            findings.append(_doubtful(place, row))
+    for checker in checkers.values():
+        add(checker.end())
+    findings.sort(key=lambda one: len(rows) if one.place is None else one.place)
+    return findings
 
 
 def _picked(
@@ -192,11 +195,10 @@ def rewritten_count(rows: Sequence[tuple[Row, Mapping[str, str]]]) -> int:
     )
 
 
-def _milder(finding: rules.Finding, rows: Sequence[tuple[Row, Mapping[str, str]]]) -> rules.Finding:
+def _level(finding: rules.Finding, rows: Sequence[tuple[Row, Mapping[str, str]]]) -> rules.Level:
     """Only warn of a record that is there twice by its ids: of two hashes push says which is which."""
-    if finding.code != "duplicate" or finding.place is None or rows[finding.place][0].hash is None:
-        return finding
-    return attrs.evolve(finding, level=rules.Level.WARN)
+    place = finding.place if finding.code == "duplicate" else None
+    return finding.level if place is None or rows[place][0].hash is None else rules.Level.WARN
 
 
 def _doubtful(place: int, row: Row) -> rules.Finding:
@@ -243,7 +245,7 @@ def _plain_decision(row: Row, texts: Sequence[str] | None) -> Decision | None:
     draft.supplier_filed, draft.pending_allowed = flags[0], flags[1]
     draft.remarks_allowed, draft.itc_reduction_allowed = flags[2], flags[3]
     draft.remarks = draft.itc_reduction = draft.recipient = None
-    draft.extra, draft.read_from_gateway = {}, True
+    draft.extra, draft.read_from_gateway = _NO_MEMBERS, True
     draft.__class__ = Invoice
     return _decision_of(row, draft)
 

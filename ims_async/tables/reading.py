@@ -26,7 +26,7 @@ from .columns import (
 )
 from .formats import format_of
 from .problems import FILE_KIND, Problem, raise_all
-from .row import IDS, REPORTED, Row, parsers_of, plain_rows, unread_id
+from .row import IDS, REPORTED, Row, first_of, parsers_of, plain_rows, unread_id
 from .source import MOST_TITLES, Source, Table, cell_text, head_of, lines_of, names_in, tables_of, text_of
 
 _MOST_COLUMNS: Final = 256
@@ -139,7 +139,7 @@ def _read(
     """Return the rows; `keep` gets each with its information cells."""
     rows: list[Row] = []
     problems: list[Problem] = []
-    seen: dict[tuple[object, ...], Row] = {}
+    seen: dict[object, Row] = {}
     for reader, lines in _opened(source):
         parsers = parsers_of(reader.columns, deciding=deciding, check_suppliers=check_suppliers)
         typed, reported = reader.placed(parsers), reader.placed(parsers | REPORTED)
@@ -155,7 +155,7 @@ def _read(
                 row = reader.read_row(cells, reported if reader.cell(cells, "hash").strip() else typed)
                 if row is None:
                     continue
-            if (first := seen.setdefault(row.sameness, row)) is not row:
+            if (first := first_of(seen, row)) is not row:
                 reader.refuse_again(row, first)
             rows.append(row)
             if keep is not None:

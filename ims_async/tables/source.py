@@ -118,7 +118,7 @@ def text_of(
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise unusable(name, f"it holds NUL bytes, so it is not a text file; {no_text}", line)
-    if not may_be_empty and not text.strip():
+    if not may_be_empty and (not text or text.isspace()):
         raise unusable(name, f"is empty: {empty}")
     return name, text
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from ims_async import tables
 from ims_async.tables import checking, reading, source
+from ims_async.tables import row as table_row
 from ims_async.tables.columns import FLAG_COLUMNS, MONEY_COLUMNS
 from ims_async.tables.problems import InvalidFile
 
@@ -204,6 +205,39 @@ def test_what_is_kept_beside_rows_is_what_was_read() -> None:
     assert [*beside] == expected
     assert [beside[place] for place in range(len(beside))] == beside[:] == expected
     assert tables.check_rows(beside) == tables.check_rows(expected)
+
+
+def test_records_with_one_hash_in_a_table_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are compared by a number made of their ids: two records may have the same one."""
+    monkeypatch.setattr(table_row, "hash", lambda _: 7, raising=False)
+    plain = {name: values[-1] for name, values in PLAIN.items()} | {"action": "A", "change": "new"}
+    numbers = ["1", "2", "3", "2", "1"]
+    text = io.StringIO(newline="")
+    rows = [{**plain, "ITC reduction": "", "number": number}.values() for number in numbers]
+    csv.writer(text).writerows([plain.keys(), *rows])
+    with pytest.raises(InvalidFile) as caught:
+        tables.read_decisions(io.StringIO(text.getvalue(), newline=""))
+    found = [(one.row, one.kind, str(one).rpartition("stands in ")[2]) for one in caught.value.problems]
+    already = "already: keep one of them"
+    assert found == [(5, "twice", f"row 3 {already}"), (6, "twice", f"row 2 {already}")]
+
+
+def test_findings_name_their_rows_by_place() -> None:
+    """Also those of a taxpayer whose rows are not the first; and they keep no record alive."""
+    plain = {name: values[-1] for name, values in PLAIN.items()}
+    plain |= {"action": "R", "change": "new", "ITC reduction": "", "remarks": "", "section": "b2b"}
+    plain |= dict.fromkeys(FLAG_COLUMNS, "")
+    rows = [
+        {**plain, "GSTIN": owner, "hash": f"{place:064}"}.values()
+        for place, owner in enumerate((OTHER, OWN, OTHER, OWN))
+    ]
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([plain.keys(), *rows])
+    found = tables.check_rows(tables.read_with_information(io.StringIO(text.getvalue(), newline="")))
+    assert {one.record for one in found} == {None}
+    again = [(one.place, one.message.rpartition(" ")[2]) for one in found if one.code == "duplicate"]
+    assert again == [(2, "1"), (3, "2")]
+    assert [one.place for one in found if one.code == "remarks-missing"] == [0, 1, 2, 3]
 
 
 def test_a_row_of_a_taxpayer_is_the_same_row_with_its_gstin() -> None:
