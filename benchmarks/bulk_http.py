@@ -13,6 +13,7 @@ import contextlib
 import gc
 import itertools
 import multiprocessing
+import statistics
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -31,13 +32,14 @@ from ims_async.simulator.seeding import make_taxpayers
 
 from . import growth, journal, peers, workload
 from .growth import SAVE_BYTES
-from .measure import Row, can_tell_memory, in_fresh_process, resident, show, take_turns
+from .measure import Row, can_tell_memory, in_fresh_process, resident, show, spread, take_turns
 
 SEED: Final = 7
 JOB_SECONDS: Final = 0.2
 POLL: Final = PollPolicy(initial_delay=0.3, factor=1.5, max_interval=2.0)
 AT_ONCE: Final = 8  # taxpayers, of a stream
 ROUNDS: Final = 5
+MEMORY_ROUNDS: Final = 3
 TEXTS: Final = "  of which making the rows' texts"
 GOAL: Final = 14.0  # microseconds of the client's CPU for a decision
 
@@ -259,23 +261,31 @@ def memory(folder: Path, each: int, portions: Sequence[int]) -> None:
     if not can_tell_memory():
         print("\nmemory of a stream: skipped, this system does not tell a process how much it holds")
         return
-    costs: list[Cost] = []
-    for taxpayers in portions:
-        with _folder(folder) as place, served(stand_in, taxpayers) as (url, tokens):
-            costs.append(in_fresh_process(save_a_stream, url, tokens, place, each))
-    least = costs[0].peak
+    costs: list[list[Cost]] = [[] for _ in portions]
+    for _ in range(MEMORY_ROUNDS):  # in turns: a peak is where several GSTINs are at their largest at once
+        for taxpayers, found in zip(portions, costs, strict=True):
+            with _folder(folder) as place, served(stand_in, taxpayers) as (url, tokens):
+                found.append(in_fresh_process(save_a_stream, url, tokens, place, each))
     rows = []
-    for cost in costs:
-        ratio, goal = cost.peak / least, 1.05 if cost is costs[-1] else None
-        rows.append(
-            Row(f"{cost.decisions:,} decisions", f"{cost.peak / 1e6:,.1f} MB", f"{ratio:.2f} ×", goal, ratio)
+    for found in costs:
+        ratio = statistics.median(one.peak / least.peak for one, least in zip(found, costs[0], strict=True))
+        goal = 1.05 if found is costs[-1] else None
+        peaks, grown = (
+            [size / 1e6 for size in sizes] for sizes in zip(*map(_peak_and_growth, found), strict=True)
         )
-        rows.append(Row("  of which the run's", f"{(cost.peak - cost.before) / 1e6:,.1f} MB"))
+        middle, more = statistics.median(peaks), statistics.median(grown)
+        what = f"{found[0].decisions:,} decisions"
+        rows.append(Row(what, f"{middle:,.1f} MB", f"{ratio:.2f} ×", goal, ratio, spread=spread(peaks, 1)))
+        rows.append(Row("  of which the run's", f"{more:,.1f} MB", spread=spread(grown, 1)))
     show(
-        f"peak memory of a stream, portions of {each:,} decisions, {AT_ONCE} GSTINs at once;\n"
-        "a stand-in for the gateway in another process, journal on the disk",
+        f"peak memory of a stream, portions of {each:,} decisions, {AT_ONCE} GSTINs at once, "
+        f"medians of {MEMORY_ROUNDS};\na stand-in for the gateway in another process, journal on the disk",
         rows,
     )
+
+
+def _peak_and_growth(cost: Cost) -> tuple[int, int]:
+    return cost.peak, cost.peak - cost.before
 
 
 @contextlib.contextmanager

@@ -49,9 +49,9 @@ class Downloads:
         self._gsp, self._exchange, self._policy = services.gsp, services.exchange, services.poll
         self._open: dict[str, _Begun] = {}
         self._asking = 0
-        self._answered, self._gate = asyncio.Event(), asyncio.Event()
-        self._answered.set()
-        self._gate.set()
+        # While a logout lasts: when all that is asked for is answered, and when more may be begun.
+        self._answered: asyncio.Event | None = None
+        self._gate: asyncio.Event | None = None
 
     @contextlib.asynccontextmanager
     async def none_under_way(self, *, wait: bool) -> AsyncGenerator[None, None]:
@@ -60,9 +60,10 @@ class Downloads:
         Raises `JobInFlight` where something is, or with `wait=True` waits for it, and then raises
         `DownloadQueued` past the poll policy's deadline.
         """
-        self._gate.clear()
+        self._answered, self._gate = answered, gate = asyncio.Event(), asyncio.Event()
         try:
-            await self._answered.wait()
+            if self._asking:
+                await answered.wait()
             if not wait and (begun := self._still_open()):
                 sections = ", ".join(dict.fromkeys(download.section for download in begun))
                 raise JobInFlight(
@@ -78,7 +79,8 @@ class Downloads:
                     _log.debug("a download broke off: %s", type(error).__name__)
             yield
         finally:
-            self._gate.set()
+            self._gate = None
+            gate.set()
 
     @property
     def idle(self) -> bool:
@@ -93,9 +95,9 @@ class Downloads:
 
     async def begin(self, section: Section, status: Action | None, *, strict: bool) -> InvoiceList | Download:
         """Ask for a section: its rows, or what to wait for."""
-        await self._gate.wait()
+        if self._gate is not None:
+            await self._gate.wait()
         self._asking += 1
-        self._answered.clear()
         try:
             conversation = self._gsp.invoices(self._gstin, section, status, strict=strict)
             begun = await self._exchange.run(conversation, self._credentials)
@@ -104,7 +106,7 @@ class Downloads:
             return begun
         finally:
             self._asking -= 1
-            if not self._asking:
+            if self._answered is not None and not self._asking:
                 self._answered.set()
 
     async def several(self, sections: Iterable[Section], *, strict: bool) -> dict[Section, InvoiceList]:

@@ -38,10 +38,8 @@ class JobRegistry:
         self._sent: dict[ImsJob, None] = {}
         self._waiting: dict[ImsJob, None] = {}
         self._all: weakref.WeakSet[ImsJob] = weakref.WeakSet()
-        self._by_id: weakref.WeakValueDictionary[str, ImsJob] = weakref.WeakValueDictionary()
-        self._by_name: weakref.WeakValueDictionary[_Name, ImsJob] = weakref.WeakValueDictionary()
-        self._by_token: weakref.WeakValueDictionary[JobToken, ImsJob] = weakref.WeakValueDictionary()
-        """Those that were resumed without a reference: there is nothing else to know them by."""
+        # By the id of its change and by its name; by its token where it was resumed without a reference.
+        self._by: weakref.WeakValueDictionary[str | _Name | JobToken, ImsJob] = weakref.WeakValueDictionary()
         self.references: set[str] = set()
         """The references of all jobs that there ever was a handle on."""
 
@@ -68,7 +66,7 @@ class JobRegistry:
     def handle(self, token: JobToken) -> ImsJob:
         """Return the one handle on a job in this process, so that it is polled once for all."""
         name = self._name(token)
-        if name is not None and (known := self._by_name.get(name)) is not None:
+        if name is not None and (known := self._by.get(name)) is not None:
             known._learn(token)
             self._moved(known)
             return known
@@ -83,7 +81,7 @@ class JobRegistry:
         self.check(token)
         job = self._hold(self.handle(token))
         if token.reference_id is None and self._known(job.change) is None:
-            self._by_token[token] = job
+            self._by[token] = job
         return job
 
     def check(self, token: JobToken) -> None:
@@ -134,12 +132,12 @@ class JobRegistry:
         """Let it be found by all that is known of it by now."""
         change = job.change
         if change.id:
-            self._by_id[change.id] = job
+            self._by[change.id] = job
         self._index_name(job, change.token)
 
     def _index_name(self, job: ImsJob, token: JobToken) -> None:
         if (name := self._name(token)) is not None:
-            self._by_name.setdefault(name, job)
+            self._by.setdefault(name, job)
             self.references.add(name[0])
 
     def _name(self, token: JobToken) -> _Name | None:
@@ -150,12 +148,12 @@ class JobRegistry:
 
     def _known(self, change: Change) -> ImsJob | None:
         """Return the handle on a change, also one that was made of its token and does not know it yet."""
-        if (job := self._by_id.get(change.id)) is not None:
+        if (job := self._by.get(change.id)) is not None:
             return job
         if (name := self._name(change.token)) is not None:
-            job = self._by_name.get(name)
+            job = self._by.get(name)
             return job if job is not None and not job.change.id else None
-        job = self._by_token.get(change.token)
+        job = self._by.get(change.token)
         return job if job is not None and job.open and not job.change.id else None
 
     def _hold(self, job: ImsJob) -> ImsJob:
@@ -188,7 +186,10 @@ class JobRegistry:
         """
         jobs = [*self._sent]
         if watched:
-            jobs += [job for job in self._by_name.values() if job._poller.watched and job not in self._sent]
+            known = dict.fromkeys(self._by.values())
+            jobs += [
+                job for job in known if job.reference_id and job._poller.watched and job not in self._sent
+            ]
         return jobs
 
     def is_unfinished(self, job: ImsJob) -> bool:
@@ -235,7 +236,7 @@ class JobRegistry:
 
     async def mark_retried(self, change_id: str) -> None:
         """Mark a change of the journal as retried; if that cannot be written, it is only logged."""
-        job, journal = self._by_id.get(change_id), self._services.journal
+        job, journal = self._by.get(change_id), self._services.journal
         if job is not None:
             await job._apply(Change.marked_retried)
             return
@@ -260,7 +261,7 @@ class JobRegistry:
                 f"the gateway kept the result of job {reference_id} until {until:%Y-%m-%d %H:%M} UTC, and no "
                 f"longer tells it ({error})",
                 advice=SEND_AGAIN if token.kind.repeatable else "call taxpayer.reconcile(job, decisions)",
-                job=None if (name := self._name(token)) is None else self._by_name.get(name),
+                job=None if (name := self._name(token)) is None else self._by.get(name),
             ) from error
         if status.raw_code != NOT_KNOWN_YET:
             return status
