@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..model.status import JobKind, JobStatus
     from ..model.tokens import Download
     from ..model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
-    from .codec import PackedBody
+    from .codec import PackedBody, Take
 
 T = TypeVar("T")
 
@@ -238,9 +238,18 @@ class Gsp(Protocol):
 
     def counts(self, gstin: str, goods_type: GoodsType) -> Conversation[Counts]: ...
     def invoices(
-        self, gstin: str, section: Section, status: Action | None, *, strict: bool
+        self,
+        gstin: str,
+        section: Section,
+        status: Action | None,
+        *,
+        strict: bool,
+        take: Take | None = None,
     ) -> Conversation[InvoiceList | Download]:
-        """Request a section's documents: returns rows, or a download that is being prepared."""
+        """Request a section's documents: returns rows, or a download that is being prepared.
+
+        With `take`, rows of a long answer may be handed to it as they are read; the rest is returned.
+        """
         ...
 
     def prepared(self, download: Download) -> Conversation[Sequence[Part] | None]:

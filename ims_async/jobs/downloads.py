@@ -8,7 +8,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
@@ -30,8 +30,11 @@ from ..model.records import Invoice, InvoiceList
 from ..model.tokens import Download
 from ..model.vocabulary import Action, Section
 from ..net.credentials import Credentials
-from ..steps import STEP
+from ..steps import STEP, Steps, free_async, run_async, sliced
 from .context import Services
+
+if TYPE_CHECKING:
+    from ..gsp.codec import Take
 
 _log = logging.getLogger("ims_async")
 
@@ -39,6 +42,7 @@ T = TypeVar("T")
 
 # Parts asked for while the caller works on one. Each is some hundred rows: this is what bounds the memory.
 _PARTS_AHEAD: Final = 2
+_TAKEN_AT_ONCE: Final = 200  # rows of some five microseconds each
 
 
 class Downloads:
@@ -93,13 +97,15 @@ class Downloads:
         self._open = {name: begun for name, begun in self._open.items() if _now() - begun.seen_at < kept}
         return [begun.download for begun in self._open.values()]
 
-    async def begin(self, section: Section, status: Action | None, *, strict: bool) -> InvoiceList | Download:
-        """Ask for a section: its rows, or what to wait for."""
+    async def begin(
+        self, section: Section, status: Action | None, *, strict: bool, take: Take | None = None
+    ) -> InvoiceList | Download:
+        """Ask for a section: its rows, or what to wait for. Of rows that come at once `take` may get most."""
         if self._gate is not None:
             await self._gate.wait()
         self._asking += 1
         try:
-            conversation = self._gsp.invoices(self._gstin, section, status, strict=strict)
+            conversation = self._gsp.invoices(self._gstin, section, status, strict=strict, take=take)
             begun = await self._exchange.run(conversation, self._credentials)
             if isinstance(begun, Download):
                 self._open[begun.reference] = _Begun(begun, _now(), _now())
@@ -109,10 +115,23 @@ class Downloads:
             if self._answered is not None and not self._asking:
                 self._answered.set()
 
-    async def several(self, sections: Iterable[Section], *, strict: bool) -> dict[Section, InvoiceList]:
-        """Return all rows of some sections, which are begun one after another and then waited for."""
-        begun = {section: await self.begin(section, None, strict=strict) for section in sections}
-        return {section: await self.whole(one, strict=strict, wait=True) for section, one in begun.items()}
+    async def hand_over(self, sections: Iterable[Section], take: Take) -> set[Section]:
+        """Hand all rows of some sections to `take`, few at a time; return of which some cannot be read.
+
+        The sections are begun one after another and then waited for. What was taken before an error counts
+        for nothing.
+        """
+        begun = {section: await self.begin(section, None, strict=False, take=take) for section in sections}
+        unread: set[Section] = set()
+        for section, one in begun.items():
+            async with contextlib.aclosing(self.parts(one, strict=False, wait=True)) as parts:
+                async for part in parts:
+                    if part.problems:
+                        unread.add(section)
+                    await run_async(_taken(part, take))
+                    await free_async(part)
+                    del part  # as in `parts`
+        return unread
 
     async def parts(
         self, begun: InvoiceList | Download, *, strict: bool, wait: bool
@@ -252,6 +271,12 @@ class _Begun:
     download: Download
     at: float
     seen_at: float
+
+
+def _taken(rows: InvoiceList, take: Take) -> Steps[None]:
+    for few in sliced(rows, _TAKEN_AT_ONCE):
+        take(few)
+        yield
 
 
 async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -58,7 +58,7 @@ def compare(
 ) -> Reconciliation:
     """Set decisions (or, for a reset, invoices) against what the gateway shows now.
 
-    `comparing_steps` does the same in short steps.
+    `Comparing` does the same with rows as they come in.
 
     `quiet` says that enough time has passed for a job that was still running to have ended; before that,
     a record that stands as it stood, or is not shown, may still change, and the answer is "cannot tell
@@ -66,39 +66,84 @@ def compare(
     `as_read` names the records that had the action they were read with when the change was sent, or was to
     be: one that has a third action now, not the wanted one either, was decided on since, and is "changed".
     """
-    return run(comparing_steps(records, current, quiet=quiet, unread=unread, as_read=as_read))
+    comparing = Comparing(records, quiet=quiet, as_read=as_read.__contains__)
+    run(comparing.begin())
+    comparing.take(list(current.values()))
+    return run(comparing.found(unread))
 
 
-def comparing_steps(
-    records: Sequence[Record],
-    current: Mapping[RecordKey, Invoice],
-    *,
-    quiet: bool,
-    unread: Collection[Section] = (),
-    as_read: Collection[RecordKey] = (),
-) -> Steps[Reconciliation]:
-    """Do what `compare` does in short steps; the generator returns the reconciliation."""
-    piles: dict[Effect, list[Record]] = {effect: [] for effect in Effect}
-    for few in sliced(records, _PER_STEP):
-        for record in few:
-            key = record.key
-            now = current.get(key)
-            if now is None and (not quiet or record.section in unread):
-                piles[Effect.CANNOT_TELL_YET].append(record)
-            else:
-                piles[_look(record, now, quiet=quiet, as_read=key in as_read)].append(record)
-        yield
-    return Reconciliation(**{effect.name.lower(): tuple(pile) for effect, pile in piles.items()})
+class Comparing:
+    """Records set against the gateway's rows as these come in, of which next to none are kept.
 
+    Call `begin`, then `take` with rows, then `found`; parameters are those of `compare`. Of several rows with
+    one key the last counts. With `resending`, `as_they_stand` then has what is to be sent again.
+    """
 
-def by_key(sections: Iterable[Sequence[Invoice]]) -> Steps[dict[RecordKey, Invoice]]:
-    """Return what was read by its key; of several with one key the last."""
-    current: dict[RecordKey, Invoice] = {}
-    for rows in sections:
-        for few in sliced(rows, _PER_STEP):
-            current.update((invoice.key, invoice) for invoice in few)
+    def __init__(
+        self,
+        records: Sequence[Record],
+        *,
+        quiet: bool,
+        as_read: Callable[[RecordKey], bool] = lambda _: False,
+        resending: bool = False,
+    ) -> None:
+        self._records, self._resending = records, resending
+        self._quiet, self._as_read = quiet, as_read
+        self._places: dict[RecordKey, tuple[int, ...]] = {}
+        self._effects: list[Effect | None] = [None] * len(records)
+        self._shown: dict[int, Invoice] = {}
+        """Rows of what is to be sent again and is not shown as it was read."""
+
+    def begin(self) -> Steps[set[Section]]:
+        """Note where each record is; return the sections of all."""
+        places, sections = self._places, set[Section]()
+        for few in sliced(range(len(self._records)), _PER_STEP):
+            for place in few:
+                record = self._records[place]
+                key = record.key
+                places[key] = (*places.get(key, ()), place)
+                sections.add(record.section)
             yield
-    return current
+        return sections
+
+    def take(self, rows: Sequence[Invoice]) -> None:
+        """Look at rows; a hundred take half a millisecond."""
+        for now in rows:
+            for place in self._places.get(now.key, ()):
+                record = self._records[place]
+                effect = _look(record, now, quiet=self._quiet, as_read=self._as_read)
+                self._effects[place] = effect
+                self._shown.pop(place, None)
+                if self._resending and effect is Effect.NOT_APPLIED and not _is_as_read(record, now):
+                    self._shown[place] = now
+
+    def found(self, unread: Collection[Section]) -> Steps[Reconciliation]:
+        """Return how the records stand; `unread` are the sections that were not read to the last row."""
+        piles: dict[Effect, list[Record]] = {effect: [] for effect in Effect}
+        for few in sliced(range(len(self._records)), _PER_STEP):
+            for place in few:
+                record, effect = self._records[place], self._effects[place]
+                if effect is None:
+                    may_come = not self._quiet or record.section in unread
+                    effect = Effect.CANNOT_TELL_YET if may_come else Effect.CHANGED
+                piles[effect].append(record)
+            yield
+        yield from free(self._places)
+        return Reconciliation(**{effect.name.lower(): tuple(pile) for effect, pile in piles.items()})
+
+    def as_they_stand(self) -> Steps[list[Record]]:
+        """Return what was not applied, on the rows as they are shown now; itself, where nothing is new."""
+        found: list[Record] = []
+        for few in sliced(range(len(self._records)), _PER_STEP):
+            found += [self._as_it_stands(at) for at in few if self._effects[at] is Effect.NOT_APPLIED]
+            yield
+        return found
+
+    def _as_it_stands(self, place: int) -> Record:
+        record, now = self._records[place], self._shown.get(place)
+        if now is None:
+            return record
+        return attrs.evolve(record, invoice=now) if isinstance(record, Decision) else now
 
 
 def keys_of(records: Sequence[Record]) -> Steps[list[RecordKey]]:
@@ -117,15 +162,6 @@ def distinct_keys(records: Sequence[Record]) -> Steps[set[RecordKey]]:
         keys.update(record.key for record in few)
         yield
     return keys
-
-
-def sections_of(records: Sequence[Record]) -> Steps[set[Section]]:
-    """Return the sections of records."""
-    sections: set[Section] = set()
-    for few in sliced(records):
-        sections.update(record.section for record in few)
-        yield
-    return sections
 
 
 def covers(looked_at: Sequence[Record], sent: Sequence[Record]) -> Steps[bool]:
@@ -152,18 +188,28 @@ def decided(record: Record) -> tuple[object, ...]:
     return record.key, record.action, record.remarks, record.itc_reduction
 
 
-def _look(record: Record, now: Invoice | None, *, quiet: bool, as_read: bool) -> Effect:
-    before = record.invoice if isinstance(record, Decision) else record
+def _look(record: Record, now: Invoice, *, quiet: bool, as_read: Callable[[RecordKey], bool]) -> Effect:
+    before = _read(record)
     wanted = record.action if isinstance(record, Decision) else Action.NO_ACTION
-    if now is None or not same_document(before, now):
+    if not same_document(before, now):
         return Effect.CHANGED
     if now.action is not wanted:
-        if as_read and now.action is not before.action:
+        if now.action is not before.action and as_read(record.key):
             return Effect.CHANGED
         return Effect.NOT_APPLIED if quiet else Effect.CANNOT_TELL_YET
     if now.action is before.action and isinstance(record, Decision):
         return _look_at_details(record, now, quiet=quiet)
     return Effect.APPLIED
+
+
+def _read(record: Record) -> Invoice:
+    return record.invoice if isinstance(record, Decision) else record
+
+
+def _is_as_read(record: Record, now: Invoice) -> bool:
+    """True if it is shown as it was read, to the last member."""
+    before = _read(record)
+    return before == now and before.read_from_gateway is now.read_from_gateway
 
 
 def _look_at_details(decision: Decision, now: Invoice, *, quiet: bool) -> Effect:
@@ -191,23 +237,6 @@ def _changes_something(record: Record) -> bool:
         return record.action is not Action.NO_ACTION
     before = record.invoice
     return record.action is not before.action or not _has_details(record, before)
-
-
-def as_they_stand(records: Sequence[Record], current: Mapping[RecordKey, Invoice]) -> Steps[list[Record]]:
-    """Return the same decisions on the records as the gateway shows them now."""
-    found: list[Record] = []
-    for few in sliced(records, _PER_STEP):
-        found += [_as_it_stands(record, current[record.key]) for record in few]
-        yield
-    return found
-
-
-def _as_it_stands(record: Record, now: Invoice) -> Record:
-    if not isinstance(record, Decision):
-        return now
-    return Decision(
-        invoice=now, action=record.action, remarks=record.remarks, itc_reduction=record.itc_reduction
-    )
 
 
 def _details(decision: Decision, shown: Invoice) -> list[tuple[_Detail, _Detail | None]]:

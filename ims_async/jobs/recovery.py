@@ -22,22 +22,11 @@ from ..model.change import Change
 from ..model.records import Decision, Invoice, Record, RecordKey
 from ..model.report import JobReport, RecordFailure
 from ..model.status import Found, JobKind, JobState, JobStatus
-from ..model.vocabulary import Section
-from ..steps import Steps, free_async, run_async, sliced
+from ..steps import Steps, run_async, sliced
 from .context import Services
 from .downloads import Downloads
 from .job import ImsJob
-from .reconcile import (
-    Reconciliation,
-    as_they_stand,
-    by_key,
-    change_something,
-    comparing_steps,
-    covers,
-    distinct_keys,
-    keys_of,
-    sections_of,
-)
+from .reconcile import Comparing, Reconciliation, change_something, covers, distinct_keys, keys_of
 from .registry import JobRegistry
 from .sending import Batch
 from .submission import Changes
@@ -90,9 +79,7 @@ class Recovery:
         change = job.change
         # As it is now: rows that take long to come are as they were when they were asked for.
         conclusive = change.may_say_not_applied(self._services.clock(), quiet)
-        current, unread = await self._current(records)
-        found = await run_async(comparing_steps(records, current, quiet=conclusive, unread=unread))
-        await free_async(current)
+        found = await self._compared(Comparing(records, quiet=conclusive))
         # A job that can be polled is polled. Records that stood so before prove nothing: a job that is still
         # at work looks the same, so it keeps the turn.
         if not conclusive and not job.pollable:
@@ -118,11 +105,11 @@ class Recovery:
         if job.open:
             await job.wait()
 
-    async def _current(self, records: Sequence[Record]) -> tuple[dict[RecordKey, Invoice], set[Section]]:
-        """Read the sections of these records; also return which were not read to the last row."""
-        sections = await self._downloads.several(await run_async(sections_of(records)), strict=False)
-        current = await run_async(by_key(sections.values()))
-        return current, {section for section, rows in sections.items() if rows.problems}
+    async def _compared(self, comparing: Comparing) -> Reconciliation:
+        """Read the sections of the records to be compared, and say how they stand."""
+        sections = await run_async(comparing.begin())
+        unread = await self._downloads.hand_over(sections, comparing.take)
+        return await run_async(comparing.found(unread))
 
     async def retry(self, report: JobReport | ImsJob, *, queue: bool) -> Retry:
         """Send again what a finished job did not apply, once; see `Taxpayer.retry`."""
@@ -195,22 +182,16 @@ class Recovery:
         GSTN refused it as `stale`. `heard` is called with what was found, before anything is sent.
         """
         found = Reconciliation()
-        as_read = await run_async(distinct_keys(again))
-        as_read.difference_update(stale)
 
         async def look() -> Batch:
             nonlocal found
-            current, unread = await self._current(again)
-            found = await run_async(
-                comparing_steps(again, current, quiet=True, unread=unread, as_read=as_read)
-            )
+            comparing = Comparing(again, quiet=True, as_read=lambda key: key not in stale, resending=True)
+            found = await self._compared(comparing)
             heard(found)
-            batch.records = await run_async(as_they_stand(found.not_applied, current))
-            await free_async(current)
+            batch.records = await run_async(comparing.as_they_stand())
             return batch
 
         job = await self._changes.submit_what(look, queue=queue) if again else None
-        await free_async(as_read)
         if batch.unsent_id and found.settled:  # by a later look nothing of it was to be sent any more
             await self._jobs.mark_retried(batch.unsent_id)
         return Retry(job=job, found=found)

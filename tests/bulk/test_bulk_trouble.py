@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 import pytest
@@ -10,10 +10,12 @@ import pytest
 from ims_async import (
     ImsClient,
     InvalidInput,
+    Invoice,
     OtpRequired,
     OutcomeUnknown,
     PollPolicy,
     RecordFailure,
+    Section,
     SessionExpired,
     Taxpayer,
     bulk,
@@ -125,11 +127,11 @@ async def test_what_cannot_be_told_is_pending(
     work = {who: await undecided(who)}
     sim.script_fault("save", Fault.drop_before())
 
-    async def half_of_it(_: object) -> object:
-        rows = await who.invoices("b2b")
-        return {row.key: row for row in rows[::2]}, {row.section for row in rows}
+    async def half_of_it(sections: set[Section], take: Callable[[Sequence[Invoice]], None]) -> set[Section]:
+        take((await who.invoices("b2b"))[::2])
+        return sections
 
-    monkeypatch.setattr(who._recovery, "_current", half_of_it)
+    monkeypatch.setattr(who._recovery._downloads, "hand_over", half_of_it)
     report = await bulk.save_all(client, work, max_records=30)
     one = report[who.gstin]
     assert isinstance(one.error, OutcomeUnknown)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ims_async import DownloadQueued, Section, UnexpectedAnswer
+from ims_async import DownloadQueued, Invoice, Section, UnexpectedAnswer
+from ims_async.gsp.codec import invoices as codec_invoices
 from ims_async.gsp.codec import json as codec_json
 from ims_async.gsp.codec import read_invoices
 from ims_async.gsp.codec.json import DEEPEST, Scanner, json_text, parse_small
@@ -31,14 +32,23 @@ def limits(*, small: int, slice_: int) -> Iterator[None]:
         yield
 
 
-def outcome(body: bytes, *, small: int = NEVER, slice_: int = NEVER) -> str:
-    """Return all that is read of an answer, or all that its error says."""
+def outcome(
+    body: bytes,
+    *,
+    small: int = NEVER,
+    slice_: int = NEVER,
+    strict: bool = False,
+    taken: list[Invoice] | None = None,
+) -> str:
+    """Return all that is read of an answer, or all that its error says; rows may be `taken` meanwhile."""
     with limits(small=small, slice_=slice_):
+        take = None if taken is None else taken.extend
+        reading = read_invoices(body, PATH, strict=strict, recipient="29AAACQ3770E1ZF", take=take)
         try:
-            rows, pauses = finish(read_invoices(body, PATH, strict=False, recipient="29AAACQ3770E1ZF"))
+            rows, pauses = finish(reading)
         except (UnexpectedAnswer, DownloadQueued) as error:
             return f"{error!r} {getattr(error, 'problems', None)} {vars(error)}"
-        return f"{[*rows]} {rows.problems} {[*rows.other.items()]} {pauses}"
+        return f"{[*(taken or ()), *rows]} {rows.problems} {[*rows.other.items()]} {pauses}"
 
 
 # -- strange answers ---------------------------------------------------------------------------------------
@@ -118,6 +128,30 @@ def test_all_ways_of_reading_an_answer_say_the_same(body: bytes, slice_: int) ->
     wanted = outcome(body)
     assert outcome(body, slice_=slice_) == wanted
     assert outcome(body, small=1 << 20) == wanted
+
+
+@settings(max_examples=examples(300))
+@given(answers(), st.booleans())
+@example(f'{{"data":{{"data":{{"b2b":[{_ROW},{_ROW}],"token":"t"}}}}}}'.encode(), False)
+@example(f'{{"data":{{"data":{{"b2b":[{_ROW},{_ROW},{{}}],"cn":[{_ROW}]}}}}}}'.encode(), True)
+def test_rows_that_are_taken_as_they_are_read_are_the_same(body: bytes, strict: bool) -> None:
+    """And so are problems, pauses and errors: they count what was taken, too."""
+    taken: list[Invoice] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(codec_invoices, "_ROWS_PER_TURN", 2)
+        assert outcome(body, strict=strict, taken=taken) == outcome(body, strict=strict)
+
+
+def test_all_but_the_last_rows_are_taken() -> None:
+    """A hundred at each pause."""
+    numbered = [{**strategies.documented_row(Section.B2B), "inum": str(place)} for place in range(250)]
+    taken: list[list[str]] = []
+    reading = read_invoices(
+        answer(b2b=numbered).encode(), PATH, take=lambda rows: taken.append([row.number for row in rows])
+    )
+    rows, _ = finish(reading)
+    assert [len(few) for few in (*taken, rows)] == [100, 100, 50]
+    assert [*taken[0], *taken[1], *(row.number for row in rows)] == [str(place) for place in range(250)]
 
 
 def test_the_ways_compared_are_different_ones(monkeypatch: pytest.MonkeyPatch) -> None:

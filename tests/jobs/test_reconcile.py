@@ -24,8 +24,9 @@ from ims_async import (
     Reconciliation,
     Section,
 )
-from ims_async.jobs.reconcile import Effect, compare, same_document
+from ims_async.jobs.reconcile import Comparing, Effect, compare, same_document
 from ims_async.simulator import Simulator
+from ims_async.steps import run
 
 from ..conftest import dialect, envelope, from_gstn
 
@@ -213,6 +214,50 @@ def test_every_decision_is_in_exactly_one_pile(
     assert sorted(map(id, piles)) == sorted(map(id, decisions))
     assert not (quiet and found.cannot_tell_yet)
     assert quiet or not found.not_applied
+
+
+@given(
+    st.lists(_decisions | _shown_versions, max_size=8),
+    st.lists(st.lists(_shown_versions, max_size=3), max_size=4),
+    st.booleans(),
+    st.booleans(),
+)
+def test_rows_that_come_part_by_part_are_compared_as_they_are_in_the_end(
+    records: list[Decision | Invoice], parts: list[list[Invoice]], quiet: bool, stale: bool
+) -> None:
+    """Of several with one key the last counts; what is sent again is the record itself if nothing is new."""
+    as_read = [] if stale else [record.key for record in records]
+    current = {invoice.key: invoice for part in parts for invoice in part}
+    comparing = Comparing(records, quiet=quiet, as_read=as_read.__contains__, resending=True)
+    assert run(comparing.begin()) == {record.section for record in records}
+    for part in parts:
+        comparing.take(part)
+    found = run(comparing.found(()))
+    for pile, wanted in zip(
+        attrs.astuple(found, recurse=False),
+        attrs.astuple(compare(records, current, quiet=quiet, as_read=as_read), recurse=False),
+        strict=True,
+    ):
+        assert list(map(id, pile)) == list(map(id, wanted))
+    again = run(comparing.as_they_stand())
+    assert len(again) == len(found.not_applied)
+    for one, record in zip(again, found.not_applied, strict=True):
+        now, before = current[record.key], record.invoice if isinstance(record, Decision) else record
+        assert one == (attrs.evolve(record, invoice=now) if isinstance(record, Decision) else now)
+        assert (one is record) is (now == before)
+
+
+def test_a_record_that_was_typed_is_sent_again_as_the_one_that_is_shown() -> None:
+    """Its ids are a gateway's then, which go back unchanged."""
+    typed, shown = BEFORE.accept(), attrs.evolve(BEFORE, read_from_gateway=True)
+    comparing = Comparing([typed], quiet=True, resending=True)
+    run(comparing.begin())
+    comparing.take([shown])
+    assert run(comparing.found(())).not_applied == (typed,)
+    (again,) = run(comparing.as_they_stand())
+    assert again == typed
+    assert isinstance(again, Decision)
+    assert again.invoice is shown
 
 
 def test_nothing_is_settled_from_the_start() -> None:

@@ -26,6 +26,7 @@ from ims_async import (
     Taxpayer,
     bulk,
 )
+from ims_async.jobs.reconcile import Comparing
 from ims_async.jobs.recovery import Recovery
 from ims_async.journal import Cause, Change, ChangeState
 from ims_async.model.moves import HOLDING_THE_TURN
@@ -217,16 +218,16 @@ async def test_a_look_ends_only_the_sending_that_it_has_judged(
     await asyncio.sleep(QUIET + 1)
     job = await only(second)
     assert job.change.state is ChangeState.LOST
-    inner = Recovery._current
+    inner = Recovery._compared
 
-    async def current(self: Recovery, records: Sequence[Record]) -> Any:
-        seen = await inner(self, records)
+    async def compared(self: Recovery, comparing: Comparing) -> Reconciliation:
+        seen = await inner(self, comparing)
         anew = await send_anew(acme, theirs)
         if meanwhile is ChangeState.ACCEPTED:
             assert await theirs.put(anew.accepted(attrs.evolve(anew.token, reference_id="R-1")))
         return seen
 
-    monkeypatch.setattr(Recovery, "_current", current)
+    monkeypatch.setattr(Recovery, "_compared", compared)
     assert await other.reconcile(job) == Reconciliation(cannot_tell_yet=tuple(batch))
     assert await shelf.states() == [meanwhile]
     assert (job.open, job.change.state, job.report) == (True, meanwhile, None)

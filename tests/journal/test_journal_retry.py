@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -23,9 +22,9 @@ from ims_async import (
     Section,
     Taxpayer,
 )
+from ims_async.jobs.reconcile import Comparing
 from ims_async.jobs.recovery import Recovery
 from ims_async.journal import ChangeState
-from ims_async.model.records import Record
 from ims_async.simulator import Simulator
 
 from ..conftest import make_client, plan_endless
@@ -355,19 +354,19 @@ async def test_a_retry_looks_once_more_where_another_process_has_sent_meanwhile(
     """Whether that job runs still or is over: what was seen before is stale, what is seen after it is not."""
     decision, report = await refused(acme, colleague, "reject")
     other = next(one for one in await undecided(acme, 2) if one.key != decision.key)
-    inner, looks = Recovery._current, 0
+    inner, looks = Recovery._compared, 0
 
-    async def current(self: Recovery, records: Sequence[Record]) -> Any:
+    async def compared(self: Recovery, comparing: Comparing) -> Reconciliation:
         nonlocal looks
         looks += 1
-        seen = await inner(self, records)
+        seen = await inner(self, comparing)
         if looks == 1:
             theirs = await shelf.taxpayer(second).save([other])
             if over:
                 await theirs
         return seen
 
-    monkeypatch.setattr(Recovery, "_current", current)
+    monkeypatch.setattr(Recovery, "_compared", compared)
     again = await (await acme.retry(report))
     assert again is not None
     assert again.ok

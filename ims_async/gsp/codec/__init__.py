@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .answers import read_added_back, read_counts, read_filed, read_quarterly, read_sales
     from .chunking import Chunk, pack_chunks
     from .gstr2b import read_gstr2b
-    from .invoices import read_invoices
+    from .invoices import Take, read_invoices
     from .readers import problems_of
     from .rows import read_invoice
     from .status import read_error_report, read_regeneration, read_status, status_steps
@@ -27,7 +27,7 @@ else:
             "answers": "read_added_back read_counts read_filed read_quarterly read_sales",
             "chunking": "Chunk pack_chunks",
             "gstr2b": "read_gstr2b",
-            "invoices": "read_invoices",
+            "invoices": "Take read_invoices",
             "readers": "problems_of",
             "rows": "read_invoice",
             "status": "read_error_report read_regeneration read_status status_steps",
@@ -38,6 +38,7 @@ else:
 __all__ = [
     "Chunk",
     "PackedBody",
+    "Take",
     "pack_body",
     "pack_chunks",
     "problems_of",

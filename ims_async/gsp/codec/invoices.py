@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -20,6 +20,9 @@ from .rows import quick_reader, wire_names
 _ROWS_PER_TURN: Final = 100  # about 1 ms of work between two pauses
 MOST_PROBLEMS: Final = 1000  # unreadable rows with a problem each; further ones are only counted
 
+Take = Callable[[Sequence[Invoice]], None]
+"""Looks at the rows that were read since it was called last; the list is emptied then."""
+
 
 @attrs.define
 class _Reading:
@@ -27,9 +30,11 @@ class _Reading:
 
     path: tuple[str, ...]
     recipient: str | None = None
+    take: Take | None = None
     found: bool = False
     sections: bool = False
     unreadable: int = 0
+    taken: int = 0
     rows: InvoiceList = attrs.field(factory=InvoiceList)
     problems: list[str] = attrs.field(factory=list)
 
@@ -37,24 +42,41 @@ class _Reading:
     def where(self) -> str:
         return ".".join(self.path)
 
+    @property
+    def good(self) -> int:
+        return self.taken + len(self.rows)
+
+    def hand_over(self) -> None:
+        """Have the rows taken, where somebody takes them."""
+        if self.take is not None:
+            self.taken += len(self.rows)
+            self.take(self.rows)
+            self.rows.clear()
+
 
 def read_invoices(
-    body: bytes, path: Sequence[str], *, strict: bool = True, recipient: str | None = None
+    body: bytes,
+    path: Sequence[str],
+    *,
+    strict: bool = True,
+    recipient: str | None = None,
+    take: Take | None = None,
 ) -> Generator[Pause, Any, InvoiceList]:
     """Read the section-keyed rows at `path` of an answer to `recipient`, pausing every 100 rows.
 
     Rows that do not fit raise `UnexpectedAnswer`, whose `problems` have all of them; with `strict=False` they
     are in the `problems` of the list, beside the good rows. Unknown sections are kept, unread, in the list's
-    `other`. If GSTN writes the rows to a file, and a `token` is in their place, `DownloadQueued` is raised:
-    this is not an empty answer.
+    `other`. `take` gets the rows at each pause, so that few are in memory, and the list has the last ones;
+    what it got before an error counts for nothing. If GSTN writes the rows to a file, and a `token` is in
+    their place, `DownloadQueued` is raised: this is not an empty answer.
     """
-    reading = _Reading(tuple(path), recipient)
+    reading = _Reading(tuple(path), recipient, take)
     if (whole := parse_small(body, reading.path)) is not None:
         yield from _read_sections(whole, reading)
     else:
         yield from scanned(body, lambda scanner: _walk(scanner, reading))
     rows, problems, other = reading.rows, reading.problems, reading.rows.other
-    token, prepared = other.get("token"), "token" in other and not reading.rows
+    token, prepared = other.get("token"), "token" in other and not reading.good
     if not reading.found:
         problems.append(f"{reading.where}: missing")
     elif other and not reading.sections and "token" not in other:
@@ -66,7 +88,7 @@ def read_invoices(
         problems.append(f"{reading.where}.token: {token!r:.60} is not text")
     rows.problems = tuple(problems)
     if problems and (strict or not reading.found):
-        bad, good = reading.unreadable, len(rows)
+        bad, good = reading.unreadable, reading.good
         many = f"{bad} of {good + bad} rows cannot be read: " if bad else "the answer does not fit: "
         raise UnexpectedAnswer(many + "; ".join(problems[:3]), problems=problems, body=body)
     if prepared:
@@ -124,6 +146,7 @@ def _read_section(
                     uncounted = reading.unreadable < MOST_PROBLEMS
             place += 1
             if place % _ROWS_PER_TURN == 0:
+                reading.hand_over()
                 yield PAUSE
 
 

@@ -145,7 +145,13 @@ class Sandbox(Settings):
         return read(request, _DATA, none, lambda data: codec.read_counts(data, goods_type, _DATA))
 
     def invoices(
-        self, gstin: str, section: Section, status: Action | None, *, strict: bool
+        self,
+        gstin: str,
+        section: Section,
+        status: Action | None,
+        *,
+        strict: bool,
+        take: codec.Take | None = None,
     ) -> Conversation[InvoiceList]:
         """Fetch one section's documents; the endpoint has no pages.
 
@@ -159,8 +165,9 @@ class Sandbox(Settings):
             query["status"] = _STATUS_QUERY[status]
         try:
             response = yield self._get("invoices", "", query)
-            reading = codec.read_invoices(response.body, _DATA.split("."), strict=strict, recipient=gstin)
-            rows = yield from reading
+            rows = yield from codec.read_invoices(
+                response.body, _DATA.split("."), strict=strict, recipient=gstin, take=take
+            )
         except DownloadQueued as error:
             if error.token is None:
                 raise queued(error, section, advice=_NOT_YET) from None

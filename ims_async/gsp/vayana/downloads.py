@@ -37,7 +37,13 @@ _UNQUOTED: Final = "/%:@!$&'()*+,;=~{}"  # in a path; the documents' example has
 
 
 def begin(
-    gsp: Vayana, gstin: str, section: Section, status: Action | None, *, strict: bool
+    gsp: Vayana,
+    gstin: str,
+    section: Section,
+    status: Action | None,
+    *,
+    strict: bool,
+    take: codec.Take | None = None,
 ) -> Conversation[InvoiceList | Download]:
     """Request one section's documents: by a task, or directly from GSTN (`downloads="basic"`).
 
@@ -52,7 +58,8 @@ def begin(
     try:
         if gsp.downloads == "basic":
             response = yield gsp.basic_request("getinv", "GETINV", gstin, **query)
-            return (yield from codec.read_invoices(response.body, ("data",), strict=strict, recipient=gstin))
+            rows = codec.read_invoices(response.body, ("data",), strict=strict, recipient=gstin, take=take)
+            return (yield from rows)
         path = gsp.enriched("ims-invoices")
         response = yield gsp.request("invoices", "GET", path, gstin=gstin, query=query)
     except DownloadQueued as error:
