@@ -143,9 +143,7 @@ class JobFollower(abc.ABC):
     async def _check(self) -> None:
         """Count what the offline checks warn about. Raises `InvalidDecision` if they refuse anything."""
         async with self.context.bench:
-            findings = await self.taxpayer.check(self.tally.waiting())
-            self.tally.warned(findings)
-            await free_async(findings)
+            self.tally.warned(await self.context.services.warnings(self.tally.gstin, self.tally.waiting()))
 
     @property
     def _state(self) -> TaxpayerState:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from ..jobs.job import ImsJob
@@ -13,7 +13,6 @@ from ..model.records import Decision, Invoice, Record
 from ..model.report import JobReport, RecordFailure
 from ..model.status import ErrorEntry, JobKind, JobState
 from ..model.tokens import JobToken
-from ..rules import Finding
 from ..steps import Steps, free, run_async, sliced
 from .gstr2b import StatementTally
 from .report import TaxpayerReport
@@ -224,9 +223,9 @@ class Tally:
         if error is not None:
             self.error = self.error or without_frames(error)
 
-    def warned(self, findings: Iterable[Finding]) -> None:
+    def warned(self, by_code: Mapping[str, int]) -> None:
         """Count what was found before anything was sent."""
-        self._warnings.update(finding.code for finding in findings)
+        self._warnings.update(by_code)
 
     def _take(self, records: Iterable[Record]) -> int:
         """Take decisions out of the piles that they are in, and return how many were in one."""

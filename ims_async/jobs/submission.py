@@ -25,7 +25,6 @@ from ..model.change import Change
 from ..model.moves import ChangeState
 from ..model.times import LANDING, SENDER_IS_DEAD, in_minutes
 from ..net.credentials import Credentials
-from ..steps import free_async
 from .context import Services
 from .job import ImsJob
 from .journaled import JournaledChange, new_id
@@ -148,8 +147,8 @@ class Changes:
 
         `at` is since when it is known how its records stood: now, unless they were looked at.
         """
-        if not batch.checked and (warnings := await self._services.check(self._gstin, batch.records)):
-            await free_async(warnings)
+        if not batch.checked:
+            await self._services.warnings(self._gstin, batch.records)
         token = self._jobs.token(batch.kind, None, len(batch.records), batch.period)
         batch.handed_in = token if at is None else attrs.evolve(token, submitted_at=at)
         earlier = batch.unsent_id

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import attrs
 import pytest
 
 from benchmarks import workload
-from ims_async import Decision, bulk, steps
+from ims_async import Decision, bulk, rules, steps
 from ims_async.journal import SqliteJournal
 from ims_async.model.gstr2b import Gstr2bDocument
 
@@ -114,3 +115,27 @@ async def test_a_gstr2b_that_a_run_only_looks_at_is_freed_in_pieces(
     await freed.during(bulk.regenerate_all(read.client, [workload.GSTIN], samples.PERIOD, confirm=True))
     assert freed.all == 2 * RECORDS
     assert freed.most < MOST_FREED
+
+
+async def test_a_save_and_a_run_keep_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for each record is as many objects for Python's garbage collector; they are only counted."""
+    alive: weakref.WeakSet[rules.Finding] = weakref.WeakSet()
+    most, warned, one_of = 0, 0, rules.Checker.one
+
+    def one(checker: rules.Checker, *arguments: Any) -> list[rules.Finding]:
+        nonlocal most, warned
+        found = one_of(checker, *arguments)
+        alive.update(found)
+        warned += len(found)
+        most = max(most, len(alive))
+        return found
+
+    monkeypatch.setattr(rules.Finding, "__hash__", object.__hash__)
+    setting = await _setting(ROWS)
+    rejections = [invoice.reject() for invoice in setting.invoices]
+    monkeypatch.setattr(rules.Checker, "one", one)
+    await setting.taxpayer.save(rejections)
+    report = await bulk.save_all(setting.client, {setting.taxpayer: rejections}, run="b")
+    assert report[setting.taxpayer.gstin].warnings["remarks-missing"] == RECORDS
+    assert warned == 2 * RECORDS
+    assert most < RECORDS / 20
