@@ -22,6 +22,7 @@ from ..errors import (
     SessionExpired,
 )
 from ..jobs.context import Services
+from ..jobs.facts import note_outage
 from ..net.exchange import OVERSEER
 from ..net.policies import RetryPolicy
 from ..taxpayer import Taxpayer
@@ -47,6 +48,8 @@ class OutageGate:
     ) -> None:
         self._services, self._rest, self.max_outage = services, rest, max_outage
         self._failing: set[str] = set()
+        self._asked_since: dict[str, float] = {}
+        """Since when a taxpayer's answer is waited for: what else is asked in that outage waits no longer."""
         self._since_an_answer: set[str] = set()
         self._probing = asyncio.Lock()
         self._delays: Iterator[float] = iter(())
@@ -71,13 +74,15 @@ class OutageGate:
     def answered(self, taxpayer: Taxpayer) -> None:
         """Note that a request was answered."""
         self._failing.discard(taxpayer.gstin)
+        self._asked_since.pop(taxpayer.gstin, None)
         self._since_an_answer.clear()
 
     async def wait_for_answer(self, taxpayer: Taxpayer) -> None:
         """Return when the gateway is known to answer. Raises its error after `max_outage` seconds."""
-        since, delays = self._services.clock(), _PROBES.delays()
+        delays = _PROBES.delays()
         while self.closed or taxpayer.gstin in self._failing:
             if not self.closed:
+                since = self._asked_since.setdefault(taxpayer.gstin, self._services.clock())
                 await self._probe(taxpayer, delays, since)
                 continue
             async with self._probing:  # one after another asks for all: one of them alone may be the trouble
@@ -105,6 +110,7 @@ class OutageGate:
             self.failed(taxpayer)
             _log.info("the gateway does not answer yet: %s", type(error).__name__)
             if late:
+                note_outage(error, self._services.host, self._services.clock() - since)
                 raise
         except GatewayError as error:
             if error.http_status is None:  # nobody was asked: it has no session, say

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
-from ..errors import JobFailed, JournalError, OutcomeUnknown
+from ..errors import ImsError, JobFailed, JournalError, OutcomeUnknown
 from ..gsp.gstn import NOTHING_CHANGED
 from ..loop_owner import LoopOwner, on_one_loop
 from ..model.change import Change
@@ -23,6 +23,7 @@ from .journaled import JournaledChange
 if TYPE_CHECKING:
     from .job import ImsJob
 
+E = TypeVar("E", bound=ImsError)
 SEND_AGAIN: Final = "call taxpayer.regenerate_gstr2b(period), or reconcile(job): it is asked for again"
 _SUBMITTED: Final = JobStatus(state=JobState.PROCESSING)
 _UNKNOWN: Final = JobStatus(state=JobState.UNKNOWN)
@@ -265,6 +266,12 @@ async def records_of(journaled: JournaledChange) -> Sequence[Record] | None:
         name = journaled.change.token.reference_id or journaled.change.id
         journaled.failed(error, f"the report of job {name} can name keys only")
         return None
+
+
+def note_outage(error: E, host: str, seconds: float, last: ImsError | None = None) -> E:
+    """Note in an error which host did not answer, for how long, and what came of the last request."""
+    error.add_note(f"no answer from {host} for {seconds:.0f} s ({(last or error).without_advice()})")
+    return error
 
 
 def check_pollable(job: ImsJob) -> None:

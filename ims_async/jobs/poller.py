@@ -32,7 +32,7 @@ from ..net.policies import end_of
 from ..net.poll_times import PollTimes
 from ..steps import free_async, run_async
 from .alarms import Alarm
-from .facts import check_pollable
+from .facts import check_pollable, note_outage
 
 if TYPE_CHECKING:
     from .job import ImsJob
@@ -131,8 +131,7 @@ class Poller(Alarm):
             self._job, self._context = job, contextvars.copy_context()
             if self._deadline is not None and now >= self._deadline:
                 self._deadline = None  # nobody waited when it passed; a new wait starts a new one
-        waiter = _Waiter(self)
-        self._waiters.append(waiter)
+        self._waiters.append(waiter := _Waiter(self))
         self._set_alarm(job, now)
         return waiter
 
@@ -229,8 +228,7 @@ class Poller(Alarm):
         assert job is not None and next_at is not None and self._context is not None  # noqa: S101, PT018 # somebody waits
         if self._deadline is not None and now >= self._deadline:
             self._deadline = None
-            why = f"the deadline of {self._times.policy.deadline:g} s has passed"
-            self.wake(self.timed_out(job, why))
+            self.wake(self.timed_out(job, f"the deadline of {self._times.policy.deadline:g} s has passed"))
             return
         if self._task is None and now >= next_at:  # otherwise it was refreshed meanwhile
             self._polls += 1
@@ -259,7 +257,7 @@ class Poller(Alarm):
             self._task = None
         now = _now()
         if self._unanswered_since is not None:
-            self._end_waits_in_outage(job, now - self._unanswered_since)
+            self._end_waits_in_outage(job, self._unanswered_since, now)
         if self._waiters:
             self._set_alarm(job, now)
 
@@ -280,11 +278,13 @@ class Poller(Alarm):
             return error.http_status is None or self._refusals > 1
         return not self._goes_on_after(error, job)
 
-    def _end_waits_in_outage(self, job: ImsJob, silence: float) -> None:
-        for waiter in [one for one in self._waiters if silence >= one.patience]:
-            why = f"the gateway answered no poll for {waiter.patience:g} s"
-            waiter.set_exception(self.timed_out(job, why))
+    def _end_waits_in_outage(self, job: ImsJob, since: float, now: float) -> None:
+        for waiter in [one for one in self._waiters if now >= since + one.patience]:
+            error = self.timed_out(job, f"the gateway answered no poll for {waiter.patience:g} s")
+            waiter.set_exception(note_outage(error, job.token.host, now - since, self._trouble))
             self.leave(waiter)
+        if self._waiters and not isinstance(self._trouble, RateLimited):  # which says when to ask again
+            self._next_at = min(self._next_at or math.inf, since + min(one.patience for one in self._waiters))
 
     def _goes_on_after(self, error: ImsError, job: ImsJob) -> bool:
         """Say whether to poll on after this error, which then is done no sooner than it asks for."""

@@ -144,6 +144,21 @@ async def behind_one_that_is_not_heard_of(sim: Simulator, begin: Begin, kind: ty
 
 
 @pytest.mark.only_gsp("sandbox", "Vayana has no route to it")
+@pytest.mark.sim(taxpayers=1, invoices=4, sections=["b2b"])
+async def test_what_is_asked_next_in_the_same_outage_waits_no_longer(sim: Simulator) -> None:
+    """The statement as it was is read first: each of the two was waited for so long."""
+    client = bulk_client(sim)
+    (acme,) = log_in(client, sim)
+    sim.script_fault("any", *Fault.burst(500))
+    begun = sim.now()
+    report = await bulk.regenerate_all(client, [acme], PERIOD, max_outage=300, confirm=True)
+    assert 300 <= sim.now() - begun <= 300 + 20
+    error = report[acme.gstin].gstr2b_error
+    assert isinstance(error, GatewayUnavailable)
+    assert error.__notes__[0].startswith(f"no answer from {client.host} for 30")
+
+
+@pytest.mark.only_gsp("sandbox", "Vayana has no route to it")
 @pytest.mark.sim(taxpayers=6, invoices=4, sections=["b2b"], job_seconds=9000.0)
 async def test_jobs_that_are_in_the_way_of_many_are_waited_for_in_vain_once(sim: Simulator) -> None:
     """A second taxpayer with polls that are not answered closes the gate: the others ask for no polls."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ims_async import GatewayUnavailable, Gsp, Sandbox, Vayana, bulk
+from ims_async import GatewayUnavailable, Gsp, NotSent, Sandbox, Vayana, bulk
 from ims_async.cli.output import board
 from ims_async.cli.output.board import Answers, run_board
 from ims_async.cli.output.console import Console
@@ -32,6 +33,20 @@ def shell(
         file, _ = found.decided(accept)
         found.sim.script_answer("save", 502, b"", after=True)
         found.lose_answer(file, "--run", "november")
+        yield found
+
+
+@pytest.fixture
+def slow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Shell]:
+    """A shell of one taxpayer, whose push was left while its job runs."""
+    facts: dict[str, Any] = {"taxpayers": 1, "invoices": 12, "sections": ["b2b"], "job_seconds": 3600.0}
+    with opened(tmp_path, monkeypatch, capsys, **facts) as found:
+        found.with_token()
+        file, _ = found.decided(accept)
+        options = ("--yes", "--run", "november", "--first-poll", 1)
+        assert found.run_until("Submitted as job", "push", file, *options).code == 130
         yield found
 
 
@@ -129,3 +144,60 @@ async def test_a_refusal_with_http_502_is_no_outage(
     answers = Answers(gsp)
     await answers.send(Request(operation="save", method="PUT", url="https://example.com/", changes=True))
     assert (answers.silent_since is None) is answered
+
+
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "resume": ("jobs", "resume"),
+    "resume a run": ("jobs", "resume", "november"),
+    "push the run": ("push", "acme.csv", "--yes", "--run", "november"),
+    "push": ("push", "acme.csv", "--yes"),
+    "reset": ("reset", "acme.csv", "--yes"),
+    "regenerate": ("gstr2b", "regenerate", "--period", "102024", "--yes", "--confirm", "--run", "g"),
+}
+
+
+@pytest.mark.parametrize("down", ["503", "refused"])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_outage_that_is_given_up_is_told_with_its_host_and_cause(
+    slow: Shell, name: str, down: str
+) -> None:
+    """And for how long it was asked, and what to do; it was only said that nobody waits any more."""
+    host, command = slow.sim.url.partition("//")[2], [*COMMANDS[name]]
+    if command[0] == "gstr2b":
+        command += ["--gstin", slow.gstin]
+    if down == "503":
+        for operation in ("status", "gstr2b", "count"):
+            slow.sim.script_fault(operation, *Fault.burst(50))
+        told = rf"no answer from {host} for (\d+) s \(503: Service Unavailable\); "
+    else:
+        _refuse(slow.monkeypatch, "status", "gstr2b", "count")
+        told = rf"no answer from {host} for (\d+) s \(\w+ never left this machine for 127.0.0.1: refused\); "
+    ended = slow.run(*command, *QUICK, "--json", "--max-outage", 0.6)
+    assert ended.code == 1
+    found = re.search(told, ended.err)
+    assert found is not None, ended.err
+    probes = 2 * 2.2 if name == "regenerate" else 0.0  # each a read, which is tried three times
+    assert 0.5 <= int(found[1]) <= 1.5 + probes
+    assert "; go on once it answers" in ended.err
+    assert "o on with:\n  ims-async " in ended.err
+
+
+def _refuse(monkeypatch: pytest.MonkeyPatch, *operations: str) -> None:
+    truly = AiohttpTransport.send
+
+    async def send(self: AiohttpTransport, request: Request) -> Response:
+        if request.operation in operations:
+            raise NotSent(f"{request.operation} never left this machine for 127.0.0.1: refused")
+        return await truly(self, request)
+
+    monkeypatch.setattr(AiohttpTransport, "send", send)
+
+
+def test_a_gateway_that_is_down_before_a_run_begins_is_named(slow: Shell) -> None:
+    """With the account that asked."""
+    slow.sim.script_fault("count", *Fault.burst(50))
+    ended = slow.run("counts")
+    assert ended.code == 1
+    host = slow.sim.url.partition("//")[2]
+    told = f"Error: 503: Service Unavailable (the Sandbox account of IMS_API_KEY at {host}); try again later"
+    assert told in ended.err

@@ -10,7 +10,16 @@ from collections.abc import Sequence
 import attrs
 import pytest
 
-from ims_async import ErrorEntry, GatewayUnavailable, ImsJob, JobTimeout, PollPolicy, Section, steps
+from ims_async import (
+    ErrorEntry,
+    GatewayUnavailable,
+    ImsJob,
+    JobTimeout,
+    PollPolicy,
+    RateLimited,
+    Section,
+    steps,
+)
 from ims_async.gsp.codec import read_invoice
 from ims_async.jobs.alarms import Alarms
 from ims_async.jobs.journaled import JournaledChange
@@ -75,6 +84,72 @@ async def test_nothing_rings_when_the_outage_has_ended_the_last_wait() -> None:
     before = polls
     await asyncio.sleep(4000)
     assert (polls, complaints) == (before, [])
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.3, 5.0, 30.0, 100.0])
+async def test_a_wait_ends_when_the_outage_has_lasted_so_long(seconds: float) -> None:
+    """At the very second, with a last poll: it ended at the poll after it, up to a minute late."""
+    loop, at = asyncio.get_running_loop(), list[float]()
+
+    async def poll(_: JobToken) -> JobStatus:
+        at.append(loop.time())
+        raise GatewayUnavailable("the portal is down")
+
+    job = make_job(poll, Alarms(), initial_delay=7.1)
+    begun = loop.time()
+    with ending_in_outage(seconds), pytest.raises(JobTimeout, match=f"no poll for {seconds:g} s") as ended:
+        await job
+    assert loop.time() - begun == pytest.approx(7.1 + seconds)
+    assert at[-1] - at[0] == pytest.approx(seconds)
+    told = f"no answer from api.sandbox.co.in for {seconds:.0f} s (the portal is down)"
+    assert ended.value.__notes__ == [told]
+
+
+async def test_the_last_poll_of_an_outage_may_be_answered() -> None:
+    """Then it was none, and the wait goes on."""
+    polls = 0
+
+    async def poll(_: JobToken) -> JobStatus:
+        nonlocal polls
+        polls += 1
+        if polls == 1:
+            raise GatewayUnavailable("the portal is down")
+        return running() if polls < 5 else JobStatus(state=JobState.SUCCEEDED, raw_code="S", processed=8)
+
+    with ending_in_outage(0.5):
+        assert (await make_job(poll, Alarms())).ok
+
+
+async def test_each_who_waits_has_a_patience_of_its_own() -> None:
+    """The end of one wait leaves the others as they were."""
+    loop, ended = asyncio.get_running_loop(), dict[float, float]()
+
+    async def poll(_: JobToken) -> JobStatus:
+        raise GatewayUnavailable("the portal is down")
+
+    job = make_job(poll, Alarms())
+
+    async def wait(seconds: float) -> None:
+        with ending_in_outage(seconds), pytest.raises(JobTimeout, match=f"no poll for {seconds:g} s"):
+            await job
+        ended[seconds] = loop.time() - begun
+
+    begun = loop.time()
+    await asyncio.gather(*map(wait, (50.0, 3.0, 20.0)))
+    assert ended == {seconds: pytest.approx(2.0 + seconds) for seconds in (3.0, 20.0, 50.0)}
+
+
+async def test_a_gateway_that_says_when_to_ask_again_is_asked_no_sooner() -> None:
+    """However short the outage may be."""
+    loop, at = asyncio.get_running_loop(), list[float]()
+
+    async def poll(_: JobToken) -> JobStatus:
+        at.append(loop.time())
+        raise RateLimited("later", retry_after=60.0)
+
+    with ending_in_outage(5), pytest.raises(JobTimeout, match="no poll for 5 s"):
+        await make_job(poll, Alarms())
+    assert at[1] - at[0] >= 60
 
 
 async def test_a_deadline_that_passes_as_polls_are_answered_is_not_put_off() -> None:

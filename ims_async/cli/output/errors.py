@@ -28,6 +28,8 @@ def sentence_of(error: BaseException, commands: Commands, account: str = "") -> 
 
     `commands` are those that it may name; `account` says who was asked, in words.
     """
+    if outage := _outage(error):
+        return outage
     match error:
         case errors.OutcomeUnknown():
             cause = error.__cause__ or error
@@ -45,12 +47,26 @@ def sentence_of(error: BaseException, commands: Commands, account: str = "") -> 
             return words_of(error)
         case errors.NotSent() | errors.GatewayUnavailable(http_status=None):
             return f"{error.without_advice()}; check the connection, or IMS_BASE_URL"
+        case errors.GatewayUnavailable():
+            asked = f" ({account})" if account else ""
+            return f"{error.without_advice()}{asked}; try again later"
         case errors.Gstr2bUnavailable() | errors.RegenerationRefused():
             return _of_gstr2b(error)
         case errors.ImsError():
             return error.without_advice()
     what = f"unexpected {type(error).__name__}: {error}"
     return f"{what}; run it again with --debug and report what it shows"
+
+
+def _outage(error: BaseException) -> str:
+    """Say who did not answer, for how long, and what to do; empty if that is not what happened."""
+    if isinstance(error, errors.JobInFlight) and isinstance(error.__cause__, errors.JobTimeout):
+        ahead = _outage(error.__cause__)
+        return ahead and f"nothing was sent, a job of before is in the way: {ahead}"
+    if not isinstance(error, errors.ImsError) or not (notes := getattr(error, "__notes__", ())):
+        return ""
+    left = "we stopped waiting, the job runs on there; " if isinstance(error, errors.JobTimeout) else ""
+    return f"{notes[-1]}; {left}go on once it answers"
 
 
 def words_of(error: errors.InvalidInput) -> str:
@@ -83,6 +99,8 @@ def _queued(error: errors.DownloadQueued) -> str:
 
 def reason_of(error: BaseException, gsp: str | None, gstin: str) -> str:
     """Put what stopped one of many taxpayers in words; what to do about all of them is said once."""
+    if outage := _outage(error):
+        return outage
     if isinstance(error, errors.OutcomeUnknown | errors.NotSent | errors.GatewayUnavailable):
         return error.without_advice()
     if isinstance(error, InvalidFile) and len(error.problems) > 1:
