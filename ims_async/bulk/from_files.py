@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -14,10 +15,10 @@ from ..errors import ImsError, InvalidInput
 from ..jobs.reconcile import decided
 from ..model.records import Decision, Invoice, Record
 from ..model.status import JobKind
-from ..model.vocabulary import Section
+from ..model.vocabulary import Action, Section
 from ..tables import Row
 from ..tables.matching import without_standing
-from ..tables.row import where
+from ..tables.row import folded_hash, where
 from .concurrency import for_each
 from .outage import is_everybodys
 
@@ -71,13 +72,18 @@ class Matched:
 class Matcher:
     """Reads the records of `concurrency` taxpayers at a time again, and matches the rows of files with them.
 
-    `run` names the run that the rows are for: what it has sent before is left out.
+    `run` names the run that the rows are for: what it has sent before is left out. `ahead` are the journal's
+    names of jobs of before, by GSTIN, that had not ended when this began, and have now: a row that decides
+    as they did needs no sending, another is for the record as they left it. `unknown` says of which GSTINs
+    such a job has not ended: nothing is sent behind it.
     """
 
     client: ImsClient
     kind: JobKind
     listener: Listener
     run: str | None = None
+    ahead: Mapping[str, Sequence[str]] = attrs.field(factory=dict)
+    unknown: Mapping[str, ImsError] = attrs.field(factory=dict)
     concurrency: int = 16
     check: bool = True
 
@@ -101,14 +107,18 @@ class Matcher:
 
     async def _match_one(self, gstin: str, rows: list[Row], found: Matched) -> None:
         try:
+            if gstin in self.unknown:
+                raise self.unknown[gstin]
             current = await self._pull(gstin, rows)
             rows = tables.recognised(rows, current)
             found.rewritten += sum(row.rewritten for row in rows)
+            rows, standing = await self._after_those_ahead(gstin, rows, current)
             if self.kind is JobKind.SAVE:
-                rows, standing = without_standing(rows, current)
-                if standing:
-                    found.standing[gstin] = standing
-                    self.listener.standing(gstin, len(standing))
+                rows, more = without_standing(rows, current)
+                standing += more
+            if standing:
+                found.standing[gstin] = standing
+                self.listener.standing(gstin, len(standing))
             if rows:
                 match = tables.match if self.kind is JobKind.SAVE else tables.match_records
                 found.records[gstin] = match(rows, current)
@@ -126,6 +136,40 @@ class Matcher:
             for problem in answer.problems:
                 self.listener.unreadable(gstin, section, problem)
         return [invoice for answer in found for invoice in answer]
+
+    async def _after_those_ahead(
+        self, gstin: str, rows: list[Row], current: Sequence[Invoice]
+    ) -> tuple[list[Row], list[Row]]:
+        """Return the rows that are still to be sent, and those that a job of before has carried out.
+
+        The action that such a job gave a record is no stranger's: a row that decides otherwise is sent.
+        """
+        done: dict[object, tuple[Action, tuple[object, ...]]] = {}
+        for change_id in self.ahead.get(gstin, ()):
+            for one in await services_of(self.client).journal.records(change_id):
+                what = _folded(*decided(one))
+                done[what[0]] = (one.action if isinstance(one, Decision) else Action.NO_ACTION), what
+        if not done:
+            return rows, []
+        now = {_folded(one.key)[0]: one for one in current}
+        times = Counter(_folded(row.key)[0] for row in rows)
+        left: list[Row] = []
+        standing: list[Row] = []
+        for row in rows:
+            (key,) = _folded(row.key)
+            action, what = done.get(key, (None, ()))
+            invoice = now.get(key)
+            if invoice is None or invoice.action is not action:
+                left.append(row)
+            elif what != self._decided(row):
+                left.append(attrs.evolve(row, pulled_action=action))
+            elif times[key] > 1 or folded_hash(row.hash) != folded_hash(invoice.hash):
+                left.append(row)
+            elif self.kind is JobKind.SAVE and row.pulled_action is action:  # which then proves nothing
+                left.append(row)
+            else:
+                standing.append(row)
+        return left, standing
 
     async def _leave_out_earlier(self, run: str, rows: dict[str, list[Row]], found: Matched) -> None:
         """Leave out what an earlier part of the run has sent: it may stand otherwise since, and should."""

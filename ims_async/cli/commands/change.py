@@ -22,6 +22,7 @@ from ...tables import Row
 from ...tables.offline import OfflineSettings
 from .. import options
 from ..command import command
+from ..inputs.ahead import Ahead, open_before
 from ..inputs.files import of_which_decided, read_all
 from ..inputs.filings import ask_filings
 from ..inputs.runs import check_regenerated, check_run
@@ -65,6 +66,7 @@ def push(
     The column 'GSTIN' says whose a record is: files may hold many taxpayers. What is wrong with one taxpayer
     (no session, a stale row) then skips that one, and the others go on. Every push is a run: one that was
     broken off, however that happened, goes on with the same command and the name that it printed (--run).
+    Without that name its jobs are waited for first, and what they did is not sent again.
 
     Without access to an API, --to writes a file to upload at the portal, and sends nothing.
     """
@@ -135,13 +137,14 @@ class Change:
     def carry_out(self, rows: dict[str, list[Row]]) -> int:
         """Pull again, show, ask, send, wait, account; what is wrong with one taxpayer is that one's."""
         plan, console = self.plan, self.console
+        ahead = self._see_those_ahead(rows)
         count = counted(sum(map(len, rows.values())), "row")
         of_many = f" of {len(rows):,} taxpayers" if len(rows) > 1 else ""
         sections = counted(sum(len({row.section for row in own}) for own in rows.values()), "section")
         console.tell(f"{count}{of_many}; pulling {sections} to see that nothing has changed since.")
         if self.settings.token is not None and not self.settings.gstin:
             console.tell("IMS_TOKEN is not used: set IMS_GSTIN to say whose it is.")
-        matched = console.wait_for(self._match(rows))
+        matched = console.wait_for(self._match(rows, ahead))
         if matched.rewritten:
             console.tell(show.recognised(matched.rewritten))
         _say_what_else_the_run_holds(console, plan.run or "", matched)
@@ -169,6 +172,28 @@ class Change:
             console.say(f"The credit by GSTR-2B is not in {console.report}: --json has it, of each taxpayer.")
         return code
 
+    def _see_those_ahead(self, rows: Mapping[str, object]) -> Ahead:
+        """Wait for what was sent before for these GSTINs, and look what became of lost answers; send nothing.
+
+        Else the files would be set against what it changes, and all of them be refused as stale. The run that
+        is gone on with sees to what it has sent itself.
+        """
+        plan, console = self.plan, self.console
+        left = console.wait_for(open_before(self.settings, plan.journal, rows, but=plan.run))
+        if not left:
+            return Ahead()
+        sizes = Counter[str]()
+        for change in left:
+            sizes[change.token.gstin] += change.token.submitted or 0
+        those = f"{counted(len(left), 'job')} with {counted(sizes.total(), 'record')} of before"
+        waited = "has not ended: it is" if len(left) == 1 else "have not ended: they are"
+        console.tell(f"{those} {waited} waited for, and the files are compared then.")
+        carrier = Carrier(console, self.settings, plan, only=[change.id for change in left])
+        limits: dict[str, Any] = {"concurrency": plan.concurrency, "max_outage": plan.max_outage}
+        limits |= {"taxpayers": [*sizes], "send": False}
+        report = carrier.carry_out(lambda client: bulk.recover(client, **limits), sizes)
+        return Ahead.of(carrier.batches, report.errors)
+
     def _nothing_to_send(self, matched: Matched, carrier: Carrier, facts: dict[str, Any]) -> int:
         """Say why; it is well where everything stands as it was decided already."""
         console, standing = self.console, facts["standing_count"]
@@ -189,10 +214,10 @@ class Change:
         console.document({"ok": ok, **facts, "report_file": console.report_file})
         return OK if ok and written else NOT_ALL_WELL
 
-    async def _match(self, rows: dict[str, list[Row]]) -> Matched:
+    async def _match(self, rows: dict[str, list[Row]], ahead: Ahead) -> Matched:
         """Pull again and match; rows that an earlier part of a run has sent are left out."""
         plan = self.plan
-        kept = journal(plan.journal) if plan.run is not None else None
+        kept = journal(plan.journal) if plan.run is not None or ahead.changes else None
         # A person who expects a long job need not wait as long for rows.
         soon = min(plan.first_poll, options.FIRST_POLL)
         async with self.settings.client(first_poll=soon, journal=kept) as client:
@@ -203,6 +228,8 @@ class Change:
                     kind=self.kind,
                     listener=progress,
                     run=plan.run,
+                    ahead=ahead.changes,
+                    unknown=ahead.unknown,
                     concurrency=min(plan.concurrency, options.READ_AT_ONCE),
                     check=self.settings.check,
                 ).match(rows)
