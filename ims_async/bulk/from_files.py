@@ -163,12 +163,12 @@ class Matcher:
                 left.append(row)
             elif what != self._decided(row):
                 left.append(attrs.evolve(row, pulled_action=action))
-            elif times[key] > 1 or folded_hash(row.hash) != folded_hash(invoice.hash):
-                left.append(row)
-            elif self.kind is JobKind.SAVE and row.pulled_action is action:  # which then proves nothing
-                left.append(row)
-            else:
+            elif (
+                times[key] == 1 and folded_hash(row.hash) == folded_hash(invoice.hash) and self._changes(row)
+            ):
                 standing.append(row)
+            else:  # it may be a row of another record, or stood so before, which proves nothing
+                left.append(row)
         return left, standing
 
     async def _leave_out_earlier(self, run: str, rows: dict[str, list[Row]], found: Matched) -> None:
@@ -194,6 +194,9 @@ class Matcher:
             if not left:
                 found.records[gstin] = []
                 del rows[gstin]
+
+    def _changes(self, row: Row) -> bool:
+        return self.kind is JobKind.RESET or row.action is not row.pulled_action
 
     def _decided(self, row: Row) -> tuple[object, ...]:
         facts = (row.action, row.remarks, row.itc_reduction) if self.kind is JobKind.SAVE else ()
