@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import contextlib
 import warnings
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Iterator
+from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
 
 from ..errors import InvalidInput
@@ -19,6 +21,17 @@ T = TypeVar("T")
 
 _LEAST_LENT: Final = 16
 _EVENTS_AHEAD: Final = 16  # each may carry a chunk's records
+TO_BEGIN: Final = "`await` it for its report, or follow it with `async for`"
+"""How a run is begun."""
+
+
+class State(StrEnum):
+    """How far a run is."""
+
+    NOT_BEGUN = "not begun"
+    UNDER_WAY = "under way"
+    BROKEN_OFF = "broken off"
+    ENDED = "ended"
 
 
 class Slot:
@@ -57,14 +70,17 @@ class Stream(abc.ABC, Generic[E, R]):
         self._free = asyncio.Semaphore(concurrency)
         self._to_lend = max(concurrency, _LEAST_LENT)
         self._events: asyncio.Queue[E] | None = None
-        self._begun, self._loop_owner = False, loop_owner
+        self._state, self._loop_owner = State.NOT_BEGUN, loop_owner
         self._unused = True
 
     def __del__(self) -> None:
         """Warn, as of a coroutine, of one that was never awaited: nothing was sent."""
         if self._unused:
             said = f"{type(self).__name__} was never awaited: nothing of it was carried out"
-            warnings.warn(said, RuntimeWarning, stacklevel=2, source=self)
+            warnings.warn(f"{said}; {TO_BEGIN}", RuntimeWarning, stacklevel=2, source=self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self._state}>"
 
     @property
     @abc.abstractmethod
@@ -79,39 +95,47 @@ class Stream(abc.ABC, Generic[E, R]):
         return self._awaited().__await__()
 
     async def _awaited(self) -> R:
-        self._begin()
-        await self._carry_out()
+        with self._begun():
+            await self._carry_out()
         return self.report
 
     async def __aiter__(self) -> AsyncGenerator[E, None]:
         """Yield events as they happen. To stop listening stops the run, at the latest when the iterator is
         closed (`contextlib.aclosing`); what was sent by then is in the journal.
         """
-        self._begin()
-        events = self._events = asyncio.Queue(_EVENTS_AHEAD)
-        work = asyncio.create_task(self._carry_out())
-        coming: list[asyncio.Task[E]] = []
-        try:
-            while not (work.done() and events.empty()):
-                coming.append(asyncio.create_task(events.get()))
-                await asyncio.wait([*coming, work], return_when=asyncio.FIRST_COMPLETED)
-                if coming[0].done():
-                    yield coming.pop().result()  # kept by nobody: it may carry many records
-                else:
-                    break  # nothing more will come
-            await work
-        finally:
-            await _stopped([*coming, work])
+        with self._begun():
+            events = self._events = asyncio.Queue(_EVENTS_AHEAD)
+            work = asyncio.create_task(self._carry_out())
+            coming: list[asyncio.Task[E]] = []
+            try:
+                while not (work.done() and events.empty()):
+                    coming.append(asyncio.create_task(events.get()))
+                    await asyncio.wait([*coming, work], return_when=asyncio.FIRST_COMPLETED)
+                    if coming[0].done():
+                        yield coming.pop().result()  # kept by nobody: it may carry many records
+                    else:
+                        break  # nothing more will come
+                await work
+            finally:
+                await _stopped([*coming, work])
 
-    def _begin(self) -> None:
+    @contextlib.contextmanager
+    def _begun(self) -> Iterator[None]:
+        """Begin it, which can be done once, and keep its state. Raises `InvalidInput`, `WrongEventLoop`."""
         self._unused = False  # also if it is refused, which says enough
         self._loop_owner.check()
-        if self._begun:
+        if self._state is not State.NOT_BEGUN:
             raise InvalidInput(
                 "a run is carried out once, and its `report` has what came of it; "
                 "begin another, by its name, to go on with one that broke off"
             )
-        self._begun = True
+        self._state = State.UNDER_WAY
+        try:
+            yield
+        except BaseException:
+            self._state = State.BROKEN_OFF
+            raise
+        self._state = State.ENDED
 
     async def _put(self, event: Callable[[], E]) -> None:
         """Pass an event to the listener, if there is one; a slow listener slows the work down."""

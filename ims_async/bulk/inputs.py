@@ -62,6 +62,8 @@ class Source:
     decisions: int | None = None
     endless: bool = False
     """True of a stream: nobody knows whether it ends."""
+    asked: Collection[Who] = ()
+    """The taxpayers of a mapping or a list."""
     known: Callable[[], Collection[Taxpayer]] = tuple
     """Returns the taxpayers whose sessions are kept alive before their portion comes."""
 
@@ -83,7 +85,9 @@ def source_of(client: ImsClient, work: Any, kind: JobKind, *, check: bool) -> So
     sizes = [len(records) for records in work.values() if isinstance(records, Sized)]
     decisions = sum(sizes) if len(sizes) == len(work) else None
     known = _known(client, work, check=check)
-    return Source(portions=portions(), taxpayers=len(work), decisions=decisions, known=known)
+    return Source(
+        portions=portions(), taxpayers=len(work), decisions=decisions, known=known, asked=work.keys()
+    )
 
 
 def source_of_statements(
@@ -101,7 +105,7 @@ def source_of_statements(
     if not isinstance(taxpayers, Collection):
         return Source(portions=portions(), endless=True)
     known = _known(client, taxpayers, check=check)
-    return Source(portions=portions(), taxpayers=len(taxpayers), decisions=0, known=known)
+    return Source(portions=portions(), taxpayers=len(taxpayers), decisions=0, known=known, asked=taxpayers)
 
 
 def _known(client: ImsClient, those: Iterable[Who], *, check: bool) -> Callable[[], Collection[Taxpayer]]:
@@ -132,7 +136,8 @@ def source_again(client: ImsClient, report: BulkReport) -> Source:
             yield await run_async(_portion_again(client, one))
 
     decisions = sum(len(one.failed) + len(one.unaccounted) + len(one.not_sent) for one in those)
-    return Source(portions=portions(), taxpayers=len(those), decisions=decisions)
+    asked = [one.gstin for one in those]
+    return Source(portions=portions(), taxpayers=len(those), decisions=decisions, asked=asked)
 
 
 def _portion_again(client: ImsClient, one: TaxpayerReport) -> Steps[Portion]:

@@ -11,7 +11,7 @@ from ..errors import DownloadQueued, InvalidInput
 from ..model.records import Counts, Invoice, InvoiceList
 from ..model.vocabulary import Action, Section
 from ..taxpayer import Taxpayer
-from .concurrency import Slot, Stream
+from .concurrency import TO_BEGIN, Slot, State, Stream
 from .inputs import Who, taxpayer_of
 from .outage import Stop
 from .tally import without_frames
@@ -49,6 +49,8 @@ class PullReport:
     """What was read, by GSTIN. Records are in it where the run was awaited, and not where it was iterated."""
 
     taxpayers: Mapping[str, Pulled] = attrs.field(factory=dict, repr=lambda found: f"<{len(found):,}>")
+    begun: bool = True
+    """False of a run that nobody has awaited or iterated over yet: nothing was read."""
 
     def __getitem__(self, gstin: str) -> Pulled:
         return self.taxpayers[gstin]
@@ -60,6 +62,8 @@ class PullReport:
         return len(self.taxpayers)
 
     def __str__(self) -> str:
+        if not self.begun:
+            return f"nothing was read, the run was not begun: {TO_BEGIN}"
         failed = f", {len(self.errors):,} with an error" if self.errors else ""
         return f"{self.count:,} records of {len(self):,} taxpayers{failed}"
 
@@ -75,8 +79,8 @@ class PullReport:
 
     @property
     def ok(self) -> bool:
-        """True if every record of every taxpayer was read."""
-        return not self.errors and not any(one.problems for one in self)
+        """True if the run has begun, and every record of every taxpayer was read."""
+        return self.begun and not self.errors and not any(one.problems for one in self)
 
 
 class PullRun(Stream[Pulled, PullReport]):
@@ -101,7 +105,7 @@ class PullRun(Stream[Pulled, PullReport]):
     @property
     def report(self) -> PullReport:
         """What was read so far."""
-        return PullReport(taxpayers=dict(self._found))
+        return PullReport(taxpayers=dict(self._found), begun=self._state is not State.NOT_BEGUN)
 
     async def _carry_out(self) -> None:
         with self._stop.overseeing():

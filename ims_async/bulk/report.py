@@ -17,6 +17,7 @@ from ..model.report import CANNED, JobReport, RecordFailure
 from ..model.status import ErrorEntry
 from ..model.tokens import JobToken
 from ..rules.periods import is_before_ims
+from .concurrency import TO_BEGIN
 from .gstr2b import Gstr2bProof, draft_of
 
 _OUTCOMES: Final = (
@@ -127,6 +128,8 @@ class BulkReport(Plain):
 
     run: str
     taxpayers: Mapping[str, TaxpayerReport] = attrs.field(factory=dict, repr=_how_many)
+    begun: bool = True
+    """False of a run that nobody has awaited or iterated over yet: nothing of it was carried out."""
 
     def __getitem__(self, gstin: str) -> TaxpayerReport:
         return self.taxpayers[gstin]
@@ -220,10 +223,14 @@ class BulkReport(Plain):
 
     @property
     def ok(self) -> bool:
-        """True if every decision of every taxpayer was applied, and no job's state says otherwise."""
-        return all(one.ok for one in self)
+        """True if it has begun, every decision of every taxpayer was applied, and no job's state says
+        otherwise.
+        """
+        return self.begun and all(one.ok for one in self)
 
     def __str__(self) -> str:
+        if not self.begun:
+            return f"run {self.run} was not begun: {TO_BEGIN}"
         named = (self.failed, self.unaccounted, self.changed, self.not_sent)
         facts = [counts_in_words((self.succeeded, *named, self.pending_count))]
         facts += [f"{counted(len(self.errors), 'taxpayer')} with an error"] * bool(self.errors)

@@ -18,7 +18,7 @@ from ..jobs.poller import ending_in_outage
 from ..journal.location import default_journal
 from ..steps import free_async
 from ..taxpayer import Taxpayer
-from .concurrency import Slot, Stream
+from .concurrency import Slot, State, Stream
 from .inputs import Portion, Source
 from .job_follower import JobFollower, RunContext
 from .outage import is_everybodys
@@ -32,6 +32,7 @@ _AT_ONCE: Final = 1000
 _AT_ONCE_OF_A_STREAM: Final = 100
 _KEEP_ALIVE_EVERY: Final = 120.0  # seconds
 _LONGEST_NAME: Final = 100
+_NAMED: Final = 3  # GSTINs
 _UNDER_WAY: Final[WeakKeyDictionary[ImsClient, set[str]]] = WeakKeyDictionary()
 """The names of the runs that each client carries out now."""
 
@@ -75,9 +76,16 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
     @property
     def report(self) -> BulkReport:
         """What became of each decision, as far as it is known; it adds up at any moment."""
-        return BulkReport(
-            run=self.run, taxpayers={gstin: tally.report() for gstin, tally in self._tallies.items()}
-        )
+        parts = {gstin: tally.report() for gstin, tally in self._tallies.items()}
+        return BulkReport(run=self.run, taxpayers=parts, begun=self._state is not State.NOT_BEGUN)
+
+    def __repr__(self) -> str:
+        asked = (who.gstin if isinstance(who, Taxpayer) else str(who) for who in self._source.asked)
+        gstins = list(dict.fromkeys([*asked, *self._tallies]))
+        more = f" and {len(gstins) - _NAMED:,} more" if len(gstins) > _NAMED else ""
+        named = f"{', '.join(gstins[:_NAMED])}{more}"
+        finished = f", {len(self._finished):,} finished" if self._state is State.UNDER_WAY else ""
+        return f"<BulkRun {self.run} of {named or 'no GSTIN yet'}: {self._state}{finished}>"
 
     async def _carry_out(self) -> None:
         context = self._context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import AsyncIterator
 from typing import Any
@@ -357,6 +358,48 @@ def test_a_run_that_is_not_awaited_is_warned_of(client: ImsClient) -> None:
     """As of a coroutine: to forget it would leave the decisions to be accepted by default."""
     with pytest.warns(RuntimeWarning, match="BulkRun was never awaited: nothing of it was carried out"):
         bulk.save_all(client, {})
+
+
+def test_the_warning_and_the_report_say_how_a_run_is_begun(
+    client: ImsClient, taxpayers: list[Taxpayer]
+) -> None:
+    """A report of nothing is no success, of a read neither."""
+    for run in (bulk.save_all(client, {taxpayers[0]: []}), bulk.pull_all(client, taxpayers)):
+        report: bulk.BulkReport | bulk.PullReport = run.report
+        assert (report.ok, report.begun, len(report)) == (False, False, 0)
+        assert "was not begun: `await` it for its report, or follow it with `async for`" in str(report)
+        with pytest.warns(RuntimeWarning, match="carried out; `await` it for its report, or follow it with"):
+            run.__del__()
+        run._unused = False  # which says it once
+    with pytest.raises(RecordsRejected, match="run r was not begun"):
+        bulk.BulkReport(run="r", begun=False).raise_for_failures()
+
+
+async def test_a_run_shows_its_name_its_taxpayers_and_how_far_it_is(
+    client: ImsClient, taxpayers: list[Taxpayer]
+) -> None:
+    """Three GSTINs of a mapping, of a stream those that came by."""
+    first, second, third, *others = (taxpayer.gstin for taxpayer in taxpayers)
+    whose = f"{first}, {second}, {third} and {len(others)} more"
+    run = bulk.save_all(client, {taxpayer: [] for taxpayer in taxpayers}, run="night", concurrency=1)
+    assert repr(run) == f"<BulkRun night of {whose}: not begun>"
+    events = aiter(run)
+    async with contextlib.aclosing(events):
+        await anext(events)
+        assert repr(run) == f"<BulkRun night of {whose}: under way, 3 finished>"
+    assert repr(run) == f"<BulkRun night of {whose}: broken off>"
+    again = bulk.save_all(client, ((who.gstin, []) for who in taxpayers[:1]), run="night", concurrency=1)
+    assert repr(again) == "<BulkRun night of no GSTIN yet: not begun>"
+    assert (await again).ok
+    assert repr(again) == f"<BulkRun night of {first}: ended>"
+    retried = bulk.retry(client, bulk.BulkReport(run="x"), run="y")
+    statements = bulk.regenerate_all(client, [first], "102026", run="z")
+    reading = bulk.pull_all(client, [first])
+    assert repr(statements) == f"<BulkRun z of {first}: not begun>"
+    assert repr(retried) == "<BulkRun y of no GSTIN yet: not begun>"
+    assert repr(reading) == "<PullRun: not begun>"
+    for one in (retried, statements, reading):
+        one._unused = False
 
 
 async def test_a_run_with_nothing_to_do_is_fine(client: ImsClient, taxpayers: list[Taxpayer]) -> None:
