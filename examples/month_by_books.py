@@ -18,6 +18,6 @@ async def month(client: ImsClient, gstins: list[str], books: Path, policy: decid
             print(pulled.gstin, pulled.error)
     report = await bulk.save_all(client, decisions)  # checked before it is sent, and written down first
     for one in report:
-        for failure in one.failed:
-            print(one.gstin, failure)
+        for problem in filter(None, (one.error, *one.failed)):  # what stopped its part, what was refused
+            print(one.gstin, problem)
     return report

@@ -14,7 +14,7 @@ import attrs
 import pytest
 
 import ims_async
-from ims_async import ImsClient, ImsError, OutcomeUnknown
+from ims_async import ImsClient, ImsError, OutcomeUnknown, bulk
 from ims_async.journal import MemoryJournal, SqliteJournal
 from ims_async.rules import closing_periods
 from ims_async.simulator import Fault, Simulator
@@ -98,14 +98,33 @@ def test_the_program_for_many_taxpayers_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As it stands there, but for the time that jobs take."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    at_once = {"job_seconds": 0.0}
-    monkeypatch.setattr("ims_async.simulator.Simulator", lambda **facts: Simulator(**{**facts, **at_once}))
-    monkeypatch.setattr(ims_async, "PollPolicy", lambda **_: QUICK)
+    _make_quick(monkeypatch, tmp_path)
     exec(compile(program_with("bulk.pull_all"), "README.md", "exec"), {})  # noqa: S102 # our own text
     report = capsys.readouterr().out.splitlines()[-1]
     assert re.fullmatch(r"run \S+: ([0-9,]+) decisions of 20 taxpayers: \1 applied", report)
     assert (tmp_path / "ims-async" / "journal.db").exists()
+
+
+def test_it_shows_what_stopped_one_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After the report, with its GSTIN."""
+    _make_quick(monkeypatch, tmp_path)
+    save_all = bulk.save_all
+    monkeypatch.setattr(
+        bulk, "save_all", lambda client, work: save_all(client, {**work, next(iter(work)): [5]})
+    )
+    exec(compile(program_with("bulk.pull_all"), "README.md", "exec"), {})  # noqa: S102 # our own text
+    *_, report, problem = capsys.readouterr().out.splitlines()
+    assert report.endswith("; 1 taxpayer with an error")
+    assert re.fullmatch(r"(\w{15}) \1: item 1 is of type int: pass what .*", problem)
+
+
+def _make_quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    at_once = {"job_seconds": 0.0}
+    monkeypatch.setattr("ims_async.simulator.Simulator", lambda **facts: Simulator(**{**facts, **at_once}))
+    monkeypatch.setattr(ims_async, "PollPolicy", lambda **_: QUICK)
 
 
 def test_all_tests_in_the_documents_are_run() -> None:
