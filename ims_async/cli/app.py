@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import io
 import sys
+from collections import Counter
 from collections.abc import Callable
 from importlib import import_module
 from typing import Annotated, Any, Final, NamedTuple
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from .. import __version__
 
@@ -173,6 +174,22 @@ def main(
     """
 
 
+_HOW: Final = frozenset({"first_poll", "rate", "concurrency", "max_records", "max_outage"})
+"""Numbers that say how something is done, and not what."""
+
+
+def _refuse_twice(context: Any, words: list[str]) -> None:
+    """Fail, with exit code 2, where an option that has one value is given twice: the parser takes the last.
+
+    But of the numbers of `_HOW` the last one may take the place of that in an alias or a printed command.
+    """
+    _, _, given = context.command.make_parser(context).parse_args(args=words)  # with an item for each time
+    for one, times in Counter(given).items():
+        single = isinstance(one, TyperOption) and not one.multiple and not one.is_flag
+        if times > 1 and single and one.name not in _HOW:
+            context.fail(f"{one.opts[0]} is given more than once: it has one value, leave the others away")
+
+
 class _Later(TyperCommand):
     """A command in a list. Its module is imported when it is invoked, or its own help is asked for."""
 
@@ -180,9 +197,11 @@ class _Later(TyperCommand):
         super().__init__(path.split()[-1], help=listed.summary)
         self._path, self._listed = path, listed
 
-    def make_context(self, *args: Any, **named: Any) -> Any:
+    def make_context(self, info_name: Any, args: list[str], *more: Any, **named: Any) -> Any:
         """Return a context of the command itself, which then is what is invoked."""
-        return self._itself().make_context(*args, **named)
+        context = self._itself().make_context(info_name, [*args], *more, **named)
+        _refuse_twice(context, [*args])
+        return context
 
     def _itself(self) -> Any:
         module, _, function = self._listed.place.partition(":")

@@ -105,3 +105,37 @@ def test_after_a_lost_answer_the_named_journal_is_looked_at(shell: Shell) -> Non
     ended = shell.lose_answer(file, "--journal", "own.db")
     *_, command = commands_in(ended.err)
     assert (command[0], command[-2:]) == ("push", ["--journal", "own.db"])
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("gstr2b", "regenerate", "--period", "102026", "--period", "112026"), "--period"),
+        (("jobs", "list", "--run", "a", "--run=b", "--json"), "--run"),
+        (("counts", "--gstin", GSTIN, "--gstin", GSTIN), "--gstin"),
+        (("push", "a.csv", "--journal", "a.db", "b.csv", "--journal", "b.db"), "--journal"),
+        (("check", "a.csv", "--report", "b.csv", "--report", "c.csv"), "--report"),
+    ],
+)
+def test_an_option_of_one_value_is_not_given_twice(shell: Shell, words: tuple[str, ...], option: str) -> None:
+    """The parser would take the last one; nothing is asked or sent."""
+    ended = shell.run(*words)
+    assert (ended.code, len(shell.sim.requests)) == (2, 0)
+    assert f"{option} is given more than once: it has one value, leave the others away" in ended.err
+
+
+def test_options_of_several_values_flags_and_rates_may_be_given_twice(shell: Shell) -> None:
+    """A rate after the one of an alias takes its place."""
+    file, _ = shell.decided(accept)
+    levels = (
+        "--level",
+        "recompute=off",
+        "--level",
+        "not-filed=off",
+        "--filed",
+        "102024",
+        "--filed",
+        "112024",
+    )
+    assert shell.run("check", file, *levels, "--json", "--json").code == 0
+    assert shell.run("push", file, "--yes", "--rate", "5", "--rate", "600", *QUICK).code == 0
