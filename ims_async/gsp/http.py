@@ -65,7 +65,7 @@ def check_base_url(url: str, *, insecure: bool = False) -> str:
         raise InvalidInput(f"base URL {url!r}: {error}; write https://host") from None
     if parts.scheme not in ("http", "https") or not host or not _PLAIN_URL.fullmatch(url):
         raise InvalidInput(f"base URL {url!r} is not usable: write https://host, without query or spaces")
-    if parts.scheme == "http" and not insecure and not _is_loopback(host):
+    if parts.scheme == "http" and not insecure and not is_loopback(host):
         raise InvalidInput(
             f"base URL {url!r} would send credentials in clear text: use https "
             "(plain http is for loopback only; insecure=True overrides)"
@@ -73,7 +73,8 @@ def check_base_url(url: str, *, insecure: bool = False) -> str:
     return url.rstrip("/")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return True for a host of this machine, given without its port."""
     if host == "localhost":
         return True
     try:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -191,3 +193,17 @@ def test_compare_says_it_by_the_statement_too(shell: Shell) -> None:
     words = "gstr2b compare --period 012025"
     plain, failing = both(shell, words)
     assert (plain.code, failing.code, SAID in failing.out) == (0, 3, True), failing.err
+
+
+def test_what_a_simulator_left_in_the_journal_is_shown_and_not_counted(shell: Shell) -> None:
+    """Once the environment names another gateway: as long as it names the simulator, that is asked."""
+    pushed(shell)
+    host = urlsplit(os.environ["IMS_BASE_URL"]).netloc
+    assert shell.run("jobs", "list", FAIL).code == 3
+    for elsewhere in ("https://api.example.com", ""):
+        shell.monkeypatch.setenv("IMS_BASE_URL", elsewhere)
+        ended = shell.run("jobs", "list", FAIL)
+        assert (ended.code, f"{SAID}{shell.gstin} at {host}, unless" in ended.out) == (0, True), ended.err
+        assert f"{host} is on this machine, as simulators are: --fail-if-due does not count it" in ended.out
+        found = shell.run("jobs", "list", FAIL, "--json")
+        assert (found.code, found.json()["recompute_due"]["gstins"]) == (0, [shell.gstin])

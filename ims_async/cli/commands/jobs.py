@@ -7,6 +7,7 @@ import datetime as dt
 import shlex
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 import attrs
 import typer
@@ -17,6 +18,7 @@ from ... import tables
 from ...bulk.gstr2b import by_gateway, changes_since, draft_of, gstins_due
 from ...bulk.recover import handed_in_again
 from ...errors import OUTAGE, GatewayError, InvalidInput, JournalError, UnexpectedAnswer
+from ...gsp.http import is_loopback
 from ...jobs.job import ImsJob
 from ...journal import Change, ChangeState, Journal, Query, SqliteJournal
 from ...model.moves import OPEN_STATES
@@ -102,10 +104,13 @@ def _tell_due(console: Console, since: Sequence[Change] | None) -> dict[str, Any
     for own in by_gateway(since or ()):
         token = own[0].token
         commands = attrs.evolve(console.commands, gsp=token.gsp)
-        gstins = gstins_due(own, period)
-        found |= dict.fromkeys(
-            tell_due(console, period, gstins, commands=commands, host=_elsewhere(token.host))["gstins"]
-        )
+        gstins, host = gstins_due(own, period), _elsewhere(token.host)
+        # A simulator that was tried stays in the journal, and cannot be asked any more.
+        tried = is_loopback(urlsplit(f"//{host}").hostname or "")
+        tell_due(console, period, gstins, commands=commands, host=host, counts=not tried)
+        if gstins and tried:
+            console.say(f"{host} is on this machine, as simulators are: --fail-if-due does not count it.")
+        found |= dict.fromkeys(gstins)
     return {"period": period, "gstins": list(found)}
 
 

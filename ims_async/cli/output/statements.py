@@ -116,11 +116,12 @@ def tell_due(
     commands: Commands | None = None,
     journal: bool = True,
     host: str = "",
+    counts: bool = True,
 ) -> dict[str, Any]:
-    """Say it if it is due for anybody, and note it for the exit code; return it as plain values."""
+    """Say it if it is due for anybody, and note it for the exit code, if it `counts`; return plain values."""
     if gstins:
         console.say(due(commands or console.commands, period, gstins, journal=journal, host=host))
-        console.due = True
+        console.due = True if counts else console.due
     return {"period": period, "gstins": [*gstins]}
 
 
