@@ -22,8 +22,11 @@ from ..gsp.codec.values import parse_day
 from ..model.records import Decision, Draft, Invoice, InvoiceDraft
 from ..model.vocabulary import Action, is_other_gstin
 from .columns import FLAG_COLUMNS, INFORMATION_COLUMNS, MONEY_COLUMNS, field_of
-from .row import Row
+from .rewriting import is_scientific
+from .row import Row, folded_hash
 
+NO_HASH: Final = "its hash cell is empty, so it is not known whether the supplier edited it: pull again"
+HASH_REWRITTEN: Final = "a spreadsheet has rewritten its hash ({}): pull into a .xlsx file"
 _MONEY: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?", re.ASCII)
 _AMOUNTS: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?(\|-?[0-9]{1,15}(\.[0-9]{1,6})?){5}", re.ASCII)
 _FLAGS: Final = {"yes": True, "no": False, "": None}
@@ -145,9 +148,12 @@ def check_rows(
             decision, skipped[place] = _partly_shown(row, facts_of(rows[place][1]))
         add(checker.one(decision, place))
         if row.doubts:
-            findings.append(_doubtful(place, row))
+            faults = "; ".join(f"{column}: {what}" for column, what in row.doubts)
+            what = f"a spreadsheet has rewritten it ({faults}); push recognises the record by its hash"
+            findings.append(_of_row(place, row, "rewritten", what, rules.Level.WARN))
     for checker in checkers.values():
         add(checker.end())
+    findings.extend(_of_hashes([row for row, _ in rows], gstin))
     findings.sort(key=lambda one: len(rows) if one.place is None else one.place)
     return findings
 
@@ -201,16 +207,31 @@ def _level(finding: rules.Finding, rows: Sequence[tuple[Row, Mapping[str, str]]]
     return finding.level if place is None or rows[place][0].hash is None else rules.Level.WARN
 
 
-def _doubtful(place: int, row: Row) -> rules.Finding:
-    faults = "; ".join(f"{column}: {what}" for column, what in row.doubts)
+def _of_hashes(rows: Sequence[Row], gstin: str | None) -> Iterator[rules.Finding]:
+    """Yield what the rows' hashes say by themselves; `match` asks the records for the rest."""
+    seen: dict[int, Row] = {}  # by Python's hash: the texts would be memory
+    owners = set[str | None]()
+    for place, row in enumerate(rows):
+        if (text := folded_hash(row.hash)) is None:
+            continue
+        owners.add(owner := row.gstin or gstin)
+        first = seen.setdefault(hash((owner, row.section, text)), row)
+        if first is not row and folded_hash(first.hash) == text:
+            what = f"its hash is that of {first.where()}: keep one of them, or pull again"
+            yield _of_row(place, row, "twice", what)
+        elif is_scientific(text):
+            yield _of_row(place, row, "rewritten", HASH_REWRITTEN.format(row.hash))
+    for place, row in enumerate(rows):  # of whose records the gateway may show no hash
+        if row.hash is None and (row.gstin or gstin) in owners:
+            yield _of_row(place, row, "no-hash", NO_HASH)
+
+
+def _of_row(
+    place: int, row: Row, code: str, message: str, level: rules.Level = rules.Level.REFUSE
+) -> rules.Finding:
+    """Return a finding that is no rule's."""
     return rules.Finding(
-        code="rewritten",
-        level=rules.Level.WARN,
-        message=f"a spreadsheet has rewritten it ({faults}); push recognises the record by its hash",
-        source="",
-        place=place,
-        key=row.key,
-        record=None,
+        code=code, level=level, message=message, source="", place=place, key=row.key, record=None
     )
 
 

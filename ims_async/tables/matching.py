@@ -16,7 +16,7 @@ import attrs
 from .. import rules
 from ..model.records import Decision, Invoice, RecordKey
 from ..model.vocabulary import Action, Section, gstin_problem
-from .checking import column_of
+from .checking import HASH_REWRITTEN, NO_HASH, column_of
 from .columns import to_cell
 from .problems import Problem, raise_all
 from .rewriting import is_scientific, marks, may_show
@@ -328,8 +328,7 @@ def _may_be(row: Row, invoice: Invoice) -> bool:
 def _change(row: Row, invoice: Invoice, expected: set[Action | None]) -> tuple[str, str] | None:
     """Return the kind of problem and the message if a record changed since its row was pulled, else None."""
     if invoice.hash is not None and row.hash is None:
-        what = "its hash cell is empty, so it is not known whether the supplier edited it: pull again"
-        return "no-hash", what
+        return "no-hash", NO_HASH
     if invoice.hash is not None and folded_hash(row.hash) != folded_hash(invoice.hash):
         return _other_hash(row.hash or "", invoice.hash)
     if invoice.action not in expected:
@@ -344,7 +343,7 @@ def _change(row: Row, invoice: Invoice, expected: set[Action | None]) -> tuple[s
 def _other_hash(cell: str, now: str) -> tuple[str, str]:
     """Return the kind of problem and the message for a hash that is not the one which the gateway shows."""
     if is_scientific(cell):
-        return "rewritten", f"a spreadsheet has rewritten its hash ({cell}): pull into a .xlsx file"
+        return "rewritten", HASH_REWRITTEN.format(cell)
     if (folded_hash(cell) or "") in (folded_hash(now) or ""):
         return "cut-off", f"only a part of its hash is there ({cell:.80}): pull again, decide again"
     return "edited", _EDITED

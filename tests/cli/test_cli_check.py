@@ -17,7 +17,7 @@ from ims_async import Action, Invoice, ItcReduction, Section, tables
 from ims_async.rules import RULES
 from ims_async.simulator import Simulator
 from ims_async.tables.columns import to_cell
-from tests.cli.cli_shell import Ended, Shell, read_rows
+from tests.cli.cli_shell import Ended, Shell, read_rows, write_rows
 from tests.support.rule_cases import GOOD, GSTIN, NONE, note, of
 
 READ = attrs.evolve(GOOD, hash="ab" * 32, read_from_gateway=True)
@@ -67,7 +67,7 @@ def found(ended: Ended) -> list[tuple[Any, str, str]]:
     return [(f["row"], f["level"], f["code"]) for f in findings if f["code"] != "recompute"]
 
 
-BLOCKED = of(Section.B2B, number="P1", pending_allowed=False, hash="a", read_from_gateway=True)
+BLOCKED = of(Section.B2B, number="P1", pending_allowed=False, hash="b", read_from_gateway=True)
 CREDIT = note(number="C1", hash="a", read_from_gateway=True)
 UNFILED = of(Section.B2B, number="U1", supplier_filed=False, hash="a", read_from_gateway=True)
 
@@ -167,7 +167,7 @@ def test_a_file_without_information_columns_is_checked_for_what_it_has(shell: Sh
         (BLOCKED, Action.PENDING, "", None),
         accepted(amendment, "x", NONE),
         accepted(CREDIT, "x", partial),
-        accepted(note(number="C2"), "x", bad),
+        accepted(note(number="C2", hash="c"), "x", bad),
     ]
     file = decided(shell.here / "a.csv", *rows, without=INFORMATION)
     assert found(shell.run("check", file, "--json")) == [(7, "refuse", "itc-reduction-amounts")]
@@ -218,8 +218,10 @@ def test_masked_gstins_pass_with_no_check(shell: Shell) -> None:
 
 def test_many_findings_are_cut_on_the_screen_and_whole_for_machines(shell: Shell) -> None:
     """Of each code three are shown, all are counted; the sum comes last."""
-    rows = [accepted(attrs.evolve(UNFILED, number=f"U{place}")) for place in range(4357)]
-    blocked = [(attrs.evolve(BLOCKED, number=f"P{place}"), Action.PENDING, "", None) for place in range(5)]
+    rows = [accepted(attrs.evolve(UNFILED, number=f"U{n}", hash=f"{n:x}")) for n in range(4357)]
+    blocked = [
+        (attrs.evolve(BLOCKED, number=f"P{n}", hash=f"p{n}"), Action.PENDING, "", None) for n in range(5)
+    ]
     file = decided(shell.here / "a.csv", *rows, *blocked)
     ended = shell.run("check", file, "--level", "recompute=off", "--report", "findings.csv")
     assert "the first three of each code; --report FILE and --json have all" in ended.out
@@ -284,6 +286,76 @@ def test_every_fault_of_the_file_itself_is_told_first(shell: Shell) -> None:
     assert ended.code == 2
     assert "column date: '31-02-2025' is not a date" in ended.err
     assert "column section: section 'impg' is not one that IMS has" in ended.err
+
+
+def edited(file: Path, line: int, **cells: str) -> None:
+    """Type something into the cells of one row, counted as a spreadsheet does."""
+    rows = read_rows(file)
+    rows[line - 2].update({name.replace("_", " "): text for name, text in cells.items()})
+    write_rows(file, rows)
+
+
+def test_cells_that_cannot_be_read_and_what_the_rules_find_are_shown_in_one_run(shell: Shell) -> None:
+    """The faulty rows first; the rules look at all others, of this file and of the next."""
+    rows = [accepted(READ), accepted(UNFILED), (BLOCKED, Action.PENDING, "", None), accepted(CREDIT)]
+    file = decided(shell.here / "a.csv", *rows)
+    edited(file, 2, action="maybe", date="31-02-2025", hash="")
+    ended = shell.run("check", file, "--report", "found.csv")
+    assert (ended.code, ended.err) == (2, "")
+    assert "The file is refused: 4 faults and 2 warnings (" in ended.out
+    lines = [line.split()[:3] for line in ended.out.splitlines() if line.split()[1:2] == ["refuse"]]
+    assert lines == [
+        ["2", "refuse", "date"], ["2", "refuse", "action"],
+        ["4", "refuse", "pending-blocked"], ["5", "refuse", "itc-reduction-missing"],
+    ]  # fmt: skip
+    assert {(row["row"], row["kind"]) for row in read_rows(Path("found.csv"))} >= {
+        ("2", "date"), ("2", "action"), ("3", "not-filed"), ("4", "pending-blocked"),
+    }  # fmt: skip
+    told = shell.run("check", file, "--json").json()
+    assert (told["ok"], told["decisions"]) == (False, {"b2b": {"A": 1, "P": 1}, "b2bcn": {"A": 1}})
+    fault = next(f for f in told["findings"] if f["code"] == "date")
+    assert (fault["file"], fault["row"], fault["column"], fault["level"]) == (str(file), 2, "date", "refuse")
+    assert "'31-02-2025' is not a date" in fault["message"]
+    other = decided(shell.here / "b.csv", accepted(attrs.evolve(UNFILED, number="U2", hash="e")))
+    several = shell.run("check", file, other, "--ask-filing", "--json")
+    assert "The gateway was not asked what is filed" in several.err
+    assert {f["file"] for f in several.json()["findings"] if f["row"]} == {str(file), str(other)}
+
+
+def test_a_row_that_stands_twice_is_found_once(shell: Shell) -> None:
+    """By the reader; the rules look at the first."""
+    file = decided(shell.here / "a.csv", accepted(READ), accepted(READ), accepted(UNFILED))
+    assert found(shell.run("check", file, "--json")) == [(3, "refuse", "twice"), (4, "warn", "not-filed")]
+
+
+def test_what_push_says_of_hashes_check_says_before(shell: Shell) -> None:
+    """Emptied, of another row, or a number of a spreadsheet's; where no row has one that is no fault."""
+    others = [attrs.evolve(READ, number=f"INV/{n}", hash=f"{n}" * 64) for n in range(1, 4)]
+    file = decided(shell.here / "a.csv", accepted(READ), *map(accepted, others))
+    edited(file, 3, hash="")
+    edited(file, 4, hash=" " + "AB" * 32)
+    edited(file, 5, hash="1.23E+45")
+    ended = shell.run("check", file, "--json")
+    assert (ended.code, found(ended)) == (
+        2, [(3, "refuse", "no-hash"), (4, "refuse", "twice"), (5, "refuse", "rewritten")],
+    )  # fmt: skip
+    said = [finding["message"] for finding in ended.json()["findings"]]
+    assert "its hash cell is empty, so it is not known whether the supplier edited it" in said[0]
+    assert f"its hash is that of {file} row 2: keep one of them" in said[1]
+    assert "a spreadsheet has rewritten its hash (1.23E+45)" in said[2]
+    bare = decided(shell.here / "b.csv", *map(accepted, others), cells={"hash": ""})
+    assert found(shell.run("check", bare, "--json")) == []
+
+
+def test_one_hash_in_two_files_or_two_sections(shell: Shell) -> None:
+    """The first is one record, the second are two."""
+    decided(shell.here / "a.csv", accepted(READ))
+    decided(shell.here / "b.csv", accepted(attrs.evolve(READ, number="INV/2")))
+    ended = shell.run("check", "a.csv", "b.csv", "--json")
+    assert (ended.code, found(ended)) == (2, [(2, "refuse", "twice")])
+    file = decided(shell.here / "c.csv", accepted(attrs.evolve(UNFILED, supplier_filed=True)))
+    decided(shell.here / "d.csv", accepted(CREDIT, "", NONE))
+    assert "twice" not in shell.run("check", file, "d.csv", "--json").out
 
 
 def test_amounts_are_those_of_the_record(shell: Shell) -> None:

@@ -323,7 +323,7 @@ def test_a_number_that_a_spreadsheet_has_rewritten_is_not_compared_with_books(tm
 def test_the_offline_check_warns_of_rewritten_ids() -> None:
     """It names them; without a hash they are refused on reading."""
     rows = tables.read_with_information(
-        io.StringIO(lines({"date": "2024-10-05", "return period": "12025"}, {}))
+        io.StringIO(lines({"date": "2024-10-05", "return period": "12025"}, {"hash": "cd" * 32}))
     )
     (found,) = tables.check_rows(rows)
     assert (found.code, found.level, found.place) == ("rewritten", "warn", 0)

@@ -6,7 +6,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Self
 
 import attrs
 from rich.table import Table
@@ -18,6 +18,7 @@ from ...model.status import JobKind
 from ...rules import Finding, Level, RulePolicy
 from ...tables import Problem, Row
 from ...tables.checking import Beside, closing_periods
+from ...tables.problems import raise_all
 from ...tables.reading import read_keeping
 from .. import options
 from ..command import command
@@ -87,15 +88,19 @@ def check(
     if not files:
         raise InvalidInput("no file was named: `ims-async check FILE`, or --rules to list the rules")
     own = checked_gstin(known.gstin, check=not known.no_check)
-    read, rows = _rows_of(console, files, known.gstin, own, check=not known.no_check)
+    read, rows, faults = _rows_of(console, files, known.gstin, own, check=not known.no_check)
     filings = None
-    if known.ask_filing:
+    if known.ask_filing and faults:
+        console.tell("The gateway was not asked what is filed: each request is billed. Mend the file first.")
+    elif known.ask_filing:
         filings = _filings_of(console, rows, own, known)
         policy = attrs.evolve(policy, filed=[*policy.filed, *filings.found.values()])
     today = rules.india_date(dt.datetime.now(dt.UTC))
     found = tables.check_rows(rows, policy=policy, gstin=own or None, today=today)
     rewritten = tables.rewritten_count(rows)
-    return _Outcome(read, rows.rows, found, rewritten, filings).tell(console)
+    shown = [_Found.of_form(fault) for fault in faults]
+    shown += [_Found.of_rule(finding, rows.rows) for finding in found]
+    return _Outcome(read, rows.rows, shown, rewritten, filings).tell(console)
 
 
 def _filings_of(
@@ -115,18 +120,40 @@ def _filings_of(
 
 def _rows_of(
     console: Console, paths: Sequence[Path], gstin: str | None, own: str, *, check: bool
-) -> tuple[list[Path], Beside]:
-    """Read the files that are meant, as push does; return them, and their rows with what is beside them."""
-    beside = Beside()
+) -> tuple[list[Path], Beside, list[Problem]]:
+    """Read the files that are meant, as push does; return them, their rows with what is beside, and faults.
+
+    The rows are those that can be read; what is wrong with others is no error as long as there are any.
+    """
+    beside, faults = Beside(), list[Problem]()
 
     def read(file: Path, **options: bool) -> list[Row]:
-        return read_keeping(file, beside.keep, **options)
+        rows: list[Row] = []
 
-    files, by_gstin = read_all(
-        console, paths, JobKind.SAVE, gstin=gstin, check=check, reader=read, otherwise=lambda: own
-    )
+        def keep(row: Row, columns: Sequence[str], texts: Sequence[str]) -> None:
+            rows.append(row)
+            beside.keep(row, columns, texts)
+
+        try:
+            return read_keeping(file, keep, **options)
+        except InvalidInput as error:
+            found = tables.problems_of(error)
+            wrong = {(one.file, one.row) for one in found}
+            if not (readable := [row for row in rows if (row.file, row.line) not in wrong]):
+                raise
+            faults.extend(found)
+            return readable
+
+    try:
+        files, by_gstin = read_all(
+            console, paths, JobKind.SAVE, gstin=gstin, check=check, reader=read, otherwise=lambda: own
+        )
+    except InvalidInput as error:
+        if faults:
+            raise_all([*faults, *tables.problems_of(error)])
+        raise
     beside.rows = [row for named in by_gstin.values() for row in named]
-    return files, beside
+    return files, beside, faults
 
 
 def _list_rules(console: Console, policy: RulePolicy) -> int:
@@ -141,13 +168,64 @@ def _list_rules(console: Console, policy: RulePolicy) -> int:
     return OK
 
 
+@attrs.frozen(kw_only=True)
+class _Found:
+    """One thing that is wrong: a cell that cannot be read, or what a rule found."""
+
+    level: Level
+    problem: Problem
+    """The place, the kind or the rule's code, and the sentence of the report."""
+    message: str
+    record: str = ""
+    source: str = ""
+    row: Row | None = None
+
+    @classmethod
+    def of_form(cls, fault: Problem) -> Self:
+        """What is wrong with a row that is not read, or with a file."""
+        return cls(level=Level.REFUSE, problem=fault, message=fault.message)
+
+    @classmethod
+    def of_rule(cls, finding: Finding, rows: Sequence[Row]) -> Self:
+        """What a rule found in a row, or in all of them."""
+        row = None if finding.place is None else rows[finding.place]
+        problem = Problem(finding.message, kind=finding.code)
+        key = finding.key
+        named = "the batch" if key is None else f"{key.section} {key.number} from {key.supplier}"
+        if row is not None:
+            column = tables.column_of(finding.code)
+            place: dict[str, Any] = {"file": row.file, "row": row.line, "column": column, "gstin": row.gstin}
+            problem = Problem(f"{named}: {finding.message}", kind=finding.code, **place)
+        level, said = finding.level, finding.message
+        return cls(level=level, problem=problem, message=said, record=named, source=finding.source, row=row)
+
+    @property
+    def code(self) -> str:
+        """The rule's code, or the kind of the fault."""
+        return self.problem.kind
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        place = self.problem.facts
+        return {
+            **{name: place[name] or None for name in ("file", "gstin", "row", "column")},
+            "level": self.level.value,
+            **{name: getattr(self, name) for name in ("code", "message", "source")},
+            **{name: getattr(self.row, name, None) for name in _OF_ROW},
+        }
+
+
+_OF_ROW: Final = ("section", "supplier", "number", "return_period")
+
+
 @attrs.frozen
 class _Outcome:
-    """What the rules found in files."""
+    """What was found in files."""
 
     files: Sequence[Path]
     rows: Sequence[Row]
-    found: Sequence[Finding]
+    found: Sequence[_Found]
     rewritten: int
     filings: Filings | None
 
@@ -166,7 +244,7 @@ class _Outcome:
                 console.show(table())
             console.say()
         if console.report is not None:
-            lines = ((finding.level.value, self._problem(finding)) for finding in self.found)
+            lines = ((finding.level.value, finding.problem) for finding in self.found)
             tables.write_problems(console.report, lines, overwrite=console.overwrite)
             console.say(f"All findings are in {console.report}.")
         if self.rewritten:
@@ -181,7 +259,7 @@ class _Outcome:
             "report_file": console.report_file,
             "filing": self.filings and self.filings.facts(console),
         }
-        console.document({**facts, "findings": [self._facts(finding) for finding in self.found]})
+        console.document({**facts, "findings": [finding.facts for finding in self.found]})
         return BAD_INPUT if refused else OK
 
     @property
@@ -213,11 +291,11 @@ class _Outcome:
             title += ", the first three of each code; --report FILE and --json have all"
         return show.table(title, (*several, "row", "level", "code", "column", "record", "message"), rows)
 
-    def _cells(self, finding: Finding) -> tuple[object, ...]:
-        problem = self._problem(finding)
+    def _cells(self, found: _Found) -> tuple[object, ...]:
+        problem = found.problem
         place = (Path(problem.file).name, problem.gstin or "") if self._several else ()
-        what = (_level(finding), finding.code, tables.column_of(finding.code), _named(finding))
-        return *place, problem.row, *what, finding.message
+        what = (_level(found), found.code, problem.column or "", found.record)
+        return *place, problem.row, *what, found.message
 
     def _verdict(self, refused: int) -> str:
         by_code = by_kind(finding.code for finding in self.found)
@@ -233,28 +311,6 @@ class _Outcome:
         beside = f", but {warnings} ({by_code})" if warned else ""
         return f"No fault was found in the {files}{beside}. {looked_up}"
 
-    def _problem(self, finding: Finding) -> Problem:
-        if finding.place is None:
-            return Problem(finding.message, kind=finding.code)
-        row, column = self.rows[finding.place], tables.column_of(finding.code)
-        place: dict[str, Any] = {"file": row.file, "row": row.line, "column": column, "gstin": row.gstin}
-        return Problem(f"{_named(finding)}: {finding.message}", kind=finding.code, **place)
 
-    def _facts(self, finding: Finding) -> dict[str, Any]:
-        row = None if finding.place is None else self.rows[finding.place]
-        place = self._problem(finding).facts
-        return {
-            **{name: place[name] or None for name in ("file", "gstin", "row", "column")},
-            "level": finding.level.value,
-            **{name: getattr(finding, name) for name in ("code", "message", "source")},
-            **{name: getattr(row, name, None) for name in ("section", "supplier", "number", "return_period")},
-        }
-
-
-def _level(finding: Finding) -> Text:
-    return Text(finding.level, "bold red" if finding.level is Level.REFUSE else "yellow")
-
-
-def _named(finding: Finding) -> str:
-    key = finding.key
-    return "the batch" if key is None else f"{key.section} {key.number} from {key.supplier}"
+def _level(found: _Found) -> Text:
+    return Text(found.level, "bold red" if found.level is Level.REFUSE else "yellow")
