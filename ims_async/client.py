@@ -10,11 +10,13 @@ import time
 from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Self
 
+from . import rules as checks
 from .errors import InvalidInput, JournalError
 from .gsp.base import Gsp
 from .jobs.context import Services
 from .jobs.job import ImsJob
 from .journal import Journal
+from .lazy import module
 from .loop_owner import LoopOwner, on_one_loop
 from .model.change import Change
 from .model.moves import OPEN_STATES, ChangeState
@@ -33,8 +35,8 @@ from .taxpayer import Taxpayer, Taxpayers, state_of
 
 if TYPE_CHECKING:
     import aiohttp
-
-    from .rules import RulePolicy
+else:  # what annotations name is imported by the first request only
+    aiohttp = module("aiohttp")
 
 _log = logging.getLogger("ims_async")
 
@@ -64,7 +66,7 @@ class ImsClient:
         poll: PollPolicy | None = None,
         retry: RetryPolicy | None = None,
         rate: RateLimit | None = None,
-        rules: RulePolicy | None = None,
+        rules: checks.RulePolicy | None = None,
         credentials: CredentialStore | None = None,
         session: aiohttp.ClientSession | None = None,
         transport: Transport | Handler | None = None,

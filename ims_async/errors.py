@@ -5,12 +5,11 @@ All are plain, picklable exceptions. A job handle is not pickled with its error:
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Sequence
-
     from .bulk.report import BulkReport
     from .jobs.job import ImsJob
     from .model.report import JobReport

@@ -29,6 +29,19 @@ def names_of(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
     return fetch
 
 
+class _Module:
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self._name), name)
+
+
+def module(name: str) -> Any:
+    """Return a module that is imported when something of it is first asked for, by `get_type_hints` say."""
+    return _Module(name)
+
+
 class _Pattern:
     def __init__(self, text: str | bytes, flags: int) -> None:
         self._text, self._flags = text, flags

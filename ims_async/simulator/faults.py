@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Literal, Self, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Literal, Self, TypeVar
 
 Way = Literal["answer", "drop", "silence", "truncate", "twice", "slow"]
 Hint = Literal["seconds", "date", "reset"]

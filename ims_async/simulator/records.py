@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from decimal import Decimal
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Iterable, Mapping, Sequence
-    from decimal import Decimal
-
-    from .fields import Kind
+from .fields import Kind
 
 Action = Literal["N", "A", "R", "P"]
 """No action, accepted, rejected, pending."""

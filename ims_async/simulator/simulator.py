@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from decimal import Decimal
 from difflib import get_close_matches
 from functools import cached_property
 from inspect import signature
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import Any, Self, Unpack
 
 from .faults import Fault, check_faults
 from .fields import is_period
-from .http import Router, write
-from .rules import Rules
+from .http import Answer, Router, write
+from .records import Effect, LoggedRequest, Record, SimJob, Taxpayer
+from .rules import Rules, Settings
 from .sandbox import gsp as sandbox_api
 from .server import Server
 from .vayana import gsp as vayana_api
 from .vayana import login
 from .world import World
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from decimal import Decimal
-
-    from .http import Answer
-    from .records import Effect, LoggedRequest, Record, SimJob, Taxpayer
-    from .rules import Settings
 
 
 class Simulator:

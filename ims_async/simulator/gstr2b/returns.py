@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import date
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..records import Record
 from ..rules import (
     FILED_OR_WRONG_PERIOD,
     NO_STATEMENT,
@@ -20,20 +23,14 @@ from ..rules import (
     not_before,
 )
 from ..seeding import PERIODS
-from .documents import never_in_ims, of_record
-from .filings import Filings
+from .documents import Document, never_in_ims, of_record
+from .filings import Filings, Form
 from .generations import Generation, Overlap, Regeneration, Snapshot
 from .periods import FIRST, day_after, day_at, later, months, period_of, starts_at
+from .statement import Payload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import date
-
-    from ..records import Record
     from ..world import World
-    from .documents import Document
-    from .filings import Form
-    from .statement import Payload
 
 
 class Returns:
