@@ -125,12 +125,12 @@ def check_rows(
     """Return the findings on the decided rows of a file, by their `place` among `rows`.
 
     Ids and amounts are warned about at most: what is sent later is the record as the gateway shows it then.
-    So a finding has no `record`, only its key.
-    The rows of each taxpayer are a batch of their own; `gstin` is the taxpayer of rows without one.
+    So a finding has no `record`, only its key. The rows of each taxpayer are a batch of their own; `gstin` is
+    the taxpayer of rows without one.
     """
     skipped: dict[int, set[str]] = {}
     checkers: dict[str | None, rules.Checker] = {}
-    findings: list[rules.Finding] = []
+    findings = [*_of_hashes(rows.rows if isinstance(rows, Beside) else [row for row, _ in rows], gstin)]
 
     def add(found: Iterable[rules.Finding]) -> None:
         findings.extend(
@@ -153,7 +153,6 @@ def check_rows(
             findings.append(_of_row(place, row, "rewritten", what, rules.Level.WARN))
     for checker in checkers.values():
         add(checker.end())
-    findings.extend(_of_hashes([row for row, _ in rows], gstin))
     findings.sort(key=lambda one: len(rows) if one.place is None else one.place)
     return findings
 
