@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -140,6 +140,18 @@ def test_rows_that_are_taken_as_they_are_read_are_the_same(body: bytes, strict: 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(codec_invoices, "_ROWS_PER_TURN", 2)
         assert outcome(body, strict=strict, taken=taken) == outcome(body, strict=strict)
+
+
+@pytest.mark.parametrize("small", [NEVER, 1_000_000])
+def test_an_error_of_who_takes_rows_is_none_of_the_answer(small: int) -> None:
+    """Whether that is scanned or read whole."""
+
+    def take(rows: Sequence[Invoice]) -> None:
+        raise ValueError(f"of {len(rows)}")
+
+    body = answer(b2b=[strategies.documented_row(Section.B2B)] * 150).encode()
+    with limits(small=small, slice_=1000), pytest.raises(ValueError, match=r"^of 100$"):
+        finish(read_invoices(body, PATH, take=take))
 
 
 def test_all_but_the_last_rows_are_taken() -> None:

@@ -72,9 +72,12 @@ def read_invoices(
     """
     reading = _Reading(tuple(path), recipient, take)
     if (whole := parse_small(body, reading.path)) is not None:
-        yield from _read_sections(whole, reading)
+        steps = _read_sections(whole, reading)
     else:
-        yield from scanned(body, lambda scanner: _walk(scanner, reading))
+        steps = scanned(body, lambda scanner: _walk(scanner, reading))
+    for pause in steps:
+        reading.hand_over()  # here: within a step an error of `take` would be one of the answer
+        yield pause
     rows, problems, other = reading.rows, reading.problems, reading.rows.other
     token, prepared = other.get("token"), "token" in other and not reading.good
     if not reading.found:
@@ -146,7 +149,6 @@ def _read_section(
                     uncounted = reading.unreadable < MOST_PROBLEMS
             place += 1
             if place % _ROWS_PER_TURN == 0:
-                reading.hand_over()
                 yield PAUSE
 
 
