@@ -70,12 +70,12 @@ def save_all(
     regenerate: str | None = None,
     confirm: bool = False,
     filed: Collection[str] = (),
+    since: int | None = None,
 ) -> BulkRun:
     """Save the decisions of many taxpayers; those with `Action.NO_ACTION` are reset, after the saves.
 
     `decisions` is `{taxpayer: decisions}`, or pairs of these, also as an async iterable, read as places come
     free: memory then goes by `concurrency`. A taxpayer may be a GSTIN (`check=False`: of any check digit).
-
     `run` names the run. Called again with the name and the decisions of an earlier one, this goes on where
     that ended: what was sent is waited for, or looked at, and never sent again. `concurrency` is how many
     taxpayers are worked on at once: 1,000 of a mapping, 100 of what comes as pairs. A job's body has at most
@@ -83,21 +83,21 @@ def save_all(
     its size all the same goes in halves, down to single records. A change whose answer was lost is settled
     by looking, after `quiet` seconds at the latest; one whose process may still be sending it, not before
     that counts as dead (18 minutes). What was then not applied is sent again, as it stands by then.
-
-    Nothing is sent for a taxpayer whose requests fail (no answer, HTTP 5xx, 429) until a count of its
-    records is answered; nor for any, where those of two fail. After `max_outage` seconds without an answer
-    (an hour, unless you say otherwise) that taxpayer's part ends with the gateway's error, and what was not
-    sent is for `retry`. Polls that fail for so long, or until the client's `PollPolicy.deadline`, end it with
-    `JobTimeout`: the job is pending. `quiet` is no shorter for a short `max_outage`.
+    Where something else was sent for a taxpayer since this began, or since revision `since` of the journal
+    (`(await journal.now()).revision` before the records were read), those are read again, and sent if they
+    still stand as they were decided on. Nothing is sent for a taxpayer whose requests fail (no answer, HTTP
+    5xx, 429) until a count of its records is answered; nor for any, where those of two fail. After
+    `max_outage` seconds without an answer that taxpayer's part ends with the gateway's error, and what was
+    not sent is for `retry`. Polls that fail for so long, or past `PollPolicy.deadline`, end it with
+    `JobTimeout`. `quiet` is no shorter for a short `max_outage`.
 
     With `regenerate="102026"` each part that did not break off ends with GSTR-2B of that period computed
     anew, if anything was or may be applied (`gstr2b`), but of the GSTINs in `filed`, whose GSTR-3B of it is
     filed; `confirm` reads it before and after (`gstr2b_proof`; only after, if an earlier call asked for it).
     All is written to the client's journal, or `journal` (the client's from then on), or a SQLite file
-    (`default_journal`); with `journal=False`, and no other, a crash loses what was under way. Raises
-    `InvalidInput`, `JournalError`.
+    (`default_journal`); without any a crash loses what was under way. Raises `InvalidInput`, `JournalError`.
     """
-    context = _context_of(client, run, journal, quiet, max_outage, max_bytes, max_records)
+    context = _context_of(client, run, journal, quiet, max_outage, max_bytes, max_records, since)
     context.statement = None if regenerate is None else Statement(regenerate, confirm=confirm, filed=filed)
     return BulkRun(context, source_of(client, decisions, JobKind.SAVE, check=check), concurrency)
 
@@ -114,9 +114,10 @@ def reset_all(
     quiet: float = QUIET,
     max_outage: float = MAX_OUTAGE,
     check: bool = True,
+    since: int | None = None,
 ) -> BulkRun:
     """Take the action on records of many taxpayers back to "no action"; otherwise as `save_all`."""
-    context = _context_of(client, run, journal, quiet, max_outage, max_bytes, max_records)
+    context = _context_of(client, run, journal, quiet, max_outage, max_bytes, max_records, since)
     return BulkRun(context, source_of(client, invoices, JobKind.RESET, check=check), concurrency)
 
 
@@ -263,6 +264,7 @@ def _context_of(
     max_outage: float,
     max_bytes: int | None = None,
     max_records: int | None = None,
+    since: int | None = None,
 ) -> RunContext:
     if not isinstance(client, ImsClient):
         raise InvalidInput(f"the first argument is a {type(client).__name__}: pass the ImsClient")
@@ -276,6 +278,8 @@ def _context_of(
     return RunContext(
         client=client,
         run=new_name(services_of(client).clock()) if run is None else checked_name(run),
+        goes_on=run is not None,
+        since=since,
         journal=journal,
         limit=min(limit, max_bytes or limit),
         max_records=max_records,

@@ -61,6 +61,8 @@ class RunContext:
 
     client: ImsClient
     run: str
+    goes_on: bool = False
+    """True of a run that was named: something of it may have been sent before."""
     journal: Kept
     limit: int
     aim: int = attrs.field(default=attrs.Factory(lambda self: self.limit, takes_self=True))
@@ -69,6 +71,8 @@ class RunContext:
     max_outage: float
     statement: Statement | None = None
     """The GSTR-2B that each taxpayer's part ends with."""
+    since: int | None = None
+    """The journal's revision when the records were read, that of the run's beginning if None."""
     stop: Stop = attrs.field(factory=Stop)
     gate: OutageGate = attrs.field(init=False)
     bench: asyncio.Lock = attrs.field(factory=asyncio.Lock)

@@ -132,8 +132,11 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
 
     async def _in_the_journal(self) -> Collection[str]:
         """Return whose decisions were sent before; what cannot be read is reported by its taxpayer's part."""
+        context = self._context
         try:
-            changes: Sequence[Any] = await self._context.services.find(run=self.run)
+            if context.since is None:
+                context.since = (await context.services.journal.now()).revision
+            changes: Sequence[Any] = await context.services.find(run=self.run) if context.goes_on else ()
         except JournalError as error:
             changes, self._all_known = error.readable, False
         return dict.fromkeys(change.token.gstin for change in changes)

@@ -11,6 +11,7 @@ import attrs
 from ..errors import JobInFlight, OutcomeUnknown, PayloadTooLarge
 from ..gsp.codec import Chunk, pack_chunks
 from ..gsp.codec.json import Pause
+from ..jobs.context import Services
 from ..jobs.job import ImsJob
 from ..jobs.reconcile import Reconciliation, keys_of
 from ..jobs.sending import Batch
@@ -22,9 +23,48 @@ from ..steps import run_async
 from .gstr2b import NOT_READ
 from .job_follower import JobFollower, can_be_settled, let_go, with_each
 from .report import EventKind
-from .tally import hashes_of, without_effect, without_frames
+from .tally import Tally, hashes_of, without_effect, without_frames
 
 _MOST_AGAINS: Final = 3  # of what was lost each time
+
+
+class _News:
+    """What the journal has of a GSTIN that a run has not counted: its own, made elsewhere, and of others.
+
+    `since` is the journal's revision when the records were read, or the run began.
+    """
+
+    def __init__(self, services: Services, run: str, tally: Tally, *, since: int) -> None:
+        self._services, self._run, self._tally, self._known_to = services, run, tally, since
+        self.of_others = False
+        """True once something else has been sent since: the records have to be looked at."""
+
+    async def changes(self, after: int | None = None) -> list[Change]:
+        """Return what was handed in for this run, by any process, was not called off, and moved `after`."""
+        changes = await self._services.find(run=self._run, gstin=self._tally.gstin, after=after)
+        return [change for change in changes if change.state is not ChangeState.CALLED_OFF]
+
+    async def moved(self) -> list[Change]:
+        """Return of these the ones that may not be counted here: a run may have thousands that are."""
+        moved = await self.changes(self._tally.revision or None)
+        self._note(moved)
+        return moved
+
+    async def none(self) -> bool:
+        """Say whether all that was sent for this run is counted here, and nothing else was sent since."""
+        tally, known = self._tally, self._known_to
+        after = min(known, tally.revision or known)
+        changes = await self._services.find(gstin=tally.gstin, after=after)
+        own = [change for change in changes if change.run == self._run]
+        others = (one for one in changes if one.run != self._run and one.revision > known)
+        self.of_others |= any(one.sent and not one.token.kind.repeatable for one in others)
+        self._known_to = max([known, *(change.revision for change in changes)])
+        self._note(own)
+        return not self.of_others and all(one.id in tally.seen or not one.sent for one in own)
+
+    def _note(self, moved: Sequence[Change]) -> None:
+        if all(change.id in self._tally.seen for change in moved):
+            self._tally.revision = max([self._tally.revision, *(change.revision for change in moved)])
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -35,12 +75,15 @@ class TaxpayerRun(JobFollower):
     _run: str = attrs.field(init=False)
     _found_all: bool = attrs.field(init=False, default=True)
     """False once a section could not be read to its last row."""
+    _news: _News = attrs.field(init=False)
     _aim: int = attrs.field(init=False)
     _found: Reconciliation = attrs.field(init=False, factory=Reconciliation)
     """How what is being handed in stood when it was looked at last."""
 
     def __attrs_post_init__(self) -> None:
         self._run, self._aim = self.context.run, self.context.aim
+        context = self.context
+        self._news = _News(context.services, context.run, self.tally, since=context.since or 0)
 
     async def _carry_out(self) -> None:
         earlier = await self._take_up()
@@ -106,6 +149,7 @@ class TaxpayerRun(JobFollower):
         """Send these, each job seen to its end before the next; `again`, if they still are as decided on."""
         chunks = _Chunks(self, kind, records)
         while chunks.left:
+            again = again or self._news.of_others
             job = await (self._look_and_send(chunks) if again else self._send(chunks))
             if job is not None:
                 await self.notify(EventKind.SUBMITTED, job=job)
@@ -113,7 +157,7 @@ class TaxpayerRun(JobFollower):
                 done = [job]
                 del job
                 await let_go(done)
-            elif not again:  # it was too large, or another process has sent for this run meanwhile
+            elif not again:  # it was too large, or something was sent for this GSTIN meanwhile
                 await self._finish(await self._take_up())
                 chunks.restart(self.tally.waiting(kind))
         await self._mark_retried(chunks.unsent)
@@ -124,22 +168,15 @@ class TaxpayerRun(JobFollower):
         batch = Batch(kind=chunks.kind, records=chunk.records, run=self._run, body=chunk.body, checked=True)
 
         async def look() -> Batch | None:
-            return batch if await self._nothing_new() else None
+            return batch if await self._news.none() else None
 
         async def hand_in() -> ImsJob | None:
-            in_the_way: ImsJob | None = None
-            while True:
-                try:
-                    return await self._sent(self._state.changes.submit_what(look, queue=True))
-                except JobInFlight as error:
-                    if not await self._nothing_new():
-                        return None
-                    if error.job is None or error.job is in_the_way or not can_be_settled(error.job):
-                        raise
-                    in_the_way = error.job
-                await self.settle(in_the_way)
+            sending = self._state.changes.submit_what(look, queue=True)
+            return await self._sent(sending)
 
-        return await self._hand_in(chunks, batch, chunk.records, hand_in)
+        return await self._hand_in(
+            chunks, batch, chunk.records, lambda: self._settling(hand_in, self._news.none)
+        )
 
     async def _look_and_send(self, chunks: _Chunks) -> ImsJob | None:
         """Look at the next chunk, and send what of it stands as it was decided on."""
@@ -155,7 +192,27 @@ class TaxpayerRun(JobFollower):
             self.context.gate.answered(self.taxpayer)
             return retry.job
 
-        return await self._hand_in(chunks, batch, records, lambda: self._sent(look_and_send()))
+        return await self._hand_in(
+            chunks, batch, records, lambda: self._settling(lambda: self._sent(look_and_send()))
+        )
+
+    async def _settling(
+        self,
+        hand_in: Callable[[], Awaitable[ImsJob | None]],
+        goes_on: Callable[[], Awaitable[bool]] | None = None,
+    ) -> ImsJob | None:
+        """Hand in; settle a lost change that is in the way, and do it again, unless `goes_on` says no."""
+        in_the_way: ImsJob | None = None
+        while True:
+            try:
+                return await hand_in()
+            except JobInFlight as error:
+                if goes_on is not None and not await goes_on():
+                    return None
+                if error.job is None or error.job is in_the_way or not can_be_settled(error.job):
+                    raise
+                in_the_way = error.job
+            await self.settle(in_the_way)
 
     async def _hand_in(
         self,
@@ -222,29 +279,10 @@ class TaxpayerRun(JobFollower):
         for change_id in filter(None, change_ids if self._found_all else ()):
             await self._state.jobs.mark_retried(change_id)
 
-    # -- what the journal knows of this run ----------------------------------------------------------------
-
-    async def _changes(self, after: int | None = None) -> list[Change]:
-        """Return what was handed in for this run, by any process, was not called off, and moved `after`."""
-        changes = await self.context.services.find(run=self._run, gstin=self.taxpayer.gstin, after=after)
-        return [change for change in changes if change.state is not ChangeState.CALLED_OFF]
-
-    async def _moved(self) -> list[Change]:
-        """Return of these the ones that may not be counted here: a run may have thousands that are."""
-        tally = self.tally
-        moved = await self._changes(tally.revision or None)
-        if all(change.id in tally.seen for change in moved):
-            tally.revision = max([tally.revision, *(change.revision for change in moved)])
-        return moved
-
-    async def _nothing_new(self) -> bool:
-        """Say whether all that was sent for this run is counted here: it may be carried out elsewhere too."""
-        return all(change.id in self.tally.seen or not change.sent for change in await self._moved())
-
     async def _take_up(self) -> list[ImsJob]:
         """Count what other processes have sent for this run, and leave it out. Asks no gateway."""
-        moved = {change.id for change in await self._moved()}
-        changes = [] if moved <= self.tally.seen else await self._changes()
+        moved = {change.id for change in await self._news.moved()}
+        changes = [] if moved <= self.tally.seen else await self._news.changes()
         fresh = {change.id for change in changes} - self.tally.seen
         jobs = [job for change in changes if fresh and (job := await self._job_of(change)) is not None]
         hashes = [await run_async(hashes_of(job.records or ())) for job in jobs]
