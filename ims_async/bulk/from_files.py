@@ -12,10 +12,13 @@ import attrs
 from .. import tables
 from ..client import ImsClient, services_of
 from ..errors import ImsError, InvalidInput
-from ..jobs.reconcile import decided
+from ..jobs.reconcile import decided, shows
+from ..model.change import Change
 from ..model.records import Decision, Invoice, Record
+from ..model.report import applied_steps
 from ..model.status import JobKind
-from ..model.vocabulary import Action, Section
+from ..model.vocabulary import Section
+from ..steps import run_async
 from ..tables import Row
 from ..tables.matching import without_standing
 from ..tables.row import folded_hash, where
@@ -72,17 +75,18 @@ class Matched:
 class Matcher:
     """Reads the records of `concurrency` taxpayers at a time again, and matches the rows of files with them.
 
-    `run` names the run that the rows are for: what it has sent before is left out. `ahead` are the journal's
-    names of jobs of before, by GSTIN, that had not ended when this began, and have now: a row that decides
-    as they did needs no sending, another is for the record as they left it. `unknown` says of which GSTINs
-    such a job has not ended: nothing is sent behind it.
+    `run` names the run that the rows are for: what it has sent before is left out. `ahead` are jobs of
+    before, by GSTIN, that had not ended when this began, and have now, as the journal has them: a row that
+    decides as they did needs no sending, another is for the record as they left it; what they did not apply
+    is compared like everything else. `unknown` says of which GSTINs such a job has not ended: nothing is
+    sent behind it.
     """
 
     client: ImsClient
     kind: JobKind
     listener: Listener
     run: str | None = None
-    ahead: Mapping[str, Sequence[str]] = attrs.field(factory=dict)
+    ahead: Mapping[str, Sequence[Change]] = attrs.field(factory=dict)
     unknown: Mapping[str, ImsError] = attrs.field(factory=dict)
     concurrency: int = 16
     check: bool = True
@@ -142,32 +146,30 @@ class Matcher:
     ) -> tuple[list[Row], list[Row]]:
         """Return the rows that are still to be sent, and those that a job of before has carried out.
 
-        The action that such a job gave a record is no stranger's: a row that decides otherwise is sent.
+        What such a job has applied, and the gateway still shows so, is not an act of somebody else: a row
+        that decides otherwise is sent.
         """
-        done: dict[object, tuple[Action, tuple[object, ...]]] = {}
-        for change_id in self.ahead.get(gstin, ()):
-            for one in await services_of(self.client).journal.records(change_id):
-                what = _folded(*decided(one))
-                done[what[0]] = (one.action if isinstance(one, Decision) else Action.NO_ACTION), what
+        done: dict[object, Record] = {}
+        for change in self.ahead.get(gstin, ()):
+            records = await services_of(self.client).journal.records(change.id)
+            for record in await run_async(applied_steps(change, records)):
+                done[_folded(record.key)] = record
         if not done:
             return rows, []
-        now = {_folded(one.key)[0]: one for one in current}
-        times = Counter(_folded(row.key)[0] for row in rows)
+        now = {_folded(one.key): one for one in current}
+        times = Counter(_folded(row.key) for row in rows)
         left: list[Row] = []
         standing: list[Row] = []
         for row in rows:
-            (key,) = _folded(row.key)
-            action, what = done.get(key, (None, ()))
-            invoice = now.get(key)
-            if invoice is None or invoice.action is not action:
+            key = _folded(row.key)
+            ours, invoice = done.get(key), now.get(key)
+            if ours is None or invoice is None or not shows(invoice, ours):
                 left.append(row)
-            elif what != self._decided(row):
-                left.append(attrs.evolve(row, pulled_action=action))
-            elif (
-                times[key] == 1 and folded_hash(row.hash) == folded_hash(invoice.hash) and self._changes(row)
-            ):
+            elif _folded(*decided(ours)) != self._decided(row):
+                left.append(attrs.evolve(row, pulled_action=invoice.action))
+            elif times[key] == 1 and folded_hash(row.hash) == folded_hash(invoice.hash):
                 standing.append(row)
-            else:  # it may be a row of another record, or stood so before, which proves nothing
+            else:  # it may be a row of another record
                 left.append(row)
         return left, standing
 
@@ -194,9 +196,6 @@ class Matcher:
             if not left:
                 found.records[gstin] = []
                 del rows[gstin]
-
-    def _changes(self, row: Row) -> bool:
-        return self.kind is JobKind.RESET or row.action is not row.pulled_action
 
     def _decided(self, row: Row) -> tuple[object, ...]:
         facts = (row.action, row.remarks, row.itc_reduction) if self.kind is JobKind.SAVE else ()

@@ -15,7 +15,7 @@ from ..jobs.job import ImsJob
 from ..jobs.reconcile import decided, distinct_keys
 from ..journal import Change, ChangeState, Journal, Query
 from ..model.records import Record, RecordKey
-from ..model.report import accounting_steps
+from ..model.report import applied_steps
 from ..steps import Steps, free, free_async, run_async, sliced
 from .gstr2b import LastChange, may_have_applied
 from .inputs import Portion
@@ -286,10 +286,7 @@ def _is_computed(change: Change, changes: Iterable[Change]) -> bool:
 
 
 def _note_applied(applied: _Applied, change: Change, records: Sequence[Record]) -> Steps[None]:
-    succeeded: set[RecordKey] = set()
-    if change.state is ChangeState.ENDED and change.status is not None:
-        report = yield from accounting_steps(change.status, records, change.token.submitted)
-        succeeded = yield from distinct_keys(report.succeeded)
+    succeeded = yield from distinct_keys((yield from applied_steps(change, records)))
     for few in sliced(records, _PER_STEP):
         for record in few:
             key = record.key

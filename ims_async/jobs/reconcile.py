@@ -202,6 +202,16 @@ def _look(record: Record, now: Invoice, *, quiet: bool, as_read: Callable[[Recor
     return Effect.APPLIED
 
 
+def shows(now: Invoice, record: Record) -> bool:
+    """True if a record is shown as it was decided; remarks or an ITC reduction that are not shown may be."""
+    if isinstance(record, Invoice):
+        return now.action is Action.NO_ACTION
+    details = _details(record, now)
+    return now.action is record.action and all(
+        there is None or _meant(wanted) == _meant(there) for wanted, there in details
+    )
+
+
 def _read(record: Record) -> Invoice:
     return record.invoice if isinstance(record, Decision) else record
 

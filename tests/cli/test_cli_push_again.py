@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
+from ims_async import Invoice
+from ims_async.bulk.from_files import Matcher
 from ims_async.cli.inputs import environment
 from ims_async.cli.output.console import Console
 from ims_async.simulator import Fault
+from ims_async.tables import Row
 from tests.cli.cli_shell import QUICK, Ended, Shell, accept, opened, read_rows, write_rows
 from tests.cli.test_cli_going_on import command_in, start, until
 from tests.cli.test_cli_jobs_journal import some_time_ago
@@ -71,6 +76,34 @@ def change(file: Path, **cells: str) -> None:
 def actions(shell: Shell) -> Counter[str]:
     """Count the taxpayer's records by action."""
     return Counter(record.action for record in shell.sim.records(shell.gstin))
+
+
+def accept_elsewhere(shell: Shell, file: Path, remarks: str) -> None:
+    """Accept the first record of a file as a colleague at the portal."""
+    row = read_rows(file)[0]
+    record = shell.sim.record(
+        *(row[name] for name in ("GSTIN", "section", "supplier", "number", "return period"))
+    )
+    shell.sim._world._put(shell.gstin, dataclasses.replace(record, action="A", remarks=remarks))
+
+
+def show_remarks(shell: Shell) -> None:
+    """Let the gateway show the remarks that records have, which it need not."""
+    pull = Matcher._pull
+
+    async def pull_with_remarks(matcher: Matcher, gstin: str, rows: Sequence[Row]) -> list[Invoice]:
+        shown: dict[str | None, str | None] = {one.hash: one.remarks for one in shell.sim.records(gstin)}
+        return [attrs.evolve(one, remarks=shown[one.hash]) for one in await pull(matcher, gstin, rows)]
+
+    shell.monkeypatch.setattr(Matcher, "_pull", pull_with_remarks)
+
+
+def check_that_the_first_is_refused(shell: Shell, file: Path, ended: Ended) -> None:
+    """Check that nothing was sent after the first job, and that it is said why."""
+    row = read_rows(file)[0]
+    what = "its action at the gateway was N when pulled and is A now"
+    assert f"{row['number']} from {row['supplier']}: {what}" in ended.err
+    assert (ended.code, len(shell.sim.jobs), actions(shell)) == (2, 1, {"A": 12})
 
 
 def outcomes() -> Counter[str]:
@@ -150,6 +183,59 @@ def test_a_record_that_its_supplier_edited_meanwhile_is_refused_by_name(shell: S
     assert ended.code == 2
     assert f"{row['number']} from {row['supplier']}: the supplier has edited it" in ended.err
     assert len(shell.sim.jobs) == 1
+
+
+@pytest.mark.parametrize(
+    "cells", [{"action": "R", "remarks": "not ours"}, {}], ids=["decided otherwise since", "as before"]
+)
+def test_what_a_colleague_did_and_the_job_was_refused_for_is_refused_by_name(
+    shell: Shell, file: Path, cells: dict[str, str]
+) -> None:
+    """The job was to set the same action, with other remarks: it is the colleague's all the same."""
+    change(file, remarks="mine")
+    broken_off(shell, "push", file)
+    accept_elsewhere(shell, file, "by a colleague")
+    change(file, **cells)
+    ended = again(shell, "push", file, "--yes")
+    assert "11 applied, 1 refused" in ended.err
+    check_that_the_first_is_refused(shell, file, ended)
+
+
+@pytest.mark.parametrize("remarks", ["mine", "by a colleague"])
+@pytest.mark.parametrize("action", ["A", "R"])
+def test_other_remarks_than_the_job_has_set_are_not_taken_for_its_own(
+    shell: Shell, file: Path, remarks: str, action: str
+) -> None:
+    """Where the gateway shows them: a colleague has set them after the job."""
+    show_remarks(shell)
+    change(file, remarks="mine")
+    broken_off(shell, "push", file)
+    shell.sim.advance(SLOW)
+    assert actions(shell) == {"A": 12}
+    accept_elsewhere(shell, file, remarks)
+    change(file, action=action)
+    ended = again(shell, "push", file, "--yes")
+    if remarks != "mine":
+        check_that_the_first_is_refused(shell, file, ended)
+    elif action == "A":
+        assert (ended.code, outcomes()) == (0, {"unchanged": 12})
+    else:
+        assert (ended.code, outcomes()) == (0, {"unchanged": 11, "applied": 1})
+
+
+@pytest.mark.parametrize("status", [{"status_cd": "PE"}, {"status_cd": "ER"}], ids=["unaccounted", "refused"])
+def test_what_the_job_of_before_is_not_known_to_have_applied_is_compared_as_ever(
+    shell: Shell, file: Path, status: dict[str, str]
+) -> None:
+    """What stands as decided stands, and a row that decides otherwise is refused."""
+    broken_off(shell, "push", file)
+    shell.sim.advance(SLOW)
+    shell.sim.script_status(shell.sim.jobs[0].reference, status)
+    change(file, action="R")
+    check_that_the_first_is_refused(shell, file, again(shell, "push", file, "--yes"))
+    change(file, action="A")
+    ended = again(shell, "push", file, "--yes")
+    assert (ended.code, STANDS in ended.out, len(shell.sim.jobs)) == (0, True, 1)
 
 
 def test_the_question_is_about_what_is_still_to_be_sent(shell: Shell, file: Path) -> None:

@@ -19,8 +19,8 @@ from .settings import Settings, journal_if_any
 class Ahead:
     """The saves and resets of before, by GSTIN: those that have ended now, and why others have not."""
 
-    changes: dict[str, list[str]] = attrs.field(factory=dict)
-    """The journal's names of them."""
+    changes: dict[str, list[Change]] = attrs.field(factory=dict)
+    """The former, as the journal has them."""
     unknown: dict[str, ImsError] = attrs.field(factory=dict)
 
     @classmethod
@@ -30,7 +30,7 @@ class Ahead:
         for change in changes:
             gstin, why = change.token.gstin, errors.get(change.token.gstin)
             if not change.open:
-                found.changes.setdefault(gstin, []).append(change.id)
+                found.changes.setdefault(gstin, []).append(change)
             elif isinstance(why, ImsError):
                 found.unknown[gstin] = _in_the_way(why)
         return found

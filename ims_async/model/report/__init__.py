@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .accounting import FOUND_CHANGED, FOUND_NOT_APPLIED, account, accounting_steps
+from .accounting import FOUND_CHANGED, FOUND_NOT_APPLIED, account, accounting_steps, applied_steps
 from .outcome import CANNED, JobReport, RecordFailure
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "RecordFailure",
     "account",
     "accounting_steps",
+    "applied_steps",
 ]

@@ -14,6 +14,8 @@ from typing import Final
 import attrs
 
 from ...steps import STEP, Steps, free, run, sliced
+from ..change import Change
+from ..moves import ChangeState
 from ..reasons import Reason, completed, together
 from ..records import Record, RecordKey
 from ..status import ErrorEntry, Found, JobState, JobStatus
@@ -57,6 +59,14 @@ def accounting_steps(
         unmatched=tuple(unmatched),
         unaccounted_count=0 if complete else len(rest),
     )
+
+
+def applied_steps(change: Change, records: Sequence[Record]) -> Steps[Sequence[Record]]:
+    """Return those of a change's records that it is known to have applied."""
+    if change.state is not ChangeState.ENDED or change.status is None:
+        return ()
+    report = yield from accounting_steps(change.status, records, change.token.submitted)
+    return report.succeeded
 
 
 def _parted(
