@@ -66,7 +66,8 @@ def push(
     The column 'GSTIN' says whose a record is: files may hold many taxpayers. What is wrong with one taxpayer
     (no session, a stale row) then skips that one, and the others go on. Every push is a run: one that was
     broken off, however that happened, goes on with the same command and the name that it printed (--run).
-    Without that name its jobs are waited for first, and what they did is not sent again.
+    Without that name the jobs that were sent before are waited for first, and what they did is not sent
+    again. That does not hold while another push of the same rows still runs, which may send more of them.
 
     Without access to an API, --to writes a file to upload at the portal, and sends nothing.
     """
