@@ -282,6 +282,7 @@ def test_a_job_of_before_that_is_not_heard_of_stops_its_taxpayer_only(shell: She
     parts = ended.json()["taxpayers"]
     assert ended.code == 1
     assert (parts[sick]["not_sent_count"], parts[well]["ok"]) == (12, True)
+    assert "12 rows; pulling 1 section to see" in ended.err
     host = shell.sim.url.partition("//")[2]
     told = f"nothing was sent, a job of before is in the way: no answer from {host} for 0 s (503: "
     assert parts[sick]["reason"].startswith(told)
@@ -300,6 +301,7 @@ def test_of_one_taxpayer_it_is_the_error_and_the_command_that_goes_on_is_named(
     assert ended.code == 1
     assert "Error: nothing was sent, a job of before is in the way: no answer from " in ended.err
     assert "1 job with 12 records runs on at the gateway." in ended.err
+    assert "pulling" not in ended.err
     assert f"  ims-async push {file} --yes --first-poll 0 --max-outage 0.1\n" in ended.err
     assert len(shell.sim.jobs) == 1
 

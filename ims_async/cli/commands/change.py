@@ -139,10 +139,7 @@ class Change:
         """Pull again, show, ask, send, wait, account; what is wrong with one taxpayer is that one's."""
         plan, console = self.plan, self.console
         ahead = self._see_those_ahead(rows)
-        count = counted(sum(map(len, rows.values())), "row")
-        of_many = f" of {len(rows):,} taxpayers" if len(rows) > 1 else ""
-        sections = counted(sum(len({row.section for row in own}) for own in rows.values()), "section")
-        console.tell(f"{count}{of_many}; pulling {sections} to see that nothing has changed since.")
+        _say_what_is_pulled(console, [own for gstin, own in rows.items() if gstin not in ahead.unknown])
         if self.settings.token is not None and not self.settings.gstin:
             console.tell("IMS_TOKEN is not used: set IMS_GSTIN to say whose it is.")
         matched = console.wait_for(self._match(rows, ahead))
@@ -291,6 +288,15 @@ class Change:
 def _decisions(matched: Matched) -> list[Decision]:
     """Return what is to be sent, of all taxpayers."""
     return [one for own in matched.records.values() for one in own if isinstance(one, Decision)]
+
+
+def _say_what_is_pulled(console: Console, rows: Sequence[Sequence[Row]]) -> None:
+    """Say how much is read again; `rows` are those of each taxpayer of whom that is done."""
+    if rows:
+        count = counted(sum(map(len, rows)), "row")
+        of_many = f" of {len(rows):,} taxpayers" if len(rows) > 1 else ""
+        sections = counted(sum(len({row.section for row in own}) for own in rows), "section")
+        console.tell(f"{count}{of_many}; pulling {sections} to see that nothing has changed since.")
 
 
 def _say_what_else_the_run_holds(console: Console, run: str, matched: Matched) -> None:
