@@ -64,6 +64,8 @@ class Matched:
     """How many rows a spreadsheet has rewritten; they are recognised by their hash."""
     sizes: dict[str, int] = attrs.field(factory=dict)
     """How many rows each GSTIN has in the files, in their order."""
+    since: int = 0
+    """The journal's revision before the records were read."""
 
     @property
     def count(self) -> int:
@@ -98,6 +100,7 @@ class Matcher:
         taxpayers: a refused account, an empty wallet, whatever it is where there is one and nothing was sent.
         """
         found = Matched(sizes={gstin: len(own) for gstin, own in rows.items()})
+        found.since = (await services_of(self.client).journal.now()).revision
         if self.run is not None:
             await self._leave_out_earlier(self.run, rows, found)
 

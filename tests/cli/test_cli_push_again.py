@@ -328,3 +328,30 @@ def test_a_run_that_is_gone_on_with_sees_to_its_own_jobs(shell: Shell, file: Pat
     ended = shell.run("push", file, "--yes", "--run", "november", *QUICK, "--json")
     assert (ended.code, ended.json()["applied"], len(shell.sim.jobs)) == (0, 12, 1)
     assert "waited for" not in ended.err
+
+
+@pytest.mark.parametrize("decided", ["A", "R"])
+def test_what_is_pushed_elsewhere_while_a_question_is_open_is_not_sent_again(
+    shell: Shell, file: Path, decided: str
+) -> None:
+    """Two terminals: what the other has applied is done, and what it decided otherwise is for a person."""
+    theirs = file.with_name("theirs.csv")
+    theirs.write_bytes(file.read_bytes())
+    change(theirs, action=decided)
+    asked = "ims_async.cli.commands.change.confirmed"
+
+    def answer_late(question: str, *, yes: bool) -> bool:
+        with shell.monkeypatch.context() as patched:
+            patched.setattr(asked, lambda *_, **__: True)
+            ended = again(shell, "push", theirs, "--yes")
+        assert ended.code == 0, ended.err
+        return True
+
+    with shell.monkeypatch.context() as patched:
+        patched.setattr(asked, answer_late)
+        ended = shell.run("push", file, *QUICK, "--json")
+    assert len(shell.sim.jobs) == 1
+    assert actions(shell) == dict(Counter([decided, *["A"] * 11]))
+    facts = ended.json()
+    changed = int(decided == "R")
+    assert (ended.code, facts["applied"], facts["changed_count"]) == (changed, 12 - changed, changed)

@@ -26,7 +26,7 @@ from ..inputs.ahead import Ahead, open_before
 from ..inputs.files import of_which_decided, read_all
 from ..inputs.filings import ask_filings
 from ..inputs.runs import check_regenerated, check_run
-from ..inputs.settings import Settings, confirmed, gather, journal
+from ..inputs.settings import Settings, confirmed, gather, journal, journal_if_any
 from ..output import outcomes
 from ..output import tables as show
 from ..output.console import NOT_ALL_WELL, OK, Console
@@ -67,7 +67,7 @@ def push(
     (no session, a stale row) then skips that one, and the others go on. Every push is a run: one that was
     broken off, however that happened, goes on with the same command and the name that it printed (--run).
     Without that name the jobs that were sent before are waited for first, and what they did is not sent
-    again. That does not hold while another push of the same rows still runs, which may send more of them.
+    again; nor is what another push does meanwhile.
 
     Without access to an API, --to writes a file to upload at the portal, and sends nothing.
     """
@@ -215,7 +215,7 @@ class Change:
     async def _match(self, rows: dict[str, list[Row]], ahead: Ahead) -> Matched:
         """Pull again and match; rows that an earlier part of a run has sent are left out."""
         plan = self.plan
-        kept = journal(plan.journal) if plan.run is not None or ahead.changes else None
+        kept = journal(plan.journal) if plan.run is not None else journal_if_any(plan.journal)
         # A person who expects a long job need not wait as long for rows.
         soon = min(plan.first_poll, options.FIRST_POLL)
         async with self.settings.client(first_poll=soon, journal=kept) as client:
@@ -278,7 +278,7 @@ class Change:
     def _begin(self, client: ImsClient, matched: Matched, filed: Collection[str]) -> BulkRun:
         names = ("run", "concurrency", "max_records", "max_outage")
         asked: dict[str, Any] = {name: getattr(self.plan, name) for name in names}
-        asked["check"] = self.settings.check
+        asked |= {"check": self.settings.check, "since": matched.since}
         if self.kind is JobKind.SAVE:
             asked |= {"regenerate": self.regenerate, "confirm": True, "filed": filed}
             return bulk.save_all(client, cast("Mapping[str, list[Decision]]", matched.records), **asked)
