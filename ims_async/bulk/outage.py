@@ -48,8 +48,8 @@ class OutageGate:
     ) -> None:
         self._services, self._rest, self.max_outage = services, rest, max_outage
         self._failing: set[str] = set()
-        self._asked_since: dict[str, float] = {}
-        """Since when a taxpayer's answer is waited for: what else is asked in that outage waits no longer."""
+        self._in_vain: dict[str, tuple[float, float]] = {}
+        """Since when, and until when, the answer of a taxpayer that failed alone was waited for last."""
         self._since_an_answer: set[str] = set()
         self._probing = asyncio.Lock()
         self._delays: Iterator[float] = iter(())
@@ -74,16 +74,22 @@ class OutageGate:
     def answered(self, taxpayer: Taxpayer) -> None:
         """Note that a request was answered."""
         self._failing.discard(taxpayer.gstin)
-        self._asked_since.pop(taxpayer.gstin, None)
+        self._in_vain.pop(taxpayer.gstin, None)
         self._since_an_answer.clear()
 
     async def wait_for_answer(self, taxpayer: Taxpayer) -> None:
         """Return when the gateway is known to answer. Raises its error after `max_outage` seconds."""
-        delays = _PROBES.delays()
+        delays, now = _PROBES.delays(), self._services.clock()
+        since, given_up = self._in_vain.get(taxpayer.gstin, (now, now))
+        if now - given_up > _PROBES.max_interval:  # nobody has asked since then: it may be another outage
+            since = now
         while self.closed or taxpayer.gstin in self._failing:
             if not self.closed:
-                since = self._asked_since.setdefault(taxpayer.gstin, self._services.clock())
-                await self._probe(taxpayer, delays, since)
+                try:
+                    await self._probe(taxpayer, delays, since)
+                except OUTAGE:  # what is asked next waits no longer
+                    self._in_vain[taxpayer.gstin] = since, self._services.clock()
+                    raise
                 continue
             async with self._probing:  # one after another asks for all: one of them alone may be the trouble
                 if self.closed:

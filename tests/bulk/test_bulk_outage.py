@@ -19,6 +19,7 @@ from ims_async import (
     bulk,
 )
 from ims_async.bulk import BulkRun, EventKind
+from ims_async.bulk.outage import OutageGate
 from ims_async.gsp.base import Request, Response
 from ims_async.journal import MemoryJournal
 from ims_async.model.times import QUIET
@@ -156,6 +157,31 @@ async def test_what_is_asked_next_in_the_same_outage_waits_no_longer(sim: Simula
     error = report[acme.gstin].gstr2b_error
     assert isinstance(error, GatewayUnavailable)
     assert error.__notes__[0].startswith(f"no answer from {client.host} for 30")
+
+
+@pytest.mark.only_gsp("sandbox", "the gate asks nothing of a GSP")
+@pytest.mark.parametrize("later", [2.0, 7200.0])
+@pytest.mark.sim(taxpayers=1, invoices=4, sections=["b2b"])
+async def test_an_outage_long_after_one_that_was_given_up_is_waited_for_anew(
+    sim: Simulator, later: float
+) -> None:
+    """Nothing was asked meanwhile; it was given up at once, as one of two hours."""
+    client = bulk_client(sim)
+    (acme,) = log_in(client, sim)
+    gate = OutageGate(client._services, asyncio.sleep, max_outage=600.0)
+    sim.script_fault("count", *Fault.burst(500))
+    gate.failed(acme)
+    with pytest.raises(GatewayUnavailable) as first:
+        await gate.wait_for_answer(acme)
+    await asyncio.sleep(later)
+    begun = sim.now()
+    gate.failed(acme)  # a poll, say
+    with pytest.raises(GatewayUnavailable) as second:
+        await gate.wait_for_answer(acme)
+    waited = 600.0 if later > 600 else 0.0
+    assert waited <= sim.now() - begun <= waited + 20
+    for error in (first.value, second.value):
+        assert error.__notes__[0].startswith(f"no answer from {client.host} for 60")
 
 
 @pytest.mark.only_gsp("sandbox", "Vayana has no route to it")
