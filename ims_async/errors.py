@@ -23,6 +23,8 @@ class ImsError(Exception):
     `message` says what happened, `advice` what a program may do about it; `str(error)` has both.
     """
 
+    outage: str = ""
+    """After `max_outage` seconds: which host did not answer, how long, what came last. Otherwise empty."""
     _unsaid: ClassVar[str] = "something went wrong"
     """The message of an error that is raised without one."""
 

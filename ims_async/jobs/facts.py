@@ -270,7 +270,8 @@ async def records_of(journaled: JournaledChange) -> Sequence[Record] | None:
 
 def note_outage(error: E, host: str, seconds: float, last: ImsError | None = None) -> E:
     """Note in an error which host did not answer, for how long, and what came of the last request."""
-    error.add_note(f"no answer from {host} for {seconds:.0f} s ({(last or error).without_advice()})")
+    error.outage = f"no answer from {host} for {seconds:.0f} s ({(last or error).without_advice()})"
+    error.add_note(error.outage)  # in a traceback
     return error
 
 

@@ -157,6 +157,7 @@ async def test_what_is_asked_next_in_the_same_outage_waits_no_longer(sim: Simula
     error = report[acme.gstin].gstr2b_error
     assert isinstance(error, GatewayUnavailable)
     assert error.__notes__[0].startswith(f"no answer from {client.host} for 30")
+    assert error.outage == error.__notes__[0]
 
 
 @pytest.mark.only_gsp("sandbox", "the gate asks nothing of a GSP")

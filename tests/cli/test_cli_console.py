@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import io
-from collections.abc import AsyncIterator
+import pickle
+from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 import attrs
@@ -36,10 +38,11 @@ from ims_async import (
 )
 from ims_async.cli.output import progress
 from ims_async.cli.output.console import Console, Unfinished
-from ims_async.cli.output.errors import sentence_of
+from ims_async.cli.output.errors import reason_of, sentence_of
 from ims_async.cli.output.next_commands import Commands
 from ims_async.cli.output.progress import watching
 from ims_async.cli.output.tables import are, counted
+from ims_async.jobs.facts import note_outage
 from ims_async.net.poll_times import PollTimes
 
 TOKEN = JobToken(gsp="sandbox", host="h", gstin="G", kind=JobKind.SAVE, reference_id="abc", submitted=10)
@@ -80,6 +83,36 @@ DOWNLOAD = Download(gsp="vayana", host="h", gstin="G", section=Section.B2B, refe
 def test_each_error_says_in_a_sentence_what_to_do(error: Exception, part: str) -> None:
     """Put each into words."""
     assert part in sentence_of(error, Commands())
+
+
+@pytest.mark.parametrize(
+    ("error", "part"),
+    [
+        (OutcomeUnknown("lost"), "Do not push the file again"),
+        (NotAuthorized("bad key"), "check IMS_API_KEY"),
+        (JobTimeout("x"), "the job runs on"),
+    ],
+)
+def test_the_note_of_a_program_is_no_outage(error: Exception, part: str) -> None:
+    """The last note of any error was all that was told of it."""
+    error.add_note("in the night of November")
+    for told in (sentence_of(error, Commands()), reason_of(error, None, "29AAACQ3770E1ZF")):
+        assert "in the night" not in told
+    assert part in sentence_of(error, Commands())
+
+
+@pytest.mark.parametrize(
+    "again",
+    [copy.copy, lambda error: pickle.loads(pickle.dumps(error))],  # noqa: S301 # our own
+    ids=["copied", "pickled"],
+)
+def test_an_outage_that_was_given_up_is_told_from_the_error_itself(
+    again: Callable[[JobTimeout], JobTimeout],
+) -> None:
+    """Also from a copy, which all others get that waited."""
+    error = again(note_outage(JobTimeout("x"), "api.example.com", 90.0, GatewayUnavailable("down")))
+    assert error.outage == "no answer from api.example.com for 90 s (down)"
+    assert sentence_of(error, Commands()).startswith(f"{error.outage}; we stopped waiting")
 
 
 @pytest.mark.parametrize(

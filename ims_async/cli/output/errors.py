@@ -63,10 +63,10 @@ def _outage(error: BaseException) -> str:
     if isinstance(error, errors.JobInFlight) and isinstance(error.__cause__, errors.JobTimeout):
         ahead = _outage(error.__cause__)
         return ahead and f"nothing was sent, a job of before is in the way: {ahead}"
-    if not isinstance(error, errors.ImsError) or not (notes := getattr(error, "__notes__", ())):
+    if not isinstance(error, errors.ImsError) or not error.outage:
         return ""
     left = "we stopped waiting, the job runs on there; " if isinstance(error, errors.JobTimeout) else ""
-    return f"{notes[-1]}; {left}go on once it answers"
+    return f"{error.outage}; {left}go on once it answers"
 
 
 def words_of(error: errors.InvalidInput) -> str:
