@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import attrs
 
+from ..model.change import Change
 from ..model.status import ErrorEntry, JobKind, JobState, JobStatus, PReading
 from ..model.tokens import JobToken
 from ..steps import STEP, Steps, sliced
@@ -79,6 +81,15 @@ class Course:
     """Whether what it said last, with code P, may be the end."""
     _evidence: Evidence = NO_EVIDENCE
     _ran_at: float = 0.0
+
+    def age(self, change: Change, clock: Callable[[], float], now: float) -> float | None:
+        """Return for how many seconds the job has been running, if that is known; `clock` is of the day."""
+        submitted_at = change.token.submitted_at
+        if self.sent_at is None and submitted_at is not None and change.pollable:
+            # Of the clock of the day, which may be set, only the first reading counts. The time is rounded to
+            # microseconds: it may have been sent just now.
+            self.sent_at = now - round(clock() - submitted_at.timestamp(), 3)
+        return None if self.sent_at is None else now - self.sent_at
 
     def heard(
         self, status: JobStatus, token: JobToken, now: float, p_means: PReading

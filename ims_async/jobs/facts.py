@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
-from ..errors import ImsError, JobFailed, JournalError, OutcomeUnknown
+from ..errors import ImsError, JobFailed, JournalError, OutcomeUnknown, RateLimited
 from ..gsp.gstn import NOTHING_CHANGED
 from ..loop_owner import LoopOwner, on_one_loop
 from ..model.change import Change
@@ -270,7 +270,9 @@ async def records_of(journaled: JournaledChange) -> Sequence[Record] | None:
 
 def note_outage(error: E, host: str, seconds: float, last: ImsError | None = None) -> E:
     """Note in an error which host did not answer, for how long, and what came of the last request."""
-    error.outage = f"no answer from {host} for {seconds:.0f} s ({(last or error).without_advice()})"
+    last = last or error
+    but = " but 'too many requests'" if isinstance(last, RateLimited) else ""
+    error.outage = f"no answer{but} from {host} for {seconds:.0f} s ({last.without_advice()})"
     error.add_note(error.outage)  # in a traceback
     return error
 

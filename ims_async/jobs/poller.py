@@ -64,13 +64,13 @@ def ending_in_outage(seconds: float) -> Iterator[None]:
 class _Waiter(asyncio.Future[None]):
     """The wait of one caller for the next news of a job."""
 
-    __slots__ = ("_poller", "patience")
+    __slots__ = ("_poller", "began", "patience")
 
-    def __init__(self, poller: Poller) -> None:
+    def __init__(self, poller: Poller, now: float) -> None:
         super().__init__(loop=asyncio.get_running_loop())
-        self._poller = poller
+        self._poller, self.began = poller, now
         self.patience = _MAX_OUTAGE.get()
-        """For how many seconds it goes on in an outage."""
+        """For how many seconds it goes on in an outage, whether that began before it or not."""
 
     def cancel(self, msg: Any = None) -> bool:
         """Wait no more: called when the waiting task is cancelled."""
@@ -106,6 +106,7 @@ class Poller(Alarm):
     _trouble: ImsError | None = None
     _unanswered_since: float | None = None
     """When the first of the latest polls began, none of which the gateway has answered."""
+    _not_before: float = 0.0  # the gateway wants no poll until then
 
     @property
     def watched(self) -> bool:
@@ -127,11 +128,10 @@ class Poller(Alarm):
             raise _client_closed(job)
         now = _now()
         if not self._waiters:
-            self._unanswered_since = None  # silence counts while somebody waits
             self._job, self._context = job, contextvars.copy_context()
             if self._deadline is not None and now >= self._deadline:
                 self._deadline = None  # nobody waited when it passed; a new wait starts a new one
-        self._waiters.append(waiter := _Waiter(self))
+        self._waiters.append(waiter := _Waiter(self, now))
         self._set_alarm(job, now)
         return waiter
 
@@ -185,7 +185,7 @@ class Poller(Alarm):
         """Return when to poll next."""
         if self._next_at is None:
             change = job.change
-            return self._plan(change.token.kind, now, self._age(change, job._clock, now))
+            return self._plan(change.token.kind, now, self._course.age(change, job._clock, now))
         return self._next_at
 
     def _plan(self, kind: JobKind, now: float, running_for: float | None) -> float:
@@ -199,15 +199,6 @@ class Poller(Alarm):
         self._next_at = next_at
         return next_at
 
-    def _age(self, change: Change, clock: Callable[[], float], now: float) -> float | None:
-        """Return for how many seconds the job has been running, if that is known."""
-        course, submitted_at = self._course, change.token.submitted_at
-        if course.sent_at is None and submitted_at is not None and change.pollable:
-            # Of the clock of the day, which may be set, only the first reading counts. The time is rounded to
-            # microseconds: it may have been sent just now.
-            course.sent_at = now - round(clock() - submitted_at.timestamp(), 3)
-        return None if course.sent_at is None else now - course.sent_at
-
     def _set_alarm(self, job: ImsJob, now: float) -> None:
         """Be woken for the next poll, and at the deadline, which holds also while a poll hangs."""
         next_at = self._make_ready(job, now)
@@ -217,6 +208,10 @@ class Poller(Alarm):
         if self._deadline is None:
             self._deadline = now + self._times.policy.deadline
         if self._task is None:
+            if (since := self._unanswered_since) is not None:  # a wait ends with a poll, if one may be made
+                end = min(max(since, one.began) + one.patience for one in self._waiters)
+                self._next_at = min(next_at, max(end, self._not_before))
+                next_at = min(next_at, end)
             self.set(min(next_at, self._deadline))
         else:
             # A whole number of seconds, so that one timer is enough for all polls of that second.
@@ -235,6 +230,8 @@ class Poller(Alarm):
             run, loop = self._context.run, asyncio.get_running_loop()
             task = run(loop.create_task, self._poll_and_go_on(job, now))
             self._task = None if task.done() else task  # an eager one may have ended already
+        elif self._task is None:
+            self._end_waits_in_outage(job, now)
         if self._waiters:
             self._set_alarm(job, now)
 
@@ -256,8 +253,7 @@ class Poller(Alarm):
         finally:
             self._task = None
         now = _now()
-        if self._unanswered_since is not None:
-            self._end_waits_in_outage(job, self._unanswered_since, now)
+        self._end_waits_in_outage(job, now)
         if self._waiters:
             self._set_alarm(job, now)
 
@@ -278,13 +274,16 @@ class Poller(Alarm):
             return error.http_status is None or self._refusals > 1
         return not self._goes_on_after(error, job)
 
-    def _end_waits_in_outage(self, job: ImsJob, since: float, now: float) -> None:
-        for waiter in [one for one in self._waiters if now >= since + one.patience]:
-            error = self.timed_out(job, f"the gateway answered no poll for {waiter.patience:g} s")
-            waiter.set_exception(note_outage(error, job.token.host, now - since, self._trouble))
-            self.leave(waiter)
-        if self._waiters and not isinstance(self._trouble, RateLimited):  # which says when to ask again
-            self._next_at = min(self._next_at or math.inf, since + min(one.patience for one in self._waiters))
+    def _end_waits_in_outage(self, job: ImsJob, now: float) -> None:
+        if self._unanswered_since is None:
+            return
+        answered = "granted" if isinstance(self._trouble, RateLimited) else "answered"
+        for waiter in [*self._waiters]:
+            since = max(self._unanswered_since, waiter.began)
+            if now >= since + waiter.patience:
+                error = self.timed_out(job, f"the gateway {answered} no poll for {waiter.patience:g} s")
+                waiter.set_exception(note_outage(error, job.token.host, now - since, self._trouble))
+                self.leave(waiter)
 
     def _goes_on_after(self, error: ImsError, job: ImsJob) -> bool:
         """Say whether to poll on after this error, which then is done no sooner than it asks for."""
@@ -294,7 +293,8 @@ class Poller(Alarm):
         if isinstance(error, RateLimited) and error.retry_after is not None:
             if error.retry_after > self._times.policy.deadline:
                 return False  # the caller may decide what to do
-            self._next_at = max(self._next_at or 0.0, _now() + error.retry_after)
+            self._not_before = _now() + error.retry_after
+            self._next_at = max(self._next_at or 0.0, self._not_before)
         return True
 
     async def _poll(self, job: ImsJob) -> None:
@@ -319,7 +319,7 @@ class Poller(Alarm):
                 entries = [*answer.error_report]  # holds those that are freed in steps
                 answer = await run_async(with_known_errors(answer, job.status))
                 await free_async(entries)
-            age = self._age(change, job._clock, now)
+            age = self._course.age(change, job._clock, now)
             status, span = self._course.heard(answer, change.token, now, self._times.policy.p_means)
             if not self._course.may_be_done:
                 running_for = age

@@ -156,7 +156,13 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }
 
 
-@pytest.mark.parametrize("down", ["503", "refused"])
+FAULTS = {
+    "503": (Fault.outage(), "", "Service Unavailable"),
+    "429": (Fault.throttled(), " but 'too many requests'", "Too Many Requests"),
+}
+
+
+@pytest.mark.parametrize("down", ["503", "429", "refused"])
 @pytest.mark.parametrize("name", COMMANDS)
 def test_an_outage_that_is_given_up_is_told_with_its_host_and_cause(
     slow: Shell, name: str, down: str
@@ -165,10 +171,11 @@ def test_an_outage_that_is_given_up_is_told_with_its_host_and_cause(
     host, command = slow.sim.url.partition("//")[2], [*COMMANDS[name]]
     if command[0] == "gstr2b":
         command += ["--gstin", slow.gstin]
-    if down == "503":
+    if down != "refused":
+        fault, but, what = FAULTS[down]
         for operation in ("status", "gstr2b", "count"):
-            slow.sim.script_fault(operation, *Fault.burst(50))
-        told = rf"no answer from {host} for (\d+) s \(503: Service Unavailable\); "
+            slow.sim.script_fault(operation, *[fault] * 50)
+        told = rf"no answer{but} from {host} for (\d+) s \({down}: {what}\); "
     else:
         _refuse(slow.monkeypatch, "status", "gstr2b", "count")
         told = rf"no answer from {host} for (\d+) s \(\w+ never left this machine for 127.0.0.1: refused\); "

@@ -140,16 +140,76 @@ async def test_each_who_waits_has_a_patience_of_its_own() -> None:
 
 
 async def test_a_gateway_that_says_when_to_ask_again_is_asked_no_sooner() -> None:
-    """However short the outage may be."""
-    loop, at = asyncio.get_running_loop(), list[float]()
+    """However short the outage may be: the wait ends in time, without a last poll."""
+    loop, at, ended = asyncio.get_running_loop(), list[float](), list[float]()
 
     async def poll(_: JobToken) -> JobStatus:
         at.append(loop.time())
         raise RateLimited("later", retry_after=60.0)
 
-    with ending_in_outage(5), pytest.raises(JobTimeout, match="no poll for 5 s"):
-        await make_job(poll, Alarms())
+    job = make_job(poll, Alarms(), initial_delay=2.0)
+    begun = loop.time()
+    for seconds in (5.0, 5.0, 0.0, 90.0):
+        with ending_in_outage(seconds), pytest.raises(JobTimeout, match=f"no poll for {seconds:g} ") as error:
+            await job
+        ended.append(loop.time() - begun)
+        told = f"no answer but 'too many requests' from api.sandbox.co.in for {seconds:.0f} s (later)"
+        assert error.value.__notes__ == [told]
+    assert ended == [pytest.approx(at) for at in (2 + 5, 7 + 5, 12, 12 + 90)]
     assert at[1] - at[0] >= 60
+    assert len(at) == 2
+
+
+@pytest.mark.parametrize("retry_after", [None, 3.0, 5.0])
+async def test_one_that_says_too_many_requests_is_asked_once_more_in_time(retry_after: float | None) -> None:
+    """Where it does not ask for longer; the wait ended a minute late."""
+    loop, at = asyncio.get_running_loop(), list[float]()
+
+    async def poll(_: JobToken) -> JobStatus:
+        at.append(loop.time())
+        raise RateLimited("later", retry_after=retry_after)
+
+    with ending_in_outage(5), pytest.raises(JobTimeout, match="the gateway granted no poll for 5 s"):
+        await make_job(poll, Alarms(), initial_delay=50.0)
+    assert at[-1] - at[0] == pytest.approx(5)
+
+
+async def test_what_the_gateway_says_of_a_time_holds_when_it_then_goes_down() -> None:
+    """And is over once that time has come."""
+    loop, at = asyncio.get_running_loop(), list[float]()
+
+    async def poll(_: JobToken) -> JobStatus:
+        at.append(loop.time())
+        raise RateLimited("later", retry_after=60.0) if len(at) == 1 else GatewayUnavailable("down")
+
+    with ending_in_outage(65), pytest.raises(JobTimeout, match="answered no poll for 65 s"):
+        await make_job(poll, Alarms())
+    assert [moment - at[0] for moment in at[:2]] == [0, pytest.approx(60)]
+    assert at[-1] - at[0] == pytest.approx(65)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 5.0, 100.0])
+async def test_a_wait_that_begins_in_an_outage_has_its_own_patience(seconds: float) -> None:
+    """From its own begin, also if the other wait has ended meanwhile; it was told the time of the other."""
+    loop, at = asyncio.get_running_loop(), list[float]()
+
+    async def poll(_: JobToken) -> JobStatus:
+        at.append(loop.time())
+        raise GatewayUnavailable("the portal is down")
+
+    job = make_job(poll, Alarms())
+    other: asyncio.Task[object] = asyncio.create_task(job.result())
+    await asyncio.sleep(400)
+    for _ in range(2):
+        begun = loop.time()
+        with ending_in_outage(seconds), pytest.raises(JobTimeout, match=f"no poll for {seconds:g} ") as ended:
+            await job
+        assert loop.time() - begun == pytest.approx(seconds)
+        assert at[-1] - begun == pytest.approx(seconds)
+        told = f"no answer from api.sandbox.co.in for {seconds:.0f} s (the portal is down)"
+        assert ended.value.__notes__ == [told]
+        other.cancel()
+        await asyncio.gather(other, return_exceptions=True)
 
 
 async def test_a_deadline_that_passes_as_polls_are_answered_is_not_put_off() -> None:
