@@ -87,6 +87,8 @@ class Tally:
         self.seen: set[str] = set()
         """The changes of the journal that are counted."""
         self.revision = 0  # of the journal: what it held then is counted, or was called off
+        self.known_to = 0  # what it held then besides is heeded: by `others_sent`, if it was sent
+        self.others_sent = False
         self.carried: set[int] = set()
         """The decisions in those, as hashes, once another process had a part in them."""
         self._waiting: dict[int, Record] = {}

@@ -35,9 +35,7 @@ class _News:
     """
 
     def __init__(self, services: Services, run: str, tally: Tally, *, since: int) -> None:
-        self._services, self._run, self._tally, self._known_to = services, run, tally, since
-        self.of_others = False
-        """True once something else has been sent since: the records have to be looked at."""
+        self._services, self._run, self._tally, self._since = services, run, tally, since
 
     async def changes(self, after: int | None = None) -> list[Change]:
         """Return what was handed in for this run, by any process, was not called off, and moved `after`."""
@@ -52,15 +50,15 @@ class _News:
 
     async def none(self) -> bool:
         """Say whether all that was sent for this run is counted here, and nothing else was sent since."""
-        tally, known = self._tally, self._known_to
+        tally, known = self._tally, max(self._since, self._tally.known_to)
         after = min(known, tally.revision or known)
         changes = await self._services.find(gstin=tally.gstin, after=after)
         own = [change for change in changes if change.run == self._run]
         others = (one for one in changes if one.run != self._run and one.revision > known)
-        self.of_others |= any(one.sent and not one.token.kind.repeatable for one in others)
-        self._known_to = max([known, *(change.revision for change in changes)])
+        tally.others_sent |= any(one.sent and not one.token.kind.repeatable for one in others)
+        tally.known_to = max([known, *(change.revision for change in changes)])
         self._note(own)
-        return not self.of_others and all(one.id in tally.seen or not one.sent for one in own)
+        return not tally.others_sent and all(one.id in tally.seen or not one.sent for one in own)
 
     def _note(self, moved: Sequence[Change]) -> None:
         if all(change.id in self._tally.seen for change in moved):
@@ -149,7 +147,7 @@ class TaxpayerRun(JobFollower):
         """Send these, each job seen to its end before the next; `again`, if they still are as decided on."""
         chunks = _Chunks(self, kind, records)
         while chunks.left:
-            again = again or self._news.of_others
+            again = again or self.tally.others_sent
             job = await (self._look_and_send(chunks) if again else self._send(chunks))
             if job is not None:
                 await self.notify(EventKind.SUBMITTED, job=job)

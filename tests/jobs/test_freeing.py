@@ -134,7 +134,7 @@ async def test_a_save_and_a_run_keep_no_warning(monkeypatch: pytest.MonkeyPatch)
     setting = await _setting(ROWS)
     rejections = [invoice.reject() for invoice in setting.invoices]
     monkeypatch.setattr(rules.Checker, "one", one)
-    await setting.taxpayer.save(rejections)
+    await (await setting.taxpayer.save(rejections))
     report = await bulk.save_all(setting.client, {setting.taxpayer: rejections}, run="b")
     assert report[setting.taxpayer.gstin].warnings["remarks-missing"] == RECORDS
     assert warned == 2 * RECORDS
