@@ -23,9 +23,12 @@ from ..model.records import Decision, Draft, Invoice, InvoiceDraft
 from ..model.vocabulary import Action, is_other_gstin
 from .columns import FLAG_COLUMNS, INFORMATION_COLUMNS, MONEY_COLUMNS, field_of
 from .rewriting import is_scientific
-from .row import Row, folded_hash
+from .row import Row, folded_hash, is_lost
 
 NO_HASH: Final = "its hash cell is empty, so it is not known whether the supplier edited it: pull again"
+_MAY_BE_NONE: Final = (
+    "its hash cell is empty: if the gateway shows a hash of this record, push refuses the row; pull again"
+)
 HASH_REWRITTEN: Final = "a spreadsheet has rewritten its hash ({}): pull into a .xlsx file"
 _MONEY: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?", re.ASCII)
 _AMOUNTS: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?(\|-?[0-9]{1,15}(\.[0-9]{1,6})?){5}", re.ASCII)
@@ -147,7 +150,7 @@ def check_rows(
         if decision is None:
             decision, skipped[place] = _partly_shown(row, facts_of(rows[place][1]))
         add(checker.one(decision, place))
-        if row.doubts:
+        if row.doubts and not is_lost(row.hash):
             faults = "; ".join(f"{column}: {what}" for column, what in row.doubts)
             what = f"a spreadsheet has rewritten it ({faults}); push recognises the record by its hash"
             findings.append(_of_row(place, row, "rewritten", what, rules.Level.WARN))
@@ -195,7 +198,8 @@ def column_of(code: str) -> str | None:
 def rewritten_count(rows: Sequence[tuple[Row, Mapping[str, str]]]) -> int:
     """Return how many rows a spreadsheet has visibly rewritten; their hash says which records they are."""
     return sum(
-        row.hash is not None and (bool(row.doubts) or _lost_zero(cells.get("place of supply", "")))
+        not (row.hash is None or is_lost(row.hash))
+        and (bool(row.doubts) or _lost_zero(cells.get("place of supply", "")))
         for row, cells in rows
     )
 
@@ -208,21 +212,22 @@ def _level(finding: rules.Finding, rows: Sequence[tuple[Row, Mapping[str, str]]]
 
 def _of_hashes(rows: Sequence[Row], gstin: str | None) -> Iterator[rules.Finding]:
     """Yield what the rows' hashes say by themselves; `match` asks the records for the rest."""
-    seen: dict[int, Row] = {}  # by Python's hash: the texts would be memory
+    seen: dict[int, Row] = {}  # by Python's hash of a row's: the texts as keys would take more memory
     owners = set[str | None]()
     for place, row in enumerate(rows):
         if (text := folded_hash(row.hash)) is None:
             continue
         owners.add(owner := row.gstin or gstin)
+        if is_scientific(text):  # of two that look alike nobody knows whether they were
+            yield _of_row(place, row, "rewritten", HASH_REWRITTEN.format(row.hash))
+            continue
         first = seen.setdefault(hash((owner, row.section, text)), row)
         if first is not row and folded_hash(first.hash) == text:
             what = f"its hash is that of {first.where()}: keep one of them, or pull again"
             yield _of_row(place, row, "twice", what)
-        elif is_scientific(text):
-            yield _of_row(place, row, "rewritten", HASH_REWRITTEN.format(row.hash))
-    for place, row in enumerate(rows):  # of whose records the gateway may show no hash
+    for place, row in enumerate(rows):  # push refuses those of whose records the gateway shows a hash
         if row.hash is None and (row.gstin or gstin) in owners:
-            yield _of_row(place, row, "no-hash", NO_HASH)
+            yield _of_row(place, row, "no-hash", _MAY_BE_NONE, rules.Level.WARN)
 
 
 def _of_row(

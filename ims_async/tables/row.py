@@ -33,6 +33,11 @@ def folded_hash(text: str | None) -> str | None:
     return "".join(text.split()).casefold() if text else None
 
 
+def is_lost(text: str | None) -> bool:
+    """Return True for a hash that a spreadsheet took for a number: it names no record any more."""
+    return is_scientific(folded_hash(text) or "")
+
+
 @attrs.frozen(kw_only=True)
 class Row:
     """One row of a file of decisions. `line` counts from 1, the header; `action` None is undecided.

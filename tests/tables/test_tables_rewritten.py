@@ -335,6 +335,35 @@ def test_the_offline_check_warns_of_rewritten_ids() -> None:
     assert [column for column, _ in row.doubts] == ["number"]
 
 
+def checked(*rows: dict[str, str]) -> list[tuple[int | None, str, str]]:
+    """Return place, code and level of what a check finds in a file."""
+    read = tables.read_with_information(io.StringIO(lines(*rows), newline=""))
+    return [(one.place, one.code, one.level) for one in tables.check_rows(read)]
+
+
+def test_a_row_without_a_hash_that_a_match_takes_is_not_refused_by_the_check() -> None:
+    """The gateway may show no hash of its record: the check cannot know, and warns."""
+    rows = [{}, {"number": "13", "hash": ""}]
+    assert checked(*rows) == [(1, "no-hash", "warn")]
+    read = tables.read_decisions(io.StringIO(lines(*rows), newline=""))
+    now = [make_invoice(), make_invoice(number="13", hash=None)]
+    assert [one.invoice for one in tables.match(read, now)] == now
+    ((kind, _),) = refused(rows, [now[0], make_invoice(number="13", hash="cd" * 32)])
+    assert kind == "no-hash"
+
+
+def test_a_rewritten_hash_is_one_refusal_of_its_row() -> None:
+    """No promise that push knows the record by it, whatever else is rewritten; two alike are not one hash."""
+    damaged = {"number": "13", "hash": "1.23457E+63", "date": "2024-10-05", "return period": "12025"}
+    read = tables.read_with_information(io.StringIO(lines(damaged), newline=""))
+    (found,) = tables.check_rows(read)
+    assert (found.code, found.level) == ("rewritten", "refuse")
+    assert "pull into a .xlsx file" in found.message
+    assert tables.rewritten_count(read) == 0
+    rows = [{"number": "77", "hash": " 1.23457e+63"}, {"number": "78", "hash": "1.23457E+63"}]
+    assert checked(*rows) == [(0, "rewritten", "refuse"), (1, "rewritten", "refuse")]
+
+
 WORDS = {
     Action.ACCEPT: ["A", "a ", "Accept", "accepted", "ACCEPT", "स्वीकार", "स्वीकार करें", "स्वीकृत"],
     Action.REJECT: ["R", "Reject", "REJECTED", "अस्वीकार", "अस्वीकार  करें"],
