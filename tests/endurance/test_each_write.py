@@ -122,7 +122,7 @@ def test_the_laws_see_an_application_and_a_computation_that_the_portal_denies() 
 
 def test_the_laws_see_what_is_listed_wrongly() -> None:
     """A job that is left out, and a GSTIN that is named as due, or is not."""
-    listed: dict[str, Any] = {"jobs": [], "recompute_due": {"gstins": []}}
+    listed: dict[str, Any] = {"jobs": [], "recompute_due": {"gstins": [], "not_counted": []}}
     one = look(change(S.LOST))
     assert [*broken_listing(one, listed, was_current=False)] == [
         "jobs list shows [], and not [('lost', 'ask for it again')]",

@@ -98,7 +98,7 @@ def list_jobs(
 
 def _tell_due(console: Console, since: Sequence[Change] | None) -> dict[str, Any]:
     """Say whose GSTR-2B is due to be computed anew, by what was sent since its draft; return the facts."""
-    period, found = last_drafted_now(), dict[str, None]()
+    period, counted, others = last_drafted_now(), dict[str, None](), dict[str, None]()
     if since is None:
         console.due = None
     for own in by_gateway(since or ()):
@@ -110,8 +110,8 @@ def _tell_due(console: Console, since: Sequence[Change] | None) -> dict[str, Any
         tell_due(console, period, gstins, commands=commands, host=host, counts=not tried)
         if gstins and tried:
             console.say(f"{host} is on this machine, as simulators are: --fail-if-due does not count it.")
-        found |= dict.fromkeys(gstins)
-    return {"period": period, "gstins": list(found)}
+        (others if tried else counted).update(dict.fromkeys(gstins))
+    return {"period": period, "gstins": list(counted), "not_counted": list(others)}
 
 
 def _elsewhere(host: str) -> str:

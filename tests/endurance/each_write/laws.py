@@ -101,7 +101,9 @@ def broken_listing(look: Look, listed: Mapping[str, Any], *, was_current: bool) 
     }
     if shown != wanted:
         yield f"jobs list shows {sorted(shown.values())}, and not {sorted(wanted.values())}"
-    yield from broken_due(look, listed["recompute_due"]["gstins"], was_current=was_current)
+    due = listed["recompute_due"]
+    named = [*due["gstins"], *due["not_counted"]]  # of a simulator, which is tried here
+    yield from broken_due(look, named, was_current=was_current)
 
 
 def broken_due(look: Look, due: Sequence[str], *, was_current: bool) -> Iterator[str]:
