@@ -212,17 +212,17 @@ class _Reader:
         """Return each column with its attribute of a row, its place and its parser."""
         return [(column, _FIELDS[column], self.columns[column], parse) for column, parse in parsers.items()]
 
-    def refuse(self, column: str | None, what: str, kind: str = "") -> None:
-        """Add a problem of this line; without a `kind` it is a cell that cannot be read."""
-        short = what if len(what) <= _LONGEST_PROBLEM else f"{what[:_LONGEST_PROBLEM]}…"
+    def refuse(self, column: str | None, what: str, kind: str = "", gstin: str | None = None) -> None:
+        """Add a problem of this line, of that taxpayer; without a `kind` it is a cell that cannot be read."""
+        what = what if len(what) <= _LONGEST_PROBLEM else f"{what[:_LONGEST_PROBLEM]}…"
         kind = kind or (column or "row").replace(" ", "-").lower()
-        self.problems.append(Problem(short, kind=kind, file=self.name, row=self.line, column=column))
+        self.problems += [Problem(what, kind=kind, file=self.name, row=self.line, column=column, gstin=gstin)]
 
     def refuse_again(self, row: Row, first: Row) -> None:
         """Add the problem that the record of a row stands in the `first` one already."""
         where = f"row {first.line}" if first.file == row.file else first.where()
         what = f"the same record ({row.key}) stands in {where} already: keep one of them"
-        self.refuse(None, what, "twice")
+        self.refuse(None, what, "twice", row.gstin)
 
     def open(self, text: str) -> Iterator[list[str]]:
         """Read the header, and return the rows below it; a row with too many cells is refused."""
@@ -336,14 +336,14 @@ class _Reader:
                     raise ValueError(f"{len(text):,} characters are more than {most}")
                 found[field] = parse(restored(text) if text else text)
             except ValueError as error:
-                hashed = self.cell(cells, "hash").strip() != ""
-                if hashed and column in IDS and len(text) <= LONGEST_CELL:
+                if column in IDS and len(text) <= LONGEST_CELL and self.cell(cells, "hash").strip():
                     found[field] = unread_id(column, restored(text))
                     doubts.append((column, str(error)))
                 else:
-                    self.refuse(column, str(error))
+                    self.refuse(column, str(error), "", found.get("gstin"))  # the first that is read
         if found.get("itc_reduction") is not None and found.get("action", Action.ACCEPT) is not Action.ACCEPT:
-            self.refuse("ITC reduction", "it goes with accepting only: empty this cell")
+            what = "it goes with accepting only: empty this cell"
+            self.refuse("ITC reduction", what, "", found.get("gstin"))
         if len(found) < len(parsers):
             return None
         found["file"], found["line"], found["doubts"] = self.name, self.line, tuple(doubts)

@@ -68,6 +68,7 @@ def found(ended: Ended) -> list[tuple[Any, str, str]]:
 
 
 BLOCKED = of(Section.B2B, number="P1", pending_allowed=False, hash="b", read_from_gateway=True)
+OTHER = "19MUPPN0629M1ZN"
 CREDIT = note(number="C1", hash="a", read_from_gateway=True)
 UNFILED = of(Section.B2B, number="U1", supplier_filed=False, hash="a", read_from_gateway=True)
 
@@ -296,7 +297,7 @@ def edited(file: Path, line: int, **cells: str) -> None:
 
 
 def test_cells_that_cannot_be_read_and_what_the_rules_find_are_shown_in_one_run(shell: Shell) -> None:
-    """The faulty rows first; the rules look at all others, of this file and of the next."""
+    """The rules look at all other rows, of this file and of the next."""
     rows = [accepted(READ), accepted(UNFILED), (BLOCKED, Action.PENDING, "", None), accepted(CREDIT)]
     file = decided(shell.here / "a.csv", *rows)
     edited(file, 2, action="maybe", date="31-02-2025", hash="")
@@ -320,6 +321,36 @@ def test_cells_that_cannot_be_read_and_what_the_rules_find_are_shown_in_one_run(
     several = shell.run("check", file, other, "--ask-filing", "--json")
     assert "The gateway was not asked what is filed" in several.err
     assert {f["file"] for f in several.json()["findings"] if f["row"]} == {str(file), str(other)}
+
+
+def test_findings_of_both_kinds_are_in_the_order_of_the_rows_each_with_its_taxpayer(shell: Shell) -> None:
+    """Where the row names one, or the file; by file first, in the order in which they were given."""
+    rows = [attrs.evolve(UNFILED, number=f"U{n}", hash=f"{n}" * 64) for n in range(1, 5)]
+    file = decided(shell.here / "b.csv", *map(accepted, rows))
+    write_rows(file, [{"GSTIN": (GSTIN, OTHER)[n % 2], **row} for n, row in enumerate(read_rows(file))])
+    edited(file, 4, action="maybe")
+    edited(file, 5, GSTIN="29", remarks="x" * 40_000)
+    one = decided(shell.here / f"{OTHER}.csv", *map(accepted, [READ, attrs.evolve(UNFILED, hash="e" * 64)]))
+    edited(one, 2, action="maybe")
+    ended = shell.run("check", file, one, "--json", "--report", "found.csv")
+    places = [(f["file"], f["row"], f["code"], f["gstin"]) for f in ended.json()["findings"]]
+    assert [place for place in places if place[2] != "recompute"] == [
+        (str(file), 2, "not-filed", GSTIN), (str(file), 3, "not-filed", OTHER),
+        (str(file), 4, "action", GSTIN), (str(file), 5, "gstin", None), (str(file), 5, "remarks", None),
+        (str(one), 2, "action", OTHER), (str(one), 3, "not-filed", OTHER),
+    ]  # fmt: skip
+    written = [(row["file"], row["row"], row["GSTIN"]) for row in read_rows(Path("found.csv")) if row["row"]]
+    assert written == [(file, str(row), gstin or "") for file, row, _, gstin in places if row]
+
+
+def test_a_file_of_which_nothing_can_be_read_is_an_error(shell: Shell) -> None:
+    """In `--json` too: it has its problems by row, and no findings of rules."""
+    file = decided(shell.here / "a.csv", accepted(READ), cells={"action": "maybe"})
+    ended = shell.run("check", file, "--json")
+    told = ended.json()
+    assert (ended.code, told["ok"], "findings" in told) == (2, False, False)
+    assert told["error"]["type"] == "InvalidFile"
+    assert [(one["row"], one["kind"]) for one in told["error"]["findings"]] == [(2, "action")]
 
 
 def test_a_row_that_stands_twice_is_found_once(shell: Shell) -> None:

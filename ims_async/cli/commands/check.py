@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
@@ -100,7 +100,7 @@ def check(
     rewritten = tables.rewritten_count(rows)
     shown = [_Found.of_form(fault) for fault in faults]
     shown += [_Found.of_rule(finding, rows.rows) for finding in found]
-    return _Outcome(read, rows.rows, shown, rewritten, filings).tell(console)
+    return _Outcome(read, rows.rows, _by_place(shown, read), rewritten, filings).tell(console)
 
 
 def _filings_of(
@@ -125,7 +125,7 @@ def _rows_of(
 
     The rows are those that can be read; what is wrong with others is no error as long as there are any.
     """
-    beside, faults = Beside(), list[Problem]()
+    beside, faults, unnamed = Beside(), list[Problem](), set[str]()
 
     def read(file: Path, **options: bool) -> list[Row]:
         rows: list[Row] = []
@@ -142,6 +142,8 @@ def _rows_of(
             if not (readable := [row for row in rows if (row.file, row.line) not in wrong]):
                 raise
             faults.extend(found)
+            # As `by_taxpayer` knows them: no row names its taxpayer.
+            unnamed.update({row.file for row in readable} - {row.file for row in readable if row.gstin})
             return readable
 
     try:
@@ -153,7 +155,13 @@ def _rows_of(
             raise_all([*faults, *tables.problems_of(error)])
         raise
     beside.rows = [row for named in by_gstin.values() for row in named]
-    return files, beside, faults
+    whose = {row.file: row.gstin for row in beside.rows if row.file in unnamed}
+    return files, beside, [_of_owner(fault, whose) for fault in faults]
+
+
+def _of_owner(fault: Problem, whose: Mapping[str, str | None]) -> Problem:
+    """Return what is wrong with a row as that of its file's taxpayer, if the file has only one."""
+    return Problem(**{**fault.facts, "gstin": fault.gstin or whose.get(fault.file)})
 
 
 def _list_rules(console: Console, policy: RulePolicy) -> int:
@@ -217,6 +225,18 @@ class _Found:
 
 
 _OF_ROW: Final = ("section", "supplier", "number", "return_period")
+
+
+def _by_place(found: Iterable[_Found], files: Sequence[Path]) -> list[_Found]:
+    """Return the findings in the order of the files and their rows, last those of no file."""
+    ranks = {str(file): rank for rank, file in enumerate(files)}
+
+    def place(one: _Found) -> tuple[bool, int, str, int]:
+        file, row = one.problem.file, one.problem.row or 0
+        rank = ranks.get(file, ranks.get(file.rpartition(" [")[0], 0))  # a further sheet: `FILE [SHEET]`
+        return not file, rank, file, row
+
+    return sorted(found, key=place)
 
 
 @attrs.frozen
