@@ -53,7 +53,7 @@ def grid_of(file: Path) -> Grid:
 
 
 def changed(before: Grid, after: Grid) -> dict[str, int]:
-    """Return how many cells of each column differ; those that a spreadsheet left away at an end are empty."""
+    """Return how many cells of each column differ; those that a spreadsheet left out at an end are empty."""
     counts = dict.fromkeys(before[0], 0)
     for old, new in zip(before[1:], after[1:], strict=True):
         new = [*new, *[""] * (len(old) - len(new))]

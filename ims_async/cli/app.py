@@ -187,7 +187,7 @@ def _refuse_twice(context: Any, words: list[str]) -> None:
     for one, times in Counter(given).items():
         single = isinstance(one, TyperOption) and not one.multiple and not one.is_flag
         if times > 1 and single and one.name not in _HOW:
-            context.fail(f"{one.opts[0]} is given more than once: it has one value, leave the others away")
+            context.fail(f"{one.opts[0]} is given more than once: it has one value, leave out the others")
 
 
 class _Later(TyperCommand):

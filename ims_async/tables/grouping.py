@@ -46,7 +46,7 @@ def _named(
         own = None if gstin_problem(stem) else stem
         if own and gstin and own != gstin:
             which = f"another taxpayer than {gstin}, which was asked for"
-            what = f"{file} is named after {which}: leave --gstin away, or rename it"
+            what = f"{file} is named after {which}: leave out --gstin, or rename it"
             return [], [Problem(what, kind="other-taxpayer", file=file)]
         name = gstin or own or otherwise()
         return [row.owned_by(name) for row in rows], []
@@ -58,7 +58,7 @@ def _named(
             problems.append(_of_column(row, "no-taxpayer", what))
         elif gstin and row.gstin != gstin:
             which = f"{row.gstin}, which is not {gstin}, the taxpayer asked for"
-            what = f"{which}: leave --gstin away, or these rows"
+            what = f"{which}: leave out --gstin, or these rows"
             problems.append(_of_column(row, "other-taxpayer", what))
         else:
             found.append(row)

@@ -217,7 +217,7 @@ def test_the_file_for_the_portal_is_written_without_a_gateway(shell: Shell) -> N
     file, _ = shell.decided(accept)
     ended = shell.run("push", file, "--from", "p.json", "--to", "u.json", "--ask-filing")
     assert (ended.code, asked(shell)) == (2, 0)
-    assert "leave --ask-filing away" in ended.err
+    assert "leave out --ask-filing" in ended.err
 
 
 # -- what cannot be asked --------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ Row = tuple[Invoice, Action, str, ItcReduction | None]
 def decided(
     file: Path, *rows: Row, without: Collection[str] = (), cells: Mapping[str, str] | None = None
 ) -> Path:
-    """Write what a pull writes, decided; leave columns away, or put other cells into every row."""
+    """Write what a pull writes, decided; leave out columns, or put other cells into every row."""
     pulled = file.with_suffix(".txt")
     tables.write_invoices(pulled, [invoice for invoice, *_ in rows])
     with (

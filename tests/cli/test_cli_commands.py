@@ -121,7 +121,7 @@ def test_an_option_of_one_value_is_not_given_twice(shell: Shell, words: tuple[st
     """The parser would take the last one; nothing is asked or sent."""
     ended = shell.run(*words)
     assert (ended.code, len(shell.sim.requests)) == (2, 0)
-    assert f"{option} is given more than once: it has one value, leave the others away" in ended.err
+    assert f"{option} is given more than once: it has one value, leave out the others" in ended.err
 
 
 def test_options_of_several_values_flags_and_rates_may_be_given_twice(shell: Shell) -> None:

@@ -108,7 +108,7 @@ def test_it_is_one_side_or_the_other(shell: Shell) -> None:
         ((file, "--sales", "sales.csv"), "name files that pull wrote"),
         (("--sales", file), "is no file of sales"),
         (("--sales", "sales.csv", "--above", "much"), "--above: 'much' is not an amount"),
-        (("--sales", "sales.csv", "--gstin", other), f"leave --gstin {other} away"),
+        (("--sales", "sales.csv", "--gstin", other), f"leave out --gstin {other}"),
     ):
         ended = shell.run("followup", *words, "--out", "out.csv")
         assert (ended.code, said in ended.err) == (2, True), ended.err

@@ -106,7 +106,7 @@ def test_what_comes_next_goes_to_the_same_gateway(vayana: Shell) -> None:
 def test_what_vayana_lacks_is_named_where_nobody_can_be_asked(
     vayana: Shell, missing: str, words: str
 ) -> None:
-    """Leave one variable away."""
+    """Leave out one variable."""
     vayana.monkeypatch.delenv(missing)
     ended = vayana.run("counts")
     told = f"{missing} is not set, and there is no terminal to ask at{words}"

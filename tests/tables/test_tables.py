@@ -360,7 +360,7 @@ def test_a_file_in_which_nothing_is_decided_is_refused(file: Path) -> None:
 
 
 def test_a_missing_column_is_named_with_what_is_there(file: Path) -> None:
-    """Leave `hash` away."""
+    """Leave out `hash`."""
     (problem,) = problems_of(file, lines({}, columns=[name for name in GOOD if name != "hash"]))
     assert f"{file} row 1, column hash: this column is missing; the file has: section, supplier" in problem
 

@@ -36,7 +36,7 @@ def found(file: io.StringIO) -> list[tuple[int | None, str]]:
 
 
 def test_a_row_is_read_with_what_its_information_columns_hold() -> None:
-    """By the columns' names; a formula's apostrophe is taken off; cells left away at the end are empty."""
+    """By the columns' names; a formula's apostrophe is taken off; cells left out at the end are empty."""
     (row, information), (_, short) = tables.read_with_information(
         lines({"supplier name": "'=A1", "IGST": "18"}, {"number": "2"}, columns=15)
     )

@@ -106,9 +106,9 @@ def _send(
         check_regenerated(regenerate, plan.gsp)
     if plan.to is not None or plan.source is not None or plan.set:
         if regenerate is not None:
-            raise InvalidInput("--to sends nothing: leave --regenerate away, and have GSTR-2B computed there")
+            raise InvalidInput("--to sends nothing: leave out --regenerate, and have GSTR-2B computed there")
         if plan.ask_filing:
-            raise InvalidInput("--to asks no gateway: leave --ask-filing away; check --filed MMYYYY takes it")
+            raise InvalidInput("--to asks no gateway: leave out --ask-filing; check --filed MMYYYY takes it")
         wanted = ToPortal(files, plan.source, plan.to, OfflineSettings.of(plan.set or ()), plan.gstin)
         return wanted.write(console, kind, only_decided=only_decided, check=check)
     check_run(console, plan.run, plan.journal, regenerate)

@@ -74,9 +74,9 @@ def deadlines(
     so and no PERIOD is named, once more for the last quarter.
     """
     if state is not None and not quarterly:
-        raise InvalidInput("--state is for quarterly taxpayers: add --quarterly, or leave --state away")
+        raise InvalidInput("--state is for quarterly taxpayers: add --quarterly, or leave out --state")
     if ask_filing and filed:
-        raise InvalidInput("--filed-on says when it was filed: leave --ask-filing away")
+        raise InvalidInput("--filed-on says when it was filed: leave out --ask-filing")
     today = rules.india_date(dt.datetime.now(dt.UTC))
     gstin, filed_on = whose.gstin, _day(filed) if filed else None
     if ask_filing:

@@ -125,7 +125,7 @@ def _from_sales(found: Followups, asked: Asked) -> None:
             problems += problems_of(error)
     raise_all(problems)
     if asked.gstin and (others := sorted(sales.keys() - {own})):
-        raise InvalidInput(f"there are documents of {others[0]} in the files: leave --gstin {own} away")
+        raise InvalidInput(f"there are documents of {others[0]} in the files: leave out --gstin {own}")
     for gstin, those in sales.items():
         found.add_sales(gstin, those, above=above)
 

@@ -118,7 +118,7 @@ def of_which_decided(console: Console, rows: dict[str, list[Row]], *, only: bool
             console.tell(f"{count:,} decided here, {rest}: all are reset; --decided limits it to the former.")
         return rows
     if not count:
-        raise InvalidInput(f"none of {counted(total, 'row')} is decided: leave --decided away")
+        raise InvalidInput(f"none of {counted(total, 'row')} is decided: leave out --decided")
     return {gstin: own for gstin, own in decided.items() if own}
 
 
