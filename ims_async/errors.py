@@ -9,12 +9,12 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from .lazy import module
+
 if TYPE_CHECKING:
-    from .bulk.report import BulkReport
-    from .jobs.job import ImsJob
-    from .model.report import JobReport
-    from .model.tokens import Download, JobToken
-    from .rules import Finding
+    import ims_async as ims
+else:  # what annotations name imports the errors: it is imported when somebody asks for the types
+    ims = module("ims_async")
 
 
 class ImsError(Exception):
@@ -60,7 +60,7 @@ class InvalidDecision(InvalidInput):
 
     _unsaid = "decisions were refused before sending; nothing was sent"
 
-    def __init__(self, message: str = "", *, findings: Sequence[Finding] = ()) -> None:
+    def __init__(self, message: str = "", *, findings: Sequence[ims.Finding] = ()) -> None:
         super().__init__(message, problems=[str(one) for one in findings if one.level == "refuse"])
         self.findings = tuple(findings)
 
@@ -97,11 +97,15 @@ class JobError(ImsError):
     _unsaid = "something is the matter with a job"
 
     def __init__(
-        self, message: str = "", *, job: ImsJob | None = None, token: JobToken | None = None, **facts: Any
+        self,
+        message: str = "",
+        *,
+        job: ims.ImsJob | None = None,
+        token: ims.JobToken | None = None,
+        **facts: Any,
     ) -> None:
         super().__init__(message, **facts)
-        self.job = job
-        self.token = token if token is not None or job is None else job.token
+        self.job, self.token = job, (token if token is not None or job is None else job.token)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "job": None}
@@ -142,7 +146,7 @@ class JobFailed(JobError):
     _unsaid = "the job ended as a whole: GSTN refused it, or the task of the GSP broke off"
 
     def __init__(
-        self, message: str = "", *, code: str = "", report: JobReport | None = None, **facts: Any
+        self, message: str = "", *, code: str = "", report: ims.JobReport | None = None, **facts: Any
     ) -> None:
         super().__init__(message, **facts)
         self.code, self.report = code, report
@@ -153,7 +157,7 @@ class RecordsRejected(JobError):
 
     _unsaid = "some records of a finished job were not applied"
 
-    def __init__(self, message: str = "", *, report: JobReport | BulkReport | None = None) -> None:
+    def __init__(self, message: str = "", *, report: ims.JobReport | ims.BulkReport | None = None) -> None:
         super().__init__(message)
         self.report = report
 
@@ -184,8 +188,7 @@ class GatewayError(ImsError):
 
     def without_advice(self) -> str:
         """Return the code and the message."""
-        text = super().without_advice()
-        code = getattr(self, "code", "")
+        text, code = super().without_advice(), getattr(self, "code", "")
         return bounded(f"{code}: {text}") if code and not text.startswith(code) else text
 
 
@@ -289,7 +292,7 @@ class DownloadQueued(ImsError):
         message: str = "",
         *,
         estimate: float | None = None,
-        download: Download | None = None,
+        download: ims.Download | None = None,
         token: str | None = None,
         advice: str = "",
     ) -> None:
@@ -326,14 +329,13 @@ class JournalError(ImsError):
 class ClientClosed(ImsError):
     """The client was closed while this was waiting.
 
-    `token` resumes the job in another client; `taxpayer.collect(error.download)` there returns the rows of a
-    download.
+    In another client `token` resumes the job, `taxpayer.collect(error.download)` returns a download's rows.
     """
 
     _unsaid = "the client was closed while this was waiting"
 
     def __init__(
-        self, message: str = "", *, token: JobToken | None = None, download: Download | None = None
+        self, message: str = "", *, token: ims.JobToken | None = None, download: ims.Download | None = None
     ) -> None:
         super().__init__(message)
         self.token, self.download = token, download

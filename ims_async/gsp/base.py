@@ -10,23 +10,20 @@ import contextlib
 import urllib.parse
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
+from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 import attrs
 
+from .. import model
 from ..errors import ImsError, UnexpectedAnswer
 from ..lazy import pattern
+from ..model.records import Counts, Decision, Invoice, InvoiceList
 from ..model.secret import Secret, masked
+from ..model.status import JobKind, JobStatus
+from ..model.tokens import Download
+from ..model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
+from . import codec
 from .codec.json import NO_JSON, Pause, parse_json
-
-if TYPE_CHECKING:
-    from ..model.gstr2b import Filing, Gstr2b
-    from ..model.records import Counts, Decision, Invoice, InvoiceList
-    from ..model.sales import AddedBackLiability, SalesInvoice
-    from ..model.status import JobKind, JobStatus
-    from ..model.tokens import Download
-    from ..model.vocabulary import Action, GoodsType, Section, SourceForm, SupplierSection
-    from .codec import PackedBody, Take
 
 T = TypeVar("T")
 
@@ -244,7 +241,7 @@ class Gsp(Protocol):
         status: Action | None,
         *,
         strict: bool,
-        take: Take | None = None,
+        take: codec.Take | None = None,
     ) -> Conversation[InvoiceList | Download]:
         """Request a section's documents: returns rows, or a download that is being prepared.
 
@@ -261,13 +258,13 @@ class Gsp(Protocol):
         ...
 
     def save(
-        self, gstin: str, decisions: Sequence[Decision], *, packed: PackedBody | None = None
+        self, gstin: str, decisions: Sequence[Decision], *, packed: codec.PackedBody | None = None
     ) -> Conversation[Accepted]:
         """Submit decisions; `packed` is their body, if it was written before."""
         ...
 
     def reset(
-        self, gstin: str, invoices: Sequence[Invoice], *, packed: PackedBody | None = None
+        self, gstin: str, invoices: Sequence[Invoice], *, packed: codec.PackedBody | None = None
     ) -> Conversation[Accepted]: ...
     def status(
         self, gstin: str, reference_id: str, kind: JobKind, route: str = ""
@@ -284,23 +281,23 @@ class Gsp(Protocol):
 
     def gstr2b(
         self, gstin: str, period: str, file: int | None = None, *, strict: bool = True
-    ) -> Conversation[Gstr2b]:
+    ) -> Conversation[model.gstr2b.Gstr2b]:
         """Fetch the GSTR-2B of a period, or one of its files (from 1).
 
         One that is split is `summary_only`, and `files` says into how many.
         """
         ...
 
-    def filings(self, gstin: str, period: str) -> Conversation[Filing]:
+    def filings(self, gstin: str, period: str) -> Conversation[model.gstr2b.Filing]:
         """Read whether the returns of a period are filed."""
         ...
 
     def sales(
         self, gstin: str, year: int, month: int, section: SupplierSection, form: SourceForm
-    ) -> Conversation[list[SalesInvoice]]: ...
+    ) -> Conversation[list[model.sales.SalesInvoice]]: ...
     def added_back_liabilities(
         self, gstin: str, year: int, month: int, section: SupplierSection
-    ) -> Conversation[list[AddedBackLiability]]: ...
+    ) -> Conversation[list[model.sales.AddedBackLiability]]: ...
     def authenticate(self, refused: Token | None) -> Conversation[Token]:
         """Get a token of the account, to replace one that was refused or that expires soon."""
         ...

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import JournalError
+from ..lazy import module
 
 if TYPE_CHECKING:
-    from .sqlite import SqliteJournal
+    from . import sqlite
+else:  # it imports SQLite
+    sqlite = module("ims_async.journal.sqlite")
 
 
 def state_directory(environment: Mapping[str, str] | None = None, *, platform: str = sys.platform) -> Path:
@@ -38,10 +41,8 @@ def default_file() -> Path:
     return state_directory() / "journal.db"
 
 
-def default_journal() -> SqliteJournal:
+def default_journal() -> sqlite.SqliteJournal:
     """Return the journal of runs whose client has none, its folder made: see `default_file`."""
-    from .sqlite import SqliteJournal
-
     file = default_file()
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -49,4 +50,4 @@ def default_journal() -> SqliteJournal:
         raise JournalError(
             f"{file.parent} cannot be made: {error}; pass journal=SqliteJournal(path)"
         ) from error
-    return SqliteJournal(file)
+    return sqlite.SqliteJournal(file)
