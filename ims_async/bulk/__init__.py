@@ -195,6 +195,8 @@ def retry(
     """
     if not isinstance(report, BulkReport):
         raise InvalidInput(f"a {type(report).__name__} is not a BulkReport: pass what a run was awaited for")
+    if not report.begun:
+        raise InvalidInput(f"{report}; nothing of it can be retried")
     if run == report.run:
         raise InvalidInput(
             f"{run} is the run that is being retried: a retry is a run of its own, name another"

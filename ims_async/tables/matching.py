@@ -22,9 +22,7 @@ from .problems import Problem, raise_all
 from .rewriting import is_scientific, marks, may_show
 from .row import AS_TEXT, Row, folded_hash
 
-_EDITED: Final = (
-    "the supplier has edited it since it was pulled (its hash is another): pull again, decide again"
-)
+_EDITED: Final = "the supplier has edited it since, or its hash cell was changed: pull again, decide again"
 
 
 def match(

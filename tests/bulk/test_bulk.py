@@ -373,6 +373,8 @@ def test_the_warning_and_the_report_say_how_a_run_is_begun(
         run._unused = False  # which says it once
     with pytest.raises(RecordsRejected, match="run r was not begun"):
         bulk.BulkReport(run="r", begun=False).raise_for_failures()
+    with pytest.raises(InvalidInput, match=r"run r was not begun: .* nothing of it can be retried"):
+        bulk.retry(client, bulk.BulkReport(run="r", begun=False))
 
 
 async def test_a_run_shows_its_name_its_taxpayers_and_how_far_it_is(
