@@ -13,20 +13,19 @@ from .lazy import module
 
 if TYPE_CHECKING:
     import ims_async as ims
-else:  # what annotations name imports the errors: it is imported when somebody asks for the types
+else:  # imported when somebody asks for the types: what annotations name imports the errors
     ims = module("ims_async")
 
 
 class ImsError(Exception):
     """The root: `except ImsError` catches all that this library raises on purpose.
 
-    `message` says what happened, `advice` what a program may do about it; `str(error)` has both.
+    `message` says what happened, `advice` what a program may do about it; `str(error)` has both. `outage` is,
+    after `max_outage` seconds, which host did not answer, how long, and what came last; otherwise empty.
     """
 
     outage: str = ""
-    """After `max_outage` seconds: which host did not answer, how long, what came last. Otherwise empty."""
-    _unsaid: ClassVar[str] = "something went wrong"
-    """The message of an error that is raised without one."""
+    _unsaid: ClassVar[str] = "something went wrong"  # where it is raised without a message
 
     def __init__(self, message: str = "", *, advice: str = "", words: str = "") -> None:
         super().__init__(bounded(message) or self._unsaid)
@@ -311,10 +310,7 @@ class WrongEventLoop(ImsError, RuntimeError):
 
 
 class JournalError(ImsError):
-    """The journal could not be read or written; what it held before is intact.
-
-    If only a part could not be read, `readable` has the rest: entries, or the jobs made of them.
-    """
+    """The journal cannot be read or written; what it held is intact. `readable`: what of it could be read."""
 
     _unsaid = "the journal could not be read or written; what it held before is intact"
 
