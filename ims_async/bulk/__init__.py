@@ -83,10 +83,10 @@ def save_all(
     its size all the same goes in halves, down to single records. A change whose answer was lost is settled
     by looking, after `quiet` seconds at the latest; one whose process may still be sending it, not before
     that counts as dead (18 minutes). What was then not applied is sent again, as it stands by then.
-    Where something else was sent for a taxpayer since this began, or since revision `since` of the journal
-    (`(await journal.now()).revision` before the records were read), those are read again, and sent if they
-    still stand as they were decided on. Nothing is sent for a taxpayer whose requests fail (no answer, HTTP
-    5xx, 429) until a count of its records is answered; nor for any, where those of two fail. After
+    Where something else was sent for a taxpayer, or ended, since this began, or since the journal's revision
+    `since` (`(await journal.now()).revision` before the records were read), those are read again, and sent if
+    they still stand as they were decided on. Nothing is sent for a taxpayer whose requests fail (no answer,
+    HTTP 5xx, 429) until a count of its records is answered; nor for any, where those of two fail. After
     `max_outage` seconds without an answer that taxpayer's part ends with the gateway's error, and what was
     not sent is for `retry`. Polls that fail for so long, or past `PollPolicy.deadline`, end it with
     `JobTimeout`. `quiet` is no shorter for a short `max_outage`.
