@@ -76,26 +76,26 @@ def save_all(
 
     `decisions` is `{taxpayer: decisions}`, or pairs of these, also as an async iterable, read as places come
     free: memory then goes by `concurrency`. A taxpayer may be a GSTIN (`check=False`: of any check digit).
+
     `run` names the run. Called again with the name and the decisions of an earlier one, this goes on where
     that ended: what was sent is waited for, or looked at, and never sent again. `concurrency` is how many
     taxpayers are worked on at once: 1,000 of a mapping, 100 of what comes as pairs. A job's body has at most
     `max_bytes` bytes (the GSP's own limit otherwise) and `max_records` records; what the gateway refuses for
-    its size all the same goes in halves, down to single records. A change whose answer was lost is settled
-    by looking, after `quiet` seconds at the latest; one whose process may still be sending it, not before
-    that counts as dead (18 minutes). What was then not applied is sent again, as it stands by then.
-    Where something else was sent for a taxpayer, or ended, since this began, or since the journal's revision
-    `since` (`(await journal.now()).revision` before the records were read), those are read again, and sent if
-    they still stand as they were decided on. Nothing is sent for a taxpayer whose requests fail (no answer,
-    HTTP 5xx, 429) until a count of its records is answered; nor for any, where those of two fail. After
-    `max_outage` seconds without an answer that taxpayer's part ends with the gateway's error, and what was
-    not sent is for `retry`. Polls that fail for so long, or past `PollPolicy.deadline`, end it with
-    `JobTimeout`. `quiet` is no shorter for a short `max_outage`.
+    its size all the same goes in halves. A change whose answer was lost is settled by looking, after `quiet`
+    seconds at the latest (18 minutes if its process may be alive); what was not applied is sent again.
+
+    If something else was sent for a taxpayer, or ended, since this began, or since the journal's revision
+    `since` (`(await journal.now()).revision` before the records were read), the records are read again, and
+    sent if they still stand as they were decided on. A gateway that does not answer (or with HTTP 5xx, 429)
+    is waited for, `max_outage` seconds; then the part ends with its error, or `JobTimeout`, and the job is
+    pending; what was not sent is for `retry`. `docs/bulk.md` has the details.
 
     With `regenerate="102026"` each part that did not break off ends with GSTR-2B of that period computed
     anew, if anything was or may be applied (`gstr2b`), but of the GSTINs in `filed`, whose GSTR-3B of it is
     filed; `confirm` reads it before and after (`gstr2b_proof`; only after, if an earlier call asked for it).
     All is written to the client's journal, or `journal` (the client's from then on), or a SQLite file
-    (`default_journal`); without any a crash loses what was under way. Raises `InvalidInput`, `JournalError`.
+    (`default_journal`); with `journal=False`, and no other, a crash loses what was under way. Raises
+    `InvalidInput`, `JournalError`.
     """
     context = _context_of(client, run, journal, quiet, max_outage, max_bytes, max_records, since)
     context.statement = None if regenerate is None else Statement(regenerate, confirm=confirm, filed=filed)
@@ -274,13 +274,15 @@ def _context_of(
     for name, value in (("max_bytes", max_bytes), ("max_records", max_records)):
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
             raise InvalidInput(f"{name} {value!r} must be a whole number, at least 1")
+    if since is not None and (not isinstance(since, int) or isinstance(since, bool) or since < 0):
+        raise InvalidInput(f"since {since!r:.60} is no revision: pass (await journal.now()).revision")
     for name, seconds in (("quiet", quiet), ("max_outage", max_outage)):
         if not isinstance(seconds, int | float) or not seconds >= 0:
             raise InvalidInput(f"{name} {seconds!r} must be a number of seconds, not negative")
     return RunContext(
         client=client,
         run=new_name(services_of(client).clock()) if run is None else checked_name(run),
-        goes_on=run is not None,
+        named=run is not None,
         since=since,
         journal=journal,
         limit=min(limit, max_bytes or limit),

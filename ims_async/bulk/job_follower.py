@@ -61,8 +61,8 @@ class RunContext:
 
     client: ImsClient
     run: str
-    goes_on: bool = False
-    """True of a run that was named: something of it may have been sent before."""
+    named: bool = False
+    """True of a run whose name was given: something of it may have been sent before."""
     journal: Kept
     limit: int
     aim: int = attrs.field(default=attrs.Factory(lambda self: self.limit, takes_self=True))

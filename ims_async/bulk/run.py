@@ -134,9 +134,9 @@ class BulkRun(Stream[BulkEvent, BulkReport]):
         """Return whose decisions were sent before; what cannot be read is reported by its taxpayer's part."""
         context = self._context
         try:
-            if context.since is None:
-                context.since = (await context.services.journal.now()).revision
-            changes: Sequence[Any] = await context.services.find(run=self.run) if context.goes_on else ()
+            now = (await context.services.journal.now()).revision
+            context.since = now if context.since is None else min(context.since, now)  # it may be another's
+            changes: Sequence[Any] = await context.services.find(run=self.run) if context.named else ()
         except JournalError as error:
             changes, self._all_known = error.readable, False
         return dict.fromkeys(change.token.gstin for change in changes)

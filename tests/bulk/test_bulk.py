@@ -346,7 +346,7 @@ async def test_what_is_no_work_is_refused(client: ImsClient, work: Any) -> None:
 @pytest.mark.parametrize(
     "settings",
     [{"concurrency": 0}, {"concurrency": 1.5}, {"max_bytes": 0}, {"max_records": True}, {"quiet": -1},
-     {"run": ""}, {"run": "x" * 101}, {"run": "a\nb"}],
+     {"run": ""}, {"run": "x" * 101}, {"run": "a\nb"}, {"since": -1}, {"since": "7"}, {"since": True}],
 )  # fmt: skip
 def test_settings_that_make_no_sense_are_refused(client: ImsClient, settings: dict[str, Any]) -> None:
     """At once, not in the night."""

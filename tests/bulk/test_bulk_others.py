@@ -22,15 +22,20 @@ pytestmark = [
 ]
 
 
+@pytest.mark.parametrize("since", [None, 1_000_000])
 async def test_two_processes_with_the_same_decisions_send_them_once(
-    sim: Simulator, client: ImsClient, journal: MemoryJournal, taxpayers: list[Taxpayer]
+    sim: Simulator, client: ImsClient, journal: MemoryJournal, taxpayers: list[Taxpayer], since: int | None
 ) -> None:
-    """Neither named its run: the one that comes second finds what the first has done."""
+    """Neither named its run: the one that comes second finds what the first has done.
+
+    A revision that the journal has not reached is another journal's, and hides nothing.
+    """
     other = bulk_client(sim, journal)
     log_in(other, sim)
     work = await work_for(taxpayers)
     again = {taxpayer.gstin: decisions for taxpayer, decisions in work.items()}
-    reports = await asyncio.gather(bulk.save_all(client, work), bulk.save_all(other, again))
+    runs = bulk.save_all(client, work, since=since), bulk.save_all(other, again, since=since)
+    reports = await asyncio.gather(*runs)
     for report in reports:
         adds_up(report)
         assert report.ok, report

@@ -65,7 +65,7 @@ def _outage(error: BaseException) -> str:
         return ahead and f"nothing was sent, a job of before is in the way: {ahead}"
     if not isinstance(error, errors.ImsError) or not error.outage:
         return ""
-    left = "we stopped waiting, the job runs on there; " if isinstance(error, errors.JobTimeout) else ""
+    left = "we stopped waiting, the job may run on there; " if isinstance(error, errors.JobTimeout) else ""
     return f"{error.outage}; {left}go on once it answers"
 
 
